@@ -1,0 +1,153 @@
+//! Function ARNs, unqualified: the key under which everything about a function is kept.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An unqualified Lambda function ARN: `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionArn(String);
+
+/// Why a text is no unqualified function ARN.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no unqualified function ARN ({why}); wanted \
+     arn:aws:lambda:REGION:ACCOUNT:function:NAME"
+)]
+pub struct ArnError {
+    text: String,
+    why: &'static str,
+}
+
+impl FunctionArn {
+    /// Reads an unqualified ARN. Every part is checked: an ARN is input from a stranger.
+    pub fn parse(text: &str) -> Result<Self, ArnError> {
+        match check(text) {
+            Ok(()) => Ok(Self(text.to_owned())),
+            Err(why) => Err(ArnError {
+                text: text.chars().take(200).collect(),
+                why,
+            }),
+        }
+    }
+
+    /// Builds the ARN of a function from where it runs and its name.
+    pub fn new(partition: &str, region: &str, account: &str, name: &str) -> Result<Self, ArnError> {
+        Self::parse(&format!(
+            "arn:{partition}:lambda:{region}:{account}:function:{name}"
+        ))
+    }
+
+    /// The whole ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its region, such as `eu-central-1`.
+    pub fn region(&self) -> &str {
+        self.part(3)
+    }
+
+    /// Its account, twelve digits.
+    pub fn account(&self) -> &str {
+        self.part(4)
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        self.part(6)
+    }
+
+    fn part(&self, n: usize) -> &str {
+        self.0.split(':').nth(n).unwrap_or_default()
+    }
+}
+
+fn check(text: &str) -> Result<(), &'static str> {
+    let within = |part: &str, most: usize, extra: &str| {
+        (1..=most).contains(&part.len())
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+    };
+    let parts: Vec<&str> = text.splitn(9, ':').collect();
+    let &[arn, partition, service, region, account, function, name] = parts.as_slice() else {
+        return Err(if parts.len() > 7 {
+            "it names a version or alias"
+        } else {
+            "parts missing"
+        });
+    };
+    match () {
+        () if arn != "arn" || service != "lambda" || function != "function" => {
+            Err("not of the Lambda function form")
+        }
+        () if !within(partition, 20, "-") => Err("bad partition"),
+        () if !within(region, 40, "-") => Err("bad region"),
+        () if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) => {
+            Err("an account has 12 digits")
+        }
+        () if !within(name, 64, "-_") => Err("a name has 1 to 64 letters, digits, - and _"),
+        () => Ok(()),
+    }
+}
+
+impl fmt::Display for FunctionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for FunctionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for FunctionArn {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FunctionArn {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(d)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_an_arn() {
+        let arn = FunctionArn::new("aws", "eu-central-1", "123456789012", "checkout_v2").unwrap();
+        assert_eq!(
+            arn.as_str(),
+            "arn:aws:lambda:eu-central-1:123456789012:function:checkout_v2"
+        );
+        assert_eq!(
+            (arn.region(), arn.account()),
+            ("eu-central-1", "123456789012")
+        );
+        assert_eq!(arn.name(), "checkout_v2");
+    }
+
+    #[test]
+    fn what_is_no_unqualified_function_arn_is_refused() {
+        for text in [
+            "",
+            "checkout",
+            "arn:aws:lambda:eu-central-1:123456789012:function:checkout:live",
+            "arn:aws:s3:eu-central-1:123456789012:function:checkout",
+            "arn:aws:lambda:eu-central-1:12345:function:checkout",
+            "arn:aws:lambda:eu-central-1:123456789012:function:",
+            "arn:aws:lambda:eu-central-1:123456789012:function:a b",
+            "arn:aws:lambda:eu central:123456789012:function:a",
+            "arn:aws:lambda:eu-central-1:123456789012:layer:a",
+        ] {
+            assert!(FunctionArn::parse(text).is_err(), "{text}");
+        }
+    }
+}

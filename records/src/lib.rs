@@ -1,0 +1,24 @@
+//! The records that cross a stream, their codec, and the units they speak in.
+//!
+//! This crate is the contract between the extension, the aggregator and the updater. It knows no
+//! stream, no clock and no AWS type: bytes in, records out, and back. `docs/WIRE.md` describes the
+//! same formats for readers of other languages.
+
+mod arn;
+mod codec;
+mod outcome;
+mod recommendation;
+mod reports;
+mod time;
+mod units;
+
+pub use arn::{ArnError, FunctionArn};
+pub use codec::{DecodeError, MAX_RECORD_BYTES, Record, VERSION, decode, encode};
+pub use outcome::{Outcome, OutcomeStatus};
+pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
+pub use reports::{
+    AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, MAX_ROWS, ReportRow, Reports, Status,
+    is_at_limit,
+};
+pub use time::{Day, TimeError, Timestamp};
+pub use units::{Megabytes, Millis, Usd};

@@ -1,0 +1,121 @@
+//! `recommendation`: what the aggregator wants a function's memory size to be, and why.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Day, FunctionArn, Megabytes, Millis, Timestamp, Usd};
+
+/// A memory size for one function, with everything a reader needs to judge it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// Hash of function, decision day, from and to: deciding again is the same recommendation.
+    pub id: String,
+    /// Unqualified ARN of the function.
+    pub function: FunctionArn,
+    /// The version whose traffic this is about.
+    pub version: String,
+    /// The size it was decided for; the updater skips it when the function has another one now.
+    pub from_mb: Megabytes,
+    /// The size after this step.
+    pub to_mb: Megabytes,
+    /// Where the policy wants to end, after as many steps as it takes.
+    pub target_mb: Megabytes,
+    /// Name of the policy.
+    pub policy: String,
+    /// The rules that shaped the number, with their figures.
+    pub reasons: Vec<Reason>,
+    /// The evidence it rests on.
+    pub window: EvidenceWindow,
+    /// 99th percentile of durations at `from_mb`, where known.
+    #[serde(default)]
+    pub p99_ms: Option<Millis>,
+    /// How far the evidence carries.
+    pub confidence: Confidence,
+    /// Projected cost a month before and after.
+    pub monthly_usd: MonthlyUsd,
+    /// Whether a person approved it.
+    pub mode: Mode,
+    /// Who approved it; set when `mode` is `approved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Out of memory: not to be delayed by anything.
+    #[serde(default)]
+    pub urgent: bool,
+    /// When it was decided.
+    pub issued_at: Timestamp,
+    /// When it is too old to act on.
+    pub expires_at: Timestamp,
+    /// The recommendation this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<String>,
+    /// Hash of the code the evidence is from, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+}
+
+/// A rule that shaped a decision, and its figures: `{"code":"floor","peak_mb":900,…}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Code of the rule, as in `docs/ALGORITHM.md`.
+    pub code: String,
+    /// Its figures by name.
+    #[serde(flatten)]
+    pub figures: BTreeMap<String, Value>,
+}
+
+/// The evidence behind a recommendation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceWindow {
+    /// First day of the window.
+    pub from: Day,
+    /// Last day of the window.
+    pub to: Day,
+    /// Days with invocations in it.
+    pub days: u32,
+    /// Invocations in it.
+    pub invocations: u64,
+}
+
+/// Projected monthly cost of the function's compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonthlyUsd {
+    /// At `from_mb`.
+    pub before: Usd,
+    /// At `to_mb`.
+    pub after: Usd,
+}
+
+/// How far the evidence carries (W4, W6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Under 7 active days or 50 invocations.
+    Low,
+    /// Less than 14 days since the first report.
+    Medium,
+    /// A full window.
+    High,
+}
+
+impl Confidence {
+    /// Its name on the wire and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// On whose word the updater acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The aggregator's: the function's own tag decides whether that is enough.
+    Auto,
+    /// A person's.
+    Approved,
+}
