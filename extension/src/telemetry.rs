@@ -1,0 +1,264 @@
+//! Reads what the Telemetry API posts: a JSON array of platform events.
+//!
+//! Every event is read by itself. An unknown type, a missing field or a number out of range costs
+//! that event or that number, never its neighbours; in a body cut short, the events before the cut
+//! count. (A strict enum over the whole array, as ready-made crates have it, loses a whole batch to
+//! one event of a type that is newer than the crate.)
+
+use std::fmt;
+
+use rightsizer_records::{Megabytes, Millis, Timestamp};
+use serde::Deserializer as _;
+use serde::de::{SeqAccess, Visitor};
+use serde_json::Value;
+
+/// Larger than any size Lambda has offered; more is not a size.
+const MAX_MEMORY_MB: u64 = 65_536;
+/// Texts from the platform are short; what is longer is cut.
+const MAX_TEXT: usize = 256;
+
+/// What one POST of the Telemetry API held.
+#[derive(Debug, Default, PartialEq)]
+pub struct Posted {
+    /// The events that matter here, in their order.
+    pub events: Vec<Event>,
+    /// Events of types this extension needs that could not be read.
+    pub unreadable: u64,
+    /// Why reading stopped before the end of the body, if it did.
+    pub broken: Option<String>,
+}
+
+/// One platform event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The platform's own time of it.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// The platform events that matter here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// `platform.initStart`, with the runtime's name and version where given.
+    InitStart(Option<String>),
+    /// `platform.restoreStart`: this process was cloned from a snapshot.
+    RestoreStart,
+    /// `platform.start`, with the request's id.
+    Start(String),
+    /// `platform.runtimeDone`.
+    RuntimeDone(RuntimeDone),
+    /// `platform.report`.
+    Report(Report),
+    /// `platform.logsDropped`: so many records never reached us.
+    Dropped(u64),
+    /// Any other event: only its time is of use.
+    Other,
+}
+
+/// What the runtime knew when the invocation ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeDone {
+    /// The request.
+    pub request_id: String,
+    /// `success`, `failure`, `error` or `timeout`.
+    pub status: Option<String>,
+    /// The platform's error type.
+    pub error_type: Option<String>,
+    /// Duration of the handler.
+    pub duration_ms: Option<Millis>,
+}
+
+/// What the platform measured. Every number is optional: managed instances give the duration only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The request.
+    pub request_id: String,
+    /// `success`, `failure`, `error` or `timeout`.
+    pub status: Option<String>,
+    /// The platform's error type.
+    pub error_type: Option<String>,
+    /// Duration of the handler.
+    pub duration_ms: Option<Millis>,
+    /// Billed duration.
+    pub billed_ms: Option<Millis>,
+    /// Configured size.
+    pub memory_mb: Option<Megabytes>,
+    /// High-water mark of the environment.
+    pub max_used_mb: Option<Megabytes>,
+    /// Init duration, or restore duration under SnapStart.
+    pub init_ms: Option<Millis>,
+}
+
+/// Reads the body of one POST. Never fails: what could not be read is counted in the answer.
+pub fn parse(body: &[u8]) -> Posted {
+    let mut posted = Posted::default();
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if let Err(error) = json.deserialize_seq(Events(&mut posted)) {
+        posted.broken = Some(error.to_string());
+    }
+    posted
+}
+
+struct Events<'a>(&'a mut Posted);
+
+impl<'de> Visitor<'de> for Events<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of platform events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        // One event at a time, so that a large body is never held twice.
+        while let Some(value) = seq.next_element::<Value>()? {
+            match event(&value) {
+                Some(event) => self.0.events.push(event),
+                None => self.0.unreadable += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn event(value: &Value) -> Option<Event> {
+    let at = Timestamp::parse(value.get("time")?.as_str()?).ok()?;
+    let record = value.get("record").unwrap_or(&Value::Null);
+    let kind = match value.get("type")?.as_str()? {
+        "platform.initStart" => EventKind::InitStart(text(record, "runtimeVersion")),
+        "platform.restoreStart" => EventKind::RestoreStart,
+        "platform.start" => EventKind::Start(text(record, "requestId")?),
+        "platform.runtimeDone" => EventKind::RuntimeDone(runtime_done(record)?),
+        "platform.report" => EventKind::Report(report(record)?),
+        "platform.logsDropped" => {
+            EventKind::Dropped(number(record, "droppedRecords").map_or(1, whole))
+        }
+        _ => EventKind::Other,
+    };
+    Some(Event { at, kind })
+}
+
+fn runtime_done(record: &Value) -> Option<RuntimeDone> {
+    let metrics = record.get("metrics").unwrap_or(&Value::Null);
+    Some(RuntimeDone {
+        request_id: text(record, "requestId")?,
+        status: text(record, "status"),
+        error_type: text(record, "errorType"),
+        duration_ms: millis(metrics, "durationMs"),
+    })
+}
+
+fn report(record: &Value) -> Option<Report> {
+    let metrics = record.get("metrics").unwrap_or(&Value::Null);
+    Some(Report {
+        request_id: text(record, "requestId")?,
+        status: text(record, "status"),
+        error_type: text(record, "errorType"),
+        duration_ms: millis(metrics, "durationMs"),
+        billed_ms: millis(metrics, "billedDurationMs"),
+        memory_mb: megabytes(metrics, "memorySizeMB").filter(|mb| mb.0 > 0),
+        max_used_mb: megabytes(metrics, "maxMemoryUsedMB"),
+        init_ms: millis(metrics, "initDurationMs").or(millis(metrics, "restoreDurationMs")),
+    })
+}
+
+fn text(record: &Value, field: &str) -> Option<String> {
+    let text = record.get(field)?.as_str()?;
+    let end = text.floor_char_boundary(MAX_TEXT);
+    (!text.is_empty()).then(|| text[..end].to_owned())
+}
+
+fn number(record: &Value, field: &str) -> Option<f64> {
+    record.get(field)?.as_f64()
+}
+
+fn millis(metrics: &Value, field: &str) -> Option<Millis> {
+    number(metrics, field).and_then(Millis::from_ms_f64)
+}
+
+fn megabytes(metrics: &Value, field: &str) -> Option<Megabytes> {
+    let mb = number(metrics, field).filter(|mb| *mb >= 0.0).map(whole)?;
+    let mb = u32::try_from(mb).ok()?;
+    (u64::from(mb) <= MAX_MEMORY_MB).then_some(Megabytes(mb))
+}
+
+/// Rounded up: half a megabyte used is a megabyte used.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float to integer casts saturate, which is what is wanted of an absurd number"
+)]
+fn whole(number: f64) -> u64 {
+    number.ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = r#"{"time":"2026-01-31T10:00:00.000Z","type":"platform.report","record":{"requestId":"r1","status":"success","metrics":{"durationMs":12.3,"billedDurationMs":13,"memorySizeMB":1024,"maxMemoryUsedMB":93,"initDurationMs":549.04}}}"#;
+
+    #[test]
+    fn a_report_as_documented() {
+        let posted = parse(format!("[{REPORT}]").as_bytes());
+        let EventKind::Report(report) = &posted.events[0].kind else {
+            panic!("{posted:?}");
+        };
+        assert_eq!(report.max_used_mb, Some(Megabytes(93)));
+        assert_eq!(report.memory_mb, Some(Megabytes(1024)));
+        assert_eq!(report.init_ms, Millis::from_ms_f64(549.04));
+        assert_eq!(report.status.as_deref(), Some("success"));
+    }
+
+    #[test]
+    fn managed_instances_give_the_duration_only() {
+        let body = r#"[{"time":"2026-01-31T10:00:00Z","type":"platform.report","record":{"requestId":"r1","metrics":{"durationMs":5}}}]"#;
+        let EventKind::Report(report) = parse(body.as_bytes()).events.remove(0).kind else {
+            panic!("no report");
+        };
+        assert_eq!(report.duration_ms, Some(Millis::from_ms(5)));
+        assert_eq!((report.max_used_mb, report.billed_ms), (None, None));
+    }
+
+    #[test]
+    fn one_odd_event_does_not_cost_the_batch() {
+        let body = format!(
+            r#"[{{"time":"2026-01-31T10:00:00Z","type":"platform.new","record":[1]}},7,null,
+            {{"type":"platform.report"}},{{"time":5,"type":5,"record":5}},{REPORT}]"#
+        );
+        let posted = parse(body.as_bytes());
+        assert_eq!((posted.events.len(), posted.unreadable), (2, 4));
+        assert_eq!(posted.broken, None);
+    }
+
+    #[test]
+    fn events_before_a_cut_count_and_garbage_is_no_panic() {
+        let cut = parse(format!("[{REPORT},{{\"time\":\"20").as_bytes());
+        assert_eq!(cut.events.len(), 1);
+        assert!(cut.broken.is_some());
+        for garbage in [&b""[..], b"{}", b"\xff\xfe", b"[", b"nonsense", b"3"] {
+            let posted = parse(garbage);
+            assert!(posted.events.is_empty() && posted.broken.is_some());
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_not_given() {
+        let body = r#"[{"time":"2026-01-31T10:00:00Z","type":"platform.report","record":{"requestId":"r1","metrics":{"durationMs":-5,"maxMemoryUsedMB":1e18,"memorySizeMB":0,"billedDurationMs":"x"}}}]"#;
+        let EventKind::Report(report) = parse(body.as_bytes()).events.remove(0).kind else {
+            panic!("no report");
+        };
+        let only_the_id = Report {
+            request_id: "r1".to_owned(),
+            ..Report::default()
+        };
+        assert_eq!(report, only_the_id);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            parse(&bytes);
+        }
+    }
+}
