@@ -1,0 +1,69 @@
+# Lambda Rightsizer: everything a person runs from a checkout. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where cargo builds. CARGO_TARGET_DIR is honoured.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Built tools outlive a checkout here.
+CACHE := $(or $(RIGHTSIZER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rightsizer)
+ARCH := $(subst aarch64,arm64,$(shell uname -m))
+
+# The binaries that tests and the demo run as child processes. The extension is always the one that
+# is built by itself: features of other crates are not unified into it.
+export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
+export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
+export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
+
+.PHONY: help demo test check extension layer tools rust clean
+
+help: ## list the targets (default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
+	@echo "demo: building the aggregator and the emulator"
+	@cargo build -p rightsizer -p rightsizer-tests --bins
+	@"$(TARGET)/debug/demo" $(if $(LOGS),--logs "$(LOGS)")
+
+test: tools extension ## install what the tests need, then run every test, end-to-end ones included
+	@echo "test: building the binaries that tests start"
+	@cargo build --workspace --all-features --bins
+	@echo "test: every test"
+	@cargo test --workspace --all-features
+
+check: rust ## formatting, clippy and doc warnings, licences, bans, sources, unused dependencies
+	@echo "check: formatting"
+	@cargo fmt --all --check
+	@echo "check: clippy, warnings denied"
+	@cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@echo "check: documentation, warnings denied"
+	@RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
+	@folders=$$(tests/tools/cargo-tools.sh "$(CACHE)" | paste -sd: -); \
+	export PATH="$$folders:$$PATH"; \
+	echo "check: licences, bans and sources of dependencies"; \
+	cargo deny check bans licenses sources; \
+	echo "check: unused dependencies"; \
+	cargo machete
+
+extension: rust ## build the extension binary by itself, for size
+	@echo "extension: building $(RIGHTSIZER_EXTENSION_BINARY)"
+	@cargo build -p rightsizer-extension --profile layer
+
+layer: extension ## pack the extension as a Lambda layer for this machine's architecture
+	@infra/layer.sh "$(RIGHTSIZER_EXTENSION_BINARY)" "$(TARGET)/layer/rightsizer-extension-$(ARCH).zip"
+
+tools: ## install the servers that the tests start into .tools (again only when their versions change)
+	@tests/tools/install.sh
+
+rust:
+	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
+	echo "Rust is missing. Install it from https://rustup.rs; rust-toolchain.toml then picks the version." >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	echo "cc, a C compiler, is missing. Debian, Ubuntu: apt install build-essential. Fedora: dnf install gcc. macOS: xcode-select --install." >&2; exit 1; }
+
+clean: ## remove what was built and installed in this checkout (the cache outside it stays)
+	@echo "clean: $(TARGET), .tools, demo-out"
+	@cargo clean --quiet
+	@rm -rf .tools demo-out

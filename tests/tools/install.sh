@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs the servers that the tests start into .tools of this checkout: again only when their
+# pinned versions changed. Stops at the first missing prerequisite and says how to get it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+need() { # program, version wanted, how to get it
+    command -v "$1" >/dev/null 2>&1 || {
+        echo "tools: $1 is missing ($2). $3" >&2
+        exit 1
+    }
+}
+
+rust='Install it from https://rustup.rs; rust-toolchain.toml then picks the version.'
+node='Install it from https://nodejs.org or as package nodejs and npm of your system.'
+python='Install it from https://www.python.org or as package python3 of your system.'
+need cc 'a C compiler, for SQLite and TLS' \
+    'Debian, Ubuntu: apt install build-essential. Fedora: dnf install gcc. macOS: xcode-select --install.'
+need cargo 'Rust' "$rust"
+need rustc 'Rust' "$rust"
+need node 'Node.js 20 or later' "$node"
+need npm 'comes with Node.js' "$node"
+need python3 'Python 3.11 or later' "$python"
+
+node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || {
+    echo "tools: node is $(node --version), 20 or later is needed. $node" >&2
+    exit 1
+}
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "tools: python3 is $(python3 --version), 3.11 or later is needed. $python" >&2
+    exit 1
+}
+python3 -c 'import venv, ensurepip' 2>/dev/null || {
+    echo "tools: Python's venv module is missing. Debian, Ubuntu: apt install python3-venv." >&2
+    exit 1
+}
+
+# The copy of the lock file is written last: it stands for a finished installation.
+if ! cmp -s tests/tools/package-lock.json .tools/node/installed-lock.json; then
+    echo "tools: npm packages into .tools/node"
+    rm -rf .tools/node
+    mkdir -p .tools/node
+    cp tests/tools/package.json tests/tools/package-lock.json .tools/node/
+    npm ci --prefix .tools/node --omit=dev --no-audit --no-fund --loglevel=error
+    cp tests/tools/package-lock.json .tools/node/installed-lock.json
+fi
+if ! cmp -s tests/tools/requirements.txt .tools/python/installed-requirements.txt; then
+    echo "tools: Python packages into .tools/python"
+    rm -rf .tools/python
+    python3 -m venv .tools/python
+    .tools/python/bin/pip install --quiet --disable-pip-version-check --no-deps \
+        --requirement tests/tools/requirements.txt
+    .tools/python/bin/pip check --disable-pip-version-check >&2
+    cp tests/tools/requirements.txt .tools/python/installed-requirements.txt
+fi
+echo "tools: ready in .tools"
