@@ -1,3 +1,17 @@
-//! Placeholder until the first slice lands.
+//! The aggregator of Lambda Rightsizer: evidence in, memory recommendations out.
+//!
+//! `source` → `window` → `policy`, in one transaction of the `store` (`pipeline` joins them), and
+//! `emit` for what is to be sent. Everything a person types is in `cli`. `docs/ARCHITECTURE.md` has
+//! the picture.
 
+pub mod cli;
+pub mod emit;
+pub mod pipeline;
+pub mod policy;
+pub mod price;
+pub mod serve;
+pub mod settings;
 pub mod source;
+pub mod store;
+pub mod web;
+pub mod window;

@@ -1,0 +1,59 @@
+//! Whose records are believed: `--accept ACCOUNT/REGION`.
+
+use std::str::FromStr;
+
+use rightsizer_records::FunctionArn;
+
+/// Accounts and regions whose functions may be reported; empty takes all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accept(Vec<AcceptRule>);
+
+/// One `ACCOUNT/REGION`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptRule {
+    account: String,
+    region: String,
+}
+
+impl Accept {
+    /// Takes the functions that one of `rules` names.
+    pub const fn new(rules: Vec<AcceptRule>) -> Self {
+        Self(rules)
+    }
+
+    /// Whether records of this function are taken.
+    pub fn takes(&self, function: &FunctionArn) -> bool {
+        self.0.is_empty()
+            || self.0.iter().any(|rule| {
+                rule.account == function.account() && rule.region == function.region()
+            })
+    }
+}
+
+impl FromStr for AcceptRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (account, region) = text
+            .split_once('/')
+            .ok_or_else(|| format!("{text:?} is not ACCOUNT/REGION, as 123456789012/eu-west-1"))?;
+        // A function ARN is what the two must fit into.
+        FunctionArn::new("aws", region, account, "f").map_err(|e| e.to_string())?;
+        Ok(Self { account: account.to_owned(), region: region.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_accounts_and_regions_are_taken() {
+        let arn = |region| FunctionArn::new("aws", region, "123456789012", "f").unwrap();
+        let accept = Accept::new(vec!["123456789012/eu-west-1".parse().unwrap()]);
+        assert!(accept.takes(&arn("eu-west-1")) && !accept.takes(&arn("eu-west-2")));
+        assert!(Accept::default().takes(&arn("eu-west-2")));
+        assert!("123/eu-west-1".parse::<AcceptRule>().is_err());
+        assert!("123456789012".parse::<AcceptRule>().is_err());
+    }
+}

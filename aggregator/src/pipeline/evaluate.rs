@@ -1,0 +1,140 @@
+//! Deciding one function, and what the decision does to the recommendations that are there.
+
+use rightsizer_records::{Megabytes, Mode, MonthlyUsd, Recommendation, Timestamp, Usd};
+
+use super::session::Session;
+use crate::policy::{AVERAGE_PLUS_BUFFER, Decision, decide, recommendation_id};
+use crate::store::{Assessment, FunctionId, Life, NewRecommendation, StoreError};
+
+/// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
+const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
+
+impl Session<'_> {
+    /// Decides a function and brings its recommendations in line.
+    pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
+        let policy = &self.settings.policy;
+        let Some(seen) = self.unit.assess(id, &self.clock, self.now, policy)? else {
+            return Ok(());
+        };
+        let Some(decision) = decide(&seen.evidence, policy) else { return Ok(()) };
+        let usd = self.cost(&seen, &decision);
+        let day = seen.evidence.present.day();
+        self.unit.note_decision(id, day, &seen, &decision, usd)?;
+        self.digest.decided += 1;
+        match decision.to_mb {
+            None => self.withdraw_all(id),
+            Some(to) => self.put(id, &seen, &decision, to, usd),
+        }
+    }
+
+    fn cost(&self, seen: &Assessment, decision: &Decision) -> (Usd, Usd) {
+        let monthly = |size| self.settings.price.monthly(seen.usage, size, seen.arch);
+        let current = seen.evidence.current_mb;
+        (monthly(current), monthly(decision.to_mb.unwrap_or(current)))
+    }
+
+    /// Nothing is to change any more. What was sent stays sent: the updater will answer.
+    fn withdraw_all(&self, id: FunctionId) -> Result<(), StoreError> {
+        for live in self.unit.live_recommendations(id)? {
+            if live.status != Life::Sent.name() {
+                let why = "the size it has is right again";
+                self.unit.end_recommendation(&live.id, Life::Withdrawn, why, self.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it.
+    pub(super) fn withdraw_decreases_near(
+        &self,
+        id: FunctionId,
+        peak: Megabytes,
+    ) -> Result<bool, StoreError> {
+        let mut withdrawn = false;
+        for live in self.unit.live_recommendations(id)? {
+            let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9;
+            if live.to_mb < live.from_mb && near {
+                let why = format!("a peak of {peak} is above 90 % of it");
+                self.unit.end_recommendation(&live.id, Life::Withdrawn, &why, self.now)?;
+                withdrawn = true;
+            }
+        }
+        Ok(withdrawn)
+    }
+
+    fn put(
+        &self,
+        id: FunctionId,
+        seen: &Assessment,
+        decision: &Decision,
+        to: Megabytes,
+        usd: (Usd, Usd),
+    ) -> Result<(), StoreError> {
+        let day = seen.evidence.present.day();
+        let from = seen.evidence.current_mb;
+        let name = recommendation_id(&seen.function.to_string(), day, from, to);
+        let mut under_way = false;
+        for live in self.unit.live_recommendations(id)? {
+            let same = (live.from_mb, live.to_mb) == (from, to);
+            let expired = live.expires_ms < self.now.as_ms();
+            if same && !expired && live.status != Life::Open.name() {
+                under_way = true;
+            } else if live.id != name {
+                let (life, why) = if expired {
+                    (Life::Expired, "nobody acted on it in time".to_owned())
+                } else {
+                    (Life::Superseded, format!("by {name}"))
+                };
+                self.unit.end_recommendation(&live.id, life, &why, self.now)?;
+            }
+        }
+        if under_way {
+            return Ok(());
+        }
+        let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
+        let record = record(&name, seen, decision, to, usd, (self.now, expires_at));
+        self.unit.recommend(id, &NewRecommendation {
+            id: name,
+            day,
+            from_mb: from,
+            to_mb: to,
+            urgent: decision.urgent,
+            auto: decision.auto,
+            record,
+            issued_at: self.now,
+            expires_at,
+        })
+    }
+}
+
+/// The record for the decisions stream; `None` where no ARN is known to send it about.
+fn record(
+    id: &str,
+    seen: &Assessment,
+    decision: &Decision,
+    to: Megabytes,
+    (before, after): (Usd, Usd),
+    (issued_at, expires_at): (Timestamp, Timestamp),
+) -> Option<Recommendation> {
+    Some(Recommendation {
+        id: id.to_owned(),
+        function: seen.function.arn()?.clone(),
+        version: seen.version.clone(),
+        from_mb: seen.evidence.current_mb,
+        to_mb: to,
+        target_mb: decision.target_mb,
+        policy: AVERAGE_PLUS_BUFFER.to_owned(),
+        reasons: decision.reasons.clone(),
+        window: seen.evidence.window,
+        p99_ms: seen.p99,
+        confidence: decision.confidence,
+        monthly_usd: MonthlyUsd { before, after },
+        mode: Mode::Auto,
+        by: None,
+        urgent: decision.urgent,
+        issued_at,
+        expires_at,
+        rollback_of: None,
+        code_sha256: None,
+    })
+}

@@ -1,0 +1,165 @@
+//! Evidence in, decisions out, in one transaction of the store (W8): the synchronous heart of the
+//! aggregator. It does no network IO, and its caller tells it the time.
+
+mod accept;
+mod evaluate;
+mod payload;
+mod session;
+
+pub use accept::Accept;
+pub use session::{Refusal, Session};
+
+use rightsizer_records::{Day, Timestamp};
+
+use crate::settings::Settings;
+use crate::store::{OutboxEntry, Store, StoreError, Unit};
+use crate::window::{ClockMode, DayClock};
+
+/// Who may have written what is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Every function may: an outcome that comes this way is a forgery.
+    Reports,
+    /// Only the aggregator and the updater may.
+    Decisions,
+}
+
+/// Records of one source, with how far that source is read once they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where from, for the quarantine.
+    pub origin: String,
+    /// Who may have written them.
+    pub channel: Channel,
+    /// The records' bytes.
+    pub payloads: Vec<Vec<u8>>,
+    /// Source and position to go on from.
+    pub checkpoint: Option<(String, String)>,
+}
+
+/// What a unit of work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Digest {
+    /// Reports merged.
+    pub accepted: u64,
+    /// Records quarantined.
+    pub quarantined: u64,
+    /// The last day closed by it.
+    pub closed: Option<Day>,
+    /// Functions decided.
+    pub decided: u64,
+}
+
+const NEWEST_EVENT: &str = "newest_event_ms";
+const LAST_CLOSED: &str = "last_closed_day";
+const EMBEDDED_SEQUENCE: &str = "embedded_sequence";
+
+/// The store with its clock and settings.
+#[derive(Debug)]
+pub struct Pipeline {
+    store: Store,
+    clock: DayClock,
+    settings: Settings,
+    accept: Accept,
+}
+
+impl Pipeline {
+    /// Goes on where `store` left off.
+    pub fn new(
+        mut store: Store,
+        mode: ClockMode,
+        settings: Settings,
+        accept: Accept,
+    ) -> Result<Self, StoreError> {
+        let unit = store.begin()?;
+        let number = |key| -> Result<Option<i64>, StoreError> {
+            let text = unit.state(key)?;
+            text.map(|t| t.parse().map_err(|_| StoreError::Damaged(format!("{key} is {t:?}"))))
+                .transpose()
+        };
+        let newest = number(NEWEST_EVENT)?.and_then(Timestamp::from_ms);
+        let closed = number(LAST_CLOSED)?.and_then(|n| i32::try_from(n).ok());
+        let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
+        unit.commit()?;
+        Ok(Self { store, clock, settings, accept })
+    }
+
+    /// Merges deliveries, closes the days whose time has come, decides what that calls for, and
+    /// commits it all with the deliveries' checkpoints.
+    pub fn ingest(
+        &mut self,
+        deliveries: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Digest, StoreError> {
+        self.work(now, |session| {
+            for delivery in deliveries {
+                session.deliver(delivery)?;
+            }
+            session.close_days()
+        })
+    }
+
+    /// Closes the days whose time has come.
+    pub fn tick(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
+        self.ingest(&[], now)
+    }
+
+    /// The input has ended: under the event clock every day before the newest event's own closes.
+    pub fn finish(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
+        self.work(now, |session| session.end_of_input())
+    }
+
+    /// One unit of work of the caller's making: committed when `body` succeeds, else forgotten,
+    /// the clock included.
+    pub fn work<E: From<StoreError>>(
+        &mut self,
+        now: Timestamp,
+        body: impl FnOnce(&mut Session<'_>) -> Result<(), E>,
+    ) -> Result<Digest, E> {
+        let unit = self.store.begin()?;
+        let mut session = Session::new(unit, self.clock, &self.settings, &self.accept, now);
+        body(&mut session)?;
+        let (clock, digest) = session.commit()?;
+        self.clock = clock;
+        Ok(digest)
+    }
+
+    /// What waits to be sent.
+    pub fn outbox(&mut self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+        self.store.begin()?.outbox(most, now)
+    }
+
+    /// These were sent.
+    pub fn mark_sent(&mut self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let unit = self.store.begin()?;
+        unit.mark_sent(ids, now)?;
+        unit.commit()
+    }
+
+    /// Checkpoints of the sources whose name begins with `prefix`.
+    pub fn checkpoints(&mut self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.store.begin()?.checkpoints(prefix)
+    }
+
+    /// The first of `count` sequence numbers for records that the embedded stream takes in.
+    pub fn embedded_sequence(&mut self, count: u64) -> Result<u64, StoreError> {
+        let unit = self.store.begin()?;
+        let next = unit.state(EMBEDDED_SEQUENCE)?.and_then(|n| n.parse().ok()).unwrap_or(1_u64);
+        unit.set_state(EMBEDDED_SEQUENCE, &next.saturating_add(count).to_string())?;
+        unit.commit()?;
+        Ok(next)
+    }
+}
+
+fn save_clock(unit: &Unit<'_>, clock: &DayClock) -> Result<(), StoreError> {
+    if let Some(newest) = clock.newest_event() {
+        unit.set_state(NEWEST_EVENT, &newest.as_ms().to_string())?;
+    }
+    if let Some(closed) = clock.last_closed() {
+        unit.set_state(LAST_CLOSED, &closed.number().to_string())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! Scenarios of the whole synchronous heart over a real store file.
+
+use rightsizer_records::{
+    EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow, Reports,
+    Status, Timestamp, encode,
+};
+
+use super::*;
+use crate::store::Reader;
+use crate::window::ClockMode;
+
+struct Case {
+    dir: tempfile::TempDir,
+    pipeline: Option<Pipeline>,
+    now: Timestamp,
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn arn(name: &str) -> FunctionArn {
+    FunctionArn::new("aws", "eu-central-1", "123456789012", name).unwrap()
+}
+
+/// One environment's only record: `count` invocations that used `used` of `size` MB.
+fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize) -> Reports {
+    let row = ReportRow {
+        at_ms: 0,
+        max_used_mb: Some(Megabytes(used)),
+        duration_ms: Some(Millis::from_ms(100)),
+        billed_ms: Some(Millis::from_ms(100)),
+        status: Status::Ok,
+        init_ms: None,
+    };
+    Reports {
+        function: arn(name),
+        version: "$LATEST".into(),
+        env: EnvId(env),
+        seq: 0,
+        total: count as u64,
+        memory_mb: Megabytes(size),
+        arch: None,
+        runtime: None,
+        init: None,
+        t0: at(when),
+        reports: vec![row; count],
+        errors: vec![],
+        cpu_ms: None,
+        cores: None,
+        self_kib: None,
+        folded: None,
+        events_dropped: 0,
+    }
+}
+
+impl Case {
+    fn new() -> Self {
+        let mut case = Self {
+            dir: tempfile::tempdir().unwrap(),
+            pipeline: None,
+            now: at("2026-06-01T00:00:00Z"),
+        };
+        case.restart();
+        case
+    }
+
+    fn restart(&mut self) {
+        self.pipeline = None;
+        let store = Store::open(&self.path(), "test").unwrap();
+        let settings = Settings::default();
+        let pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default());
+        self.pipeline = Some(pipeline.unwrap());
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("store.db")
+    }
+
+    fn pipeline(&mut self) -> &mut Pipeline {
+        self.pipeline.as_mut().unwrap()
+    }
+
+    fn deliver(&mut self, payloads: Vec<Vec<u8>>, channel: Channel) -> Digest {
+        let now = self.now;
+        let delivery =
+            Delivery { origin: "test".into(), channel, payloads, checkpoint: None };
+        self.pipeline().ingest(&[delivery], now).unwrap()
+    }
+
+    fn report(&mut self, record: Reports) -> Digest {
+        self.deliver(vec![encode(&Record::Reports(record))], Channel::Reports)
+    }
+
+    /// 14 days of 10 invocations a day, then the event that closes the 14th.
+    fn fortnight(&mut self, name: &str, size: u32, peaks: &[u32]) {
+        for (n, used) in peaks.iter().enumerate() {
+            let when = format!("2026-05-{:02}T10:00:00Z", n + 1);
+            self.report(reports(name, n as u64, &when, size, *used, 10));
+        }
+        self.report(reports(name, 99, "2026-05-15T10:00:01Z", size, peaks[0], 1));
+    }
+
+    fn line(&self, name: &str) -> crate::store::ReviewRow {
+        Reader::open(&self.path()).unwrap().find(name).unwrap().remove(0)
+    }
+
+    fn outbox(&mut self) -> Vec<String> {
+        let now = self.now;
+        let entries = self.pipeline().outbox(100, now).unwrap();
+        entries.into_iter().map(|entry| entry.id).collect()
+    }
+
+    fn send_all(&mut self) -> Vec<String> {
+        let (ids, now) = (self.outbox(), self.now);
+        self.pipeline().mark_sent(&ids, now).unwrap();
+        ids
+    }
+
+    fn answer(&mut self, id: &str, name: &str, status: OutcomeStatus, from: u32, to: u32) {
+        let outcome = Outcome {
+            id: id.into(),
+            function: arn(name),
+            status,
+            from_mb: Megabytes(from),
+            to_mb: Megabytes(to),
+            reason: String::new(),
+            detail: String::new(),
+            at: self.now,
+        };
+        self.deliver(vec![encode(&Record::Outcome(outcome))], Channel::Decisions);
+    }
+
+    /// The tables that W7 names, as text.
+    fn lawful_tables(&mut self) -> String {
+        self.pipeline = None;
+        let reader = rusqlite::Connection::open(self.path()).unwrap();
+        let mut text = String::new();
+        for query in [
+            "SELECT d.day, f.function, hex(quote(d.source||'/'||d.memory_mb||'/'||d.peak_mb||'/'||
+                d.invocations||'/'||d.environments||'/'||d.billed_ms)), hex(d.durations)||hex(d.used)
+             FROM days d JOIN functions f ON f.id = d.function_id ORDER BY 1, 2, 3",
+            "SELECT p.day, f.function, p.peak_mb||'/'||p.censored_mb, '' FROM peaks p
+             JOIN functions f ON f.id = p.function_id ORDER BY 1, 2",
+            "SELECT e.first_ms, f.function, e.env||e.marks||'/'||e.total||'/'||e.seen||'/'||e.days, ''
+             FROM environments e JOIN functions f ON f.id = e.function_id ORDER BY 3, 2",
+        ] {
+            let mut statement = reader.prepare(query).unwrap();
+            let rows = statement.query_map([], |row| {
+                Ok(format!(
+                    "{}|{}|{}|{}\n",
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?
+                ))
+            });
+            rows.unwrap().for_each(|row| text.push_str(&row.unwrap()));
+        }
+        self.restart();
+        text
+    }
+}
+
+/// 14 days at 200 MB in 1024: mean 200 + 100 = 300.
+#[test]
+fn a_steady_function_is_sent_after_a_full_window_and_not_before() {
+    let mut case = Case::new();
+    for n in 1..=14 {
+        let when = format!("2026-05-{n:02}T10:00:00Z");
+        case.report(reports("steady", n, &when, 1024, 200, 10));
+        assert!(case.outbox().is_empty(), "day {n}: a decrease waits for the full window (W4)");
+    }
+    assert_eq!(case.line("steady").to_mb, Some(300), "but it can be reviewed before");
+    case.report(reports("steady", 99, "2026-05-15T10:00:01Z", 1024, 200, 1));
+    let ids = case.send_all();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(case.line("steady").status, "sent");
+    case.answer(&ids[0], "steady", OutcomeStatus::Applied, 1024, 300);
+    let line = case.line("steady");
+    assert_eq!((line.status.as_str(), line.current_mb, line.to_mb), ("applied", 300, None));
+    case.answer(&ids[0], "steady", OutcomeStatus::Skipped, 1024, 300);
+    assert_eq!(case.line("steady").status, "applied", "what was applied stays applied");
+}
+
+#[test]
+fn w9_out_of_memory_is_decided_with_its_record_and_sent_without_waiting() {
+    let mut case = Case::new();
+    let mut record = reports("tight", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
+    record.reports[0].status = Status::OutOfMemory;
+    case.report(record);
+    // max(1.2 × 256 = 307.2 → 308, 256 + 100 = 356) = 356, and the mean 256 + 100 = 356.
+    let line = case.line("tight");
+    assert_eq!((line.to_mb, line.urgent), (Some(356), true));
+    assert_eq!(case.outbox().len(), 1);
+}
+
+/// 14 days at 200 open a decrease from 1024 to 300. A peak of 280 is above 90 % of 300 = 270.
+#[test]
+fn w9_a_peak_near_an_open_decrease_withdraws_it_at_once() {
+    let mut case = Case::new();
+    case.fortnight("waking", 1024, &[200; 14]);
+    let first = case.send_all();
+    case.report(reports("waking", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
+    let line = case.line("waking");
+    // The open day's peak holds the floor up: ceil(1.10 × 280) = 308 > 300.
+    assert_eq!((line.to_mb, line.status.as_str()), (Some(308), "open"));
+    let detail = Reader::open(&case.path()).unwrap().detail(line).unwrap();
+    let old = detail.history.iter().find(|h| h["id"] == first[0].as_str()).unwrap();
+    assert_eq!(old["status"], "withdrawn");
+}
+
+#[test]
+fn w5_a_late_report_that_raises_a_closed_days_peak_is_considered_at_once() {
+    let mut case = Case::new();
+    case.fortnight("late", 1024, &[200; 14]);
+    case.report(reports("late", 100, "2026-05-10T12:00:00Z", 1024, 600, 1));
+    // Day 10 is closed and now peaks at 600: floor ceil(1.10 × 600) = 660.
+    assert_eq!(case.line("late").policy_mb, Some(660));
+}
+
+#[test]
+fn w5_reports_before_the_window_are_counted_late_and_from_the_future_quarantined() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.report(reports("f", 100, "2026-04-01T12:00:00Z", 1024, 200, 3));
+    assert_eq!(case.line("f").late, 3);
+    let digest = case.report(reports("f", 101, "2026-06-02T00:00:00.001Z", 1024, 9000, 1));
+    assert_eq!((digest.accepted, digest.quarantined), (0, 1));
+    assert_ne!(case.line("f").peak_mb, Some(9000));
+}
+
+#[test]
+fn poison_is_quarantined_with_its_reason_and_the_rest_is_kept() {
+    let mut case = Case::new();
+    let good = encode(&Record::Reports(reports("f", 1, "2026-05-01T10:00:00Z", 512, 90, 2)));
+    let mut cut = good.clone();
+    cut.truncate(100);
+    let later = br#"{"v":9,"kind":"reports"}"#.to_vec();
+    let digest = case.deliver(vec![cut, vec![0xff, 0, 7], later, good], Channel::Reports);
+    assert_eq!((digest.accepted, digest.quarantined), (2, 3));
+    let store = rusqlite::Connection::open(case.path()).unwrap();
+    let reasons: Vec<String> = store
+        .prepare("SELECT reason FROM quarantine ORDER BY id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(reasons[2].contains("version 9"), "{reasons:?}");
+}
+
+#[test]
+fn an_outcome_on_the_reports_stream_is_a_forgery() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.send_all().remove(0);
+    let outcome = Outcome {
+        id,
+        function: arn("f"),
+        status: OutcomeStatus::Applied,
+        from_mb: Megabytes(1024),
+        to_mb: Megabytes(300),
+        reason: String::new(),
+        detail: String::new(),
+        at: case.now,
+    };
+    let digest = case.deliver(vec![encode(&Record::Outcome(outcome))], Channel::Reports);
+    assert_eq!(digest.quarantined, 1);
+    assert_eq!(case.line("f").status, "sent");
+}
+
+#[test]
+fn p8_deciding_again_is_the_same_recommendation() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let before = case.outbox();
+    case.restart();
+    case.report(reports("f", 100, "2026-05-15T12:00:00Z", 1024, 199, 1));
+    assert_eq!(case.outbox(), before);
+    case.send_all();
+    // The next day decides the same from and to: what is under way is not sent again.
+    case.report(reports("f", 101, "2026-05-16T12:00:00Z", 1024, 200, 1));
+    assert!(case.outbox().is_empty());
+}
+
+#[test]
+fn w8_a_unit_that_fails_leaves_nothing_behind() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let (before, now) = (case.lawful_tables(), case.now);
+    let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
+        let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
+        let evidence = crate::source::Evidence::Record(Box::new(record));
+        session.take(evidence, crate::window::DaySource::Import, Channel::Reports)?.unwrap();
+        Err(StoreError::Damaged("the disk is full".into()))
+    });
+    assert!(failed.is_err());
+    assert_eq!(case.lawful_tables(), before);
+    assert_eq!(case.line("f").seen, 141);
+}
+
+/// Any order, any split and any replay of the same records give equal tables.
+#[test]
+fn w7_order_split_and_replay_give_equal_tables() {
+    let records: Vec<Reports> = (0..40_u64)
+        .map(|n| {
+            let name = ["a", "b", "c"][usize::try_from(n % 3).unwrap()];
+            let when = format!("2026-05-{:02}T{:02}:00:00Z", 1 + n % 16, n % 24);
+            let mut r = reports(name, n % 7, &when, 512, 100 + 7 * u32::try_from(n).unwrap(), 3);
+            r.seq = n;
+            r
+        })
+        .collect();
+    let mut straight = Case::new();
+    records.iter().for_each(|r| _ = straight.report(r.clone()));
+    let mut shuffled = Case::new();
+    let bytes: Vec<Vec<u8>> =
+        records.iter().rev().map(|r| encode(&Record::Reports(r.clone()))).collect();
+    for chunk in bytes.chunks(7) {
+        shuffled.deliver(chunk.to_vec(), Channel::Reports);
+        shuffled.restart();
+        shuffled.deliver(chunk.to_vec(), Channel::Reports);
+    }
+    assert_eq!(straight.lawful_tables(), shuffled.lawful_tables());
+}

@@ -1,0 +1,318 @@
+//! The rules, one function each, in the order they are applied.
+
+use std::collections::BTreeMap;
+
+use rightsizer_records::{Confidence, Megabytes, Reason};
+use serde_json::Value;
+
+use super::evidence::{FunctionEvidence, PolicySettings};
+use crate::window::WINDOW_DAYS;
+
+/// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
+const ENOUGH_DAYS: u32 = 7;
+const ENOUGH_INVOCATIONS: u64 = 50;
+
+/// A memory size with the rules that shaped it (P8).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// After P1–P4.
+    pub policy_mb: Megabytes,
+    /// Where the policy wants to end.
+    pub target_mb: Megabytes,
+    /// This step; `None` where nothing is to change.
+    pub to_mb: Option<Megabytes>,
+    /// The rules that shaped it, with their figures.
+    pub reasons: Vec<Reason>,
+    /// How far the evidence carries.
+    pub confidence: Confidence,
+    /// The demand outgrew the size: not to be delayed by anything (W9).
+    pub urgent: bool,
+    /// Whether the updater may act on it without a person (W4, W6; P5: nothing delays an increase).
+    pub auto: bool,
+}
+
+/// Decides one function. `None` where no report gave a memory figure.
+pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Decision> {
+    let mut reasons = Vec::new();
+    let average = average_plus_buffer(seen, settings, &mut reasons)?;
+    let floored = floor(average, seen, settings, &mut reasons);
+    let (bumped, urgent) = bump(floored, seen, settings, &mut reasons);
+    let policy_mb = clamp(bumped, settings, &mut reasons);
+    let confidence = confidence(seen, &mut reasons);
+    let increase = policy_mb > seen.current_mb;
+    Some(Decision {
+        policy_mb,
+        target_mb: policy_mb,
+        to_mb: (policy_mb != seen.current_mb).then_some(policy_mb),
+        reasons,
+        confidence,
+        urgent: urgent && increase,
+        auto: increase || confidence == Confidence::High,
+    })
+}
+
+/// P1: `ceil(mean of the window's daily peaks) + buffer`. Days without invocations are not in it
+/// (W6).
+fn average_plus_buffer(
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Vec<Reason>,
+) -> Option<Megabytes> {
+    let days = u32::try_from(seen.daily_peaks.len()).ok().filter(|days| *days > 0)?;
+    let sum: u64 = seen.daily_peaks.iter().map(|peak| u64::from(peak.0)).sum();
+    let mean = u32::try_from(sum.div_ceil(u64::from(days))).ok()?;
+    let mb = Megabytes(mean.saturating_add(settings.buffer_mb.0));
+    reasons.push(reason(super::AVERAGE_PLUS_BUFFER, [
+        ("mean_mb", mean.into()),
+        ("days", days.into()),
+        ("buffer_mb", settings.buffer_mb.0.into()),
+        ("mb", mb.0.into()),
+    ]));
+    Some(mb)
+}
+
+/// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
+/// max − mean exceeds the buffer.
+fn floor(
+    mb: Megabytes,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Vec<Reason>,
+) -> Megabytes {
+    let Some((day, peak)) = seen.floor_peak.filter(|_| settings.floor) else { return mb };
+    let least = times(peak, settings.floor_headroom);
+    if least <= mb {
+        return mb;
+    }
+    reasons.push(reason("floor", [
+        ("peak_mb", peak.0.into()),
+        ("day", day.to_string().into()),
+        ("headroom", settings.floor_headroom.into()),
+        ("mb", least.0.into()),
+    ]));
+    least
+}
+
+/// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below
+/// that again. It is urgent where the current and any pending size are smaller.
+fn bump(
+    mb: Megabytes,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Vec<Reason>,
+) -> (Megabytes, bool) {
+    let Some((day, size)) = seen.censored else { return (mb, false) };
+    let least = times(size, 1.2).max(Megabytes(size.0.saturating_add(100))).min(settings.max_mb);
+    let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
+    if least <= mb {
+        return (mb, urgent);
+    }
+    reasons.push(reason("out-of-memory", [
+        ("size_mb", size.0.into()),
+        ("day", day.to_string().into()),
+        ("mb", least.0.into()),
+    ]));
+    (least, urgent)
+}
+
+/// P4: sizes that Lambda has and the settings allow.
+fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Vec<Reason>) -> Megabytes {
+    let clamped = mb.clamp(settings.min_mb, settings.max_mb);
+    if clamped != mb {
+        let code = if clamped > mb { "minimum" } else { "maximum" };
+        reasons.push(reason(code, [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())]));
+    }
+    clamped
+}
+
+/// W4 and W6.
+fn confidence(seen: &FunctionEvidence, reasons: &mut Vec<Reason>) -> Confidence {
+    let window = seen.window;
+    if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
+        reasons.push(reason("little-evidence", [
+            ("days", window.days.into()),
+            ("invocations", window.invocations.into()),
+        ]));
+        return Confidence::Low;
+    }
+    let seen_ms = seen.present.as_ms().saturating_sub(seen.first_report.as_ms());
+    if seen_ms < i64::from(WINDOW_DAYS) * 86_400_000 {
+        reasons.push(reason("window-not-full", [
+            ("seen_days", (seen_ms / 86_400_000).into()),
+            ("window_days", WINDOW_DAYS.into()),
+        ]));
+        return Confidence::Medium;
+    }
+    Confidence::High
+}
+
+/// `ceil(mb × factor)`, the factor taken to three decimals so that 1.10 × 200 is 220 and not the
+/// 221 that binary fractions make of it.
+fn times(mb: Megabytes, factor: f64) -> Megabytes {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "factor is 1 to 10")]
+    let thousandths = (factor * 1000.0).round() as u64;
+    let product = (u64::from(mb.0) * thousandths).div_ceil(1000);
+    Megabytes(u32::try_from(product).unwrap_or(u32::MAX))
+}
+
+fn reason<const N: usize>(code: &str, figures: [(&str, Value); N]) -> Reason {
+    let figures: BTreeMap<String, Value> =
+        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Reason { code: code.to_owned(), figures }
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::{Day, EvidenceWindow, Timestamp};
+
+    use super::*;
+
+    struct Case(FunctionEvidence, PolicySettings);
+
+    impl Case {
+        /// A function at `current` MB with a full window of these daily peaks.
+        fn new(current: u32, peaks: &[u32]) -> Self {
+            let to = Day::parse("2026-01-31").unwrap();
+            let highest = peaks.iter().max().map(|mb| (to, Megabytes(*mb)));
+            let days = u32::try_from(peaks.len()).unwrap();
+            Self(
+                FunctionEvidence {
+                    current_mb: Megabytes(current),
+                    pending_mb: None,
+                    window: EvidenceWindow { from: to.plus(-13), to, days, invocations: 5000 },
+                    daily_peaks: peaks.iter().map(|mb| Megabytes(*mb)).collect(),
+                    floor_peak: highest,
+                    censored: None,
+                    first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
+                    present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
+                },
+                PolicySettings::default(),
+            )
+        }
+
+        fn ran_out_at(mut self, size: u32) -> Self {
+            self.0.censored = Some((Day::parse("2026-01-30").unwrap(), Megabytes(size)));
+            self
+        }
+
+        fn decide(&self) -> Decision {
+            decide(&self.0, &self.1).unwrap()
+        }
+    }
+
+    fn codes(decision: &Decision) -> Vec<&str> {
+        decision.reasons.iter().map(|r| r.code.as_str()).collect()
+    }
+
+    /// 14 days at 200: mean 200, + 100 = 300; the floor 1.10 × 200 = 220 is lower.
+    #[test]
+    fn p1_average_plus_buffer() {
+        let decision = Case::new(1024, &[200; 14]).decide();
+        assert_eq!(decision.policy_mb, Megabytes(300));
+        assert_eq!(decision.to_mb, Some(Megabytes(300)));
+        assert_eq!(codes(&decision), ["average-plus-buffer"]);
+        assert!(decision.auto && !decision.urgent);
+    }
+
+    /// Peaks 101 and 102: mean 101.5, rounded up 102, + 100 = 202.
+    #[test]
+    fn p1_the_mean_is_rounded_up() {
+        assert_eq!(Case::new(1024, &[101, 102]).decide().policy_mb, Megabytes(202));
+    }
+
+    /// 13 days at 200 and one at 900: mean 250 + 100 = 350, under its own peak; the floor is
+    /// 1.10 × 900 = 990. Without the floor the plain rule's 350 comes out.
+    #[test]
+    fn p2_the_floor_holds_where_the_average_is_unsafe() {
+        let mut peaks = [200; 14];
+        peaks[6] = 900;
+        let mut case = Case::new(1536, &peaks);
+        assert_eq!(case.decide().policy_mb, Megabytes(990));
+        assert_eq!(codes(&case.decide()), ["average-plus-buffer", "floor"]);
+        case.1.floor = false;
+        assert_eq!(case.decide().policy_mb, Megabytes(350));
+    }
+
+    /// 1.10 × 2000 = 2200 exactly: binary fractions would make it 2201.
+    #[test]
+    fn p2_headroom_is_exact() {
+        assert_eq!(times(Megabytes(2000), 1.10), Megabytes(2200));
+        assert_eq!(times(Megabytes(201), 1.10), Megabytes(222)); // 221.1
+    }
+
+    /// Ran out at 256: max(1.2 × 256 = 307.2 → 308, 356) = 356. At 1000: max(1200, 1100) = 1200.
+    #[test]
+    fn p3_a_size_that_ran_out_is_bumped_at_once() {
+        let decision = Case::new(256, &[140; 3]).ran_out_at(256).decide();
+        assert_eq!(decision.to_mb, Some(Megabytes(356)));
+        assert!(decision.urgent && decision.auto);
+        assert_eq!(
+            Case::new(1000, &[400; 14]).ran_out_at(1000).decide().policy_mb,
+            Megabytes(1200)
+        );
+    }
+
+    /// At 356 the bump from 256 is done: nothing urgent, and no way down to mean 150 + 100 = 250.
+    #[test]
+    fn p3_the_bump_is_done_at_its_size_and_is_not_gone_below_again() {
+        let decision = Case::new(356, &[150; 14]).ran_out_at(256).decide();
+        assert_eq!((decision.policy_mb, decision.to_mb), (Megabytes(356), None));
+        assert!(!decision.urgent);
+    }
+
+    #[test]
+    fn p3_a_pending_bump_is_not_urgent_again() {
+        let mut case = Case::new(256, &[140; 3]).ran_out_at(256);
+        case.0.pending_mb = Some(Megabytes(356));
+        assert!(!case.decide().urgent);
+    }
+
+    /// Ran out at the maximum: there is no larger size, so no change and no endless urgency.
+    #[test]
+    fn p3_ends_at_the_maximum() {
+        let decision = Case::new(10_240, &[9000; 14]).ran_out_at(10_240).decide();
+        assert_eq!((decision.to_mb, decision.urgent), (None, false));
+    }
+
+    /// Peak 10: 10 + 100 = 110, below Lambda's smallest size. Peak 9990: floor 10989.
+    #[test]
+    fn p4_sizes_stay_within_lambdas_bounds() {
+        let small = Case::new(256, &[10; 14]).decide();
+        assert_eq!((small.policy_mb, codes(&small)[1]), (Megabytes(128), "minimum"));
+        let large = Case::new(10_000, &[9990; 14]).decide();
+        assert_eq!((large.policy_mb, codes(&large)[2]), (Megabytes(10_240), "maximum"));
+    }
+
+    #[test]
+    fn w6_little_evidence_is_never_auto_for_a_decrease() {
+        let mut case = Case::new(1024, &[200; 6]);
+        let decision = case.decide();
+        assert_eq!((decision.confidence, decision.auto), (Confidence::Low, false));
+        case = Case::new(1024, &[200; 14]);
+        case.0.window.invocations = 49;
+        assert_eq!(case.decide().confidence, Confidence::Low);
+    }
+
+    #[test]
+    fn w4_until_14_days_have_passed_confidence_is_at_most_medium() {
+        let mut case = Case::new(1024, &[200; 13]);
+        case.0.first_report = Timestamp::parse("2026-01-18T01:00:00.001Z").unwrap();
+        let decision = case.decide();
+        assert_eq!((decision.confidence, decision.auto), (Confidence::Medium, false));
+        case.0.first_report = Timestamp::parse("2026-01-18T01:00:00Z").unwrap();
+        assert_eq!(case.decide().confidence, Confidence::High);
+    }
+
+    /// One day at 90 in 128: 190 is wanted; an increase waits for nothing.
+    #[test]
+    fn p5_nothing_delays_an_increase() {
+        let decision = Case::new(128, &[90]).decide();
+        assert_eq!((decision.confidence, decision.auto), (Confidence::Low, true));
+    }
+
+    #[test]
+    fn no_memory_figure_no_decision() {
+        let case = Case::new(1024, &[]);
+        assert_eq!(decide(&case.0, &case.1), None);
+    }
+}

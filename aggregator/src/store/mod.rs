@@ -1,0 +1,26 @@
+//! The store: one SQLite file (WAL), one writer, any number of readers.
+//!
+//! Opened here and nowhere else. What a delivery changes — aggregates, deduplication marks, stream
+//! checkpoints, decisions — commits in one transaction (W8), so a killed process leaves either all
+//! of it or nothing. `synchronous = FULL`: an embedded source is told "stored" only after the
+//! commit is on disk, and a Kinesis checkpoint is never ahead of its data.
+
+mod columns;
+mod days;
+mod environments;
+mod error;
+mod evidence;
+mod functions;
+mod lock;
+mod open;
+mod recommendations;
+mod retention;
+mod review;
+mod unit;
+
+pub use error::StoreError;
+pub use evidence::Assessment;
+pub use open::{Reader, Store};
+pub use recommendations::{Life, NewRecommendation, OutboxEntry};
+pub use review::{DayLine, FunctionDetail, ReviewRow};
+pub use unit::{FunctionId, Identity, MergedDay, Unit};

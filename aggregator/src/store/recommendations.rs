@@ -1,0 +1,290 @@
+//! `recommendations` (an outbox) and `outcomes`: the life of a decision.
+
+use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Recommendation, Timestamp, Usd};
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{int, megabytes};
+use super::error::StoreError;
+use super::evidence::Assessment;
+use super::unit::{FunctionId, Unit};
+use crate::policy::Decision;
+
+/// Where a recommendation is in its life; the diagram is in `docs/ALGORITHM.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// Waits for a person, or to be sent.
+    Open,
+    /// A person said yes; waits to be sent.
+    Approved,
+    /// A later decision took its place.
+    Superseded,
+    /// Its evidence does not hold any more.
+    Withdrawn,
+    /// Nobody acted on it in time.
+    Expired,
+    /// On the decisions stream, not answered yet.
+    Sent,
+    /// The function has the new size.
+    Applied,
+    /// The updater left the function alone, on purpose.
+    Skipped,
+    /// The updater could not.
+    Failed,
+    /// The old size was put back.
+    RolledBack,
+}
+
+impl Life {
+    /// Its name in the store and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Superseded => "superseded",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+            Self::Sent => "sent",
+            Self::Applied => "applied",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+        }
+    }
+
+    fn from_outcome(status: OutcomeStatus) -> Self {
+        match status {
+            OutcomeStatus::Applied => Self::Applied,
+            OutcomeStatus::Skipped => Self::Skipped,
+            OutcomeStatus::Failed => Self::Failed,
+            OutcomeStatus::RolledBack => Self::RolledBack,
+        }
+    }
+}
+
+/// A recommendation to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRecommendation {
+    /// Its id (P8).
+    pub id: String,
+    /// Decision day.
+    pub day: Day,
+    /// Size before.
+    pub from_mb: Megabytes,
+    /// Size after this step.
+    pub to_mb: Megabytes,
+    /// Not to be delayed.
+    pub urgent: bool,
+    /// May be acted on without a person.
+    pub auto: bool,
+    /// As it goes over the stream; `None` where only the function's name is known.
+    pub record: Option<Recommendation>,
+    /// When it was decided.
+    pub issued_at: Timestamp,
+    /// When it is too old to act on.
+    pub expires_at: Timestamp,
+}
+
+/// A recommendation that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its id.
+    pub id: String,
+    /// The record's bytes.
+    pub record: Vec<u8>,
+    /// The function, as partition key.
+    pub function: String,
+}
+
+/// A live recommendation of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LiveRecommendation {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) from_mb: Megabytes,
+    pub(crate) to_mb: Megabytes,
+    pub(crate) expires_ms: i64,
+}
+
+impl Unit<'_> {
+    /// What is open, approved or sent for a function, the newest first.
+    pub(crate) fn live_recommendations(
+        &self,
+        function: FunctionId,
+    ) -> Result<Vec<LiveRecommendation>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT id, status, from_mb, to_mb, expires_ms FROM recommendations
+             WHERE function_id = ? AND status IN ('open', 'approved', 'sent')
+             ORDER BY issued_ms DESC, id",
+        )?;
+        let rows = statement.query_map([function], |row| {
+            Ok(LiveRecommendation {
+                id: row.get(0)?,
+                status: row.get(1)?,
+                from_mb: megabytes(row.get(2)?),
+                to_mb: megabytes(row.get(3)?),
+                expires_ms: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes a recommendation. Deciding the same again the same day refreshes it while it waits,
+    /// and revives it where another had taken its place meanwhile; one that was sent is left alone.
+    pub fn recommend(
+        &self,
+        function: FunctionId,
+        new: &NewRecommendation,
+    ) -> Result<(), StoreError> {
+        let record = new.record.clone().map(rightsizer_records::Record::Recommendation);
+        let record = record
+            .map(|record| String::from_utf8(rightsizer_records::encode(&record)))
+            .transpose()
+            .map_err(|e| StoreError::Damaged(e.to_string()))?;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
+                    auto, record, issued_ms, expires_ms)
+                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
+                    auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
+                    expires_ms = excluded.expires_ms, closed_ms = NULL, closed_reason = NULL
+                 WHERE sent_ms IS NULL AND status IN ('open', 'superseded', 'withdrawn')",
+            )?
+            .execute(params![
+                new.id,
+                function,
+                new.day.number(),
+                new.from_mb.0,
+                new.to_mb.0,
+                new.urgent,
+                new.auto,
+                record,
+                new.issued_at.as_ms(),
+                new.expires_at.as_ms(),
+            ])?;
+        Ok(())
+    }
+
+    /// Ends a recommendation's life with `reason`.
+    pub fn end_recommendation(
+        &self,
+        id: &str,
+        life: Life,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET status = ?, closed_ms = ?, closed_reason = ?
+                 WHERE id = ?",
+            )?
+            .execute(params![life.name(), now.as_ms(), reason, id])?;
+        Ok(())
+    }
+
+    /// What waits to be sent: approved ones, and open ones that need no person; the urgent first.
+    pub fn outbox(&self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT r.id, r.record, f.function FROM recommendations r
+             JOIN functions f ON f.id = r.function_id
+             WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
+                AND r.record IS NOT NULL AND r.expires_ms > ?
+             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?",
+        )?;
+        let rows = statement.query_map(params![now.as_ms(), int(most as u64)], |row| {
+            Ok(OutboxEntry {
+                id: row.get(0)?,
+                record: row.get::<_, String>(1)?.into_bytes(),
+                function: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// These are on the stream. One that was superseded between reading and sending stays so.
+    pub fn mark_sent(&self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "UPDATE recommendations SET status = 'sent', sent_ms = ?
+             WHERE id = ? AND status IN ('open', 'approved')",
+        )?;
+        for id in ids {
+            statement.execute(params![now.as_ms(), id])?;
+        }
+        Ok(())
+    }
+
+    /// Takes in an outcome; the function it gave a new size to, if it did. What came twice changes
+    /// nothing, and what was applied stays applied: a repeated recommendation finds the new size
+    /// and is skipped as stale.
+    pub fn take_outcome(
+        &self,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Option<FunctionId>, StoreError> {
+        let new = self
+            .tx
+            .prepare_cached("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+            .execute(params![
+                outcome.id,
+                outcome.status.name(),
+                outcome.at.as_ms(),
+                outcome.function.as_str(),
+                outcome.from_mb.0,
+                outcome.to_mb.0,
+                outcome.reason,
+                outcome.detail,
+            ])?;
+        let known: Option<(FunctionId, String)> = self
+            .tx
+            .prepare_cached(
+                "SELECT r.function_id, r.status FROM recommendations r
+                 JOIN functions f ON f.id = r.function_id WHERE r.id = ? AND f.function = ?",
+            )?
+            .query_row([&outcome.id, outcome.function.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let Some((function, status)) = known.filter(|_| new > 0) else { return Ok(None) };
+        if status == Life::Applied.name() {
+            return Ok(None);
+        }
+        let life = Life::from_outcome(outcome.status);
+        self.end_recommendation(&outcome.id, life, &outcome.reason, now)?;
+        Ok((life == Life::Applied).then_some(function))
+    }
+
+    /// Notes a decision on its function, whether or not anything is to change.
+    pub fn note_decision(
+        &self,
+        id: FunctionId,
+        day: Day,
+        assessment: &Assessment,
+        decision: &Decision,
+        usd: (Usd, Usd),
+    ) -> Result<(), StoreError> {
+        let reasons = serde_json::to_string(&decision.reasons)
+            .map_err(|e| StoreError::Damaged(e.to_string()))?;
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
+                        to_mb = ?, confidence = ?, reasons = ?, invocations = ?, p99_ms = ?,
+                        usd_before = ?, usd_after = ?
+                 WHERE id = ?",
+            )?
+            .execute(params![
+                day.number(),
+                assessment.peak_mb.0,
+                decision.policy_mb.0,
+                decision.target_mb.0,
+                decision.to_mb.map(|mb| mb.0),
+                decision.confidence.name(),
+                reasons,
+                int(assessment.evidence.window.invocations),
+                assessment.p99.map(rightsizer_records::Millis::as_ms_f64),
+                usd.0.as_f64(),
+                usd.1.as_f64(),
+                id,
+            ])?;
+        Ok(())
+    }
+}

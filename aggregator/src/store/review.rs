@@ -1,0 +1,195 @@
+//! What a person reads: one line a function, and the whole of one function.
+
+use rightsizer_records::{Day, Megabytes, Reason};
+use rusqlite::{Row, params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::columns::{count, megabytes};
+use super::error::StoreError;
+use super::open::Reader;
+
+/// A line of `rightsizer list`; the names are a contract (DESIGN §7's `--json`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewRow {
+    /// ARN, or `local:NAME`.
+    pub function: String,
+    /// Its size now.
+    pub current_mb: u32,
+    /// Highest peak of the window and the open day.
+    pub peak_mb: Option<u32>,
+    /// After P1–P4.
+    pub policy_mb: Option<u32>,
+    /// Where the policy wants to end.
+    pub target_mb: Option<u32>,
+    /// This step; `null` where nothing is to change.
+    pub to_mb: Option<u32>,
+    /// `ok`, `no-memory-figure`, or where its recommendation is in its life.
+    pub status: String,
+    /// How far the evidence carries.
+    pub confidence: Option<String>,
+    /// The rules that shaped the number.
+    pub reasons: Vec<Reason>,
+    /// Invocations in the window.
+    pub invocations: u64,
+    /// Projected cost of a month at `current_mb`.
+    pub monthly_usd_before: Option<f64>,
+    /// Projected cost of a month at `to_mb`.
+    pub monthly_usd_after: Option<f64>,
+    /// Whether it ran out of memory and has not been given more yet.
+    pub urgent: bool,
+    /// Id of its recommendation.
+    pub recommendation: Option<String>,
+    /// Why its recommendation ended, where it did.
+    pub closed_reason: Option<String>,
+    /// Reports that arrived.
+    pub seen: u64,
+    /// Reports that came again.
+    pub duplicates: u64,
+    /// Reports that came after their window.
+    pub late: u64,
+    /// Reports that its environments saw and that never arrived.
+    pub lost: u64,
+    /// The version whose traffic this is.
+    pub version: String,
+    /// Architecture, where known.
+    pub arch: Option<String>,
+    /// Runtime, where known.
+    pub runtime: Option<String>,
+    /// 99th percentile of durations in ms at the current size.
+    pub p99_ms: Option<f64>,
+    /// Day of the decision.
+    pub decided_on: Option<String>,
+    /// Time of its last report, UTC.
+    pub last_report: String,
+}
+
+/// One remembered day of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayLine {
+    /// The day.
+    pub day: Day,
+    /// Its peak, of the source that counts.
+    pub peak_mb: Megabytes,
+    /// The size that hid the demand on that day, where one did.
+    pub censored_mb: Option<Megabytes>,
+}
+
+/// Everything `rightsizer show` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FunctionDetail {
+    /// The line of `rightsizer list`.
+    #[serde(flatten)]
+    pub review: ReviewRow,
+    /// The last days with reports, oldest first.
+    pub days: Vec<DayLine>,
+    /// Its recommendations, newest first.
+    pub history: Vec<Value>,
+}
+
+impl Reader {
+    /// Every function, the urgent and the dear first.
+    pub fn review(&self) -> Result<Vec<ReviewRow>, StoreError> {
+        self.review_where("1", params![])
+    }
+
+    /// Functions whose ARN, `local:` key or bare name is `name`.
+    pub fn find(&self, name: &str) -> Result<Vec<ReviewRow>, StoreError> {
+        self.review_where(
+            "function = ?1 OR function = 'local:' || ?1
+             OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)",
+            params![name],
+        )
+    }
+
+    /// The days and recommendations behind a line.
+    pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
+        let id: i64 = self.connection.query_row(
+            "SELECT id FROM functions WHERE function = ?",
+            [&review.function],
+            |row| row.get(0),
+        )?;
+        Ok(FunctionDetail { days: self.days(id)?, history: self.history(id)?, review })
+    }
+
+    fn days(&self, id: i64) -> Result<Vec<DayLine>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT day, peak_mb, censored_mb FROM
+                (SELECT * FROM peaks WHERE function_id = ? ORDER BY day DESC LIMIT 15)
+             ORDER BY day",
+        )?;
+        let rows = statement.query_map([id], |row| {
+            let censored: i64 = row.get(2)?;
+            Ok(DayLine {
+                day: Day::from_number(row.get(0)?),
+                peak_mb: megabytes(row.get(1)?),
+                censored_mb: (censored > 0).then(|| megabytes(censored)),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn history(&self, id: i64) -> Result<Vec<Value>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT json_object('id', id, 'status', status, 'from_mb', from_mb, 'to_mb', to_mb,
+                'decided_on', date(day * 86400, 'unixepoch'), 'reason', closed_reason,
+                'issued_at', strftime('%Y-%m-%dT%H:%M:%SZ', issued_ms / 1000, 'unixepoch'),
+                'sent_at', strftime('%Y-%m-%dT%H:%M:%SZ', sent_ms / 1000, 'unixepoch'),
+                'closed_at', strftime('%Y-%m-%dT%H:%M:%SZ', closed_ms / 1000, 'unixepoch'))
+             FROM recommendations WHERE function_id = ?
+             ORDER BY issued_ms DESC, day DESC, id LIMIT 20",
+        )?;
+        let rows = statement.query_map([id], |row| row.get::<_, String>(0))?;
+        rows.map(|text| {
+            serde_json::from_str(&text?).map_err(|e| StoreError::Damaged(e.to_string()))
+        })
+        .collect()
+    }
+
+    fn review_where(
+        &self,
+        condition: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<ReviewRow>, StoreError> {
+        let mut statement =
+            self.connection.prepare(&format!("SELECT * FROM review WHERE {condition}"))?;
+        let rows = statement.query_map(values, |row| Ok(read(row)))?;
+        rows.map(|row| row?).collect()
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
+    let mb = |name: &str| -> rusqlite::Result<Option<u32>> {
+        Ok(row.get::<_, Option<i64>>(name)?.map(|n| megabytes(n).0))
+    };
+    let number = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(count));
+    let reasons: Option<String> = row.get("reasons")?;
+    let reasons = reasons.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
+    Ok(ReviewRow {
+        function: row.get("function")?,
+        current_mb: mb("current_mb")?.unwrap_or_default(),
+        peak_mb: mb("peak_mb")?,
+        policy_mb: mb("policy_mb")?,
+        target_mb: mb("target_mb")?,
+        to_mb: mb("to_mb")?,
+        status: row.get("status")?,
+        confidence: row.get("confidence")?,
+        reasons: reasons.map_err(|e| StoreError::Damaged(format!("reasons: {e}")))?,
+        invocations: number("invocations")?.unwrap_or_default(),
+        monthly_usd_before: row.get("monthly_usd_before")?,
+        monthly_usd_after: row.get("monthly_usd_after")?,
+        urgent: row.get("urgent")?,
+        recommendation: row.get("recommendation")?,
+        closed_reason: row.get("closed_reason")?,
+        seen: number("seen")?.unwrap_or_default(),
+        duplicates: number("duplicates")?.unwrap_or_default(),
+        late: number("late")?.unwrap_or_default(),
+        lost: number("lost")?.unwrap_or_default(),
+        version: row.get("version")?,
+        arch: row.get("arch")?,
+        runtime: row.get("runtime")?,
+        p99_ms: row.get("p99_ms")?,
+        decided_on: row.get("decided_on")?,
+        last_report: row.get("last_report")?,
+    })
+}

@@ -1,0 +1,22 @@
+//! Keyed window state: what a day of a function keeps, how evidence is merged into it, and which
+//! days are closed. Pure: no SQL, no clock; `docs/ALGORITHM.md` states the laws (W1–W9) that the
+//! tests here cite.
+
+mod clock;
+mod day;
+mod distribution;
+mod environment;
+mod fold;
+
+pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
+pub use day::{DayKey, DayStats, DaySource};
+pub use distribution::{Distribution, DistributionError};
+pub use environment::{EnvironmentState, SeqMarks};
+pub use fold::{DayDelta, fold_observation, fold_reports, newest_event, oldest_event};
+
+/// Length of the window in UTC days (W3).
+pub const WINDOW_DAYS: i32 = 14;
+/// For how many days peaks alone are remembered (W3).
+pub const PEAK_MEMORY_DAYS: i32 = 400;
+/// For how many days the details of a day are kept.
+pub const DETAIL_DAYS: i32 = 60;
