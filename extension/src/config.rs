@@ -155,16 +155,14 @@ fn flush_ms(setting: Option<String>, warnings: &mut Vec<String>) -> i64 {
     let Some(text) = setting else {
         return default_ms;
     };
-    match text.parse::<i64>() {
-        Ok(seconds @ 1..=MOST_FLUSH_SECONDS) => seconds * 1000,
-        _ => {
-            warnings.push(format!(
-                "RIGHTSIZER_FLUSH_SECONDS is {text:?}, wanted 1 to {MOST_FLUSH_SECONDS}: {} holds.",
-                default_ms / 1000
-            ));
-            default_ms
-        }
+    if let Ok(seconds @ 1..=MOST_FLUSH_SECONDS) = text.parse::<i64>() {
+        return seconds * 1000;
     }
+    warnings.push(format!(
+        "RIGHTSIZER_FLUSH_SECONDS is {text:?}, wanted 1 to {MOST_FLUSH_SECONDS}: {} holds.",
+        default_ms / 1000
+    ));
+    default_ms
 }
 
 fn partition(region: &str) -> &'static str {

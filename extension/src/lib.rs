@@ -1,12 +1,24 @@
 //! Layer extension of Lambda Rightsizer: reports what each invocation really used.
 //!
 //! It can only observe: registered for SHUTDOWN alone, it is never on an invocation's path, and
-//! nothing it suffers may fail one.
+//! nothing it suffers may fail one. The core knows no socket and no clock: [`telemetry`] reads
+//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`seen`]),
+//! [`config`] and [`procfs`] read text. The shell is [`session`] (the life of the process) and
+//! [`observer`] (its main loop) with [`extensions_api`], [`listener`] and [`stream`].
+//!
+//! The crate `lambda-extension` is not used: it refuses a whole batch of telemetry for one event it
+//! does not know, and its process never ends by itself at SHUTDOWN.
 
 pub mod buffer;
 pub mod config;
+pub mod extensions_api;
 pub mod invocations;
 pub mod journal;
+pub mod listener;
+pub mod log;
+pub mod observer;
 pub mod procfs;
 pub mod seen;
+pub mod session;
+pub mod stream;
 pub mod telemetry;

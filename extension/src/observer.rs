@@ -1,0 +1,227 @@
+//! The main loop: one `select!`, one method an arm. Decisions are the journal's; this does the IO.
+
+use std::fs::read_to_string;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::invocations::ShutdownReason;
+use crate::journal::Journal;
+use crate::listener::Body;
+use crate::log::Log;
+use crate::procfs::Usage;
+use crate::stream::{Sent, Stream};
+use crate::telemetry;
+
+/// How long one attempt may take in an invocation's shadow.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same in SHUTDOWN, so that there is time for another.
+const LAST_PATIENCE: Duration = Duration::from_millis(700);
+/// Lambda kills after 2000 ms.
+const SHUTDOWN_BUDGET: Duration = Duration::from_millis(1700);
+/// How long the report of the last invocation is awaited when the environment just ends.
+const REPORT_WAIT: Duration = Duration::from_millis(500);
+/// The same where no invocation is known to lack its report: one shorter than the telemetry's
+/// buffer time (25 ms) is not known of yet.
+const UNKNOWN_WAIT: Duration = Duration::from_millis(100);
+/// At a failure the caller waits, so only twice the telemetry's buffer time, and only where it is
+/// not known yet how the invocation ended: an out-of-memory is told by nothing else.
+const FAILURE_WAIT: Duration = Duration::from_millis(50);
+/// A send that was frozen may hang; after this the same records are sent anew.
+const STALE_SEND_WAIT: Duration = Duration::from_millis(300);
+/// Pause between tries in SHUTDOWN.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub struct Observer<'a> {
+    journal: Journal,
+    stream: Arc<Stream>,
+    log: &'a Log,
+    flush_every: Duration,
+    sending: Option<JoinHandle<Sent>>,
+    flush_at: Option<Instant>,
+}
+
+impl<'a> Observer<'a> {
+    /// An observer that has seen nothing yet.
+    pub fn new(journal: Journal, stream: Stream, flush_every: Duration, log: &'a Log) -> Self {
+        Self {
+            journal,
+            stream: Arc::new(stream),
+            log,
+            flush_every,
+            sending: None,
+            flush_at: None,
+        }
+    }
+
+    /// Observes until `shutdown` says why the environment ends, and sends what is left.
+    pub async fn run(
+        mut self,
+        shutdown: impl Future<Output = ShutdownReason>,
+        mut telemetry: mpsc::Receiver<Body>,
+    ) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let flush_at = self.flush_at.unwrap_or_else(Instant::now);
+            tokio::select! {
+                reason = &mut shutdown => return self.on_shutdown(reason, &mut telemetry).await,
+                Some(body) = telemetry.recv() => self.on_posted(&body),
+                sent = finished(&mut self.sending) => self.on_sent(sent),
+                () = sleep_until(flush_at), if self.flush_at.is_some() => self.on_timer(),
+            }
+        }
+    }
+
+    fn on_posted(&mut self, body: &Body) {
+        self.take_in(body);
+        if self.journal.is_due() {
+            self.send();
+        } else if self.journal.holds_rows() && self.sending.is_none() {
+            self.flush_at
+                .get_or_insert_with(|| Instant::now() + self.flush_every);
+        }
+    }
+
+    /// For environments that are not frozen in between; event time alone would wait for the next
+    /// invocation.
+    fn on_timer(&mut self) {
+        self.flush_at = None;
+        if self.journal.holds_rows() && !self.journal.is_backing_off() {
+            self.send();
+        }
+    }
+
+    fn on_sent(&mut self, sent: Sent) {
+        self.sending = None;
+        self.journal.sent(&sent.delivered);
+        match sent.problem {
+            Some(problem) => self.log.warn(problem.kind, &problem.text),
+            None => self
+                .log
+                .debug(|| format!("{} records sent", sent.delivered.len())),
+        }
+        if self.journal.is_due() {
+            self.send();
+        } else if self.journal.holds_rows() {
+            self.flush_at
+                .get_or_insert_with(|| Instant::now() + self.flush_every);
+        }
+    }
+
+    /// Lambda waits 2 s, then kills.
+    async fn on_shutdown(&mut self, reason: ShutdownReason, telemetry: &mut mpsc::Receiver<Body>) {
+        let began = Instant::now();
+        let deadline = began + SHUTDOWN_BUDGET;
+        self.log.debug(|| format!("shutdown: {reason:?}"));
+        self.await_reports(reason, began, telemetry).await;
+        self.journal.give_up_waiting(reason);
+        if let Some(mut sending) = self.sending.take() {
+            let sent = timeout_at(began + REPORT_WAIT + STALE_SEND_WAIT, &mut sending).await;
+            sending.abort();
+            // A stale one may have arrived: the same records are sent again, with the same seq.
+            let sent = sent.map(|sent| sent.unwrap_or_else(|_| Sent::broken()));
+            self.on_last_sent(sent.unwrap_or_default());
+        }
+        while self.journal.holds_rows() {
+            let put = self.put(LAST_PATIENCE);
+            let Ok(sent) = timeout_at(deadline, put).await else {
+                break;
+            };
+            self.on_last_sent(sent.unwrap_or_else(|_| Sent::broken()));
+            if self.journal.is_backing_off()
+                && timeout_at(deadline, sleep(RETRY_PAUSE)).await.is_err()
+            {
+                break;
+            }
+        }
+        if self.journal.holds_rows() {
+            let text =
+                "the environment ended before its last reports were delivered: they are lost";
+            self.log.warn("lost", text);
+        }
+    }
+
+    /// Takes in what comes until the last report is there, or it is time to do without.
+    async fn await_reports(
+        &mut self,
+        reason: ShutdownReason,
+        began: Instant,
+        telemetry: &mut mpsc::Receiver<Body>,
+    ) {
+        while let Ok(body) = telemetry.try_recv() {
+            self.take_in(&body);
+        }
+        let mut until = match reason {
+            ShutdownReason::Spindown if self.journal.awaits_report() => began + REPORT_WAIT,
+            ShutdownReason::Spindown => began + UNKNOWN_WAIT,
+            _ if self.journal.knows_the_end() => return,
+            _ => began + FAILURE_WAIT,
+        };
+        while let Ok(Some(body)) = timeout_at(until, telemetry.recv()).await {
+            let awaited = self.journal.awaits_report();
+            self.take_in(&body);
+            match reason {
+                ShutdownReason::Spindown if self.journal.awaits_report() => {
+                    until = began + REPORT_WAIT;
+                }
+                ShutdownReason::Spindown if awaited => return,
+                ShutdownReason::Spindown => {}
+                _ if self.journal.knows_the_end() => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn on_last_sent(&mut self, sent: Sent) {
+        self.journal.sent(&sent.delivered);
+        if let Some(problem) = sent.problem {
+            self.log.warn(problem.kind, &problem.text);
+        }
+    }
+
+    fn take_in(&mut self, body: &Body) {
+        let posted = telemetry::parse(body);
+        if let Some(why) = &posted.broken {
+            let text = format!("a batch of platform telemetry could not be read to its end: {why}");
+            self.log.warn("telemetry-broken", &text);
+        }
+        if posted.unreadable > 0 {
+            let text = format!("{} platform events could not be read", posted.unreadable);
+            self.log.warn("telemetry-unreadable", &text);
+        }
+        self.journal.take_in(posted.events);
+    }
+
+    fn send(&mut self) {
+        if self.sending.is_some() {
+            return;
+        }
+        self.flush_at = None;
+        self.sending = Some(self.put(PATIENCE));
+    }
+
+    /// A task of its own: a panic in a library ends the task, not this process.
+    fn put(&mut self, patience: Duration) -> JoinHandle<Sent> {
+        let records = self.journal.begin_send(usage());
+        let stream = Arc::clone(&self.stream);
+        tokio::spawn(async move { stream.put(&records, patience).await })
+    }
+}
+
+/// What this sandbox has spent so far.
+pub fn usage() -> Usage {
+    let read = |path| read_to_string(path).unwrap_or_default();
+    Usage::read(&read("/proc/stat"), &read("/proc/self/statm"))
+}
+
+/// Completes when the send does; never, while there is none.
+async fn finished(sending: &mut Option<JoinHandle<Sent>>) -> Sent {
+    match sending {
+        Some(task) => task.await.unwrap_or_else(|_| Sent::broken()),
+        None => std::future::pending().await,
+    }
+}
