@@ -1,0 +1,260 @@
+//! Whether a recommendation may be applied to a function as it is now. Pure: no clock, no calls.
+//!
+//! A recommendation is input from a stranger: whoever can write to a stream can write one. So
+//! everything is checked against the function itself, and the function's own tags win.
+
+use std::collections::BTreeMap;
+
+use rightsizer_records::{Megabytes, Mode, Recommendation, Timestamp};
+
+use crate::settings::LAMBDA_LEAST;
+use crate::{FunctionMode, LiveFunction, Place, Settings, SkipCode};
+
+/// One virtual CPU; above it a single thread gains nothing, below it CPU is in proportion.
+const ONE_CPU: Megabytes = Megabytes(1769);
+/// How much of the timeout the projected 99th percentile may take, in percent (P6).
+const TIMEOUT_SHARE_PERCENT: f64 = 70.0;
+
+const MODE_TAG: &str = "rightsizer:mode";
+const MIN_TAG: &str = "rightsizer:min-mb";
+const MAX_TAG: &str = "rightsizer:max-mb";
+
+/// The answer of [`judge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Make the change.
+    Apply,
+    /// The function has the wanted size already: nothing to do, and the wish is fulfilled. This is
+    /// what a second delivery of an applied recommendation finds.
+    AlreadyThere,
+    /// Leave the function as it is.
+    Skip {
+        /// Why, as a code.
+        code: SkipCode,
+        /// Why, in words with the figures.
+        detail: String,
+    },
+}
+
+type Check = Result<(), (SkipCode, String)>;
+
+/// Judges a recommendation without reading the function: what can be refused for free.
+pub(crate) fn judge_unread(rec: &Recommendation, settings: &Settings) -> Option<Verdict> {
+    place(rec, settings)
+        .and_then(|()| version(rec))
+        .err()
+        .map(skipped)
+}
+
+/// Judges a recommendation against the function as it is now.
+///
+/// What the function is comes first, then whether the size is there already (a redelivery is
+/// answered the same however late it comes), then whether the change is wanted, then whether it is
+/// safe.
+pub fn judge(
+    rec: &Recommendation,
+    live: &LiveFunction,
+    settings: &Settings,
+    now: Timestamp,
+) -> Verdict {
+    let kind = place(rec, settings)
+        .and_then(|()| version(rec))
+        .and_then(|()| sizable(live));
+    if let Err(skip) = kind {
+        return skipped(skip);
+    }
+    if live.memory_mb == rec.to_mb {
+        return Verdict::AlreadyThere;
+    }
+    wanted(rec, live, settings, now)
+        .and_then(|()| current(rec, live))
+        .and_then(|()| size(rec, live, settings))
+        .and_then(|()| fast_enough(rec, live))
+        .and_then(|()| idle(live))
+        .map_or_else(skipped, |()| Verdict::Apply)
+}
+
+fn skipped((code, detail): (SkipCode, String)) -> Verdict {
+    Verdict::Skip { code, detail }
+}
+
+/// `Err` with the code and the words when `bad`.
+fn skip_if(bad: bool, code: SkipCode, detail: impl FnOnce() -> String) -> Check {
+    if bad { Err((code, detail())) } else { Ok(()) }
+}
+
+fn place(rec: &Recommendation, settings: &Settings) -> Check {
+    let at = Place::of(&rec.function);
+    if settings.accept.contains(&at) {
+        return Ok(());
+    }
+    if settings
+        .accept
+        .iter()
+        .any(|place| place.account == at.account)
+    {
+        let detail = format!(
+            "region {} of account {} is not accepted here",
+            at.region, at.account
+        );
+        return Err((SkipCode::OtherRegion, detail));
+    }
+    let detail = format!("account {} is not accepted here", at.account);
+    Err((SkipCode::OtherAccount, detail))
+}
+
+fn version(rec: &Recommendation) -> Check {
+    skip_if(rec.version != "$LATEST", SkipCode::ServedByVersion, || {
+        format!(
+            "its traffic is on version {}, which changing $LATEST does not reach: set the size in \
+             the pipeline that publishes it",
+            rec.version
+        )
+    })
+}
+
+fn sizable(live: &LiveFunction) -> Check {
+    skip_if(live.edge_replica, SkipCode::EdgeReplica, || {
+        "it is a replica of an edge function; change its master".to_owned()
+    })?;
+    skip_if(live.managed_instances, SkipCode::ManagedInstances, || {
+        "it runs on managed instances, where memory belongs to the capacity provider".to_owned()
+    })
+}
+
+fn tags(live: &LiveFunction) -> Result<&BTreeMap<String, String>, (SkipCode, String)> {
+    live.tags.as_ref().ok_or_else(|| {
+        let detail = "its tags cannot be read, so it may have opted out: allow lambda:ListTags";
+        (SkipCode::TagsUnreadable, detail.to_owned())
+    })
+}
+
+fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: Timestamp) -> Check {
+    let tag = tags(live)?.get(MODE_TAG);
+    let mode = tag.map_or(Ok(settings.default_mode), |tag| {
+        tag.parse::<FunctionMode>().map_err(|_| {
+            let wanted = "wanted off, recommend or auto";
+            (
+                SkipCode::BadTag,
+                format!("its tag {MODE_TAG} is {tag:?}: {wanted}"),
+            )
+        })
+    })?;
+    let source = if tag.is_some() {
+        "its tag"
+    } else {
+        "the configured default"
+    };
+    skip_if(mode == FunctionMode::Off, SkipCode::OptedOut, || {
+        format!("{MODE_TAG} is off ({source})")
+    })?;
+    skip_if(settings.paused, SkipCode::Paused, || {
+        "the updater is paused: RIGHTSIZER_PAUSED".to_owned()
+    })?;
+    let for_a_person = mode == FunctionMode::Recommend && rec.mode != Mode::Approved;
+    skip_if(for_a_person, SkipCode::RecommendOnly, || {
+        format!(
+            "{MODE_TAG} is recommend ({source}), and nobody approved this: approve it, or tag auto"
+        )
+    })?;
+    skip_if(now >= rec.expires_at, SkipCode::Expired, || {
+        format!("it expired at {}, and now it is {now}", rec.expires_at)
+    })
+}
+
+fn current(rec: &Recommendation, live: &LiveFunction) -> Check {
+    skip_if(live.memory_mb != rec.from_mb, SkipCode::StaleFrom, || {
+        format!(
+            "it was decided for {}, and the function has {} now",
+            rec.from_mb, live.memory_mb
+        )
+    })?;
+    let (Some(evidence), Some(code)) = (&rec.code_sha256, &live.code_sha256) else {
+        return Ok(());
+    };
+    skip_if(evidence != code, SkipCode::CodeChanged, || {
+        format!("the evidence is from code {evidence}, and the function runs {code} now")
+    })
+}
+
+fn size(rec: &Recommendation, live: &LiveFunction, settings: &Settings) -> Check {
+    let limits = LAMBDA_LEAST..=settings.account_most;
+    skip_if(
+        !limits.contains(&rec.to_mb),
+        SkipCode::OutsideLimits,
+        || {
+            format!(
+                "{} is outside {LAMBDA_LEAST} to {}",
+                rec.to_mb, settings.account_most
+            )
+        },
+    )?;
+    let tags = tags(live)?;
+    if let Some(least) = megabytes(tags, MIN_TAG)? {
+        skip_if(rec.to_mb < least, SkipCode::OutsideTags, || {
+            format!("{} is below its tag {MIN_TAG} of {least}", rec.to_mb)
+        })?;
+    }
+    if let Some(most) = megabytes(tags, MAX_TAG)? {
+        skip_if(rec.to_mb > most, SkipCode::OutsideTags, || {
+            format!("{} is above its tag {MAX_TAG} of {most}", rec.to_mb)
+        })?;
+    }
+    Ok(())
+}
+
+fn megabytes(
+    tags: &BTreeMap<String, String>,
+    tag: &str,
+) -> Result<Option<Megabytes>, (SkipCode, String)> {
+    let Some(text) = tags.get(tag) else {
+        return Ok(None);
+    };
+    text.trim()
+        .parse()
+        .map(|mb| Some(Megabytes(mb)))
+        .map_err(|_| {
+            (
+                SkipCode::BadTag,
+                format!("its tag {tag} is {text:?}: wanted a whole number of megabytes"),
+            )
+        })
+}
+
+/// P6 in its worst case: the whole duration is CPU time, so it grows as the CPU share shrinks.
+fn fast_enough(rec: &Recommendation, live: &LiveFunction) -> Check {
+    if rec.to_mb >= live.memory_mb {
+        return Ok(());
+    }
+    let (Some(p99), Some(timeout)) = (rec.p99_ms, live.timeout) else {
+        // A person who approved it has seen that the figure is missing.
+        return skip_if(rec.mode == Mode::Auto, SkipCode::TimeoutUnknown, || {
+            "its slow invocations or its timeout are not known, so a smaller CPU share may not be \
+             harmless: approve it if it is"
+                .to_owned()
+        });
+    };
+    let cpu = |mb: Megabytes| f64::from(mb.min(ONE_CPU).0);
+    let projected_ms = p99.as_ms_f64() * cpu(live.memory_mb) / cpu(rec.to_mb);
+    let allowed_ms = timeout.as_ms_f64() * TIMEOUT_SHARE_PERCENT / 100.0;
+    skip_if(projected_ms > allowed_ms, SkipCode::TimeoutRisk, || {
+        format!(
+            "p99 of {p99} at {} could become {projected_ms:.0} ms at {}, over \
+             {TIMEOUT_SHARE_PERCENT} % of its timeout of {timeout}",
+            live.memory_mb, rec.to_mb
+        )
+    })
+}
+
+fn idle(live: &LiveFunction) -> Check {
+    let state = live.state.as_deref().unwrap_or("Active");
+    let under_way = live.last_update_status.as_deref() == Some("InProgress") || state == "Pending";
+    skip_if(under_way, SkipCode::UpdateInProgress, || {
+        "another change of it is under way; it is decided anew after that".to_owned()
+    })?;
+    skip_if(
+        !matches!(state, "Active" | "Inactive"),
+        SkipCode::NotUpdatable,
+        || format!("its state is {state}"),
+    )
+}

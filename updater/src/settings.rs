@@ -1,0 +1,222 @@
+//! What the updater is told by its operator. Plain data: who reads environment variables is the
+//! shell, through [`Settings::read`].
+
+use std::str::FromStr;
+
+use rightsizer_records::{FunctionArn, Megabytes};
+
+/// The largest size Lambda gives a function outside managed instances.
+const LAMBDA_MOST: Megabytes = Megabytes(10_240);
+/// The smallest size Lambda gives a function.
+pub(crate) const LAMBDA_LEAST: Megabytes = Megabytes(128);
+
+/// What may be done to a function: its tag `rightsizer:mode`, or the default for those without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FunctionMode {
+    /// Nothing, not even with approval.
+    Off,
+    /// Only what a person approved.
+    Recommend,
+    /// What the aggregator decides.
+    Auto,
+}
+
+impl FunctionMode {
+    /// Its name in tags and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Recommend => "recommend",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+impl FromStr for FunctionMode {
+    type Err = SettingsError;
+
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "off" => Ok(Self::Off),
+            "recommend" => Ok(Self::Recommend),
+            "auto" => Ok(Self::Auto),
+            _ => Err(SettingsError::new(
+                "mode",
+                text,
+                "wanted off, recommend or auto",
+            )),
+        }
+    }
+}
+
+/// An account and region whose functions may be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Twelve digits.
+    pub account: String,
+    /// Such as `eu-central-1`.
+    pub region: String,
+}
+
+impl Place {
+    /// Where a function is.
+    pub fn of(function: &FunctionArn) -> Self {
+        Self {
+            account: function.account().to_owned(),
+            region: function.region().to_owned(),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = SettingsError;
+
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        let bad = || SettingsError::new("RIGHTSIZER_ACCEPT", text, "wanted ACCOUNT/REGION");
+        let (account, region) = text.trim().split_once('/').ok_or_else(bad)?;
+        let twelve_digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        if !twelve_digits || region.is_empty() || region.contains('/') {
+            return Err(bad());
+        }
+        Ok(Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+        })
+    }
+}
+
+/// What the updater is told by its operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// For functions without a tag `rightsizer:mode`.
+    pub default_mode: FunctionMode,
+    /// The global stop.
+    pub paused: bool,
+    /// Where functions may be changed; nowhere when empty.
+    pub accept: Vec<Place>,
+    /// The largest size the account allows.
+    pub account_most: Megabytes,
+}
+
+impl Default for Settings {
+    /// Recommend only, nowhere.
+    fn default() -> Self {
+        Self {
+            default_mode: FunctionMode::Recommend,
+            paused: false,
+            accept: Vec::new(),
+            account_most: LAMBDA_MOST,
+        }
+    }
+}
+
+/// A setting that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value:?}: {wanted}")]
+pub struct SettingsError {
+    name: String,
+    value: String,
+    wanted: &'static str,
+}
+
+impl SettingsError {
+    fn new(name: &str, value: &str, wanted: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: value.chars().take(200).collect(),
+            wanted,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads `RIGHTSIZER_MODE`, `RIGHTSIZER_PAUSED`, `RIGHTSIZER_ACCEPT` (comma-separated
+    /// `ACCOUNT/REGION`) and `RIGHTSIZER_MAX_MB`; an absent or empty one keeps its default.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let mut settings = Self::default();
+        if let Some(mode) = given("RIGHTSIZER_MODE") {
+            settings.default_mode = mode.parse().map_err(|_| {
+                SettingsError::new("RIGHTSIZER_MODE", &mode, "wanted off, recommend or auto")
+            })?;
+        }
+        if let Some(paused) = given("RIGHTSIZER_PAUSED") {
+            settings.paused = match paused.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" => true,
+                "false" | "0" => false,
+                _ => {
+                    let wanted = "wanted true or false";
+                    return Err(SettingsError::new("RIGHTSIZER_PAUSED", &paused, wanted));
+                }
+            };
+        }
+        if let Some(places) = given("RIGHTSIZER_ACCEPT") {
+            settings.accept = places
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<_, _>>()?;
+        }
+        if let Some(most) = given("RIGHTSIZER_MAX_MB") {
+            let mb = most.trim().parse().ok().map(Megabytes);
+            settings.account_most = mb
+                .filter(|mb| (LAMBDA_LEAST..=LAMBDA_MOST).contains(mb))
+                .ok_or_else(|| {
+                    SettingsError::new("RIGHTSIZER_MAX_MB", &most, "wanted 128 to 10240")
+                })?;
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn nothing_set_means_recommend_only_and_nowhere() {
+        let settings = read(&[("RIGHTSIZER_MODE", "")]).unwrap();
+        assert_eq!(settings, Settings::default());
+        assert_eq!(settings.default_mode, FunctionMode::Recommend);
+        assert!(settings.accept.is_empty() && !settings.paused);
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = read(&[
+            ("RIGHTSIZER_MODE", "auto"),
+            ("RIGHTSIZER_PAUSED", "true"),
+            (
+                "RIGHTSIZER_ACCEPT",
+                "123456789012/eu-central-1, 210987654321/us-east-1",
+            ),
+            ("RIGHTSIZER_MAX_MB", "3008"),
+        ])
+        .unwrap();
+        assert_eq!(settings.default_mode, FunctionMode::Auto);
+        assert!(settings.paused);
+        assert_eq!(settings.accept[1].region, "us-east-1");
+        assert_eq!(settings.account_most, Megabytes(3008));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_by_name() {
+        for (name, value) in [
+            ("RIGHTSIZER_MODE", "on"),
+            ("RIGHTSIZER_PAUSED", "maybe"),
+            ("RIGHTSIZER_ACCEPT", "12345/eu-central-1"),
+            ("RIGHTSIZER_ACCEPT", "123456789012"),
+            ("RIGHTSIZER_MAX_MB", "64"),
+            ("RIGHTSIZER_MAX_MB", "lots"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Why a recommendation is not applied, as codes that stores and dashboards can count.
+
+use std::fmt;
+
+/// A reason to leave a function as it is, on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipCode {
+    /// Its account is not one that this updater accepts.
+    OtherAccount,
+    /// Its region is not one that this updater accepts.
+    OtherRegion,
+    /// The traffic is on a published version, which a change of `$LATEST` does not reach.
+    ServedByVersion,
+    /// A replica of an edge function: only its master can be changed.
+    EdgeReplica,
+    /// It runs on managed instances, where memory is not sized per function.
+    ManagedInstances,
+    /// Its tags cannot be read, so nobody knows whether it opted out.
+    TagsUnreadable,
+    /// One of its `rightsizer:` tags has a value that means nothing.
+    BadTag,
+    /// The function's tag or the configuration says `off`.
+    OptedOut,
+    /// The global stop is on.
+    Paused,
+    /// The function is to get recommendations only, and nobody approved this one.
+    RecommendOnly,
+    /// It is past its expiry.
+    Expired,
+    /// The function has another size than the one it was decided for.
+    StaleFrom,
+    /// The function runs other code than the evidence is from.
+    CodeChanged,
+    /// The size lies outside what Lambda or the account allows.
+    OutsideLimits,
+    /// The size lies outside the function's own `rightsizer:min-mb` and `rightsizer:max-mb`.
+    OutsideTags,
+    /// The smaller CPU share could bring its slow invocations too near its timeout (P6).
+    TimeoutRisk,
+    /// Whether the smaller CPU share is harmless cannot be said: durations or timeout unknown (P6).
+    TimeoutUnknown,
+    /// Another change of it is under way.
+    UpdateInProgress,
+    /// It is in a state in which it cannot be changed.
+    NotUpdatable,
+    /// Lambda no longer updates functions of its runtime.
+    BlockedRuntime,
+}
+
+impl SkipCode {
+    /// Every code, for documentation and dashboards.
+    pub const ALL: [Self; 20] = [
+        Self::OtherAccount,
+        Self::OtherRegion,
+        Self::ServedByVersion,
+        Self::EdgeReplica,
+        Self::ManagedInstances,
+        Self::TagsUnreadable,
+        Self::BadTag,
+        Self::OptedOut,
+        Self::Paused,
+        Self::RecommendOnly,
+        Self::Expired,
+        Self::StaleFrom,
+        Self::CodeChanged,
+        Self::OutsideLimits,
+        Self::OutsideTags,
+        Self::TimeoutRisk,
+        Self::TimeoutUnknown,
+        Self::UpdateInProgress,
+        Self::NotUpdatable,
+        Self::BlockedRuntime,
+    ];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OtherAccount => "other-account",
+            Self::OtherRegion => "other-region",
+            Self::ServedByVersion => "served-by-version",
+            Self::EdgeReplica => "edge-replica",
+            Self::ManagedInstances => "managed-instances",
+            Self::TagsUnreadable => "tags-unreadable",
+            Self::BadTag => "bad-tag",
+            Self::OptedOut => "opted-out",
+            Self::Paused => "paused",
+            Self::RecommendOnly => "recommend-only",
+            Self::Expired => "expired",
+            Self::StaleFrom => "stale-from",
+            Self::CodeChanged => "code-changed",
+            Self::OutsideLimits => "outside-limits",
+            Self::OutsideTags => "outside-tags",
+            Self::TimeoutRisk => "timeout-risk",
+            Self::TimeoutUnknown => "timeout-unknown",
+            Self::UpdateInProgress => "update-in-progress",
+            Self::NotUpdatable => "not-updatable",
+            Self::BlockedRuntime => "blocked-runtime",
+        }
+    }
+}
+
+impl fmt::Display for SkipCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
