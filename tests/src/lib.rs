@@ -1,2 +1,3 @@
 //! Placeholder until the first slice lands.
+pub mod emulator;
 pub mod servers;

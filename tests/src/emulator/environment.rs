@@ -1,0 +1,277 @@
+//! One execution environment from its first init to its end.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rightsizer_records::Timestamp;
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::api::{Api, Subscription};
+use super::events;
+use super::process::{Exit, Process};
+use super::scenario::{FunctionSpec, Invocation, Options, Reason};
+use super::telemetry::Telemetry;
+
+/// Lambda allows ten seconds of init.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// An execution environment with the real extension in it. Frozen whenever no method runs.
+pub struct Environment {
+    spec: FunctionSpec,
+    options: Options,
+    binary: PathBuf,
+    api: Api,
+    telemetry: Telemetry,
+    process: Option<Process>,
+    invocations: u64,
+    newest: Timestamp,
+    init_took: Duration,
+    resets: Vec<Exit>,
+}
+
+impl Environment {
+    /// Starts the extension and waits until it is ready for invocations.
+    pub async fn start(spec: FunctionSpec, options: Options) -> Result<Self> {
+        let binary = match &options.binary {
+            Some(path) => path.clone(),
+            None => super::extension_binary()?,
+        };
+        let mut environment = Self {
+            api: Api::start(spec.clone(), options.faults.subscribe.clone()).await?,
+            telemetry: Telemetry::new(options.faults.deliver_twice)?,
+            spec,
+            options,
+            binary,
+            process: None,
+            invocations: 0,
+            newest: Timestamp::MIN,
+            init_took: Duration::ZERO,
+            resets: Vec::new(),
+        };
+        environment.boot().await?;
+        environment.frozen()?;
+        Ok(environment)
+    }
+
+    /// One invocation. After one that resets the environment, the next starts a new process.
+    pub async fn invoke(&mut self, invocation: Invocation) -> Result<()> {
+        if self.process.is_none() {
+            self.boot().await?;
+        }
+        self.thawed()?;
+        self.invocations += 1;
+        let drawn = || {
+            format!(
+                "{:08x}-0000-4000-8000-{:012x}",
+                self.api.port, self.invocations
+            )
+        };
+        let id = invocation.request_id.clone().unwrap_or_else(drawn);
+        for event in self.before(&invocation) {
+            self.telemetry.emit(event);
+        }
+        self.telemetry
+            .emit(events::start(&self.spec, &id, &invocation));
+        // In a shorter one the buffer's time is not over before the freeze.
+        let subscription = self.subscription();
+        let buffer_ms = subscription.map_or(25, |s| s.timeout_ms);
+        if invocation.duration_ms >= Duration::from_millis(buffer_ms).as_secs_f64() * 1e3 {
+            self.deliver().await?;
+        }
+        self.telemetry.emit(events::runtime_done(&id, &invocation));
+        self.newest = events::end_of(&invocation);
+        let report = events::report(&self.spec, &id, &invocation);
+        if let Some(reason) = invocation.end.reset() {
+            let exit = self.end(reason).await?;
+            self.resets.push(exit);
+            if self.options.faults.report_after_reset {
+                self.telemetry.emit(report);
+            }
+            return Ok(());
+        }
+        // Every extension is ready: the report is made now, and waits for the next thaw.
+        self.telemetry.emit(report);
+        self.frozen()
+    }
+
+    /// Ends the environment.
+    pub async fn shutdown(mut self, reason: Reason) -> Result<Exit> {
+        if self.process.is_none() {
+            return self.resets.pop().context("there is no process to end");
+        }
+        self.thawed()?;
+        self.end(reason).await
+    }
+
+    /// Puts an event of the scenario's own making among the platform's.
+    pub fn emit(&mut self, event: Value) {
+        self.telemetry.emit(event);
+    }
+
+    /// Posts anything to the extension, as it is. Answers the status.
+    pub async fn post_raw(&mut self, body: &[u8]) -> Result<u16> {
+        self.thawed()?;
+        let to = self.subscription().context("not subscribed")?;
+        let status = self.telemetry.post(&to, body.to_vec()).await?;
+        self.frozen()?;
+        Ok(status)
+    }
+
+    /// The last batch comes once more.
+    pub async fn redeliver(&mut self) -> Result<()> {
+        self.thawed()?;
+        let to = self.subscription().context("not subscribed")?;
+        self.telemetry.redeliver(&to).await?;
+        self.frozen()
+    }
+
+    /// Thaws the sandbox for a while, as a long invocation does.
+    pub async fn linger(&mut self, until: impl Future<Output = ()>) -> Result<()> {
+        self.thawed()?;
+        until.await;
+        self.frozen()
+    }
+
+    /// From the start of the process to its first `next`, in its latest life.
+    pub const fn init_took(&self) -> Duration {
+        self.init_took
+    }
+
+    /// How the lives before this one ended.
+    pub fn resets(&self) -> &[Exit] {
+        &self.resets
+    }
+
+    /// The schema of the subscription, if there is one.
+    pub fn schema(&self) -> Option<String> {
+        self.subscription().map(|s| s.schema)
+    }
+
+    /// What the extension wrote in this life.
+    pub fn log(&self) -> String {
+        self.process
+            .as_ref()
+            .map(Process::log_text)
+            .unwrap_or_default()
+    }
+
+    async fn boot(&mut self) -> Result<()> {
+        self.api.new_life();
+        let began = Instant::now();
+        let mut process = Process::spawn(&self.binary, &self.variables())?;
+        let ready = timeout(INIT_LIMIT, self.api.ready());
+        let ended = async {
+            while !process.has_ended() {
+                sleep(Duration::from_millis(5)).await;
+            }
+            // What it wrote is still on its way.
+            sleep(Duration::from_millis(20)).await;
+        };
+        let life = tokio::select! {
+            life = ready => life,
+            () = ended => bail!("the extension ended in init: {}", process.log_text()),
+        };
+        let Ok(life) = life else {
+            bail!(
+                "the extension is not ready after 10 s: {}",
+                process.log_text()
+            );
+        };
+        let (name, file) = (life?.name, self.binary.file_name());
+        if name.as_deref() != file.and_then(|file| file.to_str()) {
+            bail!("registered as {name:?}; Lambda wants the file's name, {file:?}");
+        }
+        self.init_took = began.elapsed();
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// The events of an init or a restore that this invocation had to wait for.
+    fn before(&self, invocation: &Invocation) -> Vec<Value> {
+        let (spec, at) = (&self.spec, invocation.at);
+        let init = invocation.init_ms.map(|ms| events::init(spec, at, ms));
+        let restore = invocation
+            .restore_ms
+            .map(|ms| events::restore(spec, at, ms));
+        init.into_iter().chain(restore).flatten().collect()
+    }
+
+    async fn end(&mut self, reason: Reason) -> Result<Exit> {
+        let late = self.options.faults.telemetry_after_shutdown;
+        if !late {
+            self.deliver().await?;
+        }
+        let began = Instant::now();
+        let deadline_ms = self.newest.plus_ms(2000).as_ms();
+        self.api.shut_down(reason.name(), deadline_ms);
+        let process = self.process.take().context("no process")?;
+        let to = self.subscription().filter(|_| late);
+        if let Some(to) = to {
+            sleep(Duration::from_millis(to.timeout_ms)).await;
+            // It may have ended already: then these events are lost, as they are in Lambda.
+            let _ = self.telemetry.deliver(Some(&to)).await;
+        }
+        process.end(began).await
+    }
+
+    async fn deliver(&mut self) -> Result<()> {
+        let to = self.subscription();
+        self.telemetry.deliver(to.as_ref()).await
+    }
+
+    fn subscription(&self) -> Option<Subscription> {
+        self.api.life().subscription
+    }
+
+    fn frozen(&mut self) -> Result<()> {
+        self.process.as_ref().map_or(Ok(()), Process::freeze)
+    }
+
+    /// An extension that ended between invocations would fail the next one.
+    fn thawed(&mut self) -> Result<()> {
+        let process = self.process.as_mut().context("the environment has ended")?;
+        process.thaw()?;
+        if process.has_ended() {
+            bail!(
+                "Extension.Crash: the extension ended: {}",
+                process.log_text()
+            );
+        }
+        Ok(())
+    }
+
+    /// What Lambda sets for an extension, and the scenario's own.
+    fn variables(&self) -> Vec<(String, String)> {
+        let spec = &self.spec;
+        let memory = spec.memory_mb.to_string();
+        let api = format!("127.0.0.1:{}", self.api.port);
+        let lambda = [
+            ("AWS_LAMBDA_RUNTIME_API", api.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", &spec.name),
+            ("AWS_LAMBDA_FUNCTION_VERSION", &spec.version),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", &spec.init_type),
+            ("AWS_REGION", &spec.region),
+            ("AWS_DEFAULT_REGION", &spec.region),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ("AWS_SESSION_TOKEN", "testing"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+            ("LANG", "en_US.UTF-8"),
+            ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+            ("TZ", ":UTC"),
+        ];
+        let own = [
+            ("RIGHTSIZER_STREAM", self.options.stream.as_deref()),
+            ("RIGHTSIZER_ENDPOINT", self.options.endpoint.as_deref()),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let pairs = lambda.into_iter().chain(own);
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        pairs.chain(self.options.env.iter().cloned()).collect()
+    }
+}

@@ -1,0 +1,46 @@
+//! An emulator of the Lambda execution environment, around the real extension binary.
+//!
+//! It plays what is outside the sandbox: the Extensions API, the Telemetry API, the freeze between
+//! invocations, shutdown and reset. What an invocation used, how long it took and how it ended is
+//! the scenario's word, and so is its time: fourteen days pass without one second of waiting.
+//! (The crate `lambda-simulator` stamps its own clock, has fixed metrics and never redelivers.)
+//!
+//! Not played: throttling of the CPU by memory size, other extensions, managed instances'
+//! concurrency.
+
+mod api;
+mod environment;
+mod events;
+mod process;
+mod scenario;
+mod sink;
+mod telemetry;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+pub use environment::Environment;
+pub use process::Exit;
+pub use scenario::{End, Faults, FunctionSpec, Invocation, Options, Reason, SubscribeAnswer};
+pub use sink::{Sink, SinkMode};
+
+/// The extension as it is published: `target/layer/rightsizer-extension`, or what
+/// `RIGHTSIZER_EXTENSION_BINARY` names.
+pub fn extension_binary() -> Result<PathBuf> {
+    let named = std::env::var_os("RIGHTSIZER_EXTENSION_BINARY").map(PathBuf::from);
+    let built = || {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
+            PathBuf::from,
+        );
+        target.join("layer/rightsizer-extension")
+    };
+    let path = named.unwrap_or_else(built);
+    ensure!(
+        path.is_file(),
+        "the extension is not built ({} does not exist): run `make extension`",
+        path.display()
+    );
+    Ok(path.canonicalize()?)
+}

@@ -1,0 +1,123 @@
+//! The extension as a child process: frozen, thawed, ended, and everything it wrote.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// What Lambda gives an extension between SHUTDOWN and SIGKILL.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a life of the process ended.
+#[derive(Debug, Clone)]
+pub struct Exit {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// Whether it had to be killed.
+    pub killed: bool,
+    /// From SHUTDOWN to its end.
+    pub took: Duration,
+    /// What it wrote to stdout and stderr.
+    pub log: String,
+}
+
+/// A running extension; killed when dropped.
+pub(super) struct Process {
+    child: Child,
+    pid: Pid,
+    log: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Runs it with these variables and no others.
+    pub(super) fn spawn(binary: &Path, env: &[(String, String)]) -> Result<Self> {
+        let mut child = Command::new(binary)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be run", binary.display()))?;
+        let pid = child.id().context("it ended at once")?;
+        let log = Arc::default();
+        let readers = [
+            child.stdout.take().map(|out| collect(out, &log)),
+            child.stderr.take().map(|err| collect(err, &log)),
+        ];
+        Ok(Self {
+            child,
+            pid: Pid::from_raw(i32::try_from(pid)?),
+            log,
+            readers: readers.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The sandbox is frozen between invocations.
+    pub(super) fn freeze(&self) -> Result<()> {
+        Ok(kill(self.pid, Signal::SIGSTOP)?)
+    }
+
+    /// The sandbox is thawed for an invocation, or to end it.
+    pub(super) fn thaw(&self) -> Result<()> {
+        Ok(kill(self.pid, Signal::SIGCONT)?)
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end; kills it when Lambda would.
+    pub(super) async fn end(mut self, since: Instant) -> Result<Exit> {
+        let left = SHUTDOWN_LIMIT.saturating_sub(since.elapsed());
+        let ended = timeout(left, self.child.wait()).await;
+        let killed = ended.is_err();
+        let status = if let Ok(status) = ended {
+            status?
+        } else {
+            self.child.start_kill()?;
+            self.child.wait().await?
+        };
+        let took = since.elapsed();
+        for reader in self.readers.drain(..) {
+            reader.await?;
+        }
+        Ok(Exit {
+            code: status.code(),
+            killed,
+            took,
+            log: self.log_text(),
+        })
+    }
+
+    /// What it wrote so far.
+    pub(super) fn log_text(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+fn collect(
+    mut pipe: impl AsyncRead + Unpin + Send + 'static,
+    log: &Arc<Mutex<Vec<u8>>>,
+) -> JoinHandle<()> {
+    let log = Arc::clone(log);
+    tokio::spawn(async move {
+        let mut chunk = [0; 4096];
+        while let Ok(n @ 1..) = pipe.read(&mut chunk).await {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.extend_from_slice(&chunk[..n]);
+        }
+    })
+}

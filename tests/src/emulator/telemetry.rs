@@ -1,0 +1,77 @@
+//! The Telemetry API's sending side: a queue, batches, at-least-once delivery.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::api::Subscription;
+
+/// A thawed extension answers at once; what takes longer comes again.
+const POST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Events on their way to the extension.
+pub(super) struct Telemetry {
+    queue: Vec<Value>,
+    last: Vec<Value>,
+    twice: bool,
+    http: reqwest::Client,
+}
+
+impl Telemetry {
+    pub(super) fn new(twice: bool) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(POST_TIMEOUT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            queue: Vec::new(),
+            last: Vec::new(),
+            twice,
+            http,
+        })
+    }
+
+    /// An event happened.
+    pub(super) fn emit(&mut self, event: Value) {
+        self.queue.push(event);
+    }
+
+    /// The buffer's time is over: posts everything, in batches. What is not answered 200 stays, and
+    /// comes again with what follows.
+    pub(super) async fn deliver(&mut self, to: Option<&Subscription>) -> Result<()> {
+        let Some(to) = to else {
+            self.queue.clear();
+            return Ok(());
+        };
+        while !self.queue.is_empty() {
+            let batch = self.queue[..self.queue.len().min(to.max_items)].to_vec();
+            for _ in 0..=u8::from(self.twice) {
+                if self.post(to, serde_json::to_vec(&batch)?).await? != 200 {
+                    return Ok(());
+                }
+            }
+            self.queue.drain(..batch.len());
+            self.last = batch;
+        }
+        Ok(())
+    }
+
+    /// The last batch comes once more, as when its answer was lost.
+    pub(super) async fn redeliver(&self, to: &Subscription) -> Result<()> {
+        self.post(to, serde_json::to_vec(&self.last)?).await?;
+        Ok(())
+    }
+
+    /// One POST of anything; the status it was answered with.
+    pub(super) async fn post(&self, to: &Subscription, body: Vec<u8>) -> Result<u16> {
+        let url = format!("http://127.0.0.1:{}/", to.port);
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/json");
+        let answer = request.body(body).send().await;
+        let answer = answer.context("the extension's telemetry listener does not answer")?;
+        Ok(answer.status().as_u16())
+    }
+}
