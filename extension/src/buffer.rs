@@ -120,6 +120,16 @@ impl Buffer {
         self.rows.front().map(|row| row.at)
     }
 
+    /// How many rows wait.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Whether the rows fill a payload unit.
     pub fn fills_a_unit(&self) -> bool {
         self.bytes >= BATCH_BYTES

@@ -87,7 +87,6 @@ impl Api {
         let request = Request::builder()
             .method(Method::PUT)
             .uri("/2022-07-01/telemetry")
-            .header(CONTENT_TYPE, "application/json")
             .header(IDENTIFIER, &registration.id);
         let wanted = json!({
             "schemaVersion": schema,
@@ -126,6 +125,7 @@ impl Api {
     ) -> anyhow::Result<(hyper::http::response::Parts, Bytes)> {
         let request = request
             .header(HOST, &self.host)
+            .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))?;
         let socket = TcpStream::connect(&self.host).await?;
         let io = TokioIo::new(socket);

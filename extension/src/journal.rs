@@ -149,6 +149,12 @@ impl Journal {
         self.oldest().is_some()
     }
 
+    /// How many rows are not delivered.
+    pub fn held(&self) -> usize {
+        let sealed = self.sealed.iter().map(|record| record.reports.len());
+        sealed.sum::<usize>() + self.buffer.len()
+    }
+
     /// Whether the last sends failed, so that only [`Journal::is_due`] says when to try again.
     pub fn is_backing_off(&self) -> bool {
         self.failures > 0

@@ -139,9 +139,11 @@ impl<'a> Observer<'a> {
             }
         }
         if self.journal.holds_rows() {
-            let text =
-                "the environment ended before its last reports were delivered: they are lost";
-            self.log.warn("lost", text);
+            let text = format!(
+                "the environment ended before the stream took its last reports: {} are lost",
+                self.journal.held()
+            );
+            self.log.warn("lost", &text);
         }
     }
 
