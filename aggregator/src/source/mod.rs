@@ -2,9 +2,30 @@
 //!
 //! Bytes in, [`Item`]s out. Nothing here knows the clock, the store or the policy.
 
+mod cloudwatch;
+mod csv_rows;
 mod evidence;
+mod figures;
+mod hints;
+mod insights;
+mod json;
+mod json_scan;
+pub mod kinesis;
+mod lines;
+mod message;
+mod output;
+mod read;
+mod report;
+mod report_line;
+mod telemetry;
+mod text;
 
 pub use evidence::{
     Evidence, FunctionKey, FunctionKeyError, Item, LATEST, Observation, environment_of_stream,
     function_of_stream, version_of_stream,
 };
+pub use hints::{Hints, Home};
+pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
+pub use output::Format;
+pub use read::{ReadError, Summary, read};
+pub use report::{ImportReport, MAX_LISTED, Refusal};

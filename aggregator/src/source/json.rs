@@ -1,0 +1,263 @@
+//! Tells JSON values apart by their fields and hands each to the reader of its format.
+
+use std::cell::Cell;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::hints::Hints;
+use super::message::Spot;
+use super::output::{Format, Output, Stopped};
+use super::{cloudwatch, insights, telemetry, text};
+
+/// Finds the line that a part of a document begins on. Parts are asked for roughly in order, so
+/// the count goes on from the last answer.
+pub(super) struct Places<'a> {
+    document: &'a str,
+    first_line: u64,
+    last: Cell<(usize, u64)>,
+}
+
+impl<'a> Places<'a> {
+    /// For a document that begins on `first_line`.
+    pub(super) const fn new(document: &'a str, first_line: u64) -> Self {
+        Self {
+            document,
+            first_line,
+            last: Cell::new((0, first_line)),
+        }
+    }
+
+    /// For what was packed into one line.
+    pub(super) const fn at(line: u64) -> Self {
+        Self::new("", line)
+    }
+
+    pub(super) fn line_of(&self, part: &str) -> u64 {
+        let start = self.document.as_ptr() as usize;
+        let at = (part.as_ptr() as usize)
+            .checked_sub(start)
+            .filter(|at| *at < self.document.len());
+        let Some(at) = at else {
+            return self.first_line;
+        };
+        let (from, line) = Some(self.last.get())
+            .filter(|(from, _)| *from <= at)
+            .unwrap_or((0, self.first_line));
+        let breaks = self.document.as_bytes()[from..at]
+            .iter()
+            .filter(|b| **b == b'\n');
+        let line = line + breaks.count() as u64;
+        self.last.set((at, line));
+        line
+    }
+}
+
+/// Reads all values of a text, which may follow each other with or without a separator: delivery
+/// streams write them so.
+pub(super) fn values(
+    document: &str,
+    places: &Places,
+    depth: u8,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let mut rest = document.trim_end().trim_end_matches(',');
+    while !rest.trim_start().is_empty() {
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+        let end = match stream.next() {
+            Some(Ok(raw)) => {
+                value(raw.get(), places, depth, out)?;
+                stream.byte_offset()
+            }
+            Some(Err(e)) => {
+                let why = format!("not JSON: {}", without_place(&e));
+                return out.refuse(places.line_of(rest), why, rest);
+            }
+            None => break,
+        };
+        rest = &rest[end..];
+    }
+    Ok(())
+}
+
+/// The parser's words without its line and column, which count from the entry's own begin.
+fn without_place(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    words
+        .rsplit_once(" at line ")
+        .map_or(words.clone(), |(words, _)| words.to_owned())
+}
+
+/// The fields by which a value is known.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow, default)]
+    v: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    line: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    records: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    events: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    results: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "messageType")]
+    message_type: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "logEvents")]
+    log_events: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    record: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    awslogs: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "Records")]
+    lambda_records: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+}
+
+/// Reads one value.
+pub(super) fn value(
+    text: &str,
+    places: &Places,
+    depth: u8,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let line = places.line_of(text);
+    if text.starts_with('[') {
+        return array(text, places, depth, out);
+    }
+    if !text.starts_with('{') {
+        return out.refuse(line, "neither a JSON object nor a list of them", text);
+    }
+    let shape: Shape = match serde_json::from_str(text) {
+        Ok(shape) => shape,
+        Err(e) => return out.refuse(line, format!("not JSON: {}", without_place(&e)), text),
+    };
+    match shape {
+        Shape { v: Some(_), .. } | Shape { kind: Some(_), .. } => record(text, line, out),
+        Shape {
+            message_type: Some(_),
+            ..
+        }
+        | Shape {
+            log_events: Some(_),
+            ..
+        } => cloudwatch::subscription(text, places, out),
+        Shape {
+            records: Some(_), ..
+        } => telemetry::wrapped(text, places, out),
+        Shape {
+            events: Some(_), ..
+        } => cloudwatch::log_events(text, places, out),
+        Shape {
+            results: Some(_), ..
+        } => insights::results(text, places, out),
+        Shape {
+            line: Some(inner), ..
+        } => inner_line(inner.get(), line, out),
+        Shape {
+            awslogs: Some(inner),
+            ..
+        } => cloudwatch::lambda_event(inner.get(), places, depth, out),
+        Shape {
+            lambda_records: Some(inner),
+            ..
+        } => cloudwatch::stream_event(inner.get(), places, depth, out),
+        Shape {
+            event_type: Some(_),
+            record,
+            time,
+            ..
+        } if record.is_some() || time.is_some() => telemetry_event(text, line, out),
+        _ if text.contains("\"@") => insights::object(text, places, out),
+        Shape {
+            message: Some(_), ..
+        } => cloudwatch::log_event(text, places, out),
+        _ => out.refuse(line, unknown(text), text),
+    }
+}
+
+/// Reads the entries of a list: telemetry events, log events, or Logs Insights rows.
+fn array(text: &str, places: &Places, depth: u8, out: &mut Output) -> Result<(), Stopped> {
+    let entries: Vec<&RawValue> = match serde_json::from_str(text) {
+        Ok(entries) => entries,
+        Err(e) => {
+            let why = format!("not JSON: {}", without_place(&e));
+            return out.refuse(places.line_of(text), why, text);
+        }
+    };
+    for entry in entries {
+        let text = entry.get();
+        if text.starts_with('[') {
+            insights::field_list(text, places, out)?;
+        } else {
+            value(text, places, depth, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn record(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::Records);
+    match rightsizer_records::decode(text.as_bytes()) {
+        Ok(record) => out.record(record),
+        Err(why) => out.refuse(line, why.to_string(), text),
+    }
+}
+
+fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::Telemetry);
+    let hints: &Hints = out.hints;
+    let spot = Spot {
+        line,
+        origin: &hints.unnamed(),
+        at: None,
+    };
+    telemetry::event(text, spot, out)
+}
+
+/// Reads `{"line": TEXT}`.
+fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
+    match serde_json::from_str::<String>(raw) {
+        Ok(inner) => text::line(&inner, number, &mut text::State::default(), out),
+        Err(_) => out.refuse(number, "the field line is no text", raw),
+    }
+}
+
+fn unknown(text: &str) -> String {
+    let fields = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+    let names: Vec<String> = fields
+        .map(|map| {
+            map.keys()
+                .take(6)
+                .map(|k| k.chars().take(30).collect())
+                .collect()
+        })
+        .unwrap_or_default();
+    format!(
+        "a JSON object of no known kind (its fields: {})",
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_found_on_its_line_in_any_order() {
+        let document = "a\nb\n\nc";
+        let places = Places::new(document, 10);
+        assert_eq!(places.line_of(&document[5..]), 13);
+        assert_eq!(places.line_of(&document[2..]), 11);
+        assert_eq!(places.line_of(document), 10);
+        assert_eq!(places.line_of("elsewhere"), 10);
+        assert_eq!(Places::at(7).line_of(document), 7);
+    }
+}

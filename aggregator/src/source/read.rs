@@ -1,0 +1,284 @@
+//! Reads one input of any of the formats, recognised by its content, in one pass.
+
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use serde::Serialize;
+
+use super::csv_rows;
+use super::evidence::Item;
+use super::hints::Hints;
+use super::json::{self, Places};
+use super::json_scan::{Progress, Scan};
+use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
+use super::message;
+use super::output::{Format, Output, Stopped, Tally};
+use super::text;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What reading an input came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The formats found.
+    pub formats: Vec<Format>,
+    /// Lines of the input, unpacked.
+    pub lines: u64,
+    /// Entries looked at: lines, or the events and rows within documents. Always the sum of the
+    /// next three.
+    pub read: u64,
+    /// Entries that are evidence.
+    pub accepted: u64,
+    /// Entries that are none and need not be.
+    pub ignored: u64,
+    /// Entries that cannot be used.
+    pub refused: u64,
+    /// What the user should know about how the input was understood.
+    pub notes: Vec<String>,
+}
+
+/// Why reading stopped before the end of the input.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError<E> {
+    /// The input cannot be read on. What came before was passed on.
+    #[error("cannot read on: {0}")]
+    Input(#[source] io::Error),
+    /// The sink failed.
+    #[error(transparent)]
+    Sink(E),
+}
+
+/// Reads all of `input`, unpacking gzip, and passes every entry to `sink`.
+///
+/// Whatever the bytes are, this neither panics nor holds more than one document in memory
+/// ([`MAX_DOCUMENT_BYTES`]); bad entries are passed on as refused, and do not end the reading.
+pub fn read<E>(
+    input: impl BufRead,
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    let mut failure = None;
+    let mut stopping = |item| {
+        sink(item).map_err(|e| {
+            failure = Some(e);
+            Stopped
+        })
+    };
+    let mut out = Output::new(hints, &mut stopping);
+    let done = unpacked(input, &mut out);
+    let (tally, lines) = (out.tally, done.as_ref().map_or(0, |(lines, _)| *lines));
+    if let Some(failure) = failure {
+        return Err(ReadError::Sink(failure));
+    }
+    match done {
+        Ok(_) => Ok(summary(tally, lines, hints)),
+        Err(e) => Err(ReadError::Input(e)),
+    }
+}
+
+type Done = (u64, Result<(), Stopped>);
+
+fn unpacked(mut input: impl BufRead, out: &mut Output) -> io::Result<Done> {
+    let mut magic = Vec::with_capacity(GZIP.len());
+    input
+        .by_ref()
+        .take(GZIP.len() as u64)
+        .read_to_end(&mut magic)?;
+    let packed = magic == GZIP;
+    let whole = Cursor::new(magic).chain(input);
+    if !packed {
+        let mut lines = Lines::new(whole);
+        let done = all(&mut lines, out)?;
+        return Ok((lines.read(), done));
+    }
+    let mut lines = Lines::new(BufReader::new(MultiGzDecoder::new(whole)));
+    match all(&mut lines, out) {
+        Ok(done) => Ok((lines.read(), done)),
+        Err(e) => {
+            let why = match e.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    "the gzip file ends early: what it held up to here was read"
+                }
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                    "the gzip file is damaged from here on: what it held up to here was read"
+                }
+                _ => return Err(e),
+            };
+            Ok((lines.read(), out.refuse(lines.read() + 1, why, "")))
+        }
+    }
+}
+
+/// Reads all lines.
+fn all<R: BufRead>(lines: &mut Lines<R>, out: &mut Output) -> io::Result<Result<(), Stopped>> {
+    let mut state = text::State::default();
+    let mut begun = false;
+    while let Some(line) = lines.next()? {
+        let content = String::from_utf8_lossy(&line.bytes);
+        let content = message::trim(&content);
+        let first = !begun && !content.is_empty();
+        begun |= first;
+        let done = if line.skipped > 0 {
+            out.refuse(line.number, too_long(&line), content)
+        } else if first && matches!(line.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            let why = "the file is UTF-16 (as > in PowerShell writes it): save it as UTF-8";
+            return Ok(out.refuse(line.number, why, content));
+        } else if content.starts_with(['{', '[']) {
+            document(content, &line, lines, out)?
+        } else if let Some(header) = csv_rows::header(content).filter(|_| first) {
+            return csv_rows::rows(&header, lines, out);
+        } else {
+            text::line(content, line.number, &mut state, out)
+        };
+        if done.is_err() {
+            return Ok(done);
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn too_long(line: &Line) -> String {
+    format!(
+        "line of {} bytes: only {MAX_LINE_BYTES} are looked at, or {MAX_DOCUMENT_BYTES} where the \
+         input begins with a JSON document",
+        line.bytes.len() as u64 + line.skipped
+    )
+}
+
+/// Reads the JSON that begins on `first`, over as many lines as it takes.
+fn document<R: BufRead>(
+    content: &str,
+    first: &Line,
+    lines: &mut Lines<R>,
+    out: &mut Output,
+) -> io::Result<Result<(), Stopped>> {
+    if serde_json::from_str::<&serde_json::value::RawValue>(content).is_ok() {
+        return Ok(json::value(
+            content,
+            &Places::new(content, first.number),
+            0,
+            out,
+        ));
+    }
+    let mut scan = Scan::default();
+    let mut progress = scan.feed(content);
+    let on_first = scan.cut().cloned();
+    let mut text = content.to_owned();
+    let mut taken = Vec::new();
+    let mut failure = None;
+    while progress == Progress::Open && text.len() < MAX_DOCUMENT_BYTES {
+        let line = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(e) => {
+                failure = Some(e);
+                break;
+            }
+        };
+        let more = String::from_utf8_lossy(&line.bytes);
+        progress = scan.feed(&more);
+        if progress != Progress::Broken {
+            text.push('\n');
+            text.push_str(&more);
+        }
+        taken.push(line);
+    }
+    let done = if progress == Progress::Whole {
+        json::values(&text, &Places::new(&text, first.number), 0, out)
+    } else if on_first.is_some() || scan.cut().is_none() {
+        // The first line is cut off; the ones after it stand for themselves.
+        lines.give_back(taken);
+        incomplete(content, on_first.as_ref(), first.number, out)
+    } else {
+        // A document over several lines, cut off or damaged further down.
+        let broken = (progress == Progress::Broken)
+            .then(|| taken.pop())
+            .flatten();
+        lines.give_back(broken.into_iter().collect());
+        incomplete(&text, scan.cut(), first.number, out)
+    };
+    match failure {
+        Some(e) if done.is_ok() => Err(e),
+        _ => Ok(done),
+    }
+}
+
+/// Reads the whole entries of a document that is cut off, and says so.
+fn incomplete(
+    text: &str,
+    cut: Option<&super::json_scan::Cut>,
+    line: u64,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    // Of a value that is no document of entries, a part is nothing: half a record is no record.
+    let closed = cut.and_then(|cut| cut.close(text)).filter(|closed| {
+        serde_json::from_str::<serde_json::Value>(closed)
+            .is_ok_and(|v| v.get("v").is_none() && v.get("kind").is_none())
+    });
+    let Some(closed) = closed else {
+        return match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Err(e) if e.is_eof() => out.refuse(line, "cut off: the JSON does not end", text),
+            _ => json::values(text, &Places::new(text, line), 0, out),
+        };
+    };
+    let keep = cut.map_or(0, |cut| cut.keep);
+    json::values(&closed, &Places::new(&closed, line), 0, out)?;
+    let breaks = text.bytes().take(keep).filter(|b| *b == b'\n').count();
+    out.refuse(
+        line + breaks as u64,
+        "cut off or damaged: the JSON does not go on from here; the entries before are kept",
+        text.get(keep..).unwrap_or_default(),
+    )
+}
+
+fn summary(tally: Tally, lines: u64, hints: &Hints) -> Summary {
+    Summary {
+        notes: notes(&tally, hints),
+        formats: tally.formats.into_iter().collect(),
+        lines,
+        read: tally.accepted + tally.ignored + tally.refused,
+        accepted: tally.accepted,
+        ignored: tally.ignored,
+        refused: tally.refused,
+    }
+}
+
+fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
+    let mut notes = Vec::new();
+    let undated = tally.undated;
+    match hints.date {
+        _ if undated == 0 => {}
+        Some(day) => notes.push(format!(
+            "{undated} reports carry no time: put on {day}, as --date says"
+        )),
+        None => notes.push(format!(
+            "{undated} reports carry no time: all put on {}, the day the file was last changed; \
+             give --date to change",
+            hints.fallback_date
+        )),
+    }
+    if tally.local > 0 && hints.home.is_none() {
+        notes.push(format!(
+            "{} reports name no account and region: kept as local:NAME; give --function with an \
+             ARN, or --account and --region, to join them with other evidence of the function",
+            tally.local
+        ));
+    }
+    if tally.no_memory > 0 {
+        notes.push(format!(
+            "{} reports carry no memory figures and were ignored: managed instances give none",
+            tally.no_memory
+        ));
+    }
+    if tally.empty_rows > 0 {
+        notes.push(format!(
+            "{} rows of Logs Insights have neither @message nor @maxMemoryUsed with @memorySize: \
+             if they should count, add those to the query's fields",
+            tally.empty_rows
+        ));
+    }
+    if tally.accepted + tally.ignored + tally.refused == 0 {
+        notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
+    }
+    notes
+}

@@ -1,0 +1,176 @@
+//! What `rightsizer import` tells at its end: for programs as JSON, for people grouped by reason.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::evidence::Item;
+use super::output::Format;
+use super::read::Summary;
+
+/// The most refused entries that are listed one by one; the count is exact beyond it.
+pub const MAX_LISTED: usize = 10_000;
+/// Reasons and line numbers shown to a person.
+const SHOWN_REASONS: usize = 10;
+const SHOWN_LINES: usize = 5;
+const SHOWN_SAMPLE: usize = 100;
+
+/// What became of everything in one or more files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Entries looked at: `accepted + ignored + refused_count`.
+    pub read: u64,
+    /// Entries that are evidence.
+    pub accepted: u64,
+    /// Entries that are none and need not be, such as `START` lines.
+    pub ignored: u64,
+    /// Entries that cannot be used; at most [`MAX_LISTED`] of them.
+    pub refused: Vec<Refusal>,
+    /// How many could not be used, listed or not.
+    pub refused_count: u64,
+    /// The formats found.
+    pub formats: Vec<Format>,
+    /// What the user should know about how the files were understood.
+    pub notes: Vec<String>,
+}
+
+/// One entry that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The file as the user named it.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub reason: String,
+    /// How the entry begins.
+    pub sample: String,
+}
+
+impl ImportReport {
+    /// Notes an item of `file`. Call it for every item; only refused ones matter here.
+    pub fn note(&mut self, file: &str, item: &Item) {
+        let Item::Refused {
+            line,
+            reason,
+            sample,
+        } = item
+        else {
+            return;
+        };
+        if self.refused.len() < MAX_LISTED {
+            self.refused.push(Refusal {
+                file: file.to_owned(),
+                line: *line,
+                reason: reason.clone(),
+                sample: sample.clone(),
+            });
+        }
+    }
+
+    /// Adds what reading `file` came to.
+    pub fn finish(&mut self, file: &str, summary: Summary) {
+        self.read += summary.read;
+        self.accepted += summary.accepted;
+        self.ignored += summary.ignored;
+        self.refused_count += summary.refused;
+        self.formats.extend(summary.formats);
+        self.formats.sort_unstable();
+        self.formats.dedup();
+        let notes = summary.notes.into_iter();
+        self.notes
+            .extend(notes.map(|note| format!("{file}: {note}")));
+    }
+
+    /// Whether anything was read at all, which is what decides the exit code.
+    pub const fn any(&self) -> bool {
+        self.accepted > 0 || self.ignored > 0
+    }
+}
+
+impl fmt::Display for ImportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "read {}: {} accepted, {} ignored (no evidence in them), {} refused",
+            self.read, self.accepted, self.ignored, self.refused_count
+        )?;
+        for note in &self.notes {
+            writeln!(f, "note: {}", shown(note, usize::MAX))?;
+        }
+        let mut groups: BTreeMap<&str, Vec<&Refusal>> = BTreeMap::new();
+        for refusal in &self.refused {
+            groups.entry(&refusal.reason).or_default().push(refusal);
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_key(|(_, refusals)| std::cmp::Reverse(refusals.len()));
+        for (reason, refusals) in groups.iter().take(SHOWN_REASONS) {
+            group(f, reason, refusals)?;
+        }
+        let hidden = groups.len().saturating_sub(SHOWN_REASONS);
+        if hidden > 0 {
+            writeln!(f, "and {hidden} other reasons: --json lists them all")?;
+        }
+        if self.refused_count > self.refused.len() as u64 {
+            let listed = self.refused.len();
+            writeln!(
+                f,
+                "only the first {listed} refused entries were looked through here"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn group(f: &mut fmt::Formatter<'_>, reason: &str, refusals: &[&Refusal]) -> fmt::Result {
+    writeln!(
+        f,
+        "refused {}: {}",
+        refusals.len(),
+        shown(reason, usize::MAX)
+    )?;
+    let mut place = String::new();
+    let mut file = "";
+    for refusal in refusals.iter().take(SHOWN_LINES) {
+        if file != refusal.file {
+            file = &refusal.file;
+            place.push_str(if place.is_empty() { "" } else { "; " });
+            place.push_str(&format!(
+                "{} line {}",
+                shown(file, usize::MAX),
+                refusal.line
+            ));
+        } else {
+            place.push_str(&format!(", {}", refusal.line));
+        }
+    }
+    if refusals.len() > SHOWN_LINES {
+        place.push_str(", …");
+    }
+    writeln!(f, "    {place}")?;
+    match refusals.first() {
+        Some(first) if !first.sample.is_empty() => {
+            writeln!(f, "    such as: {}", shown(&first.sample, SHOWN_SAMPLE))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `text` as it can be put on a terminal: shortened, and without anything that controls it.
+fn shown(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).flat_map(escaped).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    // Also what changes the direction of text.
+    let controls = c.is_control()
+        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escape = controls.then(|| c.escape_default());
+    let plain = (!controls).then_some(c);
+    escape.into_iter().flatten().chain(plain)
+}

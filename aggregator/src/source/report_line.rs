@@ -1,0 +1,437 @@
+//! The platform's `REPORT` line, in every variant it is found in: tabs or spaces, optional fields
+//! in any order, the X-Ray part on the same or a second line, and lines cut off by a pipeline.
+//!
+//! Pure and total: any text gives figures or the reason why not. A line that is cut off is good as
+//! long as both memory figures are whole, that is, followed by their unit: `Max Memory Used: 13`
+//! may have been 134.
+
+use std::fmt;
+
+use rightsizer_records::{Millis, Status};
+
+use super::figures::{self, FigureError, Invocation};
+
+/// How every `REPORT` line of the platform begins.
+const START: &str = "REPORT RequestId:";
+const MAX_REQUEST_ID: usize = 128;
+
+/// Why a `REPORT` line is no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReportLineError {
+    /// The line ends before the figures do.
+    #[error("cut off: {0}")]
+    CutOff(Missing),
+    /// The line goes on, but a figure is not there.
+    #[error("{0}")]
+    Absent(Missing),
+    /// A figure in another unit than the platform's.
+    #[error("wrong unit: {what} is in {found:?}, wanted {wanted}")]
+    WrongUnit {
+        /// Which figure.
+        what: &'static str,
+        /// The unit found; empty where there is none.
+        found: String,
+        /// The unit the platform uses.
+        wanted: &'static str,
+    },
+    /// A figure that is no number, or no whole one where only whole ones occur.
+    #[error("{what} is no number the platform writes: {found:?}")]
+    NotANumber {
+        /// Which figure.
+        what: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// A negative or absurd figure.
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+    /// Two values for one figure: two lines were mixed.
+    #[error("{0} is given twice with different figures")]
+    Twice(&'static str),
+    /// Not from the platform.
+    #[error("printed by a local emulator, which reports used = size: no evidence")]
+    Emulator,
+}
+
+/// Which memory figures are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The configured size.
+    Size,
+    /// The usage.
+    Used,
+    /// Both.
+    Both,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Size => "Memory Size is missing",
+            Self::Used => "Max Memory Used is missing",
+            Self::Both => "Memory Size and Max Memory Used are missing",
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Label {
+    RequestId,
+    Duration,
+    Billed,
+    Size,
+    Used,
+    Init,
+    Restore,
+    BilledRestore,
+    Status,
+    ErrorType,
+    Trace,
+}
+
+/// No label is the beginning of another one, so the first match is the only one.
+const LABELS: [(&str, Label); 13] = [
+    ("RequestId:", Label::RequestId),
+    ("Duration:", Label::Duration),
+    ("Billed Duration:", Label::Billed),
+    ("Memory Size:", Label::Size),
+    ("Max Memory Used:", Label::Used),
+    ("Init Duration:", Label::Init),
+    ("Restore Duration:", Label::Restore),
+    ("Billed Restore Duration:", Label::BilledRestore),
+    ("Status:", Label::Status),
+    ("Error Type:", Label::ErrorType),
+    ("XRAY TraceId:", Label::Trace),
+    ("SegmentId:", Label::Trace),
+    ("Sampled:", Label::Trace),
+];
+
+/// Words after `Status:`; one that is cut off at the end of the line stands for its whole.
+const STATUSES: [&str; 4] = ["success", "failure", "error", "timeout"];
+/// Error types that decide something, and so are also known by most of their letters.
+const ERROR_TYPES: [&str; 2] = ["Runtime.OutOfMemory", "Runtime.ExitError"];
+const ENOUGH_OF_ERROR_TYPE: usize = "Runtime.Ex".len();
+
+/// Whether `text` begins like a `REPORT` line, whole or cut off.
+pub(super) fn is_report(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("REPORT") else {
+        return false;
+    };
+    let fields = skip_separators(rest);
+    fields.len() < rest.len()
+        && !fields.is_empty()
+        && (label_at(fields).is_some() || cut_label(fields).is_some())
+}
+
+/// The `REPORT` lines in a text that begins with one: writers that lose line breaks glue them.
+pub(super) fn split_glued(text: &str) -> impl Iterator<Item = &str> {
+    let mut starts: Vec<usize> = text
+        .match_indices(START)
+        .map(|(at, _)| at)
+        .filter(|at| *at > 0 && !text[..*at].ends_with('_'))
+        .collect();
+    starts.insert(0, 0);
+    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([text.len()]).collect();
+    starts
+        .into_iter()
+        .zip(ends)
+        .map(|(start, end)| &text[start..end])
+}
+
+/// Reads one `REPORT` line, from the word `REPORT` on.
+pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
+    let mut fields = Fields::default();
+    let mut rest = skip_separators(text.strip_prefix("REPORT").unwrap_or(text));
+    while !rest.is_empty() {
+        rest = match (label_at(rest), cut_label(rest)) {
+            (Some((label, value)), _) => fields.take(label, value)?,
+            (None, Some(label)) => {
+                if label == Label::Status {
+                    fields.status = Some(String::new()); // only failures carry one
+                }
+                break;
+            }
+            (None, None) => skip_word(rest),
+        };
+        rest = skip_separators(rest);
+    }
+    fields.finish()
+}
+
+#[derive(Default)]
+struct Fields {
+    request_id: Option<String>,
+    size: Option<u64>,
+    used: Option<u64>,
+    duration: Option<Millis>,
+    billed: Option<Millis>,
+    init: Option<Millis>,
+    restore: Option<Millis>,
+    billed_restore: Option<Millis>,
+    status: Option<String>,
+    error_type: Option<String>,
+    /// Something that stands behind the memory figures was read.
+    goes_on: bool,
+    /// As an emulator writes it: a lost tab, or the init duration before the duration.
+    odd_form: bool,
+}
+
+impl Fields {
+    /// Reads the value of `label` at the start of `text`; gives what follows it.
+    fn take<'a>(&mut self, label: Label, text: &'a str) -> Result<&'a str, ReportLineError> {
+        let text = text.trim_start_matches([' ', '\t']);
+        self.goes_on |= matches!(
+            label,
+            Label::Init | Label::Restore | Label::Status | Label::ErrorType | Label::Trace
+        );
+        self.odd_form |= label == Label::Init && self.duration.is_none();
+        match label {
+            Label::Size => self.megabytes(text, "Memory Size", |f| &mut f.size),
+            Label::Used => self.megabytes(text, "Max Memory Used", |f| &mut f.used),
+            Label::Duration => self.millis(text, "Duration", |f| &mut f.duration),
+            Label::Billed => self.millis(text, "Billed Duration", |f| &mut f.billed),
+            Label::Init => self.millis(text, "Init Duration", |f| &mut f.init),
+            Label::Restore => self.millis(text, "Restore Duration", |f| &mut f.restore),
+            Label::BilledRestore => {
+                self.millis(text, "Billed Restore Duration", |f| &mut f.billed_restore)
+            }
+            Label::RequestId => {
+                let (id, rest) = word(text);
+                let id = id.chars().take(MAX_REQUEST_ID).collect::<String>();
+                self.request_id = Some(id).filter(|id| !id.is_empty());
+                Ok(rest)
+            }
+            Label::Status => {
+                let (status, rest) = word(text);
+                self.status = Some(completed(status, rest, &STATUSES, 1));
+                Ok(rest)
+            }
+            Label::ErrorType => {
+                let (found, rest) = word(text);
+                let whole = completed(found, rest, &ERROR_TYPES, ENOUGH_OF_ERROR_TYPE);
+                self.error_type = Some(whole).filter(|e| !e.is_empty());
+                Ok(rest)
+            }
+            Label::Trace => Ok(word(text).1),
+        }
+    }
+
+    fn megabytes<'a>(
+        &mut self,
+        text: &'a str,
+        what: &'static str,
+        field: fn(&mut Self) -> &mut Option<u64>,
+    ) -> Result<&'a str, ReportLineError> {
+        let figure = quantity(text, what, "MB")?;
+        if let Some(number) = figure.number {
+            let mb = number.parse().map_err(|_| not_a_number(what, number))?;
+            set(field(self), mb, what)?;
+        }
+        self.odd_form |= figure.glued;
+        Ok(figure.rest)
+    }
+
+    fn millis<'a>(
+        &mut self,
+        text: &'a str,
+        what: &'static str,
+        field: fn(&mut Self) -> &mut Option<Millis>,
+    ) -> Result<&'a str, ReportLineError> {
+        let figure = quantity(text, what, "ms")?;
+        if let Some(number) = figure.number {
+            let ms: f64 = number.parse().map_err(|_| not_a_number(what, number))?;
+            set(field(self), figures::duration(what, ms)?, what)?;
+        }
+        Ok(figure.rest)
+    }
+
+    fn finish(self) -> Result<Invocation, ReportLineError> {
+        let missing = match (self.size, self.used) {
+            (Some(size), Some(used)) => return self.with_memory(size, used),
+            (Some(_), None) => Missing::Used,
+            (None, Some(_)) => Missing::Size,
+            (None, None) => Missing::Both,
+        };
+        Err(if self.goes_on || missing == Missing::Size {
+            ReportLineError::Absent(missing)
+        } else {
+            ReportLineError::CutOff(missing)
+        })
+    }
+
+    fn with_memory(self, size: u64, used: u64) -> Result<Invocation, ReportLineError> {
+        let (memory_mb, max_used_mb) = figures::memory(size, used)?;
+        if self.odd_form && size == used {
+            return Err(ReportLineError::Emulator);
+        }
+        let status = Status::classify(
+            self.status.as_deref(),
+            self.error_type.as_deref(),
+            Some((max_used_mb, memory_mb)),
+        );
+        Ok(Invocation {
+            request_id: self.request_id,
+            memory_mb,
+            max_used_mb,
+            duration_ms: self.duration,
+            billed_ms: self.billed,
+            init_ms: self.init.or(self.restore),
+            status,
+        })
+    }
+}
+
+fn set<T: PartialEq>(
+    field: &mut Option<T>,
+    value: T,
+    what: &'static str,
+) -> Result<(), ReportLineError> {
+    if field.as_ref().is_some_and(|before| *before != value) {
+        return Err(ReportLineError::Twice(what));
+    }
+    *field = Some(value);
+    Ok(())
+}
+
+fn not_a_number(what: &'static str, found: &str) -> ReportLineError {
+    ReportLineError::NotANumber {
+        what,
+        found: found.chars().take(40).collect(),
+    }
+}
+
+struct Quantity<'a> {
+    /// `None` where the line is cut off inside of the figure or its unit.
+    number: Option<&'a str>,
+    /// The next label follows the unit without a separator.
+    glued: bool,
+    rest: &'a str,
+}
+
+/// Reads a number and its unit at the start of `text`.
+fn quantity<'a>(
+    text: &'a str,
+    what: &'static str,
+    wanted: &'static str,
+) -> Result<Quantity<'a>, ReportLineError> {
+    let cut = |rest| Quantity {
+        number: None,
+        glued: false,
+        rest,
+    };
+    let (number, after) = split_while(text, |c| !c.is_alphabetic() && !is_separator(c));
+    let after = after.trim_start_matches([' ', '\t']);
+    let (unit, rest) = split_while(after, char::is_alphabetic);
+    let wrong_unit = |found: &str| {
+        Err(ReportLineError::WrongUnit {
+            what,
+            found: found.chars().take(40).collect(),
+            wanted,
+        })
+    };
+    let labels_next =
+        label_at(after).is_some() || (!after.is_empty() && cut_label(after).is_some());
+    match unit.strip_prefix(wanted) {
+        _ if number.is_empty() && !unit.is_empty() => Err(not_a_number(what, unit)),
+        Some(_) if number.is_empty() => Err(not_a_number(what, "")),
+        Some("") => Ok(Quantity {
+            number: Some(number),
+            glued: false,
+            rest,
+        }),
+        Some(_) => {
+            let rest = &after[wanted.len()..];
+            if label_at(rest).is_none() && cut_label(rest).is_none() {
+                return wrong_unit(unit);
+            }
+            Ok(Quantity {
+                number: Some(number),
+                glued: true,
+                rest,
+            })
+        }
+        None if labels_next && !wanted.starts_with(unit) => wrong_unit(""),
+        None if wanted.starts_with(unit) => Ok(cut(rest)),
+        None => wrong_unit(unit),
+    }
+}
+
+/// The label at the start of `text`, and what follows it.
+fn label_at(text: &str) -> Option<(Label, &str)> {
+    LABELS
+        .iter()
+        .find_map(|(name, label)| Some((*label, text.strip_prefix(name)?)))
+}
+
+/// The label that `text`, to its end, is the beginning of. Where several are, any of them.
+fn cut_label(text: &str) -> Option<Label> {
+    let text = text.trim_end();
+    let mut candidates = LABELS
+        .iter()
+        .filter(|(name, _)| !text.is_empty() && name.starts_with(text));
+    let (_, first) = candidates.next()?;
+    // "S" may begin SegmentId as well: only an unambiguous beginning says that a status follows.
+    match candidates.next() {
+        Some((_, other)) if *first == Label::Status => Some(*other),
+        _ => Some(*first),
+    }
+}
+
+/// `found`, or, where the line ends with it, the one word of `known` that it begins.
+fn completed(found: &str, rest: &str, known: &[&str], at_least: usize) -> String {
+    let at_end = skip_separators(rest).is_empty();
+    let whole = known
+        .iter()
+        .find(|word| at_end && found.len() >= at_least && word.starts_with(found));
+    whole.map_or(found, |word| *word).to_owned()
+}
+
+/// Splits off the text up to the next separator or literal escape such as `\n`; nothing where a
+/// label follows at once.
+fn word(text: &str) -> (&str, &str) {
+    if label_at(text).is_some() {
+        return ("", text);
+    }
+    split_while(text, |c| !is_separator(c))
+}
+
+fn skip_word(text: &str) -> &str {
+    let rest = split_while(text, |c| !is_separator(c)).1;
+    if rest.len() == text.len() {
+        let mut chars = text.chars();
+        chars.next();
+        return chars.as_str();
+    }
+    rest
+}
+
+fn split_while(text: &str, take: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !take(c)).unwrap_or(text.len()))
+}
+
+/// A backslash begins a literal `\n` or `\t` left by a writer that escaped the line.
+const fn is_separator(c: char) -> bool {
+    matches!(c, '|' | '\\' | '\0' | '"') || c.is_ascii_whitespace()
+}
+
+fn skip_separators(text: &str) -> &str {
+    let mut rest = text;
+    loop {
+        let before = rest.len();
+        rest = rest.trim_start_matches(is_separator_outside_escapes);
+        for escape in ["\\n", "\\t", "\\r", "\\"] {
+            rest = rest.strip_prefix(escape).unwrap_or(rest);
+        }
+        if rest.len() == before {
+            return rest;
+        }
+    }
+}
+
+const fn is_separator_outside_escapes(c: char) -> bool {
+    c != '\\' && is_separator(c)
+}
+
+#[cfg(test)]
+#[path = "report_line_tests.rs"]
+mod tests;
