@@ -154,7 +154,8 @@ impl<'de> Deserialize<'de> for Usd {
 
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "${:.2}", self.as_f64())
+        let sign = if self.micros < 0 { "-" } else { "" };
+        write!(f, "{sign}${:.2}", self.as_f64().abs())
     }
 }
 
@@ -189,6 +190,12 @@ mod tests {
         ] {
             assert_eq!(Millis::from_ms_f64(ms), None, "{ms}");
         }
+    }
+
+    #[test]
+    fn the_sign_of_an_amount_stands_before_the_dollar() {
+        assert_eq!(Usd::from_f64(-31.876).to_string(), "-$31.88");
+        assert_eq!(Usd::from_f64(5.6).to_string(), "$5.60");
     }
 
     #[test]

@@ -1,1 +1,72 @@
-//! x
+//! The command line: one thin file per command.
+
+mod import;
+mod list;
+mod serve;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
+#[derive(Debug, Parser)]
+#[command(name = "rightsizer", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the aggregator: take reports in, decide, send recommendations out.
+    Serve(serve::ServeArgs),
+    /// Read evidence from files or `-`: REPORT lines, Telemetry JSON, records, exports; .gz too.
+    Import(import::ImportArgs),
+    /// List every function with its recommendation, what is urgent and dear first.
+    List(list::ListArgs),
+    /// Show one function: its daily peaks, the rules that fired, what became of it.
+    Show(show::ShowArgs),
+}
+
+/// Where the store is.
+#[derive(Debug, Args)]
+struct StoreArg {
+    /// The store's file
+    #[arg(long, value_name = "FILE", default_value = "rightsizer.db", env = "RIGHTSIZER_STORE")]
+    store: PathBuf,
+}
+
+/// Where the settings are.
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// The settings file [default: rightsizer.toml, where there is one]
+    #[arg(long, value_name = "FILE", env = "RIGHTSIZER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Runs a command. What went wrong is said on standard error: exit code 1, 2 for bad usage.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Import(args) => import::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Show(args) => show::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        // A reader that has seen enough (`rightsizer list | head`) is no error.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rightsizer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -6,7 +6,7 @@ mod evaluate;
 mod payload;
 mod session;
 
-pub use accept::Accept;
+pub use accept::{Accept, AcceptRule};
 pub use session::{Refusal, Session};
 
 use rightsizer_records::{Day, Timestamp};
@@ -52,7 +52,6 @@ pub struct Digest {
 
 const NEWEST_EVENT: &str = "newest_event_ms";
 const LAST_CLOSED: &str = "last_closed_day";
-const EMBEDDED_SEQUENCE: &str = "embedded_sequence";
 
 /// The store with its clock and settings.
 #[derive(Debug)]
@@ -139,15 +138,6 @@ impl Pipeline {
     /// Checkpoints of the sources whose name begins with `prefix`.
     pub fn checkpoints(&mut self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         self.store.begin()?.checkpoints(prefix)
-    }
-
-    /// The first of `count` sequence numbers for records that the embedded stream takes in.
-    pub fn embedded_sequence(&mut self, count: u64) -> Result<u64, StoreError> {
-        let unit = self.store.begin()?;
-        let next = unit.state(EMBEDDED_SEQUENCE)?.and_then(|n| n.parse().ok()).unwrap_or(1_u64);
-        unit.set_state(EMBEDDED_SEQUENCE, &next.saturating_add(count).to_string())?;
-        unit.commit()?;
-        Ok(next)
     }
 }
 

@@ -134,6 +134,7 @@ impl<'p> Session<'p> {
         };
         self.merge(&key, id, new, deltas)?;
         self.clock.observe(newest);
+        self.unit.flush_if_large()?;
         Ok(Ok(()))
     }
 
@@ -168,6 +169,7 @@ impl<'p> Session<'p> {
         }
         self.merge(&seen.function, id, new, vec![delta])?;
         self.clock.observe(seen.at);
+        self.unit.flush_if_large()?;
         Ok(Ok(()))
     }
 
@@ -243,9 +245,14 @@ impl<'p> Session<'p> {
         self.decide_after(closed)
     }
 
-    /// The same at the end of the input.
+    /// At the end of the input every function active in the window or after it is decided, whether
+    /// or not a day closes: a file may hold one day alone.
     pub fn end_of_input(&mut self) -> Result<(), StoreError> {
         let closed = self.clock.end_of_input();
+        if let Some(newest) = self.clock.last_closed().or(self.clock.newest_event().map(Timestamp::day)) {
+            self.unit.flush()?;
+            self.touched.extend(self.unit.active_since(newest.plus(1 - WINDOW_DAYS))?);
+        }
         self.decide_after(closed)
     }
 

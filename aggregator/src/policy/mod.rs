@@ -7,10 +7,12 @@
 mod decide;
 mod evidence;
 mod identity;
+mod words;
 
 pub use decide::{Decision, decide};
 pub use evidence::{FunctionEvidence, PolicySettings};
 pub use identity::recommendation_id;
+pub use words::{sentence, why};
 
 /// Name of the default policy (P1).
 pub const AVERAGE_PLUS_BUFFER: &str = "average-plus-buffer";

@@ -24,7 +24,8 @@ pub struct ReviewRow {
     pub target_mb: Option<u32>,
     /// This step; `null` where nothing is to change.
     pub to_mb: Option<u32>,
-    /// `ok`, `no-memory-figure`, or where its recommendation is in its life.
+    /// `ok`, `idle` (no reports in the window), `no-memory-figure`, or where its recommendation is
+    /// in its life.
     pub status: String,
     /// How far the evidence carries.
     pub confidence: Option<String>,

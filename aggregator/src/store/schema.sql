@@ -143,8 +143,11 @@ SELECT
     f.policy_mb,
     f.target_mb,
     f.to_mb,
-    coalesce(r.status, CASE WHEN f.policy_mb IS NULL THEN 'no-memory-figure' ELSE 'ok' END)
-        AS status,
+    coalesce(r.status, CASE
+        WHEN f.policy_mb IS NOT NULL THEN 'ok'
+        WHEN EXISTS (SELECT 1 FROM peaks p WHERE p.function_id = f.id AND p.peak_mb > 0)
+            THEN 'idle'
+        ELSE 'no-memory-figure' END) AS status,
     f.confidence,
     f.reasons,
     f.invocations,

@@ -1,0 +1,219 @@
+//! `rightsizer import FILE…`: evidence from files. Each file is one transaction: all of it is kept,
+//! or, where it was taken in before, none.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rightsizer_records::{Day, Timestamp};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{ConfigArg, StoreArg};
+use crate::pipeline::{Accept, Channel, Pipeline, Session};
+use crate::serve::now;
+use crate::settings::Settings;
+use crate::source::{
+    Counting, FunctionKey, Hints, Home, ImportReport, Item, ReadError, Refusal, read,
+};
+use crate::store::{Store, StoreError};
+use crate::window::{ClockMode, DaySource};
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// Files to read; `-` is standard input. The format is recognised by the content
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Whose evidence it is, where a file does not say: a name or an ARN
+    #[arg(long, value_parser = FunctionKey::parse)]
+    function: Option<FunctionKey>,
+    /// The day of lines without a time, YYYY-MM-DD [default: the day the file was last changed]
+    #[arg(long, value_parser = Day::parse)]
+    date: Option<Day>,
+    /// Account of functions that are known by name only; with --region it makes ARNs of them
+    #[arg(long, requires = "region")]
+    account: Option<String>,
+    /// Region of functions that are known by name only
+    #[arg(long, requires = "account")]
+    region: Option<String>,
+    /// Print what was read as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    #[serde(flatten)]
+    report: &'a ImportReport,
+    failed: Vec<String>,
+    functions_decided: u64,
+}
+
+/// Why a file was not taken in.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    #[error("it was imported before, as {0}: nothing was taken in again")]
+    Known(String),
+    #[error("{0}")]
+    Unreadable(std::io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let store = Store::open(&args.store.store, "rightsizer import")?;
+    let mut pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default())?;
+    let mut report = ImportReport::default();
+    let mut failed = Vec::new();
+    for path in &args.files {
+        match import_file(args, path, &mut pipeline, &mut report) {
+            Ok(()) => {}
+            Err(FileError::Store(error)) => return Err(error.into()),
+            Err(error) => failed.push(format!("{}: {error}", path.display())),
+        }
+    }
+    let decided = pipeline.finish(now())?.decided;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let json = JsonReport { report: &report, failed: failed.clone(), functions_decided: decided };
+        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else if report.read > 0 || failed.is_empty() {
+        write!(out, "{report}")?;
+        writeln!(
+            out,
+            "{decided} functions decided; `rightsizer list --store {}` shows them",
+            args.store.store.display()
+        )?;
+    }
+    for failure in &failed {
+        eprintln!("rightsizer: {failure}");
+    }
+    Ok(if failed.is_empty() && report.any() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn import_file(
+    args: &ImportArgs,
+    path: &Path,
+    pipeline: &mut Pipeline,
+    report: &mut ImportReport,
+) -> Result<(), FileError> {
+    let stdin = path == Path::new("-");
+    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let (input, length, changed): (Box<dyn Read>, Option<u64>, Timestamp) = if stdin {
+        (Box::new(std::io::stdin().lock()), None, now())
+    } else {
+        let (file, length, changed) = open(path).map_err(FileError::Unreadable)?;
+        (Box::new(file), Some(length), changed)
+    };
+    let hints = Hints {
+        function: args.function.clone(),
+        date: args.date,
+        fallback_date: changed.day(),
+        file_name: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        home: args.account.clone().zip(args.region.clone()).map(|(account, region)| Home {
+            account,
+            region,
+        }),
+    };
+    let bar = progress(&name, length);
+    let mut file_report = ImportReport::default();
+    pipeline.work(now(), |session| {
+        let input = Counting::new(input, |bytes| bar.set_position(bytes));
+        take_all(session, input, &name, &hints, &mut file_report)
+    })?;
+    bar.finish_and_clear();
+    report.absorb(file_report);
+    Ok(())
+}
+
+fn open(path: &Path) -> std::io::Result<(File, u64, Timestamp)> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if facts.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    let changed = facts.modified().ok().and_then(|time| {
+        let ms = time.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
+        Timestamp::from_ms(i64::try_from(ms).ok()?)
+    });
+    Ok((file, facts.len(), changed.unwrap_or_else(now)))
+}
+
+/// Reads one input into the session; its content's hash keeps it from being taken in twice (W7).
+fn take_all(
+    session: &mut Session<'_>,
+    input: impl Read,
+    name: &str,
+    hints: &Hints,
+    report: &mut ImportReport,
+) -> Result<(), FileError> {
+    let mut hashing = Hashing { inner: input, hash: Sha256::new() };
+    let mut refused_late = 0;
+    let mut sink = |item: Item| -> Result<(), StoreError> {
+        report.note(name, &item);
+        let Item::Evidence(evidence) = item else { return Ok(()) };
+        if let Err(why) = session.take(evidence, DaySource::Import, Channel::Decisions)? {
+            refused_late += 1;
+            report.refused.push(Refusal {
+                file: name.to_owned(),
+                line: 0,
+                reason: why.0,
+                sample: String::new(),
+            });
+        }
+        Ok(())
+    };
+    let mut summary = read(BufReader::new(&mut hashing), hints, &mut sink).map_err(|e| match e {
+        ReadError::Input(error) => FileError::Unreadable(error),
+        ReadError::Sink(error) => FileError::Store(error),
+    })?;
+    summary.accepted -= refused_late;
+    summary.refused += refused_late;
+    report.finish(name, summary);
+    std::io::copy(&mut hashing, &mut std::io::sink()).map_err(FileError::Unreadable)?;
+    let hash: String = hashing.hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let source = format!("import:{hash}");
+    if let Some(known) = session.known_file(&source)? {
+        return Err(FileError::Known(known));
+    }
+    Ok(session.remember_file(&source, name)?)
+}
+
+fn progress(name: &str, length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (
+            ProgressBar::new(length),
+            "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        ),
+        None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
+    };
+    // The template is a constant; with a bad one the bar would only look plainer.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| {
+        ProgressStyle::default_bar()
+    });
+    bar.with_style(style).with_message(name.to_owned())
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..n).unwrap_or_default());
+        Ok(n)
+    }
+}

@@ -1,0 +1,146 @@
+//! `rightsizer list`: the fleet, as a table, JSON, CSV or Markdown.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
+use rightsizer_records::{Arch, Usd};
+
+use super::StoreArg;
+use crate::policy::why;
+use crate::store::{Reader, ReviewRow};
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct ListFormat {
+    /// A JSON array, one object a function
+    #[arg(long)]
+    json: bool,
+    /// Comma-separated values with a header
+    #[arg(long)]
+    csv: bool,
+    /// A Markdown table
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let rows = Reader::open(&args.store.store)?.review()?;
+    let mut out = std::io::stdout().lock();
+    if args.format.json {
+        serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else if args.format.csv {
+        write_csv(&rows, &mut out)?;
+    } else {
+        let style = if args.format.markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+        writeln!(out, "{}", table(&rows, style).trim_fmt())?;
+        writeln!(out, "\n{}", summary(&rows))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The table that a person reads.
+fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
+    let mut table = Table::new();
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header([
+        "FUNCTION", "NOW MB", "USED MB", "RECOMMENDED MB", "WHY", "CONFIDENCE", "STATUS",
+        "SAVING $/MONTH",
+    ]);
+    for row in rows {
+        let mb = |mb: Option<u32>| mb.map_or_else(|| "-".to_owned(), |mb| mb.to_string());
+        let to = row.to_mb.map_or_else(
+            || if row.policy_mb.is_some() { "keep".to_owned() } else { "-".to_owned() },
+            |mb| mb.to_string(),
+        );
+        table.add_row([
+            short(&row.function).to_owned(),
+            row.current_mb.to_string(),
+            mb(row.peak_mb),
+            to,
+            why(&row.reasons),
+            row.confidence.clone().unwrap_or_else(|| "-".to_owned()),
+            if row.urgent { format!("{} (urgent)", row.status) } else { row.status.clone() },
+            saving(row).map_or_else(|| "-".to_owned(), |usd| format!("{:.2}", usd.as_f64())),
+        ]);
+    }
+    for column in [1, 2, 3, 7] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// One line about the whole fleet.
+fn summary(rows: &[ReviewRow]) -> String {
+    let smaller = rows.iter().filter(|r| r.to_mb.is_some_and(|to| to < r.current_mb)).count();
+    let larger = rows.iter().filter(|r| r.to_mb.is_some_and(|to| to > r.current_mb)).count();
+    let risk = rows.iter().filter(|r| r.urgent).count();
+    let saved: Usd = rows.iter().filter_map(saving).sum();
+    let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
+    let mut line = format!(
+        "{} functions: {smaller} over-provisioned, {larger} under-provisioned, {risk} at risk; \
+         {}",
+        rows.len(),
+        if saved < Usd::default() {
+            format!("{} a month more", Usd::default() - saved)
+        } else {
+            format!("{saved} a month saved")
+        }
+    );
+    if unknown > 0 {
+        line.push_str(&format!(" ({unknown} of unknown architecture, priced as x86)"));
+    }
+    line
+}
+
+fn priced_as_known(row: &ReviewRow) -> bool {
+    row.arch.as_deref().is_some_and(|arch| Arch::from_name(arch) != Arch::Unknown)
+}
+
+fn saving(row: &ReviewRow) -> Option<Usd> {
+    Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
+}
+
+/// The name alone where the rest of the ARN says nothing new.
+pub(super) fn short(function: &str) -> &str {
+    function.strip_prefix("arn:").and_then(|arn| arn.rsplit(':').next()).unwrap_or(function)
+}
+
+fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "function", "current_mb", "peak_mb", "policy_mb", "target_mb", "to_mb", "status",
+        "confidence", "reasons", "invocations", "monthly_usd_before", "monthly_usd_after",
+    ])?;
+    let mb = |mb: Option<u32>| mb.map_or_else(String::new, |mb| mb.to_string());
+    let usd = |usd: Option<f64>| usd.map_or_else(String::new, |usd| usd.to_string());
+    for row in rows {
+        csv.write_record([
+            row.function.clone(),
+            row.current_mb.to_string(),
+            mb(row.peak_mb),
+            mb(row.policy_mb),
+            mb(row.target_mb),
+            mb(row.to_mb),
+            row.status.clone(),
+            row.confidence.clone().unwrap_or_default(),
+            why(&row.reasons),
+            row.invocations.to_string(),
+            usd(row.monthly_usd_before),
+            usd(row.monthly_usd_after),
+        ])?;
+    }
+    Ok(csv.flush()?)
+}

@@ -1,0 +1,109 @@
+//! `rightsizer serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{ConfigArg, StoreArg};
+use crate::pipeline::{Accept, AcceptRule};
+use crate::serve::{RecordSource, ServeOptions, run as serve};
+use crate::settings::Settings;
+use crate::window::ClockMode;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Where records come from: `embedded` (this port answers Kinesis `PutRecords`) or
+    /// `kinesis:NAME`
+    #[arg(long, default_value = "embedded", value_parser = parse_source)]
+    source: RecordSource,
+    /// Send recommendations to this stream, `kinesis:NAME`, and read outcomes from it
+    /// [default: keep them in the store only]
+    #[arg(long, value_parser = parse_stream)]
+    emit: Option<String>,
+    /// What closes days: the wall clock, or the time of the events (replays, demos)
+    #[arg(long, default_value = "wall")]
+    clock: Clock,
+    /// Address of the HTTP port; anything but loopback needs a token
+    #[arg(long, default_value = "127.0.0.1:8750", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Wanted in the path of requests, as `http://HOST:PORT/TOKEN`
+    #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Take only functions of this account and region; may be given several times [default: all]
+    #[arg(long, value_name = "ACCOUNT/REGION")]
+    accept: Vec<AcceptRule>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Clock {
+    Wall,
+    Event,
+}
+
+fn parse_stream(text: &str) -> Result<String, String> {
+    match text.strip_prefix("kinesis:") {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err("wanted kinesis:NAME, or kinesis:ARN for a stream of another account".into()),
+    }
+}
+
+fn parse_source(text: &str) -> Result<RecordSource, String> {
+    if text == "embedded" {
+        return Ok(RecordSource::Embedded);
+    }
+    parse_stream(text).map(RecordSource::Kinesis).map_err(|e| format!("{e}, or embedded"))
+}
+
+pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    if !args.listen.ip().is_loopback() && args.token.is_none() {
+        eprintln!(
+            "rightsizer: {} can be reached by others, so it needs --token TOKEN (or \
+             RIGHTSIZER_TOKEN); clients then use http://HOST:{}/TOKEN as their endpoint",
+            args.listen,
+            args.listen.port()
+        );
+        return Ok(ExitCode::from(2));
+    }
+    let options = ServeOptions {
+        store: args.store.store,
+        source: args.source,
+        emit: args.emit,
+        clock: match args.clock {
+            Clock::Wall => ClockMode::Wall,
+            Clock::Event => ClockMode::Event,
+        },
+        token: args.token,
+        accept: Accept::new(args.accept),
+        settings: Settings::load(args.config.config.as_deref())?,
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(listen_and_serve(options, args.listen))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; --listen ADDRESS names another"))?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    // For scripts that asked for port 0.
+    println!("listening on {}", listener.local_addr()?);
+    serve(options, listener, shutdown).await
+}

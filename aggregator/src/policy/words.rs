@@ -1,0 +1,113 @@
+//! Reasons in words, for tables and for `show`.
+
+use rightsizer_records::Reason;
+use serde_json::Value;
+
+/// A reason in a few words, for a table's column: the figures that made the number.
+fn brief(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    match reason.code.as_str() {
+        "average-plus-buffer" => format!("mean {} + {}", f("mean_mb"), f("buffer_mb")),
+        "floor" => format!("peak {} × {}", f("peak_mb"), f("headroom")),
+        "out-of-memory" => format!("ran out at {}", f("size_mb")),
+        "minimum" => format!("at least {}", f("mb")),
+        "maximum" => format!("at most {}", f("mb")),
+        "little-evidence" => format!("{} days, {} calls", f("days"), f("invocations")),
+        "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
+        other => other.to_owned(),
+    }
+}
+
+/// A reason as a sentence, for `show`.
+pub fn sentence(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    match reason.code.as_str() {
+        "average-plus-buffer" => format!(
+            "P1 average plus buffer: the mean of {} daily peaks is {} MB, + {} MB = {} MB",
+            f("days"),
+            f("mean_mb"),
+            f("buffer_mb"),
+            f("mb")
+        ),
+        "floor" => format!(
+            "P2 floor: the average would be unsafe; the peak of {} was {} MB, × {} = {} MB",
+            f("day"),
+            f("peak_mb"),
+            f("headroom"),
+            f("mb")
+        ),
+        "out-of-memory" => format!(
+            "P3 out of memory: {} MB ran out on {}, so the demand is not known; at least {} MB",
+            f("size_mb"),
+            f("day"),
+            f("mb")
+        ),
+        "minimum" => format!("P4 minimum: {} MB is below the smallest size {} MB", f("wanted_mb"), f("mb")),
+        "maximum" => format!("P4 maximum: {} MB is above the largest size {} MB", f("wanted_mb"), f("mb")),
+        "little-evidence" => format!(
+            "W6 little evidence: {} active days and {} invocations; wanted 7 and 50",
+            f("days"),
+            f("invocations")
+        ),
+        "window-not-full" => format!(
+            "W4 window not full: first seen {} days ago; a decrease is not automatic before {}",
+            f("seen_days"),
+            f("window_days")
+        ),
+        other => other.to_owned(),
+    }
+}
+
+/// The rule that set the number, and where evidence is short that too.
+pub fn why(reasons: &[Reason]) -> String {
+    let shapes = |r: &&Reason| !matches!(r.code.as_str(), "little-evidence" | "window-not-full");
+    let decisive = reasons.iter().filter(shapes).next_back();
+    let short = reasons.iter().find(|r| !shapes(r));
+    let parts: Vec<String> = decisive.into_iter().chain(short).map(brief).collect();
+    parts.join("; ")
+}
+
+fn figure(reason: &Reason, name: &str) -> String {
+    match reason.figures.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "?".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(text: &str) -> Vec<Reason> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_last_rule_that_shaped_the_number_is_named() {
+        let all = reasons(
+            r#"[{"code":"average-plus-buffer","mean_mb":250,"buffer_mb":100,"days":14,"mb":350},
+                {"code":"floor","peak_mb":900,"headroom":1.1,"day":"2026-01-07","mb":990},
+                {"code":"little-evidence","days":3,"invocations":12}]"#,
+        );
+        assert_eq!(why(&all), "peak 900 × 1.1; 3 days, 12 calls");
+        assert_eq!(
+            sentence(&all[1]),
+            "P2 floor: the average would be unsafe; the peak of 2026-01-07 was 900 MB, × 1.1 = 990 MB"
+        );
+    }
+
+    #[test]
+    fn every_code_of_the_rules_has_words() {
+        for code in [
+            "average-plus-buffer", "floor", "out-of-memory", "minimum", "maximum",
+            "little-evidence", "window-not-full",
+        ] {
+            let reason = Reason { code: code.into(), figures: std::collections::BTreeMap::new() };
+            assert_ne!(brief(&reason), code);
+            assert_ne!(sentence(&reason), code);
+        }
+        let unknown = Reason { code: "later".into(), figures: std::collections::BTreeMap::new() };
+        assert_eq!(brief(&unknown), "later");
+    }
+}

@@ -1,0 +1,15 @@
+//! Clients of AWS, with the TLS provider chosen explicitly.
+
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// A Kinesis client from the environment: credentials, region, and `AWS_ENDPOINT_URL_KINESIS`.
+pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .http_client(http)
+        .load()
+        .await;
+    aws_sdk_kinesis::Client::new(&config)
+}

@@ -1,0 +1,118 @@
+//! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
+
+mod aws;
+mod stop;
+mod writer;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use rightsizer_records::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+pub use aws::kinesis_client;
+pub use stop::Stop;
+pub use writer::{WriterHandle, WriterStopped};
+
+use crate::emit;
+use crate::pipeline::{Accept, Channel, Pipeline};
+use crate::settings::Settings;
+use crate::source::kinesis;
+use crate::store::Store;
+use crate::web;
+use crate::window::ClockMode;
+
+/// Where records come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordSource {
+    /// This process's own port answers Kinesis `PutRecords`.
+    Embedded,
+    /// A Kinesis stream, by name or ARN.
+    Kinesis(String),
+}
+
+/// How to serve.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// The store's file.
+    pub store: PathBuf,
+    /// Where records come from.
+    pub source: RecordSource,
+    /// The decisions stream; without one recommendations stay in the store.
+    pub emit: Option<String>,
+    /// What makes days close.
+    pub clock: ClockMode,
+    /// Wanted in the path of every request, where set.
+    pub token: Option<String>,
+    /// Whose functions are taken.
+    pub accept: Accept,
+    /// All the rest.
+    pub settings: Settings,
+}
+
+/// The present. Called in shells only; everything else is told.
+pub fn now() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX));
+    // A clock before 2000 is held at 2000: reports would be refused as from the future, loudly.
+    Timestamp::MIN.plus_ms(since_epoch - Timestamp::MIN.as_ms())
+}
+
+/// Serves on `listener` until `shutdown` completes, then commits what is under way and closes the
+/// store. An error of the store ends it too: nothing is acknowledged that is not stored.
+pub async fn run(
+    options: ServeOptions,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("the listening address")?;
+    let holder = format!("rightsizer serve on {address}");
+    let store = Store::open(&options.store, &holder)?;
+    let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?;
+    let (writer, thread) = writer::spawn(pipeline, options.clock)?;
+    let (stop, stopped) = Stop::new();
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+
+    let embedded = options.source == RecordSource::Embedded;
+    let router = web::router(writer.clone(), options.token, embedded);
+    tasks.spawn(web::serve(listener, router, stopped.clone()));
+    tasks.spawn(writer::tick_every_second(writer.clone(), stopped.clone()));
+    if let RecordSource::Kinesis(stream) = options.source {
+        let reader = kinesis::StreamReader::new(kinesis_client().await, stream, Channel::Reports);
+        tasks.spawn(reader.run(writer.clone(), stopped.clone()));
+    }
+    if let Some(stream) = options.emit {
+        let client = kinesis_client().await;
+        let outcomes =
+            kinesis::StreamReader::new(client.clone(), stream.clone(), Channel::Decisions);
+        tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
+        tasks.spawn(emit::run(client, stream, writer.clone(), stopped.clone()));
+    }
+    info!(store = %options.store.display(), %address, "serving");
+
+    let failed = tokio::select! {
+        () = shutdown => None,
+        ended = tasks.join_next() => ended.and_then(|task| task.map_err(Into::into).flatten().err()),
+    };
+    stop.now();
+    while let Some(task) = tasks.join_next().await {
+        if let Err(error) = task.map_err(anyhow::Error::from).flatten() {
+            warn!("while stopping: {error:#}");
+        }
+    }
+    let finished = writer.finish().await;
+    drop(writer);
+    tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| {
+        anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    finished?;
+    info!("stopped; everything acknowledged is stored");
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
+//! answered after the commit. Deliveries that wait while one commits share the next commit.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::{error, info};
+
+use super::{Stop, now};
+use crate::pipeline::{Delivery, Digest, Pipeline};
+use crate::store::{OutboxEntry, StoreError};
+use crate::window::ClockMode;
+
+/// Messages that may wait for the writer before senders have to.
+const QUEUE: usize = 64;
+/// Payload bytes that share one commit at most.
+const COMMIT_BYTES: usize = 8 << 20;
+
+type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+enum Command {
+    Ingest(Vec<Delivery>, Reply<Digest>),
+    Outbox(usize, Reply<Vec<OutboxEntry>>),
+    MarkSent(Vec<String>, Reply<()>),
+    Checkpoints(String, Reply<Vec<(String, String)>>),
+    Finish(Reply<()>),
+}
+
+/// The store could not be written; the process should end.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct WriterStopped(String);
+
+/// A cheap handle to the writer.
+#[derive(Debug, Clone)]
+pub struct WriterHandle {
+    commands: mpsc::Sender<Command>,
+    decided: std::sync::Arc<Notify>,
+}
+
+impl WriterHandle {
+    /// Merges deliveries; answers once they are committed.
+    pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
+        self.ask(|reply| Command::Ingest(deliveries, reply)).await
+    }
+
+    /// What waits to be sent.
+    pub async fn outbox(&self, most: usize) -> Result<Vec<OutboxEntry>, WriterStopped> {
+        self.ask(|reply| Command::Outbox(most, reply)).await
+    }
+
+    /// These were sent.
+    pub async fn mark_sent(&self, ids: Vec<String>) -> Result<(), WriterStopped> {
+        self.ask(|reply| Command::MarkSent(ids, reply)).await
+    }
+
+    /// Checkpoints of the sources whose name begins with `prefix`.
+    pub async fn checkpoints(&self, prefix: &str) -> Result<Vec<(String, String)>, WriterStopped> {
+        let prefix = prefix.to_owned();
+        self.ask(|reply| Command::Checkpoints(prefix, reply)).await
+    }
+
+    /// Commits what waits, and under the event clock closes the days that the input's end closes.
+    pub async fn finish(&self) -> Result<(), WriterStopped> {
+        self.ask(Command::Finish).await
+    }
+
+    /// Completes when something was decided since the last call.
+    pub async fn decided(&self) {
+        self.decided.notified().await;
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WriterStopped> {
+        let stopped = || WriterStopped("the store's writer has stopped".into());
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?.map_err(WriterStopped)
+    }
+}
+
+/// Starts the writer's thread.
+pub(super) fn spawn(
+    pipeline: Pipeline,
+    clock: ClockMode,
+) -> anyhow::Result<(WriterHandle, JoinHandle<()>)> {
+    let (commands, inbox) = mpsc::channel(QUEUE);
+    let decided = std::sync::Arc::new(Notify::new());
+    let handle = WriterHandle { commands, decided: decided.clone() };
+    let thread = std::thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(move || Writer { pipeline, clock, inbox, decided }.run())
+        .context("cannot start the store's writer thread")?;
+    Ok((handle, thread))
+}
+
+/// Lets the wall clock close days when nothing is delivered.
+pub(super) async fn tick_every_second(
+    writer: WriterHandle,
+    mut stopped: Stop,
+) -> anyhow::Result<()> {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = stopped.requested() => return Ok(()),
+            _ = second.tick() => { writer.ingest(Vec::new()).await?; }
+        };
+    }
+}
+
+struct Writer {
+    pipeline: Pipeline,
+    clock: ClockMode,
+    inbox: mpsc::Receiver<Command>,
+    decided: std::sync::Arc<Notify>,
+}
+
+impl Writer {
+    /// Ends when every handle is gone, or at the first error of the store: what was not
+    /// acknowledged will be sent again, and a person has to look at the disk.
+    fn run(mut self) {
+        while let Some(command) = self.inbox.blocking_recv() {
+            if let Err(store_error) = self.handle(command) {
+                error!("the store failed, so this process stops: {store_error}");
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) -> Result<(), StoreError> {
+        match command {
+            Command::Ingest(deliveries, reply) => self.ingest(deliveries, reply),
+            Command::Outbox(most, reply) => answer(reply, self.pipeline.outbox(most, now())),
+            Command::MarkSent(ids, reply) => answer(reply, self.pipeline.mark_sent(&ids, now())),
+            Command::Checkpoints(prefix, reply) => {
+                answer(reply, self.pipeline.checkpoints(&prefix))
+            }
+            Command::Finish(reply) => answer(reply, self.finish()),
+        }
+    }
+
+    fn ingest(
+        &mut self,
+        mut deliveries: Vec<Delivery>,
+        reply: Reply<Digest>,
+    ) -> Result<(), StoreError> {
+        let mut replies = vec![reply];
+        let mut other = None;
+        while bytes(&deliveries) < COMMIT_BYTES && other.is_none() {
+            match self.inbox.try_recv() {
+                Ok(Command::Ingest(more, reply)) => {
+                    deliveries.extend(more);
+                    replies.push(reply);
+                }
+                Ok(command) => other = Some(command),
+                Err(_) => break,
+            }
+        }
+        let done = self.pipeline.ingest(&deliveries, now());
+        if let Ok(digest) = &done {
+            self.announce(digest);
+        }
+        for reply in replies {
+            let _ = reply.send(done.as_ref().map_err(ToString::to_string).copied());
+        }
+        done?;
+        other.map_or(Ok(()), |command| self.handle(command))
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        if self.clock == ClockMode::Event {
+            let digest = self.pipeline.finish(now())?;
+            self.announce(&digest);
+        }
+        Ok(())
+    }
+
+    fn announce(&self, digest: &Digest) {
+        if let Some(day) = digest.closed {
+            info!(%day, decided = digest.decided, "day closed");
+        }
+        if digest.quarantined > 0 {
+            info!(records = digest.quarantined, "quarantined, see the table of that name");
+        }
+        if digest.decided > 0 {
+            self.decided.notify_one();
+        }
+    }
+}
+
+fn bytes(deliveries: &[Delivery]) -> usize {
+    deliveries.iter().flat_map(|d| &d.payloads).map(Vec::len).sum()
+}
+
+/// Answers the asker, who may be gone, and passes an error on to end the writer.
+fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) -> Result<(), StoreError> {
+    match result {
+        Ok(value) => {
+            let _ = reply.send(Ok(value));
+            Ok(())
+        }
+        Err(error) => {
+            let _ = reply.send(Err(error.to_string()));
+            Err(error)
+        }
+    }
+}

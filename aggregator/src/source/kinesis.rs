@@ -1,0 +1,295 @@
+//! A Kinesis stream as a source: all shards, parents before children, each from its checkpoint in
+//! the store. A shard's next read waits until the last one is committed, so a checkpoint is never
+//! ahead of its data and memory is bounded by one read a shard.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
+use aws_sdk_kinesis::types::{Shard, ShardIteratorType};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::pipeline::{Channel, Delivery};
+use crate::serve::{Stop, WriterHandle};
+
+/// A shard answers five reads a second.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
+/// How often new shards are looked for when none ends.
+const LIST_INTERVAL: Duration = Duration::from_secs(30);
+/// The longest wait after repeated failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Position of a shard that was read to its end.
+const SHARD_END: &str = "SHARD_END";
+
+/// A stream by name or ARN; from another account only the ARN will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamName(String);
+
+impl StreamName {
+    /// Takes either form.
+    pub fn parse(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The name, unless it is an ARN.
+    pub fn name(&self) -> Option<String> {
+        (!self.0.starts_with("arn:")).then(|| self.0.clone())
+    }
+
+    /// The ARN, if it is one.
+    pub fn arn(&self) -> Option<String> {
+        self.0.starts_with("arn:").then(|| self.0.clone())
+    }
+}
+
+/// An SDK error in words, with the service's code where there is one.
+pub(crate) fn words<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    match (error.code(), error.message()) {
+        (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
+        _ => DisplayErrorContext(error).to_string(),
+    }
+}
+
+/// Reads one stream.
+#[derive(Debug, Clone)]
+pub struct StreamReader {
+    client: Client,
+    stream: StreamName,
+    channel: Channel,
+    source: String,
+}
+
+impl StreamReader {
+    /// A reader of `stream`, which these writers may write to.
+    pub fn new(client: Client, stream: String, channel: Channel) -> Self {
+        let source = format!("kinesis:{stream}/");
+        Self {
+            client,
+            stream: StreamName::parse(&stream),
+            channel,
+            source,
+        }
+    }
+
+    /// Reads until told to stop. Faults of the stream are waited out; faults of the store end it.
+    pub async fn run(self, writer: WriterHandle, mut stopped: Stop) -> anyhow::Result<()> {
+        let mut readers: JoinSet<anyhow::Result<String>> = JoinSet::new();
+        let mut running = HashSet::new();
+        let mut pause = Pause::default();
+        loop {
+            let wait = match self.due_shards(&writer, &running).await {
+                Ok(due) => {
+                    pause = Pause::default();
+                    for (shard, position) in due {
+                        info!(stream = %self.source, %shard, "reading");
+                        running.insert(shard.clone());
+                        let (reader, writer, stopped) =
+                            (self.clone(), writer.clone(), stopped.clone());
+                        readers.spawn(reader.read_shard(shard, position, writer, stopped));
+                    }
+                    LIST_INTERVAL
+                }
+                Err(error) => pause.next(
+                    &format!("cannot list the shards of {}", self.source),
+                    &error,
+                ),
+            };
+            tokio::select! {
+                () = stopped.requested() => break,
+                () = tokio::time::sleep(wait) => {}
+                Some(ended) = readers.join_next() => { running.remove(&ended??); }
+            }
+        }
+        while let Some(ended) = readers.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+
+    /// Shards to begin with now, each with the position to go on from: not read yet, not read to
+    /// the end, and every parent that the stream still lists read to the end.
+    async fn due_shards(
+        &self,
+        writer: &WriterHandle,
+        running: &HashSet<String>,
+    ) -> anyhow::Result<Vec<(String, Option<String>)>> {
+        let shards = self.list_shards().await?;
+        let checkpoints: HashMap<String, String> = writer
+            .checkpoints(&self.source)
+            .await?
+            .into_iter()
+            .collect();
+        let position = |id: &str| checkpoints.get(&format!("{}{id}", self.source));
+        let ended = |id: &str| position(id).is_some_and(|p| p == SHARD_END);
+        let listed: HashSet<&str> = shards.iter().map(Shard::shard_id).collect();
+        let parents_read = |shard: &Shard| {
+            [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
+                .into_iter()
+                .flatten()
+                .all(|parent| ended(parent) || !listed.contains(parent))
+        };
+        let due = shards.iter().filter(|shard| {
+            let id = shard.shard_id();
+            !running.contains(id) && !ended(id) && parents_read(shard)
+        });
+        Ok(due
+            .map(|s| (s.shard_id().to_owned(), position(s.shard_id()).cloned()))
+            .collect())
+    }
+
+    async fn list_shards(&self) -> anyhow::Result<Vec<Shard>> {
+        let mut shards = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            // A page token stands for the stream: the two must not be given together.
+            let first = next.is_none();
+            let page = self
+                .client
+                .list_shards()
+                .set_stream_name(self.stream.name().filter(|_| first))
+                .set_stream_arn(self.stream.arn().filter(|_| first))
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|e| anyhow::anyhow!(words(&e)))?;
+            shards.extend(page.shards().iter().cloned());
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(shards);
+            }
+        }
+    }
+
+    /// Reads one shard until it ends or the reader is told to stop; answers its id.
+    async fn read_shard(
+        self,
+        shard: String,
+        mut position: Option<String>,
+        writer: WriterHandle,
+        mut stopped: Stop,
+    ) -> anyhow::Result<String> {
+        let mut iterator: Option<String> = None;
+        let mut pause = Pause::default();
+        loop {
+            let wait = match self.read_once(&shard, &position, iterator.take()).await {
+                Ok(read) => {
+                    pause = Pause::default();
+                    let behind = read.millis_behind_latest().unwrap_or(0) > 0;
+                    iterator = read.next_shard_iterator().map(str::to_owned);
+                    let last = read
+                        .records()
+                        .last()
+                        .map(|r| r.sequence_number().to_owned());
+                    let end = iterator.is_none().then(|| SHARD_END.to_owned());
+                    if let Some(reached) = end.clone().or(last) {
+                        self.deliver(&shard, read, &reached, &writer).await?;
+                        position = Some(reached);
+                    }
+                    if end.is_some() {
+                        info!(stream = %self.source, %shard, "read to its end");
+                        return Ok(shard);
+                    }
+                    if behind {
+                        Duration::ZERO
+                    } else {
+                        READ_INTERVAL
+                    }
+                }
+                Err(error) => pause.next(&format!("cannot read {}{shard}", self.source), &error),
+            };
+            tokio::select! {
+                () = stopped.requested() => return Ok(shard),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// One `GetRecords`; without an iterator (at the start, after a failure or an expiry) one is
+    /// made from the position.
+    async fn read_once(
+        &self,
+        shard: &str,
+        position: &Option<String>,
+        iterator: Option<String>,
+    ) -> anyhow::Result<GetRecordsOutput> {
+        let iterator = match iterator {
+            Some(iterator) => iterator,
+            None => self.iterator(shard, position).await?,
+        };
+        self.client
+            .get_records()
+            .shard_iterator(iterator)
+            .set_stream_arn(self.stream.arn())
+            .send()
+            .await
+            .map_err(|e| anyhow::anyhow!(words(&e)))
+    }
+
+    async fn iterator(&self, shard: &str, position: &Option<String>) -> anyhow::Result<String> {
+        let kind = match position {
+            Some(_) => ShardIteratorType::AfterSequenceNumber,
+            None => ShardIteratorType::TrimHorizon,
+        };
+        self.client
+            .get_shard_iterator()
+            .set_stream_name(self.stream.name())
+            .set_stream_arn(self.stream.arn())
+            .shard_id(shard)
+            .shard_iterator_type(kind)
+            .set_starting_sequence_number(position.clone())
+            .send()
+            .await
+            .map_err(|e| anyhow::anyhow!(words(&e)))?
+            .shard_iterator
+            .context("the stream gave no iterator")
+    }
+
+    async fn deliver(
+        &self,
+        shard: &str,
+        read: GetRecordsOutput,
+        reached: &str,
+        writer: &WriterHandle,
+    ) -> anyhow::Result<()> {
+        let payloads = read
+            .records
+            .into_iter()
+            .map(|record| record.data.into_inner())
+            .collect();
+        let source = format!("{}{shard}", self.source);
+        let delivery = Delivery {
+            origin: source.clone(),
+            channel: self.channel,
+            payloads,
+            checkpoint: Some((source, reached.to_owned())),
+        };
+        writer.ingest(vec![delivery]).await?;
+        Ok(())
+    }
+}
+
+/// Growing pauses after repeated failures, the first of which is said.
+#[derive(Debug, Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    fn next(&mut self, what: &str, error: &anyhow::Error) -> Duration {
+        // Expired iterators and throttling are everyday: only what stays is worth a line.
+        if self.failures == 2 {
+            warn!("{what}: {error:#}; nothing is lost, retrying");
+        }
+        let pause = Duration::from_millis(250).saturating_mul(1 << self.failures.min(7));
+        self.failures += 1;
+        pause.min(LONGEST_PAUSE)
+    }
+}

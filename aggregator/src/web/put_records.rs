@@ -1,0 +1,128 @@
+//! Kinesis `PutRecords`, as the SDKs speak it (AWS JSON 1.1). The answer comes after the commit:
+//! what is answered with a sequence number is stored.
+
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Port;
+use crate::pipeline::{Channel, Delivery};
+
+/// Kinesis takes so many records a call.
+const MAX_RECORDS: usize = 500;
+/// The embedded stream's only shard.
+const SHARD: &str = "shardId-000000000000";
+/// Records put to a stream of this name are outcomes; all other names are reports.
+const DECISIONS: &str = "decisions";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecords {
+    stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    records: Vec<PutRecord>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecord {
+    data: String,
+}
+
+/// An error in the form the SDKs understand.
+struct KinesisError(StatusCode, &'static str, String);
+
+impl IntoResponse for KinesisError {
+    fn into_response(self) -> Response {
+        let body = json!({ "__type": self.1, "message": self.2 });
+        (self.0, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Json(body)).into_response()
+    }
+}
+
+fn invalid(message: impl Into<String>) -> KinesisError {
+    KinesisError(StatusCode::BAD_REQUEST, "InvalidArgumentException", message.into())
+}
+
+pub(super) async fn without_token(
+    State(port): State<Port>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    handle(&port, None, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+pub(super) async fn with_token(
+    State(port): State<Port>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    handle(&port, Some(&token), &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn handle(
+    port: &Port,
+    token: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, KinesisError> {
+    if port.token.as_deref() != token {
+        let why = "the endpoint's path does not carry this server's token";
+        return Err(KinesisError(StatusCode::FORBIDDEN, "AccessDeniedException", why.into()));
+    }
+    let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if target != "Kinesis_20131202.PutRecords" {
+        let why = format!("{target:?} is not served here: only Kinesis PutRecords is");
+        return Err(KinesisError(StatusCode::BAD_REQUEST, "UnknownOperationException", why));
+    }
+    if !port.embedded {
+        let why = "this server reads a Kinesis stream and takes no records itself";
+        return Err(KinesisError(StatusCode::BAD_REQUEST, "ResourceNotFoundException", why.into()));
+    }
+    let request: PutRecords = serde_json::from_slice(body).map_err(|e| invalid(e.to_string()))?;
+    let payloads = payloads(&request)?;
+    let count = payloads.len() as u64;
+    store(port, &request, payloads).await.map_err(|e| {
+        KinesisError(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailureException", e.to_string())
+    })?;
+    let first = port.sequence.fetch_add(count, Ordering::Relaxed);
+    let records: Vec<Value> = (first..first + count)
+        .map(|n| json!({ "SequenceNumber": format!("{n:056}"), "ShardId": SHARD }))
+        .collect();
+    let body = json!({ "FailedRecordCount": 0, "Records": records, "EncryptionType": "NONE" });
+    Ok(([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Json(body)).into_response())
+}
+
+fn payloads(request: &PutRecords) -> Result<Vec<Vec<u8>>, KinesisError> {
+    if request.records.is_empty() || request.records.len() > MAX_RECORDS {
+        return Err(invalid(format!("{} records, wanted 1 to 500", request.records.len())));
+    }
+    request
+        .records
+        .iter()
+        .map(|record| STANDARD.decode(&record.data).map_err(|e| invalid(format!("Data: {e}"))))
+        .collect()
+}
+
+async fn store(
+    port: &Port,
+    request: &PutRecords,
+    payloads: Vec<Vec<u8>>,
+) -> Result<(), crate::serve::WriterStopped> {
+    let arn_name = request.stream_arn.as_deref().and_then(|arn| arn.rsplit('/').next());
+    let stream = request.stream_name.as_deref().or(arn_name).unwrap_or_default();
+    let channel = if stream == DECISIONS { Channel::Decisions } else { Channel::Reports };
+    let origin = format!("embedded:{stream}");
+    let delivery = Delivery { origin, channel, payloads, checkpoint: None };
+    port.writer.ingest(vec![delivery]).await?;
+    Ok(())
+}
