@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::invocations::ShutdownReason;
 use crate::journal::Journal;
@@ -120,7 +120,7 @@ impl<'a> Observer<'a> {
         self.await_reports(reason, began, telemetry).await;
         self.journal.give_up_waiting(reason);
         if let Some(mut sending) = self.sending.take() {
-            let sent = timeout_at(began + REPORT_WAIT + STALE_SEND_WAIT, &mut sending).await;
+            let sent = timeout(STALE_SEND_WAIT, &mut sending).await;
             sending.abort();
             // A stale one may have arrived: the same records are sent again, with the same seq.
             let sent = sent.map(|sent| sent.unwrap_or_else(|_| Sent::broken()));

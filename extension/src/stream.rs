@@ -27,6 +27,8 @@ use crate::config::Target;
 /// A call takes 5 MB; a record is at most 25 KB.
 const RECORDS_A_CALL: usize = 150;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The SDK's own default of a second would take up half of the time that SHUTDOWN leaves.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A stream to put records on.
 #[derive(Debug)]
@@ -194,7 +196,11 @@ fn config(target: &Target) -> anyhow::Result<Config> {
         .identity_cache(IdentityCache::no_cache())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // One more try for a connection that died in a freeze; beyond that the journal decides.
-        .retry_config(RetryConfig::standard().with_max_attempts(2));
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(2)
+                .with_initial_backoff(RETRY_PAUSE),
+        );
     config.set_endpoint_url(target.endpoint.clone());
     Ok(config.build())
 }

@@ -240,7 +240,7 @@ async fn unknown_events_and_garbage_do_not_cost_the_batch() -> Result<()> {
         b"",
         b"[{\"time\":",
         b"{}",
-        &[b'['; 200_000],
+        &b"[".repeat(200_000),
     ] {
         assert_eq!(environment.post_raw(garbage).await?, 200);
     }

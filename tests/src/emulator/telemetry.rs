@@ -10,6 +10,9 @@ use super::api::Subscription;
 /// A thawed extension answers at once; what takes longer comes again.
 const POST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a batch is posted before it waits for the next delivery.
+const TRIES: u32 = 3;
+
 /// Events on their way to the extension.
 pub(super) struct Telemetry {
     queue: Vec<Value>,
@@ -47,7 +50,7 @@ impl Telemetry {
         while !self.queue.is_empty() {
             let batch = self.queue[..self.queue.len().min(to.max_items)].to_vec();
             for _ in 0..=u8::from(self.twice) {
-                if self.post(to, serde_json::to_vec(&batch)?).await? != 200 {
+                if !self.arrives(to, &serde_json::to_vec(&batch)?).await {
                     return Ok(());
                 }
             }
@@ -55,6 +58,15 @@ impl Telemetry {
             self.last = batch;
         }
         Ok(())
+    }
+
+    async fn arrives(&self, to: &Subscription, body: &[u8]) -> bool {
+        for _ in 0..TRIES {
+            if matches!(self.post(to, body.to_vec()).await, Ok(200)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The last batch comes once more, as when its answer was lost.
