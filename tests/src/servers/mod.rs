@@ -7,10 +7,13 @@
 mod kinesis;
 mod moto;
 mod process;
+mod runtime_api;
+mod updater_lambda;
 
 pub use kinesis::{KinesisLocal, StreamRecord};
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;
+pub use updater_lambda::{Delivered, UpdaterLambda};
 
 /// The account that the servers keep everything in.
 pub const ACCOUNT: &str = "123456789012";

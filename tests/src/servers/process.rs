@@ -104,6 +104,13 @@ impl ServerProcess {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Returns when the process has ended, for whatever reason.
+    pub async fn ended(&mut self) {
+        while !self.has_ended() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn ready(&mut self, bound_line: &str, health_url: &str) -> Result<()> {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(2))
