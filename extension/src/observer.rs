@@ -26,10 +26,10 @@ const SHUTDOWN_BUDGET: Duration = Duration::from_millis(1700);
 const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// The same where no invocation is known to lack its report: one shorter than the telemetry's
 /// buffer time (25 ms) is not known of yet.
-const UNKNOWN_WAIT: Duration = Duration::from_millis(100);
-/// At a failure the caller waits, so only twice the telemetry's buffer time, and only where it is
-/// not known yet how the invocation ended: an out-of-memory is told by nothing else.
-const FAILURE_WAIT: Duration = Duration::from_millis(50);
+const UNKNOWN_WAIT: Duration = Duration::from_millis(150);
+/// At a failure the caller waits. Only where it is not known yet how the invocation ended, what
+/// says so is awaited: an out-of-memory is told by nothing else, and it is a buffer time (25 ms) away.
+const FAILURE_WAIT: Duration = Duration::from_millis(100);
 /// A send that was frozen may hang; after this the same records are sent anew.
 const STALE_SEND_WAIT: Duration = Duration::from_millis(300);
 /// Pause between tries in SHUTDOWN.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use rightsizer_records::{Millis, Record, Reports, Status, Timestamp};
+use rightsizer_records::{InitType, Millis, Record, Reports, Status, Timestamp};
 use rightsizer_tests::emulator::{
     End, Environment, Exit, Faults, FunctionSpec, Invocation, Options, Reason, Sink, SinkMode,
     SubscribeAnswer,
@@ -100,11 +100,36 @@ async fn the_last_report_is_delivered_at_shutdown() -> Result<()> {
 
 #[tokio::test]
 async fn the_report_of_a_very_short_invocation_is_not_lost() -> Result<()> {
+    for late in [false, true] {
+        let sink = Sink::start().await?;
+        let faults = Faults {
+            telemetry_after_shutdown: late,
+            ..Faults::default()
+        };
+        let mut environment = start(&sink, faults).await?;
+        environment.invoke(Invocation::ok(at(0), 90, 1.5)).await?; // nothing is delivered in it
+        ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+        assert_eq!(peaks(&sink.reports()), [90]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restored_environment_says_so() -> Result<()> {
     let sink = Sink::start().await?;
-    let mut environment = start(&sink, Faults::default()).await?;
-    environment.invoke(Invocation::ok(at(0), 90, 1.5)).await?; // nothing is delivered in it
+    let mut spec = FunctionSpec::new("checkout", 1024);
+    "snap-start".clone_into(&mut spec.init_type);
+    let options = Options::to("reports", sink.endpoint());
+    let mut environment = Environment::start(spec, options).await?;
+    let first = Invocation {
+        restore_ms: Some(220.5),
+        ..ok(0, 90)
+    };
+    environment.invoke(first).await?;
     ended_well(&environment.shutdown(Reason::Spindown).await?)?;
-    assert_eq!(peaks(&sink.reports()), [90]);
+    let record = &sink.reports()[0];
+    assert_eq!(record.init, Some(InitType::SnapStart));
+    assert_eq!(record.reports[0].init_ms, Millis::from_ms_f64(220.5));
     Ok(())
 }
 
@@ -197,6 +222,34 @@ async fn an_out_of_memory_is_told_and_the_environment_starts_again() -> Result<(
     assert_eq!(peaks(&records), [900, 500]);
     assert_ne!(records[0].env, records[1].env);
     assert_eq!((records[1].seq, records[1].total), (0, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn at_a_failure_how_it_ended_is_awaited_and_no_more() -> Result<()> {
+    let sink = Sink::start().await?;
+    let faults = Faults {
+        telemetry_after_shutdown: true,
+        report_after_reset: true,
+        ..Faults::default()
+    };
+    let mut environment = start(&sink, faults).await?;
+    environment
+        .invoke(ok(0, 1024).ending(End::OutOfMemory))
+        .await?;
+    let exit = &environment.resets()[0];
+    ended_well(exit)?;
+    assert!(
+        exit.took < Duration::from_secs(1),
+        "a caller waits for this: {exit:?}"
+    );
+    let told = sink.reports();
+    assert_eq!(told[0].reports[0].status, Status::OutOfMemory);
+    assert_eq!(told[0].reports[0].max_used_mb, None);
+    // Its report comes in the next life, which knows nothing of the row: the peak is not lost.
+    environment.invoke(ok(5, 500)).await?;
+    ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+    assert_eq!(peaks(&sink.reports()), [1024, 500]);
     Ok(())
 }
 
