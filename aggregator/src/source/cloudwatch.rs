@@ -126,16 +126,12 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
     };
     let group = event.log_group_name.as_deref().or(log.group);
     let stream = event.log_stream_name.as_deref().or(log.stream);
-    let at = match &event.timestamp {
-        Value::Null => None,
-        time => match event_time(time) {
-            Some(at) => Some(at),
-            None => {
-                let why = format!("timestamp is {time}, wanted milliseconds since 1970");
-                return out.refuse(line, why, text);
-            }
-        },
-    };
+    let at = event_time(&event.timestamp);
+    if at.is_none() && !event.timestamp.is_null() {
+        let time = event.timestamp;
+        let why = format!("timestamp is {time}, wanted milliseconds since 1970");
+        return out.refuse(line, why, text);
+    }
     let spot = Spot {
         line,
         origin: &out.hints.logged(group, stream, log.owner),

@@ -132,8 +132,15 @@ pub(super) fn value(
     if text.starts_with('[') {
         return array(text, places, depth, out);
     }
+    if text.starts_with('"') {
+        return inner_line(text, line, out);
+    }
     if !text.starts_with('{') {
-        return out.refuse(line, "neither a JSON object nor a list of them", text);
+        return out.refuse(
+            line,
+            "neither a JSON object nor a text, nor a list of them",
+            text,
+        );
     }
     let shape: Shape = match serde_json::from_str(text) {
         Ok(shape) => shape,
@@ -222,11 +229,11 @@ fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stoppe
     telemetry::event(text, spot, out)
 }
 
-/// Reads `{"line": TEXT}`.
-fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
+/// Reads the text of `{"line": TEXT}`, or one that was left quoted.
+pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
     match serde_json::from_str::<String>(raw) {
         Ok(inner) => text::line(&inner, number, &mut text::State::default(), out),
-        Err(_) => out.refuse(number, "the field line is no text", raw),
+        Err(_) => out.refuse(number, "not a text where a line should be", raw),
     }
 }
 

@@ -74,7 +74,7 @@ impl Scan {
             let start = at;
             at += 1;
             match byte {
-                b' ' | b'\t' | b'\r' => continue,
+                b' ' | b'\t' | b'\r' => {}
                 b'{' | b'[' => self.open(*byte)?,
                 b'}' | b']' => self.close(*byte, at)?,
                 b',' | b':' => self.punctuation(*byte)?,
@@ -164,18 +164,36 @@ const fn closer(opened: u8) -> u8 {
 /// JSON has no line breaks inside strings: one that does not end on its line is broken.
 fn string_end(line: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        match line.get(at)? {
+        match *line.get(at)? {
             b'"' => return Some(at + 1),
-            b'\\' => at += 2,
+            b'\\' => at = escape_end(line, at + 1)?,
+            0..=0x1f => return None,
             _ => at += 1,
         }
     }
 }
 
+fn escape_end(line: &[u8], at: usize) -> Option<usize> {
+    const HEX: usize = 4;
+    match line.get(at)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
+        b'u' => {
+            let digits = line.get(at + 1..=at + HEX)?;
+            let valid = digits.iter().all(u8::is_ascii_hexdigit);
+            valid.then_some(at + 1 + HEX)
+        }
+        _ => None,
+    }
+}
+
+/// A number, `true`, `false` or `null`, exactly as the parser takes them: what is let through
+/// here and refused there would cost the whole document.
 fn scalar_end(line: &[u8], start: usize) -> Option<usize> {
     let in_scalar = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
     let length = line[start..].iter().take_while(|b| in_scalar(b)).count();
-    (length > 0).then_some(start + length)
+    let end = start + length;
+    serde_json::from_slice::<serde::de::IgnoredAny>(&line[start..end]).ok()?;
+    Some(end)
 }
 
 #[cfg(test)]
@@ -212,6 +230,10 @@ mod tests {
             "]",
             "[}",
             "[1,]",
+            "[NaN]",
+            "[1.2.3]",
+            "[\"\\x\"]",
+            "[\"\\u12g4\"]",
         ] {
             assert_eq!(scan(&[broken]).0, Progress::Broken, "{broken}");
         }

@@ -49,6 +49,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// Fails with `failure` once all lines given back are handed out.
+    pub(super) fn fail_after_those(&mut self, failure: io::Error) {
+        self.failure = Some(failure);
+    }
+
     /// The next line, as much of it as is allowed: a document may open the input.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         if let Some(line) = self.given_back.pop_front() {

@@ -124,7 +124,7 @@ fn all<R: BufRead>(lines: &mut Lines<R>, out: &mut Output) -> io::Result<Result<
             let why = "the file is UTF-16 (as > in PowerShell writes it): save it as UTF-8";
             return Ok(out.refuse(line.number, why, content));
         } else if content.starts_with(['{', '[']) {
-            document(content, &line, lines, out)?
+            document(content, &line, lines, out)
         } else if let Some(header) = csv_rows::header(content).filter(|_| first) {
             return csv_rows::rows(&header, lines, out);
         } else {
@@ -151,27 +151,21 @@ fn document<R: BufRead>(
     first: &Line,
     lines: &mut Lines<R>,
     out: &mut Output,
-) -> io::Result<Result<(), Stopped>> {
+) -> Result<(), Stopped> {
     if serde_json::from_str::<&serde_json::value::RawValue>(content).is_ok() {
-        return Ok(json::value(
-            content,
-            &Places::new(content, first.number),
-            0,
-            out,
-        ));
+        return json::value(content, &Places::new(content, first.number), 0, out);
     }
     let mut scan = Scan::default();
     let mut progress = scan.feed(content);
     let on_first = scan.cut().cloned();
     let mut text = content.to_owned();
     let mut taken = Vec::new();
-    let mut failure = None;
     while progress == Progress::Open && text.len() < MAX_DOCUMENT_BYTES {
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) => break,
             Err(e) => {
-                failure = Some(e);
+                lines.fail_after_those(e);
                 break;
             }
         };
@@ -183,7 +177,7 @@ fn document<R: BufRead>(
         }
         taken.push(line);
     }
-    let done = if progress == Progress::Whole {
+    if progress == Progress::Whole {
         json::values(&text, &Places::new(&text, first.number), 0, out)
     } else if on_first.is_some() || scan.cut().is_none() {
         // The first line is cut off; the ones after it stand for themselves.
@@ -196,10 +190,6 @@ fn document<R: BufRead>(
             .flatten();
         lines.give_back(broken.into_iter().collect());
         incomplete(&text, scan.cut(), first.number, out)
-    };
-    match failure {
-        Some(e) if done.is_ok() => Err(e),
-        _ => Ok(done),
     }
 }
 
@@ -257,10 +247,14 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             hints.fallback_date
         )),
     }
-    if tally.local > 0 && hints.home.is_none() {
+    if tally.local > 0 {
+        let missing = match hints.home {
+            None => "account and region: give --function with an ARN, or --account and --region",
+            Some(_) => "function by a name Lambda allows: give --function",
+        };
         notes.push(format!(
-            "{} reports name no account and region: kept as local:NAME; give --function with an \
-             ARN, or --account and --region, to join them with other evidence of the function",
+            "{} reports are kept as local:NAME, for they name no {missing}, to join them with other \
+             evidence of the function",
             tally.local
         ));
     }

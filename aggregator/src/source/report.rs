@@ -83,6 +83,20 @@ impl ImportReport {
             .extend(notes.map(|note| format!("{file}: {note}")));
     }
 
+    /// Adds the report of another file.
+    pub fn absorb(&mut self, other: Self) {
+        self.read += other.read;
+        self.accepted += other.accepted;
+        self.ignored += other.ignored;
+        self.refused_count += other.refused_count;
+        let room = MAX_LISTED.saturating_sub(self.refused.len());
+        self.refused.extend(other.refused.into_iter().take(room));
+        self.formats.extend(other.formats);
+        self.formats.sort_unstable();
+        self.formats.dedup();
+        self.notes.extend(other.notes);
+    }
+
     /// Whether anything was read at all, which is what decides the exit code.
     pub const fn any(&self) -> bool {
         self.accepted > 0 || self.ignored > 0
@@ -130,25 +144,22 @@ fn group(f: &mut fmt::Formatter<'_>, reason: &str, refusals: &[&Refusal]) -> fmt
         refusals.len(),
         shown(reason, usize::MAX)
     )?;
-    let mut place = String::new();
+    let mut places: Vec<String> = Vec::new();
     let mut file = "";
     for refusal in refusals.iter().take(SHOWN_LINES) {
-        if file != refusal.file {
-            file = &refusal.file;
-            place.push_str(if place.is_empty() { "" } else { "; " });
-            place.push_str(&format!(
-                "{} line {}",
-                shown(file, usize::MAX),
-                refusal.line
-            ));
+        if file == refusal.file {
+            places.push(refusal.line.to_string());
         } else {
-            place.push_str(&format!(", {}", refusal.line));
+            file = &refusal.file;
+            places.push(format!("{} line {}", shown(file, usize::MAX), refusal.line));
         }
     }
-    if refusals.len() > SHOWN_LINES {
-        place.push_str(", …");
-    }
-    writeln!(f, "    {place}")?;
+    let more = if refusals.len() > SHOWN_LINES {
+        ", …"
+    } else {
+        ""
+    };
+    writeln!(f, "    {}{more}", places.join(", "))?;
     match refusals.first() {
         Some(first) if !first.sample.is_empty() => {
             writeln!(f, "    such as: {}", shown(&first.sample, SHOWN_SAMPLE))
@@ -173,4 +184,75 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
     let escape = controls.then(|| c.escape_default());
     let plain = (!controls).then_some(c);
     escape.into_iter().flatten().chain(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: u64, reason: &str, sample: &str) -> Item {
+        Item::Refused {
+            line,
+            reason: reason.to_owned(),
+            sample: sample.to_owned(),
+        }
+    }
+
+    fn summary(accepted: u64, refused: u64) -> Summary {
+        Summary {
+            formats: vec![Format::ReportLines],
+            lines: accepted + refused,
+            read: accepted + refused,
+            accepted,
+            ignored: 0,
+            refused,
+            notes: vec!["a note".to_owned()],
+        }
+    }
+
+    #[test]
+    fn people_see_reasons_with_places_and_one_harmless_sample() {
+        let mut report = ImportReport::default();
+        for line in 3..10 {
+            report.note(
+                "a.log",
+                &refused(line, "cut off", "REPORT \u{1b}[2J\u{202e}x"),
+            );
+        }
+        report.note("b.log", &refused(1, "other", &"y".repeat(150)));
+        report.finish("a.log", summary(5, 7));
+        report.finish("b.log", summary(0, 1));
+        let text = report.to_string();
+        assert_eq!(
+            text,
+            format!(
+                "read 13: 5 accepted, 0 ignored (no evidence in them), 8 refused\n\
+                 note: a.log: a note\n\
+                 note: b.log: a note\n\
+                 refused 7: cut off\n    a.log line 3, 4, 5, 6, 7, …\n    \
+                 such as: REPORT \\u{{1b}}[2J\\u{{202e}}x\n\
+                 refused 1: other\n    b.log line 1\n    such as: {}…\n",
+                "y".repeat(100)
+            )
+        );
+    }
+
+    #[test]
+    fn programs_get_every_refusal_up_to_a_bound_and_the_exact_count() {
+        let mut report = ImportReport::default();
+        let many = MAX_LISTED as u64 + 5;
+        for line in 1..=many {
+            report.note("a.log", &refused(line, "cut off", "x"));
+        }
+        report.finish("a.log", summary(0, many));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["read"], many);
+        assert_eq!(json["accepted"], 0);
+        assert_eq!(json["refused_count"], many);
+        assert_eq!(json["refused"].as_array().unwrap().len(), MAX_LISTED);
+        assert_eq!(json["refused"][0]["line"], 1);
+        assert_eq!(json["refused"][0]["reason"], "cut off");
+        assert!(!report.any());
+        assert!(report.to_string().contains("only the first 10000 refused"));
+    }
 }

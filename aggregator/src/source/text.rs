@@ -4,6 +4,7 @@
 use rightsizer_records::Timestamp;
 
 use super::cloudwatch;
+use super::json;
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::report_line;
@@ -64,15 +65,21 @@ pub(super) fn line(
     } else if message::is_report_event(text) {
         out.format(Format::Telemetry);
         super::telemetry::event(text, spot, out)
+    } else if text.starts_with('"') && is_quoted(text) {
+        json::inner_line(text.trim_end_matches(','), number, out)
     } else if cloudwatch::is_packed(text) {
         cloudwatch::packed(text, number, 0, out)
-    } else if text.is_empty() || PLATFORM_LINES.iter().any(|start| text.starts_with(start)) {
-        out.ignore()
-    } else if state.tail && !is_binary(text) && !text.contains("REPORT RequestId:") {
+    } else if is_no_evidence(text, state) {
         out.ignore()
     } else {
         out.refuse(number, why_not(text), text)
     }
+}
+
+fn is_no_evidence(text: &str, state: &State) -> bool {
+    text.is_empty()
+        || PLATFORM_LINES.iter().any(|start| text.starts_with(start))
+        || (state.tail && !is_binary(text) && !text.contains("REPORT RequestId:"))
 }
 
 fn why_not(text: &str) -> &'static str {
@@ -85,6 +92,12 @@ fn why_not(text: &str) -> &'static str {
     } else {
         "not a REPORT line"
     }
+}
+
+/// A message as `jq` leaves it, in quotes. Quotes inside of quotes are nobody's format.
+fn is_quoted(text: &str) -> bool {
+    serde_json::from_str::<String>(text.trim_end_matches(','))
+        .is_ok_and(|inner| !inner.starts_with('"'))
 }
 
 fn is_binary(text: &str) -> bool {
@@ -140,11 +153,14 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// A time of one word, or of two: a date and a time of day.
+/// A time of one word (also in milliseconds since 1970), or of two: a date and a time of day.
 fn time<'a>(word: &'a str, rest: &'a str) -> Option<(Timestamp, &'a str)> {
     const DATE: usize = "2026-01-31".len();
     if word.len() < DATE || !word.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
+    }
+    if word.bytes().all(|b| b.is_ascii_digit()) {
+        return Some((Timestamp::from_ms(word.parse().ok()?)?, rest));
     }
     if word.len() > DATE {
         return Some((Timestamp::parse(word).ok()?, rest));
