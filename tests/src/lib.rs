@@ -1,3 +1,8 @@
-//! Placeholder until the first slice lands.
+//! What the end-to-end tests and the demo run on: an emulated Lambda environment around the real
+//! extension binary, real API servers, the real aggregator as a child process, and small fleets
+//! whose lives are given day by day.
+
+pub mod aggregator;
 pub mod emulator;
+pub mod fleet;
 pub mod servers;

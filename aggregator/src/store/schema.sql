@@ -154,7 +154,9 @@ SELECT
     f.usd_before AS monthly_usd_before,
     f.usd_after AS monthly_usd_after,
     round(f.usd_before - f.usd_after, 2) AS monthly_usd_saved,
-    coalesce(r.urgent, 0) AS urgent,
+    -- Ran out of memory and has not been given more yet.
+    coalesce(r.urgent AND r.status IN ('open', 'approved', 'sent', 'skipped', 'failed'), 0)
+        AS urgent,
     r.id AS recommendation,
     r.closed_reason,
     f.seen,
