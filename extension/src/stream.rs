@@ -15,7 +15,7 @@ use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{
     BehaviorVersion, Config, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -124,13 +124,13 @@ impl Stream {
         match answer {
             Ok(answer) => {
                 let refused = answer.records().iter().find_map(|r| r.error_code());
-                sent.problem = refused.map(|code| self.problem(Some(code), "of some records"));
+                sent.problem = refused.map(|code| self.problem(Some(code), code));
                 let delivered = answer.records().iter().map(|r| r.error_code().is_none());
                 sent.delivered.extend(delivered);
                 true
             }
             Err(e) => {
-                sent.problem = Some(self.problem(e.code(), &DisplayErrorContext(&e).to_string()));
+                sent.problem = Some(self.problem(e.code(), &chain(&e)));
                 false
             }
         }
@@ -154,14 +154,13 @@ impl Stream {
                 "a function in a VPC needs a route or an endpoint for Kinesis",
             ),
         };
-        let detail = &detail[..detail.floor_char_boundary(400)];
+        let detail = &detail[..detail.floor_char_boundary(300)];
+        let stream = &self.target.stream;
         Problem {
             kind,
             text: format!(
-                "the reports stream {} is {kind} ({} {detail}): {advice}. Reports are kept and sent \
-                 later; invocations are not affected.",
-                self.target.stream,
-                code.unwrap_or_default(),
+                "the reports stream {stream} is {kind} ({detail}): {advice}. Invocations are not \
+                 affected; reports are kept, as far as there is room, and tried again."
             ),
         }
     }
@@ -173,6 +172,15 @@ impl Stream {
         let client = Client::from_conf(config(&self.target)?);
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// An error and what caused it, in words.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn entry(record: &Reports) -> PutRecordsRequestEntry {

@@ -1,6 +1,7 @@
 //! The extension as it is published, in emulated environments: what arrives on the stream, and that
 //! the function never notices.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -427,7 +428,7 @@ async fn records_refused_one_by_one_come_again_with_their_seq() -> Result<()> {
     let sink = Sink::start().await?;
     let mut environment = start(&sink, Faults::default()).await?;
     sink.set_mode(SinkMode::TakeFirst);
-    // Two sizes in one environment make two records; 12 days between rows another two.
+    // Rows of one record lie at most ten days apart, so these make three.
     for (n, day) in [0, 12, 24].into_iter().enumerate() {
         environment
             .invoke(ok(day * 86_400, 90 + u32::try_from(n)?))
@@ -509,5 +510,46 @@ async fn reports_reach_a_kinesis_stream() -> Result<()> {
     let mut peaks = peaks(&distinct(records));
     peaks.sort_unstable();
     assert_eq!(peaks, [90, 90, 91, 91]);
+    let options = Options::to("no-such-stream", kinesis.endpoint());
+    let mut environment = Environment::start(FunctionSpec::new("checkout", 1024), options).await?;
+    environment.invoke(ok(0, 90)).await?;
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    ended_well(&exit)?;
+    assert!(
+        exit.log.contains("no-such-stream is missing"),
+        "{}",
+        exit.log
+    );
     Ok(())
 }
+
+/// The emulator's own promise, on which `ended_well` rests: what does not end is killed, and said so.
+#[tokio::test]
+async fn what_ignores_shutdown_is_killed_after_two_seconds() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let binary = folder.path().join("sleeper");
+    std::fs::write(&binary, SLEEPER)?;
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
+    let options = Options {
+        binary: Some(binary),
+        ..Options::default()
+    };
+    let mut environment = Environment::start(FunctionSpec::new("checkout", 1024), options).await?;
+    environment.invoke(ok(0, 90)).await?;
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    assert_eq!((exit.killed, exit.code), (true, None));
+    assert!(exit.took >= Duration::from_secs(2), "{exit:?}");
+    Ok(())
+}
+
+/// An extension that registers, and then does nothing more. Python is needed by the tests anyway.
+const SLEEPER: &str = r#"#!/usr/bin/env python3
+import json, os, time, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2020-01-01/extension/"
+headers = {"Lambda-Extension-Name": "sleeper", "Content-Type": "application/json"}
+body = json.dumps({"events": ["SHUTDOWN"]}).encode()
+answer = urllib.request.urlopen(urllib.request.Request(api + "register", body, headers))
+headers = {"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}
+urllib.request.urlopen(urllib.request.Request(api + "event/next", None, headers)).read()
+time.sleep(60)
+"#;

@@ -252,3 +252,40 @@ fn subscription(body: &[u8]) -> Result<Subscription> {
         timeout_ms,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Value {
+        json!({
+            "schemaVersion": "2022-12-13", "types": ["platform"],
+            "buffering": {"maxItems": 1000, "maxBytes": 262_144, "timeoutMs": 25},
+            "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243"},
+        })
+    }
+
+    #[test]
+    fn a_subscription_is_checked_as_the_platform_does() {
+        let check = |body: &Value| subscription(body.to_string().as_bytes());
+        let taken = check(&wanted()).unwrap();
+        assert_eq!(
+            (taken.port, taken.max_items, taken.timeout_ms),
+            (4243, 1000, 25)
+        );
+        for (pointer, bad) in [
+            ("/schemaVersion", json!("2021-01-01")),
+            ("/types", json!(["platform", "function"])),
+            ("/buffering/maxItems", json!(999)),
+            ("/buffering/maxBytes", json!(2_000_000)),
+            ("/buffering/timeoutMs", json!(24)),
+            ("/destination/protocol", json!("TCP")),
+            ("/destination/URI", json!("http://127.0.0.1:4243")),
+            ("/destination/URI", json!("http://sandbox.localdomain:9001")),
+        ] {
+            let mut body = wanted();
+            *body.pointer_mut(pointer).unwrap() = bad;
+            assert!(check(&body).is_err(), "{body}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub enum SinkMode {
     TakeAndFail,
     /// Of each call only the first record is taken, the others are throttled.
     TakeFirst,
-    /// It takes the call and never answers.
+    /// It takes nothing and never answers.
     Hang,
 }
 
