@@ -1,8 +1,8 @@
 //! A batch of the decisions stream: every recommendation applied in order, every outcome put.
 //!
 //! Kinesis starts again at the lowest failed record and repeats everything behind it, so the batch
-//! stops at the first record that has to come again: nothing behind it happens twice or out of
-//! order. A record that will never be readable does not block the shard.
+//! stops at the first record that has to come again: what is behind it is not tried before it. A
+//! record that will never be readable does not block the shard.
 
 use std::future::Future;
 

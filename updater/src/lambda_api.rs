@@ -1,28 +1,39 @@
 //! The control plane that is Lambda's own API.
 
+use std::sync::Arc;
+
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use rightsizer_records::{FunctionArn, Megabytes, Millis};
 
+use crate::pace::Pace;
 use crate::{ApiError, ApiFault, ControlPlane, LiveFunction};
 
 /// Lambda's own API.
 #[derive(Debug, Clone)]
 pub struct LambdaApi {
     client: Client,
+    pace: Arc<Pace>,
 }
 
+/// Control-plane calls share 15 a second per account and region: others need some too.
+const CALLS_PER_SECOND: u32 = 10;
+
 impl LambdaApi {
-    /// Over a client; its retries are the SDK's.
+    /// Over a client; its retries are the SDK's. Clones share one limit of 10 calls a second.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            pace: Arc::new(Pace::per_second(CALLS_PER_SECOND)),
+        }
     }
 }
 
 impl ControlPlane for LambdaApi {
     async fn get(&self, function: &FunctionArn) -> Result<LiveFunction, ApiError> {
+        self.pace.turn().await;
         let request = self.client.get_function().function_name(function.as_str());
         let answer = request.send().await.map_err(|e| api_error(&e))?;
         live(&answer).ok_or_else(|| ApiError {
@@ -38,6 +49,7 @@ impl ControlPlane for LambdaApi {
         memory: Megabytes,
         revision: Option<&str>,
     ) -> Result<Megabytes, ApiError> {
+        self.pace.turn().await;
         let size = i32::try_from(memory.0).unwrap_or(i32::MAX);
         // Nothing else is sent: what is absent stays as it is, and what is sent replaces.
         let request = self.client.update_function_configuration();

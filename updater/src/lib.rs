@@ -16,6 +16,7 @@ mod control_plane;
 mod decisions_stream;
 mod event;
 mod lambda_api;
+mod pace;
 mod settings;
 mod skip;
 #[cfg(test)]
