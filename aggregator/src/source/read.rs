@@ -125,7 +125,7 @@ fn all<R: BufRead>(lines: &mut Lines<R>, out: &mut Output) -> io::Result<Result<
             return Ok(out.refuse(line.number, why, content));
         } else if content.starts_with(['{', '[']) {
             document(content, &line, lines, out)
-        } else if let Some(header) = csv_rows::header(content).filter(|_| first) {
+        } else if let Some(header) = first.then(|| csv_rows::header(content)).flatten() {
             return csv_rows::rows(&header, lines, out);
         } else {
             text::line(content, line.number, &mut state, out)
@@ -250,7 +250,7 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
     if tally.local > 0 {
         let missing = match hints.home {
             None => "account and region: give --function with an ARN, or --account and --region",
-            Some(_) => "function by a name Lambda allows: give --function",
+            Some(_) => "function: give --function",
         };
         notes.push(format!(
             "{} reports are kept as local:NAME, for they name no {missing}, to join them with other \

@@ -130,145 +130,148 @@ fn at_the_limit() {
     assert_eq!(parse(&all).unwrap().status, Status::Ok);
 }
 
+/// What is replaced in the line, by what, and why it is then refused.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "\tMax Memory Used: 90 MB",
+        "",
+        "cut off: Max Memory Used is missing",
+    ),
+    ("Used: 90 MB", "", "cut off: Max Memory Used is missing"),
+    (
+        "Used: 90 MB",
+        "Used:",
+        "cut off: Max Memory Used is missing",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 9",
+        "cut off: Max Memory Used is missing",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90 M",
+        "cut off: Max Memory Used is missing",
+    ),
+    (
+        "\tMax Memory Used: 90 MB",
+        " | x |",
+        "cut off: Max Memory Used is missing",
+    ),
+    (
+        "512 MB\tMax Memory Used: 90 MB",
+        "51",
+        "cut off: Memory Size and Max Memory Used are missing",
+    ),
+    (
+        "512 MB\tMax Memory Used: 90 MB",
+        "1024 M | x |",
+        "cut off: Memory Size and Max Memory Used are missing",
+    ),
+    (
+        "Memory Size: 512 MB\tMax Memory Used: 90 MB",
+        "",
+        "cut off: Memory Size and Max Memory Used are missing",
+    ),
+    ("Memory Size: 512 MB\t", "", "Memory Size is missing"),
+    (
+        "\tMax Memory Used: 90 MB",
+        "\tInit Duration: 3 ms",
+        "Max Memory Used is missing",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90 GB",
+        "wrong unit: Max Memory Used is in \"GB\", wanted MB",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90 MiB",
+        "wrong unit: Max Memory Used is in \"MiB\", wanted MB",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90 kB",
+        "wrong unit: Max Memory Used is in \"kB\", wanted MB",
+    ),
+    (
+        "Size: 512 MB",
+        "Size: 512",
+        "wrong unit: Memory Size is in \"\", wanted MB",
+    ),
+    (
+        "12.34 ms",
+        "12.34 s",
+        "wrong unit: Duration is in \"s\", wanted ms",
+    ),
+    (
+        "12.34 ms",
+        "-12.34 ms",
+        "Duration is -12.34 ms, wanted 0 to 30 days",
+    ),
+    (
+        "12.34 ms",
+        "99999999999 ms",
+        "Duration is 99999999999 ms, wanted 0 to 30 days",
+    ),
+    (
+        "12.34 ms",
+        "NaN ms",
+        "Duration is no number the platform writes: \"NaN\"",
+    ),
+    (
+        "12.34 ms",
+        "1.2.3 ms",
+        "Duration is no number the platform writes: \"1.2.3\"",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: -90 MB",
+        "Max Memory Used is no number the platform writes: \"-90\"",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90.5 MB",
+        "Max Memory Used is no number the platform writes: \"90.5\"",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: MB",
+        "Max Memory Used is no number the platform writes: \"MB\"",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 5121 MB",
+        "memory used is 5121 MB at a size of 512 MB: more than 10 times the size",
+    ),
+    (
+        "Size: 512 MB",
+        "Size: 32769 MB",
+        "memory size is 32769 MB, wanted 1 to 32768",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 0 MB",
+        "memory used is 0 MB: nothing was measured",
+    ),
+    (
+        "Used: 90 MB",
+        "Used: 90 MB\tMax Memory Used: 91 MB",
+        "Max Memory Used is given twice with different figures",
+    ),
+    (
+        "512 MB\tMax Memory Used: 90 MB",
+        "128 MBMax Memory Used: 128 MB\t",
+        "printed by a local emulator, which reports used = size: no evidence",
+    ),
+];
+
 #[test]
 fn lines_that_are_no_evidence_say_why() {
-    for (from, to, why) in [
-        (
-            "\tMax Memory Used: 90 MB",
-            "",
-            "cut off: Max Memory Used is missing",
-        ),
-        ("Used: 90 MB", "", "cut off: Max Memory Used is missing"),
-        (
-            "Used: 90 MB",
-            "Used:",
-            "cut off: Max Memory Used is missing",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 9",
-            "cut off: Max Memory Used is missing",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90 M",
-            "cut off: Max Memory Used is missing",
-        ),
-        (
-            "\tMax Memory Used: 90 MB",
-            " | x |",
-            "cut off: Max Memory Used is missing",
-        ),
-        (
-            "512 MB\tMax Memory Used: 90 MB",
-            "51",
-            "cut off: Memory Size and Max Memory Used are missing",
-        ),
-        (
-            "512 MB\tMax Memory Used: 90 MB",
-            "1024 M | x |",
-            "cut off: Memory Size and Max Memory Used are missing",
-        ),
-        (
-            "Memory Size: 512 MB\tMax Memory Used: 90 MB",
-            "",
-            "cut off: Memory Size and Max Memory Used are missing",
-        ),
-        ("Memory Size: 512 MB\t", "", "Memory Size is missing"),
-        (
-            "\tMax Memory Used: 90 MB",
-            "\tInit Duration: 3 ms",
-            "Max Memory Used is missing",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90 GB",
-            "wrong unit: Max Memory Used is in \"GB\", wanted MB",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90 MiB",
-            "wrong unit: Max Memory Used is in \"MiB\", wanted MB",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90 kB",
-            "wrong unit: Max Memory Used is in \"kB\", wanted MB",
-        ),
-        (
-            "Size: 512 MB",
-            "Size: 512",
-            "wrong unit: Memory Size is in \"\", wanted MB",
-        ),
-        (
-            "12.34 ms",
-            "12.34 s",
-            "wrong unit: Duration is in \"s\", wanted ms",
-        ),
-        (
-            "12.34 ms",
-            "-12.34 ms",
-            "Duration is -12.34 ms, wanted 0 to 30 days",
-        ),
-        (
-            "12.34 ms",
-            "99999999999 ms",
-            "Duration is 99999999999 ms, wanted 0 to 30 days",
-        ),
-        (
-            "12.34 ms",
-            "NaN ms",
-            "Duration is no number the platform writes: \"NaN\"",
-        ),
-        (
-            "12.34 ms",
-            "1.2.3 ms",
-            "Duration is no number the platform writes: \"1.2.3\"",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: -90 MB",
-            "Max Memory Used is no number the platform writes: \"-90\"",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90.5 MB",
-            "Max Memory Used is no number the platform writes: \"90.5\"",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: MB",
-            "Max Memory Used is no number the platform writes: \"MB\"",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 5121 MB",
-            "memory used is 5121 MB at a size of 512 MB: more than 10 times the size",
-        ),
-        (
-            "Size: 512 MB",
-            "Size: 32769 MB",
-            "memory size is 32769 MB, wanted 1 to 32768",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 0 MB",
-            "memory used is 0 MB: nothing was measured",
-        ),
-        (
-            "Used: 90 MB",
-            "Used: 90 MB\tMax Memory Used: 91 MB",
-            "Max Memory Used is given twice with different figures",
-        ),
-        (
-            "512 MB\tMax Memory Used: 90 MB",
-            "128 MBMax Memory Used: 128 MB\t",
-            "printed by a local emulator, which reports used = size: no evidence",
-        ),
-    ] {
+    for (from, to, why) in REFUSED {
         let text = base().replace(from, to);
         assert_ne!(text, base(), "{from}");
-        assert_eq!(parse(&text).unwrap_err().to_string(), why, "{text:?}");
+        assert_eq!(parse(&text).unwrap_err().to_string(), *why, "{text:?}");
     }
 }
 
