@@ -51,11 +51,19 @@ impl Aggregator {
         let mut lines = BufReader::new(stdout).lines();
         let first = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let first = first.context("rightsizer serve does not say where it listens")??;
-        let Some(address) = first.as_deref().and_then(|line| line.strip_prefix("listening on "))
+        let Some(address) = first
+            .as_deref()
+            .and_then(|line| line.strip_prefix("listening on "))
         else {
-            bail!("rightsizer serve ended at once ({:?}): see its log", child.wait().await?);
+            bail!(
+                "rightsizer serve ended at once ({:?}): see its log",
+                child.wait().await?
+            );
         };
-        Ok(Self { endpoint: format!("http://{address}"), child })
+        Ok(Self {
+            endpoint: format!("http://{address}"),
+            child,
+        })
     }
 
     /// Where its port answers.
@@ -78,14 +86,21 @@ impl Aggregator {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let id = self.child.id().context("rightsizer serve has ended by itself")?;
+        let id = self
+            .child
+            .id()
+            .context("rightsizer serve has ended by itself")?;
         Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
     }
 }
 
 /// Runs a `rightsizer` command to its end.
 pub async fn rightsizer(arguments: &[&str]) -> Result<Output> {
-    Ok(Command::new(binary()?).args(arguments).stdin(Stdio::null()).output().await?)
+    Ok(Command::new(binary()?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await?)
 }
 
 /// `RIGHTSIZER_BINARY`, or the binary built beside this one.
@@ -93,9 +108,13 @@ pub fn binary() -> Result<PathBuf> {
     let beside = || {
         let this = std::env::current_exe().ok()?;
         let folders = this.ancestors().skip(1).take(2);
-        folders.map(|folder| folder.join("rightsizer")).find(|path| path.is_file())
+        folders
+            .map(|folder| folder.join("rightsizer"))
+            .find(|path| path.is_file())
     };
-    let path = std::env::var_os("RIGHTSIZER_BINARY").map(PathBuf::from).or_else(beside);
+    let path = std::env::var_os("RIGHTSIZER_BINARY")
+        .map(PathBuf::from)
+        .or_else(beside);
     let path = path.context("rightsizer is not built: run `cargo build -p rightsizer`")?;
     ensure!(
         path.is_file(),

@@ -6,6 +6,9 @@ use rightsizer_records::Day;
 
 use crate::emulator::{End, Environment, FunctionSpec, Invocation, Options, Reason};
 
+/// Init duration of each day's environment.
+const COLD_START_MS: f64 = 312.5;
+
 /// One function's life.
 #[derive(Debug, Clone)]
 pub struct Life {
@@ -38,7 +41,11 @@ impl Life {
 
     /// What it uses on day `n`.
     fn used_on(&self, n: usize) -> u32 {
-        self.used_mb.get(n).or(self.used_mb.last()).copied().unwrap_or(0)
+        self.used_mb
+            .get(n)
+            .or(self.used_mb.last())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Lives day `n`, which is `day`, in one environment of `memory_mb`, from half past midnight
@@ -55,6 +62,11 @@ impl Life {
             } else {
                 Invocation::ok(at, self.used_on(n), self.duration_ms)
             };
+            let init_ms = (i == 0).then_some(COLD_START_MS);
+            let invocation = Invocation {
+                init_ms,
+                ..invocation
+            };
             environment.invoke(invocation).await?;
         }
         let log = environment.log();
@@ -62,23 +74,28 @@ impl Life {
             .shutdown(Reason::Spindown)
             .await
             .with_context(|| format!("{} on {day}; the extension logged: {log}", self.name))?;
-        ensure!(exit.code == Some(0) && !exit.killed, "{} on {day}: {exit:?}; {log}", self.name);
+        ensure!(
+            exit.code == Some(0) && !exit.killed,
+            "{} on {day}: {exit:?}; {log}",
+            self.name
+        );
         Ok(())
     }
 
     /// One invocation an hour and a quarter after midnight: it closes the day before.
-    pub async fn close_day_before(
-        &self,
-        day: Day,
-        memory_mb: u32,
-        options: Options,
-    ) -> Result<()> {
+    pub async fn close_day_before(&self, day: Day, memory_mb: u32, options: Options) -> Result<()> {
         let spec = FunctionSpec::new(self.name, memory_mb);
         let mut environment = Environment::start(spec, options).await?;
         let at = day.start().plus_ms(75 * 60_000);
-        environment.invoke(Invocation::ok(at, self.used_on(0), self.duration_ms)).await?;
+        environment
+            .invoke(Invocation::ok(at, self.used_on(0), self.duration_ms))
+            .await?;
         let exit = environment.shutdown(Reason::Spindown).await?;
-        ensure!(exit.code == Some(0) && !exit.killed, "{}: {exit:?}", self.name);
+        ensure!(
+            exit.code == Some(0) && !exit.killed,
+            "{}: {exit:?}",
+            self.name
+        );
         Ok(())
     }
 }

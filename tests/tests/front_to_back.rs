@@ -2,7 +2,10 @@
 //! the real extension; Kinesis, the aggregator, the decisions stream and the updater's own Lambda
 //! binary do the rest, until the Lambda API server has the new sizes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,7 +37,10 @@ fn fleet() -> [Life; 3] {
             runs_out_on: Some(RUNS_OUT_ON),
             ..Life::steady("tight", 256, 140)
         },
-        Life { used_mb: spikes, ..Life::steady("spiky", 1536, 200) },
+        Life {
+            used_mb: spikes,
+            ..Life::steady("spiky", 1536, 200)
+        },
     ]
 }
 
@@ -53,11 +59,20 @@ impl Scene {
         kinesis.create_stream(DECISIONS, 1).await.unwrap();
         for life in fleet() {
             let size = i32::try_from(life.memory_mb).unwrap();
-            moto.create_function(life.name, size, 30, &[]).await.unwrap();
+            moto.create_function(life.name, size, 30, &[])
+                .await
+                .unwrap();
         }
         let act = [("RIGHTSIZER_MODE", "auto")];
-        let updater = UpdaterLambda::start(&kinesis, DECISIONS, &moto, &act).await.unwrap();
-        Self { kinesis, moto, updater, folder: tempfile::tempdir().unwrap() }
+        let updater = UpdaterLambda::start(&kinesis, DECISIONS, &moto, &act)
+            .await
+            .unwrap();
+        Self {
+            kinesis,
+            moto,
+            updater,
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn store(&self) -> std::path::PathBuf {
@@ -72,13 +87,17 @@ impl Scene {
         let (source, emit) = (format!("kinesis:{REPORTS}"), format!("kinesis:{DECISIONS}"));
         let arguments = ["--clock", "event", "--source", &source, "--emit", &emit];
         let environment = aws_environment("KINESIS", self.kinesis.endpoint());
-        Aggregator::start(&self.store(), &arguments, &environment, Some(&self.log())).await.unwrap()
+        Aggregator::start(&self.store(), &arguments, &environment, Some(&self.log()))
+            .await
+            .unwrap()
     }
 
     /// The extension's environment: reports go to the Kinesis API server.
     fn options(&self) -> Options {
         let mut options = Options::to(REPORTS, self.kinesis.endpoint());
-        options.env.extend(aws_environment("KINESIS", self.kinesis.endpoint()));
+        options
+            .env
+            .extend(aws_environment("KINESIS", self.kinesis.endpoint()));
         options
     }
 
@@ -95,7 +114,9 @@ impl Scene {
     async fn review(&self, what: &str, done: impl Fn(&[ReviewRow]) -> bool) -> Vec<ReviewRow> {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
-            let rows = Reader::open(&self.store()).and_then(|r| r.review()).unwrap_or_default();
+            let rows = Reader::open(&self.store())
+                .and_then(|r| r.review())
+                .unwrap_or_default();
             if done(&rows) {
                 return rows;
             }
@@ -116,15 +137,22 @@ impl Scene {
             let delivered = self.updater.deliver(&self.kinesis).await.unwrap();
             assert!(delivered.given_up.is_empty(), "{}", self.updater.log_text());
             records += delivered.records;
-            assert!(Instant::now() < until, "{records} of {count} recommendations on the stream");
+            assert!(
+                Instant::now() < until,
+                "{records} of {count} recommendations on the stream"
+            );
         }
         assert_eq!(records, count, "no more were sent than that");
     }
 }
 
 fn line<'a>(rows: &'a [ReviewRow], name: &str) -> &'a ReviewRow {
-    let mut found = rows.iter().filter(|row| row.function.ends_with(&format!(":{name}")));
-    found.next().unwrap_or_else(|| panic!("{name} is not in {rows:#?}"))
+    let mut found = rows
+        .iter()
+        .filter(|row| row.function.ends_with(&format!(":{name}")));
+    found
+        .next()
+        .unwrap_or_else(|| panic!("{name} is not in {rows:#?}"))
 }
 
 fn seen(rows: &[ReviewRow]) -> u64 {
@@ -147,30 +175,49 @@ async fn three_functions_live_fourteen_days_and_get_the_sizes_computed_by_hand()
     let serve = scene.serve().await;
     let first = Day::parse("2026-03-01").unwrap();
     for n in 0..14 {
-        scene.live_day(n, first.plus(i32::try_from(n).unwrap())).await;
+        scene
+            .live_day(n, first.plus(i32::try_from(n).unwrap()))
+            .await;
         // 5 invocations a day of each of the three.
         let expected = 15 * (n as u64 + 1);
-        scene.review("the day's reports", |rows| seen(rows) == expected).await;
+        scene
+            .review("the day's reports", |rows| seen(rows) == expected)
+            .await;
         if n == RUNS_OUT_ON {
             scene.deliver(1).await;
             assert_eq!(scene.moto.memory_mb("tight").await.unwrap(), 356);
-            let rows = scene.review("tight applied", |r| line(r, "tight").status == "applied").await;
+            let rows = scene
+                .review("tight applied", |r| line(r, "tight").status == "applied")
+                .await;
             assert!(!line(&rows, "tight").urgent);
         }
     }
     let rows = scene.review("all decided", |rows| seen(rows) == 210).await;
-    assert_eq!(line(&rows, "steady").status, "open", "a decrease waits for the full window");
+    assert_eq!(
+        line(&rows, "steady").status,
+        "open",
+        "a decrease waits for the full window"
+    );
 
     let [steady, ..] = fleet();
-    steady.close_day_before(first.plus(14), 1024, scene.options()).await.unwrap();
+    steady
+        .close_day_before(first.plus(14), 1024, scene.options())
+        .await
+        .unwrap();
     scene.deliver(2).await;
     let rows = scene
-        .review("all applied", |rows| rows.iter().all(|row| row.status == "applied"))
+        .review("all applied", |rows| {
+            rows.iter().all(|row| row.status == "applied")
+        })
         .await;
     for (name, size) in [("steady", 300), ("tight", 356), ("spiky", 990)] {
         assert_eq!(scene.moto.memory_mb(name).await.unwrap(), size, "{name}");
         let row = line(&rows, name);
-        assert_eq!((i64::from(row.current_mb), row.to_mb), (i64::from(size), None), "{name}");
+        assert_eq!(
+            (i64::from(row.current_mb), row.to_mb),
+            (i64::from(size), None),
+            "{name}"
+        );
         assert_eq!((row.duplicates, row.late, row.lost), (0, 0, 0), "{name}");
     }
     assert_eq!(seen(&rows), 211, "every invocation arrived, once");
@@ -194,10 +241,23 @@ async fn nothing_is_wrong_on_the_streams(scene: &Scene) {
 
 async fn the_command_line_says_so(store: &Path) {
     let store = store.to_str().unwrap();
-    let list = rightsizer(&["list", "--json", "--store", store]).await.unwrap();
+    let list = rightsizer(&["list", "--json", "--store", store])
+        .await
+        .unwrap();
     let rows: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
-    assert!(rows.as_array().unwrap().iter().all(|row| row["status"] == "applied"), "{rows:#}");
-    let show = rightsizer(&["show", "spiky", "--store", store]).await.unwrap();
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["status"] == "applied"),
+        "{rows:#}"
+    );
+    let show = rightsizer(&["show", "spiky", "--store", store])
+        .await
+        .unwrap();
     let text = String::from_utf8(show.stdout).unwrap();
-    assert!(text.contains("the peak of 2026-03-07 was 900 MB, × 1.1 = 990 MB"), "{text}");
+    assert!(
+        text.contains("the peak of 2026-03-07 was 900 MB, × 1.1 = 990 MB"),
+        "{text}"
+    );
 }

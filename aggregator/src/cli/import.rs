@@ -83,21 +83,30 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let decided = pipeline.finish(now())?.decided;
     let mut out = std::io::stdout().lock();
     if args.json {
-        let json = JsonReport { report: &report, failed: failed.clone(), functions_decided: decided };
+        let json = JsonReport {
+            report: &report,
+            failed: failed.clone(),
+            functions_decided: decided,
+        };
         serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else if report.read > 0 || failed.is_empty() {
         write!(out, "{report}")?;
         writeln!(
             out,
-            "{decided} functions decided; `rightsizer list --store {}` shows them",
+            "{} decided; `rightsizer list --store {}` shows the fleet",
+            super::list::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
             args.store.store.display()
         )?;
     }
     for failure in &failed {
         eprintln!("rightsizer: {failure}");
     }
-    Ok(if failed.is_empty() && report.any() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() && report.any() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn import_file(
@@ -107,7 +116,11 @@ fn import_file(
     report: &mut ImportReport,
 ) -> Result<(), FileError> {
     let stdin = path == Path::new("-");
-    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let name = if stdin {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
     let (input, length, changed): (Box<dyn Read>, Option<u64>, Timestamp) = if stdin {
         (Box::new(std::io::stdin().lock()), None, now())
     } else {
@@ -118,11 +131,14 @@ fn import_file(
         function: args.function.clone(),
         date: args.date,
         fallback_date: changed.day(),
-        file_name: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        home: args.account.clone().zip(args.region.clone()).map(|(account, region)| Home {
-            account,
-            region,
-        }),
+        file_name: path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        home: args
+            .account
+            .clone()
+            .zip(args.region.clone())
+            .map(|(account, region)| Home { account, region }),
     };
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();
@@ -156,11 +172,16 @@ fn take_all(
     hints: &Hints,
     report: &mut ImportReport,
 ) -> Result<(), FileError> {
-    let mut hashing = Hashing { inner: input, hash: Sha256::new() };
+    let mut hashing = Hashing {
+        inner: input,
+        hash: Sha256::new(),
+    };
     let mut refused_late = 0;
     let mut sink = |item: Item| -> Result<(), StoreError> {
         report.note(name, &item);
-        let Item::Evidence(evidence) = item else { return Ok(()) };
+        let Item::Evidence(evidence) = item else {
+            return Ok(());
+        };
         if let Err(why) = session.take(evidence, DaySource::Import, Channel::Decisions)? {
             refused_late += 1;
             report.refused.push(Refusal {
@@ -172,15 +193,21 @@ fn take_all(
         }
         Ok(())
     };
-    let mut summary = read(BufReader::new(&mut hashing), hints, &mut sink).map_err(|e| match e {
-        ReadError::Input(error) => FileError::Unreadable(error),
-        ReadError::Sink(error) => FileError::Store(error),
-    })?;
+    let mut summary =
+        read(BufReader::new(&mut hashing), hints, &mut sink).map_err(|e| match e {
+            ReadError::Input(error) => FileError::Unreadable(error),
+            ReadError::Sink(error) => FileError::Store(error),
+        })?;
     summary.accepted -= refused_late;
     summary.refused += refused_late;
     report.finish(name, summary);
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(FileError::Unreadable)?;
-    let hash: String = hashing.hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let hash: String = hashing
+        .hash
+        .finalize()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let source = format!("import:{hash}");
     if let Some(known) = session.known_file(&source)? {
         return Err(FileError::Known(known));
@@ -194,12 +221,14 @@ fn progress(name: &str, length: Option<u64>) -> ProgressBar {
             ProgressBar::new(length),
             "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
         ),
-        None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
+        None => (
+            ProgressBar::new_spinner(),
+            "{msg} {spinner} {bytes} {bytes_per_sec}",
+        ),
     };
     // The template is a constant; with a bad one the bar would only look plainer.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| {
-        ProgressStyle::default_bar()
-    });
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(name.to_owned())
 }
 

@@ -42,7 +42,11 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     } else if args.format.csv {
         write_csv(&rows, &mut out)?;
     } else {
-        let style = if args.format.markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+        let style = if args.format.markdown {
+            presets::ASCII_MARKDOWN
+        } else {
+            presets::NOTHING
+        };
         writeln!(out, "{}", table(&rows, style).trim_fmt())?;
         writeln!(out, "\n{}", summary(&rows))?;
     }
@@ -52,15 +56,29 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 /// The table that a person reads.
 fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
     let mut table = Table::new();
-    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(style)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
-        "FUNCTION", "NOW MB", "USED MB", "RECOMMENDED MB", "WHY", "CONFIDENCE", "STATUS",
+        "FUNCTION",
+        "NOW MB",
+        "USED MB",
+        "RECOMMENDED MB",
+        "WHY",
+        "CONFIDENCE",
+        "STATUS",
         "SAVING $/MONTH",
     ]);
     for row in rows {
         let mb = |mb: Option<u32>| mb.map_or_else(|| "-".to_owned(), |mb| mb.to_string());
         let to = row.to_mb.map_or_else(
-            || if row.policy_mb.is_some() { "keep".to_owned() } else { "-".to_owned() },
+            || {
+                if row.policy_mb.is_some() {
+                    "keep".to_owned()
+                } else {
+                    "-".to_owned()
+                }
+            },
             |mb| mb.to_string(),
         );
         table.add_row([
@@ -70,8 +88,12 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
             to,
             why(&row.reasons),
             row.confidence.clone().unwrap_or_else(|| "-".to_owned()),
-            if row.urgent { format!("{} (urgent)", row.status) } else { row.status.clone() },
-            saving(row).map_or_else(|| "-".to_owned(), |usd| format!("{:.2}", usd.as_f64())),
+            if row.urgent {
+                format!("{} (urgent)", row.status)
+            } else {
+                row.status.clone()
+            },
+            saving(row).map_or_else(|| "-".to_owned(), cents),
         ]);
     }
     for column in [1, 2, 3, 7] {
@@ -84,15 +106,21 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
 
 /// One line about the whole fleet.
 fn summary(rows: &[ReviewRow]) -> String {
-    let smaller = rows.iter().filter(|r| r.to_mb.is_some_and(|to| to < r.current_mb)).count();
-    let larger = rows.iter().filter(|r| r.to_mb.is_some_and(|to| to > r.current_mb)).count();
+    let smaller = rows
+        .iter()
+        .filter(|r| r.to_mb.is_some_and(|to| to < r.current_mb))
+        .count();
+    let larger = rows
+        .iter()
+        .filter(|r| r.to_mb.is_some_and(|to| to > r.current_mb))
+        .count();
     let risk = rows.iter().filter(|r| r.urgent).count();
     let saved: Usd = rows.iter().filter_map(saving).sum();
     let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
     let mut line = format!(
-        "{} functions: {smaller} over-provisioned, {larger} under-provisioned, {risk} at risk; \
+        "{}: {smaller} over-provisioned, {larger} under-provisioned, {risk} at risk; \
          {}",
-        rows.len(),
+        counted(rows.len(), "function"),
         if saved < Usd::default() {
             format!("{} a month more", Usd::default() - saved)
         } else {
@@ -100,29 +128,61 @@ fn summary(rows: &[ReviewRow]) -> String {
         }
     );
     if unknown > 0 {
-        line.push_str(&format!(" ({unknown} of unknown architecture, priced as x86)"));
+        line.push_str(&format!(
+            " ({unknown} of unknown architecture, priced as x86)"
+        ));
     }
     line
 }
 
+/// `1 function`, `2 functions`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn priced_as_known(row: &ReviewRow) -> bool {
-    row.arch.as_deref().is_some_and(|arch| Arch::from_name(arch) != Arch::Unknown)
+    row.arch
+        .as_deref()
+        .is_some_and(|arch| Arch::from_name(arch) != Arch::Unknown)
 }
 
 fn saving(row: &ReviewRow) -> Option<Usd> {
     Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
 }
 
+/// Dollars and cents, without a minus before zero.
+fn cents(usd: Usd) -> String {
+    let text = format!("{:.2}", usd.as_f64());
+    if text == "-0.00" {
+        "0.00".to_owned()
+    } else {
+        text
+    }
+}
+
 /// The name alone where the rest of the ARN says nothing new.
 pub(super) fn short(function: &str) -> &str {
-    function.strip_prefix("arn:").and_then(|arn| arn.rsplit(':').next()).unwrap_or(function)
+    function
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.rsplit(':').next())
+        .unwrap_or(function)
 }
 
 fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
-        "function", "current_mb", "peak_mb", "policy_mb", "target_mb", "to_mb", "status",
-        "confidence", "reasons", "invocations", "monthly_usd_before", "monthly_usd_after",
+        "function",
+        "current_mb",
+        "peak_mb",
+        "policy_mb",
+        "target_mb",
+        "to_mb",
+        "status",
+        "confidence",
+        "reasons",
+        "invocations",
+        "monthly_usd_before",
+        "monthly_usd_after",
     ])?;
     let mb = |mb: Option<u32>| mb.map_or_else(String::new, |mb| mb.to_string());
     let usd = |usd: Option<f64>| usd.map_or_else(String::new, |usd| usd.to_string());

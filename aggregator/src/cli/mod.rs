@@ -34,7 +34,12 @@ enum Command {
 #[derive(Debug, Args)]
 struct StoreArg {
     /// The store's file
-    #[arg(long, value_name = "FILE", default_value = "rightsizer.db", env = "RIGHTSIZER_STORE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "rightsizer.db",
+        env = "RIGHTSIZER_STORE"
+    )]
     store: PathBuf,
 }
 

@@ -58,7 +58,9 @@ fn parse_source(text: &str) -> Result<RecordSource, String> {
     if text == "embedded" {
         return Ok(RecordSource::Embedded);
     }
-    parse_stream(text).map(RecordSource::Kinesis).map_err(|e| format!("{e}, or embedded"))
+    parse_stream(text)
+        .map(RecordSource::Kinesis)
+        .map_err(|e| format!("{e}, or embedded"))
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {

@@ -38,7 +38,11 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     if !found.is_empty() {
         found.push(row);
         let names: Vec<&str> = found.iter().map(|row| row.function.as_str()).collect();
-        anyhow::bail!("{:?} is the name of several, give one whole: {}", args.function, names.join(", "));
+        anyhow::bail!(
+            "{:?} is the name of several, give one whole: {}",
+            args.function,
+            names.join(", ")
+        );
     }
     let detail = reader.detail(row)?;
     let mut out = std::io::stdout().lock();
@@ -65,7 +69,7 @@ fn render(detail: &FunctionDetail) -> String {
     text.push_str(&format!("\nEvidence\n{}", evidence(row)));
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
-        detail.history.iter().for_each(|entry| text.push_str(&life(entry)));
+        worth_reading(&detail.history).for_each(|entry| text.push_str(&life(entry)));
     }
     text
 }
@@ -73,7 +77,10 @@ fn render(detail: &FunctionDetail) -> String {
 fn headline(row: &ReviewRow) -> String {
     let name = short(&row.function);
     match (row.policy_mb, row.to_mb) {
-        (None, _) => format!("{name} has {} MB; nothing can be said of it yet", row.current_mb),
+        (None, _) => format!(
+            "{name} has {} MB; nothing can be said of it yet",
+            row.current_mb
+        ),
         (Some(_), None) => format!("{name} has {} MB, and that is right", row.current_mb),
         (Some(_), Some(to)) => format!(
             "{name} has {} MB, recommended {to} MB ({}{}, confidence {})",
@@ -87,17 +94,30 @@ fn headline(row: &ReviewRow) -> String {
 
 /// Daily peaks as bars; the size it has and the size it would have as marks on the scale.
 fn chart(days: &[DayLine], row: &ReviewRow) -> String {
-    let top = days.iter().map(|d| d.peak_mb.0).chain([row.current_mb, row.to_mb.unwrap_or(0)]);
+    let top = days
+        .iter()
+        .map(|d| d.peak_mb.0)
+        .chain([row.current_mb, row.to_mb.unwrap_or(0)]);
     let top = top.max().unwrap_or(0).max(1);
     let width = |mb: u32| (u64::from(mb) * u64::from(BAR)).div_ceil(u64::from(top));
     let bar = |mb: u32, sign: &str| sign.repeat(usize::try_from(width(mb)).unwrap_or(0));
     let mut text = "Daily peaks of memory used\n".to_owned();
     for day in days {
-        let note = day.censored_mb.map_or_else(String::new, |mb| format!("  ran out at {mb}"));
+        let note = day
+            .censored_mb
+            .map_or_else(String::new, |mb| format!("  ran out at {mb}"));
         let mb = day.peak_mb.0;
-        text.push_str(&format!("  {}  {mb:>6} MB  {}{note}\n", day.day, bar(mb, "█")));
+        text.push_str(&format!(
+            "  {}  {mb:>6} MB  {}{note}\n",
+            day.day,
+            bar(mb, "█")
+        ));
     }
-    text.push_str(&format!("  now         {:>6} MB  {}\n", row.current_mb, bar(row.current_mb, "─")));
+    text.push_str(&format!(
+        "  now         {:>6} MB  {}\n",
+        row.current_mb,
+        bar(row.current_mb, "─")
+    ));
     if let Some(to) = row.to_mb {
         text.push_str(&format!("  recommended {to:>6} MB  {}\n", bar(to, "─")));
     }
@@ -105,8 +125,11 @@ fn chart(days: &[DayLine], row: &ReviewRow) -> String {
 }
 
 fn evidence(row: &ReviewRow) -> String {
-    let usd = |usd: Option<f64>| usd.map_or_else(|| "unknown".to_owned(), |usd| format!("${usd:.2}"));
-    let p99 = row.p99_ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
+    let usd =
+        |usd: Option<f64>| usd.map_or_else(|| "unknown".to_owned(), |usd| format!("${usd:.2}"));
+    let p99 = row
+        .p99_ms
+        .map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
     format!(
         "  invocations in the window  {}\n  reports  {} arrived, {} came again, {} late, {} lost\n  \
          p99 duration now  {p99}\n  monthly cost  {} now, {} then (same billed time)\n  \
@@ -119,11 +142,26 @@ fn evidence(row: &ReviewRow) -> String {
         usd(row.monthly_usd_before),
         usd(row.monthly_usd_after),
         row.version,
-        row.arch.as_deref().unwrap_or("architecture unknown (priced as x86)"),
+        row.arch
+            .as_deref()
+            .unwrap_or("architecture unknown (priced as x86)"),
         row.runtime.as_deref().unwrap_or("runtime unknown"),
         row.decided_on.as_deref().unwrap_or("no day yet"),
         row.last_report,
     )
+}
+
+/// Each day decides anew; a day that only repeats the one after it is left out.
+fn worth_reading(history: &[Value]) -> impl Iterator<Item = &Value> {
+    let sizes = |entry: &Value| (entry["from_mb"].clone(), entry["to_mb"].clone());
+    let repeats = move |n: usize, entry: &Value| {
+        n > 0 && entry["status"] == "superseded" && sizes(&history[n - 1]) == sizes(entry)
+    };
+    history
+        .iter()
+        .enumerate()
+        .filter(move |(n, entry)| !repeats(*n, entry))
+        .map(|(_, entry)| entry)
 }
 
 fn life(entry: &Value) -> String {
@@ -136,7 +174,11 @@ fn life(entry: &Value) -> String {
         text("status"),
         text("id")
     );
-    for (label, key) in [("sent", "sent_at"), ("ended", "closed_at"), ("because", "reason")] {
+    for (label, key) in [
+        ("sent", "sent_at"),
+        ("ended", "closed_at"),
+        ("because", "reason"),
+    ] {
         if let Some(value) = entry[key].as_str().filter(|value| !value.is_empty()) {
             line.push_str(&format!(", {label} {value}"));
         }

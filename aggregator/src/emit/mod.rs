@@ -86,6 +86,10 @@ async fn put(
         .send()
         .await
         .map_err(|e| words(&e))?;
-    let taken = answer.records().iter().zip(entries).filter(|(r, _)| r.error_code().is_none());
+    let taken = answer
+        .records()
+        .iter()
+        .zip(entries)
+        .filter(|(r, _)| r.error_code().is_none());
     Ok(taken.map(|(_, entry)| entry.id.clone()).collect())
 }

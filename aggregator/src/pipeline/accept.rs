@@ -24,9 +24,10 @@ impl Accept {
     /// Whether records of this function are taken.
     pub fn takes(&self, function: &FunctionArn) -> bool {
         self.0.is_empty()
-            || self.0.iter().any(|rule| {
-                rule.account == function.account() && rule.region == function.region()
-            })
+            || self
+                .0
+                .iter()
+                .any(|rule| rule.account == function.account() && rule.region == function.region())
     }
 }
 
@@ -39,7 +40,10 @@ impl FromStr for AcceptRule {
             .ok_or_else(|| format!("{text:?} is not ACCOUNT/REGION, as 123456789012/eu-west-1"))?;
         // A function ARN is what the two must fit into.
         FunctionArn::new("aws", region, account, "f").map_err(|e| e.to_string())?;
-        Ok(Self { account: account.to_owned(), region: region.to_owned() })
+        Ok(Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+        })
     }
 }
 

@@ -16,7 +16,9 @@ impl Session<'_> {
         let Some(seen) = self.unit.assess(id, &self.clock, self.now, policy)? else {
             return Ok(());
         };
-        let Some(decision) = decide(&seen.evidence, policy) else { return Ok(()) };
+        let Some(decision) = decide(&seen.evidence, policy) else {
+            return Ok(());
+        };
         let usd = self.cost(&seen, &decision);
         let day = seen.evidence.present.day();
         self.unit.note_decision(id, day, &seen, &decision, usd)?;
@@ -38,7 +40,8 @@ impl Session<'_> {
         for live in self.unit.live_recommendations(id)? {
             if live.status != Life::Sent.name() {
                 let why = "the size it has is right again";
-                self.unit.end_recommendation(&live.id, Life::Withdrawn, why, self.now)?;
+                self.unit
+                    .end_recommendation(&live.id, Life::Withdrawn, why, self.now)?;
             }
         }
         Ok(())
@@ -55,7 +58,8 @@ impl Session<'_> {
             let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9;
             if live.to_mb < live.from_mb && near {
                 let why = format!("a peak of {peak} is above 90 % of it");
-                self.unit.end_recommendation(&live.id, Life::Withdrawn, &why, self.now)?;
+                self.unit
+                    .end_recommendation(&live.id, Life::Withdrawn, &why, self.now)?;
                 withdrawn = true;
             }
         }
@@ -85,7 +89,8 @@ impl Session<'_> {
                 } else {
                     (Life::Superseded, format!("by {name}"))
                 };
-                self.unit.end_recommendation(&live.id, life, &why, self.now)?;
+                self.unit
+                    .end_recommendation(&live.id, life, &why, self.now)?;
             }
         }
         if under_way {
@@ -93,17 +98,20 @@ impl Session<'_> {
         }
         let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
         let record = record(&name, seen, decision, to, usd, (self.now, expires_at));
-        self.unit.recommend(id, &NewRecommendation {
-            id: name,
-            day,
-            from_mb: from,
-            to_mb: to,
-            urgent: decision.urgent,
-            auto: decision.auto,
-            record,
-            issued_at: self.now,
-            expires_at,
-        })
+        self.unit.recommend(
+            id,
+            &NewRecommendation {
+                id: name,
+                day,
+                from_mb: from,
+                to_mb: to,
+                urgent: decision.urgent,
+                auto: decision.auto,
+                record,
+                issued_at: self.now,
+                expires_at,
+            },
+        )
     }
 }
 

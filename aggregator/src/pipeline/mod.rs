@@ -73,14 +73,22 @@ impl Pipeline {
         let unit = store.begin()?;
         let number = |key| -> Result<Option<i64>, StoreError> {
             let text = unit.state(key)?;
-            text.map(|t| t.parse().map_err(|_| StoreError::Damaged(format!("{key} is {t:?}"))))
-                .transpose()
+            text.map(|t| {
+                t.parse()
+                    .map_err(|_| StoreError::Damaged(format!("{key} is {t:?}")))
+            })
+            .transpose()
         };
         let newest = number(NEWEST_EVENT)?.and_then(Timestamp::from_ms);
         let closed = number(LAST_CLOSED)?.and_then(|n| i32::try_from(n).ok());
         let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
         unit.commit()?;
-        Ok(Self { store, clock, settings, accept })
+        Ok(Self {
+            store,
+            clock,
+            settings,
+            accept,
+        })
     }
 
     /// Merges deliveries, closes the days whose time has come, decides what that calls for, and

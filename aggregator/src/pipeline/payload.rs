@@ -16,5 +16,9 @@ pub(super) fn items(bytes: &[u8]) -> Vec<Item> {
 }
 
 fn refused(reason: String) -> Item {
-    Item::Refused { line: 1, reason, sample: String::new() }
+    Item::Refused {
+        line: 1,
+        reason,
+        sample: String::new(),
+    }
 }

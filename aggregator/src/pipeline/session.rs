@@ -102,7 +102,10 @@ impl<'p> Session<'p> {
 
     fn take_reports(&mut self, record: &Reports) -> Result<Result<(), Refusal>, StoreError> {
         if !self.accept.takes(&record.function) {
-            let what = format!("{} is not in an accepted account and region", record.function);
+            let what = format!(
+                "{} is not in an accepted account and region",
+                record.function
+            );
             return Ok(Err(Refusal(what)));
         }
         let newest = newest_event(record);
@@ -120,13 +123,9 @@ impl<'p> Session<'p> {
             starts: record.seq == 0,
         };
         let (id, new) = self.unit.function(&key, &identity)?;
-        let environment = self.unit.environment(
-            id,
-            record.env,
-            record.memory_mb,
-            &record.version,
-            record.t0,
-        )?;
+        let environment =
+            self.unit
+                .environment(id, record.env, record.memory_mb, &record.version, record.t0)?;
         let rows = record.reports.len() as u64 + record.folded.map_or(0, |f| f.count);
         let Some(deltas) = fold_reports(record, environment) else {
             self.unit.tally(&key, 0, rows, 0)?;
@@ -144,7 +143,9 @@ impl<'p> Session<'p> {
         source: DaySource,
     ) -> Result<Result<(), Refusal>, StoreError> {
         if let Some(arn) = seen.function.arn().filter(|arn| !self.accept.takes(arn)) {
-            return Ok(Err(Refusal(format!("{arn} is not in an accepted account and region"))));
+            return Ok(Err(Refusal(format!(
+                "{arn} is not in an accepted account and region"
+            ))));
         }
         if let Err(refusal) = self.not_from_the_future(seen.at) {
             return Ok(Err(refusal));
@@ -162,7 +163,8 @@ impl<'p> Session<'p> {
         let mut delta = fold_observation(seen, source);
         if let Some(env) = seen.environment {
             let environment =
-                self.unit.environment(id, env, seen.memory_mb, &seen.version, seen.at)?;
+                self.unit
+                    .environment(id, env, seen.memory_mb, &seen.version, seen.at)?;
             environment.first = environment.first.min(seen.at);
             environment.last = environment.last.max(seen.at);
             delta.stats.environments = u64::from(environment.days.insert(delta.key.day));
@@ -178,7 +180,10 @@ impl<'p> Session<'p> {
         if newest <= self.now.plus_ms(FUTURE_TOLERANCE_MS) {
             return Ok(());
         }
-        Err(Refusal(format!("its time {newest} is more than a day in the future of {}", self.now)))
+        Err(Refusal(format!(
+            "its time {newest} is more than a day in the future of {}",
+            self.now
+        )))
     }
 
     fn merge(
@@ -249,17 +254,19 @@ impl<'p> Session<'p> {
     /// or not a day closes: a file may hold one day alone.
     pub fn end_of_input(&mut self) -> Result<(), StoreError> {
         let closed = self.clock.end_of_input();
-        if let Some(newest) = self.clock.last_closed().or(self.clock.newest_event().map(Timestamp::day)) {
+        if let Some(newest) = self
+            .clock
+            .last_closed()
+            .or(self.clock.newest_event().map(Timestamp::day))
+        {
             self.unit.flush()?;
-            self.touched.extend(self.unit.active_since(newest.plus(1 - WINDOW_DAYS))?);
+            self.touched
+                .extend(self.unit.active_since(newest.plus(1 - WINDOW_DAYS))?);
         }
         self.decide_after(closed)
     }
 
-    fn decide_after(
-        &mut self,
-        closed: Option<rightsizer_records::Day>,
-    ) -> Result<(), StoreError> {
+    fn decide_after(&mut self, closed: Option<rightsizer_records::Day>) -> Result<(), StoreError> {
         self.unit.flush()?;
         let raised: Vec<_> = self.raised.drain().collect();
         for (id, peak) in raised {

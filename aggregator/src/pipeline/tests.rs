@@ -83,8 +83,12 @@ impl Case {
 
     fn deliver(&mut self, payloads: Vec<Vec<u8>>, channel: Channel) -> Digest {
         let now = self.now;
-        let delivery =
-            Delivery { origin: "test".into(), channel, payloads, checkpoint: None };
+        let delivery = Delivery {
+            origin: "test".into(),
+            channel,
+            payloads,
+            checkpoint: None,
+        };
         self.pipeline().ingest(&[delivery], now).unwrap()
     }
 
@@ -102,7 +106,11 @@ impl Case {
     }
 
     fn line(&self, name: &str) -> crate::store::ReviewRow {
-        Reader::open(&self.path()).unwrap().find(name).unwrap().remove(0)
+        Reader::open(&self.path())
+            .unwrap()
+            .find(name)
+            .unwrap()
+            .remove(0)
     }
 
     fn outbox(&mut self) -> Vec<String> {
@@ -169,18 +177,32 @@ fn a_steady_function_is_sent_after_a_full_window_and_not_before() {
     for n in 1..=14 {
         let when = format!("2026-05-{n:02}T10:00:00Z");
         case.report(reports("steady", n, &when, 1024, 200, 10));
-        assert!(case.outbox().is_empty(), "day {n}: a decrease waits for the full window (W4)");
+        assert!(
+            case.outbox().is_empty(),
+            "day {n}: a decrease waits for the full window (W4)"
+        );
     }
-    assert_eq!(case.line("steady").to_mb, Some(300), "but it can be reviewed before");
+    assert_eq!(
+        case.line("steady").to_mb,
+        Some(300),
+        "but it can be reviewed before"
+    );
     case.report(reports("steady", 99, "2026-05-15T10:00:01Z", 1024, 200, 1));
     let ids = case.send_all();
     assert_eq!(ids.len(), 1);
     assert_eq!(case.line("steady").status, "sent");
     case.answer(&ids[0], "steady", OutcomeStatus::Applied, 1024, 300);
     let line = case.line("steady");
-    assert_eq!((line.status.as_str(), line.current_mb, line.to_mb), ("applied", 300, None));
+    assert_eq!(
+        (line.status.as_str(), line.current_mb, line.to_mb),
+        ("applied", 300, None)
+    );
     case.answer(&ids[0], "steady", OutcomeStatus::Skipped, 1024, 300);
-    assert_eq!(case.line("steady").status, "applied", "what was applied stays applied");
+    assert_eq!(
+        case.line("steady").status,
+        "applied",
+        "what was applied stays applied"
+    );
 }
 
 #[test]
@@ -206,7 +228,11 @@ fn w9_a_peak_near_an_open_decrease_withdraws_it_at_once() {
     // The open day's peak holds the floor up: ceil(1.10 × 280) = 308 > 300.
     assert_eq!((line.to_mb, line.status.as_str()), (Some(308), "open"));
     let detail = Reader::open(&case.path()).unwrap().detail(line).unwrap();
-    let old = detail.history.iter().find(|h| h["id"] == first[0].as_str()).unwrap();
+    let old = detail
+        .history
+        .iter()
+        .find(|h| h["id"] == first[0].as_str())
+        .unwrap();
     assert_eq!(old["status"], "withdrawn");
 }
 
@@ -233,7 +259,14 @@ fn w5_reports_before_the_window_are_counted_late_and_from_the_future_quarantined
 #[test]
 fn poison_is_quarantined_with_its_reason_and_the_rest_is_kept() {
     let mut case = Case::new();
-    let good = encode(&Record::Reports(reports("f", 1, "2026-05-01T10:00:00Z", 512, 90, 2)));
+    let good = encode(&Record::Reports(reports(
+        "f",
+        1,
+        "2026-05-01T10:00:00Z",
+        512,
+        90,
+        2,
+    )));
     let mut cut = good.clone();
     cut.truncate(100);
     let later = br#"{"v":9,"kind":"reports"}"#.to_vec();
@@ -292,7 +325,9 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
         let evidence = crate::source::Evidence::Record(Box::new(record));
-        session.take(evidence, crate::window::DaySource::Import, Channel::Reports)?.unwrap();
+        session
+            .take(evidence, crate::window::DaySource::Import, Channel::Reports)?
+            .unwrap();
         Err(StoreError::Damaged("the disk is full".into()))
     });
     assert!(failed.is_err());
@@ -307,7 +342,14 @@ fn w7_order_split_and_replay_give_equal_tables() {
         .map(|n| {
             let name = ["a", "b", "c"][usize::try_from(n % 3).unwrap()];
             let when = format!("2026-05-{:02}T{:02}:00:00Z", 1 + n % 16, n % 24);
-            let mut r = reports(name, n % 7, &when, 512, 100 + 7 * u32::try_from(n).unwrap(), 3);
+            let mut r = reports(
+                name,
+                n % 7,
+                &when,
+                512,
+                100 + 7 * u32::try_from(n).unwrap(),
+                3,
+            );
             r.seq = n;
             r
         })
@@ -315,8 +357,11 @@ fn w7_order_split_and_replay_give_equal_tables() {
     let mut straight = Case::new();
     records.iter().for_each(|r| _ = straight.report(r.clone()));
     let mut shuffled = Case::new();
-    let bytes: Vec<Vec<u8>> =
-        records.iter().rev().map(|r| encode(&Record::Reports(r.clone()))).collect();
+    let bytes: Vec<Vec<u8>> = records
+        .iter()
+        .rev()
+        .map(|r| encode(&Record::Reports(r.clone())))
+        .collect();
     for chunk in bytes.chunks(7) {
         shuffled.deliver(chunk.to_vec(), Channel::Reports);
         shuffled.restart();

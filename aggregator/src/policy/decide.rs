@@ -58,16 +58,21 @@ fn average_plus_buffer(
     settings: &PolicySettings,
     reasons: &mut Vec<Reason>,
 ) -> Option<Megabytes> {
-    let days = u32::try_from(seen.daily_peaks.len()).ok().filter(|days| *days > 0)?;
+    let days = u32::try_from(seen.daily_peaks.len())
+        .ok()
+        .filter(|days| *days > 0)?;
     let sum: u64 = seen.daily_peaks.iter().map(|peak| u64::from(peak.0)).sum();
     let mean = u32::try_from(sum.div_ceil(u64::from(days))).ok()?;
     let mb = Megabytes(mean.saturating_add(settings.buffer_mb.0));
-    reasons.push(reason(super::AVERAGE_PLUS_BUFFER, [
-        ("mean_mb", mean.into()),
-        ("days", days.into()),
-        ("buffer_mb", settings.buffer_mb.0.into()),
-        ("mb", mb.0.into()),
-    ]));
+    reasons.push(reason(
+        super::AVERAGE_PLUS_BUFFER,
+        [
+            ("mean_mb", mean.into()),
+            ("days", days.into()),
+            ("buffer_mb", settings.buffer_mb.0.into()),
+            ("mb", mb.0.into()),
+        ],
+    ));
     Some(mb)
 }
 
@@ -79,17 +84,22 @@ fn floor(
     settings: &PolicySettings,
     reasons: &mut Vec<Reason>,
 ) -> Megabytes {
-    let Some((day, peak)) = seen.floor_peak.filter(|_| settings.floor) else { return mb };
+    let Some((day, peak)) = seen.floor_peak.filter(|_| settings.floor) else {
+        return mb;
+    };
     let least = times(peak, settings.floor_headroom);
     if least <= mb {
         return mb;
     }
-    reasons.push(reason("floor", [
-        ("peak_mb", peak.0.into()),
-        ("day", day.to_string().into()),
-        ("headroom", settings.floor_headroom.into()),
-        ("mb", least.0.into()),
-    ]));
+    reasons.push(reason(
+        "floor",
+        [
+            ("peak_mb", peak.0.into()),
+            ("day", day.to_string().into()),
+            ("headroom", settings.floor_headroom.into()),
+            ("mb", least.0.into()),
+        ],
+    ));
     least
 }
 
@@ -101,17 +111,24 @@ fn bump(
     settings: &PolicySettings,
     reasons: &mut Vec<Reason>,
 ) -> (Megabytes, bool) {
-    let Some((day, size)) = seen.censored else { return (mb, false) };
-    let least = times(size, 1.2).max(Megabytes(size.0.saturating_add(100))).min(settings.max_mb);
+    let Some((day, size)) = seen.censored else {
+        return (mb, false);
+    };
+    let least = times(size, 1.2)
+        .max(Megabytes(size.0.saturating_add(100)))
+        .min(settings.max_mb);
     let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
     if least <= mb {
         return (mb, urgent);
     }
-    reasons.push(reason("out-of-memory", [
-        ("size_mb", size.0.into()),
-        ("day", day.to_string().into()),
-        ("mb", least.0.into()),
-    ]));
+    reasons.push(reason(
+        "out-of-memory",
+        [
+            ("size_mb", size.0.into()),
+            ("day", day.to_string().into()),
+            ("mb", least.0.into()),
+        ],
+    ));
     (least, urgent)
 }
 
@@ -120,7 +137,10 @@ fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Vec<Reason>) ->
     let clamped = mb.clamp(settings.min_mb, settings.max_mb);
     if clamped != mb {
         let code = if clamped > mb { "minimum" } else { "maximum" };
-        reasons.push(reason(code, [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())]));
+        reasons.push(reason(
+            code,
+            [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())],
+        ));
     }
     clamped
 }
@@ -129,18 +149,27 @@ fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Vec<Reason>) ->
 fn confidence(seen: &FunctionEvidence, reasons: &mut Vec<Reason>) -> Confidence {
     let window = seen.window;
     if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
-        reasons.push(reason("little-evidence", [
-            ("days", window.days.into()),
-            ("invocations", window.invocations.into()),
-        ]));
+        reasons.push(reason(
+            "little-evidence",
+            [
+                ("days", window.days.into()),
+                ("invocations", window.invocations.into()),
+            ],
+        ));
         return Confidence::Low;
     }
-    let seen_ms = seen.present.as_ms().saturating_sub(seen.first_report.as_ms());
+    let seen_ms = seen
+        .present
+        .as_ms()
+        .saturating_sub(seen.first_report.as_ms());
     if seen_ms < i64::from(WINDOW_DAYS) * 86_400_000 {
-        reasons.push(reason("window-not-full", [
-            ("seen_days", (seen_ms / 86_400_000).into()),
-            ("window_days", WINDOW_DAYS.into()),
-        ]));
+        reasons.push(reason(
+            "window-not-full",
+            [
+                ("seen_days", (seen_ms / 86_400_000).into()),
+                ("window_days", WINDOW_DAYS.into()),
+            ],
+        ));
         return Confidence::Medium;
     }
     Confidence::High
@@ -149,16 +178,25 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Vec<Reason>) -> Confidence 
 /// `ceil(mb × factor)`, the factor taken to three decimals so that 1.10 × 200 is 220 and not the
 /// 221 that binary fractions make of it.
 fn times(mb: Megabytes, factor: f64) -> Megabytes {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "factor is 1 to 10")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "factor is 1 to 10"
+    )]
     let thousandths = (factor * 1000.0).round() as u64;
     let product = (u64::from(mb.0) * thousandths).div_ceil(1000);
     Megabytes(u32::try_from(product).unwrap_or(u32::MAX))
 }
 
 fn reason<const N: usize>(code: &str, figures: [(&str, Value); N]) -> Reason {
-    let figures: BTreeMap<String, Value> =
-        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Reason { code: code.to_owned(), figures }
+    let figures: BTreeMap<String, Value> = figures
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Reason {
+        code: code.to_owned(),
+        figures,
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +217,12 @@ mod tests {
                 FunctionEvidence {
                     current_mb: Megabytes(current),
                     pending_mb: None,
-                    window: EvidenceWindow { from: to.plus(-13), to, days, invocations: 5000 },
+                    window: EvidenceWindow {
+                        from: to.plus(-13),
+                        to,
+                        days,
+                        invocations: 5000,
+                    },
                     daily_peaks: peaks.iter().map(|mb| Megabytes(*mb)).collect(),
                     floor_peak: highest,
                     censored: None,
@@ -217,7 +260,10 @@ mod tests {
     /// Peaks 101 and 102: mean 101.5, rounded up 102, + 100 = 202.
     #[test]
     fn p1_the_mean_is_rounded_up() {
-        assert_eq!(Case::new(1024, &[101, 102]).decide().policy_mb, Megabytes(202));
+        assert_eq!(
+            Case::new(1024, &[101, 102]).decide().policy_mb,
+            Megabytes(202)
+        );
     }
 
     /// 13 days at 200 and one at 900: mean 250 + 100 = 350, under its own peak; the floor is
@@ -247,7 +293,10 @@ mod tests {
         assert_eq!(decision.to_mb, Some(Megabytes(356)));
         assert!(decision.urgent && decision.auto);
         assert_eq!(
-            Case::new(1000, &[400; 14]).ran_out_at(1000).decide().policy_mb,
+            Case::new(1000, &[400; 14])
+                .ran_out_at(1000)
+                .decide()
+                .policy_mb,
             Megabytes(1200)
         );
     }
@@ -278,16 +327,25 @@ mod tests {
     #[test]
     fn p4_sizes_stay_within_lambdas_bounds() {
         let small = Case::new(256, &[10; 14]).decide();
-        assert_eq!((small.policy_mb, codes(&small)[1]), (Megabytes(128), "minimum"));
+        assert_eq!(
+            (small.policy_mb, codes(&small)[1]),
+            (Megabytes(128), "minimum")
+        );
         let large = Case::new(10_000, &[9990; 14]).decide();
-        assert_eq!((large.policy_mb, codes(&large)[2]), (Megabytes(10_240), "maximum"));
+        assert_eq!(
+            (large.policy_mb, codes(&large)[2]),
+            (Megabytes(10_240), "maximum")
+        );
     }
 
     #[test]
     fn w6_little_evidence_is_never_auto_for_a_decrease() {
         let mut case = Case::new(1024, &[200; 6]);
         let decision = case.decide();
-        assert_eq!((decision.confidence, decision.auto), (Confidence::Low, false));
+        assert_eq!(
+            (decision.confidence, decision.auto),
+            (Confidence::Low, false)
+        );
         case = Case::new(1024, &[200; 14]);
         case.0.window.invocations = 49;
         assert_eq!(case.decide().confidence, Confidence::Low);
@@ -298,7 +356,10 @@ mod tests {
         let mut case = Case::new(1024, &[200; 13]);
         case.0.first_report = Timestamp::parse("2026-01-18T01:00:00.001Z").unwrap();
         let decision = case.decide();
-        assert_eq!((decision.confidence, decision.auto), (Confidence::Medium, false));
+        assert_eq!(
+            (decision.confidence, decision.auto),
+            (Confidence::Medium, false)
+        );
         case.0.first_report = Timestamp::parse("2026-01-18T01:00:00Z").unwrap();
         assert_eq!(case.decide().confidence, Confidence::High);
     }
@@ -307,7 +368,10 @@ mod tests {
     #[test]
     fn p5_nothing_delays_an_increase() {
         let decision = Case::new(128, &[90]).decide();
-        assert_eq!((decision.confidence, decision.auto), (Confidence::Low, true));
+        assert_eq!(
+            (decision.confidence, decision.auto),
+            (Confidence::Low, true)
+        );
     }
 
     #[test]

@@ -7,7 +7,11 @@ use sha2::{Digest, Sha256};
 pub fn recommendation_id(function: &str, day: Day, from: Megabytes, to: Megabytes) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{function}\n{day}\n{}\n{}", from.0, to.0));
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -19,8 +23,17 @@ mod tests {
         let day = Day::parse("2026-01-31").unwrap();
         let id = recommendation_id("f", day, Megabytes(1024), Megabytes(300));
         assert_eq!(id.len(), 16);
-        assert_eq!(id, recommendation_id("f", day, Megabytes(1024), Megabytes(300)));
-        assert_ne!(id, recommendation_id("f", day.plus(1), Megabytes(1024), Megabytes(300)));
-        assert_ne!(id, recommendation_id("f", day, Megabytes(1024), Megabytes(301)));
+        assert_eq!(
+            id,
+            recommendation_id("f", day, Megabytes(1024), Megabytes(300))
+        );
+        assert_ne!(
+            id,
+            recommendation_id("f", day.plus(1), Megabytes(1024), Megabytes(300))
+        );
+        assert_ne!(
+            id,
+            recommendation_id("f", day, Megabytes(1024), Megabytes(301))
+        );
     }
 }

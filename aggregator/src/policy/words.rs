@@ -42,8 +42,16 @@ pub fn sentence(reason: &Reason) -> String {
             f("day"),
             f("mb")
         ),
-        "minimum" => format!("P4 minimum: {} MB is below the smallest size {} MB", f("wanted_mb"), f("mb")),
-        "maximum" => format!("P4 maximum: {} MB is above the largest size {} MB", f("wanted_mb"), f("mb")),
+        "minimum" => format!(
+            "P4 minimum: {} MB is below the smallest size {} MB",
+            f("wanted_mb"),
+            f("mb")
+        ),
+        "maximum" => format!(
+            "P4 maximum: {} MB is above the largest size {} MB",
+            f("wanted_mb"),
+            f("mb")
+        ),
         "little-evidence" => format!(
             "W6 little evidence: {} active days and {} invocations; wanted 7 and 50",
             f("days"),
@@ -100,14 +108,25 @@ mod tests {
     #[test]
     fn every_code_of_the_rules_has_words() {
         for code in [
-            "average-plus-buffer", "floor", "out-of-memory", "minimum", "maximum",
-            "little-evidence", "window-not-full",
+            "average-plus-buffer",
+            "floor",
+            "out-of-memory",
+            "minimum",
+            "maximum",
+            "little-evidence",
+            "window-not-full",
         ] {
-            let reason = Reason { code: code.into(), figures: std::collections::BTreeMap::new() };
+            let reason = Reason {
+                code: code.into(),
+                figures: std::collections::BTreeMap::new(),
+            };
             assert_ne!(brief(&reason), code);
             assert_ne!(sentence(&reason), code);
         }
-        let unknown = Reason { code: "later".into(), figures: std::collections::BTreeMap::new() };
+        let unknown = Reason {
+            code: "later".into(),
+            figures: std::collections::BTreeMap::new(),
+        };
         assert_eq!(brief(&unknown), "later");
     }
 }

@@ -71,11 +71,21 @@ mod tests {
     /// arm64: 140,000 × 0.0000133334 = 1.866676, + 0.28 = 2.146676; × 30/14 = 4.60002.
     #[test]
     fn a_month_by_hand() {
-        let usage = Usage { billed_ms: 140_000_000, invocations: 1_400_000, days: 14 };
+        let usage = Usage {
+            billed_ms: 140_000_000,
+            invocations: 1_400_000,
+            days: 14,
+        };
         let table = PriceTable::default();
-        assert_eq!(table.monthly(usage, Megabytes(1024), None), Usd::from_f64(5.60001));
+        assert_eq!(
+            table.monthly(usage, Megabytes(1024), None),
+            Usd::from_f64(5.60001)
+        );
         let arm = table.monthly(usage, Megabytes(1024), Some(Arch::Arm64));
         assert_eq!(arm, Usd::from_f64(4.60002));
-        assert_eq!(table.monthly(Usage::default(), Megabytes(1024), None), Usd::default());
+        assert_eq!(
+            table.monthly(Usage::default(), Megabytes(1024), None),
+            Usd::default()
+        );
     }
 }

@@ -57,7 +57,9 @@ pub struct ServeOptions {
 pub fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX));
+        .map_or(0, |elapsed| {
+            i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+        });
     // A clock before 2000 is held at 2000: reports would be refused as from the future, loudly.
     Timestamp::MIN.plus_ms(since_epoch - Timestamp::MIN.as_ms())
 }
@@ -106,9 +108,11 @@ pub async fn run(
     }
     let finished = writer.finish().await;
     drop(writer);
-    tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| {
-        anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
-    })?;
+    tokio::task::spawn_blocking(move || thread.join())
+        .await?
+        .map_err(|_| {
+            anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
+        })?;
     if let Some(error) = failed {
         return Err(error);
     }

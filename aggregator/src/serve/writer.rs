@@ -75,7 +75,10 @@ impl WriterHandle {
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WriterStopped> {
         let stopped = || WriterStopped("the store's writer has stopped".into());
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| stopped())?;
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(WriterStopped)
     }
 }
@@ -87,10 +90,21 @@ pub(super) fn spawn(
 ) -> anyhow::Result<(WriterHandle, JoinHandle<()>)> {
     let (commands, inbox) = mpsc::channel(QUEUE);
     let decided = std::sync::Arc::new(Notify::new());
-    let handle = WriterHandle { commands, decided: decided.clone() };
+    let handle = WriterHandle {
+        commands,
+        decided: decided.clone(),
+    };
     let thread = std::thread::Builder::new()
         .name("store-writer".into())
-        .spawn(move || Writer { pipeline, clock, inbox, decided }.run())
+        .spawn(move || {
+            Writer {
+                pipeline,
+                clock,
+                inbox,
+                decided,
+            }
+            .run()
+        })
         .context("cannot start the store's writer thread")?;
     Ok((handle, thread))
 }
@@ -182,7 +196,10 @@ impl Writer {
             info!(%day, decided = digest.decided, "day closed");
         }
         if digest.quarantined > 0 {
-            info!(records = digest.quarantined, "quarantined, see the table of that name");
+            info!(
+                records = digest.quarantined,
+                "quarantined, see the table of that name"
+            );
         }
         if digest.decided > 0 {
             self.decided.notify_one();
@@ -191,7 +208,11 @@ impl Writer {
 }
 
 fn bytes(deliveries: &[Delivery]) -> usize {
-    deliveries.iter().flat_map(|d| &d.payloads).map(Vec::len).sum()
+    deliveries
+        .iter()
+        .flat_map(|d| &d.payloads)
+        .map(Vec::len)
+        .sum()
 }
 
 /// Answers the asker, who may be gone, and passes an error on to end the writer.

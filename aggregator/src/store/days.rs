@@ -27,7 +27,11 @@ impl PeakRow {
             std::cmp::Ordering::Greater => (other.source, other.peak_mb),
             std::cmp::Ordering::Equal => (self.source, self.peak_mb.max(other.peak_mb)),
         };
-        Self { source, peak_mb, censored_mb: self.censored_mb.max(other.censored_mb) }
+        Self {
+            source,
+            peak_mb,
+            censored_mb: self.censored_mb.max(other.censored_mb),
+        }
     }
 }
 
@@ -42,7 +46,11 @@ impl Unit<'_> {
         let peak = PeakRow {
             source: key.source,
             peak_mb: stats.peak_mb,
-            censored_mb: if stats.censored { key.memory_mb } else { Megabytes(0) },
+            censored_mb: if stats.censored {
+                key.memory_mb
+            } else {
+                Megabytes(0)
+            },
         };
         let merged = self.merge_peak(function, key.day, peak)?;
         match self.days.entry((function, key)) {
@@ -145,9 +153,17 @@ fn select_day(
         "SELECT {DAY_COLUMNS} FROM days WHERE day = ? AND function_id = ? AND source = ?
             AND memory_mb = ? AND version = ?"
     ))?;
-    let key =
-        params![key.day.number(), function, key.source.rank(), key.memory_mb.0, key.version];
-    statement.query_row(key, |row| Ok(read_day(row, 0))).optional()?.transpose()
+    let key = params![
+        key.day.number(),
+        function,
+        key.source.rank(),
+        key.memory_mb.0,
+        key.version
+    ];
+    statement
+        .query_row(key, |row| Ok(read_day(row, 0)))
+        .optional()?
+        .transpose()
 }
 
 pub(super) fn read_day(row: &Row<'_>, from: usize) -> Result<DayStats, StoreError> {

@@ -30,7 +30,12 @@ impl Unit<'_> {
         version: &str,
         t0: Timestamp,
     ) -> Result<&mut EnvironmentState, StoreError> {
-        let key = EnvironmentKey { function, env, memory_mb, version: version.to_owned() };
+        let key = EnvironmentKey {
+            function,
+            env,
+            memory_mb,
+            version: version.to_owned(),
+        };
         match self.environments.entry(key) {
             Entry::Occupied(slot) => Ok(slot.into_mut()),
             Entry::Vacant(slot) => {
@@ -77,8 +82,16 @@ fn select(
         "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, cpu_ms
          FROM environments WHERE function_id = ? AND env = ? AND memory_mb = ? AND version = ?",
     )?;
-    let key = params![key.function, key.env.to_string(), key.memory_mb.0, key.version];
-    statement.query_row(key, |row| Ok(read(row))).optional()?.transpose()
+    let key = params![
+        key.function,
+        key.env.to_string(),
+        key.memory_mb.0,
+        key.version
+    ];
+    statement
+        .query_row(key, |row| Ok(read(row)))
+        .optional()?
+        .transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {

@@ -72,20 +72,44 @@ impl Unit<'_> {
         let from = to.plus(1 - WINDOW_DAYS);
         let peaks = self.peaks_since(id, to.plus(-PEAK_MEMORY_DAYS))?;
         let with_figure = |p: &&Peak| p.peak_mb > Megabytes(0);
-        let open: Vec<Peak> = peaks.iter().filter(with_figure).filter(|p| p.day > to).copied().collect();
-        let closed: Vec<Peak> =
-            peaks.iter().filter(with_figure).filter(|p| (from..=to).contains(&p.day)).copied().collect();
+        let open: Vec<Peak> = peaks
+            .iter()
+            .filter(with_figure)
+            .filter(|p| p.day > to)
+            .copied()
+            .collect();
+        let closed: Vec<Peak> = peaks
+            .iter()
+            .filter(with_figure)
+            .filter(|p| (from..=to).contains(&p.day))
+            .copied()
+            .collect();
         let decided = if closed.is_empty() { &open } else { &closed };
         let (Some(oldest), Some(newest)) = (decided.first(), decided.last()) else {
             return Ok(None);
         };
         let totals = self.totals(id, decided, head.current_mb)?;
         let floor_from = from.min(to.plus(1 - settings.floor_days));
-        let floor_peak = peaks.iter().filter(|p| p.day >= floor_from).max_by_key(|p| p.peak_mb);
-        let censored = peaks.iter().filter(|p| p.censored_mb > Megabytes(0)).max_by_key(|p| p.censored_mb);
-        let peak_mb = closed.iter().chain(&open).map(|p| p.peak_mb).max().unwrap_or_default();
+        let floor_peak = peaks
+            .iter()
+            .filter(|p| p.day >= floor_from)
+            .max_by_key(|p| p.peak_mb);
+        let censored = peaks
+            .iter()
+            .filter(|p| p.censored_mb > Megabytes(0))
+            .max_by_key(|p| p.censored_mb);
+        let peak_mb = closed
+            .iter()
+            .chain(&open)
+            .map(|p| p.peak_mb)
+            .max()
+            .unwrap_or_default();
         // Usage is spread over the calendar, idle days included, since the function is known.
-        let usage_from = if closed.is_empty() { oldest.day } else { from.max(head.first.day()) };
+        let usage_from = if closed.is_empty() {
+            oldest.day
+        } else {
+            from.max(head.first.day())
+        };
         let usage_to = if closed.is_empty() { newest.day } else { to };
         let window = EvidenceWindow {
             from: if closed.is_empty() { oldest.day } else { from },
@@ -119,8 +143,9 @@ impl Unit<'_> {
 
     /// Functions with a remembered day on or after `day`.
     pub fn active_since(&self, day: Day) -> Result<Vec<FunctionId>, StoreError> {
-        let mut statement =
-            self.tx.prepare_cached("SELECT DISTINCT function_id FROM peaks WHERE day >= ?")?;
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT DISTINCT function_id FROM peaks WHERE day >= ?")?;
         let ids = statement.query_map([day.number()], |row| row.get(0))?;
         Ok(ids.collect::<Result<_, _>>()?)
     }
@@ -133,7 +158,13 @@ impl Unit<'_> {
         )?;
         let (function, version, arch, first, current) = statement.query_row([id], |row| {
             let arch: Option<String> = row.get(2)?;
-            Ok((row.get::<_, String>(0)?, row.get(1)?, arch, row.get(3)?, row.get(4)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get(1)?,
+                arch,
+                row.get(3)?,
+                row.get(4)?,
+            ))
         })?;
         Ok(Head {
             function: FunctionKey::parse(&function)

@@ -62,7 +62,10 @@ impl Unit<'_> {
             };
             slot.insert(row);
         }
-        let row = self.functions.get_mut(&name).ok_or_else(|| missing(&name))?;
+        let row = self
+            .functions
+            .get_mut(&name)
+            .ok_or_else(|| missing(&name))?;
         row.sight(identity);
         Ok((row.id, false))
     }
@@ -76,7 +79,10 @@ impl Unit<'_> {
         late: u64,
     ) -> Result<(), StoreError> {
         let name = key.to_string();
-        let row = self.functions.get_mut(&name).ok_or_else(|| missing(&name))?;
+        let row = self
+            .functions
+            .get_mut(&name)
+            .ok_or_else(|| missing(&name))?;
         row.seen += seen;
         row.duplicates += duplicates;
         row.late += late;
@@ -131,7 +137,9 @@ fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, 
                 seen, duplicates, late
          FROM functions WHERE function = ?",
     )?;
-    let row = statement.query_row([name], |row| Ok(read(row))).optional()?;
+    let row = statement
+        .query_row([name], |row| Ok(read(row)))
+        .optional()?;
     row.transpose()
 }
 

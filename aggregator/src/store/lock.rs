@@ -19,7 +19,11 @@ impl WriterLock {
         let path = lock_path(store);
         let io = |action| {
             let path = path.clone();
-            move |source| StoreError::Io { action, path, source }
+            move |source| StoreError::Io {
+                action,
+                path,
+                source,
+            }
         };
         let mut file = OpenOptions::new()
             .read(true)
@@ -33,8 +37,15 @@ impl WriterLock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
-                return Err(StoreError::InUse { path: store.into(), holder: holder.to_owned() });
+                let holder = if holder.trim().is_empty() {
+                    "another process"
+                } else {
+                    holder.trim()
+                };
+                return Err(StoreError::InUse {
+                    path: store.into(),
+                    holder: holder.to_owned(),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
         }

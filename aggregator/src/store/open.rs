@@ -34,7 +34,10 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut store = Self { connection, _lock: lock };
+        let mut store = Self {
+            connection,
+            _lock: lock,
+        };
         store.migrate()?;
         Ok(store)
     }
@@ -47,7 +50,10 @@ impl Store {
     fn migrate(&mut self) -> Result<(), StoreError> {
         let tx = self.connection.transaction()?;
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        for step in MIGRATIONS
+            .iter()
+            .skip(usize::try_from(version).unwrap_or(0))
+        {
             tx.execute_batch(step)?;
         }
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -76,7 +82,10 @@ impl Reader {
         check_identity(&connection, path)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
-            return Err(StoreError::NotOurs { path: path.into(), why: "it is empty".into() });
+            return Err(StoreError::NotOurs {
+                path: path.into(),
+                why: "it is empty".into(),
+            });
         }
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(Self { connection })
@@ -86,7 +95,11 @@ impl Reader {
 /// Looks at the first bytes before SQLite does: opening a stranger's file must not touch it.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     use std::io::Read;
-    let io = |source| StoreError::Io { action: "read the store", path: path.into(), source };
+    let io = |source| StoreError::Io {
+        action: "read the store",
+        path: path.into(),
+        source,
+    };
     let mut header = Vec::new();
     match std::fs::File::open(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -107,11 +120,16 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
         Ok((read("application_id")?, read("user_version")?, tables))
     };
     match identity() {
-        Ok((APPLICATION_ID, found, _)) if found > SCHEMA_VERSION => {
-            Err(StoreError::Newer { path: path.into(), found, known: SCHEMA_VERSION })
-        }
+        Ok((APPLICATION_ID, found, _)) if found > SCHEMA_VERSION => Err(StoreError::Newer {
+            path: path.into(),
+            found,
+            known: SCHEMA_VERSION,
+        }),
         Ok((APPLICATION_ID, ..) | (0, 0, 0)) => Ok(()),
-        Ok(_) => Err(not_ours(path, "it is an SQLite database of another program")),
+        Ok(_) => Err(not_ours(
+            path,
+            "it is an SQLite database of another program",
+        )),
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(not_ours(path, "it is no SQLite database"))
         }
@@ -120,7 +138,10 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
 }
 
 fn not_ours(path: &Path, why: &str) -> StoreError {
-    StoreError::NotOurs { path: PathBuf::from(path), why: why.to_owned() }
+    StoreError::NotOurs {
+        path: PathBuf::from(path),
+        why: why.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -136,8 +157,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Store::open(&file(&dir), "rightsizer serve on 127.0.0.1:8750").unwrap();
         let error = Store::open(&file(&dir), "another").unwrap_err().to_string();
-        assert!(error.contains("in use by rightsizer serve on 127.0.0.1:8750 (process "), "{error}");
-        assert!(Reader::open(&file(&dir)).is_ok(), "reading is always allowed");
+        assert!(
+            error.contains("in use by rightsizer serve on 127.0.0.1:8750 (process "),
+            "{error}"
+        );
+        assert!(
+            Reader::open(&file(&dir)).is_ok(),
+            "reading is always allowed"
+        );
         drop(first);
         assert!(Store::open(&file(&dir), "another").is_ok());
     }
@@ -148,8 +175,14 @@ mod tests {
         std::fs::write(file(&dir), "a diary, not a database").unwrap();
         let error = Store::open(&file(&dir), "test").unwrap_err();
         assert!(matches!(error, StoreError::NotOurs { .. }), "{error}");
-        assert_eq!(std::fs::read(file(&dir)).unwrap(), b"a diary, not a database");
-        assert!(matches!(Reader::open(&file(&dir)), Err(StoreError::NotOurs { .. })));
+        assert_eq!(
+            std::fs::read(file(&dir)).unwrap(),
+            b"a diary, not a database"
+        );
+        assert!(matches!(
+            Reader::open(&file(&dir)),
+            Err(StoreError::NotOurs { .. })
+        ));
     }
 
     #[test]
@@ -157,7 +190,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let other = Connection::open(file(&dir)).unwrap();
         other.execute_batch("CREATE TABLE notes (text)").unwrap();
-        assert!(matches!(Store::open(&file(&dir), "test"), Err(StoreError::NotOurs { .. })));
+        assert!(matches!(
+            Store::open(&file(&dir), "test"),
+            Err(StoreError::NotOurs { .. })
+        ));
     }
 
     #[test]
@@ -165,7 +201,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Store::open(&file(&dir), "test").unwrap());
         let later = Connection::open(file(&dir)).unwrap();
-        later.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        later
+            .pragma_update(None, "user_version", SCHEMA_VERSION + 1)
+            .unwrap();
         let error = Store::open(&file(&dir), "test").unwrap_err();
         assert!(matches!(error, StoreError::Newer { found, .. } if found == SCHEMA_VERSION + 1));
     }

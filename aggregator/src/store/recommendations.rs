@@ -135,7 +135,10 @@ impl Unit<'_> {
         function: FunctionId,
         new: &NewRecommendation,
     ) -> Result<(), StoreError> {
-        let record = new.record.clone().map(rightsizer_records::Record::Recommendation);
+        let record = new
+            .record
+            .clone()
+            .map(rightsizer_records::Record::Recommendation);
         let record = record
             .map(|record| String::from_utf8(rightsizer_records::encode(&record)))
             .transpose()
@@ -244,7 +247,9 @@ impl Unit<'_> {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .optional()?;
-        let Some((function, status)) = known.filter(|_| new > 0) else { return Ok(None) };
+        let Some((function, status)) = known.filter(|_| new > 0) else {
+            return Ok(None);
+        };
         if status == Life::Applied.name() {
             return Ok(None);
         }

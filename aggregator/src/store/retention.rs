@@ -13,10 +13,18 @@ impl Unit<'_> {
     pub fn retain(&self, closed: Day) -> Result<(), StoreError> {
         let details = closed.plus(-DETAIL_DAYS);
         let peaks = closed.plus(-PEAK_MEMORY_DAYS);
-        self.tx.execute("DELETE FROM days WHERE day < ?", [details.number()])?;
-        self.tx.execute("DELETE FROM environments WHERE last_ms < ?", [details.start().as_ms()])?;
-        self.tx.execute("DELETE FROM peaks WHERE day < ?", [peaks.number()])?;
-        self.tx.execute("DELETE FROM outcomes WHERE at_ms < ?", [peaks.start().as_ms()])?;
+        self.tx
+            .execute("DELETE FROM days WHERE day < ?", [details.number()])?;
+        self.tx.execute(
+            "DELETE FROM environments WHERE last_ms < ?",
+            [details.start().as_ms()],
+        )?;
+        self.tx
+            .execute("DELETE FROM peaks WHERE day < ?", [peaks.number()])?;
+        self.tx.execute(
+            "DELETE FROM outcomes WHERE at_ms < ?",
+            [peaks.start().as_ms()],
+        )?;
         self.tx.execute(
             "DELETE FROM recommendations
              WHERE day < ? AND status NOT IN ('open', 'approved', 'sent')",

@@ -110,7 +110,11 @@ impl Reader {
             [&review.function],
             |row| row.get(0),
         )?;
-        Ok(FunctionDetail { days: self.days(id)?, history: self.history(id)?, review })
+        Ok(FunctionDetail {
+            days: self.days(id)?,
+            history: self.history(id)?,
+            review,
+        })
     }
 
     fn days(&self, id: i64) -> Result<Vec<DayLine>, StoreError> {
@@ -152,8 +156,9 @@ impl Reader {
         condition: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<ReviewRow>, StoreError> {
-        let mut statement =
-            self.connection.prepare(&format!("SELECT * FROM review WHERE {condition}"))?;
+        let mut statement = self
+            .connection
+            .prepare(&format!("SELECT * FROM review WHERE {condition}"))?;
         let rows = statement.query_map(values, |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
     }

@@ -96,7 +96,9 @@ impl<'s> Unit<'s> {
 
     /// A value kept under `key`.
     pub fn state(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let mut statement = self.tx.prepare_cached("SELECT value FROM state WHERE key = ?")?;
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT value FROM state WHERE key = ?")?;
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
@@ -110,8 +112,9 @@ impl<'s> Unit<'s> {
 
     /// How far `source` has been read.
     pub fn checkpoint(&self, source: &str) -> Result<Option<String>, StoreError> {
-        let mut statement =
-            self.tx.prepare_cached("SELECT position FROM checkpoints WHERE source = ?")?;
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT position FROM checkpoints WHERE source = ?")?;
         Ok(statement.query_row([source], |row| row.get(0)).optional()?)
     }
 
@@ -156,7 +159,13 @@ impl<'s> Unit<'s> {
                 "INSERT INTO quarantine (at_ms, origin, reason, bytes, sample)
                  VALUES (?, ?, ?, ?, ?)",
             )?
-            .execute(params![now.as_ms(), origin, reason, int(bytes.len() as u64), sample])?;
+            .execute(params![
+                now.as_ms(),
+                origin,
+                reason,
+                int(bytes.len() as u64),
+                sample
+            ])?;
         let newest = self.tx.last_insert_rowid();
         self.tx
             .prepare_cached("DELETE FROM quarantine WHERE id <= ?")?

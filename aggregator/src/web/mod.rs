@@ -30,7 +30,12 @@ pub(crate) struct Port {
 /// can be given.
 pub fn router(writer: WriterHandle, token: Option<String>, embedded: bool) -> Router {
     let start = u64::try_from(crate::serve::now().as_ms()).unwrap_or(0) * 1000;
-    let port = Port { writer, token, embedded, sequence: Arc::new(AtomicU64::new(start)) };
+    let port = Port {
+        writer,
+        token,
+        embedded,
+        sequence: Arc::new(AtomicU64::new(start)),
+    };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/", post(put_records::without_token))
@@ -49,5 +54,7 @@ pub(crate) async fn serve(
     let stop = async move {
         let () = stopped.requested().await;
     };
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+    Ok(axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await?)
 }

@@ -44,12 +44,21 @@ struct KinesisError(StatusCode, &'static str, String);
 impl IntoResponse for KinesisError {
     fn into_response(self) -> Response {
         let body = json!({ "__type": self.1, "message": self.2 });
-        (self.0, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Json(body)).into_response()
+        (
+            self.0,
+            [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+            Json(body),
+        )
+            .into_response()
     }
 }
 
 fn invalid(message: impl Into<String>) -> KinesisError {
-    KinesisError(StatusCode::BAD_REQUEST, "InvalidArgumentException", message.into())
+    KinesisError(
+        StatusCode::BAD_REQUEST,
+        "InvalidArgumentException",
+        message.into(),
+    )
 }
 
 pub(super) async fn without_token(
@@ -57,7 +66,9 @@ pub(super) async fn without_token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    handle(&port, None, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+    handle(&port, None, &headers, &body)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 pub(super) async fn with_token(
@@ -66,7 +77,9 @@ pub(super) async fn with_token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    handle(&port, Some(&token), &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+    handle(&port, Some(&token), &headers, &body)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn handle(
@@ -77,39 +90,69 @@ async fn handle(
 ) -> Result<Response, KinesisError> {
     if port.token.as_deref() != token {
         let why = "the endpoint's path does not carry this server's token";
-        return Err(KinesisError(StatusCode::FORBIDDEN, "AccessDeniedException", why.into()));
+        return Err(KinesisError(
+            StatusCode::FORBIDDEN,
+            "AccessDeniedException",
+            why.into(),
+        ));
     }
-    let target = headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     if target != "Kinesis_20131202.PutRecords" {
         let why = format!("{target:?} is not served here: only Kinesis PutRecords is");
-        return Err(KinesisError(StatusCode::BAD_REQUEST, "UnknownOperationException", why));
+        return Err(KinesisError(
+            StatusCode::BAD_REQUEST,
+            "UnknownOperationException",
+            why,
+        ));
     }
     if !port.embedded {
         let why = "this server reads a Kinesis stream and takes no records itself";
-        return Err(KinesisError(StatusCode::BAD_REQUEST, "ResourceNotFoundException", why.into()));
+        return Err(KinesisError(
+            StatusCode::BAD_REQUEST,
+            "ResourceNotFoundException",
+            why.into(),
+        ));
     }
     let request: PutRecords = serde_json::from_slice(body).map_err(|e| invalid(e.to_string()))?;
     let payloads = payloads(&request)?;
     let count = payloads.len() as u64;
     store(port, &request, payloads).await.map_err(|e| {
-        KinesisError(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailureException", e.to_string())
+        KinesisError(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalFailureException",
+            e.to_string(),
+        )
     })?;
     let first = port.sequence.fetch_add(count, Ordering::Relaxed);
     let records: Vec<Value> = (first..first + count)
         .map(|n| json!({ "SequenceNumber": format!("{n:056}"), "ShardId": SHARD }))
         .collect();
     let body = json!({ "FailedRecordCount": 0, "Records": records, "EncryptionType": "NONE" });
-    Ok(([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Json(body)).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+        Json(body),
+    )
+        .into_response())
 }
 
 fn payloads(request: &PutRecords) -> Result<Vec<Vec<u8>>, KinesisError> {
     if request.records.is_empty() || request.records.len() > MAX_RECORDS {
-        return Err(invalid(format!("{} records, wanted 1 to 500", request.records.len())));
+        return Err(invalid(format!(
+            "{} records, wanted 1 to 500",
+            request.records.len()
+        )));
     }
     request
         .records
         .iter()
-        .map(|record| STANDARD.decode(&record.data).map_err(|e| invalid(format!("Data: {e}"))))
+        .map(|record| {
+            STANDARD
+                .decode(&record.data)
+                .map_err(|e| invalid(format!("Data: {e}")))
+        })
         .collect()
 }
 
@@ -118,11 +161,27 @@ async fn store(
     request: &PutRecords,
     payloads: Vec<Vec<u8>>,
 ) -> Result<(), crate::serve::WriterStopped> {
-    let arn_name = request.stream_arn.as_deref().and_then(|arn| arn.rsplit('/').next());
-    let stream = request.stream_name.as_deref().or(arn_name).unwrap_or_default();
-    let channel = if stream == DECISIONS { Channel::Decisions } else { Channel::Reports };
+    let arn_name = request
+        .stream_arn
+        .as_deref()
+        .and_then(|arn| arn.rsplit('/').next());
+    let stream = request
+        .stream_name
+        .as_deref()
+        .or(arn_name)
+        .unwrap_or_default();
+    let channel = if stream == DECISIONS {
+        Channel::Decisions
+    } else {
+        Channel::Reports
+    };
     let origin = format!("embedded:{stream}");
-    let delivery = Delivery { origin, channel, payloads, checkpoint: None };
+    let delivery = Delivery {
+        origin,
+        channel,
+        payloads,
+        checkpoint: None,
+    };
     port.writer.ingest(vec![delivery]).await?;
     Ok(())
 }

@@ -32,7 +32,11 @@ impl DayClock {
         newest_event: Option<Timestamp>,
         last_closed: Option<Day>,
     ) -> Self {
-        Self { mode, newest_event, last_closed }
+        Self {
+            mode,
+            newest_event,
+            last_closed,
+        }
     }
 
     /// Takes note of an event. Order does not matter: only the newest counts.
@@ -96,7 +100,11 @@ mod tests {
         assert_eq!(before, Some(Day::parse("2026-01-30").unwrap()));
         let after = clock.advance(at("2026-02-01T01:00:00Z"));
         assert_eq!(after, Some(Day::parse("2026-01-31").unwrap()));
-        assert_eq!(clock.advance(at("2026-02-01T01:00:01Z")), None, "a day closes once");
+        assert_eq!(
+            clock.advance(at("2026-02-01T01:00:01Z")),
+            None,
+            "a day closes once"
+        );
     }
 
     #[test]
@@ -116,7 +124,10 @@ mod tests {
         let mut clock = DayClock::new(ClockMode::Event, None, None);
         clock.observe(at("2026-02-01T00:00:01Z"));
         clock.observe(at("2026-01-15T00:00:01Z"));
-        assert_eq!(clock.end_of_input(), Some(Day::parse("2026-01-31").unwrap()));
+        assert_eq!(
+            clock.end_of_input(),
+            Some(Day::parse("2026-01-31").unwrap())
+        );
         assert_eq!(clock.end_of_input(), None);
     }
 }

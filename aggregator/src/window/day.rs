@@ -99,6 +99,9 @@ impl DayStats {
         if let Some(used) = sample.max_used_mb {
             self.use_memory(used, size, sample.status.is_failure());
             self.used.record(u64::from(used.0));
+        } else if sample.status == Status::OutOfMemory {
+            // The report of a reset environment may never come; all there was, was used.
+            self.use_memory(size, size, true);
         }
         self.billed_ms += sample.billed_ms.map_or(0, Millis::ceil_ms);
         if let Some(duration) = sample.duration_ms {
@@ -136,7 +139,11 @@ mod tests {
     use super::*;
 
     fn sample(used: u32, status: Status) -> Sample {
-        Sample { max_used_mb: Some(Megabytes(used)), status, ..Sample::default() }
+        Sample {
+            max_used_mb: Some(Megabytes(used)),
+            status,
+            ..Sample::default()
+        }
     }
 
     fn censored(used: u32, size: u32, status: Status) -> bool {
@@ -148,22 +155,56 @@ mod tests {
     #[test]
     fn p3_what_hides_the_demand() {
         assert!(censored(128, 128, Status::OutOfMemory));
-        assert!(censored(60, 128, Status::OutOfMemory), "an out-of-memory counts at any figure");
-        assert!(censored(253, 256, Status::Timeout), "thrashing ends as a timeout");
+        assert!(
+            censored(60, 128, Status::OutOfMemory),
+            "an out-of-memory counts at any figure"
+        );
+        assert!(
+            censored(253, 256, Status::Timeout),
+            "thrashing ends as a timeout"
+        );
         assert!(censored(129, 128, Status::Ok), "more used than there is");
-        assert!(!censored(128, 128, Status::Ok), "used = size alone is no proof");
+        assert!(
+            !censored(128, 128, Status::Ok),
+            "used = size alone is no proof"
+        );
         assert!(!censored(200, 256, Status::Timeout));
+    }
+
+    #[test]
+    fn p3_running_out_without_a_figure_used_all_there_was() {
+        let mut day = DayStats::default();
+        day.record(
+            Sample {
+                status: Status::OutOfMemory,
+                ..Sample::default()
+            },
+            Megabytes(256),
+        );
+        assert_eq!(
+            (day.peak_mb, day.censored, day.at_limit),
+            (Megabytes(256), true, 1)
+        );
     }
 
     #[test]
     fn w2_a_day_counts_what_it_says() {
         let mut day = DayStats::default();
-        for (used, status) in
-            [(90, Status::Ok), (91, Status::Error), (120, Status::Timeout), (127, Status::Ok)]
-        {
+        for (used, status) in [
+            (90, Status::Ok),
+            (91, Status::Error),
+            (120, Status::Timeout),
+            (127, Status::Ok),
+        ] {
             day.record(sample(used, status), Megabytes(128));
         }
-        let counts = (day.invocations, day.errors, day.timeouts, day.ooms, day.at_limit);
+        let counts = (
+            day.invocations,
+            day.errors,
+            day.timeouts,
+            day.ooms,
+            day.at_limit,
+        );
         // 127 of 128 is 99.2 %, 120 is 93.75 %: one at the limit.
         assert_eq!(counts, (4, 1, 1, 0, 1));
         assert_eq!(day.peak_mb, Megabytes(127));

@@ -19,7 +19,10 @@ pub struct DistributionError(String);
 
 impl Default for Distribution {
     fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "the bounds are constants that HdrHistogram takes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the bounds are constants that HdrHistogram takes"
+        )]
         Self(Histogram::new_with_bounds(1, HIGHEST, 2).expect("constant bounds"))
     }
 }
@@ -60,7 +63,10 @@ impl Distribution {
             .deserialize(&mut &*bytes)
             .map_err(|e| DistributionError(format!("{e:?}")))?;
         let mut whole = Self::default();
-        whole.0.add(&read).map_err(|e| DistributionError(format!("{e:?}")))?;
+        whole
+            .0
+            .add(&read)
+            .map_err(|e| DistributionError(format!("{e:?}")))?;
         Ok(whole)
     }
 }

@@ -20,8 +20,10 @@ impl SeqMarks {
             return false;
         }
         let joins_left = at > 0 && self.ranges[at - 1].1.checked_add(1) == Some(seq);
-        let joins_right =
-            self.ranges.get(at).is_some_and(|(start, _)| seq.checked_add(1) == Some(*start));
+        let joins_right = self
+            .ranges
+            .get(at)
+            .is_some_and(|(start, _)| seq.checked_add(1) == Some(*start));
         match (joins_left, joins_right) {
             (true, true) => {
                 self.ranges[at - 1].1 = self.ranges[at].1;
@@ -36,7 +38,11 @@ impl SeqMarks {
 
     /// Ranges as text, `0-7,9-9`: short, and readable in `sqlite3`.
     pub fn to_text(&self) -> String {
-        let ranges: Vec<String> = self.ranges.iter().map(|(a, b)| format!("{a}-{b}")).collect();
+        let ranges: Vec<String> = self
+            .ranges
+            .iter()
+            .map(|(a, b)| format!("{a}-{b}"))
+            .collect();
         ranges.join(",")
     }
 
@@ -47,7 +53,10 @@ impl SeqMarks {
             Some((a.parse().ok()?, b.parse().ok()?))
         };
         let parts = text.split(',').filter(|part| !part.is_empty());
-        parts.map(range).collect::<Option<_>>().map(|ranges| Self { ranges })
+        parts
+            .map(range)
+            .collect::<Option<_>>()
+            .map(|ranges| Self { ranges })
     }
 
     /// How many numbers below the highest marked one are missing.

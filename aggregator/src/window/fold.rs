@@ -28,7 +28,10 @@ pub fn oldest_event(record: &Reports) -> Timestamp {
 }
 
 fn row_times(record: &Reports) -> impl Iterator<Item = Timestamp> {
-    record.reports.iter().map(|row| record.t0.plus_ms(row.at_ms))
+    record
+        .reports
+        .iter()
+        .map(|row| record.t0.plus_ms(row.at_ms))
 }
 
 /// Merges a `reports` record into its environment and answers what it adds to which days; `None`
@@ -46,16 +49,26 @@ pub fn fold_reports(record: &Reports, environment: &mut EnvironmentState) -> Opt
     };
     for row in &record.reports {
         let at = record.t0.plus_ms(row.at_ms);
-        days.entry(key(at)).or_default().record(sample_of(row), record.memory_mb);
+        days.entry(key(at))
+            .or_default()
+            .record(sample_of(row), record.memory_mb);
     }
     if let Some(folded) = &record.folded {
-        add_folded(days.entry(key(record.t0)).or_default(), folded, record.memory_mb);
+        add_folded(
+            days.entry(key(record.t0)).or_default(),
+            folded,
+            record.memory_mb,
+        );
     }
     for (key, stats) in &mut days {
         stats.environments = u64::from(environment.days.insert(key.day));
     }
     note(record, environment);
-    Some(days.into_iter().map(|(key, stats)| DayDelta { key, stats }).collect())
+    Some(
+        days.into_iter()
+            .map(|(key, stats)| DayDelta { key, stats })
+            .collect(),
+    )
 }
 
 fn sample_of(row: &ReportRow) -> Sample {
@@ -88,7 +101,9 @@ fn note(record: &Reports, environment: &mut EnvironmentState) {
     environment.events_dropped += record.events_dropped;
     environment.arch = environment.arch.max(record.arch);
     environment.self_kib = environment.self_kib.max(record.self_kib.unwrap_or(0));
-    environment.cpu_ms = environment.cpu_ms.saturating_add(record.cpu_ms.unwrap_or(0));
+    environment.cpu_ms = environment
+        .cpu_ms
+        .saturating_add(record.cpu_ms.unwrap_or(0));
 }
 
 /// What one observation (a log line, a telemetry event) adds to its day. It has no key to be
@@ -172,9 +187,14 @@ mod tests {
     fn w1_the_day_of_a_report_is_the_utc_date_of_its_own_time() {
         let (days, environment) =
             merged(&[record(0, "2026-01-31T23:59:59.900Z", &[(0, 90), (200, 95)])]);
-        let peaks: Vec<_> =
-            days.iter().map(|(k, s)| (k.day.to_string(), s.peak_mb.0, s.environments)).collect();
-        assert_eq!(peaks, [("2026-01-31".into(), 90, 1), ("2026-02-01".into(), 95, 1)]);
+        let peaks: Vec<_> = days
+            .iter()
+            .map(|(k, s)| (k.day.to_string(), s.peak_mb.0, s.environments))
+            .collect();
+        assert_eq!(
+            peaks,
+            [("2026-01-31".into(), 90, 1), ("2026-02-01".into(), 95, 1)]
+        );
         assert_eq!(environment.days.len(), 2);
     }
 

@@ -9,7 +9,7 @@ mod environment;
 mod fold;
 
 pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
-pub use day::{DayKey, DayStats, DaySource};
+pub use day::{DayKey, DaySource, DayStats};
 pub use distribution::{Distribution, DistributionError};
 pub use environment::{EnvironmentState, SeqMarks};
 pub use fold::{DayDelta, fold_observation, fold_reports, newest_event, oldest_event};
