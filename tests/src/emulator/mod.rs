@@ -3,7 +3,8 @@
 //! It plays what is outside the sandbox: the Extensions API, the Telemetry API, the freeze between
 //! invocations, shutdown and reset. What an invocation used, how long it took and how it ended is
 //! the scenario's word, and so is its time: fourteen days pass without one second of waiting.
-//! (The crate `lambda-simulator` stamps its own clock, has fixed metrics and never redelivers.)
+//! (The crate `lambda-simulator` 0.2.0 stamps events with its own clock and always reports half of the
+//! memory size as used, so no scenario can say either.)
 //!
 //! Not played: throttling of the CPU by memory size, other extensions, managed instances'
 //! concurrency.
