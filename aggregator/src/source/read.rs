@@ -170,7 +170,10 @@ fn document<R: BufRead>(
             }
         };
         let more = String::from_utf8_lossy(&line.bytes);
-        progress = scan.feed(&more);
+        progress = match line.skipped {
+            0 => scan.feed(&more),
+            _ => Progress::Broken, // a part of it is not here
+        };
         if progress != Progress::Broken {
             text.push('\n');
             text.push_str(&more);
