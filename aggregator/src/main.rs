@@ -9,6 +9,9 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG")
         .unwrap_or_else(|_| EnvFilter::new("rightsizer=info,warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     cli::run(Cli::parse())
 }

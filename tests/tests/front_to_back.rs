@@ -112,7 +112,7 @@ impl Scene {
 
     /// Waits until the store's review satisfies `what`.
     async fn review(&self, what: &str, done: impl Fn(&[ReviewRow]) -> bool) -> Vec<ReviewRow> {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let rows = Reader::open(&self.store())
                 .and_then(|r| r.review())
@@ -132,7 +132,7 @@ impl Scene {
 
     /// Delivers what is on the decisions stream to the updater, until it has answered `count`.
     async fn deliver(&mut self, count: usize) {
-        let (mut records, until) = (0, Instant::now() + Duration::from_secs(60));
+        let (mut records, until) = (0, Instant::now() + Duration::from_mins(1));
         while records < count {
             let delivered = self.updater.deliver(&self.kinesis).await.unwrap();
             assert!(delivered.given_up.is_empty(), "{}", self.updater.log_text());

@@ -12,13 +12,11 @@ use rightsizer_records::{Day, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{ConfigArg, StoreArg};
+use super::{ConfigArg, HomeArg, StoreArg};
 use crate::pipeline::{Accept, Channel, Pipeline, Session};
 use crate::serve::now;
 use crate::settings::Settings;
-use crate::source::{
-    Counting, FunctionKey, Hints, Home, ImportReport, Item, ReadError, Refusal, read,
-};
+use crate::source::{Counting, FunctionKey, Hints, ImportReport, Item, ReadError, Refusal, read};
 use crate::store::{Store, StoreError};
 use crate::window::{ClockMode, DaySource};
 
@@ -37,12 +35,8 @@ pub(super) struct ImportArgs {
     /// The day of lines without a time, YYYY-MM-DD [default: the day the file was last changed]
     #[arg(long, value_parser = Day::parse)]
     date: Option<Day>,
-    /// Account of functions that are known by name only; with --region it makes ARNs of them
-    #[arg(long, requires = "region")]
-    account: Option<String>,
-    /// Region of functions that are known by name only
-    #[arg(long, requires = "account")]
-    region: Option<String>,
+    #[command(flatten)]
+    home: HomeArg,
     /// Print what was read as one JSON object
     #[arg(long)]
     json: bool,
@@ -134,11 +128,7 @@ fn import_file(
         file_name: path
             .file_name()
             .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        home: args
-            .account
-            .clone()
-            .zip(args.region.clone())
-            .map(|(account, region)| Home { account, region }),
+        home: args.home.home(),
     };
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();
@@ -202,13 +192,12 @@ fn take_all(
     summary.refused += refused_late;
     report.finish(name, summary);
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(FileError::Unreadable)?;
-    let hash: String = hashing
-        .hash
-        .finalize()
+    let digest = hashing.hash.finalize();
+    let hash = digest
         .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    let source = format!("import:{hash}");
+        .take(16)
+        .fold(0, |hash: u128, byte| hash << 8 | u128::from(*byte));
+    let source = format!("import:{hash:032x}");
     if let Some(known) = session.known_file(&source)? {
         return Err(FileError::Known(known));
     }

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::source::Home;
+
 /// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
 #[derive(Debug, Parser)]
 #[command(name = "rightsizer", version, propagate_version = true)]
@@ -49,6 +51,24 @@ struct ConfigArg {
     /// The settings file [default: rightsizer.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_CONFIG")]
     config: Option<PathBuf>,
+}
+
+/// Where functions are that are known by name only.
+#[derive(Debug, Args)]
+struct HomeArg {
+    /// Account of functions that are known by name only; with --region it makes ARNs of them
+    #[arg(long, requires = "region")]
+    account: Option<String>,
+    /// Region of functions that are known by name only
+    #[arg(long, requires = "account")]
+    region: Option<String>,
+}
+
+impl HomeArg {
+    fn home(&self) -> Option<Home> {
+        let (account, region) = (self.account.clone()?, self.region.clone()?);
+        Some(Home { account, region })
+    }
 }
 
 /// Runs a command. What went wrong is said on standard error: exit code 1, 2 for bad usage.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ConfigArg, StoreArg};
+use super::{ConfigArg, HomeArg, StoreArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
@@ -39,6 +39,8 @@ pub(super) struct ServeArgs {
     /// Take only functions of this account and region; may be given several times [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
     accept: Vec<AcceptRule>,
+    #[command(flatten)]
+    home: HomeArg,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -83,6 +85,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         },
         token: args.token,
         accept: Accept::new(args.accept),
+        home: args.home.home(),
         settings: Settings::load(args.config.config.as_deref())?,
     };
     tokio::runtime::Builder::new_multi_thread()

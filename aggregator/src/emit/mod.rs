@@ -45,12 +45,12 @@ pub async fn run(
                 writer.mark_sent(ids).await?;
                 warned = false;
             }
-            Ok(_) => {}
             Err(why) if !warned => {
                 warn!("recommendations wait: the decisions stream takes none ({why}); retrying");
                 warned = true;
             }
-            Err(_) => {}
+            // None taken, or said before: the pause below is all there is to do.
+            _ => {}
         }
         if count < waiting.len() {
             tokio::select! {

@@ -12,6 +12,7 @@ pub use session::{Refusal, Session};
 use rightsizer_records::{Day, Timestamp};
 
 use crate::settings::Settings;
+use crate::source::Home;
 use crate::store::{OutboxEntry, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
@@ -60,6 +61,7 @@ pub struct Pipeline {
     clock: DayClock,
     settings: Settings,
     accept: Accept,
+    home: Option<Home>,
 }
 
 impl Pipeline {
@@ -88,7 +90,14 @@ impl Pipeline {
             clock,
             settings,
             accept,
+            home: None,
         })
+    }
+
+    /// Makes ARNs of functions that payloads know by name only.
+    #[must_use]
+    pub fn at_home(self, home: Option<Home>) -> Self {
+        Self { home, ..self }
     }
 
     /// Merges deliveries, closes the days whose time has come, decides what that calls for, and
@@ -113,7 +122,7 @@ impl Pipeline {
 
     /// The input has ended: under the event clock every day before the newest event's own closes.
     pub fn finish(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.work(now, |session| session.end_of_input())
+        self.work(now, |session: &mut Session<'_>| session.end_of_input())
     }
 
     /// One unit of work of the caller's making: committed when `body` succeeds, else forgotten,
@@ -124,7 +133,14 @@ impl Pipeline {
         body: impl FnOnce(&mut Session<'_>) -> Result<(), E>,
     ) -> Result<Digest, E> {
         let unit = self.store.begin()?;
-        let mut session = Session::new(unit, self.clock, &self.settings, &self.accept, now);
+        let mut session = Session::new(
+            unit,
+            self.clock,
+            &self.settings,
+            &self.accept,
+            self.home.as_ref(),
+            now,
+        );
         body(&mut session)?;
         let (clock, digest) = session.commit()?;
         self.clock = clock;

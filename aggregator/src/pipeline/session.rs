@@ -6,7 +6,7 @@ use rightsizer_records::{Megabytes, Outcome, Record, Reports, Timestamp};
 
 use super::{Channel, Delivery, Digest, accept::Accept, payload, save_clock};
 use crate::settings::Settings;
-use crate::source::{Evidence, FunctionKey, Item, Observation};
+use crate::source::{Evidence, FunctionKey, Home, Item, Observation};
 use crate::store::{FunctionId, Identity, MergedDay, StoreError, Unit};
 use crate::window::{
     DayClock, DayDelta, DaySource, FUTURE_TOLERANCE_MS, WINDOW_DAYS, fold_observation,
@@ -25,6 +25,7 @@ pub struct Session<'p> {
     pub(super) settings: &'p Settings,
     pub(super) now: Timestamp,
     accept: &'p Accept,
+    home: Option<&'p Home>,
     /// Functions to decide at once (W4, W5, W9).
     touched: HashSet<FunctionId>,
     /// Highest raised peak by function, to hold open decreases against (W9).
@@ -38,6 +39,7 @@ impl<'p> Session<'p> {
         clock: DayClock,
         settings: &'p Settings,
         accept: &'p Accept,
+        home: Option<&'p Home>,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -46,6 +48,7 @@ impl<'p> Session<'p> {
             settings,
             now,
             accept,
+            home,
             touched: HashSet::new(),
             raised: HashMap::new(),
             digest: Digest::default(),
@@ -55,7 +58,7 @@ impl<'p> Session<'p> {
     /// Takes in one delivery; what cannot be used goes to the quarantine, and never stops the rest.
     pub fn deliver(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
         for bytes in &delivery.payloads {
-            for item in payload::items(bytes) {
+            for item in payload::items(bytes, self.home, self.now) {
                 match item {
                     Item::Ignored => {}
                     Item::Refused { reason, .. } => self.poison(delivery, &reason, bytes)?,

@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 pub fn recommendation_id(function: &str, day: Day, from: Megabytes, to: Megabytes) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{function}\n{day}\n{}\n{}", from.0, to.0));
-    hash.finalize()
+    let digest = hash.finalize();
+    let name = digest
         .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(0, |name: u64, byte| name << 8 | u64::from(*byte));
+    format!("{name:016x}")
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn sentence(reason: &Reason) -> String {
 /// The rule that set the number, and where evidence is short that too.
 pub fn why(reasons: &[Reason]) -> String {
     let shapes = |r: &&Reason| !matches!(r.code.as_str(), "little-evidence" | "window-not-full");
-    let decisive = reasons.iter().filter(shapes).next_back();
+    let decisive = reasons.iter().rfind(shapes);
     let short = reasons.iter().find(|r| !shapes(r));
     let parts: Vec<String> = decisive.into_iter().chain(short).map(brief).collect();
     parts.join("; ")

@@ -20,7 +20,7 @@ pub use writer::{WriterHandle, WriterStopped};
 use crate::emit;
 use crate::pipeline::{Accept, Channel, Pipeline};
 use crate::settings::Settings;
-use crate::source::kinesis;
+use crate::source::{Home, kinesis};
 use crate::store::Store;
 use crate::web;
 use crate::window::ClockMode;
@@ -49,6 +49,8 @@ pub struct ServeOptions {
     pub token: Option<String>,
     /// Whose functions are taken.
     pub accept: Accept,
+    /// Where functions are that payloads know by name only.
+    pub home: Option<Home>,
     /// All the rest.
     pub settings: Settings,
 }
@@ -74,7 +76,8 @@ pub async fn run(
     let address = listener.local_addr().context("the listening address")?;
     let holder = format!("rightsizer serve on {address}");
     let store = Store::open(&options.store, &holder)?;
-    let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?;
+    let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?
+        .at_home(options.home);
     let (writer, thread) = writer::spawn(pipeline, options.clock)?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -84,13 +87,12 @@ pub async fn run(
     tasks.spawn(web::serve(listener, router, stopped.clone()));
     tasks.spawn(writer::tick_every_second(writer.clone(), stopped.clone()));
     if let RecordSource::Kinesis(stream) = options.source {
-        let reader = kinesis::StreamReader::new(kinesis_client().await, stream, Channel::Reports);
+        let reader = kinesis::StreamReader::new(kinesis_client().await, &stream, Channel::Reports);
         tasks.spawn(reader.run(writer.clone(), stopped.clone()));
     }
     if let Some(stream) = options.emit {
         let client = kinesis_client().await;
-        let outcomes =
-            kinesis::StreamReader::new(client.clone(), stream.clone(), Channel::Decisions);
+        let outcomes = kinesis::StreamReader::new(client.clone(), &stream, Channel::Decisions);
         tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
         tasks.spawn(emit::run(client, stream, writer.clone(), stopped.clone()));
     }

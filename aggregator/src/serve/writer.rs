@@ -97,13 +97,13 @@ pub(super) fn spawn(
     let thread = std::thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || {
-            Writer {
+            let writer = Writer {
                 pipeline,
                 clock,
                 inbox,
                 decided,
-            }
-            .run()
+            };
+            writer.run();
         })
         .context("cannot start the store's writer thread")?;
     Ok((handle, thread))

@@ -69,11 +69,11 @@ pub struct StreamReader {
 
 impl StreamReader {
     /// A reader of `stream`, which these writers may write to.
-    pub fn new(client: Client, stream: String, channel: Channel) -> Self {
+    pub fn new(client: Client, stream: &str, channel: Channel) -> Self {
         let source = format!("kinesis:{stream}/");
         Self {
             client,
-            stream: StreamName::parse(&stream),
+            stream: StreamName::parse(stream),
             channel,
             source,
         }
@@ -179,7 +179,10 @@ impl StreamReader {
         let mut iterator: Option<String> = None;
         let mut pause = Pause::default();
         loop {
-            let wait = match self.read_once(&shard, &position, iterator.take()).await {
+            let wait = match self
+                .read_once(&shard, position.as_deref(), iterator.take())
+                .await
+            {
                 Ok(read) => {
                     pause = Pause::default();
                     let behind = read.millis_behind_latest().unwrap_or(0) > 0;
@@ -217,7 +220,7 @@ impl StreamReader {
     async fn read_once(
         &self,
         shard: &str,
-        position: &Option<String>,
+        position: Option<&str>,
         iterator: Option<String>,
     ) -> anyhow::Result<GetRecordsOutput> {
         let iterator = match iterator {
@@ -233,7 +236,7 @@ impl StreamReader {
             .map_err(|e| anyhow::anyhow!(words(&e)))
     }
 
-    async fn iterator(&self, shard: &str, position: &Option<String>) -> anyhow::Result<String> {
+    async fn iterator(&self, shard: &str, position: Option<&str>) -> anyhow::Result<String> {
         let kind = match position {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
             None => ShardIteratorType::TrimHorizon,
@@ -244,7 +247,7 @@ impl StreamReader {
             .set_stream_arn(self.stream.arn())
             .shard_id(shard)
             .shard_iterator_type(kind)
-            .set_starting_sequence_number(position.clone())
+            .set_starting_sequence_number(position.map(str::to_owned))
             .send()
             .await
             .map_err(|e| anyhow::anyhow!(words(&e)))?

@@ -72,13 +72,14 @@ impl Unit<'_> {
     ) -> Result<MergedDay, StoreError> {
         let slot = match self.peaks.entry((function, day)) {
             Entry::Occupied(slot) => Some(slot.into_mut()),
-            Entry::Vacant(slot) => match select_peak(&self.tx, function, day)? {
-                Some(stored) => Some(slot.insert(stored)),
-                None => {
+            Entry::Vacant(slot) => {
+                if let Some(stored) = select_peak(&self.tx, function, day)? {
+                    Some(slot.insert(stored))
+                } else {
                     slot.insert(peak);
                     None
                 }
-            },
+            }
         };
         let (before, after) = match slot {
             None => (Megabytes(0), peak),

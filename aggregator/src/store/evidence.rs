@@ -44,8 +44,45 @@ struct Head {
 #[derive(Clone, Copy)]
 struct Peak {
     day: Day,
-    peak_mb: Megabytes,
+    height: Megabytes,
     censored_mb: Megabytes,
+}
+
+/// The days a decision rests on: the window's closed days with a memory figure; where there is none
+/// yet, the open ones (W4).
+struct Span {
+    from: Day,
+    to: Day,
+    decided: Vec<Peak>,
+    /// Highest peak of the window and the open days.
+    peak_mb: Megabytes,
+    /// Calendar days that the usage spreads over, idle ones included, since the function is known.
+    calendar_days: u32,
+}
+
+impl Span {
+    fn new(peaks: &[Peak], last_closed: Day, first_report: Day) -> Option<Self> {
+        let from = last_closed.plus(1 - WINDOW_DAYS);
+        let seen = peaks
+            .iter()
+            .filter(|p| p.height > Megabytes(0) && p.day >= from);
+        let (closed, open): (Vec<Peak>, Vec<Peak>) = seen.partition(|p| p.day <= last_closed);
+        let peak_mb = closed.iter().chain(&open).map(|p| p.height).max()?;
+        let (from, to, decided, used_from) = if closed.is_empty() {
+            let (oldest, newest) = (open.first()?.day, open.last()?.day);
+            (oldest, newest, open, oldest)
+        } else {
+            (from, last_closed, closed, from.max(first_report))
+        };
+        let calendar_days = u32::try_from(to.number() - used_from.number() + 1).unwrap_or(1);
+        Some(Self {
+            from,
+            to,
+            decided,
+            peak_mb,
+            calendar_days,
+        })
+    }
 }
 
 /// What the details of some days add up to.
@@ -69,70 +106,40 @@ impl Unit<'_> {
         let head = self.head(id)?;
         let present = clock.present(now);
         let to = clock.last_closed().unwrap_or_else(|| present.day());
-        let from = to.plus(1 - WINDOW_DAYS);
         let peaks = self.peaks_since(id, to.plus(-PEAK_MEMORY_DAYS))?;
-        let with_figure = |p: &&Peak| p.peak_mb > Megabytes(0);
-        let open: Vec<Peak> = peaks
-            .iter()
-            .filter(with_figure)
-            .filter(|p| p.day > to)
-            .copied()
-            .collect();
-        let closed: Vec<Peak> = peaks
-            .iter()
-            .filter(with_figure)
-            .filter(|p| (from..=to).contains(&p.day))
-            .copied()
-            .collect();
-        let decided = if closed.is_empty() { &open } else { &closed };
-        let (Some(oldest), Some(newest)) = (decided.first(), decided.last()) else {
+        let Some(span) = Span::new(&peaks, to, head.first.day()) else {
             return Ok(None);
         };
-        let totals = self.totals(id, decided, head.current_mb)?;
-        let floor_from = from.min(to.plus(1 - settings.floor_days));
+        let totals = self.totals(id, &span.decided, head.current_mb)?;
+        let floor_from = to.plus(1 - settings.floor_days.max(WINDOW_DAYS));
         let floor_peak = peaks
             .iter()
             .filter(|p| p.day >= floor_from)
-            .max_by_key(|p| p.peak_mb);
-        let censored = peaks
-            .iter()
-            .filter(|p| p.censored_mb > Megabytes(0))
-            .max_by_key(|p| p.censored_mb);
-        let peak_mb = closed
-            .iter()
-            .chain(&open)
-            .map(|p| p.peak_mb)
-            .max()
-            .unwrap_or_default();
-        // Usage is spread over the calendar, idle days included, since the function is known.
-        let usage_from = if closed.is_empty() {
-            oldest.day
-        } else {
-            from.max(head.first.day())
-        };
-        let usage_to = if closed.is_empty() { newest.day } else { to };
-        let window = EvidenceWindow {
-            from: if closed.is_empty() { oldest.day } else { from },
-            to: usage_to,
-            days: u32::try_from(decided.len()).unwrap_or(u32::MAX),
-            invocations: totals.invocations,
+            .max_by_key(|p| p.height);
+        let hidden = peaks.iter().filter(|p| p.censored_mb > Megabytes(0));
+        let censored = hidden.max_by_key(|p| p.censored_mb);
+        let evidence = FunctionEvidence {
+            current_mb: head.current_mb,
+            pending_mb: self.pending_increase(id, head.current_mb)?,
+            window: EvidenceWindow {
+                from: span.from,
+                to: span.to,
+                days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
+                invocations: totals.invocations,
+            },
+            daily_peaks: span.decided.iter().map(|p| p.height).collect(),
+            floor_peak: floor_peak.map(|p| (p.day, p.height)),
+            censored: censored.map(|p| (p.day, p.censored_mb)),
+            first_report: head.first,
+            present,
         };
         Ok(Some(Assessment {
-            evidence: FunctionEvidence {
-                current_mb: head.current_mb,
-                pending_mb: self.pending_increase(id, head.current_mb)?,
-                window,
-                daily_peaks: decided.iter().map(|p| p.peak_mb).collect(),
-                floor_peak: floor_peak.map(|p| (p.day, p.peak_mb)),
-                censored: censored.map(|p| (p.day, p.censored_mb)),
-                first_report: head.first,
-                present,
-            },
-            peak_mb,
+            evidence,
+            peak_mb: span.peak_mb,
             usage: Usage {
                 billed_ms: totals.billed_ms,
                 invocations: totals.invocations,
-                days: u32::try_from(usage_to.number() - usage_from.number() + 1).unwrap_or(1),
+                days: span.calendar_days,
             },
             p99: totals.durations.quantile(0.99).map(Millis::from_ms),
             function: head.function,
@@ -184,7 +191,7 @@ impl Unit<'_> {
         let rows = statement.query_map(params![id, day.number()], |row| {
             Ok(Peak {
                 day: Day::from_number(row.get(0)?),
-                peak_mb: megabytes(row.get(1)?),
+                height: megabytes(row.get(1)?),
                 censored_mb: megabytes(row.get(2)?),
             })
         })?;

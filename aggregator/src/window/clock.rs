@@ -64,9 +64,7 @@ impl DayClock {
 
     /// Closes every day whose time has come; answers the last one closed by this call.
     pub fn advance(&mut self, now: Timestamp) -> Option<Day> {
-        if self.newest_event.is_none() {
-            return None;
-        }
+        self.newest_event?;
         self.close_through(self.present(now).plus_ms(-CLOSE_DELAY_MS).day().plus(-1))
     }
 

@@ -1,5 +1,5 @@
 //! A mergeable distribution of whole numbers (durations in ms, memory in MB), two significant
-//! digits: any quantile is at most 1 % off. Backed by HdrHistogram with fixed bounds, so that the
+//! digits: any quantile is at most 1 % off. Backed by an HDR histogram with fixed bounds, so that the
 //! same samples give the same bytes in whatever order they came (W7).
 
 use hdrhistogram::Histogram;
@@ -21,7 +21,7 @@ impl Default for Distribution {
     fn default() -> Self {
         #[expect(
             clippy::expect_used,
-            reason = "the bounds are constants that HdrHistogram takes"
+            reason = "the bounds are constants that the histogram takes"
         )]
         Self(Histogram::new_with_bounds(1, HIGHEST, 2).expect("constant bounds"))
     }
