@@ -78,7 +78,10 @@ fn reasons(input: &[u8]) -> Vec<(u64, String)> {
 fn observations(input: &[u8], hints: &Hints) -> Vec<Observation> {
     let items = items_with(input, hints).0.into_iter();
     let observed = items.filter_map(|item| match item {
-        Item::Evidence(Evidence::Observation(o)) => Some(o),
+        Item::Evidence {
+            evidence: Evidence::Observation(o),
+            ..
+        } => Some(o),
         _ => None,
     });
     observed.collect()
@@ -122,10 +125,14 @@ fn told(input: &[u8], hints: &Hints) -> String {
         let line = match item {
             Item::Ignored => ".".to_owned(),
             Item::Refused { line, reason, .. } => format!("line {line} refused: {reason}"),
-            Item::Evidence(Evidence::Observation(o)) => shown(o),
-            Item::Evidence(Evidence::Record(record)) => {
-                String::from_utf8(rightsizer_records::encode(record)).unwrap()
-            }
+            Item::Evidence {
+                evidence: Evidence::Observation(o),
+                ..
+            } => shown(o),
+            Item::Evidence {
+                evidence: Evidence::Record(record),
+                ..
+            } => String::from_utf8(rightsizer_records::encode(record)).unwrap(),
         };
         writeln!(text, "{line}").unwrap();
     }
@@ -192,7 +199,7 @@ fn a_subscription_payload_is_read_packed_in_any_way() {
     let plain = fixture("subscription.json");
     let first = plain.split(|b| *b == b'\n').next().unwrap();
     let want = items(first);
-    assert!(want.iter().any(|i| matches!(i, Item::Evidence(_))));
+    assert!(want.iter().any(|i| matches!(i, Item::Evidence { .. })));
     let packed = STANDARD.encode(gzip(first));
     for form in [
         packed.clone(),

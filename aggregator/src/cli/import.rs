@@ -16,7 +16,7 @@ use super::{ConfigArg, HomeArg, StoreArg};
 use crate::pipeline::{Accept, Channel, Pipeline, Session};
 use crate::serve::now;
 use crate::settings::Settings;
-use crate::source::{Counting, FunctionKey, Hints, ImportReport, Item, ReadError, Refusal, read};
+use crate::source::{Counting, FunctionKey, Hints, ImportReport, Item, ReadError, read};
 use crate::store::{Store, StoreError};
 use crate::window::{ClockMode, DaySource};
 
@@ -168,19 +168,22 @@ fn take_all(
     };
     let mut refused_late = 0;
     let mut sink = |item: Item| -> Result<(), StoreError> {
-        report.note(name, &item);
-        let Item::Evidence(evidence) = item else {
-            return Ok(());
+        let item = match item {
+            Item::Evidence { line, evidence } => {
+                let Err(why) = session.take(evidence, DaySource::Import, Channel::Decisions)?
+                else {
+                    return Ok(());
+                };
+                refused_late += 1;
+                Item::Refused {
+                    line,
+                    reason: why.0,
+                    sample: String::new(),
+                }
+            }
+            other => other,
         };
-        if let Err(why) = session.take(evidence, DaySource::Import, Channel::Decisions)? {
-            refused_late += 1;
-            report.refused.push(Refusal {
-                file: name.to_owned(),
-                line: 0,
-                reason: why.0,
-                sample: String::new(),
-            });
-        }
+        report.note(name, &item);
         Ok(())
     };
     let mut summary =

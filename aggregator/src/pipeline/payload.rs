@@ -14,7 +14,10 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// subscription payload, which name their function; anything else is refused.
 pub(super) fn items(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<Item> {
     let error = match decode(bytes) {
-        Ok(record) => return vec![Item::Evidence(Evidence::Record(Box::new(record)))],
+        Ok(record) => {
+            let evidence = Evidence::Record(Box::new(record));
+            return vec![Item::Evidence { line: 1, evidence }];
+        }
         Err(error) => error,
     };
     let other_form = matches!(error, DecodeError::NotARecord(_))
@@ -54,9 +57,10 @@ fn read_other(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<Item> {
 
 fn named(item: Item) -> Item {
     match &item {
-        Item::Evidence(Evidence::Observation(seen))
-            if seen.function == FunctionKey::of_file(NOBODY) =>
-        {
+        Item::Evidence {
+            evidence: Evidence::Observation(seen),
+            ..
+        } if seen.function == FunctionKey::of_file(NOBODY) => {
             refused("it names no function".to_owned())
         }
         _ => item,
@@ -94,7 +98,10 @@ mod tests {
 
     fn function(item: &Item) -> String {
         match item {
-            Item::Evidence(Evidence::Observation(seen)) => seen.function.to_string(),
+            Item::Evidence {
+                evidence: Evidence::Observation(seen),
+                ..
+            } => seen.function.to_string(),
             other => panic!("{other:?}"),
         }
     }

@@ -62,7 +62,7 @@ impl<'p> Session<'p> {
                 match item {
                     Item::Ignored => {}
                     Item::Refused { reason, .. } => self.poison(delivery, &reason, bytes)?,
-                    Item::Evidence(evidence) => {
+                    Item::Evidence { evidence, .. } => {
                         let source = DaySource::Subscription;
                         if let Err(refusal) = self.take(evidence, source, delivery.channel)? {
                             self.poison(delivery, &refusal.0, bytes)?;

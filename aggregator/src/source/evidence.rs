@@ -194,7 +194,12 @@ pub enum Evidence {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// It is evidence.
-    Evidence(Evidence),
+    Evidence {
+        /// Line of the input it begins on, from 1.
+        line: u64,
+        /// What it says.
+        evidence: Evidence,
+    },
     /// It is none and need not be: `START` lines, an application's own log lines, other events.
     Ignored,
     /// It should have been evidence, but cannot be used.

@@ -153,7 +153,7 @@ impl Row {
             return message::read(message, spot, out);
         }
         match self.invocation() {
-            Ok(invocation) => out.invocation(&origin, at, invocation),
+            Ok(invocation) => out.invocation(spot, invocation),
             Err(why) => out.refuse(line, why, text),
         }
     }

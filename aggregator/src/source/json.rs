@@ -213,7 +213,7 @@ fn array(text: &str, places: &Places, depth: u8, out: &mut Output) -> Result<(),
 fn record(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::Records);
     match rightsizer_records::decode(text.as_bytes()) {
-        Ok(record) => out.record(record),
+        Ok(record) => out.record(line, record),
         Err(why) => out.refuse(line, why.to_string(), text),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
 pub(super) fn reports(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopped> {
     for line in report_line::split_glued(text) {
         match report_line::parse(line) {
-            Ok(invocation) => out.invocation(spot.origin, spot.at, invocation)?,
+            Ok(invocation) => out.invocation(spot, invocation)?,
             Err(why) => out.refuse(spot.line, why.to_string(), line)?,
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rightsizer_records::{Record, Timestamp};
+use rightsizer_records::Record;
 use serde::Serialize;
 
 use super::evidence::{Evidence, FunctionKey, Item, Observation};
 use super::figures::Invocation;
-use super::hints::{Hints, Origin};
+use super::hints::Hints;
+use super::message::Spot;
 
 /// As much of a refused entry as is shown.
 const SAMPLE_CHARS: usize = 200;
@@ -76,17 +77,17 @@ impl<'a> Output<'a> {
         self.tally.formats.insert(format);
     }
 
-    /// One invocation of `origin`; without a time it is put on the day of undated lines.
+    /// One invocation; without a time it is put on the day of undated lines.
     pub(super) fn invocation(
         &mut self,
-        origin: &Origin,
-        at: Option<Timestamp>,
+        spot: Spot<'_>,
         invocation: Invocation,
     ) -> Result<(), Stopped> {
+        let Spot { line, origin, at } = spot;
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());
         self.tally.local += u64::from(matches!(origin.function, FunctionKey::Local(_)));
-        (self.sink)(Item::Evidence(Evidence::Observation(Observation {
+        let evidence = Evidence::Observation(Observation {
             function: origin.function.clone(),
             version: origin.version.clone(),
             at: at.unwrap_or_else(|| self.hints.undated()),
@@ -99,12 +100,14 @@ impl<'a> Output<'a> {
             environment: origin.environment,
             arch: None,
             request_id: invocation.request_id,
-        })))
+        });
+        (self.sink)(Item::Evidence { line, evidence })
     }
 
-    pub(super) fn record(&mut self, record: Record) -> Result<(), Stopped> {
+    pub(super) fn record(&mut self, line: u64, record: Record) -> Result<(), Stopped> {
         self.tally.accepted += 1;
-        (self.sink)(Item::Evidence(Evidence::Record(Box::new(record))))
+        let evidence = Evidence::Record(Box::new(record));
+        (self.sink)(Item::Evidence { line, evidence })
     }
 
     pub(super) fn ignore(&mut self) -> Result<(), Stopped> {

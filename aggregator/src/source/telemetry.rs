@@ -88,7 +88,10 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
         return out.ignore();
     }
     match report(&event) {
-        Ok(Some((at, invocation))) => out.invocation(spot.origin, at.or(spot.at), invocation),
+        Ok(Some((at, invocation))) => {
+            let at = at.or(spot.at);
+            out.invocation(Spot { at, ..spot }, invocation)
+        }
         Ok(None) => {
             out.tally.no_memory += 1;
             out.ignore()

@@ -1,0 +1,299 @@
+//! The binary as a person meets it: what it says, where, and its exit code.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const GOOD: &str = "REPORT RequestId: 0b1e\tDuration: 12.00 ms\tBilled Duration: 12 ms\t\
+                    Memory Size: 512 MB\tMax Memory Used: 90 MB\n";
+const BEFORE: &str = "REPORT RequestId: 0b1d\tDuration: 11.00 ms\tBilled Duration: 11 ms\t\
+                      Memory Size: 512 MB\tMax Memory Used: 91 MB\n";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        std::fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// Runs a command on this folder's store.
+    fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with_input(arguments, b"")
+    }
+
+    fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Said {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
+            .args(arguments)
+            .env("RIGHTSIZER_STORE", self.path("store.db"))
+            .current_dir(self.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Said(child.wait_with_output().unwrap())
+    }
+
+    fn import(&self, file: &Path) -> Said {
+        self.run(&["import", "--json", file.to_str().unwrap()])
+    }
+}
+
+struct Said(Output);
+
+impl Said {
+    fn code(&self) -> i32 {
+        self.0.status.code().unwrap()
+    }
+
+    fn out(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
+    fn err(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.0.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.out()))
+    }
+}
+
+/// Each bad line stands between two good ones: the good ones are kept, the bad one is refused with
+/// its line and what is wrong with it.
+#[test]
+fn a_bad_line_is_refused_with_its_reason_and_the_lines_around_it_are_kept() {
+    let record = include_str!("../../records/fixtures/reports-minimal.json");
+    let future = record.replace("2026-02-01", "2190-01-01");
+    let huge = "A".repeat(10 << 20);
+    let cases = [
+        (
+            "truncated JSON",
+            r#"{"v":1,"kind":"reports","function":"arn:aws"#,
+            "cut off",
+        ),
+        ("a wrong unit", &GOOD.replace("90 MB", "90 GB"), "GB"),
+        ("a negative number", &GOOD.replace("90 MB", "-90 MB"), "-90"),
+        (
+            "an absurd number",
+            &GOOD.replace("90 MB", "90000000 MB"),
+            "90000000",
+        ),
+        (
+            "an unknown version",
+            r#"{"v":7,"kind":"reports"}"#,
+            "version 7",
+        ),
+        ("a 10 MB line", &huge, "bytes"),
+        ("a time in the future", future.trim_end(), "future"),
+    ];
+    for (what, bad, reason) in cases {
+        let folder = Folder::new();
+        let text = format!("{BEFORE}{}\n{GOOD}", bad.trim_end());
+        let said = folder.import(&folder.file("lines.txt", text));
+        assert_eq!(said.code(), 0, "{what}: {}", said.err());
+        let json = said.json();
+        assert_eq!(
+            (&json["read"], &json["accepted"]),
+            (&3.into(), &2.into()),
+            "{what}: {json:#}"
+        );
+        let refused = &json["refused"][0];
+        assert_eq!(refused["line"], 2, "{what}: {json:#}");
+        let said = refused["reason"].as_str().unwrap();
+        assert!(
+            said.contains(reason),
+            "{what}: {said:?} does not say {reason:?}"
+        );
+    }
+}
+
+#[test]
+fn binary_garbage_between_good_lines_is_refused() {
+    let folder = Folder::new();
+    let mut bytes = BEFORE.as_bytes().to_vec();
+    bytes.extend([0xff, 0xfe, 0x00, 0x9c, 0x1b, b'[', b'2', b'J', b'\n']);
+    bytes.extend(GOOD.as_bytes());
+    let file = folder.file("lines.bin", bytes);
+    assert_eq!(folder.import(&file).json()["accepted"], 2);
+    let other = Folder::new();
+    let said = other.run(&["import", file.to_str().unwrap()]);
+    assert!(
+        !said.out().contains('\u{1b}'),
+        "nothing of it controls the terminal"
+    );
+}
+
+#[test]
+fn a_file_that_does_not_exist_is_said_and_the_others_are_taken_in() {
+    let folder = Folder::new();
+    let good = folder.file("good.txt", GOOD);
+    let said = folder.run(&["import", "nowhere.txt", good.to_str().unwrap()]);
+    assert_eq!(said.code(), 1);
+    assert!(
+        said.err().contains("nowhere.txt: No such file"),
+        "{}",
+        said.err()
+    );
+    assert!(said.out().contains("1 accepted"), "{}", said.out());
+    let list = folder.run(&["list", "--json"]).json();
+    assert_eq!(list[0]["function"], "local:good.txt");
+}
+
+#[test]
+fn nothing_readable_is_a_failure() {
+    let folder = Folder::new();
+    let said = folder.import(&folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));
+    assert_eq!((said.code(), &said.json()["accepted"]), (1, &0.into()));
+}
+
+#[test]
+fn w7_a_file_already_imported_is_refused_by_its_content() {
+    let folder = Folder::new();
+    assert_eq!(folder.import(&folder.file("a.txt", GOOD)).code(), 0);
+    let again = folder.import(&folder.file("copy-of-a.txt", GOOD));
+    assert_eq!(again.code(), 1);
+    assert!(
+        again.err().contains("imported before, as "),
+        "{}",
+        again.err()
+    );
+    let show = folder.run(&["show", "a.txt", "--json"]).json();
+    assert_eq!(show["seen"], 1);
+    assert_eq!(
+        folder
+            .run_with_input(&["import", "-"], GOOD.as_bytes())
+            .code(),
+        1
+    );
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_left_alone() {
+    let folder = Folder::new();
+    let good = folder.file("good.txt", GOOD);
+    folder.file("store.db", "my diary");
+    let arguments = [
+        vec!["import", good.to_str().unwrap()],
+        vec!["list"],
+        vec!["show", "f"],
+    ];
+    for arguments in arguments {
+        let said = folder.run(&arguments);
+        assert_eq!(said.code(), 1, "{arguments:?}");
+        assert!(
+            said.err().contains("store.db is not a Rightsizer store"),
+            "{}",
+            said.err()
+        );
+    }
+    assert_eq!(std::fs::read(folder.path("store.db")).unwrap(), b"my diary");
+}
+
+#[test]
+fn no_store_and_no_such_function_say_what_to_do() {
+    let folder = Folder::new();
+    let list = folder.run(&["list"]);
+    assert_eq!(list.code(), 1);
+    assert!(list.err().contains("there is no store") && list.err().contains("rightsizer import"));
+    folder.import(&folder.file("a.txt", GOOD));
+    let show = folder.run(&["show", "payroll"]);
+    assert_eq!(show.code(), 1);
+    assert!(
+        show.err().contains("no function \"payroll\""),
+        "{}",
+        show.err()
+    );
+}
+
+#[test]
+fn bad_usage_is_exit_code_2() {
+    let folder = Folder::new();
+    for arguments in [
+        vec!["import"],
+        vec!["frobnicate"],
+        vec!["import", "--date", "tomorrow", "x"],
+        vec!["serve", "--source", "kafka:reports"],
+        vec!["serve", "--accept", "everything"],
+        vec!["serve", "--listen", "0.0.0.0:0"],
+        vec!["list", "--json", "--csv"],
+    ] {
+        let said = folder.run(&arguments);
+        assert_eq!(said.code(), 2, "{arguments:?}: {}", said.err());
+        assert!(!said.err().is_empty(), "{arguments:?}");
+    }
+}
+
+/// 90 and 91 of 512 on one day: P1 mean 91 + 100 = 191; floor ceil(1.10 × 91) = 101.
+#[test]
+fn list_json_has_the_names_that_scripts_read() {
+    let folder = Folder::new();
+    folder.import(&folder.file("fn.txt", format!("{BEFORE}{GOOD}")));
+    let list = folder.run(&["list", "--json"]).json();
+    let row = &list[0];
+    for (name, want) in [
+        ("function", Value::from("local:fn.txt")),
+        ("current_mb", 512.into()),
+        ("peak_mb", 91.into()),
+        ("policy_mb", 191.into()),
+        ("target_mb", 191.into()),
+        ("to_mb", 191.into()),
+        ("status", "open".into()),
+        ("confidence", "low".into()),
+        ("invocations", 2.into()),
+    ] {
+        assert_eq!(row[name], want, "{name} in {row:#}");
+    }
+    assert_eq!(row["reasons"][0]["code"], "average-plus-buffer");
+    assert!(row["monthly_usd_before"].is_number() && row["monthly_usd_after"].is_number());
+    let csv = folder.run(&["list", "--csv"]).out();
+    assert!(
+        csv.starts_with("function,current_mb,peak_mb,policy_mb"),
+        "{csv}"
+    );
+    assert!(
+        folder
+            .run(&["list", "--markdown"])
+            .out()
+            .starts_with("| FUNCTION")
+    );
+}
+
+#[test]
+fn a_gzip_file_is_read_as_what_it_holds() {
+    let folder = Folder::new();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(GOOD.as_bytes()).unwrap();
+    let said = folder.import(&folder.file("lines.gz", gzip.finish().unwrap()));
+    assert_eq!(said.json()["accepted"], 1);
+}
+
+#[test]
+fn settings_change_the_decision_and_a_misspelt_one_is_refused() {
+    let folder = Folder::new();
+    folder.file("rightsizer.toml", "[policy]\nbuffer_mb = 50\n");
+    folder.import(&folder.file("fn.txt", GOOD));
+    let list = folder.run(&["list", "--json"]).json();
+    assert_eq!(list[0]["policy_mb"], 140); // 90 + 50
+    folder.file("rightsizer.toml", "[policy]\nbufer_mb = 50\n");
+    let said = folder.import(&folder.file("other.txt", BEFORE));
+    assert_eq!(said.code(), 1);
+    assert!(said.err().contains("rightsizer.toml") && said.err().contains("bufer_mb"));
+}
