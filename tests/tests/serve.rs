@@ -1,0 +1,207 @@
+//! `rightsizer serve` as a process: its embedded stream spoken to by the AWS SDK, its store under
+//! kill -9, its refusals.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+use std::path::{Path, PathBuf};
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use rightsizer::store::{Reader, ReviewRow};
+use rightsizer_records::{
+    EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Timestamp, encode,
+};
+use rightsizer_tests::aggregator::{Aggregator, rightsizer};
+use tempfile::TempDir;
+
+fn store(folder: &TempDir) -> PathBuf {
+    folder.path().join("rightsizer.db")
+}
+
+async fn serve(folder: &TempDir, more: &[&str]) -> Aggregator {
+    let log = folder.path().join("serve.log");
+    let arguments = [&["--clock", "event"], more].concat();
+    Aggregator::start(&store(folder), &arguments, &[], Some(&log))
+        .await
+        .unwrap()
+}
+
+fn client(endpoint: &str) -> Client {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("testing", "testing", None, None, "test"))
+        .http_client(http)
+        .endpoint_url(endpoint)
+        .build();
+    Client::from_conf(config)
+}
+
+async fn put(
+    client: &Client,
+    data: Vec<Vec<u8>>,
+) -> Result<PutRecordsOutput, aws_sdk_kinesis::Error> {
+    let entry = |data| {
+        let entry = PutRecordsRequestEntry::builder()
+            .data(Blob::new(data))
+            .partition_key("k");
+        entry.build().unwrap()
+    };
+    let records = data.into_iter().map(entry).collect();
+    Ok(client
+        .put_records()
+        .stream_name("reports")
+        .set_records(Some(records))
+        .send()
+        .await?)
+}
+
+/// Record `seq` of one environment: one invocation at the `seq`-th minute of 2026-03-01.
+fn record(seq: u64, used: u32) -> Vec<u8> {
+    let t0 = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+    let row = ReportRow {
+        max_used_mb: Some(Megabytes(used)),
+        duration_ms: Some(Millis::from_ms(10)),
+        billed_ms: Some(Millis::from_ms(10)),
+        ..ReportRow::default()
+    };
+    encode(&Record::Reports(Reports {
+        function: FunctionArn::new("aws", "eu-central-1", "123456789012", "fn").unwrap(),
+        version: "$LATEST".to_owned(),
+        env: EnvId(7),
+        seq,
+        total: seq + 1,
+        memory_mb: Megabytes(512),
+        arch: None,
+        runtime: None,
+        init: None,
+        t0: t0.plus_ms(i64::try_from(seq).unwrap() * 60_000),
+        reports: vec![row],
+        errors: vec![],
+        cpu_ms: None,
+        cores: None,
+        self_kib: None,
+        folded: None,
+        events_dropped: 0,
+    }))
+}
+
+fn line(store: &Path) -> ReviewRow {
+    Reader::open(store).unwrap().review().unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn put_records_is_answered_when_it_is_stored_and_poison_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &[]).await;
+    let kinesis = client(serve.endpoint());
+    let poison = b"\x00\xff not a record".to_vec();
+    let answer = put(&kinesis, vec![record(0, 90), poison, record(1, 95)])
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.failed_record_count(), answer.records().len()),
+        (Some(0), 3)
+    );
+    let row = line(&store(&folder));
+    assert_eq!((row.seen, row.peak_mb), (2, Some(95)));
+    let again = put(&kinesis, vec![record(1, 95)]).await.unwrap();
+    assert_ne!(
+        again.records()[0].sequence_number(),
+        answer.records()[2].sequence_number()
+    );
+    assert_eq!(
+        (line(&store(&folder)).seen, line(&store(&folder)).duplicates),
+        (2, 1)
+    );
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// What was answered is there after kill -9, and what was not answered may be sent again.
+#[tokio::test]
+async fn w8_what_was_answered_survives_kill_minus_nine() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sent = 0;
+    for _ in 0..5 {
+        let serve = serve(&folder, &[]).await;
+        let kinesis = client(serve.endpoint());
+        for _ in 0..4 {
+            put(&kinesis, vec![record(sent, 90)]).await.unwrap();
+            sent += 1;
+        }
+        serve.kill().await.unwrap();
+        assert_eq!(line(&store(&folder)).seen, sent);
+    }
+    let serve = serve(&folder, &[]).await;
+    let everything = (0..sent).map(|seq| record(seq, 90)).collect();
+    put(&client(serve.endpoint()), everything).await.unwrap();
+    let row = line(&store(&folder));
+    assert_eq!((row.seen, row.duplicates, row.lost), (20, 20, 0));
+}
+
+#[tokio::test]
+async fn a_token_is_wanted_where_one_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &["--token", "s3cret"]).await;
+    let without = put(&client(serve.endpoint()), vec![record(0, 90)])
+        .await
+        .unwrap_err();
+    assert!(without.to_string().contains("AccessDenied"), "{without}");
+    let wrong = format!("{}/guess", serve.endpoint());
+    assert!(put(&client(&wrong), vec![record(0, 90)]).await.is_err());
+    let right = format!("{}/s3cret", serve.endpoint());
+    put(&client(&right), vec![record(0, 90)]).await.unwrap();
+    assert_eq!(line(&store(&folder)).seen, 1);
+}
+
+#[tokio::test]
+async fn functions_outside_the_accepted_places_are_quarantined() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &["--accept", "123456789012/eu-west-1"]).await;
+    put(&client(serve.endpoint()), vec![record(0, 90)])
+        .await
+        .unwrap();
+    assert!(
+        Reader::open(&store(&folder))
+            .unwrap()
+            .review()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_refused_with_its_holder_and_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &[]).await;
+    put(&client(serve.endpoint()), vec![record(0, 90)])
+        .await
+        .unwrap();
+    let path = store(&folder);
+    let path = path.to_str().unwrap();
+    let file = folder.path().join("lines.txt");
+    std::fs::write(&file, "").unwrap();
+    let import = ["import", file.to_str().unwrap(), "--store", path];
+    for command in [
+        &import[..],
+        &["serve", "--listen", "127.0.0.1:0", "--store", path],
+    ] {
+        let said = rightsizer(command).await.unwrap();
+        let error = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(1), "{error}");
+        assert!(
+            error.contains("in use by rightsizer serve on 127.0.0.1:"),
+            "{error}"
+        );
+    }
+    let list = rightsizer(&["list", "--store", path]).await.unwrap();
+    assert!(list.status.success());
+    assert!(serve.stop().await.unwrap().success());
+}
