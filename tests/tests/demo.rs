@@ -1,10 +1,5 @@
 //! `make demo`'s own program, run as a user would.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene has failed"
-)]
-
 use std::path::Path;
 use std::process::Command;
 
