@@ -6,3 +6,4 @@ pub mod aggregator;
 pub mod emulator;
 pub mod fleet;
 pub mod servers;
+pub mod weigh;

@@ -1,0 +1,172 @@
+//! A stream endpoint behind TLS that takes every `PutRecords`, under an authority made at run time.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rightsizer_records::{Record, decode};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::server::TlsStream;
+
+/// Where systems keep the roots they trust. A real sender reads them all, so they are in the bundle.
+const SYSTEM_ROOTS: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
+
+/// One record that was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// Size of the record's data.
+    pub bytes: usize,
+    /// Reports in it; 0 where it is of a format not known here.
+    pub reports: usize,
+}
+
+/// A running endpoint; ends when dropped.
+pub struct Endpoint {
+    /// Its URL.
+    pub url: String,
+    /// PEM file: the system's roots and the authority of this endpoint.
+    pub bundle: PathBuf,
+    /// How many roots are in it.
+    pub roots: usize,
+    taken: Arc<Mutex<Vec<Taken>>>,
+    calls: watch::Sender<usize>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    taken: Arc<Mutex<Vec<Taken>>>,
+    calls: watch::Sender<usize>,
+}
+
+impl Endpoint {
+    /// Starts one on a free port; its bundle is put into `folder`.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        let (acceptor, authority) = identity()?;
+        let system = SYSTEM_ROOTS
+            .iter()
+            .find_map(|path| std::fs::read_to_string(path).ok());
+        let pem = format!("{}\n{authority}", system.unwrap_or_default());
+        let bundle = folder.join("roots.pem");
+        std::fs::write(&bundle, &pem)?;
+        let tcp = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("https://localhost:{}", tcp.local_addr()?.port());
+        let shared = Shared {
+            taken: Arc::default(),
+            calls: watch::Sender::new(0),
+        };
+        let router = Router::new().fallback(take).with_state(shared.clone());
+        let task = tokio::spawn(async move {
+            // Ends with the measurement.
+            let _ = axum::serve(Tls { tcp, acceptor }, router).await;
+        });
+        Ok(Self {
+            url,
+            bundle,
+            roots: pem.matches("BEGIN CERTIFICATE").count(),
+            taken: shared.taken,
+            calls: shared.calls,
+            task,
+        })
+    }
+
+    /// Calls answered so far; a receiver to wait on.
+    pub fn calls(&self) -> watch::Receiver<usize> {
+        self.calls.subscribe()
+    }
+
+    /// Forgets what was taken, and answers it.
+    pub fn drain(&self) -> Vec<Taken> {
+        std::mem::take(&mut lock(&self.taken))
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lock(taken: &Mutex<Vec<Taken>>) -> MutexGuard<'_, Vec<Taken>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An authority and a certificate of it for `localhost`. ECDSA P-256; AWS's own chain is longer.
+fn identity() -> Result<(TlsAcceptor, String)> {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&key, &authority)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
+    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .context("the certificate made for the measurement is not taken")?;
+    Ok((TlsAcceptor::from(Arc::new(server)), authority.pem()))
+}
+
+struct Tls {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((socket, from)) = self.tcp.accept().await else {
+                continue;
+            };
+            let _ = socket.set_nodelay(true);
+            if let Ok(stream) = self.acceptor.accept(socket).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn take(State(shared): State<Shared>, body: Bytes) -> Json<Value> {
+    let call: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let records = call["Records"].as_array().cloned().unwrap_or_default();
+    let mut answers = Vec::new();
+    for (n, record) in records.iter().enumerate() {
+        let data = BASE64_STANDARD.decode(record["Data"].as_str().unwrap_or_default());
+        let data = data.unwrap_or_default();
+        let reports = match decode(&data) {
+            Ok(Record::Reports(reports)) => reports.reports.len(),
+            _ => 0,
+        };
+        lock(&shared.taken).push(Taken {
+            bytes: data.len(),
+            reports,
+        });
+        answers.push(json!({"SequenceNumber": n.to_string(), "ShardId": "shardId-000000000000"}));
+    }
+    shared.calls.send_modify(|calls| *calls += 1);
+    Json(json!({"FailedRecordCount": 0, "Records": answers}))
+}
