@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::api::{Api, Subscription};
 use super::events;
 use super::process::{Exit, Process};
-use super::scenario::{FunctionSpec, Invocation, Options, Reason};
+use super::scenario::{FunctionSpec, Invocation, LastTelemetry, Options, Reason, ReportAtReset};
 use super::telemetry::Telemetry;
 
 /// Lambda allows ten seconds of init.
@@ -84,11 +84,17 @@ impl Environment {
         self.newest = events::end_of(&invocation);
         let report = events::report(&self.spec, &id, &invocation);
         if let Some(reason) = invocation.end.reset() {
-            let exit = self.end(reason).await?;
+            let (in_time, late) = match self.options.faults.report_at_reset {
+                ReportAtReset::Never => (None, None),
+                ReportAtReset::InTime => (Some(report), None),
+                ReportAtReset::NextLife => (None, Some(report)),
+            };
+            let exit = self.end(reason, in_time).await?;
             self.resets.push(exit);
-            if self.options.faults.report_after_reset {
-                self.telemetry.emit(report);
+            if late.is_none() {
+                self.telemetry.forget();
             }
+            self.telemetry.emit_all(late);
             return Ok(());
         }
         // Every extension is ready: the report is made now, and waits for the next thaw.
@@ -102,7 +108,7 @@ impl Environment {
             return self.resets.pop().context("there is no process to end");
         }
         self.thawed()?;
-        self.end(reason).await
+        self.end(reason, None).await
     }
 
     /// Puts an event of the scenario's own making among the platform's.
@@ -149,6 +155,16 @@ impl Environment {
         self.subscription().map(|s| s.schema)
     }
 
+    /// Where telemetry is posted to.
+    pub fn telemetry_port(&self) -> Option<u16> {
+        self.subscription().map(|to| to.port)
+    }
+
+    /// Highest resident size of the extension in this life, in KiB.
+    pub fn peak_kib(&self) -> Result<u64> {
+        self.process.as_ref().context("no process")?.kib("VmHWM:")
+    }
+
     /// What the extension wrote in this life.
     pub fn log(&self) -> String {
         self.process
@@ -160,7 +176,8 @@ impl Environment {
     async fn boot(&mut self) -> Result<()> {
         self.api.new_life();
         let began = Instant::now();
-        let mut process = Process::spawn(&self.binary, &self.variables())?;
+        let mut process =
+            Process::spawn(&self.options.wrapped_by, &self.binary, &self.variables())?;
         let ready = timeout(INIT_LIMIT, self.api.ready());
         let ended = async {
             while !process.has_ended() {
@@ -198,18 +215,32 @@ impl Environment {
         init.into_iter().chain(restore).flatten().collect()
     }
 
-    async fn end(&mut self, reason: Reason) -> Result<Exit> {
-        let late = self.options.faults.telemetry_after_shutdown;
-        if !late {
+    /// SHUTDOWN, with the telemetry that is left, and `report` among it, when the scenario says.
+    async fn end(&mut self, reason: Reason, report: Option<Value>) -> Result<Exit> {
+        let last = self.options.faults.last_telemetry;
+        let mut after = None;
+        match last {
+            LastTelemetry::Before => self.telemetry.emit_all(report),
+            LastTelemetry::After(wait) => {
+                self.telemetry.emit_all(report);
+                after = Some(wait);
+            }
+            LastTelemetry::ReportAfter(wait) => {
+                let held_back = self.telemetry.hold_back_last_report();
+                self.deliver().await?;
+                self.telemetry.emit_all(report.or(held_back));
+                after = Some(wait);
+            }
+        }
+        if after.is_none() {
             self.deliver().await?;
         }
         let began = Instant::now();
         let deadline_ms = self.newest.plus_ms(2000).as_ms();
         self.api.shut_down(reason.name(), deadline_ms);
         let process = self.process.take().context("no process")?;
-        let to = self.subscription().filter(|_| late);
-        if let Some(to) = to {
-            sleep(Duration::from_millis(to.timeout_ms)).await;
+        if let Some((wait, to)) = after.zip(self.subscription()) {
+            sleep(wait).await;
             // It may have ended already: then these events are lost, as they are in Lambda.
             let _ = self.telemetry.deliver(Some(&to)).await;
         }

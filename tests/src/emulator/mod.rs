@@ -6,12 +6,13 @@
 //! (The crate `lambda-simulator` 0.2.0 stamps events with its own clock and always reports half of the
 //! memory size as used, so no scenario can say either.)
 //!
-//! Not played: throttling of the CPU by memory size, other extensions, managed instances'
-//! concurrency.
+//! [`Gate`] stops a send at any byte of it. Not played: throttling of the CPU by memory size,
+//! managed instances' concurrency; the clone of a snapshot is played by a second process.
 
 mod api;
 mod environment;
 mod events;
+mod gate;
 mod process;
 mod scenario;
 mod sink;
@@ -22,8 +23,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 pub use environment::Environment;
+pub use gate::{Cut, Fate, Gate, Traffic};
 pub use process::Exit;
-pub use scenario::{End, Faults, FunctionSpec, Invocation, Options, Reason, SubscribeAnswer};
+pub use scenario::{
+    End, Faults, FunctionSpec, Invocation, LastTelemetry, Options, Reason, ReportAtReset,
+    SubscribeAnswer,
+};
 pub use sink::{Sink, SinkMode};
 
 /// The extension as it is published: `target/layer/rightsizer-extension`, or what

@@ -38,9 +38,19 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Runs it with these variables and no others.
-    pub(super) fn spawn(binary: &Path, env: &[(String, String)]) -> Result<Self> {
-        let mut child = Command::new(binary)
+    /// Runs it with these variables and no others, by way of `wrapped_by` where that is not empty.
+    pub(super) fn spawn(
+        wrapped_by: &[String],
+        binary: &Path,
+        env: &[(String, String)],
+    ) -> Result<Self> {
+        let mut words = wrapped_by
+            .iter()
+            .map(AsRef::as_ref)
+            .chain([binary.as_os_str()]);
+        let program = words.next().unwrap_or(binary.as_os_str());
+        let mut child = Command::new(program)
+            .args(words)
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -48,7 +58,7 @@ impl Process {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("{} cannot be run", binary.display()))?;
+            .with_context(|| format!("{} cannot be run", program.display()))?;
         let pid = child.id().context("it ended at once")?;
         let log = Arc::default();
         let readers = [
@@ -99,6 +109,14 @@ impl Process {
             took,
             log: self.log_text(),
         })
+    }
+
+    /// A figure of `/proc/PID/status` in KiB, such as `VmHWM`, its highest resident size so far.
+    pub(super) fn kib(&self, field: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|rest| rest.split_ascii_whitespace().nth(1)?.parse().ok());
+        kib.with_context(|| format!("no {field} in {status}"))
     }
 
     /// What it wrote so far.

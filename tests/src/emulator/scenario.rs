@@ -1,6 +1,7 @@
 //! What a scenario says: the function, how the world around it behaves, and each invocation.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rightsizer_records::Timestamp;
 
@@ -55,6 +56,9 @@ impl FunctionSpec {
 pub struct Options {
     /// The extension; the one of [`super::extension_binary`] where `None`.
     pub binary: Option<PathBuf>,
+    /// A command that is given the extension to run, such as one that enters a namespace. It must
+    /// become the extension, not its parent: signals go to it.
+    pub wrapped_by: Vec<String>,
     /// `RIGHTSIZER_STREAM`.
     pub stream: Option<String>,
     /// `RIGHTSIZER_ENDPOINT`.
@@ -83,10 +87,34 @@ pub struct Faults {
     pub subscribe: SubscribeAnswer,
     /// Every batch comes twice.
     pub deliver_twice: bool,
-    /// At shutdown, telemetry comes a buffer time after the event, not before it.
-    pub telemetry_after_shutdown: bool,
-    /// The report of an invocation that ended in a reset comes in the next life; else never.
-    pub report_after_reset: bool,
+    /// When the last telemetry comes.
+    pub last_telemetry: LastTelemetry,
+    /// When the report of an invocation that ended in a reset comes.
+    pub report_at_reset: ReportAtReset,
+}
+
+/// When the telemetry that is left at the end comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastTelemetry {
+    /// It was delivered before SHUTDOWN.
+    #[default]
+    Before,
+    /// So long after SHUTDOWN; zero is together with it.
+    After(Duration),
+    /// All of it but the report is there before; the report comes so long after SHUTDOWN.
+    ReportAfter(Duration),
+}
+
+/// When the report of an invocation that ended in a reset comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReportAtReset {
+    /// Never.
+    #[default]
+    Never,
+    /// In the same life, as [`LastTelemetry`] says.
+    InTime,
+    /// With the first telemetry of the next life.
+    NextLife,
 }
 
 /// What the Telemetry API answers a valid subscription.

@@ -27,6 +27,12 @@ pub enum SinkMode {
     TakeAndFail,
     /// Of each call only the first record is taken, the others are throttled.
     TakeFirst,
+    /// The call is taken, each record in it is throttled.
+    ThrottleEach,
+    /// 400 with this error, and nothing is taken.
+    Refuse(&'static str),
+    /// 200 with a body that is no answer, and nothing is taken.
+    Garbage,
     /// It takes nothing and never answers.
     Hang,
 }
@@ -50,7 +56,12 @@ struct Taken {
 impl Sink {
     /// Starts one on a free port.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(0).await
+    }
+
+    /// Starts one on this port, which nothing answered at before.
+    pub async fn start_at(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let state = Arc::new(Mutex::default());
         let router = Router::new()
@@ -65,6 +76,11 @@ impl Sink {
             state,
             task,
         })
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.endpoint.trim_start_matches("http://")
     }
 
     /// For `RIGHTSIZER_ENDPOINT`.
@@ -122,14 +138,20 @@ async fn put_records(State(state): State<Arc<Mutex<Taken>>>, uri: Uri, body: Byt
         StatusCode::INTERNAL_SERVER_ERROR,
         Json(json!({"__type": "InternalFailure"})),
     );
-    if mode == SinkMode::Fail {
-        return fail.into_response();
+    match mode {
+        SinkMode::Fail => return fail.into_response(),
+        SinkMode::Refuse(error) => {
+            let why = json!({"__type": error, "message": "as the scenario says"});
+            return (StatusCode::BAD_REQUEST, Json(why)).into_response();
+        }
+        SinkMode::Garbage => return "<html>welcome to the hotel</html>".into_response(),
+        _ => {}
     }
     let call: Value = serde_json::from_slice(&body).unwrap_or_default();
     let records = call["Records"].as_array().cloned().unwrap_or_default();
     let mut answers = Vec::new();
     for (n, record) in records.iter().enumerate() {
-        if mode == SinkMode::TakeFirst && n > 0 {
+        if mode == SinkMode::ThrottleEach || mode == SinkMode::TakeFirst && n > 0 {
             let throttled = "ProvisionedThroughputExceededException";
             answers.push(json!({"ErrorCode": throttled, "ErrorMessage": "slow down"}));
             continue;

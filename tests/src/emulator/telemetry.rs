@@ -40,6 +40,22 @@ impl Telemetry {
         self.queue.push(event);
     }
 
+    /// Events happened, or none.
+    pub(super) fn emit_all(&mut self, events: impl IntoIterator<Item = Value>) {
+        self.queue.extend(events);
+    }
+
+    /// Takes back the last event where it is a report.
+    pub(super) fn hold_back_last_report(&mut self) -> Option<Value> {
+        self.queue
+            .pop_if(|event| event["type"] == "platform.report")
+    }
+
+    /// What was not delivered never will be.
+    pub(super) fn forget(&mut self) {
+        self.queue.clear();
+    }
+
     /// The buffer's time is over: posts everything, in batches. What is not answered 200 stays, and
     /// comes again with what follows.
     pub(super) async fn deliver(&mut self, to: Option<&Subscription>) -> Result<()> {

@@ -1,0 +1,191 @@
+//! A TCP proxy that stops at a byte of one connection, so that a scenario can freeze the extension
+//! there, and then says what has become of the connection meanwhile.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Small, so that a request of some size cannot vanish in the kernel's buffers at once.
+const RECEIVE_BUFFER: u32 = 4096;
+
+/// Where to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// After so many bytes from the extension.
+    Up(usize),
+    /// After so many bytes to the extension.
+    Down(usize),
+}
+
+/// What becomes of a connection that was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    GoOn,
+    /// The other side has closed it.
+    Close,
+    /// The other side, or a router between, knows nothing of it any more.
+    Reset,
+}
+
+/// Bytes of one connection, both ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From the extension.
+    pub up: usize,
+    /// To the extension.
+    pub down: usize,
+}
+
+/// A running proxy; ends when dropped.
+pub struct Gate {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Taken by the next connection.
+    cut: Mutex<Option<Cut>>,
+    /// Of the connection that ended last.
+    last: Mutex<Traffic>,
+    reached: watch::Sender<bool>,
+    fate: watch::Sender<Option<Fate>>,
+}
+
+impl Gate {
+    /// Starts one in front of `upstream`, an address such as `127.0.0.1:4567`.
+    pub async fn start(upstream: &str) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let listener = socket.listen(16)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let (upstream, state) = (upstream.to_owned(), Arc::clone(&shared));
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, upstream.clone(), Arc::clone(&state)));
+            }
+        });
+        Ok(Self {
+            address,
+            shared,
+            task,
+        })
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next connection stops there.
+    pub fn stop_at(&self, cut: Cut) {
+        self.shared.reached.send_replace(false);
+        self.shared.fate.send_replace(None);
+        *lock(&self.shared.cut) = Some(cut);
+    }
+
+    /// Waits until a connection has stopped where it should.
+    pub async fn reached(&self, within: Duration) -> Result<()> {
+        let mut reached = self.shared.reached.subscribe();
+        let reached = tokio::time::timeout(within, reached.wait_for(|reached| *reached)).await;
+        reached.context("no connection came to where it should stop")??;
+        Ok(())
+    }
+
+    /// What becomes of the stopped connection.
+    pub fn release(&self, fate: Fate) {
+        self.shared.fate.send_replace(Some(fate));
+    }
+
+    /// Bytes of the connection that ended last.
+    pub fn last(&self) -> Traffic {
+        *lock(&self.shared.last)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(mut socket: TcpStream, upstream: String, shared: Arc<Shared>) {
+    let cut = lock(&shared.cut).take();
+    let Ok(mut server) = TcpStream::connect(upstream).await else {
+        return;
+    };
+    let (up, down) = match cut {
+        Some(Cut::Up(bytes)) => (Some(bytes), None),
+        Some(Cut::Down(bytes)) => (None, Some(bytes)),
+        None => (None, None),
+    };
+    let pumped = {
+        let (from, to) = socket.split();
+        let (server_from, server_to) = server.split();
+        tokio::select! {
+            both = async {
+                tokio::join!(
+                    pump(from, server_to, up, &shared),
+                    pump(server_from, to, down, &shared),
+                )
+            } => Ok(both),
+            fate = torn(&shared), if cut.is_some() => Err(fate),
+        }
+    };
+    match pumped {
+        Ok((up, down)) => *lock(&shared.last) = Traffic { up, down },
+        Err(Fate::Reset) => {
+            // Dropped with this set, it is reset.
+            let _ = socket.set_zero_linger();
+        }
+        // Dropping it closes it.
+        Err(_) => {}
+    }
+}
+
+async fn torn(shared: &Shared) -> Fate {
+    let mut fate = shared.fate.subscribe();
+    let torn = |fate: &Option<Fate>| matches!(fate, Some(Fate::Close | Fate::Reset));
+    let fate = fate.wait_for(torn).await.ok().and_then(|fate| *fate);
+    fate.unwrap_or(Fate::Close)
+}
+
+/// Copies until the end, stopping once after `stop` bytes. Answers how many there were.
+async fn pump(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut stop: Option<usize>,
+    shared: &Shared,
+) -> usize {
+    let (mut count, mut chunk) = (0, [0; 2048]);
+    loop {
+        if stop == Some(count) {
+            stop = None;
+            let mut fate = shared.fate.subscribe();
+            shared.reached.send_replace(true);
+            let _ = fate.wait_for(|fate| *fate == Some(Fate::GoOn)).await;
+        }
+        let room = stop.map_or(chunk.len(), |stop| (stop - count).min(chunk.len()));
+        match from.read(&mut chunk[..room]).await {
+            Ok(n @ 1..) if to.write_all(&chunk[..n]).await.is_ok() => count += n,
+            _ => break,
+        }
+    }
+    let _ = to.shutdown().await;
+    count
+}

@@ -1,0 +1,190 @@
+//! How an environment ends: the last report, resets, and never a SIGKILL.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use rightsizer_records::{Millis, Status};
+use rightsizer_tests::emulator::{
+    End, Faults, Invocation, LastTelemetry, Options, Reason, ReportAtReset, Sink,
+};
+
+use crate::stage::{at, ended_well, ok, peaks, start, start_with};
+
+/// The Telemetry API's buffer time, as subscribed.
+const BUFFER: Duration = Duration::from_millis(25);
+/// When the last report comes.
+const LAST: [LastTelemetry; 5] = [
+    LastTelemetry::Before,
+    LastTelemetry::After(Duration::ZERO),
+    LastTelemetry::After(BUFFER),
+    LastTelemetry::ReportAfter(Duration::ZERO),
+    LastTelemetry::ReportAfter(Duration::from_millis(300)),
+];
+
+#[tokio::test]
+async fn the_last_report_is_delivered_at_shutdown() -> Result<()> {
+    for last_telemetry in LAST {
+        let sink = Sink::start().await?;
+        let faults = Faults {
+            last_telemetry,
+            ..Faults::default()
+        };
+        let mut environment = start(&sink, faults).await?;
+        let first = Invocation {
+            init_ms: Some(549.04),
+            ..ok(0, 93)
+        };
+        environment.invoke(first).await?;
+        environment.invoke(ok(10, 94)).await?;
+        let exit = environment.shutdown(Reason::Spindown).await?;
+        ended_well(&exit)?;
+        let records = sink.reports();
+        assert_eq!(
+            (peaks(&records), records[0].total),
+            (vec![93, 94], 2),
+            "{}",
+            exit.log
+        );
+        let record = &records[0];
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:checkout";
+        assert_eq!(record.function.as_str(), arn);
+        assert_eq!(
+            (record.memory_mb.0, record.version.as_str()),
+            (1024, "$LATEST")
+        );
+        assert_eq!(record.runtime.as_deref(), Some("nodejs:20.v22"));
+        assert_eq!(record.t0, at(0).plus_ms(41));
+        assert_eq!(record.reports[0].init_ms, Millis::from_ms_f64(549.04));
+        assert!(record.self_kib.is_some_and(|kib| kib > 0) && record.cores.is_some());
+        assert_eq!((exit.log.as_str(), sink.faults()), ("", Vec::new()));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_report_of_a_very_short_invocation_is_not_lost() -> Result<()> {
+    for last_telemetry in LAST {
+        let sink = Sink::start().await?;
+        let faults = Faults {
+            last_telemetry,
+            ..Faults::default()
+        };
+        let mut environment = start(&sink, faults).await?;
+        environment.invoke(Invocation::ok(at(0), 90, 1.5)).await?; // nothing is delivered in it
+        ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+        assert_eq!(peaks(&sink.reports()), [90]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_out_of_memory_is_told_and_the_environment_starts_again() -> Result<()> {
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    environment.invoke(ok(0, 900)).await?;
+    environment
+        .invoke(ok(1, 1024).ending(End::OutOfMemory))
+        .await?;
+    ended_well(&environment.resets()[0])?;
+    let told = sink.reports();
+    let statuses: Vec<_> = told
+        .iter()
+        .flat_map(|r| &r.reports)
+        .map(|row| row.status)
+        .collect();
+    assert_eq!(statuses, [Status::Ok, Status::OutOfMemory]);
+    assert_eq!(told[0].errors, [(1, "Runtime.OutOfMemory".to_owned())]);
+    environment.invoke(ok(5, 500)).await?;
+    ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+    let records = sink.reports();
+    assert_eq!(peaks(&records), [900, 500]);
+    assert_ne!(records[0].env, records[1].env);
+    assert_eq!((records[1].seq, records[1].total), (0, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn at_a_failure_how_it_ended_is_awaited_and_no_more() -> Result<()> {
+    let sink = Sink::start().await?;
+    let faults = Faults {
+        last_telemetry: LastTelemetry::After(BUFFER),
+        report_at_reset: ReportAtReset::NextLife,
+        ..Faults::default()
+    };
+    let mut environment = start(&sink, faults).await?;
+    environment
+        .invoke(ok(0, 1024).ending(End::OutOfMemory))
+        .await?;
+    let exit = &environment.resets()[0];
+    ended_well(exit)?;
+    assert!(
+        exit.took < Duration::from_secs(1),
+        "a caller waits for this: {exit:?}"
+    );
+    let told = sink.reports();
+    assert_eq!(told[0].reports[0].status, Status::OutOfMemory);
+    assert_eq!(told[0].reports[0].max_used_mb, None);
+    // Its report comes in the next life, which knows nothing of the row: the peak is not lost.
+    environment.invoke(ok(5, 500)).await?;
+    ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+    assert_eq!(peaks(&sink.reports()), [1024, 500]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_crash_short_of_memory_and_a_timeout_are_told_apart() -> Result<()> {
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    environment.invoke(ok(0, 90).ending(End::Timeout)).await?;
+    environment
+        .invoke(ok(9, 91).ending(End::Crash("Runtime.ExitError".to_owned())))
+        .await?;
+    environment
+        .invoke(ok(19, 92).ending(End::Error("TypeError".to_owned())))
+        .await?;
+    for exit in environment.resets() {
+        ended_well(exit)?;
+    }
+    assert_eq!(environment.resets().len(), 2);
+    ended_well(&environment.shutdown(Reason::Spindown).await?)?;
+    let records = sink.reports();
+    let statuses: Vec<_> = records
+        .iter()
+        .flat_map(|r| &r.reports)
+        .map(|row| row.status)
+        .collect();
+    assert_eq!(statuses, [Status::Timeout, Status::Error, Status::Error]);
+    Ok(())
+}
+
+/// The emulator's own promise, on which `ended_well` rests: what does not end is killed, and said so.
+#[tokio::test]
+async fn what_ignores_shutdown_is_killed_after_two_seconds() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let binary = folder.path().join("sleeper");
+    std::fs::write(&binary, SLEEPER)?;
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
+    let options = Options {
+        binary: Some(binary),
+        ..Options::default()
+    };
+    let mut environment = start_with(options).await?;
+    environment.invoke(ok(0, 90)).await?;
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    assert_eq!((exit.killed, exit.code), (true, None));
+    assert!(exit.took >= Duration::from_secs(2), "{exit:?}");
+    Ok(())
+}
+
+/// An extension that registers, and then does nothing more. Python is needed by the tests anyway.
+const SLEEPER: &str = r#"#!/usr/bin/env python3
+import json, os, time, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2020-01-01/extension/"
+headers = {"Lambda-Extension-Name": "sleeper", "Content-Type": "application/json"}
+body = json.dumps({"events": ["SHUTDOWN"]}).encode()
+answer = urllib.request.urlopen(urllib.request.Request(api + "register", body, headers))
+headers = {"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}
+urllib.request.urlopen(urllib.request.Request(api + "event/next", None, headers)).read()
+time.sleep(60)
+"#;

@@ -1,0 +1,163 @@
+//! What the scenarios share: times, environments, and the sum that each of them has to come to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rightsizer_records::{EnvId, Reports, Timestamp};
+use rightsizer_tests::emulator::{
+    Environment, Exit, Faults, FunctionSpec, Invocation, Options, Sink,
+};
+
+/// What a busy machine may take for something that takes milliseconds.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::parse("2026-01-31T10:00:00Z")
+        .unwrap_or(Timestamp::MIN)
+        .plus_ms(seconds * 1000)
+}
+
+/// One that succeeds, long enough for telemetry to be delivered in it.
+pub(crate) fn ok(seconds: i64, used_mb: u32) -> Invocation {
+    Invocation::ok(at(seconds), used_mb, 40.0)
+}
+
+/// One that is over before the telemetry's buffer time is: nothing is delivered in it.
+pub(crate) fn short(seconds: i64, used_mb: u32) -> Invocation {
+    Invocation::ok(at(seconds), used_mb, 5.0)
+}
+
+pub(crate) async fn start(sink: &Sink, faults: Faults) -> Result<Environment> {
+    let options = Options {
+        faults,
+        ..Options::to("reports", sink.endpoint())
+    };
+    start_with(options).await
+}
+
+pub(crate) async fn start_with(options: Options) -> Result<Environment> {
+    Environment::start(FunctionSpec::new("checkout", 1024), options).await
+}
+
+/// The environment ended as Lambda wants it: by itself, with 0, inside its two seconds.
+pub(crate) fn ended_well(exit: &Exit) -> Result<()> {
+    ensure!(exit.code == Some(0) && !exit.killed, "{exit:?}");
+    ensure!(exit.took < Duration::from_secs(2), "{exit:?}");
+    Ok(())
+}
+
+pub(crate) fn peaks(records: &[Reports]) -> Vec<u32> {
+    let rows = records.iter().flat_map(|r| &r.reports);
+    rows.filter_map(|row| row.max_used_mb)
+        .map(|mb| mb.0)
+        .collect()
+}
+
+/// What an aggregator makes of repetitions: one record per `env` and `seq`, in their order.
+pub(crate) fn distinct(records: Vec<Reports>) -> Vec<Reports> {
+    let mut envs: Vec<EnvId> = Vec::new();
+    let mut distinct = BTreeMap::new();
+    for record in records {
+        let env = envs.iter().position(|env| *env == record.env);
+        let env = env.unwrap_or_else(|| {
+            envs.push(record.env);
+            envs.len() - 1
+        });
+        distinct.entry((env, record.seq)).or_insert(record);
+    }
+    distinct.into_values().collect()
+}
+
+/// Waits until so many rows have arrived, repetitions not counted.
+pub(crate) async fn arrived(sink: &Sink, rows: usize) {
+    while distinct(sink.reports())
+        .iter()
+        .map(|r| r.reports.len())
+        .sum::<usize>()
+        < rows
+    {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Lets the environment run until so many rows have arrived.
+pub(crate) async fn run_until_arrived(
+    environment: &mut Environment,
+    sink: &Sink,
+    rows: usize,
+) -> Result<()> {
+    let arrived = environment.linger(arrived(sink, rows));
+    let in_time = tokio::time::timeout(SOON, arrived).await;
+    in_time.with_context(|| format!("{rows} rows did not arrive: {}", sink.calls()))?
+}
+
+/// What became of the reports of a scenario.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sum {
+    /// Rows that arrived, repetitions not counted.
+    pub(crate) delivered: u64,
+    /// Reports that arrived as a summary.
+    pub(crate) folded: u64,
+    /// Reports that the extension's last words say were lost.
+    pub(crate) lost: u64,
+}
+
+/// Adds up, and checks that it comes to what was emitted and that every record's `total` agrees:
+/// what is missing is a number, for each environment, never a hope.
+pub(crate) fn sum_up(
+    scenario: &str,
+    emitted: u64,
+    records: Vec<Reports>,
+    exits: &[&Exit],
+) -> Result<Sum> {
+    let records = distinct(records);
+    let mut of_env: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for record in &records {
+        let (next_seq, so_far) = of_env.entry(record.env.0).or_default();
+        ensure!(record.seq == *next_seq, "a gap before seq {}", record.seq);
+        let count = record.reports.len() as u64 + record.folded.map_or(0, |f| f.count);
+        (*next_seq, *so_far) = (*next_seq + 1, *so_far + count);
+        ensure!(
+            record.total == *so_far,
+            "total {} is not {so_far}",
+            record.total
+        );
+    }
+    let sum = Sum {
+        delivered: records.iter().map(|r| r.reports.len() as u64).sum(),
+        folded: records
+            .iter()
+            .filter_map(|r| r.folded)
+            .map(|f| f.count)
+            .sum(),
+        lost: exits.iter().map(|exit| said_lost(&exit.log)).sum(),
+    };
+    let Sum {
+        delivered,
+        folded,
+        lost,
+    } = sum;
+    let slowest = exits.iter().map(|exit| exit.took.as_millis()).max();
+    println!(
+        "{scenario}: emitted {emitted} = delivered {delivered} + folded {folded} + said lost {lost}; \
+         held 0 ms; killed 0 of {}, slowest end {} ms",
+        exits.len(),
+        slowest.unwrap_or(0),
+    );
+    exits.iter().try_for_each(|exit| ended_well(exit))?;
+    ensure!(
+        delivered + folded + lost == emitted,
+        "{scenario}: {sum:?}, emitted {emitted}"
+    );
+    Ok(sum)
+}
+
+/// The number in "… : 20 are lost".
+fn said_lost(log: &str) -> u64 {
+    let said = log
+        .lines()
+        .filter_map(|line| line.strip_suffix(" are lost"));
+    let numbers = said.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    numbers.sum()
+}
