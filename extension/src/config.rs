@@ -8,6 +8,8 @@
 
 use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes};
 
+use crate::credentials::Source;
+use crate::endpoint::Endpoint;
 use crate::journal::{Limits, Place};
 
 /// The longest a row may wait, by event time. Longer loses more where an environment is killed.
@@ -45,9 +47,10 @@ pub struct Target {
     pub region: String,
     /// Instead of AWS's own endpoint.
     pub endpoint: Option<String>,
-    /// PEM file to trust instead of the system's roots (`AWS_CA_BUNDLE`; `SSL_CERT_FILE` is
-    /// honoured where the system's roots are read).
+    /// PEM file to trust instead of the system's roots (`AWS_CA_BUNDLE`, else `SSL_CERT_FILE`).
     pub ca_bundle: Option<String>,
+    /// What signs.
+    pub credentials: Source,
 }
 
 impl Target {
@@ -130,11 +133,11 @@ fn target(
     ];
     let endpoint = endpoint.into_iter().find_map(get);
     if let Some(url) = &endpoint
-        && !(url.starts_with("http://") || url.starts_with("https://"))
+        && Endpoint::parse(url).is_none()
     {
         // The value may hold a token, so it is not repeated here.
         warnings.push(
-            "RIGHTSIZER_ENDPOINT does not begin with http:// or https://: nothing is reported."
+            "RIGHTSIZER_ENDPOINT is no URL with http:// or https://: nothing is reported."
                 .to_owned(),
         );
         return None;
@@ -146,7 +149,8 @@ fn target(
         region: of_arn.unwrap_or(region).to_owned(),
         stream,
         endpoint,
-        ca_bundle: get("AWS_CA_BUNDLE"),
+        ca_bundle: get("AWS_CA_BUNDLE").or(get("SSL_CERT_FILE")),
+        credentials: Source::read(get, warnings),
     })
 }
 

@@ -1,26 +1,25 @@
 //! Client of the Extensions API and of the Telemetry API's subscription: three small requests over
-//! plain HTTP to the sandbox itself. The SDK's client is not used here, so that init stays short.
+//! plain HTTP to the sandbox itself.
 
 use anyhow::{Context as _, bail, ensure};
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::http::request::Builder;
+use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpStream;
 
+use crate::endpoint::Endpoint;
+use crate::http::Connection;
 use crate::invocations::ShutdownReason;
 
 const IDENTIFIER: &str = "Lambda-Extension-Identifier";
-/// The answers are a few hundred bytes.
-const MOST_ANSWER_BYTES: usize = 65_536;
 
 /// The API's address.
 #[derive(Debug, Clone)]
 pub struct Api {
-    host: String,
+    endpoint: Option<Endpoint>,
 }
 
 /// What registering answered.
@@ -49,7 +48,7 @@ impl Api {
     /// `host` is the value of `AWS_LAMBDA_RUNTIME_API`.
     pub fn new(host: &str) -> Self {
         Self {
-            host: host.to_owned(),
+            endpoint: Endpoint::parse(&format!("http://{host}/")),
         }
     }
 
@@ -118,24 +117,13 @@ impl Api {
     }
 
     /// One request over a connection of its own: a kept one would be dead after a freeze.
-    async fn send(
-        &self,
-        request: hyper::http::request::Builder,
-        body: String,
-    ) -> anyhow::Result<(hyper::http::response::Parts, Bytes)> {
+    async fn send(&self, request: Builder, body: String) -> anyhow::Result<(Parts, Bytes)> {
+        let endpoint = self.endpoint.as_ref();
+        let endpoint = endpoint.context("AWS_LAMBDA_RUNTIME_API is no host and port")?;
         let request = request
-            .header(HOST, &self.host)
+            .header(HOST, endpoint.authority())
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))?;
-        let socket = TcpStream::connect(&self.host).await?;
-        let io = TokioIo::new(socket);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-        let connection = tokio::spawn(connection);
-        let answer = sender.send_request(request).await?;
-        let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await;
-        connection.abort();
-        let body = body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?;
-        Ok((parts, body.to_bytes()))
+            .body(Bytes::from(body))?;
+        Connection::open(endpoint, None).await?.send(request).await
     }
 }

@@ -11,14 +11,20 @@
 
 pub mod buffer;
 pub mod config;
+pub mod credentials;
+pub mod endpoint;
 pub mod extensions_api;
+pub mod http;
 pub mod invocations;
 pub mod journal;
 pub mod listener;
 pub mod log;
 pub mod observer;
 pub mod procfs;
+pub mod put_records;
 pub mod seen;
 pub mod session;
 pub mod stream;
 pub mod telemetry;
+pub mod tls;
+pub mod wallet;

@@ -1,40 +1,36 @@
-//! Puts records on the Kinesis stream. Built at the first flush, never in init: reading the trusted
-//! roots alone takes 45 ms on a small function.
+//! Puts records on the Kinesis stream. What it needs is read at the first flush, never in init.
 //!
-//! Credentials come from the environment. Where Lambda sets none (SnapStart), nothing is sent and a
-//! warning says so.
+//! `aws-sdk-kinesis` is not used: `docs/EXTENSION.md` says what it weighs.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
-use aws_credential_types::Credentials;
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::retry::RetryConfig;
-use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{
-    BehaviorVersion, Config, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
-};
-use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use rightsizer_records::{Record, Reports, encode};
+use anyhow::{Context as _, bail};
+use hyper::body::Bytes;
+use rightsizer_records::{EnvId, Reports};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::config::Target;
+use crate::endpoint::Endpoint;
+use crate::http::Connection;
+use crate::put_records::{self, Answer};
+use crate::tls;
+use crate::wallet::Wallet;
 
 /// A call takes 5 MB; a record is at most 25 KB.
 const RECORDS_A_CALL: usize = 150;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The SDK's own default of a second would take up half of the time that SHUTDOWN leaves.
+/// One more try for a connection that died in a freeze; beyond that the journal decides.
+const TRIES: u32 = 2;
+/// Longer ones would take up the time that SHUTDOWN leaves.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A stream to put records on.
 #[derive(Debug)]
 pub struct Stream {
     target: Target,
-    client: OnceLock<Client>,
+    wallet: Wallet,
+    tls: OnceLock<Arc<ClientConfig>>,
 }
 
 /// How a send went.
@@ -73,67 +69,127 @@ impl Stream {
     /// Nothing is read, resolved or opened before the first send.
     pub fn new(target: Target) -> Self {
         Self {
+            wallet: Wallet::new(target.credentials.clone(), target.ca_bundle.clone()),
             target,
-            client: OnceLock::new(),
+            tls: OnceLock::new(),
         }
     }
 
     /// Sends the records in their order, each attempt within `patience`.
     pub async fn put(&self, records: &[Reports], patience: Duration) -> Sent {
         let mut sent = Sent::default();
-        let client = match self.client() {
-            Ok(client) => client,
-            Err(e) => {
-                sent.problem = Some(Problem {
-                    kind: "set-up",
-                    text: format!("nothing can be sent: {e:#}"),
-                });
-                return sent;
-            }
+        // Records of before a restore lie before those of after it.
+        let Some(env) = records.last().map(|record| record.env) else {
+            return sent;
         };
+        let mut connection = None;
         for records in records.chunks(RECORDS_A_CALL) {
-            if !self.call(client, records, patience, &mut sent).await {
-                break; // What holds for these holds for the rest.
+            let body = put_records::body(&self.target, records);
+            match self.call(&mut connection, &body, env, patience).await {
+                Ok(refusals) => {
+                    let refused = refusals.iter().flatten().next();
+                    sent.problem = refused.map(|code| self.problem(Some(code), code));
+                    sent.delivered.extend(refusals.iter().map(Option::is_none));
+                }
+                Err(problem) => {
+                    sent.problem = Some(problem);
+                    break; // What holds for these holds for the rest.
+                }
             }
         }
         sent
     }
 
-    /// One call; whether it was answered at all.
+    /// One call, tried again where that may help. For each record why it was refused, if it was.
     async fn call(
         &self,
-        client: &Client,
-        records: &[Reports],
+        connection: &mut Option<Connection>,
+        body: &Bytes,
+        env: EnvId,
         patience: Duration,
-        sent: &mut Sent,
-    ) -> bool {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT.min(patience))
-            .operation_attempt_timeout(patience)
-            .build();
-        let request = client
-            .put_records()
-            .set_records(Some(records.iter().map(entry).collect()));
-        let request = if self.target.is_arn() {
-            request.stream_arn(&self.target.stream)
-        } else {
-            request.stream_name(&self.target.stream)
-        };
-        let within = Config::builder().timeout_config(timeouts);
-        let answer = request.customize().config_override(within).send().await;
-        match answer {
-            Ok(answer) => {
-                let refused = answer.records().iter().find_map(|r| r.error_code());
-                sent.problem = refused.map(|code| self.problem(Some(code), code));
-                let delivered = answer.records().iter().map(|r| r.error_code().is_none());
-                sent.delivered.extend(delivered);
-                true
+    ) -> Result<Vec<Option<String>>, Problem> {
+        let mut tries = 1;
+        loop {
+            let answer = timeout(patience, self.attempt(connection, body.clone(), env)).await;
+            let again = match &answer {
+                Ok(Ok(answer)) if answer.wants_other_keys() => self.wallet.refused(),
+                Ok(Ok(answer)) => answer.is_passing(),
+                Ok(Err(Failed::NotReady(_))) => false,
+                Ok(Err(Failed::Broken(_))) | Err(_) => true,
+            };
+            if again && tries < TRIES {
+                tries += 1;
+                *connection = None;
+                sleep(RETRY_PAUSE).await;
+                continue;
             }
-            Err(e) => {
-                sent.problem = Some(self.problem(e.code(), &chain(&e)));
-                false
-            }
+            return match answer {
+                Ok(Ok(Answer::Records(refusals))) => Ok(refusals),
+                Ok(Ok(Answer::Refused {
+                    status,
+                    code,
+                    message,
+                })) => {
+                    let named = code.as_deref().unwrap_or(status.as_str());
+                    Err(self.problem(Some(named), &format!("{named}: {message}")))
+                }
+                Ok(Err(Failed::NotReady(e))) => Err(not_ready(&e)),
+                Ok(Err(Failed::Broken(e))) => Err(self.problem(None, &format!("{e:#}"))),
+                Err(_) => Err(self.problem(None, &format!("no answer within {patience:?}"))),
+            };
         }
+    }
+
+    async fn attempt(
+        &self,
+        connection: &mut Option<Connection>,
+        body: Bytes,
+        env: EnvId,
+    ) -> Result<Answer, Failed> {
+        let endpoint = self.endpoint().map_err(Failed::NotReady)?;
+        let keys = self.wallet.keys(env, SystemTime::now()).await;
+        let keys = keys.map_err(Failed::NotReady)?;
+        let mut open = match connection.take().filter(Connection::is_open) {
+            Some(open) => open,
+            None => self.open(&endpoint).await?,
+        };
+        let region = &self.target.region;
+        let request = put_records::request(&endpoint, region, &keys, SystemTime::now(), body);
+        let request = request.context("no request can be signed");
+        let (parts, body) = open
+            .send(request.map_err(Failed::NotReady)?)
+            .await
+            .map_err(Failed::Broken)?;
+        *connection = Some(open);
+        Ok(put_records::answer(parts.status, &body))
+    }
+
+    async fn open(&self, endpoint: &Endpoint) -> Result<Connection, Failed> {
+        let tls = endpoint.tls.then(|| self.tls()).transpose();
+        let tls = tls.map_err(Failed::NotReady)?;
+        let open = Connection::open(endpoint, tls).await;
+        open.map_err(Failed::Broken)
+    }
+
+    fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        let own = self.target.endpoint.as_deref();
+        let endpoint = match own {
+            Some(url) => Endpoint::parse(url),
+            None => Endpoint::of_stream(&self.target),
+        };
+        let Some(endpoint) = endpoint else {
+            // The value may hold a token, so it is not repeated here.
+            bail!("the stream has no valid address: see RIGHTSIZER_ENDPOINT and AWS_REGION");
+        };
+        Ok(endpoint)
+    }
+
+    fn tls(&self) -> anyhow::Result<Arc<ClientConfig>> {
+        if let Some(client) = self.tls.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = tls::client(self.target.ca_bundle.as_deref())?;
+        Ok(Arc::clone(self.tls.get_or_init(|| client)))
     }
 
     fn problem(&self, code: Option<&str>, detail: &str) -> Problem {
@@ -164,88 +220,22 @@ impl Stream {
             ),
         }
     }
+}
 
-    fn client(&self) -> anyhow::Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = Client::from_conf(config(&self.target)?);
-        Ok(self.client.get_or_init(|| client))
+/// Why an attempt got no answer.
+enum Failed {
+    /// Nothing was sent, and trying again at once does not help.
+    NotReady(anyhow::Error),
+    /// The connection was not made, or broke.
+    Broken(anyhow::Error),
+}
+
+fn not_ready(error: &anyhow::Error) -> Problem {
+    Problem {
+        kind: "set-up",
+        text: format!(
+            "nothing can be sent: {error:#}. Invocations are not affected; reports are kept, as far \
+             as there is room."
+        ),
     }
-}
-
-/// An error and what caused it, in words.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
-fn entry(record: &Reports) -> PutRecordsRequestEntry {
-    #[expect(
-        clippy::expect_used,
-        reason = "both required fields are set right here"
-    )]
-    PutRecordsRequestEntry::builder()
-        .partition_key(record.env.to_string())
-        .data(Blob::new(encode(&Record::Reports(record.clone()))))
-        .build()
-        .expect("data and partition key are set")
-}
-
-fn config(target: &Target) -> anyhow::Result<Config> {
-    let mut config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(target.region.clone()))
-        .credentials_provider(credentials()?)
-        .http_client(http_client(target)?)
-        .identity_cache(IdentityCache::no_cache())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        // One more try for a connection that died in a freeze; beyond that the journal decides.
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(2)
-                .with_initial_backoff(RETRY_PAUSE),
-        );
-    config.set_endpoint_url(target.endpoint.clone());
-    Ok(config.build())
-}
-
-fn credentials() -> anyhow::Result<Credentials> {
-    let get = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let keys = get("AWS_ACCESS_KEY_ID").zip(get("AWS_SECRET_ACCESS_KEY"));
-    let (id, secret) = keys.context(
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set. Under SnapStart Lambda gives \
-         credentials in another way, which this version does not know: remove the layer there",
-    )?;
-    Ok(Credentials::new(
-        id,
-        secret,
-        get("AWS_SESSION_TOKEN"),
-        None,
-        "environment",
-    ))
-}
-
-/// Idle connections are dead after a freeze, so none is kept.
-fn http_client(target: &Target) -> anyhow::Result<SharedHttpClient> {
-    let builder = aws_smithy_http_client::Builder::new().pool_max_idle_per_host(0);
-    let endpoint = target.endpoint.as_deref().unwrap_or_default();
-    if endpoint.starts_with("http://") {
-        return Ok(builder.build_http());
-    }
-    let mut roots = TrustStore::default();
-    if let Some(path) = &target.ca_bundle {
-        let pem = std::fs::read(path);
-        let pem = pem.with_context(|| format!("AWS_CA_BUNDLE {path} cannot be read"))?;
-        roots = TrustStore::empty().with_pem_certificate(pem);
-    }
-    let context = TlsContext::builder().with_trust_store(roots).build()?;
-    let ring = Provider::Rustls(CryptoMode::Ring);
-    Ok(builder
-        .tls_provider(ring)
-        .tls_context(context)
-        .build_https())
 }
