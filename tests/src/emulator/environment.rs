@@ -134,10 +134,11 @@ impl Environment {
     }
 
     /// Thaws the sandbox for a while, as a long invocation does.
-    pub async fn linger(&mut self, until: impl Future<Output = ()>) -> Result<()> {
+    pub async fn linger<T>(&mut self, until: impl Future<Output = T>) -> Result<T> {
         self.thawed()?;
-        until.await;
-        self.frozen()
+        let output = until.await;
+        self.frozen()?;
+        Ok(output)
     }
 
     /// From the start of the process to its first `next`, in its latest life.

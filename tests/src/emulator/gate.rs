@@ -53,12 +53,12 @@ pub struct Gate {
 
 #[derive(Default)]
 struct Shared {
-    /// Taken by the next connection.
-    cut: Mutex<Option<Cut>>,
+    /// Taken by the next connection; each cut has a fate of its own.
+    cut: Mutex<Option<(Cut, watch::Receiver<Option<Fate>>)>>,
     /// Of the connection that ended last.
     last: Mutex<Traffic>,
     reached: watch::Sender<bool>,
-    fate: watch::Sender<Option<Fate>>,
+    fate: Mutex<watch::Sender<Option<Fate>>>,
 }
 
 impl Gate {
@@ -91,8 +91,9 @@ impl Gate {
     /// The next connection stops there.
     pub fn stop_at(&self, cut: Cut) {
         self.shared.reached.send_replace(false);
-        self.shared.fate.send_replace(None);
-        *lock(&self.shared.cut) = Some(cut);
+        let (sender, fate) = watch::channel(None);
+        *lock(&self.shared.fate) = sender;
+        *lock(&self.shared.cut) = Some((cut, fate));
     }
 
     /// Waits until a connection has stopped where it should.
@@ -105,7 +106,7 @@ impl Gate {
 
     /// What becomes of the stopped connection.
     pub fn release(&self, fate: Fate) {
-        self.shared.fate.send_replace(Some(fate));
+        lock(&self.shared.fate).send_replace(Some(fate));
     }
 
     /// Bytes of the connection that ended last.
@@ -126,6 +127,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn serve(mut socket: TcpStream, upstream: String, shared: Arc<Shared>) {
     let cut = lock(&shared.cut).take();
+    let (cut, fate) = cut.map_or((None, None), |(cut, fate)| (Some(cut), Some(fate)));
     let Ok(mut server) = TcpStream::connect(upstream).await else {
         return;
     };
@@ -140,11 +142,11 @@ async fn serve(mut socket: TcpStream, upstream: String, shared: Arc<Shared>) {
         tokio::select! {
             both = async {
                 tokio::join!(
-                    pump(from, server_to, up, &shared),
-                    pump(server_from, to, down, &shared),
+                    pump(from, server_to, up.zip(fate.clone()), &shared),
+                    pump(server_from, to, down.zip(fate.clone()), &shared),
                 )
             } => Ok(both),
-            fate = torn(&shared), if cut.is_some() => Err(fate),
+            fate = torn(fate.clone()) => Err(fate),
         }
     };
     match pumped {
@@ -158,29 +160,32 @@ async fn serve(mut socket: TcpStream, upstream: String, shared: Arc<Shared>) {
     }
 }
 
-async fn torn(shared: &Shared) -> Fate {
-    let mut fate = shared.fate.subscribe();
+async fn torn(fate: Option<watch::Receiver<Option<Fate>>>) -> Fate {
     let torn = |fate: &Option<Fate>| matches!(fate, Some(Fate::Close | Fate::Reset));
-    let fate = fate.wait_for(torn).await.ok().and_then(|fate| *fate);
-    fate.unwrap_or(Fate::Close)
+    if let Some(mut fate) = fate
+        && let Some(fate) = fate.wait_for(torn).await.ok().and_then(|fate| *fate)
+    {
+        return fate;
+    }
+    std::future::pending().await
 }
 
 /// Copies until the end, stopping once after `stop` bytes. Answers how many there were.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut stop: Option<usize>,
+    mut stop: Option<(usize, watch::Receiver<Option<Fate>>)>,
     shared: &Shared,
 ) -> usize {
     let (mut count, mut chunk) = (0, [0; 2048]);
     loop {
-        if stop == Some(count) {
-            stop = None;
-            let mut fate = shared.fate.subscribe();
+        if let Some((_, mut fate)) = stop.take_if(|(stop, _)| *stop == count) {
             shared.reached.send_replace(true);
             let _ = fate.wait_for(|fate| *fate == Some(Fate::GoOn)).await;
         }
-        let room = stop.map_or(chunk.len(), |stop| (stop - count).min(chunk.len()));
+        let room = stop
+            .as_ref()
+            .map_or(chunk.len(), |(stop, _)| (stop - count).min(chunk.len()));
         match from.read(&mut chunk[..room]).await {
             Ok(n @ 1..) if to.write_all(&chunk[..n]).await.is_ok() => count += n,
             _ => break,

@@ -10,6 +10,7 @@
 //! managed instances' concurrency; the clone of a snapshot is played by a second process.
 
 mod api;
+mod clock;
 mod environment;
 mod events;
 mod gate;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+pub use clock::{Clock, Monotonic};
 pub use environment::Environment;
 pub use gate::{Cut, Fate, Gate, Traffic};
 pub use process::Exit;

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use rightsizer_tests::emulator::{Faults, Reason, Sink};
+use anyhow::{Context as _, Result};
+use rightsizer_tests::emulator::{
+    Clock, Cut, Environment, Fate, Faults, Gate, Monotonic, Options, Reason, Sink, Traffic,
+};
 
-use crate::stage::{at, distinct, ended_well, ok, peaks, start};
+use crate::stage::{
+    SOON, at, distinct, ended_well, ok, peaks, run_until_arrived, start, start_with, sum_up,
+};
 
 #[tokio::test]
 async fn frozen_between_invocations_each_report_arrives_once() -> Result<()> {
@@ -50,4 +54,97 @@ async fn a_minute_of_event_time_is_a_flush() -> Result<()> {
     ended_well(&environment.shutdown(Reason::Spindown).await?)?;
     assert_eq!(peaks(&distinct(sink.reports())), [90, 91]);
     Ok(())
+}
+
+/// What passes between two flushes of a sweep, by event time: more than the longest pause after
+/// failures.
+const HOUR: i64 = 3600;
+
+/// One sweep over a send: the sandbox is frozen at each of these points, a minute passes, the
+/// connection meets its fate, and the sandbox is thawed.
+struct Sweep<'a> {
+    environment: Environment,
+    sink: &'a Sink,
+    gate: &'a Gate,
+    clock: &'a Clock,
+    invocations: usize,
+}
+
+impl Sweep<'_> {
+    /// The next invocation: the flush of all before it begins, and the sandbox freezes.
+    async fn invoke(&mut self) -> Result<()> {
+        let n = i64::try_from(self.invocations)?;
+        self.invocations += 1;
+        self.environment.invoke(ok(n * HOUR, 100)).await
+    }
+
+    async fn freeze_at(&mut self, cut: Cut, fate: Fate) -> Result<()> {
+        self.gate.stop_at(cut);
+        self.invoke().await?;
+        let reached = self.gate.reached(SOON);
+        let frozen_there = self.environment.linger(async { reached.await.err() });
+        frozen_there
+            .await?
+            .map_or(Ok(()), Err)
+            .with_context(|| format!("{cut:?}"))?;
+        self.clock.pass_a_minute()?;
+        self.gate.release(fate);
+        // The thaw: what was cut arrives, with no other invocation to help.
+        let rows = self.invocations - 1;
+        run_until_arrived(&mut self.environment, self.sink, rows)
+            .await
+            .with_context(|| format!("{cut:?}, then {fate:?}"))
+    }
+}
+
+async fn sweep(fate: Fate, monotonic: Monotonic) -> Result<()> {
+    let sink = Sink::start().await?;
+    let gate = Gate::start(sink.address()).await?;
+    let clock = Clock::new(monotonic)?;
+    let options = Options {
+        env: clock.variables(),
+        ..Options::to("reports", &format!("http://{}", gate.address()))
+    };
+    let mut sweep = Sweep {
+        environment: start_with(options).await?,
+        sink: &sink,
+        gate: &gate,
+        clock: &clock,
+        invocations: 0,
+    };
+    sweep.invoke().await?;
+    sweep.invoke().await?;
+    run_until_arrived(&mut sweep.environment, &sink, 1).await?;
+    let Traffic { up, down } = gate.last();
+    assert!(up > 700 && down > 100, "{up} up, {down} down");
+    let points = (0..up).step_by(up / 12).map(Cut::Up);
+    let points = points.chain((0..down).step_by(down / 8).map(Cut::Down));
+    for cut in points {
+        sweep.freeze_at(cut, fate).await?;
+    }
+    let emitted = sweep.invocations as u64;
+    let exit = sweep.environment.shutdown(Reason::Spindown).await?;
+    let name = format!("frozen in a send of {up} + {down} bytes, {fate:?}, {monotonic:?}");
+    let sum = sum_up(&name, emitted, sink.reports(), &[&exit])?;
+    assert_eq!((sum.delivered, sum.lost), (emitted, 0), "{}", exit.log);
+    assert!(emitted >= 20 && !exit.log.contains("panic"), "{}", exit.log);
+    Ok(())
+}
+
+#[tokio::test]
+async fn frozen_anywhere_in_a_send_that_goes_on_nothing_is_lost() -> Result<()> {
+    sweep(Fate::GoOn, Monotonic::StandsStill).await?;
+    sweep(Fate::GoOn, Monotonic::RunsOn).await
+}
+
+#[tokio::test]
+async fn frozen_anywhere_in_a_send_and_the_server_closes_nothing_is_lost() -> Result<()> {
+    sweep(Fate::Close, Monotonic::StandsStill).await?;
+    sweep(Fate::Close, Monotonic::RunsOn).await
+}
+
+#[tokio::test]
+async fn frozen_anywhere_in_a_send_and_the_connection_is_reset_nothing_is_lost() -> Result<()> {
+    sweep(Fate::Reset, Monotonic::StandsStill).await?;
+    sweep(Fate::Reset, Monotonic::RunsOn).await
 }

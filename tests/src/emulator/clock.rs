@@ -1,0 +1,112 @@
+//! Time that passes while the sandbox is frozen, without waiting for it: Debian's `faketime` library
+//! in front of the C library of the extension's process.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+/// What the monotonic clock does across a freeze. In Lambda it is said to stand still; a stopped
+/// process sees it run on. Nothing may rest on either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Monotonic {
+    /// Only the wall clock goes ahead.
+    StandsStill,
+    /// Both go ahead.
+    RunsOn,
+}
+
+/// The clock of one extension process.
+pub struct Clock {
+    folder: TempDir,
+    library: PathBuf,
+    monotonic: Monotonic,
+    ahead_s: std::cell::Cell<u64>,
+}
+
+impl Clock {
+    /// A clock that tells the true time, so far. An error says how to get the library.
+    pub fn new(monotonic: Monotonic) -> Result<Self> {
+        let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+        let library = [
+            format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"),
+            "/usr/lib64/faketime/libfaketimeMT.so.1".to_owned(),
+            "/usr/lib/faketime/libfaketimeMT.so.1".to_owned(),
+        ];
+        let library = library
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file());
+        let library = library.context(
+            "libfaketime is missing: long freezes are played with it. Run `make tools` as root, or \
+             install it: apt-get install faketime (Fedora: dnf install libfaketime)",
+        )?;
+        let clock = Self {
+            folder: tempfile::tempdir()?,
+            library,
+            monotonic,
+            ahead_s: std::cell::Cell::default(),
+        };
+        clock.write()?;
+        Ok(clock)
+    }
+
+    /// For the extension's process.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let stands_still = u8::from(self.monotonic == Monotonic::StandsStill).to_string();
+        [
+            ("LD_PRELOAD", self.library.display().to_string()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file().display().to_string()),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            ("FAKETIME_DISABLE_SHM", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", stands_still),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// A minute passes at once.
+    pub fn pass_a_minute(&self) -> Result<()> {
+        self.ahead_s.set(self.ahead_s.get() + 60);
+        self.write()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("ahead")
+    }
+
+    /// Replaced in one step: the process may be reading it.
+    fn write(&self) -> Result<()> {
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, format!("+{}\n", self.ahead_s.get()))?;
+        Ok(std::fs::rename(&new, Path::new(&self.file()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_minute_passes_at_once() {
+        let clock = Clock::new(Monotonic::RunsOn).unwrap();
+        let now = || {
+            let date = Command::new("date")
+                .arg("+%s")
+                .envs(clock.variables())
+                .output();
+            let text = String::from_utf8(date.unwrap().stdout).unwrap();
+            text.trim().parse::<u64>().unwrap()
+        };
+        let before = now();
+        clock.pass_a_minute().unwrap();
+        clock.pass_a_minute().unwrap();
+        assert!(
+            (120..130).contains(&(now() - before)),
+            "{before}, {}",
+            now()
+        );
+    }
+}
