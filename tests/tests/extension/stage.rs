@@ -1,6 +1,8 @@
 //! What the scenarios share: times, environments, and the sum that each of them has to come to.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -160,4 +162,26 @@ fn said_lost(log: &str) -> u64 {
         .filter_map(|line| line.strip_suffix(" are lost"));
     let numbers = said.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
     numbers.sum()
+}
+
+/// A command that gives a process this file as its `/etc/hosts`, in a mount namespace of its own.
+pub(crate) fn with_hosts(hosts: &Path) -> Result<Vec<String>> {
+    namespace(&format!("mount --bind '{}' /etc/hosts", hosts.display()))
+}
+
+/// A command that runs `prepare` in a mount namespace of its own and then becomes its arguments.
+pub(crate) fn namespace(prepare: &str) -> Result<Vec<String>> {
+    let works = |how: &&str| {
+        let tried = Command::new("unshare").args([how, "true"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let how = ["-m", "-Urm"].into_iter().find(works).context(
+        "neither `unshare -m true` nor `unshare -Urm true` works here: mount namespaces are needed. \
+         Run as root, or allow them to users: sysctl -w kernel.unprivileged_userns_clone=1 (Ubuntu \
+         too: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)",
+    )?;
+    let script = format!("set -e; {prepare}; exec \"$@\"");
+    Ok(["unshare", how, "sh", "-c", &script, "sh"]
+        .map(str::to_owned)
+        .into())
 }
