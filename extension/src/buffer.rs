@@ -6,8 +6,10 @@ use rightsizer_records::{Folded, Megabytes, ReportRow, Timestamp};
 
 /// Kinesis bills each record in units of 25 KB; the fields around the rows take under 1 KB.
 pub const BATCH_BYTES: usize = 24_000;
-/// About half a megabyte at worst: an hour of 1 request/s, or a minute of 60.
+/// About half a megabyte of memory: an hour of 1 request/s, or a minute of 60.
 pub const MOST_ROWS: usize = 4096;
+/// Rows with long error types take more, so their number alone is no bound.
+const MOST_BYTES: usize = 250_000;
 /// The codec takes rows up to 15 days from `t0`.
 const MOST_SPAN_MS: i64 = 10 * 86_400_000;
 
@@ -80,7 +82,7 @@ impl Buffer {
     pub fn push(&mut self, row: Row) {
         self.bytes += row.bytes();
         self.rows.push_back(row);
-        if self.rows.len() > self.most_rows
+        if (self.rows.len() > self.most_rows || self.bytes > MOST_BYTES)
             && let Some(oldest) = self.pop()
         {
             fold(&mut self.folded, &oldest);
@@ -137,7 +139,7 @@ impl Buffer {
 
     /// Whether half of the room is taken.
     pub fn is_half_full(&self) -> bool {
-        self.rows.len() * 2 >= self.most_rows
+        self.rows.len() * 2 >= self.most_rows || self.bytes * 2 >= MOST_BYTES
     }
 
     fn pop(&mut self) -> Option<Row> {

@@ -10,11 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::invocations::ShutdownReason;
 use crate::journal::Journal;
-use crate::listener::Body;
 use crate::log::Log;
 use crate::procfs::Usage;
 use crate::stream::{Sent, Stream};
-use crate::telemetry;
+use crate::telemetry::Posted;
 
 /// How long one attempt may take in an invocation's shadow.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_PATIENCE: Duration = Duration::from_millis(700);
 /// Lambda kills after 2000 ms.
 const SHUTDOWN_BUDGET: Duration = Duration::from_millis(1700);
+/// At a failure the caller waits: a stream in trouble may not cost more than this.
+const FAILURE_BUDGET: Duration = Duration::from_millis(800);
 /// How long the report of the last invocation is awaited when the environment just ends.
 const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// The same where no invocation is known to lack its report: one shorter than the telemetry's
@@ -62,22 +63,22 @@ impl<'a> Observer<'a> {
     pub async fn run(
         mut self,
         shutdown: impl Future<Output = ShutdownReason>,
-        mut telemetry: mpsc::Receiver<Body>,
+        mut telemetry: mpsc::Receiver<Posted>,
     ) {
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let flush_at = self.flush_at.unwrap_or_else(Instant::now);
             tokio::select! {
                 reason = &mut shutdown => return self.on_shutdown(reason, &mut telemetry).await,
-                Some(body) = telemetry.recv() => self.on_posted(&body),
+                Some(posted) = telemetry.recv() => self.on_posted(posted),
                 sent = finished(&mut self.sending) => self.on_sent(sent),
                 () = sleep_until(flush_at), if self.flush_at.is_some() => self.on_timer(),
             }
         }
     }
 
-    fn on_posted(&mut self, body: &Body) {
-        self.take_in(body);
+    fn on_posted(&mut self, posted: Posted) {
+        self.take_in(posted);
         if self.journal.is_due() {
             self.send();
         } else if self.journal.holds_rows() && self.sending.is_none() {
@@ -113,9 +114,17 @@ impl<'a> Observer<'a> {
     }
 
     /// Lambda waits 2 s, then kills.
-    async fn on_shutdown(&mut self, reason: ShutdownReason, telemetry: &mut mpsc::Receiver<Body>) {
+    async fn on_shutdown(
+        &mut self,
+        reason: ShutdownReason,
+        telemetry: &mut mpsc::Receiver<Posted>,
+    ) {
         let began = Instant::now();
-        let deadline = began + SHUTDOWN_BUDGET;
+        let deadline = began
+            + match reason {
+                ShutdownReason::Spindown => SHUTDOWN_BUDGET,
+                ShutdownReason::Timeout | ShutdownReason::Failure => FAILURE_BUDGET,
+            };
         self.log.debug(|| format!("shutdown: {reason:?}"));
         self.await_reports(reason, began, telemetry).await;
         self.journal.give_up_waiting(reason);
@@ -152,10 +161,10 @@ impl<'a> Observer<'a> {
         &mut self,
         reason: ShutdownReason,
         began: Instant,
-        telemetry: &mut mpsc::Receiver<Body>,
+        telemetry: &mut mpsc::Receiver<Posted>,
     ) {
-        while let Ok(body) = telemetry.try_recv() {
-            self.take_in(&body);
+        while let Ok(posted) = telemetry.try_recv() {
+            self.take_in(posted);
         }
         let mut until = match reason {
             ShutdownReason::Spindown if self.journal.awaits_report() => began + REPORT_WAIT,
@@ -163,9 +172,9 @@ impl<'a> Observer<'a> {
             _ if self.journal.knows_the_end() => return,
             _ => began + FAILURE_WAIT,
         };
-        while let Ok(Some(body)) = timeout_at(until, telemetry.recv()).await {
+        while let Ok(Some(posted)) = timeout_at(until, telemetry.recv()).await {
             let awaited = self.journal.awaits_report();
-            self.take_in(&body);
+            self.take_in(posted);
             match reason {
                 ShutdownReason::Spindown if self.journal.awaits_report() => {
                     until = began + REPORT_WAIT;
@@ -185,8 +194,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn take_in(&mut self, body: &Body) {
-        let posted = telemetry::parse(body);
+    fn take_in(&mut self, posted: Posted) {
         if let Some(why) = &posted.broken {
             let text = format!("a batch of platform telemetry could not be read to its end: {why}");
             self.log.warn("telemetry-broken", &text);

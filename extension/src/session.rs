@@ -13,10 +13,11 @@ use crate::config::{Config, Target};
 use crate::extensions_api::{Api, Registration};
 use crate::invocations::ShutdownReason;
 use crate::journal::{Journal, Place};
-use crate::listener::{self, Body};
+use crate::listener;
 use crate::log::Log;
 use crate::observer::{Observer, usage};
 use crate::stream::Stream;
+use crate::telemetry::Posted;
 
 /// Schemas of the Telemetry API, newest last. Managed instances take only the newest.
 const SCHEMAS: [&str; 3] = ["2022-12-13", "2022-07-01", "2025-01-29"];
@@ -110,7 +111,7 @@ async fn prepare(
     api: &Api,
     registration: &Registration,
     log: &Log,
-) -> Option<(Place, Target, mpsc::Receiver<Body>)> {
+) -> Option<(Place, Target, mpsc::Receiver<Posted>)> {
     let target = config.stream.clone()?;
     let place = config.place(registration.account.as_deref(), std::env::consts::ARCH);
     let place = place.map_err(|e| log.warn("place", &format!("nothing is reported: {e}")));

@@ -1,15 +1,12 @@
 //! Reads what the Telemetry API posts: a JSON array of platform events.
 //!
-//! Every event is read by itself. An unknown type, a missing field or a number out of range costs
-//! that event or that number, never its neighbours; in a body cut short, the events before the cut
-//! count. (A strict enum over the whole array, as ready-made crates have it, loses a whole batch to
-//! one event of a type that is newer than the crate.)
-
-use std::fmt;
+//! Every event is read by itself, as its bytes come, so that a body of any size is never held. An
+//! unknown type, a missing field or a number out of range costs that event or that number, never its
+//! neighbours; in a body cut short, the events before the cut count. (A strict enum over the whole
+//! array, as ready-made crates have it, loses a whole batch to one event of a type that is newer than
+//! the crate.)
 
 use rightsizer_records::{Megabytes, Millis, Timestamp};
-use serde::Deserializer as _;
-use serde::de::{SeqAccess, Visitor};
 use serde_json::Value;
 
 /// Larger than any size Lambda has offered; more is not a size.
@@ -17,7 +14,12 @@ const MAX_MEMORY_MB: u64 = 65_536;
 /// Texts from the platform are short; what is longer is cut.
 const MAX_TEXT: usize = 256;
 
-/// What one POST of the Telemetry API held.
+/// A platform event takes some hundred bytes; what is longer than this is none.
+const MOST_EVENT_BYTES: usize = 65_536;
+/// The room of a longer one is given back.
+const USUAL_EVENT_BYTES: usize = 1024;
+
+/// What a POST of the Telemetry API held, or a part of one.
 #[derive(Debug, Default, PartialEq)]
 pub struct Posted {
     /// The events that matter here, in their order.
@@ -90,34 +92,123 @@ pub struct Report {
     pub init_ms: Option<Millis>,
 }
 
-/// Reads the body of one POST. Never fails: what could not be read is counted in the answer.
-pub fn parse(body: &[u8]) -> Posted {
-    let mut posted = Posted::default();
-    let mut json = serde_json::Deserializer::from_slice(body);
-    if let Err(error) = json.deserialize_seq(Events(&mut posted)) {
-        posted.broken = Some(error.to_string());
-    }
-    posted
+/// Reads the body of one POST, piece by piece. Never fails: what could not be read is counted. Holds
+/// no more than one event.
+#[derive(Debug, Default)]
+pub struct Reader {
+    place: Place,
+    value: Vec<u8>,
+    /// Brackets and braces open within `value`.
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    too_long: bool,
 }
 
-struct Events<'a>(&'a mut Posted);
+/// Where in the body a [`Reader`] is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the array.
+    #[default]
+    Before,
+    /// Between two events.
+    Between,
+    /// In an event.
+    Within,
+    /// Behind the array, or at something that makes no sense: the rest is not looked at.
+    Over,
+}
 
-impl<'de> Visitor<'de> for Events<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of platform events")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        // One event at a time, so that a large body is never held twice.
-        while let Some(value) = seq.next_element::<Value>()? {
-            match event(&value) {
-                Some(event) => self.0.events.push(event),
-                None => self.0.unreadable += 1,
+impl Reader {
+    /// Takes in the next bytes and answers the events that end in them.
+    pub fn feed(&mut self, bytes: &[u8]) -> Posted {
+        let mut posted = Posted::default();
+        for byte in bytes {
+            match self.place {
+                Place::Before => self.before(*byte, &mut posted),
+                Place::Between => self.between(*byte),
+                Place::Within => self.within(*byte, &mut posted),
+                Place::Over => break,
             }
         }
-        Ok(())
+        posted
+    }
+
+    /// The body is at its end.
+    pub fn finish(self) -> Posted {
+        let cut = matches!(self.place, Place::Before | Place::Between | Place::Within);
+        Posted {
+            broken: cut.then(|| "it ends before its array does".to_owned()),
+            ..Posted::default()
+        }
+    }
+
+    fn before(&mut self, byte: u8, posted: &mut Posted) {
+        match byte {
+            b'[' => self.place = Place::Between,
+            _ if byte.is_ascii_whitespace() => {}
+            _ => {
+                posted.broken = Some("it is no array of events".to_owned());
+                self.place = Place::Over;
+            }
+        }
+    }
+
+    fn between(&mut self, byte: u8) {
+        match byte {
+            b']' => self.place = Place::Over,
+            b',' => {}
+            _ if byte.is_ascii_whitespace() => {}
+            _ => {
+                self.place = Place::Within;
+                self.push(byte);
+            }
+        }
+    }
+
+    fn within(&mut self, byte: u8, posted: &mut Posted) {
+        let ends_a_scalar = self.depth == 0 && !self.in_string && matches!(byte, b',' | b']');
+        if !ends_a_scalar {
+            self.push(byte);
+        }
+        if ends_a_scalar || (self.depth == 0 && matches!(byte, b'}' | b']') && !self.in_string) {
+            self.end_event(posted);
+            self.place = Place::Between;
+        }
+        if ends_a_scalar {
+            self.between(byte);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if self.value.len() < MOST_EVENT_BYTES {
+            self.value.push(byte);
+        } else {
+            self.too_long = true;
+        }
+        if self.in_string {
+            self.in_string = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn end_event(&mut self, posted: &mut Posted) {
+        let is_whole = !std::mem::take(&mut self.too_long);
+        let value = is_whole.then(|| serde_json::from_slice(&self.value).ok());
+        match value.flatten().as_ref().and_then(event) {
+            Some(event) => posted.events.push(event),
+            None => posted.unreadable += 1,
+        }
+        self.value.clear();
+        self.value.shrink_to(USUAL_EVENT_BYTES);
+        self.depth = 0;
     }
 }
 
@@ -194,8 +285,42 @@ fn whole(number: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// A body that comes in pieces of this many bytes.
+    fn in_pieces(body: &[u8], size: usize) -> Posted {
+        let mut reader = Reader::default();
+        let mut whole = Posted::default();
+        let mut add = |part: Posted| {
+            whole.events.extend(part.events);
+            whole.unreadable += part.unreadable;
+            whole.broken = whole.broken.take().or(part.broken);
+        };
+        body.chunks(size).for_each(|piece| add(reader.feed(piece)));
+        assert!(reader.value.len() <= MOST_EVENT_BYTES);
+        add(reader.finish());
+        whole
+    }
+
+    fn parse(body: &[u8]) -> Posted {
+        in_pieces(body, usize::MAX)
+    }
+
+    /// Values of JSON whose text misleads a reader that looks for brackets alone.
+    const ODD: &[&str] = &[
+        r#"{"a":"}]["}"#,
+        r#"{"a":"\\"}"#,
+        r#"{"a":"\"}],[{"}"#,
+        r#"[[],{"b":[]}]"#,
+        r#""],""#,
+        "7",
+        "null",
+        "-1.5e3 ",
+        " \n ",
+        "nonsense",
+    ];
     const REPORT: &str = r#"{"time":"2026-01-31T10:00:00.000Z","type":"platform.report","record":{"requestId":"r1","status":"success","metrics":{"durationMs":12.3,"billedDurationMs":13,"memorySizeMB":1024,"maxMemoryUsedMB":93,"initDurationMs":549.04}}}"#;
 
     #[test]
@@ -258,7 +383,31 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
-            parse(&bytes);
+            in_pieces(&bytes, 7);
         }
+
+        /// However a body is cut into pieces, the same is read.
+        #[test]
+        fn pieces_make_no_difference(
+            size in 1_usize..400,
+            between in prop::sample::select(ODD),
+        ) {
+            let body = format!("[{REPORT},{between},{REPORT}]");
+            let whole = parse(body.as_bytes());
+            prop_assert_eq!(whole.events.len(), 2);
+            prop_assert_eq!(in_pieces(body.as_bytes(), size), whole);
+        }
+    }
+
+    #[test]
+    fn an_event_of_any_length_is_never_held() {
+        let mut body = b"[".to_vec();
+        body.extend(br#"{"time":""#);
+        body.resize(5_000_000, b'x');
+        body.extend(br#""},"#);
+        body.extend(REPORT.bytes());
+        body.push(b']');
+        let posted = in_pieces(&body, 4096);
+        assert_eq!((posted.events.len(), posted.unreadable), (1, 1));
     }
 }

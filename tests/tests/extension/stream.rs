@@ -188,7 +188,7 @@ async fn whatever_the_stream_answers_nothing_is_lost_once_it_is_well() -> Result
             SinkMode::Refuse("KMSAccessDeniedException"),
             "KMSAccessDeniedException",
         ),
-        (SinkMode::Garbage, "unreachable"),
+        (SinkMode::Garbage, "the reports stream"),
     ] {
         let sink = Sink::start().await?;
         sink.set_mode(mode);
@@ -251,8 +251,7 @@ async fn a_name_that_does_not_resolve_costs_nothing_once_it_does() -> Result<()>
     recovers("name not resolved", environment, resolves, "unreachable").await
 }
 
-/// In the aggregator's eyes a shutdown in trouble is a gap and a number, and a failure's caller does
-/// not wait for it.
+/// The caller of the failed invocation waits for the end of the environment.
 #[tokio::test]
 async fn at_a_failure_a_stream_in_trouble_costs_the_caller_little() -> Result<()> {
     for mode in [SinkMode::Fail, SinkMode::Hang, SinkMode::ThrottleEach] {
@@ -266,6 +265,7 @@ async fn at_a_failure_a_stream_in_trouble_costs_the_caller_little() -> Result<()
         let exit = &environment.resets()[0];
         sum_up(&format!("reset, {mode:?}"), 2, sink.reports(), &[exit])?;
         ensure!(exit.log.contains("2 are lost"), "{}", exit.log);
+        ensure!(exit.took.as_millis() < 1200, "the caller waited: {exit:?}");
     }
     Ok(())
 }
