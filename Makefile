@@ -9,7 +9,9 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Built tools outlive a checkout here.
 CACHE := $(or $(RIGHTSIZER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rightsizer)
+# This machine's, and Lambda's other one.
 ARCH := $(subst aarch64,arm64,$(shell uname -m))
+OTHER_ARCH := $(if $(filter arm64,$(ARCH)),x86_64,arm64)
 
 # The binaries that tests and the demo run as child processes. The extension is always the one that
 # is built by itself: features of other crates are not unified into it.
@@ -17,7 +19,7 @@ export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: help demo test check extension layer tools rust clean
+.PHONY: help demo test check extension layer weigh tools rust clean
 
 help: ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,12 +49,24 @@ check: rust ## formatting, clippy and doc warnings, licences, bans, sources, unu
 	echo "check: unused dependencies"; \
 	cargo machete
 
-extension: rust ## build the extension binary by itself, for size
-	@echo "extension: building $(RIGHTSIZER_EXTENSION_BINARY)"
-	@cargo build -p rightsizer-extension --profile layer
+extension: rust ## build the extension by itself, for size, to run on Amazon Linux 2 and later
+	@echo "extension: building for $(ARCH)"
+	@infra/extension.sh "$(ARCH)" "$(RIGHTSIZER_EXTENSION_BINARY)"
 
-layer: extension ## pack the extension as a Lambda layer for this machine's architecture
+layer: extension ## pack the extension as Lambda layers for x86_64 and arm64
 	@infra/layer.sh "$(RIGHTSIZER_EXTENSION_BINARY)" "$(TARGET)/layer/rightsizer-extension-$(ARCH).zip"
+	@other="$(TARGET)/layer/$(OTHER_ARCH)/rightsizer-extension"; status=0; \
+	infra/extension.sh "$(OTHER_ARCH)" "$$other" || status=$$?; \
+	case $$status in \
+	0) infra/layer.sh "$$other" "$(TARGET)/layer/rightsizer-extension-$(OTHER_ARCH).zip" ;; \
+	3) ;; \
+	*) exit $$status ;; \
+	esac
+
+weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it
+	@echo "weigh: building the benchmark"
+	@cargo build -p rightsizer-tests --bin weigh --bin weigh-floor
+	@"$(TARGET)/debug/weigh" $(WEIGH) $(EXTENSION)
 
 tools: ## install the servers that the tests start into .tools (again only when their versions change)
 	@tests/tools/install.sh

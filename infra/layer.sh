@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Packs the extension into a Lambda layer for this machine's architecture: a zip with
-# extensions/rightsizer-extension, the place and name under which Lambda starts it. The same binary
-# gives the same zip.
+# Packs an extension into a Lambda layer: a zip with extensions/rightsizer-extension, the place and
+# name under which Lambda starts it. The same binary gives the same zip.
 set -euo pipefail
 binary=${1:?usage: layer.sh BINARY ZIP}
 zip=${2:?usage: layer.sh BINARY ZIP}

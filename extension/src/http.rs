@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig};
 
 use crate::endpoint::Endpoint;
 
@@ -73,6 +73,16 @@ impl Connection {
     pub fn is_open(&self) -> bool {
         !self.requests.is_closed()
     }
+}
+
+/// Whether a connection was not made because the other side's certificate is not to be trusted.
+pub fn is_untrusted(error: &anyhow::Error) -> bool {
+    let tls = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+        io.downcast_ref::<rustls::Error>().cloned()
+    };
+    let mut tls = error.chain().filter_map(tls);
+    tls.any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
 }
 
 impl Drop for Connection {

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ClientConfig;
 
 use crate::config::Target;
 use crate::endpoint::Endpoint;
-use crate::http::Connection;
+use crate::http::{Connection, is_untrusted};
 use crate::put_records::{self, Answer};
 use crate::tls;
 use crate::wallet::Wallet;
@@ -24,6 +24,8 @@ const RECORDS_A_CALL: usize = 150;
 const TRIES: u32 = 2;
 /// Longer ones would take up the time that SHUTDOWN leaves.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Stands for a code where the connection was given up by this side.
+const UNTRUSTED: &str = "InvalidCertificate";
 
 /// A stream to put records on.
 #[derive(Debug)]
@@ -134,7 +136,10 @@ impl Stream {
                     Err(self.problem(Some(named), &format!("{named}: {message}")))
                 }
                 Ok(Err(Failed::NotReady(e))) => Err(not_ready(&e)),
-                Ok(Err(Failed::Broken(e))) => Err(self.problem(None, &format!("{e:#}"))),
+                Ok(Err(Failed::Broken(e))) => {
+                    let code = is_untrusted(&e).then_some(UNTRUSTED);
+                    Err(self.problem(code, &format!("{e:#}")))
+                }
                 Err(_) => Err(self.problem(None, &format!("no answer within {patience:?}"))),
             };
         }
@@ -203,6 +208,10 @@ impl Stream {
             Some("ProvisionedThroughputExceededException" | "LimitExceededException") => (
                 "throttled",
                 "give the stream more shards, or make it on-demand",
+            ),
+            Some(UNTRUSTED) => (
+                "not trusted",
+                "let AWS_CA_BUNDLE or SSL_CERT_FILE name a PEM file with its authority",
             ),
             Some(_) => ("refused", "see the message"),
             None => (

@@ -84,9 +84,10 @@ impl Bench<'_> {
             cpu_ms: of(|l| l[2]),
             calls: of(|l| l[3]),
             held_ms: of(|l| l[4]),
-            zip_mb: match subject.observes {
-                true => Some(zip_bytes(&subject.binary, pack)? / 1e6),
-                false => None,
+            zip_mb: if subject.observes {
+                Some(zip_bytes(&subject.binary, pack)? / 1e6)
+            } else {
+                None
             },
             bytes_per_report: self.bytes_per_report(subject).await?,
             held_back: match self.share {

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Builds the extension for one architecture, by itself and for size, such that it runs on Amazon
+# Linux 2 and later: it needs no symbol newer than glibc 2.26, whatever this machine has.
+# Exits with 3, and says why, where Rust's standard library for that architecture is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+arch=${1:?usage: extension.sh x86_64|arm64 BINARY}
+binary=${2:?usage: extension.sh x86_64|arm64 BINARY}
+case $arch in
+x86_64) triple=x86_64-unknown-linux-gnu ;;
+arm64) triple=aarch64-unknown-linux-gnu ;;
+*)
+    echo "extension: Lambda has no architecture $arch: x86_64 or arm64." >&2
+    exit 2
+    ;;
+esac
+[ -d "$(rustc --print sysroot)/lib/rustlib/$triple" ] || {
+    echo "extension: $arch is skipped: Rust's standard library for it is not on this machine. To have it: rustup target add $triple" >&2
+    exit 3
+}
+python3 -c 'import venv, ensurepip' 2>/dev/null || {
+    echo "extension: Python 3 with venv is missing; zig, the linker, comes as a Python package. Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3. macOS: brew install python3." >&2
+    exit 1
+}
+
+# The copy of the list is written last: it stands for a finished installation.
+if ! cmp -s infra/requirements.txt .tools/layer/installed-requirements.txt; then
+    echo "extension: zig into .tools/layer"
+    rm -rf .tools/layer
+    mkdir -p .tools
+    python3 -m venv .tools/layer
+    .tools/layer/bin/pip install --quiet --disable-pip-version-check --no-deps \
+        --requirement infra/requirements.txt
+    cp infra/requirements.txt .tools/layer/installed-requirements.txt
+fi
+
+target=${CARGO_TARGET_DIR:-target}
+PATH=$PWD/.tools/layer/bin:$PATH CARGO_TARGET_DIR=$target \
+    cargo zigbuild --package rightsizer-extension --profile layer --target "$triple.2.26"
+built=$target/$triple/layer/rightsizer-extension
+if ! cmp -s "$built" "$binary"; then
+    mkdir -p "$(dirname "$binary")"
+    install -m 755 "$built" "$binary"
+fi
+echo "extension: $binary ($(wc -c <"$binary" | tr -d ' ') bytes)"
