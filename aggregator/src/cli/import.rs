@@ -13,11 +13,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{ConfigArg, HomeArg, StoreArg};
-use crate::pipeline::{Accept, Channel, Pipeline, Session};
-use crate::serve::now;
+use crate::pipeline::{Accept, Pipeline, Session};
 use crate::settings::Settings;
-use crate::source::{Counting, FunctionKey, Hints, ImportReport, Item, ReadError, read};
+use crate::source::{Channel, Counting, FunctionKey, Hints, ImportReport, Item, ReadError, read};
 use crate::store::{Store, StoreError};
+use crate::wall::now;
 use crate::window::{ClockMode, DaySource};
 
 #[derive(Debug, Args)]

@@ -9,9 +9,10 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use tracing::{info, warn};
 
-use crate::serve::{Stop, WriterHandle};
 use crate::source::kinesis::{StreamName, words};
+use crate::stop::Stop;
 use crate::store::OutboxEntry;
+use crate::writer::WriterHandle;
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.
 const BATCH: usize = 500;

@@ -12,31 +12,9 @@ pub use session::{Refusal, Session};
 use rightsizer_records::{Day, Timestamp};
 
 use crate::settings::Settings;
-use crate::source::Home;
+use crate::source::{Delivery, Home};
 use crate::store::{OutboxEntry, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
-
-/// Who may have written what is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    /// Every function may: an outcome that comes this way is a forgery.
-    Reports,
-    /// Only the aggregator and the updater may.
-    Decisions,
-}
-
-/// Records of one source, with how far that source is read once they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// Where from, for the quarantine.
-    pub origin: String,
-    /// Who may have written them.
-    pub channel: Channel,
-    /// The records' bytes.
-    pub payloads: Vec<Vec<u8>>,
-    /// Source and position to go on from.
-    pub checkpoint: Option<(String, String)>,
-}
 
 /// What a unit of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rightsizer_records::{Megabytes, Outcome, Record, Reports, Timestamp};
 
-use super::{Channel, Delivery, Digest, accept::Accept, payload, save_clock};
+use super::{Digest, accept::Accept, payload, save_clock};
 use crate::settings::Settings;
-use crate::source::{Evidence, FunctionKey, Home, Item, Observation};
+use crate::source::{Channel, Delivery, Evidence, FunctionKey, Home, Item, Observation};
 use crate::store::{FunctionId, Identity, MergedDay, StoreError, Unit};
 use crate::window::{
     DayClock, DayDelta, DaySource, FUTURE_TOLERANCE_MS, WINDOW_DAYS, fold_observation,

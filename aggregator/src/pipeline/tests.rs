@@ -6,6 +6,7 @@ use rightsizer_records::{
 };
 
 use super::*;
+use crate::source::{Channel, Delivery};
 use crate::store::Reader;
 use crate::window::ClockMode;
 

@@ -1,29 +1,26 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
 mod aws;
-mod stop;
-mod writer;
 
 use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use rightsizer_records::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 pub use aws::kinesis_client;
-pub use stop::Stop;
-pub use writer::{WriterHandle, WriterStopped};
 
 use crate::emit;
-use crate::pipeline::{Accept, Channel, Pipeline};
+use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
-use crate::source::{Home, kinesis};
+use crate::source::{Channel, Home, kinesis};
+use crate::stop::Stop;
 use crate::store::Store;
 use crate::web;
 use crate::window::ClockMode;
+use crate::writer;
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,17 +50,6 @@ pub struct ServeOptions {
     pub home: Option<Home>,
     /// All the rest.
     pub settings: Settings,
-}
-
-/// The present. Called in shells only; everything else is told.
-pub fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| {
-            i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-        });
-    // A clock before 2000 is held at 2000: reports would be refused as from the future, loudly.
-    Timestamp::MIN.plus_ms(since_epoch - Timestamp::MIN.as_ms())
 }
 
 /// Serves on `listener` until `shutdown` completes, then commits what is under way and closes the

@@ -13,8 +13,8 @@ use aws_sdk_kinesis::types::{Shard, ShardIteratorType};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::pipeline::{Channel, Delivery};
-use crate::serve::{Stop, WriterHandle};
+use super::delivery::{Channel, Delivery, Inbox};
+use crate::stop::Stop;
 
 /// A shard answers five reads a second.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
@@ -80,20 +80,20 @@ impl StreamReader {
     }
 
     /// Reads until told to stop. Faults of the stream are waited out; faults of the store end it.
-    pub async fn run(self, writer: WriterHandle, mut stopped: Stop) -> anyhow::Result<()> {
+    pub async fn run(self, inbox: impl Inbox, mut stopped: Stop) -> anyhow::Result<()> {
         let mut readers: JoinSet<anyhow::Result<String>> = JoinSet::new();
         let mut running = HashSet::new();
         let mut pause = Pause::default();
         loop {
-            let wait = match self.due_shards(&writer, &running).await {
+            let wait = match self.due_shards(&inbox, &running).await {
                 Ok(due) => {
                     pause = Pause::default();
                     for (shard, position) in due {
                         info!(stream = %self.source, %shard, "reading");
                         running.insert(shard.clone());
-                        let (reader, writer, stopped) =
-                            (self.clone(), writer.clone(), stopped.clone());
-                        readers.spawn(reader.read_shard(shard, position, writer, stopped));
+                        let (reader, inbox, stopped) =
+                            (self.clone(), inbox.clone(), stopped.clone());
+                        readers.spawn(reader.read_shard(shard, position, inbox, stopped));
                     }
                     LIST_INTERVAL
                 }
@@ -118,15 +118,12 @@ impl StreamReader {
     /// the end, and every parent that the stream still lists read to the end.
     async fn due_shards(
         &self,
-        writer: &WriterHandle,
+        inbox: &impl Inbox,
         running: &HashSet<String>,
     ) -> anyhow::Result<Vec<(String, Option<String>)>> {
         let shards = self.list_shards().await?;
-        let checkpoints: HashMap<String, String> = writer
-            .checkpoints(&self.source)
-            .await?
-            .into_iter()
-            .collect();
+        let checkpoints: HashMap<String, String> =
+            inbox.checkpoints(&self.source).await?.into_iter().collect();
         let position = |id: &str| checkpoints.get(&format!("{}{id}", self.source));
         let ended = |id: &str| position(id).is_some_and(|p| p == SHARD_END);
         let listed: HashSet<&str> = shards.iter().map(Shard::shard_id).collect();
@@ -173,7 +170,7 @@ impl StreamReader {
         self,
         shard: String,
         mut position: Option<String>,
-        writer: WriterHandle,
+        inbox: impl Inbox,
         mut stopped: Stop,
     ) -> anyhow::Result<String> {
         let mut iterator: Option<String> = None;
@@ -193,7 +190,7 @@ impl StreamReader {
                         .map(|r| r.sequence_number().to_owned());
                     let end = iterator.is_none().then(|| SHARD_END.to_owned());
                     if let Some(reached) = end.clone().or(last) {
-                        self.deliver(&shard, read, &reached, &writer).await?;
+                        self.deliver(&shard, read, &reached, &inbox).await?;
                         position = Some(reached);
                     }
                     if end.is_some() {
@@ -260,7 +257,7 @@ impl StreamReader {
         shard: &str,
         read: GetRecordsOutput,
         reached: &str,
-        writer: &WriterHandle,
+        inbox: &impl Inbox,
     ) -> anyhow::Result<()> {
         let payloads = read
             .records
@@ -274,8 +271,7 @@ impl StreamReader {
             payloads,
             checkpoint: Some((source, reached.to_owned())),
         };
-        writer.ingest(vec![delivery]).await?;
-        Ok(())
+        inbox.take(vec![delivery]).await
     }
 }
 

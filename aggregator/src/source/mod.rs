@@ -4,6 +4,7 @@
 
 mod cloudwatch;
 mod csv_rows;
+mod delivery;
 mod evidence;
 mod figures;
 mod hints;
@@ -20,6 +21,7 @@ mod report_line;
 mod telemetry;
 mod text;
 
+pub use delivery::{Channel, Delivery, Inbox};
 pub use evidence::{
     Evidence, FunctionKey, FunctionKeyError, Item, LATEST, Observation, environment_of_stream,
     function_of_stream, version_of_stream,

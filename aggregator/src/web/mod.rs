@@ -10,7 +10,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
-use crate::serve::{Stop, WriterHandle};
+use crate::stop::Stop;
+use crate::writer::WriterHandle;
 
 /// A `PutRecords` request of 5 MB is 6.7 MB in base64.
 const MAX_BODY_BYTES: usize = 8 << 20;
@@ -29,7 +30,7 @@ pub(crate) struct Port {
 /// The routes. With a token, requests go to `/TOKEN/`: an endpoint URL is all that an SDK client
 /// can be given.
 pub fn router(writer: WriterHandle, token: Option<String>, embedded: bool) -> Router {
-    let start = u64::try_from(crate::serve::now().as_ms()).unwrap_or(0) * 1000;
+    let start = u64::try_from(crate::wall::now().as_ms()).unwrap_or(0) * 1000;
     let port = Port {
         writer,
         token,

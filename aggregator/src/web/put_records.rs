@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Port;
-use crate::pipeline::{Channel, Delivery};
+use crate::source::{Channel, Delivery};
 
 /// Kinesis takes so many records a call.
 const MAX_RECORDS: usize = 500;
@@ -160,7 +160,7 @@ async fn store(
     port: &Port,
     request: &PutRecords,
     payloads: Vec<Vec<u8>>,
-) -> Result<(), crate::serve::WriterStopped> {
+) -> Result<(), crate::writer::WriterStopped> {
     let arn_name = request
         .stream_arn
         .as_deref()

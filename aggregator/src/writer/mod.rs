@@ -8,9 +8,11 @@ use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
-use super::{Stop, now};
-use crate::pipeline::{Delivery, Digest, Pipeline};
+use crate::pipeline::{Digest, Pipeline};
+use crate::source::{Delivery, Inbox};
+use crate::stop::Stop;
 use crate::store::{OutboxEntry, StoreError};
+use crate::wall::now;
 use crate::window::ClockMode;
 
 /// Messages that may wait for the writer before senders have to.
@@ -56,12 +58,6 @@ impl WriterHandle {
         self.ask(|reply| Command::MarkSent(ids, reply)).await
     }
 
-    /// Checkpoints of the sources whose name begins with `prefix`.
-    pub async fn checkpoints(&self, prefix: &str) -> Result<Vec<(String, String)>, WriterStopped> {
-        let prefix = prefix.to_owned();
-        self.ask(|reply| Command::Checkpoints(prefix, reply)).await
-    }
-
     /// Commits what waits, and under the event clock closes the days that the input's end closes.
     pub async fn finish(&self) -> Result<(), WriterStopped> {
         self.ask(Command::Finish).await
@@ -83,8 +79,22 @@ impl WriterHandle {
     }
 }
 
+impl Inbox for WriterHandle {
+    async fn take(&self, deliveries: Vec<Delivery>) -> anyhow::Result<()> {
+        self.ingest(deliveries).await?;
+        Ok(())
+    }
+
+    async fn checkpoints(&self, prefix: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let prefix = prefix.to_owned();
+        Ok(self
+            .ask(|reply| Command::Checkpoints(prefix, reply))
+            .await?)
+    }
+}
+
 /// Starts the writer's thread.
-pub(super) fn spawn(
+pub(crate) fn spawn(
     pipeline: Pipeline,
     clock: ClockMode,
 ) -> anyhow::Result<(WriterHandle, JoinHandle<()>)> {
@@ -110,7 +120,7 @@ pub(super) fn spawn(
 }
 
 /// Lets the wall clock close days when nothing is delivered.
-pub(super) async fn tick_every_second(
+pub(crate) async fn tick_every_second(
     writer: WriterHandle,
     mut stopped: Stop,
 ) -> anyhow::Result<()> {
