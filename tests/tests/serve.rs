@@ -6,13 +6,11 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod put_records;
+
 use std::path::{Path, PathBuf};
 
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use put_records::{client, put};
 use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::{
     EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Timestamp, encode,
@@ -30,37 +28,6 @@ async fn serve(folder: &TempDir, more: &[&str]) -> Aggregator {
     Aggregator::start(&store(folder), &arguments, &[], Some(&log))
         .await
         .unwrap()
-}
-
-fn client(endpoint: &str) -> Client {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = aws_sdk_kinesis::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("testing", "testing", None, None, "test"))
-        .http_client(http)
-        .endpoint_url(endpoint)
-        .build();
-    Client::from_conf(config)
-}
-
-async fn put(
-    client: &Client,
-    data: Vec<Vec<u8>>,
-) -> Result<PutRecordsOutput, aws_sdk_kinesis::Error> {
-    let entry = |data| {
-        let entry = PutRecordsRequestEntry::builder()
-            .data(Blob::new(data))
-            .partition_key("k");
-        entry.build().unwrap()
-    };
-    let records = data.into_iter().map(entry).collect();
-    Ok(client
-        .put_records()
-        .stream_name("reports")
-        .set_records(Some(records))
-        .send()
-        .await?)
 }
 
 /// Record `seq` of one environment: one invocation at the `seq`-th minute of 2026-03-01.

@@ -140,34 +140,9 @@ impl Case {
         self.deliver(vec![encode(&Record::Outcome(outcome))], Channel::Decisions);
     }
 
-    /// The tables that W7 names, as text.
-    fn lawful_tables(&mut self) -> String {
-        self.pipeline = None;
-        let reader = rusqlite::Connection::open(self.path()).unwrap();
-        let mut text = String::new();
-        for query in [
-            "SELECT d.day, f.function, hex(quote(d.source||'/'||d.memory_mb||'/'||d.peak_mb||'/'||
-                d.invocations||'/'||d.environments||'/'||d.billed_ms)), hex(d.durations)||hex(d.used)
-             FROM days d JOIN functions f ON f.id = d.function_id ORDER BY 1, 2, 3",
-            "SELECT p.day, f.function, p.peak_mb||'/'||p.censored_mb, '' FROM peaks p
-             JOIN functions f ON f.id = p.function_id ORDER BY 1, 2",
-            "SELECT e.first_ms, f.function, e.env||e.marks||'/'||e.total||'/'||e.seen||'/'||e.days, ''
-             FROM environments e JOIN functions f ON f.id = e.function_id ORDER BY 3, 2",
-        ] {
-            let mut statement = reader.prepare(query).unwrap();
-            let rows = statement.query_map([], |row| {
-                Ok(format!(
-                    "{}|{}|{}|{}\n",
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?
-                ))
-            });
-            rows.unwrap().for_each(|row| text.push_str(&row.unwrap()));
-        }
-        self.restart();
-        text
+    /// The tables that W7 names.
+    fn evidence(&self) -> Vec<String> {
+        Reader::open(&self.path()).unwrap().evidence().unwrap()
     }
 }
 
@@ -322,7 +297,7 @@ fn p8_deciding_again_is_the_same_recommendation() {
 fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
-    let (before, now) = (case.lawful_tables(), case.now);
+    let (before, now) = (case.evidence(), case.now);
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
         let evidence = crate::source::Evidence::Record(Box::new(record));
@@ -332,7 +307,7 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
         Err(StoreError::Damaged("the disk is full".into()))
     });
     assert!(failed.is_err());
-    assert_eq!(case.lawful_tables(), before);
+    assert_eq!(case.evidence(), before);
     assert_eq!(case.line("f").seen, 141);
 }
 
@@ -368,5 +343,5 @@ fn w7_order_split_and_replay_give_equal_tables() {
         shuffled.restart();
         shuffled.deliver(chunk.to_vec(), Channel::Reports);
     }
-    assert_eq!(straight.lawful_tables(), shuffled.lawful_tables());
+    assert_eq!(straight.evidence(), shuffled.evidence());
 }

@@ -1,11 +1,11 @@
 //! The rules, one function each, in the order they are applied.
 
-use std::collections::BTreeMap;
-
 use rightsizer_records::{Confidence, Megabytes, Reason};
-use serde_json::Value;
 
+use super::choice::FloorRule;
 use super::evidence::{FunctionEvidence, PolicySettings};
+use super::percentile::RECURRING;
+use super::reasons::{Reasons, after_running_out, times};
 use crate::window::WINDOW_DAYS;
 
 /// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
@@ -33,47 +33,37 @@ pub struct Decision {
 
 /// Decides one function. `None` where no report gave a memory figure.
 pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Decision> {
-    let mut reasons = Vec::new();
-    let average = average_plus_buffer(seen, settings, &mut reasons)?;
-    let floored = floor(average, seen, settings, &mut reasons);
-    let (bumped, urgent) = bump(floored, seen, settings, &mut reasons);
-    let policy_mb = clamp(bumped, settings, &mut reasons);
+    let mut reasons = Reasons::kept();
+    let (policy_mb, urgent) = policy_size(seen, settings, &mut reasons)?;
     let confidence = confidence(seen, &mut reasons);
     let increase = policy_mb > seen.current_mb;
     Some(Decision {
         policy_mb,
         target_mb: policy_mb,
         to_mb: (policy_mb != seen.current_mb).then_some(policy_mb),
-        reasons,
+        reasons: reasons.into_vec(),
         confidence,
         urgent: urgent && increase,
         auto: increase || confidence == Confidence::High,
     })
 }
 
-/// P1: `ceil(mean of the window's daily peaks) + buffer`. Days without invocations are not in it
-/// (W6).
-fn average_plus_buffer(
+/// P1–P4: the size that the policy in force wants, and whether a size ran out that is not answered
+/// yet. `None` where no report gave a memory figure.
+pub fn policy_size(
     seen: &FunctionEvidence,
     settings: &PolicySettings,
-    reasons: &mut Vec<Reason>,
-) -> Option<Megabytes> {
-    let days = u32::try_from(seen.daily_peaks.len())
-        .ok()
-        .filter(|days| *days > 0)?;
-    let sum: u64 = seen.daily_peaks.iter().map(|peak| u64::from(peak.0)).sum();
-    let mean = u32::try_from(sum.div_ceil(u64::from(days))).ok()?;
-    let mb = Megabytes(mean.saturating_add(settings.buffer_mb.0));
-    reasons.push(reason(
-        super::AVERAGE_PLUS_BUFFER,
-        [
-            ("mean_mb", mean.into()),
-            ("days", days.into()),
-            ("buffer_mb", settings.buffer_mb.0.into()),
-            ("mb", mb.0.into()),
-        ],
-    ));
-    Some(mb)
+    reasons: &mut Reasons,
+) -> Option<(Megabytes, bool)> {
+    let policy = settings.name.estimator(settings);
+    let wanted = policy.estimate(seen, reasons)?;
+    let floored = if settings.floor {
+        floor(wanted, seen, settings, reasons)
+    } else {
+        wanted
+    };
+    let (bumped, urgent) = bump(floored, seen, settings, reasons);
+    Some((clamp(bumped, settings, reasons), urgent))
 }
 
 /// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
@@ -82,24 +72,61 @@ fn floor(
     mb: Megabytes,
     seen: &FunctionEvidence,
     settings: &PolicySettings,
-    reasons: &mut Vec<Reason>,
+    reasons: &mut Reasons,
 ) -> Megabytes {
-    let Some((day, peak)) = seen.floor_peak.filter(|_| settings.floor) else {
+    match settings.floor_rule {
+        FloorRule::Highest => floor_of_highest(mb, seen, settings.floor_headroom, reasons),
+        FloorRule::Recurring => floor_of_recurring(mb, seen, settings.recurring_headroom, reasons),
+    }
+}
+
+fn floor_of_highest(
+    mb: Megabytes,
+    seen: &FunctionEvidence,
+    headroom: f64,
+    reasons: &mut Reasons,
+) -> Megabytes {
+    let Some((day, peak)) = seen.floor_peak else {
         return mb;
     };
-    let least = times(peak, settings.floor_headroom);
+    let least = times(peak, headroom);
     if least <= mb {
         return mb;
     }
-    reasons.push(reason(
-        "floor",
+    reasons.add("floor", || {
         [
             ("peak_mb", peak.0.into()),
             ("day", day.to_string().into()),
-            ("headroom", settings.floor_headroom.into()),
+            ("headroom", headroom.into()),
             ("mb", least.0.into()),
-        ],
-    ));
+        ]
+    });
+    least
+}
+
+/// The same, of the level that recurs: a lone spike holds it up for two days only.
+fn floor_of_recurring(
+    mb: Megabytes,
+    seen: &FunctionEvidence,
+    headroom: f64,
+    reasons: &mut Reasons,
+) -> Megabytes {
+    let Some(peak) = RECURRING.of(seen) else {
+        return mb;
+    };
+    let least = times(peak, headroom);
+    if least <= mb {
+        return mb;
+    }
+    reasons.add("recurring-floor", || {
+        [
+            ("peak_mb", peak.0.into()),
+            ("share", RECURRING.share.into()),
+            ("half_life_days", RECURRING.half_life_days.into()),
+            ("headroom", headroom.into()),
+            ("mb", least.0.into()),
+        ]
+    });
     least
 }
 
@@ -109,7 +136,7 @@ fn bump(
     mb: Megabytes,
     seen: &FunctionEvidence,
     settings: &PolicySettings,
-    reasons: &mut Vec<Reason>,
+    reasons: &mut Reasons,
 ) -> (Megabytes, bool) {
     let Some((day, size)) = seen.censored else {
         return (mb, false);
@@ -133,7 +160,7 @@ fn bump(
 }
 
 /// P4: sizes that Lambda has and the settings allow.
-fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Vec<Reason>) -> Megabytes {
+fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Reasons) -> Megabytes {
     let clamped = mb.clamp(settings.min_mb, settings.max_mb);
     if clamped != mb {
         let code = if clamped > mb { "minimum" } else { "maximum" };
@@ -146,7 +173,7 @@ fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Vec<Reason>) ->
 }
 
 /// W4 and W6.
-fn confidence(seen: &FunctionEvidence, reasons: &mut Vec<Reason>) -> Confidence {
+fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let window = seen.window;
     if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
         reasons.push(reason(
@@ -173,30 +200,6 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Vec<Reason>) -> Confidence 
         return Confidence::Medium;
     }
     Confidence::High
-}
-
-/// `ceil(mb × factor)`, the factor taken to three decimals so that 1.10 × 200 is 220 and not the
-/// 221 that binary fractions make of it.
-fn times(mb: Megabytes, factor: f64) -> Megabytes {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "factor is 1 to 10"
-    )]
-    let thousandths = (factor * 1000.0).round() as u64;
-    let product = (u64::from(mb.0) * thousandths).div_ceil(1000);
-    Megabytes(u32::try_from(product).unwrap_or(u32::MAX))
-}
-
-fn reason<const N: usize>(code: &str, figures: [(&str, Value); N]) -> Reason {
-    let figures: BTreeMap<String, Value> = figures
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    Reason {
-        code: code.to_owned(),
-        figures,
-    }
 }
 
 #[cfg(test)]

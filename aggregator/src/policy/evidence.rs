@@ -3,14 +3,22 @@
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use serde::Deserialize;
 
+use super::choice::{FloorRule, PolicyName};
+
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySettings {
+    /// P7: the policy in force.
+    pub name: PolicyName,
     /// P1: added to the mean of the daily peaks.
     pub buffer_mb: Megabytes,
     /// P2: whether the floor holds; `false` gives the plain rule.
     pub floor: bool,
+    /// P2: what the floor is made of.
+    pub floor_rule: FloorRule,
+    /// P2, P7: `recurring-peak` is this many times the level that recurs.
+    pub recurring_headroom: f64,
     /// P2: the floor is this many times the highest peak.
     pub floor_headroom: f64,
     /// P2: peaks of this many days hold the floor up, besides the window and the open day.
@@ -24,14 +32,26 @@ pub struct PolicySettings {
 impl Default for PolicySettings {
     fn default() -> Self {
         Self {
+            name: PolicyName::default(),
             buffer_mb: Megabytes(100),
             floor: true,
+            floor_rule: FloorRule::default(),
+            recurring_headroom: 1.30,
             floor_headroom: 1.10,
             floor_days: 35,
             min_mb: Megabytes(128),
             max_mb: Megabytes(10_240),
         }
     }
+}
+
+/// The peak of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayPeak {
+    /// UTC date.
+    pub day: Day,
+    /// Highest memory used on it.
+    pub peak: Megabytes,
 }
 
 /// One function's window, as the policies look at it.
@@ -46,6 +66,8 @@ pub struct FunctionEvidence {
     /// Daily peaks of the window's closed days with invocations; where none is closed yet, of the
     /// open ones (W4: a recommendation exists as soon as there is evidence).
     pub daily_peaks: Vec<Megabytes>,
+    /// All remembered days with a memory figure, oldest first, open days included.
+    pub history: Vec<DayPeak>,
     /// Day and height of the highest peak that holds the floor up: window, open days and the last
     /// `floor_days` (P2).
     pub floor_peak: Option<(Day, Megabytes)>,
@@ -55,4 +77,42 @@ pub struct FunctionEvidence {
     pub first_report: Timestamp,
     /// The present, as the window's clock sees it.
     pub present: Timestamp,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A function with these daily peaks, the last on 2026-01-31, which is closed. The window holds
+    /// the last 14 of them.
+    pub(in crate::policy) fn seen(peaks: &[u32]) -> FunctionEvidence {
+        let to = Day::parse("2026-01-31").unwrap();
+        let back = |n: usize| to.plus(-i32::try_from(n).unwrap());
+        let history: Vec<DayPeak> = peaks
+            .iter()
+            .enumerate()
+            .map(|(n, mb)| DayPeak {
+                day: back(peaks.len() - 1 - n),
+                peak: Megabytes(*mb),
+            })
+            .collect();
+        let window = &history[history.len().saturating_sub(14)..];
+        let highest = window.iter().max_by_key(|p| p.peak);
+        FunctionEvidence {
+            current_mb: Megabytes(1024),
+            pending_mb: None,
+            window: EvidenceWindow {
+                from: to.plus(-13),
+                to,
+                days: u32::try_from(window.len()).unwrap(),
+                invocations: 5000,
+            },
+            daily_peaks: window.iter().map(|p| p.peak).collect(),
+            floor_peak: highest.map(|p| (p.day, p.peak)),
+            censored: None,
+            first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
+            present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
+            history,
+        }
+    }
 }

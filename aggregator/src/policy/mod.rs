@@ -1,17 +1,27 @@
 //! Decisions: window in, memory size with reasons out. Pure; the rules are numbered in
-//! `docs/ALGORITHM.md` (P1–P8) and applied in that order.
+//! `docs/ALGORITHM.md` (P1–P8) and applied in that order. `docs/POLICIES.md` compares the policies.
 //!
-//! In force: P1, P2, P3's bump, P4, P8. Not yet: steps and dead band (P5), the CPU rule (P6), other
-//! policies (P7); so `target_mb` and `to_mb` both equal `policy_mb` for now.
+//! In force: P1, P2, P3's bump, P4, P7, P8. Not yet: steps and dead band (P5), the CPU rule (P6); so
+//! `target_mb` and `to_mb` both equal `policy_mb` for now.
 
+mod autopilot;
+mod choice;
 mod decide;
+mod estimate;
 mod evidence;
 mod identity;
+mod percentile;
+mod reasons;
 mod words;
 
-pub use decide::{Decision, decide};
-pub use evidence::{FunctionEvidence, PolicySettings};
+pub use autopilot::Autopilot;
+pub use choice::{FloorRule, PolicyName};
+pub use decide::{Decision, decide, policy_size};
+pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
+pub use evidence::{DayPeak, FunctionEvidence, PolicySettings};
 pub use identity::recommendation_id;
+pub use percentile::{DecayingPercentile, RECURRING};
+pub use reasons::{Reasons, after_running_out};
 pub use words::{sentence, why};
 
 /// Name of the default policy (P1).

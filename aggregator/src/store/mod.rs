@@ -5,6 +5,7 @@
 //! of it or nothing. `synchronous = FULL`: an embedded source is told "stored" only after the
 //! commit is on disk, and a Kinesis checkpoint is never ahead of its data.
 
+mod canonical;
 mod columns;
 mod days;
 mod environments;

@@ -1,0 +1,135 @@
+//! The one interface of all policies (P7), and estimators to compose them from: each says how much
+//! memory the demand seen so far asks for, and wraps or is wrapped by others.
+
+use rightsizer_records::Megabytes;
+
+use super::evidence::FunctionEvidence;
+use super::reasons::{Reasons, times};
+use crate::window::WINDOW_DAYS;
+
+/// How much memory a function should have, from what it used. Pure: the same evidence gives the
+/// same size and the same reasons.
+pub trait Estimator {
+    /// The size, with what shaped it left in `reasons` (P8); `None` where no day of the window has a
+    /// memory figure.
+    fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes>;
+}
+
+/// P1: `ceil(mean of the window's daily peaks) + buffer`. Days without invocations are not in it
+/// (W6).
+#[derive(Debug, Clone, Copy)]
+pub struct AveragePlusBuffer {
+    /// What is added to the mean.
+    pub buffer: Megabytes,
+}
+
+impl Estimator for AveragePlusBuffer {
+    fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
+        let days = u32::try_from(seen.daily_peaks.len())
+            .ok()
+            .filter(|days| *days > 0)?;
+        let sum: u64 = seen.daily_peaks.iter().map(|peak| u64::from(peak.0)).sum();
+        let mean = u32::try_from(sum.div_ceil(u64::from(days))).ok()?;
+        let mb = Megabytes(mean.saturating_add(self.buffer.0));
+        reasons.add(super::AVERAGE_PLUS_BUFFER, || {
+            [
+                ("mean_mb", mean.into()),
+                ("days", days.into()),
+                ("buffer_mb", self.buffer.0.into()),
+                ("mb", mb.0.into()),
+            ]
+        });
+        Some(mb)
+    }
+}
+
+/// The highest daily peak of the window.
+#[derive(Debug, Clone, Copy)]
+pub struct HighestPeak;
+
+impl Estimator for HighestPeak {
+    fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
+        let highest = *seen.daily_peaks.iter().max()?;
+        reasons.add("highest-peak", || {
+            [
+                ("days", seen.daily_peaks.len().into()),
+                ("window_days", WINDOW_DAYS.into()),
+                ("mb", highest.0.into()),
+            ]
+        });
+        Some(highest)
+    }
+}
+
+/// Adds a share of what `inner` says, and at least so many MB.
+#[derive(Debug, Clone, Copy)]
+pub struct Margin<E> {
+    /// What it is added to.
+    pub inner: E,
+    /// 1.15 adds 15 %.
+    pub factor: f64,
+    /// The least that is added.
+    pub least: Megabytes,
+}
+
+impl<E: Estimator> Estimator for Margin<E> {
+    fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
+        let from = self.inner.estimate(seen, reasons)?;
+        let mb = times(from, self.factor).max(Megabytes(from.0.saturating_add(self.least.0)));
+        reasons.add("margin", || {
+            [
+                ("from_mb", from.0.into()),
+                ("factor", self.factor.into()),
+                ("least_mb", self.least.0.into()),
+                ("mb", mb.0.into()),
+            ]
+        });
+        Some(mb)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::tests::seen;
+    use super::*;
+
+    fn estimate(estimator: &dyn Estimator, peaks: &[u32]) -> (u32, Vec<String>) {
+        let mut reasons = Reasons::kept();
+        let mb = estimator.estimate(&seen(peaks), &mut reasons).unwrap();
+        let codes = reasons.into_vec().into_iter().map(|r| r.code).collect();
+        (mb.0, codes)
+    }
+
+    /// 1.15 × 900 = 1035, whatever the other thirteen days are.
+    #[test]
+    fn p7_peak_plus_margin() {
+        let policy = Margin {
+            inner: HighestPeak,
+            factor: 1.15,
+            least: Megabytes(0),
+        };
+        let (mb, codes) = estimate(&policy, &[200, 900, 200]);
+        assert_eq!(mb, 1035);
+        assert_eq!(codes, ["highest-peak", "margin"]);
+    }
+
+    /// max(10 %, 100 MB): 200 + 100 = 300; 2000 + 200 = 2200.
+    #[test]
+    fn p7_a_margin_has_a_least() {
+        let policy = Margin {
+            inner: HighestPeak,
+            factor: 1.10,
+            least: Megabytes(100),
+        };
+        assert_eq!(estimate(&policy, &[200]).0, 300);
+        assert_eq!(estimate(&policy, &[2000]).0, 2200);
+    }
+
+    #[test]
+    fn no_memory_figure_no_estimate() {
+        let none = seen(&[]);
+        let mut reasons = Reasons::kept();
+        assert_eq!(HighestPeak.estimate(&none, &mut reasons), None);
+        assert!(reasons.into_vec().is_empty());
+    }
+}

@@ -1,0 +1,146 @@
+//! kill -9, hundreds of times, at random moments of a real process over a real file: the store ends
+//! as that of a run never killed (W8).
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod put_records;
+
+use std::path::Path;
+use std::time::Duration;
+
+use put_records::{client, put};
+use rightsizer::store::Reader;
+use rightsizer_records::{
+    EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Status, Timestamp, encode,
+};
+use rightsizer_tests::aggregator::Aggregator;
+
+const KILLS: u64 = 200;
+const FUNCTIONS: u64 = 7;
+/// Records an environment sends.
+const RECORDS: u64 = 3;
+
+/// A small generator, so that a failure can be run again: splitmix64.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+/// The `n`-th record of the story: environments of a few functions over 20 days, some of whose
+/// invocations run out of memory.
+fn record(n: u64) -> Vec<u8> {
+    let environment = n / RECORDS;
+    let mut draw = Draw(n);
+    let first = Timestamp::parse("2026-03-01T00:10:00Z").unwrap();
+    let minutes = i64::try_from(n * 11).unwrap();
+    let mut row = |i: u64| ReportRow {
+        at_ms: i64::try_from(i * 1000).unwrap(),
+        max_used_mb: Some(Megabytes(u32::try_from(90 + draw.below(150)).unwrap())),
+        duration_ms: Some(Millis::from_ms(1 + draw.below(900))),
+        billed_ms: Some(Millis::from_ms(1 + draw.below(900))),
+        status: if draw.below(97) == 0 {
+            Status::OutOfMemory
+        } else {
+            Status::Ok
+        },
+        init_ms: None,
+    };
+    let name = format!("fn-{}", environment % FUNCTIONS);
+    encode(&Record::Reports(Reports {
+        function: FunctionArn::new("aws", "eu-central-1", "123456789012", &name).unwrap(),
+        version: "$LATEST".to_owned(),
+        env: EnvId(environment),
+        seq: n % RECORDS,
+        total: (n % RECORDS + 1) * 4,
+        memory_mb: Megabytes(256),
+        arch: None,
+        runtime: None,
+        init: None,
+        t0: first.plus_ms(minutes * 60_000),
+        reports: (0..4).map(&mut row).collect(),
+        errors: vec![],
+        cpu_ms: Some(3),
+        cores: Some(2),
+        self_kib: Some(4000),
+        folded: None,
+        events_dropped: 0,
+    }))
+}
+
+async fn serve(store: &Path) -> Aggregator {
+    let log = store.with_extension("log");
+    Aggregator::start(store, &["--clock", "event"], &[], Some(&log))
+        .await
+        .unwrap()
+}
+
+fn evidence(store: &Path) -> Vec<String> {
+    Reader::open(store).unwrap().evidence().unwrap()
+}
+
+/// Sends records from `next` on until the process is gone; answers the first one not answered.
+async fn send_from(endpoint: &str, mut next: u64) -> u64 {
+    let kinesis = client(endpoint);
+    while put(&kinesis, vec![record(next), record(next + 1)])
+        .await
+        .is_ok()
+    {
+        next += 2;
+    }
+    next
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w8_hundreds_of_kills_leave_the_state_of_a_run_never_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = folder.path().join("killed.db");
+    let mut draw = Draw(20_260_301);
+    let mut next = 0;
+    for _ in 0..KILLS {
+        let aggregator = serve(&killed).await;
+        let endpoint = aggregator.endpoint().to_owned();
+        let sender = tokio::spawn(async move { send_from(&endpoint, next).await });
+        tokio::time::sleep(Duration::from_micros(draw.below(40_000))).await;
+        aggregator.kill().await.unwrap();
+        // What was not answered is sent again, though it may have been stored.
+        next = sender.await.unwrap();
+    }
+    let aggregator = serve(&killed).await;
+    put(
+        &client(aggregator.endpoint()),
+        vec![record(next), record(next + 1)],
+    )
+    .await
+    .unwrap();
+    assert!(aggregator.stop().await.unwrap().success());
+    assert!(
+        next > KILLS,
+        "{next} records in {KILLS} lives: too few were killed while writing"
+    );
+
+    let unharmed = folder.path().join("unharmed.db");
+    let aggregator = serve(&unharmed).await;
+    let kinesis = client(aggregator.endpoint());
+    for chunk in (0..next + 2).collect::<Vec<_>>().chunks(100) {
+        put(&kinesis, chunk.iter().map(|n| record(*n)).collect())
+            .await
+            .unwrap();
+    }
+    assert!(aggregator.stop().await.unwrap().success());
+    assert_eq!(
+        evidence(&killed),
+        evidence(&unharmed),
+        "{KILLS} kills, {next} records"
+    );
+    println!("{KILLS} kills, {} records, equal evidence", next + 2);
+}
