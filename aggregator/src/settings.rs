@@ -50,6 +50,11 @@ impl Settings {
             p.floor_headroom
         );
         anyhow::ensure!(
+            (1.0..=10.0).contains(&p.recurring_headroom),
+            "policy.recurring_headroom must be 1.0 to 10.0, not {}",
+            p.recurring_headroom
+        );
+        anyhow::ensure!(
             (1..=400).contains(&p.floor_days),
             "policy.floor_days must be 1 to 400, not {}",
             p.floor_days
@@ -74,6 +79,8 @@ mod tests {
             "[policy]\nmin_mb = 64",
             "[policy]\nfloor_headroom = 0.5",
             "[policy]\nfloor_days = 0",
+            "[policy]\nrecurring_headroom = 0.9",
+            "[policy]\nname = \"guess\"",
         ] {
             assert!(Settings::parse(text).is_err(), "{text}");
         }

@@ -84,10 +84,7 @@ mod tests {
 
     fn autopilot(peaks: &[u32]) -> u32 {
         let mut reasons = Reasons::dropped();
-        Autopilot
-            .estimate(&seen(peaks), &mut reasons)
-            .unwrap()
-            .0
+        Autopilot.estimate(&seen(peaks), &mut reasons).unwrap().0
     }
 
     /// Steady at 200: no arm ever overruns, the one with the least idle is 5 % on top: 210.

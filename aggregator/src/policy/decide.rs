@@ -141,21 +141,18 @@ fn bump(
     let Some((day, size)) = seen.censored else {
         return (mb, false);
     };
-    let least = times(size, 1.2)
-        .max(Megabytes(size.0.saturating_add(100)))
-        .min(settings.max_mb);
+    let least = after_running_out(size).min(settings.max_mb);
     let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
     if least <= mb {
         return (mb, urgent);
     }
-    reasons.push(reason(
-        "out-of-memory",
+    reasons.add("out-of-memory", || {
         [
             ("size_mb", size.0.into()),
             ("day", day.to_string().into()),
             ("mb", least.0.into()),
-        ],
-    ));
+        ]
+    });
     (least, urgent)
 }
 
@@ -164,10 +161,9 @@ fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Reasons) -> Meg
     let clamped = mb.clamp(settings.min_mb, settings.max_mb);
     if clamped != mb {
         let code = if clamped > mb { "minimum" } else { "maximum" };
-        reasons.push(reason(
-            code,
-            [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())],
-        ));
+        reasons.add(code, || {
+            [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())]
+        });
     }
     clamped
 }
@@ -176,13 +172,12 @@ fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Reasons) -> Meg
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let window = seen.window;
     if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
-        reasons.push(reason(
-            "little-evidence",
+        reasons.add("little-evidence", || {
             [
                 ("days", window.days.into()),
                 ("invocations", window.invocations.into()),
-            ],
-        ));
+            ]
+        });
         return Confidence::Low;
     }
     let seen_ms = seen
@@ -190,13 +185,12 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
         .as_ms()
         .saturating_sub(seen.first_report.as_ms());
     if seen_ms < i64::from(WINDOW_DAYS) * 86_400_000 {
-        reasons.push(reason(
-            "window-not-full",
+        reasons.add("window-not-full", || {
             [
                 ("seen_days", (seen_ms / 86_400_000).into()),
                 ("window_days", WINDOW_DAYS.into()),
-            ],
-        ));
+            ]
+        });
         return Confidence::Medium;
     }
     Confidence::High
@@ -204,8 +198,10 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::{Day, EvidenceWindow, Timestamp};
+    use rightsizer_records::{Day, Timestamp};
 
+    use super::super::choice::PolicyName;
+    use super::super::evidence::tests::seen;
     use super::*;
 
     struct Case(FunctionEvidence, PolicySettings);
@@ -213,27 +209,9 @@ mod tests {
     impl Case {
         /// A function at `current` MB with a full window of these daily peaks.
         fn new(current: u32, peaks: &[u32]) -> Self {
-            let to = Day::parse("2026-01-31").unwrap();
-            let highest = peaks.iter().max().map(|mb| (to, Megabytes(*mb)));
-            let days = u32::try_from(peaks.len()).unwrap();
-            Self(
-                FunctionEvidence {
-                    current_mb: Megabytes(current),
-                    pending_mb: None,
-                    window: EvidenceWindow {
-                        from: to.plus(-13),
-                        to,
-                        days,
-                        invocations: 5000,
-                    },
-                    daily_peaks: peaks.iter().map(|mb| Megabytes(*mb)).collect(),
-                    floor_peak: highest,
-                    censored: None,
-                    first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
-                    present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
-                },
-                PolicySettings::default(),
-            )
+            let mut seen = seen(peaks);
+            seen.current_mb = Megabytes(current);
+            Self(seen, PolicySettings::default())
         }
 
         fn ran_out_at(mut self, size: u32) -> Self {
@@ -282,11 +260,32 @@ mod tests {
         assert_eq!(case.decide().policy_mb, Megabytes(350));
     }
 
-    /// 1.10 × 2000 = 2200 exactly: binary fractions would make it 2201.
+    /// 13 days at 200 and a 900 a week ago: 900 weighs less than 8 %, so the level that recurs is
+    /// 200, × 1.30 = 260, below the average's 350. Were it yesterday's, 1.30 × 900 = 1170.
     #[test]
-    fn p2_headroom_is_exact() {
-        assert_eq!(times(Megabytes(2000), 1.10), Megabytes(2200));
-        assert_eq!(times(Megabytes(201), 1.10), Megabytes(222)); // 221.1
+    fn p2_the_recurring_floor_lets_go_of_a_lone_spike() {
+        let mut peaks = [200; 60];
+        peaks[53] = 900;
+        let mut case = Case::new(1536, &peaks);
+        case.1.floor_rule = FloorRule::Recurring;
+        assert_eq!(case.decide().policy_mb, Megabytes(350));
+        peaks[53] = 200;
+        peaks[59] = 900;
+        case.0 = seen(&peaks);
+        assert_eq!(case.decide().policy_mb, Megabytes(1170));
+        assert_eq!(
+            codes(&case.decide()),
+            ["average-plus-buffer", "recurring-floor"]
+        );
+    }
+
+    /// 1.15 × 900 = 1035 with the floor's 990 below it; each rule says what it did.
+    #[test]
+    fn p7_the_policy_in_force_is_the_one_that_is_named() {
+        let mut case = Case::new(1536, &[200, 900, 200]);
+        case.1.name = PolicyName::PeakPlusMargin;
+        assert_eq!(case.decide().policy_mb, Megabytes(1035));
+        assert_eq!(codes(&case.decide())[..2], ["highest-peak", "margin"]);
     }
 
     /// Ran out at 256: max(1.2 × 256 = 307.2 → 308, 356) = 356. At 1000: max(1200, 1100) = 1200.

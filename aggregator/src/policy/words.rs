@@ -9,6 +9,11 @@ fn brief(reason: &Reason) -> String {
     match reason.code.as_str() {
         "average-plus-buffer" => format!("mean {} + {}", f("mean_mb"), f("buffer_mb")),
         "floor" => format!("peak {} × {}", f("peak_mb"), f("headroom")),
+        "highest-peak" => format!("highest peak {}", f("mb")),
+        "percentile" => format!("level {}", f("mb")),
+        "margin" => format!("peak {} × {}", f("from_mb"), f("factor")),
+        "autopilot" => format!("peak {} × {}", f("peak_mb"), f("factor")),
+        "recurring-floor" => format!("recurring {} × {}", f("peak_mb"), f("headroom")),
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
@@ -33,6 +38,42 @@ pub fn sentence(reason: &Reason) -> String {
             "P2 floor: the average would be unsafe; the peak of {} was {} MB, × {} = {} MB",
             f("day"),
             f("peak_mb"),
+            f("headroom"),
+            f("mb")
+        ),
+        "highest-peak" => format!(
+            "P7 highest peak: {} MB, of {} active days of the last {}",
+            f("mb"),
+            f("days"),
+            f("window_days")
+        ),
+        "percentile" => format!(
+            "P7 percentile: but for the highest {} % by weight, days stay at or below {} MB (a day \
+             weighs half as much as one {} days later)",
+            percent_above(reason),
+            f("mb"),
+            f("half_life_days")
+        ),
+        "margin" => format!(
+            "P7 margin: {} MB × {}, at least + {} MB, = {} MB",
+            f("from_mb"),
+            f("factor"),
+            f("least_mb"),
+            f("mb")
+        ),
+        "autopilot" => format!(
+            "P7 autopilot: the limit that would have cost least is the highest peak of {} days, \
+             {} MB, × {} = {} MB",
+            f("arm_days"),
+            f("peak_mb"),
+            f("factor"),
+            f("mb")
+        ),
+        "recurring-floor" => format!(
+            "P2 floor: the level that recurs is {} MB (but for the highest {} % of days by weight), \
+             × {} = {} MB",
+            f("peak_mb"),
+            percent_above(reason),
             f("headroom"),
             f("mb")
         ),
@@ -75,6 +116,15 @@ pub fn why(reasons: &[Reason]) -> String {
     parts.join("; ")
 }
 
+/// The share of days, in percent, that lies above a percentile.
+fn percent_above(reason: &Reason) -> String {
+    let share = reason.figures.get("share").and_then(Value::as_f64);
+    share.map_or_else(
+        || "?".to_owned(),
+        |share| format!("{:.0}", (1.0 - share) * 100.0),
+    )
+}
+
 fn figure(reason: &Reason, name: &str) -> String {
     match reason.figures.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -110,6 +160,11 @@ mod tests {
         for code in [
             "average-plus-buffer",
             "floor",
+            "highest-peak",
+            "percentile",
+            "margin",
+            "autopilot",
+            "recurring-floor",
             "out-of-memory",
             "minimum",
             "maximum",

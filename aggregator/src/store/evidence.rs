@@ -7,7 +7,7 @@ use super::columns::{megabytes, timestamp};
 use super::days::{DAY_COLUMNS, read_day};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
-use crate::policy::{FunctionEvidence, PolicySettings};
+use crate::policy::{DayPeak, FunctionEvidence, PolicySettings};
 use crate::price::Usage;
 use crate::source::FunctionKey;
 use crate::window::{DayClock, Distribution, PEAK_MEMORY_DAYS, WINDOW_DAYS};
@@ -85,6 +85,16 @@ impl Span {
     }
 }
 
+/// The days with a memory figure, as the policies take them.
+fn remembered(peaks: &[Peak]) -> Vec<DayPeak> {
+    let figured = peaks.iter().filter(|p| p.height > Megabytes(0));
+    let day_peak = |p: &Peak| DayPeak {
+        day: p.day,
+        peak: p.height,
+    };
+    figured.map(day_peak).collect()
+}
+
 /// What the details of some days add up to.
 #[derive(Default)]
 struct Totals {
@@ -128,6 +138,7 @@ impl Unit<'_> {
                 invocations: totals.invocations,
             },
             daily_peaks: span.decided.iter().map(|p| p.height).collect(),
+            history: remembered(&peaks),
             floor_peak: floor_peak.map(|p| (p.day, p.height)),
             censored: censored.map(|p| (p.day, p.censored_mb)),
             first_report: head.first,
