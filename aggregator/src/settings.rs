@@ -9,11 +9,14 @@ use serde::Deserialize;
 
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
+use crate::window::WindowSettings;
 
 /// The file, as `rightsizer.toml` spells it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// `[window]`
+    pub window: WindowSettings,
     /// `[policy]`
     pub policy: PolicySettings,
     /// `[price]`

@@ -280,7 +280,9 @@ impl<'p> Session<'p> {
         let mut due: HashSet<FunctionId> = self.touched.drain().collect();
         if let Some(day) = closed {
             self.unit.retain(day)?;
-            due.extend(self.unit.active_since(day.plus(1 - WINDOW_DAYS))?);
+            let today = self.clock.present(self.now).day();
+            let decided = self.settings.window.cadence.due_if_decided_by(today);
+            due.extend(self.unit.due_since(day.plus(1 - WINDOW_DAYS), decided)?);
             self.digest.closed = Some(day);
         }
         for id in due {

@@ -14,6 +14,7 @@ struct Case {
     dir: tempfile::TempDir,
     pipeline: Option<Pipeline>,
     now: Timestamp,
+    settings: Settings,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -57,7 +58,12 @@ fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize)
 
 impl Case {
     fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
         let mut case = Self {
+            settings,
             dir: tempfile::tempdir().unwrap(),
             pipeline: None,
             now: at("2026-06-01T00:00:00Z"),
@@ -69,7 +75,7 @@ impl Case {
     fn restart(&mut self) {
         self.pipeline = None;
         let store = Store::open(&self.path(), "test").unwrap();
-        let settings = Settings::default();
+        let settings = self.settings.clone();
         let pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default());
         self.pipeline = Some(pipeline.unwrap());
     }
@@ -178,6 +184,29 @@ fn a_steady_function_is_sent_after_a_full_window_and_not_before() {
         case.line("steady").status,
         "applied",
         "what was applied stays applied"
+    );
+}
+
+/// Decided with its first report on day 1 and again from day 15 on, with a full window; between
+/// the two only what is urgent.
+#[test]
+fn w4_once_per_window_decides_every_fourteen_days() {
+    let settings = Settings::parse("[window]\ncadence = \"once-per-window\"").unwrap();
+    let mut case = Case::with(settings);
+    for n in 1..=14 {
+        let when = format!("2026-05-{n:02}T10:00:00Z");
+        case.report(reports("f", n, &when, 1024, 200, 10));
+        assert_eq!(case.line("f").decided_on.unwrap(), "2026-05-01", "day {n}");
+    }
+    case.report(reports("f", 99, "2026-05-15T10:00:01Z", 1024, 200, 1));
+    assert_eq!(case.line("f").decided_on.unwrap(), "2026-05-15");
+    let mut out = reports("f", 100, "2026-05-16T10:00:00Z", 1024, 1024, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    assert_eq!(
+        case.line("f").decided_on.unwrap(),
+        "2026-05-16",
+        "urgent at any cadence"
     );
 }
 

@@ -23,11 +23,7 @@ impl Reader {
         let mut lines = Vec::new();
         for query in TABLES {
             let mut statement = self.connection.prepare(query)?;
-            let names: Vec<String> = statement
-                .column_names()
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let mut line = String::new();

@@ -168,6 +168,16 @@ impl Unit<'_> {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
+    /// Of those, the ones that were last decided on `decided` or before, or never.
+    pub fn due_since(&self, day: Day, decided: Day) -> Result<Vec<FunctionId>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT DISTINCT p.function_id FROM peaks p JOIN functions f ON f.id = p.function_id
+             WHERE p.day >= ? AND (f.decided_day IS NULL OR f.decided_day <= ?)",
+        )?;
+        let ids = statement.query_map([day.number(), decided.number()], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
     fn head(&self, id: FunctionId) -> Result<Head, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function, version, arch, first_ms,

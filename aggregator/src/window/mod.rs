@@ -2,12 +2,14 @@
 //! days are closed. Pure: no SQL, no clock; `docs/ALGORITHM.md` states the laws (W1–W9) that the
 //! tests here cite.
 
+mod cadence;
 mod clock;
 mod day;
 mod distribution;
 mod environment;
 mod fold;
 
+pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use day::{DayKey, DaySource, DayStats};
 pub use distribution::{Distribution, DistributionError};
