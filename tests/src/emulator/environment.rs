@@ -102,6 +102,25 @@ impl Environment {
         self.frozen()
     }
 
+    /// A short invocation whose sandbox is awake for `awake` and not a moment longer, whatever is
+    /// under way: telemetry is posted meanwhile, and the freeze may cut that too.
+    pub async fn invoke_briefly(&mut self, invocation: Invocation, awake: Duration) -> Result<()> {
+        self.thawed()?;
+        let to = self.subscription();
+        self.telemetry.deliver_meanwhile(to.as_ref()).await?;
+        sleep(awake).await;
+        self.frozen()?;
+        self.invocations += 1;
+        let id = format!("{:08x}-{:012x}", self.api.port, self.invocations);
+        self.telemetry.emit_all([
+            events::start(&self.spec, &id, &invocation),
+            events::runtime_done(&id, &invocation),
+            events::report(&self.spec, &id, &invocation),
+        ]);
+        self.newest = events::end_of(&invocation);
+        Ok(())
+    }
+
     /// Ends the environment.
     pub async fn shutdown(mut self, reason: Reason) -> Result<Exit> {
         if self.process.is_none() {
@@ -295,6 +314,19 @@ impl Environment {
             ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
             ("TZ", ":UTC"),
         ];
+        // Where credentials come from an endpoint, as under SnapStart, Lambda sets no keys.
+        let is_key = |name: &str| {
+            matches!(
+                name,
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN"
+            )
+        };
+        let from_endpoint =
+            |(name, _): &(String, String)| name == "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        let no_keys = self.options.env.iter().any(from_endpoint);
+        let lambda = lambda
+            .into_iter()
+            .filter(|(name, _)| !(no_keys && is_key(name)));
         let own = [
             ("RIGHTSIZER_STREAM", self.options.stream.as_deref()),
             ("RIGHTSIZER_ENDPOINT", self.options.endpoint.as_deref()),
@@ -302,7 +334,7 @@ impl Environment {
         let own = own
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
-        let pairs = lambda.into_iter().chain(own);
+        let pairs = lambda.chain(own);
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         pairs.chain(self.options.env.iter().cloned()).collect()
     }

@@ -57,13 +57,15 @@ struct Shared {
     cut: Mutex<Option<(Cut, watch::Receiver<Option<Fate>>)>>,
     /// Of the connection that ended last.
     last: Mutex<Traffic>,
+    /// Connections that have ended by themselves.
+    ended: watch::Sender<usize>,
     reached: watch::Sender<bool>,
     fate: Mutex<watch::Sender<Option<Fate>>>,
 }
 
 impl Gate {
     /// Starts one in front of `upstream`, an address such as `127.0.0.1:4567`.
-    pub async fn start(upstream: &str) -> Result<Self> {
+    pub fn start(upstream: &str) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -109,6 +111,13 @@ impl Gate {
         lock(&self.shared.fate).send_replace(Some(fate));
     }
 
+    /// Waits until so many connections have ended by themselves.
+    pub async fn ended(&self, connections: usize) {
+        let mut ended = self.shared.ended.subscribe();
+        // The sender lives as long as this.
+        let _ = ended.wait_for(|ended| *ended >= connections).await;
+    }
+
     /// Bytes of the connection that ended last.
     pub fn last(&self) -> Traffic {
         *lock(&self.shared.last)
@@ -150,7 +159,10 @@ async fn serve(mut socket: TcpStream, upstream: String, shared: Arc<Shared>) {
         }
     };
     match pumped {
-        Ok((up, down)) => *lock(&shared.last) = Traffic { up, down },
+        Ok((up, down)) => {
+            *lock(&shared.last) = Traffic { up, down };
+            shared.ended.send_modify(|ended| *ended += 1);
+        }
         Err(Fate::Reset) => {
             // Dropped with this set, it is reset.
             let _ = socket.set_zero_linger();

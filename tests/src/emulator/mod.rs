@@ -18,6 +18,7 @@ mod process;
 mod scenario;
 mod sink;
 mod telemetry;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use scenario::{
     SubscribeAnswer,
 };
 pub use sink::{Sink, SinkMode};
+pub use tls::Tls;
 
 /// The extension as it is published: `target/layer/rightsizer-extension`, or what
 /// `RIGHTSIZER_EXTENSION_BINARY` names.

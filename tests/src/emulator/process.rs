@@ -115,7 +115,7 @@ impl Process {
     pub(super) fn kib(&self, field: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kib = line.and_then(|rest| rest.split_ascii_whitespace().nth(1)?.parse().ok());
+        let kib = line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok());
         kib.with_context(|| format!("no {field} in {status}"))
     }
 

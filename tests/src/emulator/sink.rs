@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use base64::Engine as _;
@@ -49,6 +49,7 @@ struct Taken {
     mode: SinkMode,
     calls: usize,
     paths: Vec<String>,
+    keys: Vec<String>,
     reports: Vec<Reports>,
     faults: Vec<String>,
 }
@@ -103,6 +104,11 @@ impl Sink {
         lock(&self.state).paths.clone()
     }
 
+    /// Ids of the access keys that signed the calls so far.
+    pub fn keys(&self) -> Vec<String> {
+        lock(&self.state).keys.clone()
+    }
+
     /// Everything taken so far, in order, repetitions included.
     pub fn reports(&self) -> Vec<Reports> {
         lock(&self.state).reports.clone()
@@ -124,9 +130,17 @@ fn lock(state: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn put_records(State(state): State<Arc<Mutex<Taken>>>, uri: Uri, body: Bytes) -> Response {
+async fn put_records(
+    State(state): State<Arc<Mutex<Taken>>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mode = {
         let mut taken = lock(&state);
+        let signed = headers.get("authorization").and_then(|v| v.to_str().ok());
+        let key = signed.and_then(|v| v.split_once("Credential=")?.1.split_once('/'));
+        taken.keys.push(key.map_or("", |(key, _)| key).to_owned());
         taken.calls += 1;
         taken.paths.push(uri.path().to_owned());
         taken.mode

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use super::api::Subscription;
 
@@ -18,6 +19,8 @@ pub(super) struct Telemetry {
     queue: Vec<Value>,
     last: Vec<Value>,
     twice: bool,
+    /// A POST that goes on while the sandbox is frozen and thawed, and how many events are in it.
+    in_flight: Option<(Vec<Value>, JoinHandle<bool>)>,
     http: reqwest::Client,
 }
 
@@ -31,6 +34,7 @@ impl Telemetry {
             queue: Vec::new(),
             last: Vec::new(),
             twice,
+            in_flight: None,
             http,
         })
     }
@@ -63,6 +67,7 @@ impl Telemetry {
             self.queue.clear();
             return Ok(());
         };
+        self.settle(true).await?;
         while !self.queue.is_empty() {
             let batch = self.queue[..self.queue.len().min(to.max_items)].to_vec();
             for _ in 0..=u8::from(self.twice) {
@@ -70,6 +75,32 @@ impl Telemetry {
                     return Ok(());
                 }
             }
+            self.queue.drain(..batch.len());
+            self.last = batch;
+        }
+        Ok(())
+    }
+
+    /// Begins to post what is there, unless a POST is under way; what is answered is done with.
+    pub(super) async fn deliver_meanwhile(&mut self, to: Option<&Subscription>) -> Result<()> {
+        self.settle(false).await?;
+        let Some(to) = to else {
+            return Ok(());
+        };
+        if self.in_flight.is_none() && !self.queue.is_empty() {
+            let batch = self.queue[..self.queue.len().min(to.max_items)].to_vec();
+            let (http, to, body) = (self.http.clone(), to.clone(), serde_json::to_vec(&batch)?);
+            let posted = async move { matches!(post(&http, &to, body).await, Ok(200)) };
+            self.in_flight = Some((batch, tokio::spawn(posted)));
+        }
+        Ok(())
+    }
+
+    /// What is under way and answered, or awaited to be, is done with.
+    async fn settle(&mut self, wait: bool) -> Result<()> {
+        if let Some((batch, posted)) = self.in_flight.take_if(|(_, p)| wait || p.is_finished())
+            && posted.await?
+        {
             self.queue.drain(..batch.len());
             self.last = batch;
         }
@@ -93,13 +124,14 @@ impl Telemetry {
 
     /// One POST of anything; the status it was answered with.
     pub(super) async fn post(&self, to: &Subscription, body: Vec<u8>) -> Result<u16> {
-        let url = format!("http://127.0.0.1:{}/", to.port);
-        let request = self
-            .http
-            .post(url)
-            .header("content-type", "application/json");
-        let answer = request.body(body).send().await;
-        let answer = answer.context("the extension's telemetry listener does not answer")?;
-        Ok(answer.status().as_u16())
+        post(&self.http, to, body).await
     }
+}
+
+async fn post(http: &reqwest::Client, to: &Subscription, body: Vec<u8>) -> Result<u16> {
+    let url = format!("http://127.0.0.1:{}/", to.port);
+    let request = http.post(url).header("content-type", "application/json");
+    let answer = request.body(body).send().await;
+    let answer = answer.context("the extension's telemetry listener does not answer")?;
+    Ok(answer.status().as_u16())
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rightsizer_tests::emulator::{
-    Clock, Cut, Environment, Fate, Faults, Gate, Monotonic, Options, Reason, Sink, Traffic,
+    Clock, Cut, Environment, Fate, Faults, Gate, Monotonic, Options, Reason, Sink, SinkMode, Tls,
+    Traffic,
 };
 
 use crate::stage::{
-    SOON, at, distinct, ended_well, ok, peaks, run_until_arrived, start, start_with, sum_up,
+    SOON, at, distinct, ended_well, ok, peaks, reports_body, run_until_arrived, start, start_with,
+    sum_up,
 };
 
 #[tokio::test]
@@ -97,14 +99,30 @@ impl Sweep<'_> {
     }
 }
 
-async fn sweep(fate: Fate, monotonic: Monotonic) -> Result<()> {
+/// What is between the extension and the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Plain,
+    Tls,
+}
+
+/// So many points of each direction.
+const POINTS: usize = 24;
+
+async fn sweep(wire: Wire, fate: Fate, monotonic: Monotonic) -> Result<()> {
     let sink = Sink::start().await?;
-    let gate = Gate::start(sink.address()).await?;
     let clock = Clock::new(monotonic)?;
-    let options = Options {
-        env: clock.variables(),
-        ..Options::to("reports", &format!("http://{}", gate.address()))
+    let tls = Tls::start(sink.address()).await?;
+    let (behind, scheme) = match wire {
+        Wire::Plain => (sink.address().to_owned(), "http"),
+        Wire::Tls => (tls.address().to_string(), "https"),
     };
+    let gate = Gate::start(&behind)?;
+    let endpoint = format!("{scheme}://localhost:{}", gate.address().port());
+    let mut options = Options::to("reports", &endpoint);
+    options.env = clock.variables();
+    let roots = tls.roots().display().to_string();
+    options.env.push(("AWS_CA_BUNDLE".to_owned(), roots));
     let mut sweep = Sweep {
         environment: start_with(options).await?,
         sink: &sink,
@@ -113,38 +131,100 @@ async fn sweep(fate: Fate, monotonic: Monotonic) -> Result<()> {
         invocations: 0,
     };
     sweep.invoke().await?;
-    sweep.invoke().await?;
-    run_until_arrived(&mut sweep.environment, &sink, 1).await?;
+    // The second TLS handshake is shorter, and so are those after it.
+    for sends in 1..=2 {
+        sweep.invoke().await?;
+        run_until_arrived(&mut sweep.environment, &sink, sends).await?;
+        sweep.environment.linger(gate.ended(sends)).await?;
+    }
     let Traffic { up, down } = gate.last();
     assert!(up > 700 && down > 100, "{up} up, {down} down");
-    let points = (0..up).step_by(up / 12).map(Cut::Up);
-    let points = points.chain((0..down).step_by(down / 8).map(Cut::Down));
+    let points = (0..up).step_by(up.div_ceil(POINTS)).map(Cut::Up);
+    let points = points.chain((0..down).step_by(down.div_ceil(POINTS)).map(Cut::Down));
     for cut in points {
         sweep.freeze_at(cut, fate).await?;
     }
     let emitted = sweep.invocations as u64;
     let exit = sweep.environment.shutdown(Reason::Spindown).await?;
-    let name = format!("frozen in a send of {up} + {down} bytes, {fate:?}, {monotonic:?}");
+    let name =
+        format!("frozen in a send of {up} + {down} bytes, {wire:?}, {fate:?}, {monotonic:?}");
     let sum = sum_up(&name, emitted, sink.reports(), &[&exit])?;
     assert_eq!((sum.delivered, sum.lost), (emitted, 0), "{}", exit.log);
-    assert!(emitted >= 20 && !exit.log.contains("panic"), "{}", exit.log);
+    assert!(emitted > 40 && !exit.log.contains("panic"), "{}", exit.log);
+    Ok(())
+}
+
+/// Over every wire and clock.
+async fn sweeps(fate: Fate) -> Result<()> {
+    for wire in [Wire::Plain, Wire::Tls] {
+        for monotonic in [Monotonic::StandsStill, Monotonic::RunsOn] {
+            sweep(wire, fate, monotonic).await?;
+        }
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn frozen_anywhere_in_a_send_that_goes_on_nothing_is_lost() -> Result<()> {
-    sweep(Fate::GoOn, Monotonic::StandsStill).await?;
-    sweep(Fate::GoOn, Monotonic::RunsOn).await
+    sweeps(Fate::GoOn).await
 }
 
 #[tokio::test]
 async fn frozen_anywhere_in_a_send_and_the_server_closes_nothing_is_lost() -> Result<()> {
-    sweep(Fate::Close, Monotonic::StandsStill).await?;
-    sweep(Fate::Close, Monotonic::RunsOn).await
+    sweeps(Fate::Close).await
 }
 
 #[tokio::test]
 async fn frozen_anywhere_in_a_send_and_the_connection_is_reset_nothing_is_lost() -> Result<()> {
-    sweep(Fate::Reset, Monotonic::StandsStill).await?;
-    sweep(Fate::Reset, Monotonic::RunsOn).await
+    sweeps(Fate::Reset).await
+}
+
+/// Many records in one call: more than the kernel's buffers take, so the freeze is in a write.
+#[tokio::test]
+async fn frozen_in_the_middle_of_a_large_request_nothing_is_lost() -> Result<()> {
+    const ROWS: usize = 4000;
+    let sink = Sink::start().await?;
+    sink.set_mode(SinkMode::Fail);
+    let gate = Gate::start(sink.address())?;
+    let endpoint = format!("http://{}", gate.address());
+    let mut environment = start_with(Options::to("reports", &endpoint)).await?;
+    let mut emitted = 0;
+    for (n, fate) in [Fate::GoOn, Fate::Close, Fate::Reset]
+        .into_iter()
+        .enumerate()
+    {
+        let before = sink.calls();
+        // A backlog of some records, then a way to the stream that stops in the middle of them.
+        for rows in (0..ROWS).step_by(250) {
+            let body = reports_body(
+                n * ROWS + rows..n * ROWS + rows + 250,
+                at(i64::try_from(2 * n)? * HOUR),
+            );
+            environment.post_raw(&body).await?;
+        }
+        emitted += ROWS;
+        // The try that is under way fails first: it is a small one.
+        let calls = async {
+            while sink.calls() == before {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        environment.linger(calls).await?;
+        sink.set_mode(SinkMode::Take);
+        gate.stop_at(Cut::Up(60_000));
+        environment
+            .invoke(ok(i64::try_from(2 * n)? * HOUR + HOUR, 100))
+            .await?;
+        environment.linger(gate.reached(SOON)).await??;
+        gate.release(fate);
+        run_until_arrived(&mut environment, &sink, emitted).await?;
+        emitted += 1;
+        sink.set_mode(SinkMode::Fail);
+    }
+    sink.set_mode(SinkMode::Take);
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    let sum = sum_up("a large request", emitted as u64, sink.reports(), &[&exit])?;
+    assert_eq!((sum.folded, sum.lost), (0, 0), "{}", exit.log);
+    Ok(())
 }

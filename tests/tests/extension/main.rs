@@ -13,8 +13,11 @@
 
 mod ends;
 mod freeze;
+mod hostile;
+mod load;
 mod neighbours;
 mod restore;
+mod short;
 mod stage;
 mod stream;
 mod telemetry;

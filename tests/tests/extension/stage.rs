@@ -1,6 +1,7 @@
 //! What the scenarios share: times, environments, and the sum that each of them has to come to.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -184,4 +185,39 @@ pub(crate) fn namespace(prepare: &str) -> Result<Vec<String>> {
     Ok(["unshare", how, "sh", "-c", &script, "sh"]
         .map(str::to_owned)
         .into())
+}
+
+/// The body of a POST with these reports, a millisecond apart. Each one's duration is its number, and
+/// so is its request.
+pub(crate) fn reports_body(numbers: Range<usize>, from: Timestamp) -> Vec<u8> {
+    let events: Vec<String> = numbers.map(|n| report_text(n, from)).collect();
+    format!("[{}]", events.join(",")).into_bytes()
+}
+
+/// The three events of invocation `n`, as the platform writes them.
+pub(crate) fn invocation_text(n: usize, from: Timestamp) -> String {
+    let time = from.plus_ms(n as i64);
+    let tracing = r#""tracing":{"spanId":"54565fb41ac79632","type":"X-Amzn-Trace-Id","value":"Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=0"}"#;
+    let report = report_text(n, from);
+    format!(
+        r#"{{"time":"{time}","type":"platform.start","record":{{"requestId":"r{n}","version":"$LATEST",{tracing}}}}},{{"time":"{time}","type":"platform.runtimeDone","record":{{"requestId":"r{n}","status":"success","metrics":{{"durationMs":1.0,"producedBytes":42}},{tracing}}}}},{report}"#
+    )
+}
+
+fn report_text(n: usize, from: Timestamp) -> String {
+    let time = from.plus_ms(n as i64);
+    format!(
+        r#"{{"time":"{time}","type":"platform.report","record":{{"requestId":"r{n}","status":"success","metrics":{{"durationMs":{n},"billedDurationMs":{n},"memorySizeMB":1024,"maxMemoryUsedMB":{}}}}}}}"#,
+        100 + n % 800
+    )
+}
+
+/// The numbers of [`reports_body`] that arrived, in order.
+pub(crate) fn numbers(records: &[Reports]) -> Vec<usize> {
+    let rows = records.iter().flat_map(|r| &r.reports);
+    let mut numbers: Vec<usize> = rows
+        .filter_map(|row| Some(row.duration_ms?.as_ms_f64() as usize))
+        .collect();
+    numbers.sort_unstable();
+    numbers
 }
