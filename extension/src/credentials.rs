@@ -132,10 +132,9 @@ struct Answer {
 pub fn parse_answer(body: &[u8]) -> Result<Keys, &'static str> {
     let answer: Answer =
         serde_json::from_slice(body).map_err(|_| "an answer that holds no credentials")?;
-    let expires = answer.expiration.as_deref().map(Timestamp::parse);
-    let expires = expires
-        .transpose()
-        .map_err(|_| "an unreadable Expiration")?;
+    // With an end that cannot be read they serve until they are refused.
+    let expires = answer.expiration.as_deref();
+    let expires = expires.and_then(|end| Timestamp::parse(end).ok());
     Ok(Keys {
         id: answer.access_key_id,
         secret: answer.secret_access_key,
@@ -213,6 +212,8 @@ mod tests {
         // Five minutes are 300,000 ms.
         assert!(!keys.is_stale(end.plus_ms(-300_001)) && keys.is_stale(end.plus_ms(-300_000)));
         assert!(!keys.is_over(end.plus_ms(-1)) && keys.is_over(end));
+        let endless = br#"{"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"soon"}"#;
+        assert_eq!(parse_answer(endless).unwrap().expires, None);
         for bad in [&b""[..], b"{}", br#"{"AccessKeyId":"a"}"#, b"\xff"] {
             assert!(parse_answer(bad).is_err());
         }
