@@ -6,11 +6,13 @@
 
 pub mod cli;
 pub mod emit;
+pub mod metrics;
 pub mod pipeline;
 pub mod policy;
 pub mod price;
 pub mod serve;
 pub mod settings;
+pub mod simulate;
 pub mod source;
 pub mod stop;
 pub mod store;

@@ -220,6 +220,14 @@ async fn shards_that_split_and_merge_while_they_are_read_lose_and_repeat_nothing
     scene.put(40).await;
     let row = scene.all_arrived().await;
     assert_eq!((row.seen, row.duplicates, row.lost), (120, 0, 0));
+    let url = format!("{}/metrics", serve.endpoint());
+    let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("rightsizer_reports_total 120"),
+        "{metrics}"
+    );
+    let lag = format!("rightsizer_behind_seconds{{shard=\"kinesis:{STREAM}/{first}\"}} 0");
+    assert!(metrics.contains(&lag), "{lag} is not in {metrics}");
     assert!(serve.stop().await.unwrap().success());
     assert!(log(scene.folder.path()).contains("read to its end"));
 }

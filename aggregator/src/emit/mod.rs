@@ -44,6 +44,7 @@ pub async fn run(
             Ok(ids) if !ids.is_empty() => {
                 info!(recommendations = count, "sent to the decisions stream");
                 writer.mark_sent(ids).await?;
+                writer.metrics().sent(count);
                 warned = false;
             }
             Err(why) if !warned => {

@@ -22,6 +22,8 @@ pub struct Refusal(pub String);
 pub struct Session<'p> {
     pub(super) unit: Unit<'p>,
     pub(super) clock: DayClock,
+    /// The clock as it is in the store.
+    stored_clock: DayClock,
     pub(super) settings: &'p Settings,
     pub(super) now: Timestamp,
     accept: &'p Accept,
@@ -45,6 +47,7 @@ impl<'p> Session<'p> {
         Self {
             unit,
             clock,
+            stored_clock: clock,
             settings,
             now,
             accept,
@@ -292,7 +295,10 @@ impl<'p> Session<'p> {
     }
 
     pub(super) fn commit(self) -> Result<(DayClock, Digest), StoreError> {
-        save_clock(&self.unit, &self.clock)?;
+        // An idle second commits nothing, and so costs no write to the disk.
+        if self.clock != self.stored_clock {
+            save_clock(&self.unit, &self.clock)?;
+        }
         self.unit.commit()?;
         Ok((self.clock, self.digest))
     }

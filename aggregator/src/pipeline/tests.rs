@@ -340,6 +340,60 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     assert_eq!(case.line("f").seen, 141);
 }
 
+/// 900 on 20 April is outside the window of 1 to 14 May and within its last 35 days (from 10 April):
+/// the floor ceil(1.10 × 900) = 990 holds although the mean 200 + 100 = 300. 900 on 9 April is not.
+#[test]
+fn p2_a_peak_before_the_window_holds_the_floor_up_for_35_days() {
+    for (day, want) in [
+        ("2026-04-20", 990),
+        ("2026-04-10", 990),
+        ("2026-04-09", 300),
+    ] {
+        let mut case = Case::new();
+        case.report(reports("f", 50, &format!("{day}T10:00:00Z"), 1536, 900, 1));
+        case.fortnight("f", 1536, &[200; 14]);
+        assert_eq!(case.line("f").policy_mb, Some(want), "{day}");
+    }
+}
+
+/// 14 days through the layer, 10 invocations a day of 100 ms; the same day also from a file, with a
+/// peak that the layer did not see.
+#[test]
+fn w7_one_source_counts_per_function_and_day() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let before = case.line("f");
+    let line = crate::source::Observation {
+        function: arn("f").into(),
+        version: "$LATEST".into(),
+        at: at("2026-05-14T11:00:00Z"),
+        memory_mb: Megabytes(1024),
+        max_used_mb: Some(Megabytes(700)),
+        duration_ms: Some(Millis::from_ms(100)),
+        billed_ms: Some(Millis::from_ms(100)),
+        status: Status::Ok,
+        init_ms: None,
+        environment: None,
+        arch: None,
+        request_id: None,
+    };
+    let now = case.now;
+    let imported: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
+        let evidence = crate::source::Evidence::Observation(line);
+        session
+            .take(evidence, crate::window::DaySource::Import, Channel::Reports)?
+            .unwrap();
+        session.end_of_input()
+    });
+    imported.unwrap();
+    let after = case.line("f");
+    assert_eq!(
+        (after.invocations, after.policy_mb),
+        (before.invocations, before.policy_mb)
+    );
+    assert_eq!(after.monthly_usd_before, before.monthly_usd_before);
+}
+
 /// Any order, any split and any replay of the same records give equal tables.
 #[test]
 fn w7_order_split_and_replay_give_equal_tables() {

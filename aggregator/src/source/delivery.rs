@@ -30,6 +30,9 @@ pub trait Inbox: Clone + Send + Sync + 'static {
     /// nothing more can be stored.
     fn take(&self, deliveries: Vec<Delivery>) -> impl Future<Output = anyhow::Result<()>> + Send;
 
+    /// Takes note of how far the reading of `source` is behind its newest record.
+    fn behind(&self, source: &str, ms: i64);
+
     /// Checkpoints of the sources whose name begins with `prefix`, with their positions.
     fn checkpoints(
         &self,

@@ -182,7 +182,8 @@ impl StreamReader {
             {
                 Ok(read) => {
                     pause = Pause::default();
-                    let behind = read.millis_behind_latest().unwrap_or(0) > 0;
+                    let behind = read.millis_behind_latest().unwrap_or(0);
+                    inbox.behind(&format!("{}{shard}", self.source), behind);
                     iterator = read.next_shard_iterator().map(str::to_owned);
                     let last = read
                         .records()
@@ -197,7 +198,7 @@ impl StreamReader {
                         info!(stream = %self.source, %shard, "read to its end");
                         return Ok(shard);
                     }
-                    if behind {
+                    if behind > 0 {
                         Duration::ZERO
                     } else {
                         READ_INTERVAL

@@ -1,4 +1,4 @@
-//! The HTTP port: Kinesis `PutRecords` for the embedded stream, and `/healthz`.
+//! The HTTP port: Kinesis `PutRecords` for the embedded stream, `/healthz`, `/metrics`.
 
 mod put_records;
 
@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
@@ -39,11 +42,29 @@ pub fn router(writer: WriterHandle, token: Option<String>, embedded: bool) -> Ro
     };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics_without_token))
+        .route("/{token}/metrics", get(metrics_with_token))
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(port)
+}
+
+async fn metrics_without_token(State(port): State<Port>) -> Response {
+    metrics(&port, None)
+}
+
+async fn metrics_with_token(State(port): State<Port>, Path(token): Path<String>) -> Response {
+    metrics(&port, Some(&token))
+}
+
+fn metrics(port: &Port, token: Option<&str>) -> Response {
+    if port.token.as_deref() != token {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, format)], port.writer.metrics().text()).into_response()
 }
 
 /// Serves until told to stop, and lets requests under way finish.

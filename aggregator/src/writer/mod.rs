@@ -1,6 +1,7 @@
 //! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
+use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Pipeline};
 use crate::source::{Delivery, Inbox};
 use crate::stop::Stop;
@@ -39,10 +41,16 @@ pub struct WriterStopped(String);
 #[derive(Debug, Clone)]
 pub struct WriterHandle {
     commands: mpsc::Sender<Command>,
-    decided: std::sync::Arc<Notify>,
+    decided: Arc<Notify>,
+    metrics: Arc<Metrics>,
 }
 
 impl WriterHandle {
+    /// The counters of this process.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Merges deliveries; answers once they are committed.
     pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
         self.ask(|reply| Command::Ingest(deliveries, reply)).await
@@ -85,6 +93,10 @@ impl Inbox for WriterHandle {
         Ok(())
     }
 
+    fn behind(&self, source: &str, ms: i64) {
+        self.metrics.behind(source, ms);
+    }
+
     async fn checkpoints(&self, prefix: &str) -> anyhow::Result<Vec<(String, String)>> {
         let prefix = prefix.to_owned();
         Ok(self
@@ -99,11 +111,12 @@ pub(crate) fn spawn(
     clock: ClockMode,
 ) -> anyhow::Result<(WriterHandle, JoinHandle<()>)> {
     let (commands, inbox) = mpsc::channel(QUEUE);
-    let decided = std::sync::Arc::new(Notify::new());
     let handle = WriterHandle {
         commands,
-        decided: decided.clone(),
+        decided: Arc::new(Notify::new()),
+        metrics: Arc::default(),
     };
+    let (decided, metrics) = (handle.decided.clone(), handle.metrics.clone());
     let thread = std::thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || {
@@ -112,6 +125,7 @@ pub(crate) fn spawn(
                 clock,
                 inbox,
                 decided,
+                metrics,
             };
             writer.run();
         })
@@ -138,7 +152,8 @@ struct Writer {
     pipeline: Pipeline,
     clock: ClockMode,
     inbox: mpsc::Receiver<Command>,
-    decided: std::sync::Arc<Notify>,
+    decided: Arc<Notify>,
+    metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -202,6 +217,7 @@ impl Writer {
     }
 
     fn announce(&self, digest: &Digest) {
+        self.metrics.committed(digest);
         if let Some(day) = digest.closed {
             info!(%day, decided = digest.decided, "day closed");
         }

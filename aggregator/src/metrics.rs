@@ -1,0 +1,147 @@
+//! What `serve` counts, in the Prometheus text format.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::pipeline::Digest;
+
+/// Which shard of which stream, as the checkpoints name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabel {
+    shard: String,
+}
+
+/// The counters of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reports: Counter,
+    quarantined: Counter,
+    decisions: Counter,
+    commits: Counter,
+    sent: Counter,
+    last_closed: Gauge,
+    behind: Family<ShardLabel, Gauge<f64, AtomicU64>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("rightsizer");
+        let metrics = Self {
+            registry: Registry::default(),
+            reports: Counter::default(),
+            quarantined: Counter::default(),
+            decisions: Counter::default(),
+            commits: Counter::default(),
+            sent: Counter::default(),
+            last_closed: Gauge::default(),
+            behind: Family::default(),
+        };
+        let counters = [
+            ("reports", "Invocations merged", &metrics.reports),
+            (
+                "quarantined",
+                "Records that could not be used",
+                &metrics.quarantined,
+            ),
+            ("decisions", "Functions decided", &metrics.decisions),
+            (
+                "commits",
+                "Units of work committed to the store, idle ones included",
+                &metrics.commits,
+            ),
+            (
+                "recommendations_sent",
+                "Recommendations put on the decisions stream",
+                &metrics.sent,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "last_closed_day",
+            "The last closed UTC day, in days since 1970-01-01",
+            metrics.last_closed.clone(),
+        );
+        registry.register_with_unit(
+            "behind",
+            "How far the reading of a shard is behind its newest record",
+            Unit::Seconds,
+            metrics.behind.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+}
+
+impl Metrics {
+    /// A commit and what was in it.
+    pub(crate) fn committed(&self, digest: &Digest) {
+        self.commits.inc();
+        self.reports.inc_by(digest.accepted);
+        self.quarantined.inc_by(digest.quarantined);
+        self.decisions.inc_by(digest.decided);
+        if let Some(day) = digest.closed {
+            self.last_closed.set(i64::from(day.number()));
+        }
+    }
+
+    /// Recommendations that the decisions stream took.
+    pub(crate) fn sent(&self, count: usize) {
+        self.sent.inc_by(count as u64);
+    }
+
+    /// How far the reading of `source` is behind, in milliseconds.
+    pub(crate) fn behind(&self, source: &str, ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
+        let seconds = ms as f64 / 1000.0;
+        self.behind
+            .get_or_create(&ShardLabel {
+                shard: source.to_owned(),
+            })
+            .set(seconds);
+    }
+
+    /// In the Prometheus text format.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Fails only where the sink does, and a String takes everything.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_what_was_counted() {
+        let metrics = Metrics::default();
+        let digest = Digest {
+            accepted: 7,
+            quarantined: 2,
+            ..Digest::default()
+        };
+        metrics.committed(&digest);
+        metrics.committed(&digest);
+        metrics.behind("kinesis:reports/shardId-000000000000", 1500);
+        let text = metrics.text();
+        for line in [
+            "rightsizer_reports_total 14",
+            "rightsizer_quarantined_total 4",
+            "rightsizer_commits_total 2",
+            "rightsizer_behind_seconds{shard=\"kinesis:reports/shardId-000000000000\"} 1.5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+}
