@@ -67,6 +67,8 @@ pub struct Journal {
     total: u64,
     seen: Seen,
     invocations: Invocations,
+    /// The newest report is one of a failure, and nothing has started since.
+    last_failed: bool,
     buffer: Buffer,
     sealed: Vec<Reports>,
     dropped: u64,
@@ -93,6 +95,7 @@ impl Journal {
             total: 0,
             seen: Seen::default(),
             invocations: Invocations::default(),
+            last_failed: false,
             buffer: Buffer::new(limits.most_rows),
             sealed: Vec::new(),
             dropped: 0,
@@ -111,6 +114,7 @@ impl Journal {
                 EventKind::InitStart(runtime) => self.place.runtime = runtime,
                 EventKind::RestoreStart => self.on_restore(),
                 EventKind::Start(id) if self.seen.is_new(Step::Start, &id, at) => {
+                    self.last_failed = false;
                     self.invocations.start(id, at);
                 }
                 EventKind::RuntimeDone(done)
@@ -169,9 +173,10 @@ impl Journal {
         self.invocations.any_open()
     }
 
-    /// Whether the runtime has said how an invocation ended whose report has not come.
+    /// Whether it is known how the last invocation failed: from its report, or because the runtime
+    /// has said how an invocation ended whose report has not come.
     pub fn knows_the_end(&self) -> bool {
-        self.invocations.any_done()
+        self.last_failed || self.invocations.any_done()
     }
 
     /// Stops waiting for reports: what is known of the open invocations becomes rows.
@@ -221,6 +226,7 @@ impl Journal {
     fn on_report(&mut self, report: &Report, at: Timestamp) {
         let closed = self.invocations.reported(report, at);
         let row = row_of(report, closed.done, at, self.place.memory_mb);
+        self.last_failed = row.row.status.is_failure();
         if closed.given_up {
             // Where the row made without it is sealed already, this comes too late to add to it.
             self.buffer.complete(&report.request_id, row);

@@ -29,7 +29,7 @@ const REPORT_WAIT: Duration = Duration::from_millis(500);
 /// buffer time (25 ms) is not known of yet.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(150);
 /// At a failure the caller waits. Only where it is not known yet how the invocation ended, what
-/// says so is awaited: an out-of-memory is told by nothing else, and it is a buffer time (25 ms) away.
+/// says so, `runtimeDone` or the report, is awaited: an out-of-memory is told by nothing else, and it is a buffer time (25 ms) away.
 const FAILURE_WAIT: Duration = Duration::from_millis(100);
 /// A send that was frozen may hang; after this the same records are sent anew.
 const STALE_SEND_WAIT: Duration = Duration::from_millis(300);

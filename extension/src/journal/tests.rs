@@ -151,6 +151,19 @@ fn a_row_made_at_a_failure_is_completed_by_its_report_not_doubled() {
 }
 
 #[test]
+fn a_failure_that_is_reported_is_known_until_the_next_invocation() {
+    let mut journal = journal(100);
+    let mut failed = report("a", 8, 1020);
+    if let EventKind::Report(r) = &mut failed.kind {
+        r.status = Some("timeout".to_owned());
+    }
+    journal.take_in(vec![start("a", 0), failed]);
+    assert!(journal.knows_the_end() && !journal.awaits_report());
+    journal.take_in(vec![start("b", 20)]);
+    assert!(!journal.knows_the_end());
+}
+
+#[test]
 fn a_report_after_its_provisional_row_went_out_adds_nothing() {
     let mut journal = journal(100);
     journal.take_in(vec![start("a", 0)]);
@@ -172,6 +185,39 @@ fn after_a_restore_the_environment_is_another_one() {
     let records = journal.begin_send(Usage::default());
     let named: Vec<_> = records.iter().map(|r| (r.env.0, r.seq, r.total)).collect();
     assert_eq!(named, [(1, 0, 1), (2, 0, 1)]);
+}
+
+/// A process is cloned with everything in it; what the clones do not share is the kernel's random
+/// numbers. So none may be drawn before the restore for what comes after it.
+#[test]
+fn clones_of_one_image_deliver_as_two() {
+    let image = || {
+        let mut journal = journal(100);
+        let kind = EventKind::InitStart(Some("java:21".to_owned()));
+        journal.take_in(vec![Event { at: at(0), kind }, report("before", 1, 80)]);
+        journal
+    };
+    let restored = |kernel: u64| {
+        let mut clone = image();
+        clone.random = Box::new(move || kernel);
+        let kind = EventKind::RestoreStart;
+        clone.take_in(vec![Event { at: at(5), kind }, report("a", 6, 91)]);
+        clone.begin_send(Usage::default())
+    };
+    let (one, other) = (restored(71), restored(72));
+    // What was before the snapshot is one record, sent by both; an aggregator takes it once.
+    assert_eq!(one[0], other[0]);
+    assert_eq!((one[1].env.0, one[1].seq, one[1].total), (71, 0, 1));
+    assert_eq!((other[1].env.0, other[1].seq, other[1].total), (72, 0, 1));
+}
+
+/// Where the event of the restore is lost: an environment that has reported nothing has no id yet.
+#[test]
+fn no_id_is_drawn_before_the_first_report() {
+    let mut journal = journal(100);
+    journal.random = Box::new(|| panic!("too early"));
+    journal.take_in(vec![start("a", 0), done("a", 1, None)]);
+    assert!(journal.begin_send(Usage::default()).is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rightsizer_tests::emulator::{
     End, Faults, Invocation, LastTelemetry, Options, Reason, ReportAtReset, Sink,
 };
 
-use crate::stage::{at, ended_well, ok, peaks, start, start_with};
+use crate::stage::{at, ended_well, ok, peaks, start, start_with, sum_up};
 
 /// The Telemetry API's buffer time, as subscribed.
 const BUFFER: Duration = Duration::from_millis(25);
@@ -188,3 +188,72 @@ headers = {"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Ident
 urllib.request.urlopen(urllib.request.Request(api + "event/next", None, headers)).read()
 time.sleep(60)
 "#;
+
+/// How a reset invocation may end, and when its report may come.
+#[tokio::test]
+async fn after_every_reset_each_invocation_is_counted_once() -> Result<()> {
+    let crash = || End::Crash("Runtime.ExitError".to_owned());
+    for end in [End::OutOfMemory, End::Timeout, crash()] {
+        for last_telemetry in LAST {
+            for report_at_reset in [ReportAtReset::Never, ReportAtReset::InTime] {
+                let sink = Sink::start().await?;
+                let faults = Faults {
+                    last_telemetry,
+                    report_at_reset,
+                    ..Faults::default()
+                };
+                let mut environment = start(&sink, faults).await?;
+                environment.invoke(ok(0, 500)).await?;
+                environment.invoke(ok(1, 1024).ending(end.clone())).await?;
+                environment.invoke(ok(5, 600)).await?;
+                let reset = environment.resets()[0].clone();
+                let exit = environment.shutdown(Reason::Spindown).await?;
+                let name =
+                    format!("{end:?}, telemetry {last_telemetry:?}, report {report_at_reset:?}");
+                let emitted = if told_too_late(last_telemetry) { 2 } else { 3 };
+                let sum = sum_up(&name, emitted, sink.reports(), &[&reset, &exit])?;
+                assert_eq!(sum.lost, 0);
+                // 100 ms are given to what says how it ended, where that is not known.
+                assert!(
+                    reset.took < Duration::from_millis(420),
+                    "a caller waits: {reset:?}"
+                );
+                let records = sink.reports();
+                let failed = records.iter().flat_map(|r| &r.reports);
+                let failed: Vec<_> = failed.filter(|row| row.status.is_failure()).collect();
+                assert_eq!(failed.len(), emitted as usize - 2, "{records:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All of an invocation's telemetry coming later than a caller can be made to wait for it: nothing is
+/// known of it, not even that it was.
+const fn told_too_late(last: LastTelemetry) -> bool {
+    matches!(last, LastTelemetry::After(wait) if wait.as_millis() >= 100)
+}
+
+/// The next life cannot know that the life before it has sent a row of this invocation: so it sends
+/// the report as it is. The peak is not lost; the invocation counts twice, once without a peak. (Were
+/// the report kept back, an extension that the kernel killed with the runtime would leave nothing.)
+#[tokio::test]
+async fn a_report_that_comes_in_the_next_life_counts_again_and_its_peak_is_not_lost() -> Result<()>
+{
+    for end in [End::OutOfMemory, End::Timeout] {
+        let sink = Sink::start().await?;
+        let faults = Faults {
+            report_at_reset: ReportAtReset::NextLife,
+            ..Faults::default()
+        };
+        let mut environment = start(&sink, faults).await?;
+        environment.invoke(ok(0, 1020).ending(end.clone())).await?;
+        environment.invoke(ok(5, 600)).await?;
+        let reset = environment.resets()[0].clone();
+        let exit = environment.shutdown(Reason::Spindown).await?;
+        let name = format!("{end:?}, report in the next life: 2 invocations + 1 twice");
+        sum_up(&name, 3, sink.reports(), &[&reset, &exit])?;
+        assert_eq!(peaks(&sink.reports()), [1020, 600]);
+    }
+    Ok(())
+}

@@ -1,12 +1,13 @@
 //! What the platform says, in every shape it may come.
 
 use anyhow::Result;
+use rightsizer_records::{InitType, Millis, Status};
 use rightsizer_tests::emulator::{
     Environment, Faults, FunctionSpec, Options, Reason, Sink, SubscribeAnswer,
 };
 use serde_json::json;
 
-use crate::stage::{distinct, ended_well, ok, peaks, start};
+use crate::stage::{at, distinct, ended_well, invocation_text, numbers, ok, peaks, start, sum_up};
 
 #[tokio::test]
 async fn a_redelivered_batch_adds_nothing() -> Result<()> {
@@ -125,5 +126,116 @@ async fn where_there_is_no_telemetry_it_idles_quietly() -> Result<()> {
         ended_well(&exit)?;
         assert_eq!((exit.log.as_str(), sink.calls()), ("", 0));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn managed_instances_report_durations_and_nothing_more() -> Result<()> {
+    let sink = Sink::start().await?;
+    let mut spec = FunctionSpec::new("checkout", 2048);
+    "lambda-managed-instances".clone_into(&mut spec.init_type);
+    let options = Options::to("reports", sink.endpoint());
+    let mut environment = Environment::start(spec, options).await?;
+    for n in 0..3 {
+        environment.emit(json!({
+            "time": at(n).to_string(), "type": "platform.report",
+            "record": {"requestId": format!("m{n}"), "status": "success", "metrics": {"durationMs": 5.25}},
+        }));
+    }
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    sum_up("managed instances", 3, sink.reports(), &[&exit])?;
+    let record = &sink.reports()[0];
+    assert_eq!(record.init, Some(InitType::LambdaManagedInstances));
+    assert_eq!(record.memory_mb.0, 2048); // as configured: the platform does not say it again
+    for row in &record.reports {
+        assert_eq!(
+            (row.max_used_mb, row.billed_ms, row.init_ms),
+            (None, None, None)
+        );
+        assert_eq!(row.duration_ms, Millis::from_ms_f64(5.25));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn unknown_statuses_are_failures_only_where_they_must_be() -> Result<()> {
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    let metrics = json!({"durationMs": 1, "memorySizeMB": 1024, "maxMemoryUsedMB": 90});
+    for (n, status) in [json!("success"), json!("partial"), json!(7), json!(null)]
+        .iter()
+        .enumerate()
+    {
+        environment.emit(json!({
+            "time": at(n as i64).to_string(), "type": "platform.report",
+            "record": {"requestId": format!("u{n}"), "status": status, "metrics": metrics},
+        }));
+    }
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    sum_up("unknown statuses", 4, sink.reports(), &[&exit])?;
+    assert_eq!(peaks(&sink.reports()), [90, 90, 90, 90]);
+    assert_eq!(sink.reports()[0].reports[0].status, Status::Ok);
+    assert_eq!(exit.log, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_of_ten_thousand_events_is_one_batch_like_another() -> Result<()> {
+    const COUNT: usize = 3334; // three events each
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    let events: Vec<String> = (0..COUNT).map(|n| invocation_text(n, at(0))).collect();
+    let body = format!("[{}]", events.join(","));
+    assert_eq!(environment.post_raw(body.as_bytes()).await?, 200);
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    let sum = sum_up(
+        "10,002 events at once",
+        COUNT as u64,
+        sink.reports(),
+        &[&exit],
+    )?;
+    assert_eq!((sum.folded, sum.lost), (0, 0), "{}", exit.log);
+    assert!(numbers(&distinct(sink.reports())).into_iter().eq(0..COUNT));
+    Ok(())
+}
+
+/// The same events come in every later batch too, the tenth time as the first.
+#[tokio::test]
+async fn a_batch_of_the_agreed_size_may_come_again_and_again() -> Result<()> {
+    const COUNT: usize = 333;
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    let events: Vec<String> = (0..COUNT).map(|n| invocation_text(n, at(0))).collect();
+    let body = format!("[{}]", events.join(","));
+    for _ in 0..10 {
+        assert_eq!(environment.post_raw(body.as_bytes()).await?, 200);
+    }
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    sum_up(
+        "999 events ten times",
+        COUNT as u64,
+        sink.reports(),
+        &[&exit],
+    )?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subscription_that_no_schema_gets_is_told_and_idles() -> Result<()> {
+    let sink = Sink::start().await?;
+    let faults = Faults {
+        subscribe: SubscribeAnswer::Only("2031-01-01"),
+        ..Faults::default()
+    };
+    let mut environment = start(&sink, faults).await?;
+    environment.invoke(ok(0, 90)).await?;
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    ended_well(&exit)?;
+    assert!(
+        exit.log.contains("takes no subscription (400"),
+        "{}",
+        exit.log
+    );
+    assert_eq!((exit.log.lines().count(), sink.calls()), (1, 0));
     Ok(())
 }
