@@ -5,5 +5,6 @@
 pub mod aggregator;
 pub mod emulator;
 pub mod fleet;
+pub mod sample;
 pub mod servers;
 pub mod weigh;

@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use put_records::{client, put};
 use rightsizer::store::Reader;
-use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Status, Timestamp, encode,
-};
+use rightsizer_records::{EnvId, Megabytes, Millis, ReportRow, Reports, Status, Timestamp};
 use rightsizer_tests::aggregator::Aggregator;
+use rightsizer_tests::sample;
 
 const KILLS: u64 = 200;
 const FUNCTIONS: u64 = 7;
@@ -55,26 +54,18 @@ fn record(n: u64) -> Vec<u8> {
         },
         init_ms: None,
     };
-    let name = format!("fn-{}", environment % FUNCTIONS);
-    encode(&Record::Reports(Reports {
-        function: FunctionArn::new("aws", "eu-central-1", "123456789012", &name).unwrap(),
-        version: "$LATEST".to_owned(),
+    let rows = (0..4).map(&mut row).collect();
+    let reports = sample::reports(&format!("fn-{}", environment % FUNCTIONS)).unwrap();
+    sample::bytes(Reports {
         env: EnvId(environment),
         seq: n % RECORDS,
         total: (n % RECORDS + 1) * 4,
         memory_mb: Megabytes(256),
-        arch: None,
-        runtime: None,
-        init: None,
         t0: first.plus_ms(minutes * 60_000),
-        reports: (0..4).map(&mut row).collect(),
-        errors: vec![],
+        reports: rows,
         cpu_ms: Some(3),
-        cores: Some(2),
-        self_kib: Some(4000),
-        folded: None,
-        events_dropped: 0,
-    }))
+        ..reports
+    })
 }
 
 async fn serve(store: &Path) -> Aggregator {

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use rightsizer::store::{Reader, ReviewRow};
-use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Timestamp, encode,
-};
+use rightsizer_records::{EnvId, Reports};
 use rightsizer_tests::aggregator::Aggregator;
+use rightsizer_tests::sample;
 use rightsizer_tests::servers::{KinesisLocal, aws_environment};
 
 const STREAM: &str = "reports";
@@ -175,32 +174,13 @@ fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("serve.log")).unwrap_or_default()
 }
 
+/// One invocation of environment `n`.
 fn record(n: u64) -> Vec<u8> {
-    let row = ReportRow {
-        max_used_mb: Some(Megabytes(90)),
-        duration_ms: Some(Millis::from_ms(10)),
-        billed_ms: Some(Millis::from_ms(10)),
-        ..ReportRow::default()
-    };
-    encode(&Record::Reports(Reports {
-        function: FunctionArn::new("aws", "eu-central-1", "123456789012", "fn").unwrap(),
-        version: "$LATEST".to_owned(),
+    let reports = sample::reports("fn").unwrap();
+    sample::bytes(Reports {
         env: EnvId(n),
-        seq: 0,
-        total: 1,
-        memory_mb: Megabytes(512),
-        arch: None,
-        runtime: None,
-        init: None,
-        t0: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
-        reports: vec![row],
-        errors: vec![],
-        cpu_ms: None,
-        cores: None,
-        self_kib: None,
-        folded: None,
-        events_dropped: 0,
-    }))
+        ..reports
+    })
 }
 
 /// Counts: 40 over two shards, 40 after a split, 40 after a merge; each once.

@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 
 use put_records::{client, put};
 use rightsizer::store::{Reader, ReviewRow};
-use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Timestamp, encode,
-};
+use rightsizer_records::{Megabytes, ReportRow, Reports};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
+use rightsizer_tests::sample;
 use tempfile::TempDir;
 
 fn store(folder: &TempDir) -> PathBuf {
@@ -32,32 +31,19 @@ async fn serve(folder: &TempDir, more: &[&str]) -> Aggregator {
 
 /// Record `seq` of one environment: one invocation at the `seq`-th minute of 2026-03-01.
 fn record(seq: u64, used: u32) -> Vec<u8> {
-    let t0 = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+    let reports = sample::reports("fn").unwrap();
+    let t0 = reports.t0.plus_ms(i64::try_from(seq).unwrap() * 60_000);
     let row = ReportRow {
         max_used_mb: Some(Megabytes(used)),
-        duration_ms: Some(Millis::from_ms(10)),
-        billed_ms: Some(Millis::from_ms(10)),
-        ..ReportRow::default()
+        ..reports.reports[0]
     };
-    encode(&Record::Reports(Reports {
-        function: FunctionArn::new("aws", "eu-central-1", "123456789012", "fn").unwrap(),
-        version: "$LATEST".to_owned(),
-        env: EnvId(7),
+    sample::bytes(Reports {
         seq,
         total: seq + 1,
-        memory_mb: Megabytes(512),
-        arch: None,
-        runtime: None,
-        init: None,
-        t0: t0.plus_ms(i64::try_from(seq).unwrap() * 60_000),
+        t0,
         reports: vec![row],
-        errors: vec![],
-        cpu_ms: None,
-        cores: None,
-        self_kib: None,
-        folded: None,
-        events_dropped: 0,
-    }))
+        ..reports
+    })
 }
 
 fn line(store: &Path) -> ReviewRow {
