@@ -4,6 +4,7 @@ mod import;
 mod list;
 mod serve;
 mod show;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     List(list::ListArgs),
     /// Show one function: its daily peaks, the rules that fired, what became of it.
     Show(show::ShowArgs),
+    /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Where the store is.
@@ -78,6 +81,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -1,0 +1,270 @@
+//! The loop: one series, one policy, day by day. `docs/POLICIES.md` states it exactly; change both.
+
+use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
+
+use super::contender::Contender;
+use crate::policy::{DayPeak, FunctionEvidence, after_running_out};
+use crate::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
+
+/// What was demanded on one day. Days without invocations have none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DemandDay {
+    /// UTC date.
+    pub day: Day,
+    /// Highest demand in MB; never negative.
+    pub peak_mb: f64,
+}
+
+/// When a policy is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Regime {
+    /// Before every day.
+    Daily,
+    /// Before every 14th day, and held until the next.
+    OncePerWindow,
+}
+
+impl Regime {
+    /// As it is printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::OncePerWindow => "once-per-window",
+        }
+    }
+}
+
+/// What a gap between two rows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// Days without invocations, which pass.
+    Idle,
+    /// Nothing: the next row is the next day.
+    Closed,
+}
+
+/// What the loop leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Days of each series that are evidence only.
+    pub warm_up_days: i32,
+    /// Decided daily, a decrease by less than this share of the size is not made.
+    pub dead_band_percent: u32,
+    /// What a gap is.
+    pub gaps: Gaps,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            warm_up_days: WINDOW_DAYS,
+            dead_band_percent: 10,
+            gaps: Gaps::Idle,
+        }
+    }
+}
+
+/// What came of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Outcome {
+    /// Days with a demand and a size: those that count.
+    pub days: u64,
+    /// Those on which the demand was above the size.
+    pub oom_days: u64,
+    /// Sizes that ran out on those, one after the other.
+    pub oom_events: u64,
+    /// How often the size became another.
+    pub changes: u64,
+    /// Calendar days from the first size to the last row.
+    pub calendar_days: u64,
+    /// Sum over the days of the size that the day ended with, MB.
+    pub allocated_mb: f64,
+    /// Sum over the days of the demand, MB.
+    pub used_mb: f64,
+}
+
+/// Replays one series, whose days ascend, through one policy.
+pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: Rules) -> Outcome {
+    let mut run = Run::new(policy, regime, rules);
+    let mut days = series
+        .iter()
+        .enumerate()
+        .map(|(n, demand)| match rules.gaps {
+            Gaps::Idle => *demand,
+            Gaps::Closed => DemandDay {
+                day: i32::try_from(n).map_or(demand.day, |n| series[0].day.plus(n)),
+                ..*demand
+            },
+        });
+    let Some(first) = days.next() else {
+        return run.outcome;
+    };
+    run.first = first.day;
+    run.day(first);
+    let mut last = first.day;
+    for demand in days {
+        // Once the window is empty there is nothing to decide on, and idle days change nothing.
+        let until = demand.day.number().min(last.number() + WINDOW_DAYS + 1);
+        for idle in last.number() + 1..until {
+            run.begin(Day::from_number(idle));
+        }
+        if run.size.is_some() {
+            run.outcome.calendar_days += span(last, demand.day);
+        }
+        run.begin(demand.day);
+        run.day(demand);
+        last = demand.day;
+    }
+    run.outcome
+}
+
+fn span(from: Day, to: Day) -> u64 {
+    u64::try_from(to.number() - from.number()).unwrap_or(0)
+}
+
+/// A series on its way through a policy.
+struct Run<'a> {
+    policy: &'a Contender,
+    regime: Regime,
+    rules: Rules,
+    first: Day,
+    /// What the policy decided last.
+    decided: Option<Megabytes>,
+    /// What the function has: what was decided, or what a bump made of it.
+    size: Option<Megabytes>,
+    seen: FunctionEvidence,
+    ran_out: Vec<(Day, Megabytes)>,
+    outcome: Outcome,
+}
+
+impl<'a> Run<'a> {
+    fn new(policy: &'a Contender, regime: Regime, rules: Rules) -> Self {
+        let never = Day::from_number(0);
+        Self {
+            policy,
+            regime,
+            rules,
+            first: never,
+            decided: None,
+            size: None,
+            seen: FunctionEvidence {
+                current_mb: Megabytes(0),
+                pending_mb: None,
+                window: EvidenceWindow {
+                    from: never,
+                    to: never,
+                    days: 0,
+                    invocations: 0,
+                },
+                daily_peaks: Vec::new(),
+                history: Vec::new(),
+                floor_peak: None,
+                censored: None,
+                first_report: Timestamp::MIN,
+                present: Timestamp::MIN,
+            },
+            ran_out: Vec::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// The morning of a day: what is decided before it, knowing the days before it and no more.
+    fn begin(&mut self, day: Day) {
+        let age = day.number() - self.first.number() - self.rules.warm_up_days;
+        if age < 0 {
+            return;
+        }
+        let due = self.regime == Regime::Daily || age % WINDOW_DAYS == 0;
+        let known = if due || self.size.is_none() {
+            self.look_back(day);
+            self.policy.size(&self.seen)
+        } else {
+            None
+        };
+        match (known, self.regime) {
+            (Some(wanted), Regime::Daily) => self.set(self.beyond_dead_band(wanted)),
+            (Some(wanted), Regime::OncePerWindow) => self.set(wanted),
+            // A bump ends with its day, unless sizes that ran out are remembered (P3).
+            (None, Regime::OncePerWindow) if !self.policy.remembers() => {
+                if let Some(decided) = self.decided {
+                    self.set(decided);
+                }
+            }
+            (None, _) => return,
+        }
+        self.decided = self.size;
+    }
+
+    fn beyond_dead_band(&self, wanted: Megabytes) -> Megabytes {
+        let Some(size) = self.size else { return wanted };
+        let less = u64::from(size.0.saturating_sub(wanted.0));
+        let within = less * 100 < u64::from(size.0) * u64::from(self.rules.dead_band_percent);
+        if within && wanted < size {
+            size
+        } else {
+            wanted
+        }
+    }
+
+    fn set(&mut self, size: Megabytes) {
+        self.outcome.changes += u64::from(self.size.is_some_and(|had| had != size));
+        self.size = Some(size);
+    }
+
+    /// The day itself: its demand meets the size, and is known from then on.
+    fn day(&mut self, demand: DemandDay) {
+        let most = self.policy.settings().max_mb;
+        // What no size can hold is not held against a policy.
+        let peak_mb = demand.peak_mb.min(f64::from(most.0));
+        if let Some(mut size) = self.size {
+            let mut sizes_too_small = 0;
+            while peak_mb > f64::from(size.0) {
+                sizes_too_small += 1;
+                self.ran_out.push((demand.day, size));
+                size = after_running_out(size).min(most);
+            }
+            self.set(size);
+            self.outcome.days += 1;
+            self.outcome.oom_days += u64::from(sizes_too_small > 0);
+            self.outcome.oom_events += sizes_too_small;
+            self.outcome.allocated_mb += f64::from(size.0);
+            self.outcome.used_mb += peak_mb;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and the largest size"
+        )]
+        let whole = peak_mb.ceil() as u32;
+        self.seen.history.push(DayPeak {
+            day: demand.day,
+            peak: Megabytes(whole),
+        });
+    }
+
+    /// The evidence of the morning of `day`.
+    fn look_back(&mut self, day: Day) {
+        let last_closed = day.plus(-1);
+        let seen = &mut self.seen;
+        let since = |from: Day| seen.history.partition_point(|p| p.day < from);
+        let window = &seen.history[since(day.plus(-WINDOW_DAYS))..];
+        seen.daily_peaks.clear();
+        seen.daily_peaks.extend(window.iter().map(|p| p.peak));
+        seen.window = EvidenceWindow {
+            from: day.plus(-WINDOW_DAYS),
+            to: last_closed,
+            days: u32::try_from(window.len()).unwrap_or(u32::MAX),
+            invocations: 0,
+        };
+        if !self.policy.remembers() {
+            return;
+        }
+        let floor_days = self.policy.settings().floor_days.max(WINDOW_DAYS);
+        let floor = &seen.history[since(day.plus(-floor_days))..];
+        let highest = floor.iter().max_by_key(|p| p.peak);
+        seen.floor_peak = highest.map(|p| (p.day, p.peak));
+        self.ran_out
+            .retain(|(ran_out, _)| *ran_out >= last_closed.plus(-PEAK_MEMORY_DAYS));
+        seen.censored = self.ran_out.iter().copied().max_by_key(|(_, size)| *size);
+    }
+}
