@@ -14,9 +14,9 @@ use rightsizer_records::Timestamp;
 use rightsizer_tests::emulator::{
     Environment, Exit, FunctionSpec, Invocation, Options, Reason, extension_binary,
 };
+use rightsizer_tests::weigh::bench::Bench;
 use rightsizer_tests::weigh::endpoint::Endpoint;
 use rightsizer_tests::weigh::life::Subject;
-use rightsizer_tests::weigh::table::Bench;
 
 /// Amazon Linux 2 has glibc 2.26.
 const GLIBC: (u32, u32) = (2, 26);
@@ -111,7 +111,7 @@ async fn it_weighs_no_more_than_its_goals() -> Result<()> {
         observes: true,
     };
     let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/layer.sh");
-    let row = bench.row(&subject, &pack).await?;
+    let row = &bench.rows(&[subject], &pack).await?[0];
     // Its start is a matter of the machine, and told by `make weigh` beside the floor of the same run.
     assert!(row.peak_mb <= 4.5, "{row:?}");
     assert!(row.cpu_ms <= 25.0, "{row:?}");

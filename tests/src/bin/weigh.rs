@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use rightsizer_tests::emulator::extension_binary;
+use rightsizer_tests::weigh::bench::Bench;
 use rightsizer_tests::weigh::endpoint::Endpoint;
 use rightsizer_tests::weigh::life::Subject;
 use rightsizer_tests::weigh::share::CpuShare;
-use rightsizer_tests::weigh::table::{Bench, SHARE_PERCENT, to_json, to_text};
+use rightsizer_tests::weigh::table::{to_json, to_text};
 
 /// Measures extensions as whole processes: 50 invocations, one flush over TLS.
 #[derive(Parser)]
@@ -36,7 +37,7 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
     let endpoint = Endpoint::start(folder.path()).await?;
-    let share = CpuShare::new(SHARE_PERCENT);
+    let share = CpuShare::new();
     if let Err(why) = &share {
         eprintln!("weigh: {why:#}. The second table is left out.");
     }
@@ -47,11 +48,7 @@ async fn main() -> Result<()> {
         share: share.as_ref().ok(),
     };
     let pack = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../infra/layer.sh");
-    let mut rows = Vec::new();
-    for subject in subjects(&args.others)? {
-        eprintln!("weigh: {}", subject.name);
-        rows.push(bench.row(&subject, &pack).await?);
-    }
+    let rows = bench.rows(&subjects(&args.others)?, &pack).await?;
     if args.json {
         println!("{:#}", to_json(&rows, endpoint.roots, bench.runs));
     } else {

@@ -67,32 +67,41 @@ impl Life {
     ) -> Result<Self> {
         let platform = Platform::start().await?;
         let cpu_before_us = children_cpu_us()?;
-        let mut command = Command::new(&subject.binary);
+        let mut command = match share {
+            Some(_) => waiting(&subject.binary),
+            None => Command::new(&subject.binary),
+        };
+        let own = more.iter();
+        let own = own.map(|(name, value)| (name, value.replace("{endpoint}", &endpoint.url)));
         command
             .env_clear()
             .envs(variables(&platform, endpoint))
-            .envs(
-                more.iter()
-                    .map(|(name, value)| (name, value.replace("{endpoint}", &endpoint.url))),
-            )
+            .envs(own)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
-        let began = Instant::now();
+        let mut began = Instant::now();
         let spawned = match share {
             Some(share) => share.within(|| Ok(command.spawn()?)),
             None => Ok(command.spawn()?),
         };
         let child =
             spawned.with_context(|| format!("{} cannot be run", subject.binary.display()))?;
+        let pid = child.id().context("it ended at once")?;
+        let pid = Pid::from_raw(i32::try_from(pid)?);
+        if let Some(share) = share {
+            is_waiting(pid).await?;
+            share.rest().await;
+            began = Instant::now();
+            kill(pid, Signal::SIGCONT)?;
+        }
         let mut seen = platform.seen();
         let ready = timeout(LIMIT, seen.wait_for(|seen| seen.ready.is_some())).await;
         let ready = ready.with_context(|| format!("{} never called next", subject.name))?;
         let ready = ready?.ready.context("no time of next")?;
-        let pid = child.id().context("it ended at once")?;
         Ok(Self {
-            pid: Pid::from_raw(i32::try_from(pid)?),
+            pid,
             platform,
             child,
             cpu_before_us,
@@ -171,6 +180,26 @@ impl Life {
             ended_well: status.success(),
         })
     }
+}
+
+/// A shell that stops itself and then becomes the subject: what putting it into its share cost is
+/// forgotten by then.
+fn waiting(binary: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "kill -STOP $$; exec \"$0\""])
+        .arg(binary);
+    command
+}
+
+async fn is_waiting(pid: Pid) -> Result<()> {
+    let began = Instant::now();
+    let stat = Path::new("/proc").join(pid.to_string()).join("stat");
+    while !std::fs::read_to_string(&stat)?.contains(") T ") {
+        ensure!(began.elapsed() < LIMIT, "the shell does not stop");
+        sleep(PEAK_EVERY).await;
+    }
+    Ok(())
 }
 
 /// User and system time of all children that have ended.

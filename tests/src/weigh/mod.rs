@@ -2,9 +2,10 @@
 //! `docs/EXTENSION.md`. Any other extension can be measured in the same run.
 //!
 //! [`platform`] plays Lambda for any extension, [`endpoint`] is the stream behind TLS, [`life`] runs
-//! one process and takes its measures, [`share`] holds it to a part of a CPU, [`table`] is the
-//! result.
+//! one process and takes its measures, [`share`] holds it to a part of a CPU, [`bench`] is the course
+//! of the whole, [`table`] its result.
 
+pub mod bench;
 pub mod endpoint;
 pub mod life;
 pub mod platform;

@@ -1,12 +1,16 @@
 //! A part of one CPU, as a small function gets it, through cgroups of version 1 or 2.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 /// The kernel's default period is 100 ms; in one that long a burst of 7 ms goes unhindered, in this
 /// one no more than 1.4 ms.
 const PERIOD_US: u64 = 20_000;
+
+/// The share of a CPU that a function of 128 MB gets: 128 of 1769 MB.
+pub const PERCENT: u64 = 7;
 
 /// A group of processes held to a part of one CPU; removed when dropped.
 pub struct CpuShare {
@@ -15,9 +19,9 @@ pub struct CpuShare {
 }
 
 impl CpuShare {
-    /// Held to `percent` of one CPU. An error says why this machine cannot.
-    pub fn new(percent: u64) -> Result<Self> {
-        let quota_us = PERIOD_US * percent / 100;
+    /// Held to [`PERCENT`] of one CPU. An error says why this machine cannot.
+    pub fn new() -> Result<Self> {
+        let quota_us = PERIOD_US * PERCENT / 100;
         let name = format!("rightsizer-weigh-{}", std::process::id());
         let own = std::fs::read_to_string("/proc/self/cgroup")?;
         let mut why = String::new();
@@ -71,6 +75,11 @@ impl CpuShare {
         let spawned = spawn();
         std::fs::write(self.home.join("cgroup.procs"), &me).context("leaving")?;
         spawned
+    }
+
+    /// Waits until what was used before is forgotten.
+    pub async fn rest(&self) {
+        tokio::time::sleep(3 * Duration::from_micros(PERIOD_US)).await;
     }
 }
 
