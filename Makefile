@@ -24,6 +24,7 @@ export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 help: ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+demo: export RIGHTSIZER_THIS_MACHINE := 1
 demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
 	@echo "demo: building the aggregator and the emulator"
 	@cargo build -p rightsizer -p rightsizer-tests --bins

@@ -2,6 +2,7 @@
 # Builds the extension for one architecture, by itself and for size, such that it runs on Amazon
 # Linux 2 and later: it needs no symbol newer than glibc 2.26, whatever this machine has.
 # Exits with 3, and says why, where Rust's standard library for that architecture is missing.
+# RIGHTSIZER_THIS_MACHINE=1: where Python is missing, a binary that runs here will do (the demo).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:?usage: extension.sh x86_64|arm64 BINARY}
@@ -18,7 +19,14 @@ esac
     echo "extension: $arch is skipped: Rust's standard library for it is not on this machine. To have it: rustup target add $triple" >&2
     exit 3
 }
+target=${CARGO_TARGET_DIR:-target}
 python3 -c 'import venv, ensurepip' 2>/dev/null || {
+    if [ "${RIGHTSIZER_THIS_MACHINE:-}" = 1 ]; then
+        echo "extension: Python 3 with venv is missing, so this one is built for this machine; do not publish it"
+        cargo build --package rightsizer-extension --profile layer
+        [ "$target/layer/rightsizer-extension" -ef "$binary" ] || install -m 755 "$target/layer/rightsizer-extension" "$binary"
+        exit 0
+    fi
     echo "extension: Python 3 with venv is missing; zig, the linker, comes as a Python package. Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3. macOS: brew install python3." >&2
     exit 1
 }
@@ -34,7 +42,6 @@ if ! cmp -s infra/requirements.txt .tools/layer/installed-requirements.txt; then
     cp infra/requirements.txt .tools/layer/installed-requirements.txt
 fi
 
-target=${CARGO_TARGET_DIR:-target}
 PATH=$PWD/.tools/layer/bin:$PATH CARGO_TARGET_DIR=$target \
     cargo zigbuild --package rightsizer-extension --profile layer --target "$triple.2.26"
 built=$target/$triple/layer/rightsizer-extension
