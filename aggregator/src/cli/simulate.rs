@@ -11,7 +11,6 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ConfigArg;
-use super::list::counted;
 use crate::settings::Settings;
 use crate::simulate::{
     Contender, Gaps, Measure, Refusal, Regime, Rules, Tally, Trace, contenders, read_trace, replay,
@@ -189,9 +188,9 @@ fn summary(trace: &Trace, measures: &[Measure]) -> String {
         n => format!("; {n} refused"),
     };
     format!(
-        "{} of {} measured on {} days, from {} rows{refused}",
+        "{} of {} series measured on {} days, from {} rows{refused}",
         counts.0,
-        counted(trace.series.len(), "series"),
+        trace.series.len(),
         counts.1,
         trace.rows
     )

@@ -75,7 +75,7 @@ pub struct Outcome {
     pub oom_events: u64,
     /// How often the size became another.
     pub changes: u64,
-    /// Calendar days from the first size to the last row.
+    /// Calendar days from the first decision to the last row, both included.
     pub calendar_days: u64,
     /// Sum over the days of the size that the day ended with, MB.
     pub allocated_mb: f64,
@@ -108,18 +108,13 @@ pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: R
         for idle in last.number() + 1..until {
             run.begin(Day::from_number(idle));
         }
-        if run.size.is_some() {
-            run.outcome.calendar_days += span(last, demand.day);
-        }
         run.begin(demand.day);
         run.day(demand);
         last = demand.day;
     }
+    let span = run.since.map(|since| last.number() - since.number() + 1);
+    run.outcome.calendar_days = span.and_then(|days| u64::try_from(days).ok()).unwrap_or(0);
     run.outcome
-}
-
-fn span(from: Day, to: Day) -> u64 {
-    u64::try_from(to.number() - from.number()).unwrap_or(0)
 }
 
 /// A series on its way through a policy.
@@ -132,6 +127,8 @@ struct Run<'a> {
     decided: Option<Megabytes>,
     /// What the function has: what was decided, or what a bump made of it.
     size: Option<Megabytes>,
+    /// The day of the first decision.
+    since: Option<Day>,
     seen: FunctionEvidence,
     ran_out: Vec<(Day, Megabytes)>,
     outcome: Outcome,
@@ -147,6 +144,7 @@ impl<'a> Run<'a> {
             first: never,
             decided: None,
             size: None,
+            since: None,
             seen: FunctionEvidence {
                 current_mb: Megabytes(0),
                 pending_mb: None,
@@ -193,6 +191,7 @@ impl<'a> Run<'a> {
             (None, _) => return,
         }
         self.decided = self.size;
+        self.since = self.since.or(Some(day));
     }
 
     fn beyond_dead_band(&self, wanted: Megabytes) -> Megabytes {
