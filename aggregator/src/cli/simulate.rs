@@ -22,7 +22,7 @@ const REFUSALS_SHOWN: u64 = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// Daily peaks as CSV with the columns series, date and peak_mb (others are ignored); .gz too;
+    /// Daily peaks as CSV with the columns `series`, `date` and `peak_mb` (others are ignored); .gz too;
     /// `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,

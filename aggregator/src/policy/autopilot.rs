@@ -1,5 +1,5 @@
 //! `autopilot`: several simple limits run side by side, and the one that would have cost least so far
-//! is taken, after the published description of Google's Autopilot (Rzadca et al., EuroSys 2020).
+//! is taken, after the published description of Google's Autopilot (the `EuroSys` 2020 paper).
 //!
 //! An approximation, on daily peaks instead of five-minute histograms: nine arms, the highest peak of
 //! 3, 7 or 14 days with 5, 15 or 30 % on top. Each arm is replayed over the last 28 days; a day costs

@@ -41,6 +41,40 @@ pub fn sentence(reason: &Reason) -> String {
             f("headroom"),
             f("mb")
         ),
+        "out-of-memory" => format!(
+            "P3 out of memory: {} MB ran out on {}, so the demand is not known; at least {} MB",
+            f("size_mb"),
+            f("day"),
+            f("mb")
+        ),
+        "minimum" => format!(
+            "P4 minimum: {} MB is below the smallest size {} MB",
+            f("wanted_mb"),
+            f("mb")
+        ),
+        "maximum" => format!(
+            "P4 maximum: {} MB is above the largest size {} MB",
+            f("wanted_mb"),
+            f("mb")
+        ),
+        "little-evidence" => format!(
+            "W6 little evidence: {} active days and {} invocations; wanted 7 and 50",
+            f("days"),
+            f("invocations")
+        ),
+        "window-not-full" => format!(
+            "W4 window not full: first seen {} days ago; a decrease is not automatic before {}",
+            f("seen_days"),
+            f("window_days")
+        ),
+        _ => estimate_sentence(reason),
+    }
+}
+
+/// What an estimator says, as a sentence (P7).
+fn estimate_sentence(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    match reason.code.as_str() {
         "highest-peak" => format!(
             "P7 highest peak: {} MB, of {} active days of the last {}",
             f("mb"),
@@ -76,32 +110,6 @@ pub fn sentence(reason: &Reason) -> String {
             percent_above(reason),
             f("headroom"),
             f("mb")
-        ),
-        "out-of-memory" => format!(
-            "P3 out of memory: {} MB ran out on {}, so the demand is not known; at least {} MB",
-            f("size_mb"),
-            f("day"),
-            f("mb")
-        ),
-        "minimum" => format!(
-            "P4 minimum: {} MB is below the smallest size {} MB",
-            f("wanted_mb"),
-            f("mb")
-        ),
-        "maximum" => format!(
-            "P4 maximum: {} MB is above the largest size {} MB",
-            f("wanted_mb"),
-            f("mb")
-        ),
-        "little-evidence" => format!(
-            "W6 little evidence: {} active days and {} invocations; wanted 7 and 50",
-            f("days"),
-            f("invocations")
-        ),
-        "window-not-full" => format!(
-            "W4 window not full: first seen {} days ago; a decrease is not automatic before {}",
-            f("seen_days"),
-            f("window_days")
         ),
         other => other.to_owned(),
     }
