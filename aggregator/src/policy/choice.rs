@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::autopilot::Autopilot;
 use super::estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 use super::evidence::PolicySettings;
-use super::percentile::{DecayingPercentile, RECURRING};
+use super::percentile::VPA;
+use super::recurring::RecurringPeak;
 
 /// The policies by the names that `rightsizer.toml` and recommendations have for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub enum PolicyName {
     Percentile,
     /// Several limits side by side, the one that would have cost least.
     Autopilot,
-    /// The level that recurs, + 30 %: see `docs/POLICIES.md` for how it was found.
+    /// The level that recurs, + 10 to 30 %: see `docs/POLICIES.md` for how it was found.
     RecurringPeak,
 }
 
@@ -50,19 +51,13 @@ impl PolicyName {
                 least: NONE,
             }),
             Self::Percentile => Box::new(Margin {
-                inner: DecayingPercentile {
-                    share: 0.90,
-                    half_life_days: 1.0,
-                    memory_days: crate::window::WINDOW_DAYS,
-                },
+                inner: VPA,
                 factor: 1.15,
                 least: NONE,
             }),
             Self::Autopilot => Box::new(Autopilot),
-            Self::RecurringPeak => Box::new(Margin {
-                inner: RECURRING,
-                factor: settings.recurring_headroom,
-                least: NONE,
+            Self::RecurringPeak => Box::new(RecurringPeak {
+                most: settings.recurring_headroom,
             }),
         }
     }
@@ -75,7 +70,7 @@ pub enum FloorRule {
     /// `floor_headroom` × the highest peak of `floor_days`.
     #[default]
     Highest,
-    /// `recurring_headroom` × the level that recurs.
+    /// What `recurring-peak` says.
     Recurring,
 }
 

@@ -4,8 +4,8 @@ use rightsizer_records::{Confidence, Megabytes, Reason};
 
 use super::choice::FloorRule;
 use super::evidence::{FunctionEvidence, PolicySettings};
-use super::percentile::RECURRING;
 use super::reasons::{Reasons, after_running_out, times};
+use super::recurring::RecurringPeak;
 use crate::window::WINDOW_DAYS;
 
 /// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
@@ -63,7 +63,7 @@ pub fn policy_size(
         wanted
     };
     let (bumped, urgent) = bump(floored, seen, settings, reasons);
-    Some((clamp(bumped, settings, reasons), urgent))
+    Some((clamp(bumped, seen.current_mb, settings, reasons), urgent))
 }
 
 /// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
@@ -108,26 +108,24 @@ fn floor_of_highest(
 fn floor_of_recurring(
     mb: Megabytes,
     seen: &FunctionEvidence,
-    headroom: f64,
+    most: f64,
     reasons: &mut Reasons,
 ) -> Megabytes {
-    let Some(peak) = RECURRING.of(seen) else {
+    let Some(found) = (RecurringPeak { most }).of(seen) else {
         return mb;
     };
-    let least = times(peak, headroom);
-    if least <= mb {
+    if found.mb <= mb {
         return mb;
     }
     reasons.add("recurring-floor", || {
         [
-            ("peak_mb", peak.0.into()),
-            ("share", RECURRING.share.into()),
-            ("half_life_days", RECURRING.half_life_days.into()),
-            ("headroom", headroom.into()),
-            ("mb", least.0.into()),
+            ("peak_mb", found.level.0.into()),
+            ("movement_percent", found.movement_percent.into()),
+            ("headroom", found.factor.into()),
+            ("mb", found.mb.0.into()),
         ]
     });
-    least
+    found.mb
 }
 
 /// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below
@@ -156,9 +154,16 @@ fn bump(
     (least, urgent)
 }
 
-/// P4: sizes that Lambda has and the settings allow.
-fn clamp(mb: Megabytes, settings: &PolicySettings, reasons: &mut Reasons) -> Megabytes {
-    let clamped = mb.clamp(settings.min_mb, settings.max_mb);
+/// P4: sizes that Lambda has and the settings allow. The maximum caps an increase; it never takes a
+/// function below what the rules before call for: that would be running it out of memory.
+fn clamp(
+    mb: Megabytes,
+    current: Megabytes,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> Megabytes {
+    let most = settings.max_mb.max(mb.min(current));
+    let clamped = mb.max(settings.min_mb).min(most);
     if clamped != mb {
         let code = if clamped > mb { "minimum" } else { "maximum" };
         reasons.add(code, || {
@@ -338,6 +343,16 @@ mod tests {
             (large.policy_mb, codes(&large)[2]),
             (Megabytes(10_240), "maximum")
         );
+    }
+
+    /// Uses 2500 of 3008 where 1024 is the maximum: P2 wants ceil(1.10 × 2500) = 2750. The maximum must
+    /// not make it 1024; and 65000 of 65536 wants 71500, which is more than it has: it keeps that.
+    #[test]
+    fn p4_the_maximum_never_takes_a_function_below_what_it_uses() {
+        let mut case = Case::new(3008, &[2500; 14]);
+        case.1.max_mb = Megabytes(1024);
+        assert_eq!(case.decide().to_mb, Some(Megabytes(2750)));
+        assert_eq!(Case::new(65_536, &[65_000; 14]).decide().to_mb, None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct PolicySettings {
     pub floor: bool,
     /// P2: what the floor is made of.
     pub floor_rule: FloorRule,
-    /// P2, P7: `recurring-peak` is this many times the level that recurs.
+    /// P2, P7: `recurring-peak` is at most this many times the level that recurs.
     pub recurring_headroom: f64,
     /// P2: the floor is this many times the highest peak.
     pub floor_headroom: f64,

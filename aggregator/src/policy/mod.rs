@@ -12,6 +12,7 @@ mod evidence;
 mod identity;
 mod percentile;
 mod reasons;
+mod recurring;
 mod words;
 
 pub use autopilot::Autopilot;
@@ -20,8 +21,9 @@ pub use decide::{Decision, decide, policy_size};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence, PolicySettings};
 pub use identity::recommendation_id;
-pub use percentile::{DecayingPercentile, RECURRING};
+pub use percentile::{DecayingPercentile, VPA};
 pub use reasons::{Reasons, after_running_out};
+pub use recurring::{RECURRING, RecurringPeak};
 pub use words::{sentence, why};
 
 /// Name of the default policy (P1).

@@ -11,7 +11,7 @@ fn brief(reason: &Reason) -> String {
         "floor" => format!("peak {} × {}", f("peak_mb"), f("headroom")),
         "highest-peak" => format!("highest peak {}", f("mb")),
         "percentile" => format!("level {}", f("mb")),
-        "margin" => format!("peak {} × {}", f("from_mb"), f("factor")),
+        "margin" | "movement" => format!("peak {} × {}", f("from_mb"), f("factor")),
         "autopilot" => format!("peak {} × {}", f("peak_mb"), f("factor")),
         "recurring-floor" => format!("recurring {} × {}", f("peak_mb"), f("headroom")),
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
@@ -103,11 +103,18 @@ fn estimate_sentence(reason: &Reason) -> String {
             f("factor"),
             f("mb")
         ),
+        "movement" => format!(
+            "P7 headroom: the peak moves by {} % from one day to the next, so {} MB × {} = {} MB",
+            f("movement_percent"),
+            f("from_mb"),
+            f("factor"),
+            f("mb")
+        ),
         "recurring-floor" => format!(
-            "P2 floor: the level that recurs is {} MB (but for the highest {} % of days by weight), \
+            "P2 floor: the level that recurs is {} MB and moves by {} % from one day to the next; \
              × {} = {} MB",
             f("peak_mb"),
-            percent_above(reason),
+            f("movement_percent"),
             f("headroom"),
             f("mb")
         ),
@@ -171,6 +178,7 @@ mod tests {
             "highest-peak",
             "percentile",
             "margin",
+            "movement",
             "autopilot",
             "recurring-floor",
             "out-of-memory",
