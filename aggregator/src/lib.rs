@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod policy;
 pub mod price;
+pub mod review;
 pub mod serve;
 pub mod settings;
 pub mod simulate;

@@ -16,6 +16,8 @@ pub const MAX_RECORD_BYTES: usize = 1_048_576;
 const MAX_MEMORY: Megabytes = Megabytes(65_536);
 /// The furthest a row may lie from its record's `t0`: an environment lives for hours, not weeks.
 const MAX_ROW_OFFSET_MS: i64 = 15 * 86_400_000;
+/// Counts and totals beyond this are lies; sums of millions of them still fit.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 /// Texts that only people read are short.
 const MAX_TEXT: usize = 4096;
 
@@ -132,6 +134,19 @@ fn check_reports(r: &Reports) -> Result<(), String> {
             return Err(format!("errors names row {row} of {}", r.reports.len()));
         }
         text("error type", error, 0, 256)?;
+    }
+    let folded = r.folded.map_or((0, 0), |f| (f.count, f.failures));
+    for (field, n) in [
+        ("total", r.total),
+        ("cpu_ms", r.cpu_ms.unwrap_or(0)),
+        ("self_kib", r.self_kib.unwrap_or(0)),
+        ("folded.count", folded.0),
+        ("folded.failures", folded.1),
+        ("events_dropped", r.events_dropped),
+    ] {
+        if n > MAX_COUNT {
+            return Err(format!("{field} is {n}, at most {MAX_COUNT}"));
+        }
     }
     r.folded
         .map_or(Ok(()), |f| used("folded.max_used_mb", f.max_used_mb))

@@ -2,6 +2,7 @@
 
 mod import;
 mod list;
+mod review;
 mod serve;
 mod show;
 mod simulate;
@@ -29,6 +30,18 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, what is urgent and dear first.
     List(list::ListArgs),
+    /// Send a function's open recommendation.
+    Approve(review::TargetArgs),
+    /// Drop it, and do not propose the same decrease again for 14 days.
+    Reject(review::TargetArgs),
+    /// Send no decrease of a function for a while; increases are never held back.
+    Hold(review::HoldArgs),
+    /// End a hold.
+    Release(review::TargetArgs),
+    /// Send nothing at all, until resumed.
+    Pause(review::WordArgs),
+    /// Send again.
+    Resume(review::WordArgs),
     /// Show one function: its daily peaks, the rules that fired, what became of it.
     Show(show::ShowArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
@@ -80,6 +93,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Approve(args) => review::approve(args),
+        Command::Reject(args) => review::reject(args),
+        Command::Hold(args) => review::hold(args),
+        Command::Release(args) => review::release(args),
+        Command::Pause(args) => review::pause(args),
+        Command::Resume(args) => review::resume(args),
         Command::Show(args) => show::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };

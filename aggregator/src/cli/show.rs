@@ -69,7 +69,10 @@ fn render(detail: &FunctionDetail) -> String {
     text.push_str(&format!("\nEvidence\n{}", evidence(row)));
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
-        worth_reading(&detail.history).for_each(|entry| text.push_str(&life(entry)));
+        detail
+            .history
+            .iter()
+            .for_each(|entry| text.push_str(&life(entry)));
     }
     text
 }
@@ -149,19 +152,6 @@ fn evidence(row: &ReviewRow) -> String {
         row.decided_on.as_deref().unwrap_or("no day yet"),
         row.last_report,
     )
-}
-
-/// Each day decides anew; a day that only repeats the one after it is left out.
-fn worth_reading(history: &[Value]) -> impl Iterator<Item = &Value> {
-    let sizes = |entry: &Value| (entry["from_mb"].clone(), entry["to_mb"].clone());
-    let repeats = move |n: usize, entry: &Value| {
-        n > 0 && entry["status"] == "superseded" && sizes(&history[n - 1]) == sizes(entry)
-    };
-    history
-        .iter()
-        .enumerate()
-        .filter(move |(n, entry)| !repeats(*n, entry))
-        .map(|(_, entry)| entry)
 }
 
 fn life(entry: &Value) -> String {

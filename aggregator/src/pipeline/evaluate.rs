@@ -47,15 +47,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it.
+    /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it, unless the
+    /// decrease was decided knowing a peak as high: P2 alone lets peaks come to 91 % of its floor.
     pub(super) fn withdraw_decreases_near(
         &self,
         id: FunctionId,
         peak: Megabytes,
     ) -> Result<bool, StoreError> {
+        let known = self.unit.highest_peak_decided_on(id)?;
         let mut withdrawn = false;
         for live in self.unit.live_recommendations(id)? {
-            let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9;
+            let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9 && peak > known;
             if live.to_mb < live.from_mb && near {
                 let why = format!("a peak of {peak} is above 90 % of it");
                 self.unit
@@ -83,6 +85,9 @@ impl Session<'_> {
             let expired = live.expires_ms < self.now.as_ms();
             if same && !expired && live.status != Life::Open.name() {
                 under_way = true;
+            } else if same && live.id != name {
+                // The same decision with fresher evidence: its id carries the new day (P8).
+                self.unit.forget_recommendation(&live.id)?;
             } else if live.id != name {
                 let (life, why) = if expired {
                     (Life::Expired, "nobody acted on it in time".to_owned())
@@ -93,7 +98,7 @@ impl Session<'_> {
                     .end_recommendation(&live.id, life, &why, self.now)?;
             }
         }
-        if under_way {
+        if under_way || self.unit.was_rejected(id, (from, to), self.now)? {
             return Ok(());
         }
         let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);

@@ -11,6 +11,7 @@ pub use session::{Refusal, Session};
 
 use rightsizer_records::{Day, Timestamp};
 
+use crate::review::{Done, Refused, Word};
 use crate::settings::Settings;
 use crate::source::{Delivery, Home};
 use crate::store::{OutboxEntry, Store, StoreError, Unit};
@@ -135,6 +136,18 @@ impl Pipeline {
         let unit = self.store.begin()?;
         unit.mark_sent(ids, now)?;
         unit.commit()
+    }
+
+    /// Carries out a person's word, or says why not.
+    pub fn review(
+        &mut self,
+        word: &Word,
+        now: Timestamp,
+    ) -> Result<Result<Done, Refused>, StoreError> {
+        let unit = self.store.begin()?;
+        let answer = unit.carry_out(word, now)?;
+        unit.commit()?;
+        Ok(answer)
     }
 
     /// Checkpoints of the sources whose name begins with `prefix`.

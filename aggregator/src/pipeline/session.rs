@@ -100,6 +100,9 @@ impl<'p> Session<'p> {
                     "an outcome on the reports stream, where every function may write".into(),
                 ))),
                 Record::Outcome(outcome) => self.take_outcome(&outcome).map(Ok),
+                Record::Recommendation(_) if channel == Channel::Reports => Ok(Err(Refusal(
+                    "a recommendation on the reports stream, where every function may write".into(),
+                ))),
                 // Our own words come back on the decisions stream.
                 Record::Recommendation(_) => Ok(Ok(())),
             },
@@ -126,6 +129,7 @@ impl<'p> Session<'p> {
             memory_mb: record.memory_mb,
             oldest: oldest_event(record).min(record.t0),
             newest,
+            heard: self.heard(DaySource::Layer, record.t0),
             starts: record.seq == 0,
         };
         let (id, new) = self.unit.function(&key, &identity)?;
@@ -163,7 +167,8 @@ impl<'p> Session<'p> {
             memory_mb: seen.memory_mb,
             oldest: seen.at,
             newest: seen.at,
-            starts: true,
+            heard: self.heard(source, seen.at),
+            starts: seen.init_ms.is_some(),
         };
         let (id, new) = self.unit.function(&seen.function, &identity)?;
         let mut delta = fold_observation(seen, source);
@@ -179,6 +184,15 @@ impl<'p> Session<'p> {
         self.clock.observe(seen.at);
         self.unit.flush_if_large()?;
         Ok(Ok(()))
+    }
+
+    /// W4 counts from the arrival where the wall clock rules: the times in a stream's records are
+    /// whatever their writer says.
+    fn heard(&self, source: DaySource, at: Timestamp) -> Timestamp {
+        match source {
+            DaySource::Layer | DaySource::Subscription => self.clock.arrival(at, self.now),
+            DaySource::Import => at,
+        }
     }
 
     /// W5: ones more than a day in the future are not believed.
@@ -283,6 +297,8 @@ impl<'p> Session<'p> {
         let mut due: HashSet<FunctionId> = self.touched.drain().collect();
         if let Some(day) = closed {
             self.unit.retain(day)?;
+            self.unit
+                .forget_decisions_of_idle(day.plus(1 - WINDOW_DAYS), self.now)?;
             let today = self.clock.present(self.now).day();
             let decided = self.settings.window.cadence.due_if_decided_by(today);
             due.extend(self.unit.due_since(day.plus(1 - WINDOW_DAYS), decided)?);

@@ -1,11 +1,12 @@
 //! Scenarios of the whole synchronous heart over a real store file.
 
 use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow, Reports,
-    Status, Timestamp, encode,
+    EnvId, FunctionArn, Megabytes, Millis, Mode, Outcome, OutcomeStatus, Record, ReportRow,
+    Reports, Status, Timestamp, encode,
 };
 
 use super::*;
+use crate::review::Action;
 use crate::source::{Channel, Delivery};
 use crate::store::Reader;
 use crate::window::ClockMode;
@@ -15,6 +16,7 @@ struct Case {
     pipeline: Option<Pipeline>,
     now: Timestamp,
     settings: Settings,
+    mode: ClockMode,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -64,6 +66,7 @@ impl Case {
     fn with(settings: Settings) -> Self {
         let mut case = Self {
             settings,
+            mode: ClockMode::Event,
             dir: tempfile::tempdir().unwrap(),
             pipeline: None,
             now: at("2026-06-01T00:00:00Z"),
@@ -76,7 +79,7 @@ impl Case {
         self.pipeline = None;
         let store = Store::open(&self.path(), "test").unwrap();
         let settings = self.settings.clone();
-        let pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default());
+        let pipeline = Pipeline::new(store, self.mode, settings, Accept::default());
         self.pipeline = Some(pipeline.unwrap());
     }
 
@@ -356,8 +359,8 @@ fn p2_a_peak_before_the_window_holds_the_floor_up_for_35_days() {
     }
 }
 
-/// 14 days through the layer, 10 invocations a day of 100 ms; the same day also from a file, with a
-/// peak that the layer did not see.
+/// 14 days through the layer, 10 invocations a day of 100 ms at 200 MB; one of them also from a file,
+/// with a peak that the layer did not see: invocations count once, the peak counts from any.
 #[test]
 fn w7_one_source_counts_per_function_and_day() {
     let mut case = Case::new();
@@ -387,11 +390,216 @@ fn w7_one_source_counts_per_function_and_day() {
     });
     imported.unwrap();
     let after = case.line("f");
-    assert_eq!(
-        (after.invocations, after.policy_mb),
-        (before.invocations, before.policy_mb)
-    );
+    assert_eq!(after.invocations, before.invocations);
+    assert_eq!(after.policy_mb, Some(770)); // ceil(1.10 × 700)
     assert_eq!(after.monthly_usd_before, before.monthly_usd_before);
+}
+
+/// One record from a stranger says that the function has lived for 14 days. Live, its own word does
+/// not count: it was first heard of now.
+#[test]
+fn w4_live_the_fourteen_days_count_from_the_first_arrival() {
+    let mut case = Case::new();
+    case.mode = ClockMode::Wall;
+    case.now = at("2026-05-15T10:00:00Z");
+    case.restart();
+    for n in 1..=14 {
+        case.report(reports(
+            "lonely",
+            n,
+            &format!("2026-05-{n:02}T10:00:00Z"),
+            1024,
+            20,
+            10,
+        ));
+    }
+    assert_eq!(case.line("lonely").confidence.unwrap(), "medium");
+    assert!(case.outbox().is_empty());
+    case.now = at("2026-05-29T10:00:00Z");
+    for n in 15..=29 {
+        let when = format!("2026-05-{n:02}T09:00:00Z");
+        case.report(reports("lonely", n, &when, 1024, 20, 10));
+    }
+    assert_eq!(case.line("lonely").confidence.unwrap(), "high");
+}
+
+/// P2's floor for a peak of 870 is 957, and 870 is 90.9 % of it: the same peak coming again tells
+/// nothing new. 880 does: ceil(1.10 × 880) = 968.
+#[test]
+fn w9_a_peak_that_was_known_withdraws_nothing() {
+    let mut case = Case::new();
+    let mut peaks = [210; 14];
+    peaks[6] = 870;
+    case.fortnight("f", 1536, &peaks);
+    let sent = case.send_all();
+    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1536, 870, 1));
+    assert_eq!(case.line("f").recommendation, Some(sent[0].clone()));
+    assert_eq!(case.line("f").status, "sent");
+    case.report(reports("f", 101, "2026-05-15T12:00:00Z", 1536, 880, 1));
+    assert_eq!(case.line("f").to_mb, Some(968));
+    assert_ne!(case.line("f").recommendation, Some(sent[0].clone()));
+}
+
+#[test]
+fn an_outcome_counts_only_for_what_was_sent_and_as_it_was_sent() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.outbox().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    assert_eq!(case.line("f").status, "open", "it was never sent");
+    case.send_all();
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 9999);
+    assert_eq!(case.line("f").status, "sent", "other sizes were sent");
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    case.now = case.now.plus_ms(1000);
+    case.answer(&id, "f", OutcomeStatus::RolledBack, 1024, 300);
+    assert_eq!(case.line("f").status, "rolled-back");
+}
+
+/// Memory ran out, the updater was busy, memory ran out again ten minutes later: asked again.
+#[test]
+fn an_urgent_increase_that_was_skipped_is_asked_for_again() {
+    let mut case = Case::new();
+    let out = |env, when: &str| {
+        let mut record = reports("f", env, when, 256, 256, 1);
+        record.reports[0].status = Status::OutOfMemory;
+        record
+    };
+    case.report(out(1, "2026-05-01T10:00:00Z"));
+    let id = case.send_all().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Skipped, 256, 356);
+    case.report(out(2, "2026-05-01T10:01:00Z"));
+    assert!(case.outbox().is_empty(), "not within five minutes");
+    case.now = case.now.plus_ms(600_000);
+    case.report(out(3, "2026-05-01T10:10:00Z"));
+    assert_eq!(case.outbox(), [id]);
+}
+
+#[test]
+fn a_function_that_fell_silent_is_idle_and_nothing_of_it_stays_open() {
+    let mut case = Case::new();
+    case.fortnight("silent", 1024, &[200; 14]);
+    case.report(reports("other", 1, "2026-05-31T10:00:00Z", 512, 90, 1));
+    let line = case.line("silent");
+    assert_eq!((line.status.as_str(), line.to_mb), ("idle", None));
+    assert!(case.outbox().is_empty());
+}
+
+#[test]
+fn a_recommendation_on_the_reports_stream_is_refused() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let now = case.now;
+    let record = case.pipeline().outbox(1, now).unwrap().remove(0).record;
+    assert_eq!(
+        case.deliver(vec![record.clone()], Channel::Reports)
+            .quarantined,
+        1
+    );
+    assert_eq!(
+        case.deliver(vec![record], Channel::Decisions).quarantined,
+        0
+    );
+}
+
+impl Case {
+    fn say(&mut self, action: Action) -> Result<Done, Refused> {
+        let word = Word {
+            action,
+            by: "on-call".into(),
+            why: "seen the graphs".into(),
+        };
+        let now = self.now;
+        self.pipeline().review(&word, now).unwrap()
+    }
+}
+
+/// A young function's decrease is not automatic: it waits for a person, who says yes.
+#[test]
+fn an_approved_recommendation_is_sent_with_who_approved_it() {
+    let mut case = Case::new();
+    case.report(reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
+    assert!(case.outbox().is_empty());
+    let done = case
+        .say(Action::Approve {
+            what: "young".into(),
+        })
+        .unwrap();
+    assert!(
+        done.message.contains("from 1024 to 300 MB"),
+        "{}",
+        done.message
+    );
+    let now = case.now;
+    let record = case.pipeline().outbox(1, now).unwrap().remove(0).record;
+    let Ok(Record::Recommendation(sent)) = rightsizer_records::decode(&record) else {
+        panic!("{}", String::from_utf8_lossy(&record))
+    };
+    assert_eq!(
+        (sent.mode, sent.by.as_deref()),
+        (Mode::Approved, Some("on-call"))
+    );
+    let again = case.say(Action::Approve {
+        what: "young".into(),
+    });
+    assert!(
+        matches!(again, Err(Refused::NothingOpen { .. })),
+        "{again:?}"
+    );
+    assert!(matches!(
+        case.say(Action::Approve {
+            what: "nobody".into()
+        }),
+        Err(Refused::NotFound(_))
+    ));
+}
+
+#[test]
+fn a_rejected_decrease_is_not_proposed_again_for_14_days() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.say(Action::Reject { what: "f".into() }).unwrap();
+    case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
+    assert_eq!(case.line("f").status, "rejected");
+    case.now = case.now.plus_ms(15 * 86_400_000);
+    case.report(reports("f", 101, "2026-05-17T12:00:00Z", 1024, 200, 1));
+    assert_eq!(case.line("f").status, "open");
+}
+
+#[test]
+fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.say(Action::Hold {
+        what: "f".into(),
+        days: 7,
+    })
+    .unwrap();
+    assert!(case.outbox().is_empty());
+    let mut out = reports("f", 100, "2026-05-15T11:00:00Z", 1024, 1024, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    assert_eq!(
+        case.outbox().len(),
+        1,
+        "nothing ever delays an increase (P5)"
+    );
+    case.say(Action::Pause).unwrap();
+    assert!(case.outbox().is_empty());
+    assert!(
+        case.say(Action::Resume)
+            .unwrap()
+            .message
+            .contains("by on-call")
+    );
+    assert_eq!(case.outbox().len(), 1);
+    assert_eq!(
+        case.say(Action::Hold {
+            what: "f".into(),
+            days: 0
+        }),
+        Err(Refused::BadDays(0))
+    );
 }
 
 /// Any order, any split and any replay of the same records give equal tables.

@@ -8,13 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::columns::{count, int, megabytes};
 use super::error::StoreError;
 use super::unit::{FunctionId, MergedDay, Unit};
-use crate::window::{DayDelta, DayKey, DaySource, DayStats, Distribution};
+use crate::window::{DayDelta, DayKey, DayStats, Distribution};
 
-/// A day's peak, of the source that counts, and the largest size that hid the demand, of any
-/// source: whoever saw it, it ran out.
+/// A day's peak and the largest size that hid the demand, of any source: whoever saw it, it was
+/// used. (Which source counts is a question of counting invocations, see `Unit::totals`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PeakRow {
-    pub(super) source: DaySource,
     pub(super) peak_mb: Megabytes,
     pub(super) censored_mb: Megabytes,
 }
@@ -22,14 +21,8 @@ pub(super) struct PeakRow {
 impl PeakRow {
     /// Joins two views of the same day; commutative, associative and idempotent (W7).
     pub(super) fn join(self, other: Self) -> Self {
-        let (source, peak_mb) = match self.source.cmp(&other.source) {
-            std::cmp::Ordering::Less => (self.source, self.peak_mb),
-            std::cmp::Ordering::Greater => (other.source, other.peak_mb),
-            std::cmp::Ordering::Equal => (self.source, self.peak_mb.max(other.peak_mb)),
-        };
         Self {
-            source,
-            peak_mb,
+            peak_mb: self.peak_mb.max(other.peak_mb),
             censored_mb: self.censored_mb.max(other.censored_mb),
         }
     }
@@ -44,7 +37,6 @@ impl Unit<'_> {
     ) -> Result<MergedDay, StoreError> {
         let DayDelta { key, stats } = delta;
         let peak = PeakRow {
-            source: key.source,
             peak_mb: stats.peak_mb,
             censored_mb: if stats.censored {
                 key.memory_mb
@@ -98,15 +90,13 @@ impl Unit<'_> {
 
     pub(super) fn flush_days(&mut self) -> Result<(), StoreError> {
         let mut peak = self.tx.prepare_cached(
-            "INSERT OR REPLACE INTO peaks (function_id, day, source, peak_mb, censored_mb)
-             VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
+             VALUES (?, ?, ?, ?)",
         )?;
         for ((function, day), row) in self.peaks.drain() {
-            let rank = row.source.rank();
             peak.execute(params![
                 function,
                 day.number(),
-                rank,
                 row.peak_mb.0,
                 row.censored_mb.0
             ])?;
@@ -191,14 +181,13 @@ fn select_peak(
     day: Day,
 ) -> Result<Option<PeakRow>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT source, peak_mb, censored_mb FROM peaks WHERE function_id = ? AND day = ?",
+        "SELECT peak_mb, censored_mb FROM peaks WHERE function_id = ? AND day = ?",
     )?;
     let row = statement
         .query_row(params![function, day.number()], |row| {
             Ok(PeakRow {
-                source: DaySource::from_rank(row.get(0)?),
-                peak_mb: megabytes(row.get(1)?),
-                censored_mb: megabytes(row.get(2)?),
+                peak_mb: megabytes(row.get(0)?),
+                censored_mb: megabytes(row.get(1)?),
             })
         })
         .optional()?;
@@ -212,8 +201,7 @@ mod tests {
     use super::*;
 
     fn row() -> impl Strategy<Value = PeakRow> {
-        (0_u8..3, 0_u32..5, 0_u32..3).prop_map(|(source, peak, censored)| PeakRow {
-            source: DaySource::from_rank(source),
+        (0_u32..5, 0_u32..3).prop_map(|(peak, censored)| PeakRow {
             peak_mb: Megabytes(peak),
             censored_mb: Megabytes(censored),
         })
@@ -228,16 +216,5 @@ mod tests {
             prop_assert_eq!(a.join(b).join(c), a.join(b.join(c)));
             prop_assert_eq!(a.join(a), a);
         }
-    }
-
-    #[test]
-    fn w7_one_source_counts_a_day_but_running_out_counts_from_any() {
-        let of = |source, peak, censored| PeakRow {
-            source,
-            peak_mb: Megabytes(peak),
-            censored_mb: Megabytes(censored),
-        };
-        let both = of(DaySource::Import, 300, 256).join(of(DaySource::Layer, 200, 0));
-        assert_eq!(both, of(DaySource::Layer, 200, 256));
     }
 }

@@ -180,7 +180,7 @@ impl Unit<'_> {
 
     fn head(&self, id: FunctionId) -> Result<Head, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT function, version, arch, first_ms,
+            "SELECT function, version, arch, max(first_ms, heard_ms),
                     CASE WHEN applied_ms >= current_ms THEN applied_mb ELSE current_mb END
              FROM functions WHERE id = ?",
         )?;

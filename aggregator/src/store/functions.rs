@@ -17,17 +17,21 @@ pub(super) struct FunctionRow {
     arch: Option<String>,
     runtime: Option<String>,
     first: Timestamp,
+    heard: Timestamp,
     last: Timestamp,
     current_mb: Megabytes,
     current_at: Timestamp,
     seen: u64,
     duplicates: u64,
     late: u64,
+    /// Whether the updater gave it a size.
+    applied: bool,
 }
 
 impl FunctionRow {
     fn sight(&mut self, identity: &Identity<'_>) {
         self.first = self.first.min(identity.oldest);
+        self.heard = self.heard.min(identity.heard);
         if identity.newest >= self.last {
             self.last = identity.newest;
             identity.version.clone_into(&mut self.version);
@@ -38,9 +42,15 @@ impl FunctionRow {
                 self.runtime = Some(runtime.to_owned());
             }
         }
-        if identity.starts && identity.oldest >= self.current_at {
-            self.current_at = identity.oldest;
+        // A log line without a start may be of an old environment: it tells the size only as long
+        // as nothing better does.
+        let starts = identity.starts && identity.oldest >= self.current_at;
+        let only_word = !self.applied && self.current_at == Timestamp::MIN;
+        if starts || only_word {
             self.current_mb = identity.memory_mb;
+        }
+        if starts {
+            self.current_at = identity.oldest;
         }
     }
 }
@@ -83,15 +93,15 @@ impl Unit<'_> {
             .functions
             .get_mut(&name)
             .ok_or_else(|| missing(&name))?;
-        row.seen += seen;
-        row.duplicates += duplicates;
-        row.late += late;
+        row.seen = row.seen.saturating_add(seen);
+        row.duplicates = row.duplicates.saturating_add(duplicates);
+        row.late = row.late.saturating_add(late);
         Ok(())
     }
 
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
         let mut update = self.tx.prepare_cached(
-            "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, last_ms = ?,
+            "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, heard_ms = ?, last_ms = ?,
                     current_mb = ?, current_ms = ?, seen = ?, duplicates = ?, late = ?
              WHERE id = ?",
         )?;
@@ -101,6 +111,7 @@ impl Unit<'_> {
                 row.arch,
                 row.runtime,
                 row.first.as_ms(),
+                row.heard.as_ms(),
                 row.last.as_ms(),
                 row.current_mb.0,
                 row.current_at.as_ms(),
@@ -127,6 +138,15 @@ impl Unit<'_> {
     }
 }
 
+/// The start that the current size is known by; the beginning of time where it is not.
+const fn started_at(identity: &Identity<'_>) -> Timestamp {
+    if identity.starts {
+        identity.oldest
+    } else {
+        Timestamp::MIN
+    }
+}
+
 fn missing(name: &str) -> StoreError {
     StoreError::Damaged(format!("{name} has no row"))
 }
@@ -134,7 +154,7 @@ fn missing(name: &str) -> StoreError {
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, last_ms, current_mb, current_ms,
-                seen, duplicates, late
+                seen, duplicates, late, heard_ms, applied_ms IS NOT NULL
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -157,6 +177,8 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
         seen: super::columns::count(number(8)?),
         duplicates: super::columns::count(number(9)?),
         late: super::columns::count(number(10)?),
+        heard: timestamp(number(11)?)?,
+        applied: row.get(12)?,
     })
 }
 
@@ -166,15 +188,16 @@ fn insert(
     identity: &Identity<'_>,
 ) -> Result<FunctionRow, StoreError> {
     tx.prepare_cached(
-        "INSERT INTO functions (function, version, first_ms, last_ms, current_mb, current_ms)
-         VALUES (?, '', ?, ?, ?, ?)",
+        "INSERT INTO functions (function, version, first_ms, heard_ms, last_ms, current_mb, current_ms)
+         VALUES (?, '', ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         name,
         identity.oldest.as_ms(),
+        identity.heard.as_ms(),
         identity.newest.as_ms(),
         identity.memory_mb.0,
-        identity.oldest.as_ms(),
+        started_at(identity).as_ms(),
     ])?;
     Ok(FunctionRow {
         id: tx.last_insert_rowid(),
@@ -182,9 +205,11 @@ fn insert(
         arch: identity.arch.map(Arch::name).map(str::to_owned),
         runtime: identity.runtime.map(str::to_owned),
         first: identity.oldest,
+        heard: identity.heard,
         last: identity.newest,
         current_mb: identity.memory_mb,
-        current_at: identity.oldest,
+        current_at: started_at(identity),
+        applied: false,
         seen: 0,
         duplicates: 0,
         late: 0,

@@ -16,7 +16,8 @@ pub(super) struct WriterLock {
 impl WriterLock {
     /// Takes the lock beside `store`, and writes `holder` into it for whoever comes second.
     pub(super) fn take(store: &Path, holder: &str) -> Result<Self, StoreError> {
-        let path = lock_path(store);
+        // Another name of the same file is the same store.
+        let path = lock_path(&std::fs::canonicalize(store).unwrap_or_else(|_| store.into()));
         let io = |action| {
             let path = path.clone();
             move |source| StoreError::Io {

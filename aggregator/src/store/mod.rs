@@ -17,6 +17,7 @@ mod open;
 mod recommendations;
 mod retention;
 mod review;
+mod reviewing;
 mod unit;
 
 pub use error::StoreError;

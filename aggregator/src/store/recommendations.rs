@@ -16,6 +16,8 @@ pub enum Life {
     Open,
     /// A person said yes; waits to be sent.
     Approved,
+    /// A person said no.
+    Rejected,
     /// A later decision took its place.
     Superseded,
     /// Its evidence does not hold any more.
@@ -40,6 +42,7 @@ impl Life {
         match self {
             Self::Open => "open",
             Self::Approved => "approved",
+            Self::Rejected => "rejected",
             Self::Superseded => "superseded",
             Self::Withdrawn => "withdrawn",
             Self::Expired => "expired",
@@ -129,7 +132,8 @@ impl Unit<'_> {
     }
 
     /// Writes a recommendation. Deciding the same again the same day refreshes it while it waits,
-    /// and revives it where another had taken its place meanwhile; one that was sent is left alone.
+    /// and revives it where another had taken its place meanwhile, or where it is urgent and was
+    /// skipped or failed more than five minutes ago: memory ran out again since.
     pub fn recommend(
         &self,
         function: FunctionId,
@@ -151,7 +155,9 @@ impl Unit<'_> {
                  ON CONFLICT (id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
                     expires_ms = excluded.expires_ms, closed_ms = NULL, closed_reason = NULL
-                 WHERE sent_ms IS NULL AND status IN ('open', 'superseded', 'withdrawn')",
+                 WHERE status IN ('open', 'superseded', 'withdrawn')
+                    OR (excluded.urgent AND status IN ('skipped', 'failed')
+                        AND closed_ms < excluded.issued_ms - 300000)",
             )?
             .execute(params![
                 new.id,
@@ -165,6 +171,22 @@ impl Unit<'_> {
                 new.issued_at.as_ms(),
                 new.expires_at.as_ms(),
             ])?;
+        Ok(())
+    }
+
+    /// The highest peak that the function's last decision knew.
+    pub(crate) fn highest_peak_decided_on(&self, id: FunctionId) -> Result<Megabytes, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT coalesce(peak_mb, 0) FROM functions WHERE id = ?")?;
+        Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
+    }
+
+    /// Removes a recommendation that was never sent nor reviewed, for its successor says the same.
+    pub fn forget_recommendation(&self, id: &str) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("DELETE FROM recommendations WHERE id = ? AND status = 'open'")?
+            .execute([id])?;
         Ok(())
     }
 
@@ -185,14 +207,36 @@ impl Unit<'_> {
         Ok(())
     }
 
+    /// Whether a person rejected this very decrease not long ago.
+    pub(crate) fn was_rejected(
+        &self,
+        function: FunctionId,
+        (from, to): (Megabytes, Megabytes),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let since = now.as_ms() - super::reviewing::REJECTED_FOR_MS;
+        let mut statement = self.tx.prepare_cached(
+            "SELECT count(*) FROM recommendations WHERE function_id = ? AND status = 'rejected'
+                AND from_mb = ? AND to_mb = ? AND to_mb < from_mb AND closed_ms > ?",
+        )?;
+        let key = params![function, from.0, to.0, since];
+        Ok(statement.query_row(key, |row| row.get::<_, i64>(0))? > 0)
+    }
+
     /// What waits to be sent: approved ones, and open ones that need no person; the urgent first.
+    /// Nothing while everything is paused; no decrease of a function that is held.
     pub fn outbox(&self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+        if self.is_paused()? {
+            return Ok(Vec::new());
+        }
         let mut statement = self.tx.prepare_cached(
             "SELECT r.id, r.record, f.function FROM recommendations r
              JOIN functions f ON f.id = r.function_id
              WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
-                AND r.record IS NOT NULL AND r.expires_ms > ?
-             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?",
+                AND r.record IS NOT NULL AND r.expires_ms > ?1
+                AND (r.to_mb > r.from_mb OR NOT EXISTS (SELECT 1 FROM holds h
+                    WHERE h.function_id = r.function_id AND h.until_ms > ?1))
+             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?2",
         )?;
         let rows = statement.query_map(params![now.as_ms(), int(most as u64)], |row| {
             Ok(OutboxEntry {
@@ -216,8 +260,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Takes in an outcome; the function it gave a new size to, if it did. What came twice changes
-    /// nothing, and what was applied stays applied: a repeated recommendation finds the new size
+    /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with; the
+    /// function it gave a new size to, if it did. What came twice changes nothing, and what was applied stays applied: a repeated recommendation finds the new size
     /// and is skipped as stale.
     pub fn take_outcome(
         &self,
@@ -237,25 +281,55 @@ impl Unit<'_> {
                 outcome.reason,
                 outcome.detail,
             ])?;
+        let key = params![
+            outcome.id,
+            outcome.function.as_str(),
+            outcome.from_mb.0,
+            outcome.to_mb.0
+        ];
         let known: Option<(FunctionId, String)> = self
             .tx
             .prepare_cached(
                 "SELECT r.function_id, r.status FROM recommendations r
-                 JOIN functions f ON f.id = r.function_id WHERE r.id = ? AND f.function = ?",
+                 JOIN functions f ON f.id = r.function_id
+                 WHERE r.id = ? AND f.function = ? AND r.from_mb = ? AND r.to_mb = ?
+                    AND r.sent_ms IS NOT NULL",
             )?
-            .query_row([&outcome.id, outcome.function.as_str()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((function, status)) = known.filter(|_| new > 0) else {
             return Ok(None);
         };
-        if status == Life::Applied.name() {
+        if status == Life::Applied.name() && outcome.status != OutcomeStatus::RolledBack {
             return Ok(None);
         }
         let life = Life::from_outcome(outcome.status);
         self.end_recommendation(&outcome.id, life, &outcome.reason, now)?;
         Ok((life == Life::Applied).then_some(function))
+    }
+
+    /// A function without reports since `day` is not decided any more: what was decided before does
+    /// not hold, and what is open is withdrawn.
+    pub fn forget_decisions_of_idle(&self, day: Day, now: Timestamp) -> Result<(), StoreError> {
+        let idle = "SELECT f.id FROM functions f WHERE f.policy_mb IS NOT NULL AND NOT EXISTS
+             (SELECT 1 FROM peaks p WHERE p.function_id = f.id AND p.day >= ?1)";
+        self.tx.execute(
+            &format!(
+                "UPDATE recommendations SET status = 'withdrawn', closed_ms = ?2,
+                    closed_reason = 'no reports in the window'
+                 WHERE status IN ('open', 'approved') AND function_id IN ({idle})"
+            ),
+            params![day.number(), now.as_ms()],
+        )?;
+        self.tx.execute(
+            &format!(
+                "UPDATE functions SET policy_mb = NULL, target_mb = NULL, to_mb = NULL,
+                    confidence = NULL, reasons = NULL, invocations = 0, usd_before = NULL,
+                    usd_after = NULL WHERE id IN ({idle})"
+            ),
+            [day.number()],
+        )?;
+        Ok(())
     }
 
     /// Notes a decision on its function, whether or not anything is to change.

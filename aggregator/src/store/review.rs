@@ -88,6 +88,10 @@ pub struct FunctionDetail {
     pub history: Vec<Value>,
 }
 
+/// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name.
+pub(super) const NAMED: &str = "function = ?1 OR function = 'local:' || ?1
+     OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)";
+
 impl Reader {
     /// Every function, the urgent and the dear first.
     pub fn review(&self) -> Result<Vec<ReviewRow>, StoreError> {
@@ -96,11 +100,7 @@ impl Reader {
 
     /// Functions whose ARN, `local:` key or bare name is `name`.
     pub fn find(&self, name: &str) -> Result<Vec<ReviewRow>, StoreError> {
-        self.review_where(
-            "function = ?1 OR function = 'local:' || ?1
-             OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)",
-            params![name],
-        )
+        self.review_where(NAMED, params![name])
     }
 
     /// The days and recommendations behind a line.

@@ -13,6 +13,8 @@ CREATE TABLE functions (
     arch         TEXT,
     runtime      TEXT,
     first_ms     INTEGER NOT NULL,
+    -- When it was first heard of: by the wall clock where a stream told it, else first_ms.
+    heard_ms     INTEGER NOT NULL,
     last_ms      INTEGER NOT NULL,
     -- Size of the environment that started last, and when that was.
     current_mb   INTEGER NOT NULL,
@@ -62,7 +64,6 @@ CREATE TABLE days (
 CREATE TABLE peaks (
     function_id INTEGER NOT NULL REFERENCES functions (id),
     day         INTEGER NOT NULL,
-    source      INTEGER NOT NULL,
     peak_mb     INTEGER NOT NULL,
     -- Largest size in which the demand was hidden on that day; 0 where it was not.
     censored_mb INTEGER NOT NULL,
@@ -108,10 +109,23 @@ CREATE TABLE recommendations (
     expires_ms    INTEGER NOT NULL,
     sent_ms       INTEGER,
     closed_ms     INTEGER,
-    closed_reason TEXT
+    closed_reason TEXT,
+    -- Who approved or rejected it, why, and when.
+    reviewed_by   TEXT,
+    reviewed_why  TEXT,
+    reviewed_ms   INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX recommendations_by_function ON recommendations (function_id, status);
 CREATE INDEX recommendations_by_status ON recommendations (status);
+
+-- Functions whose decreases are not sent for a while.
+CREATE TABLE holds (
+    function_id INTEGER PRIMARY KEY REFERENCES functions (id),
+    until_ms    INTEGER NOT NULL,
+    by          TEXT NOT NULL,
+    why         TEXT NOT NULL,
+    since_ms    INTEGER NOT NULL
+);
 
 CREATE TABLE outcomes (
     id       TEXT NOT NULL,
@@ -162,7 +176,7 @@ SELECT
     f.seen,
     f.duplicates,
     f.late,
-    (SELECT coalesce(sum(max(e.total - e.seen, 0)), 0)
+    (SELECT CAST(total(max(e.total - e.seen, 0)) AS INTEGER)
        FROM environments e WHERE e.function_id = f.id AND e.total > 0) AS lost,
     f.version,
     f.arch,

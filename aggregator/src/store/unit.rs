@@ -37,6 +37,9 @@ pub struct Identity<'a> {
     pub oldest: Timestamp,
     /// Its newest report.
     pub newest: Timestamp,
+    /// When it was heard of, for W4: the arrival for what streams tell, whose times a stranger can
+    /// choose; the report's own time for what a person imports.
+    pub heard: Timestamp,
     /// Whether an environment began here: the one that began last has the current size.
     pub starts: bool,
 }

@@ -1,6 +1,8 @@
-//! The HTTP port: Kinesis `PutRecords` for the embedded stream, `/healthz`, `/metrics`.
+//! The HTTP port: Kinesis `PutRecords` for the embedded stream, `/healthz`, `/metrics`,
+//! and the review API.
 
 mod put_records;
+mod review;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -44,6 +46,8 @@ pub fn router(writer: WriterHandle, token: Option<String>, embedded: bool) -> Ro
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics_without_token))
         .route("/{token}/metrics", get(metrics_with_token))
+        .route("/review", post(review::without_token))
+        .route("/{token}/review", post(review::with_token))
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))

@@ -62,6 +62,14 @@ impl DayClock {
         }
     }
 
+    /// When evidence of an event arrived: `now` live, the event's own time in a replay.
+    pub fn arrival(&self, event: Timestamp, now: Timestamp) -> Timestamp {
+        match self.mode {
+            ClockMode::Wall => now,
+            ClockMode::Event => event,
+        }
+    }
+
     /// Closes every day whose time has come; answers the last one closed by this call.
     pub fn advance(&mut self, now: Timestamp) -> Option<Day> {
         self.newest_event?;

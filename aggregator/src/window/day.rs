@@ -4,8 +4,9 @@ use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
 
 use super::distribution::Distribution;
 
-/// Where evidence came from. One source counts per function and day, the first of these that has
-/// any (W7): the layer sees every invocation, a subscription most, an import what was exported.
+/// Where evidence came from. The invocations of one source count per function and day, the first of
+/// these that has any (W7): the layer sees every invocation, a subscription most, an import what was
+/// exported. Peaks count from any: whoever saw it, it was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DaySource {
     /// The extension's `reports` records.
@@ -23,15 +24,6 @@ impl DaySource {
             Self::Layer => 0,
             Self::Subscription => 1,
             Self::Import => 2,
-        }
-    }
-
-    /// From its number in the store.
-    pub const fn from_rank(rank: u8) -> Self {
-        match rank {
-            0 => Self::Layer,
-            1 => Self::Subscription,
-            _ => Self::Import,
         }
     }
 }
@@ -121,14 +113,14 @@ impl DayStats {
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.peak_mb = self.peak_mb.max(other.peak_mb);
-        self.invocations += other.invocations;
-        self.errors += other.errors;
-        self.timeouts += other.timeouts;
-        self.ooms += other.ooms;
-        self.at_limit += other.at_limit;
+        self.invocations = self.invocations.saturating_add(other.invocations);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.timeouts = self.timeouts.saturating_add(other.timeouts);
+        self.ooms = self.ooms.saturating_add(other.ooms);
+        self.at_limit = self.at_limit.saturating_add(other.at_limit);
         self.censored |= other.censored;
-        self.environments += other.environments;
-        self.billed_ms += other.billed_ms;
+        self.environments = self.environments.saturating_add(other.environments);
+        self.billed_ms = self.billed_ms.saturating_add(other.billed_ms);
         self.durations.merge(&other.durations);
         self.used.merge(&other.used);
     }

@@ -83,8 +83,8 @@ fn sample_of(row: &ReportRow) -> Sample {
 /// A summary keeps counts and the extremes; that its failures were timeouts or out of memory is
 /// not known, so near the limit they censor the peak like any failure there.
 fn add_folded(day: &mut DayStats, folded: &Folded, size: Megabytes) {
-    day.invocations += folded.count;
-    day.errors += folded.failures;
+    day.invocations = day.invocations.saturating_add(folded.count);
+    day.errors = day.errors.saturating_add(folded.failures);
     if let Some(used) = folded.max_used_mb {
         day.use_memory(used, size, folded.failures > 0);
     }
@@ -97,8 +97,12 @@ fn note(record: &Reports, environment: &mut EnvironmentState) {
     environment.first = environment.first.min(record.t0).min(oldest_event(record));
     environment.last = environment.last.max(record.t0).max(newest_event(record));
     environment.total = environment.total.max(record.total);
-    environment.seen += record.reports.len() as u64 + record.folded.map_or(0, |f| f.count);
-    environment.events_dropped += record.events_dropped;
+    environment.seen = environment
+        .seen
+        .saturating_add(record.reports.len() as u64 + record.folded.map_or(0, |f| f.count));
+    environment.events_dropped = environment
+        .events_dropped
+        .saturating_add(record.events_dropped);
     environment.arch = environment.arch.max(record.arch);
     environment.self_kib = environment.self_kib.max(record.self_kib.unwrap_or(0));
     environment.cpu_ms = environment

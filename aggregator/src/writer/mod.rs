@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Pipeline};
+use crate::review::{Done, Refused, Word};
 use crate::source::{Delivery, Inbox};
 use crate::stop::Stop;
 use crate::store::{OutboxEntry, StoreError};
@@ -29,6 +30,7 @@ enum Command {
     Outbox(usize, Reply<Vec<OutboxEntry>>),
     MarkSent(Vec<String>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
+    Review(Box<Word>, Reply<Result<Done, Refused>>),
     Finish(Reply<()>),
 }
 
@@ -64,6 +66,12 @@ impl WriterHandle {
     /// These were sent.
     pub async fn mark_sent(&self, ids: Vec<String>) -> Result<(), WriterStopped> {
         self.ask(|reply| Command::MarkSent(ids, reply)).await
+    }
+
+    /// Carries out a person's word, or says why not.
+    pub async fn review(&self, word: Word) -> Result<Result<Done, Refused>, WriterStopped> {
+        self.ask(|reply| Command::Review(Box::new(word), reply))
+            .await
     }
 
     /// Commits what waits, and under the event clock closes the days that the input's end closes.
@@ -175,6 +183,14 @@ impl Writer {
             Command::MarkSent(ids, reply) => answer(reply, self.pipeline.mark_sent(&ids, now())),
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
+            }
+            Command::Review(word, reply) => {
+                let answered = self.pipeline.review(&word, now());
+                if matches!(answered, Ok(Ok(_))) {
+                    // An approval is sent at once.
+                    self.decided.notify_one();
+                }
+                answer(reply, answered)
             }
             Command::Finish(reply) => answer(reply, self.finish()),
         }

@@ -1,0 +1,112 @@
+//! What a person may say of recommendations. Plain data: it crosses the review API as JSON, and the
+//! same type is carried out whether the store is opened here or by a server.
+
+use serde::{Deserialize, Serialize};
+
+/// A person's word, with who and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// What is to happen.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Who says so.
+    pub by: String,
+    /// Why; may be empty.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// What is to happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Send the open recommendation of a function, or of this id.
+    Approve {
+        /// Name, `local:NAME`, ARN, or a recommendation's id.
+        what: String,
+    },
+    /// Drop it, and do not propose the same decrease again for 14 days.
+    Reject {
+        /// Name, `local:NAME`, ARN, or a recommendation's id.
+        what: String,
+    },
+    /// Send no decrease of a function for so many days. Increases are never held back (P5).
+    Hold {
+        /// Name, `local:NAME` or ARN.
+        what: String,
+        /// For how long.
+        days: u32,
+    },
+    /// End a hold.
+    Release {
+        /// Name, `local:NAME` or ARN.
+        what: String,
+    },
+    /// Send nothing at all.
+    Pause,
+    /// Send again.
+    Resume,
+}
+
+/// What came of a word that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// In words, with the figures.
+    pub message: String,
+}
+
+/// Why a word was not carried out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing of that name.
+    #[error("no function or recommendation {0:?}; `rightsizer list` shows those that are")]
+    NotFound(String),
+    /// Several functions of that name.
+    #[error("{what:?} is the name of several, give one whole: {}", names.join(", "))]
+    Ambiguous {
+        /// The name given.
+        what: String,
+        /// The functions it fits.
+        names: Vec<String>,
+    },
+    /// There is none that waits for a person.
+    #[error("{what} has no open recommendation (its last one is {status})")]
+    NothingOpen {
+        /// The function.
+        what: String,
+        /// Where its last recommendation is in its life.
+        status: String,
+    },
+    /// No ARN is known, so nobody could apply it.
+    #[error(
+        "only the name of {0} is known, so nothing can be sent about it: import its evidence with \
+         --account and --region, or with --function and its ARN"
+    )]
+    OnlyAName(String),
+    /// Who says so is part of the record.
+    #[error("who says so? --by NAME (1 to 128 characters; --why at most 1024)")]
+    Nobody,
+    /// A hold of no length, or for longer than peaks are remembered.
+    #[error("a hold lasts 1 to 400 days, not {0}")]
+    BadDays(u32),
+}
+
+impl Word {
+    /// Whether it can be carried out at all, before anything is looked up.
+    pub fn check(&self) -> Result<(), Refused> {
+        let named = (1..=128).contains(&self.by.trim().len()) && self.why.len() <= 1024;
+        if !named
+            || self
+                .by
+                .chars()
+                .chain(self.why.chars())
+                .any(char::is_control)
+        {
+            return Err(Refused::Nobody);
+        }
+        match self.action {
+            Action::Hold { days, .. } if !(1..=400).contains(&days) => Err(Refused::BadDays(days)),
+            _ => Ok(()),
+        }
+    }
+}

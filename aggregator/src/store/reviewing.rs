@@ -1,0 +1,204 @@
+//! Carries a person's word out on the store.
+
+use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
+use rusqlite::{OptionalExtension, params};
+
+use super::error::StoreError;
+use super::recommendations::Life;
+use super::unit::{FunctionId, Unit};
+use crate::review::{Action, Done, Refused, Word};
+
+/// Under this key of `state` stands who paused, and why.
+const PAUSED: &str = "paused";
+/// A rejected decrease is not proposed again for so long.
+pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+
+type Answer = Result<Result<Done, Refused>, StoreError>;
+
+/// A recommendation that waits for a person.
+struct Waiting {
+    id: String,
+    function: String,
+    from_mb: i64,
+    to_mb: i64,
+    record: Option<String>,
+}
+
+impl Unit<'_> {
+    /// Carries out a person's word, or says why not.
+    pub fn carry_out(&self, word: &Word, now: Timestamp) -> Answer {
+        if let Err(refused) = word.check() {
+            return Ok(Err(refused));
+        }
+        match &word.action {
+            Action::Approve { what } => self.on_open(what, |open| self.approve(open, word, now)),
+            Action::Reject { what } => self.on_open(what, |open| self.reject(open, word, now)),
+            Action::Hold { what, days } => {
+                self.on_function(what, |id, name| self.hold(id, name, *days, word, now))
+            }
+            Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
+            Action::Pause => self.pause(word, now),
+            Action::Resume => self.resume(),
+        }
+    }
+
+    /// Whether everything is paused.
+    pub(super) fn is_paused(&self) -> Result<bool, StoreError> {
+        Ok(self.state(PAUSED)?.is_some())
+    }
+
+    fn approve(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+        let Some(record) = &open.record else {
+            return Ok(Err(Refused::OnlyAName(open.function.clone())));
+        };
+        let damaged =
+            |why: String| StoreError::Damaged(format!("recommendation {}: {why}", open.id));
+        let record = decode(record.as_bytes()).map_err(|e| damaged(e.to_string()))?;
+        let Record::Recommendation(mut record) = record else {
+            return Err(damaged("it is of another kind".to_owned()));
+        };
+        record.mode = Mode::Approved;
+        record.by = Some(word.by.clone());
+        let record = encode(&Record::Recommendation(record));
+        let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
+        self.tx.execute(
+            "UPDATE recommendations SET status = 'approved', record = ?, reviewed_by = ?,
+                reviewed_why = ?, reviewed_ms = ? WHERE id = ?",
+            params![record, word.by, word.why, now.as_ms(), open.id],
+        )?;
+        done(format!(
+            "approved: {} from {} to {} MB ({}); it is sent when `serve` runs with --emit",
+            open.function, open.from_mb, open.to_mb, open.id
+        ))
+    }
+
+    fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+        self.end_recommendation(&open.id, Life::Rejected, &word.why, now)?;
+        self.tx.execute(
+            "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
+             WHERE id = ?",
+            params![word.by, word.why, now.as_ms(), open.id],
+        )?;
+        done(format!(
+            "rejected: {} from {} to {} MB ({})",
+            open.function, open.from_mb, open.to_mb, open.id
+        ))
+    }
+
+    fn hold(&self, id: FunctionId, name: &str, days: u32, word: &Word, now: Timestamp) -> Answer {
+        let until = now.plus_ms(i64::from(days) * DAY_MS);
+        self.tx.execute(
+            "INSERT OR REPLACE INTO holds (function_id, until_ms, by, why, since_ms)
+             VALUES (?, ?, ?, ?, ?)",
+            params![id, until.as_ms(), word.by, word.why, now.as_ms()],
+        )?;
+        done(format!(
+            "held: no decrease of {name} is sent before {until}; increases still are"
+        ))
+    }
+
+    fn release(&self, id: FunctionId, name: &str) -> Answer {
+        let released = self
+            .tx
+            .execute("DELETE FROM holds WHERE function_id = ?", [id])?;
+        done(if released > 0 {
+            format!("released: {name}")
+        } else {
+            format!("{name} was not held")
+        })
+    }
+
+    fn pause(&self, word: &Word, now: Timestamp) -> Answer {
+        self.set_state(PAUSED, &format!("by {} at {now}: {}", word.by, word.why))?;
+        done(
+            "paused: nothing is sent until `rightsizer resume`; what was sent before is the \
+              updater's, whose own pause is RIGHTSIZER_PAUSED"
+                .to_owned(),
+        )
+    }
+
+    fn resume(&self) -> Answer {
+        let was = self.state(PAUSED)?;
+        self.tx
+            .execute("DELETE FROM state WHERE key = ?", [PAUSED])?;
+        done(was.map_or("it was not paused".to_owned(), |was| {
+            format!("resumed; it was paused {was}")
+        }))
+    }
+
+    fn on_open(&self, what: &str, carry_out: impl FnOnce(&Waiting) -> Answer) -> Answer {
+        let by_id = self.waiting("r.id = ?1 AND r.status = 'open'", what)?;
+        if let Some(open) = by_id {
+            return carry_out(&open);
+        }
+        self.on_function(what, |_, name| {
+            match self.waiting("f.function = ?1 AND r.status = 'open'", name)? {
+                Some(open) => carry_out(&open),
+                None => Ok(Err(Refused::NothingOpen {
+                    what: name.to_owned(),
+                    status: self.last_status(name)?,
+                })),
+            }
+        })
+    }
+
+    fn waiting(&self, condition: &str, value: &str) -> Result<Option<Waiting>, StoreError> {
+        let query = format!(
+            "SELECT r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
+             JOIN functions f ON f.id = r.function_id
+             WHERE {condition} ORDER BY r.issued_ms DESC, r.id LIMIT 1"
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Waiting {
+                id: row.get(0)?,
+                function: row.get(1)?,
+                from_mb: row.get(2)?,
+                to_mb: row.get(3)?,
+                record: row.get(4)?,
+            })
+        };
+        Ok(self.tx.query_row(&query, [value], read).optional()?)
+    }
+
+    fn last_status(&self, function: &str) -> Result<String, StoreError> {
+        let query = "SELECT r.status FROM recommendations r
+             JOIN functions f ON f.id = r.function_id WHERE f.function = ?
+             ORDER BY r.issued_ms DESC, r.id LIMIT 1";
+        let status = self
+            .tx
+            .query_row(query, [function], |row| row.get(0))
+            .optional()?;
+        Ok(status.unwrap_or_else(|| "none".to_owned()))
+    }
+
+    fn on_function(
+        &self,
+        what: &str,
+        carry_out: impl FnOnce(FunctionId, &str) -> Answer,
+    ) -> Answer {
+        let query = format!(
+            "SELECT id, function FROM functions WHERE {}",
+            super::review::NAMED
+        );
+        let mut statement = self.tx.prepare(&query)?;
+        let found = statement.query_map([what], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found: Vec<(FunctionId, String)> = found.collect::<Result<_, _>>()?;
+        match found.as_slice() {
+            [] => Ok(Err(Refused::NotFound(what.to_owned()))),
+            [(id, name)] => carry_out(*id, name),
+            several => Ok(Err(Refused::Ambiguous {
+                what: what.to_owned(),
+                names: several.iter().map(|(_, name)| name.clone()).collect(),
+            })),
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the last expression of every way to be carried out"
+)]
+fn done(message: String) -> Answer {
+    Ok(Ok(Done { message }))
+}
