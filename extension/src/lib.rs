@@ -3,9 +3,12 @@
 //! It can only observe: registered for SHUTDOWN alone, it is never on an invocation's path, and
 //! nothing it suffers may fail one. The core knows no socket and no clock: [`telemetry`] reads
 //! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`seen`]),
-//! [`config`] and [`procfs`] read text. The shell is [`session`] (the life of the process) and
-//! [`observer`] (its main loop) with [`extensions_api`], [`listener`] and [`stream`].
+//! [`config`], [`credentials`], [`endpoint`] and [`procfs`] read text, [`put_records`] is a call as
+//! bytes. The shell is [`session`] (the life of the process) and [`observer`] (its main loop) with
+//! [`extensions_api`], [`listener`] and [`stream`], over [`http`], [`tls`] and [`wallet`].
 //!
+//! The crate `aws-sdk-kinesis` is not used: it takes more memory than all of this, see
+//! `docs/EXTENSION.md`.
 //! The crate `lambda-extension` is not used: it refuses a whole batch of telemetry for one event it
 //! does not know, and its process never ends by itself at SHUTDOWN.
 

@@ -117,14 +117,17 @@ impl Answer {
         let Self::Refused { status, code, .. } = self else {
             return false;
         };
-        let throttled = [
+        // The signatures' are of a request that a freeze held back for longer than they last.
+        let passing = [
             "ProvisionedThroughputExceededException",
             "LimitExceededException",
+            "InvalidSignatureException",
+            "RequestExpired",
         ];
         let code = code.as_deref().unwrap_or_default();
         status.is_server_error()
             || *status == StatusCode::TOO_MANY_REQUESTS
-            || throttled.contains(&code)
+            || passing.contains(&code)
             || code.starts_with("Throttling")
     }
 
@@ -270,6 +273,8 @@ mod tests {
         assert!(refused(503, "<html>").is_passing());
         let throttled = r#"{"__type":"ProvisionedThroughputExceededException"}"#;
         assert!(refused(400, throttled).is_passing());
+        let late = r#"{"__type":"InvalidSignatureException","message":"Signature expired"}"#;
+        assert!(refused(400, late).is_passing());
         let expired = r#"{"__type":"ExpiredTokenException","Message":"m"}"#;
         assert!(refused(400, expired).wants_other_keys());
         // A 200 that is no answer of a stream took nothing.
