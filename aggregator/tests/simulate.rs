@@ -145,6 +145,17 @@ fn p2_p3_a_monthly_job_does_not_run_out_twice() {
     }
 }
 
+/// 900 every 90 days is longer ago than the floor's 35, but the size that ran out is remembered for 400.
+#[test]
+fn p3_a_quarterly_job_does_not_run_out_twice() {
+    let days = (0..730).map(|day| Some(if day % 90 == 20 { 900.0 } else { 200.0 }));
+    let input = series(days);
+    for regime in ["daily", "once-per-window"] {
+        let product = figures("as-configured", regime, &[], &input);
+        assert_eq!(product["oom_days"], 1, "{regime}");
+    }
+}
+
 /// No size holds 20000: it counts as a demand of 10240, which the bumps reach.
 #[test]
 fn p4_what_no_size_can_hold_is_not_held_against_a_policy() {
