@@ -35,6 +35,19 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
     exit 1
 }
 
+need unshare 'mount namespaces, in which AWS'"'"'s own emulator gets its fixed folders' \
+    'Debian, Ubuntu: apt install util-linux. Fedora: dnf install util-linux.'
+faketime() { compgen -G '/usr/lib*/faketime/libfaketimeMT.so.1' || compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1'; }
+faketime >/dev/null || {
+    if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+        echo "tools: apt package faketime (long freezes are played with it)"
+        apt-get install --yes --quiet faketime >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet faketime; } >/dev/null
+    else
+        echo "tools: libfaketime is missing: long freezes are played with it. Debian, Ubuntu: apt install faketime. Fedora: dnf install libfaketime." >&2
+        exit 1
+    fi
+}
+
 # The copy of the lock file is written last: it stands for a finished installation.
 if ! cmp -s tests/tools/package-lock.json .tools/node/installed-lock.json; then
     echo "tools: npm packages into .tools/node"
@@ -52,5 +65,24 @@ if ! cmp -s tests/tools/requirements.txt .tools/python/installed-requirements.tx
         --requirement tests/tools/requirements.txt
     .tools/python/bin/pip check --disable-pip-version-check >&2
     cp tests/tools/requirements.txt .tools/python/installed-requirements.txt
+fi
+if ! cmp -s tests/tools/rie-requirements.txt .tools/rie/installed-requirements.txt; then
+    echo "tools: AWS's Lambda runtime interface emulator into .tools/rie"
+    rm -rf .tools/rie
+    mkdir -p .tools/rie
+    .tools/python/bin/pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --dest .tools/rie --requirement tests/tools/rie-requirements.txt
+    arch=$(uname -m)
+    .tools/python/bin/python - .tools/rie "${arch/aarch64/arm64}" <<'PYTHON'
+import pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+wheel = next(folder.glob("*.whl"))
+emulator = folder / "aws-lambda-rie"
+with zipfile.ZipFile(wheel) as files:
+    emulator.write_bytes(files.read(f"samcli/local/rapid/aws-lambda-rie-{sys.argv[2]}"))
+emulator.chmod(0o755)
+wheel.unlink()
+PYTHON
+    cp tests/tools/rie-requirements.txt .tools/rie/installed-requirements.txt
 fi
 echo "tools: ready in .tools"

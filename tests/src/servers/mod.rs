@@ -7,12 +7,14 @@
 mod kinesis;
 mod moto;
 mod process;
+mod rie;
 mod runtime_api;
 mod updater_lambda;
 
 pub use kinesis::{KinesisLocal, StreamRecord};
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;
+pub use rie::{Rie, unshare};
 pub use updater_lambda::{Delivered, UpdaterLambda};
 
 /// The account that the servers keep everything in.

@@ -7,6 +7,7 @@
 //! managed instances do, so no invocation waits for this process.
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "counts of a scenario are small and positive"
 )]
@@ -17,6 +18,7 @@ mod hostile;
 mod load;
 mod neighbours;
 mod restore;
+mod rie;
 mod short;
 mod stage;
 mod stream;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +10,7 @@ use rightsizer_records::{EnvId, Reports, Timestamp};
 use rightsizer_tests::emulator::{
     Environment, Exit, Faults, FunctionSpec, Invocation, Options, Sink,
 };
+use rightsizer_tests::servers::unshare;
 
 /// What a busy machine may take for something that takes milliseconds.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -172,17 +172,8 @@ pub(crate) fn with_hosts(hosts: &Path) -> Result<Vec<String>> {
 
 /// A command that runs `prepare` in a mount namespace of its own and then becomes its arguments.
 pub(crate) fn namespace(prepare: &str) -> Result<Vec<String>> {
-    let works = |how: &&str| {
-        let tried = Command::new("unshare").args([how, "true"]).output();
-        tried.is_ok_and(|output| output.status.success())
-    };
-    let how = ["-m", "-Urm"].into_iter().find(works).context(
-        "neither `unshare -m true` nor `unshare -Urm true` works here: mount namespaces are needed. \
-         Run as root, or allow them to users: sysctl -w kernel.unprivileged_userns_clone=1 (Ubuntu \
-         too: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)",
-    )?;
     let script = format!("set -e; {prepare}; exec \"$@\"");
-    Ok(["unshare", how, "sh", "-c", &script, "sh"]
+    Ok(["unshare", unshare()?, "sh", "-c", &script, "sh"]
         .map(str::to_owned)
         .into())
 }
