@@ -62,6 +62,22 @@ impl Settings {
             "policy.floor_days must be 1 to 400, not {}",
             p.floor_days
         );
+        let price = &settings.price;
+        for (name, dollars) in [
+            ("x86_gb_second", price.x86_gb_second),
+            ("arm64_gb_second", price.arm64_gb_second),
+            ("million_requests", price.million_requests),
+        ] {
+            anyhow::ensure!(
+                (0.0..=1000.0).contains(&dollars),
+                "price.{name} must be 0 to 1000 dollars, not {dollars}"
+            );
+        }
+        anyhow::ensure!(
+            p.buffer_mb <= Megabytes(10_240),
+            "policy.buffer_mb must be at most 10240, not {}",
+            p.buffer_mb.0
+        );
         Ok(settings)
     }
 }
@@ -82,6 +98,9 @@ mod tests {
             "[policy]\nmin_mb = 64",
             "[policy]\nfloor_headroom = 0.5",
             "[policy]\nfloor_days = 0",
+            "[policy]\nbuffer_mb = 4000000000",
+            "[price]\nx86_gb_second = -5.0",
+            "[price]\nmillion_requests = nan",
             "[policy]\nrecurring_headroom = 0.9",
             "[policy]\nname = \"guess\"",
         ] {

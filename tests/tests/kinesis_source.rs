@@ -41,10 +41,14 @@ impl Scene {
     }
 
     async fn serve(&self) -> Aggregator {
+        self.serve_by("event").await
+    }
+
+    async fn serve_by(&self, clock: &str) -> Aggregator {
         let source = format!("kinesis:{STREAM}");
         let environment = aws_environment("KINESIS", self.kinesis.endpoint());
         let log = self.folder.path().join("serve.log");
-        let arguments = ["--clock", "event", "--source", &source];
+        let arguments = ["--clock", clock, "--source", &source];
         Aggregator::start(&self.store(), &arguments, &environment, Some(&log))
             .await
             .unwrap()
@@ -227,6 +231,33 @@ async fn a_restart_goes_on_where_the_last_commit_was() {
     scene.put(10).await;
     let row = scene.all_arrived().await;
     assert_eq!((row.seen, row.duplicates), (100, 0));
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// Live, days close once every shard was read to its newest record, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn w3_days_close_when_the_backlog_is_read() {
+    let mut scene = Scene::set(3).await;
+    scene.put(30).await;
+    let serve = scene.serve_by("wall").await;
+    scene.all_arrived().await;
+    let url = format!("{}/metrics", serve.endpoint());
+    let until = Instant::now() + Duration::from_mins(1);
+    loop {
+        let metrics = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let closed = metrics
+            .lines()
+            .find_map(|l| l.strip_prefix("rightsizer_last_closed_day "));
+        if closed.is_some_and(|day| day.parse::<i32>().unwrap() > 20_000) {
+            break;
+        }
+        assert!(
+            Instant::now() < until,
+            "{metrics}\n{}",
+            log(scene.folder.path())
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!(serve.stop().await.unwrap().success());
 }
 

@@ -128,6 +128,12 @@ async fn functions_outside_the_accepted_places_are_quarantined() {
             .unwrap()
             .is_empty()
     );
+    let metrics = format!("{}/metrics", serve.endpoint());
+    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("rightsizer_quarantined_total 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -157,4 +163,60 @@ async fn a_store_in_use_is_refused_with_its_holder_and_stays_readable() {
     let list = rightsizer(&["list", "--store", path]).await.unwrap();
     assert!(list.status.success());
     assert!(serve.stop().await.unwrap().success());
+}
+
+/// A client that sends half a request and then nothing does not keep the server from stopping.
+#[tokio::test]
+async fn a_stalled_client_does_not_hold_up_a_stop() {
+    use tokio::io::AsyncWriteExt;
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &[]).await;
+    let address = serve.endpoint().strip_prefix("http://").unwrap();
+    let mut stalled = tokio::net::TcpStream::connect(address).await.unwrap();
+    let half = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf";
+    stalled.write_all(half).await.unwrap();
+    put(&client(serve.endpoint()), vec![record(0, 90)])
+        .await
+        .unwrap();
+    assert!(serve.stop().await.unwrap().success());
+    assert_eq!(line(&store(&folder)).seen, 1);
+}
+
+/// `rightsizer approve` finds the server that has the store by itself.
+#[tokio::test]
+async fn a_word_reaches_the_server_that_has_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &[]).await;
+    put(&client(serve.endpoint()), vec![record(0, 90)])
+        .await
+        .unwrap();
+    let path = store(&folder);
+    let path = path.to_str().unwrap();
+    let by = [
+        "--by",
+        "on-call",
+        "--why",
+        "known batch job",
+        "--store",
+        path,
+    ];
+    let said = rightsizer(&[&["approve", "fn"], &by[..]].concat())
+        .await
+        .unwrap();
+    let out = String::from_utf8(said.stdout).unwrap();
+    assert!(out.starts_with("approved: arn:aws:lambda:"), "{out}");
+    assert_eq!(line(&store(&folder)).status, "approved");
+    let again = rightsizer(&[&["approve", "fn"], &by[..]].concat())
+        .await
+        .unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    let error = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        error.contains("has no open recommendation (its last one is approved)"),
+        "{error}"
+    );
+    assert!(serve.stop().await.unwrap().success());
+    // Without a server the store is opened here.
+    let said = rightsizer(&[&["pause"], &by[..]].concat()).await.unwrap();
+    assert!(said.status.success(), "{said:?}");
 }

@@ -122,7 +122,10 @@ fn import_file(
         (Box::new(file), Some(length), changed)
     };
     let hints = Hints {
-        function: args.function.clone(),
+        function: args
+            .function
+            .clone()
+            .map(|function| at_home(function, args)),
         date: args.date,
         fallback_date: changed.day(),
         file_name: path
@@ -139,6 +142,14 @@ fn import_file(
     bar.finish_and_clear();
     report.absorb(file_report);
     Ok(())
+}
+
+/// A function that is given by name is one of the account and region that are given with it.
+fn at_home(function: FunctionKey, args: &ImportArgs) -> FunctionKey {
+    let (FunctionKey::Local(name), Some(home)) = (&function, args.home.home()) else {
+        return function;
+    };
+    home.arn(name).map_or(function, FunctionKey::Arn)
 }
 
 fn open(path: &Path) -> std::io::Result<(File, u64, Timestamp)> {
@@ -193,6 +204,7 @@ fn take_all(
         })?;
     summary.accepted -= refused_late;
     summary.refused += refused_late;
+    let accepted = summary.accepted;
     report.finish(name, summary);
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(FileError::Unreadable)?;
     let digest = hashing.hash.finalize();
@@ -200,11 +212,21 @@ fn take_all(
         .iter()
         .take(16)
         .fold(0, |hash: u128, byte| hash << 8 | u128::from(*byte));
-    let source = format!("import:{hash:032x}");
+    let whose = hints
+        .function
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let day = hints.date.map(|day| day.to_string()).unwrap_or_default();
+    let source = format!("import:{hash:032x}:{whose}:{day}");
     if let Some(known) = session.known_file(&source)? {
         return Err(FileError::Known(known));
     }
-    Ok(session.remember_file(&source, name)?)
+    // What gave nothing may be tried again with other hints.
+    if accepted > 0 {
+        session.remember_file(&source, name)?;
+    }
+    Ok(())
 }
 
 fn progress(name: &str, length: Option<u64>) -> ProgressBar {

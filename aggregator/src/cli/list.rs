@@ -41,6 +41,11 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         writeln!(out)?;
     } else if args.format.csv {
         write_csv(&rows, &mut out)?;
+    } else if rows.is_empty() {
+        writeln!(
+            out,
+            "no functions yet: `rightsizer serve` takes reports in, `rightsizer import FILE` exports"
+        )?;
     } else {
         let style = if args.format.markdown {
             presets::ASCII_MARKDOWN

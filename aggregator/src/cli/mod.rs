@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rightsizer_records::FunctionArn;
 
 use crate::source::Home;
 
@@ -73,11 +74,28 @@ struct ConfigArg {
 #[derive(Debug, Args)]
 struct HomeArg {
     /// Account of functions that are known by name only; with --region it makes ARNs of them
-    #[arg(long, requires = "region")]
+    #[arg(long, requires = "region", value_parser = parse_account)]
     account: Option<String>,
     /// Region of functions that are known by name only
-    #[arg(long, requires = "account")]
+    #[arg(long, requires = "account", value_parser = parse_region)]
     region: Option<String>,
+}
+
+fn parse_account(text: &str) -> Result<String, String> {
+    let named =
+        FunctionArn::new("aws", "eu-west-1", text, "f").map_err(|_| "an account has 12 digits");
+    named
+        .map(|arn| arn.account().to_owned())
+        .map_err(str::to_owned)
+}
+
+fn parse_region(text: &str) -> Result<String, String> {
+    let dashes = text.matches('-').count() >= 2;
+    let named = FunctionArn::new("aws", text, "123456789012", "f")
+        .ok()
+        .filter(|_| dashes);
+    let named = named.map(|arn| arn.region().to_owned());
+    named.ok_or_else(|| "not a region, as eu-west-1".to_owned())
 }
 
 impl HomeArg {

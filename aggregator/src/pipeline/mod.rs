@@ -41,6 +41,8 @@ pub struct Pipeline {
     settings: Settings,
     accept: Accept,
     home: Option<Home>,
+    /// Whether days may close: not while a backlog that may belong to them is unread.
+    days_close: bool,
 }
 
 impl Pipeline {
@@ -70,6 +72,7 @@ impl Pipeline {
             settings,
             accept,
             home: None,
+            days_close: true,
         })
     }
 
@@ -79,6 +82,21 @@ impl Pipeline {
         Self { home, ..self }
     }
 
+    /// Holds days open until [`Pipeline::let_days_close`]: after a pause the clock is ahead of what
+    /// has been read, and a day closed without its backlog would be decided too low.
+    #[must_use]
+    pub fn holding_days(self, hold: bool) -> Self {
+        Self {
+            days_close: !hold,
+            ..self
+        }
+    }
+
+    /// The backlog is read.
+    pub const fn let_days_close(&mut self) {
+        self.days_close = true;
+    }
+
     /// Merges deliveries, closes the days whose time has come, decides what that calls for, and
     /// commits it all with the deliveries' checkpoints.
     pub fn ingest(
@@ -86,11 +104,16 @@ impl Pipeline {
         deliveries: &[Delivery],
         now: Timestamp,
     ) -> Result<Digest, StoreError> {
+        let days_close = self.days_close;
         self.work(now, |session| {
             for delivery in deliveries {
                 session.deliver(delivery)?;
             }
-            session.close_days()
+            if days_close {
+                session.close_days()
+            } else {
+                session.decide_touched()
+            }
         })
     }
 

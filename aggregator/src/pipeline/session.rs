@@ -270,6 +270,11 @@ impl<'p> Session<'p> {
         self.decide_after(closed)
     }
 
+    /// Decides what this unit touched; no day closes.
+    pub fn decide_touched(&mut self) -> Result<(), StoreError> {
+        self.decide_after(None)
+    }
+
     /// At the end of the input every function active in the window or after it is decided, whether
     /// or not a day closes: a file may hold one day alone.
     pub fn end_of_input(&mut self) -> Result<(), StoreError> {

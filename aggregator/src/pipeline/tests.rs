@@ -423,6 +423,29 @@ fn w4_live_the_fourteen_days_count_from_the_first_arrival() {
     assert_eq!(case.line("lonely").confidence.unwrap(), "high");
 }
 
+/// Four days nobody read: the clock is ahead of the evidence until the backlog is in.
+#[test]
+fn w3_no_day_closes_while_a_backlog_is_unread() {
+    let mut case = Case::new();
+    case.mode = ClockMode::Wall;
+    case.now = at("2026-05-01T12:00:00Z");
+    case.restart();
+    case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
+    case.now = at("2026-05-05T12:00:00Z");
+    case.restart();
+    case.pipeline = case
+        .pipeline
+        .take()
+        .map(|pipeline| pipeline.holding_days(true));
+    let now = case.now;
+    assert_eq!(case.pipeline().tick(now).unwrap().closed, None);
+    case.report(reports("f", 2, "2026-05-02T10:00:00Z", 1024, 900, 10));
+    case.pipeline().let_days_close();
+    let closed = case.pipeline().tick(now).unwrap().closed;
+    assert_eq!(closed.unwrap().to_string(), "2026-05-04");
+    assert_eq!(case.line("f").policy_mb, Some(990)); // ceil(1.10 × 900)
+}
+
 /// P2's floor for a peak of 870 is 957, and 870 is 90.9 % of it: the same peak coming again tells
 /// nothing new. 880 does: ceil(1.10 × 880) = 968.
 #[test]

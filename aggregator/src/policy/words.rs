@@ -17,7 +17,7 @@ fn brief(reason: &Reason) -> String {
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
-        "little-evidence" => format!("{} days, {} calls", f("days"), f("invocations")),
+        "little-evidence" => format!("days {} of 7, calls {} of 50", f("days"), f("invocations")),
         "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
         other => other.to_owned(),
     }
@@ -163,7 +163,7 @@ mod tests {
                 {"code":"floor","peak_mb":900,"headroom":1.1,"day":"2026-01-07","mb":990},
                 {"code":"little-evidence","days":3,"invocations":12}]"#,
         );
-        assert_eq!(why(&all), "peak 900 × 1.1; 3 days, 12 calls");
+        assert_eq!(why(&all), "peak 900 × 1.1; days 3 of 7, calls 12 of 50");
         assert_eq!(
             sentence(&all[1]),
             "P2 floor: the average would be unsafe; the peak of 2026-01-07 was 900 MB, × 1.1 = 990 MB"

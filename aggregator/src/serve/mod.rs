@@ -4,6 +4,7 @@ mod aws;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -52,6 +53,9 @@ pub struct ServeOptions {
     pub settings: Settings,
 }
 
+/// How long requests under way may take to end once it is time to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// Serves on `listener` until `shutdown` completes, then commits what is under way and closes the
 /// store. An error of the store ends it too: nothing is acknowledged that is not stored.
 pub async fn run(
@@ -63,7 +67,8 @@ pub async fn run(
     let holder = format!("rightsizer serve on {address}");
     let store = Store::open(&options.store, &holder)?;
     let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?
-        .at_home(options.home);
+        .at_home(options.home)
+        .holding_days(options.source != RecordSource::Embedded);
     let (writer, thread) = writer::spawn(pipeline, options.clock)?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -89,10 +94,13 @@ pub async fn run(
         ended = tasks.join_next() => ended.and_then(|task| task.map_err(Into::into).flatten().err()),
     };
     stop.now();
-    while let Some(task) = tasks.join_next().await {
-        if let Err(error) = task.map_err(anyhow::Error::from).flatten() {
-            warn!("while stopping: {error:#}");
-        }
+    if tokio::time::timeout(DRAIN, drain(&mut tasks))
+        .await
+        .is_err()
+    {
+        warn!("some connections did not end within {DRAIN:?}; they are closed unanswered");
+        tasks.abort_all();
+        drain(&mut tasks).await;
     }
     let finished = writer.finish().await;
     drop(writer);
@@ -107,4 +115,14 @@ pub async fn run(
     finished?;
     info!("stopped; everything acknowledged is stored");
     Ok(())
+}
+
+/// Waits until every task has ended. What was aborted is no news.
+async fn drain(tasks: &mut JoinSet<anyhow::Result<()>>) {
+    while let Some(ended) = tasks.join_next().await {
+        match ended.map_err(|e| (e.is_cancelled(), anyhow::Error::from(e))) {
+            Ok(Err(error)) | Err((false, error)) => warn!("while stopping: {error:#}"),
+            Ok(Ok(())) | Err((true, _)) => {}
+        }
+    }
 }

@@ -30,6 +30,13 @@ pub struct Home {
     pub region: String,
 }
 
+impl Home {
+    /// The ARN of a function of this name here; `None` where that makes none.
+    pub fn arn(&self, name: &str) -> Option<FunctionArn> {
+        FunctionArn::new(partition(&self.region), &self.region, &self.account, name).ok()
+    }
+}
+
 /// Whose evidence a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {

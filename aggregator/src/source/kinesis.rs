@@ -3,6 +3,7 @@
 //! ahead of its data and memory is bounded by one read a shard.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -65,6 +66,35 @@ pub struct StreamReader {
     stream: StreamName,
     channel: Channel,
     source: String,
+    backlog: Arc<Mutex<Backlog>>,
+}
+
+/// Which shards have not been read to their newest record yet.
+#[derive(Debug, Default)]
+struct Backlog {
+    listed: bool,
+    behind: HashSet<String>,
+    caught_up: HashSet<String>,
+    told: bool,
+}
+
+impl Backlog {
+    /// These shards are not read to their end.
+    fn list(&mut self, open: impl Iterator<Item = String>) {
+        self.listed = true;
+        let caught_up = &self.caught_up;
+        self.behind
+            .extend(open.filter(|shard| !caught_up.contains(shard)));
+    }
+
+    /// This shard is read to its newest record. Answers whether that was the last one, once.
+    fn reached(&mut self, shard: &str) -> bool {
+        self.caught_up.insert(shard.to_owned());
+        self.behind.remove(shard);
+        let now = self.listed && self.behind.is_empty() && !self.told;
+        self.told |= now;
+        now
+    }
 }
 
 impl StreamReader {
@@ -76,6 +106,7 @@ impl StreamReader {
             stream: StreamName::parse(stream),
             channel,
             source,
+            backlog: Arc::default(),
         }
     }
 
@@ -126,6 +157,8 @@ impl StreamReader {
             inbox.checkpoints(&self.source).await?.into_iter().collect();
         let position = |id: &str| checkpoints.get(&format!("{}{id}", self.source));
         let ended = |id: &str| position(id).is_some_and(|p| p == SHARD_END);
+        let open = shards.iter().map(|s| s.shard_id().to_owned());
+        self.backlog().list(open.filter(|id| !ended(id)));
         let listed: HashSet<&str> = shards.iter().map(Shard::shard_id).collect();
         let parents_read = |shard: &Shard| {
             [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
@@ -140,6 +173,11 @@ impl StreamReader {
         Ok(due
             .map(|s| (s.shard_id().to_owned(), position(s.shard_id()).cloned()))
             .collect())
+    }
+
+    fn backlog(&self) -> MutexGuard<'_, Backlog> {
+        // Nothing that holds it can panic half-way.
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn list_shards(&self) -> anyhow::Result<Vec<Shard>> {
@@ -193,6 +231,12 @@ impl StreamReader {
                     if let Some(reached) = end.clone().or(last) {
                         self.deliver(&shard, read, &reached, &inbox).await?;
                         position = Some(reached);
+                    }
+                    if (behind == 0 || end.is_some())
+                        && self.backlog().reached(&shard)
+                        && self.channel == Channel::Reports
+                    {
+                        inbox.caught_up().await?;
                     }
                     if end.is_some() {
                         info!(stream = %self.source, %shard, "read to its end");

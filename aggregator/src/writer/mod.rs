@@ -31,6 +31,7 @@ enum Command {
     MarkSent(Vec<String>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
     Review(Box<Word>, Reply<Result<Done, Refused>>),
+    CaughtUp(Reply<()>),
     Finish(Reply<()>),
 }
 
@@ -105,6 +106,10 @@ impl Inbox for WriterHandle {
         self.metrics.behind(source, ms);
     }
 
+    async fn caught_up(&self) -> anyhow::Result<()> {
+        Ok(self.ask(Command::CaughtUp).await?)
+    }
+
     async fn checkpoints(&self, prefix: &str) -> anyhow::Result<Vec<(String, String)>> {
         let prefix = prefix.to_owned();
         Ok(self
@@ -134,6 +139,7 @@ pub(crate) fn spawn(
                 inbox,
                 decided,
                 metrics,
+                finished: false,
             };
             writer.run();
         })
@@ -162,15 +168,20 @@ struct Writer {
     inbox: mpsc::Receiver<Command>,
     decided: Arc<Notify>,
     metrics: Arc<Metrics>,
+    finished: bool,
 }
 
 impl Writer {
-    /// Ends when every handle is gone, or at the first error of the store: what was not
-    /// acknowledged will be sent again, and a person has to look at the disk.
+    /// Ends when it is told to finish — a stalled connection may hold a handle for ever — or at the
+    /// first error of the store: what was not acknowledged will be sent again, and a person has to
+    /// look at the disk.
     fn run(mut self) {
         while let Some(command) = self.inbox.blocking_recv() {
             if let Err(store_error) = self.handle(command) {
                 error!("the store failed, so this process stops: {store_error}");
+                return;
+            }
+            if self.finished {
                 return;
             }
         }
@@ -191,6 +202,10 @@ impl Writer {
                     self.decided.notify_one();
                 }
                 answer(reply, answered)
+            }
+            Command::CaughtUp(reply) => {
+                self.pipeline.let_days_close();
+                answer(reply, Ok(()))
             }
             Command::Finish(reply) => answer(reply, self.finish()),
         }
@@ -225,6 +240,7 @@ impl Writer {
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.finished = true;
         if self.clock == ClockMode::Event {
             let digest = self.pipeline.finish(now())?;
             self.announce(&digest);
