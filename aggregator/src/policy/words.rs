@@ -17,7 +17,7 @@ fn brief(reason: &Reason) -> String {
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
-        "little-evidence" => format!("days {} of 7, calls {} of 50", f("days"), f("invocations")),
+        "little-evidence" => shortage(reason),
         "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
         other => other.to_owned(),
     }
@@ -138,6 +138,20 @@ fn percent_above(reason: &Reason) -> String {
         || "?".to_owned(),
         |share| format!("{:.0}", (1.0 - share) * 100.0),
     )
+}
+
+/// What is missing of the 7 days and 50 invocations that W6 wants.
+fn shortage(reason: &Reason) -> String {
+    let n = |name: &str| {
+        reason
+            .figures
+            .get(name)
+            .and_then(Value::as_u64)
+            .unwrap_or(0)
+    };
+    let days = (n("days") < 7).then(|| format!("days {} of 7", n("days")));
+    let calls = (n("invocations") < 50).then(|| format!("calls {} of 50", n("invocations")));
+    days.into_iter().chain(calls).collect::<Vec<_>>().join(", ")
 }
 
 fn figure(reason: &Reason, name: &str) -> String {

@@ -267,3 +267,51 @@ impl<'a> Run<'a> {
         seen.censored = self.ran_out.iter().copied().max_by_key(|(_, size)| *size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::contender::contenders;
+    use super::*;
+    use crate::policy::PolicySettings;
+
+    fn series(peaks: &[Option<f64>]) -> Vec<DemandDay> {
+        let first = Day::parse("2026-01-01").unwrap();
+        (0..)
+            .zip(peaks)
+            .filter_map(|(n, peak)| {
+                Some(DemandDay {
+                    day: first.plus(n),
+                    peak_mb: (*peak)?,
+                })
+            })
+            .collect()
+    }
+
+    proptest! {
+        /// Whatever the demand, gaps included: every day ends with a size that holds it, an OOM-day has
+        /// an event, and a day's own demand has no say in the size it begins with (both last demands
+        /// are below the smallest size, so neither bumps).
+        #[test]
+        fn every_day_ends_with_enough_and_begins_without_foresight(
+            peaks in proptest::collection::vec(proptest::option::of(0.0_f64..12_000.0), 15..60),
+            last in 0.0_f64..128.0, other in 0.0_f64..128.0,
+        ) {
+            for policy in contenders(&PolicySettings::default()) {
+                for regime in [Regime::Daily, Regime::OncePerWindow] {
+                    let run = |last| {
+                        let mut peaks = peaks.clone();
+                        peaks.push(Some(last));
+                        replay(&series(&peaks), &policy, regime, Rules::default())
+                    };
+                    let outcome = run(last);
+                    prop_assert!(outcome.allocated_mb >= outcome.used_mb);
+                    prop_assert!(outcome.oom_events >= outcome.oom_days);
+                    prop_assert!(outcome.days >= outcome.oom_days);
+                    prop_assert_eq!(outcome.allocated_mb, run(other).allocated_mb);
+                }
+            }
+        }
+    }
+}

@@ -75,10 +75,7 @@ impl Reader {
             return Err(StoreError::Missing(path.into()));
         }
         check_header(path)?;
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let connection = open_to_read(path)?;
         check_identity(&connection, path)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
@@ -90,6 +87,33 @@ impl Reader {
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(Self { connection })
     }
+}
+
+/// A reader of a WAL database writes beside it. Where that is not allowed and nobody left a WAL, the
+/// file is all there is, and is read as it stands.
+fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let probe = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let refused = probe.is_err_and(|e| {
+        let code = e.sqlite_error_code();
+        matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+    });
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if !refused || Path::new(&wal).exists() {
+        return Ok(connection);
+    }
+    let escaped = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let uri = format!("file:{escaped}?immutable=1");
+    Ok(Connection::open_with_flags(
+        uri,
+        flags | OpenFlags::SQLITE_OPEN_URI,
+    )?)
 }
 
 /// Looks at the first bytes before SQLite does: opening a stranger's file must not touch it.
@@ -194,6 +218,19 @@ mod tests {
             Store::open(&file(&dir), "test"),
             Err(StoreError::NotOurs { .. })
         ));
+    }
+
+    #[test]
+    fn another_name_of_the_same_file_is_the_same_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Store::open(&file(&dir), "the first").unwrap();
+        let link = dir.path().join("link.db");
+        std::os::unix::fs::symlink(file(&dir), &link).unwrap();
+        assert!(matches!(
+            Store::open(&link, "the second"),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(first);
     }
 
     #[test]
