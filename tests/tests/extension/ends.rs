@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::Result;
-use rightsizer_records::{Millis, Status};
+use rightsizer_records::{Millis, ReportRow, Status};
 use rightsizer_tests::emulator::{
     End, Faults, Invocation, LastTelemetry, Options, Reason, ReportAtReset, Sink,
 };
+use serde_json::json;
 
 use crate::stage::{at, ended_well, ok, peaks, start, start_with, sum_up};
 
@@ -255,5 +256,79 @@ async fn a_report_that_comes_in_the_next_life_counts_again_and_its_peak_is_not_l
         sum_up(&name, 3, sink.reports(), &[&reset, &exit])?;
         assert_eq!(peaks(&sink.reports()), [1020, 600]);
     }
+    Ok(())
+}
+
+/// A report's memory size, what was used of it, its status and error type; and the row's status.
+type Sign = (u32, u32, &'static str, Option<&'static str>, Status);
+const SIGNS: [Sign; 6] = [
+    (
+        1024,
+        1024,
+        "error",
+        Some("Runtime.OutOfMemory"),
+        Status::OutOfMemory,
+    ),
+    (
+        1024,
+        1023,
+        "failure",
+        Some("Runtime.ExitError"),
+        Status::OutOfMemory,
+    ),
+    (
+        1024,
+        300,
+        "failure",
+        Some("Runtime.ExitError"),
+        Status::Error,
+    ),
+    (256, 253, "timeout", None, Status::Timeout),
+    (128, 129, "success", None, Status::Ok),
+    (128, 128, "success", None, Status::Ok),
+];
+
+/// The signs of an out-of-memory, each with both numbers, so that the reader of the record can judge
+/// what status alone does not say: a timeout or a success at the limit. Every report comes twice.
+#[tokio::test]
+async fn every_sign_of_an_out_of_memory_is_in_the_record_once() -> Result<()> {
+    let sink = Sink::start().await?;
+    let faults = Faults {
+        deliver_twice: true,
+        ..Faults::default()
+    };
+    let mut environment = start(&sink, faults).await?;
+    for (n, (size, used, status, error, _)) in SIGNS.iter().enumerate() {
+        let mut record = json!({
+            "requestId": format!("o{n}"), "status": status,
+            "metrics": {"durationMs": 9, "memorySizeMB": size, "maxMemoryUsedMB": used},
+        });
+        if let Some(error) = error {
+            record["errorType"] = json!(error);
+        }
+        environment.emit(json!({
+            "time": at(n as i64).to_string(), "type": "platform.report", "record": record,
+        }));
+    }
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    sum_up(
+        "signs of an out-of-memory",
+        SIGNS.len() as u64,
+        sink.reports(),
+        &[&exit],
+    )?;
+    let records = sink.reports();
+    let rows = records.iter().flat_map(|record| {
+        let sized = |row: &ReportRow| {
+            (
+                record.memory_mb.0,
+                row.max_used_mb.map(|mb| mb.0),
+                row.status,
+            )
+        };
+        record.reports.iter().map(sized)
+    });
+    let wanted = SIGNS.map(|(size, used, _, _, status)| (size, Some(used), status));
+    assert!(rows.eq(wanted), "{records:?}");
     Ok(())
 }
