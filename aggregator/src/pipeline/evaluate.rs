@@ -3,7 +3,7 @@
 use rightsizer_records::{Megabytes, Mode, MonthlyUsd, Recommendation, Timestamp, Usd};
 
 use super::session::Session;
-use crate::policy::{AVERAGE_PLUS_BUFFER, Decision, decide, recommendation_id};
+use crate::policy::{Decision, decide, recommendation_id};
 use crate::store::{Assessment, FunctionId, Life, NewRecommendation, StoreError};
 
 /// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
@@ -102,7 +102,7 @@ impl Session<'_> {
             return Ok(());
         }
         let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
-        let record = record(&name, seen, decision, to, usd, (self.now, expires_at));
+        let record = self.record(&name, seen, decision, to, usd, expires_at);
         self.unit.recommend(
             id,
             &NewRecommendation {
@@ -118,36 +118,40 @@ impl Session<'_> {
             },
         )
     }
-}
 
-/// The record for the decisions stream; `None` where no ARN is known to send it about.
-fn record(
-    id: &str,
-    seen: &Assessment,
-    decision: &Decision,
-    to: Megabytes,
-    (before, after): (Usd, Usd),
-    (issued_at, expires_at): (Timestamp, Timestamp),
-) -> Option<Recommendation> {
-    Some(Recommendation {
-        id: id.to_owned(),
-        function: seen.function.arn()?.clone(),
-        version: seen.version.clone(),
-        from_mb: seen.evidence.current_mb,
-        to_mb: to,
-        target_mb: decision.target_mb,
-        policy: AVERAGE_PLUS_BUFFER.to_owned(),
-        reasons: decision.reasons.clone(),
-        window: seen.evidence.window,
-        p99_ms: seen.p99,
-        confidence: decision.confidence,
-        monthly_usd: MonthlyUsd { before, after },
-        mode: Mode::Auto,
-        by: None,
-        urgent: decision.urgent,
-        issued_at,
-        expires_at,
-        rollback_of: None,
-        code_sha256: None,
-    })
+    /// The record for the decisions stream; `None` where no ARN is known to send it about.
+    fn record(
+        &self,
+        id: &str,
+        seen: &Assessment,
+        decision: &Decision,
+        to: Megabytes,
+        usd: (Usd, Usd),
+        expires_at: Timestamp,
+    ) -> Option<Recommendation> {
+        Some(Recommendation {
+            id: id.to_owned(),
+            function: seen.function.arn()?.clone(),
+            version: seen.version.clone(),
+            from_mb: seen.evidence.current_mb,
+            to_mb: to,
+            target_mb: decision.target_mb,
+            policy: self.settings.policy.name.name().to_owned(),
+            reasons: decision.reasons.clone(),
+            window: seen.evidence.window,
+            p99_ms: seen.p99,
+            confidence: decision.confidence,
+            monthly_usd: MonthlyUsd {
+                before: usd.0,
+                after: usd.1,
+            },
+            mode: Mode::Auto,
+            by: None,
+            urgent: decision.urgent,
+            issued_at: self.now,
+            expires_at,
+            rollback_of: None,
+            code_sha256: None,
+        })
+    }
 }
