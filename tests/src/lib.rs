@@ -5,6 +5,7 @@
 pub mod aggregator;
 pub mod emulator;
 pub mod fleet;
+mod identity;
 pub mod sample;
 pub mod servers;
 pub mod weigh;

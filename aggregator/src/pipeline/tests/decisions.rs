@@ -1,0 +1,161 @@
+//! What is decided, sent, withdrawn and answered.
+
+use super::*;
+
+/// 14 days at 200 MB in 1024: mean 200 + 100 = 300.
+#[test]
+fn a_steady_function_is_sent_after_a_full_window_and_not_before() {
+    let mut case = Case::new();
+    for n in 1..=14 {
+        let when = format!("2026-05-{n:02}T10:00:00Z");
+        case.report(reports("steady", n, &when, 1024, 200, 10));
+        assert!(
+            case.outbox().is_empty(),
+            "day {n}: a decrease waits for the full window (W4)"
+        );
+    }
+    assert_eq!(
+        case.line("steady").to_mb,
+        Some(300),
+        "but it can be reviewed before"
+    );
+    case.report(reports("steady", 99, "2026-05-15T10:00:01Z", 1024, 200, 1));
+    let ids = case.send_all();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(case.line("steady").status, "sent");
+    case.answer(&ids[0], "steady", OutcomeStatus::Applied, 1024, 300);
+    let line = case.line("steady");
+    assert_eq!(
+        (line.status.as_str(), line.current_mb, line.to_mb),
+        ("applied", 300, None)
+    );
+    case.answer(&ids[0], "steady", OutcomeStatus::Skipped, 1024, 300);
+    assert_eq!(
+        case.line("steady").status,
+        "applied",
+        "what was applied stays applied"
+    );
+}
+
+#[test]
+fn w9_out_of_memory_is_decided_with_its_record_and_sent_without_waiting() {
+    let mut case = Case::new();
+    let mut record = reports("tight", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
+    record.reports[0].status = Status::OutOfMemory;
+    case.report(record);
+    // max(1.2 × 256 = 307.2 → 308, 256 + 100 = 356) = 356, and the mean 256 + 100 = 356.
+    let line = case.line("tight");
+    assert_eq!((line.to_mb, line.urgent), (Some(356), true));
+    assert_eq!(case.outbox().len(), 1);
+}
+
+/// 14 days at 200 open a decrease from 1024 to 300. A peak of 280 is above 90 % of 300 = 270.
+#[test]
+fn w9_a_peak_near_an_open_decrease_withdraws_it_at_once() {
+    let mut case = Case::new();
+    case.fortnight("waking", 1024, &[200; 14]);
+    let first = case.send_all();
+    case.report(reports("waking", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
+    let line = case.line("waking");
+    // The open day's peak holds the floor up: ceil(1.10 × 280) = 308 > 300.
+    assert_eq!((line.to_mb, line.status.as_str()), (Some(308), "open"));
+    let detail = Reader::open(&case.path()).unwrap().detail(line).unwrap();
+    let old = detail
+        .history
+        .iter()
+        .find(|h| h["id"] == first[0].as_str())
+        .unwrap();
+    assert_eq!(old["status"], "withdrawn");
+}
+
+#[test]
+fn p8_deciding_again_is_the_same_recommendation() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let before = case.outbox();
+    case.restart();
+    case.report(reports("f", 100, "2026-05-15T12:00:00Z", 1024, 199, 1));
+    assert_eq!(case.outbox(), before);
+    case.send_all();
+    // The next day decides the same from and to: what is under way is not sent again.
+    case.report(reports("f", 101, "2026-05-16T12:00:00Z", 1024, 200, 1));
+    assert!(case.outbox().is_empty());
+}
+
+/// 900 on 20 April is outside the window of 1 to 14 May and within its last 35 days (from 10 April):
+/// the floor ceil(1.10 × 900) = 990 holds although the mean 200 + 100 = 300. 900 on 9 April is not.
+#[test]
+fn p2_a_peak_before_the_window_holds_the_floor_up_for_35_days() {
+    for (day, want) in [
+        ("2026-04-20", 990),
+        ("2026-04-10", 990),
+        ("2026-04-09", 300),
+    ] {
+        let mut case = Case::new();
+        case.report(reports("f", 50, &format!("{day}T10:00:00Z"), 1536, 900, 1));
+        case.fortnight("f", 1536, &[200; 14]);
+        assert_eq!(case.line("f").policy_mb, Some(want), "{day}");
+    }
+}
+
+/// P2's floor for a peak of 870 is 957, and 870 is 90.9 % of it: the same peak coming again tells
+/// nothing new. 880 does: ceil(1.10 × 880) = 968.
+#[test]
+fn w9_a_peak_that_was_known_withdraws_nothing() {
+    let mut case = Case::new();
+    let mut peaks = [210; 14];
+    peaks[6] = 870;
+    case.fortnight("f", 1536, &peaks);
+    let sent = case.send_all();
+    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1536, 870, 1));
+    assert_eq!(case.line("f").recommendation, Some(sent[0].clone()));
+    assert_eq!(case.line("f").status, "sent");
+    case.report(reports("f", 101, "2026-05-15T12:00:00Z", 1536, 880, 1));
+    assert_eq!(case.line("f").to_mb, Some(968));
+    assert_ne!(case.line("f").recommendation, Some(sent[0].clone()));
+}
+
+#[test]
+fn an_outcome_counts_only_for_what_was_sent_and_as_it_was_sent() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.outbox().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    assert_eq!(case.line("f").status, "open", "it was never sent");
+    case.send_all();
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 9999);
+    assert_eq!(case.line("f").status, "sent", "other sizes were sent");
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    case.now = case.now.plus_ms(1000);
+    case.answer(&id, "f", OutcomeStatus::RolledBack, 1024, 300);
+    assert_eq!(case.line("f").status, "rolled-back");
+}
+
+/// Memory ran out, the updater was busy, memory ran out again ten minutes later: asked again.
+#[test]
+fn an_urgent_increase_that_was_skipped_is_asked_for_again() {
+    let mut case = Case::new();
+    let out = |env, when: &str| {
+        let mut record = reports("f", env, when, 256, 256, 1);
+        record.reports[0].status = Status::OutOfMemory;
+        record
+    };
+    case.report(out(1, "2026-05-01T10:00:00Z"));
+    let id = case.send_all().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Skipped, 256, 356);
+    case.report(out(2, "2026-05-01T10:01:00Z"));
+    assert!(case.outbox().is_empty(), "not within five minutes");
+    case.now = case.now.plus_ms(600_000);
+    case.report(out(3, "2026-05-01T10:10:00Z"));
+    assert_eq!(case.outbox(), [id]);
+}
+
+#[test]
+fn a_function_that_fell_silent_is_idle_and_nothing_of_it_stays_open() {
+    let mut case = Case::new();
+    case.fortnight("silent", 1024, &[200; 14]);
+    case.report(reports("other", 1, "2026-05-31T10:00:00Z", 512, 90, 1));
+    let line = case.line("silent");
+    assert_eq!((line.status.as_str(), line.to_mb), ("idle", None));
+    assert!(case.outbox().is_empty());
+}

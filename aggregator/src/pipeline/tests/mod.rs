@@ -1,0 +1,159 @@
+//! Scenarios of the whole synchronous heart over a real store file.
+
+use rightsizer_records::{
+    EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow, Reports,
+    Status, Timestamp, encode,
+};
+
+use super::*;
+use crate::source::{Channel, Delivery};
+use crate::store::Reader;
+use crate::window::ClockMode;
+
+mod decisions;
+mod review;
+mod windows;
+
+struct Case {
+    dir: tempfile::TempDir,
+    pipeline: Option<Pipeline>,
+    now: Timestamp,
+    settings: Settings,
+    mode: ClockMode,
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn arn(name: &str) -> FunctionArn {
+    FunctionArn::new("aws", "eu-central-1", "123456789012", name).unwrap()
+}
+
+/// One environment's only record: `count` invocations that used `used` of `size` MB.
+fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize) -> Reports {
+    let row = ReportRow {
+        at_ms: 0,
+        max_used_mb: Some(Megabytes(used)),
+        duration_ms: Some(Millis::from_ms(100)),
+        billed_ms: Some(Millis::from_ms(100)),
+        status: Status::Ok,
+        init_ms: None,
+    };
+    Reports {
+        function: arn(name),
+        version: "$LATEST".into(),
+        env: EnvId(env),
+        seq: 0,
+        total: count as u64,
+        memory_mb: Megabytes(size),
+        arch: None,
+        runtime: None,
+        init: None,
+        t0: at(when),
+        reports: vec![row; count],
+        errors: vec![],
+        cpu_ms: None,
+        cores: None,
+        self_kib: None,
+        folded: None,
+        events_dropped: 0,
+    }
+}
+
+impl Case {
+    fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let mut case = Self {
+            settings,
+            mode: ClockMode::Event,
+            dir: tempfile::tempdir().unwrap(),
+            pipeline: None,
+            now: at("2026-06-01T00:00:00Z"),
+        };
+        case.restart();
+        case
+    }
+
+    fn restart(&mut self) {
+        self.pipeline = None;
+        let store = Store::open(&self.path(), "test").unwrap();
+        let settings = self.settings.clone();
+        let pipeline = Pipeline::new(store, self.mode, settings, Accept::default());
+        self.pipeline = Some(pipeline.unwrap());
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("store.db")
+    }
+
+    fn pipeline(&mut self) -> &mut Pipeline {
+        self.pipeline.as_mut().unwrap()
+    }
+
+    fn deliver(&mut self, payloads: Vec<Vec<u8>>, channel: Channel) -> Digest {
+        let now = self.now;
+        let delivery = Delivery {
+            origin: "test".into(),
+            channel,
+            payloads,
+            checkpoint: None,
+        };
+        self.pipeline().ingest(&[delivery], now).unwrap()
+    }
+
+    fn report(&mut self, record: Reports) -> Digest {
+        self.deliver(vec![encode(&Record::Reports(record))], Channel::Reports)
+    }
+
+    /// 14 days of 10 invocations a day, then the event that closes the 14th.
+    fn fortnight(&mut self, name: &str, size: u32, peaks: &[u32]) {
+        for (n, used) in peaks.iter().enumerate() {
+            let when = format!("2026-05-{:02}T10:00:00Z", n + 1);
+            self.report(reports(name, n as u64, &when, size, *used, 10));
+        }
+        self.report(reports(name, 99, "2026-05-15T10:00:01Z", size, peaks[0], 1));
+    }
+
+    fn line(&self, name: &str) -> crate::store::ReviewRow {
+        Reader::open(&self.path())
+            .unwrap()
+            .find(name)
+            .unwrap()
+            .remove(0)
+    }
+
+    fn outbox(&mut self) -> Vec<String> {
+        let now = self.now;
+        let entries = self.pipeline().outbox(100, now).unwrap();
+        entries.into_iter().map(|entry| entry.id).collect()
+    }
+
+    fn send_all(&mut self) -> Vec<String> {
+        let (ids, now) = (self.outbox(), self.now);
+        self.pipeline().mark_sent(&ids, now).unwrap();
+        ids
+    }
+
+    fn answer(&mut self, id: &str, name: &str, status: OutcomeStatus, from: u32, to: u32) {
+        let outcome = Outcome {
+            id: id.into(),
+            function: arn(name),
+            status,
+            from_mb: Megabytes(from),
+            to_mb: Megabytes(to),
+            reason: String::new(),
+            detail: String::new(),
+            at: self.now,
+        };
+        self.deliver(vec![encode(&Record::Outcome(outcome))], Channel::Decisions);
+    }
+
+    /// The tables that W7 names.
+    fn evidence(&self) -> Vec<String> {
+        Reader::open(&self.path()).unwrap().evidence().unwrap()
+    }
+}

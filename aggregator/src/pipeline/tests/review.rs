@@ -1,0 +1,106 @@
+//! What a person's word does.
+
+use rightsizer_records::Mode;
+
+use super::*;
+use crate::review::Action;
+
+impl Case {
+    fn say(&mut self, action: Action) -> Result<Done, Refused> {
+        let word = Word {
+            action,
+            by: "on-call".into(),
+            why: "seen the graphs".into(),
+        };
+        let now = self.now;
+        self.pipeline().review(&word, now).unwrap()
+    }
+}
+
+/// A young function's decrease is not automatic: it waits for a person, who says yes.
+#[test]
+fn an_approved_recommendation_is_sent_with_who_approved_it() {
+    let mut case = Case::new();
+    case.report(reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
+    assert!(case.outbox().is_empty());
+    let done = case
+        .say(Action::Approve {
+            what: "young".into(),
+        })
+        .unwrap();
+    assert!(
+        done.message.contains("from 1024 to 300 MB"),
+        "{}",
+        done.message
+    );
+    let now = case.now;
+    let record = case.pipeline().outbox(1, now).unwrap().remove(0).record;
+    let Ok(Record::Recommendation(sent)) = rightsizer_records::decode(&record) else {
+        panic!("{}", String::from_utf8_lossy(&record))
+    };
+    assert_eq!(
+        (sent.mode, sent.by.as_deref()),
+        (Mode::Approved, Some("on-call"))
+    );
+    let again = case.say(Action::Approve {
+        what: "young".into(),
+    });
+    assert!(
+        matches!(again, Err(Refused::NothingOpen { .. })),
+        "{again:?}"
+    );
+    assert!(matches!(
+        case.say(Action::Approve {
+            what: "nobody".into()
+        }),
+        Err(Refused::NotFound(_))
+    ));
+}
+
+#[test]
+fn a_rejected_decrease_is_not_proposed_again_for_14_days() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.say(Action::Reject { what: "f".into() }).unwrap();
+    case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
+    assert_eq!(case.line("f").status, "rejected");
+    case.now = case.now.plus_ms(15 * 86_400_000);
+    case.report(reports("f", 101, "2026-05-17T12:00:00Z", 1024, 200, 1));
+    assert_eq!(case.line("f").status, "open");
+}
+
+#[test]
+fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.say(Action::Hold {
+        what: "f".into(),
+        days: 7,
+    })
+    .unwrap();
+    assert!(case.outbox().is_empty());
+    let mut out = reports("f", 100, "2026-05-15T11:00:00Z", 1024, 1024, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    assert_eq!(
+        case.outbox().len(),
+        1,
+        "nothing ever delays an increase (P5)"
+    );
+    case.say(Action::Pause).unwrap();
+    assert!(case.outbox().is_empty());
+    assert!(
+        case.say(Action::Resume)
+            .unwrap()
+            .message
+            .contains("by on-call")
+    );
+    assert_eq!(case.outbox().len(), 1);
+    assert_eq!(
+        case.say(Action::Hold {
+            what: "f".into(),
+            days: 0
+        }),
+        Err(Refused::BadDays(0))
+    );
+}
