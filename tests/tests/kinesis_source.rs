@@ -261,6 +261,38 @@ async fn w3_days_close_when_the_backlog_is_read() {
     assert!(serve.stop().await.unwrap().success());
 }
 
+/// A stream deleted and made anew under its name is another stream: its sequence numbers begin
+/// anew, and a checkpoint of the old one would hide records of the new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_made_anew_is_read_from_its_beginning() {
+    let mut scene = Scene::set(1).await;
+    let serve = scene.serve().await;
+    scene.put(20).await;
+    scene.all_arrived().await;
+    assert!(serve.stop().await.unwrap().success());
+    let request = scene.kinesis.client().delete_stream().stream_name(STREAM);
+    request.send().await.unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    let request = || {
+        scene
+            .kinesis
+            .client()
+            .describe_stream_summary()
+            .stream_name(STREAM)
+    };
+    while request().send().await.is_ok() {
+        assert!(Instant::now() < until, "the stream is not gone");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    scene.kinesis.create_stream(STREAM, 1).await.unwrap();
+    scene.put(5).await;
+    let serve = scene.serve().await;
+    let row = scene.all_arrived().await;
+    assert_eq!((row.seen, row.duplicates), (25, 0));
+    assert!(log(scene.folder.path()).contains("made anew"));
+    assert!(serve.stop().await.unwrap().success());
+}
+
 /// A stream that is not there yet is waited for; the words say what is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_stream_is_waited_for_and_said() {

@@ -1,5 +1,6 @@
 //! A Kinesis stream as a source: all shards, parents before children, each from its checkpoint in
-//! the store. A shard's next read waits until the last one is committed, so a checkpoint is never
+//! the store. Checkpoints belong to one life of a stream, told by its creation time: one that is
+//! deleted and made anew under its name is read from its beginning. A shard's next read waits until the last one is committed, so a checkpoint is never
 //! ahead of its data and memory is bounded by one read a shard.
 
 use std::collections::{HashMap, HashSet};
@@ -65,7 +66,10 @@ pub struct StreamReader {
     client: Client,
     stream: StreamName,
     channel: Channel,
-    source: String,
+    /// For logs, metrics and the quarantine.
+    label: String,
+    /// When the stream that is read was made, in milliseconds.
+    created: Option<i64>,
     backlog: Arc<Mutex<Backlog>>,
 }
 
@@ -100,27 +104,33 @@ impl Backlog {
 impl StreamReader {
     /// A reader of `stream`, which these writers may write to.
     pub fn new(client: Client, stream: &str, channel: Channel) -> Self {
-        let source = format!("kinesis:{stream}/");
         Self {
             client,
             stream: StreamName::parse(stream),
             channel,
-            source,
+            label: format!("kinesis:{stream}/"),
+            created: None,
             backlog: Arc::default(),
         }
     }
 
     /// Reads until told to stop. Faults of the stream are waited out; faults of the store end it.
-    pub async fn run(self, inbox: impl Inbox, mut stopped: Stop) -> anyhow::Result<()> {
+    pub async fn run(mut self, inbox: impl Inbox, mut stopped: Stop) -> anyhow::Result<()> {
         let mut readers: JoinSet<anyhow::Result<String>> = JoinSet::new();
         let mut running = HashSet::new();
         let mut pause = Pause::default();
         loop {
             let wait = match self.due_shards(&inbox, &running).await {
-                Ok(due) => {
+                Ok(None) => {
+                    // What is still being read is of a stream that is no more.
+                    readers = JoinSet::new();
+                    running.clear();
+                    Duration::ZERO
+                }
+                Ok(Some(due)) => {
                     pause = Pause::default();
                     for (shard, position) in due {
-                        info!(stream = %self.source, %shard, "reading");
+                        info!(stream = %self.label, %shard, "reading");
                         running.insert(shard.clone());
                         let (reader, inbox, stopped) =
                             (self.clone(), inbox.clone(), stopped.clone());
@@ -128,10 +138,9 @@ impl StreamReader {
                     }
                     LIST_INTERVAL
                 }
-                Err(error) => pause.next(
-                    &format!("cannot list the shards of {}", self.source),
-                    &error,
-                ),
+                Err(error) => {
+                    pause.next(&format!("cannot list the shards of {}", self.label), &error)
+                }
             };
             tokio::select! {
                 () = stopped.requested() => break,
@@ -146,16 +155,25 @@ impl StreamReader {
     }
 
     /// Shards to begin with now, each with the position to go on from: not read yet, not read to
-    /// the end, and every parent that the stream still lists read to the end.
+    /// the end, and every parent that the stream still lists read to the end. `None` where the
+    /// stream is another one than before.
     async fn due_shards(
-        &self,
+        &mut self,
         inbox: &impl Inbox,
         running: &HashSet<String>,
-    ) -> anyhow::Result<Vec<(String, Option<String>)>> {
+    ) -> anyhow::Result<Option<Vec<(String, Option<String>)>>> {
+        let created = self.creation_time().await?;
+        if self.created != Some(created) {
+            self.take_up(created, inbox).await?;
+            return Ok(None);
+        }
         let shards = self.list_shards().await?;
-        let checkpoints: HashMap<String, String> =
-            inbox.checkpoints(&self.source).await?.into_iter().collect();
-        let position = |id: &str| checkpoints.get(&format!("{}{id}", self.source));
+        let checkpoints: HashMap<String, String> = inbox
+            .checkpoints(&self.source(""))
+            .await?
+            .into_iter()
+            .collect();
+        let position = |id: &str| checkpoints.get(&self.source(id));
         let ended = |id: &str| position(id).is_some_and(|p| p == SHARD_END);
         let open = shards.iter().map(|s| s.shard_id().to_owned());
         self.backlog().list(open.filter(|id| !ended(id)));
@@ -170,9 +188,37 @@ impl StreamReader {
             let id = shard.shard_id();
             !running.contains(id) && !ended(id) && parents_read(shard)
         });
-        Ok(due
-            .map(|s| (s.shard_id().to_owned(), position(s.shard_id()).cloned()))
-            .collect())
+        let due = due.map(|s| (s.shard_id().to_owned(), position(s.shard_id()).cloned()));
+        Ok(Some(due.collect()))
+    }
+
+    /// From now on it is this stream that is read.
+    async fn take_up(&mut self, created: i64, inbox: &impl Inbox) -> anyhow::Result<()> {
+        let label = self.label.trim_end_matches('/');
+        let known = inbox.checkpoints(&format!("{label}@")).await?;
+        self.created = Some(created);
+        *self.backlog() = Backlog::default();
+        let begun = self.source("");
+        if !known.is_empty() && !known.iter().any(|(source, _)| source.starts_with(&begun)) {
+            warn!("{label} was deleted and made anew: it is read from its beginning");
+        }
+        Ok(())
+    }
+
+    async fn creation_time(&self) -> anyhow::Result<i64> {
+        let request = self.client.describe_stream_summary();
+        let request = request.set_stream_name(self.stream.name());
+        let answer = request.set_stream_arn(self.stream.arn()).send().await;
+        let answer = answer.map_err(|e| anyhow::anyhow!(words(&e)))?;
+        let summary = answer.stream_description_summary();
+        let created = summary.context("the stream has no description")?;
+        Ok(created.stream_creation_timestamp().to_millis()?)
+    }
+
+    /// The name of a shard's checkpoint, or of all of this stream's with an empty id.
+    fn source(&self, shard: &str) -> String {
+        let label = self.label.trim_end_matches('/');
+        format!("{label}@{}/{shard}", self.created.unwrap_or(0))
     }
 
     fn backlog(&self) -> MutexGuard<'_, Backlog> {
@@ -221,7 +267,7 @@ impl StreamReader {
                 Ok(read) => {
                     pause = Pause::default();
                     let behind = read.millis_behind_latest().unwrap_or(0);
-                    inbox.behind(&format!("{}{shard}", self.source), behind);
+                    inbox.behind(&format!("{}{shard}", self.label), behind);
                     iterator = read.next_shard_iterator().map(str::to_owned);
                     let last = read
                         .records()
@@ -239,7 +285,7 @@ impl StreamReader {
                         inbox.caught_up().await?;
                     }
                     if end.is_some() {
-                        info!(stream = %self.source, %shard, "read to its end");
+                        info!(stream = %self.label, %shard, "read to its end");
                         return Ok(shard);
                     }
                     if behind > 0 {
@@ -248,7 +294,7 @@ impl StreamReader {
                         READ_INTERVAL
                     }
                 }
-                Err(error) => pause.next(&format!("cannot read {}{shard}", self.source), &error),
+                Err(error) => pause.next(&format!("cannot read {}{shard}", self.label), &error),
             };
             tokio::select! {
                 () = stopped.requested() => return Ok(shard),
@@ -309,12 +355,11 @@ impl StreamReader {
             .into_iter()
             .map(|record| record.data.into_inner())
             .collect();
-        let source = format!("{}{shard}", self.source);
         let delivery = Delivery {
-            origin: source.clone(),
+            origin: format!("{}{shard}", self.label),
             channel: self.channel,
             payloads,
-            checkpoint: Some((source, reached.to_owned())),
+            checkpoint: Some((self.source(shard), reached.to_owned())),
         };
         inbox.take(vec![delivery]).await
     }
