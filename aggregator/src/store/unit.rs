@@ -18,7 +18,7 @@ pub type FunctionId = i64;
 /// The quarantine keeps this many entries, the newest.
 const QUARANTINE_ROWS: i64 = 10_000;
 /// Days held in memory before they are written.
-const WORKING_SET: usize = 4096;
+const WORKING_SET: usize = 65_536;
 /// How much of a bad record is kept.
 const SAMPLE_CHARS: usize = 500;
 
@@ -83,7 +83,7 @@ impl<'s> Unit<'s> {
         self.flush_days()
     }
 
-    /// Writes the working set once it has grown large: each day holds two histograms of 14 KB.
+    /// Writes the working set once it has grown large: a day takes half a kilobyte to two.
     pub fn flush_if_large(&mut self) -> Result<(), StoreError> {
         if self.days.len() + self.environments.len() / 16 < WORKING_SET {
             return Ok(());
