@@ -218,7 +218,9 @@ fn take_all(
         .map(ToString::to_string)
         .unwrap_or_default();
     let day = hints.date.map(|day| day.to_string()).unwrap_or_default();
-    let source = format!("import:{hash:032x}:{whose}:{day}");
+    let home = hints.home.as_ref();
+    let home = home.map_or(String::new(), |h| format!("{}/{}", h.account, h.region));
+    let source = format!("import:{hash:032x}:{whose}:{home}:{day}");
     if let Some(known) = session.known_file(&source)? {
         return Err(FileError::Known(known));
     }

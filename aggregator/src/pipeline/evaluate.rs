@@ -4,7 +4,9 @@ use rightsizer_records::{Megabytes, Mode, MonthlyUsd, Recommendation, Timestamp,
 
 use super::session::Session;
 use crate::policy::{Decision, decide, recommendation_id};
-use crate::store::{Assessment, FunctionId, Life, NewRecommendation, StoreError};
+use crate::store::{
+    Assessment, FunctionId, Life, LiveRecommendation, NewRecommendation, StoreError,
+};
 
 /// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
 const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
@@ -82,20 +84,20 @@ impl Session<'_> {
         let mut under_way = false;
         for live in self.unit.live_recommendations(id)? {
             let same = (live.from_mb, live.to_mb) == (from, to);
-            let expired = live.expires_ms < self.now.as_ms();
-            if same && !expired && live.status != Life::Open.name() {
+            if live.expires_ms < self.now.as_ms() {
+                let why = "nobody acted on it in time";
+                self.unit
+                    .end_recommendation(&live.id, Life::Expired, why, self.now)?;
+            } else if (same && live.status != Life::Open.name()) || still_approved(&live, from, to)
+            {
                 under_way = true;
             } else if same && live.id != name {
                 // The same decision with fresher evidence: its id carries the new day (P8).
                 self.unit.forget_recommendation(&live.id)?;
             } else if live.id != name {
-                let (life, why) = if expired {
-                    (Life::Expired, "nobody acted on it in time".to_owned())
-                } else {
-                    (Life::Superseded, format!("by {name}"))
-                };
+                let why = format!("by {name}");
                 self.unit
-                    .end_recommendation(&live.id, life, &why, self.now)?;
+                    .end_recommendation(&live.id, Life::Superseded, &why, self.now)?;
             }
         }
         if under_way || self.unit.was_rejected(id, (from, to), self.now)? {
@@ -154,4 +156,13 @@ impl Session<'_> {
             code_sha256: None,
         })
     }
+}
+
+/// A person's yes to a decrease outlives a decision that would go at most 32 MB further: the approved
+/// size is the safer one.
+fn still_approved(live: &LiveRecommendation, from: Megabytes, to: Megabytes) -> bool {
+    live.status == Life::Approved.name()
+        && live.from_mb == from
+        && live.to_mb < from
+        && (to..=Megabytes(to.0.saturating_add(32))).contains(&live.to_mb)
 }

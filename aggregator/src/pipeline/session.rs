@@ -245,9 +245,9 @@ impl<'p> Session<'p> {
     }
 
     fn take_outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
-        if let Some(id) = self.unit.take_outcome(outcome, self.now)? {
+        if let Some((id, size)) = self.unit.take_outcome(outcome, self.now)? {
             let present = self.clock.present(self.now);
-            self.unit.set_applied(id, outcome.to_mb, present)?;
+            self.unit.set_applied(id, size, present)?;
             self.touched.insert(id);
         }
         Ok(())

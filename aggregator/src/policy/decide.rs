@@ -62,7 +62,7 @@ pub fn policy_size(
     } else {
         wanted
     };
-    let (bumped, urgent) = bump(floored, seen, settings, reasons);
+    let (bumped, urgent) = bump(floored, seen, reasons);
     Some((clamp(bumped, seen.current_mb, settings, reasons), urgent))
 }
 
@@ -130,16 +130,11 @@ fn floor_of_recurring(
 
 /// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below
 /// that again. It is urgent where the current and any pending size are smaller.
-fn bump(
-    mb: Megabytes,
-    seen: &FunctionEvidence,
-    settings: &PolicySettings,
-    reasons: &mut Reasons,
-) -> (Megabytes, bool) {
+fn bump(mb: Megabytes, seen: &FunctionEvidence, reasons: &mut Reasons) -> (Megabytes, bool) {
     let Some((day, size)) = seen.censored else {
         return (mb, false);
     };
-    let least = after_running_out(size).min(settings.max_mb);
+    let least = after_running_out(size);
     let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
     if least <= mb {
         return (mb, urgent);
@@ -353,6 +348,16 @@ mod tests {
         case.1.max_mb = Megabytes(1024);
         assert_eq!(case.decide().to_mb, Some(Megabytes(2750)));
         assert_eq!(Case::new(65_536, &[65_000; 14]).decide().to_mb, None);
+    }
+
+    /// Ran out at 2048 with a maximum of 1024: at least 2458 is wanted, which is more than it has, so
+    /// it keeps what it has; the maximum must not make it 1024.
+    #[test]
+    fn p4_the_maximum_never_takes_a_function_below_a_size_that_ran_out() {
+        let mut case = Case::new(2048, &[500; 14]).ran_out_at(2048);
+        case.1.max_mb = Megabytes(1024);
+        let decision = case.decide();
+        assert_eq!((decision.to_mb, decision.urgent), (None, false));
     }
 
     #[test]

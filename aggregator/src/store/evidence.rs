@@ -37,6 +37,8 @@ struct Head {
     version: String,
     arch: Option<Arch>,
     first: Timestamp,
+    /// Since when it is known, for W4.
+    known_since: Timestamp,
     current_mb: Megabytes,
 }
 
@@ -130,7 +132,7 @@ impl Unit<'_> {
         let censored = hidden.max_by_key(|p| p.censored_mb);
         let evidence = FunctionEvidence {
             current_mb: head.current_mb,
-            pending_mb: self.pending_increase(id, head.current_mb)?,
+            pending_mb: self.pending_increase(id, head.current_mb, now)?,
             window: EvidenceWindow {
                 from: span.from,
                 to: span.to,
@@ -141,7 +143,7 @@ impl Unit<'_> {
             history: remembered(&peaks),
             floor_peak: floor_peak.map(|p| (p.day, p.height)),
             censored: censored.map(|p| (p.day, p.censored_mb)),
-            first_report: head.first,
+            first_report: head.known_since,
             present,
         };
         Ok(Some(Assessment {
@@ -180,26 +182,29 @@ impl Unit<'_> {
 
     fn head(&self, id: FunctionId) -> Result<Head, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT function, version, arch, max(first_ms, heard_ms),
+            "SELECT function, version, arch, first_ms, max(first_ms, heard_ms),
                     CASE WHEN applied_ms >= current_ms THEN applied_mb ELSE current_mb END
              FROM functions WHERE id = ?",
         )?;
-        let (function, version, arch, first, current) = statement.query_row([id], |row| {
-            let arch: Option<String> = row.get(2)?;
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get(1)?,
-                arch,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        })?;
+        let (function, version, arch, first, known, current) =
+            statement.query_row([id], |row| {
+                let arch: Option<String> = row.get(2)?;
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get(1)?,
+                    arch,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                ))
+            })?;
         Ok(Head {
             function: FunctionKey::parse(&function)
                 .map_err(|e| StoreError::Damaged(e.to_string()))?,
             version,
             arch: arch.map(|name| Arch::from_name(&name)),
             first: timestamp(first)?,
+            known_since: timestamp(known)?,
             current_mb: megabytes(current),
         })
     }
@@ -250,11 +255,14 @@ impl Unit<'_> {
         &self,
         id: FunctionId,
         current: Megabytes,
+        now: Timestamp,
     ) -> Result<Option<Megabytes>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT max(to_mb) FROM recommendations WHERE function_id = ? AND status = 'sent'",
+            "SELECT max(to_mb) FROM recommendations WHERE function_id = ? AND status = 'sent'
+                AND expires_ms > ?",
         )?;
-        let pending: Option<i64> = statement.query_row([id], |row| row.get(0))?;
+        let pending: Option<i64> =
+            statement.query_row(params![id, now.as_ms()], |row| row.get(0))?;
         Ok(pending.map(megabytes).filter(|mb| *mb > current))
     }
 }

@@ -10,6 +10,9 @@ use super::error::StoreError;
 use super::unit::{FunctionId, Identity, Unit};
 use crate::source::FunctionKey;
 
+/// Environments live for hours.
+const DAY_MS: i64 = 86_400_000;
+
 #[derive(Debug, Clone)]
 pub(super) struct FunctionRow {
     pub(super) id: FunctionId,
@@ -24,15 +27,16 @@ pub(super) struct FunctionRow {
     seen: u64,
     duplicates: u64,
     late: u64,
-    /// Whether the updater gave it a size.
-    applied: bool,
+    /// When the updater gave it a size, by the window's clock.
+    applied_at: Option<Timestamp>,
 }
 
 impl FunctionRow {
     fn sight(&mut self, identity: &Identity<'_>) {
         self.first = self.first.min(identity.oldest);
         self.heard = self.heard.min(identity.heard);
-        if identity.newest >= self.last {
+        let newest = identity.newest >= self.last;
+        if newest {
             self.last = identity.newest;
             identity.version.clone_into(&mut self.version);
             if let Some(arch) = identity.arch {
@@ -42,14 +46,18 @@ impl FunctionRow {
                 self.runtime = Some(runtime.to_owned());
             }
         }
-        // A log line without a start may be of an old environment: it tells the size only as long
-        // as nothing better does.
+        // A log line without a start may be of an old environment: it tells the size where nothing
+        // better does, or where it is the newest and a day after whatever did, longer than old
+        // environments live.
         let starts = identity.starts && identity.oldest >= self.current_at;
-        let only_word = !self.applied && self.current_at == Timestamp::MIN;
-        if starts || only_word {
+        let told = self
+            .current_at
+            .max(self.applied_at.unwrap_or(Timestamp::MIN));
+        let settled = told == Timestamp::MIN || identity.oldest > told.plus_ms(DAY_MS);
+        if starts || (newest && settled) {
             self.current_mb = identity.memory_mb;
         }
-        if starts {
+        if starts || (newest && settled && self.applied_at.is_some()) {
             self.current_at = identity.oldest;
         }
     }
@@ -154,7 +162,7 @@ fn missing(name: &str) -> StoreError {
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, last_ms, current_mb, current_ms,
-                seen, duplicates, late, heard_ms, applied_ms IS NOT NULL
+                seen, duplicates, late, heard_ms, applied_ms
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -178,7 +186,7 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
         duplicates: super::columns::count(number(9)?),
         late: super::columns::count(number(10)?),
         heard: timestamp(number(11)?)?,
-        applied: row.get(12)?,
+        applied_at: row.get::<_, Option<i64>>(12)?.map(timestamp).transpose()?,
     })
 }
 
@@ -209,7 +217,7 @@ fn insert(
         last: identity.newest,
         current_mb: identity.memory_mb,
         current_at: started_at(identity),
-        applied: false,
+        applied_at: None,
         seen: 0,
         duplicates: 0,
         late: 0,

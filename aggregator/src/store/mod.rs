@@ -23,6 +23,7 @@ mod unit;
 pub use error::StoreError;
 pub use evidence::Assessment;
 pub use open::{Reader, Store};
+pub(crate) use recommendations::LiveRecommendation;
 pub use recommendations::{Life, NewRecommendation, OutboxEntry};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub use unit::{FunctionId, Identity, MergedDay, Unit};

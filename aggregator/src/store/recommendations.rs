@@ -155,7 +155,8 @@ impl Unit<'_> {
                  ON CONFLICT (id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
                     expires_ms = excluded.expires_ms, closed_ms = NULL, closed_reason = NULL
-                 WHERE status IN ('open', 'superseded', 'withdrawn')
+                 WHERE status IN ('open', 'superseded')
+                    OR (status = 'withdrawn' AND closed_reason NOT LIKE 'a peak of %')
                     OR (excluded.urgent AND status IN ('skipped', 'failed')
                         AND closed_ms < excluded.issued_ms - 300000)",
             )?
@@ -248,11 +249,13 @@ impl Unit<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// These are on the stream. One that was superseded between reading and sending stays so.
+    /// These are on the stream. One that was superseded between reading and sending stays so, but its
+    /// outcome will count.
     pub fn mark_sent(&self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "UPDATE recommendations SET status = 'sent', sent_ms = ?
-             WHERE id = ? AND status IN ('open', 'approved')",
+            "UPDATE recommendations SET sent_ms = ?, status = CASE
+                WHEN status IN ('open', 'approved') THEN 'sent' ELSE status END
+             WHERE id = ?",
         )?;
         for id in ids {
             statement.execute(params![now.as_ms(), id])?;
@@ -261,13 +264,13 @@ impl Unit<'_> {
     }
 
     /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with; the
-    /// function it gave a new size to, if it did. What came twice changes nothing, and what was applied stays applied: a repeated recommendation finds the new size
+    /// function it gave another size to, and which, if it did. What came twice changes nothing, and what was applied stays applied: a repeated recommendation finds the new size
     /// and is skipped as stale.
     pub fn take_outcome(
         &self,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> Result<Option<FunctionId>, StoreError> {
+    ) -> Result<Option<(FunctionId, Megabytes)>, StoreError> {
         let new = self
             .tx
             .prepare_cached("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
@@ -305,7 +308,11 @@ impl Unit<'_> {
         }
         let life = Life::from_outcome(outcome.status);
         self.end_recommendation(&outcome.id, life, &outcome.reason, now)?;
-        Ok((life == Life::Applied).then_some(function))
+        Ok(match life {
+            Life::Applied => Some((function, outcome.to_mb)),
+            Life::RolledBack => Some((function, outcome.from_mb)),
+            _ => None,
+        })
     }
 
     /// A function without reports since `day` is not decided any more: what was decided before does

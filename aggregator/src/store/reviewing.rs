@@ -12,6 +12,8 @@ use crate::review::{Action, Done, Refused, Word};
 const PAUSED: &str = "paused";
 /// A rejected decrease is not proposed again for so long.
 pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
+/// A yes holds for so long, also behind a pause; the updater reads the function again anyway.
+const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
 type Answer = Result<Result<Done, Refused>, StoreError>;
@@ -60,12 +62,14 @@ impl Unit<'_> {
         };
         record.mode = Mode::Approved;
         record.by = Some(word.by.clone());
+        record.expires_at = now.plus_ms(APPROVED_FOR_MS);
+        let expires = record.expires_at.as_ms();
         let record = encode(&Record::Recommendation(record));
         let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
         self.tx.execute(
-            "UPDATE recommendations SET status = 'approved', record = ?, reviewed_by = ?,
-                reviewed_why = ?, reviewed_ms = ? WHERE id = ?",
-            params![record, word.by, word.why, now.as_ms(), open.id],
+            "UPDATE recommendations SET status = 'approved', record = ?, expires_ms = ?,
+                reviewed_by = ?, reviewed_why = ?, reviewed_ms = ? WHERE id = ?",
+            params![record, expires, word.by, word.why, now.as_ms(), open.id],
         )?;
         done(format!(
             "approved: {} from {} to {} MB ({}); it is sent when `serve` runs with --emit",

@@ -157,11 +157,15 @@ SELECT
     f.policy_mb,
     f.target_mb,
     f.to_mb,
-    coalesce(r.status, CASE
-        WHEN f.policy_mb IS NOT NULL THEN 'ok'
-        WHEN EXISTS (SELECT 1 FROM peaks p WHERE p.function_id = f.id AND p.peak_mb > 0)
-            THEN 'idle'
-        ELSE 'no-memory-figure' END) AS status,
+    -- An ended recommendation tells something only while it is about the present decision.
+    CASE
+        WHEN f.policy_mb IS NULL AND EXISTS
+            (SELECT 1 FROM peaks p WHERE p.function_id = f.id AND p.peak_mb > 0) THEN 'idle'
+        WHEN f.policy_mb IS NULL THEN 'no-memory-figure'
+        WHEN r.status IS NULL THEN 'ok'
+        WHEN f.to_mb IS NULL AND r.status IN ('skipped', 'failed', 'expired', 'rejected') THEN 'ok'
+        ELSE r.status
+    END AS status,
     f.confidence,
     f.reasons,
     f.invocations,
@@ -169,7 +173,8 @@ SELECT
     f.usd_after AS monthly_usd_after,
     round(f.usd_before - f.usd_after, 2) AS monthly_usd_saved,
     -- Ran out of memory and has not been given more yet.
-    coalesce(r.urgent AND r.status IN ('open', 'approved', 'sent', 'skipped', 'failed'), 0)
+    coalesce(f.to_mb IS NOT NULL AND r.urgent
+        AND r.status IN ('open', 'approved', 'sent', 'skipped', 'failed'), 0)
         AS urgent,
     r.id AS recommendation,
     r.closed_reason,

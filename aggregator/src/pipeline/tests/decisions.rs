@@ -159,3 +159,44 @@ fn a_function_that_fell_silent_is_idle_and_nothing_of_it_stays_open() {
     assert_eq!((line.status.as_str(), line.to_mb), ("idle", None));
     assert!(case.outbox().is_empty());
 }
+
+/// With the plain rule 300 is decided again although a peak of 299 has just withdrawn it: not on the
+/// same day.
+#[test]
+fn w9_what_a_peak_withdrew_is_not_sent_again_that_day() {
+    let mut case = Case::with(Settings::parse("[policy]\nfloor = false").unwrap());
+    case.fortnight("f", 1024, &[200; 14]);
+    case.send_all();
+    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 299, 1));
+    assert!(case.outbox().is_empty());
+}
+
+/// The peak comes while the stream takes the record: withdrawn here, applied there. The outcome is
+/// what is so.
+#[test]
+fn an_outcome_counts_although_its_recommendation_was_withdrawn_while_it_was_sent() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let ids = case.outbox();
+    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
+    let now = case.now;
+    case.pipeline().mark_sent(&ids, now).unwrap();
+    case.answer(&ids[0], "f", OutcomeStatus::Applied, 1024, 300);
+    // 308 is still wanted, from where it is now.
+    assert_eq!(
+        (case.line("f").current_mb, case.line("f").to_mb),
+        (300, Some(308))
+    );
+}
+
+#[test]
+fn a_rollback_puts_the_old_size_back_here_too() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.send_all().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    assert_eq!(case.line("f").current_mb, 300);
+    case.now = case.now.plus_ms(1000);
+    case.answer(&id, "f", OutcomeStatus::RolledBack, 1024, 300);
+    assert_eq!(case.line("f").current_mb, 1024);
+}

@@ -104,3 +104,19 @@ fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
         Err(Refused::BadDays(0))
     );
 }
+
+/// Approved at one point, paused for two days, resumed: the yes still holds, and a decision that would
+/// go a little further does not undo it.
+#[test]
+fn an_approval_outlives_a_pause_and_a_small_change_of_the_number() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    case.say(Action::Pause).unwrap();
+    case.say(Action::Approve { what: "f".into() }).unwrap();
+    case.now = case.now.plus_ms(2 * 86_400_000);
+    case.report(reports("f", 100, "2026-05-16T11:00:00Z", 1024, 190, 1));
+    case.report(reports("f", 101, "2026-05-17T11:00:00Z", 1024, 180, 1));
+    assert_eq!(case.line("f").status, "approved");
+    case.say(Action::Resume).unwrap();
+    assert_eq!(case.outbox().len(), 1);
+}
