@@ -158,6 +158,19 @@ fn a_file_that_does_not_exist_is_said_and_the_others_are_taken_in() {
 }
 
 #[test]
+fn where_no_file_can_be_opened_no_store_is_made() {
+    let folder = Folder::new();
+    let said = folder.run(&["import", "nowhere.txt", "."]);
+    assert_eq!(said.code(), 1);
+    let error = said.err();
+    assert!(
+        error.contains("nowhere.txt: No such file") && error.contains("directory"),
+        "{error}"
+    );
+    assert!(!folder.path("store.db").exists());
+}
+
+#[test]
 fn nothing_readable_is_a_failure() {
     let folder = Folder::new();
     let said = folder.import(&folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));

@@ -63,6 +63,11 @@ enum FileError {
 
 pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
+    if let Some(nothing) = nothing_to_read(&args.files) {
+        // Not even an empty store is made for it.
+        eprintln!("{nothing}");
+        return Ok(ExitCode::FAILURE);
+    }
     let store = Store::open(&args.store.store, "rightsizer import")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default())?;
     let mut report = ImportReport::default();
@@ -101,6 +106,17 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Where no file can be opened: what is wrong with each.
+fn nothing_to_read(files: &[PathBuf]) -> Option<String> {
+    let wrong = |path: &PathBuf| match open(path) {
+        Ok(_) => None,
+        Err(_) if path == Path::new("-") => None,
+        Err(error) => Some(format!("rightsizer: {}: {error}", path.display())),
+    };
+    let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
+    wrong.map(|lines| lines.join("\n"))
 }
 
 fn import_file(
