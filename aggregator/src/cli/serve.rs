@@ -109,6 +109,6 @@ async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow:
         }
     };
     // For scripts that asked for port 0.
-    println!("listening on {}", listener.local_addr()?);
-    serve(options, listener, shutdown).await
+    let ready = |address| println!("listening on {address}");
+    serve(options, listener, ready, shutdown).await
 }

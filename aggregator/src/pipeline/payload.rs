@@ -4,11 +4,10 @@ use std::convert::Infallible;
 
 use rightsizer_records::{DecodeError, Timestamp, decode};
 
-use crate::source::{Evidence, FunctionKey, Hints, Home, Item, read};
+use crate::source::{Evidence, FunctionKey, Hints, Home, Item, gzip, read};
 
 /// Stands for "nobody" while a payload is read: no function has a control character in its name.
 const NOBODY: &str = "nobody";
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads one stream record. What is no record of ours is tried as wrapped telemetry or as a log
 /// subscription payload, which name their function; anything else is refused.
@@ -21,7 +20,7 @@ pub(super) fn items(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<It
         Err(error) => error,
     };
     let other_form = matches!(error, DecodeError::NotARecord(_))
-        && (bytes.starts_with(b"{") || bytes.starts_with(&GZIP));
+        && (bytes.starts_with(b"{") || bytes.starts_with(&gzip::MAGIC));
     let items = if other_form {
         read_other(bytes, home, now)
     } else {

@@ -3,6 +3,7 @@
 mod aws;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,11 +57,12 @@ pub struct ServeOptions {
 /// How long requests under way may take to end once it is time to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Serves on `listener` until `shutdown` completes, then commits what is under way and closes the
+/// Serves on `listener`, telling `ready` its address once the store is open, until `shutdown` completes, then commits what is under way and closes the
 /// store. An error of the store ends it too: nothing is acknowledged that is not stored.
 pub async fn run(
     options: ServeOptions,
     listener: TcpListener,
+    ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening address")?;
@@ -69,6 +71,7 @@ pub async fn run(
     let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?
         .at_home(options.home)
         .holding_days(options.source != RecordSource::Embedded);
+    ready(address);
     let (writer, thread) = writer::spawn(pipeline, options.clock)?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use rightsizer_records::Day;
 
 use super::replay::DemandDay;
+use crate::source::gzip;
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The longest line that is looked at.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// More than any machine has: a peak above it is in another unit.
@@ -65,16 +65,10 @@ pub enum TraceError {
 
 /// Reads all of `input`; bad rows go to `refuse`, as they are found.
 pub fn read_trace(
-    mut input: impl BufRead,
+    input: impl BufRead,
     refuse: &mut dyn FnMut(Refusal),
 ) -> Result<Trace, TraceError> {
-    let mut magic = Vec::with_capacity(GZIP.len());
-    input
-        .by_ref()
-        .take(GZIP.len() as u64)
-        .read_to_end(&mut magic)?;
-    let packed = magic == GZIP;
-    let whole = Cursor::new(magic).chain(input);
+    let (packed, whole) = gzip::sniff(input)?;
     if packed {
         read_lines(BufReader::new(MultiGzDecoder::new(whole)), refuse)
     } else {

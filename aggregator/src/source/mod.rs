@@ -7,6 +7,7 @@ mod csv_rows;
 mod delivery;
 mod evidence;
 mod figures;
+pub(crate) mod gzip;
 mod hints;
 mod insights;
 mod json;

@@ -1,12 +1,13 @@
 //! Reads one input of any of the formats, recognised by its content, in one pass.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader};
 
 use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 
 use super::csv_rows;
 use super::evidence::Item;
+use super::gzip;
 use super::hints::Hints;
 use super::json::{self, Places};
 use super::json_scan::{Progress, Scan};
@@ -14,8 +15,6 @@ use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::message;
 use super::output::{Format, Output, Stopped, Tally};
 use super::text;
-
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What reading an input came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,14 +77,8 @@ pub fn read<E>(
 
 type Done = (u64, Result<(), Stopped>);
 
-fn unpacked(mut input: impl BufRead, out: &mut Output) -> io::Result<Done> {
-    let mut magic = Vec::with_capacity(GZIP.len());
-    input
-        .by_ref()
-        .take(GZIP.len() as u64)
-        .read_to_end(&mut magic)?;
-    let packed = magic == GZIP;
-    let whole = Cursor::new(magic).chain(input);
+fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
+    let (packed, whole) = gzip::sniff(input)?;
     if !packed {
         let mut lines = Lines::new(whole);
         let done = all(&mut lines, out)?;
