@@ -5,8 +5,11 @@ use std::io::{self, BufRead, Chain, Cursor, Read};
 /// What every gzip stream begins with.
 pub(crate) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// An input with its first bytes put back.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// Whether `input` is gzip, and all of it, those first bytes included.
-pub(crate) fn sniff<R: BufRead>(mut input: R) -> io::Result<(bool, Chain<Cursor<Vec<u8>>, R>)> {
+pub(crate) fn sniff<R: BufRead>(mut input: R) -> io::Result<(bool, Whole<R>)> {
     let mut first = Vec::with_capacity(MAGIC.len());
     input
         .by_ref()
