@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::evidence::first_64_bits;
 use super::json::{self, Places};
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
@@ -56,6 +57,8 @@ struct LogEvent<'a> {
     log_group_name: Option<String>,
     #[serde(alias = "logStream")]
     log_stream_name: Option<String>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
 }
 
 /// Where log events lie, as their surroundings say.
@@ -64,6 +67,8 @@ struct Log<'a> {
     group: Option<&'a str>,
     stream: Option<&'a str>,
     owner: Option<&'a str>,
+    /// Whether it came through a subscription, which may deliver an event again.
+    subscribed: bool,
 }
 
 /// Reads `{"events":[{"timestamp","message","logStreamName"}]}`.
@@ -111,6 +116,7 @@ pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Res
         group: payload.log_group.as_deref(),
         stream: payload.log_stream.as_deref(),
         owner: payload.owner.as_deref(),
+        subscribed: true,
     };
     for event in payload.log_events {
         one_event(event.get(), log, places, out)?;
@@ -136,6 +142,7 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         line,
         origin: &out.hints.logged(group, stream, log.owner),
         at,
+        event: event.id.filter(|_| log.subscribed).map(|id| first_64_bits(&id)),
     };
     message::read(&event.message, spot, out)
 }

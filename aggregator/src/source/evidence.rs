@@ -146,17 +146,20 @@ pub struct Observation {
     pub arch: Option<Arch>,
     /// The platform's id of the request; an asynchronous retry keeps it.
     pub request_id: Option<String>,
+    /// What its log event is known by, where a subscription delivered it: deliveries may be repeated.
+    pub event_id: Option<u64>,
 }
 
 /// Names an environment by its log stream: the first 64 bits of the SHA-256 of the stream's name.
 pub fn environment_of_stream(log_stream: &str) -> EnvId {
-    let digest = Sha256::digest(log_stream.as_bytes());
-    EnvId(
-        digest
-            .iter()
-            .take(8)
-            .fold(0, |id, byte| (id << 8) | u64::from(*byte)),
-    )
+    EnvId(first_64_bits(log_stream))
+}
+
+/// The first 64 bits of a text's SHA-256.
+pub(super) fn first_64_bits(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    let first = digest.iter().take(8);
+    first.fold(0, |bits, byte| (bits << 8) | u64::from(*byte))
 }
 
 /// The version in a log stream's name, as in `2023/06/02/[72]88ab…` or `…/[$LATEST]88ab…`.

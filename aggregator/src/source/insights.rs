@@ -143,6 +143,7 @@ impl Row {
             line,
             origin: &origin,
             at,
+            event: None,
         };
         let message = self.message.as_deref().map_or("", message::trim);
         let figures = self.max_used.is_some() || self.size.is_some();

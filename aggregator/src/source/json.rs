@@ -225,6 +225,7 @@ fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stoppe
         line,
         origin: &hints.unnamed(),
         at: None,
+        event: None,
     };
     telemetry::event(text, spot, out)
 }

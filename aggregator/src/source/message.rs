@@ -13,6 +13,8 @@ pub(super) struct Spot<'a> {
     pub(super) origin: &'a Origin,
     /// The time its surroundings give.
     pub(super) at: Option<Timestamp>,
+    /// What its log event is known by, where deliveries may be repeated.
+    pub(super) event: Option<u64>,
 }
 
 /// Reads a message of a log export. What an application wrote is no evidence, and no error.
@@ -29,7 +31,9 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
 
 /// Reads a text that begins like a `REPORT` line, and any others glued to its end.
 pub(super) fn reports(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopped> {
-    for line in report_line::split_glued(text) {
+    for (line, n) in report_line::split_glued(text).zip(0..) {
+        let event = spot.event.map(|event| event.wrapping_add(n));
+        let spot = Spot { event, ..spot };
         match report_line::parse(line) {
             Ok(invocation) => out.invocation(spot, invocation)?,
             Err(why) => out.refuse(spot.line, why.to_string(), line)?,

@@ -83,7 +83,12 @@ impl<'a> Output<'a> {
         spot: Spot<'_>,
         invocation: Invocation,
     ) -> Result<(), Stopped> {
-        let Spot { line, origin, at } = spot;
+        let Spot {
+            line,
+            origin,
+            at,
+            event,
+        } = spot;
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());
         self.tally.local += u64::from(matches!(origin.function, FunctionKey::Local(_)));
@@ -100,6 +105,7 @@ impl<'a> Output<'a> {
             environment: origin.environment,
             arch: None,
             request_id: invocation.request_id,
+            event_id: event,
         });
         (self.sink)(Item::Evidence { line, evidence })
     }

@@ -72,6 +72,7 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
             line: places.line_of(event.get()),
             origin: &origin,
             at: None,
+            event: None,
         };
         self::event(event.get(), spot, out)?;
     }

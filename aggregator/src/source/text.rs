@@ -48,6 +48,7 @@ pub(super) fn line(
         line: number,
         origin: &origin,
         at: None,
+        event: None,
     };
     let prefix = Prefix::read(text);
     if report_line::is_report(text) {

@@ -1,17 +1,28 @@
 //! `days` and `peaks`: what each day keeps, and the peaks alone for longer.
 
-use std::collections::hash_map::Entry;
-
 use rightsizer_records::{Day, Megabytes};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes};
 use super::error::StoreError;
-use super::unit::{FunctionId, MergedDay, Unit};
-use crate::window::{DayDelta, DayKey, DayStats, Distribution};
+use super::unit::{FunctionId, Unit};
+use crate::window::{DayDelta, DaySource, DayStats, Distribution};
+
+/// Key of a row of `days`, in the table's own order: day first, so that a live commit touches one day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DayRow {
+    day: Day,
+    function: FunctionId,
+    source: DaySource,
+    memory_mb: Megabytes,
+    version: String,
+}
+
+/// Key of a row of `peaks`, in the table's own order.
+pub(super) type PeakKey = (FunctionId, Day);
 
 /// A day's peak and the largest size that hid the demand, of any source: whoever saw it, it was
-/// used. (Which source counts is a question of counting invocations, see `Unit::totals`.)
+/// used. (Which source counts is a question of counting invocations, see `Unit::assess`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PeakRow {
     pub(super) peak_mb: Megabytes,
@@ -26,6 +37,17 @@ impl PeakRow {
             censored_mb: self.censored_mb.max(other.censored_mb),
         }
     }
+}
+
+/// What merging into a day changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergedDay {
+    /// The day's peak is higher than it was.
+    pub raised: bool,
+    /// The day's peak now.
+    pub peak_mb: Megabytes,
+    /// The demand was hidden in what was merged.
+    pub censored: bool,
 }
 
 impl Unit<'_> {
@@ -45,14 +67,16 @@ impl Unit<'_> {
             },
         };
         let merged = self.merge_peak(function, key.day, peak)?;
-        match self.days.entry((function, key)) {
-            Entry::Occupied(mut slot) => slot.get_mut().merge(&stats),
-            Entry::Vacant(slot) => {
-                let mut day = select_day(&self.tx, function, &slot.key().1)?.unwrap_or_default();
-                day.merge(&stats);
-                slot.insert(day);
-            }
-        }
+        let row = DayRow {
+            day: key.day,
+            function,
+            source: key.source,
+            memory_mb: key.memory_mb,
+            version: key.version,
+        };
+        let tx = &self.tx;
+        let load = |row: &DayRow| Ok(select_day(tx, row)?.unwrap_or_default());
+        self.memory.set.days.change(row, load)?.merge(&stats);
         Ok(merged)
     }
 
@@ -62,27 +86,20 @@ impl Unit<'_> {
         day: Day,
         peak: PeakRow,
     ) -> Result<MergedDay, StoreError> {
-        let slot = match self.peaks.entry((function, day)) {
-            Entry::Occupied(slot) => Some(slot.into_mut()),
-            Entry::Vacant(slot) => {
-                if let Some(stored) = select_peak(&self.tx, function, day)? {
-                    Some(slot.insert(stored))
-                } else {
-                    slot.insert(peak);
-                    None
-                }
-            }
+        let nothing = PeakRow {
+            peak_mb: Megabytes(0),
+            censored_mb: Megabytes(0),
         };
-        let (before, after) = match slot {
-            None => (Megabytes(0), peak),
-            Some(stored) => {
-                let before = stored.peak_mb;
-                *stored = stored.join(peak);
-                (before, *stored)
-            }
-        };
+        let (tx, key) = (&self.tx, (function, day));
+        let peaks = &mut self.memory.set.peaks;
+        let load = || Ok(select_peak(tx, function, day)?.unwrap_or(nothing));
+        let before = *peaks.read(key, load)?;
+        let after = before.join(peak);
+        if after != before {
+            *peaks.change(key, |_| Ok(nothing))? = after;
+        }
         Ok(MergedDay {
-            raised: after.peak_mb > before,
+            raised: after.peak_mb > before.peak_mb,
             peak_mb: after.peak_mb,
             censored: peak.censored_mb > Megabytes(0),
         })
@@ -93,24 +110,24 @@ impl Unit<'_> {
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
         )?;
-        for ((function, day), row) in self.peaks.drain() {
-            peak.execute(params![
-                function,
-                day.number(),
-                row.peak_mb.0,
-                row.censored_mb.0
-            ])?;
-        }
+        self.memory
+            .set
+            .peaks
+            .write_back(|(function, day), row| {
+                let figures = (row.peak_mb.0, row.censored_mb.0);
+                peak.execute(params![function, day.number(), figures.0, figures.1])?;
+                Ok(())
+            })?;
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                durations, used)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                cpu_ms, cpu_billed_ms, durations, used)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        for ((function, key), day) in self.days.drain() {
+        self.memory.set.days.write_back(|key, day| {
             write.execute(params![
                 key.day.number(),
-                function,
+                key.function,
                 key.source.rank(),
                 key.memory_mb.0,
                 key.version,
@@ -123,43 +140,42 @@ impl Unit<'_> {
                 day.censored,
                 int(day.environments),
                 int(day.billed_ms),
+                int(day.cpu_ms),
+                int(day.cpu_billed_ms),
                 day.durations.to_bytes(),
                 day.used.to_bytes(),
             ])?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
-/// The columns that [`read_day`] reads, from the seventh of the table on.
-pub(super) const DAY_COLUMNS: &str = "peak_mb, invocations, errors, timeouts, ooms, at_limit, \
-     censored, environments, billed_ms, durations, used";
-
-fn select_day(
-    tx: &Connection,
-    function: FunctionId,
-    key: &DayKey,
-) -> Result<Option<DayStats>, StoreError> {
-    let mut statement = tx.prepare_cached(&format!(
-        "SELECT {DAY_COLUMNS} FROM days WHERE day = ? AND function_id = ? AND source = ?
-            AND memory_mb = ? AND version = ?"
-    ))?;
+fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
+                billed_ms, cpu_ms, cpu_billed_ms, durations, used
+         FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
+            AND version = ?",
+    )?;
     let key = params![
         key.day.number(),
-        function,
+        key.function,
         key.source.rank(),
         key.memory_mb.0,
         key.version
     ];
     statement
-        .query_row(key, |row| Ok(read_day(row, 0)))
+        .query_row(key, |row| Ok(read_day(row)))
         .optional()?
         .transpose()
 }
 
-pub(super) fn read_day(row: &Row<'_>, from: usize) -> Result<DayStats, StoreError> {
-    let number = |n: usize| row.get::<_, i64>(from + n);
-    let blob = |n: usize| row.get::<_, Vec<u8>>(from + n);
+fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
+    let number = |n: usize| row.get::<_, i64>(n);
+    let distribution = |n: usize| -> Result<Distribution, StoreError> {
+        let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
+        Ok(Distribution::from_bytes(bytes)?)
+    };
     Ok(DayStats {
         peak_mb: megabytes(number(0)?),
         invocations: count(number(1)?),
@@ -167,11 +183,13 @@ pub(super) fn read_day(row: &Row<'_>, from: usize) -> Result<DayStats, StoreErro
         timeouts: count(number(3)?),
         ooms: count(number(4)?),
         at_limit: count(number(5)?),
-        censored: row.get(from + 6)?,
+        censored: row.get(6)?,
         environments: count(number(7)?),
         billed_ms: count(number(8)?),
-        durations: Distribution::from_bytes(&blob(9)?)?,
-        used: Distribution::from_bytes(&blob(10)?)?,
+        cpu_ms: count(number(9)?),
+        cpu_billed_ms: count(number(10)?),
+        durations: distribution(11)?,
+        used: distribution(12)?,
     })
 }
 

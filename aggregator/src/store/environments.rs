@@ -1,89 +1,106 @@
 //! `environments`: deduplication marks and counts of every environment that can still send.
 
-use std::collections::BTreeSet;
-use std::collections::hash_map::Entry;
-
-use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
+use rightsizer_records::{Arch, Day};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{count, int, timestamp};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
-use crate::window::{EnvironmentState, SeqMarks};
+use crate::window::{Climb, EnvironmentKey, EnvironmentState, SeqMarks};
 
-/// An environment has one size and one version; a stranger who claims several gets several rows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct EnvironmentKey {
-    function: FunctionId,
-    env: EnvId,
-    memory_mb: Megabytes,
-    version: String,
+/// Key of a row, in the table's own order.
+pub(super) type EnvironmentRow = (FunctionId, EnvironmentKey);
+
+/// What merging into an environment changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedEnvironment {
+    /// Days it had not reported on before.
+    pub new_days: Vec<Day>,
+    /// By how much its number of lost reports changed.
+    pub lost: i64,
+    /// How its memory climbed.
+    pub climb: Climb,
 }
 
 impl Unit<'_> {
-    /// The state of an environment, to be changed in place; a new one starts at `t0`.
-    pub fn environment(
+    /// Adds what `view` says, which came in record `seq` of the environment if it came in one; `None`
+    /// when that record was added before (W7).
+    pub fn merge_environment(
         &mut self,
         function: FunctionId,
-        env: EnvId,
-        memory_mb: Megabytes,
-        version: &str,
-        t0: Timestamp,
-    ) -> Result<&mut EnvironmentState, StoreError> {
-        let key = EnvironmentKey {
-            function,
-            env,
-            memory_mb,
-            version: version.to_owned(),
+        key: &EnvironmentKey,
+        view: &EnvironmentState,
+        seq: Option<u64>,
+    ) -> Result<Option<MergedEnvironment>, StoreError> {
+        let tx = &self.tx;
+        let load = |row: &EnvironmentRow| {
+            let stored = select(tx, row)?;
+            Ok(stored.unwrap_or_else(|| EnvironmentState::starting(view.first)))
         };
-        match self.environments.entry(key) {
-            Entry::Occupied(slot) => Ok(slot.into_mut()),
-            Entry::Vacant(slot) => {
-                let stored = select(&self.tx, slot.key())?;
-                Ok(slot.insert(stored.unwrap_or_else(|| EnvironmentState::starting(t0))))
-            }
-        }
+        let environments = &mut self.memory.set.environments;
+        let state = environments.change((function, key.clone()), load)?;
+        let before = state.lost();
+        let Some(new_days) = state.absorb(view, seq) else {
+            return Ok(None);
+        };
+        Ok(Some(MergedEnvironment {
+            new_days,
+            lost: int(state.lost()).saturating_sub(int(before)),
+            climb: state.climb.clone(),
+        }))
+    }
+
+    /// Whether a log event is new; it is not from now on.
+    pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
+        let new = self
+            .tx
+            .prepare_cached("INSERT OR IGNORE INTO log_events (day, id) VALUES (?, ?)")?
+            .execute(params![day.number(), id.cast_signed()])?;
+        Ok(new > 0)
     }
 
     pub(super) fn flush_environments(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO environments (function_id, env, memory_mb, version, first_ms,
-                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, cpu_ms)
+                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, climb)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        for (key, state) in self.environments.drain() {
-            let days: Vec<String> = state.days.iter().map(|d| d.number().to_string()).collect();
-            write.execute(params![
-                key.function,
-                key.env.to_string(),
-                key.memory_mb.0,
-                key.version,
-                state.first.as_ms(),
-                state.last.as_ms(),
-                state.marks.to_text(),
-                int(state.total),
-                int(state.seen),
-                int(state.events_dropped),
-                days.join(","),
-                state.arch.map(Arch::name),
-                int(state.self_kib),
-                int(state.cpu_ms),
-            ])?;
-        }
-        Ok(())
+        self.memory
+            .set
+            .environments
+            .write_back(|(function, key), state| {
+                let days: Vec<String> = state.days.iter().map(|d| d.number().to_string()).collect();
+                write.execute(params![
+                    function,
+                    key.env.to_string(),
+                    key.memory_mb.0,
+                    key.version,
+                    state.first.as_ms(),
+                    state.last.as_ms(),
+                    state.marks.to_text(),
+                    int(state.total),
+                    int(state.seen),
+                    int(state.events_dropped),
+                    days.join(","),
+                    state.arch.map(Arch::name),
+                    int(state.self_kib),
+                    state.climb.to_text(),
+                ])?;
+                Ok(())
+            })
     }
 }
 
 fn select(
     tx: &rusqlite::Connection,
-    key: &EnvironmentKey,
+    (function, key): &EnvironmentRow,
 ) -> Result<Option<EnvironmentState>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, cpu_ms
+        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, climb
          FROM environments WHERE function_id = ? AND env = ? AND memory_mb = ? AND version = ?",
     )?;
     let key = params![
-        key.function,
+        function,
         key.env.to_string(),
         key.memory_mb.0,
         key.version
@@ -96,9 +113,10 @@ fn select(
 
 fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
     let number = |n| row.get::<_, i64>(n);
-    let (marks, days): (String, String) = (row.get(2)?, row.get(6)?);
+    let text = |n| row.get::<_, String>(n);
     let damaged = |what: &str| StoreError::Damaged(format!("an environment's {what}"));
-    let days: Option<BTreeSet<Day>> = days
+    let days: String = text(6)?;
+    let days: Option<Vec<Day>> = days
         .split(',')
         .filter(|day| !day.is_empty())
         .map(|day| day.parse().ok().map(Day::from_number))
@@ -107,13 +125,13 @@ fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
     Ok(EnvironmentState {
         first: timestamp(number(0)?)?,
         last: timestamp(number(1)?)?,
-        marks: SeqMarks::from_text(&marks).ok_or_else(|| damaged("marks"))?,
+        marks: SeqMarks::from_text(&text(2)?).ok_or_else(|| damaged("marks"))?,
         total: count(number(3)?),
         seen: count(number(4)?),
         events_dropped: count(number(5)?),
         days: days.ok_or_else(|| damaged("days"))?,
         arch: arch.map(|name| Arch::from_name(&name)),
         self_kib: count(number(8)?),
-        cpu_ms: count(number(9)?),
+        climb: Climb::from_text(&text(9)?).ok_or_else(|| damaged("climb"))?,
     })
 }

@@ -1,135 +1,124 @@
 //! `functions`: one row a function, with what was last decided for it.
 
-use std::collections::hash_map::Entry;
-
 use rightsizer_records::{Arch, Megabytes, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{int, megabytes, timestamp};
+use super::columns::{count, int, megabytes, timestamp};
 use super::error::StoreError;
-use super::unit::{FunctionId, Identity, Unit};
+use super::unit::{FunctionId, Unit};
 use crate::source::FunctionKey;
-
-/// Environments live for hours.
-const DAY_MS: i64 = 86_400_000;
+use crate::window::{Newest, Sighting};
 
 #[derive(Debug, Clone)]
 pub(super) struct FunctionRow {
     pub(super) id: FunctionId,
-    version: String,
-    arch: Option<String>,
-    runtime: Option<String>,
-    first: Timestamp,
+    /// Whether the table has it.
+    stored: bool,
+    sighting: Sighting,
     heard: Timestamp,
-    last: Timestamp,
-    current_mb: Megabytes,
-    current_at: Timestamp,
     seen: u64,
     duplicates: u64,
     late: u64,
-    /// When the updater gave it a size, by the window's clock.
-    applied_at: Option<Timestamp>,
+    lost: i64,
 }
 
-impl FunctionRow {
-    fn sight(&mut self, identity: &Identity<'_>) {
-        self.first = self.first.min(identity.oldest);
-        self.heard = self.heard.min(identity.heard);
-        let newest = identity.newest >= self.last;
-        if newest {
-            self.last = identity.newest;
-            identity.version.clone_into(&mut self.version);
-            if let Some(arch) = identity.arch {
-                self.arch = Some(arch.name().to_owned());
-            }
-            if let Some(runtime) = identity.runtime {
-                self.runtime = Some(runtime.to_owned());
-            }
-        }
-        // A log line without a start may be of an old environment: it tells the size where nothing
-        // better does, or where it is the newest and a day after whatever did, longer than old
-        // environments live.
-        let starts = identity.starts && identity.oldest >= self.current_at;
-        let told = self
-            .current_at
-            .max(self.applied_at.unwrap_or(Timestamp::MIN));
-        let settled = told == Timestamp::MIN || identity.oldest > told.plus_ms(DAY_MS);
-        if starts || (newest && settled) {
-            self.current_mb = identity.memory_mb;
-        }
-        if starts || (newest && settled && self.applied_at.is_some()) {
-            self.current_at = identity.oldest;
-        }
-    }
+/// What to add to a function's counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arrived {
+    /// Reports merged.
+    pub seen: u64,
+    /// Reports that came again.
+    pub duplicates: u64,
+    /// Reports that came after their window.
+    pub late: u64,
+    /// By how much the number of reports changed that its environments saw and that never arrived.
+    pub lost: i64,
 }
 
 impl Unit<'_> {
-    /// Finds or makes the row of `key` and takes note of `identity`; the second answer is whether
-    /// the function is new.
+    /// Finds or makes the row of `key` and takes note of `sighting`, heard of at `heard` (W4: the
+    /// arrival for what streams tell, whose times a stranger can choose; the report's own time for what
+    /// a person imports). The second answer is whether the function is new.
     pub fn function(
         &mut self,
         key: &FunctionKey,
-        identity: &Identity<'_>,
+        sighting: &Sighting,
+        heard: Timestamp,
     ) -> Result<(FunctionId, bool), StoreError> {
-        let name = key.to_string();
-        if let Entry::Vacant(slot) = self.functions.entry(name.clone()) {
-            let Some(row) = select(&self.tx, &name)? else {
-                let row = insert(&self.tx, &name, identity)?;
-                let id = slot.insert(row).id;
-                return Ok((id, true));
-            };
-            slot.insert(row);
-        }
-        let row = self
-            .functions
-            .get_mut(&name)
-            .ok_or_else(|| missing(&name))?;
-        row.sight(identity);
-        Ok((row.id, false))
+        let (tx, set) = (&self.tx, &mut *self.memory.set);
+        let next = &mut set.next_function;
+        let mut new = false;
+        let row = set.functions.change(key.clone(), |key| {
+            if let Some(row) = select(tx, &key.to_string())? {
+                return Ok(row);
+            }
+            if *next == 0 {
+                let query = "SELECT coalesce(max(id), 0) + 1 FROM functions";
+                *next = tx.query_row(query, [], |row| row.get(0))?;
+            }
+            new = true;
+            *next += 1;
+            Ok(FunctionRow {
+                id: *next - 1,
+                stored: false,
+                sighting: sighting.clone(),
+                heard,
+                seen: 0,
+                duplicates: 0,
+                late: 0,
+                lost: 0,
+            })
+        })?;
+        row.sighting.join(sighting);
+        row.heard = row.heard.min(heard);
+        Ok((row.id, new))
     }
 
-    /// Counts what arrived for a function: reports seen, come again, come late.
-    pub fn tally(
-        &mut self,
-        key: &FunctionKey,
-        seen: u64,
-        duplicates: u64,
-        late: u64,
-    ) -> Result<(), StoreError> {
-        let name = key.to_string();
-        let row = self
-            .functions
-            .get_mut(&name)
-            .ok_or_else(|| missing(&name))?;
-        row.seen = row.seen.saturating_add(seen);
-        row.duplicates = row.duplicates.saturating_add(duplicates);
-        row.late = row.late.saturating_add(late);
+    /// Counts what arrived for a function.
+    pub fn tally(&mut self, key: &FunctionKey, arrived: Arrived) -> Result<(), StoreError> {
+        let missing = |key: &FunctionKey| Err(StoreError::Damaged(format!("{key} has no row")));
+        let row = self.memory.set.functions.change(key.clone(), missing)?;
+        row.seen = row.seen.saturating_add(arrived.seen);
+        row.duplicates = row.duplicates.saturating_add(arrived.duplicates);
+        row.late = row.late.saturating_add(arrived.late);
+        row.lost = row.lost.saturating_add(arrived.lost);
         Ok(())
     }
 
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
+        let mut insert = self.tx.prepare_cached(
+            "INSERT INTO functions (version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb,
+                    started_mb, started_ms, seen, duplicates, late, lost, id, function)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
         let mut update = self.tx.prepare_cached(
-            "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, heard_ms = ?, last_ms = ?,
-                    current_mb = ?, current_ms = ?, seen = ?, duplicates = ?, late = ?
+            "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, heard_ms = ?,
+                    last_ms = ?, newest_mb = ?, started_mb = ?, started_ms = ?, seen = ?,
+                    duplicates = ?, late = ?, lost = ?
              WHERE id = ?",
         )?;
-        for (_, row) in self.functions.drain() {
-            update.execute(params![
-                row.version,
-                row.arch,
-                row.runtime,
-                row.first.as_ms(),
-                row.heard.as_ms(),
-                row.last.as_ms(),
-                row.current_mb.0,
-                row.current_at.as_ms(),
-                int(row.seen),
-                int(row.duplicates),
-                int(row.late),
-                row.id,
-            ])?;
-        }
-        Ok(())
+        self.memory.set.functions.write_back(|key, row| {
+            let s = &row.sighting;
+            let (version, arch) = (&s.newest.version, s.arch.map(Arch::name));
+            let times = (s.oldest.as_ms(), row.heard.as_ms(), s.newest.at.as_ms());
+            let started_mb = s.started.map(|(_, mb)| mb.0);
+            let started_ms = s.started.map(|(at, _)| at.as_ms());
+            let counts = (int(row.seen), int(row.duplicates), int(row.late), row.lost);
+            let newest_mb = s.newest.memory_mb.0;
+            if row.stored {
+                update.execute(params![
+                    version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
+                    started_ms, counts.0, counts.1, counts.2, counts.3, row.id,
+                ])?;
+            } else {
+                insert.execute(params![
+                    version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
+                    started_ms, counts.0, counts.1, counts.2, counts.3, row.id, key.to_string(),
+                ])?;
+            }
+            row.stored = true;
+            Ok(())
+        })
     }
 
     /// The updater says that the function has `size` now, at `present` by the window's clock.
@@ -146,23 +135,10 @@ impl Unit<'_> {
     }
 }
 
-/// The start that the current size is known by; the beginning of time where it is not.
-const fn started_at(identity: &Identity<'_>) -> Timestamp {
-    if identity.starts {
-        identity.oldest
-    } else {
-        Timestamp::MIN
-    }
-}
-
-fn missing(name: &str) -> StoreError {
-    StoreError::Damaged(format!("{name} has no row"))
-}
-
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT id, version, arch, runtime, first_ms, last_ms, current_mb, current_ms,
-                seen, duplicates, late, heard_ms, applied_ms
+        "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
+                started_ms, seen, duplicates, late, lost
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -173,53 +149,27 @@ fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, 
 
 fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
     let number = |n| row.get::<_, i64>(n);
+    let arch: Option<String> = row.get(2)?;
+    let started_mb: Option<i64> = row.get(8)?;
+    let started_at = row.get::<_, Option<i64>>(9)?.map(timestamp).transpose()?;
     Ok(FunctionRow {
         id: number(0)?,
-        version: row.get(1)?,
-        arch: row.get(2)?,
-        runtime: row.get(3)?,
-        first: timestamp(number(4)?)?,
-        last: timestamp(number(5)?)?,
-        current_mb: megabytes(number(6)?),
-        current_at: timestamp(number(7)?)?,
-        seen: super::columns::count(number(8)?),
-        duplicates: super::columns::count(number(9)?),
-        late: super::columns::count(number(10)?),
-        heard: timestamp(number(11)?)?,
-        applied_at: row.get::<_, Option<i64>>(12)?.map(timestamp).transpose()?,
-    })
-}
-
-fn insert(
-    tx: &rusqlite::Connection,
-    name: &str,
-    identity: &Identity<'_>,
-) -> Result<FunctionRow, StoreError> {
-    tx.prepare_cached(
-        "INSERT INTO functions (function, version, first_ms, heard_ms, last_ms, current_mb, current_ms)
-         VALUES (?, '', ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        name,
-        identity.oldest.as_ms(),
-        identity.heard.as_ms(),
-        identity.newest.as_ms(),
-        identity.memory_mb.0,
-        started_at(identity).as_ms(),
-    ])?;
-    Ok(FunctionRow {
-        id: tx.last_insert_rowid(),
-        version: identity.version.to_owned(),
-        arch: identity.arch.map(Arch::name).map(str::to_owned),
-        runtime: identity.runtime.map(str::to_owned),
-        first: identity.oldest,
-        heard: identity.heard,
-        last: identity.newest,
-        current_mb: identity.memory_mb,
-        current_at: started_at(identity),
-        applied_at: None,
-        seen: 0,
-        duplicates: 0,
-        late: 0,
+        stored: true,
+        sighting: Sighting {
+            oldest: timestamp(number(4)?)?,
+            newest: Newest {
+                at: timestamp(number(6)?)?,
+                memory_mb: megabytes(number(7)?),
+                version: row.get(1)?,
+            },
+            arch: arch.map(|name| Arch::from_name(&name)),
+            runtime: row.get(3)?,
+            started: started_at.zip(started_mb.map(megabytes)),
+        },
+        heard: timestamp(number(5)?)?,
+        seen: count(number(10)?),
+        duplicates: count(number(11)?),
+        late: count(number(12)?),
+        lost: number(13)?,
     })
 }

@@ -18,6 +18,7 @@ mod recommendations;
 mod retention;
 mod review;
 mod reviewing;
+mod rows;
 mod unit;
 
 pub use error::StoreError;
@@ -26,4 +27,6 @@ pub use open::{Reader, Store};
 pub(crate) use recommendations::LiveRecommendation;
 pub use recommendations::{Life, NewRecommendation, OutboxEntry};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
-pub use unit::{FunctionId, Identity, MergedDay, Unit};
+pub use days::MergedDay;
+pub use functions::Arrived;
+pub use unit::{FunctionId, Unit};

@@ -6,19 +6,24 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::lock::WriterLock;
-use super::unit::Unit;
+use super::unit::{Unit, WorkingSet};
 
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The schema this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// The schema by version: entry n takes a store from version n to n + 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+
+/// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
+/// functions' tables.
+const PAGE_CACHE_KIB: i64 = -131_072;
 
 /// A store open for writing; no second one can be opened until it is dropped.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    rows: WorkingSet,
     _lock: WriterLock,
 }
 
@@ -33,9 +38,11 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.pragma_update(None, "cache_size", PAGE_CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(64);
         let mut store = Self {
             connection,
+            rows: WorkingSet::default(),
             _lock: lock,
         };
         store.migrate()?;
@@ -44,7 +51,7 @@ impl Store {
 
     /// Begins a unit of work: all of it is committed, or none (W8).
     pub fn begin(&mut self) -> Result<Unit<'_>, StoreError> {
-        Ok(Unit::new(self.connection.transaction()?))
+        Ok(Unit::new(self.connection.transaction()?, &mut self.rows))
     }
 
     fn migrate(&mut self) -> Result<(), StoreError> {

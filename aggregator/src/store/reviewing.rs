@@ -114,7 +114,8 @@ impl Unit<'_> {
     }
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {
-        self.set_state(PAUSED, &format!("by {} at {now}: {}", word.by, word.why))?;
+        let paused = format!("by {} at {now}: {}", word.by, word.why);
+        self.set_state(PAUSED, Some(&paused))?;
         done(
             "paused: nothing is sent until `rightsizer resume`; what was sent before is the \
               updater's, whose own pause is RIGHTSIZER_PAUSED"
@@ -124,8 +125,7 @@ impl Unit<'_> {
 
     fn resume(&self) -> Answer {
         let was = self.state(PAUSED)?;
-        self.tx
-            .execute("DELETE FROM state WHERE key = ?", [PAUSED])?;
+        self.set_state(PAUSED, None)?;
         done(was.map_or("it was not paused".to_owned(), |was| {
             format!("resumed; it was paused {was}")
         }))

@@ -1,100 +1,105 @@
 //! A unit of work: rows are read once, changed in memory, and written back at the commit.
 
-use std::collections::HashMap;
-
-use rightsizer_records::{Arch, Day, Megabytes, Timestamp};
+use rightsizer_records::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::columns::int;
-use super::days::PeakRow;
-use super::environments::EnvironmentKey;
+use super::days::{DayRow, PeakKey, PeakRow};
+use super::environments::EnvironmentRow;
 use super::error::StoreError;
 use super::functions::FunctionRow;
-use crate::window::{DayKey, DayStats, EnvironmentState};
+use super::rows::Rows;
+use crate::source::FunctionKey;
+use crate::window::{DayStats, EnvironmentState};
 
 /// Row id of a function.
 pub type FunctionId = i64;
 
 /// The quarantine keeps this many entries, the newest.
 const QUARANTINE_ROWS: i64 = 10_000;
-/// Days held in memory before they are written.
-const WORKING_SET: usize = 65_536;
 /// How much of a bad record is kept.
 const SAMPLE_CHARS: usize = 500;
+/// Days and environments that may wait to be written before the end of a unit.
+const MOST_WAITING: usize = 262_144;
+/// Rows of each table that stay in memory after a commit: days and environments take half a kilobyte
+/// to two, functions and peaks a quarter.
+const KEPT_DAYS: usize = 131_072;
+const KEPT_FUNCTIONS: usize = 1_048_576;
 
-/// What a sighting says of a function.
-#[derive(Debug, Clone)]
-pub struct Identity<'a> {
-    /// `$LATEST` or a published version's number.
-    pub version: &'a str,
-    /// Architecture, where known.
-    pub arch: Option<Arch>,
-    /// Runtime, where known.
-    pub runtime: Option<&'a str>,
-    /// Size of the environment.
-    pub memory_mb: Megabytes,
-    /// Its oldest report.
-    pub oldest: Timestamp,
-    /// Its newest report.
-    pub newest: Timestamp,
-    /// When it was heard of, for W4: the arrival for what streams tell, whose times a stranger can
-    /// choose; the report's own time for what a person imports.
-    pub heard: Timestamp,
-    /// Whether an environment began here: the one that began last has the current size.
-    pub starts: bool,
+/// The rows in memory. They outlive the unit that changed them if it commits.
+#[derive(Debug, Default)]
+pub(super) struct WorkingSet {
+    pub(super) functions: Rows<FunctionKey, FunctionRow>,
+    pub(super) days: Rows<DayRow, DayStats>,
+    pub(super) peaks: Rows<PeakKey, PeakRow>,
+    pub(super) environments: Rows<EnvironmentRow, EnvironmentState>,
+    /// The id that the next new function gets; 0 where it was not asked for yet.
+    pub(super) next_function: FunctionId,
 }
 
-/// What merging into a day changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MergedDay {
-    /// The day's peak is higher than it was.
-    pub raised: bool,
-    /// The day's peak now.
-    pub peak_mb: Megabytes,
-    /// The demand was hidden in what was merged.
-    pub censored: bool,
+/// Empties the working set when its unit ends without a commit: what is in it never happened.
+#[derive(Debug)]
+pub(super) struct Borrowed<'s> {
+    pub(super) set: &'s mut WorkingSet,
+    committed: bool,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            *self.set = WorkingSet::default();
+        }
+    }
 }
 
 /// One transaction with its working set.
 #[derive(Debug)]
 pub struct Unit<'s> {
     pub(super) tx: Transaction<'s>,
-    pub(super) functions: HashMap<String, FunctionRow>,
-    pub(super) days: HashMap<(FunctionId, DayKey), DayStats>,
-    pub(super) peaks: HashMap<(FunctionId, Day), PeakRow>,
-    pub(super) environments: HashMap<EnvironmentKey, EnvironmentState>,
+    pub(super) memory: Borrowed<'s>,
 }
 
 impl<'s> Unit<'s> {
-    pub(super) fn new(tx: Transaction<'s>) -> Self {
+    pub(super) const fn new(tx: Transaction<'s>, set: &'s mut WorkingSet) -> Self {
         Self {
             tx,
-            functions: HashMap::new(),
-            days: HashMap::new(),
-            peaks: HashMap::new(),
-            environments: HashMap::new(),
+            memory: Borrowed {
+                set,
+                committed: false,
+            },
         }
     }
 
-    /// Writes the working set into the transaction, so that queries see it.
+    /// Writes what was changed into the transaction, so that queries see it.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.flush_functions()?;
         self.flush_environments()?;
         self.flush_days()
     }
 
-    /// Writes the working set once it has grown large: a day takes half a kilobyte to two.
+    /// Writes what was changed once that is much.
     pub fn flush_if_large(&mut self) -> Result<(), StoreError> {
-        if self.days.len() + self.environments.len() / 16 < WORKING_SET {
+        let set = &self.memory.set;
+        if set.days.changed() + set.environments.changed() / 4 < MOST_WAITING {
             return Ok(());
         }
-        self.flush()
+        self.flush()?;
+        self.memory.set.days.bound(KEPT_DAYS);
+        self.memory.set.environments.bound(KEPT_DAYS);
+        Ok(())
     }
 
     /// Commits all of it.
     pub fn commit(mut self) -> Result<(), StoreError> {
         self.flush()?;
-        Ok(self.tx.commit()?)
+        self.tx.commit()?;
+        let set = &mut *self.memory.set;
+        set.functions.bound(KEPT_FUNCTIONS);
+        set.peaks.bound(KEPT_FUNCTIONS);
+        set.days.bound(KEPT_DAYS);
+        set.environments.bound(KEPT_DAYS);
+        self.memory.committed = true;
+        Ok(())
     }
 
     /// A value kept under `key`.
@@ -105,11 +110,18 @@ impl<'s> Unit<'s> {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Keeps `value` under `key`.
-    pub fn set_state(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)")?
-            .execute([key, value])?;
+    /// Keeps `value` under `key`; `None` forgets it.
+    pub fn set_state(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        match value {
+            Some(value) => self
+                .tx
+                .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)")?
+                .execute([key, value])?,
+            None => self
+                .tx
+                .prepare_cached("DELETE FROM state WHERE key = ?")?
+                .execute([key])?,
+        };
         Ok(())
     }
 

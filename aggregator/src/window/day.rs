@@ -62,6 +62,10 @@ pub struct DayStats {
     pub environments: u64,
     /// Billed milliseconds.
     pub billed_ms: u64,
+    /// CPU time in ms that sandboxes say they spent (P6).
+    pub cpu_ms: u64,
+    /// Billed milliseconds of the invocations that that CPU time is of.
+    pub cpu_billed_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
     /// Memory used in MB.
@@ -75,6 +79,13 @@ pub(crate) struct Sample {
     pub(crate) duration_ms: Option<Millis>,
     pub(crate) billed_ms: Option<Millis>,
     pub(crate) status: Status,
+}
+
+impl Sample {
+    /// Billed milliseconds, 0 where the platform did not say.
+    pub(crate) fn billed(&self) -> u64 {
+        self.billed_ms.map_or(0, Millis::ceil_ms)
+    }
 }
 
 impl DayStats {
@@ -95,7 +106,7 @@ impl DayStats {
             // The report of a reset environment may never come; all there was, was used.
             self.use_memory(size, size, true);
         }
-        self.billed_ms += sample.billed_ms.map_or(0, Millis::ceil_ms);
+        self.billed_ms = self.billed_ms.saturating_add(sample.billed());
         if let Some(duration) = sample.duration_ms {
             self.durations.record(duration.ceil_ms());
         }
@@ -121,6 +132,8 @@ impl DayStats {
         self.censored |= other.censored;
         self.environments = self.environments.saturating_add(other.environments);
         self.billed_ms = self.billed_ms.saturating_add(other.billed_ms);
+        self.cpu_ms = self.cpu_ms.saturating_add(other.cpu_ms);
+        self.cpu_billed_ms = self.cpu_billed_ms.saturating_add(other.cpu_billed_ms);
         self.durations.merge(&other.durations);
         self.used.merge(&other.used);
     }

@@ -38,9 +38,25 @@ impl Distribution {
             self.buckets.clone_from(&other.buckets);
             return;
         }
-        for (bucket, count) in &other.buckets {
-            self.add(*bucket, *count);
+        // A few counts go into their places; many are walked along with.
+        if other.buckets.len() < 4 {
+            for (bucket, count) in &other.buckets {
+                self.add(*bucket, *count);
+            }
+            return;
         }
+        let mine = std::mem::take(&mut self.buckets);
+        self.buckets.reserve(mine.len() + other.buckets.len());
+        let mut theirs = other.buckets.iter().peekable();
+        for (bucket, count) in mine {
+            while let Some(before) = theirs.next_if(|(other, _)| *other < bucket) {
+                self.buckets.push(*before);
+            }
+            let same = theirs.next_if(|(other, _)| *other == bucket);
+            let count = count.saturating_add(same.map_or(0, |(_, count)| *count));
+            self.buckets.push((bucket, count));
+        }
+        self.buckets.extend(theirs);
     }
 
     fn add(&mut self, bucket: u16, count: u64) {

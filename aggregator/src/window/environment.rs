@@ -1,9 +1,7 @@
 //! What is remembered of one execution environment: which of its records were merged (W7), how
 //! many reports it has seen, and how many of them arrived.
 
-use std::collections::BTreeSet;
-
-use rightsizer_records::{Arch, Day, Timestamp};
+use rightsizer_records::{Arch, Day, Megabytes, Timestamp};
 
 /// The sequence numbers merged so far, as sorted disjoint ranges: a canonical form, so that the
 /// same set has the same bytes however it came about.
@@ -70,6 +68,60 @@ impl SeqMarks {
     }
 }
 
+/// The highest memory used by an environment up to its 1st, 2nd to 3rd, 4th to 7th, … invocation: how
+/// it climbs over its life (P3 tells a leak by it). Merging keeps the higher, so order does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Climb(Vec<Megabytes>);
+
+impl Climb {
+    /// Takes note of what was used after the environment's invocation number `ordinal`, from 1.
+    pub fn note(&mut self, ordinal: u64, used: Megabytes) {
+        let step = usize::try_from(ordinal.max(1).ilog2()).unwrap_or_default();
+        if self.0.len() <= step {
+            self.0.resize(step + 1, Megabytes(0));
+        }
+        self.0[step] = self.0[step].max(used);
+    }
+
+    /// Highest use by step; 0 where nothing is known of a step.
+    pub fn steps(&self) -> &[Megabytes] {
+        &self.0
+    }
+
+    /// As text for the store, `80,81,,96`.
+    pub fn to_text(&self) -> String {
+        let shown = |mb: &Megabytes| {
+            if mb.0 == 0 {
+                String::new()
+            } else {
+                mb.0.to_string()
+            }
+        };
+        self.0.iter().map(shown).collect::<Vec<_>>().join(",")
+    }
+
+    /// Back from [`Climb::to_text`]; `None` when it is none.
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let step = |part: &str| match part {
+            "" => Some(Megabytes(0)),
+            part => part.parse().ok().map(Megabytes),
+        };
+        text.split(',').map(step).collect::<Option<_>>().map(Self)
+    }
+
+    fn join(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), Megabytes(0));
+        }
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).max(*theirs);
+        }
+    }
+}
+
 /// State of one environment at one memory size and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentState {
@@ -85,14 +137,14 @@ pub struct EnvironmentState {
     pub seen: u64,
     /// Platform events it was told were dropped.
     pub events_dropped: u64,
-    /// Days it reported on, so that each counts it once.
-    pub days: BTreeSet<Day>,
+    /// Days it reported on, ascending, so that each counts it once.
+    pub days: Vec<Day>,
     /// Its architecture, where known.
     pub arch: Option<Arch>,
     /// The extension's own largest resident size in KiB.
     pub self_kib: u64,
-    /// CPU time in ms its sandbox spent.
-    pub cpu_ms: u64,
+    /// How its memory climbed.
+    pub climb: Climb,
 }
 
 impl EnvironmentState {
@@ -105,11 +157,40 @@ impl EnvironmentState {
             total: 0,
             seen: 0,
             events_dropped: 0,
-            days: BTreeSet::new(),
+            days: Vec::new(),
             arch: None,
             self_kib: 0,
-            cpu_ms: 0,
+            climb: Climb(Vec::new()),
         }
+    }
+
+    /// Takes note of a day; `false` where it was known.
+    pub fn on(&mut self, day: Day) -> bool {
+        match self.days.binary_search(&day) {
+            Ok(_) => false,
+            Err(at) => {
+                self.days.insert(at, day);
+                true
+            }
+        }
+    }
+
+    /// Adds what `other` says, which came in the record `seq` if it came in one. `None` when that
+    /// record was added before (W7): nothing changes. Else the days that are new to this environment.
+    pub fn absorb(&mut self, other: &Self, seq: Option<u64>) -> Option<Vec<Day>> {
+        if seq.is_some_and(|seq| !self.marks.insert(seq)) {
+            return None;
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.total = self.total.max(other.total);
+        self.seen = self.seen.saturating_add(other.seen);
+        self.events_dropped = self.events_dropped.saturating_add(other.events_dropped);
+        self.arch = self.arch.max(other.arch);
+        self.self_kib = self.self_kib.max(other.self_kib);
+        self.climb.join(&other.climb);
+        let days = other.days.iter().copied();
+        Some(days.filter(|day| self.on(*day)).collect())
     }
 
     /// Reports that it has seen and that never arrived (so far).
@@ -149,5 +230,17 @@ mod tests {
         let mut marks = SeqMarks::default();
         assert!(marks.insert(u64::MAX) && marks.insert(0) && !marks.insert(u64::MAX));
         assert_eq!(SeqMarks::from_text("0-x"), None);
+    }
+
+    #[test]
+    fn p3_the_climb_keeps_the_highest_of_each_doubling() {
+        let mut climb = Climb::default();
+        for (ordinal, used) in [(9, 96), (1, 80), (3, 81), (2, 80), (15, 99)] {
+            climb.note(ordinal, Megabytes(used));
+        }
+        assert_eq!(climb.to_text(), "80,81,,99");
+        assert_eq!(Climb::from_text(&climb.to_text()), Some(climb));
+        assert_eq!(Climb::from_text(""), Some(Climb::default()));
+        assert_eq!(Climb::from_text("80,x"), None);
     }
 }

@@ -1,74 +1,97 @@
-//! Evidence in, day deltas out: the one place where a record becomes window state.
-
-use std::collections::BTreeMap;
+//! Evidence in, deltas out: the one place where a record or an observation becomes window state.
 
 use rightsizer_records::{Folded, Megabytes, Millis, ReportRow, Reports, Timestamp};
 
-use super::day::{DayKey, DaySource, DayStats, Sample};
+use super::day::{DaySource, DayStats, Sample};
+use super::delta::{DayKeyRef, Delta, EnvironmentKey, Mark, Newest, Sighting};
 use super::environment::EnvironmentState;
-use crate::source::Observation;
+use crate::source::{FunctionKey, Observation};
 
-/// What one record adds to one day.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DayDelta {
-    /// Which day's row.
-    pub key: DayKey,
-    /// What is added to it.
-    pub stats: DayStats,
-}
-
-/// The time of the newest row of a record: what the clock and W5's future check look at.
-pub fn newest_event(record: &Reports) -> Timestamp {
-    row_times(record).max().unwrap_or(record.t0)
-}
-
-/// The time of the oldest row of a record.
-pub fn oldest_event(record: &Reports) -> Timestamp {
-    row_times(record).min().unwrap_or(record.t0)
-}
-
-fn row_times(record: &Reports) -> impl Iterator<Item = Timestamp> {
-    record
-        .reports
-        .iter()
-        .map(|row| record.t0.plus_ms(row.at_ms))
-}
-
-/// Merges a `reports` record into its environment and answers what it adds to which days; `None`
-/// when this (`env`, `seq`) was merged before (W7).
-pub fn fold_reports(record: &Reports, environment: &mut EnvironmentState) -> Option<Vec<DayDelta>> {
-    if !environment.marks.insert(record.seq) {
-        return None;
+/// The times of the oldest and the newest row of a record; `t0` where it has none.
+fn span(record: &Reports) -> (Timestamp, Timestamp) {
+    let offsets = record.reports.iter().map(|row| row.at_ms);
+    let (least, most) = offsets.fold((i64::MAX, i64::MIN), |(least, most), at| {
+        (least.min(at), most.max(at))
+    });
+    if record.reports.is_empty() {
+        return (record.t0, record.t0);
     }
-    let mut days: BTreeMap<DayKey, DayStats> = BTreeMap::new();
-    let key = |at: Timestamp| DayKey {
-        day: at.day(),
+    (record.t0.plus_ms(least), record.t0.plus_ms(most))
+}
+
+/// What a `reports` record adds. Its mark is (`env`, `seq`): merged twice it adds nothing (W7).
+pub fn fold_reports(record: &Reports) -> Delta {
+    let (oldest, newest) = span(record);
+    let folded = record.folded.map_or(0, |f| f.count);
+    let reports = (record.reports.len() as u64).saturating_add(folded);
+    let mut delta = Delta {
+        function: FunctionKey::Arn(record.function.clone()),
         source: DaySource::Layer,
+        sighting: Sighting {
+            oldest: oldest.min(record.t0),
+            newest: Newest {
+                at: newest,
+                memory_mb: record.memory_mb,
+                version: record.version.clone(),
+            },
+            arch: record.arch,
+            runtime: record.runtime.clone(),
+            started: (record.seq == 0).then(|| (oldest.min(record.t0), record.memory_mb)),
+        },
+        mark: Some(Mark::Record(record.seq)),
+        environments: Vec::with_capacity(1),
+        days: Vec::with_capacity(1),
+        reports,
+    };
+    let mut environment = EnvironmentState {
+        first: record.t0.min(oldest),
+        last: record.t0.max(newest),
+        total: record.total,
+        seen: reports,
+        events_dropped: record.events_dropped,
+        arch: record.arch,
+        self_kib: record.self_kib.unwrap_or(0),
+        ..EnvironmentState::starting(record.t0)
+    };
+    add_rows(record, &mut delta, &mut environment);
+    environment.days = delta.days.iter().map(|day| day.key.day).collect();
+    environment.days.sort_unstable();
+    let key = EnvironmentKey {
+        env: record.env,
         memory_mb: record.memory_mb,
         version: record.version.clone(),
     };
-    for row in &record.reports {
-        let at = record.t0.plus_ms(row.at_ms);
-        days.entry(key(at))
-            .or_default()
-            .record(sample_of(row), record.memory_mb);
+    delta.environments.push((key, environment));
+    delta
+}
+
+fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentState) {
+    let size = record.memory_mb;
+    let key = |at: Timestamp| DayKeyRef {
+        day: at.day(),
+        memory_mb: size,
+        version: &record.version,
+    };
+    let before = record.total.saturating_sub(record.reports.len() as u64);
+    let mut billed = 0_u64;
+    for (row, ordinal) in record.reports.iter().zip(before + 1..) {
+        let sample = sample_of(row);
+        billed = billed.saturating_add(sample.billed());
+        delta
+            .day(key(record.t0.plus_ms(row.at_ms)))
+            .record(sample, size);
+        if let Some(used) = row.max_used_mb {
+            environment.climb.note(ordinal, used);
+        }
     }
     if let Some(folded) = &record.folded {
-        add_folded(
-            days.entry(key(record.t0)).or_default(),
-            folded,
-            record.memory_mb,
-        );
+        add_folded(delta.day(key(record.t0)), folded, size);
     }
-    for (key, stats) in &mut days {
-        stats.environments = u64::from(environment.days.insert(key.day));
+    if let (Some(cpu), Some(first)) = (record.cpu_ms, record.reports.first()) {
+        let day = delta.day(key(record.t0.plus_ms(first.at_ms)));
+        day.cpu_ms = day.cpu_ms.saturating_add(cpu);
+        day.cpu_billed_ms = day.cpu_billed_ms.saturating_add(billed);
     }
-    note(record, environment);
-    Some(
-        days.into_iter()
-            .map(|(key, stats)| DayDelta { key, stats })
-            .collect(),
-    )
 }
 
 fn sample_of(row: &ReportRow) -> Sample {
@@ -93,41 +116,71 @@ fn add_folded(day: &mut DayStats, folded: &Folded, size: Megabytes) {
     }
 }
 
-fn note(record: &Reports, environment: &mut EnvironmentState) {
-    environment.first = environment.first.min(record.t0).min(oldest_event(record));
-    environment.last = environment.last.max(record.t0).max(newest_event(record));
-    environment.total = environment.total.max(record.total);
-    environment.seen = environment
-        .seen
-        .saturating_add(record.reports.len() as u64 + record.folded.map_or(0, |f| f.count));
-    environment.events_dropped = environment
-        .events_dropped
-        .saturating_add(record.events_dropped);
-    environment.arch = environment.arch.max(record.arch);
-    environment.self_kib = environment.self_kib.max(record.self_kib.unwrap_or(0));
-    environment.cpu_ms = environment
-        .cpu_ms
-        .saturating_add(record.cpu_ms.unwrap_or(0));
+/// What one observation (a log line, a telemetry event) adds. Its key is its log event's id, where
+/// it came with one; else its source is exact by other means (W7).
+pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
+    let mut delta = Delta {
+        function: seen.function.clone(),
+        source,
+        sighting: sighting(seen),
+        mark: seen.event_id.map(Mark::Event),
+        environments: Vec::new(),
+        days: Vec::with_capacity(1),
+        reports: 0,
+    };
+    add(seen, &mut delta);
+    delta
 }
 
-/// What one observation (a log line, a telemetry event) adds to its day. It has no key to be
-/// deduplicated by; its source is exact by other means (W7).
-pub fn fold_observation(seen: &Observation, source: DaySource) -> DayDelta {
-    let mut stats = DayStats::default();
+/// Adds an observation without a key to what others of its function and source add.
+pub fn fold_into(seen: &Observation, delta: &mut Delta) {
+    delta.sighting.join(&sighting(seen));
+    add(seen, delta);
+}
+
+fn sighting(seen: &Observation) -> Sighting {
+    Sighting {
+        oldest: seen.at,
+        newest: Newest {
+            at: seen.at,
+            memory_mb: seen.memory_mb,
+            version: seen.version.clone(),
+        },
+        arch: seen.arch,
+        runtime: None,
+        started: seen.init_ms.map(|_| (seen.at, seen.memory_mb)),
+    }
+}
+
+fn add(seen: &Observation, delta: &mut Delta) {
     let sample = Sample {
         max_used_mb: seen.max_used_mb,
         duration_ms: seen.duration_ms,
         billed_ms: seen.billed_ms.or(seen.duration_ms.map(round_up)),
         status: seen.status,
     };
-    stats.record(sample, seen.memory_mb);
-    let key = DayKey {
-        day: seen.at.day(),
-        source,
+    let day = seen.at.day();
+    let key = DayKeyRef {
+        day,
+        memory_mb: seen.memory_mb,
+        version: &seen.version,
+    };
+    delta.day(key).record(sample, seen.memory_mb);
+    delta.reports += 1;
+    let Some(env) = seen.environment else { return };
+    let key = EnvironmentKey {
+        env,
         memory_mb: seen.memory_mb,
         version: seen.version.clone(),
     };
-    DayDelta { key, stats }
+    let mut view = EnvironmentState::starting(seen.at);
+    view.on(day);
+    match delta.environments.iter_mut().rev().find(|(k, _)| *k == key) {
+        Some((_, known)) => {
+            known.absorb(&view, None);
+        }
+        None => delta.environments.push((key, view)),
+    }
 }
 
 /// Lambda bills whole milliseconds, rounded up.
@@ -142,6 +195,7 @@ mod tests {
     use proptest::prelude::*;
     use rightsizer_records::{EnvId, FunctionArn};
 
+    use super::super::day::DayKey;
     use super::*;
 
     fn record(seq: u64, t0: &str, rows: &[(i64, u32)]) -> Reports {
@@ -176,14 +230,21 @@ mod tests {
     }
 
     fn merged(records: &[Reports]) -> (BTreeMap<DayKey, DayStats>, EnvironmentState) {
-        let mut environment = EnvironmentState::starting(records[0].t0);
+        let mut environment: Option<EnvironmentState> = None;
         let mut days: BTreeMap<DayKey, DayStats> = BTreeMap::new();
         for record in records {
-            for delta in fold_reports(record, &mut environment).into_iter().flatten() {
-                days.entry(delta.key).or_default().merge(&delta.stats);
+            let mut delta = fold_reports(record);
+            let (key, view) = delta.environments.remove(0);
+            let state = environment.get_or_insert_with(|| EnvironmentState::starting(view.first));
+            let Some(new) = state.absorb(&view, Some(record.seq)) else {
+                continue;
+            };
+            delta.count_environment(&key, &new);
+            for day in delta.days {
+                days.entry(day.key).or_default().merge(&day.stats);
             }
         }
-        (days, environment)
+        (days, environment.unwrap())
     }
 
     /// 23:59:59.900 and 00:00:00.100 are 200 ms apart and lie in two days.
@@ -207,7 +268,8 @@ mod tests {
         let r = record(4, "2026-01-31T12:00:00Z", &[(0, 90)]);
         let (days, environment) = merged(&[r.clone(), r.clone(), r]);
         assert_eq!(days.values().map(|s| s.invocations).sum::<u64>(), 1);
-        assert_eq!((environment.seen, environment.cpu_ms), (1, 5));
+        assert_eq!(environment.seen, 1);
+        assert_eq!(days.values().map(|s| s.cpu_ms).sum::<u64>(), 5);
     }
 
     #[test]
@@ -227,7 +289,44 @@ mod tests {
         assert_eq!(environment.lost(), 1); // 42 seen there, 41 arrived here
     }
 
+    /// The rows of the second record are the environment's 9th to 12th invocations.
+    #[test]
+    fn p3_rows_climb_by_their_number_in_the_environments_life() {
+        let mut r = record(1, "2026-01-31T12:00:00Z", &[(0, 90), (1, 91), (2, 95), (3, 92)]);
+        r.total = 12;
+        let (_, environment) = merged(&[r]);
+        assert_eq!(environment.climb.to_text(), ",,,95");
+    }
+
     proptest! {
+        /// What is known of a function does not depend on the order in which it was told.
+        #[test]
+        fn w7_sightings_join_in_any_order(
+            seen in proptest::collection::vec((0_i64..5, 1_u32..4, any::<bool>()), 1..8),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let t0 = Timestamp::parse("2026-01-31T12:00:00Z").unwrap();
+            let of = |(at, mb, starts): &(i64, u32, bool)| Sighting {
+                oldest: t0.plus_ms(*at),
+                newest: Newest {
+                    at: t0.plus_ms(*at),
+                    memory_mb: Megabytes(*mb),
+                    version: mb.to_string(),
+                },
+                arch: None,
+                runtime: None,
+                started: starts.then(|| (t0.plus_ms(*at), Megabytes(*mb))),
+            };
+            let joined = |views: &[&(i64, u32, bool)]| {
+                let mut whole = of(views[0]);
+                views.iter().for_each(|view| whole.join(&of(view)));
+                whole
+            };
+            let mut shuffled: Vec<_> = order.iter().map(|i| i.get(&seen)).collect();
+            shuffled.extend(seen.iter().rev());
+            prop_assert_eq!(joined(&seen.iter().collect::<Vec<_>>()), joined(&shuffled));
+        }
+
         /// Any permutation and any replay of the same records gives the same days and environment.
         #[test]
         fn w7_merging_is_commutative_and_idempotent(

@@ -5,6 +5,7 @@
 mod cadence;
 mod clock;
 mod day;
+mod delta;
 mod distribution;
 mod environment;
 mod fold;
@@ -13,8 +14,9 @@ pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use day::{DayKey, DaySource, DayStats};
 pub use distribution::{Distribution, DistributionError};
-pub use environment::{EnvironmentState, SeqMarks};
-pub use fold::{DayDelta, fold_observation, fold_reports, newest_event, oldest_event};
+pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
+pub use environment::{Climb, EnvironmentState, SeqMarks};
+pub use fold::{fold_into, fold_observation, fold_reports};
 
 /// Length of the window in UTC days (W3).
 pub const WINDOW_DAYS: i32 = 14;

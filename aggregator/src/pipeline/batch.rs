@@ -1,0 +1,108 @@
+//! Evidence folded ahead of the store: whatever can be done to a record without knowing what came
+//! before it is done here, on any thread, so that the one writer only merges.
+
+use std::collections::HashMap;
+
+use rightsizer_records::{Outcome, Record, Reports, Timestamp};
+
+use super::accept::Accept;
+use crate::source::{Channel, Evidence, FunctionKey, Observation};
+use crate::window::{
+    DaySource, Delta, FUTURE_TOLERANCE_MS, fold_into, fold_observation, fold_reports,
+};
+
+/// Why a record was not taken, in words for the quarantine or an import's report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+/// How evidence is looked at as it comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Intake<'a> {
+    /// Whose functions are taken.
+    pub accept: &'a Accept,
+    /// What observations count as; records are always the layer's.
+    pub source: DaySource,
+    /// Who may have written it.
+    pub channel: Channel,
+    /// The present: what lies more than a day after it is not believed (W5).
+    pub now: Timestamp,
+}
+
+/// Evidence that was folded and waits to be merged.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What has a key to be known again by, and so is merged or dropped as a whole.
+    pub(super) keyed: Vec<Delta>,
+    /// What has none, folded by function.
+    pub(super) observed: HashMap<FunctionKey, Delta>,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Batch {
+    /// Folds one piece of evidence in, or says why it cannot be used.
+    pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
+        match evidence {
+            Evidence::Observation(seen) => self.observe(&seen, intake),
+            Evidence::Record(record) => match *record {
+                Record::Reports(reports) => self.report(&reports, intake),
+                Record::Outcome(_) if intake.channel == Channel::Reports => Err(Refusal(
+                    "an outcome on the reports stream, where every function may write".into(),
+                )),
+                Record::Outcome(outcome) => {
+                    self.outcomes.push(outcome);
+                    Ok(())
+                }
+                Record::Recommendation(_) if intake.channel == Channel::Reports => Err(Refusal(
+                    "a recommendation on the reports stream, where every function may write".into(),
+                )),
+                // Our own words come back on the decisions stream.
+                Record::Recommendation(_) => Ok(()),
+            },
+        }
+    }
+
+    fn report(&mut self, record: &Reports, intake: &Intake<'_>) -> Result<(), Refusal> {
+        if !intake.accept.takes(&record.function) {
+            return Err(stranger(&record.function));
+        }
+        let delta = fold_reports(record);
+        intake.not_from_the_future(delta.sighting.newest.at)?;
+        self.keyed.push(delta);
+        Ok(())
+    }
+
+    fn observe(&mut self, seen: &Observation, intake: &Intake<'_>) -> Result<(), Refusal> {
+        if let Some(arn) = seen.function.arn()
+            && !intake.accept.takes(arn)
+        {
+            return Err(stranger(arn));
+        }
+        intake.not_from_the_future(seen.at)?;
+        if seen.event_id.is_some() {
+            self.keyed.push(fold_observation(seen, intake.source));
+        } else if let Some(delta) = self.observed.get_mut(&seen.function) {
+            fold_into(seen, delta);
+        } else {
+            let delta = fold_observation(seen, intake.source);
+            self.observed.insert(seen.function.clone(), delta);
+        }
+        Ok(())
+    }
+}
+
+fn stranger(function: &rightsizer_records::FunctionArn) -> Refusal {
+    Refusal(format!("{function} is not in an accepted account and region"))
+}
+
+impl Intake<'_> {
+    /// W5: what lies more than a day in the future is not believed.
+    fn not_from_the_future(&self, newest: Timestamp) -> Result<(), Refusal> {
+        if newest <= self.now.plus_ms(FUTURE_TOLERANCE_MS) {
+            return Ok(());
+        }
+        Err(Refusal(format!(
+            "its time {newest} is more than a day in the future of {}",
+            self.now
+        )))
+    }
+}

@@ -1,0 +1,73 @@
+//! Deliveries made ready for the writer: decoded and folded, with what cannot be used set aside.
+
+use rightsizer_records::Timestamp;
+
+use super::accept::Accept;
+use super::batch::{Batch, Intake};
+use super::payload;
+use crate::source::{Delivery, Home, Item};
+use crate::window::DaySource;
+
+/// Whose evidence is taken, and where functions are at home that payloads know by name only.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    /// Accounts and regions whose functions may be reported.
+    pub accept: Accept,
+    /// Makes ARNs of names.
+    pub home: Option<Home>,
+}
+
+/// A record that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Poison {
+    pub(super) why: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A delivery that was folded and waits to be merged.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) origin: String,
+    pub(super) batch: Batch,
+    pub(super) poison: Vec<Poison>,
+    pub(super) checkpoint: Option<(String, String)>,
+}
+
+impl Gate {
+    /// Decodes and folds one delivery. What cannot be used never stops the rest.
+    pub fn prepare(&self, delivery: Delivery, now: Timestamp) -> Prepared {
+        let intake = Intake {
+            accept: &self.accept,
+            source: DaySource::Subscription,
+            channel: delivery.channel,
+            now,
+        };
+        let mut batch = Batch::default();
+        let mut poison = Vec::new();
+        for bytes in delivery.payloads {
+            let mut refused = Vec::new();
+            for item in payload::items(&bytes, self.home.as_ref(), now) {
+                match item {
+                    Item::Ignored => {}
+                    Item::Refused { reason, .. } => refused.push(reason),
+                    Item::Evidence { evidence, .. } => {
+                        if let Err(refusal) = batch.take(evidence, &intake) {
+                            refused.push(refusal.0);
+                        }
+                    }
+                }
+            }
+            let poisoned = refused.into_iter().map(|why| Poison {
+                why,
+                bytes: bytes.clone(),
+            });
+            poison.extend(poisoned);
+        }
+        Prepared {
+            origin: delivery.origin,
+            batch,
+            poison,
+            checkpoint: delivery.checkpoint,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Rows in memory: read once, changed in place, written back at the commit in the order of their
+//! table, and kept after it: what was touched now is mostly touched again soon.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use super::error::StoreError;
+
+/// Rows of one table.
+#[derive(Debug)]
+pub(super) struct Rows<K, V> {
+    rows: HashMap<K, Slot<V>>,
+    /// Keys of the rows that were changed since they were written.
+    changed: Vec<K>,
+}
+
+#[derive(Debug)]
+struct Slot<V> {
+    row: V,
+    changed: bool,
+}
+
+impl<K, V> Default for Rows<K, V> {
+    fn default() -> Self {
+        Self {
+            rows: HashMap::new(),
+            changed: Vec::new(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
+    /// The row of `key`, to be changed; `load` reads or makes it where it is not in memory.
+    pub(super) fn change(
+        &mut self,
+        key: K,
+        load: impl FnOnce(&K) -> Result<V, StoreError>,
+    ) -> Result<&mut V, StoreError> {
+        let slot = match self.rows.entry(key) {
+            Entry::Occupied(slot) => {
+                if !slot.get().changed {
+                    self.changed.push(slot.key().clone());
+                }
+                slot.into_mut()
+            }
+            Entry::Vacant(slot) => {
+                let row = load(slot.key())?;
+                self.changed.push(slot.key().clone());
+                slot.insert(Slot {
+                    row,
+                    changed: false,
+                })
+            }
+        };
+        slot.changed = true;
+        Ok(&mut slot.row)
+    }
+
+    /// The row of `key`, to be looked at.
+    pub(super) fn read(
+        &mut self,
+        key: K,
+        load: impl FnOnce() -> Result<V, StoreError>,
+    ) -> Result<&V, StoreError> {
+        let slot = match self.rows.entry(key) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(slot) => slot.insert(Slot {
+                row: load()?,
+                changed: false,
+            }),
+        };
+        Ok(&slot.row)
+    }
+
+    /// How many wait to be written.
+    pub(super) const fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Writes what was changed, in the order of the keys: neighbours share pages.
+    pub(super) fn write_back(
+        &mut self,
+        mut write: impl FnMut(&K, &mut V) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        for key in &changed {
+            if let Some(slot) = self.rows.get_mut(key) {
+                write(key, &mut slot.row)?;
+                slot.changed = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all rows once there are more than `most` of them; all must be written.
+    pub(super) fn bound(&mut self, most: usize) {
+        if self.rows.len() > most && self.changed.is_empty() {
+            self.rows = HashMap::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_loaded_once_and_written_once_and_in_order() {
+        let mut rows: Rows<u8, u32> = Rows::default();
+        for key in [3, 1, 3, 2, 1] {
+            *rows.change(key, |key| Ok(u32::from(*key) * 100)).unwrap() += 1;
+        }
+        let mut written = Vec::new();
+        let mut write = |key: &u8, row: &mut u32| {
+            written.push((*key, *row));
+            Ok(())
+        };
+        rows.write_back(&mut write).unwrap();
+        rows.write_back(&mut write).unwrap();
+        assert_eq!(written, [(1, 102), (2, 201), (3, 302)]);
+        let known = rows.change(2, |_| Err(StoreError::Damaged("loaded again".into())));
+        assert_eq!(*known.unwrap(), 201);
+        rows.bound(0);
+        assert_eq!(rows.changed(), 1, "what is not written is not forgotten");
+    }
+}
