@@ -4,6 +4,7 @@ use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use serde::Deserialize;
 
 use super::choice::{FloorRule, PolicyName};
+use super::facts::{Changes, FunctionFacts, Leak, SizeFacts};
 
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -71,8 +72,17 @@ pub struct FunctionEvidence {
     /// Day and height of the highest peak that holds the floor up: window, open days and the last
     /// `floor_days` (P2).
     pub floor_peak: Option<(Day, Megabytes)>,
-    /// The largest size in which the demand was hidden, and when (P3).
+    /// The largest size in which the demand was hidden, and when (P3). Only what still holds: not what
+    /// ran before the code changed, nor what a person cleared.
     pub censored: Option<(Day, Megabytes)>,
+    /// Whether its environments climb over their lives (P3): [`super::leak`] of the high-water marks.
+    pub leak: Option<Leak>,
+    /// How the present size came to be (P3's limits, P5's steps).
+    pub changes: Changes,
+    /// What the inventory and the tags say (P4, P6).
+    pub facts: FunctionFacts,
+    /// Every size that the window's days saw, ascending (P6).
+    pub sizes: Vec<SizeFacts>,
     /// First report ever seen of the function.
     pub first_report: Timestamp,
     /// The present, as the window's clock sees it.
@@ -110,6 +120,10 @@ pub(super) mod tests {
             daily_peaks: window.iter().map(|p| p.peak).collect(),
             floor_peak: highest.map(|p| (p.day, p.peak)),
             censored: None,
+            leak: None,
+            changes: Changes::default(),
+            facts: FunctionFacts::default(),
+            sizes: Vec::new(),
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
             history,

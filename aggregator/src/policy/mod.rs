@@ -9,6 +9,7 @@ mod choice;
 mod decide;
 mod estimate;
 mod evidence;
+mod facts;
 mod identity;
 mod percentile;
 mod reasons;
@@ -20,6 +21,9 @@ pub use choice::{FloorRule, PolicyName};
 pub use decide::{Decision, decide, policy_size};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence, PolicySettings};
+pub use facts::{
+    ApplyMode, Change, Changes, CpuUse, FunctionFacts, Leak, SizeFacts, Strategy,
+};
 pub use identity::recommendation_id;
 pub use percentile::{DecayingPercentile, VPA};
 pub use reasons::{Reasons, after_running_out};

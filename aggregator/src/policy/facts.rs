@@ -1,0 +1,133 @@
+//! What is known of a function besides its peaks: its durations and CPU at each size, its
+//! configuration and tags, and how its size came to be. Plain data, filled from the store.
+
+use rightsizer_records::{Megabytes, Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One memory size of a function as the window saw it (P6: what was measured beats a projection).
+/// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeFacts {
+    /// The size.
+    pub memory_mb: Megabytes,
+    /// Invocations with a duration.
+    pub invocations: u64,
+    /// Their billed milliseconds; × `memory_mb` it is what they cost.
+    pub billed_ms: u64,
+    /// Median duration.
+    pub p50: Millis,
+    /// 95th percentile of the durations.
+    pub p95: Millis,
+    /// 99th percentile of the durations.
+    pub p99: Millis,
+    /// CPU time, where the layer told it.
+    pub cpu: Option<CpuUse>,
+}
+
+/// CPU time over some batches of reports: both sums are over the same batches, those that have
+/// `cpu_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuUse {
+    /// CPU milliseconds that the sandbox spent.
+    pub cpu_ms: u64,
+    /// Milliseconds of the invocations in those batches: the sum of their durations.
+    pub wall_ms: u64,
+}
+
+/// How the present size came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The size that was last found good (`verified`); where none was yet, the size before the first
+    /// automatic increase; `None` where there was neither.
+    pub verified_mb: Option<Megabytes>,
+    /// Automatic increases by P3 that were applied since then. A person's approval, `release` or a
+    /// verification begins anew at 0.
+    pub increases: u32,
+    /// The last change of the size, whoever made it; `None` where none is remembered.
+    pub last: Option<Change>,
+}
+
+/// A change of the memory size that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// When it was applied.
+    pub at: Timestamp,
+    /// The size before.
+    pub from_mb: Megabytes,
+    /// The size after.
+    pub to_mb: Megabytes,
+    /// Whether verification found it good.
+    pub verified: bool,
+    /// Invocations that ran in the new size since.
+    pub invocations: u64,
+}
+
+/// What the inventory and the tags say. `None`: not known, or not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FunctionFacts {
+    /// The configured timeout.
+    pub timeout: Option<Millis>,
+    /// `rightsizer:mode`, or what the settings say of this function; `None` where only the updater
+    /// will learn it.
+    pub mode: Option<ApplyMode>,
+    /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
+    pub strategy: Option<Strategy>,
+    /// `rightsizer:min-mb`.
+    pub min_mb: Option<Megabytes>,
+    /// `rightsizer:max-mb`.
+    pub max_mb: Option<Megabytes>,
+}
+
+/// Who may change a function (`rightsizer:mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyMode {
+    /// Nobody.
+    Off,
+    /// A person.
+    Recommend,
+    /// The updater by itself.
+    Auto,
+}
+
+/// What a function is tuned for (`rightsizer:strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// The smallest bill.
+    Cost,
+    /// A smaller bill at about the same speed.
+    #[default]
+    Balanced,
+    /// Speed; memory is given back where it costs none.
+    Speed,
+}
+
+impl Strategy {
+    /// As it is written in tags and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cost => "cost",
+            Self::Balanced => "balanced",
+            Self::Speed => "speed",
+        }
+    }
+
+    /// Reads a tag's value; `None` where it is none of the names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Cost, Self::Balanced, Self::Speed]
+            .into_iter()
+            .find(|strategy| strategy.name() == name)
+    }
+}
+
+/// A climb within environments over their lives (P3): memory that is not given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leak {
+    /// Median slope of the environments that climb.
+    pub mb_per_1000: u32,
+    /// Environments of the window that climb.
+    pub climbing: u32,
+    /// Environments of the window that lived long enough to be judged.
+    pub judged: u32,
+}
