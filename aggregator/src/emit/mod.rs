@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::source::kinesis::{StreamName, words};
 use crate::stop::Stop;
-use crate::store::OutboxEntry;
+use crate::store::{OutboxEntry, RecommendationKey};
 use crate::writer::WriterHandle;
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.
@@ -41,9 +41,9 @@ pub async fn run(
         let sent = put(&client, &stream, &waiting).await;
         let count = sent.as_ref().map_or(0, Vec::len);
         match sent {
-            Ok(ids) if !ids.is_empty() => {
+            Ok(keys) if !keys.is_empty() => {
                 info!(recommendations = count, "sent to the decisions stream");
-                writer.mark_sent(ids).await?;
+                writer.mark_sent(keys).await?;
                 writer.metrics().sent(count);
                 warned = false;
             }
@@ -63,12 +63,12 @@ pub async fn run(
     }
 }
 
-/// Puts the entries and answers the ids of those that the stream took.
+/// Puts the entries and answers the keys of those that the stream took.
 async fn put(
     client: &Client,
     stream: &StreamName,
     entries: &[OutboxEntry],
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<RecommendationKey>, String> {
     let records = entries
         .iter()
         .map(|entry| {
@@ -93,5 +93,5 @@ async fn put(
         .iter()
         .zip(entries)
         .filter(|(r, _)| r.error_code().is_none());
-    Ok(taken.map(|(_, entry)| entry.id.clone()).collect())
+    Ok(taken.map(|(_, entry)| entry.key.clone()).collect())
 }

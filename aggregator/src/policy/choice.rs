@@ -74,6 +74,17 @@ pub enum FloorRule {
     Recurring,
 }
 
+impl PolicySettings {
+    /// Whether the policy in force weighs all remembered peaks, not only those that hold the floor up.
+    pub const fn looks_back_all_the_way(&self) -> bool {
+        let near = matches!(
+            self.name,
+            PolicyName::AveragePlusBuffer | PolicyName::PeakPlusMargin
+        );
+        !near || matches!(self.floor_rule, FloorRule::Recurring)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

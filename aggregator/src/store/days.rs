@@ -121,7 +121,7 @@ impl Unit<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                cpu_ms, cpu_billed_ms, durations, used)
+                cpu_ms, cpu_wall_ms, durations, used)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.memory.set.days.write_back(|key, day| {
@@ -141,7 +141,7 @@ impl Unit<'_> {
                 int(day.environments),
                 int(day.billed_ms),
                 int(day.cpu_ms),
-                int(day.cpu_billed_ms),
+                int(day.cpu_wall_ms),
                 day.durations.to_bytes(),
                 day.used.to_bytes(),
             ])?;
@@ -153,7 +153,7 @@ impl Unit<'_> {
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
-                billed_ms, cpu_ms, cpu_billed_ms, durations, used
+                billed_ms, cpu_ms, cpu_wall_ms, durations, used
          FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
             AND version = ?",
     )?;
@@ -187,7 +187,7 @@ fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         environments: count(number(7)?),
         billed_ms: count(number(8)?),
         cpu_ms: count(number(9)?),
-        cpu_billed_ms: count(number(10)?),
+        cpu_wall_ms: count(number(10)?),
         durations: distribution(11)?,
         used: distribution(12)?,
     })

@@ -18,8 +18,6 @@ pub struct MergedEnvironment {
     pub new_days: Vec<Day>,
     /// By how much its number of lost reports changed.
     pub lost: i64,
-    /// How its memory climbed.
-    pub climb: Climb,
 }
 
 impl Unit<'_> {
@@ -46,7 +44,6 @@ impl Unit<'_> {
         Ok(Some(MergedEnvironment {
             new_days,
             lost: int(state.lost()).saturating_sub(int(before)),
-            climb: state.climb.clone(),
         }))
     }
 

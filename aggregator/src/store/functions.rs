@@ -20,6 +20,7 @@ pub(super) struct FunctionRow {
     duplicates: u64,
     late: u64,
     lost: i64,
+    self_kib: u64,
 }
 
 /// What to add to a function's counts.
@@ -33,6 +34,8 @@ pub struct Arrived {
     pub late: u64,
     /// By how much the number of reports changed that its environments saw and that never arrived.
     pub lost: i64,
+    /// The extension's own resident size in KiB, where it is told.
+    pub self_kib: u64,
 }
 
 impl Unit<'_> {
@@ -67,6 +70,7 @@ impl Unit<'_> {
                 duplicates: 0,
                 late: 0,
                 lost: 0,
+                self_kib: 0,
             })
         })?;
         row.sighting.join(sighting);
@@ -82,19 +86,20 @@ impl Unit<'_> {
         row.duplicates = row.duplicates.saturating_add(arrived.duplicates);
         row.late = row.late.saturating_add(arrived.late);
         row.lost = row.lost.saturating_add(arrived.lost);
+        row.self_kib = row.self_kib.max(arrived.self_kib);
         Ok(())
     }
 
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
         let mut insert = self.tx.prepare_cached(
             "INSERT INTO functions (version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb,
-                    started_mb, started_ms, seen, duplicates, late, lost, id, function)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    started_mb, started_ms, seen, duplicates, late, lost, self_kib, id, function)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut update = self.tx.prepare_cached(
             "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, heard_ms = ?,
                     last_ms = ?, newest_mb = ?, started_mb = ?, started_ms = ?, seen = ?,
-                    duplicates = ?, late = ?, lost = ?
+                    duplicates = ?, late = ?, lost = ?, self_kib = ?
              WHERE id = ?",
         )?;
         self.memory.set.functions.write_back(|key, row| {
@@ -108,12 +113,12 @@ impl Unit<'_> {
             if row.stored {
                 update.execute(params![
                     version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
-                    started_ms, counts.0, counts.1, counts.2, counts.3, row.id,
+                    started_ms, counts.0, counts.1, counts.2, counts.3, int(row.self_kib), row.id,
                 ])?;
             } else {
                 insert.execute(params![
                     version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
-                    started_ms, counts.0, counts.1, counts.2, counts.3, row.id, key.to_string(),
+                    started_ms, counts.0, counts.1, counts.2, counts.3, int(row.self_kib), row.id, key.to_string(),
                 ])?;
             }
             row.stored = true;
@@ -138,7 +143,7 @@ impl Unit<'_> {
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
-                started_ms, seen, duplicates, late, lost
+                started_ms, seen, duplicates, late, lost, self_kib
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -171,5 +176,6 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
         duplicates: count(number(11)?),
         late: count(number(12)?),
         lost: number(13)?,
+        self_kib: count(number(14)?),
     })
 }

@@ -6,6 +6,7 @@
 //! commit is on disk, and a Kinesis checkpoint is never ahead of its data.
 
 mod canonical;
+mod changes;
 mod columns;
 mod days;
 mod environments;
@@ -20,12 +21,13 @@ mod review;
 mod reviewing;
 mod rows;
 mod unit;
+mod usage;
 
 pub use error::StoreError;
-pub use evidence::Assessment;
+pub use evidence::{Assessed, Assessment, Viewpoint};
 pub use open::{Reader, Store};
 pub(crate) use recommendations::LiveRecommendation;
-pub use recommendations::{Life, NewRecommendation, OutboxEntry};
+pub use recommendations::{Life, NewRecommendation, OutboxEntry, RecommendationKey};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub use days::MergedDay;
 pub use functions::Arrived;

@@ -32,8 +32,12 @@ pub enum Life {
     Skipped,
     /// The updater could not.
     Failed,
+    /// It proved good at the new size.
+    Verified,
     /// The old size was put back.
     RolledBack,
+    /// Someone else put the old size back, and it is left there.
+    Reverted,
 }
 
 impl Life {
@@ -50,7 +54,9 @@ impl Life {
             Self::Applied => "applied",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Verified => "verified",
             Self::RolledBack => "rolled-back",
+            Self::Reverted => "reverted",
         }
     }
 
@@ -87,11 +93,20 @@ pub struct NewRecommendation {
     pub expires_at: Timestamp,
 }
 
+/// Names a recommendation in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecommendationKey {
+    /// Whose it is.
+    pub function: FunctionId,
+    /// Its id (P8).
+    pub id: String,
+}
+
 /// A recommendation that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
-    /// Its id.
-    pub id: String,
+    /// Which it is.
+    pub key: RecommendationKey,
     /// The record's bytes.
     pub record: Vec<u8>,
     /// The function, as partition key.
@@ -102,6 +117,7 @@ pub struct OutboxEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LiveRecommendation {
     pub(crate) id: String,
+    pub(crate) day: Day,
     pub(crate) status: String,
     pub(crate) from_mb: Megabytes,
     pub(crate) to_mb: Megabytes,
@@ -115,7 +131,7 @@ impl Unit<'_> {
         function: FunctionId,
     ) -> Result<Vec<LiveRecommendation>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, status, from_mb, to_mb, expires_ms FROM recommendations
+            "SELECT id, status, from_mb, to_mb, expires_ms, day FROM recommendations
              WHERE function_id = ? AND status IN ('open', 'approved', 'sent')
              ORDER BY issued_ms DESC, id",
         )?;
@@ -126,6 +142,7 @@ impl Unit<'_> {
                 from_mb: megabytes(row.get(2)?),
                 to_mb: megabytes(row.get(3)?),
                 expires_ms: row.get(4)?,
+                day: Day::from_number(row.get(5)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -152,7 +169,7 @@ impl Unit<'_> {
                 "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
                     auto, record, issued_ms, expires_ms)
                  VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
+                 ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
                     expires_ms = excluded.expires_ms, closed_ms = NULL, closed_reason = NULL
                  WHERE status IN ('open', 'superseded')
@@ -183,17 +200,33 @@ impl Unit<'_> {
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
     }
 
-    /// Removes a recommendation that was never sent nor reviewed, for its successor says the same.
-    pub fn forget_recommendation(&self, id: &str) -> Result<(), StoreError> {
+    /// Removes what took a recommendation's place before and was itself replaced, unseen: never sent,
+    /// never reviewed. The numbers of many days, each a little different, tell nobody anything.
+    pub fn forget_superseded(&self, function: FunctionId) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached("DELETE FROM recommendations WHERE id = ? AND status = 'open'")?
-            .execute([id])?;
+            .prepare_cached(
+                "DELETE FROM recommendations WHERE function_id = ? AND status = 'superseded'
+                    AND sent_ms IS NULL AND reviewed_ms IS NULL",
+            )?
+            .execute([function])?;
+        Ok(())
+    }
+
+    /// A size ran out of memory on `day` although it was cleared through that day: from there on it
+    /// counts again.
+    pub fn ran_out_again(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET cleared_day = ?1 - 1 WHERE id = ?2 AND cleared_day >= ?1",
+            )?
+            .execute(params![day.number(), id])?;
         Ok(())
     }
 
     /// Ends a recommendation's life with `reason`.
     pub fn end_recommendation(
         &self,
+        function: FunctionId,
         id: &str,
         life: Life,
         reason: &str,
@@ -202,13 +235,13 @@ impl Unit<'_> {
         self.tx
             .prepare_cached(
                 "UPDATE recommendations SET status = ?, closed_ms = ?, closed_reason = ?
-                 WHERE id = ?",
+                 WHERE function_id = ? AND id = ?",
             )?
-            .execute(params![life.name(), now.as_ms(), reason, id])?;
+            .execute(params![life.name(), now.as_ms(), reason, function, id])?;
         Ok(())
     }
 
-    /// Whether a person rejected this very decrease not long ago.
+    /// Whether a person rejected this decrease, or one nearly as large, not long ago.
     pub(crate) fn was_rejected(
         &self,
         function: FunctionId,
@@ -218,7 +251,7 @@ impl Unit<'_> {
         let since = now.as_ms() - super::reviewing::REJECTED_FOR_MS;
         let mut statement = self.tx.prepare_cached(
             "SELECT count(*) FROM recommendations WHERE function_id = ? AND status = 'rejected'
-                AND from_mb = ? AND to_mb = ? AND to_mb < from_mb AND closed_ms > ?",
+                AND from_mb = ? AND to_mb + 32 >= ? AND to_mb < from_mb AND closed_ms > ?",
         )?;
         let key = params![function, from.0, to.0, since];
         Ok(statement.query_row(key, |row| row.get::<_, i64>(0))? > 0)
@@ -231,7 +264,8 @@ impl Unit<'_> {
             return Ok(Vec::new());
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT r.id, r.record, f.function FROM recommendations r
+            "SELECT r.function_id, r.id, r.record, f.function
+             FROM recommendations r INDEXED BY recommendations_outbox
              JOIN functions f ON f.id = r.function_id
              WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
                 AND r.record IS NOT NULL AND r.expires_ms > ?1
@@ -241,9 +275,12 @@ impl Unit<'_> {
         )?;
         let rows = statement.query_map(params![now.as_ms(), int(most as u64)], |row| {
             Ok(OutboxEntry {
-                id: row.get(0)?,
-                record: row.get::<_, String>(1)?.into_bytes(),
-                function: row.get(2)?,
+                key: RecommendationKey {
+                    function: row.get(0)?,
+                    id: row.get(1)?,
+                },
+                record: row.get::<_, String>(2)?.into_bytes(),
+                function: row.get(3)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -251,14 +288,14 @@ impl Unit<'_> {
 
     /// These are on the stream. One that was superseded between reading and sending stays so, but its
     /// outcome will count.
-    pub fn mark_sent(&self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
         let mut statement = self.tx.prepare_cached(
             "UPDATE recommendations SET sent_ms = ?, status = CASE
                 WHEN status IN ('open', 'approved') THEN 'sent' ELSE status END
-             WHERE id = ?",
+             WHERE function_id = ? AND id = ?",
         )?;
-        for id in ids {
-            statement.execute(params![now.as_ms(), id])?;
+        for key in keys {
+            statement.execute(params![now.as_ms(), key.function, key.id])?;
         }
         Ok(())
     }
@@ -269,6 +306,7 @@ impl Unit<'_> {
     pub fn take_outcome(
         &self,
         outcome: &Outcome,
+        present: Timestamp,
         now: Timestamp,
     ) -> Result<Option<(FunctionId, Megabytes)>, StoreError> {
         let new = self
@@ -293,8 +331,8 @@ impl Unit<'_> {
         let known: Option<(FunctionId, String)> = self
             .tx
             .prepare_cached(
-                "SELECT r.function_id, r.status FROM recommendations r
-                 JOIN functions f ON f.id = r.function_id
+                "SELECT r.function_id, r.status FROM functions f
+                 JOIN recommendations r ON r.function_id = f.id
                  WHERE r.id = ? AND f.function = ? AND r.from_mb = ? AND r.to_mb = ?
                     AND r.sent_ms IS NOT NULL",
             )?
@@ -307,7 +345,14 @@ impl Unit<'_> {
             return Ok(None);
         }
         let life = Life::from_outcome(outcome.status);
-        self.end_recommendation(&outcome.id, life, &outcome.reason, now)?;
+        self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
+        if matches!(life, Life::Applied | Life::RolledBack) {
+            self.tx
+                .prepare_cached(
+                    "UPDATE recommendations SET applied_ms = ? WHERE function_id = ? AND id = ?",
+                )?
+                .execute(params![present.as_ms(), function, outcome.id])?;
+        }
         Ok(match life {
             Life::Applied => Some((function, outcome.to_mb)),
             Life::RolledBack => Some((function, outcome.from_mb)),
@@ -315,27 +360,23 @@ impl Unit<'_> {
         })
     }
 
-    /// A function without reports since `day` is not decided any more: what was decided before does
+    /// A function without reports in the window is not decided any more: what was decided before does
     /// not hold, and what is open is withdrawn.
-    pub fn forget_decisions_of_idle(&self, day: Day, now: Timestamp) -> Result<(), StoreError> {
-        let idle = "SELECT f.id FROM functions f WHERE f.policy_mb IS NOT NULL AND NOT EXISTS
-             (SELECT 1 FROM peaks p WHERE p.function_id = f.id AND p.day >= ?1)";
-        self.tx.execute(
-            &format!(
-                "UPDATE recommendations SET status = 'withdrawn', closed_ms = ?2,
+    pub fn forget_decision(&self, id: FunctionId, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET status = 'withdrawn', closed_ms = ?,
                     closed_reason = 'no reports in the window'
-                 WHERE status IN ('open', 'approved') AND function_id IN ({idle})"
-            ),
-            params![day.number(), now.as_ms()],
-        )?;
-        self.tx.execute(
-            &format!(
+                 WHERE status IN ('open', 'approved') AND function_id = ?",
+            )?
+            .execute(params![now.as_ms(), id])?;
+        self.tx
+            .prepare_cached(
                 "UPDATE functions SET policy_mb = NULL, target_mb = NULL, to_mb = NULL,
                     confidence = NULL, reasons = NULL, invocations = 0, usd_before = NULL,
-                    usd_after = NULL WHERE id IN ({idle})"
-            ),
-            [day.number()],
-        )?;
+                    usd_after = NULL WHERE id = ?",
+            )?
+            .execute([id])?;
         Ok(())
     }
 

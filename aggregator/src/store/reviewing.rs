@@ -20,6 +20,7 @@ type Answer = Result<Result<Done, Refused>, StoreError>;
 
 /// A recommendation that waits for a person.
 struct Waiting {
+    owner: FunctionId,
     id: String,
     function: String,
     from_mb: i64,
@@ -68,8 +69,9 @@ impl Unit<'_> {
         let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
         self.tx.execute(
             "UPDATE recommendations SET status = 'approved', record = ?, expires_ms = ?,
-                reviewed_by = ?, reviewed_why = ?, reviewed_ms = ? WHERE id = ?",
-            params![record, expires, word.by, word.why, now.as_ms(), open.id],
+                reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
+             WHERE function_id = ? AND id = ?",
+            params![record, expires, word.by, word.why, now.as_ms(), open.owner, open.id],
         )?;
         done(format!(
             "approved: {} from {} to {} MB ({}); it is sent when `serve` runs with --emit",
@@ -78,11 +80,11 @@ impl Unit<'_> {
     }
 
     fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
-        self.end_recommendation(&open.id, Life::Rejected, &word.why, now)?;
+        self.end_recommendation(open.owner, &open.id, Life::Rejected, &word.why, now)?;
         self.tx.execute(
             "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
-             WHERE id = ?",
-            params![word.by, word.why, now.as_ms(), open.id],
+             WHERE function_id = ? AND id = ?",
+            params![word.by, word.why, now.as_ms(), open.owner, open.id],
         )?;
         done(format!(
             "rejected: {} from {} to {} MB ({})",
@@ -149,17 +151,18 @@ impl Unit<'_> {
 
     fn waiting(&self, condition: &str, value: &str) -> Result<Option<Waiting>, StoreError> {
         let query = format!(
-            "SELECT r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
+            "SELECT r.function_id, r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
              JOIN functions f ON f.id = r.function_id
              WHERE {condition} ORDER BY r.issued_ms DESC, r.id LIMIT 1"
         );
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Waiting {
-                id: row.get(0)?,
-                function: row.get(1)?,
-                from_mb: row.get(2)?,
-                to_mb: row.get(3)?,
-                record: row.get(4)?,
+                owner: row.get(0)?,
+                id: row.get(1)?,
+                function: row.get(2)?,
+                from_mb: row.get(3)?,
+                to_mb: row.get(4)?,
+                record: row.get(5)?,
             })
         };
         Ok(self.tx.query_row(&query, [value], read).optional()?)

@@ -64,8 +64,8 @@ pub struct DayStats {
     pub billed_ms: u64,
     /// CPU time in ms that sandboxes say they spent (P6).
     pub cpu_ms: u64,
-    /// Billed milliseconds of the invocations that that CPU time is of.
-    pub cpu_billed_ms: u64,
+    /// Durations, summed, of the invocations that that CPU time is of.
+    pub cpu_wall_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
     /// Memory used in MB.
@@ -133,7 +133,7 @@ impl DayStats {
         self.environments = self.environments.saturating_add(other.environments);
         self.billed_ms = self.billed_ms.saturating_add(other.billed_ms);
         self.cpu_ms = self.cpu_ms.saturating_add(other.cpu_ms);
-        self.cpu_billed_ms = self.cpu_billed_ms.saturating_add(other.cpu_billed_ms);
+        self.cpu_wall_ms = self.cpu_wall_ms.saturating_add(other.cpu_wall_ms);
         self.durations.merge(&other.durations);
         self.used.merge(&other.used);
     }

@@ -73,10 +73,11 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         version: &record.version,
     };
     let before = record.total.saturating_sub(record.reports.len() as u64);
-    let mut billed = 0_u64;
+    let mut wall = 0_u64;
     for (row, ordinal) in record.reports.iter().zip(before + 1..) {
         let sample = sample_of(row);
-        billed = billed.saturating_add(sample.billed());
+        let duration = sample.duration_ms.map_or(0, Millis::ceil_ms);
+        wall = wall.saturating_add(duration);
         delta
             .day(key(record.t0.plus_ms(row.at_ms)))
             .record(sample, size);
@@ -90,7 +91,7 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
     if let (Some(cpu), Some(first)) = (record.cpu_ms, record.reports.first()) {
         let day = delta.day(key(record.t0.plus_ms(first.at_ms)));
         day.cpu_ms = day.cpu_ms.saturating_add(cpu);
-        day.cpu_billed_ms = day.cpu_billed_ms.saturating_add(billed);
+        day.cpu_wall_ms = day.cpu_wall_ms.saturating_add(wall);
     }
 }
 

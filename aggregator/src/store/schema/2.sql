@@ -17,11 +17,6 @@ UPDATE functions SET lost = (SELECT CAST(total(max(e.total - e.seen, 0)) AS INTE
     FROM environments e WHERE e.function_id = functions.id AND e.total > 0);
 ALTER TABLE functions DROP COLUMN current_mb;
 ALTER TABLE functions DROP COLUMN current_ms;
--- The days that the last decision is about.
-ALTER TABLE functions ADD COLUMN window_days INTEGER;
--- The climb of an environment's memory that looked like a leak last: MB per 1000 invocations.
-ALTER TABLE functions ADD COLUMN leak_mb_per_1000 REAL;
-ALTER TABLE functions ADD COLUMN leak_ms INTEGER;
 -- The extension's own largest resident size in KiB.
 ALTER TABLE functions ADD COLUMN self_kib INTEGER NOT NULL DEFAULT 0;
 -- What ran out of memory before this day does not count any more: a person said so, or the code changed.
@@ -30,7 +25,7 @@ UPDATE functions SET self_kib = coalesce((SELECT max(e.self_kib)
     FROM environments e WHERE e.function_id = functions.id), 0);
 
 ALTER TABLE days ADD COLUMN cpu_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE days ADD COLUMN cpu_billed_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE days ADD COLUMN cpu_wall_ms INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE environments DROP COLUMN cpu_ms;
 -- Highest memory used by the 1st, 2nd to 3rd, 4th to 7th, … invocation.
@@ -79,7 +74,8 @@ CREATE INDEX recommendations_live ON recommendations (function_id)
     WHERE status IN ('open', 'approved', 'sent');
 CREATE INDEX recommendations_outbox ON recommendations (urgent DESC, issued_ms)
     WHERE status = 'approved' OR (status = 'open' AND auto);
-CREATE INDEX recommendations_applied ON recommendations (applied_ms) WHERE status = 'applied';
+CREATE INDEX recommendations_changes ON recommendations (function_id, applied_ms)
+    WHERE status IN ('applied', 'verified', 'rolled-back', 'reverted');
 
 -- Ids of log events seen in the last days: subscriptions deliver some twice.
 CREATE TABLE log_events (
@@ -97,18 +93,24 @@ CREATE TABLE gaps (
     noted_ms INTEGER NOT NULL
 );
 
--- One line a function, the most money first: a full review in one SELECT.
-CREATE VIEW review AS
+-- The size that a function has. The newest line tells it where nothing better does, or a day after
+-- whatever did: before, that line may be of an old environment.
+CREATE VIEW functions_now AS
 SELECT
-    f.function,
-    -- The newest line tells the size where nothing better does, or a day after whatever did: before, it
-    -- may be of an old environment.
+    f.*,
     CASE
         WHEN f.last_ms > max(coalesce(f.started_ms, 0), coalesce(f.applied_ms, 0)) + 86400000
             OR coalesce(f.started_ms, f.applied_ms) IS NULL THEN f.newest_mb
         WHEN coalesce(f.applied_ms, 0) >= coalesce(f.started_ms, 0) THEN f.applied_mb
         ELSE f.started_mb
-    END AS current_mb,
+    END AS current_mb
+FROM functions f;
+
+-- One line a function, the most money first: a full review in one SELECT.
+CREATE VIEW review AS
+SELECT
+    f.function,
+    f.current_mb,
     f.peak_mb,
     f.policy_mb,
     f.target_mb,
@@ -139,14 +141,13 @@ SELECT
     f.late,
     f.lost,
     f.self_kib,
-    f.leak_mb_per_1000,
     f.version,
     f.arch,
     f.runtime,
     f.p99_ms,
     date(f.decided_day * 86400, 'unixepoch') AS decided_on,
     datetime(f.last_ms / 1000, 'unixepoch') AS last_report
-FROM functions f
+FROM functions_now f
 LEFT JOIN recommendations r ON r.function_id = f.id AND r.id = (
     SELECT n.id FROM recommendations n
     WHERE n.function_id = f.id AND n.status NOT IN ('superseded', 'withdrawn')
