@@ -5,29 +5,47 @@ use rightsizer_records::{Megabytes, Mode, MonthlyUsd, Recommendation, Timestamp,
 use super::session::Session;
 use crate::policy::{Decision, decide, recommendation_id};
 use crate::store::{
-    Assessment, FunctionId, Life, LiveRecommendation, NewRecommendation, StoreError,
+    Assessment, FunctionId, Life, LiveRecommendation, NewRecommendation, StoreError, Viewpoint,
 };
 
 /// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
 const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
 
 impl Session<'_> {
+    /// How windows look from here.
+    pub(super) const fn view(&self) -> Viewpoint<'_> {
+        Viewpoint {
+            clock: &self.clock,
+            now: self.now,
+            settings: &self.settings.policy,
+        }
+    }
+
     /// Decides a function and brings its recommendations in line.
     pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
-        let policy = &self.settings.policy;
-        let Some(seen) = self.unit.assess(id, &self.clock, self.now, policy)? else {
+        let assessed = self.unit.assess(id..=id, self.view())?.pop();
+        match assessed.and_then(|one| one.seen) {
+            Some(seen) => self.decide_on(id, &seen),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, of a function that was assessed.
+    pub(super) fn decide_on(
+        &mut self,
+        id: FunctionId,
+        seen: &Assessment,
+    ) -> Result<(), StoreError> {
+        let Some(decision) = decide(&seen.evidence, &self.settings.policy) else {
             return Ok(());
         };
-        let Some(decision) = decide(&seen.evidence, policy) else {
-            return Ok(());
-        };
-        let usd = self.cost(&seen, &decision);
+        let usd = self.cost(seen, &decision);
         let day = seen.evidence.present.day();
-        self.unit.note_decision(id, day, &seen, &decision, usd)?;
+        self.unit.note_decision(id, day, seen, &decision, usd)?;
         self.digest.decided += 1;
         match decision.to_mb {
             None => self.withdraw_all(id),
-            Some(to) => self.put(id, &seen, &decision, to, usd),
+            Some(to) => self.put(id, seen, &decision, to, usd),
         }
     }
 
@@ -43,7 +61,7 @@ impl Session<'_> {
             if live.status != Life::Sent.name() {
                 let why = "the size it has is right again";
                 self.unit
-                    .end_recommendation(&live.id, Life::Withdrawn, why, self.now)?;
+                    .end_recommendation(id, &live.id, Life::Withdrawn, why, self.now)?;
             }
         }
         Ok(())
@@ -63,7 +81,7 @@ impl Session<'_> {
             if live.to_mb < live.from_mb && near {
                 let why = format!("a peak of {peak} is above 90 % of it");
                 self.unit
-                    .end_recommendation(&live.id, Life::Withdrawn, &why, self.now)?;
+                    .end_recommendation(id, &live.id, Life::Withdrawn, &why, self.now)?;
                 withdrawn = true;
             }
         }
@@ -78,26 +96,27 @@ impl Session<'_> {
         to: Megabytes,
         usd: (Usd, Usd),
     ) -> Result<(), StoreError> {
-        let day = seen.evidence.present.day();
         let from = seen.evidence.current_mb;
-        let name = recommendation_id(&seen.function.to_string(), day, from, to);
+        let mut day = seen.evidence.present.day();
+        let mut name = recommendation_id(&seen.function.to_string(), day, from, to);
         let mut under_way = false;
         for live in self.unit.live_recommendations(id)? {
             let same = (live.from_mb, live.to_mb) == (from, to);
             if live.expires_ms < self.now.as_ms() {
                 let why = "nobody acted on it in time";
                 self.unit
-                    .end_recommendation(&live.id, Life::Expired, why, self.now)?;
+                    .end_recommendation(id, &live.id, Life::Expired, why, self.now)?;
             } else if (same && live.status != Life::Open.name()) || still_approved(&live, from, to)
             {
                 under_way = true;
-            } else if same && live.id != name {
-                // The same decision with fresher evidence: its id carries the new day (P8).
-                self.unit.forget_recommendation(&live.id)?;
-            } else if live.id != name {
+            } else if same {
+                // It stays what it is, with fresher evidence: its id tells the day it was made (P8).
+                (name, day) = (live.id, live.day);
+            } else {
+                self.unit.forget_superseded(id)?;
                 let why = format!("by {name}");
                 self.unit
-                    .end_recommendation(&live.id, Life::Superseded, &why, self.now)?;
+                    .end_recommendation(id, &live.id, Life::Superseded, &why, self.now)?;
             }
         }
         if under_way || self.unit.was_rejected(id, (from, to), self.now)? {

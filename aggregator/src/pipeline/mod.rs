@@ -2,19 +2,25 @@
 //! aggregator. It does no network IO, and its caller tells it the time.
 
 mod accept;
+mod batch;
+mod close;
 mod evaluate;
 mod payload;
+mod prepare;
 mod session;
 
 pub use accept::{Accept, AcceptRule};
-pub use session::{Refusal, Session};
+pub use batch::{Batch, Intake, Refusal};
+pub use prepare::{Gate, Prepared};
+pub use session::Session;
 
 use rightsizer_records::{Day, Timestamp};
 
+use self::close::Closing;
 use crate::review::{Done, Refused, Word};
 use crate::settings::Settings;
 use crate::source::{Delivery, Home};
-use crate::store::{OutboxEntry, Store, StoreError, Unit};
+use crate::store::{OutboxEntry, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
 /// What a unit of work did.
@@ -30,6 +36,15 @@ pub struct Digest {
     pub decided: u64,
 }
 
+impl Digest {
+    fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.quarantined += other.quarantined;
+        self.closed = other.closed.or(self.closed);
+        self.decided += other.decided;
+    }
+}
+
 const NEWEST_EVENT: &str = "newest_event_ms";
 const LAST_CLOSED: &str = "last_closed_day";
 
@@ -37,10 +52,12 @@ const LAST_CLOSED: &str = "last_closed_day";
 #[derive(Debug)]
 pub struct Pipeline {
     store: Store,
+    mode: ClockMode,
     clock: DayClock,
+    /// The close that is under way.
+    closing: Option<Closing>,
     settings: Settings,
-    accept: Accept,
-    home: Option<Home>,
+    gate: Gate,
     /// Whether days may close: not while a backlog that may belong to them is unread.
     days_close: bool,
 }
@@ -65,21 +82,29 @@ impl Pipeline {
         let newest = number(NEWEST_EVENT)?.and_then(Timestamp::from_ms);
         let closed = number(LAST_CLOSED)?.and_then(|n| i32::try_from(n).ok());
         let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
+        let closing = Closing::load(&unit)?;
         unit.commit()?;
         Ok(Self {
             store,
+            mode,
             clock,
+            closing,
             settings,
-            accept,
-            home: None,
+            gate: Gate { accept, home: None },
             days_close: true,
         })
     }
 
     /// Makes ARNs of functions that payloads know by name only.
     #[must_use]
-    pub fn at_home(self, home: Option<Home>) -> Self {
-        Self { home, ..self }
+    pub fn at_home(mut self, home: Option<Home>) -> Self {
+        self.gate.home = home;
+        self
+    }
+
+    /// What decides which evidence is taken: deliveries can be prepared by it on other threads.
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Holds days open until [`Pipeline::let_days_close`]: after a pause the clock is ahead of what
@@ -97,15 +122,27 @@ impl Pipeline {
         self.days_close = true;
     }
 
-    /// Merges deliveries, closes the days whose time has come, decides what that calls for, and
-    /// commits it all with the deliveries' checkpoints.
+    /// Prepares and merges deliveries, see [`Pipeline::merge`].
     pub fn ingest(
         &mut self,
-        deliveries: &[Delivery],
+        deliveries: Vec<Delivery>,
+        now: Timestamp,
+    ) -> Result<Digest, StoreError> {
+        let prepare = |delivery| self.gate.prepare(delivery, now);
+        let prepared = deliveries.into_iter().map(prepare).collect();
+        self.merge(prepared, now)
+    }
+
+    /// Merges deliveries, closes the days whose time has come, decides what was touched, and commits
+    /// it all with the deliveries' checkpoints. Under the event clock what a close calls for is
+    /// decided at once: the next event is of another day. Live it waits for [`Pipeline::close_slice`].
+    pub fn merge(
+        &mut self,
+        deliveries: Vec<Prepared>,
         now: Timestamp,
     ) -> Result<Digest, StoreError> {
         let days_close = self.days_close;
-        self.work(now, |session| {
+        let digest = self.work(now, |session| {
             for delivery in deliveries {
                 session.deliver(delivery)?;
             }
@@ -114,17 +151,40 @@ impl Pipeline {
             } else {
                 session.decide_touched()
             }
-        })
+        })?;
+        match self.mode {
+            ClockMode::Wall => Ok(digest),
+            ClockMode::Event => self.settled(digest, now),
+        }
     }
 
     /// Closes the days whose time has come.
     pub fn tick(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.ingest(&[], now)
+        self.merge(Vec::new(), now)
+    }
+
+    /// Whether a close is under way.
+    pub const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Decides the next slice of the functions that a day's close calls for, in a commit of its own.
+    pub fn close_slice(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
+        self.work(now, Session::close_slice)
+    }
+
+    /// Decides all that a close calls for.
+    fn settled(&mut self, mut digest: Digest, now: Timestamp) -> Result<Digest, StoreError> {
+        while self.is_closing() {
+            digest.add(self.close_slice(now)?);
+        }
+        Ok(digest)
     }
 
     /// The input has ended: under the event clock every day before the newest event's own closes.
     pub fn finish(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.work(now, |session: &mut Session<'_>| session.end_of_input())
+        let digest = self.work(now, |session: &mut Session<'_>| session.end_of_input())?;
+        self.settled(digest, now)
     }
 
     /// One unit of work of the caller's making: committed when `body` succeeds, else forgotten,
@@ -135,17 +195,10 @@ impl Pipeline {
         body: impl FnOnce(&mut Session<'_>) -> Result<(), E>,
     ) -> Result<Digest, E> {
         let unit = self.store.begin()?;
-        let mut session = Session::new(
-            unit,
-            self.clock,
-            &self.settings,
-            &self.accept,
-            self.home.as_ref(),
-            now,
-        );
+        let mut session = Session::new(unit, (self.clock, self.closing), &self.settings, now);
         body(&mut session)?;
-        let (clock, digest) = session.commit()?;
-        self.clock = clock;
+        let (clock, closing, digest) = session.commit()?;
+        (self.clock, self.closing) = (clock, closing);
         Ok(digest)
     }
 
@@ -155,9 +208,9 @@ impl Pipeline {
     }
 
     /// These were sent.
-    pub fn mark_sent(&mut self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_sent(&mut self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
-        unit.mark_sent(ids, now)?;
+        unit.mark_sent(keys, now)?;
         unit.commit()
     }
 
@@ -181,10 +234,10 @@ impl Pipeline {
 
 fn save_clock(unit: &Unit<'_>, clock: &DayClock) -> Result<(), StoreError> {
     if let Some(newest) = clock.newest_event() {
-        unit.set_state(NEWEST_EVENT, &newest.as_ms().to_string())?;
+        unit.set_state(NEWEST_EVENT, Some(&newest.as_ms().to_string()))?;
     }
     if let Some(closed) = clock.last_closed() {
-        unit.set_state(LAST_CLOSED, &closed.number().to_string())?;
+        unit.set_state(LAST_CLOSED, Some(&closed.number().to_string()))?;
     }
     Ok(())
 }

@@ -1,16 +1,20 @@
-//! A function's window out of the store, as the policies look at it.
+//! Functions' windows out of the store, as the policies look at them: of one function, or of many in
+//! a row, for which the tables are walked in their own order.
+
+use std::ops::RangeInclusive;
 
 use rightsizer_records::{Arch, Day, EvidenceWindow, Megabytes, Millis, Timestamp};
 use rusqlite::params;
 
+use super::changes::History;
 use super::columns::{megabytes, timestamp};
-use super::days::{DAY_COLUMNS, read_day};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
+use super::usage::{DaySet, Usage, Wanted};
 use crate::policy::{Changes, DayPeak, FunctionEvidence, FunctionFacts, PolicySettings};
-use crate::price::Usage;
+use crate::price;
 use crate::source::FunctionKey;
-use crate::window::{DayClock, Distribution, PEAK_MEMORY_DAYS, WINDOW_DAYS};
+use crate::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 /// Everything a decision about one function needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,13 +30,66 @@ pub struct Assessment {
     /// Highest peak of the window and the open days.
     pub peak_mb: Megabytes,
     /// What was billed in the window.
-    pub usage: Usage,
+    pub usage: price::Usage,
     /// 99th percentile of the durations at the current size, where there are any.
     pub p99: Option<Millis>,
 }
 
+/// One function of a walk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessed {
+    /// Its row.
+    pub id: FunctionId,
+    /// The day of its last decision.
+    pub decided: Option<Day>,
+    /// Whether that decision still stands in the store.
+    pub has_decision: bool,
+    /// `None` where no day of the window or after it has a memory figure.
+    pub seen: Option<Assessment>,
+}
+
+/// When and by which settings windows are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewpoint<'a> {
+    /// Which days are closed.
+    pub clock: &'a DayClock,
+    /// The caller's clock.
+    pub now: Timestamp,
+    /// What the policies want to see.
+    pub settings: &'a PolicySettings,
+}
+
+impl Viewpoint<'_> {
+    /// The present, as the window sees it.
+    fn present(&self) -> Timestamp {
+        self.clock.present(self.now)
+    }
+
+    /// The last closed day; today where none is closed yet.
+    fn last_closed(&self) -> Day {
+        let closed = self.clock.last_closed();
+        closed.unwrap_or_else(|| self.present().day())
+    }
+
+    /// The first day whose peak holds the floor up (P2).
+    fn floor_from(&self) -> Day {
+        let days = self.settings.floor_days.max(WINDOW_DAYS);
+        self.last_closed().plus(1 - days)
+    }
+
+    /// The first day whose peak the policies look at.
+    fn history_from(&self) -> Day {
+        if self.settings.looks_back_all_the_way() {
+            self.last_closed().plus(-PEAK_MEMORY_DAYS)
+        } else {
+            self.floor_from()
+        }
+    }
+}
+
 /// The identity columns of a function.
 struct Head {
+    id: FunctionId,
     function: FunctionKey,
     version: String,
     arch: Option<Arch>,
@@ -40,14 +97,10 @@ struct Head {
     /// Since when it is known, for W4.
     known_since: Timestamp,
     current_mb: Megabytes,
-}
-
-/// A remembered day.
-#[derive(Clone, Copy)]
-struct Peak {
-    day: Day,
-    height: Megabytes,
-    censored_mb: Megabytes,
+    decided: Option<Day>,
+    has_decision: bool,
+    /// What ran out of memory on this day or before does not count any more.
+    cleared: Option<Day>,
 }
 
 /// The days a decision rests on: the window's closed days with a memory figure; where there is none
@@ -55,7 +108,7 @@ struct Peak {
 struct Span {
     from: Day,
     to: Day,
-    decided: Vec<Peak>,
+    decided: Vec<DayPeak>,
     /// Highest peak of the window and the open days.
     peak_mb: Megabytes,
     /// Calendar days that the usage spreads over, idle ones included, since the function is known.
@@ -63,13 +116,11 @@ struct Span {
 }
 
 impl Span {
-    fn new(peaks: &[Peak], last_closed: Day, first_report: Day) -> Option<Self> {
+    fn new(peaks: &[DayPeak], last_closed: Day, first_report: Day) -> Option<Self> {
         let from = last_closed.plus(1 - WINDOW_DAYS);
-        let seen = peaks
-            .iter()
-            .filter(|p| p.height > Megabytes(0) && p.day >= from);
-        let (closed, open): (Vec<Peak>, Vec<Peak>) = seen.partition(|p| p.day <= last_closed);
-        let peak_mb = closed.iter().chain(&open).map(|p| p.height).max()?;
+        let seen = peaks.iter().filter(|p| p.day >= from);
+        let (closed, open): (Vec<DayPeak>, Vec<DayPeak>) = seen.partition(|p| p.day <= last_closed);
+        let peak_mb = closed.iter().chain(&open).map(|p| p.peak).max()?;
         let (from, to, decided, used_from) = if closed.is_empty() {
             let (oldest, newest) = (open.first()?.day, open.last()?.day);
             (oldest, newest, open, oldest)
@@ -85,188 +136,197 @@ impl Span {
             calendar_days,
         })
     }
+
+    fn days(&self) -> DaySet {
+        let mut days = DaySet::from(self.from);
+        self.decided.iter().for_each(|p| days.insert(p.day));
+        days
+    }
 }
 
-/// The days with a memory figure, as the policies take them.
-fn remembered(peaks: &[Peak]) -> Vec<DayPeak> {
-    let figured = peaks.iter().filter(|p| p.height > Megabytes(0));
-    let day_peak = |p: &Peak| DayPeak {
-        day: p.day,
-        peak: p.height,
-    };
-    figured.map(day_peak).collect()
+/// A function of a walk with what was read of it before its days.
+struct Opened {
+    head: Head,
+    peaks: Vec<DayPeak>,
+    span: Option<Span>,
 }
 
-/// What the details of some days add up to.
-#[derive(Default)]
-struct Totals {
-    invocations: u64,
-    billed_ms: u64,
-    durations: Distribution,
+impl Opened {
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        Some(Wanted {
+            function: self.head.id,
+            days: self.span.as_ref()?.days(),
+            version: &self.head.version,
+        })
+    }
 }
 
 impl Unit<'_> {
-    /// Assesses one function; `None` where no day of the window or after it has a memory figure.
-    /// What was merged since the last flush is not seen.
+    /// Assesses the functions `ids`, ascending. What was merged since the last flush is not seen.
     pub fn assess(
         &self,
-        id: FunctionId,
-        clock: &DayClock,
-        now: Timestamp,
-        settings: &PolicySettings,
-    ) -> Result<Option<Assessment>, StoreError> {
-        let head = self.head(id)?;
-        let present = clock.present(now);
-        let to = clock.last_closed().unwrap_or_else(|| present.day());
-        let peaks = self.peaks_since(id, to.plus(-PEAK_MEMORY_DAYS))?;
-        let Some(span) = Span::new(&peaks, to, head.first.day()) else {
-            return Ok(None);
+        ids: RangeInclusive<FunctionId>,
+        view: Viewpoint<'_>,
+    ) -> Result<Vec<Assessed>, StoreError> {
+        let open = |head: Head| {
+            let peaks = self.peaks_since(head.id, view.history_from())?;
+            let span = Span::new(&peaks, view.last_closed(), head.first.day());
+            Ok::<_, StoreError>(Opened { head, peaks, span })
         };
-        let totals = self.totals(id, &span.decided, head.current_mb)?;
-        let floor_from = to.plus(1 - settings.floor_days.max(WINDOW_DAYS));
-        let floor_peak = peaks
-            .iter()
-            .filter(|p| p.day >= floor_from)
-            .max_by_key(|p| p.height);
-        let hidden = peaks.iter().filter(|p| p.censored_mb > Megabytes(0));
-        let censored = hidden.max_by_key(|p| p.censored_mb);
+        let opened: Vec<Opened> = self
+            .heads(&ids)?
+            .into_iter()
+            .map(open)
+            .collect::<Result<_, _>>()?;
+        let histories = self.histories(&ids, view.now)?;
+        let spans = || opened.iter().filter_map(|o| o.span.as_ref());
+        let range = spans()
+            .map(|s| s.from)
+            .min()
+            .zip(spans().map(|s| s.to).max());
+        let days = range
+            .into_iter()
+            .flat_map(|(from, to)| from.number()..=to.number());
+        let wanted: Vec<Wanted<'_>> = opened.iter().filter_map(Opened::wanted).collect();
+        let mut usage = self
+            .usage(&wanted, days.map(Day::from_number))?
+            .into_iter();
+        drop(wanted);
+        let mut assessed = Vec::with_capacity(opened.len());
+        for Opened { head, peaks, span } in opened {
+            let history = histories.get(&head.id).copied().unwrap_or_default();
+            assessed.push(Assessed {
+                id: head.id,
+                decided: head.decided,
+                has_decision: head.has_decision,
+                seen: match span.zip(usage.next()) {
+                    Some((span, used)) => {
+                        Some(self.assembled(head, peaks, &span, &used, history, view)?)
+                    }
+                    None => None,
+                },
+            });
+        }
+        Ok(assessed)
+    }
+
+    fn assembled(
+        &self,
+        head: Head,
+        peaks: Vec<DayPeak>,
+        span: &Span,
+        usage: &Usage,
+        history: History,
+        view: Viewpoint<'_>,
+    ) -> Result<Assessment, StoreError> {
+        let floor_from = view.floor_from();
+        let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
+        let floor_peak = floor_peak.max_by_key(|p| p.peak);
+        let mut changes: Changes = history.changes;
+        if let Some(last) = &mut changes.last {
+            last.invocations = usage.since(last.at.day(), last.to_mb);
+        }
         let evidence = FunctionEvidence {
             current_mb: head.current_mb,
-            pending_mb: self.pending_increase(id, head.current_mb, now)?,
+            pending_mb: history.pending_mb.filter(|mb| *mb > head.current_mb),
             window: EvidenceWindow {
                 from: span.from,
                 to: span.to,
                 days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
-                invocations: totals.invocations,
+                invocations: usage.invocations,
             },
-            daily_peaks: span.decided.iter().map(|p| p.height).collect(),
-            history: remembered(&peaks),
-            floor_peak: floor_peak.map(|p| (p.day, p.height)),
-            censored: censored.map(|p| (p.day, p.censored_mb)),
+            daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
+            floor_peak: floor_peak.map(|p| (p.day, p.peak)),
+            censored: self.censored(&head, view.last_closed())?,
             leak: None,
-            changes: Changes::default(),
+            changes,
             facts: FunctionFacts::default(),
-            sizes: Vec::new(),
+            sizes: usage.size_facts(),
             first_report: head.known_since,
-            present,
+            present: view.present(),
+            history: peaks,
         };
-        Ok(Some(Assessment {
+        Ok(Assessment {
             evidence,
             peak_mb: span.peak_mb,
-            usage: Usage {
-                billed_ms: totals.billed_ms,
-                invocations: totals.invocations,
+            usage: price::Usage {
+                billed_ms: usage.billed_ms,
+                invocations: usage.invocations,
                 days: span.calendar_days,
             },
-            p99: totals.durations.quantile(0.99).map(Millis::from_ms),
+            p99: usage.p99(head.current_mb),
             function: head.function,
             version: head.version,
             arch: head.arch,
-        }))
-    }
-
-    /// Functions with a remembered day on or after `day`.
-    pub fn active_since(&self, day: Day) -> Result<Vec<FunctionId>, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT DISTINCT function_id FROM peaks WHERE day >= ?")?;
-        let ids = statement.query_map([day.number()], |row| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
-    }
-
-    /// Of those, the ones that were last decided on `decided` or before, or never.
-    pub fn due_since(&self, day: Day, decided: Day) -> Result<Vec<FunctionId>, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT DISTINCT p.function_id FROM peaks p JOIN functions f ON f.id = p.function_id
-             WHERE p.day >= ? AND (f.decided_day IS NULL OR f.decided_day <= ?)",
-        )?;
-        let ids = statement.query_map([day.number(), decided.number()], |row| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
-    }
-
-    fn head(&self, id: FunctionId) -> Result<Head, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT function, version, arch, first_ms, max(first_ms, heard_ms),
-                    CASE WHEN applied_ms >= current_ms THEN applied_mb ELSE current_mb END
-             FROM functions WHERE id = ?",
-        )?;
-        let (function, version, arch, first, known, current) =
-            statement.query_row([id], |row| {
-                let arch: Option<String> = row.get(2)?;
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get(1)?,
-                    arch,
-                    row.get(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                ))
-            })?;
-        Ok(Head {
-            function: FunctionKey::parse(&function)
-                .map_err(|e| StoreError::Damaged(e.to_string()))?,
-            version,
-            arch: arch.map(|name| Arch::from_name(&name)),
-            first: timestamp(first)?,
-            known_since: timestamp(known)?,
-            current_mb: megabytes(current),
         })
     }
 
-    fn peaks_since(&self, id: FunctionId, day: Day) -> Result<Vec<Peak>, StoreError> {
+    /// The last function there is.
+    pub fn last_function(&self) -> Result<FunctionId, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM functions")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    fn heads(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT day, peak_mb, censored_mb FROM peaks
-             WHERE function_id = ? AND day >= ? ORDER BY day",
+            "SELECT id, function, version, arch, first_ms, max(first_ms, heard_ms), current_mb,
+                    decided_day, policy_mb IS NOT NULL, cleared_day
+             FROM functions_now WHERE id BETWEEN ? AND ? ORDER BY id",
+        )?;
+        let mut rows = statement.query(params![ids.start(), ids.end()])?;
+        let mut heads = Vec::new();
+        let day = |n: Option<i32>| n.map(Day::from_number);
+        while let Some(row) = rows.next()? {
+            let function: String = row.get(1)?;
+            let arch: Option<String> = row.get(3)?;
+            heads.push(Head {
+                id: row.get(0)?,
+                function: FunctionKey::parse(&function)
+                    .map_err(|e| StoreError::Damaged(e.to_string()))?,
+                version: row.get(2)?,
+                arch: arch.map(|name| Arch::from_name(&name)),
+                first: timestamp(row.get(4)?)?,
+                known_since: timestamp(row.get(5)?)?,
+                current_mb: megabytes(row.get(6)?),
+                decided: day(row.get(7)?),
+                has_decision: row.get(8)?,
+                cleared: day(row.get(9)?),
+            });
+        }
+        Ok(heads)
+    }
+
+    /// The days with a memory figure, oldest first.
+    fn peaks_since(&self, id: FunctionId, day: Day) -> Result<Vec<DayPeak>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT day, peak_mb FROM peaks
+             WHERE function_id = ? AND day >= ? AND peak_mb > 0 ORDER BY day",
         )?;
         let rows = statement.query_map(params![id, day.number()], |row| {
-            Ok(Peak {
+            Ok(DayPeak {
                 day: Day::from_number(row.get(0)?),
-                height: megabytes(row.get(1)?),
-                censored_mb: megabytes(row.get(2)?),
+                peak: megabytes(row.get(1)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Sums the days' details, of the one source that counts on each day (W7).
-    fn totals(
-        &self,
-        id: FunctionId,
-        days: &[Peak],
-        current: Megabytes,
-    ) -> Result<Totals, StoreError> {
-        let mut statement = self.tx.prepare_cached(&format!(
-            "SELECT memory_mb, {DAY_COLUMNS} FROM days WHERE day = ?1 AND function_id = ?2
-                AND source = (SELECT min(source) FROM days WHERE day = ?1 AND function_id = ?2)"
-        ))?;
-        let mut totals = Totals::default();
-        for peak in days {
-            let mut rows = statement.query(params![peak.day.number(), id])?;
-            while let Some(row) = rows.next()? {
-                let day = read_day(row, 1)?;
-                totals.invocations += day.invocations;
-                totals.billed_ms += day.billed_ms;
-                if megabytes(row.get(0)?) == current {
-                    totals.durations.merge(&day.durations);
-                }
-            }
-        }
-        Ok(totals)
-    }
-
-    /// A larger size that was sent and not answered yet.
-    fn pending_increase(
-        &self,
-        id: FunctionId,
-        current: Megabytes,
-        now: Timestamp,
-    ) -> Result<Option<Megabytes>, StoreError> {
+    /// P3: the largest size that hid the demand among all remembered days after those that were
+    /// cleared, and the day it did so last.
+    fn censored(&self, head: &Head, to: Day) -> Result<Option<(Day, Megabytes)>, StoreError> {
+        let remembered = to.plus(-PEAK_MEMORY_DAYS);
+        let after = head.cleared.map(|day| day.plus(1));
+        let from = after.map_or(remembered, |day| remembered.max(day));
         let mut statement = self.tx.prepare_cached(
-            "SELECT max(to_mb) FROM recommendations WHERE function_id = ? AND status = 'sent'
-                AND expires_ms > ?",
+            "SELECT max(day), censored_mb FROM peaks INDEXED BY peaks_censored
+             WHERE function_id = ? AND day >= ? AND censored_mb > 0
+             GROUP BY censored_mb ORDER BY censored_mb DESC LIMIT 1",
         )?;
-        let pending: Option<i64> =
-            statement.query_row(params![id, now.as_ms()], |row| row.get(0))?;
-        Ok(pending.map(megabytes).filter(|mb| *mb > current))
+        let mut rows = statement.query(params![head.id, from.number()])?;
+        rows.next()?
+            .map(|row| Ok((Day::from_number(row.get(0)?), megabytes(row.get(1)?))))
+            .transpose()
     }
 }

@@ -6,29 +6,32 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
 use crate::metrics::Metrics;
-use crate::pipeline::{Digest, Pipeline};
+use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 use crate::review::{Done, Refused, Word};
 use crate::source::{Delivery, Inbox};
 use crate::stop::Stop;
-use crate::store::{OutboxEntry, StoreError};
+use crate::store::{OutboxEntry, RecommendationKey, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
 
 /// Messages that may wait for the writer before senders have to.
 const QUEUE: usize = 64;
 /// Payload bytes that share one commit at most.
-const COMMIT_BYTES: usize = 8 << 20;
+const COMMIT_BYTES: usize = 32 << 20;
+/// Smaller deliveries are decoded on the asker's own thread: a millisecond or two.
+const INLINE_BYTES: usize = 256 << 10;
 
 type Reply<T> = oneshot::Sender<Result<T, String>>;
 
 enum Command {
-    Ingest(Vec<Delivery>, Reply<Digest>),
+    Ingest(Vec<Prepared>, usize, Reply<Digest>),
     Outbox(usize, Reply<Vec<OutboxEntry>>),
-    MarkSent(Vec<String>, Reply<()>),
+    MarkSent(Vec<RecommendationKey>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
     Review(Box<Word>, Reply<Result<Done, Refused>>),
     CaughtUp(Reply<()>),
@@ -46,6 +49,7 @@ pub struct WriterHandle {
     commands: mpsc::Sender<Command>,
     decided: Arc<Notify>,
     metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
 }
 
 impl WriterHandle {
@@ -54,9 +58,23 @@ impl WriterHandle {
         &self.metrics
     }
 
-    /// Merges deliveries; answers once they are committed.
+    /// Merges deliveries; answers once they are committed. They are decoded and folded here, by the
+    /// asker, so that the writer only merges.
     pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
-        self.ask(|reply| Command::Ingest(deliveries, reply)).await
+        let bytes = bytes(&deliveries);
+        let gate = self.gate.clone();
+        let prepare = move || {
+            let prepare = |delivery| gate.prepare(delivery, now());
+            deliveries.into_iter().map(prepare).collect()
+        };
+        let prepared: Vec<Prepared> = if bytes < INLINE_BYTES {
+            prepare()
+        } else {
+            let prepared = tokio::task::spawn_blocking(prepare).await;
+            prepared.map_err(|e| WriterStopped(format!("decoding a delivery failed: {e}")))?
+        };
+        self.ask(|reply| Command::Ingest(prepared, bytes, reply))
+            .await
     }
 
     /// What waits to be sent.
@@ -65,8 +83,8 @@ impl WriterHandle {
     }
 
     /// These were sent.
-    pub async fn mark_sent(&self, ids: Vec<String>) -> Result<(), WriterStopped> {
-        self.ask(|reply| Command::MarkSent(ids, reply)).await
+    pub async fn mark_sent(&self, keys: Vec<RecommendationKey>) -> Result<(), WriterStopped> {
+        self.ask(|reply| Command::MarkSent(keys, reply)).await
     }
 
     /// Carries out a person's word, or says why not.
@@ -128,6 +146,7 @@ pub(crate) fn spawn(
         commands,
         decided: Arc::new(Notify::new()),
         metrics: Arc::default(),
+        gate: Arc::new(pipeline.gate().clone()),
     };
     let (decided, metrics) = (handle.decided.clone(), handle.metrics.clone());
     let thread = std::thread::Builder::new()
@@ -176,22 +195,41 @@ impl Writer {
     /// first error of the store: what was not acknowledged will be sent again, and a person has to
     /// look at the disk.
     fn run(mut self) {
-        while let Some(command) = self.inbox.blocking_recv() {
-            if let Err(store_error) = self.handle(command) {
+        while !self.finished {
+            if let Err(store_error) = self.turn() {
                 error!("the store failed, so this process stops: {store_error}");
-                return;
-            }
-            if self.finished {
                 return;
             }
         }
     }
 
+    /// One command, and a slice of the close that is under way: neither waits long for the other.
+    fn turn(&mut self) -> Result<(), StoreError> {
+        let command = if self.pipeline.is_closing() {
+            let digest = self.pipeline.close_slice(now())?;
+            self.announce(&digest);
+            match self.inbox.try_recv() {
+                Err(TryRecvError::Empty) => return Ok(()),
+                command => command.ok(),
+            }
+        } else {
+            self.inbox.blocking_recv()
+        };
+        if let Some(command) = command {
+            return self.handle(command);
+        }
+        // Every handle is gone, so nobody can ask any more.
+        self.finished = true;
+        Ok(())
+    }
+
     fn handle(&mut self, command: Command) -> Result<(), StoreError> {
         match command {
-            Command::Ingest(deliveries, reply) => self.ingest(deliveries, reply),
+            Command::Ingest(prepared, bytes, reply) => self.ingest(prepared, bytes, reply),
             Command::Outbox(most, reply) => answer(reply, self.pipeline.outbox(most, now())),
-            Command::MarkSent(ids, reply) => answer(reply, self.pipeline.mark_sent(&ids, now())),
+            Command::MarkSent(keys, reply) => {
+                answer(reply, self.pipeline.mark_sent(&keys, now()))
+            }
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
             }
@@ -213,22 +251,24 @@ impl Writer {
 
     fn ingest(
         &mut self,
-        mut deliveries: Vec<Delivery>,
+        mut deliveries: Vec<Prepared>,
+        mut bytes: usize,
         reply: Reply<Digest>,
     ) -> Result<(), StoreError> {
         let mut replies = vec![reply];
         let mut other = None;
-        while bytes(&deliveries) < COMMIT_BYTES && other.is_none() {
+        while bytes < COMMIT_BYTES && other.is_none() {
             match self.inbox.try_recv() {
-                Ok(Command::Ingest(more, reply)) => {
+                Ok(Command::Ingest(more, more_bytes, reply)) => {
                     deliveries.extend(more);
+                    bytes += more_bytes;
                     replies.push(reply);
                 }
                 Ok(command) => other = Some(command),
                 Err(_) => break,
             }
         }
-        let done = self.pipeline.ingest(&deliveries, now());
+        let done = self.pipeline.merge(deliveries, now());
         if let Ok(digest) = &done {
             self.announce(digest);
         }
