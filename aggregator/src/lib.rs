@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod emit;
+pub mod import;
 pub mod metrics;
 pub mod pipeline;
 pub mod policy;

@@ -2,7 +2,7 @@
 //! or, where it was taken in before, none.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,15 +10,15 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rightsizer_records::{Day, Timestamp};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{ConfigArg, HomeArg, StoreArg};
-use crate::pipeline::{Accept, Pipeline, Session};
+use crate::import::{ImportError, take_in};
+use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
-use crate::source::{Channel, Counting, FunctionKey, Hints, ImportReport, Item, ReadError, read};
-use crate::store::{Store, StoreError};
+use crate::source::{Counting, FunctionKey, Hints, ImportReport};
+use crate::store::Store;
 use crate::wall::now;
-use crate::window::{ClockMode, DaySource};
+use crate::window::ClockMode;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -50,17 +50,6 @@ struct JsonReport<'a> {
     functions_decided: u64,
 }
 
-/// Why a file was not taken in.
-#[derive(Debug, thiserror::Error)]
-enum FileError {
-    #[error("it was imported before, as {0}: nothing was taken in again")]
-    Known(String),
-    #[error("{0}")]
-    Unreadable(std::io::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
     if let Some(nothing) = nothing_to_read(&args.files) {
@@ -75,7 +64,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     for path in &args.files {
         match import_file(args, path, &mut pipeline, &mut report) {
             Ok(()) => {}
-            Err(FileError::Store(error)) => return Err(error.into()),
+            Err(ImportError::Store(error)) => return Err(error.into()),
             Err(error) => failed.push(format!("{}: {error}", path.display())),
         }
     }
@@ -124,7 +113,7 @@ fn import_file(
     path: &Path,
     pipeline: &mut Pipeline,
     report: &mut ImportReport,
-) -> Result<(), FileError> {
+) -> Result<(), ImportError> {
     let stdin = path == Path::new("-");
     let name = if stdin {
         "standard input".to_owned()
@@ -134,7 +123,7 @@ fn import_file(
     let (input, length, changed): (Box<dyn Read>, Option<u64>, Timestamp) = if stdin {
         (Box::new(std::io::stdin().lock()), None, now())
     } else {
-        let (file, length, changed) = open(path).map_err(FileError::Unreadable)?;
+        let (file, length, changed) = open(path).map_err(ImportError::Unreadable)?;
         (Box::new(file), Some(length), changed)
     };
     let hints = Hints {
@@ -151,9 +140,11 @@ fn import_file(
     };
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();
+    let accept = Accept::default();
     pipeline.work(now(), |session| {
         let input = Counting::new(input, |bytes| bar.set_position(bytes));
-        take_all(session, input, &name, &hints, &mut file_report)
+        let against = (&accept, now());
+        take_in(session, input, &name, &hints, against, &mut file_report)
     })?;
     bar.finish_and_clear();
     report.absorb(file_report);
@@ -181,72 +172,6 @@ fn open(path: &Path) -> std::io::Result<(File, u64, Timestamp)> {
     Ok((file, facts.len(), changed.unwrap_or_else(now)))
 }
 
-/// Reads one input into the session; its content's hash keeps it from being taken in twice (W7).
-fn take_all(
-    session: &mut Session<'_>,
-    input: impl Read,
-    name: &str,
-    hints: &Hints,
-    report: &mut ImportReport,
-) -> Result<(), FileError> {
-    let mut hashing = Hashing {
-        inner: input,
-        hash: Sha256::new(),
-    };
-    let mut refused_late = 0;
-    let mut sink = |item: Item| -> Result<(), StoreError> {
-        let item = match item {
-            Item::Evidence { line, evidence } => {
-                let Err(why) = session.take(evidence, DaySource::Import, Channel::Decisions)?
-                else {
-                    return Ok(());
-                };
-                refused_late += 1;
-                Item::Refused {
-                    line,
-                    reason: why.0,
-                    sample: String::new(),
-                }
-            }
-            other => other,
-        };
-        report.note(name, &item);
-        Ok(())
-    };
-    let mut summary =
-        read(BufReader::new(&mut hashing), hints, &mut sink).map_err(|e| match e {
-            ReadError::Input(error) => FileError::Unreadable(error),
-            ReadError::Sink(error) => FileError::Store(error),
-        })?;
-    summary.accepted -= refused_late;
-    summary.refused += refused_late;
-    let accepted = summary.accepted;
-    report.finish(name, summary);
-    std::io::copy(&mut hashing, &mut std::io::sink()).map_err(FileError::Unreadable)?;
-    let digest = hashing.hash.finalize();
-    let hash = digest
-        .iter()
-        .take(16)
-        .fold(0, |hash: u128, byte| hash << 8 | u128::from(*byte));
-    let whose = hints
-        .function
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let day = hints.date.map(|day| day.to_string()).unwrap_or_default();
-    let home = hints.home.as_ref();
-    let home = home.map_or(String::new(), |h| format!("{}/{}", h.account, h.region));
-    let source = format!("import:{hash:032x}:{whose}:{home}:{day}");
-    if let Some(known) = session.known_file(&source)? {
-        return Err(FileError::Known(known));
-    }
-    // What gave nothing may be tried again with other hints.
-    if accepted > 0 {
-        session.remember_file(&source, name)?;
-    }
-    Ok(())
-}
-
 fn progress(name: &str, length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
@@ -262,18 +187,4 @@ fn progress(name: &str, length: Option<u64>) -> ProgressBar {
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(name.to_owned())
-}
-
-/// Hashes what is read through it.
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..n).unwrap_or_default());
-        Ok(n)
-    }
 }

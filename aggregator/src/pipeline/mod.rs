@@ -170,7 +170,7 @@ impl Pipeline {
 
     /// Decides the next slice of the functions that a day's close calls for, in a commit of its own.
     pub fn close_slice(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.work(now, Session::close_slice)
+        self.work(now, |session| session.close_slice())
     }
 
     /// Decides all that a close calls for.

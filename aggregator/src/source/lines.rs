@@ -25,6 +25,8 @@ pub(super) struct Lines<R> {
     given_back: VecDeque<Line>,
     /// Came behind the beginning of a line: that is handed out first.
     failure: Option<io::Error>,
+    /// The input ended within a document.
+    ended_within: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -34,7 +36,30 @@ impl<R: BufRead> Lines<R> {
             number: 0,
             given_back: VecDeque::new(),
             failure: None,
+            ended_within: false,
         }
+    }
+
+    /// Lines out of the middle of an input, the first of which is number `first`.
+    pub(super) const fn from_line(input: R, first: u64) -> Self {
+        let mut lines = Self::new(input);
+        lines.number = first - 1;
+        lines
+    }
+
+    /// Whether no line was read yet: what begins an input may be a head line.
+    pub(super) const fn at_start(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Takes note that the input ended within a document.
+    pub(super) const fn note_end_within(&mut self) {
+        self.ended_within = true;
+    }
+
+    /// Whether the input ended within a document.
+    pub(super) const fn ran_out(&self) -> bool {
+        self.ended_within
     }
 
     /// How many lines were read from the input so far.

@@ -30,5 +30,5 @@ pub use evidence::{
 pub use hints::{Hints, Home};
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use output::Format;
-pub use read::{ReadError, Summary, read};
+pub use read::{PieceRead, Pieces, ReadError, Summary, comes_in_pieces, read, read_piece, read_rest};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

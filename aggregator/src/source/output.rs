@@ -54,6 +54,19 @@ pub(super) struct Tally {
     pub(super) empty_rows: u64,
 }
 
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.ignored += other.ignored;
+        self.refused += other.refused;
+        self.formats.extend(other.formats);
+        self.undated += other.undated;
+        self.local += other.local;
+        self.no_memory += other.no_memory;
+        self.empty_rows += other.empty_rows;
+    }
+}
+
 /// Counts and passes on.
 pub(super) struct Output<'a> {
     pub(super) hints: &'a Hints,

@@ -36,6 +36,17 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
+/// What reading a piece of an input came to.
+#[derive(Debug)]
+pub struct PieceRead {
+    tally: Tally,
+    /// Lines of the piece.
+    pub lines: u64,
+    /// Whether it ends within something that its next piece may go on with: then what was read of it
+    /// does not count, and it is to be read together with what follows.
+    pub open: bool,
+}
+
 /// Why reading stopped before the end of the input.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError<E> {
@@ -56,6 +67,16 @@ pub fn read<E>(
     hints: &Hints,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<Summary, ReadError<E>> {
+    let (tally, (lines, _)) = into_sink(hints, sink, |out| unpacked(input, out))?;
+    Ok(summary(tally, lines, hints))
+}
+
+/// Lets `body` put what it reads into `sink`, and tells a failure of the one from one of the other.
+fn into_sink<T, E>(
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+    body: impl FnOnce(&mut Output) -> io::Result<T>,
+) -> Result<(Tally, T), ReadError<E>> {
     let mut failure = None;
     let mut stopping = |item| {
         sink(item).map_err(|e| {
@@ -64,14 +85,86 @@ pub fn read<E>(
         })
     };
     let mut out = Output::new(hints, &mut stopping);
-    let done = unpacked(input, &mut out);
-    let (tally, lines) = (out.tally, done.as_ref().map_or(0, |(lines, _)| *lines));
-    if let Some(failure) = failure {
-        return Err(ReadError::Sink(failure));
+    let done = body(&mut out);
+    let tally = out.tally;
+    match (failure, done) {
+        (Some(failure), _) => Err(ReadError::Sink(failure)),
+        (None, Ok(done)) => Ok((tally, done)),
+        (None, Err(e)) => Err(ReadError::Input(e)),
     }
-    match done {
-        Ok(_) => Ok(summary(tally, lines, hints)),
-        Err(e) => Err(ReadError::Input(e)),
+}
+
+/// Reads on behind pieces: from line `first_line` of an input that is no gzip, to its end.
+pub fn read_rest<E>(
+    input: impl BufRead,
+    first_line: u64,
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    let mut lines = Lines::from_line(input, first_line);
+    let mut state = text::State::default();
+    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
+    Ok(summary(tally, lines.read() + 1 - first_line, hints))
+}
+
+/// Whether an input that begins with this line may be read in pieces, on several threads: it holds a
+/// whole JSON document. Tables have a head line, and text may go on over lines.
+pub fn comes_in_pieces(first_line: &str) -> bool {
+    let line = message::trim(first_line);
+    line.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok()
+}
+
+/// Reads whole lines out of the middle of an input (from line `first_line` on), unpacked.
+pub fn read_piece<E>(
+    piece: &[u8],
+    first_line: u64,
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<PieceRead, ReadError<E>> {
+    let mut lines = Lines::from_line(piece, first_line);
+    let mut state = text::State::default();
+    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
+    Ok(PieceRead {
+        tally,
+        lines: lines.read() + 1 - first_line,
+        open: lines.ran_out() || state.goes_on(),
+    })
+}
+
+/// Adds up the pieces of one input.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    tally: Tally,
+    lines: u64,
+}
+
+impl Pieces {
+    /// Adds the next piece.
+    pub fn add(&mut self, piece: PieceRead) {
+        self.tally.add(piece.tally);
+        self.lines += piece.lines;
+    }
+
+    /// Lines so far.
+    pub const fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// What the whole input came to; `rest` is what was read behind the pieces.
+    pub fn finish(self, rest: Option<Summary>, hints: &Hints) -> Summary {
+        let mut whole = summary(self.tally, self.lines, hints);
+        if let Some(rest) = rest {
+            whole.formats.extend(rest.formats);
+            whole.formats.sort_unstable();
+            whole.formats.dedup();
+            whole.lines += rest.lines;
+            whole.read += rest.read;
+            whole.accepted += rest.accepted;
+            whole.ignored += rest.ignored;
+            whole.refused += rest.refused;
+            whole.notes.extend(rest.notes);
+        }
+        whole
     }
 }
 
@@ -79,13 +172,14 @@ type Done = (u64, Result<(), Stopped>);
 
 fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
     let (packed, whole) = gzip::sniff(input)?;
+    let mut state = text::State::default();
     if !packed {
         let mut lines = Lines::new(whole);
-        let done = all(&mut lines, out)?;
+        let done = all(&mut lines, &mut state, out)?;
         return Ok((lines.read(), done));
     }
     let mut lines = Lines::new(BufReader::new(MultiGzDecoder::new(whole)));
-    match all(&mut lines, out) {
+    match all(&mut lines, &mut state, out) {
         Ok(done) => Ok((lines.read(), done)),
         Err(e) => {
             let why = match e.kind() {
@@ -103,9 +197,12 @@ fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
 }
 
 /// Reads all lines.
-fn all<R: BufRead>(lines: &mut Lines<R>, out: &mut Output) -> io::Result<Result<(), Stopped>> {
-    let mut state = text::State::default();
-    let mut begun = false;
+fn all<R: BufRead>(
+    lines: &mut Lines<R>,
+    state: &mut text::State,
+    out: &mut Output,
+) -> io::Result<Result<(), Stopped>> {
+    let mut begun = !lines.at_start();
     while let Some(line) = lines.next()? {
         let content = String::from_utf8_lossy(&line.bytes);
         let content = message::trim(&content);
@@ -121,7 +218,7 @@ fn all<R: BufRead>(lines: &mut Lines<R>, out: &mut Output) -> io::Result<Result<
         } else if let Some(header) = first.then(|| csv_rows::header(content)).flatten() {
             return csv_rows::rows(&header, lines, out);
         } else {
-            text::line(content, line.number, &mut state, out)
+            text::line(content, line.number, state, out)
         };
         if done.is_err() {
             return Ok(done);
@@ -156,7 +253,10 @@ fn document<R: BufRead>(
     while progress == Progress::Open && text.len() < MAX_DOCUMENT_BYTES {
         let line = match lines.next() {
             Ok(Some(line)) => line,
-            Ok(None) => break,
+            Ok(None) => {
+                lines.note_end_within();
+                break;
+            }
             Err(e) => {
                 lines.fail_after_those(e);
                 break;

@@ -29,6 +29,13 @@ pub(super) struct State {
     tail: bool,
 }
 
+impl State {
+    /// Whether it changes how the next line is read.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.tail
+    }
+}
+
 /// Reads one line of text.
 pub(super) fn line(
     text: &str,

@@ -28,7 +28,7 @@ impl History {
         if change.verified {
             changes.verified_mb = Some(change.to_mb);
             changes.increases = 0;
-        } else if life == Life::Applied.name() && change.is_increase() {
+        } else if life == Life::Applied.name() && change.to_mb > change.from_mb {
             if automatic {
                 changes.verified_mb.get_or_insert(change.from_mb);
                 changes.increases += 1;

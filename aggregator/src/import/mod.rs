@@ -1,0 +1,201 @@
+//! Taking in one file: its lines are read and folded in pieces on every processor, and merged in
+//! their order by one thread, in one transaction of the store.
+
+mod pieces;
+
+use std::io::{BufReader, Chain, Cursor, Read};
+
+use rightsizer_records::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::pipeline::{Accept, Batch, Intake, Session};
+use crate::source::{Channel, Evidence, Hints, ImportReport, Item, ReadError, Summary, gzip, read};
+use crate::store::StoreError;
+use crate::window::DaySource;
+
+/// Evidence that is folded before it is merged, where an input is read in one piece.
+const FOLDED: usize = 10_000;
+
+/// Why a file was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Its content was taken in before, under this name.
+    #[error("it was imported before, as {0}: nothing was taken in again")]
+    Known(String),
+    /// It cannot be read to its end.
+    #[error("{0}")]
+    Unreadable(std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads one input into the session; its content's hash keeps it from being taken in twice (W7).
+/// `accept` and `now` are what evidence is held against.
+pub fn take_in(
+    session: &mut Session<'_>,
+    input: impl Read,
+    name: &str,
+    hints: &Hints,
+    (accept, now): (&Accept, Timestamp),
+    report: &mut ImportReport,
+) -> Result<(), ImportError> {
+    let mut hashing = Hashing {
+        inner: input,
+        hash: Sha256::new(),
+    };
+    let intake = Intake {
+        accept,
+        source: DaySource::Import,
+        channel: Channel::Decisions,
+        now,
+    };
+    let file = File {
+        name,
+        hints,
+        intake,
+    };
+    let summary = file.read_all(&mut hashing, session, report)?;
+    let accepted = summary.accepted;
+    report.finish(name, summary);
+    std::io::copy(&mut hashing, &mut std::io::sink()).map_err(ImportError::Unreadable)?;
+    let source = identity(&hashing.hash.finalize(), hints);
+    if let Some(known) = session.known_file(&source)? {
+        return Err(ImportError::Known(known));
+    }
+    // What gave nothing may be tried again with other hints.
+    if accepted > 0 {
+        session.remember_file(&source, name)?;
+    }
+    Ok(())
+}
+
+/// What a content is known by, with what it was taken for.
+fn identity(digest: &[u8], hints: &Hints) -> String {
+    let hash = digest
+        .iter()
+        .take(16)
+        .fold(0, |hash: u128, byte| hash << 8 | u128::from(*byte));
+    let whose = hints
+        .function
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let day = hints.date.map(|day| day.to_string()).unwrap_or_default();
+    let home = hints.home.as_ref();
+    let home = home.map_or(String::new(), |h| format!("{}/{}", h.account, h.region));
+    format!("import:{hash:032x}:{whose}:{home}:{day}")
+}
+
+/// A file under its name, with how its evidence is looked at.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    name: &'a str,
+    hints: &'a Hints,
+    intake: Intake<'a>,
+}
+
+/// What was begun to be read, and the rest.
+type Resumed<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
+
+impl File<'_> {
+    fn read_all(
+        self,
+        input: impl Read,
+        session: &mut Session<'_>,
+        report: &mut ImportReport,
+    ) -> Result<Summary, ImportError> {
+        let (first, rest) = pieces::first_lines(input).map_err(ImportError::Unreadable)?;
+        if !first.starts_with(&gzip::MAGIC) && pieces::fit(&first) {
+            return self.in_pieces(first, rest, session, report);
+        }
+        let whole: Resumed<_> = BufReader::new(Cursor::new(first).chain(rest));
+        self.in_one(session, report, |sink| read(whole, self.hints, sink))
+    }
+
+    /// Reads with `reader`, folding as it goes.
+    fn in_one(
+        self,
+        session: &mut Session<'_>,
+        report: &mut ImportReport,
+        reader: impl FnOnce(
+            &mut dyn FnMut(Item) -> Result<(), StoreError>,
+        ) -> Result<Summary, ReadError<StoreError>>,
+    ) -> Result<Summary, ImportError> {
+        let mut folded = Folded::default();
+        let mut sink = |item: Item| -> Result<(), StoreError> {
+            folded.take(item, &self.intake);
+            if folded.taken >= FOLDED {
+                session.merge(folded.give(self.name, report))?;
+            }
+            Ok(())
+        };
+        let mut summary = reader(&mut sink).map_err(unread)?;
+        summary.accepted -= folded.refused_late;
+        summary.refused += folded.refused_late;
+        session.merge(folded.give(self.name, report))?;
+        Ok(summary)
+    }
+}
+
+fn unread(error: ReadError<StoreError>) -> ImportError {
+    match error {
+        ReadError::Input(error) => ImportError::Unreadable(error),
+        ReadError::Sink(error) => ImportError::Store(error),
+    }
+}
+
+/// Items folded so far, and those that cannot be used.
+#[derive(Debug, Default)]
+struct Folded {
+    batch: Batch,
+    refused: Vec<Item>,
+    /// Refused although they were readable.
+    refused_late: u64,
+    taken: usize,
+}
+
+impl Folded {
+    fn take(&mut self, item: Item, intake: &Intake<'_>) {
+        match item {
+            Item::Ignored => {}
+            Item::Refused { .. } => self.refused.push(item),
+            Item::Evidence { line, evidence } => self.evidence(line, evidence, intake),
+        }
+    }
+
+    fn evidence(&mut self, line: u64, evidence: Evidence, intake: &Intake<'_>) {
+        self.taken += 1;
+        if let Err(why) = self.batch.take(evidence, intake) {
+            self.refused_late += 1;
+            self.refused.push(Item::Refused {
+                line,
+                reason: why.0,
+                sample: String::new(),
+            });
+        }
+    }
+
+    /// Gives the batch away to be merged, and what was refused to the report.
+    fn give(&mut self, name: &str, report: &mut ImportReport) -> Batch {
+        self.taken = 0;
+        for item in self.refused.drain(..) {
+            report.note(name, &item);
+        }
+        std::mem::take(&mut self.batch)
+    }
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..n).unwrap_or_default());
+        Ok(n)
+    }
+}
