@@ -14,7 +14,7 @@ const CLOSING: &str = "closing";
 
 /// A close that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closing {
+pub(super) struct Closing {
     /// The day that closed last.
     day: Day,
     /// Functions up to this one are done.

@@ -97,8 +97,8 @@ impl Session<'_> {
         usd: (Usd, Usd),
     ) -> Result<(), StoreError> {
         let from = seen.evidence.current_mb;
-        let mut day = seen.evidence.present.day();
-        let mut name = recommendation_id(&seen.function.to_string(), day, from, to);
+        let day = seen.evidence.present.day();
+        let name = recommendation_id(&seen.function.to_string(), day, from, to);
         let mut under_way = false;
         for live in self.unit.live_recommendations(id)? {
             let same = (live.from_mb, live.to_mb) == (from, to);
@@ -109,10 +109,10 @@ impl Session<'_> {
             } else if (same && live.status != Life::Open.name()) || still_approved(&live, from, to)
             {
                 under_way = true;
-            } else if same {
-                // It stays what it is, with fresher evidence: its id tells the day it was made (P8).
-                (name, day) = (live.id, live.day);
-            } else {
+            } else if same && live.id != name {
+                // The same decision with fresher evidence: its id carries the new day (P8).
+                self.unit.forget_open(id, &live.id)?;
+            } else if live.id != name {
                 self.unit.forget_superseded(id)?;
                 let why = format!("by {name}");
                 self.unit

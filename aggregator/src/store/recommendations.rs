@@ -117,7 +117,6 @@ pub struct OutboxEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LiveRecommendation {
     pub(crate) id: String,
-    pub(crate) day: Day,
     pub(crate) status: String,
     pub(crate) from_mb: Megabytes,
     pub(crate) to_mb: Megabytes,
@@ -131,7 +130,7 @@ impl Unit<'_> {
         function: FunctionId,
     ) -> Result<Vec<LiveRecommendation>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, status, from_mb, to_mb, expires_ms, day FROM recommendations
+            "SELECT id, status, from_mb, to_mb, expires_ms FROM recommendations
              WHERE function_id = ? AND status IN ('open', 'approved', 'sent')
              ORDER BY issued_ms DESC, id",
         )?;
@@ -142,7 +141,6 @@ impl Unit<'_> {
                 from_mb: megabytes(row.get(2)?),
                 to_mb: megabytes(row.get(3)?),
                 expires_ms: row.get(4)?,
-                day: Day::from_number(row.get(5)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -198,6 +196,16 @@ impl Unit<'_> {
             .tx
             .prepare_cached("SELECT coalesce(peak_mb, 0) FROM functions WHERE id = ?")?;
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
+    }
+
+    /// Removes an open recommendation, for its successor says the same.
+    pub fn forget_open(&self, function: FunctionId, id: &str) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "DELETE FROM recommendations WHERE function_id = ? AND id = ? AND status = 'open'",
+            )?
+            .execute(params![function, id])?;
+        Ok(())
     }
 
     /// Removes what took a recommendation's place before and was itself replaced, unseen: never sent,

@@ -177,11 +177,11 @@ fn w9_what_a_peak_withdrew_is_not_sent_again_that_day() {
 fn an_outcome_counts_although_its_recommendation_was_withdrawn_while_it_was_sent() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
-    let ids = case.outbox();
-    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
     let now = case.now;
-    case.pipeline().mark_sent(&ids, now).unwrap();
-    case.answer(&ids[0], "f", OutcomeStatus::Applied, 1024, 300);
+    let key = case.pipeline().outbox(100, now).unwrap().remove(0).key;
+    case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
+    case.pipeline().mark_sent(std::slice::from_ref(&key), now).unwrap();
+    case.answer(&key.id, "f", OutcomeStatus::Applied, 1024, 300);
     // 308 is still wanted, from where it is now.
     assert_eq!(
         (case.line("f").current_mb, case.line("f").to_mb),

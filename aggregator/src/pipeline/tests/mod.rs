@@ -102,7 +102,7 @@ impl Case {
             payloads,
             checkpoint: None,
         };
-        self.pipeline().ingest(&[delivery], now).unwrap()
+        self.pipeline().ingest(vec![delivery], now).unwrap()
     }
 
     fn report(&mut self, record: Reports) -> Digest {
@@ -129,13 +129,15 @@ impl Case {
     fn outbox(&mut self) -> Vec<String> {
         let now = self.now;
         let entries = self.pipeline().outbox(100, now).unwrap();
-        entries.into_iter().map(|entry| entry.id).collect()
+        entries.into_iter().map(|entry| entry.key.id).collect()
     }
 
     fn send_all(&mut self) -> Vec<String> {
-        let (ids, now) = (self.outbox(), self.now);
-        self.pipeline().mark_sent(&ids, now).unwrap();
-        ids
+        let now = self.now;
+        let entries = self.pipeline().outbox(100, now).unwrap();
+        let keys: Vec<_> = entries.into_iter().map(|entry| entry.key).collect();
+        self.pipeline().mark_sent(&keys, now).unwrap();
+        keys.into_iter().map(|key| key.id).collect()
     }
 
     fn answer(&mut self, id: &str, name: &str, status: OutcomeStatus, from: u32, to: u32) {

@@ -92,6 +92,19 @@ fn an_outcome_on_the_reports_stream_is_a_forgery() {
     assert_eq!(case.line("f").status, "sent");
 }
 
+/// What a file with one piece of evidence comes to.
+fn import(evidence: crate::source::Evidence, now: Timestamp) -> Batch {
+    let mut batch = Batch::default();
+    let intake = Intake {
+        accept: &Accept::default(),
+        source: crate::window::DaySource::Import,
+        channel: Channel::Reports,
+        now,
+    };
+    batch.take(evidence, &intake).unwrap();
+    batch
+}
+
 #[test]
 fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let mut case = Case::new();
@@ -99,10 +112,7 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let (before, now) = (case.evidence(), case.now);
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
-        let evidence = crate::source::Evidence::Record(Box::new(record));
-        session
-            .take(evidence, crate::window::DaySource::Import, Channel::Reports)?
-            .unwrap();
+        session.merge(import(crate::source::Evidence::Record(Box::new(record)), now))?;
         Err(StoreError::Damaged("the disk is full".into()))
     });
     assert!(failed.is_err());
@@ -130,15 +140,14 @@ fn w7_one_source_counts_per_function_and_day() {
         environment: None,
         arch: None,
         request_id: None,
+        event_id: None,
     };
     let now = case.now;
-    let imported: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
-        let evidence = crate::source::Evidence::Observation(line);
-        session
-            .take(evidence, crate::window::DaySource::Import, Channel::Reports)?
-            .unwrap();
-        session.end_of_input()
-    });
+    let batch = import(crate::source::Evidence::Observation(line), now);
+    let imported = case
+        .pipeline()
+        .work(now, |session| session.merge(batch))
+        .and_then(|_| case.pipeline().finish(now));
     imported.unwrap();
     let after = case.line("f");
     assert_eq!(after.invocations, before.invocations);
