@@ -40,10 +40,10 @@ pub struct Changes {
     /// The size that was last found good (`verified`); where none was yet, the size before the first
     /// automatic increase; `None` where there was neither.
     pub verified_mb: Option<Megabytes>,
-    /// Automatic increases by P3 that were applied since then. A person's approval, `release` or a
+    /// Automatic increases that were applied since then. A person's approval, `release` or a
     /// verification begins anew at 0.
     pub increases: u32,
-    /// The last change of the size, whoever made it; `None` where none is remembered.
+    /// The last change of the size that came of a recommendation; `None` where there was none.
     pub last: Option<Change>,
 }
 
@@ -60,6 +60,18 @@ pub struct Change {
     pub verified: bool,
     /// Invocations that ran in the new size since.
     pub invocations: u64,
+}
+
+impl Change {
+    /// Whether it gave the function less.
+    pub fn is_decrease(&self) -> bool {
+        self.to_mb < self.from_mb
+    }
+
+    /// Whether it gave the function more.
+    pub fn is_increase(&self) -> bool {
+        self.to_mb > self.from_mb
+    }
 }
 
 /// What the inventory and the tags say. `None`: not known, or not said.
