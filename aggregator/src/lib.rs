@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod emit;
 pub mod metrics;
+pub mod outcome;
 pub mod pipeline;
 pub mod policy;
 pub mod price;

@@ -28,13 +28,26 @@ impl Usage {
     /// The same requests where each takes `factor` times as long (P6: `projection.expected.mean`).
     #[must_use]
     pub fn at(self, factor: f64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
+        let billed_ms = self.billed_ms as f64;
+        self.billed(billed_ms * factor)
+    }
+
+    /// The same requests, each billed so long on average.
+    #[must_use]
+    pub fn with_mean_ms(self, mean_ms: f64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
+        let invocations = self.invocations as f64;
+        self.billed(invocations * mean_ms)
+    }
+
+    fn billed(self, ms: f64) -> Self {
         #[expect(
-            clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "an estimate in milliseconds"
+            reason = "an estimate in milliseconds; a cast saturates"
         )]
-        let billed_ms = (self.billed_ms as f64 * factor.max(0.0)).round() as u64;
+        let billed_ms = ms.round() as u64;
         Self { billed_ms, ..self }
     }
 }
