@@ -5,7 +5,7 @@ use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 use super::decide::{Decision, decide};
 use super::evidence::tests::seen;
 use super::evidence::{FunctionEvidence, PolicySettings};
-use super::facts::{Change, CpuUse, Leak, SizeFacts};
+use super::facts::{CpuUse, Leak, SizeChange, SizeFacts};
 
 pub(super) struct Case(pub(super) FunctionEvidence, pub(super) PolicySettings);
 
@@ -31,7 +31,7 @@ impl Case {
     pub(super) fn new(current: u32, peaks: &[u32]) -> Self {
         let mut seen = seen(peaks);
         seen.current_mb = Megabytes(current);
-        seen.facts.timeout = Some(Millis::from_ms(30_000));
+        seen.configured.timeout = Some(Millis::from_ms(30_000));
         seen.sizes = vec![size(current)];
         Self(seen, PolicySettings::default())
     }
@@ -42,7 +42,7 @@ impl Case {
     }
 
     pub(super) fn changed(mut self, at: &str, from: u32, to: u32) -> Self {
-        self.0.changes.last = Some(Change {
+        self.0.changes.last = Some(SizeChange {
             at: Timestamp::parse(at).unwrap(),
             from_mb: Megabytes(from),
             to_mb: Megabytes(to),

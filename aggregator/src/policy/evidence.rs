@@ -4,7 +4,7 @@ use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use serde::Deserialize;
 
 use super::choice::{FloorRule, PolicyName};
-use super::facts::{Changes, FunctionFacts, Leak, SizeFacts, Strategy};
+use super::facts::{Changes, Configured, Leak, SizeFacts, Strategy};
 
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -188,7 +188,7 @@ pub struct DayPeak {
 impl FunctionEvidence {
     /// What the function is tuned for (P6).
     pub fn strategy(&self, settings: &PolicySettings) -> Strategy {
-        self.facts.strategy.unwrap_or(settings.strategy)
+        self.configured.strategy.unwrap_or(settings.strategy)
     }
 }
 
@@ -217,7 +217,7 @@ pub struct FunctionEvidence {
     /// How the present size came to be (P3's limits, P5's steps).
     pub changes: Changes,
     /// What the inventory and the tags say (P4, P6).
-    pub facts: FunctionFacts,
+    pub configured: Configured,
     /// Every size that the window's days saw, ascending (P6).
     pub sizes: Vec<SizeFacts>,
     /// First report ever seen of the function.
@@ -259,7 +259,7 @@ pub(super) mod tests {
             censored: None,
             leak: None,
             changes: Changes::default(),
-            facts: FunctionFacts::default(),
+            configured: Configured::default(),
             sizes: Vec::new(),
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),

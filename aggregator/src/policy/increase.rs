@@ -53,7 +53,7 @@ fn chases_a_leak(seen: &FunctionEvidence) -> bool {
 
 /// The updater refuses what is outside the function's own bounds, and what its mode does not allow.
 pub(super) fn within_tags(mb: Megabytes, seen: &FunctionEvidence) -> bool {
-    let tags = &seen.facts;
+    let tags = &seen.configured;
     let by_itself = !matches!(tags.mode, Some(ApplyMode::Off | ApplyMode::Recommend));
     by_itself && tags.max_mb.is_none_or(|most| mb <= most)
 }

@@ -117,7 +117,7 @@ fn clamp(
     settings: &PolicySettings,
     reasons: &mut Reasons,
 ) -> Megabytes {
-    let tags = &seen.facts;
+    let tags = &seen.configured;
     let most = tags
         .max_mb
         .map_or(settings.max_mb, |tag| tag.min(settings.max_mb));
@@ -272,10 +272,10 @@ mod tests {
     #[test]
     fn p4_the_function_s_own_bounds_hold() {
         let mut case = Case::new(1024, &[200; 14]);
-        case.0.facts.min_mb = Some(Megabytes(384));
+        case.0.configured.min_mb = Some(Megabytes(384));
         assert_eq!(case.decide().policy_mb, Megabytes(384));
-        case.0.facts.min_mb = None;
-        case.0.facts.max_mb = Some(Megabytes(256));
+        case.0.configured.min_mb = None;
+        case.0.configured.max_mb = Some(Megabytes(256));
         assert_eq!(
             case.decide().policy_mb,
             Megabytes(300),
@@ -283,7 +283,7 @@ mod tests {
         );
         assert!(!case.decide().auto, "the updater would refuse it");
         let mut case = Case::new(256, &[250; 14]);
-        case.0.facts.max_mb = Some(Megabytes(320));
+        case.0.configured.max_mb = Some(Megabytes(320));
         assert_eq!(case.decide().policy_mb, Megabytes(320));
     }
 }

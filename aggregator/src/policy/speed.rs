@@ -48,7 +48,7 @@ pub(super) fn allowed(
             automatic: None,
         };
     };
-    let timeout = seen.facts.timeout.map(Millis::as_ms_f64);
+    let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
     let limits = Limits {
         seen,
         projector,
@@ -209,7 +209,7 @@ mod tests {
     fn p6_the_strategy_says_how_much_slower() {
         for (strategy, target) in [(Strategy::Cost, 443), (Strategy::Speed, 843)] {
             let mut case = Case::new(1769, &[200; 14]).using_cores(50);
-            case.0.facts.strategy = Some(strategy);
+            case.0.configured.strategy = Some(strategy);
             assert_eq!(mb(case.decide().target_mb), target, "{strategy:?}");
         }
     }
@@ -227,13 +227,13 @@ mod tests {
     #[test]
     fn p6_the_timeout_is_kept_away_from() {
         let mut case = Case::new(1769, &[200; 14]).using_cores(50);
-        case.0.facts.strategy = Some(Strategy::Cost);
-        case.0.facts.timeout = Some(Millis::from_ms(1000));
+        case.0.configured.strategy = Some(Strategy::Cost);
+        case.0.configured.timeout = Some(Millis::from_ms(1000));
         let decision = case.decide();
         assert_eq!(mb(decision.target_mb), 506);
         assert_eq!(figure(&decision, "timeout-near", "most"), 700.0);
         // Too near already: nothing smaller at all.
-        case.0.facts.timeout = Some(Millis::from_ms(571));
+        case.0.configured.timeout = Some(Millis::from_ms(571));
         assert_eq!(
             (case.decide().target_mb, case.step()),
             (Megabytes(1769), (None, false))
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn p6_without_a_timeout_a_person_decides() {
         let mut case = Case::new(1024, &[200; 14]);
-        case.0.facts.timeout = None;
+        case.0.configured.timeout = None;
         assert_eq!(case.step(), (Some(300), false));
         assert!(codes(&case.decide()).contains(&"timeout-unknown"));
     }
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(case.decide().target_mb, Megabytes(300));
         assert_eq!(case.step(), (Some(820), true));
         assert_eq!(figure(&case.decide(), "careful-step", "basis"), "unknown");
-        case.0.facts.timeout = Some(Millis::from_ms(1500));
+        case.0.configured.timeout = Some(Millis::from_ms(1500));
         assert_eq!(case.decide().target_mb, Megabytes(391));
     }
 
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn p6_the_projection_goes_with_the_decision() {
         let mut case = Case::new(1769, &[200; 14]).using_cores(50);
-        case.0.facts.mode = Some(super::super::facts::ApplyMode::Recommend);
+        case.0.configured.mode = Some(super::super::facts::ApplyMode::Recommend);
         let projection = case.decide().projection.unwrap();
         assert!((projection.expected.mean - 0.5 * 1769.0 / 708.0).abs() < 1e-9);
         assert!(projection.worst.mean > projection.expected.mean);

@@ -4,7 +4,7 @@
 use rightsizer_records::Megabytes;
 
 use super::evidence::{FunctionEvidence, PolicySettings};
-use super::facts::Change;
+use super::facts::SizeChange;
 use super::increase::within_tags;
 use super::reasons::Reasons;
 use super::speed::Allowed;
@@ -92,7 +92,7 @@ fn smallest_step(current: Megabytes, settings: &PolicySettings) -> Megabytes {
 
 /// Whether the last step down is not proven yet.
 fn waits(seen: &FunctionEvidence, settings: &PolicySettings, reasons: &mut Reasons) -> bool {
-    let Some(last) = seen.changes.last.filter(Change::is_decrease) else {
+    let Some(last) = seen.changes.last.filter(SizeChange::is_decrease) else {
         return false;
     };
     let waited_ms = seen.present.as_ms().saturating_sub(last.at.as_ms());
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn p5_a_person_decides_on_the_whole_way() {
         let mut case = Case::new(1024, &[200; 14]);
-        case.0.facts.mode = Some(ApplyMode::Recommend);
+        case.0.configured.mode = Some(ApplyMode::Recommend);
         assert_eq!(case.step(), (Some(300), false));
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let early = stepped("2026-01-31T01:00:00.001Z").decide();
         assert_eq!((early.to_mb, early.target_mb), (None, Megabytes(300)));
         assert_eq!(figure(&early, "step-waits", "hours"), 23);
-        let without = |change: fn(&mut Change)| {
+        let without = |change: fn(&mut SizeChange)| {
             let mut case = stepped("2026-01-20T00:00:00Z");
             change(case.0.changes.last.as_mut().unwrap());
             case.step()
@@ -191,7 +191,7 @@ mod tests {
             current in 128_u32..10_240, peak in 1_u32..10_240, cores in 0_u64..200, timeout in 1_u64..900,
         ) {
             let mut case = Case::new(current, &[peak; 14]).using_cores(cores);
-            case.0.facts.timeout = Some(rightsizer_records::Millis::from_ms(timeout * 1000));
+            case.0.configured.timeout = Some(rightsizer_records::Millis::from_ms(timeout * 1000));
             case.0.sizes.push(size(current + 100));
             let decision = case.decide();
             if let Some(Megabytes(to)) = decision.to_mb {

@@ -7,7 +7,7 @@ use super::columns::{megabytes, timestamp};
 use super::days::{DAY_COLUMNS, read_day};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
-use crate::policy::{Changes, DayPeak, FunctionEvidence, FunctionFacts, PolicySettings};
+use crate::policy::{Changes, Configured, DayPeak, FunctionEvidence, PolicySettings};
 use crate::price::Usage;
 use crate::source::FunctionKey;
 use crate::window::{DayClock, Distribution, PEAK_MEMORY_DAYS, WINDOW_DAYS};
@@ -145,7 +145,7 @@ impl Unit<'_> {
             censored: censored.map(|p| (p.day, p.censored_mb)),
             leak: None,
             changes: Changes::default(),
-            facts: FunctionFacts::default(),
+            configured: Configured::default(),
             sizes: Vec::new(),
             first_report: head.known_since,
             present,
