@@ -7,7 +7,9 @@
 pub mod cli;
 pub mod emit;
 pub mod import;
+pub mod inventory;
 pub mod metrics;
+pub mod outcome;
 pub mod pipeline;
 pub mod policy;
 pub mod price;

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use anyhow::Context;
-use rightsizer_records::Megabytes;
 use serde::Deserialize;
 
 use crate::policy::PolicySettings;
@@ -40,50 +39,16 @@ impl Settings {
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let settings: Self = toml::from_str(text)?;
-        let p = &settings.policy;
-        anyhow::ensure!(
-            Megabytes(128) <= p.min_mb && p.min_mb <= p.max_mb && p.max_mb <= Megabytes(10_240),
-            "policy.min_mb and policy.max_mb must be 128 to 10240 and in order, not {} and {}",
-            p.min_mb.0,
-            p.max_mb.0
-        );
-        anyhow::ensure!(
-            (1.0..=10.0).contains(&p.floor_headroom),
-            "policy.floor_headroom must be 1.0 to 10.0, not {}",
-            p.floor_headroom
-        );
-        anyhow::ensure!(
-            (1.0..=10.0).contains(&p.recurring_headroom),
-            "policy.recurring_headroom must be 1.0 to 10.0, not {}",
-            p.recurring_headroom
-        );
-        anyhow::ensure!(
-            (1..=400).contains(&p.floor_days),
-            "policy.floor_days must be 1 to 400, not {}",
-            p.floor_days
-        );
-        let price = &settings.price;
-        for (name, dollars) in [
-            ("x86_gb_second", price.x86_gb_second),
-            ("arm64_gb_second", price.arm64_gb_second),
-            ("million_requests", price.million_requests),
-        ] {
-            anyhow::ensure!(
-                (0.0..=1000.0).contains(&dollars),
-                "price.{name} must be 0 to 1000 dollars, not {dollars}"
-            );
-        }
-        anyhow::ensure!(
-            p.buffer_mb <= Megabytes(10_240),
-            "policy.buffer_mb must be at most 10240, not {}",
-            p.buffer_mb.0
-        );
+        settings.policy.check().map_err(anyhow::Error::msg)?;
+        settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_records::Megabytes;
+
     use super::*;
 
     #[test]
@@ -101,8 +66,12 @@ mod tests {
             "[policy]\nbuffer_mb = 4000000000",
             "[price]\nx86_gb_second = -5.0",
             "[price]\nmillion_requests = nan",
+            "[price.region.eu-south-1]\nx86_gb_second = -1.0",
             "[policy]\nrecurring_headroom = 0.9",
             "[policy]\nname = \"guess\"",
+            "[policy]\nmax_step_down = 1.0",
+            "[policy]\nstrategy = \"fast\"",
+            "[policy.p95_tolerance]\nspeed = 0.5",
         ] {
             assert!(Settings::parse(text).is_err(), "{text}");
         }

@@ -56,7 +56,11 @@ impl<R: Read> Source<R> {
                 return Ok(Some(std::mem::replace(&mut self.begun, rest)));
             }
             let room = PIECE as u64;
-            let n = self.input.by_ref().take(room).read_to_end(&mut self.begun)?;
+            let n = self
+                .input
+                .by_ref()
+                .take(room)
+                .read_to_end(&mut self.begun)?;
             self.ended = n == 0;
         }
         let last = std::mem::take(&mut self.begun);
@@ -147,7 +151,9 @@ impl File<'_> {
         report: &mut ImportReport,
     ) -> Result<Summary, ImportError> {
         let mut left: Vec<u8> = Vec::new();
-        waiting.iter().for_each(|w| left.extend_from_slice(&w.bytes));
+        waiting
+            .iter()
+            .for_each(|w| left.extend_from_slice(&w.bytes));
         left.extend_from_slice(&source.begun);
         if left.is_empty() && source.ended {
             return Ok(done.finish(None, self.hints));

@@ -91,7 +91,9 @@ impl Batch {
 }
 
 fn stranger(function: &rightsizer_records::FunctionArn) -> Refusal {
-    Refusal(format!("{function} is not in an accepted account and region"))
+    Refusal(format!(
+        "{function} is not in an accepted account and region"
+    ))
 }
 
 impl Intake<'_> {

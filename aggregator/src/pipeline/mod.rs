@@ -17,9 +17,10 @@ pub use session::Session;
 use rightsizer_records::{Day, Timestamp};
 
 use self::close::Closing;
+use crate::inventory::InventoryUpdate;
 use crate::review::{Done, Refused, Word};
 use crate::settings::Settings;
-use crate::source::{Delivery, Home};
+use crate::source::{Delivery, Gap, Home};
 use crate::store::{OutboxEntry, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
@@ -208,7 +209,11 @@ impl Pipeline {
     }
 
     /// These were sent.
-    pub fn mark_sent(&mut self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_sent(
+        &mut self,
+        keys: &[RecommendationKey],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
         unit.mark_sent(keys, now)?;
         unit.commit()
@@ -224,6 +229,20 @@ impl Pipeline {
         let answer = unit.carry_out(word, now)?;
         unit.commit()?;
         Ok(answer)
+    }
+
+    /// Takes in what a refresh of the inventory found.
+    pub fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
+        let unit = self.store.begin()?;
+        unit.take_inventory(update)?;
+        unit.commit()
+    }
+
+    /// Notes that `source` forgot what was written in between before it was read.
+    pub fn note_gap(&mut self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
+        let unit = self.store.begin()?;
+        unit.note_gap(gap, now)?;
+        unit.commit()
     }
 
     /// Checkpoints of the sources whose name begins with `prefix`.

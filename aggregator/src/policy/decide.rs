@@ -1,11 +1,14 @@
-//! The rules, one function each, in the order they are applied.
+//! A decision: the rules in their order, and what they leave to a person.
 
 use rightsizer_records::{Confidence, Megabytes, Reason};
 
-use super::choice::FloorRule;
 use super::evidence::{FunctionEvidence, PolicySettings};
-use super::reasons::{Reasons, after_running_out, times};
-use super::recurring::RecurringPeak;
+use super::increase;
+use super::project::{Projection, project};
+use super::reasons::Reasons;
+use super::size::policy_size;
+use super::speed::{self, Allowed};
+use super::step::{self, Step};
 use crate::window::WINDOW_DAYS;
 
 /// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
@@ -17,9 +20,9 @@ const ENOUGH_INVOCATIONS: u64 = 50;
 pub struct Decision {
     /// After P1–P4.
     pub policy_mb: Megabytes,
-    /// Where the policy wants to end.
+    /// Where the policy wants to end (after P6).
     pub target_mb: Megabytes,
-    /// This step; `None` where nothing is to change.
+    /// This step (after P5); `None` where nothing is to change now.
     pub to_mb: Option<Megabytes>,
     /// The rules that shaped it, with their figures.
     pub reasons: Vec<Reason>,
@@ -27,8 +30,11 @@ pub struct Decision {
     pub confidence: Confidence,
     /// The demand outgrew the size: not to be delayed by anything (W9).
     pub urgent: bool,
-    /// Whether the updater may act on it without a person (W4, W6; P5: nothing delays an increase).
+    /// Whether the updater may act on it without a person (W4, W6, P3, P5, P6).
     pub auto: bool,
+    /// Durations at `to_mb` ÷ durations now; `None` where nothing is to change or none were measured.
+    /// What a month costs then is [`crate::price::Usage::at`] `expected.mean`.
+    pub projection: Option<Projection>,
 }
 
 /// Decides one function. `None` where no report gave a memory figure.
@@ -36,136 +42,44 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     let mut reasons = Reasons::kept();
     let (policy_mb, urgent) = policy_size(seen, settings, &mut reasons)?;
     let confidence = confidence(seen, &mut reasons);
-    let increase = policy_mb > seen.current_mb;
-    Some(Decision {
-        policy_mb,
-        target_mb: policy_mb,
-        to_mb: (policy_mb != seen.current_mb).then_some(policy_mb),
-        reasons: reasons.into_vec(),
-        confidence,
-        urgent: urgent && increase,
-        auto: increase || confidence == Confidence::High,
-    })
-}
-
-/// P1–P4: the size that the policy in force wants, and whether a size ran out that is not answered
-/// yet. `None` where no report gave a memory figure.
-pub fn policy_size(
-    seen: &FunctionEvidence,
-    settings: &PolicySettings,
-    reasons: &mut Reasons,
-) -> Option<(Megabytes, bool)> {
-    let policy = settings.name.estimator(settings);
-    let wanted = policy.estimate(seen, reasons)?;
-    let floored = if settings.floor {
-        floor(wanted, seen, settings, reasons)
-    } else {
-        wanted
-    };
-    let (bumped, urgent) = bump(floored, seen, reasons);
-    Some((clamp(bumped, seen.current_mb, settings, reasons), urgent))
-}
-
-/// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
-/// max − mean exceeds the buffer.
-fn floor(
-    mb: Megabytes,
-    seen: &FunctionEvidence,
-    settings: &PolicySettings,
-    reasons: &mut Reasons,
-) -> Megabytes {
-    match settings.floor_rule {
-        FloorRule::Highest => floor_of_highest(mb, seen, settings.floor_headroom, reasons),
-        FloorRule::Recurring => floor_of_recurring(mb, seen, settings.recurring_headroom, reasons),
-    }
-}
-
-fn floor_of_highest(
-    mb: Megabytes,
-    seen: &FunctionEvidence,
-    headroom: f64,
-    reasons: &mut Reasons,
-) -> Megabytes {
-    let Some((day, peak)) = seen.floor_peak else {
-        return mb;
-    };
-    let least = times(peak, headroom);
-    if least <= mb {
-        return mb;
-    }
-    reasons.add("floor", || {
-        [
-            ("peak_mb", peak.0.into()),
-            ("day", day.to_string().into()),
-            ("headroom", headroom.into()),
-            ("mb", least.0.into()),
-        ]
-    });
-    least
-}
-
-/// The same, of the level that recurs: a lone spike holds it up for two days only.
-fn floor_of_recurring(
-    mb: Megabytes,
-    seen: &FunctionEvidence,
-    most: f64,
-    reasons: &mut Reasons,
-) -> Megabytes {
-    let Some(found) = (RecurringPeak { most }).of(seen) else {
-        return mb;
-    };
-    if found.mb <= mb {
-        return mb;
-    }
-    reasons.add("recurring-floor", || {
-        [
-            ("peak_mb", found.level.0.into()),
-            ("movement_percent", found.movement_percent.into()),
-            ("headroom", found.factor.into()),
-            ("mb", found.mb.0.into()),
-        ]
-    });
-    found.mb
-}
-
-/// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below
-/// that again. It is urgent where the current and any pending size are smaller.
-fn bump(mb: Megabytes, seen: &FunctionEvidence, reasons: &mut Reasons) -> (Megabytes, bool) {
-    let Some((day, size)) = seen.censored else {
-        return (mb, false);
-    };
-    let least = after_running_out(size);
-    let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
-    if least <= mb {
-        return (mb, urgent);
-    }
-    reasons.add("out-of-memory", || {
-        [
-            ("size_mb", size.0.into()),
-            ("day", day.to_string().into()),
-            ("mb", least.0.into()),
-        ]
-    });
-    (least, urgent)
-}
-
-/// P4: sizes that Lambda has and the settings allow. The maximum caps an increase; it never takes a
-/// function below what the rules before call for: that would be running it out of memory.
-fn clamp(
-    mb: Megabytes,
-    current: Megabytes,
-    settings: &PolicySettings,
-    reasons: &mut Reasons,
-) -> Megabytes {
-    let most = settings.max_mb.max(mb.min(current));
-    let clamped = mb.max(settings.min_mb).min(most);
-    if clamped != mb {
-        let code = if clamped > mb { "minimum" } else { "maximum" };
-        reasons.add(code, || {
-            [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())]
+    if let Some(leak) = seen.leak {
+        reasons.add("leak", || {
+            [
+                ("mb_per_1000", leak.mb_per_1000.into()),
+                ("climbing", leak.climbing.into()),
+                ("judged", leak.judged.into()),
+            ]
         });
     }
-    clamped
+    let (target_mb, step) = if policy_mb >= seen.current_mb {
+        let to = (policy_mb > seen.current_mb).then_some(policy_mb);
+        let auto = to
+            .is_some_and(|mb| increase::may_be_automatic(mb, urgent, seen, settings, &mut reasons));
+        (policy_mb, Step { to, auto })
+    } else {
+        let allowed = speed::allowed(policy_mb, seen, settings, &mut reasons);
+        let may = confidence == Confidence::High && seen.leak.is_none();
+        let allowed = Allowed {
+            automatic: allowed.automatic.filter(|_| may),
+            ..allowed
+        };
+        (
+            allowed.target,
+            step::down(allowed, seen, settings, &mut reasons),
+        )
+    };
+    Some(Decision {
+        policy_mb,
+        target_mb,
+        to_mb: step.to,
+        confidence,
+        urgent: urgent && policy_mb > seen.current_mb,
+        auto: step.auto,
+        projection: step
+            .to
+            .and_then(|to| project(&seen.sizes, seen.current_mb, to)),
+        reasons: reasons.into_vec(),
+    })
 }
 
 /// W4 and W6.
@@ -198,166 +112,16 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::{Day, Timestamp};
+    use rightsizer_records::Timestamp;
 
-    use super::super::choice::PolicyName;
-    use super::super::evidence::tests::seen;
+    use super::super::case::Case;
     use super::*;
-
-    struct Case(FunctionEvidence, PolicySettings);
-
-    impl Case {
-        /// A function at `current` MB with a full window of these daily peaks.
-        fn new(current: u32, peaks: &[u32]) -> Self {
-            let mut seen = seen(peaks);
-            seen.current_mb = Megabytes(current);
-            Self(seen, PolicySettings::default())
-        }
-
-        fn ran_out_at(mut self, size: u32) -> Self {
-            self.0.censored = Some((Day::parse("2026-01-30").unwrap(), Megabytes(size)));
-            self
-        }
-
-        fn decide(&self) -> Decision {
-            decide(&self.0, &self.1).unwrap()
-        }
-    }
-
-    fn codes(decision: &Decision) -> Vec<&str> {
-        decision.reasons.iter().map(|r| r.code.as_str()).collect()
-    }
-
-    /// 14 days at 200: mean 200, + 100 = 300; the floor 1.10 × 200 = 220 is lower.
-    #[test]
-    fn p1_average_plus_buffer() {
-        let decision = Case::new(1024, &[200; 14]).decide();
-        assert_eq!(decision.policy_mb, Megabytes(300));
-        assert_eq!(decision.to_mb, Some(Megabytes(300)));
-        assert_eq!(codes(&decision), ["average-plus-buffer"]);
-        assert!(decision.auto && !decision.urgent);
-    }
-
-    /// Peaks 101 and 102: mean 101.5, rounded up 102, + 100 = 202.
-    #[test]
-    fn p1_the_mean_is_rounded_up() {
-        assert_eq!(
-            Case::new(1024, &[101, 102]).decide().policy_mb,
-            Megabytes(202)
-        );
-    }
-
-    /// 13 days at 200 and one at 900: mean 250 + 100 = 350, under its own peak; the floor is
-    /// 1.10 × 900 = 990. Without the floor the plain rule's 350 comes out.
-    #[test]
-    fn p2_the_floor_holds_where_the_average_is_unsafe() {
-        let mut peaks = [200; 14];
-        peaks[6] = 900;
-        let mut case = Case::new(1536, &peaks);
-        assert_eq!(case.decide().policy_mb, Megabytes(990));
-        assert_eq!(codes(&case.decide()), ["average-plus-buffer", "floor"]);
-        case.1.floor = false;
-        assert_eq!(case.decide().policy_mb, Megabytes(350));
-    }
-
-    /// 13 days at 200 and a 900 a week ago: 900 weighs less than 8 %, so the level that recurs is
-    /// 200, × 1.30 = 260, below the average's 350. Were it yesterday's, 1.30 × 900 = 1170.
-    #[test]
-    fn p2_the_recurring_floor_lets_go_of_a_lone_spike() {
-        let mut peaks = [200; 60];
-        peaks[53] = 900;
-        let mut case = Case::new(1536, &peaks);
-        case.1.floor_rule = FloorRule::Recurring;
-        assert_eq!(case.decide().policy_mb, Megabytes(350));
-        peaks[53] = 200;
-        peaks[59] = 900;
-        case.0 = seen(&peaks);
-        assert_eq!(case.decide().policy_mb, Megabytes(1170));
-        assert_eq!(
-            codes(&case.decide()),
-            ["average-plus-buffer", "recurring-floor"]
-        );
-    }
-
-    /// 1.15 × 900 = 1035 with the floor's 990 below it; each rule says what it did.
-    #[test]
-    fn p7_the_policy_in_force_is_the_one_that_is_named() {
-        let mut case = Case::new(1536, &[200, 900, 200]);
-        case.1.name = PolicyName::PeakPlusMargin;
-        assert_eq!(case.decide().policy_mb, Megabytes(1035));
-        assert_eq!(codes(&case.decide())[..2], ["highest-peak", "margin"]);
-    }
-
-    /// Ran out at 256: max(1.2 × 256 = 307.2 → 308, 356) = 356. At 1000: max(1200, 1100) = 1200.
-    #[test]
-    fn p3_a_size_that_ran_out_is_bumped_at_once() {
-        let decision = Case::new(256, &[140; 3]).ran_out_at(256).decide();
-        assert_eq!(decision.to_mb, Some(Megabytes(356)));
-        assert!(decision.urgent && decision.auto);
-        assert_eq!(
-            Case::new(1000, &[400; 14])
-                .ran_out_at(1000)
-                .decide()
-                .policy_mb,
-            Megabytes(1200)
-        );
-    }
-
-    /// At 356 the bump from 256 is done: nothing urgent, and no way down to mean 150 + 100 = 250.
-    #[test]
-    fn p3_the_bump_is_done_at_its_size_and_is_not_gone_below_again() {
-        let decision = Case::new(356, &[150; 14]).ran_out_at(256).decide();
-        assert_eq!((decision.policy_mb, decision.to_mb), (Megabytes(356), None));
-        assert!(!decision.urgent);
-    }
 
     #[test]
     fn p3_a_pending_bump_is_not_urgent_again() {
         let mut case = Case::new(256, &[140; 3]).ran_out_at(256);
         case.0.pending_mb = Some(Megabytes(356));
         assert!(!case.decide().urgent);
-    }
-
-    /// Ran out at the maximum: there is no larger size, so no change and no endless urgency.
-    #[test]
-    fn p3_ends_at_the_maximum() {
-        let decision = Case::new(10_240, &[9000; 14]).ran_out_at(10_240).decide();
-        assert_eq!((decision.to_mb, decision.urgent), (None, false));
-    }
-
-    /// Peak 10: 10 + 100 = 110, below Lambda's smallest size. Peak 9990: floor 10989.
-    #[test]
-    fn p4_sizes_stay_within_lambdas_bounds() {
-        let small = Case::new(256, &[10; 14]).decide();
-        assert_eq!(
-            (small.policy_mb, codes(&small)[1]),
-            (Megabytes(128), "minimum")
-        );
-        let large = Case::new(10_000, &[9990; 14]).decide();
-        assert_eq!(
-            (large.policy_mb, codes(&large)[2]),
-            (Megabytes(10_240), "maximum")
-        );
-    }
-
-    /// Uses 2500 of 3008 where 1024 is the maximum: P2 wants ceil(1.10 × 2500) = 2750. The maximum must
-    /// not make it 1024; and 65000 of 65536 wants 71500, which is more than it has: it keeps that.
-    #[test]
-    fn p4_the_maximum_never_takes_a_function_below_what_it_uses() {
-        let mut case = Case::new(3008, &[2500; 14]);
-        case.1.max_mb = Megabytes(1024);
-        assert_eq!(case.decide().to_mb, Some(Megabytes(2750)));
-        assert_eq!(Case::new(65_536, &[65_000; 14]).decide().to_mb, None);
-    }
-
-    /// Ran out at 2048 with a maximum of 1024: at least 2458 is wanted, which is more than it has, so
-    /// it keeps what it has; the maximum must not make it 1024.
-    #[test]
-    fn p4_the_maximum_never_takes_a_function_below_a_size_that_ran_out() {
-        let mut case = Case::new(2048, &[500; 14]).ran_out_at(2048);
-        case.1.max_mb = Megabytes(1024);
-        let decision = case.decide();
-        assert_eq!((decision.to_mb, decision.urgent), (None, false));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use serde::Deserialize;
 
 use super::choice::{FloorRule, PolicyName};
-use super::facts::{Changes, FunctionFacts, Leak, SizeFacts};
+use super::facts::{Changes, Configured, Leak, SizeFacts, Strategy};
 
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,6 +28,126 @@ pub struct PolicySettings {
     pub min_mb: Megabytes,
     /// P4: the largest size; new accounts have 3008.
     pub max_mb: Megabytes,
+    /// P3: after so many automatic increases since the last verified size, a person decides.
+    pub max_increases: u32,
+    /// P3: beyond so many times the last verified size, a person decides.
+    pub max_growth: u32,
+    /// P5: a decrease by less than this share of the size is not made.
+    pub dead_band_percent: u32,
+    /// P5: nor is one by less than this.
+    pub dead_band_mb: Megabytes,
+    /// P5: one automatic step goes down by at most this share of the size.
+    pub max_step_down: f64,
+    /// P5: the next automatic step down waits for so many hours,
+    pub step_hours: u32,
+    /// P5: and for so many invocations in the new size.
+    pub step_invocations: u64,
+    /// P6: the 99th percentile of the durations stays within this share of the timeout.
+    pub timeout_share: f64,
+    /// P6: what functions are tuned for whose tag says nothing.
+    pub strategy: Strategy,
+    /// P6: how much slower the 95th percentile may become.
+    pub p95_tolerance: P95Tolerance,
+}
+
+/// `[policy.p95_tolerance]`: 1.25 allows 25 % more.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct P95Tolerance {
+    /// Of `cost`.
+    pub cost: f64,
+    /// Of `balanced`.
+    pub balanced: f64,
+    /// Of `speed`.
+    pub speed: f64,
+}
+
+impl Default for P95Tolerance {
+    fn default() -> Self {
+        Self {
+            cost: 2.0,
+            balanced: 1.25,
+            speed: 1.05,
+        }
+    }
+}
+
+impl P95Tolerance {
+    /// What `strategy` allows: 1.25 is 25 % more. Verification goes by it too.
+    pub const fn of(&self, strategy: Strategy) -> f64 {
+        match strategy {
+            Strategy::Cost => self.cost,
+            Strategy::Balanced => self.balanced,
+            Strategy::Speed => self.speed,
+        }
+    }
+}
+
+impl PolicySettings {
+    /// What is wrong with them, in words: rules that rest on absurd settings guard nothing.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_sizes()?;
+        let shares = [
+            ("floor_headroom", self.floor_headroom, 1.0..=10.0),
+            ("recurring_headroom", self.recurring_headroom, 1.0..=10.0),
+            ("max_step_down", self.max_step_down, 0.05..=0.9),
+            ("timeout_share", self.timeout_share, 0.1..=1.0),
+            ("p95_tolerance.cost", self.p95_tolerance.cost, 1.0..=10.0),
+            (
+                "p95_tolerance.balanced",
+                self.p95_tolerance.balanced,
+                1.0..=10.0,
+            ),
+            ("p95_tolerance.speed", self.p95_tolerance.speed, 1.0..=10.0),
+        ];
+        for (name, value, range) in shares {
+            if !range.contains(&value) {
+                let (least, most) = range.into_inner();
+                return Err(format!(
+                    "policy.{name} must be {least:?} to {most:?}, not {value}"
+                ));
+            }
+        }
+        let counts = [
+            ("floor_days", i64::from(self.floor_days), 1..=400),
+            ("max_increases", i64::from(self.max_increases), 0..=100),
+            ("max_growth", i64::from(self.max_growth), 1..=80),
+            (
+                "dead_band_percent",
+                i64::from(self.dead_band_percent),
+                0..=100,
+            ),
+            ("step_hours", i64::from(self.step_hours), 0..=8760),
+        ];
+        for (name, value, range) in counts {
+            if !range.contains(&value) {
+                let (least, most) = range.into_inner();
+                return Err(format!(
+                    "policy.{name} must be {least} to {most}, not {value}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), String> {
+        let (least, most) = (self.min_mb, self.max_mb);
+        if !(Megabytes(128) <= least && least <= most && most <= Megabytes(10_240)) {
+            return Err(format!(
+                "policy.min_mb and policy.max_mb must be 128 to 10240 and in order, not {} and {}",
+                least.0, most.0
+            ));
+        }
+        for (name, mb) in [
+            ("buffer_mb", self.buffer_mb),
+            ("dead_band_mb", self.dead_band_mb),
+        ] {
+            if mb > Megabytes(10_240) {
+                return Err(format!("policy.{name} must be at most 10240, not {}", mb.0));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for PolicySettings {
@@ -42,6 +162,16 @@ impl Default for PolicySettings {
             floor_days: 35,
             min_mb: Megabytes(128),
             max_mb: Megabytes(10_240),
+            max_increases: 3,
+            max_growth: 4,
+            dead_band_percent: 5,
+            dead_band_mb: Megabytes(32),
+            max_step_down: 0.5,
+            step_hours: 24,
+            step_invocations: 50,
+            timeout_share: 0.7,
+            strategy: Strategy::Balanced,
+            p95_tolerance: P95Tolerance::default(),
         }
     }
 }
@@ -53,6 +183,13 @@ pub struct DayPeak {
     pub day: Day,
     /// Highest memory used on it.
     pub peak: Megabytes,
+}
+
+impl FunctionEvidence {
+    /// What the function is tuned for (P6).
+    pub fn strategy(&self, settings: &PolicySettings) -> Strategy {
+        self.configured.strategy.unwrap_or(settings.strategy)
+    }
 }
 
 /// One function's window, as the policies look at it.
@@ -80,7 +217,7 @@ pub struct FunctionEvidence {
     /// How the present size came to be (P3's limits, P5's steps).
     pub changes: Changes,
     /// What the inventory and the tags say (P4, P6).
-    pub facts: FunctionFacts,
+    pub configured: Configured,
     /// Every size that the window's days saw, ascending (P6).
     pub sizes: Vec<SizeFacts>,
     /// First report ever seen of the function.
@@ -122,7 +259,7 @@ pub(super) mod tests {
             censored: None,
             leak: None,
             changes: Changes::default(),
-            facts: FunctionFacts::default(),
+            configured: Configured::default(),
             sizes: Vec::new(),
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),

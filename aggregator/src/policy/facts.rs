@@ -40,16 +40,16 @@ pub struct Changes {
     /// The size that was last found good (`verified`); where none was yet, the size before the first
     /// automatic increase; `None` where there was neither.
     pub verified_mb: Option<Megabytes>,
-    /// Automatic increases by P3 that were applied since then. A person's approval, `release` or a
+    /// Automatic increases that were applied since then. A person's approval, `release` or a
     /// verification begins anew at 0.
     pub increases: u32,
-    /// The last change of the size, whoever made it; `None` where none is remembered.
-    pub last: Option<Change>,
+    /// The last change of the size that came of a recommendation; `None` where there was none.
+    pub last: Option<SizeChange>,
 }
 
 /// A change of the memory size that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct SizeChange {
     /// When it was applied.
     pub at: Timestamp,
     /// The size before.
@@ -62,9 +62,21 @@ pub struct Change {
     pub invocations: u64,
 }
 
-/// What the inventory and the tags say. `None`: not known, or not said.
+impl SizeChange {
+    /// Whether it gave the function less.
+    pub fn is_decrease(&self) -> bool {
+        self.to_mb < self.from_mb
+    }
+
+    /// Whether it gave the function more.
+    pub fn is_increase(&self) -> bool {
+        self.to_mb > self.from_mb
+    }
+}
+
+/// What a function's configuration and tags say of it. `None`: not known, or not said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FunctionFacts {
+pub struct Configured {
     /// The configured timeout.
     pub timeout: Option<Millis>,
     /// `rightsizer:mode`, or what the settings say of this function; `None` where only the updater
@@ -78,6 +90,31 @@ pub struct FunctionFacts {
     pub max_mb: Option<Megabytes>,
 }
 
+impl Configured {
+    /// Out of a function's timeout and tags. A tag that cannot be read says nothing; the updater, which
+    /// reads it again, refuses where that matters.
+    pub fn read<'a>(
+        timeout: Option<Millis>,
+        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut read = Self {
+            timeout,
+            ..Self::default()
+        };
+        for (name, value) in tags {
+            let mb = || value.trim().parse().ok().map(Megabytes);
+            match name {
+                "rightsizer:mode" => read.mode = ApplyMode::from_name(value.trim()),
+                "rightsizer:strategy" => read.strategy = Strategy::from_name(value.trim()),
+                "rightsizer:min-mb" => read.min_mb = mb(),
+                "rightsizer:max-mb" => read.max_mb = mb(),
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
 /// Who may change a function (`rightsizer:mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +125,18 @@ pub enum ApplyMode {
     Recommend,
     /// The updater by itself.
     Auto,
+}
+
+impl ApplyMode {
+    /// Reads a tag's value; `None` where it is none of the names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "recommend" => Some(Self::Recommend),
+            "auto" => Some(Self::Auto),
+            _ => None,
+        }
+    }
 }
 
 /// What a function is tuned for (`rightsizer:strategy`).
@@ -130,4 +179,29 @@ pub struct Leak {
     pub climbing: u32,
     /// Environments of the window that lived long enough to be judged.
     pub judged: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_and_odd_ones_say_nothing() {
+        let tags = [
+            ("rightsizer:mode", "auto"),
+            ("rightsizer:strategy", "speed"),
+            ("rightsizer:min-mb", "256"),
+            ("rightsizer:max-mb", "lots"),
+            ("team", "payments"),
+        ];
+        let read = Configured::read(Some(Millis::from_ms(3000)), tags);
+        let wanted = Configured {
+            timeout: Some(Millis::from_ms(3000)),
+            mode: Some(ApplyMode::Auto),
+            strategy: Some(Strategy::Speed),
+            min_mb: Some(Megabytes(256)),
+            max_mb: None,
+        };
+        assert_eq!(read, wanted);
+    }
 }

@@ -1,35 +1,17 @@
-//! What Lambda compute costs: GB-seconds and requests, per architecture.
+//! What Lambda compute costs: GB-seconds and requests, per architecture and region.
 //!
-//! Source: AWS Lambda pricing, first tier, most regions (x86 $0.0000166667 and arm64 $0.0000133334 a
-//! GB-second, $0.20 a million requests). Overridable under `[price]` in `rightsizer.toml`.
+//! The table is one file, `prices.toml` beside this one, built in. `[price]` in `rightsizer.toml` has
+//! the same form and goes before it: a price given there without a region is that of every region it
+//! does not name.
+
+mod table;
 
 use rightsizer_records::{Arch, Megabytes, Usd};
-use serde::Deserialize;
+
+pub use table::{PriceTable, Rates};
 
 /// Days of the month that costs are projected to.
 const MONTH_DAYS: f64 = 30.0;
-
-/// `[price]` in `rightsizer.toml`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PriceTable {
-    /// Dollars a GB-second on x86.
-    pub x86_gb_second: f64,
-    /// Dollars a GB-second on arm64.
-    pub arm64_gb_second: f64,
-    /// Dollars a million requests.
-    pub million_requests: f64,
-}
-
-impl Default for PriceTable {
-    fn default() -> Self {
-        Self {
-            x86_gb_second: 0.000_016_666_7,
-            arm64_gb_second: 0.000_013_333_4,
-            million_requests: 0.20,
-        }
-    }
-}
 
 /// What a function was billed for over some days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,10 +24,37 @@ pub struct Usage {
     pub days: u32,
 }
 
-impl PriceTable {
-    /// Projected cost of a month of such usage at `size`, the billed time being the same at every
-    /// size (the CPU rule, P6, will refine that). An unknown architecture is priced as x86, the
-    /// dearer one.
+impl Usage {
+    /// The same requests where each takes `factor` times as long (P6: `projection.expected.mean`).
+    #[must_use]
+    pub fn at(self, factor: f64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
+        let billed_ms = self.billed_ms as f64;
+        self.billed(billed_ms * factor)
+    }
+
+    /// The same requests, each billed so long on average.
+    #[must_use]
+    pub fn with_mean_ms(self, mean_ms: f64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
+        let invocations = self.invocations as f64;
+        self.billed(invocations * mean_ms)
+    }
+
+    fn billed(self, ms: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate in milliseconds; a cast saturates"
+        )]
+        let billed_ms = ms.round() as u64;
+        Self { billed_ms, ..self }
+    }
+}
+
+impl Rates {
+    /// Projected cost of a month of such usage at `size`. An unknown architecture is priced as x86,
+    /// the dearer one.
     pub fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
         if usage.days == 0 {
             return Usd::default();
@@ -62,30 +71,50 @@ impl PriceTable {
     }
 }
 
+impl PriceTable {
+    /// [`Rates::monthly`] where the region is not known.
+    pub fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
+        self.rates(None).monthly(usage, size, arch)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const USAGE: Usage = Usage {
+        billed_ms: 140_000_000,
+        invocations: 1_400_000,
+        days: 14,
+    };
 
     /// 14 days, 1,400,000 requests of 100 ms = 140,000 s; at 1024 MB 140,000 GB-s.
     /// x86: 140,000 × 0.0000166667 = 2.333338, + 1.4 × 0.20 = 2.613338; × 30/14 = 5.60001.
     /// arm64: 140,000 × 0.0000133334 = 1.866676, + 0.28 = 2.146676; × 30/14 = 4.60002.
     #[test]
     fn a_month_by_hand() {
-        let usage = Usage {
-            billed_ms: 140_000_000,
-            invocations: 1_400_000,
-            days: 14,
-        };
         let table = PriceTable::default();
-        assert_eq!(
-            table.monthly(usage, Megabytes(1024), None),
-            Usd::from_f64(5.60001)
-        );
-        let arm = table.monthly(usage, Megabytes(1024), Some(Arch::Arm64));
+        let x86 = table.monthly(USAGE, Megabytes(1024), None);
+        assert_eq!(x86, Usd::from_f64(5.60001));
+        let arm = table.monthly(USAGE, Megabytes(1024), Some(Arch::Arm64));
         assert_eq!(arm, Usd::from_f64(4.60002));
-        assert_eq!(
-            table.monthly(Usage::default(), Megabytes(1024), None),
-            Usd::default()
-        );
+        let nothing = table.monthly(Usage::default(), Megabytes(1024), None);
+        assert_eq!(nothing, Usd::default());
+    }
+
+    /// A quarter of the memory, twice the time: half the GB-seconds, 2.333338 ÷ 2 = 1.166669, + 0.28 =
+    /// 1.446669; × 30/14 = 3.100005.
+    #[test]
+    fn p6_a_slower_function_is_billed_for_longer() {
+        let slower = PriceTable::default().monthly(USAGE.at(2.0), Megabytes(256), None);
+        assert_eq!(slower, Usd::from_f64(3.100_005));
+    }
+
+    /// 140,000 × 0.0000195172 = 2.732408, + 1.4 × 0.23 = 3.054408; × 30/14 = 6.54516.
+    #[test]
+    fn a_dearer_region_is_dearer() {
+        let rates = PriceTable::default().rates(Some("eu-south-1"));
+        let month = rates.monthly(USAGE, Megabytes(1024), Some(Arch::X86_64));
+        assert_eq!(month, Usd::from_f64(6.54516));
     }
 }

@@ -3,7 +3,7 @@
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 
 use super::contender::Contender;
-use crate::policy::{Changes, DayPeak, FunctionEvidence, FunctionFacts, after_running_out};
+use crate::policy::{Changes, Configured, DayPeak, FunctionEvidence, after_running_out};
 use crate::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 /// What was demanded on one day. Days without invocations have none.
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                 censored: None,
                 leak: None,
                 changes: Changes::default(),
-                facts: FunctionFacts::default(),
+                configured: Configured::default(),
                 sizes: Vec::new(),
                 first_report: Timestamp::MIN,
                 present: Timestamp::MIN,

@@ -142,7 +142,10 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         line,
         origin: &out.hints.logged(group, stream, log.owner),
         at,
-        event: event.id.filter(|_| log.subscribed).map(|id| first_64_bits(&id)),
+        event: event
+            .id
+            .filter(|_| log.subscribed)
+            .map(|id| first_64_bits(&id)),
     };
     message::read(&event.message, spot, out)
 }

@@ -22,7 +22,7 @@ mod report_line;
 mod telemetry;
 mod text;
 
-pub use delivery::{Channel, Delivery, Inbox};
+pub use delivery::{Channel, Delivery, Gap, Inbox};
 pub use evidence::{
     Evidence, FunctionKey, FunctionKeyError, Item, LATEST, Observation, environment_of_stream,
     function_of_stream, version_of_stream,
@@ -30,5 +30,7 @@ pub use evidence::{
 pub use hints::{Hints, Home};
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use output::Format;
-pub use read::{PieceRead, Pieces, ReadError, Summary, comes_in_pieces, read, read_piece, read_rest};
+pub use read::{
+    PieceRead, Pieces, ReadError, Summary, comes_in_pieces, read, read_piece, read_rest,
+};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

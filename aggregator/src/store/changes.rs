@@ -10,7 +10,7 @@ use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::recommendations::Life;
 use super::unit::{FunctionId, Unit};
-use crate::policy::{Change, Changes};
+use crate::policy::{Changes, SizeChange};
 
 /// What recommendations did to a function, and are about to do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +22,7 @@ pub(super) struct History {
 
 impl History {
     /// Takes in a change, the oldest first.
-    fn apply(&mut self, change: Change, life: &str, automatic: bool) {
+    fn apply(&mut self, change: SizeChange, life: &str, automatic: bool) {
         let changes = &mut self.changes;
         changes.last = Some(change);
         if change.verified {
@@ -61,7 +61,7 @@ impl Unit<'_> {
             let (from, to) = (megabytes(row.get(2)?), megabytes(row.get(3)?));
             let life: String = row.get(4)?;
             let kept = life != Life::RolledBack.name();
-            let change = Change {
+            let change = SizeChange {
                 at: timestamp(row.get(1)?)?,
                 from_mb: if kept { from } else { to },
                 to_mb: if kept { to } else { from },

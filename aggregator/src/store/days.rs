@@ -110,14 +110,11 @@ impl Unit<'_> {
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
         )?;
-        self.memory
-            .set
-            .peaks
-            .write_back(|(function, day), row| {
-                let figures = (row.peak_mb.0, row.censored_mb.0);
-                peak.execute(params![function, day.number(), figures.0, figures.1])?;
-                Ok(())
-            })?;
+        self.memory.set.peaks.write_back(|(function, day), row| {
+            let figures = (row.peak_mb.0, row.censored_mb.0);
+            peak.execute(params![function, day.number(), figures.0, figures.1])?;
+            Ok(())
+        })?;
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,

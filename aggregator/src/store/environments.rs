@@ -1,12 +1,16 @@
 //! `environments`: deduplication marks and counts of every environment that can still send.
 
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
 use rightsizer_records::{Arch, Day};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{count, int, timestamp};
+use super::columns::{count, int, megabytes, timestamp};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
-use crate::window::{Climb, EnvironmentKey, EnvironmentState, SeqMarks};
+use crate::policy::{self, Leak};
+use crate::window::{EnvironmentKey, EnvironmentState, HighWater, SeqMarks};
 
 /// Key of a row, in the table's own order.
 pub(super) type EnvironmentRow = (FunctionId, EnvironmentKey);
@@ -47,6 +51,33 @@ impl Unit<'_> {
         }))
     }
 
+    /// Which functions of `ids` leak (P3), by their environments that reported on or after `day`.
+    pub(super) fn leaks(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        day: Day,
+    ) -> Result<HashMap<FunctionId, Leak>, StoreError> {
+        // Only of environments that served more than 32 invocations anything can be said.
+        let mut statement = self.tx.prepare_cached(
+            "SELECT function_id, memory_mb, high_water FROM environments
+             WHERE function_id BETWEEN ? AND ? AND last_ms >= ? AND high_water LIKE '%,%,%,%,%,%,%'",
+        )?;
+        let since = day.start().as_ms();
+        let mut rows = statement.query(params![ids.start(), ids.end(), since])?;
+        let mut climbs: HashMap<FunctionId, Vec<policy::Climb>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+            let high = HighWater::from_text(text)
+                .ok_or_else(|| StoreError::Damaged("an environment's high-water marks".into()))?;
+            let climb = policy::climb(&high.marks(), megabytes(row.get(1)?));
+            climbs.entry(row.get(0)?).or_default().push(climb);
+        }
+        let leaks = climbs.into_iter();
+        Ok(leaks
+            .filter_map(|(id, climbs)| Some((id, policy::leak(climbs)?)))
+            .collect())
+    }
+
     /// Whether a log event is new; it is not from now on.
     pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
         let new = self
@@ -59,7 +90,7 @@ impl Unit<'_> {
     pub(super) fn flush_environments(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO environments (function_id, env, memory_mb, version, first_ms,
-                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, climb)
+                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.memory
@@ -81,7 +112,7 @@ impl Unit<'_> {
                     days.join(","),
                     state.arch.map(Arch::name),
                     int(state.self_kib),
-                    state.climb.to_text(),
+                    state.high_water.to_text(),
                 ])?;
                 Ok(())
             })
@@ -93,15 +124,10 @@ fn select(
     (function, key): &EnvironmentRow,
 ) -> Result<Option<EnvironmentState>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, climb
+        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water
          FROM environments WHERE function_id = ? AND env = ? AND memory_mb = ? AND version = ?",
     )?;
-    let key = params![
-        function,
-        key.env.to_string(),
-        key.memory_mb.0,
-        key.version
-    ];
+    let key = params![function, key.env.to_string(), key.memory_mb.0, key.version];
     statement
         .query_row(key, |row| Ok(read(row)))
         .optional()?
@@ -129,6 +155,6 @@ fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
         days: days.ok_or_else(|| damaged("days"))?,
         arch: arch.map(|name| Arch::from_name(&name)),
         self_kib: count(number(8)?),
-        climb: Climb::from_text(&text(9)?).ok_or_else(|| damaged("climb"))?,
+        high_water: HighWater::from_text(&text(9)?).ok_or_else(|| damaged("high-water marks"))?,
     })
 }

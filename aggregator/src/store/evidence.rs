@@ -9,9 +9,10 @@ use rusqlite::params;
 use super::changes::History;
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
+use super::inventory::configured;
 use super::unit::{FunctionId, Unit};
 use super::usage::{DaySet, Usage, Wanted};
-use crate::policy::{Changes, DayPeak, FunctionEvidence, FunctionFacts, PolicySettings};
+use crate::policy::{Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings};
 use crate::price;
 use crate::source::FunctionKey;
 use crate::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS};
@@ -101,6 +102,7 @@ struct Head {
     has_decision: bool,
     /// What ran out of memory on this day or before does not count any more.
     cleared: Option<Day>,
+    configured: Configured,
 }
 
 /// The days a decision rests on: the window's closed days with a memory figure; where there is none
@@ -151,6 +153,12 @@ struct Opened {
     span: Option<Span>,
 }
 
+/// What else is known of it.
+struct Around {
+    history: History,
+    leak: Option<Leak>,
+}
+
 impl Opened {
     fn wanted(&self) -> Option<Wanted<'_>> {
         Some(Wanted {
@@ -179,6 +187,8 @@ impl Unit<'_> {
             .map(open)
             .collect::<Result<_, _>>()?;
         let histories = self.histories(&ids, view.now)?;
+        let window = view.last_closed().plus(1 - WINDOW_DAYS);
+        let leaks = self.leaks(&ids, window)?;
         let spans = || opened.iter().filter_map(|o| o.span.as_ref());
         let range = spans()
             .map(|s| s.from)
@@ -188,20 +198,21 @@ impl Unit<'_> {
             .into_iter()
             .flat_map(|(from, to)| from.number()..=to.number());
         let wanted: Vec<Wanted<'_>> = opened.iter().filter_map(Opened::wanted).collect();
-        let mut usage = self
-            .usage(&wanted, days.map(Day::from_number))?
-            .into_iter();
+        let mut usage = self.usage(&wanted, days.map(Day::from_number))?.into_iter();
         drop(wanted);
         let mut assessed = Vec::with_capacity(opened.len());
         for Opened { head, peaks, span } in opened {
-            let history = histories.get(&head.id).copied().unwrap_or_default();
+            let around = Around {
+                history: histories.get(&head.id).copied().unwrap_or_default(),
+                leak: leaks.get(&head.id).copied(),
+            };
             assessed.push(Assessed {
                 id: head.id,
                 decided: head.decided,
                 has_decision: head.has_decision,
                 seen: match span.zip(usage.next()) {
                     Some((span, used)) => {
-                        Some(self.assembled(head, peaks, &span, &used, history, view)?)
+                        Some(self.assembled(head, peaks, &span, &used, around, view)?)
                     }
                     None => None,
                 },
@@ -216,19 +227,19 @@ impl Unit<'_> {
         peaks: Vec<DayPeak>,
         span: &Span,
         usage: &Usage,
-        history: History,
+        around: Around,
         view: Viewpoint<'_>,
     ) -> Result<Assessment, StoreError> {
         let floor_from = view.floor_from();
         let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
         let floor_peak = floor_peak.max_by_key(|p| p.peak);
-        let mut changes: Changes = history.changes;
+        let mut changes: Changes = around.history.changes;
         if let Some(last) = &mut changes.last {
             last.invocations = usage.since(last.at.day(), last.to_mb);
         }
         let evidence = FunctionEvidence {
             current_mb: head.current_mb,
-            pending_mb: history.pending_mb.filter(|mb| *mb > head.current_mb),
+            pending_mb: around.history.pending_mb.filter(|mb| *mb > head.current_mb),
             window: EvidenceWindow {
                 from: span.from,
                 to: span.to,
@@ -238,9 +249,9 @@ impl Unit<'_> {
             daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
             floor_peak: floor_peak.map(|p| (p.day, p.peak)),
             censored: self.censored(&head, view.last_closed())?,
-            leak: None,
+            leak: around.leak,
             changes,
-            facts: FunctionFacts::default(),
+            configured: head.configured,
             sizes: usage.size_facts(),
             first_report: head.known_since,
             present: view.present(),
@@ -271,9 +282,11 @@ impl Unit<'_> {
 
     fn heads(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, function, version, arch, first_ms, max(first_ms, heard_ms), current_mb,
-                    decided_day, policy_mb IS NOT NULL, cleared_day
-             FROM functions_now WHERE id BETWEEN ? AND ? ORDER BY id",
+            "SELECT f.id, f.function, f.version, coalesce(f.arch, i.arch), f.first_ms,
+                    max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
+                    f.policy_mb IS NOT NULL, f.cleared_day, i.timeout_s, i.tags
+             FROM functions_now f LEFT JOIN inventory i ON i.function = f.function
+             WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
         let mut rows = statement.query(params![ids.start(), ids.end()])?;
         let mut heads = Vec::new();
@@ -281,6 +294,8 @@ impl Unit<'_> {
         while let Some(row) = rows.next()? {
             let function: String = row.get(1)?;
             let arch: Option<String> = row.get(3)?;
+            let tags = row.get_ref(11)?.as_str_or_null();
+            let tags = tags.map_err(rusqlite::Error::from)?;
             heads.push(Head {
                 id: row.get(0)?,
                 function: FunctionKey::parse(&function)
@@ -293,6 +308,7 @@ impl Unit<'_> {
                 decided: day(row.get(7)?),
                 has_decision: row.get(8)?,
                 cleared: day(row.get(9)?),
+                configured: configured(row.get(10)?, tags)?,
             });
         }
         Ok(heads)

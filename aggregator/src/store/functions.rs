@@ -112,13 +112,40 @@ impl Unit<'_> {
             let newest_mb = s.newest.memory_mb.0;
             if row.stored {
                 update.execute(params![
-                    version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
-                    started_ms, counts.0, counts.1, counts.2, counts.3, int(row.self_kib), row.id,
+                    version,
+                    arch,
+                    s.runtime,
+                    times.0,
+                    times.1,
+                    times.2,
+                    newest_mb,
+                    started_mb,
+                    started_ms,
+                    counts.0,
+                    counts.1,
+                    counts.2,
+                    counts.3,
+                    int(row.self_kib),
+                    row.id,
                 ])?;
             } else {
                 insert.execute(params![
-                    version, arch, s.runtime, times.0, times.1, times.2, newest_mb, started_mb,
-                    started_ms, counts.0, counts.1, counts.2, counts.3, int(row.self_kib), row.id, key.to_string(),
+                    version,
+                    arch,
+                    s.runtime,
+                    times.0,
+                    times.1,
+                    times.2,
+                    newest_mb,
+                    started_mb,
+                    started_ms,
+                    counts.0,
+                    counts.1,
+                    counts.2,
+                    counts.3,
+                    int(row.self_kib),
+                    row.id,
+                    key.to_string(),
                 ])?;
             }
             row.stored = true;

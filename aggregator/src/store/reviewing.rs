@@ -71,7 +71,15 @@ impl Unit<'_> {
             "UPDATE recommendations SET status = 'approved', record = ?, expires_ms = ?,
                 reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
-            params![record, expires, word.by, word.why, now.as_ms(), open.owner, open.id],
+            params![
+                record,
+                expires,
+                word.by,
+                word.why,
+                now.as_ms(),
+                open.owner,
+                open.id
+            ],
         )?;
         done(format!(
             "approved: {} from {} to {} MB ({}); it is sent when `serve` runs with --emit",

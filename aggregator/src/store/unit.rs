@@ -9,7 +9,7 @@ use super::environments::EnvironmentRow;
 use super::error::StoreError;
 use super::functions::FunctionRow;
 use super::rows::Rows;
-use crate::source::FunctionKey;
+use crate::source::{FunctionKey, Gap};
 use crate::window::{DayStats, EnvironmentState};
 
 /// Row id of a function.
@@ -153,6 +153,21 @@ impl<'s> Unit<'s> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
             .execute(params![source, position, now.as_ms()])?;
+        Ok(())
+    }
+
+    /// Keeps what a stream forgot before it was read.
+    pub fn note_gap(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
+        self.tx.execute(
+            "INSERT INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)",
+            params![
+                gap.source,
+                gap.from.map(Timestamp::as_ms),
+                gap.to.as_ms(),
+                gap.why,
+                now.as_ms()
+            ],
+        )?;
         Ok(())
     }
 

@@ -68,24 +68,33 @@ impl SeqMarks {
     }
 }
 
-/// The highest memory used by an environment up to its 1st, 2nd to 3rd, 4th to 7th, … invocation: how
-/// it climbs over its life (P3 tells a leak by it). Merging keeps the higher, so order does not matter.
+/// The highest memory used by an environment in its 1st, 2nd, 3rd to 4th, 5th to 8th, … invocation:
+/// how it climbs over its life (P3 tells a leak by it). Merging keeps the higher, so order does not
+/// matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Climb(Vec<Megabytes>);
+pub struct HighWater(Vec<Megabytes>);
 
-impl Climb {
+impl HighWater {
     /// Takes note of what was used after the environment's invocation number `ordinal`, from 1.
     pub fn note(&mut self, ordinal: u64, used: Megabytes) {
-        let step = usize::try_from(ordinal.max(1).ilog2()).unwrap_or_default();
+        let step = ordinal.max(1).next_power_of_two().ilog2();
+        let step = usize::try_from(step).unwrap_or_default();
         if self.0.len() <= step {
             self.0.resize(step + 1, Megabytes(0));
         }
         self.0[step] = self.0[step].max(used);
     }
 
-    /// Highest use by step; 0 where nothing is known of a step.
-    pub fn steps(&self) -> &[Megabytes] {
-        &self.0
+    /// The most it had used after 1, 2, 4, 8, … invocations. Of the last step it is not known whether it
+    /// was gone to its end, so it is left out.
+    pub fn marks(&self) -> Vec<Megabytes> {
+        let whole = self.0.len().saturating_sub(1);
+        let mut most = Megabytes(0);
+        let mut mark = |step: &Megabytes| {
+            most = most.max(*step);
+            most
+        };
+        self.0[..whole].iter().map(&mut mark).collect()
     }
 
     /// As text for the store, `80,81,,96`.
@@ -100,7 +109,7 @@ impl Climb {
         self.0.iter().map(shown).collect::<Vec<_>>().join(",")
     }
 
-    /// Back from [`Climb::to_text`]; `None` when it is none.
+    /// Back from [`HighWater::to_text`]; `None` when it is none.
     pub fn from_text(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::default());
@@ -143,8 +152,8 @@ pub struct EnvironmentState {
     pub arch: Option<Arch>,
     /// The extension's own largest resident size in KiB.
     pub self_kib: u64,
-    /// How its memory climbed.
-    pub climb: Climb,
+    /// How its memory use rose.
+    pub high_water: HighWater,
 }
 
 impl EnvironmentState {
@@ -160,7 +169,7 @@ impl EnvironmentState {
             days: Vec::new(),
             arch: None,
             self_kib: 0,
-            climb: Climb(Vec::new()),
+            high_water: HighWater(Vec::new()),
         }
     }
 
@@ -188,7 +197,7 @@ impl EnvironmentState {
         self.events_dropped = self.events_dropped.saturating_add(other.events_dropped);
         self.arch = self.arch.max(other.arch);
         self.self_kib = self.self_kib.max(other.self_kib);
-        self.climb.join(&other.climb);
+        self.high_water.join(&other.high_water);
         let days = other.days.iter().copied();
         Some(days.filter(|day| self.on(*day)).collect())
     }
@@ -233,14 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn p3_the_climb_keeps_the_highest_of_each_doubling() {
-        let mut climb = Climb::default();
-        for (ordinal, used) in [(9, 96), (1, 80), (3, 81), (2, 80), (15, 99)] {
-            climb.note(ordinal, Megabytes(used));
+    fn p3_the_highest_of_each_doubling_is_kept() {
+        let mut high = HighWater::default();
+        for (ordinal, used) in [(9, 96), (1, 80), (4, 81), (3, 80), (16, 99), (17, 120)] {
+            high.note(ordinal, Megabytes(used));
         }
-        assert_eq!(climb.to_text(), "80,81,,99");
-        assert_eq!(Climb::from_text(&climb.to_text()), Some(climb));
-        assert_eq!(Climb::from_text(""), Some(Climb::default()));
-        assert_eq!(Climb::from_text("80,x"), None);
+        assert_eq!(high.to_text(), "80,,81,,99,120");
+        let marks = [80, 80, 81, 81, 99].map(Megabytes);
+        assert_eq!(high.marks(), marks, "the 17th to 32nd are not over");
+        assert_eq!(HighWater::from_text(&high.to_text()), Some(high));
+        assert_eq!(HighWater::from_text(""), Some(HighWater::default()));
+        assert_eq!(HighWater::from_text("80,x"), None);
     }
 }

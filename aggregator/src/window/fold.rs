@@ -82,7 +82,7 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
             .day(key(record.t0.plus_ms(row.at_ms)))
             .record(sample, size);
         if let Some(used) = row.max_used_mb {
-            environment.climb.note(ordinal, used);
+            environment.high_water.note(ordinal, used);
         }
     }
     if let Some(folded) = &record.folded {
@@ -293,10 +293,14 @@ mod tests {
     /// The rows of the second record are the environment's 9th to 12th invocations.
     #[test]
     fn p3_rows_climb_by_their_number_in_the_environments_life() {
-        let mut r = record(1, "2026-01-31T12:00:00Z", &[(0, 90), (1, 91), (2, 95), (3, 92)]);
+        let mut r = record(
+            1,
+            "2026-01-31T12:00:00Z",
+            &[(0, 90), (1, 91), (2, 95), (3, 92)],
+        );
         r.total = 12;
         let (_, environment) = merged(&[r]);
-        assert_eq!(environment.climb.to_text(), ",,,95");
+        assert_eq!(environment.high_water.to_text(), ",,,,95");
     }
 
     proptest! {

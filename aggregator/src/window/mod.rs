@@ -13,9 +13,9 @@ mod fold;
 pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use day::{DayKey, DaySource, DayStats};
-pub use distribution::{Distribution, DistributionError};
 pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
-pub use environment::{Climb, EnvironmentState, SeqMarks};
+pub use distribution::{Distribution, DistributionError};
+pub use environment::{EnvironmentState, HighWater, SeqMarks};
 pub use fold::{fold_into, fold_observation, fold_reports};
 
 /// Length of the window in UTC days (W3).

@@ -227,9 +227,7 @@ impl Writer {
         match command {
             Command::Ingest(prepared, bytes, reply) => self.ingest(prepared, bytes, reply),
             Command::Outbox(most, reply) => answer(reply, self.pipeline.outbox(most, now())),
-            Command::MarkSent(keys, reply) => {
-                answer(reply, self.pipeline.mark_sent(&keys, now()))
-            }
+            Command::MarkSent(keys, reply) => answer(reply, self.pipeline.mark_sent(&keys, now())),
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
             }

@@ -180,7 +180,9 @@ fn an_outcome_counts_although_its_recommendation_was_withdrawn_while_it_was_sent
     let now = case.now;
     let key = case.pipeline().outbox(100, now).unwrap().remove(0).key;
     case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
-    case.pipeline().mark_sent(std::slice::from_ref(&key), now).unwrap();
+    case.pipeline()
+        .mark_sent(std::slice::from_ref(&key), now)
+        .unwrap();
     case.answer(&key.id, "f", OutcomeStatus::Applied, 1024, 300);
     // 308 is still wanted, from where it is now.
     assert_eq!(

@@ -1,11 +1,12 @@
 //! Scenarios of the whole synchronous heart over a real store file.
 
 use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow, Reports,
-    Status, Timestamp, encode,
+    Arch, EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow,
+    Reports, Status, Timestamp, encode,
 };
 
 use super::*;
+use crate::inventory::{FunctionFacts, InventoryUpdate, Package, Tags};
 use crate::source::{Channel, Delivery};
 use crate::store::Reader;
 use crate::window::ClockMode;
@@ -53,7 +54,8 @@ fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize)
         t0: at(when),
         reports: vec![row; count],
         errors: vec![],
-        cpu_ms: None,
+        // Waits nearly all the time: less CPU does not make it slower (P6).
+        cpu_ms: Some(1),
         cores: None,
         self_kib: None,
         folded: None,
@@ -62,8 +64,9 @@ fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize)
 }
 
 impl Case {
+    /// One step takes a function all the way (P5 has scenarios of its own).
     fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(Settings::parse("[policy]\nmax_step_down = 0.9").unwrap())
     }
 
     fn with(settings: Settings) -> Self {
@@ -109,8 +112,34 @@ impl Case {
         self.deliver(vec![encode(&Record::Reports(record))], Channel::Reports)
     }
 
+    /// The control plane tells of a function: a timeout of 30 s.
+    fn know(&mut self, name: &str, code: &str, when: &str) {
+        let facts = FunctionFacts {
+            function: arn(name),
+            memory_mb: Megabytes(1024),
+            timeout_s: 30,
+            arch: Arch::X86_64,
+            runtime: None,
+            code_sha256: Some(code.to_owned()),
+            package: Package::Zip,
+            layers: Vec::new(),
+            log_group: format!("/aws/lambda/{name}"),
+            tags: Some(Tags::default()),
+            edge_replica: false,
+            managed_instances: false,
+            snap_start: false,
+        };
+        let update = InventoryUpdate {
+            seen_at: at(when),
+            functions: vec![facts],
+            complete: true,
+        };
+        self.pipeline().take_inventory(&update).unwrap();
+    }
+
     /// 14 days of 10 invocations a day, then the event that closes the 14th.
     fn fortnight(&mut self, name: &str, size: u32, peaks: &[u32]) {
+        self.know(name, "code", "2026-05-01T00:00:00Z");
         for (n, used) in peaks.iter().enumerate() {
             let when = format!("2026-05-{:02}T10:00:00Z", n + 1);
             self.report(reports(name, n as u64, &when, size, *used, 10));

@@ -112,7 +112,10 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let (before, now) = (case.evidence(), case.now);
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
-        session.merge(import(crate::source::Evidence::Record(Box::new(record)), now))?;
+        session.merge(import(
+            crate::source::Evidence::Record(Box::new(record)),
+            now,
+        ))?;
         Err(StoreError::Damaged("the disk is full".into()))
     });
     assert!(failed.is_err());

@@ -28,8 +28,8 @@ ALTER TABLE days ADD COLUMN cpu_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE days ADD COLUMN cpu_wall_ms INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE environments DROP COLUMN cpu_ms;
--- Highest memory used by the 1st, 2nd to 3rd, 4th to 7th, … invocation.
-ALTER TABLE environments ADD COLUMN climb TEXT NOT NULL DEFAULT '';
+-- Highest memory used in the 1st, 2nd, 3rd to 4th, 5th to 8th, … invocation.
+ALTER TABLE environments ADD COLUMN high_water TEXT NOT NULL DEFAULT '';
 
 -- Days on which a size ran out are few, and are looked for among all that are remembered.
 CREATE INDEX peaks_censored ON peaks (function_id, day, censored_mb) WHERE censored_mb > 0;
@@ -84,14 +84,38 @@ CREATE TABLE log_events (
     PRIMARY KEY (day, id)
 ) WITHOUT ROWID;
 
--- What a stream forgot before it was read: from the newest record read to the oldest that was left.
+-- What a stream forgot before it was read.
 CREATE TABLE gaps (
     id       INTEGER PRIMARY KEY,
     source   TEXT NOT NULL,
     from_ms  INTEGER,
-    to_ms    INTEGER,
+    to_ms    INTEGER NOT NULL,
+    why      TEXT NOT NULL,
     noted_ms INTEGER NOT NULL
 );
+
+-- What the control plane says of each function's $LATEST.
+CREATE TABLE inventory (
+    function          TEXT PRIMARY KEY,
+    memory_mb         INTEGER NOT NULL,
+    timeout_s         INTEGER NOT NULL,
+    arch              TEXT NOT NULL,
+    runtime           TEXT,
+    code_sha256       TEXT,
+    -- 'zip' or 'image'.
+    package           TEXT NOT NULL,
+    -- ARNs of layer versions, as a JSON array.
+    layers            TEXT NOT NULL,
+    log_group         TEXT NOT NULL,
+    -- A JSON object; NULL where they could never be read.
+    tags              TEXT,
+    edge_replica      INTEGER NOT NULL,
+    managed_instances INTEGER NOT NULL,
+    snap_start        INTEGER NOT NULL,
+    -- When it was seen last, and since when it is gone.
+    seen_ms           INTEGER NOT NULL,
+    gone_ms           INTEGER
+) WITHOUT ROWID;
 
 -- The size that a function has. The newest line tells it where nothing better does, or a day after
 -- whatever did: before, that line may be of an old environment.

@@ -1,0 +1,15 @@
+//! What came of a change: verified, taken back, put back by someone else, or too early to say.
+//!
+//! Pure: counts of before and after in, a verdict out. It knows no store, no clock and no stream.
+//! `docs/ALGORITHM.md` names the tests and what they are worth.
+
+mod judge;
+mod saving;
+#[cfg(test)]
+mod simulated;
+mod tests_of_counts;
+mod trial;
+
+pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
+pub use saving::Saving;
+pub use trial::{After, Before, Failures, Silences, Trial, slow_above};

@@ -1,0 +1,99 @@
+//! What a change saved, by what was billed on both sides of it.
+
+use rightsizer_records::{Arch, Megabytes, Usd};
+
+use super::trial::Trial;
+use crate::price::{Rates, Usage};
+
+/// Measured, not projected: billed time and size before and after.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Saving {
+    /// The size before.
+    pub from_mb: Megabytes,
+    /// The size after.
+    pub to_mb: Megabytes,
+    /// Mean billed milliseconds of an invocation before.
+    pub before_ms: f64,
+    /// Mean billed milliseconds of an invocation after.
+    pub after_ms: f64,
+}
+
+impl Saving {
+    /// `None` where nothing ran on one side.
+    pub(super) fn of(trial: &Trial) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of two weeks")]
+        let mean = |billed_ms: u64, invocations: u64| {
+            (invocations > 0).then(|| billed_ms as f64 / invocations as f64)
+        };
+        Some(Self {
+            from_mb: trial.from_mb,
+            to_mb: trial.to_mb,
+            before_ms: mean(trial.before.billed_ms, trial.before.invocations)?,
+            after_ms: mean(trial.after.billed_ms, trial.after.invocations)?,
+        })
+    }
+
+    /// GB-seconds of an invocation after ÷ before; below 1 it saved.
+    pub fn gb_seconds_factor(&self) -> f64 {
+        let before = self.before_ms * f64::from(self.from_mb.0);
+        self.after_ms * f64::from(self.to_mb.0) / before.max(f64::MIN_POSITIVE)
+    }
+
+    /// What a month with so many invocations costs, before and after.
+    pub fn monthly(&self, invocations: u64, rates: &Rates, arch: Option<Arch>) -> (Usd, Usd) {
+        let cost = |mean_ms: f64, size| {
+            let usage = Usage {
+                billed_ms: 0,
+                invocations,
+                days: 30,
+            };
+            rates.monthly(usage.with_mean_ms(mean_ms), size, arch)
+        };
+        (
+            cost(self.before_ms, self.from_mb),
+            cost(self.after_ms, self.to_mb),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Timestamp;
+
+    use super::super::trial::{After, Before};
+    use super::*;
+    use crate::price::PriceTable;
+
+    /// 100 ms at 1024 MB became 110 ms at 512: 110 × 512 ÷ (100 × 1024) = 0.55. A million a month:
+    /// 100,000 GB-s × 0.0000166667 + 0.20 = 1.86667, then 55,000 GB-s: 1.1166685.
+    #[test]
+    fn a_saving_by_hand() {
+        let at = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        let trial = Trial {
+            from_mb: Megabytes(1024),
+            to_mb: Megabytes(512),
+            applied_at: at,
+            now: at,
+            before: Before {
+                invocations: 1000,
+                billed_ms: 100_000,
+                ..Before::default()
+            },
+            after: After {
+                invocations: 200,
+                billed_ms: 22_000,
+                ..After::default()
+            },
+            p95_tolerance: 1.25,
+            reverted_sightings: 0,
+        };
+        let saving = Saving::of(&trial).unwrap();
+        assert!((saving.gb_seconds_factor() - 0.55).abs() < 1e-12);
+        let rates = PriceTable::default().rates(None);
+        let months = saving.monthly(1_000_000, &rates, None);
+        assert_eq!(
+            months,
+            (Usd::from_f64(1.866_67), Usd::from_f64(1.116_668_5))
+        );
+    }
+}

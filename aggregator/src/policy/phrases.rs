@@ -1,0 +1,112 @@
+//! Reasons in words: those of how to get to a size, and of what is left to a person (P3–P6).
+
+use rightsizer_records::Reason;
+
+use super::words::figure;
+
+/// In a few words, for a table's column.
+pub(super) fn brief(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    match reason.code.as_str() {
+        "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
+        "increase-limit" => format!("{} increases, a person decides", f("increases")),
+        "dead-band" => format!("only {} MB less", f("change_mb")),
+        "step" => format!("by steps, now {}", f("mb")),
+        "step-waits" => format!("waits for {} to prove itself", f("to_mb")),
+        "too-slow" | "timeout-near" => format!("{} would be {} ms", f("figure"), f("then")),
+        "no-saving" => format!("no saving below {}", f("mb")),
+        "careful-step" => format!("carefully, {}", f("mb")),
+        "timeout-unknown" => "timeout unknown".to_owned(),
+        "durations-unknown" => "durations unknown".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// As a sentence, for `show`.
+pub(super) fn sentence(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    match reason.code.as_str() {
+        "leak" => format!(
+            "P3 leak: {} of {} environments climb all their life, {} MB per 1000 invocations; more \
+             memory only delays the end, so it is not chased. Look for what the code keeps",
+            f("climbing"),
+            f("judged"),
+            f("mb_per_1000")
+        ),
+        "increase-limit" => format!(
+            "P3 limit: {} automatic increases since {} MB was verified (at most {}, and {} × that \
+             size), and it still runs out; a person decides on {} MB",
+            f("increases"),
+            f("verified_mb"),
+            f("most_increases"),
+            f("most_times"),
+            f("mb")
+        ),
+        "dead-band" => format!(
+            "P5 dead band: {} MB less is not worth a change; at least {} MB",
+            f("change_mb"),
+            f("least_mb")
+        ),
+        "step" => format!(
+            "P5 step: by itself it goes down by half at most, so {} MB on the way to {} MB",
+            f("mb"),
+            f("target_mb")
+        ),
+        "step-waits" => format!(
+            "P5 waiting: {} → {} MB was {} h and {} invocations ago (wanted {} and {}), {}",
+            f("from_mb"),
+            f("to_mb"),
+            f("hours"),
+            f("invocations"),
+            f("least_hours"),
+            f("least_invocations"),
+            if f("verified") == "true" {
+                "verified"
+            } else {
+                "not verified yet"
+            }
+        ),
+        "timeout-unknown" => "P6 timeout unknown: a smaller size might not finish in time, so a \
+             decrease is left to a person; the inventory tells it"
+            .to_owned(),
+        "durations-unknown" => format!(
+            "P6 durations unknown: none was reported at {} MB, so a decrease is left to a person",
+            f("mb")
+        ),
+        _ => speed(reason),
+    }
+}
+
+/// What a smaller size would do to the durations (P6).
+fn speed(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    let by = match f("basis").as_str() {
+        "measured" => "as measured there",
+        "cpu-time" => "by the CPU time it uses",
+        "slope" => "by how it differed between two sizes",
+        _ => "at worst, its CPU time being unknown",
+    };
+    let unit = if f("figure") == "cost" { "×" } else { "ms" };
+    let figures = format!(
+        "at {} MB {} would be {} {unit} {by} (now {}, at most {})",
+        f("wanted_mb"),
+        f("figure"),
+        f("then"),
+        f("now"),
+        f("most")
+    );
+    match reason.code.as_str() {
+        "too-slow" => format!(
+            "P6 too slow for {}: {figures}; so {} MB",
+            f("strategy"),
+            f("mb")
+        ),
+        "timeout-near" => format!("P6 near the timeout: {figures}; so {} MB", f("mb")),
+        "no-saving" => format!("P6 no saving: {figures}; so {} MB", f("mb")),
+        "careful-step" => format!(
+            "P6 careful: {figures}; by itself no further than {} MB, which measures it",
+            f("mb")
+        ),
+        other => other.to_owned(),
+    }
+}
