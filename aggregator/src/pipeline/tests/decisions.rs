@@ -6,6 +6,7 @@ use super::*;
 #[test]
 fn a_steady_function_is_sent_after_a_full_window_and_not_before() {
     let mut case = Case::new();
+    case.know("steady", "code", "2026-05-01T00:00:00Z");
     for n in 1..=14 {
         let when = format!("2026-05-{n:02}T10:00:00Z");
         case.report(reports("steady", n, &when, 1024, 200, 10));
