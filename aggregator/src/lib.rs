@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod emit;
+pub mod inventory;
 pub mod metrics;
 pub mod outcome;
 pub mod pipeline;

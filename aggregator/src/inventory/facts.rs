@@ -1,0 +1,48 @@
+//! One function as the control plane tells it.
+
+use std::collections::BTreeMap;
+
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
+
+/// Tags of a function.
+pub type Tags = BTreeMap<String, String>;
+
+/// What its code is packed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Package {
+    /// An archive.
+    Zip,
+    /// A container image: layers cannot be attached to it.
+    Image,
+}
+
+/// One function: its `$LATEST`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionFacts {
+    /// Its unqualified ARN.
+    pub function: FunctionArn,
+    /// Configured memory.
+    pub memory_mb: Megabytes,
+    /// After so many seconds an invocation is ended.
+    pub timeout_s: u32,
+    /// Its processor.
+    pub arch: Arch,
+    /// Such as `python3.13`; `None` for a container image.
+    pub runtime: Option<String>,
+    /// Base64 of the SHA-256 of its code.
+    pub code_sha256: Option<String>,
+    /// What its code is packed in.
+    pub package: Package,
+    /// ARNs of its layers' versions, in their order.
+    pub layers: Vec<String>,
+    /// Where it logs.
+    pub log_group: String,
+    /// Its tags; `None` where they could not be read.
+    pub tags: Option<Tags>,
+    /// A copy of an edge function of another region: not to be changed.
+    pub edge_replica: bool,
+    /// Runs on managed instances: its memory is not chosen alone.
+    pub managed_instances: bool,
+    /// Restored from a snapshot: only published versions carry traffic.
+    pub snap_start: bool,
+}
