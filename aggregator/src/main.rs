@@ -4,16 +4,19 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rightsizer::cli::{self, Cli};
+use rightsizer::cli::{self, Cli, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG")
         .unwrap_or_else(|_| EnvFilter::new("rightsizer=info,warn"));
-    tracing_subscriber::fmt()
+    let cli = Cli::parse();
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    cli::run(Cli::parse())
+        .with_writer(std::io::stderr);
+    match cli.log_format() {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    cli::run(cli)
 }

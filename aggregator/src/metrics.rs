@@ -1,14 +1,16 @@
 //! What `serve` counts, in the Prometheus text format.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rightsizer_records::Timestamp;
 
 use crate::pipeline::Digest;
+use crate::wall::now;
 
 /// Which shard of which stream, as the checkpoints name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,6 +28,8 @@ pub struct Metrics {
     commits: Counter,
     sent: Counter,
     last_closed: Gauge,
+    last_commit: Gauge,
+    last_commit_ms: AtomicI64,
     behind: Family<ShardLabel, Gauge<f64, AtomicU64>>,
 }
 
@@ -40,6 +44,8 @@ impl Default for Metrics {
             commits: Counter::default(),
             sent: Counter::default(),
             last_closed: Gauge::default(),
+            last_commit: Gauge::default(),
+            last_commit_ms: AtomicI64::default(),
             behind: Family::default(),
         };
         let counters = [
@@ -70,6 +76,12 @@ impl Default for Metrics {
             metrics.last_closed.clone(),
         );
         registry.register_with_unit(
+            "last_commit_time",
+            "When the store was last committed to, in seconds since 1970-01-01T00:00:00Z",
+            Unit::Seconds,
+            metrics.last_commit.clone(),
+        );
+        registry.register_with_unit(
             "behind",
             "How far the reading of a shard is behind its newest record",
             Unit::Seconds,
@@ -85,6 +97,9 @@ impl Default for Metrics {
 impl Metrics {
     /// A commit and what was in it.
     pub(crate) fn committed(&self, digest: &Digest) {
+        let at = now().as_ms();
+        self.last_commit_ms.store(at, Ordering::Relaxed);
+        self.last_commit.set(at / 1000);
         self.commits.inc();
         self.reports.inc_by(digest.accepted);
         self.quarantined.inc_by(digest.quarantined);
@@ -97,6 +112,12 @@ impl Metrics {
     /// Recommendations that the decisions stream took.
     pub(crate) fn sent(&self, count: usize) {
         self.sent.inc_by(count as u64);
+    }
+
+    /// When the store was last committed to; `None` before the first time.
+    pub(crate) fn last_commit(&self) -> Option<Timestamp> {
+        let at = self.last_commit_ms.load(Ordering::Relaxed);
+        Some(at).filter(|at| *at > 0).and_then(Timestamp::from_ms)
     }
 
     /// How far the reading of `source` is behind, in milliseconds.

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::inventory::InventorySettings;
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
 use crate::window::WindowSettings;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// `[price]`
     pub price: PriceTable,
+    /// `[inventory]`
+    pub inventory: InventorySettings,
 }
 
 impl Settings {
@@ -39,6 +42,7 @@ impl Settings {
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let settings: Self = toml::from_str(text)?;
+        settings.inventory.check().map_err(anyhow::Error::msg)?;
         settings.policy.check().map_err(anyhow::Error::msg)?;
         settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
@@ -69,6 +73,8 @@ mod tests {
             "[price.region.eu-south-1]\nx86_gb_second = -1.0",
             "[policy]\nrecurring_headroom = 0.9",
             "[policy]\nname = \"guess\"",
+            "[inventory]\nrefresh_minutes = 0",
+            "[inventory]\ncalls_per_second = 100.0",
             "[policy]\nmax_step_down = 1.0",
             "[policy]\nstrategy = \"fast\"",
             "[policy.p95_tolerance]\nspeed = 0.5",

@@ -102,14 +102,14 @@ async fn w8_what_was_answered_survives_kill_minus_nine() {
 #[tokio::test]
 async fn a_token_is_wanted_where_one_is_set() {
     let folder = tempfile::tempdir().unwrap();
-    let serve = serve(&folder, &["--token", "s3cret"]).await;
+    let serve = serve(&folder, &["--token", "s3cret-words"]).await;
     let without = put(&client(serve.endpoint()), vec![record(0, 90)])
         .await
         .unwrap_err();
     assert!(without.to_string().contains("AccessDenied"), "{without}");
     let wrong = format!("{}/guess", serve.endpoint());
     assert!(put(&client(&wrong), vec![record(0, 90)]).await.is_err());
-    let right = format!("{}/s3cret", serve.endpoint());
+    let right = format!("{}/s3cret-words", serve.endpoint());
     put(&client(&right), vec![record(0, 90)]).await.unwrap();
     assert_eq!(line(&store(&folder)).seen, 1);
 }

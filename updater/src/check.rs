@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rightsizer_records::{Megabytes, Mode, Recommendation, Timestamp};
 
 use crate::settings::LAMBDA_LEAST;
-use crate::{FunctionMode, LiveFunction, Place, Settings, SkipCode};
+use crate::{FunctionMode, LastUpdate, LiveFunction, Place, Settings, SkipCode};
 
 /// One virtual CPU; above it a single thread gains nothing, below it CPU is in proportion.
 const ONE_CPU: Megabytes = Megabytes(1769);
@@ -18,6 +18,11 @@ const TIMEOUT_SHARE_PERCENT: f64 = 70.0;
 const MODE_TAG: &str = "rightsizer:mode";
 const MIN_TAG: &str = "rightsizer:min-mb";
 const MAX_TAG: &str = "rightsizer:max-mb";
+const ALIAS_TAG: &str = "rightsizer:alias";
+/// Set by `CloudFormation` on everything it makes, and by nothing else: the prefix is reserved.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+/// The version that is no published one.
+pub(crate) const LATEST: &str = "$LATEST";
 
 /// The answer of [`judge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +41,15 @@ pub enum Verdict {
     },
 }
 
-type Check = Result<(), (SkipCode, String)>;
+pub(crate) type Check<T = ()> = Result<T, (SkipCode, String)>;
 
 /// Judges a recommendation without reading the function: what can be refused for free.
-pub(crate) fn judge_unread(rec: &Recommendation, settings: &Settings) -> Option<Verdict> {
-    place(rec, settings)
-        .and_then(|()| version(rec))
-        .err()
-        .map(skipped)
+pub(crate) fn judge_unread(rec: &Recommendation, settings: &Settings) -> Check {
+    place(rec, settings)?;
+    limits(rec, settings)
 }
 
-/// Judges a recommendation against the function as it is now.
+/// Judges a recommendation for `$LATEST` against the function as it is now.
 ///
 /// What the function is comes first, then whether the size is there already (a redelivery is
 /// answered the same however late it comes), then whether the change is wanted, then whether it is
@@ -57,24 +60,58 @@ pub fn judge(
     settings: &Settings,
     now: Timestamp,
 ) -> Verdict {
-    let kind = place(rec, settings)
-        .and_then(|()| version(rec))
-        .and_then(|()| sizable(live));
+    let kind = judge_unread(rec, settings).and_then(|()| {
+        sizable(live)?;
+        skip_if(rec.version != LATEST, SkipCode::ServedByVersion, || {
+            let version = &rec.version;
+            format!("its traffic is on version {version}, which changing $LATEST does not reach")
+        })
+    });
     if let Err(skip) = kind {
         return skipped(skip);
     }
     if live.memory_mb == rec.to_mb {
         return Verdict::AlreadyThere;
     }
-    wanted(rec, live, settings, now)
-        .and_then(|()| current(rec, live))
-        .and_then(|()| size(rec, live, settings))
-        .and_then(|()| fast_enough(rec, live))
-        .and_then(|()| idle(live))
-        .map_or_else(skipped, |()| Verdict::Apply)
+    change(rec, live, settings, now).map_or_else(skipped, |()| Verdict::Apply)
 }
 
-fn skipped((code, detail): (SkipCode, String)) -> Verdict {
+/// Whether what serves the traffic, `$LATEST` or the version in its stead, may be changed.
+pub(crate) fn change(
+    rec: &Recommendation,
+    live: &LiveFunction,
+    settings: &Settings,
+    now: Timestamp,
+) -> Check {
+    wanted(rec, live, settings, now)?;
+    current(rec, live)?;
+    own_limits(rec, live)?;
+    fast_enough(rec, live)?;
+    idle(live)
+}
+
+/// The alias that may be moved for this function, by its tag.
+pub(crate) fn alias_to_move<'a>(rec: &Recommendation, live: &'a LiveFunction) -> Check<&'a str> {
+    let tags = tags(live)?;
+    let alias = tags.get(ALIAS_TAG).map(|alias| alias.trim());
+    let Some(alias) = alias.filter(|alias| !alias.is_empty()) else {
+        let detail = format!(
+            "its traffic is on version {}, which changing $LATEST does not reach: set the size in \
+             the pipeline that publishes it, or name the alias to be moved in the tag {ALIAS_TAG}",
+            rec.version
+        );
+        return Err((SkipCode::ServedByVersion, detail));
+    };
+    if let Some(stack) = tags.get(STACK_TAG) {
+        let detail = format!(
+            "the stack {stack} would move its alias {alias} back: set the size in its template"
+        );
+        return Err((SkipCode::AliasManaged, detail));
+    }
+    Ok(alias)
+}
+
+pub(crate) fn skipped((code, detail): (SkipCode, String)) -> Verdict {
     Verdict::Skip { code, detail }
 }
 
@@ -103,17 +140,7 @@ fn place(rec: &Recommendation, settings: &Settings) -> Check {
     Err((SkipCode::OtherAccount, detail))
 }
 
-fn version(rec: &Recommendation) -> Check {
-    skip_if(rec.version != "$LATEST", SkipCode::ServedByVersion, || {
-        format!(
-            "its traffic is on version {}, which changing $LATEST does not reach: set the size in \
-             the pipeline that publishes it",
-            rec.version
-        )
-    })
-}
-
-fn sizable(live: &LiveFunction) -> Check {
+pub(crate) fn sizable(live: &LiveFunction) -> Check {
     skip_if(live.edge_replica, SkipCode::EdgeReplica, || {
         "it is a replica of an edge function; change its master".to_owned()
     })?;
@@ -151,12 +178,25 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     skip_if(settings.paused, SkipCode::Paused, || {
         "the updater is paused: RIGHTSIZER_PAUSED".to_owned()
     })?;
+    // Whoever approved a decrease has a right to its undoing: the size it had is nothing new.
+    let undoes = rec.rollback_of.is_some() && rec.to_mb > rec.from_mb;
     let for_a_person = mode == FunctionMode::Recommend && rec.mode != Mode::Approved;
-    skip_if(for_a_person, SkipCode::RecommendOnly, || {
+    skip_if(for_a_person && !undoes, SkipCode::RecommendOnly, || {
         format!(
             "{MODE_TAG} is recommend ({source}), and nobody approved this: approve it, or tag auto"
         )
     })?;
+    if tag.is_none()
+        && rec.mode != Mode::Approved
+        && !undoes
+        && let Some(stack) = tags(live)?.get(STACK_TAG)
+    {
+        let detail = format!(
+            "the stack {stack} would put the old size back: export the size to its template, \
+             approve this, or tag the function {MODE_TAG} = auto"
+        );
+        return Err((SkipCode::StackOwned, detail));
+    }
     skip_if(now >= rec.expires_at, SkipCode::Expired, || {
         format!("it expired at {}, and now it is {now}", rec.expires_at)
     })
@@ -177,18 +217,18 @@ fn current(rec: &Recommendation, live: &LiveFunction) -> Check {
     })
 }
 
-fn size(rec: &Recommendation, live: &LiveFunction, settings: &Settings) -> Check {
+fn limits(rec: &Recommendation, settings: &Settings) -> Check {
     let limits = LAMBDA_LEAST..=settings.account_most;
-    skip_if(
-        !limits.contains(&rec.to_mb),
-        SkipCode::OutsideLimits,
-        || {
-            format!(
-                "{} is outside {LAMBDA_LEAST} to {}",
-                rec.to_mb, settings.account_most
-            )
-        },
-    )?;
+    let outside = !limits.contains(&rec.to_mb);
+    skip_if(outside, SkipCode::OutsideLimits, || {
+        format!(
+            "{} is outside {LAMBDA_LEAST} to {}",
+            rec.to_mb, settings.account_most
+        )
+    })
+}
+
+fn own_limits(rec: &Recommendation, live: &LiveFunction) -> Check {
     let tags = tags(live)?;
     if let Some(least) = megabytes(tags, MIN_TAG)? {
         skip_if(rec.to_mb < least, SkipCode::OutsideTags, || {
@@ -248,7 +288,7 @@ fn fast_enough(rec: &Recommendation, live: &LiveFunction) -> Check {
 
 fn idle(live: &LiveFunction) -> Check {
     let state = live.state.as_deref().unwrap_or("Active");
-    let under_way = live.last_update_status.as_deref() == Some("InProgress") || state == "Pending";
+    let under_way = live.last_update == LastUpdate::InProgress || state == "Pending";
     skip_if(under_way, SkipCode::UpdateInProgress, || {
         "another change of it is under way; it is decided anew after that".to_owned()
     })?;

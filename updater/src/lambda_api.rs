@@ -1,15 +1,23 @@
 //! The control plane that is Lambda's own API.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use rightsizer_records::{FunctionArn, Megabytes, Millis};
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use rightsizer_records::{FunctionArn, Megabytes};
 
+use crate::configuration::{live, megabytes, published, update};
 use crate::pace::Pace;
-use crate::{ApiError, ApiFault, ControlPlane, LiveFunction};
+use crate::updater::CALL_WITHIN;
+use crate::{
+    Alias, ApiError, ApiFault, ControlPlane, LastUpdate, LiveFunction, PublishFrom,
+    PublishedVersion,
+};
 
 /// Lambda's own API.
 #[derive(Debug, Clone)]
@@ -18,16 +26,51 @@ pub struct LambdaApi {
     pace: Arc<Pace>,
 }
 
-/// Control-plane calls share 15 a second per account and region: others need some too.
-const CALLS_PER_SECOND: u32 = 10;
+/// Control-plane calls share 15 a second per account and region: others need some too. Ten, and
+/// nine and a half because they do not arrive as evenly as they are sent.
+const GAP: Duration = Duration::from_millis(105);
+/// For everybody, after one was answered 429. Who was answered so waits as long as it was told.
+const BREATH: Duration = Duration::from_secs(1);
 
 impl LambdaApi {
-    /// Over a client; its retries are the SDK's. Clones share one limit of 10 calls a second.
-    pub fn new(client: Client) -> Self {
+    /// Over a client. Clones share one limit of 10 calls a second; the client's own retries are
+    /// turned off, since they would know neither the limit nor the invocation's deadline.
+    pub fn new(client: &Client) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CALL_WITHIN / 2)
+            .operation_timeout(CALL_WITHIN)
+            .build();
+        let config = client.config().to_builder();
+        let config = config
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
         Self {
-            client,
-            pace: Arc::new(Pace::per_second(CALLS_PER_SECOND)),
+            client: Client::from_conf(config.build()),
+            pace: Arc::new(Pace::with_gap(GAP)),
         }
+    }
+
+    /// The tags of a function, with nothing else about it.
+    pub(crate) async fn tags(
+        &self,
+        function: &FunctionArn,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        self.pace.turn().await;
+        let request = self.client.list_tags().resource(function.as_str());
+        let answer = request.send().await.map_err(|e| self.api_error(&e))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    /// What an unsuccessful call means; a limit that was hit slows everybody down.
+    fn api_error<E>(&self, error: &SdkError<E, HttpResponse>) -> ApiError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let error = api_error(error);
+        if error.fault == ApiFault::Throttled {
+            self.pace.hold(BREATH);
+        }
+        error
     }
 }
 
@@ -35,12 +78,8 @@ impl ControlPlane for LambdaApi {
     async fn get(&self, function: &FunctionArn) -> Result<LiveFunction, ApiError> {
         self.pace.turn().await;
         let request = self.client.get_function().function_name(function.as_str());
-        let answer = request.send().await.map_err(|e| api_error(&e))?;
-        live(&answer).ok_or_else(|| ApiError {
-            fault: ApiFault::Refused,
-            message: "Lambda's answer has no memory size".to_owned(),
-            retry_after_s: None,
-        })
+        let answer = request.send().await.map_err(|e| self.api_error(&e))?;
+        live(&answer).ok_or_else(no_size)
     }
 
     async fn set_memory(
@@ -48,40 +87,111 @@ impl ControlPlane for LambdaApi {
         function: &FunctionArn,
         memory: Megabytes,
         revision: Option<&str>,
-    ) -> Result<Megabytes, ApiError> {
+    ) -> Result<(Megabytes, LastUpdate), ApiError> {
         self.pace.turn().await;
         let size = i32::try_from(memory.0).unwrap_or(i32::MAX);
         // Nothing else is sent: what is absent stays as it is, and what is sent replaces.
         let request = self.client.update_function_configuration();
         let request = request.function_name(function.as_str()).memory_size(size);
         let request = request.set_revision_id(revision.map(str::to_owned));
-        let answer = request.send().await.map_err(|e| api_error(&e))?;
-        Ok(answer.memory_size().and_then(megabytes).unwrap_or(memory))
+        let answer = request.send().await.map_err(|e| self.api_error(&e))?;
+        let size = answer.memory_size().and_then(megabytes).unwrap_or(memory);
+        let reason = answer.last_update_status_reason();
+        Ok((size, update(answer.last_update_status(), reason)))
+    }
+
+    async fn get_version(
+        &self,
+        function: &FunctionArn,
+        version: &str,
+    ) -> Result<PublishedVersion, ApiError> {
+        self.pace.turn().await;
+        let request = self.client.get_function().function_name(function.as_str());
+        let request = request.qualifier(version);
+        let answer = request.send().await.map_err(|e| self.api_error(&e))?;
+        let config = answer.configuration.as_ref();
+        config.and_then(published).ok_or_else(no_size)
+    }
+
+    async fn get_alias(&self, function: &FunctionArn, alias: &str) -> Result<Alias, ApiError> {
+        self.pace.turn().await;
+        let request = self.client.get_alias().function_name(function.as_str());
+        let answer = request.name(alias).send().await;
+        let answer = answer.map_err(|e| self.api_error(&e))?;
+        let routing = answer.routing_config();
+        let weights = routing.and_then(|routing| routing.additional_version_weights());
+        Ok(Alias {
+            version: answer.function_version().unwrap_or_default().to_owned(),
+            revision_id: answer.revision_id().map(str::to_owned),
+            weighted: weights.is_some_and(|weights| !weights.is_empty()),
+        })
+    }
+
+    async fn provisioned(&self, function: &FunctionArn) -> Result<Vec<String>, ApiError> {
+        let mut qualifiers = Vec::new();
+        let mut marker = None;
+        loop {
+            self.pace.turn().await;
+            let request = self.client.list_provisioned_concurrency_configs();
+            let request = request.function_name(function.as_str());
+            let answer = request.set_marker(marker).send().await;
+            let answer = answer.map_err(|e| self.api_error(&e))?;
+            let arns = answer.provisioned_concurrency_configs().iter();
+            let arns = arns.filter_map(|config| config.function_arn());
+            qualifiers.extend(arns.filter_map(|arn| Some(arn.rsplit_once(':')?.1.to_owned())));
+            marker = answer.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(qualifiers);
+            }
+        }
+    }
+
+    async fn publish(
+        &self,
+        function: &FunctionArn,
+        from: PublishFrom<'_>,
+    ) -> Result<String, ApiError> {
+        self.pace.turn().await;
+        let request = self.client.publish_version();
+        let answer = request
+            .function_name(function.as_str())
+            .code_sha256(from.code_sha256)
+            .set_revision_id(from.revision_id.map(str::to_owned))
+            .set_description(from.description.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|e| self.api_error(&e))?;
+        answer
+            .version
+            .ok_or_else(|| refused("Lambda's answer names no version"))
+    }
+
+    async fn move_alias(
+        &self,
+        function: &FunctionArn,
+        alias: &str,
+        version: &str,
+        revision: Option<&str>,
+    ) -> Result<(), ApiError> {
+        self.pace.turn().await;
+        let request = self.client.update_alias().function_name(function.as_str());
+        let request = request.name(alias).function_version(version);
+        let request = request.set_revision_id(revision.map(str::to_owned));
+        request.send().await.map_err(|e| self.api_error(&e))?;
+        Ok(())
     }
 }
 
-fn megabytes(size: i32) -> Option<Megabytes> {
-    u32::try_from(size).ok().map(Megabytes)
+fn no_size() -> ApiError {
+    refused("Lambda's answer has no memory size")
 }
 
-fn live(answer: &GetFunctionOutput) -> Option<LiveFunction> {
-    let config = answer.configuration()?;
-    let seconds = config.timeout().and_then(|s| u64::try_from(s).ok());
-    let tags = answer.tags().cloned().unwrap_or_default();
-    Some(LiveFunction {
-        memory_mb: config.memory_size().and_then(megabytes)?,
-        timeout: seconds.map(|s| Millis::from_ms(s * 1000)),
-        revision_id: config.revision_id().map(str::to_owned),
-        code_sha256: config.code_sha256().map(str::to_owned),
-        tags: answer
-            .tags_error()
-            .is_none()
-            .then(|| tags.into_iter().collect()),
-        state: config.state().map(|s| s.as_str().to_owned()),
-        last_update_status: config.last_update_status().map(|s| s.as_str().to_owned()),
-        edge_replica: config.master_arn().is_some(),
-        managed_instances: config.capacity_provider_config().is_some(),
-    })
+fn refused(why: &str) -> ApiError {
+    ApiError {
+        fault: ApiFault::Refused,
+        message: why.to_owned(),
+        retry_after: None,
+    }
 }
 
 fn api_error<E>(error: &SdkError<E, HttpResponse>) -> ApiError
@@ -96,17 +206,37 @@ where
     let words = service.and_then(ProvideErrorMetadata::message);
     let message = match words {
         Some(words) => format!("{code}: {words}"),
-        None => DisplayErrorContext(error).to_string(),
+        None => in_words(error),
     };
-    let retry_after_s = error
+    let retry_after = error
         .raw_response()
         .and_then(|r| r.headers().get("retry-after"))
-        .and_then(|seconds| seconds.trim().parse().ok());
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map(Duration::from_secs);
+    let fault = match error {
+        // The request was not even made: signing it needs credentials.
+        SdkError::ConstructionFailure(_) => ApiFault::Credentials,
+        _ => fault(status, code, &message),
+    };
     ApiError {
-        fault: fault(status, code, &message),
+        fault,
         message,
-        retry_after_s,
+        retry_after,
     }
+}
+
+/// An error and what caused it, each once: what a person reads.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.ends_with(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
 }
 
 /// What an answer means. By the code where there is one: proxies and local servers answer with
@@ -119,6 +249,18 @@ fn fault(status: Option<u16>, code: &str, message: &str) -> ApiFault {
             ApiFault::Throttled
         }
         ("ResourceNotFoundException", _) => ApiFault::NotFound,
+        (
+            "ExpiredTokenException"
+            | "ExpiredToken"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "RequestExpired"
+            | "UnrecognizedClientException",
+            _,
+        ) => ApiFault::Credentials,
+        ("InvalidParameterValueException", _) if message.contains("CodeSHA256") => {
+            ApiFault::OtherCode
+        }
         ("InvalidParameterValueException", _) if message.contains("no longer supported") => {
             ApiFault::BlockedRuntime
         }
@@ -154,12 +296,6 @@ mod tests {
             (429, "TooManyRequestsException", "rate", ApiFault::Throttled),
             (400, "ThrottlingException", "rate", ApiFault::Throttled),
             (
-                404,
-                "ResourceNotFoundException",
-                "no function",
-                ApiFault::NotFound,
-            ),
-            (
                 403,
                 "AccessDeniedException",
                 "not authorized",
@@ -177,8 +313,19 @@ mod tests {
                 "The runtime parameter of nodejs12.x is no longer supported",
                 ApiFault::BlockedRuntime,
             ),
+            (
+                400,
+                "InvalidParameterValueException",
+                "CodeSHA256 (x) is different from current CodeSHA256 in $LATEST (y)",
+                ApiFault::OtherCode,
+            ),
+            (
+                403,
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+                ApiFault::Credentials,
+            ),
             (500, "ServiceException", "oops", ApiFault::Unavailable),
-            (409, "", "", ApiFault::Conflict),
         ] {
             assert_eq!(
                 fault(Some(status), code, message),
@@ -186,6 +333,8 @@ mod tests {
                 "{status} {code} {message}"
             );
         }
+        assert_eq!(fault(Some(409), "", ""), ApiFault::Conflict);
+        assert_eq!(fault(Some(404), "", ""), ApiFault::NotFound);
         assert_eq!(fault(None, "", "timed out"), ApiFault::Unavailable);
     }
 }

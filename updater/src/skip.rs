@@ -11,6 +11,13 @@ pub enum SkipCode {
     OtherRegion,
     /// The traffic is on a published version, which a change of `$LATEST` does not reach.
     ServedByVersion,
+    /// Something else than memory differs between `$LATEST` and the version its alias points at:
+    /// publishing would release it.
+    AliasAhead,
+    /// A pipeline moves its alias: a stack owns it, or part of its traffic goes to another version.
+    AliasManaged,
+    /// Its provisioned concurrency would be taken away with the change.
+    ProvisionedConcurrency,
     /// A replica of an edge function: only its master can be changed.
     EdgeReplica,
     /// It runs on managed instances, where memory is not sized per function.
@@ -25,6 +32,10 @@ pub enum SkipCode {
     Paused,
     /// The function is to get recommendations only, and nobody approved this one.
     RecommendOnly,
+    /// A stack owns the function, and neither its own tag nor a person says to change it anyway.
+    StackOwned,
+    /// A newer recommendation of the same batch wants the size that the function has.
+    Superseded,
     /// It is past its expiry.
     Expired,
     /// The function has another size than the one it was decided for.
@@ -41,18 +52,25 @@ pub enum SkipCode {
     TimeoutUnknown,
     /// Another change of it is under way.
     UpdateInProgress,
+    /// It kept being changed by somebody else between being read and being written.
+    RevisionChanged,
     /// It is in a state in which it cannot be changed.
     NotUpdatable,
     /// Lambda no longer updates functions of its runtime.
     BlockedRuntime,
+    /// The record names a function but says something impossible about it.
+    BadRecord,
 }
 
 impl SkipCode {
     /// Every code, for documentation and dashboards.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::OtherAccount,
         Self::OtherRegion,
         Self::ServedByVersion,
+        Self::AliasAhead,
+        Self::AliasManaged,
+        Self::ProvisionedConcurrency,
         Self::EdgeReplica,
         Self::ManagedInstances,
         Self::TagsUnreadable,
@@ -60,6 +78,8 @@ impl SkipCode {
         Self::OptedOut,
         Self::Paused,
         Self::RecommendOnly,
+        Self::StackOwned,
+        Self::Superseded,
         Self::Expired,
         Self::StaleFrom,
         Self::CodeChanged,
@@ -68,8 +88,10 @@ impl SkipCode {
         Self::TimeoutRisk,
         Self::TimeoutUnknown,
         Self::UpdateInProgress,
+        Self::RevisionChanged,
         Self::NotUpdatable,
         Self::BlockedRuntime,
+        Self::BadRecord,
     ];
 
     /// Its name on the wire.
@@ -78,6 +100,9 @@ impl SkipCode {
             Self::OtherAccount => "other-account",
             Self::OtherRegion => "other-region",
             Self::ServedByVersion => "served-by-version",
+            Self::AliasAhead => "alias-ahead",
+            Self::AliasManaged => "alias-managed",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
             Self::EdgeReplica => "edge-replica",
             Self::ManagedInstances => "managed-instances",
             Self::TagsUnreadable => "tags-unreadable",
@@ -85,6 +110,8 @@ impl SkipCode {
             Self::OptedOut => "opted-out",
             Self::Paused => "paused",
             Self::RecommendOnly => "recommend-only",
+            Self::StackOwned => "stack-owned",
+            Self::Superseded => "superseded",
             Self::Expired => "expired",
             Self::StaleFrom => "stale-from",
             Self::CodeChanged => "code-changed",
@@ -93,8 +120,10 @@ impl SkipCode {
             Self::TimeoutRisk => "timeout-risk",
             Self::TimeoutUnknown => "timeout-unknown",
             Self::UpdateInProgress => "update-in-progress",
+            Self::RevisionChanged => "revision-changed",
             Self::NotUpdatable => "not-updatable",
             Self::BlockedRuntime => "blocked-runtime",
+            Self::BadRecord => "bad-record",
         }
     }
 }

@@ -1,185 +1,263 @@
-//! Applies one recommendation: read, judge, write, and say what became of it.
+//! Applies recommendations: in rounds of read, judge, write, and says what became of each.
 
-use rightsizer_records::{Outcome, OutcomeStatus, Recommendation, Timestamp};
+use std::future::Future;
+use std::time::Duration;
 
-use crate::check::{judge, judge_unread};
-use crate::{ApiError, ApiFault, ControlPlane, LiveFunction, Settings, SkipCode, Verdict};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use rightsizer_records::{Outcome, Recommendation, Timestamp};
+
+use crate::check::{LATEST, judge_unread};
+use crate::end::{End, Step};
+use crate::order::by_function;
+use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Settings, SkipCode};
+
+/// How long one call may take. The control plane is told the same.
+pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
+/// A change is not begun without the time to make it and to find out what became of it.
+const WRITE_WITHIN: Duration = Duration::from_secs(12);
+/// Waits between rounds while something is in the way: a change of memory takes Lambda seconds.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(3),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+/// How often a call that was answered 429 is made again.
+const THROTTLED_TRIES: u32 = 6;
+/// Functions that are worked on at once: one that is slow keeps no other waiting. The rate of calls
+/// is the control plane's.
+const AT_ONCE: usize = 16;
 
 /// Applies recommendations through a control plane.
 #[derive(Debug, Clone)]
-pub struct Updater<C> {
-    control_plane: C,
-    settings: Settings,
+pub struct Updater<C, P, K> {
+    pub(crate) control_plane: C,
+    pub(crate) pause: P,
+    pub(crate) clock: K,
+    pub(crate) settings: Settings,
+    until: Option<Timestamp>,
 }
 
-/// Nothing was written, and the same recommendation may succeed later: deliver it again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{function}: {fault_name}, nothing was changed, to be tried again: {error}", fault_name = error.fault.name())]
-pub struct RetryLater {
-    /// ARN of the function.
-    pub function: String,
-    /// What the control plane said.
-    pub error: ApiError,
+/// What a recommendation has done so far.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// A change of memory was made.
+    pub(crate) written: bool,
+    /// A change was asked for and got no clear answer, and the function was not read since.
+    pub(crate) unclear: bool,
 }
 
-/// How a recommendation ended, without what every outcome repeats.
-struct End {
-    status: OutcomeStatus,
-    reason: &'static str,
-    detail: String,
-}
-
-impl<C: ControlPlane> Updater<C> {
-    /// An updater over `control_plane`.
-    pub fn new(control_plane: C, settings: Settings) -> Self {
+impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
+    /// An updater over `control_plane` that asks `pause` before every change and takes the time
+    /// from `clock`.
+    pub fn new(control_plane: C, pause: P, clock: K, settings: Settings) -> Self {
         Self {
             control_plane,
+            pause,
+            clock,
             settings,
+            until: None,
         }
     }
 
-    /// What it was told.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// Begins nothing that could not be finished by then.
+    #[must_use]
+    pub fn until(self, until: Timestamp) -> Self {
+        Self {
+            until: Some(until),
+            ..self
+        }
     }
 
-    /// Applies `rec` if [`judge`] allows it. Safe to call again with the same recommendation: what
-    /// is there already is answered `applied` and not written again.
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Applies many recommendations and hands over the answer to each as it is known, with its
+    /// position. Increases go first; those of one function keep their order; a function that waits
+    /// keeps no other waiting.
     ///
-    /// # Errors
-    /// [`RetryLater`] when nothing was written and trying again makes sense.
-    pub async fn apply(&self, rec: &Recommendation, now: Timestamp) -> Result<Outcome, RetryLater> {
-        let end = self.end(rec, now).await.map_err(|error| RetryLater {
-            function: rec.function.to_string(),
-            error,
-        })?;
-        Ok(Outcome {
-            id: rec.id.clone(),
-            function: rec.function.clone(),
-            status: end.status,
-            from_mb: rec.from_mb,
-            to_mb: rec.to_mb,
-            reason: end.reason.to_owned(),
-            detail: shortened(end.detail),
-            at: now,
-        })
-    }
-
-    async fn end(&self, rec: &Recommendation, now: Timestamp) -> Result<End, ApiError> {
-        if let Some(Verdict::Skip { code, detail }) = judge_unread(rec, &self.settings) {
-            return Ok(End::skipped(code, detail));
-        }
-        let live = match self.control_plane.get(&rec.function).await {
-            Ok(live) => live,
-            Err(e) if e.fault == ApiFault::Unavailable => return Err(e),
-            Err(e) => return End::of_fault(e),
-        };
-        match judge(rec, &live, &self.settings, now) {
-            Verdict::Apply => self.write(rec, &live).await,
-            Verdict::AlreadyThere => Ok(End::applied(format!(
-                "the function already had {}: nothing was changed now",
-                rec.to_mb
-            ))),
-            Verdict::Skip { code, detail } => Ok(End::skipped(code, detail)),
-        }
-    }
-
-    async fn write(&self, rec: &Recommendation, live: &LiveFunction) -> Result<End, ApiError> {
-        let revision = live.revision_id.as_deref();
-        match self
-            .control_plane
-            .set_memory(&rec.function, rec.to_mb, revision)
-            .await
-        {
-            Ok(size) if size == rec.to_mb => Ok(End::applied(format!(
-                "changed from {} to {size}",
-                live.memory_mb
-            ))),
-            Ok(size) => Ok(End::failed(
-                "other-size",
-                format!(
-                    "{} was asked for, and Lambda answered that it is {size}",
-                    rec.to_mb
-                ),
-            )),
-            Err(e) if e.fault == ApiFault::Unavailable => self.after_silence(rec, live, e).await,
-            Err(e) => End::of_fault(e),
-        }
-    }
-
-    /// The update got no clear answer: only reading the function tells whether it was made.
-    async fn after_silence(
+    /// To stop, drop the future: what was under way is found out by applying the same again.
+    pub async fn apply_all(
         &self,
-        rec: &Recommendation,
-        before: &LiveFunction,
-        error: ApiError,
-    ) -> Result<End, ApiError> {
-        match self.control_plane.get(&rec.function).await {
-            Ok(live) if live.memory_mb == rec.to_mb => Ok(End::applied(format!(
-                "changed from {} to {}; the update got no clear answer, but the function says so",
-                before.memory_mb, rec.to_mb
-            ))),
-            Ok(live) if live.memory_mb == before.memory_mb => Err(error),
-            Ok(live) => Ok(End::failed(
-                "other-size",
-                format!("somebody made it {} meanwhile ({error})", live.memory_mb),
-            )),
-            Err(unread) => Ok(End::failed(
-                "update-unclear",
-                format!(
-                    "the update got no clear answer ({error}), and the function cannot be read \
-                     ({unread}): look at its memory size"
-                ),
-            )),
-        }
-    }
-}
-
-impl End {
-    fn applied(detail: String) -> Self {
-        Self {
-            status: OutcomeStatus::Applied,
-            reason: "",
-            detail,
-        }
-    }
-
-    fn skipped(code: SkipCode, detail: String) -> Self {
-        Self {
-            status: OutcomeStatus::Skipped,
-            reason: code.name(),
-            detail,
-        }
-    }
-
-    fn failed(reason: &'static str, detail: String) -> Self {
-        Self {
-            status: OutcomeStatus::Failed,
-            reason,
-            detail,
-        }
-    }
-
-    /// The end that a fault without a write is; the fault itself when it may pass.
-    fn of_fault(error: ApiError) -> Result<Self, ApiError> {
-        match error.fault {
-            ApiFault::Conflict
-            | ApiFault::RevisionChanged
-            | ApiFault::Throttled
-            | ApiFault::Unavailable => Err(error),
-            ApiFault::BlockedRuntime => Ok(Self::skipped(SkipCode::BlockedRuntime, error.message)),
-            ApiFault::AccessDenied | ApiFault::NotFound | ApiFault::Refused => {
-                Ok(Self::failed(error.fault.name(), error.message))
+        recs: &[Recommendation],
+        mut answered: impl FnMut(usize, Result<Outcome, RetryLater>),
+    ) {
+        let lanes = by_function(recs);
+        let lanes = lanes.into_iter().map(|lane| self.apply_lane(recs, lane));
+        let mut answers = stream::iter(lanes).buffer_unordered(AT_ONCE);
+        while let Some(lane) = answers.next().await {
+            for (position, answer) in lane {
+                answered(position, answer);
             }
         }
     }
+
+    /// Applies one recommendation. Safe to call again with the same one: what is there already is
+    /// answered `applied` and not written again.
+    ///
+    /// # Errors
+    /// [`RetryLater`] when trying again makes sense.
+    pub async fn apply(&self, rec: &Recommendation) -> Result<Outcome, RetryLater> {
+        self.apply_before(rec, &[]).await
+    }
+
+    /// The recommendations of one function, in order.
+    async fn apply_lane(
+        &self,
+        recs: &[Recommendation],
+        lane: Vec<usize>,
+    ) -> Vec<(usize, Result<Outcome, RetryLater>)> {
+        let lane: Vec<(usize, &Recommendation)> = lane
+            .into_iter()
+            .filter_map(|position| Some((position, recs.get(position)?)))
+            .collect();
+        let mut answers = Vec::new();
+        for (n, (position, rec)) in lane.iter().enumerate() {
+            let behind = lane.get(n + 1..).unwrap_or_default();
+            let newer: Vec<_> = behind.iter().map(|(_, rec)| *rec).collect();
+            answers.push((*position, self.apply_before(rec, &newer).await));
+        }
+        answers
+    }
+
+    /// Applies `rec`, to which the `newer` ones of the same function come next.
+    async fn apply_before(
+        &self,
+        rec: &Recommendation,
+        newer: &[&Recommendation],
+    ) -> Result<Outcome, RetryLater> {
+        if let Err((code, detail)) = judge_unread(rec, &self.settings) {
+            return Ok(End::skipped(code, detail).outcome(rec, self.now()));
+        }
+        let mut done = Done::default();
+        let end = self.rounds(rec, newer, &mut done).await;
+        end.map(|end| end.outcome(rec, self.now()))
+            .map_err(|error| RetryLater {
+                function: rec.function.to_string(),
+                error,
+                unclear: done.unclear,
+            })
+    }
+
+    async fn rounds(
+        &self,
+        rec: &Recommendation,
+        newer: &[&Recommendation],
+        done: &mut Done,
+    ) -> Result<End, ApiError> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let step = if rec.version == LATEST {
+                self.latest(rec, newer, done).await
+            } else {
+                self.published(rec, newer, done).await
+            };
+            let end = match step {
+                Step::End(end) => return Ok(end),
+                // Waited for already, as long as it was told, or as there was time.
+                Step::Wait(Err(e))
+                    if matches!(e.fault, ApiFault::OutOfTime | ApiFault::Throttled) =>
+                {
+                    return Err(e);
+                }
+                Step::Next(end) => Ok(end),
+                Step::Wait(end) => end,
+            };
+            match pauses.next() {
+                Some(pause) if self.time_for(pause + CALL_WITHIN) => self.clock.wait(pause).await,
+                _ => return end,
+            }
+        }
+    }
+
+    /// Whether so much time is left.
+    pub(crate) fn time_for(&self, how_long: Duration) -> bool {
+        let ms = i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX);
+        self.until
+            .is_none_or(|until| self.now().as_ms().saturating_add(ms) <= until.as_ms())
+    }
+
+    /// Makes a call, and again when the service wanted it later and there is time.
+    pub(crate) async fn call<T, F>(&self, make: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let mut pause = Duration::from_secs(1);
+        let mut tries = 0;
+        loop {
+            if !self.time_for(CALL_WITHIN) {
+                return Err(out_of_time());
+            }
+            tries += 1;
+            match make().await {
+                Err(e) if e.fault == ApiFault::Throttled => {
+                    let wait = e.retry_after.unwrap_or(pause);
+                    if tries == THROTTLED_TRIES || !self.time_for(wait + CALL_WITHIN) {
+                        return Err(e);
+                    }
+                    self.clock.wait(wait).await;
+                    pause *= 2;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Whether a change may begin: nothing is paused and there is time. Else what to do instead.
+    pub(crate) async fn may_write(&self) -> Result<(), Step> {
+        match self.call(|| self.pause.paused()).await {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                return Err(Step::End(End::skipped(
+                    SkipCode::Paused,
+                    format!("everything is paused: {why}"),
+                )));
+            }
+            Err(e) => return Err(pause_unknown(&e)),
+        }
+        if self.time_for(WRITE_WITHIN) {
+            Ok(())
+        } else {
+            Err(Step::Wait(Err(out_of_time())))
+        }
+    }
 }
 
-/// Held to what the record format takes; services answer with whole documents now and then.
-fn shortened(detail: String) -> String {
-    if detail.len() <= 1024 {
-        detail
-    } else {
-        detail.chars().take(1000).collect()
+/// Nobody can tell whether to stop, so nothing is changed.
+fn pause_unknown(e: &ApiError) -> Step {
+    match Step::of_fault(e.clone()) {
+        Step::Wait(Err(e)) => Step::Wait(Err(e)),
+        _ => Step::End(End::skipped(
+            SkipCode::Paused,
+            format!("it cannot be told whether everything is paused, so nothing is changed: {e}"),
+        )),
+    }
+}
+
+fn out_of_time() -> ApiError {
+    ApiError {
+        fault: ApiFault::OutOfTime,
+        message: "too little of the invocation's time is left".to_owned(),
+        retry_after: None,
+    }
+}
+
+/// Whether a newer recommendation of the batch wants the size that there is: then this one is
+/// history, on its way to a state that was left again.
+pub(crate) fn superseded(
+    rec: &Recommendation,
+    newer: &[&Recommendation],
+    memory: rightsizer_records::Megabytes,
+) -> Result<(), (SkipCode, String)> {
+    let wants = |newer: &&&Recommendation| newer.version == rec.version && newer.to_mb == memory;
+    match newer.iter().find(wants) {
+        Some(newer) => Err((
+            SkipCode::Superseded,
+            format!("{} came after it and wants the {memory} it has", newer.id),
+        )),
+        None => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets}
 use rightsizer_records::{Arch, Usd};
 
 use super::StoreArg;
+use super::server::ServerArg;
 use crate::policy::why;
 use crate::store::{Reader, ReviewRow};
 
@@ -15,6 +16,8 @@ use crate::store::{Reader, ReviewRow};
 pub(super) struct ListArgs {
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
     #[command(flatten)]
     format: ListFormat,
 }
@@ -34,7 +37,10 @@ struct ListFormat {
 }
 
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let rows = Reader::open(&args.store.store)?.review()?;
+    let rows: Vec<ReviewRow> = match args.server.named() {
+        Some(server) => server.read("")?,
+        None => Reader::open(&args.store.store)?.review()?,
+    };
     let mut out = std::io::stdout().lock();
     if args.format.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;

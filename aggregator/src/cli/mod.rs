@@ -1,16 +1,20 @@
 //! The command line: one thin file per command.
 
+mod backup;
+mod doctor;
+mod http;
 mod import;
 mod list;
 mod review;
 mod serve;
+mod server;
 mod show;
 mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
 
 use crate::source::Home;
@@ -19,8 +23,33 @@ use crate::source::Home;
 #[derive(Debug, Parser)]
 #[command(name = "rightsizer", version, propagate_version = true)]
 pub struct Cli {
+    /// How the log on standard error is written
+    #[arg(
+        long,
+        global = true,
+        default_value = "text",
+        env = "RIGHTSIZER_LOG_FORMAT",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Cli {
+    /// How the log is to be written.
+    pub const fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +72,10 @@ enum Command {
     Pause(review::WordArgs),
     /// Send again.
     Resume(review::WordArgs),
+    /// Copy the store to a new file, also while a server writes to it.
+    Backup(backup::BackupArgs),
+    /// Check the store, the streams, the permissions and the clock, and say what to do.
+    Doctor(doctor::DoctorArgs),
     /// Show one function: its daily peaks, the rules that fired, what became of it.
     Show(show::ShowArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
@@ -117,6 +150,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Release(args) => review::release(args),
         Command::Pause(args) => review::pause(args),
         Command::Resume(args) => review::resume(args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };

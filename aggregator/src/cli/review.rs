@@ -2,13 +2,11 @@
 //! server has the store it goes through its review API, else the store is opened here.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
 use clap::Args;
-use serde::Deserialize;
 
 use super::StoreArg;
+use super::server::{Server, ServerArg};
 use crate::pipeline::{Accept, Pipeline};
 use crate::review::{Action, Done, Word};
 use crate::settings::Settings;
@@ -16,17 +14,12 @@ use crate::store::{Reader, Store, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
 
-/// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 #[derive(Debug, Args)]
 pub(super) struct WordArgs {
     #[command(flatten)]
     store: StoreArg,
-    /// The server that has the store, with its token: `http://HOST:PORT/TOKEN`
-    /// [default: the one that the store's lock names]
-    #[arg(long, env = "RIGHTSIZER_SERVER", hide_env_values = true)]
-    server: Option<String>,
+    #[command(flatten)]
+    server: ServerArg,
     /// Who says so
     #[arg(long, env = "USER")]
     by: String,
@@ -52,11 +45,6 @@ pub(super) struct HoldArgs {
     days: u32,
     #[command(flatten)]
     word: WordArgs,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: String,
 }
 
 pub(super) fn approve(args: TargetArgs) -> anyhow::Result<ExitCode> {
@@ -95,8 +83,8 @@ fn say(action: Action, args: WordArgs) -> anyhow::Result<ExitCode> {
         by: args.by,
         why: args.why,
     };
-    let done = match args.server {
-        Some(server) => at_server(&server, &word)?,
+    let done = match args.server.named() {
+        Some(server) => server.say(&word)?,
         None => here_or_at_holder(&args.store, &word)?,
     };
     println!("{}", done.message);
@@ -112,42 +100,10 @@ fn here_or_at_holder(store: &StoreArg, word: &Word) -> anyhow::Result<Done> {
             let mut pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
             Ok(pipeline.review(word, now())??)
         }
-        Err(StoreError::InUse { path, holder }) => match serving_address(&holder) {
-            Some(address) => at_server(&format!("http://{address}"), word),
+        Err(StoreError::InUse { path, holder }) => match Server::holding(&path, &holder)? {
+            Some(server) => server.say(word),
             None => Err(StoreError::InUse { path, holder }.into()),
         },
         Err(error) => Err(error.into()),
     }
-}
-
-/// The address in a lock's `rightsizer serve on ADDRESS (process N)`.
-fn serving_address(holder: &str) -> Option<&str> {
-    holder
-        .strip_prefix("rightsizer serve on ")?
-        .split(' ')
-        .next()
-}
-
-fn at_server(server: &str, word: &Word) -> anyhow::Result<Done> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let url = format!("{}/review", server.trim_end_matches('/'));
-        let answer = client.post(url).json(word).send().await;
-        // Without the URL: it may carry the token.
-        let answer = answer
-            .map_err(reqwest::Error::without_url)
-            .context("the server that has the store does not answer; --server URL names another")?;
-        if answer.status().is_success() {
-            return Ok(answer.json().await?);
-        }
-        let status = answer.status();
-        let body: Result<ErrorBody, _> = answer.json().await;
-        match body {
-            Ok(body) => bail!("{}", body.error),
-            Err(_) => bail!("the server answered {status}: is it a Rightsizer of this version?"),
-        }
-    })
 }

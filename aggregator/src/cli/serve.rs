@@ -11,6 +11,8 @@ use super::{ConfigArg, HomeArg, StoreArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
+use crate::source::kinesis::StartAt;
+use crate::wall::now;
 use crate::window::ClockMode;
 
 #[derive(Debug, Args)]
@@ -23,6 +25,10 @@ pub(super) struct ServeArgs {
     /// `kinesis:NAME`
     #[arg(long, default_value = "embedded", value_parser = parse_source)]
     source: RecordSource,
+    /// Where to begin a Kinesis stream that was never read: `oldest`, `latest`, or a time as
+    /// 2026-03-01T10:00:00Z; a stream that was read goes on from its checkpoints
+    #[arg(long, default_value = "oldest", value_name = "WHERE")]
+    from: StartAt,
     /// Send recommendations to this stream, `kinesis:NAME`, and read outcomes from it
     /// [default: keep them in the store only]
     #[arg(long, value_parser = parse_stream)]
@@ -33,9 +39,16 @@ pub(super) struct ServeArgs {
     /// Address of the HTTP port; anything but loopback needs a token
     #[arg(long, default_value = "127.0.0.1:8750", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Wanted in the path of requests, as `http://HOST:PORT/TOKEN`
-    #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true)]
+    /// Wanted in the path of whoever puts records, as `http://HOST:PORT/TOKEN`
+    #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true, value_parser = parse_token)]
     token: Option<String>,
+    /// Wanted in the path of who reviews from another machine, as `http://HOST:PORT/TOKEN`; not
+    /// the same as --token [default: review from this machine only]
+    #[arg(long, env = "RIGHTSIZER_REVIEW_TOKEN", hide_env_values = true, value_parser = parse_token)]
+    review_token: Option<String>,
+    /// Ask the Lambda API what the fleet is: memory, timeout, tags, code of every function
+    #[arg(long, default_value = "none", value_name = "WHERE")]
+    inventory: InventoryFrom,
     /// Take only functions of this account and region; may be given several times [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
     accept: Vec<AcceptRule>,
@@ -49,14 +62,31 @@ enum Clock {
     Event,
 }
 
-fn parse_stream(text: &str) -> Result<String, String> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InventoryFrom {
+    /// This account's, in this region
+    Lambda,
+    /// Do not ask: no account is needed
+    None,
+}
+
+/// A token stands in a path, as it is.
+fn parse_token(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if (8..=256).contains(&text.len()) && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("wanted 8 to 256 letters, digits, '-', '.', '_' or '~'".to_owned())
+}
+
+pub(super) fn parse_stream(text: &str) -> Result<String, String> {
     match text.strip_prefix("kinesis:") {
         Some(name) if !name.is_empty() => Ok(name.to_owned()),
         _ => Err("wanted kinesis:NAME, or kinesis:ARN for a stream of another account".into()),
     }
 }
 
-fn parse_source(text: &str) -> Result<RecordSource, String> {
+pub(super) fn parse_source(text: &str) -> Result<RecordSource, String> {
     if text == "embedded" {
         return Ok(RecordSource::Embedded);
     }
@@ -75,15 +105,22 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::from(2));
     }
+    if let Some(wrong) = contradiction(&args) {
+        eprintln!("rightsizer: {wrong}");
+        return Ok(ExitCode::from(2));
+    }
     let options = ServeOptions {
         store: args.store.store,
         source: args.source,
+        from: args.from,
         emit: args.emit,
         clock: match args.clock {
             Clock::Wall => ClockMode::Wall,
             Clock::Event => ClockMode::Event,
         },
         token: args.token,
+        review_token: args.review_token,
+        inventory: args.inventory == InventoryFrom::Lambda,
         accept: Accept::new(args.accept),
         home: args.home.home(),
         settings: Settings::load(args.config.config.as_deref())?,
@@ -95,6 +132,24 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?
         .block_on(listen_and_serve(options, args.listen))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Flags that do not go together.
+fn contradiction(args: &ServeArgs) -> Option<&'static str> {
+    if args.from != StartAt::Oldest && args.source == RecordSource::Embedded {
+        return Some(
+            "--from is for --source kinesis:NAME; the embedded stream keeps nothing to read again",
+        );
+    }
+    if matches!(args.from, StartAt::Time(time) if time > now()) {
+        return Some("--from is a time in the future");
+    }
+    if args.token.is_some() && args.token == args.review_token {
+        return Some(
+            "--token and --review-token are the same: whoever writes records could approve",
+        );
+    }
+    None
 }
 
 async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow::Result<()> {

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::StoreArg;
 use super::list::short;
+use super::server::ServerArg;
 use crate::policy::sentence;
-use crate::store::{DayLine, FunctionDetail, Reader, ReviewRow};
+use crate::serve::look::function_named;
+use crate::store::{DayLine, FunctionDetail, ReviewRow};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -17,6 +19,8 @@ pub(super) struct ShowArgs {
     function: String,
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -26,25 +30,10 @@ pub(super) struct ShowArgs {
 const BAR: u32 = 40;
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.store.store)?;
-    let mut found = reader.find(&args.function)?;
-    let Some(row) = found.pop() else {
-        anyhow::bail!(
-            "no function {:?} in {}; `rightsizer list` shows those that are",
-            args.function,
-            args.store.store.display()
-        );
+    let detail: FunctionDetail = match args.server.named() {
+        Some(server) => server.read(&format!("/{}", args.function))?,
+        None => function_named(&args.store.store, &args.function)??,
     };
-    if !found.is_empty() {
-        found.push(row);
-        let names: Vec<&str> = found.iter().map(|row| row.function.as_str()).collect();
-        anyhow::bail!(
-            "{:?} is the name of several, give one whole: {}",
-            args.function,
-            names.join(", ")
-        );
-    }
-    let detail = reader.detail(row)?;
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &detail).map_err(std::io::Error::from)?;

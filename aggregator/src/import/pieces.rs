@@ -50,7 +50,7 @@ impl<R: Read> Source<R> {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         while !self.ended && self.begun.len() < MAX_LINE_BYTES {
             if self.begun.len() >= PIECE
-                && let Some(end) = self.begun.iter().rposition(|b| *b == b'\n')
+                && let Some(end) = memchr::memrchr(b'\n', &self.begun)
             {
                 let rest = self.begun.split_off(end + 1);
                 return Ok(Some(std::mem::replace(&mut self.begun, rest)));
@@ -133,7 +133,7 @@ impl File<'_> {
                 waiting.pop_front();
             }
         })?;
-        let summary = self.behind(done, waiting, source, session, report)?;
+        let summary = self.behind(done, &waiting, source, session, report)?;
         Ok(Summary {
             accepted: summary.accepted - late,
             refused: summary.refused + late,
@@ -145,7 +145,7 @@ impl File<'_> {
     fn behind<R: Read>(
         self,
         done: Pieces,
-        waiting: VecDeque<Waiting>,
+        waiting: &VecDeque<Waiting>,
         source: Source<R>,
         session: &mut Session<'_>,
         report: &mut ImportReport,
@@ -192,7 +192,7 @@ impl File<'_> {
 
 fn job(bytes: Vec<u8>, line: &mut u64) -> (Job, Waiting) {
     let first_line = *line;
-    *line += bytes.iter().filter(|b| **b == b'\n').count() as u64;
+    *line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
     let bytes = Arc::new(bytes);
     let (answer, wait) = sync_channel(1);
     let job = Job {

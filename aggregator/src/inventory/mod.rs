@@ -1,6 +1,53 @@
-//! What the fleet is.
+//! What the fleet is: every function's memory, timeout, tags, architecture and code as the control
+//! plane tells them, read anew now and then. `facts` and `map` are pure; `refresh` paces the calls;
+//! `aws` makes them.
+
+mod aws;
 mod facts;
 mod map;
+mod refresh;
 
+pub use aws::AwsFleet;
 pub use facts::{FunctionFacts, Package, Tags};
 pub use map::{Change, Inventory, InventoryUpdate};
+pub use refresh::{FleetApi, FleetError, InventorySink, Pacing, Page, collect, keep_fresh};
+
+use serde::Deserialize;
+
+/// `[inventory]` in `rightsizer.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InventorySettings {
+    /// Minutes between the beginnings of two refreshes.
+    pub refresh_minutes: u32,
+    /// Calls a second at most. The account's other tools share its control plane's 15.
+    pub calls_per_second: f64,
+}
+
+impl Default for InventorySettings {
+    fn default() -> Self {
+        Self {
+            refresh_minutes: 60,
+            calls_per_second: 2.0,
+        }
+    }
+}
+
+impl InventorySettings {
+    /// Whether they can be meant, else in words why not.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=10_080).contains(&self.refresh_minutes) {
+            return Err(format!(
+                "inventory.refresh_minutes must be 1 to 10080, not {}",
+                self.refresh_minutes
+            ));
+        }
+        if !(0.1..=10.0).contains(&self.calls_per_second) {
+            return Err(format!(
+                "inventory.calls_per_second must be 0.1 to 10, not {}",
+                self.calls_per_second
+            ));
+        }
+        Ok(())
+    }
+}

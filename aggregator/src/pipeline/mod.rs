@@ -20,7 +20,8 @@ use self::close::Closing;
 use crate::inventory::InventoryUpdate;
 use crate::review::{Done, Refused, Word};
 use crate::settings::Settings;
-use crate::source::{Delivery, Gap, Home};
+use crate::source::kinesis::Gap;
+use crate::source::{Delivery, Home};
 use crate::store::{OutboxEntry, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
@@ -171,7 +172,7 @@ impl Pipeline {
 
     /// Decides the next slice of the functions that a day's close calls for, in a commit of its own.
     pub fn close_slice(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.work(now, |session| session.close_slice())
+        self.work(now, |session: &mut Session<'_>| session.close_slice())
     }
 
     /// Decides all that a close calls for.

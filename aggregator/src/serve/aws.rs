@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// A Kinesis client from the environment: credentials, region, and `AWS_ENDPOINT_URL_KINESIS`.
-pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
+/// What every client is made from: credentials, region and endpoints of the environment, as
+/// `AWS_ENDPOINT_URL_KINESIS`.
+pub async fn aws_config() -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -15,10 +17,14 @@ pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .build();
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
         .load()
-        .await;
-    aws_sdk_kinesis::Client::new(&config)
+        .await
+}
+
+/// A Kinesis client from the environment.
+pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
+    aws_sdk_kinesis::Client::new(&aws_config().await)
 }

@@ -1,10 +1,13 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
 mod aws;
+pub mod fleet;
+mod key;
+pub mod look;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,17 +15,21 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-pub use aws::kinesis_client;
+pub use aws::{aws_config, kinesis_client};
+pub use key::{holder, read_key};
 
 use crate::emit;
+use crate::inventory::{self, AwsFleet};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
-use crate::source::{Channel, Home, kinesis};
+use crate::source::kinesis::{StartAt, StreamReader, StreamStatus};
+use crate::source::{Channel, Home};
 use crate::stop::Stop;
 use crate::store::Store;
-use crate::web;
+use crate::web::{self, PortOptions, Secret};
 use crate::window::ClockMode;
-use crate::writer;
+use crate::writer::{self, WriterHandle};
+use fleet::Fleet;
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +47,18 @@ pub struct ServeOptions {
     pub store: PathBuf,
     /// Where records come from.
     pub source: RecordSource,
+    /// Where to begin a stream that was never read.
+    pub from: StartAt,
     /// The decisions stream; without one recommendations stay in the store.
     pub emit: Option<String>,
     /// What makes days close.
     pub clock: ClockMode,
-    /// Wanted in the path of every request, where set.
+    /// Wanted in the path by whoever puts records or looks at the metrics, where set.
     pub token: Option<String>,
+    /// Wanted in the path by who reviews from another machine; without one nobody does.
+    pub review_token: Option<String>,
+    /// Whether to ask the Lambda API what the fleet is.
+    pub inventory: bool,
     /// Whose functions are taken.
     pub accept: Accept,
     /// Where functions are that payloads know by name only.
@@ -57,8 +70,8 @@ pub struct ServeOptions {
 /// How long requests under way may take to end once it is time to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Serves on `listener`, telling `ready` its address once the store is open, until `shutdown` completes, then commits what is under way and closes the
-/// store. An error of the store ends it too: nothing is acknowledged that is not stored.
+/// Serves on `listener`, telling `ready` its address once the store is open, until `shutdown`
+/// completes, then commits what is under way and closes the store. An error of the store ends it too: nothing is acknowledged that is not stored.
 pub async fn run(
     options: ServeOptions,
     listener: TcpListener,
@@ -68,28 +81,21 @@ pub async fn run(
     let address = listener.local_addr().context("the listening address")?;
     let holder = format!("rightsizer serve on {address}");
     let store = Store::open(&options.store, &holder)?;
-    let pipeline = Pipeline::new(store, options.clock, options.settings, options.accept)?
-        .at_home(options.home)
+    let (settings, accept) = (options.settings.clone(), options.accept.clone());
+    let pipeline = Pipeline::new(store, options.clock, settings, accept)?
+        .at_home(options.home.clone())
         .holding_days(options.source != RecordSource::Embedded);
-    ready(address);
+    let streams = StreamStatus::default();
+    let port = port(&options, streams.clone())?;
     let (writer, thread) = writer::spawn(pipeline, options.clock)?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
-    let embedded = options.source == RecordSource::Embedded;
-    let router = web::router(writer.clone(), options.token, embedded);
+    ready(address);
+    let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
     tasks.spawn(writer::tick_every_second(writer.clone(), stopped.clone()));
-    if let RecordSource::Kinesis(stream) = options.source {
-        let reader = kinesis::StreamReader::new(kinesis_client().await, &stream, Channel::Reports);
-        tasks.spawn(reader.run(writer.clone(), stopped.clone()));
-    }
-    if let Some(stream) = options.emit {
-        let client = kinesis_client().await;
-        let outcomes = kinesis::StreamReader::new(client.clone(), &stream, Channel::Decisions);
-        tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
-        tasks.spawn(emit::run(client, stream, writer.clone(), stopped.clone()));
-    }
+    spawn_aws_tasks(&options, &writer, &streams, &stopped, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 
     let failed = tokio::select! {
@@ -112,12 +118,72 @@ pub async fn run(
         .map_err(|_| {
             anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
         })?;
-    if let Some(error) = failed {
-        return Err(error);
+    if let Some(error) = failed.or(finished.err().map(Into::into)) {
+        return Err(error).with_context(|| cannot_store(&options.store));
     }
-    finished?;
     info!("stopped; everything acknowledged is stored");
     Ok(())
+}
+
+/// What the port does, with a key drawn for the reviewers of this machine.
+fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOptions> {
+    let local = key::draw(&options.store)?;
+    let mut reviewers = vec![Secret::new(&local)];
+    reviewers.extend(options.review_token.as_deref().map(Secret::new));
+    Ok(PortOptions {
+        token: options.token.as_deref().map(Secret::new),
+        reviewers,
+        embedded: options.source == RecordSource::Embedded,
+        store: options.store.clone(),
+        streams,
+    })
+}
+
+/// Starts whatever talks to AWS, where anything is to.
+async fn spawn_aws_tasks(
+    options: &ServeOptions,
+    writer: &WriterHandle,
+    streams: &StreamStatus,
+    stopped: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) {
+    if let RecordSource::Kinesis(stream) = &options.source {
+        let client = kinesis_client().await;
+        let reader = StreamReader::new(&client, stream, Channel::Reports, streams.clone())
+            .starting(options.from);
+        tasks.spawn(reader.run(writer.clone(), stopped.clone()));
+    }
+    if let Some(stream) = options.emit.clone() {
+        let client = kinesis_client().await;
+        let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
+        tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
+        tasks.spawn(emit::run(client, stream, writer.clone(), stopped.clone()));
+    }
+    if options.inventory {
+        let fleet = AwsFleet::new(&aws_config().await);
+        let settings = options.settings.inventory;
+        let sink = Fleet::default();
+        tasks.spawn(inventory::keep_fresh(
+            fleet,
+            settings,
+            sink,
+            stopped.clone(),
+        ));
+    }
+}
+
+/// What a failure of the store means and what to do, with the room left on its disk.
+fn cannot_store(store: &Path) -> String {
+    let room = look::free_bytes(store).map_or_else(
+        || "unknown room".to_owned(),
+        |bytes| format!("{} MB free", bytes >> 20),
+    );
+    format!(
+        "stopped, because nothing can be stored in {} any more ({room} on its disk). Everything \
+         acknowledged before is stored; a Kinesis stream keeps the rest for its retention. Make room \
+         or make it writable, then start again: it goes on from the last commit",
+        store.display()
+    )
 }
 
 /// Waits until every task has ended. What was aborted is no news.

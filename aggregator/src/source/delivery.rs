@@ -2,8 +2,6 @@
 
 use std::future::Future;
 
-use rightsizer_records::Timestamp;
-
 /// Who may have written what is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
@@ -24,19 +22,6 @@ pub struct Delivery {
     pub payloads: Vec<Vec<u8>>,
     /// Source and position to go on from.
     pub checkpoint: Option<(String, String)>,
-}
-
-/// What a source forgot before it was read: evidence that will never come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// The source, as its checkpoints name it.
-    pub source: String,
-    /// Everything written before this was read; `None` where that is not known.
-    pub from: Option<Timestamp>,
-    /// What was written after this is read, or will be.
-    pub to: Timestamp,
-    /// How it shows.
-    pub why: String,
 }
 
 /// Whoever stores deliveries.

@@ -22,7 +22,7 @@ mod report_line;
 mod telemetry;
 mod text;
 
-pub use delivery::{Channel, Delivery, Gap, Inbox};
+pub use delivery::{Channel, Delivery, Inbox};
 pub use evidence::{
     Evidence, FunctionKey, FunctionKeyError, Item, LATEST, Observation, environment_of_stream,
     function_of_stream, version_of_stream,

@@ -154,6 +154,7 @@ struct Opened {
 }
 
 /// What else is known of it.
+#[derive(Clone, Copy)]
 struct Around {
     history: History,
     leak: Option<Leak>,

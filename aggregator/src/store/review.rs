@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, Megabytes, Reason};
 use rusqlite::{Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::columns::{count, megabytes};
@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::open::Reader;
 
 /// A line of `rightsizer list`; the names are a contract (DESIGN §7's `--json`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReviewRow {
     /// ARN, or `local:NAME`.
     pub function: String,
@@ -66,7 +66,7 @@ pub struct ReviewRow {
 }
 
 /// One remembered day of a function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayLine {
     /// The day.
     pub day: Day,
@@ -77,7 +77,7 @@ pub struct DayLine {
 }
 
 /// Everything `rightsizer show` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionDetail {
     /// The line of `rightsizer list`.
     #[serde(flatten)]

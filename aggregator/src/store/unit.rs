@@ -9,7 +9,8 @@ use super::environments::EnvironmentRow;
 use super::error::StoreError;
 use super::functions::FunctionRow;
 use super::rows::Rows;
-use crate::source::{FunctionKey, Gap};
+use crate::source::FunctionKey;
+use crate::source::kinesis::Gap;
 use crate::window::{DayStats, EnvironmentState};
 
 /// Row id of a function.

@@ -1,57 +1,103 @@
 //! The HTTP port: Kinesis `PutRecords` for the embedded stream, `/healthz`, `/metrics`,
 //! and the review API.
 
+mod body;
+mod health;
+mod listen;
 mod put_records;
 mod review;
+mod secret;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
-use crate::stop::Stop;
+use crate::source::kinesis::StreamStatus;
 use crate::writer::WriterHandle;
+use body::Bodies;
+pub(crate) use listen::serve;
+pub(crate) use secret::Secret;
 
-/// A `PutRecords` request of 5 MB is 6.7 MB in base64.
-const MAX_BODY_BYTES: usize = 8 << 20;
+/// What the port does, and for whom.
+#[derive(Debug, Clone)]
+pub(crate) struct PortOptions {
+    /// Wanted in the path by `PutRecords`, `/metrics` and `/healthz`, where set.
+    pub(crate) token: Option<Secret>,
+    /// Any of these is wanted in the path by the review API.
+    pub(crate) reviewers: Vec<Secret>,
+    /// Whether records are taken here.
+    pub(crate) embedded: bool,
+    /// The store, to read reviews from.
+    pub(crate) store: PathBuf,
+    /// How the reading of streams goes.
+    pub(crate) streams: StreamStatus,
+}
 
 #[derive(Debug, Clone)]
-pub(crate) struct Port {
+struct Port {
     writer: WriterHandle,
-    token: Option<String>,
-    /// Whether records are taken here.
-    embedded: bool,
+    options: Arc<PortOptions>,
+    bodies: Bodies,
+    /// Readers of the whole fleet, one at a time: each holds all of it.
+    lists: Arc<Semaphore>,
     /// The next sequence number, counted up from the time of the start in microseconds: larger
     /// than any this store's earlier processes gave.
     sequence: Arc<AtomicU64>,
 }
 
+impl Port {
+    /// Whether whoever sends this token, or none, may write records.
+    fn may_write(&self, token: Option<&str>) -> bool {
+        match (&self.options.token, token) {
+            (None, None) => true,
+            (Some(wanted), Some(given)) => wanted.is(given),
+            _ => false,
+        }
+    }
+
+    fn may_review(&self, token: &str) -> bool {
+        self.options.reviewers.iter().any(|wanted| wanted.is(token))
+    }
+
+    /// Whether whoever sends this token, or none, may see how it goes.
+    fn may_look(&self, token: Option<&str>) -> bool {
+        self.may_write(token) || token.is_some_and(|token| self.may_review(token))
+    }
+}
+
 /// The routes. With a token, requests go to `/TOKEN/`: an endpoint URL is all that an SDK client
 /// can be given.
-pub fn router(writer: WriterHandle, token: Option<String>, embedded: bool) -> Router {
+pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
     let start = u64::try_from(crate::wall::now().as_ms()).unwrap_or(0) * 1000;
     let port = Port {
         writer,
-        token,
-        embedded,
+        options: Arc::new(options),
+        bodies: Bodies::default(),
+        lists: Arc::new(Semaphore::new(1)),
         sequence: Arc::new(AtomicU64::new(start)),
     };
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health::without_token))
+        .route("/{token}/healthz", get(health::with_token))
         .route("/metrics", get(metrics_without_token))
         .route("/{token}/metrics", get(metrics_with_token))
-        .route("/review", post(review::without_token))
-        .route("/{token}/review", post(review::with_token))
+        .route(
+            "/review",
+            get(review::without_token).post(review::without_token),
+        )
+        .route("/{token}/review", get(review::list).post(review::say))
+        .route("/{token}/review/{function}", get(review::show))
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(port)
 }
 
@@ -64,23 +110,13 @@ async fn metrics_with_token(State(port): State<Port>, Path(token): Path<String>)
 }
 
 fn metrics(port: &Port, token: Option<&str>) -> Response {
-    if port.token.as_deref() != token {
+    if !port.may_look(token) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, format)], port.writer.metrics().text()).into_response()
-}
-
-/// Serves until told to stop, and lets requests under way finish.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut stopped: Stop,
-) -> anyhow::Result<()> {
-    let stop = async move {
-        let () = stopped.requested().await;
-    };
-    Ok(axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await?)
+    let counters = port.writer.metrics().text();
+    // One exposition has one end.
+    let counters = counters.strip_suffix("# EOF\n").unwrap_or(&counters);
+    let text = format!("{counters}{}", port.options.streams.metrics());
+    ([(CONTENT_TYPE, format)], text).into_response()
 }

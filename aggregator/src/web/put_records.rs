@@ -4,8 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -14,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Port;
+use super::body::BodyError;
 use crate::source::{Channel, Delivery};
 
 /// Kinesis takes so many records a call.
@@ -61,34 +61,36 @@ fn invalid(message: impl Into<String>) -> KinesisError {
     )
 }
 
-pub(super) async fn without_token(
-    State(port): State<Port>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    handle(&port, None, &headers, &body)
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
+impl From<BodyError> for KinesisError {
+    fn from(error: BodyError) -> Self {
+        let (status, name) = match error {
+            BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "InvalidArgumentException"),
+            BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException"),
+            // The SDKs try this one again.
+            BodyError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        };
+        Self(status, name, error.to_string())
+    }
+}
+
+pub(super) async fn without_token(State(port): State<Port>, request: Request) -> Response {
+    let answer = handle(&port, None, request).await;
+    answer.unwrap_or_else(IntoResponse::into_response)
 }
 
 pub(super) async fn with_token(
     State(port): State<Port>,
     Path(token): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
-    handle(&port, Some(&token), &headers, &body)
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
+    let answer = handle(&port, Some(&token), request).await;
+    answer.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn handle(
-    port: &Port,
-    token: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, KinesisError> {
-    if port.token.as_deref() != token {
+/// Whether this request is taken at all, before its body is read.
+fn admit(port: &Port, token: Option<&str>, headers: &HeaderMap) -> Result<(), KinesisError> {
+    let bad_request = |name, why| Err(KinesisError(StatusCode::BAD_REQUEST, name, why));
+    if !port.may_write(token) {
         let why = "the endpoint's path does not carry this server's token";
         return Err(KinesisError(
             StatusCode::FORBIDDEN,
@@ -102,21 +104,24 @@ async fn handle(
         .unwrap_or_default();
     if target != "Kinesis_20131202.PutRecords" {
         let why = format!("{target:?} is not served here: only Kinesis PutRecords is");
-        return Err(KinesisError(
-            StatusCode::BAD_REQUEST,
-            "UnknownOperationException",
-            why,
-        ));
+        return bad_request("UnknownOperationException", why);
     }
-    if !port.embedded {
+    if !port.options.embedded {
         let why = "this server reads a Kinesis stream and takes no records itself";
-        return Err(KinesisError(
-            StatusCode::BAD_REQUEST,
-            "ResourceNotFoundException",
-            why.into(),
-        ));
+        return bad_request("ResourceNotFoundException", why.to_owned());
     }
-    let request: PutRecords = serde_json::from_slice(body).map_err(|e| invalid(e.to_string()))?;
+    Ok(())
+}
+
+async fn handle(
+    port: &Port,
+    token: Option<&str>,
+    request: Request,
+) -> Result<Response, KinesisError> {
+    admit(port, token, request.headers())?;
+    let body = port.bodies.read(request).await?;
+    let request: PutRecords =
+        serde_json::from_slice(&body.bytes).map_err(|e| invalid(e.to_string()))?;
     let payloads = payloads(&request)?;
     let count = payloads.len() as u64;
     store(port, &request, payloads).await.map_err(|e| {
@@ -130,12 +135,9 @@ async fn handle(
     let records: Vec<Value> = (first..first + count)
         .map(|n| json!({ "SequenceNumber": format!("{n:056}"), "ShardId": SHARD }))
         .collect();
-    let body = json!({ "FailedRecordCount": 0, "Records": records, "EncryptionType": "NONE" });
-    Ok((
-        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
-        Json(body),
-    )
-        .into_response())
+    let answer = json!({ "FailedRecordCount": 0, "Records": records, "EncryptionType": "NONE" });
+    let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.1")];
+    Ok((kind, Json(answer)).into_response())
 }
 
 fn payloads(request: &PutRecords) -> Result<Vec<Vec<u8>>, KinesisError> {

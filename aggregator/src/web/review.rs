@@ -1,67 +1,116 @@
-//! The review API: `POST /review` with a [`Word`] as JSON. A browser's page from elsewhere cannot
-//! send that content type without asking first, and is not answered when it asks.
+//! The review API, at `/TOKEN/review` with a reviewer's token: `GET` lists every function,
+//! `GET …/FUNCTION` shows one, `POST` carries out a [`Word`]. Writers of records have another token,
+//! or none, and are not answered here.
 
-use std::net::IpAddr;
+use std::path::PathBuf;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use super::Port;
-use crate::review::Word;
+use super::body::BodyError;
+use crate::review::{Refused, Word};
+use crate::serve::look::function_named;
+use crate::store::{Reader, StoreError};
 
-pub(super) async fn without_token(
-    State(port): State<Port>,
-    headers: HeaderMap,
-    word: Json<Word>,
-) -> Response {
-    review(&port, None, &headers, word.0).await
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum ReviewError {
+    #[error(
+        "the review API wants a reviewer's token in the path, as http://HOST:PORT/TOKEN: the \
+         server's --review-token; on the server's own machine `rightsizer` finds one beside the store"
+    )]
+    Forbidden,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("that is no word of a review: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Stopped(String),
 }
 
-pub(super) async fn with_token(
+impl IntoResponse for ReviewError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(Refused::NotFound(_)) => StatusCode::NOT_FOUND,
+            Self::Refused(_) => StatusCode::CONFLICT,
+            Self::Store(_) | Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+pub(super) async fn without_token() -> Response {
+    ReviewError::Forbidden.into_response()
+}
+
+pub(super) async fn say(
     State(port): State<Port>,
     Path(token): Path<String>,
-    headers: HeaderMap,
-    word: Json<Word>,
+    request: Request,
 ) -> Response {
-    review(&port, Some(&token), &headers, word.0).await
+    answer(carry_out(&port, &token, request).await)
 }
 
-async fn review(port: &Port, token: Option<&str>, headers: &HeaderMap, word: Word) -> Response {
-    if port.token.is_none() && !names_this_machine(headers) {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "without a token only this machine is answered",
-        );
-    }
-    if port.token.as_deref() != token {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "the address does not carry this server's token",
-        );
-    }
-    match port.writer.review(word).await {
-        Ok(Ok(done)) => Json(done).into_response(),
-        Ok(Err(why)) => refused(StatusCode::CONFLICT, &why.to_string()),
-        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
+pub(super) async fn list(State(port): State<Port>, Path(token): Path<String>) -> Response {
+    let Ok(_turn) = port.lists.acquire().await else {
+        return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
+    };
+    answer(read(&port, &token, |store| Ok(Reader::open(&store)?.review()?)).await)
 }
 
-/// Whether the request was sent to an address of this machine: a page whose name was made to point
-/// here carries its own name.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let name = name.trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+pub(super) async fn show(
+    State(port): State<Port>,
+    Path((token, function)): Path<(String, String)>,
+) -> Response {
+    let detail = move |store: PathBuf| Ok(function_named(&store, &function)??);
+    answer(read(&port, &token, detail).await)
 }
 
-fn refused(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
+fn answer<T: Serialize>(result: Result<T, ReviewError>) -> Response {
+    result.map_or_else(IntoResponse::into_response, |value| {
+        Json(value).into_response()
+    })
+}
+
+async fn carry_out(
+    port: &Port,
+    token: &str,
+    request: Request,
+) -> Result<crate::review::Done, ReviewError> {
+    if !port.may_review(token) {
+        return Err(ReviewError::Forbidden);
+    }
+    let body = port.bodies.read(request).await?;
+    let word: Word = serde_json::from_slice(&body.bytes)?;
+    let answered = port.writer.review(word).await;
+    let answered = answered.map_err(|e| ReviewError::Stopped(e.to_string()))?;
+    Ok(answered?)
+}
+
+/// Reads the store beside the writer, on a thread that may wait for the disk.
+async fn read<T: Send + 'static>(
+    port: &Port,
+    token: &str,
+    what: impl FnOnce(PathBuf) -> Result<T, ReviewError> + Send + 'static,
+) -> Result<T, ReviewError> {
+    if !port.may_review(token) {
+        return Err(ReviewError::Forbidden);
+    }
+    let store = port.options.store.clone();
+    let done = tokio::task::spawn_blocking(move || what(store)).await;
+    done.map_err(|e| ReviewError::Stopped(e.to_string()))?
 }

@@ -4,6 +4,11 @@
 //!
 //! `make tools` installs what is started here. A missing part is an error that says so.
 
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+
+mod event_filter;
+mod fault_lambda;
 mod kinesis;
 mod moto;
 mod process;
@@ -11,11 +16,15 @@ mod rie;
 mod runtime_api;
 mod updater_lambda;
 
+pub use event_filter::{filter_pattern, passes, template};
+pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
 pub use kinesis::{KinesisLocal, StreamRecord};
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;
 pub use rie::{Rie, unshare};
-pub use updater_lambda::{Delivered, UpdaterLambda};
+pub use updater_lambda::{
+    Delivered, UPDATER, UpdaterLambda, deliver_shard, first_failed, kinesis_event,
+};
 
 /// The account that the servers keep everything in.
 pub const ACCOUNT: &str = "123456789012";
@@ -35,4 +44,19 @@ pub fn aws_environment(service: &str, endpoint: &str) -> Vec<(String, String)> {
     ]
     .map(|(key, value)| (key, value.to_owned()))
     .into()
+}
+
+/// A Lambda client for the server at `endpoint`.
+fn lambda_client(endpoint: &str, http: SharedHttpClient) -> Client {
+    Client::from_conf(
+        aws_sdk_lambda::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new(
+                ACCESS_KEY, ACCESS_KEY, None, None, "tests",
+            ))
+            .http_client(http)
+            .endpoint_url(endpoint)
+            .build(),
+    )
 }

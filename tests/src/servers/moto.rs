@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use rightsizer_records::FunctionArn;
 
 use super::process::{Recipe, ServerProcess, installed, tools};
-use super::{ACCESS_KEY, ACCOUNT, REGION};
+use super::{ACCESS_KEY, ACCOUNT, REGION, lambda_client};
 
 /// The role that every function of the tests has; made by [`MotoServer::start`].
 const ROLE: &str = "test-function";
@@ -66,7 +65,10 @@ impl MotoServer {
         .await?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let moto = Self {
-            lambda: client(&endpoint),
+            lambda: lambda_client(
+                &endpoint,
+                aws_smithy_http_client::Builder::new().build_http(),
+            ),
             endpoint,
             _process: process,
         };
@@ -185,20 +187,6 @@ fn http() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .timeout(Duration::from_secs(30))
         .build()?)
-}
-
-fn client(endpoint: &str) -> Client {
-    Client::from_conf(
-        aws_sdk_lambda::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .credentials_provider(Credentials::new(
-                ACCESS_KEY, ACCESS_KEY, None, None, "tests",
-            ))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(endpoint)
-            .build(),
-    )
 }
 
 #[cfg(test)]

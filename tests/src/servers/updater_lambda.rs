@@ -13,10 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use rightsizer_updater::BatchResponse;
 use serde_json::{Value, json};
 
+use super::event_filter::{filter_pattern, passes};
 use super::process::ServerProcess;
 use super::runtime_api::RuntimeApi;
 use super::{ACCOUNT, KinesisLocal, MotoServer, REGION, StreamRecord, aws_environment};
 
+/// The updater's own function.
+pub const UPDATER: &str = "rightsizer-updater";
 /// As the event source mapping of the template has it.
 const BATCH: usize = 10;
 /// How often a record is delivered again before it goes to the failure destination.
@@ -45,15 +48,28 @@ pub struct Delivered {
 }
 
 impl UpdaterLambda {
-    /// Starts the binary on a decisions stream, against a Lambda API, with settings as environment
-    /// variables (such as `RIGHTSIZER_MODE`).
+    /// Starts the binary on a decisions stream, against a Lambda API that gets the updater's own
+    /// function as well, with settings as environment variables (such as `RIGHTSIZER_MODE`).
     pub async fn start(
         kinesis: &KinesisLocal,
         stream: &str,
         lambda: &MotoServer,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        let name = "rightsizer-updater";
+        if lambda.memory_mb(UPDATER).await.is_err() {
+            lambda.create_function(UPDATER, 128, 60, &[]).await?;
+        }
+        Self::start_at(kinesis, stream, lambda.endpoint(), settings).await
+    }
+
+    /// The same against any Lambda API that has a function of the name [`UPDATER`].
+    pub async fn start_at(
+        kinesis: &KinesisLocal,
+        stream: &str,
+        lambda_endpoint: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let name = UPDATER;
         let api = RuntimeApi::start(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"));
         let api = api.await?;
         let mut command = Command::new(updater_binary()?);
@@ -69,7 +85,7 @@ impl UpdaterLambda {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "test")
             .env("RIGHTSIZER_DECISIONS", stream)
             .envs(aws_environment("KINESIS", kinesis.endpoint()))
-            .envs(aws_environment("LAMBDA", lambda.endpoint()))
+            .envs(aws_environment("LAMBDA", lambda_endpoint))
             .envs(settings.iter().copied());
         Ok(Self {
             process: ServerProcess::spawn(name, &command)?,
@@ -96,48 +112,25 @@ impl UpdaterLambda {
             let Some(last) = new.last().map(|r| r.sequence.clone()) else {
                 continue;
             };
-            let wanted: Vec<_> = new.into_iter().filter(passes_filter).collect();
-            self.deliver_shard(&wanted, &mut delivered).await?;
+            let pattern = filter_pattern()?;
+            let wanted: Vec<_> = new
+                .into_iter()
+                .filter(|record| passes(&pattern, &record.data))
+                .collect();
+            deliver_shard(&wanted, &mut delivered, async |batch| {
+                self.invoke(batch).await
+            })
+            .await?;
             self.done.insert(shard, last);
         }
         Ok(delivered)
-    }
-
-    async fn deliver_shard(
-        &mut self,
-        mut left: &[StreamRecord],
-        delivered: &mut Delivered,
-    ) -> Result<()> {
-        let mut retries = 0;
-        while !left.is_empty() {
-            let batch = &left[..left.len().min(BATCH)];
-            let failed = self.invoke(batch).await?;
-            delivered.invocations += 1;
-            let done = failed.unwrap_or(batch.len());
-            if done > 0 {
-                retries = 0;
-            }
-            delivered.records += done;
-            left = &left[done..];
-            if failed.is_none() {
-                continue;
-            }
-            retries += 1;
-            if retries > RETRIES
-                && let Some((first, rest)) = left.split_first()
-            {
-                delivered.given_up.push(first.clone());
-                (left, retries) = (rest, 0);
-            }
-        }
-        Ok(())
     }
 
     /// Hands over a batch; the position in it from which it has to come again, if anywhere.
     async fn invoke(&mut self, batch: &[StreamRecord]) -> Result<Option<usize>> {
         self.invocations += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
-        let event = json!({ "Records": batch.iter().map(event_record).collect::<Vec<_>>() });
+        let event = kinesis_event(batch);
         let answer = tokio::select! {
             answer = self.api.invoke(&id, event) => answer,
             () = self.process.ended() => Err(anyhow!("the updater ended")),
@@ -148,21 +141,57 @@ impl UpdaterLambda {
             return Ok(Some(0));
         };
         let response: BatchResponse = serde_json::from_value(payload)?;
-        let failed = response.batch_item_failures.iter().map(|failure| {
-            let position = batch
-                .iter()
-                .position(|r| r.sequence == failure.item_identifier);
-            position.with_context(|| format!("{} is not in the batch", failure.item_identifier))
-        });
-        Ok(failed.collect::<Result<Vec<_>>>()?.into_iter().min())
+        first_failed(batch, &response)
     }
 }
 
-/// The event filter of the mapping, `{"data":{"kind":["recommendation"]}}`: what is no JSON or of
-/// another kind never reaches the function.
-fn passes_filter(record: &StreamRecord) -> bool {
-    let value: Option<Value> = serde_json::from_slice(&record.data).ok();
-    value.is_some_and(|v| v.get("kind").is_some_and(|kind| kind == "recommendation"))
+/// Delivers records of a shard as the event source mapping does: in batches, again from the first one
+/// that failed, and after [`RETRIES`] without it. `invoke` answers the position in the batch from
+/// which it has to come again, if anywhere.
+pub async fn deliver_shard(
+    mut left: &[StreamRecord],
+    delivered: &mut Delivered,
+    mut invoke: impl AsyncFnMut(&[StreamRecord]) -> Result<Option<usize>>,
+) -> Result<()> {
+    let mut retries = 0;
+    while !left.is_empty() {
+        let batch = &left[..left.len().min(BATCH)];
+        let failed = invoke(batch).await?;
+        delivered.invocations += 1;
+        let done = failed.unwrap_or(batch.len());
+        if done > 0 {
+            retries = 0;
+        }
+        delivered.records += done;
+        left = &left[done..];
+        if failed.is_none() {
+            continue;
+        }
+        retries += 1;
+        if retries > RETRIES
+            && let Some((first, rest)) = left.split_first()
+        {
+            delivered.given_up.push(first.clone());
+            (left, retries) = (rest, 0);
+        }
+    }
+    Ok(())
+}
+
+/// Where in a batch the answer says to start again, if anywhere.
+pub fn first_failed(batch: &[StreamRecord], response: &BatchResponse) -> Result<Option<usize>> {
+    let failed = response.batch_item_failures.iter().map(|failure| {
+        let position = batch
+            .iter()
+            .position(|r| r.sequence == failure.item_identifier);
+        position.with_context(|| format!("{} is not in the batch", failure.item_identifier))
+    });
+    Ok(failed.collect::<Result<Vec<_>>>()?.into_iter().min())
+}
+
+/// The event that Lambda makes of a batch.
+pub fn kinesis_event(batch: &[StreamRecord]) -> Value {
+    json!({ "Records": batch.iter().map(event_record).collect::<Vec<_>>() })
 }
 
 fn event_record(record: &StreamRecord) -> Value {

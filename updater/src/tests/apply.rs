@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use rightsizer_records::{Megabytes, Outcome, OutcomeStatus};
 
-use super::{FakeLambda, OnWrite, live, now, rec, settings};
-use crate::{ApiFault, RetryLater, Settings, Updater};
+use super::{FakeClock, FakeLambda, OnWrite, Switch, live, now, rec, settings, updater};
+use crate::{ApiFault, LastUpdate, RetryLater, Settings, Updater};
 
 /// The core waits for nothing but its seams, and the fakes answer at once: no runtime is needed.
 pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
@@ -18,7 +19,12 @@ pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn apply(lambda: &FakeLambda) -> Result<Outcome, RetryLater> {
-    ready(Updater::new(lambda, settings()).apply(&rec(), now()))
+    ready(updater(lambda, &FakeClock::default()).apply(&rec()))
+}
+
+fn end(lambda: &FakeLambda) -> (OutcomeStatus, String) {
+    let outcome = apply(lambda).unwrap();
+    (outcome.status, outcome.reason)
 }
 
 #[test]
@@ -44,7 +50,7 @@ fn a_second_delivery_is_applied_again_without_a_second_write() {
     let again = apply(&lambda).unwrap();
     assert_eq!(again.status, OutcomeStatus::Applied);
     assert!(
-        again.detail.contains("already had 512 MB"),
+        again.detail.contains("nothing was changed now"),
         "{}",
         again.detail
     );
@@ -53,12 +59,13 @@ fn a_second_delivery_is_applied_again_without_a_second_write() {
 
 #[test]
 fn a_skip_writes_nothing_and_says_why() {
-    let lambda = FakeLambda::with(live());
+    let (lambda, clock) = (FakeLambda::with(live()), FakeClock::default());
     let paused = Settings {
         paused: true,
         ..settings()
     };
-    let outcome = ready(Updater::new(&lambda, paused).apply(&rec(), now())).unwrap();
+    let updater = Updater::new(&lambda, crate::NeverPaused, &clock, paused);
+    let outcome = ready(updater.apply(&rec())).unwrap();
     assert_eq!(
         (outcome.status, outcome.reason.as_str()),
         (OutcomeStatus::Skipped, "paused")
@@ -67,32 +74,132 @@ fn a_skip_writes_nothing_and_says_why() {
 }
 
 #[test]
-fn another_account_costs_no_call() {
-    let lambda = FakeLambda::with(live());
-    let outcome = ready(Updater::new(&lambda, Settings::default()).apply(&rec(), now())).unwrap();
-    assert_eq!(outcome.reason, "other-account");
-    assert_eq!(lambda.reads(), 0);
+fn the_pause_switch_is_asked_before_every_change_and_an_unknown_answer_is_no_leave() {
+    for (switch, reason) in [
+        (Ok(Some("on call, since 03:00".to_owned())), Ok("paused")),
+        (Err(ApiFault::AccessDenied), Ok("paused")),
+        (Err(ApiFault::Unavailable), Err(ApiFault::Unavailable)),
+        (Err(ApiFault::Credentials), Err(ApiFault::Credentials)),
+    ] {
+        let (lambda, clock) = (FakeLambda::with(live()), FakeClock::default());
+        let updater = Updater::new(&lambda, Switch(switch), &clock, settings());
+        let answer = ready(updater.apply(&rec()));
+        match reason {
+            Ok(reason) => assert_eq!(answer.unwrap().reason, reason),
+            Err(fault) => assert_eq!(answer.unwrap_err().error.fault, fault),
+        }
+        assert_eq!(lambda.written(), []);
+    }
 }
 
 #[test]
-fn what_failed_before_a_write_and_may_pass_comes_again() {
+fn another_account_costs_no_call() {
+    let (lambda, clock) = (FakeLambda::with(live()), FakeClock::default());
+    let nowhere = Updater::new(&lambda, crate::NeverPaused, &clock, Settings::default());
+    assert_eq!(
+        ready(nowhere.apply(&rec())).unwrap().reason,
+        "other-account"
+    );
+    assert_eq!(lambda.reads(), 0);
+}
+
+/// Somebody else's change, or a fault that wrote nothing: read, judged and made again at once.
+#[test]
+fn what_is_in_the_way_for_a_moment_is_waited_for() {
     for fault in [
         ApiFault::Conflict,
         ApiFault::RevisionChanged,
-        ApiFault::Throttled,
+        ApiFault::Unavailable,
+        ApiFault::Credentials,
     ] {
         let lambda = FakeLambda::with(live()).writing([OnWrite::Fail(fault)]);
+        assert_eq!(
+            apply(&lambda).unwrap().status,
+            OutcomeStatus::Applied,
+            "{fault:?}"
+        );
+        assert_eq!(
+            (lambda.written().len(), lambda.reads()),
+            (2, 2),
+            "{fault:?}"
+        );
+    }
+    let in_progress = [LastUpdate::InProgress, LastUpdate::Successful];
+    let lambda = FakeLambda::with(live()).updating(in_progress);
+    assert_eq!(apply(&lambda).unwrap().status, OutcomeStatus::Applied);
+    assert_eq!(lambda.written().len(), 1);
+}
+
+/// 2 + 3 + 4 + 8 seconds later it is an outcome where somebody else is at it, and goes back to the
+/// stream where the service is.
+#[test]
+fn patience_ends() {
+    let always =
+        |fault| FakeLambda::with(live()).writing(std::iter::repeat_n(OnWrite::Fail(fault), 9));
+    let skipped = |reason: &str| (OutcomeStatus::Skipped, reason.to_owned());
+    assert_eq!(
+        end(&always(ApiFault::Conflict)),
+        skipped("update-in-progress")
+    );
+    assert_eq!(
+        end(&always(ApiFault::RevisionChanged)),
+        skipped("revision-changed")
+    );
+    let busy = FakeLambda::with(live()).updating([LastUpdate::InProgress]);
+    assert_eq!(end(&busy), skipped("update-in-progress"));
+    assert_eq!((busy.reads(), busy.written().len()), (5, 0));
+    for fault in [
+        ApiFault::Credentials,
+        ApiFault::Unavailable,
+        ApiFault::Throttled,
+    ] {
+        let lambda = always(fault);
         let later = apply(&lambda).unwrap_err();
         assert_eq!(later.error.fault, fault);
-        assert_eq!(lambda.memory(), Megabytes(1024));
         // The next delivery succeeds.
+        lambda.state().writes.clear();
         assert_eq!(apply(&lambda).unwrap().status, OutcomeStatus::Applied);
     }
-    for fault in [ApiFault::Throttled, ApiFault::Unavailable] {
-        let lambda = FakeLambda::with(live()).reading([Err(fault)]);
-        assert_eq!(apply(&lambda).unwrap_err().error.fault, fault);
-        assert_eq!(lambda.written(), []);
-    }
+}
+
+#[test]
+fn a_429_is_waited_for_as_long_as_it_says_if_there_is_time() {
+    let (lambda, clock) = (
+        FakeLambda::with(live()).writing([OnWrite::Throttle(17)]),
+        FakeClock::default(),
+    );
+    let outcome = ready(updater(&lambda, &clock).apply(&rec())).unwrap();
+    assert_eq!(outcome.status, OutcomeStatus::Applied);
+    assert_eq!(*clock.waits.lock().unwrap(), [Duration::from_secs(17)]);
+
+    // 40 s left, 60 s asked for: back to the stream, and not a second call.
+    let (lambda, clock) = (
+        FakeLambda::with(live()).writing(std::iter::repeat_n(OnWrite::Throttle(60), 9)),
+        FakeClock::default(),
+    );
+    let updater = updater(&lambda, &clock).until(now().plus_ms(40_000));
+    let later = ready(updater.apply(&rec())).unwrap_err();
+    assert_eq!(later.error.retry_after, Some(Duration::from_mins(1)));
+    assert_eq!(lambda.written().len(), 1);
+}
+
+#[test]
+fn nothing_begins_that_the_time_does_not_suffice_for() {
+    let (lambda, clock) = (FakeLambda::with(live()), FakeClock::default());
+    let late = updater(&lambda, &clock).until(now().plus_ms(4_000));
+    let later = ready(late.apply(&rec())).unwrap_err();
+    assert_eq!(
+        (later.error.fault, lambda.reads()),
+        (ApiFault::OutOfTime, 0)
+    );
+    // Enough to read, not enough to write and to find out what became of it.
+    let late = updater(&lambda, &clock).until(now().plus_ms(11_000));
+    let later = ready(late.apply(&rec())).unwrap_err();
+    assert_eq!(
+        (later.error.fault, lambda.reads()),
+        (ApiFault::OutOfTime, 1)
+    );
+    assert_eq!(lambda.written(), []);
 }
 
 #[test]
@@ -112,8 +219,7 @@ fn what_will_not_pass_is_an_outcome() {
         ),
     ] {
         let on_write = FakeLambda::with(live()).writing([OnWrite::Fail(fault)]);
-        let outcome = apply(&on_write).unwrap();
-        assert_eq!((outcome.status, outcome.reason.as_str()), (status, reason));
+        assert_eq!(end(&on_write), (status, reason.to_owned()));
         let on_read = FakeLambda::with(live()).reading([Err(fault)]);
         assert_eq!(apply(&on_read).unwrap().reason, reason);
     }
@@ -125,19 +231,46 @@ fn a_lost_answer_is_settled_by_reading_the_function() {
     assert_eq!(apply(&made).unwrap().status, OutcomeStatus::Applied);
     assert_eq!(made.written().len(), 1);
 
-    let not_made = FakeLambda::with(live()).writing([OnWrite::Fail(ApiFault::Unavailable)]);
-    assert_eq!(
-        apply(&not_made).unwrap_err().error.fault,
-        ApiFault::Unavailable
-    );
-
-    // The read before the update succeeds, the one after it does not.
+    // Nobody can tell: back to the stream, where the next delivery finds the change made.
+    let silent = std::iter::once(Ok(())).chain(std::iter::repeat_n(Err(ApiFault::Unavailable), 4));
     let unread = FakeLambda::with(live())
         .writing([OnWrite::WriteSilently])
-        .reading([Ok(()), Err(ApiFault::Unavailable)]);
-    let outcome = apply(&unread).unwrap();
+        .reading(silent);
+    let later = apply(&unread).unwrap_err();
+    assert!(later.unclear);
+    assert_eq!(apply(&unread).unwrap().status, OutcomeStatus::Applied);
+    assert_eq!(unread.written().len(), 1);
+}
+
+#[test]
+fn a_change_that_lambda_makes_later_is_followed_to_its_end() {
+    let begun = || FakeLambda::with(live()).writing([OnWrite::Begin]);
+    let (ok, going) = (LastUpdate::Successful, LastUpdate::InProgress);
+    let failed = LastUpdate::Failed("EniLimitExceeded".to_owned());
+
+    let lambda = begun().updating([ok.clone(), going.clone(), going.clone(), ok.clone()]);
+    assert_eq!(end(&lambda), (OutcomeStatus::Applied, String::new()));
+    assert_eq!((lambda.reads(), lambda.written().len()), (4, 1));
+
+    let lambda = begun().updating([ok.clone(), going.clone(), failed]);
+    let outcome = apply(&lambda).unwrap();
     assert_eq!(
         (outcome.status, outcome.reason.as_str()),
-        (OutcomeStatus::Failed, "update-unclear")
+        (OutcomeStatus::Failed, "update-failed")
     );
+    assert!(
+        outcome.detail.contains("EniLimitExceeded"),
+        "{}",
+        outcome.detail
+    );
+    assert_eq!(lambda.written().len(), 1);
+
+    // Lambda accepted it; that it takes its time is no failure.
+    let lambda = begun().updating([ok.clone(), going]);
+    assert_eq!(end(&lambda), (OutcomeStatus::Applied, String::new()));
+    // Nor is it one that the function cannot be read any more.
+    let lambda = begun()
+        .updating([ok])
+        .reading([Ok(()), Err(ApiFault::Credentials)]);
+    assert_eq!(end(&lambda), (OutcomeStatus::Applied, String::new()));
 }

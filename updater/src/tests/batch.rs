@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use rightsizer_records::{Megabytes, OutcomeStatus, Record, encode};
 
 use super::apply::ready;
-use super::{FakeLambda, FakeSink, OnWrite, live, now, rec, settings};
+use super::{FakeClock, FakeFleet, FakeLambda, FakeSink, OnWrite, arn, live, rec, updater};
 use crate::{
-    ApiFault, BatchResponse, KinesisData, KinesisEvent, KinesisEventRecord, Updater, handle_batch,
+    ApiFault, BatchResponse, Deliveries, KinesisData, KinesisEvent, KinesisEventRecord,
+    handle_batch,
 };
 
 /// Records numbered 1, 2, 3, …
@@ -34,12 +35,29 @@ fn to(id: &str, from_mb: u32, to_mb: u32) -> Vec<u8> {
 }
 
 fn handle(lambda: &FakeLambda, sink: &FakeSink, event: &KinesisEvent) -> BatchResponse {
+    handle_again(lambda, sink, event, &Deliveries::with_retries(3))
+}
+
+fn handle_again(
+    lambda: &FakeLambda,
+    sink: &FakeSink,
+    event: &KinesisEvent,
+    deliveries: &Deliveries,
+) -> BatchResponse {
+    let clock = FakeClock::default();
     ready(handle_batch(
-        &Updater::new(lambda, settings()),
+        &updater(lambda, &clock),
         sink,
         event,
-        now(),
+        deliveries,
     ))
+}
+
+fn named(name: &str, id: &str, from_mb: u32, to_mb: u32) -> Vec<u8> {
+    let mut rec = rec();
+    (rec.id, rec.function) = (id.to_owned(), arn(name));
+    (rec.from_mb, rec.to_mb) = (Megabytes(from_mb), Megabytes(to_mb));
+    encode(&Record::Recommendation(rec))
 }
 
 fn again(response: &BatchResponse) -> Vec<&str> {
@@ -92,24 +110,150 @@ fn poison_and_other_kinds_do_not_block_the_shard() {
 }
 
 #[test]
-fn the_batch_stops_at_the_first_record_that_has_to_come_again() {
-    let lambda =
-        FakeLambda::with(live()).writing([OnWrite::Write, OnWrite::Fail(ApiFault::Throttled)]);
-    let sink = FakeSink::default();
-    let batch = event(&[to("a", 1024, 512), to("b", 512, 256), to("c", 512, 640)]);
-    let response = handle(&lambda, &sink, &batch);
-    assert_eq!(again(&response), ["2"]);
-    // What was done before it is reported, and nothing behind it was tried.
-    assert_eq!(kept(&sink), [("a".to_owned(), OutcomeStatus::Applied)]);
-    assert_eq!(lambda.written().len(), 2);
-
-    // Lambda delivers from there: b is applied now, c finds another size than it was decided for.
-    let rest = KinesisEvent {
-        records: batch.records[1..].to_vec(),
+fn a_record_that_says_whom_it_is_about_is_answered_even_if_it_cannot_be_read() {
+    let (lambda, sink) = (FakeLambda::with(live()), FakeSink::default());
+    let text = String::from_utf8(to("a", 1024, 512)).unwrap();
+    let to_mb = |mb: &str| {
+        text.replace("\"to_mb\":512", &format!("\"to_mb\":{mb}"))
+            .into_bytes()
     };
-    assert_eq!(handle(&lambda, &sink, &rest), BatchResponse::default());
-    assert_eq!(lambda.memory(), Megabytes(256));
-    assert_eq!(kept(&sink)[2], ("c".to_owned(), OutcomeStatus::Skipped));
+    let no_arn = text.replace("arn:aws:lambda", "checkout").into_bytes();
+    let batch = event(&[to_mb("0"), to_mb("99999"), to_mb("\"much\""), no_arn]);
+    assert_eq!(handle(&lambda, &sink, &batch), BatchResponse::default());
+    let kept = sink.kept.lock().unwrap();
+    let got: Vec<_> = kept
+        .iter()
+        .map(|o| (o.reason.as_str(), o.to_mb.0, o.detail.as_str()))
+        .collect();
+    assert_eq!(kept.len(), 3, "{got:?}");
+    for (n, to_mb, words) in [
+        (0, 1, "to_mb is 0"),
+        (1, 65_536, "to_mb is 99999"),
+        (2, 1, "much"),
+    ] {
+        assert_eq!((got[n].0, got[n].1), ("bad-record", to_mb));
+        assert!(got[n].2.contains(words), "{}", got[n].2);
+        // What is put can be read by who gets it.
+        let bytes = encode(&Record::Outcome(kept[n].clone()));
+        assert_eq!(
+            rightsizer_records::decode(&bytes),
+            Ok(Record::Outcome(kept[n].clone()))
+        );
+    }
+    assert_eq!(lambda.reads(), 0);
+}
+
+#[test]
+fn everything_is_tried_before_anything_comes_again() {
+    let (other, stuck) = ("other", "stuck");
+    let batch = event(&[
+        named(stuck, "a", 1024, 512),
+        named(other, "b", 1024, 2048),
+        named(stuck, "c", 1024, 640),
+    ]);
+    let lambda = FakeFleet::new(&[stuck, other]);
+    lambda
+        .of(stuck)
+        .state()
+        .reads
+        .extend(std::iter::repeat_n(Err(ApiFault::Unavailable), 10));
+    let (sink, deliveries) = (FakeSink::default(), Deliveries::with_retries(3));
+    let clock = FakeClock::default();
+    let updater = crate::Updater::new(&lambda, crate::NeverPaused, &clock, super::settings());
+    let response = ready(handle_batch(&updater, &sink, &batch, &deliveries));
+    assert_eq!(again(&response), ["1"]);
+    assert_eq!(kept(&sink), [("b".to_owned(), OutcomeStatus::Applied)]);
+    assert_eq!(lambda.of(other).memory(), Megabytes(2048));
+
+    // The stream starts again at a: b is found done, and nothing is written twice.
+    let response = ready(handle_batch(&updater, &sink, &batch, &deliveries));
+    assert_eq!(response, BatchResponse::default());
+    assert_eq!(lambda.of(other).written().len(), 1);
+    assert_eq!(lambda.of(stuck).memory(), Megabytes(512));
+    // c found another size than it was decided for.
+    assert_eq!(
+        kept(&sink).last(),
+        Some(&("c".to_owned(), OutcomeStatus::Skipped))
+    );
+}
+
+#[test]
+fn increases_go_first_and_urgent_ones_before_them() {
+    let lambda = FakeFleet::new(&["down", "up", "urgent"]);
+    let mut urgent = rec();
+    urgent.function = arn("urgent");
+    (urgent.id, urgent.urgent, urgent.to_mb) = ("c".to_owned(), true, Megabytes(2048));
+    let batch = event(&[
+        named("down", "a", 1024, 512),
+        named("up", "b", 1024, 2048),
+        encode(&Record::Recommendation(urgent)),
+    ]);
+    let (sink, clock) = (FakeSink::default(), FakeClock::default());
+    let updater = crate::Updater::new(&lambda, crate::NeverPaused, &clock, super::settings());
+    ready(handle_batch(
+        &updater,
+        &sink,
+        &batch,
+        &Deliveries::with_retries(3),
+    ));
+    assert_eq!(*lambda.order.lock().unwrap(), ["urgent", "up", "down"]);
+}
+
+/// A decrease and its undoing in one batch that is delivered again: the decrease is not made again.
+#[test]
+fn what_was_undone_since_is_not_done_again() {
+    let lambda = FakeLambda::with(live());
+    let batch = event(&[to("a", 1024, 512), to("b", 512, 1024)]);
+    let sink = FakeSink {
+        refuse: Mutex::new(VecDeque::from([vec![0]])),
+        ..FakeSink::default()
+    };
+    // The function has 1024 MB already, as after a first delivery of both.
+    assert_eq!(again(&handle(&lambda, &sink, &batch)), ["1"]);
+    assert_eq!(handle(&lambda, &sink, &batch), BatchResponse::default());
+    assert_eq!(lambda.written(), []);
+    let ends: Vec<_> = kept(&sink);
+    assert_eq!(ends[1], ("a".to_owned(), OutcomeStatus::Skipped));
+    assert_eq!(ends[2], ("b".to_owned(), OutcomeStatus::Applied));
+    assert_eq!(sink.kept.lock().unwrap()[1].reason, "superseded");
+}
+
+#[test]
+fn two_increases_of_one_function_in_one_batch_are_both_made() {
+    let (lambda, sink) = (FakeLambda::with(live()), FakeSink::default());
+    let batch = event(&[to("a", 1024, 1280), to("b", 1280, 1536)]);
+    assert_eq!(handle(&lambda, &sink, &batch), BatchResponse::default());
+    assert_eq!(lambda.memory(), Megabytes(1536));
+}
+
+#[test]
+fn what_has_come_for_the_last_time_is_a_failure_and_not_silence() {
+    let lambda =
+        FakeLambda::with(live()).reading(std::iter::repeat_n(Err(ApiFault::Throttled), 99));
+    let (sink, deliveries) = (FakeSink::default(), Deliveries::with_retries(3));
+    let batch = event(&[to("a", 1024, 512)]);
+    for _ in 0..3 {
+        assert_eq!(
+            again(&handle_again(&lambda, &sink, &batch, &deliveries)),
+            ["1"]
+        );
+        assert_eq!(kept(&sink), []);
+    }
+    let last = handle_again(&lambda, &sink, &batch, &deliveries);
+    assert_eq!(last, BatchResponse::default());
+    assert_eq!(kept(&sink), [("a".to_owned(), OutcomeStatus::Failed)]);
+    assert_eq!(sink.kept.lock().unwrap()[0].reason, "throttled");
+
+    // Where a change may have been made, that is what it says.
+    let lambda = FakeLambda::with(live()).writing([OnWrite::WriteSilently]);
+    lambda.state().reads.push_back(Ok(()));
+    lambda
+        .state()
+        .reads
+        .extend(std::iter::repeat_n(Err(ApiFault::Unavailable), 99));
+    let (sink, deliveries) = (FakeSink::default(), Deliveries::with_retries(0));
+    handle_again(&lambda, &sink, &batch, &deliveries);
+    assert_eq!(sink.kept.lock().unwrap()[0].reason, "update-unclear");
 }
 
 #[test]
@@ -130,17 +274,30 @@ fn an_outcome_that_could_not_be_put_comes_again_without_a_second_write() {
 
 #[test]
 fn the_lowest_of_several_failures_is_where_the_stream_starts_again() {
-    let lambda = FakeLambda::with(live()).writing([
-        OnWrite::Write,
-        OnWrite::Write,
-        OnWrite::Fail(ApiFault::Conflict),
-    ]);
+    let lambda = FakeFleet::new(&["one", "two", "three"]);
+    lambda
+        .of("three")
+        .state()
+        .reads
+        .extend(std::iter::repeat_n(Err(ApiFault::Unavailable), 9));
     let sink = FakeSink {
         refuse: Mutex::new(VecDeque::from([vec![1]])),
         ..FakeSink::default()
     };
-    let batch = event(&[to("a", 1024, 512), to("b", 512, 768), to("c", 768, 640)]);
-    assert_eq!(again(&handle(&lambda, &sink, &batch)), ["2"]);
+    let batch = event(&[
+        named("one", "a", 1024, 512),
+        named("two", "b", 1024, 768),
+        named("three", "c", 1024, 640),
+    ]);
+    let clock = FakeClock::default();
+    let updater = crate::Updater::new(&lambda, crate::NeverPaused, &clock, super::settings());
+    let response = ready(handle_batch(
+        &updater,
+        &sink,
+        &batch,
+        &Deliveries::with_retries(3),
+    ));
+    assert_eq!(again(&response), ["2"]);
 }
 
 #[test]

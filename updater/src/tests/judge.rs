@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rightsizer_records::{FunctionArn, Megabytes, Millis, Mode, Recommendation};
 
 use super::{live, now, rec, settings};
-use crate::{FunctionMode, LiveFunction, Settings, SkipCode, Verdict, judge};
+use crate::{FunctionMode, LastUpdate, LiveFunction, Settings, SkipCode, Verdict, judge};
 
 /// Changes one thing about a case that would be applied, and judges it.
 fn judged(change: impl FnOnce(&mut Recommendation, &mut LiveFunction, &mut Settings)) -> Verdict {
@@ -129,6 +129,61 @@ fn what_is_out_of_date_is_left_alone() {
 }
 
 #[test]
+fn a_size_that_no_function_can_have_is_refused_whatever_the_function_is() {
+    for mb in [0, 1, 127, 10_241, 99_999] {
+        skips(SkipCode::OutsideLimits, |rec, _, _| {
+            rec.to_mb = Megabytes(mb);
+        });
+    }
+}
+
+#[test]
+fn a_function_of_a_stack_is_the_stacks_unless_its_tag_or_a_person_says_otherwise() {
+    let stack = |live: &mut LiveFunction| {
+        let tags = live.tags.get_or_insert_default();
+        tags.insert(
+            "aws:cloudformation:stack-name".to_owned(),
+            "shop".to_owned(),
+        );
+    };
+    skips(SkipCode::StackOwned, |_, live, _| stack(live));
+    let tagged = judged(|_, live, _| {
+        stack(live);
+        tag(live, "mode", "auto");
+    });
+    assert_eq!(tagged, Verdict::Apply);
+    let approved = judged(|rec, live, _| {
+        approve(rec);
+        stack(live);
+    });
+    assert_eq!(approved, Verdict::Apply);
+}
+
+/// Out of memory after an approved decrease: nobody has to approve the way back.
+#[test]
+fn the_way_back_up_needs_no_approval_and_still_no_function_that_opted_out() {
+    let undo = |rec: &mut Recommendation| {
+        rec.rollback_of = Some("5f1c0a9b3e7d2467".to_owned());
+        rec.to_mb = Megabytes(2048);
+    };
+    let back = judged(|rec, live, _| {
+        undo(rec);
+        tag(live, "mode", "recommend");
+    });
+    assert_eq!(back, Verdict::Apply);
+    skips(SkipCode::OptedOut, |rec, live, _| {
+        undo(rec);
+        tag(live, "mode", "off");
+    });
+    // What calls itself a way back and goes down is none.
+    skips(SkipCode::RecommendOnly, |rec, live, _| {
+        undo(rec);
+        rec.to_mb = Megabytes(512);
+        tag(live, "mode", "recommend");
+    });
+}
+
+#[test]
 fn sizes_stay_inside_the_limits_and_the_functions_own_bounds() {
     skips(SkipCode::OutsideLimits, |rec, _, _| {
         rec.to_mb = Megabytes(127);
@@ -198,7 +253,7 @@ fn what_is_not_known_about_time_needs_a_person() {
 fn a_function_that_is_being_changed_is_left_alone() {
     let status = |s: &str| Some(s.to_owned());
     skips(SkipCode::UpdateInProgress, |_, live, _| {
-        live.last_update_status = status("InProgress");
+        live.last_update = LastUpdate::InProgress;
     });
     skips(SkipCode::UpdateInProgress, |_, live, _| {
         live.state = status("Pending");
@@ -215,7 +270,7 @@ fn a_function_that_is_being_changed_is_left_alone() {
     );
     assert_eq!(judged(|_, live, _| live.state = None), Verdict::Apply);
     assert_eq!(
-        judged(|_, live, _| live.last_update_status = status("Failed")),
+        judged(|_, live, _| live.last_update = LastUpdate::Failed("a reason".to_owned())),
         Verdict::Apply
     );
 }

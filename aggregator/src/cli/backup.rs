@@ -1,0 +1,63 @@
+//! `rightsizer backup FILE`: a copy of the store as it stood between two commits, made while a
+//! server goes on writing. `VACUUM INTO` reads one snapshot of it; the copy gets its name only when
+//! it is whole and on the disk.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+use super::StoreArg;
+use crate::serve::look;
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The file to make; one that is there already is not written over
+    file: PathBuf,
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
+    let (store, file) = (&args.store.store, &args.file);
+    ensure!(
+        !file.exists(),
+        "{} is there already; a backup is written over nothing: give another name",
+        file.display()
+    );
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    copy(store, &partial)
+        .inspect_err(|_| drop(std::fs::remove_file(&partial)))
+        .with_context(|| format!("no backup was made at {}", file.display()))?;
+    std::fs::rename(&partial, file)
+        .with_context(|| format!("cannot name the backup {}", file.display()))?;
+    let bytes = std::fs::metadata(file)?.len();
+    println!(
+        "{} holds the store as of now ({} KB, checked); to restore it: stop the server, put it in the \
+         store's place, start",
+        file.display(),
+        bytes.div_ceil(1024)
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn copy(store: &Path, partial: &Path) -> anyhow::Result<()> {
+    // Left by a backup that was cut off.
+    match std::fs::remove_file(partial) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+        _ => {}
+    }
+    let to = partial.to_str().context("the file's name is not UTF-8")?;
+    look::connect(store)?.execute("VACUUM INTO ?", [to])?;
+    let copied = look::look(partial)?;
+    ensure!(
+        copied.damage.is_empty(),
+        "the store is damaged ({}): `rightsizer doctor` says what to do",
+        copied.damage.join("; ")
+    );
+    std::fs::File::open(partial)?.sync_all()?;
+    Ok(())
+}

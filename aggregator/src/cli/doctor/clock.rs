@@ -1,0 +1,116 @@
+//! The clock: AWS refuses requests of one that is five minutes wrong, and days close by it.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use hyper::Method;
+use rightsizer_records::Timestamp;
+
+use super::finding::Finding;
+use crate::cli::http;
+use crate::wall::now;
+
+/// Above this it is worth setting right.
+const DOUBTFUL_MS: i64 = 30_000;
+/// AWS refuses signatures that are further off.
+const WRONG_MS: i64 = 300_000;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const ADVICE: &str = "let this machine's clock be set by NTP (chrony, systemd-timesyncd)";
+
+/// Against the `Date` of whoever answers for Kinesis.
+pub(super) async fn against_aws(config: &SdkConfig) -> Finding {
+    match date_of(&endpoint(config)).await {
+        Ok(date) => skew(now().as_ms() - date.as_ms()),
+        Err(why) => Finding::doubtful(
+            "clock",
+            format!("nobody at AWS could be asked for the time: {why}"),
+            "see that this machine reaches AWS, and that AWS_REGION is set",
+        ),
+    }
+}
+
+/// Against the newest report in the store: none is of the future.
+pub(super) fn against_reports(newest: Option<Timestamp>, now: Timestamp) -> Finding {
+    let check = "clock and reports";
+    match newest {
+        None => Finding::ok(check, "no report to compare it with"),
+        Some(newest) if newest.as_ms() - now.as_ms() > WRONG_MS => Finding::doubtful(
+            check,
+            format!("the newest report is of {newest}, and here it is {now}"),
+            ADVICE,
+        ),
+        Some(_) => Finding::ok(check, "no report is of the future"),
+    }
+}
+
+fn skew(ms: i64) -> Finding {
+    let found = format!("{} seconds from AWS's", ms.abs() / 1000);
+    match ms.abs() {
+        ..DOUBTFUL_MS => Finding::ok("clock", found),
+        DOUBTFUL_MS..WRONG_MS => Finding::doubtful("clock", found, ADVICE),
+        _ => Finding::wrong(
+            "clock",
+            format!(
+                "{found}: AWS refuses what is signed with it, and days close at the wrong time"
+            ),
+            ADVICE,
+        ),
+    }
+}
+
+fn endpoint(config: &SdkConfig) -> String {
+    let given = |name| std::env::var(name).ok();
+    given("AWS_ENDPOINT_URL_KINESIS")
+        .or_else(|| given("AWS_ENDPOINT_URL"))
+        .unwrap_or_else(|| {
+            let region = config
+                .region()
+                .map_or("us-east-1", |region| region.as_ref());
+            let china = if region.starts_with("cn-") { ".cn" } else { "" };
+            format!("https://kinesis.{region}.amazonaws.com{china}")
+        })
+}
+
+async fn date_of(endpoint: &str) -> Result<Timestamp, String> {
+    let answer = http::send(&Method::GET, endpoint, Vec::new(), PATIENCE).await;
+    let answer = answer.map_err(|e| format!("{e:#}"))?;
+    let date = answer.headers.get("date").and_then(|d| d.to_str().ok());
+    let date = date.ok_or_else(|| format!("{endpoint} gives no Date"))?;
+    http_date(date).ok_or_else(|| format!("{endpoint} gives the Date {date:?}"))
+}
+
+/// `Sun, 01 Mar 2026 10:00:00 GMT`.
+fn http_date(text: &str) -> Option<Timestamp> {
+    use aws_sdk_kinesis::primitives::{DateTime, DateTimeFormat};
+    let date = DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?;
+    Timestamp::from_ms(date.to_millis().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_date_header_is_a_time() {
+        let time = Timestamp::parse("2026-03-01T10:00:00Z").unwrap();
+        assert_eq!(http_date("Sun, 01 Mar 2026 10:00:00 GMT"), Some(time));
+        assert_eq!(http_date("today"), None);
+    }
+
+    #[test]
+    fn a_clock_is_judged_either_way() {
+        for (ms, verdict) in [
+            (0, Verdict::Ok),
+            (-29_000, Verdict::Ok),
+            (60_000, Verdict::Doubtful),
+            (-301_000, Verdict::Wrong),
+        ] {
+            assert_eq!(skew(ms).verdict, verdict, "{ms}");
+        }
+        let now = Timestamp::parse("2026-03-01T10:00:00Z").unwrap();
+        let later = against_reports(Some(now.plus_ms(400_000)), now);
+        assert_eq!(later.verdict, Verdict::Doubtful);
+    }
+}

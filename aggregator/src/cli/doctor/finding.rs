@@ -1,0 +1,79 @@
+//! What a check found.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How it is with what was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and a person should look at it.
+    Doubtful,
+    /// `serve` will not work like this.
+    Wrong,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What was checked.
+    pub(super) check: String,
+    pub(super) verdict: Verdict,
+    /// What was found, and what it means.
+    pub(super) found: String,
+    /// What to do, where something is to be done.
+    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
+    pub(super) advice: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            check: check.into(),
+            verdict: Verdict::Ok,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    pub(super) fn doubtful(
+        check: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Doubtful,
+            advice: Some(advice.into()),
+            ..Self::ok(check, found)
+        }
+    }
+
+    pub(super) fn wrong(
+        check: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Wrong,
+            ..Self::doubtful(check, found, advice)
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Ok => "ok   ",
+            Verdict::Doubtful => "look ",
+            Verdict::Wrong => "WRONG",
+        };
+        writeln!(f, "{mark}  {}: {}", self.check, self.found)?;
+        match &self.advice {
+            Some(advice) => writeln!(f, "       do: {advice}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Whether the fleet may be read.
+
+use aws_config::SdkConfig;
+use aws_sdk_lambda::error::ProvideErrorMetadata;
+
+use super::finding::Finding;
+use super::stream::advice;
+use crate::source::kinesis::words;
+
+/// One call of each kind that the inventory makes.
+pub(super) async fn examine(config: &SdkConfig) -> Vec<Finding> {
+    let lambda = aws_sdk_lambda::Client::new(config);
+    let listed = lambda.list_functions().max_items(1).send().await;
+    let functions = match listed {
+        Ok(_) => Finding::ok("functions", "can be listed"),
+        Err(e) => {
+            let found = format!("lambda:ListFunctions fails: {}", words(&e));
+            Finding::wrong("functions", found, advice("lambda:ListFunctions", e.code()))
+        }
+    };
+    let tagging = aws_sdk_resourcegroupstagging::Client::new(config);
+    let request = tagging.get_resources().resources_per_page(1);
+    let read = request
+        .resource_type_filters("lambda:function")
+        .send()
+        .await;
+    let tags = match read {
+        Ok(_) => Finding::ok("tags", "can be read"),
+        Err(e) => {
+            let found = format!("tag:GetResources fails: {}; tags stay unknown", words(&e));
+            Finding::wrong("tags", found, advice("tag:GetResources", e.code()))
+        }
+    };
+    vec![functions, tags]
+}

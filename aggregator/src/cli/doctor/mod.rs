@@ -1,0 +1,101 @@
+//! `rightsizer doctor`: looks at everything that `serve` needs, says what it found, what that means
+//! and what to do. It changes nothing.
+
+mod clock;
+mod finding;
+mod fleet;
+mod server;
+mod store;
+mod stream;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::finding::{Finding, Verdict};
+use super::StoreArg;
+use super::serve::{InventoryFrom, parse_source, parse_stream};
+use crate::serve::{RecordSource, aws_config};
+use crate::wall::now;
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    /// As given to `serve`: the stream is checked where it is `kinesis:NAME`
+    #[arg(long, default_value = "embedded", value_parser = parse_source)]
+    source: RecordSource,
+    /// As given to `serve`: the decisions stream is checked, `kinesis:NAME`
+    #[arg(long, value_parser = parse_stream)]
+    emit: Option<String>,
+    /// As given to `serve`: whether the fleet may be read is checked where it is `lambda`
+    #[arg(long, default_value = "none", value_name = "WHERE")]
+    inventory: InventoryFrom,
+    /// A JSON array, one object a check
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let findings = runtime.block_on(examine(args));
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &findings).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        for finding in &findings {
+            write!(out, "{finding}")?;
+        }
+        writeln!(out, "\n{}", summary(&findings))?;
+    }
+    let sick = findings.iter().any(|f| f.verdict == Verdict::Wrong);
+    Ok(if sick {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn examine(args: &DoctorArgs) -> Vec<Finding> {
+    let path = &args.store.store;
+    let (mut findings, look) = store::examine(path, now());
+    findings.push(server::examine(path).await);
+    let reports = match &args.source {
+        RecordSource::Kinesis(stream) => Some(stream),
+        RecordSource::Embedded => None,
+    };
+    let inventory = args.inventory == InventoryFrom::Lambda;
+    let newest = look.and_then(|look| look.last_heard);
+    if reports.is_none() && args.emit.is_none() && !inventory {
+        findings.push(clock::against_reports(newest, now()));
+        return findings;
+    }
+    let config = aws_config().await;
+    findings.push(clock::against_aws(&config).await);
+    findings.push(clock::against_reports(newest, now()));
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    if let Some(stream) = reports {
+        findings.extend(stream::examine(&kinesis, "reports stream", stream).await);
+    }
+    if let Some(stream) = &args.emit {
+        findings.extend(stream::examine(&kinesis, "decisions stream", stream).await);
+        findings.push(stream::may_put(&kinesis, stream).await);
+    }
+    if inventory {
+        findings.extend(fleet::examine(&config).await);
+    }
+    findings
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
+    match (count(Verdict::Wrong), count(Verdict::Doubtful)) {
+        (0, 0) => "all is well".to_owned(),
+        (0, doubtful) => format!("nothing is wrong; {doubtful} to look at"),
+        (wrong, doubtful) => format!("{wrong} wrong, {doubtful} to look at"),
+    }
+}

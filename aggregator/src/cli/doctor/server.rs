@@ -1,0 +1,89 @@
+//! The server that has the store, if one has: is it well.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::finding::Finding;
+use crate::cli::server::Server;
+
+/// Asks whoever holds the store's lock.
+pub(super) async fn examine(path: &Path) -> Finding {
+    let check = "server";
+    let Some(holder) = crate::serve::holder(path) else {
+        return Finding::ok(check, "none has this store now");
+    };
+    let server = match Server::holding(path, &holder) {
+        Ok(Some(server)) => server,
+        Ok(None) => return Finding::ok(check, format!("the store is in use by {holder}")),
+        Err(error) => {
+            let advice = "run this as the user that the server runs as";
+            return Finding::doubtful(check, format!("{holder}: {error:#}"), advice);
+        }
+    };
+    match server.health().await {
+        Ok(health) => judge(&holder, &health),
+        Err(error) => Finding::wrong(
+            check,
+            format!("{holder} does not answer: {error:#}"),
+            "see its log; if it hangs, end it (what it acknowledged is stored) and start it again",
+        ),
+    }
+}
+
+fn judge(holder: &str, health: &Value) -> Finding {
+    let text = |key: &str| health[key].as_str().unwrap_or("unknown").to_owned();
+    let behind = health["behind_seconds"]
+        .as_f64()
+        .map_or_else(String::new, |s| {
+            format!(", {s:.0} seconds behind its stream")
+        });
+    let found = format!(
+        "{holder} is {}, last commit {}{behind}",
+        text("status"),
+        text("last_commit")
+    );
+    let failing: Vec<String> = health["shards"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(shard, status)| Some(format!("{shard}: {}", status["failing"].as_str()?)))
+        .collect();
+    let gaps = health["gaps"].as_array().map_or(0, Vec::len);
+    match text("status").as_str() {
+        "stalled" => Finding::wrong(
+            "server",
+            found,
+            "nothing was committed for a minute: see its log and the disk",
+        ),
+        "degraded" => Finding::wrong("server", found, failing.join("; ")),
+        _ if gaps > 0 => Finding::doubtful(
+            "server",
+            format!("{found}; {gaps} gaps since its start"),
+            "/healthz lists them; a longer retention of the stream gives more time",
+        ),
+        _ => Finding::ok("server", found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_server_is_judged_by_its_health() {
+        let well = json!({"status": "ok", "last_commit": "2026-03-01T10:00:00Z", "gaps": []});
+        assert_eq!(judge("serve", &well).verdict, Verdict::Ok);
+        let stalled = json!({"status": "stalled"});
+        assert_eq!(judge("serve", &stalled).verdict, Verdict::Wrong);
+        let shards = json!({"kinesis:reports/shardId-000000000000": {"failing": "AccessDenied"}});
+        let degraded = judge("serve", &json!({"status": "degraded", "shards": shards}));
+        assert_eq!(degraded.verdict, Verdict::Wrong);
+        assert!(degraded.advice.unwrap().contains("AccessDenied"));
+        let gap = json!({"status": "ok", "gaps": [{}]});
+        assert_eq!(judge("serve", &gap).verdict, Verdict::Doubtful);
+    }
+}

@@ -1,0 +1,191 @@
+//! The store: is it there, is it whole, is there room, may it be written, when was something heard.
+
+use std::path::Path;
+
+use rightsizer_records::Timestamp;
+
+use super::finding::Finding;
+use crate::serve::look::{self, StoreLook};
+use crate::store::StoreError;
+
+/// With less room than this a busy day may not fit.
+const LITTLE_ROOM: u64 = 1 << 30;
+/// With less than this nothing may.
+const NO_ROOM: u64 = 16 << 20;
+/// A fleet that says nothing for so long is a quiet one, or reports get lost.
+const LONG_SILENCE_MS: i64 = 24 * 3600 * 1000;
+
+/// Looks at the store; answers what it tells of itself too.
+pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<StoreLook>) {
+    let mut findings = Vec::new();
+    let looked = look::look(path);
+    match &looked {
+        Ok(look) => findings.extend(of(look, size(path), now)),
+        Err(StoreError::Missing(_)) => findings.push(Finding::doubtful(
+            "store",
+            format!("there is none at {}", path.display()),
+            "`rightsizer serve` or `rightsizer import FILE` makes one; --store FILE names another",
+        )),
+        Err(error) => findings.push(Finding::wrong(
+            "store",
+            error.to_string(),
+            "restore a backup, or move the file away and start anew: a stream is read again from \
+             its oldest record, files can be imported again",
+        )),
+    }
+    findings.push(writable(path));
+    findings.push(room(look::free_bytes(path)));
+    (findings, looked.ok())
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |facts| facts.len())
+}
+
+fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
+    let whole = if look.damage.is_empty() {
+        let found = format!(
+            "whole, schema version {}, {} KB, {} functions",
+            look.version,
+            bytes.div_ceil(1024),
+            look.functions
+        );
+        Finding::ok("store", found)
+    } else {
+        Finding::wrong(
+            "store",
+            format!("damaged: {}", look.damage.join("; ")),
+            "stop the server, keep this file, restore a backup; what the stream still has is read \
+             again",
+        )
+    };
+    let mut findings = vec![whole, heard(look, now)];
+    if let Some(who) = &look.paused {
+        findings.push(Finding::doubtful(
+            "sending",
+            format!("paused {who}: nothing is sent"),
+            "`rightsizer resume` when the reason is gone",
+        ));
+    }
+    findings
+}
+
+fn heard(look: &StoreLook, now: Timestamp) -> Finding {
+    let Some(last) = look.last_heard else {
+        return Finding::doubtful(
+            "reports",
+            "none was ever heard",
+            "attach the layer to a function and invoke it, or `rightsizer import` its logs",
+        );
+    };
+    let read = look.last_checkpoint.map_or_else(String::new, |at| {
+        format!("; a stream was last read at {at}")
+    });
+    if now.as_ms() - last.as_ms() > LONG_SILENCE_MS {
+        return Finding::doubtful(
+            "reports",
+            format!("the newest is of {last}{read}"),
+            "if functions were invoked since: see that the layer is attached, that their role may \
+             put to the stream, and that `serve` runs",
+        );
+    }
+    Finding::ok("reports", format!("the newest is of {last}{read}"))
+}
+
+fn writable(path: &Path) -> Finding {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let named = |what: &Path| format!("{} can be written", what.display());
+    // Opening it changes nothing; access rights alone would not show a read-only file system.
+    let file = path
+        .exists()
+        .then(|| std::fs::OpenOptions::new().append(true).open(path));
+    let refused = match file {
+        Some(Err(error)) => Some((path, error)),
+        // SQLite keeps its log beside the store.
+        _ => nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK)
+            .err()
+            .map(|error| (folder, error.into())),
+    };
+    match refused {
+        None => Finding::ok("disk", named(folder)),
+        Some((what, error)) => Finding::wrong(
+            "disk",
+            format!("{} cannot be written: {error}", what.display()),
+            "give it to the user that `serve` runs as, or mount it writable; --store FILE names \
+             another place",
+        ),
+    }
+}
+
+fn room(free: Option<u64>) -> Finding {
+    let Some(free) = free else {
+        let advice = "see that its folder exists";
+        return Finding::doubtful("room", "the disk does not say how much is free", advice);
+    };
+    let found = format!("{} MB free", free >> 20);
+    let advice = "make room: `serve` stops when the disk is full, and a stream keeps what is not \
+                  read for its retention only";
+    match free {
+        ..NO_ROOM => Finding::wrong("room", found, advice),
+        NO_ROOM..LITTLE_ROOM => Finding::doubtful("room", found, advice),
+        _ => Finding::ok("room", found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
+        findings
+            .iter()
+            .map(|f| (f.check.as_str(), f.verdict))
+            .collect()
+    }
+
+    #[test]
+    fn what_a_store_tells_is_judged() {
+        let now = Timestamp::parse("2026-03-05T10:00:00Z").unwrap();
+        let well = StoreLook {
+            damage: Vec::new(),
+            version: 1,
+            functions: 2,
+            last_heard: Some(now.plus_ms(-60_000)),
+            last_checkpoint: None,
+            paused: None,
+        };
+        let found = of(&well, 4096, now);
+        assert_eq!(
+            verdicts(&found),
+            [("store", Verdict::Ok), ("reports", Verdict::Ok)]
+        );
+        let sick = StoreLook {
+            damage: vec!["row 3 missing from index".to_owned()],
+            last_heard: Some(now.plus_ms(-2 * LONG_SILENCE_MS)),
+            paused: Some("by on-call".to_owned()),
+            ..well
+        };
+        let found = of(&sick, 4096, now);
+        let doubtful = Verdict::Doubtful;
+        assert_eq!(
+            verdicts(&found),
+            [
+                ("store", Verdict::Wrong),
+                ("reports", doubtful),
+                ("sending", doubtful)
+            ]
+        );
+    }
+
+    #[test]
+    fn room_is_judged_before_it_is_used_up() {
+        assert_eq!(room(Some(LITTLE_ROOM)).verdict, Verdict::Ok);
+        assert_eq!(room(Some(LITTLE_ROOM - 1)).verdict, Verdict::Doubtful);
+        assert_eq!(room(Some(NO_ROOM - 1)).verdict, Verdict::Wrong);
+        assert_eq!(room(None).verdict, Verdict::Doubtful);
+    }
+}

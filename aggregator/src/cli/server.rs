@@ -1,0 +1,113 @@
+//! A server that has a store: the one that is named, or the one that the store's lock names. What
+//! is read or said goes through its review API.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use hyper::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::http;
+use crate::review::{Done, Word};
+use crate::serve::read_key;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArg {
+    /// The server that has the store, with its review token: `https://HOST/TOKEN`
+    #[arg(
+        long,
+        env = "RIGHTSIZER_SERVER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    server: Option<String>,
+}
+
+impl ServerArg {
+    /// The server that is named, if one is.
+    pub(super) fn named(&self) -> Option<Server> {
+        self.server.as_deref().map(Server::at)
+    }
+}
+
+/// Where a server answers.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// With the token, without a slash at its end.
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: String,
+}
+
+impl Server {
+    fn at(url: &str) -> Self {
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// The server of this machine that holds `store`'s lock, by the lock's words
+    /// `rightsizer serve on ADDRESS (process N)`; `None` where they name none.
+    pub(super) fn holding(store: &Path, holder: &str) -> anyhow::Result<Option<Self>> {
+        let Some(address) = serving_address(holder) else {
+            return Ok(None);
+        };
+        let key = read_key(store)?;
+        Ok(Some(Self::at(&format!("http://{address}/{key}"))))
+    }
+
+    /// Carries out a word there.
+    pub(super) fn say(&self, word: &Word) -> anyhow::Result<Done> {
+        let word = serde_json::to_vec(word)?;
+        ask(&Method::POST, &format!("{}/review", self.url), word)
+    }
+
+    /// Reads what is at `/review` and this below it.
+    pub(super) fn read<T: DeserializeOwned>(&self, below: &str) -> anyhow::Result<T> {
+        let url = format!("{}/review{below}", self.url);
+        ask(&Method::GET, &url, Vec::new())
+    }
+
+    /// How it is, whatever the status of the answer.
+    pub(super) async fn health(&self) -> anyhow::Result<serde_json::Value> {
+        let url = format!("{}/healthz", self.url);
+        let answer = http::send(&Method::GET, &url, Vec::new(), PATIENCE).await?;
+        serde_json::from_slice(&answer.body).context("it is no Rightsizer of this version")
+    }
+}
+
+fn ask<T: DeserializeOwned>(method: &Method, url: &str, body: Vec<u8>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let answer = runtime.block_on(http::send(method, url, body, PATIENCE));
+    let answer = answer
+        .context("the server that has the store does not answer; --server URL names another")?;
+    if answer.status.is_success() {
+        return serde_json::from_slice(&answer.body)
+            .context("the server's answer is not understood: is it of this version?");
+    }
+    match serde_json::from_slice::<ErrorBody>(&answer.body) {
+        Ok(body) => bail!("{}", body.error),
+        Err(_) => bail!(
+            "the server answered {}: is it a Rightsizer of this version?",
+            answer.status
+        ),
+    }
+}
+
+fn serving_address(holder: &str) -> Option<&str> {
+    holder
+        .strip_prefix("rightsizer serve on ")?
+        .split(' ')
+        .next()
+}

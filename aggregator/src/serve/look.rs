@@ -1,0 +1,101 @@
+//! What can be told of a store beside its writer, whatever state it is in: whether sending is
+//! paused, how whole it is, when something was heard last.
+
+use std::path::Path;
+
+use rightsizer_records::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::review::Refused;
+use crate::store::{FunctionDetail, Reader, StoreError};
+
+/// What a look at a store's file tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreLook {
+    /// What `PRAGMA quick_check` finds wrong; empty where nothing is.
+    pub damage: Vec<String>,
+    /// Its schema version.
+    pub version: i64,
+    /// Functions in it.
+    pub functions: u64,
+    /// Time of the newest report.
+    pub last_heard: Option<Timestamp>,
+    /// When a stream was last read into it.
+    pub last_checkpoint: Option<Timestamp>,
+    /// Who paused sending, and why, where it is.
+    pub paused: Option<String>,
+}
+
+/// Opens `path` for reading, refusing what is not ours.
+pub fn connect(path: &Path) -> Result<Connection, StoreError> {
+    drop(Reader::open(path)?);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    Ok(connection)
+}
+
+/// Looks at the whole file: seconds for a large store.
+pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
+    let connection = connect(path)?;
+    let mut check = connection.prepare("PRAGMA quick_check(20)")?;
+    let found = check.query_map([], |row| row.get::<_, String>(0))?;
+    let mut damage = found.collect::<Result<Vec<_>, _>>()?;
+    damage.retain(|line| line != "ok");
+    let time = |sql: &str| -> rusqlite::Result<Option<Timestamp>> {
+        let ms: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(ms.and_then(Timestamp::from_ms))
+    };
+    Ok(StoreLook {
+        damage,
+        version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        functions: connection
+            .query_row("SELECT count(*) FROM functions", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|n| u64::try_from(n).unwrap_or_default())?,
+        last_heard: time("SELECT max(last_ms) FROM functions")?,
+        last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
+        paused: paused_in(&connection)?,
+    })
+}
+
+/// Bytes that may still be written to the disk that `path` is on; `None` where it does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let folder = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let folder = folder
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let disk = nix::sys::statvfs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
+/// Who paused sending, and why, where it is.
+pub fn paused(path: &Path) -> Result<Option<String>, StoreError> {
+    Ok(paused_in(&connect(path)?)?)
+}
+
+fn paused_in(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM state WHERE key = 'paused'";
+    connection.query_row(sql, [], |row| row.get(0)).optional()
+}
+
+/// The function that a person means, whole.
+pub fn function_named(
+    path: &Path,
+    name: &str,
+) -> Result<Result<FunctionDetail, Refused>, StoreError> {
+    let reader = Reader::open(path)?;
+    let mut found = reader.find(name)?;
+    let Some(row) = found.pop() else {
+        return Ok(Err(Refused::NotFound(name.to_owned())));
+    };
+    if found.is_empty() {
+        return Ok(Ok(reader.detail(row)?));
+    }
+    found.push(row);
+    Ok(Err(Refused::Ambiguous {
+        what: name.to_owned(),
+        names: found.into_iter().map(|row| row.function).collect(),
+    }))
+}

@@ -1,0 +1,40 @@
+//! Growing pauses after repeated failures, of which what stays is said.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+/// The longest wait after repeated failures.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Throttling and cut connections are everyday: only what fails so often is worth a line.
+const WORTH_SAYING: u32 = 3;
+
+/// How often something failed since it last worked.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    /// How long to wait after one more failure.
+    pub(super) fn next(&mut self, what: &str, why: &impl std::fmt::Display) -> Duration {
+        self.failures += 1;
+        if self.failures == WORTH_SAYING {
+            warn!("{what}: {why:#}; nothing is lost, retrying");
+        }
+        let doublings = (self.failures - 1).min(7);
+        Duration::from_millis(250)
+            .saturating_mul(1 << doublings)
+            .min(LONGEST)
+    }
+
+    /// Whether it has failed so often that a person should know.
+    pub(super) const fn is_long(&self) -> bool {
+        self.failures >= WORTH_SAYING
+    }
+
+    /// It works.
+    pub(super) fn over(&mut self) {
+        self.failures = 0;
+    }
+}

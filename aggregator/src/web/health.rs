@@ -1,0 +1,84 @@
+//! `/healthz`: whether the writer commits, how far the reading is behind, whether sending is paused.
+//! Answers 503 where nothing is committed any more, so that whoever watches can act.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rightsizer_records::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::Port;
+use crate::serve::look;
+use crate::source::kinesis::{Gap, ShardStatus};
+use crate::wall::now;
+
+/// A commit is due every second; closing a day of a million functions may take this long.
+const WRITER_SILENT_MS: i64 = 60_000;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    writer_alive: bool,
+    last_commit: Option<Timestamp>,
+    /// Who paused sending, and why, where it is.
+    paused: Option<String>,
+    /// How far the shard that is furthest behind is behind.
+    behind_seconds: Option<f64>,
+    shards: BTreeMap<String, ShardStatus>,
+    gaps: Vec<Gap>,
+}
+
+pub(super) async fn without_token(State(port): State<Port>) -> Response {
+    let health = health(&port).await;
+    let status = code(&health);
+    if port.may_look(None) {
+        return (status, Json(health)).into_response();
+    }
+    // Load balancers have no token; they need no more than this.
+    (status, Json(json!({ "status": health.status }))).into_response()
+}
+
+pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<String>) -> Response {
+    if !port.may_look(Some(&token)) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let health = health(&port).await;
+    (code(&health), Json(health)).into_response()
+}
+
+fn code(health: &Health) -> StatusCode {
+    if health.writer_alive {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+async fn health(port: &Port) -> Health {
+    let last_commit = port.writer.metrics().last_commit();
+    let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
+    let shards = port.options.streams.shards();
+    let failing = shards.values().any(|shard| shard.failing.is_some());
+    let behind = shards.values().map(|shard| shard.behind_ms).max();
+    #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
+    let behind_seconds = behind.map(|ms| ms as f64 / 1000.0);
+    let store = port.options.store.clone();
+    let paused = tokio::task::spawn_blocking(move || look::paused(&store)).await;
+    Health {
+        status: match (writer_alive, failing) {
+            (false, _) => "stalled",
+            (true, true) => "degraded",
+            (true, false) => "ok",
+        },
+        writer_alive,
+        last_commit,
+        paused: paused.ok().and_then(Result::ok).flatten(),
+        behind_seconds,
+        shards,
+        gaps: port.options.streams.gaps(),
+    }
+}

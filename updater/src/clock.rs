@@ -1,0 +1,45 @@
+//! The seam to time: what the hour is, and waiting for a while.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rightsizer_records::Timestamp;
+use tokio::time::Instant;
+
+/// What the updater knows of time.
+pub trait Clock {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Returns after so long.
+    fn wait(&self, how_long: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// A clock set once that runs on by itself: with tokio's time, so a test that pauses tokio's time
+/// has a virtual clock. To be set anew for every invocation: a frozen Lambda environment's stands.
+#[derive(Debug, Clone, Copy)]
+pub struct RunningClock {
+    set_to: Timestamp,
+    set_at: Instant,
+}
+
+impl RunningClock {
+    /// A clock that says `now` now.
+    pub fn set_to(now: Timestamp) -> Self {
+        Self {
+            set_to: now,
+            set_at: Instant::now(),
+        }
+    }
+}
+
+impl Clock for RunningClock {
+    fn now(&self) -> Timestamp {
+        let since = i64::try_from(self.set_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.set_to.plus_ms(since)
+    }
+
+    async fn wait(&self, how_long: Duration) {
+        tokio::time::sleep(how_long).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! The global stop: asked before every change, so that it holds within seconds also for what is in
+//! the stream already.
+//!
+//! In Lambda it is a tag on the updater itself, [`PAUSED_TAG`]: whoever may set that one tag on that
+//! one function can stop everything, from this product or from any AWS tool. `rightsizer apply`
+//! asks its store instead.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rightsizer_records::FunctionArn;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::{ApiError, LambdaApi};
+
+/// The tag on the updater's own function whose presence stops it, whatever its value but `false`.
+pub const PAUSED_TAG: &str = "rightsizer:paused";
+/// How long an answer is good for.
+const GOOD_FOR: Duration = Duration::from_secs(2);
+
+/// Tells whether everything is to stop.
+pub trait PauseSwitch {
+    /// Why no function may be changed now; `None` when they may.
+    ///
+    /// # Errors
+    /// When that cannot be told: nothing is changed then.
+    fn paused(&self) -> impl Future<Output = Result<Option<String>, ApiError>> + Send;
+}
+
+/// Never stops anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NeverPaused;
+
+impl PauseSwitch for NeverPaused {
+    async fn paused(&self) -> Result<Option<String>, ApiError> {
+        Ok(None)
+    }
+}
+
+/// The tag on the updater's own function.
+#[derive(Debug)]
+pub struct PauseTag {
+    api: LambdaApi,
+    updater: FunctionArn,
+    answer: Mutex<Option<(Instant, Option<String>)>>,
+}
+
+impl PauseTag {
+    /// Reads the tags of `updater`, at most every two seconds.
+    pub fn new(api: LambdaApi, updater: FunctionArn) -> Self {
+        Self {
+            api,
+            updater,
+            answer: Mutex::default(),
+        }
+    }
+}
+
+impl PauseSwitch for PauseTag {
+    async fn paused(&self) -> Result<Option<String>, ApiError> {
+        let mut answer = self.answer.lock().await;
+        if let Some((at, paused)) = &*answer
+            && at.elapsed() < GOOD_FOR
+        {
+            return Ok(paused.clone());
+        }
+        let tags = self.api.tags(&self.updater).await?;
+        let value = tags.get(PAUSED_TAG).map(|value| value.trim());
+        let paused = value
+            .filter(|value| !value.eq_ignore_ascii_case("false"))
+            .map(|value| {
+                let name = self.updater.name();
+                format!("the tag {PAUSED_TAG} of {name} says {value:?}: `rightsizer resume`, or remove it")
+            });
+        *answer = Some((Instant::now(), paused.clone()));
+        Ok(paused)
+    }
+}
