@@ -9,7 +9,6 @@ use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region, SharedHttpCli
 
 mod event_filter;
 mod fault_lambda;
-mod fault_proxy;
 mod kinesis;
 mod moto;
 mod process;
@@ -19,7 +18,6 @@ mod updater_lambda;
 
 pub use event_filter::{filter_pattern, passes, template};
 pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
-pub use fault_proxy::FaultProxy;
 pub use kinesis::{KinesisLocal, StreamRecord};
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;
