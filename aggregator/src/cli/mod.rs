@@ -5,6 +5,7 @@ mod doctor;
 mod http;
 mod import;
 mod list;
+mod portrait;
 mod review;
 mod serve;
 mod server;

@@ -293,6 +293,27 @@ mod tests {
             .collect()
     }
 
+    /// 200 MB daily and 900 MB every 30 days for two years: whenever it first meets a size too small, it
+    /// never does again, by the floor (P2: 35 days) as by the memory of sizes that ran out (P3).
+    #[test]
+    fn p3_a_monthly_job_never_runs_out_twice() {
+        let policies = contenders(&PolicySettings::default());
+        let policy = policies.iter().find(|p| p.name == "as-configured").unwrap();
+        for regime in [Regime::Daily, Regime::OncePerWindow] {
+            for offset in 0..30 {
+                let peak = |day: usize| if day % 30 == offset { 900.0 } else { 200.0 };
+                let peaks: Vec<Option<f64>> = (0..730).map(|day| Some(peak(day))).collect();
+                let outcome = replay(&series(&peaks), policy, regime, Rules::default());
+                // Seen in the 14 days of warm-up it is known from the start.
+                let most = u64::from(offset >= 14);
+                assert!(
+                    outcome.oom_days <= most,
+                    "{regime:?}, day {offset}: {outcome:?}"
+                );
+            }
+        }
+    }
+
     proptest! {
         /// Whatever the demand, gaps included: every day ends with a size that holds it, an OOM-day has
         /// an event, and a day's own demand has no say in the size it begins with (both last demands

@@ -9,6 +9,7 @@ use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region, SharedHttpCli
 
 mod event_filter;
 mod fault_lambda;
+mod fault_proxy;
 mod kinesis;
 mod moto;
 mod process;
@@ -18,9 +19,11 @@ mod updater_lambda;
 
 pub use event_filter::{filter_pattern, passes, template};
 pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
+pub use fault_proxy::FaultProxy;
 pub use kinesis::{KinesisLocal, StreamRecord};
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;
+pub(crate) use process::{installed, tools};
 pub use rie::{Rie, unshare};
 pub use updater_lambda::{
     Delivered, UPDATER, UpdaterLambda, deliver_shard, first_failed, kinesis_event,

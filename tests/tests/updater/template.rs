@@ -1,10 +1,12 @@
 //! What the deployed template says about the updater, held to what the updater is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use rightsizer_records::{FunctionArn, Record, encode};
 use rightsizer_tests::servers::{filter_pattern, passes, template};
+use rightsizer_updater::PAUSED_TAG;
 
 use crate::stage::recommendation;
 
@@ -54,7 +56,48 @@ fn the_event_source_mapping_is_what_the_updater_counts_on() {
         assert!(has(line), "{line}");
     }
     assert!(!template.contains("ParallelizationFactor"));
-    assert!(!template.contains("iam:PassRole\n"));
+}
+
+/// What a role of the template may do to functions, in all: a list that grows is looked at.
+#[test]
+fn the_template_grants_these_actions_on_functions_and_no_others() {
+    let template = template().unwrap();
+    let granted: BTreeSet<&str> = template
+        .lines()
+        .map(|line| {
+            line.trim()
+                .trim_start_matches("- ")
+                .trim_start_matches("Action: ")
+        })
+        .filter(|line| line.starts_with("lambda:") || line.starts_with("iam:"))
+        .collect();
+    let wanted = [
+        "lambda:GetAlias",
+        "lambda:GetFunction",
+        "lambda:ListProvisionedConcurrencyConfigs",
+        "lambda:ListTags",
+        "lambda:PublishVersion",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateAlias",
+        "lambda:UpdateFunctionConfiguration",
+    ];
+    assert_eq!(granted, BTreeSet::from(wanted));
+    // Both that change a function want its tag; the two that pause want no other tag.
+    assert_eq!(
+        template
+            .matches("aws:ResourceTag/rightsizer:mode: [recommend, auto]")
+            .count(),
+        2
+    );
+    assert_eq!(
+        template
+            .matches("aws:TagKeys: [\"rightsizer:paused\"]")
+            .count(),
+        1
+    );
+    // The tag in the policy is the tag that is read.
+    assert!(template.contains(&format!("[\"{PAUSED_TAG}\"]")));
 }
 
 #[test]

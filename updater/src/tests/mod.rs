@@ -20,6 +20,35 @@ use crate::{
     Settings, Updater,
 };
 
+/// Who reads an outcome at 3 a.m. finds its code.
+#[test]
+fn every_reason_code_is_documented() {
+    let text = include_str!("../../../docs/UPDATER.md");
+    let faults = [
+        "update-failed",
+        "version-failed",
+        "other-size",
+        "put-back",
+        "update-unclear",
+    ];
+    let faults = faults.into_iter().chain(
+        [
+            ApiFault::NotFound,
+            ApiFault::AccessDenied,
+            ApiFault::Refused,
+            ApiFault::Throttled,
+            ApiFault::Unavailable,
+            ApiFault::Credentials,
+            ApiFault::OutOfTime,
+        ]
+        .map(ApiFault::name),
+    );
+    let skips = crate::SkipCode::ALL.map(crate::SkipCode::name);
+    for code in skips.into_iter().chain(faults) {
+        assert!(text.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
 const NAME: &str = "arn:aws:lambda:eu-central-1:123456789012:function:checkout";
 
 fn now() -> Timestamp {

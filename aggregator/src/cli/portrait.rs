@@ -1,0 +1,352 @@
+//! The whole of one function in eighty columns: what it used, which rules made the number, what it
+//! costs, and what came of earlier numbers. Pure: what the store says in, text out.
+
+use rightsizer_records::FunctionArn;
+use serde_json::Value;
+
+use super::list::{counted, short};
+use crate::policy::sentence;
+use crate::store::{DayLine, FunctionDetail, ReviewRow};
+
+/// No line is wider, but for names that cannot be broken.
+const WIDTH: usize = 80;
+/// Width of the longest bar.
+const BAR: u32 = 36;
+
+/// What is shown where it is known, besides the review row's own figures.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Extras {
+    /// The extension's own resident memory, in MB: its share of the peaks.
+    pub(super) self_mb: Option<f64>,
+    /// The configured timeout.
+    pub(super) timeout_ms: Option<f64>,
+    /// Invocations of the window that timed out.
+    pub(super) timeouts: Option<u64>,
+}
+
+/// Everything that `show` prints.
+pub(super) fn portrait(detail: &FunctionDetail, extras: Extras) -> String {
+    let row = &detail.review;
+    let mut text = format!("{}\n", row.function);
+    text.push_str(&wrapped("", "", &headline(row)));
+    text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
+    for reason in &row.reasons {
+        text.push_str(&wrapped("  ", "     ", &sentence(reason)));
+    }
+    if row.reasons.is_empty() {
+        text.push_str("  no report of the window gives a memory figure, so nothing was decided\n");
+    }
+    text.push_str(&format!("\nEvidence\n{}", evidence(row, extras)));
+    if !detail.history.is_empty() {
+        text.push_str("\nRecommendations, newest first\n");
+        for entry in &detail.history {
+            text.push_str(&wrapped("  ", "    ", &life(entry)));
+        }
+    }
+    text
+}
+
+fn headline(row: &ReviewRow) -> String {
+    let (name, now) = (short(&row.function), row.current_mb);
+    let confidence = row.confidence.as_deref().unwrap_or("unknown");
+    let urgent = if row.urgent { ", urgent" } else { "" };
+    match (row.policy_mb, row.to_mb) {
+        (None, _) => format!("{name} has {now} MB; nothing can be said of it yet"),
+        (Some(_), None) => match row.target_mb {
+            Some(target) if target != now => {
+                format!("{name} has {now} MB; {target} MB would do, but nothing is to change now")
+            }
+            _ => format!("{name} has {now} MB, and that is right"),
+        },
+        (Some(_), Some(to)) => {
+            let on_the_way = row.target_mb.filter(|target| *target != to);
+            let on_the_way =
+                on_the_way.map_or_else(String::new, |target| format!(" on the way to {target} MB"));
+            format!(
+                "{name} has {now} MB, recommended {to} MB{on_the_way} ({}{urgent}, confidence \
+                 {confidence})",
+                row.status
+            )
+        }
+    }
+}
+
+/// Daily peaks as bars, one a day; below them the size it has and those it would have, on the same
+/// scale.
+fn chart(days: &[DayLine], row: &ReviewRow) -> String {
+    let peaks = days.iter().map(|day| day.peak_mb.0);
+    let top = peaks.chain([row.current_mb, row.to_mb.unwrap_or(0)]).max();
+    let top = u64::from(top.unwrap_or(0).max(1));
+    let bar = |mb: u32, sign: &str| {
+        let width = (u64::from(mb) * u64::from(BAR)).div_ceil(top);
+        sign.repeat(usize::try_from(width).unwrap_or(0))
+    };
+    let mut text = "Daily peaks of memory used\n".to_owned();
+    let mut before = None;
+    for line in days {
+        let day = line.day.number();
+        let idle = before.map_or(0, |before| day - before - 1);
+        if idle > 0 {
+            let idle = counted(usize::try_from(idle).unwrap_or(0), "day");
+            text.push_str(&format!("  ({idle} without a memory figure)\n"));
+        }
+        before = Some(day);
+        let note = line
+            .censored_mb
+            .map_or_else(String::new, |mb| format!("  ran out at {}", mb.0));
+        let (mb, date) = (line.peak_mb.0, line.day);
+        text.push_str(&format!("  {date}  {mb:>6} MB  {}{note}\n", bar(mb, "█")));
+    }
+    let mut mark = |name: &str, mb: u32| {
+        text.push_str(&format!("  {name:<12}{mb:>6} MB  {}\n", bar(mb, "─")));
+    };
+    mark("now", row.current_mb);
+    if let Some(to) = row.to_mb {
+        mark("recommended", to);
+    }
+    if let Some(target) = row
+        .target_mb
+        .filter(|mb| row.to_mb.is_some_and(|to| to != *mb))
+    {
+        mark("in the end", target);
+    }
+    text
+}
+
+fn evidence(row: &ReviewRow, extras: Extras) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, what: &str| {
+        text.push_str(&wrapped(&format!("  {name:<13}"), &" ".repeat(15), what));
+    };
+    let confidence = row.confidence.as_deref().unwrap_or("unknown");
+    line("confidence", confidence);
+    line("invocations", &format!("{} in the window", row.invocations));
+    let (seen, again, late, lost) = (row.seen, row.duplicates, row.late, row.lost);
+    line(
+        "reports",
+        &format!("{seen} arrived, {again} came again, {late} late, {lost} lost on the way"),
+    );
+    let ms = |ms: Option<f64>| ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
+    let timeouts = extras.timeouts.map_or_else(String::new, |n| {
+        format!(", {} in the window", counted_u64(n, "timeout"))
+    });
+    line(
+        "durations",
+        &format!(
+            "99 % within {}; timeout {}{timeouts}",
+            ms(row.p99_ms),
+            ms(extras.timeout_ms)
+        ),
+    );
+    if let Some(own) = extras.self_mb {
+        line(
+            "extension",
+            &format!("{own:.1} MB of each peak are its own"),
+        );
+    }
+    line("a month", &cost(row));
+    let (arch, runtime) = (row.arch.as_deref(), row.runtime.as_deref());
+    line(
+        "function",
+        &format!(
+            "version {}, {}, {}",
+            row.version,
+            arch.unwrap_or("architecture unknown"),
+            runtime.unwrap_or("runtime unknown")
+        ),
+    );
+    let decided = row.decided_on.as_deref().unwrap_or("no day yet");
+    line(
+        "decided on",
+        &format!("{decided}; last report {} UTC", row.last_report),
+    );
+    text
+}
+
+/// What it costs, and by which prices.
+fn cost(row: &ReviewRow) -> String {
+    let usd =
+        |usd: Option<f64>| usd.map_or_else(|| "unknown".to_owned(), |usd| format!("${usd:.2}"));
+    let prices = match row.arch.as_deref() {
+        Some("arm64") => "arm64",
+        Some("x86_64") => "x86",
+        _ => "x86, the architecture being unknown",
+    };
+    let region = FunctionArn::parse(&row.function);
+    let region = region.as_ref().map_or("most regions", |arn| arn.region());
+    let then = row.to_mb.map_or_else(String::new, |to| {
+        format!(", {} at {to} MB", usd(row.monthly_usd_after))
+    });
+    format!(
+        "{} now{then} (prices of {prices}, {region})",
+        usd(row.monthly_usd_before)
+    )
+}
+
+fn counted_u64(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A recommendation and what became of it.
+fn life(entry: &Value) -> String {
+    let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let mut line = format!(
+        "{}  {} → {} MB  {}  {}",
+        text("decided_on"),
+        entry["from_mb"],
+        entry["to_mb"],
+        text("status"),
+        text("id")
+    );
+    for (label, key) in [
+        ("sent", "sent_at"),
+        ("ended", "closed_at"),
+        ("because", "reason"),
+    ] {
+        if let Some(value) = entry[key].as_str().filter(|value| !value.is_empty()) {
+            line.push_str(&format!(", {label} {value}"));
+        }
+    }
+    line
+}
+
+/// Broken at spaces so that no line is wider than [`WIDTH`].
+fn wrapped(first: &str, rest: &str, what: &str) -> String {
+    let mut text = String::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    // A figure and its unit stay together.
+    let bound = what.replace(" MB", "\u{a0}MB").replace("× ", "×\u{a0}");
+    for word in bound.split(' ') {
+        let fits = line.chars().count() + 1 + word.chars().count() <= WIDTH;
+        if !empty && fits {
+            line.push(' ');
+        } else if !empty {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            rest.clone_into(&mut line);
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+    text.replace('\u{a0}', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rightsizer_records::{Day, Megabytes, Reason};
+    use serde_json::json;
+
+    use super::*;
+
+    fn reason(code: &str, figures: Value) -> Reason {
+        let Value::Object(figures) = figures else {
+            panic!("figures are an object");
+        };
+        let figures: BTreeMap<String, Value> = figures.into_iter().collect();
+        Reason {
+            code: code.into(),
+            figures,
+        }
+    }
+
+    fn row() -> ReviewRow {
+        serde_json::from_value(json!({
+            "function": "arn:aws:lambda:eu-south-1:123456789012:function:checkout",
+            "current_mb": 1024, "peak_mb": 480, "policy_mb": 560, "target_mb": 700, "to_mb": 820,
+            "status": "open", "confidence": "high", "invocations": 48210,
+            "monthly_usd_before": 61.5, "monthly_usd_after": 49.9, "urgent": false,
+            "recommendation": "0123456789abcdef", "closed_reason": null, "seen": 48300,
+            "duplicates": 12, "late": 3, "lost": 78, "version": "$LATEST", "arch": "arm64",
+            "runtime": "nodejs22.x", "p99_ms": 412.5, "decided_on": "2026-01-31",
+            "last_report": "2026-01-31 23:59:10", "reasons": []
+        }))
+        .unwrap()
+    }
+
+    fn detail() -> FunctionDetail {
+        let mut row = row();
+        row.reasons = vec![
+            reason(
+                "average-plus-buffer",
+                json!({"mean_mb": 410, "days": 14, "buffer_mb": 100, "mb": 510}),
+            ),
+            reason(
+                "floor",
+                json!({"peak_mb": 480, "day": "2026-01-24", "headroom": 1.1, "mb": 528}),
+            ),
+            reason(
+                "leak",
+                json!({"mb_per_1000": 41, "climbing": 5, "judged": 6}),
+            ),
+            reason(
+                "too-slow",
+                json!({"wanted_mb": 560, "figure": "p95", "now": 210.0, "then": 301.2, "most": 262.5,
+                       "basis": "cpu-time", "strategy": "balanced", "mb": 700}),
+            ),
+        ];
+        let day = |text: &str, peak, censored: Option<u32>| DayLine {
+            day: Day::parse(text).unwrap(),
+            peak_mb: Megabytes(peak),
+            censored_mb: censored.map(Megabytes),
+        };
+        FunctionDetail {
+            review: row,
+            days: vec![
+                day("2026-01-20", 400, None),
+                day("2026-01-24", 1024, Some(1024)),
+                day("2026-01-25", 12, None),
+            ],
+            history: vec![json!({
+                "id": "0123456789abcdef", "status": "rolled-back", "from_mb": 1024, "to_mb": 512,
+                "decided_on": "2026-01-20", "reason": "more errors: 250 of 10000 invocations",
+                "sent_at": "2026-01-20T01:00:03Z", "closed_at": "2026-01-20T09:12:44Z"
+            })],
+        }
+    }
+
+    const EXTRAS: Extras = Extras {
+        self_mb: Some(8.5),
+        timeout_ms: Some(3000.0),
+        timeouts: Some(1),
+    };
+
+    #[test]
+    fn the_whole_of_a_function() {
+        insta::assert_snapshot!(portrait(&detail(), EXTRAS));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_eighty_columns() {
+        let mut detail = detail();
+        detail.review.current_mb = 10_240;
+        detail.days[1].censored_mb = Some(Megabytes(10_240));
+        detail.days[1].peak_mb = Megabytes(10_240);
+        for line in portrait(&detail, EXTRAS).lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+    }
+
+    /// What is not known is said to be unknown, or left out.
+    #[test]
+    fn little_is_known_of_a_bare_import() {
+        let mut detail = detail();
+        detail.review.arch = None;
+        detail.review.p99_ms = None;
+        detail.review.function = "local:checkout".into();
+        let text = portrait(&detail, Extras::default());
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
+        for told in [
+            "99 % within unknown; timeout unknown",
+            "the architecture being unknown, most regions)",
+        ] {
+            assert!(text.contains(told), "{text}");
+        }
+        assert!(!text.contains("extension"), "{text}");
+    }
+}

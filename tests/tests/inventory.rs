@@ -1,0 +1,162 @@
+//! The fleet read from a real Lambda API server and a real tagging API: pages, tags, changes, what
+//! a refusal of either does, and how many calls it takes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+use std::time::{Duration, Instant};
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use rightsizer::inventory::{AwsFleet, Change, FleetError, Inventory, Pacing, collect};
+use rightsizer::wall::now;
+use rightsizer_records::{Arch, Megabytes};
+use rightsizer_tests::aggregator::Aggregator;
+use rightsizer_tests::servers::{FaultProxy, MotoServer, REGION, aws_environment};
+
+const LIST: &str = "GET /2015-03-31/functions";
+const TAGS: &str = "GetResources";
+const AT_ONCE: Pacing = Pacing {
+    gap: Duration::ZERO,
+    pause: Duration::from_millis(1),
+    retries: 3,
+};
+
+fn fleet(endpoint: &str) -> AwsFleet {
+    let credentials = Credentials::new("testing", "testing", None, None, "tests");
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let config = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .endpoint_url(endpoint)
+        .build();
+    AwsFleet::new(&config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fleet_is_read_and_what_changed_is_told() {
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    let tags = [("rightsizer:mode", "auto"), ("team", "payments")];
+    let checkout = moto
+        .create_function("checkout", 1024, 7, &tags)
+        .await
+        .unwrap();
+    for n in 0..60 {
+        moto.create_function(&format!("worker-{n:02}"), 256, 3, &[])
+            .await
+            .unwrap();
+    }
+    let api = fleet(proxy.endpoint());
+    let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
+    assert_eq!(errors, []);
+    assert!(update.complete);
+    assert_eq!(update.functions.len(), 61);
+    let seen = proxy.calls(LIST) + proxy.calls(TAGS);
+    assert_eq!(usize::try_from(calls).unwrap(), seen);
+    let mut inventory = Inventory::default();
+    inventory.apply(update);
+    let facts = inventory.get(&checkout).unwrap();
+    assert_eq!((facts.memory_mb, facts.timeout_s), (Megabytes(1024), 7));
+    assert_eq!(
+        (facts.arch, facts.runtime.as_deref()),
+        (Arch::X86_64, Some("python3.12"))
+    );
+    assert!(facts.code_sha256.is_some());
+    assert_eq!(facts.tags.as_ref().unwrap()["rightsizer:mode"], "auto");
+    let found = inventory.function_of_log("/aws/lambda/checkout", None);
+    assert_eq!(found, Some(&checkout));
+
+    let update = moto.lambda().update_function_configuration();
+    update
+        .function_name("checkout")
+        .memory_size(512)
+        .send()
+        .await
+        .unwrap();
+    let delete = moto.lambda().delete_function();
+    delete.function_name("worker-00").send().await.unwrap();
+    let (update, ..) = collect(&api, AT_ONCE, now()).await;
+    let changes = inventory.apply(update);
+    let memory = Change::Memory {
+        function: checkout,
+        from: Megabytes(1024),
+        to: Megabytes(512),
+    };
+    assert!(changes.contains(&memory), "{changes:?}");
+    let gone = moto.function_arn("worker-00").unwrap();
+    assert!(changes.contains(&Change::Gone(gone)), "{changes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    moto.create_function("checkout", 1024, 7, &[("team", "a")])
+        .await
+        .unwrap();
+    let api = fleet(proxy.endpoint());
+    proxy.refuse(LIST, 2, "TooManyRequestsException");
+    proxy.refuse(TAGS, 1, "ThrottledException");
+    let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
+    assert_eq!((update.functions.len(), calls, errors.len()), (1, 5, 0));
+
+    proxy.always_refuse(TAGS, "AccessDeniedException");
+    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    assert!(update.complete);
+    assert_eq!(update.functions[0].tags, None);
+    assert!(
+        matches!(&errors[..], [FleetError::Other(why)] if why.contains("AccessDenied")),
+        "{errors:?}"
+    );
+    proxy.always_refuse(LIST, "AccessDeniedException");
+    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    assert!(!update.complete && update.functions.is_empty());
+    assert_eq!(errors.len(), 2);
+}
+
+/// The binary refreshes by itself where it is told to, and asks nobody where it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_asks_for_the_fleet_only_when_told() {
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    moto.create_function("checkout", 1024, 7, &[])
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("serve.log");
+    let mut environment = aws_environment("LAMBDA", proxy.endpoint());
+    let tagging = "RESOURCE_GROUPS_TAGGING_API";
+    environment.extend(aws_environment(tagging, proxy.endpoint()));
+    let store = folder.path().join("rightsizer.db");
+    let serve = Aggregator::start(&store, &[], &environment, Some(&log))
+        .await
+        .unwrap();
+    assert!(serve.stop().await.unwrap().success());
+    assert_eq!(proxy.calls(LIST) + proxy.calls(TAGS), 0);
+
+    let arguments = ["--inventory", "lambda", "--log-format", "json"];
+    let serve = Aggregator::start(&store, &arguments, &environment, Some(&log));
+    let serve = serve.await.unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    let refreshed = loop {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let mut lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        if let Some(line) = lines.find(|line| line["message"] == "inventory refreshed") {
+            break line;
+        }
+        assert!(Instant::now() < until, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(
+        (&refreshed["functions"], &refreshed["calls"]),
+        (&1.into(), &2.into())
+    );
+    assert!(serve.stop().await.unwrap().success());
+}
