@@ -19,7 +19,7 @@ export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: help demo test check extension layer weigh tools rust clean
+.PHONY: help demo test check extension layer weigh speed tools rust clean
 
 help: ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,11 @@ weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSI
 	@echo "weigh: building the benchmark"
 	@cargo build -p rightsizer-tests --bin weigh --bin weigh-floor
 	@"$(TARGET)/debug/weigh" $(WEIGH) $(EXTENSION)
+
+speed: rust ## measure how fast the aggregator takes evidence in and what a large fleet costs; SPEED="--fleet 1000000" takes minutes
+	@echo "speed: building the aggregator and the benchmark for release"
+	@cargo build --release -p rightsizer -p rightsizer-tests --bin rightsizer --bin speed
+	@RIGHTSIZER_RELEASE_BINARY="$(TARGET)/release/rightsizer" "$(TARGET)/release/speed" $(SPEED)
 
 tools: ## install the servers that the tests start into .tools (again only when their versions change)
 	@tests/tools/install.sh

@@ -124,7 +124,7 @@ impl<R: BufRead> Lines<R> {
         if chunk.is_empty() {
             return Ok(Some(false));
         }
-        let end = chunk.iter().position(|b| *b == b'\n');
+        let end = memchr::memchr(b'\n', chunk);
         let part = &chunk[..end.unwrap_or(chunk.len())];
         let bound = if line.number == 1
             && opens(if line.bytes.is_empty() {

@@ -16,6 +16,7 @@ pub mod kinesis;
 mod lines;
 mod message;
 mod output;
+mod quick;
 mod read;
 mod report;
 mod report_line;

@@ -1,5 +1,6 @@
 //! Reads one input of any of the formats, recognised by its content, in one pass.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader};
 
 use flate2::bufread::MultiGzDecoder;
@@ -14,6 +15,7 @@ use super::json_scan::{Progress, Scan};
 use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::message;
 use super::output::{Format, Output, Stopped, Tally};
+use super::quick;
 use super::text;
 
 /// What reading an input came to.
@@ -204,7 +206,9 @@ fn all<R: BufRead>(
 ) -> io::Result<Result<(), Stopped>> {
     let mut begun = !lines.at_start();
     while let Some(line) = lines.next()? {
-        let content = String::from_utf8_lossy(&line.bytes);
+        // The common case is checked much faster than the other is mended.
+        let content = str::from_utf8(&line.bytes)
+            .map_or_else(|_| String::from_utf8_lossy(&line.bytes), Cow::Borrowed);
         let content = message::trim(&content);
         let first = !begun && !content.is_empty();
         begun |= first;
@@ -242,6 +246,9 @@ fn document<R: BufRead>(
     lines: &mut Lines<R>,
     out: &mut Output,
 ) -> Result<(), Stopped> {
+    if let Some(done) = quick::line(content, first.number, out) {
+        return done;
+    }
     if serde_json::from_str::<&serde_json::value::RawValue>(content).is_ok() {
         return json::value(content, &Places::new(content, first.number), 0, out);
     }

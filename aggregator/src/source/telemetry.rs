@@ -1,13 +1,14 @@
 //! Telemetry API events, of every schema so far. Each event is read by itself and leniently: one
 //! odd event must not cost its batch.
 
-use rightsizer_records::{Status, Timestamp};
+use rightsizer_records::{Millis, Status, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::evidence::LATEST;
 use super::figures::{self, Invocation};
+use super::hints::{Hints, Origin};
 use super::json::Places;
 use super::message::Spot;
 use super::output::{Format, Output, Stopped};
@@ -54,19 +55,11 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
         Err(e) => return out.refuse(line, format!("bad telemetry batch: {e}"), text),
     };
     let name = batch.function_arn.or(batch.function_name);
-    let origin = match name.map(|name| out.hints.named(&name, None)) {
-        None => Ok(out.hints.unnamed()),
-        Some(named) => named,
-    };
-    let mut origin = match origin {
+    let version = batch.function_version.as_deref();
+    let origin = match origin(name.as_deref(), version, out.hints) {
         Ok(origin) => origin,
         Err(why) => return out.refuse(line, why, text),
     };
-    let number =
-        |v: &String| v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    if let Some(version) = batch.function_version.filter(number) {
-        origin.version = version;
-    }
     for event in batch.records {
         let spot = Spot {
             line: places.line_of(event.get()),
@@ -77,6 +70,24 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
         self::event(event.get(), spot, out)?;
     }
     Ok(())
+}
+
+/// Whose a batch is.
+pub(super) fn origin(
+    name: Option<&str>,
+    version: Option<&str>,
+    hints: &Hints,
+) -> Result<Origin, String> {
+    let mut origin = match name {
+        None => hints.unnamed(),
+        Some(name) => hints.named(name, None)?,
+    };
+    let number =
+        |v: &&str| *v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+    if let Some(version) = version.filter(number) {
+        version.clone_into(&mut origin.version);
+    }
+    Ok(origin)
 }
 
 /// Reads one event. Only `platform.report` is evidence.
@@ -115,37 +126,75 @@ fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, Stri
             ));
         }
     };
-    let size = megabytes(&report.metrics, "memorySizeMB")?;
-    let used = megabytes(&report.metrics, "maxMemoryUsedMB")?;
-    let (size, used) = match (size, used) {
-        (Some(size), Some(used)) => (size, used),
-        (None, None) => return Ok(None),
-        (Some(_), None) => return Err("platform.report has no maxMemoryUsedMB".to_owned()),
-        (None, Some(_)) => return Err("platform.report has no memorySizeMB".to_owned()),
-    };
-    let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
     let duration = |name| millis(&report.metrics, name);
-    let init = duration("initDurationMs")?;
-    let restore = duration("restoreDurationMs")?;
-    Ok(Some((
-        at,
-        Invocation {
-            request_id: report
-                .request_id
-                .as_str()
-                .map(|id| id.chars().take(128).collect()),
+    let reported = Reported {
+        request_id: report.request_id.as_str().map(str::to_owned),
+        status: report.status.as_str(),
+        error_type: report.error_type.as_str(),
+        metrics: Metrics {
+            memory_size_mb: megabytes(&report.metrics, "memorySizeMB")?,
+            max_memory_used_mb: megabytes(&report.metrics, "maxMemoryUsedMB")?,
+            duration_ms: duration("durationMs")?,
+            billed_duration_ms: duration("billedDurationMs")?,
+            init_duration_ms: duration("initDurationMs")?,
+            restore_duration_ms: duration("restoreDurationMs")?,
+        },
+    };
+    Ok(reported.invocation()?.map(|invocation| (at, invocation)))
+}
+
+/// What a `platform.report` says, as it stands there.
+pub(super) struct Reported<'a> {
+    pub(super) request_id: Option<String>,
+    pub(super) status: Option<&'a str>,
+    pub(super) error_type: Option<&'a str>,
+    pub(super) metrics: Metrics,
+}
+
+/// The figures of a `platform.report`; unknown ones are left out.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Metrics {
+    #[serde(rename = "memorySizeMB")]
+    memory_size_mb: Option<u64>,
+    #[serde(rename = "maxMemoryUsedMB")]
+    max_memory_used_mb: Option<u64>,
+    #[serde(rename = "durationMs")]
+    duration_ms: Option<Millis>,
+    #[serde(rename = "billedDurationMs")]
+    billed_duration_ms: Option<Millis>,
+    #[serde(rename = "initDurationMs")]
+    init_duration_ms: Option<Millis>,
+    #[serde(rename = "restoreDurationMs")]
+    restore_duration_ms: Option<Millis>,
+}
+
+impl Reported<'_> {
+    /// The invocation it is about; `None` where it has no memory figures, as on managed instances.
+    pub(super) fn invocation(self) -> Result<Option<Invocation>, String> {
+        let metrics = self.metrics;
+        let (size, used) = match (metrics.memory_size_mb, metrics.max_memory_used_mb) {
+            (Some(size), Some(used)) => (size, used),
+            (None, None) => return Ok(None),
+            (Some(_), None) => return Err("platform.report has no maxMemoryUsedMB".to_owned()),
+            (None, Some(_)) => return Err("platform.report has no memorySizeMB".to_owned()),
+        };
+        let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        let id = |mut id: String| {
+            if let Some((end, _)) = id.char_indices().nth(128) {
+                id.truncate(end);
+            }
+            id
+        };
+        Ok(Some(Invocation {
+            request_id: self.request_id.map(id),
             memory_mb,
             max_used_mb,
-            duration_ms: duration("durationMs")?,
-            billed_ms: duration("billedDurationMs")?,
-            init_ms: init.or(restore),
-            status: Status::classify(
-                report.status.as_str(),
-                report.error_type.as_str(),
-                Some((max_used_mb, memory_mb)),
-            ),
-        },
-    )))
+            duration_ms: metrics.duration_ms,
+            billed_ms: metrics.billed_duration_ms,
+            init_ms: metrics.init_duration_ms.or(metrics.restore_duration_ms),
+            status: Status::classify(self.status, self.error_type, Some((max_used_mb, memory_mb))),
+        }))
+    }
 }
 
 fn megabytes(metrics: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
@@ -158,10 +207,7 @@ fn megabytes(metrics: &Map<String, Value>, name: &str) -> Result<Option<u64>, St
     }
 }
 
-fn millis(
-    metrics: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<rightsizer_records::Millis>, String> {
+fn millis(metrics: &Map<String, Value>, name: &'static str) -> Result<Option<Millis>, String> {
     match metrics.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_f64() {

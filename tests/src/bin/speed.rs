@@ -1,0 +1,123 @@
+//! `make speed`: how fast the aggregator takes evidence in, and what a large fleet costs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use rightsizer_tests::speed::{bare, files, fleet, import, median, rate};
+
+/// Measures the aggregator: medians, beside a bare parse of the same bytes in the same run.
+#[derive(Parser)]
+struct Args {
+    /// Runs per number; the median is told.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Raw telemetry reports of the first measurement.
+    #[arg(long, default_value_t = 1_000_000)]
+    telemetry: u64,
+    /// Records of 100 invocations of the second.
+    #[arg(long, default_value_t = 50_000)]
+    records: u64,
+    /// Records of the third, from 1,000 functions up to as many as there are records.
+    #[arg(long, default_value_t = 1_000_000)]
+    growth: u64,
+    /// Functions of the last; 0 leaves it out.
+    #[arg(long, default_value_t = 100_000)]
+    fleet: u64,
+    /// Where the files are made and removed [default: the system's temporary folder].
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let folder = match &args.folder {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let binary = std::env::var_os("RIGHTSIZER_RELEASE_BINARY")
+        .map(PathBuf::from)
+        .context("RIGHTSIZER_RELEASE_BINARY is not set: run this by `make speed`")?;
+    println!("Medians of {} runs; the store is committed to disk.\n", args.runs);
+    if args.telemetry > 0 {
+        telemetry(&args, &binary, folder.path())?;
+    }
+    if args.records > 0 {
+        records(&args, &binary, folder.path())?;
+    }
+    if args.growth > 0 {
+        growth(&args, &binary, folder.path())?;
+    }
+    if args.fleet > 0 {
+        large_fleet(args.fleet, folder.path())?;
+    }
+    Ok(())
+}
+
+fn telemetry(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
+    let file = folder.join("telemetry.jsonl");
+    files::telemetry(&file, args.telemetry, 1000)?;
+    let mut parsed = 0;
+    let floor = median(args.runs, || {
+        parsed = bare::parse(&file)?;
+        Ok(())
+    })?;
+    anyhow::ensure!(parsed == args.telemetry, "the bare parse missed something");
+    let (time, _) = import::import(binary, &file, args.telemetry, args.runs)?;
+    let again = median(args.runs, || bare::parse(&file).map(|_| ()))?;
+    let floor = floor.min(again);
+    println!("Raw telemetry reports from a file, one a line, 1,000 functions, 14 days");
+    println!("  bare parse, 2 threads       {:>12.0} reports/s", rate(parsed, floor));
+    println!("  import into a new store     {:>12.0} reports/s", rate(parsed, time));
+    let share = floor.as_secs_f64() / time.as_secs_f64() * 100.0;
+    println!("  of the bare parse           {share:>12.0} %        goal 60\n");
+    Ok(std::fs::remove_file(file)?)
+}
+
+fn records(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
+    let file = folder.join("records.jsonl");
+    files::records(&file, args.records, 100, 10_000)?;
+    let reports = args.records * 100;
+    let (time, _) = import::import(binary, &file, args.records, args.runs)?;
+    println!("`reports` records of 100 rows from a file, 10,000 functions");
+    println!(
+        "  import into a new store     {:>12.0} reports/s  goal 8,000,000\n",
+        rate(reports, time)
+    );
+    Ok(std::fs::remove_file(file)?)
+}
+
+fn growth(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
+    println!("Time per record of 10 rows as functions grow, {} records", args.growth);
+    let mut first = None;
+    for functions in [1_000, 10_000, 100_000, 1_000_000] {
+        let functions = args.growth.min(functions);
+        let file = folder.join("growth.jsonl");
+        files::records(&file, args.growth, 10, functions)?;
+        let (time, _) = import::import(binary, &file, args.growth, args.runs.min(1))?;
+        let micros = 1e6 / rate(args.growth, time);
+        let times = micros / *first.get_or_insert(micros);
+        println!("  {functions:>9} functions     {micros:>12.2} µs        × {times:.2}  goal < 3");
+        std::fs::remove_file(file)?;
+    }
+    println!();
+    Ok(())
+}
+
+fn large_fleet(functions: u64, folder: &Path) -> Result<()> {
+    let style = ProgressStyle::with_template("making the fleet [{bar:30}] {pos}/{len}, {eta} left")?;
+    let bar = ProgressBar::new(14 * functions).with_style(style);
+    let found = fleet::measure(functions, folder, &|done, _| bar.set_position(done))?;
+    bar.finish_and_clear();
+    let each = |bytes: u64, n: u64| bytes / n.max(1);
+    println!("A fleet of {functions} functions with 14 days");
+    println!("  on disk, a function-day     {:>12} bytes    goal 400", each(found.disk, functions * 14));
+    println!("  resident, a function        {:>12} bytes    goal 1024", each(found.resident, functions));
+    println!("  start until it consumes     {:>12.2?}          goal 10 s at 1,000,000", found.start);
+    println!(
+        "  close of a day              {:>12.2?}          goal 20 s at 1,000,000 ({} decided, {} reports taken in meanwhile, none waited longer than {:.0?})",
+        found.close, found.decided, found.meanwhile, found.longest_wait
+    );
+    Ok(())
+}
