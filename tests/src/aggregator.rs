@@ -85,6 +85,16 @@ impl Aggregator {
         Ok(())
     }
 
+    /// Makes it hang, until it is resumed.
+    pub fn pause_process(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume_process(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         let id = self
             .child
@@ -96,8 +106,17 @@ impl Aggregator {
 
 /// Runs a `rightsizer` command to its end.
 pub async fn rightsizer(arguments: &[&str]) -> Result<Output> {
+    rightsizer_with(arguments, &[]).await
+}
+
+/// The same, with these environment variables.
+pub async fn rightsizer_with(
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> Result<Output> {
     Ok(Command::new(binary()?)
         .args(arguments)
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .output()
         .await?)
