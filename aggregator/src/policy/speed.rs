@@ -341,9 +341,9 @@ mod tests {
         // Share at 1024 at most 0.05 ÷ (1024 ÷ 820 − 1) = 0.201, at 820 0.201 × 1.2488 ÷ 1.05 = 0.239;
         // 1 + 0.239 × (820 ÷ m − 1) = 1.25 at m = 400.9; half of 820 is 410.
         assert_eq!(case.step(), (Some(410), true));
-        // Had it taken as much longer as it had less, it would be all CPU: no further than 820 ÷ 1.25.
+        // Had it taken as much longer as it had less, it would be all computing: no saving in going on.
         case.0.sizes[0].billed_ms = 625_000;
-        assert_eq!(case.decide().target_mb, Megabytes(656));
+        assert_eq!(case.decide().target_mb, Megabytes(820));
     }
 
     /// Measured at 512: three times as slow. Whatever the CPU says, that is so; and so is what lies below.
