@@ -8,4 +8,5 @@ pub mod fleet;
 mod identity;
 pub mod sample;
 pub mod servers;
+pub mod snapshot;
 pub mod weigh;
