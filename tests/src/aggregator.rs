@@ -30,11 +30,23 @@ impl Aggregator {
         environment: &[(String, String)],
         log: Option<&Path>,
     ) -> Result<Self> {
+        Self::start_by(Command::new(binary()?), store, arguments, environment, log).await
+    }
+
+    /// The same by a command that runs the binary somewhere else, in a namespace or under a limit,
+    /// and becomes it.
+    pub async fn start_by(
+        mut command: Command,
+        store: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        log: Option<&Path>,
+    ) -> Result<Self> {
         let stderr = match log {
             Some(path) => std::fs::File::create(path)?.into(),
             None => Stdio::inherit(),
         };
-        let mut child = Command::new(binary()?)
+        let mut child = command
             .arg("serve")
             .arg("--store")
             .arg(store)
@@ -76,6 +88,12 @@ impl Aggregator {
         self.signal(Signal::SIGTERM)?;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         Ok(ended.context("rightsizer serve does not stop")??)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> Result<ExitStatus> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        Ok(ended.context("rightsizer serve goes on")??)
     }
 
     /// Ends it as a power cut would.
