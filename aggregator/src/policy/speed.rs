@@ -23,7 +23,8 @@ struct Limits<'a> {
     projector: Projector<'a>,
     /// 99th percentiles above this come too near the timeout; `None` where the timeout is not known.
     p99_ms: Option<f64>,
-    p95_tolerance: f64,
+    /// 95th percentiles above this are too slow.
+    p95_ms: f64,
     settings: &'a PolicySettings,
 }
 
@@ -49,11 +50,12 @@ pub(super) fn allowed(
         };
     };
     let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
+    let tolerance = settings.p95_tolerance.of(seen.strategy(settings));
     let limits = Limits {
         seen,
-        projector,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
-        p95_tolerance: settings.p95_tolerance.of(seen.strategy(settings)),
+        p95_ms: baseline_p95(seen, &projector) * tolerance,
+        projector,
         settings,
     };
     let least = limits.smallest(policy_mb, Limits::expected_breach);
@@ -78,6 +80,14 @@ pub(super) fn allowed(
         target,
         automatic: (timeout.is_some() && step < seen.current_mb).then_some(step),
     }
+}
+
+/// What the function took before it was made smaller: a tolerance of each step by itself would add up.
+fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
+    let before = seen.changes.baseline_p95.map(Millis::as_ms_f64);
+    let larger = projector.larger().map(|size| size.p95.as_ms_f64());
+    let now = projector.here().p95.as_ms_f64();
+    larger.chain(before).fold(now, f64::min)
 }
 
 impl Breach {
@@ -163,8 +173,8 @@ impl Limits<'_> {
     fn breach(&self, size: Megabytes, factors: Factors) -> Option<Breach> {
         let billed = factors.mean * f64::from(size.0) / f64::from(self.seen.current_mb.0);
         self.timeout_breach(factors).or_else(|| {
-            if factors.p95 > self.p95_tolerance + ROUNDING {
-                let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            if p95 > self.p95_ms * (1.0 + ROUNDING) {
                 Some(Breach::TooSlow { p95 })
             } else {
                 (billed > 1.0 + ROUNDING).then_some(Breach::Dearer { factor: billed })
@@ -190,7 +200,7 @@ impl Limits<'_> {
         let (p95, p99) = (here.p95.as_ms_f64(), here.p99.as_ms_f64());
         let (figure, now, then, most) = match breach {
             Breach::Timeout { p99: then } => ("p99", p99, *then, self.p99_ms.unwrap_or_default()),
-            Breach::TooSlow { p95: then } => ("p95", p95, *then, p95 * self.p95_tolerance),
+            Breach::TooSlow { p95: then } => ("p95", p95, *then, self.p95_ms),
             Breach::Dearer { factor } => ("cost", 1.0, *factor, 1.0),
         };
         reasons.add(code, || {
@@ -294,6 +304,21 @@ mod tests {
         case.0.configured.timeout = Some(Millis::from_ms(571));
         let decision = case.decide();
         assert_eq!((mb(decision.target_mb), decision.to_mb), (1000, None));
+    }
+
+    /// It took 180 ms before its first step down: at most 225 now, and 200 are gone already, so 1.125 of
+    /// what it takes now: 1 + 0.5 × (1000 ÷ m − 1) at 800. A larger size in the window tells the same.
+    #[test]
+    fn p6_many_steps_do_not_add_up_to_a_slow_function() {
+        let mut case = half_computing();
+        case.0.changes.baseline_p95 = Some(Millis::from_ms(180));
+        assert_eq!(mb(case.decide().target_mb), 800);
+        let mut case = half_computing();
+        case.0.sizes[1].p95 = Millis::from_ms(180);
+        assert_eq!(mb(case.decide().target_mb), 800);
+        // Slower than that already: no further.
+        case.0.sizes[1].p95 = Millis::from_ms(159);
+        assert_eq!(mb(case.decide().target_mb), 1000);
     }
 
     #[test]
