@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use rightsizer_records::{Folded, Megabytes, ReportRow, Timestamp};
 
+use crate::folds::Folds;
+
 /// Kinesis bills each record in units of 25 KB; the fields around the rows take under 1 KB.
 pub const BATCH_BYTES: usize = 24_000;
 /// About half a megabyte of memory: an hour of 1 request/s, or a minute of 60.
@@ -29,12 +31,12 @@ pub struct Row {
 }
 
 impl Row {
-    /// What it takes of a record, at most.
+    /// What it takes of a record, but for its offset from `t0`.
     fn bytes(&self) -> usize {
-        // Brackets, commas, status and an offset of ten digits; each number by its own length.
+        // Brackets, commas and status; each number by its own length.
         let number = |text: Option<String>| text.map_or(4, |t| t.len());
         let millis = |ms: Option<_>| number(ms.as_ref().map(ToString::to_string));
-        20 + number(self.row.max_used_mb.map(|mb| mb.0.to_string()))
+        9 + number(self.row.max_used_mb.map(|mb| mb.0.to_string()))
             + millis(self.row.duration_ms)
             + millis(self.row.billed_ms)
             + millis(self.row.init_ms)
@@ -42,16 +44,29 @@ impl Row {
     }
 }
 
-/// Rows cut off for one record.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What goes into one record: rows, a summary, or both.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Never empty.
+    /// Time of the first row, or of the first in the summary.
+    pub at: Timestamp,
+    /// Configured size of all of them.
+    pub memory_mb: Option<Megabytes>,
+    /// One payload unit at most.
     pub rows: Vec<Row>,
-    /// What was folded before these.
+    /// What was folded before these on the same day.
     pub folded: Option<Folded>,
 }
 
 impl Cut {
+    fn of(at: Timestamp, memory_mb: Option<Megabytes>) -> Self {
+        Self {
+            at,
+            memory_mb,
+            rows: Vec::new(),
+            folded: None,
+        }
+    }
+
     /// How many invocations it stands for.
     pub fn count(&self) -> u64 {
         self.rows.len() as u64 + self.folded.map_or(0, |f| f.count)
@@ -63,7 +78,7 @@ impl Cut {
 pub struct Buffer {
     rows: VecDeque<Row>,
     bytes: usize,
-    folded: Option<Folded>,
+    folds: Folds,
     most_rows: usize,
 }
 
@@ -73,19 +88,19 @@ impl Buffer {
         Self {
             rows: VecDeque::new(),
             bytes: 0,
-            folded: None,
+            folds: Folds::default(),
             most_rows: most_rows.max(1),
         }
     }
 
-    /// Takes a row. Where there is no room, the oldest is folded into the summary.
+    /// Takes a row. Where there is no room, the oldest is folded into the summary of its day.
     pub fn push(&mut self, row: Row) {
         self.bytes += row.bytes();
         self.rows.push_back(row);
         if (self.rows.len() > self.most_rows || self.bytes > MOST_BYTES)
             && let Some(oldest) = self.pop()
         {
-            fold(&mut self.folded, &oldest);
+            self.folds.add(&oldest);
         }
     }
 
@@ -98,18 +113,24 @@ impl Buffer {
         }
     }
 
-    /// Takes off the oldest rows that fit one record: one payload unit, one memory size.
+    /// Takes off what fits one record: of one memory size, the oldest rows up to a payload unit and
+    /// the summary of their day; the summary of another day alone.
     pub fn cut(&mut self) -> Option<Cut> {
-        let first = self.pop()?;
-        let (mut bytes, t0, memory_mb) = (first.bytes(), first.at, first.memory_mb);
-        let mut cut = Cut {
-            rows: vec![first],
-            folded: self.folded.take(),
+        let first = self.rows.front();
+        let mut cut = match (self.folds.front().copied(), first) {
+            (Some(fold), Some(row)) if fold.fits(row) => Cut::of(row.at, fold.memory_mb),
+            (Some(fold), _) => Cut::of(fold.at, fold.memory_mb),
+            (None, row) => row.map(|row| Cut::of(row.at, row.memory_mb))?,
         };
-        while let Some(next) = self.rows.front() {
-            bytes += next.bytes();
-            let span_ms = (next.at.as_ms() - t0.as_ms()).abs();
-            if bytes > BATCH_BYTES || next.memory_mb != memory_mb || span_ms > MOST_SPAN_MS {
+        let is_of_its_day = |row: &Row| self.folds.front().is_none_or(|fold| fold.fits(row));
+        let takes_rows = first.is_some_and(is_of_its_day);
+        cut.folded = self.folds.pop().map(|fold| fold.sum);
+        let mut bytes = 0;
+        while takes_rows && let Some(next) = self.rows.front() {
+            bytes += next.bytes() + offset_bytes(cut.at, next.at);
+            let span_ms = (next.at.as_ms() - cut.at.as_ms()).abs();
+            let fits = bytes <= BATCH_BYTES || cut.rows.is_empty();
+            if !fits || next.memory_mb != cut.memory_mb || span_ms > MOST_SPAN_MS {
                 break;
             }
             cut.rows.extend(self.pop());
@@ -117,9 +138,15 @@ impl Buffer {
         Some(cut)
     }
 
-    /// Time of the oldest row.
+    /// Time of the oldest row, or of the first in a summary.
     pub fn oldest(&self) -> Option<Timestamp> {
-        self.rows.front().map(|row| row.at)
+        let folded = self.folds.front().map(|fold| fold.at);
+        folded.or_else(|| self.rows.front().map(|row| row.at))
+    }
+
+    /// How many rows are folded.
+    pub fn folded(&self) -> u64 {
+        self.folds.count()
     }
 
     /// How many rows wait.
@@ -127,14 +154,16 @@ impl Buffer {
         self.rows.len()
     }
 
-    /// Whether none waits.
+    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.oldest().is_none()
     }
 
     /// Whether the rows fill a payload unit.
     pub fn fills_a_unit(&self) -> bool {
-        self.bytes >= BATCH_BYTES
+        let ends = self.rows.front().zip(self.rows.back());
+        let longest = ends.map_or(0, |(first, last)| offset_bytes(first.at, last.at));
+        self.bytes + self.rows.len() * longest >= BATCH_BYTES
     }
 
     /// Whether half of the room is taken.
@@ -149,17 +178,11 @@ impl Buffer {
     }
 }
 
-fn fold(folded: &mut Option<Folded>, row: &Row) {
-    let sum = folded.get_or_insert(Folded {
-        count: 0,
-        max_used_mb: None,
-        duration_ms: None,
-        failures: 0,
-    });
-    sum.count += 1;
-    sum.max_used_mb = sum.max_used_mb.max(row.row.max_used_mb);
-    sum.duration_ms = sum.duration_ms.max(row.row.duration_ms);
-    sum.failures += u64::from(row.row.status.is_failure());
+/// What `ms since t0` takes as text.
+fn offset_bytes(t0: Timestamp, at: Timestamp) -> usize {
+    let ms = at.as_ms() - t0.as_ms();
+    let digits = ms.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+    usize::from(ms < 0) + digits as usize
 }
 
 #[cfg(test)]
@@ -200,9 +223,35 @@ mod tests {
             max_used_mb: Some(Megabytes(900)),
             duration_ms: Some(Millis::from_ms(900)),
             failures: 1,
+            ..Folded::default()
         };
         assert_eq!(cut.folded, Some(folded));
         assert_eq!(buffer.cut(), None);
+    }
+
+    #[test]
+    fn the_summary_of_another_day_is_a_record_of_its_own() {
+        const DAY_MS: i64 = 86_400_000;
+        let mut buffer = Buffer::new(2);
+        for (ms, used) in [
+            (1, 90),
+            (2, 91),
+            (DAY_MS, 92),
+            (DAY_MS + 1, 93),
+            (DAY_MS + 2, 94),
+        ] {
+            buffer.push(row(ms, used));
+        }
+        // Of the first day both are folded, of the second one; two are still rows.
+        assert_eq!(buffer.oldest(), Some(row(1, 90).at));
+        let mut next = || {
+            buffer
+                .cut()
+                .map(|cut| (cut.at, cut.rows.len(), cut.count()))
+        };
+        assert_eq!(next(), Some((row(1, 90).at, 0, 2)));
+        assert_eq!(next(), Some((row(DAY_MS + 1, 93).at, 2, 3)));
+        assert_eq!(next(), None);
     }
 
     #[test]
@@ -216,6 +265,14 @@ mod tests {
         });
         assert_eq!(buffer.cut().unwrap().rows.len(), 1);
         assert_eq!(buffer.cut().unwrap().rows[0].memory_mb, Some(other));
+    }
+
+    #[test]
+    fn an_offset_takes_its_digits_and_its_sign() {
+        let at = |ms| Timestamp::MIN.plus_ms(500_000).plus_ms(ms);
+        for ms in [0, 7, 10, 99_999, -1, -100_000] {
+            assert_eq!(offset_bytes(at(0), at(ms)), ms.to_string().len(), "{ms}");
+        }
     }
 
     #[test]

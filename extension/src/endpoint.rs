@@ -30,6 +30,12 @@ impl Endpoint {
         let usual = if tls { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(usual);
         let host = uri.host().filter(|host| !host.is_empty())?;
+        let authority = uri.authority()?.as_str();
+        // A port beyond 65535 must not silently become the usual one.
+        let names_port = authority.rsplit('@').next()? != host;
+        if names_port && uri.port_u16().is_none() {
+            return None;
+        }
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         Some(Self {
             tls,
@@ -104,7 +110,15 @@ mod tests {
         assert_eq!(usual.url(), "https://example.com/");
         let six = Endpoint::parse("https://[::1]:9/").unwrap();
         assert_eq!((six.host.as_str(), six.authority()), ("::1", "[::1]:9"));
-        for bad in ["", "example.com", "ftp://x/", "https://", "http://a b/"] {
+        for bad in [
+            "",
+            "example.com",
+            "ftp://x/",
+            "https://",
+            "http://a b/",
+            "http://a:99999/",
+            "http://a:/",
+        ] {
             assert_eq!(Endpoint::parse(bad), None, "{bad}");
         }
     }

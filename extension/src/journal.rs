@@ -5,6 +5,8 @@
 //! often it is tried: a send whose answer was lost may have arrived, and the aggregator tells the
 //! repetition by `seq`. So only rows not yet sealed are folded when room runs out.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use rightsizer_records::{Arch, EnvId, FunctionArn, InitType, Megabytes, Reports, Status};
 use rightsizer_records::{ReportRow, Timestamp};
 
@@ -18,7 +20,7 @@ use crate::telemetry::{Event, EventKind, Report, RuntimeDone};
 const MOST_SEALED: usize = 16;
 /// Pause after a failure while half of the buffer is taken, doubled with each failure up to the
 /// time of a flush.
-const HALF_FULL_PAUSE_MS: i64 = 2000;
+const HALF_FULL_PAUSE_MS: u64 = 2000;
 /// After this many failures in a row the pause between tries stops doubling: 32 minutes of 60 s.
 const MOST_DOUBLINGS: u32 = 5;
 
@@ -55,6 +57,16 @@ impl Default for Limits {
             most_rows: MOST_ROWS,
         }
     }
+}
+
+/// What a send takes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// Full payload units, and the rest only once it is old: under load, a record an eighth full
+    /// after each full one would be paid for like it.
+    Due,
+    /// Everything.
+    All,
 }
 
 /// See the module.
@@ -109,7 +121,8 @@ impl Journal {
     /// Takes in what one POST held.
     pub fn take_in(&mut self, events: Vec<Event>) {
         for Event { at, kind } in events {
-            self.newest = self.newest.max(Some(at));
+            // Not the highest: one time that makes no sense would outlast the whole environment.
+            self.newest = Some(at);
             match kind {
                 EventKind::InitStart(runtime) => self.place.runtime = runtime,
                 EventKind::RestoreStart => self.on_restore(),
@@ -133,23 +146,29 @@ impl Journal {
 
     /// Whether something should be sent now.
     pub fn is_due(&self) -> bool {
-        let (Some(newest), Some(oldest)) = (self.newest, self.oldest()) else {
+        let (Some(newest), true) = (self.newest, self.holds_rows()) else {
             return false;
         };
-        let since_try = self.tried.map(|tried| newest.as_ms() - tried.as_ms());
+        // A clock that was put back, or one odd time, must not hold anything up.
+        let since = |then: Timestamp| newest.as_ms().abs_diff(then.as_ms());
+        let flush_ms = self.limits.flush_ms.unsigned_abs();
+        let since_try = self.tried.map(since);
         match (self.failures, since_try) {
             (1.., Some(since_try)) => {
-                let doubled = |ms: i64| ms << self.failures.min(MOST_DOUBLINGS);
-                let in_need = doubled(HALF_FULL_PAUSE_MS).min(self.limits.flush_ms);
-                since_try >= doubled(self.limits.flush_ms)
+                let doubled = |ms: u64| ms << self.failures.min(MOST_DOUBLINGS);
+                let in_need = doubled(HALF_FULL_PAUSE_MS).min(flush_ms);
+                since_try >= doubled(flush_ms)
                     || (self.buffer.is_half_full() && since_try >= in_need)
             }
-            _ => {
-                newest.as_ms() - oldest.as_ms() >= self.limits.flush_ms
-                    || self.buffer.fills_a_unit()
-                    || !self.sealed.is_empty()
-            }
+            _ => self.is_old() || self.buffer.fills_a_unit() || !self.sealed.is_empty(),
         }
+    }
+
+    /// Whether what waits has waited long enough, by event time.
+    fn is_old(&self) -> bool {
+        let waited = self.newest.zip(self.buffer.oldest());
+        let waited_ms = waited.map(|(newest, oldest)| newest.as_ms().abs_diff(oldest.as_ms()));
+        waited_ms.is_some_and(|ms| ms >= self.limits.flush_ms.unsigned_abs())
     }
 
     /// Whether there is anything to send at all.
@@ -157,10 +176,11 @@ impl Journal {
         self.oldest().is_some()
     }
 
-    /// How many rows are not delivered.
-    pub fn held(&self) -> usize {
-        let sealed = self.sealed.iter().map(|record| record.reports.len());
-        sealed.sum::<usize>() + self.buffer.len()
+    /// How many reports are not delivered, folded ones included.
+    pub fn held(&self) -> u64 {
+        let sealed = self.sealed.iter();
+        let sealed = sealed.map(|r| r.reports.len() as u64 + r.folded.map_or(0, |f| f.count));
+        sealed.sum::<u64>() + self.buffer.len() as u64 + self.buffer.folded()
     }
 
     /// Whether the last sends failed, so that only [`Journal::is_due`] says when to try again.
@@ -182,17 +202,16 @@ impl Journal {
     /// Stops waiting for reports: what is known of the open invocations becomes rows.
     pub fn give_up_waiting(&mut self, reason: ShutdownReason) {
         for row in self.invocations.give_up(reason) {
-            self.push(Row {
-                memory_mb: self.place.memory_mb,
-                ..row
-            });
+            let request_id = row.awaits.clone().unwrap_or_default();
+            let memory_mb = self.place.memory_mb;
+            self.push(Row { memory_mb, ..row }, &request_id);
         }
     }
 
     /// Seals what is held into records and answers all that are not delivered, oldest first.
     /// `usage` is what has been spent up to now. Follow with [`Journal::sent`].
-    pub fn begin_send(&mut self, usage: Usage) -> Vec<Reports> {
-        self.seal(usage);
+    pub fn begin_send(&mut self, usage: Usage, seal: Seal) -> Vec<Reports> {
+        self.seal(usage, seal);
         self.tried = self.newest;
         self.sealed.clone()
     }
@@ -217,7 +236,7 @@ impl Journal {
 
     /// This process was cloned from a snapshot: what follows belongs to another environment.
     fn on_restore(&mut self) {
-        self.seal(self.usage);
+        self.seal(self.usage, Seal::All);
         self.env = None;
         self.seq = 0;
         self.total = 0;
@@ -231,23 +250,25 @@ impl Journal {
             // Where the row made without it is sealed already, this comes too late to add to it.
             self.buffer.complete(&report.request_id, row);
         } else {
-            self.push(row);
+            self.push(row, &report.request_id);
         }
     }
 
-    fn push(&mut self, row: Row) {
+    fn push(&mut self, row: Row, request_id: &str) {
         if row.memory_mb.is_none() {
             // Of no use without the size it ran in, and not valid on the wire.
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        self.env.get_or_insert_with(|| EnvId((self.random)()));
+        self.env
+            .get_or_insert_with(|| env_id((self.random)(), request_id));
         self.buffer.push(row);
     }
 
-    fn seal(&mut self, usage: Usage) {
+    fn seal(&mut self, usage: Usage, seal: Seal) {
         let mut cuts = Vec::new();
         while self.sealed.len() + cuts.len() < MOST_SEALED
+            && (seal == Seal::All || self.is_old() || self.buffer.fills_a_unit())
             && let Some(cut) = self.buffer.cut()
         {
             cuts.push(cut);
@@ -256,20 +277,20 @@ impl Journal {
             (Some(before), Some(now)) => Some(now.saturating_sub(before)),
             _ => None,
         };
-        let rows: u64 = cuts.iter().map(|cut| cut.rows.len() as u64).sum();
-        if rows > 0 {
+        let all: u64 = cuts.iter().map(Cut::count).sum();
+        if all > 0 {
             self.usage = usage;
         }
         for cut in cuts {
-            // Several records at once share what was spent by their rows.
-            let cpu_ms = spent_ms.map(|ms| ms.saturating_mul(cut.rows.len() as u64) / rows);
+            // Several records at once share what was spent by what they count.
+            let cpu_ms = spent_ms.map(|ms| ms.saturating_mul(cut.count()) / all);
             let record = self.record(cut, Usage { cpu_ms, ..usage });
             self.sealed.extend(record);
         }
     }
 
     fn record(&mut self, cut: Cut, usage: Usage) -> Option<Reports> {
-        let t0 = cut.rows.first()?.at;
+        let t0 = cut.at;
         let seq = self.seq;
         self.seq += 1;
         self.total = self.total.saturating_add(cut.count());
@@ -283,7 +304,7 @@ impl Journal {
             env: self.env?,
             seq,
             total: self.total,
-            memory_mb: cut.rows.first()?.memory_mb?,
+            memory_mb: cut.memory_mb?,
             arch: self.place.arch,
             runtime: self.place.runtime.clone(),
             init: self.place.init,
@@ -300,6 +321,14 @@ impl Journal {
             events_dropped: std::mem::take(&mut self.dropped),
         })
     }
+}
+
+/// A snapshot holds the state of the kernel's random numbers too, so clones of it may draw the same
+/// one. What they are asked to do has an id that comes from outside, and that is no clone's.
+fn env_id(random: u64, request_id: &str) -> EnvId {
+    let mut hasher = DefaultHasher::new();
+    (random, request_id).hash(&mut hasher);
+    EnvId(hasher.finish())
 }
 
 fn row_of(

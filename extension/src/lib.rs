@@ -2,7 +2,7 @@
 //!
 //! It can only observe: registered for SHUTDOWN alone, it is never on an invocation's path, and
 //! nothing it suffers may fail one. The core knows no socket and no clock: [`telemetry`] reads
-//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`seen`]),
+//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`seen`]),
 //! [`config`], [`credentials`], [`endpoint`] and [`procfs`] read text, [`put_records`] is a call as
 //! bytes. The shell is [`session`] (the life of the process) and [`observer`] (its main loop) with
 //! [`extensions_api`], [`listener`] and [`stream`], over [`http`], [`tls`] and [`wallet`].
@@ -17,6 +17,7 @@ pub mod config;
 pub mod credentials;
 pub mod endpoint;
 pub mod extensions_api;
+pub mod folds;
 pub mod http;
 pub mod invocations;
 pub mod journal;

@@ -28,14 +28,30 @@ const READ_BUFFER_BYTES: usize = 32_768;
 /// Pieces that wait to be taken in; a slow reader makes the platform wait, and then drop and say so.
 const MOST_WAITING: usize = 2;
 
-/// Binds any free port and serves it in the background. Answers the port and what is posted, in
-/// pieces.
-pub async fn listen() -> std::io::Result<(u16, mpsc::Receiver<Posted>)> {
+/// A port that is served in the background.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where it is.
+    pub port: u16,
+    /// What is posted, in pieces.
+    pub posted: mpsc::Receiver<Posted>,
+    task: AbortHandle,
+}
+
+impl Listening {
+    /// Gives the port back: file handles may be few, and `next` needs one.
+    pub fn close(self) {
+        self.task.abort();
+    }
+}
+
+/// Binds any free port and serves it.
+pub async fn listen() -> std::io::Result<Listening> {
     let listener = TcpListener::bind(("0.0.0.0", 0)).await?;
     let port = listener.local_addr()?.port();
-    let (pieces, received) = mpsc::channel(MOST_WAITING);
-    tokio::spawn(serve(listener, pieces));
-    Ok((port, received))
+    let (pieces, posted) = mpsc::channel(MOST_WAITING);
+    let task = tokio::spawn(serve(listener, pieces)).abort_handle();
+    Ok(Listening { port, posted, task })
 }
 
 async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {

@@ -1,6 +1,7 @@
 //! The extension's executable: reads its settings, lives until SHUTDOWN.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rightsizer_extension::config::Config;
@@ -8,13 +9,15 @@ use rightsizer_extension::session;
 
 fn main() -> ExitCode {
     // Lambda knows an extension by the name of its file.
-    let path = std::env::args().next().unwrap_or_default();
-    let file_name = Path::new(&path).file_name().and_then(|name| name.to_str());
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let path = path.unwrap_or_default();
+    let file_name = path.file_name().and_then(|name| name.to_str());
     let config = Config::read(|name| std::env::var(name).ok());
     match session::live(&config, file_name.unwrap_or("rightsizer-extension")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("rightsizer-extension: {}", why.text);
+            // Where nobody listens, `eprintln!` would panic.
+            let _ = writeln!(std::io::stderr(), "rightsizer-extension: {}", why.text);
             ExitCode::from(why.exit_code)
         }
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::invocations::ShutdownReason;
-use crate::journal::Journal;
+use crate::journal::{Journal, Seal};
 use crate::log::Log;
 use crate::procfs::Usage;
 use crate::stream::{Sent, Stream};
@@ -80,7 +80,7 @@ impl<'a> Observer<'a> {
     fn on_posted(&mut self, posted: Posted) {
         self.take_in(posted);
         if self.journal.is_due() {
-            self.send();
+            self.send(Seal::Due);
         } else if self.journal.holds_rows() && self.sending.is_none() {
             self.flush_at
                 .get_or_insert_with(|| Instant::now() + self.flush_every);
@@ -92,7 +92,7 @@ impl<'a> Observer<'a> {
     fn on_timer(&mut self) {
         self.flush_at = None;
         if self.journal.holds_rows() && !self.journal.is_backing_off() {
-            self.send();
+            self.send(Seal::All);
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> Observer<'a> {
                 .debug(|| format!("{} records sent", sent.delivered.len())),
         }
         if self.journal.is_due() {
-            self.send();
+            self.send(Seal::Due);
         } else if self.journal.holds_rows() {
             self.flush_at
                 .get_or_insert_with(|| Instant::now() + self.flush_every);
@@ -136,7 +136,7 @@ impl<'a> Observer<'a> {
             self.on_last_sent(sent.unwrap_or_default());
         }
         while self.journal.holds_rows() {
-            let put = self.put(LAST_PATIENCE);
+            let put = self.put(LAST_PATIENCE, Seal::All);
             let Ok(sent) = timeout_at(deadline, put).await else {
                 break;
             };
@@ -206,17 +206,17 @@ impl<'a> Observer<'a> {
         self.journal.take_in(posted.events);
     }
 
-    fn send(&mut self) {
+    fn send(&mut self, seal: Seal) {
         if self.sending.is_some() {
             return;
         }
         self.flush_at = None;
-        self.sending = Some(self.put(PATIENCE));
+        self.sending = Some(self.put(PATIENCE, seal));
     }
 
     /// A task of its own: a panic in a library ends the task, not this process.
-    fn put(&mut self, patience: Duration) -> JoinHandle<Sent> {
-        let records = self.journal.begin_send(usage());
+    fn put(&mut self, patience: Duration, seal: Seal) -> JoinHandle<Sent> {
+        let records = self.journal.begin_send(usage(), seal);
         let stream = Arc::clone(&self.stream);
         tokio::spawn(async move { stream.put(&records, patience).await })
     }

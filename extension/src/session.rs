@@ -122,9 +122,12 @@ async fn prepare(
             &format!("nothing is reported: no port to listen on: {e}"),
         );
     });
-    let (place, (port, telemetry)) = place.ok().zip(listening.ok())?;
-    let subscribed = subscribe(config, api, registration, port, log).await;
-    subscribed.then_some((place, target, telemetry))
+    let (place, listening) = place.ok().zip(listening.ok())?;
+    if !subscribe(config, api, registration, listening.port, log).await {
+        listening.close();
+        return None;
+    }
+    Some((place, target, listening.posted))
 }
 
 async fn subscribe(

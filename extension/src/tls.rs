@@ -40,8 +40,9 @@ pub fn client(bundle: Option<&str>) -> anyhow::Result<Arc<ClientConfig>> {
 }
 
 fn roots(path: &str) -> anyhow::Result<RootCertStore> {
-    let pem = CertificateDer::pem_file_iter(path);
-    let pem = pem.with_context(|| format!("the trusted certificates in {path} cannot be read"))?;
+    let unreadable = || format!("the trusted certificates in {path} cannot be read");
+    let path = plain_file(path).with_context(unreadable)?;
+    let pem = CertificateDer::pem_file_iter(path).with_context(unreadable)?;
     let mut roots = RootCertStore::empty();
     for certificate in pem.flatten() {
         // One that cannot be used may stand among many that can.
@@ -54,6 +55,14 @@ fn roots(path: &str) -> anyhow::Result<RootCertStore> {
     Ok(roots)
 }
 
+/// The same path, where a file is behind it. A pipe would never come to an end, nor would a device.
+pub fn plain_file(path: &str) -> std::io::Result<&str> {
+    if std::fs::metadata(path)?.is_file() {
+        return Ok(path);
+    }
+    Err(std::io::Error::other("it is no file"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +71,10 @@ mod tests {
     fn a_list_that_is_missing_or_empty_is_named() {
         let missing = client(Some("/nonexistent/roots.pem")).unwrap_err();
         assert!(format!("{missing:#}").contains("/nonexistent/roots.pem"));
-        let empty = client(Some("/dev/null")).unwrap_err();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let empty = client(file.path().to_str()).unwrap_err();
         assert!(format!("{empty:#}").contains("AWS_CA_BUNDLE"));
+        let endless = client(Some("/dev/zero")).unwrap_err();
+        assert!(format!("{endless:#}").contains("no file"));
     }
 }

@@ -106,7 +106,7 @@ impl Wallet {
             Authorization::None => None,
             Authorization::Token(token) => Some(token.clone()),
             Authorization::File(path) => {
-                let token = std::fs::read_to_string(path);
+                let token = tls::plain_file(path).and_then(std::fs::read_to_string);
                 let token = token.with_context(|| format!("its token file {path}"))?;
                 Some(token.trim().to_owned())
             }

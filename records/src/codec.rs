@@ -16,8 +16,8 @@ pub const MAX_RECORD_BYTES: usize = 1_048_576;
 const MAX_MEMORY: Megabytes = Megabytes(65_536);
 /// The furthest a row may lie from its record's `t0`: an environment lives for hours, not weeks.
 const MAX_ROW_OFFSET_MS: i64 = 15 * 86_400_000;
-/// Counts and totals beyond this are lies; sums of millions of them still fit.
-const MAX_COUNT: u64 = 1_000_000_000_000;
+/// Counts and totals beyond this are lies, and quarantined; sums of millions of them still fit.
+pub const MAX_COUNT: u64 = 1_000_000_000_000;
 /// Texts that only people read are short.
 const MAX_TEXT: usize = 4096;
 
@@ -135,21 +135,23 @@ fn check_reports(r: &Reports) -> Result<(), String> {
         }
         text("error type", error, 0, 256)?;
     }
-    let folded = r.folded.map_or((0, 0), |f| (f.count, f.failures));
+    let folded = r.folded.unwrap_or_default();
     for (field, n) in [
         ("total", r.total),
         ("cpu_ms", r.cpu_ms.unwrap_or(0)),
         ("self_kib", r.self_kib.unwrap_or(0)),
-        ("folded.count", folded.0),
-        ("folded.failures", folded.1),
+        ("folded.count", folded.count),
+        ("folded.failures", folded.failures),
+        ("folded.timeouts", folded.timeouts),
+        ("folded.ooms", folded.ooms),
+        ("folded.billed_ms", folded.billed_ms),
         ("events_dropped", r.events_dropped),
     ] {
         if n > MAX_COUNT {
             return Err(format!("{field} is {n}, at most {MAX_COUNT}"));
         }
     }
-    r.folded
-        .map_or(Ok(()), |f| used("folded.max_used_mb", f.max_used_mb))
+    used("folded.max_used_mb", folded.max_used_mb)
 }
 
 fn check_recommendation(r: &Recommendation) -> Result<(), String> {

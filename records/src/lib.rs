@@ -13,7 +13,7 @@ mod time;
 mod units;
 
 pub use arn::{ArnError, FunctionArn};
-pub use codec::{DecodeError, MAX_RECORD_BYTES, Record, VERSION, decode, encode};
+pub use codec::{DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, decode, encode};
 pub use outcome::{Outcome, OutcomeStatus};
 pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
 pub use reports::{

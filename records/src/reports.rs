@@ -60,7 +60,7 @@ pub struct Reports {
     /// The extension's own resident size in KiB, so that its share of the peak is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_kib: Option<u64>,
-    /// Rows lost to the buffer bound, as one summary.
+    /// Rows lost to the buffer bound, as one summary; a record may hold nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folded: Option<Folded>,
     /// Platform events said to be dropped before they reached the extension.
@@ -294,8 +294,9 @@ impl<'de> Visitor<'de> for RowVisitor {
     }
 }
 
-/// Rows that did not fit the extension's buffer, as one summary: the highest peak is never lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Rows that did not fit the extension's buffer, as one summary: the highest peak is never lost. All
+/// of them are of the UTC day of the record's `t0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Folded {
     /// How many rows.
     pub count: u64,
@@ -305,9 +306,19 @@ pub struct Folded {
     /// The longest duration among them.
     #[serde(default)]
     pub duration_ms: Option<Millis>,
-    /// How many of them failed.
+    /// How many of them failed, timeouts and out-of-memories included.
     #[serde(default)]
     pub failures: u64,
+    /// How many of them ran into the timeout.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub timeouts: u64,
+    /// How many of them ran out of memory. One without a figure counts as the whole size in
+    /// `max_used_mb`: all there was, was used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ooms: u64,
+    /// Sum of the billed durations in ms.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub billed_ms: u64,
 }
 
 #[cfg(test)]

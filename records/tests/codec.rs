@@ -209,6 +209,7 @@ prop_compose! {
             cpu_ms, cores: Some(2), self_kib, events_dropped,
             folded: folded.map(|(count, mb, failures)| Folded {
                 count, max_used_mb: Some(Megabytes(mb)), duration_ms: None, failures,
+                timeouts: failures / 2, ooms: failures / 3, billed_ms: count,
             }),
         }
     }

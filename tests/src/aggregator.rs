@@ -30,11 +30,23 @@ impl Aggregator {
         environment: &[(String, String)],
         log: Option<&Path>,
     ) -> Result<Self> {
+        Self::start_by(Command::new(binary()?), store, arguments, environment, log).await
+    }
+
+    /// The same by a command that runs the binary somewhere else, in a namespace or under a limit,
+    /// and becomes it.
+    pub async fn start_by(
+        mut command: Command,
+        store: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        log: Option<&Path>,
+    ) -> Result<Self> {
         let stderr = match log {
             Some(path) => std::fs::File::create(path)?.into(),
             None => Stdio::inherit(),
         };
-        let mut child = Command::new(binary()?)
+        let mut child = command
             .arg("serve")
             .arg("--store")
             .arg(store)
@@ -78,11 +90,27 @@ impl Aggregator {
         Ok(ended.context("rightsizer serve does not stop")??)
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> Result<ExitStatus> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        Ok(ended.context("rightsizer serve goes on")??)
+    }
+
     /// Ends it as a power cut would.
     pub async fn kill(mut self) -> Result<()> {
         self.signal(Signal::SIGKILL)?;
         self.child.wait().await?;
         Ok(())
+    }
+
+    /// Makes it hang, until it is resumed.
+    pub fn pause_process(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume_process(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -96,8 +124,17 @@ impl Aggregator {
 
 /// Runs a `rightsizer` command to its end.
 pub async fn rightsizer(arguments: &[&str]) -> Result<Output> {
+    rightsizer_with(arguments, &[]).await
+}
+
+/// The same, with these environment variables.
+pub async fn rightsizer_with(
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> Result<Output> {
     Ok(Command::new(binary()?)
         .args(arguments)
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .output()
         .await?)

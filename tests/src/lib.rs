@@ -8,5 +8,6 @@ pub mod fleet;
 mod identity;
 pub mod sample;
 pub mod servers;
+pub mod snapshot;
 pub mod speed;
 pub mod weigh;

@@ -1,8 +1,8 @@
 //! A batch of the decisions stream: every recommendation tried, every outcome put.
 //!
 //! Kinesis starts again at the lowest failed record and repeats everything behind it. So everything
-//! is tried before anything fails: a function that is stuck costs the others a repetition, which
-//! finds their new sizes and writes nothing, and no time. A record that can never be read does not
+//! is tried before anything fails: a function that is stuck costs the others a repetition, which is
+//! known from the first time, or finds their new sizes and writes nothing, and no time. A record that can never be read does not
 //! block the shard, and one that has come for the last time ends with an outcome.
 
 use std::future::Future;
@@ -40,6 +40,9 @@ pub async fn handle_batch<C: ControlPlane, P: PauseSwitch, K: Clock, S: OutcomeS
     let mut records: Vec<usize> = Vec::new();
     let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
     for (n, record) in event.records.iter().enumerate() {
+        if deliveries.is_done(&record.kinesis.sequence_number) {
+            continue;
+        }
         match read(&record.kinesis.data, &record.kinesis.sequence_number) {
             Content::Recommendation(rec) => {
                 recs.push(*rec);

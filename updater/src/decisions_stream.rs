@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
@@ -14,6 +15,8 @@ use crate::OutcomeSink;
 const MOST_RECORDS: usize = 500;
 /// A shard that is too busy now and then has room a moment later.
 const PAUSES_MS: [u64; 4] = [0, 50, 200, 800];
+/// How long one of them may take, the client's own retries included.
+const TRY_WITHIN: Duration = Duration::from_millis(1500);
 
 /// A Kinesis stream that outcomes are put on, keyed by function: the order per function is kept.
 #[derive(Debug, Clone)]
@@ -23,10 +26,14 @@ pub struct DecisionsStream {
 }
 
 impl DecisionsStream {
-    /// By the stream's name or ARN.
-    pub fn new(client: Client, stream: impl Into<String>) -> Self {
+    /// By the stream's name or ARN. All tries together end within eight seconds.
+    pub fn new(client: &Client, stream: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(TRY_WITHIN)
+            .build();
+        let config = client.config().to_builder().timeout_config(timeouts);
         Self {
-            client,
+            client: Client::from_conf(config.build()),
             stream: stream.into(),
         }
     }

@@ -1,17 +1,29 @@
-//! How often a record of the stream has come, as far as this process has seen it.
+//! What became of the records of the stream that this process has seen.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// More than are ever under way: what is forgotten only loses its last-try outcome.
+/// More than are ever under way: what is forgotten is found out by reading the function.
 const MOST: usize = 10_000;
 
-/// Counts deliveries by sequence number. Lambda does not say how often a record came, and hands it
-/// to the failure destination without a word after the last time: who counts can say so before.
+/// Keeps deliveries by sequence number, as long as the process lives.
+///
+/// Lambda repeats what stands behind a record that failed: what was answered is not worked on
+/// again, so that nobody who changed the function since is fought. And it does not say how often a
+/// record came, and hands it to the failure destination without a word after the last time: who
+/// counts can say so before.
 #[derive(Debug)]
 pub struct Deliveries {
     most: u32,
-    failed: Mutex<HashMap<String, u32>>,
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// It came so often and has to come again.
+    Failed(u32),
+    /// It was answered, and the answer is on the stream.
+    Done,
 }
 
 impl Deliveries {
@@ -19,24 +31,36 @@ impl Deliveries {
     pub fn with_retries(retries: u32) -> Self {
         Self {
             most: retries.saturating_add(1),
-            failed: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
     /// Notes a delivery that failed; whether it was the last one.
     pub(crate) fn failed(&self, sequence: &str) -> bool {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.len() >= MOST {
-            failed.clear();
-        }
-        let times = failed.entry(sequence.to_owned()).or_default();
-        *times += 1;
-        *times >= self.most
+        let mut seen = self.seen();
+        let times = match seen.get(sequence) {
+            Some(Seen::Failed(times)) => times.saturating_add(1),
+            _ => 1,
+        };
+        seen.insert(sequence.to_owned(), Seen::Failed(times));
+        times >= self.most
     }
 
-    /// Forgets a record that is done with.
+    /// Notes a record that is done with.
     pub(crate) fn done(&self, sequence: &str) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.remove(sequence);
+        self.seen().insert(sequence.to_owned(), Seen::Done);
+    }
+
+    /// Whether a record is done with.
+    pub(crate) fn is_done(&self, sequence: &str) -> bool {
+        self.seen().get(sequence) == Some(&Seen::Done)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST {
+            seen.clear();
+        }
+        seen
     }
 }

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
         .context("RIGHTSIZER_DECISIONS is not set: give the decisions stream's name or ARN")?;
     let config = sdk_config().await;
     let api = LambdaApi::new(&aws_sdk_lambda::Client::new(&config));
-    let sink = DecisionsStream::new(aws_sdk_kinesis::Client::new(&config), stream);
+    let sink = DecisionsStream::new(&aws_sdk_kinesis::Client::new(&config), stream);
     let deliveries = Deliveries::with_retries(RETRIES);
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<KinesisEvent>| {

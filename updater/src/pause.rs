@@ -38,12 +38,15 @@ impl PauseSwitch for NeverPaused {
     }
 }
 
+/// Why everything is to stop, if it is and if that can be told.
+type Answer = Result<Option<String>, ApiError>;
+
 /// The tag on the updater's own function.
 #[derive(Debug)]
 pub struct PauseTag {
     api: LambdaApi,
     updater: FunctionArn,
-    answer: Mutex<Option<(Instant, Option<String>)>>,
+    answer: Mutex<Option<(Instant, Answer)>>,
 }
 
 impl PauseTag {
@@ -63,17 +66,17 @@ impl PauseSwitch for PauseTag {
         if let Some((at, paused)) = &*answer
             && at.elapsed() < GOOD_FOR
         {
-            return Ok(paused.clone());
+            return paused.clone();
         }
-        let tags = self.api.tags(&self.updater).await?;
-        let value = tags.get(PAUSED_TAG).map(|value| value.trim());
-        let paused = value
-            .filter(|value| !value.eq_ignore_ascii_case("false"))
-            .map(|value| {
-                let name = self.updater.name();
+        // A failure is an answer too: those who wait here do not each try again and wait as long.
+        let paused = self.api.tags(&self.updater).await.map(|tags| {
+            let value = tags.get(PAUSED_TAG)?.trim();
+            let name = self.updater.name();
+            (!value.eq_ignore_ascii_case("false")).then(|| {
                 format!("the tag {PAUSED_TAG} of {name} says {value:?}: `rightsizer resume`, or remove it")
-            });
+            })
+        });
         *answer = Some((Instant::now(), paused.clone()));
-        Ok(paused)
+        paused
     }
 }

@@ -16,6 +16,8 @@ use crate::serve::read_key;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to say how it is.
+const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArg {
@@ -80,7 +82,7 @@ impl Server {
     /// How it is, whatever the status of the answer.
     pub(super) async fn health(&self) -> anyhow::Result<serde_json::Value> {
         let url = format!("{}/healthz", self.url);
-        let answer = http::send(&Method::GET, &url, Vec::new(), PATIENCE).await?;
+        let answer = http::send(&Method::GET, &url, Vec::new(), HEALTH_WITHIN).await?;
         serde_json::from_slice(&answer.body).context("it is no Rightsizer of this version")
     }
 }

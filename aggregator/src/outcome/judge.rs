@@ -384,6 +384,23 @@ mod tests {
         ));
     }
 
+    /// Two errors where there was none in 100,000, in 60 invocations: beyond chance, and still two.
+    #[test]
+    fn two_failures_are_no_jump() {
+        let first = |errors| {
+            let mut trial = trial();
+            trial.before.errors.count = 0;
+            trial.after = After {
+                invocations: 60,
+                errors,
+                ..After::default()
+            };
+            judge(&trial)
+        };
+        assert!(is_verified(first(2)));
+        assert!(matches!(first(3), Verdict::Rollback(Cause::Errors(_))));
+    }
+
     /// It may not start at all: no invocation, only failed starts.
     #[test]
     fn a_function_that_does_not_start_is_rolled_back() {

@@ -45,6 +45,10 @@ pub struct Changes {
     pub increases: u32,
     /// The last change of the size that came of a recommendation; `None` where there was none.
     pub last: Option<SizeChange>,
+    /// 95th percentile of the durations before the first decrease that came of a recommendation, since the
+    /// code last changed: what P6's tolerance is a tolerance of, so that many steps do not add up to a slow
+    /// function. `None` where there was no decrease; then it is the present one.
+    pub baseline_p95: Option<Millis>,
 }
 
 /// A change of the memory size that was applied.

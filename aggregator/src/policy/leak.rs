@@ -142,6 +142,13 @@ mod tests {
         }
     }
 
+    /// Rises of 3, 5 and 300: the last is a payload, not the next doubling of a leak.
+    #[test]
+    fn p3_a_jump_after_a_little_growth_is_no_leak() {
+        let jumped = [100, 100, 100, 103, 108, 408].map(Megabytes);
+        assert_eq!(climb(&jumped, ROOM), Climb::Settled);
+    }
+
     /// In 512 MB the marks of 484 and more (94 %) are masked: what was seen below that is judged. A
     /// plateau at the size is not taken for settling, and what was near it at once is not judged.
     #[test]

@@ -22,6 +22,8 @@ mod reasons;
 mod recurring;
 mod size;
 mod speed;
+#[cfg(test)]
+mod steering;
 mod step;
 mod words;
 

@@ -15,6 +15,7 @@ pub(super) fn brief(reason: &Reason) -> String {
         "step-waits" => format!("waits for {} to prove itself", f("to_mb")),
         "too-slow" | "timeout-near" => format!("{} would be {} ms", f("figure"), f("then")),
         "no-saving" => format!("no saving below {}", f("mb")),
+        "only-slower" => format!("CPU: slower below {}", f("mb")),
         "careful-step" => format!("carefully, {}", f("mb")),
         "timeout-unknown" => "timeout unknown".to_owned(),
         "durations-unknown" => "durations unknown".to_owned(),
@@ -65,6 +66,14 @@ pub(super) fn sentence(reason: &Reason) -> String {
             } else {
                 "not verified yet"
             }
+        ),
+        "only-slower" => format!(
+            "P6 only slower: {} MB costs no less than {} MB ({} × now) and takes {} × as long; so {} MB",
+            f("wanted_mb"),
+            f("mb"),
+            f("cost"),
+            f("slower"),
+            f("mb")
         ),
         "timeout-unknown" => "P6 timeout unknown: a smaller size might not finish in time, so a \
              decrease is left to a person; the inventory tells it"

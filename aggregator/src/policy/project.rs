@@ -111,6 +111,15 @@ impl<'a> Projector<'a> {
         self.here
     }
 
+    /// The larger sizes that were measured.
+    pub(super) fn larger(&self) -> impl Iterator<Item = &SizeFacts> {
+        let here = self.here.memory_mb;
+        self.measured
+            .iter()
+            .copied()
+            .filter(move |m| m.memory_mb > here)
+    }
+
     /// To `size`, at or below the present one.
     pub(super) fn to(&self, size: Megabytes) -> Projection {
         let (expected, worst, basis) = self.model(size);
@@ -152,19 +161,27 @@ impl<'a> Projector<'a> {
         let slope = larger.map(|larger| {
             let measured = mean_ms(self.here) / mean_ms(larger).max(0.001);
             let by = |measured| by_slope(measured, larger.memory_mb, from, to);
-            (
-                by(measured),
-                by(measured * (1.0 + MEASURING_ERROR)),
-                larger.memory_mb,
-            )
+            (by(measured), by(measured * (1.0 + MEASURING_ERROR)), larger)
         });
+        // Above one core a function may need as many as it has threads: what was measured above says
+        // nothing of what comes below.
+        let told = slope
+            .filter(|_| cores(from) < 1.0)
+            .map(|(_, worst, _)| worst);
         match (self.here.cpu.and_then(cores_used), slope) {
-            (Some(used), slope) => {
-                let bursts = by_cpu_in_bursts(used * (1.0 + MEASURING_ERROR), from, to);
-                let worst = slope.map_or(bursts, |(_, worst, _)| bursts.max(worst));
+            (Some(used), _) => {
+                let most = used * (1.0 + MEASURING_ERROR);
+                // Two measured sizes tell whether there are bursts.
+                let worst = told.map_or_else(
+                    || by_cpu_in_bursts(most, from, to),
+                    |worst| worst.max(by_cpu(most, from, to)),
+                );
                 (by_cpu(used, from, to), worst, Basis::CpuTime)
             }
-            (None, Some((expected, worst, larger))) => (expected, worst, Basis::Slope(larger)),
+            (None, Some((expected, _, larger))) => {
+                let worst = told.unwrap_or(cores(from) / cores(to));
+                (expected, worst, Basis::Slope(larger.memory_mb))
+            }
             (None, None) => (1.0, cores(from) / cores(to), Basis::Unknown),
         }
     }
@@ -200,11 +217,10 @@ pub(super) fn by_cpu(used: f64, from: Megabytes, to: Megabytes) -> f64 {
 }
 
 /// The same where the CPU time comes in bursts that use all there is, between waiting: a burst takes
-/// longer on a smaller share although the average share would do.
+/// longer on a smaller share although the average share would do. Of several threads, above one core, too.
 pub(super) fn by_cpu_in_bursts(used: f64, from: Megabytes, to: Megabytes) -> f64 {
     let used = used.min(cores(from));
-    let given = |size| cores(size).min(used.max(1.0));
-    1.0 + used * (1.0 / given(to) - 1.0 / given(from))
+    1.0 + used * (1.0 / cores(to) - 1.0 / cores(from))
 }
 
 /// From how durations changed between a larger size and the present one: a duration is waiting plus CPU
@@ -255,7 +271,7 @@ mod tests {
     #[test]
     fn p6_bursts_take_longer_although_the_average_would_do() {
         near(by_cpu_in_bursts(0.5, mb(1769), mb(1769)), 1.0);
-        near(by_cpu_in_bursts(0.5, mb(3538), mb(1769)), 1.0);
+        near(by_cpu_in_bursts(0.5, mb(3538), mb(1769)), 1.25);
         let half = 1.0 + 0.5 * (1769.0 / 885.0 - 1.0);
         near(by_cpu_in_bursts(0.5, mb(1769), mb(885)), half);
     }

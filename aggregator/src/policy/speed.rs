@@ -23,7 +23,8 @@ struct Limits<'a> {
     projector: Projector<'a>,
     /// 99th percentiles above this come too near the timeout; `None` where the timeout is not known.
     p99_ms: Option<f64>,
-    p95_tolerance: f64,
+    /// 95th percentiles above this are too slow.
+    p95_ms: f64,
     settings: &'a PolicySettings,
 }
 
@@ -49,17 +50,19 @@ pub(super) fn allowed(
         };
     };
     let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
+    let tolerance = settings.p95_tolerance.of(seen.strategy(settings));
     let limits = Limits {
         seen,
-        projector,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
-        p95_tolerance: settings.p95_tolerance.of(seen.strategy(settings)),
+        p95_ms: baseline_p95(seen, &projector) * tolerance,
+        projector,
         settings,
     };
-    let target = limits.smallest(policy_mb, Limits::expected_breach);
+    let least = limits.smallest(policy_mb, Limits::expected_breach);
     if let Some(breach) = limits.expected_breach(policy_mb) {
-        limits.explain(breach.code(), (policy_mb, target), &breach, reasons);
+        limits.explain(breach.code(), (policy_mb, least), &breach, reasons);
     }
+    let target = limits.faster_for_nothing(least, reasons);
     if target >= seen.current_mb {
         return Allowed {
             target,
@@ -77,6 +80,14 @@ pub(super) fn allowed(
         target,
         automatic: (timeout.is_some() && step < seen.current_mb).then_some(step),
     }
+}
+
+/// What the function took before it was made smaller: a tolerance of each step by itself would add up.
+fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
+    let before = seen.changes.baseline_p95.map(Millis::as_ms_f64);
+    let larger = projector.larger().map(|size| size.p95.as_ms_f64());
+    let now = projector.here().p95.as_ms_f64();
+    larger.chain(before).fold(now, f64::min)
 }
 
 impl Breach {
@@ -109,6 +120,41 @@ impl Limits<'_> {
         Megabytes(high)
     }
 
+    /// A larger size that costs the same and is faster: below the size at which a function has the CPU
+    /// it uses, it takes as much longer as it has less, and saves nothing.
+    fn faster_for_nothing(&self, least: Megabytes, reasons: &mut Reasons) -> Megabytes {
+        let slower = self.projector.to(least).expected.mean;
+        let most = self.billed(least) * (1.0 + AS_CHEAP);
+        let (mut low, mut high) = (least.0, self.seen.current_mb.0);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.billed(Megabytes(middle)) <= most {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let larger = Megabytes(low);
+        if slower < self.projector.to(larger).expected.mean * WORTH_IT {
+            return least;
+        }
+        reasons.add("only-slower", || {
+            [
+                ("wanted_mb", least.0.into()),
+                ("cost", rounded(self.billed(least)).into()),
+                ("slower", rounded(slower).into()),
+                ("mb", larger.0.into()),
+            ]
+        });
+        larger
+    }
+
+    /// GB-seconds at a size ÷ GB-seconds now, expected.
+    fn billed(&self, size: Megabytes) -> f64 {
+        let mean = self.projector.to(size).expected.mean;
+        mean * f64::from(size.0) / f64::from(self.seen.current_mb.0)
+    }
+
     /// By what the evidence says. Where nothing is known of the CPU only the timeout binds, at worst:
     /// a slower function can be measured and taken back, one that cannot finish fails.
     fn expected_breach(&self, size: Megabytes) -> Option<Breach> {
@@ -127,8 +173,8 @@ impl Limits<'_> {
     fn breach(&self, size: Megabytes, factors: Factors) -> Option<Breach> {
         let billed = factors.mean * f64::from(size.0) / f64::from(self.seen.current_mb.0);
         self.timeout_breach(factors).or_else(|| {
-            if factors.p95 > self.p95_tolerance + ROUNDING {
-                let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            if p95 > self.p95_ms * (1.0 + ROUNDING) {
                 Some(Breach::TooSlow { p95 })
             } else {
                 (billed > 1.0 + ROUNDING).then_some(Breach::Dearer { factor: billed })
@@ -154,7 +200,7 @@ impl Limits<'_> {
         let (p95, p99) = (here.p95.as_ms_f64(), here.p99.as_ms_f64());
         let (figure, now, then, most) = match breach {
             Breach::Timeout { p99: then } => ("p99", p99, *then, self.p99_ms.unwrap_or_default()),
-            Breach::TooSlow { p95: then } => ("p95", p95, *then, p95 * self.p95_tolerance),
+            Breach::TooSlow { p95: then } => ("p95", p95, *then, self.p95_ms),
             Breach::Dearer { factor } => ("cost", 1.0, *factor, 1.0),
         };
         reasons.add(code, || {
@@ -172,6 +218,10 @@ impl Limits<'_> {
     }
 }
 
+/// Costs that differ by less are the same.
+const AS_CHEAP: f64 = 0.001;
+/// What is that much faster at the same cost is worth its memory.
+const WORTH_IT: f64 = 1.05;
 /// Factors are quotients of binary fractions.
 const ROUNDING: f64 = 1e-9;
 
@@ -183,61 +233,92 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::case::{Case, codes, figure, size};
-    use super::super::facts::{SizeFacts, Strategy};
+    use super::super::facts::{ApplyMode, SizeFacts, Strategy};
     use super::*;
 
     fn mb(size: Megabytes) -> u32 {
         size.0
     }
 
-    /// One core at 1769 MB. At 1769 with half a core used: at 885 half a core is given, as fast; at 708
-    /// 0.4: 1.25 times as long, which `balanced` allows; so 708 and not the policy's 300.
-    #[test]
-    fn p6_a_size_that_slows_down_beyond_the_tolerance_is_not_the_target() {
-        let decision = Case::new(1769, &[200; 14]).using_cores(50).decide();
-        assert_eq!(mb(decision.policy_mb), 300);
-        assert_eq!(mb(decision.target_mb), 708);
-        assert_eq!(figure(&decision, "too-slow", "now"), 200.0);
-        // 0.5 ÷ (300 ÷ 1769) = 2.948
-        assert_eq!(figure(&decision, "too-slow", "then"), 589.67);
-        assert_eq!(figure(&decision, "too-slow", "most"), 250.0);
-        assert_eq!(figure(&decision, "too-slow", "basis"), "cpu-time");
+    /// 1000 MB, where half of the time is computing: measured at 1500 it takes 1 ÷ 1.2 of the time, and
+    /// 1.2 = 1 + 0.4 × (1500 ÷ 1000 − 1), of which 0.6 ÷ 1.2 computes. At m it takes
+    /// 1 + 0.5 × (1000 ÷ m − 1) as long.
+    fn half_computing() -> Case {
+        let mut case = Case::new(1000, &[200; 14]);
+        let at = |mb, billed_ms| SizeFacts {
+            billed_ms,
+            cpu: None,
+            ..size(mb)
+        };
+        case.0.sizes = vec![at(1000, 600_000), at(1500, 500_000)];
+        case
     }
 
-    /// 1769 × 0.5 = 884.5: `cost` twice as slow at 443, `speed` 5 % at 843.
+    /// 1.25 times as long at 1000 ÷ 1.5 = 666.7, which `balanced` allows; so 667 and not the policy's 300.
+    #[test]
+    fn p6_a_size_that_slows_down_beyond_the_tolerance_is_not_the_target() {
+        let decision = half_computing().decide();
+        assert_eq!(mb(decision.policy_mb), 300);
+        assert_eq!(mb(decision.target_mb), 667);
+        assert_eq!(figure(&decision, "too-slow", "now"), 200.0);
+        // 1 + 0.5 × (1000 ÷ 300 − 1) = 2.167
+        assert_eq!(figure(&decision, "too-slow", "then"), 433.33);
+        assert_eq!(figure(&decision, "too-slow", "most"), 250.0);
+        assert_eq!(figure(&decision, "too-slow", "basis"), "slope");
+    }
+
+    /// `cost` twice as long at 1000 ÷ 3, `speed` 5 % at 1000 ÷ 1.1.
     #[test]
     fn p6_the_strategy_says_how_much_slower() {
-        for (strategy, target) in [(Strategy::Cost, 443), (Strategy::Speed, 843)] {
-            let mut case = Case::new(1769, &[200; 14]).using_cores(50);
+        for (strategy, target) in [(Strategy::Cost, 334), (Strategy::Speed, 910)] {
+            let mut case = half_computing();
             case.0.configured.strategy = Some(strategy);
             assert_eq!(mb(case.decide().target_mb), target, "{strategy:?}");
         }
     }
 
-    /// Two cores used at 3538: all there is. Single-threaded or not, less memory is slower in
-    /// proportion, and saves nothing: 3538 ÷ 1.25 = 2830.4.
+    /// Half a core used; one core is 1769 MB, so 885 MB give it. `balanced` allows 708, where it is 25 %
+    /// slower, but there it costs the same: 886 is as cheap within 0.1 %.
     #[test]
-    fn p6_several_cores_are_counted() {
+    fn p6_below_the_cpu_that_it_uses_it_is_only_slower() {
+        let decision = Case::new(1769, &[200; 14]).using_cores(50).decide();
+        assert_eq!(mb(decision.target_mb), 885);
+        assert_eq!(figure(&decision, "only-slower", "wanted_mb"), 708);
+        assert_eq!(figure(&decision, "only-slower", "slower"), 1.25);
+        // All of two cores used at 3538: nothing smaller saves.
         let decision = Case::new(3538, &[200; 14]).using_cores(200).decide();
-        assert_eq!(mb(decision.target_mb), 2831);
+        assert_eq!((mb(decision.target_mb), decision.to_mb), (3538, None));
     }
 
-    /// 99 % within 400 ms; timeout 1 s: 0.7 × 1000 = 700 = 1.75 × 400. Tolerance aside (`cost` allows
-    /// twice), 0.5 ÷ 1.75 × 1769 = 505.4.
+    /// 99 % within 400 ms; timeout 800 ms: 0.7 × 800 = 560 = 1.4 × 400. Tolerance aside (`cost` allows
+    /// twice), 1 + 0.5 × (1000 ÷ m − 1) = 1.4 at 1000 ÷ 1.8 = 555.6.
     #[test]
     fn p6_the_timeout_is_kept_away_from() {
-        let mut case = Case::new(1769, &[200; 14]).using_cores(50);
+        let mut case = half_computing();
         case.0.configured.strategy = Some(Strategy::Cost);
-        case.0.configured.timeout = Some(Millis::from_ms(1000));
+        case.0.configured.timeout = Some(Millis::from_ms(800));
         let decision = case.decide();
-        assert_eq!(mb(decision.target_mb), 506);
-        assert_eq!(figure(&decision, "timeout-near", "most"), 700.0);
+        assert_eq!(mb(decision.target_mb), 556);
+        assert_eq!(figure(&decision, "timeout-near", "most"), 560.0);
         // Too near already: nothing smaller at all.
         case.0.configured.timeout = Some(Millis::from_ms(571));
-        assert_eq!(
-            (case.decide().target_mb, case.step()),
-            (Megabytes(1769), (None, false))
-        );
+        let decision = case.decide();
+        assert_eq!((mb(decision.target_mb), decision.to_mb), (1000, None));
+    }
+
+    /// It took 180 ms before its first step down: at most 225 now, and 200 are gone already, so 1.125 of
+    /// what it takes now: 1 + 0.5 × (1000 ÷ m − 1) at 800. A larger size in the window tells the same.
+    #[test]
+    fn p6_many_steps_do_not_add_up_to_a_slow_function() {
+        let mut case = half_computing();
+        case.0.changes.baseline_p95 = Some(Millis::from_ms(180));
+        assert_eq!(mb(case.decide().target_mb), 800);
+        let mut case = half_computing();
+        case.0.sizes[1].p95 = Millis::from_ms(180);
+        assert_eq!(mb(case.decide().target_mb), 800);
+        // Slower than that already: no further.
+        case.0.sizes[1].p95 = Millis::from_ms(159);
+        assert_eq!(mb(case.decide().target_mb), 1000);
     }
 
     #[test]
@@ -285,9 +366,9 @@ mod tests {
         // Share at 1024 at most 0.05 ÷ (1024 ÷ 820 − 1) = 0.201, at 820 0.201 × 1.2488 ÷ 1.05 = 0.239;
         // 1 + 0.239 × (820 ÷ m − 1) = 1.25 at m = 400.9; half of 820 is 410.
         assert_eq!(case.step(), (Some(410), true));
-        // Had it taken as much longer as it had less, it would be all CPU: no further than 820 ÷ 1.25.
+        // Had it taken as much longer as it had less, it would be all computing: no saving in going on.
         case.0.sizes[0].billed_ms = 625_000;
-        assert_eq!(case.decide().target_mb, Megabytes(656));
+        assert_eq!(case.decide().target_mb, Megabytes(820));
     }
 
     /// Measured at 512: three times as slow. Whatever the CPU says, that is so; and so is what lies below.
@@ -319,10 +400,11 @@ mod tests {
 
     #[test]
     fn p6_the_projection_goes_with_the_decision() {
-        let mut case = Case::new(1769, &[200; 14]).using_cores(50);
-        case.0.configured.mode = Some(super::super::facts::ApplyMode::Recommend);
+        let mut case = half_computing();
+        case.0.configured.mode = Some(ApplyMode::Recommend);
         let projection = case.decide().projection.unwrap();
-        assert!((projection.expected.mean - 0.5 * 1769.0 / 708.0).abs() < 1e-9);
+        let by_hand = 1.0 + 0.5 * (1000.0 / 667.0 - 1.0);
+        assert!((projection.expected.mean - by_hand).abs() < 1e-9);
         assert!(projection.worst.mean > projection.expected.mean);
     }
 }

@@ -209,7 +209,7 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 24] = [
+    const CODES: [&str; 25] = [
         "average-plus-buffer",
         "floor",
         "highest-peak",
@@ -231,6 +231,7 @@ mod tests {
         "too-slow",
         "timeout-near",
         "no-saving",
+        "only-slower",
         "careful-step",
         "timeout-unknown",
         "durations-unknown",

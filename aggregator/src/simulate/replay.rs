@@ -293,24 +293,34 @@ mod tests {
             .collect()
     }
 
-    /// 200 MB daily and 900 MB every 30 days for two years: whenever it first meets a size too small, it
-    /// never does again, by the floor (P2: 35 days) as by the memory of sizes that ran out (P3).
-    #[test]
-    fn p3_a_monthly_job_never_runs_out_twice() {
+    /// OOM-days of 200 MB daily with 900 MB every `period` days, from day `offset` on.
+    fn oom_days(period: usize, offset: usize, days: usize, regime: Regime) -> u64 {
         let policies = contenders(&PolicySettings::default());
-        let policy = policies.iter().find(|p| p.name == "as-configured").unwrap();
+        let configured = |p: &&Contender| p.name == "as-configured";
+        let policy = policies.iter().find(configured).unwrap();
+        let peak = |day: usize| if day % period == offset { 900.0 } else { 200.0 };
+        let peaks: Vec<Option<f64>> = (0..days).map(|day| Some(peak(day))).collect();
+        replay(&series(&peaks), policy, regime, Rules::default()).oom_days
+    }
+
+    /// 200 MB daily and 900 MB every 30 days for two years: what it first meets a size too small for, it
+    /// never does again. Seen in the 14 days of warm-up it is known from the start.
+    #[test]
+    fn p2_a_monthly_job_never_runs_out_twice() {
         for regime in [Regime::Daily, Regime::OncePerWindow] {
             for offset in 0..30 {
-                let peak = |day: usize| if day % 30 == offset { 900.0 } else { 200.0 };
-                let peaks: Vec<Option<f64>> = (0..730).map(|day| Some(peak(day))).collect();
-                let outcome = replay(&series(&peaks), policy, regime, Rules::default());
-                // Seen in the 14 days of warm-up it is known from the start.
                 let most = u64::from(offset >= 14);
-                assert!(
-                    outcome.oom_days <= most,
-                    "{regime:?}, day {offset}: {outcome:?}"
-                );
+                let found = oom_days(30, offset, 730, regime);
+                assert!(found <= most, "{regime:?}, day {offset}: {found}");
             }
+        }
+    }
+
+    /// Every 60 days is beyond the floor's 35: the memory of sizes that ran out holds it, for 400 days.
+    #[test]
+    fn p3_a_size_that_ran_out_is_not_gone_below_again() {
+        for regime in [Regime::Daily, Regime::OncePerWindow] {
+            assert_eq!(oom_days(60, 20, 400, regime), 1, "{regime:?}");
         }
     }
 

@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 
 /// A `PutRecords` request of 5 MB is 6.7 MB in base64.
 const MOST_BYTES: usize = 8 << 20;
-/// Bytes of bodies that are held at once: more wait for their turn.
-const BUDGET_BYTES: usize = 256 << 20;
+/// Bytes of bodies that are held at once, some three times as many with what is decoded from them:
+/// more wait for their turn.
+const BUDGET_BYTES: usize = 64 << 20;
 /// How long a client may take to send a body, and wait for its turn before.
 const WITHIN: Duration = Duration::from_secs(30);
 

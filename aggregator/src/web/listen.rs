@@ -17,9 +17,9 @@ use tracing::debug;
 
 use crate::stop::Stop;
 
-/// Connections served at once; more wait in the system's queue. Each may hold some 100 KB of
-/// buffers, bodies apart.
-const CONNECTIONS: usize = 1024;
+/// Connections served at once; more wait in the system's queue. Few enough to leave the store its
+/// files where a process may open 1024.
+const CONNECTIONS: usize = 512;
 /// How long a client may take to send a request's head, and to begin with the next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more file descriptors.

@@ -104,11 +104,17 @@ fn sample_of(row: &ReportRow) -> Sample {
     }
 }
 
-/// A summary keeps counts and the extremes; that its failures were timeouts or out of memory is
-/// not known, so near the limit they censor the peak like any failure there.
+/// A summary keeps counts and the extremes, all of one day. How much a failure in it used is not
+/// known, so near the limit any of them censors the peak; one out of memory does at any figure.
 fn add_folded(day: &mut DayStats, folded: &Folded, size: Megabytes) {
     day.invocations = day.invocations.saturating_add(folded.count);
-    day.errors = day.errors.saturating_add(folded.failures);
+    let named = folded.timeouts.saturating_add(folded.ooms);
+    let errors = folded.failures.saturating_sub(named);
+    day.errors = day.errors.saturating_add(errors);
+    day.timeouts = day.timeouts.saturating_add(folded.timeouts);
+    day.ooms = day.ooms.saturating_add(folded.ooms);
+    day.billed_ms = day.billed_ms.saturating_add(folded.billed_ms);
+    day.censored |= folded.ooms > 0;
     if let Some(used) = folded.max_used_mb {
         day.use_memory(used, size, folded.failures > 0);
     }
@@ -279,13 +285,18 @@ mod tests {
         r.folded = Some(Folded {
             count: 40,
             max_used_mb: Some(Megabytes(250)),
-            duration_ms: None,
-            failures: 1,
+            failures: 3,
+            timeouts: 1,
+            ooms: 1,
+            billed_ms: 400,
+            ..Folded::default()
         });
         r.total = 42;
         let (days, environment) = merged(&[r]);
         let day = days.values().next().unwrap();
-        assert_eq!((day.peak_mb.0, day.invocations, day.errors), (250, 41, 1));
+        assert_eq!((day.peak_mb.0, day.invocations), (250, 41));
+        assert_eq!((day.errors, day.timeouts, day.ooms), (1, 1, 1));
+        assert_eq!(day.billed_ms, 410); // 10 of the row
         assert!(day.censored, "250 of 256 with a failure hides the demand");
         assert_eq!(environment.lost(), 1); // 42 seen there, 41 arrived here
     }

@@ -82,11 +82,83 @@ fn a_full_payload_unit_is_sent_at_once() {
         n += 1;
         journal.take_in(vec![report(&n.to_string(), n, 90)]);
     }
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     let bytes = encode(&Record::Reports(records[0].clone()));
-    assert!((400..900).contains(&n), "{n} rows");
-    assert!((15_000..25_000).contains(&bytes.len()), "{}", bytes.len());
+    assert!((700..1000).contains(&n), "{n} rows");
+    assert!((23_000..25_000).contains(&bytes.len()), "{}", bytes.len());
     assert!(decode(&bytes).is_ok());
+}
+
+#[test]
+fn what_is_due_is_full_units_until_the_rest_is_old() {
+    let mut journal = journal(10_000);
+    let events = (0..3000).map(|n| report(&n.to_string(), n, 90));
+    journal.take_in(events.collect());
+    let records = journal.begin_send(Usage::default(), Seal::Due);
+    let rows: Vec<_> = records.iter().map(|r| r.reports.len()).collect();
+    assert!(
+        rows.len() >= 2 && rows.iter().all(|rows| *rows > 500),
+        "{rows:?}"
+    );
+    journal.sent(&[true; 16]);
+    assert!(journal.holds_rows() && !journal.is_due());
+    journal.take_in(vec![start("late", 70_000)]);
+    assert!(journal.is_due());
+    let rest = journal.begin_send(Usage::default(), Seal::Due);
+    assert_eq!(rows.iter().sum::<usize>() + rest[0].reports.len(), 3000);
+}
+
+/// A snapshot's clock may be put right, or one event be of another century.
+#[test]
+fn a_time_that_makes_no_sense_holds_nothing_up() {
+    for odd in ["2199-12-31T00:00:00Z", "2000-01-01T00:00:00Z"] {
+        let mut journal = journal(100);
+        let kind = EventKind::Start("odd".to_owned());
+        let odd = Timestamp::parse(odd).unwrap();
+        journal.take_in(vec![report("a", 0, 90), Event { at: odd, kind }]);
+        assert!(journal.is_due());
+        journal.begin_send(Usage::default(), Seal::Due);
+        journal.sent(&[]);
+        journal.take_in(vec![report("b", 1000, 91)]);
+        assert!(journal.is_due());
+        let records = journal.begin_send(Usage::default(), Seal::All);
+        assert_eq!(delivered(&records), (vec![90, 91], 2));
+    }
+}
+
+/// It is ten o'clock. The stream takes nothing around midnight; each day gets its own, and what ran out stays known.
+#[test]
+fn what_is_folded_belongs_to_the_day_it_happened_on() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut journal = journal(2);
+    journal.take_in(vec![
+        start("oom", 0),
+        done("oom", 7, Some("Runtime.OutOfMemory")),
+    ]);
+    journal.give_up_waiting(ShutdownReason::Failure);
+    for hour in [14, 15, 16, 17] {
+        journal.take_in(vec![report(&hour.to_string(), hour * HOUR_MS, 90)]);
+    }
+    assert_eq!(journal.held(), 5);
+    let records = journal.begin_send(Usage::default(), Seal::All);
+    let of_day = |r: &Reports| {
+        let folded = r.folded.unwrap();
+        let used = folded.max_used_mb.map(|mb| mb.0);
+        (
+            r.t0.day().to_string(),
+            r.reports.len(),
+            folded.count,
+            folded.ooms,
+            used,
+        )
+    };
+    let days: Vec<_> = records.iter().map(of_day).collect();
+    let first = ("2026-01-31".to_owned(), 0, 1, 1, Some(1024));
+    assert_eq!(days, [first, ("2026-02-01".to_owned(), 2, 2, 0, Some(90))]);
+    assert_eq!(records[1].total, 5);
+    for record in records {
+        assert!(decode(&encode(&Record::Reports(record))).is_ok());
+    }
 }
 
 #[test]
@@ -100,11 +172,11 @@ fn what_was_not_delivered_comes_again_with_the_same_seq_and_only_that() {
     let mut events = vec![report("a", 1, 90), report("b", 2, 91), report("c", 3, 92)];
     size(&mut events[1], 512); // another size, so three records
     journal.take_in(events);
-    let first = journal.begin_send(Usage::default());
+    let first = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(first.iter().map(|r| r.seq).collect::<Vec<_>>(), [0, 1, 2]);
     journal.sent(&[true, false, true]);
     journal.take_in(vec![report("d", 200_000, 93)]);
-    let second = journal.begin_send(Usage::default());
+    let second = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(second[0], first[1]);
     assert_eq!((second[1].seq, second[1].total), (3, 4));
     journal.sent(&[true, true]);
@@ -116,7 +188,7 @@ fn after_failures_the_pause_doubles_by_event_time() {
     let mut journal = journal(1000);
     journal.take_in(vec![report("a", 0, 90), start("b", 60_000)]);
     assert!(journal.is_due());
-    journal.begin_send(Usage::default());
+    journal.begin_send(Usage::default(), Seal::All);
     journal.sent(&[]);
     journal.take_in(vec![start("c", 60_000 + 119_999)]);
     assert!(!journal.is_due());
@@ -133,7 +205,7 @@ fn the_error_type_of_runtime_done_makes_an_out_of_memory() {
         done("a", 7, Some(oom)),
         report("a", 8, 900),
     ]);
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(records[0].reports[0].status, Status::OutOfMemory);
     assert_eq!(records[0].errors, [(0, oom.to_owned())]);
 }
@@ -145,7 +217,7 @@ fn a_row_made_at_a_failure_is_completed_by_its_report_not_doubled() {
     assert!(journal.awaits_report() && journal.knows_the_end());
     journal.give_up_waiting(ShutdownReason::Failure);
     journal.take_in(vec![report("a", 9, 1020)]);
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(delivered(&records), (vec![1020], 1));
     assert_eq!(records[0].reports[0].status, Status::OutOfMemory);
 }
@@ -168,11 +240,11 @@ fn a_report_after_its_provisional_row_went_out_adds_nothing() {
     let mut journal = journal(100);
     journal.take_in(vec![start("a", 0)]);
     journal.give_up_waiting(ShutdownReason::Timeout);
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(records[0].reports[0].status, Status::Timeout);
     journal.sent(&[true]);
     journal.take_in(vec![report("a", 9, 90), report("b", 10, 91)]);
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(delivered(&records), (vec![91], 2));
 }
 
@@ -182,13 +254,14 @@ fn after_a_restore_the_environment_is_another_one() {
     journal.take_in(vec![report("a", 0, 90)]);
     let kind = EventKind::RestoreStart;
     journal.take_in(vec![Event { at: at(5), kind }, report("b", 6, 91)]);
-    let records = journal.begin_send(Usage::default());
-    let named: Vec<_> = records.iter().map(|r| (r.env.0, r.seq, r.total)).collect();
-    assert_eq!(named, [(1, 0, 1), (2, 0, 1)]);
+    let records = journal.begin_send(Usage::default(), Seal::All);
+    let counted: Vec<_> = records.iter().map(|r| (r.seq, r.total)).collect();
+    assert_eq!(counted, [(0, 1), (0, 1)]);
+    assert_ne!(records[0].env, records[1].env);
 }
 
-/// A process is cloned with everything in it; what the clones do not share is the kernel's random
-/// numbers. So none may be drawn before the restore for what comes after it.
+/// A process is cloned with everything in it, and its kernel with the state of its random numbers.
+/// None may be drawn before the restore for what comes after it, and none may be relied on alone.
 #[test]
 fn clones_of_one_image_deliver_as_two() {
     let image = || {
@@ -197,18 +270,21 @@ fn clones_of_one_image_deliver_as_two() {
         journal.take_in(vec![Event { at: at(0), kind }, report("before", 1, 80)]);
         journal
     };
-    let restored = |kernel: u64| {
+    let restored = |kernel: u64, request: &str| {
         let mut clone = image();
         clone.random = Box::new(move || kernel);
         let kind = EventKind::RestoreStart;
-        clone.take_in(vec![Event { at: at(5), kind }, report("a", 6, 91)]);
-        clone.begin_send(Usage::default())
+        clone.take_in(vec![Event { at: at(5), kind }, report(request, 6, 91)]);
+        clone.begin_send(Usage::default(), Seal::All)
     };
-    let (one, other) = (restored(71), restored(72));
-    // What was before the snapshot is one record, sent by both; an aggregator takes it once.
-    assert_eq!(one[0], other[0]);
-    assert_eq!((one[1].env.0, one[1].seq, one[1].total), (71, 0, 1));
-    assert_eq!((other[1].env.0, other[1].seq, other[1].total), (72, 0, 1));
+    let one = restored(71, "a");
+    for other in [restored(72, "a"), restored(71, "b")] {
+        // What was before the snapshot is one record, sent by both; an aggregator takes it once.
+        assert_eq!(one[0], other[0]);
+        assert_ne!(one[1].env, other[1].env);
+        assert_eq!((one[1].seq, one[1].total), (0, 1));
+        assert_eq!((other[1].seq, other[1].total), (0, 1));
+    }
 }
 
 /// Where the event of the restore is lost: an environment that has reported nothing has no id yet.
@@ -217,7 +293,7 @@ fn no_id_is_drawn_before_the_first_report() {
     let mut journal = journal(100);
     journal.random = Box::new(|| panic!("too early"));
     journal.take_in(vec![start("a", 0), done("a", 1, None)]);
-    assert!(journal.begin_send(Usage::default()).is_empty());
+    assert!(journal.begin_send(Usage::default(), Seal::All).is_empty());
 }
 
 #[test]
@@ -228,7 +304,7 @@ fn an_asynchronous_retry_keeps_its_id_and_counts() {
     assert!(journal.awaits_report());
     journal.take_in(vec![report("a", 60_005, 91)]);
     assert!(!journal.awaits_report());
-    let records = journal.begin_send(Usage::default());
+    let records = journal.begin_send(Usage::default(), Seal::All);
     assert_eq!(delivered(&records), (vec![90, 91], 2));
 }
 
@@ -240,13 +316,19 @@ fn what_was_spent_is_shared_by_rows_and_counted_once() {
         cores: Some(2),
         self_kib: Some(4096),
     };
-    journal.begin_send(spent(50)); // nothing to send: the count goes on from where it was
+    journal.begin_send(spent(50), Seal::All); // nothing to send: the count goes on from where it was
     journal.usage = spent(100);
     journal.take_in(vec![report("a", 0, 90)]);
-    assert_eq!(journal.begin_send(spent(130))[0].cpu_ms, Some(30));
+    assert_eq!(
+        journal.begin_send(spent(130), Seal::All)[0].cpu_ms,
+        Some(30)
+    );
     journal.sent(&[true]);
     journal.take_in(vec![report("b", 1, 90)]);
-    assert_eq!(journal.begin_send(spent(180))[0].cpu_ms, Some(50));
+    assert_eq!(
+        journal.begin_send(spent(180), Seal::All)[0].cpu_ms,
+        Some(50)
+    );
 }
 
 #[test]
@@ -254,10 +336,16 @@ fn dropped_events_are_passed_on_once() {
     let mut journal = journal(100);
     let kind = EventKind::Dropped(3);
     journal.take_in(vec![Event { at: at(0), kind }, report("a", 1, 90)]);
-    assert_eq!(journal.begin_send(Usage::default())[0].events_dropped, 3);
+    assert_eq!(
+        journal.begin_send(Usage::default(), Seal::All)[0].events_dropped,
+        3
+    );
     journal.sent(&[true]);
     journal.take_in(vec![report("b", 2, 90)]);
-    assert_eq!(journal.begin_send(Usage::default())[0].events_dropped, 0);
+    assert_eq!(
+        journal.begin_send(Usage::default(), Seal::All)[0].events_dropped,
+        0
+    );
 }
 
 /// The events of `n` invocations, each with its own peak.
@@ -296,12 +384,12 @@ proptest! {
         for post in posts {
             journal.take_in(post);
             if journal.is_due() {
-                records.extend(journal.begin_send(Usage::default()));
+                records.extend(journal.begin_send(Usage::default(), Seal::All));
                 journal.sent(&[true; 500]);
             }
         }
         prop_assert!(!journal.awaits_report());
-        records.extend(journal.begin_send(Usage::default()));
+        records.extend(journal.begin_send(Usage::default(), Seal::All));
         let (mut used, total) = delivered(&records);
         used.sort_unstable();
         let want: Vec<u32> = (0..used.len()).map(|n| u32::try_from(n).unwrap()).collect();
@@ -324,13 +412,13 @@ proptest! {
         for event in life(n) {
             journal.take_in(vec![event]);
             if journal.is_due() && let Some(answer) = answers.next() {
-                let sent = journal.begin_send(Usage::default());
+                let sent = journal.begin_send(Usage::default(), Seal::All);
                 let got = sent.into_iter().zip(&answer).filter(|(_, ok)| **ok);
                 arrived.extend(got.map(|(r, _)| (r.seq, r)));
                 journal.sent(&answer);
             }
         }
-        arrived.extend(journal.begin_send(Usage::default()).into_iter().map(|r| (r.seq, r)));
+        arrived.extend(journal.begin_send(Usage::default(), Seal::All).into_iter().map(|r| (r.seq, r)));
         let records: Vec<_> = arrived.into_values().collect();
         prop_assert!(records.iter().zip(0..).all(|(r, seq)| r.seq == seq));
         let folded = records.iter().filter_map(|r| r.folded);

@@ -7,10 +7,11 @@
 //! memory size as used, so no scenario can say either.)
 //!
 //! [`Gate`] stops a send at any byte of it. Not played: throttling of the CPU by memory size,
-//! managed instances' concurrency; the clone of a snapshot is played by a second process.
+//! managed instances' concurrency. The clone of a snapshot is in [`crate::snapshot`].
 
 mod api;
 mod clock;
+mod container;
 mod environment;
 mod events;
 mod gate;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 pub use clock::{Clock, Monotonic};
+pub use container::Container;
 pub use environment::Environment;
 pub use gate::{Cut, Fate, Gate, Traffic};
 pub use process::Exit;

@@ -189,12 +189,12 @@ fn free_ports<const N: usize>() -> Result<[u16; N]> {
 }
 
 /// Where `make tools` has put the servers: `.tools` of the checkout.
-pub(super) fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools")
 }
 
 /// The path, or an error that says how it comes to exist.
-pub(super) fn installed(path: &Path, what: &str, needs: &str) -> Result<PathBuf> {
+pub(crate) fn installed(path: &Path, what: &str, needs: &str) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.canonicalize()?);
     }

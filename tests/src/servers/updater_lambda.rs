@@ -145,34 +145,35 @@ impl UpdaterLambda {
     }
 }
 
-/// Delivers records of a shard as the event source mapping does: in batches, again from the first one
-/// that failed, and after [`RETRIES`] without it. `invoke` answers the position in the batch from
-/// which it has to come again, if anywhere.
+/// Delivers records of a shard as the event source mapping does: in batches, what is left of a batch
+/// again from the first record that failed, and after [`RETRIES`] without it. `invoke` answers the
+/// position in the batch from which it has to come again, if anywhere.
 pub async fn deliver_shard(
-    mut left: &[StreamRecord],
+    records: &[StreamRecord],
     delivered: &mut Delivered,
     mut invoke: impl AsyncFnMut(&[StreamRecord]) -> Result<Option<usize>>,
 ) -> Result<()> {
-    let mut retries = 0;
-    while !left.is_empty() {
-        let batch = &left[..left.len().min(BATCH)];
-        let failed = invoke(batch).await?;
-        delivered.invocations += 1;
-        let done = failed.unwrap_or(batch.len());
-        if done > 0 {
-            retries = 0;
-        }
-        delivered.records += done;
-        left = &left[done..];
-        if failed.is_none() {
-            continue;
-        }
-        retries += 1;
-        if retries > RETRIES
-            && let Some((first, rest)) = left.split_first()
-        {
-            delivered.given_up.push(first.clone());
-            (left, retries) = (rest, 0);
+    for batch in records.chunks(BATCH) {
+        let (mut left, mut retries) = (batch, 0);
+        while !left.is_empty() {
+            let failed = invoke(left).await?;
+            delivered.invocations += 1;
+            let done = failed.unwrap_or(left.len());
+            if done > 0 {
+                retries = 0;
+            }
+            delivered.records += done;
+            left = &left[done..];
+            if failed.is_none() {
+                continue;
+            }
+            retries += 1;
+            if retries > RETRIES
+                && let Some((first, rest)) = left.split_first()
+            {
+                delivered.given_up.push(first.clone());
+                (left, retries) = (rest, 0);
+            }
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod freeze;
 mod hostile;
 mod load;
 mod neighbours;
+mod odd;
 mod restore;
 mod rie;
 mod short;

@@ -1,23 +1,17 @@
 //! Environments restored from one snapshot.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::Path;
 
-use anyhow::Result;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
-use axum::{Json, Router};
-use rightsizer_records::{InitType, Millis, Timestamp};
+use anyhow::{Result, bail};
+use rightsizer_records::{InitType, Millis};
 use rightsizer_tests::emulator::{
-    Environment, Faults, FunctionSpec, Invocation, Options, Reason, Sink,
+    Environment, Faults, FunctionSpec, Invocation, Options, Reason, Sink, extension_binary,
 };
-use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use rightsizer_tests::snapshot::Machine;
+use tokio::time::timeout;
 
-use crate::stage::{SOON, distinct, ended_well, ok, start, sum_up};
+use crate::stage::{SOON, at, distinct, ended_well, ok, peaks, start, sum_up, until};
 
 #[tokio::test]
 async fn a_restored_environment_says_so() -> Result<()> {
@@ -38,8 +32,7 @@ async fn a_restored_environment_says_so() -> Result<()> {
     Ok(())
 }
 
-/// Within one process, since a clone cannot be made from outside: each `restoreStart` is the begin of
-/// another environment.
+/// Within one process: each `restoreStart` is the begin of another environment.
 #[tokio::test]
 async fn each_restore_begins_an_environment_of_its_own() -> Result<()> {
     let sink = Sink::start().await?;
@@ -63,117 +56,63 @@ async fn each_restore_begins_an_environment_of_its_own() -> Result<()> {
     Ok(())
 }
 
-/// An endpoint for credentials as Lambda has it under SnapStart: every answer is other keys, good for
-/// a moment only.
-struct Container {
-    url: String,
-    token: String,
-    task: JoinHandle<()>,
-}
-
-impl Container {
-    async fn start(name: &'static str) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}/creds", listener.local_addr()?);
-        let token = format!("token-of-{name}");
-        let (wanted, answers) = (token.clone(), Arc::new(AtomicUsize::new(0)));
-        let answer = move |headers: HeaderMap| async move {
-            let given = headers.get("authorization").and_then(|v| v.to_str().ok());
-            if given != Some(wanted.as_str()) {
-                return (
-                    StatusCode::FORBIDDEN,
-                    Json(json!({"message": "no such token"})),
-                );
-            }
-            let n = answers.fetch_add(1, Ordering::Relaxed);
-            // Less than the five minutes that are kept in hand: the next send asks again.
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            let ends =
-                Timestamp::from_ms(now.as_millis() as i64 + 120_000).unwrap_or(Timestamp::MIN);
-            let keys = json!({
-                "AccessKeyId": format!("{name}{n}"), "SecretAccessKey": "secret", "Token": "session",
-                "Expiration": ends.to_string(),
-            });
-            (StatusCode::OK, Json(keys))
-        };
-        let router = Router::new().route("/creds", get(answer));
-        let task = tokio::spawn(async move {
-            // Ends with the test.
-            let _ = axum::serve(listener, router).await;
-        });
-        Ok(Self { url, token, task })
-    }
-
-    fn variables(&self) -> Vec<(String, String)> {
-        [
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &self.url),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &self.token),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.clone()))
-        .into()
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Two environments of one SnapStart function. They are two processes with the same variables but
-/// for the credentials, not two clones of one: what a clone shares is in the journal's own tests.
+/// What Firecracker does for SnapStart: a machine is saved after init and run on twice. The clones
+/// share every byte, the state of the kernel's random numbers too; what tells them apart comes from
+/// outside.
 #[tokio::test]
-async fn two_restored_environments_deliver_as_two_with_credentials_that_rotate() -> Result<()> {
+async fn two_clones_of_one_image_deliver_as_two_with_credentials_that_rotate() -> Result<()> {
+    const NAMES: [&str; 2] = ["ONE", "TWO"];
     let sink = Sink::start().await?;
-    let mut lives = Vec::new();
-    for name in ["ONE", "TWO"] {
-        let container = Container::start(name).await?;
-        let mut spec = FunctionSpec::new("checkout", 1024);
-        "snap-start".clone_into(&mut spec.init_type);
-        let options = Options {
-            env: container.variables(),
-            ..Options::to("reports", sink.endpoint())
-        };
-        lives.push((Environment::start(spec, options).await?, container));
+    let sandbox = Path::new(env!("CARGO_BIN_EXE_sandbox"));
+    let mut image = Machine::boot(&extension_binary()?, sandbox).await?;
+    let port = sink.address().rsplit(':').next().unwrap_or_default();
+    // qemu's name for the loopback of the host.
+    image.tell(&format!("start http://10.0.2.2:{port}")).await?;
+    let snapshot = image.save().await?;
+    let (one, two) = tokio::try_join!(snapshot.restore(), snapshot.restore())?;
+    let mut clones = [one, two];
+    for (clone, name) in clones.iter_mut().zip(NAMES) {
+        clone.tell(&format!("restored {name}")).await?;
     }
     for n in 0..4 {
-        for (environment, _) in &mut lives {
-            let restored = Invocation {
-                restore_ms: (n == 0).then_some(220.5),
-                ..ok(n * 3600, 100)
-            };
-            let before = sink.calls();
-            environment.invoke(restored).await?;
-            // Each flush by itself, so that each asks for keys.
-            let flushed = async {
-                while n > 0 && sink.calls() == before {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+        for (clone, name) in clones.iter_mut().zip(NAMES) {
+            let restore = if n == 0 { "220.5" } else { "" };
+            let (before, at) = (sink.calls(), at(n * 3600));
+            let invoke = format!("invoke {at} request-{n}-of-{name} {} {restore}", 100 + n);
+            clone.tell(&invoke).await?;
+            if n > 0 {
+                clone.tell("linger").await?;
+                let flushed = timeout(SOON, until(|| sink.calls() > before)).await;
+                clone.tell("enough").await?;
+                if flushed.is_err() {
+                    bail!("{name} sends nothing: {:?}", clone.shutdown().await?);
                 }
-            };
-            tokio::time::timeout(SOON, environment.linger(flushed)).await??;
+            }
         }
     }
     let mut exits = Vec::new();
-    for (environment, container) in lives {
-        exits.push(environment.shutdown(Reason::Spindown).await?);
-        drop(container);
+    for clone in &mut clones {
+        exits.push(clone.shutdown().await?);
     }
     let exits: Vec<_> = exits.iter().collect();
-    sum_up("two restored environments", 8, sink.reports(), &exits)?;
+    let sum = sum_up("two clones of one image", 8, sink.reports(), &exits)?;
+    assert_eq!((sum.delivered, sink.faults()), (8, Vec::new()));
     let records = distinct(sink.reports());
     let envs: HashSet<u64> = records.iter().map(|record| record.env.0).collect();
     assert_eq!(envs.len(), 2);
-    assert!(
-        records
-            .iter()
-            .all(|record| record.init == Some(InitType::SnapStart))
-    );
+    for env in envs {
+        let of_env: Vec<_> = records.iter().filter(|r| r.env.0 == env).cloned().collect();
+        assert_eq!(
+            (of_env[0].seq, peaks(&of_env)),
+            (0, vec![100, 101, 102, 103])
+        );
+        assert!(of_env.iter().all(|r| r.init == Some(InitType::SnapStart)));
+    }
     let keys: HashSet<String> = sink.keys().into_iter().collect();
-    for name in ["ONE", "TWO"] {
+    for name in NAMES {
         let own = keys.iter().filter(|key| key.starts_with(name)).count();
         assert!(own >= 3, "keys did not rotate: {keys:?}");
     }
+    assert!(!keys.iter().any(|key| key.starts_with("IMAGE")), "{keys:?}");
     Ok(())
 }

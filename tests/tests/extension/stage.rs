@@ -72,16 +72,17 @@ pub(crate) fn distinct(records: Vec<Reports>) -> Vec<Reports> {
     distinct.into_values().collect()
 }
 
-/// Waits until so many rows have arrived, repetitions not counted.
-pub(crate) async fn arrived(sink: &Sink, rows: usize) {
-    while distinct(sink.reports())
-        .iter()
-        .map(|r| r.reports.len())
-        .sum::<usize>()
-        < rows
-    {
+/// Waits until it is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Waits until so many rows have arrived, repetitions not counted.
+pub(crate) async fn arrived(sink: &Sink, rows: usize) {
+    let delivered = |records: &[Reports]| records.iter().map(|r| r.reports.len()).sum::<usize>();
+    until(|| delivered(&distinct(sink.reports())) >= rows).await;
 }
 
 /// Lets the environment run until so many rows have arrived.

@@ -48,6 +48,7 @@ fn the_event_source_mapping_is_what_the_updater_counts_on() {
     for line in [
         "ShardCount: 1",
         "BatchSize: 10",
+        "Timeout: 30",
         "MaximumRetryAttempts: 3",
         "MaximumRecordAgeInSeconds: 3600",
         "BisectBatchOnFunctionError: true",

@@ -165,7 +165,8 @@ fn everything_is_tried_before_anything_comes_again() {
     assert_eq!(kept(&sink), [("b".to_owned(), OutcomeStatus::Applied)]);
     assert_eq!(lambda.of(other).memory(), Megabytes(2048));
 
-    // The stream starts again at a: b is found done, and nothing is written twice.
+    // The stream starts again at a, in another process: b is found done, and not written twice.
+    let deliveries = Deliveries::with_retries(3);
     let response = ready(handle_batch(&updater, &sink, &batch, &deliveries));
     assert_eq!(response, BatchResponse::default());
     assert_eq!(lambda.of(other).written().len(), 1);
@@ -175,6 +176,40 @@ fn everything_is_tried_before_anything_comes_again() {
         kept(&sink).last(),
         Some(&("c".to_owned(), OutcomeStatus::Skipped))
     );
+}
+
+/// Behind a stuck function stands one that was changed, and that a pipeline put back since.
+#[test]
+fn what_was_answered_is_not_done_again_against_somebody_else() {
+    let batch = event(&[
+        named("stuck", "a", 1024, 512),
+        named("other", "b", 1024, 512),
+    ]);
+    let lambda = FakeFleet::new(&["stuck", "other"]);
+    let faults = std::iter::repeat_n(Err(ApiFault::Throttled), 2);
+    lambda
+        .of("stuck")
+        .state()
+        .reads
+        .extend(faults.clone().chain(faults.clone()).chain(faults));
+    let (sink, deliveries) = (FakeSink::default(), Deliveries::with_retries(3));
+    let clock = FakeClock::default();
+    let updater = crate::Updater::new(&lambda, crate::NeverPaused, &clock, super::settings());
+    let response = ready(handle_batch(&updater, &sink, &batch, &deliveries));
+    assert_eq!((again(&response), kept(&sink).len()), (vec!["1"], 1));
+    lambda
+        .of("other")
+        .state()
+        .function
+        .as_mut()
+        .unwrap()
+        .memory_mb = Megabytes(1024);
+
+    let response = ready(handle_batch(&updater, &sink, &batch, &deliveries));
+    assert_eq!(response, BatchResponse::default());
+    let want = ["b", "a"].map(|id| (id.to_owned(), OutcomeStatus::Applied));
+    assert_eq!(kept(&sink), want);
+    assert_eq!(lambda.of("other").memory(), Megabytes(1024));
 }
 
 #[test]

@@ -124,6 +124,15 @@ fn what_is_out_of_date_is_left_alone() {
     skips(SkipCode::CodeChanged, |rec, _, _| {
         rec.code_sha256 = Some("code-0".to_owned());
     });
+    skips(SkipCode::CodeChanged, |rec, _, _| {
+        rec.code_sha256 = Some("code-0".to_owned());
+        rec.urgent = true;
+    });
+    let ran_out = judged(|rec, _, _| {
+        rec.code_sha256 = Some("code-0".to_owned());
+        (rec.urgent, rec.to_mb) = (true, Megabytes(2048));
+    });
+    assert_eq!(ran_out, Verdict::Apply);
     let same_code = judged(|rec, _, _| rec.code_sha256 = Some("code-1".to_owned()));
     assert_eq!(same_code, Verdict::Apply);
 }
