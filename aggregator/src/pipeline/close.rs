@@ -72,7 +72,7 @@ impl Session<'_> {
         for one in self.unit.assess(ids, self.view())? {
             let due = one.decided.is_none_or(|day| day <= decided_by);
             match one.seen {
-                Some(seen) if due => self.decide_on(one.id, &seen)?,
+                Some(seen) if due => self.decide_on(one.id, seen)?,
                 None if one.has_decision => self.unit.forget_decision(one.id, self.now)?,
                 _ => {}
             }

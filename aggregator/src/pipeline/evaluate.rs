@@ -11,6 +11,15 @@ use crate::store::{
 /// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
 const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
 
+/// A recommendation to be made.
+struct New<'a> {
+    decision: &'a Decision,
+    to: Megabytes,
+    usd: (Usd, Usd),
+    /// The one that it takes back.
+    rollback_of: Option<String>,
+}
+
 impl Session<'_> {
     /// How windows look from here.
     pub(super) const fn view(&self) -> Viewpoint<'_> {
@@ -25,7 +34,7 @@ impl Session<'_> {
     pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
         let assessed = self.unit.assess(id..=id, self.view())?.pop();
         match assessed.and_then(|one| one.seen) {
-            Some(seen) => self.decide_on(id, &seen),
+            Some(seen) => self.decide_on(id, seen),
             None => Ok(()),
         }
     }
@@ -34,25 +43,46 @@ impl Session<'_> {
     pub(super) fn decide_on(
         &mut self,
         id: FunctionId,
-        seen: &Assessment,
+        mut seen: Assessment,
     ) -> Result<(), StoreError> {
-        let Some(decision) = decide(&seen.evidence, &self.settings.policy) else {
+        let rollback = self.judge(id, &mut seen)?;
+        let Some(mut decision) = decide(&seen.evidence, &self.settings.policy) else {
             return Ok(());
         };
-        let usd = self.cost(seen, &decision);
+        let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
+        let usd = self.cost(&seen, &decision);
         let day = seen.evidence.present.day();
-        self.unit.note_decision(id, day, seen, &decision, usd)?;
+        self.unit.note_decision(id, day, &seen, &decision, usd)?;
         self.digest.decided += 1;
         match decision.to_mb {
             None => self.withdraw_all(id),
-            Some(to) => self.put(id, seen, &decision, to, usd),
+            Some(to) => {
+                let new = New {
+                    decision: &decision,
+                    to,
+                    usd,
+                    rollback_of,
+                };
+                self.put(id, &seen, new)
+            }
         }
     }
 
+    /// What a month costs now and then: by the rates of the function's region, and by how much longer
+    /// it is expected to take (P6).
     fn cost(&self, seen: &Assessment, decision: &Decision) -> (Usd, Usd) {
-        let monthly = |size| self.settings.price.monthly(seen.usage, size, seen.arch);
+        let region = seen
+            .function
+            .arn()
+            .map(rightsizer_records::FunctionArn::region);
+        let rates = self.settings.price.rates(region);
         let current = seen.evidence.current_mb;
-        (monthly(current), monthly(decision.to_mb.unwrap_or(current)))
+        let now = rates.monthly(seen.usage, current, seen.arch);
+        let factor = decision.projection.map_or(1.0, |p| p.expected.mean);
+        let then = decision.to_mb.map_or(now, |to| {
+            rates.monthly(seen.usage.at(factor), to, seen.arch)
+        });
+        (now, then)
     }
 
     /// Nothing is to change any more. What was sent stays sent: the updater will answer.
@@ -88,14 +118,8 @@ impl Session<'_> {
         Ok(withdrawn)
     }
 
-    fn put(
-        &self,
-        id: FunctionId,
-        seen: &Assessment,
-        decision: &Decision,
-        to: Megabytes,
-        usd: (Usd, Usd),
-    ) -> Result<(), StoreError> {
+    fn put(&self, id: FunctionId, seen: &Assessment, new: New<'_>) -> Result<(), StoreError> {
+        let (decision, to) = (new.decision, new.to);
         let from = seen.evidence.current_mb;
         let day = seen.evidence.present.day();
         let name = recommendation_id(&seen.function.to_string(), day, from, to);
@@ -123,7 +147,8 @@ impl Session<'_> {
             return Ok(());
         }
         let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
-        let record = self.record(&name, seen, decision, to, usd, expires_at);
+        let rollback_of = new.rollback_of.clone();
+        let record = self.record(&name, seen, new, expires_at);
         self.unit.recommend(
             id,
             &NewRecommendation {
@@ -136,6 +161,7 @@ impl Session<'_> {
                 record,
                 issued_at: self.now,
                 expires_at,
+                rollback_of,
             },
         )
     }
@@ -145,17 +171,16 @@ impl Session<'_> {
         &self,
         id: &str,
         seen: &Assessment,
-        decision: &Decision,
-        to: Megabytes,
-        usd: (Usd, Usd),
+        new: New<'_>,
         expires_at: Timestamp,
     ) -> Option<Recommendation> {
+        let decision = new.decision;
         Some(Recommendation {
             id: id.to_owned(),
             function: seen.function.arn()?.clone(),
             version: seen.version.clone(),
             from_mb: seen.evidence.current_mb,
-            to_mb: to,
+            to_mb: new.to,
             target_mb: decision.target_mb,
             policy: self.settings.policy.name.name().to_owned(),
             reasons: decision.reasons.clone(),
@@ -163,15 +188,15 @@ impl Session<'_> {
             p99_ms: seen.p99,
             confidence: decision.confidence,
             monthly_usd: MonthlyUsd {
-                before: usd.0,
-                after: usd.1,
+                before: new.usd.0,
+                after: new.usd.1,
             },
             mode: Mode::Auto,
             by: None,
             urgent: decision.urgent,
             issued_at: self.now,
             expires_at,
-            rollback_of: None,
+            rollback_of: new.rollback_of,
             code_sha256: None,
         })
     }

@@ -8,6 +8,7 @@ mod evaluate;
 mod payload;
 mod prepare;
 mod session;
+mod verdict;
 
 pub use accept::{Accept, AcceptRule};
 pub use batch::{Batch, Intake, Refusal};

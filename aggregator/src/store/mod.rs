@@ -21,6 +21,7 @@ mod retention;
 mod review;
 mod reviewing;
 mod rows;
+mod trial;
 mod unit;
 mod usage;
 
@@ -32,4 +33,5 @@ pub use open::{Reader, Store};
 pub(crate) use recommendations::LiveRecommendation;
 pub use recommendations::{Life, NewRecommendation, OutboxEntry, RecommendationKey};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
+pub use trial::OpenTrial;
 pub use unit::{FunctionId, Unit};

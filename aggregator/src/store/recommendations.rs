@@ -91,6 +91,8 @@ pub struct NewRecommendation {
     pub issued_at: Timestamp,
     /// When it is too old to act on.
     pub expires_at: Timestamp,
+    /// The recommendation that it takes back, where it does.
+    pub rollback_of: Option<String>,
 }
 
 /// Names a recommendation in the store.
@@ -165,11 +167,11 @@ impl Unit<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
-                    auto, record, issued_ms, expires_ms)
-                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)
+                    auto, record, issued_ms, expires_ms, rollback_of)
+                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
-                    expires_ms = excluded.expires_ms, closed_ms = NULL, closed_reason = NULL
+                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of, closed_ms = NULL, closed_reason = NULL
                  WHERE status IN ('open', 'superseded')
                     OR (status = 'withdrawn' AND closed_reason NOT LIKE 'a peak of %')
                     OR (excluded.urgent AND status IN ('skipped', 'failed')
@@ -186,6 +188,7 @@ impl Unit<'_> {
                 record,
                 new.issued_at.as_ms(),
                 new.expires_at.as_ms(),
+                new.rollback_of,
             ])?;
         Ok(())
     }
@@ -354,6 +357,16 @@ impl Unit<'_> {
         }
         let life = Life::from_outcome(outcome.status);
         self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
+        if life == Life::Applied {
+            // Where it took another back, that one is at its end now.
+            self.tx
+                .prepare_cached(
+                    "UPDATE recommendations SET status = 'rolled-back', closed_ms = ?1
+                     WHERE function_id = ?2 AND status = 'applied' AND id = (SELECT rollback_of
+                        FROM recommendations WHERE function_id = ?2 AND id = ?3)",
+                )?
+                .execute(params![now.as_ms(), function, outcome.id])?;
+        }
         if matches!(life, Life::Applied | Life::RolledBack) {
             self.tx
                 .prepare_cached(

@@ -76,6 +76,13 @@ impl Distribution {
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
+    /// How many lie in buckets that are wholly above `value`.
+    pub fn above(&self, value: u64) -> u64 {
+        let bucket = bucket_of(value);
+        let above = self.buckets.iter().filter(|(b, _)| *b > bucket);
+        above.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
     /// The value at or below which the share `q` (0 to 1) of all lies: the highest of its bucket,
     /// so never too low. `None` when empty.
     pub fn quantile(&self, q: f64) -> Option<u64> {

@@ -39,7 +39,10 @@ fn main() -> Result<()> {
     let binary = std::env::var_os("RIGHTSIZER_RELEASE_BINARY")
         .map(PathBuf::from)
         .context("RIGHTSIZER_RELEASE_BINARY is not set: run this by `make speed`")?;
-    println!("Medians of {} runs; the store is committed to disk.\n", args.runs);
+    println!(
+        "Medians of {} runs; the store is committed to disk.\n",
+        args.runs
+    );
     if args.telemetry > 0 {
         telemetry(&args, &binary, folder.path())?;
     }
@@ -68,8 +71,14 @@ fn telemetry(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
     let again = median(args.runs, || bare::parse(&file).map(|_| ()))?;
     let floor = floor.min(again);
     println!("Raw telemetry reports from a file, one a line, 1,000 functions, 14 days");
-    println!("  bare parse, 2 threads       {:>12.0} reports/s", rate(parsed, floor));
-    println!("  import into a new store     {:>12.0} reports/s", rate(parsed, time));
+    println!(
+        "  bare parse, 2 threads       {:>12.0} reports/s",
+        rate(parsed, floor)
+    );
+    println!(
+        "  import into a new store     {:>12.0} reports/s",
+        rate(parsed, time)
+    );
     let share = floor.as_secs_f64() / time.as_secs_f64() * 100.0;
     println!("  of the bare parse           {share:>12.0} %        goal 60\n");
     Ok(std::fs::remove_file(file)?)
@@ -89,7 +98,10 @@ fn records(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
 }
 
 fn growth(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
-    println!("Time per record of 10 rows as functions grow, {} records", args.growth);
+    println!(
+        "Time per record of 10 rows as functions grow, {} records",
+        args.growth
+    );
     let mut first = None;
     for functions in [1_000, 10_000, 100_000, 1_000_000] {
         let functions = args.growth.min(functions);
@@ -106,15 +118,25 @@ fn growth(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
 }
 
 fn large_fleet(functions: u64, folder: &Path) -> Result<()> {
-    let style = ProgressStyle::with_template("making the fleet [{bar:30}] {pos}/{len}, {eta} left")?;
+    let style =
+        ProgressStyle::with_template("making the fleet [{bar:30}] {pos}/{len}, {eta} left")?;
     let bar = ProgressBar::new(14 * functions).with_style(style);
     let found = fleet::measure(functions, folder, &|done, _| bar.set_position(done))?;
     bar.finish_and_clear();
     let each = |bytes: u64, n: u64| bytes / n.max(1);
     println!("A fleet of {functions} functions with 14 days");
-    println!("  on disk, a function-day     {:>12} bytes    goal 400", each(found.disk, functions * 14));
-    println!("  resident, a function        {:>12} bytes    goal 1024", each(found.resident, functions));
-    println!("  start until it consumes     {:>12.2?}          goal 10 s at 1,000,000", found.start);
+    println!(
+        "  on disk, a function-day     {:>12} bytes    goal 400",
+        each(found.disk, functions * 14)
+    );
+    println!(
+        "  resident, a function        {:>12} bytes    goal 1024",
+        each(found.resident, functions)
+    );
+    println!(
+        "  start until it consumes     {:>12.2?}          goal 10 s at 1,000,000",
+        found.start
+    );
     println!(
         "  close of a day              {:>12.2?}          goal 20 s at 1,000,000 ({} decided, {} reports taken in meanwhile, none waited longer than {:.0?})",
         found.close, found.decided, found.meanwhile, found.longest_wait

@@ -36,7 +36,12 @@ const DAY_MS: u64 = 86_400_000;
 /// The ARN of function `n`.
 pub fn function(n: u64) -> Result<FunctionArn> {
     let name = format!("fleet-function-{n:07}");
-    Ok(FunctionArn::new("aws", "eu-central-1", "123456789012", &name)?)
+    Ok(FunctionArn::new(
+        "aws",
+        "eu-central-1",
+        "123456789012",
+        &name,
+    )?)
 }
 
 /// Millisecond `ms` of the files' time.

@@ -51,12 +51,26 @@ pub fn measure(functions: u64, folder: &Path, told: &dyn Fn(u64, u64)) -> Result
     let started = Instant::now();
     let mut pipeline = open(&path)?;
     let late = 14 * DAY_MS + 3_000_000;
-    put(&mut pipeline, 14, 0..LIVE_DELIVERY.min(functions), functions, &mut dice, late)?;
+    put(
+        &mut pipeline,
+        14,
+        0..LIVE_DELIVERY.min(functions),
+        functions,
+        &mut dice,
+        late,
+    )?;
     let start = started.elapsed();
     let mut measured = close(&mut pipeline, functions, &mut dice)?;
     for from in (0..functions).step_by(usize::try_from(DELIVERY)?) {
         let range = from..functions.min(from + DELIVERY);
-        put(&mut pipeline, 14, range, functions * 3, &mut dice, late + 3_600_000)?;
+        put(
+            &mut pipeline,
+            14,
+            range,
+            functions * 3,
+            &mut dice,
+            late + 3_600_000,
+        )?;
     }
     measured.resident = resident()?.saturating_sub(before);
     Ok(Measured {
@@ -70,7 +84,12 @@ pub fn measure(functions: u64, folder: &Path, told: &dyn Fn(u64, u64)) -> Result
 fn open(path: &Path) -> Result<Pipeline> {
     let store = Store::open(path, "the speed measurement")?;
     let settings = Settings::default();
-    Ok(Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?)
+    Ok(Pipeline::new(
+        store,
+        ClockMode::Wall,
+        settings,
+        Accept::default(),
+    )?)
 }
 
 /// Fourteen days, three invocations a function and day. No day closes meanwhile.

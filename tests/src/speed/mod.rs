@@ -9,7 +9,10 @@ pub mod import;
 use std::time::{Duration, Instant};
 
 /// Runs `body` so many times; the median of its durations.
-pub fn median(runs: usize, mut body: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+pub fn median(
+    runs: usize,
+    mut body: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Duration> {
     let mut times = Vec::with_capacity(runs);
     for _ in 0..runs.max(1) {
         let start = Instant::now();

@@ -13,6 +13,7 @@ use crate::window::ClockMode;
 
 mod decisions;
 mod review;
+mod verdicts;
 mod windows;
 
 struct Case {

@@ -1,0 +1,129 @@
+//! What was applied is judged by what ran since.
+
+use super::*;
+
+impl Case {
+    /// A function with a fortnight behind it that was shrunk from 1024 to 300 on the 15th.
+    fn shrunk(name: &str) -> (Self, String) {
+        let mut case = Self::new();
+        case.fortnight(name, 1024, &[200; 14]);
+        let id = case.send_all().remove(0);
+        case.answer(&id, name, OutcomeStatus::Applied, 1024, 300);
+        (case, id)
+    }
+
+    /// 30 invocations of a new environment at `size` on a day of May, and on the next the event that
+    /// closes it.
+    fn day(&mut self, name: &str, day: u32, size: u32) {
+        let env = u64::from(1000 + day);
+        let when = format!("2026-05-{day:02}T12:00:00Z");
+        self.report(reports(name, env, &when, size, 200, 30));
+        let next = format!("2026-05-{:02}T10:00:00Z", day + 1);
+        self.report(reports(name, env + 500, &next, size, 200, 1));
+    }
+
+    fn life(&self, name: &str, id: &str) -> (String, String) {
+        let detail = Reader::open(&self.path()).unwrap();
+        let detail = detail.detail(self.line(name)).unwrap();
+        let entry = detail
+            .history
+            .iter()
+            .find(|entry| entry["id"] == id)
+            .unwrap();
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("reason"))
+    }
+}
+
+/// The same 100 ms at 300 instead of 1024 MB: 300 ÷ 1024 = 0.29 times the GB-seconds.
+#[test]
+fn what_does_no_harm_is_verified_with_its_saving_measured() {
+    let (mut case, id) = Case::shrunk("f");
+    case.day("f", 15, 300);
+    assert_eq!(
+        case.life("f", &id).0,
+        "applied",
+        "a day and 50 calls are wanted"
+    );
+    case.day("f", 16, 300);
+    let (status, why) = case.life("f", &id);
+    assert_eq!(status, "verified");
+    assert!(why.contains("0.29 times the GB-seconds"), "{why}");
+    assert_eq!(case.line("f").to_mb, None);
+}
+
+/// 300 runs out: max(1.2 × 300, 400) = 400 would be P3's; the size before the change is larger, and
+/// known to be good.
+#[test]
+fn what_runs_out_is_rolled_back_at_once_and_held() {
+    let (mut case, id) = Case::shrunk("f");
+    let mut out = reports("f", 2000, "2026-05-15T12:00:00Z", 300, 300, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    let line = case.line("f");
+    assert_eq!((line.to_mb, line.urgent), (Some(1024), true));
+    assert!(
+        line.reasons
+            .iter()
+            .any(|r| r.code == "rollback-out-of-memory")
+    );
+    let back = case.send_all();
+    assert_eq!(back.len(), 1, "nobody has to say yes");
+    case.answer(&back[0], "f", OutcomeStatus::Applied, 300, 1024);
+    assert_eq!(case.life("f", &id).0, "rolled-back");
+    assert_eq!(case.line("f").current_mb, 1024);
+    for day in 16..=20 {
+        case.day("f", day, 1024);
+        assert!(case.outbox().is_empty(), "no decrease for 14 days");
+    }
+}
+
+/// A deployment puts 1024 back twice. Once may be an old environment that was slow to start.
+#[test]
+fn what_somebody_puts_back_is_left_there() {
+    let (mut case, id) = Case::shrunk("f");
+    case.report(reports("f", 2000, "2026-05-15T11:00:00Z", 300, 200, 30));
+    case.report(reports("f", 2001, "2026-05-15T12:00:00Z", 1024, 200, 30));
+    case.report(reports("f", 2002, "2026-05-15T13:00:00Z", 1024, 200, 30));
+    case.day("f", 16, 1024);
+    assert_eq!(case.life("f", &id).0, "reverted");
+    assert_eq!(case.line("f").current_mb, 1024);
+    assert!(case.outbox().is_empty(), "it is not fought");
+}
+
+/// 40 of 200 fail after the change where none of 141 did before: were the rate 1.5 times what it was at
+/// most, all 40 would fall behind it with a chance of (300 ÷ 441) ^ 40 = 2 in ten million.
+#[test]
+fn what_fails_more_often_is_rolled_back() {
+    let (mut case, id) = Case::shrunk("f");
+    let mut failing = reports("f", 2000, "2026-05-15T12:00:00Z", 300, 200, 200);
+    for row in failing.reports.iter_mut().step_by(5) {
+        row.status = Status::Error;
+    }
+    case.report(failing);
+    case.report(reports("f", 2001, "2026-05-16T10:00:00Z", 300, 200, 1));
+    let line = case.line("f");
+    assert_eq!(
+        (line.to_mb, line.urgent),
+        (Some(1024), true),
+        "{:?}",
+        line.reasons
+    );
+    assert!(line.reasons.iter().any(|r| r.code == "rollback-errors"));
+    assert_eq!(case.life("f", &id).0, "applied", "until it is taken back");
+}
+
+/// Half steps, each proven before the next: 1024 → 512 → 300.
+#[test]
+fn p5_a_large_decrease_goes_in_steps_that_are_proven() {
+    let mut case = Case::with(Settings::default());
+    case.fortnight("f", 1024, &[200; 14]);
+    assert_eq!(case.line("f").to_mb, Some(512));
+    let id = case.send_all().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 512);
+    case.day("f", 15, 512);
+    assert_eq!(case.line("f").to_mb, None, "the step is not proven yet");
+    case.day("f", 16, 512);
+    assert_eq!(case.life("f", &id).0, "verified");
+    assert_eq!(case.line("f").to_mb, Some(300));
+}
