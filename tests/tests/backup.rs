@@ -37,6 +37,31 @@ fn seen(store: &Path) -> (u64, u64) {
     (of("left"), of("right"))
 }
 
+/// Sends both functions' records as fast as they are answered, until it is enough.
+fn send(
+    endpoint: &str,
+    answered: &Arc<AtomicU64>,
+    enough: &Arc<AtomicBool>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    (0..4)
+        .map(|sender: u64| {
+            let kinesis = client(endpoint);
+            let (answered, enough) = (Arc::clone(answered), Arc::clone(enough));
+            tokio::spawn(async move {
+                for n in 0.. {
+                    if enough.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let env = sender << 32 | n;
+                    let both = vec![record("left", env), record("right", env)];
+                    put(&kinesis, both).await.unwrap();
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect()
+}
+
 /// Every request carries one record of each of two functions, and is one commit with others: a
 /// copy with more of one than of the other would be torn.
 #[tokio::test(flavor = "multi_thread")]
@@ -50,23 +75,7 @@ async fn a_backup_under_load_is_the_store_between_two_commits() {
         Arc::new(AtomicU64::new(0)),
         Arc::new(AtomicBool::new(false)),
     );
-    let senders: Vec<_> = (0..4)
-        .map(|sender: u64| {
-            let kinesis = client(serve.endpoint());
-            let (answered, enough) = (Arc::clone(&answered), Arc::clone(&enough));
-            tokio::spawn(async move {
-                for n in 0.. {
-                    if enough.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let env = sender << 32 | n;
-                    let both = vec![record("left", env), record("right", env)];
-                    put(&kinesis, both).await.unwrap();
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let senders = send(serve.endpoint(), &answered, &enough);
     let path = store.to_str().unwrap();
     let mut sizes = Vec::new();
     for n in 0..BACKUPS {

@@ -16,7 +16,7 @@ struct Scene {
     kinesis: FaultProxy,
     fleet: FaultProxy,
     folder: tempfile::TempDir,
-    _servers: (KinesisLocal, MotoServer),
+    servers: (KinesisLocal, MotoServer),
 }
 
 impl Scene {
@@ -30,7 +30,7 @@ impl Scene {
             kinesis: FaultProxy::before(kinesis.endpoint()).await.unwrap(),
             fleet: FaultProxy::before(moto.endpoint()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
-            _servers: (kinesis, moto),
+            servers: (kinesis, moto),
         };
         let serve = scene.serve().await;
         assert!(serve.stop().await.unwrap().success());
@@ -110,7 +110,7 @@ async fn all_is_well_and_nothing_is_written() {
             "{check}: {findings:?}"
         );
     }
-    let records = scene._servers.0.records("decisions").await.unwrap();
+    let records = scene.servers.0.records("decisions").await.unwrap();
     assert_eq!(
         records,
         [],

@@ -1,11 +1,6 @@
 //! The fleet read from a real Lambda API server and a real tagging API: pages, tags, changes, what
 //! a refusal of either does, and how many calls it takes.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene has failed"
-)]
-
 use std::time::{Duration, Instant};
 
 use aws_config::{Region, SdkConfig};

@@ -38,21 +38,25 @@ pub async fn run(
             }
             continue;
         }
-        let sent = put(&client, &stream, &waiting).await;
-        let count = sent.as_ref().map_or(0, Vec::len);
-        match sent {
-            Ok(keys) if !keys.is_empty() => {
-                info!(recommendations = count, "sent to the decisions stream");
-                writer.mark_sent(keys).await?;
-                writer.metrics().sent(count);
-                warned = false;
-            }
-            Err(why) if !warned => {
-                warn!("recommendations wait: the decisions stream takes none ({why}); retrying");
+        let (taken, refused) = put(&client, &stream, &waiting).await;
+        let count = taken.len();
+        if count > 0 {
+            info!(recommendations = count, "sent to the decisions stream");
+            writer.mark_sent(taken).await?;
+            writer.metrics().sent(count);
+        }
+        match refused {
+            Some(why) if !warned => {
+                warn!(
+                    "{} recommendations wait: the decisions stream does not take them ({why}); \
+                     nothing is lost, retrying",
+                    waiting.len() - count
+                );
                 warned = true;
             }
-            // None taken, or said before: the pause below is all there is to do.
-            _ => {}
+            // Said before.
+            Some(_) => {}
+            None => warned = false,
         }
         if count < waiting.len() {
             tokio::select! {
@@ -63,35 +67,39 @@ pub async fn run(
     }
 }
 
-/// Puts the entries and answers the keys of those that the stream took.
+/// Puts the entries; answers the keys of those that the stream took, and why it did not take the
+/// others.
 async fn put(
     client: &Client,
     stream: &StreamName,
     entries: &[OutboxEntry],
-) -> Result<Vec<RecommendationKey>, String> {
-    let records = entries
-        .iter()
-        .map(|entry| {
-            // Kinesis takes partition keys of up to 256 characters; an ARN has fewer.
-            PutRecordsRequestEntry::builder()
-                .data(Blob::new(entry.record.clone()))
-                .partition_key(&entry.function)
-                .build()
-                .map_err(|e| e.to_string())
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let answer = client
-        .put_records()
-        .set_stream_name(stream.name())
-        .set_stream_arn(stream.arn())
-        .set_records(Some(records))
-        .send()
-        .await
-        .map_err(|e| words(&e))?;
-    let taken = answer
-        .records()
-        .iter()
-        .zip(entries)
-        .filter(|(r, _)| r.error_code().is_none());
-    Ok(taken.map(|(_, entry)| entry.key.clone()).collect())
+) -> (Vec<RecommendationKey>, Option<String>) {
+    let records = entries.iter().map(|entry| {
+        // Kinesis takes partition keys of up to 256 characters; an ARN has fewer.
+        PutRecordsRequestEntry::builder()
+            .data(Blob::new(entry.record.clone()))
+            .partition_key(&entry.function)
+            .build()
+    });
+    let records = match records.collect::<Result<Vec<_>, _>>() {
+        Ok(records) => records,
+        Err(error) => return (Vec::new(), Some(error.to_string())),
+    };
+    let request = client.put_records().set_stream_name(stream.name());
+    let request = request.set_stream_arn(stream.arn());
+    let answer = match request.set_records(Some(records)).send().await {
+        Ok(answer) => answer,
+        Err(error) => return (Vec::new(), Some(words(&error))),
+    };
+    let (mut taken, mut refused) = (Vec::new(), None);
+    for (result, entry) in answer.records().iter().zip(entries) {
+        match result.error_code() {
+            None => taken.push(entry.key.clone()),
+            Some(code) => {
+                let message = result.error_message().unwrap_or("no message");
+                refused = Some(format!("{code}: {message}"));
+            }
+        }
+    }
+    (taken, refused)
 }

@@ -80,7 +80,7 @@ async fn with_few_file_handles_it_works_or_idles() -> Result<()> {
             match Environment::start(FunctionSpec::new("checkout", 1024), options).await {
                 Ok(environment) => environment,
                 // Not even a connection to register: then Lambda's init fails, whatever it does.
-                Err(why) if handles < 10 => {
+                Err(why) if handles < 7 => {
                     let why = format!("{why:#}");
                     assert!(why.contains("Too many open files"), "{why}");
                     continue;
@@ -99,7 +99,7 @@ async fn with_few_file_handles_it_works_or_idles() -> Result<()> {
         );
         idle += usize::from(!works);
     }
-    assert!(idle < 6, "{idle} of 11");
+    assert!(idle <= 3, "{idle} of 11");
     Ok(())
 }
 

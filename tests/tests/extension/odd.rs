@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use rightsizer_tests::emulator::{Environment, FunctionSpec, Options, Reason, Sink};
 
-use crate::stage::{distinct, ended_well, namespace, ok, start_with, sum_up};
+use crate::stage::{distinct, ended_well, namespace, ok};
 
 /// Two invocations and the end. Whether their reports came to the stream.
 async fn lives(name: &str, sink: &Sink, options: Options) -> Result<bool> {
@@ -85,30 +85,6 @@ async fn settings_that_make_no_sense_are_lived_with() -> Result<()> {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
-    Ok(())
-}
-
-/// With six it cannot even register. Where it can, it never keeps the function from starting.
-#[tokio::test]
-async fn with_few_file_handles_it_does_what_it_can() -> Result<()> {
-    for handles in 7..=12 {
-        let sink = Sink::start().await?;
-        let limit = format!("ulimit -n {handles}; exec \"$@\"");
-        let options = Options {
-            wrapped_by: ["sh", "-c", &limit, "sh"].map(str::to_owned).into(),
-            ..Options::to("reports", sink.endpoint())
-        };
-        let mut environment = start_with(options).await?;
-        let observes = environment.schema().is_some() && handles >= 10;
-        if observes {
-            environment.invoke(ok(0, 90)).await?;
-        }
-        let exit = environment.shutdown(Reason::Spindown).await?;
-        assert!(!exit.log.contains("panic"), "{handles}: {}", exit.log);
-        let name = format!("{handles} file handles");
-        sum_up(&name, u64::from(observes), sink.reports(), &[&exit])?;
-        assert!(observes || handles < 10, "{handles}: {}", exit.log);
-    }
     Ok(())
 }
 

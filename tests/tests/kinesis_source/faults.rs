@@ -1,0 +1,157 @@
+//! What a stream answers on bad days, and where a stream is begun.
+
+use std::time::Duration;
+
+use super::stage::{STREAM, Scene, counted, health, log, until};
+
+/// An iterator that took too long is made anew behind the last committed record.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_iterator_is_made_anew_where_the_last_one_was() {
+    let mut scene = Scene::set(2).await;
+    let serve = scene.serve().await;
+    scene.put(20).await;
+    scene.all_arrived().await;
+    scene
+        .faults
+        .refuse("GetRecords", 3, "ExpiredIteratorException");
+    scene.put(20).await;
+    let row = scene.all_arrived().await;
+    assert_eq!((row.seen, row.duplicates), (40, 0));
+    until("the expiries are counted", &scene, async || {
+        counted(&serve, "rightsizer_expired_iterators_total").await == 3
+    })
+    .await;
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// A throttled shard is waited for, longer each time; `/healthz` and the metrics say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_shard_is_waited_for_and_seen() {
+    let mut scene = Scene::set(1).await;
+    let serve = scene.serve().await;
+    scene.put(5).await;
+    scene.all_arrived().await;
+    let error = "ProvisionedThroughputExceededException";
+    scene.faults.always_refuse("GetRecords", error);
+    scene.put(5).await;
+    until("it is degraded", &scene, async || {
+        health(&serve).await["status"] == "degraded"
+    })
+    .await;
+    let shards = health(&serve).await["shards"].clone();
+    let failing = &shards[format!("kinesis:{STREAM}/shardId-000000000000")]["failing"];
+    assert!(failing.as_str().unwrap().contains(error), "{shards}");
+    let before = scene.faults.calls("GetRecords");
+    let throttled = counted(&serve, "rightsizer_throttled_total").await;
+    assert!(throttled >= 3, "{throttled}");
+    // 250, 500, 1000 ms and more: never five a second.
+    assert!(before < 30, "{before} calls");
+    scene.faults.mend();
+    let row = scene.all_arrived().await;
+    assert_eq!((row.seen, row.duplicates), (10, 0));
+    until("it is well again", &scene, async || {
+        health(&serve).await["status"] == "ok"
+    })
+    .await;
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// `latest` is settled at the first start: what comes while nobody reads is not left out later.
+#[tokio::test(flavor = "multi_thread")]
+async fn latest_is_the_time_of_the_first_start() {
+    let mut scene = Scene::set(2).await;
+    scene.put(10).await;
+    // The server's times are of whole milliseconds.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let latest = ["--clock", "event", "--from", "latest"];
+    let serve = scene.serve_with(&latest).await;
+    until("it has begun", &scene, async || {
+        log(scene.folder.path()).contains("is read from")
+    })
+    .await;
+    serve.kill().await.unwrap();
+    scene.sent = 0;
+    scene.put(10).await;
+    let serve = scene.serve_with(&latest).await;
+    // The same environments as before: what had been read from the beginning would be twice there.
+    let row = scene.all_arrived().await;
+    assert_eq!((row.seen, row.duplicates), (10, 0));
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// A stream is begun at a time once; then its checkpoints count.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_can_be_begun_at_a_time() {
+    let mut scene = Scene::set(2).await;
+    scene.put(10).await;
+    let serve = scene
+        .serve_with(&["--clock", "event", "--from", "2020-01-01"])
+        .await;
+    assert_eq!(scene.all_arrived().await.seen, 10);
+    assert!(serve.stop().await.unwrap().success());
+    scene.put(10).await;
+    let serve = scene
+        .serve_with(&["--clock", "event", "--from", "latest"])
+        .await;
+    let row = scene.all_arrived().await;
+    assert_eq!((row.seen, row.duplicates), (20, 0));
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// The stream does not know the position any more: it is read from what it still has, and that
+/// something may be missing is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_the_stream_has_forgotten_is_a_gap_that_is_told() {
+    let mut scene = Scene::set(1).await;
+    let serve = scene.serve().await;
+    scene.put(10).await;
+    scene.all_arrived().await;
+    assert!(serve.stop().await.unwrap().success());
+    let error = "InvalidArgumentException";
+    scene
+        .faults
+        .refuse_where("GetShardIterator", "AFTER_SEQUENCE_NUMBER", error);
+    scene.put(10).await;
+    let serve = scene.serve().await;
+    let row = scene.all_arrived().await;
+    assert_eq!(
+        (row.seen, row.duplicates),
+        (20, 10),
+        "the oldest are read again"
+    );
+    assert_eq!(counted(&serve, "rightsizer_gaps_total").await, 1);
+    let gaps = health(&serve).await["gaps"].clone();
+    let shard = format!("kinesis:{STREAM}/shardId-000000000000");
+    assert_eq!(gaps[0]["source"], shard);
+    assert!(
+        gaps[0]["from"].is_string() && gaps[0]["to"].is_string(),
+        "{gaps}"
+    );
+    assert!(log(scene.folder.path()).contains("may be lost"));
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// A shard that was split and forgotten by the stream while nobody read it: its children are read,
+/// and what it still had is told as lost, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_vanished_unread_is_a_gap_and_its_children_are_read() {
+    let mut scene = Scene::set(1).await;
+    let serve = scene.serve().await;
+    scene.put(10).await;
+    scene.all_arrived().await;
+    assert!(serve.stop().await.unwrap().success());
+    let parent = scene.open_shards().await[0].0.clone();
+    scene.split(&parent).await;
+    scene.put(10).await;
+    scene.faults.change("ListShards", move |answer| {
+        let shards = answer["Shards"].as_array_mut().unwrap();
+        shards.retain(|shard| shard["ShardId"] != parent.as_str());
+    });
+    for times in [1, 0] {
+        let serve = scene.serve().await;
+        let row = scene.all_arrived().await;
+        assert_eq!((row.seen, row.duplicates), (20, 0));
+        assert_eq!(counted(&serve, "rightsizer_gaps_total").await, times);
+        assert!(serve.stop().await.unwrap().success());
+    }
+}
