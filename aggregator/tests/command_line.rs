@@ -230,7 +230,7 @@ fn no_store_and_no_such_function_say_what_to_do() {
     let show = folder.run(&["show", "payroll"]);
     assert_eq!(show.code(), 1);
     assert!(
-        show.err().contains("no function \"payroll\""),
+        show.err().contains("\"payroll\""),
         "{}",
         show.err()
     );
