@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use put_records::{client, put};
 use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::{EnvId, Reports};
@@ -90,6 +92,15 @@ async fn who_writes_records_cannot_approve() {
     let (status, answer) = post(&format!("{}/review", at(REVIEWERS)), &word).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(line(&folder).status, "approved");
+    // Nor can it tell what became of a recommendation.
+    let outcomes = async |token: &str| {
+        let request = client(&at(token)).put_records().stream_name("decisions");
+        let entry = PutRecordsRequestEntry::builder().data(Blob::new("{}"));
+        let entry = entry.partition_key("k").build().unwrap();
+        request.records(entry).send().await
+    };
+    assert!(outcomes(WRITERS).await.is_err());
+    outcomes(REVIEWERS).await.unwrap();
     assert!(serve.stop().await.unwrap().success());
 }
 

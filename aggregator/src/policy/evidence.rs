@@ -212,7 +212,7 @@ pub struct FunctionEvidence {
     /// The largest size in which the demand was hidden, and when (P3). Only what still holds: not what
     /// ran before the code changed, nor what a person cleared.
     pub censored: Option<(Day, Megabytes)>,
-    /// Whether its environments climb over their lives (P3): [`super::leak`] of the high-water marks.
+    /// Whether its environments climb over their lives (P3): [`super::leak()`] of the high-water marks.
     pub leak: Option<Leak>,
     /// How the present size came to be (P3's limits, P5's steps).
     pub changes: Changes,

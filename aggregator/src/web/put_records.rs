@@ -38,6 +38,22 @@ struct PutRecord {
     data: String,
 }
 
+impl PutRecords {
+    fn stream(&self) -> &str {
+        let arn = self.stream_arn.as_deref();
+        let by_arn = arn.and_then(|arn| arn.rsplit('/').next());
+        self.stream_name.as_deref().or(by_arn).unwrap_or_default()
+    }
+
+    fn channel(&self) -> Channel {
+        if self.stream() == DECISIONS {
+            Channel::Decisions
+        } else {
+            Channel::Reports
+        }
+    }
+}
+
 /// An error in the form the SDKs understand.
 struct KinesisError(StatusCode, &'static str, String);
 
@@ -73,6 +89,14 @@ impl From<BodyError> for KinesisError {
     }
 }
 
+fn denied(why: &str) -> KinesisError {
+    KinesisError(
+        StatusCode::FORBIDDEN,
+        "AccessDeniedException",
+        why.to_owned(),
+    )
+}
+
 pub(super) async fn without_token(State(port): State<Port>, request: Request) -> Response {
     let answer = handle(&port, None, request).await;
     answer.unwrap_or_else(IntoResponse::into_response)
@@ -90,12 +114,9 @@ pub(super) async fn with_token(
 /// Whether this request is taken at all, before its body is read.
 fn admit(port: &Port, token: Option<&str>, headers: &HeaderMap) -> Result<(), KinesisError> {
     let bad_request = |name, why| Err(KinesisError(StatusCode::BAD_REQUEST, name, why));
-    if !port.may_write(token) {
-        let why = "the endpoint's path does not carry this server's token";
-        return Err(KinesisError(
-            StatusCode::FORBIDDEN,
-            "AccessDeniedException",
-            why.into(),
+    if !port.may_look(token) {
+        return Err(denied(
+            "the endpoint's path does not carry this server's token",
         ));
     }
     let target = headers
@@ -122,9 +143,28 @@ async fn handle(
     let body = port.bodies.read(request).await?;
     let request: PutRecords =
         serde_json::from_slice(&body.bytes).map_err(|e| invalid(e.to_string()))?;
+    let channel = request.channel();
+    // Who writes reports must not be believed about what became of recommendations.
+    match channel {
+        Channel::Decisions if !token.is_some_and(|token| port.may_review(token)) => {
+            return Err(denied("outcomes are taken with the --review-token only"));
+        }
+        Channel::Reports if !port.may_write(token) => {
+            return Err(denied(
+                "reports are taken with the --token, not with the --review-token",
+            ));
+        }
+        _ => {}
+    }
     let payloads = payloads(&request)?;
     let count = payloads.len() as u64;
-    store(port, &request, payloads).await.map_err(|e| {
+    let delivery = Delivery {
+        origin: format!("embedded:{}", request.stream()),
+        channel,
+        payloads,
+        checkpoint: None,
+    };
+    port.writer.ingest(vec![delivery]).await.map_err(|e| {
         KinesisError(
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalFailureException",
@@ -156,34 +196,4 @@ fn payloads(request: &PutRecords) -> Result<Vec<Vec<u8>>, KinesisError> {
                 .map_err(|e| invalid(format!("Data: {e}")))
         })
         .collect()
-}
-
-async fn store(
-    port: &Port,
-    request: &PutRecords,
-    payloads: Vec<Vec<u8>>,
-) -> Result<(), crate::writer::WriterStopped> {
-    let arn_name = request
-        .stream_arn
-        .as_deref()
-        .and_then(|arn| arn.rsplit('/').next());
-    let stream = request
-        .stream_name
-        .as_deref()
-        .or(arn_name)
-        .unwrap_or_default();
-    let channel = if stream == DECISIONS {
-        Channel::Decisions
-    } else {
-        Channel::Reports
-    };
-    let origin = format!("embedded:{stream}");
-    let delivery = Delivery {
-        origin,
-        channel,
-        payloads,
-        checkpoint: None,
-    };
-    port.writer.ingest(vec![delivery]).await?;
-    Ok(())
 }
