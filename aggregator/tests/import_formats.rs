@@ -102,7 +102,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn shown(o: &Observation) -> String {
     let ms = |ms: Option<Millis>| ms.map_or("-".to_owned(), |ms| ms.as_ms_f64().to_string());
     format!(
-        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}, env {}, request {}",
+        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}, env {}",
         o.function,
         o.version,
         o.at,
@@ -113,7 +113,6 @@ fn shown(o: &Observation) -> String {
         ms(o.billed_ms),
         ms(o.init_ms),
         o.environment.map_or("-".to_owned(), |env| env.to_string()),
-        o.request_id.as_deref().unwrap_or("-"),
     )
 }
 

@@ -16,7 +16,7 @@ use crate::source::{
 };
 
 /// As much of an input as one thread reads at a time.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 4 << 20;
 
 /// Reads the first lines of an input: about a piece, ended by a line break where it goes on.
 pub(super) fn first_lines<R: Read>(mut input: R) -> io::Result<(Vec<u8>, R)> {

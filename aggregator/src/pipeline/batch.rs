@@ -80,11 +80,11 @@ impl Batch {
         intake.not_from_the_future(seen.at)?;
         if seen.event_id.is_some() {
             self.keyed.push(fold_observation(seen, intake.source));
-        } else if let Some(delta) = self.observed.get_mut(&seen.function) {
+        } else if let Some(delta) = self.observed.get_mut(&*seen.function) {
             fold_into(seen, delta);
         } else {
             let delta = fold_observation(seen, intake.source);
-            self.observed.insert(seen.function.clone(), delta);
+            self.observed.insert(delta.function.clone(), delta);
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ fn named(item: Item) -> Item {
         Item::Evidence {
             evidence: Evidence::Observation(seen),
             ..
-        } if seen.function == FunctionKey::of_file(NOBODY) => {
+        } if *seen.function == FunctionKey::of_file(NOBODY) => {
             refused("it names no function".to_owned())
         }
         _ => item,

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rightsizer_records::{Arch, EnvId, FunctionArn, Megabytes, Millis, Record, Status, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -120,12 +121,12 @@ impl<'de> Deserialize<'de> for FunctionKey {
 }
 
 /// One invocation as a log or a telemetry event told it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// Whose it is.
-    pub function: FunctionKey,
+    /// Whose it is. Shared: a million lines are of a thousand functions.
+    pub function: Arc<FunctionKey>,
     /// `$LATEST` (also where unknown) or the published version's number.
-    pub version: String,
+    pub version: Arc<str>,
     /// When it was reported; midnight UTC of the given day where the source carries no time.
     pub at: Timestamp,
     /// Configured size of the environment.
@@ -144,8 +145,6 @@ pub struct Observation {
     pub environment: Option<EnvId>,
     /// Architecture, where known.
     pub arch: Option<Arch>,
-    /// The platform's id of the request; an asynchronous retry keeps it.
-    pub request_id: Option<String>,
     /// What its log event is known by, where a subscription delivered it: deliveries may be repeated.
     pub event_id: Option<u64>,
 }

@@ -10,8 +10,6 @@ const MAX_USED_TIMES_SIZE: u64 = 10;
 /// What one platform report says, in whichever format it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Invocation {
-    /// The request's id, where it was readable.
-    pub request_id: Option<String>,
     /// Configured size.
     pub memory_mb: Megabytes,
     /// High-water mark of the environment.

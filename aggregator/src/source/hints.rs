@@ -1,5 +1,7 @@
 //! What is known about a file beside its content, and whose evidence a log line is.
 
+use std::sync::{Arc, LazyLock};
+
 use rightsizer_records::{Day, EnvId, FunctionArn, Timestamp};
 
 use super::evidence::{
@@ -40,8 +42,8 @@ impl Home {
 /// Whose evidence a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
-    pub(super) function: FunctionKey,
-    pub(super) version: String,
+    pub(super) function: Arc<FunctionKey>,
+    pub(super) version: Arc<str>,
     pub(super) environment: Option<EnvId>,
 }
 
@@ -55,8 +57,8 @@ impl Hints {
     pub(super) fn unnamed(&self) -> Origin {
         let file = || FunctionKey::of_file(&self.file_name);
         Origin {
-            function: self.function.clone().unwrap_or_else(file),
-            version: LATEST.to_owned(),
+            function: Arc::new(self.function.clone().unwrap_or_else(file)),
+            version: latest(),
             environment: None,
         }
     }
@@ -74,8 +76,8 @@ impl Hints {
         };
         let number = version.filter(|v| v.bytes().all(|b| b.is_ascii_digit()) && !v.is_empty());
         Ok(Origin {
-            function,
-            version: number.unwrap_or(LATEST).to_owned(),
+            function: Arc::new(function),
+            version: number.map_or_else(latest, Arc::from),
             environment: None,
         })
     }
@@ -98,7 +100,7 @@ impl Hints {
         if let Some(stream) = stream {
             origin.environment = Some(environment_of_stream(stream));
             if let Some(version) = version_of_stream(stream) {
-                version.clone_into(&mut origin.version);
+                origin.version = Arc::from(version);
             }
         }
         origin
@@ -115,6 +117,12 @@ impl Hints {
         });
         arn.map_or(FunctionKey::Local(name), FunctionKey::Arn)
     }
+}
+
+/// [`LATEST`], shared.
+fn latest() -> Arc<str> {
+    static SHARED: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(LATEST));
+    SHARED.clone()
 }
 
 fn partition(region: &str) -> &'static str {
@@ -155,7 +163,7 @@ pub(super) mod tests {
         let stream = Some("2026/11/20/[72]88ab");
         let origin = hints().logged(Some("/aws/lambda/checkout"), stream, None);
         assert_eq!(origin.function.to_string(), "local:checkout");
-        assert_eq!(origin.version, "72");
+        assert_eq!(&*origin.version, "72");
         assert_eq!(origin.environment, stream.map(environment_of_stream));
         let origin = at_home("cn-north-1").logged(Some("/aws/lambda/checkout"), None, None);
         assert_eq!(
@@ -213,10 +221,7 @@ pub(super) mod tests {
         ] {
             let origin = hints().named(&format!("{arn}{suffix}"), None).unwrap();
             assert_eq!(
-                (
-                    origin.function.to_string().as_str(),
-                    origin.version.as_str()
-                ),
+                (origin.function.to_string().as_str(), &*origin.version),
                 (arn, version)
             );
         }

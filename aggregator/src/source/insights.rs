@@ -26,7 +26,6 @@ pub(super) struct Row {
     message: Option<String>,
     log: Option<String>,
     log_stream: Option<String>,
-    request_id: Option<String>,
     max_used: Option<String>,
     size: Option<String>,
     duration: Option<String>,
@@ -116,7 +115,6 @@ impl Row {
             "@message" => &mut self.message,
             "@log" => &mut self.log,
             "@logStream" => &mut self.log_stream,
-            "@requestId" => &mut self.request_id,
             "@maxMemoryUsed" => &mut self.max_used,
             "@memorySize" => &mut self.size,
             "@duration" => &mut self.duration,
@@ -181,10 +179,6 @@ impl Row {
         let used = megabytes("@maxMemoryUsed", used)?;
         let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
         Ok(Invocation {
-            request_id: self
-                .request_id
-                .as_deref()
-                .map(|id| id.chars().take(128).collect()),
             memory_mb,
             max_used_mb,
             duration_ms: millis("@duration", self.duration.as_deref())?,

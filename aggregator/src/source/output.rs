@@ -1,13 +1,13 @@
 //! Where the readers of all formats put what they find: counts it, and passes it on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rightsizer_records::Record;
 use serde::Serialize;
 
 use super::evidence::{Evidence, FunctionKey, Item, Observation};
 use super::figures::Invocation;
-use super::hints::Hints;
+use super::hints::{Hints, Origin};
 use super::message::Spot;
 
 /// As much of a refused entry as is shown.
@@ -71,6 +71,8 @@ impl Tally {
 pub(super) struct Output<'a> {
     pub(super) hints: &'a Hints,
     pub(super) tally: Tally,
+    /// Whose names mean: a piece of a file names the same functions again and again.
+    pub(super) origins: HashMap<String, Origin>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -82,6 +84,7 @@ impl<'a> Output<'a> {
         Self {
             hints,
             tally: Tally::default(),
+            origins: HashMap::new(),
             sink,
         }
     }
@@ -104,7 +107,7 @@ impl<'a> Output<'a> {
         } = spot;
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());
-        self.tally.local += u64::from(matches!(origin.function, FunctionKey::Local(_)));
+        self.tally.local += u64::from(matches!(*origin.function, FunctionKey::Local(_)));
         let evidence = Evidence::Observation(Observation {
             function: origin.function.clone(),
             version: origin.version.clone(),
@@ -117,7 +120,6 @@ impl<'a> Output<'a> {
             init_ms: invocation.init_ms,
             environment: origin.environment,
             arch: None,
-            request_id: invocation.request_id,
             event_id: event,
         });
         (self.sink)(Item::Evidence { line, evidence })

@@ -28,8 +28,14 @@ pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(
     let batch: Batch = serde_json::from_str(text).ok()?;
     let read: Option<Vec<Entry>> = batch.records.iter().map(Entry::of).collect();
     let name = batch.function_arn.or(batch.function_name)?;
-    let origin =
-        telemetry::origin(Some(&name), batch.function_version.as_deref(), out.hints).ok()?;
+    let version = batch.function_version.as_deref();
+    let origin = match out.origins.get(&*name).filter(|_| version.is_none()) {
+        Some(known) => known.clone(),
+        None => telemetry::origin(Some(&name), version, out.hints).ok()?,
+    };
+    if version.is_none() && !out.origins.contains_key(&*name) {
+        out.origins.insert(name.into_owned(), origin.clone());
+    }
     let read = read?;
     out.format(Format::Telemetry);
     for entry in read {
@@ -87,7 +93,6 @@ struct Text<'a>(Cow<'a, str>);
 struct Record<'a> {
     status: Option<Text<'a>>,
     error_type: Option<Text<'a>>,
-    request_id: Option<Text<'a>>,
     metrics: Option<Metrics>,
     /// Whether it can be a report's.
     fit: bool,
@@ -107,9 +112,7 @@ impl Entry {
             return Some(Self::Other);
         }
         let record = Some(&event.record).filter(|record| record.fit)?;
-        let text = |text: &Option<Text<'_>>| text.as_ref().map(|t| t.0.to_string());
         let reported = Reported {
-            request_id: text(&record.request_id),
             status: record.status.as_ref().map(|t| &*t.0),
             error_type: record.error_type.as_ref().map(|t| &*t.0),
             metrics: record.metrics?,
@@ -169,7 +172,6 @@ impl<'de> Visitor<'de> for AnyRecord {
             match &*key.0 {
                 "status" => record.status = map.next_value()?,
                 "errorType" => record.error_type = map.next_value()?,
-                "requestId" => record.request_id = map.next_value()?,
                 "metrics" => record.metrics = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -123,14 +123,45 @@ pub fn read_piece<E>(
     hints: &Hints,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<PieceRead, ReadError<E>> {
-    let mut lines = Lines::from_line(piece, first_line);
     let mut state = text::State::default();
-    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
+    let (tally, (lines, open)) = into_sink(hints, sink, |out| {
+        let (at, line, done) = quick_lines(piece, first_line, out);
+        let mut lines = Lines::from_line(piece.get(at..).unwrap_or_default(), line);
+        if done.is_ok() {
+            // That the sink has enough, it remembers itself.
+            let _ = all(&mut lines, &mut state, out)?;
+        }
+        Ok((lines.read() + 1 - first_line, lines.ran_out()))
+    })?;
     Ok(PieceRead {
         tally,
-        lines: lines.read() + 1 - first_line,
-        open: lines.ran_out() || state.goes_on(),
+        lines,
+        open: open || state.goes_on(),
     })
+}
+
+/// Reads lines of the forms that come in bulk, as many as there are in a row; answers where the next
+/// one begins, and its number.
+fn quick_lines(
+    piece: &[u8],
+    first_line: u64,
+    out: &mut Output,
+) -> (usize, u64, Result<(), Stopped>) {
+    let (mut at, mut number) = (0, first_line);
+    for end in memchr::memchr_iter(b'\n', piece) {
+        let text = piece
+            .get(at..end)
+            .and_then(|line| str::from_utf8(line).ok());
+        let quick = text
+            .filter(|text| text.len() <= MAX_LINE_BYTES)
+            .and_then(|text| quick::line(text, number, out));
+        match quick {
+            None => break,
+            Some(Err(stopped)) => return (at, number, Err(stopped)),
+            Some(Ok(())) => (at, number) = (end + 1, number + 1),
+        }
+    }
+    (at, number, Ok(()))
 }
 
 /// Adds up the pieces of one input.

@@ -13,7 +13,6 @@ use super::figures::{self, FigureError, Invocation};
 
 /// How every `REPORT` line of the platform begins.
 const START: &str = "REPORT RequestId:";
-const MAX_REQUEST_ID: usize = 128;
 
 /// Why a `REPORT` line is no evidence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,7 +159,6 @@ pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
 
 #[derive(Default)]
 struct Fields {
-    request_id: Option<String>,
     size: Option<u64>,
     used: Option<u64>,
     duration: Option<Millis>,
@@ -195,12 +193,6 @@ impl Fields {
             Label::BilledRestore => {
                 self.millis(text, "Billed Restore Duration", |f| &mut f.billed_restore)
             }
-            Label::RequestId => {
-                let (id, rest) = word(text);
-                let id = id.chars().take(MAX_REQUEST_ID).collect::<String>();
-                self.request_id = Some(id).filter(|id| !id.is_empty());
-                Ok(rest)
-            }
             Label::Status => {
                 let (status, rest) = word(text);
                 self.status = Some(completed(status, rest, &STATUSES, 1));
@@ -212,7 +204,8 @@ impl Fields {
                 self.error_type = Some(whole).filter(|e| !e.is_empty());
                 Ok(rest)
             }
-            Label::Trace => Ok(word(text).1),
+            // A retry keeps its id: it tells no invocation from another.
+            Label::RequestId | Label::Trace => Ok(word(text).1),
         }
     }
 
@@ -270,7 +263,6 @@ impl Fields {
             Some((max_used_mb, memory_mb)),
         );
         Ok(Invocation {
-            request_id: self.request_id,
             memory_mb,
             max_used_mb,
             duration_ms: self.duration,

@@ -9,7 +9,6 @@ const ID: &str = "0f4b6c1e-1111-4222-8333-abcdefabcdef";
 
 fn line(size: u32, used: u32, duration: f64) -> Invocation {
     Invocation {
-        request_id: Some(ID.to_owned()),
         memory_mb: Megabytes(size),
         max_used_mb: Megabytes(used),
         duration_ms: Millis::from_ms_f64(duration),
@@ -337,8 +336,7 @@ prop_compose! {
         fields.extend(status.map(|s| format!("Status: {s}")));
         fields.extend(xray.then(|| "XRAY TraceId: 1-2-3".to_owned()));
         let line = Invocation {
-            request_id: Some(ID.to_owned()),
-            memory_mb: Megabytes(size),
+                memory_mb: Megabytes(size),
             max_used_mb: Megabytes(used),
             duration_ms: millis(duration),
             billed_ms: Some(Millis::from_ms(billed)),

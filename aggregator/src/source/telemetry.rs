@@ -1,6 +1,8 @@
 //! Telemetry API events, of every schema so far. Each event is read by itself and leniently: one
 //! odd event must not cost its batch.
 
+use std::sync::Arc;
+
 use rightsizer_records::{Millis, Status, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,8 +28,6 @@ struct Event<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    #[serde(default)]
-    request_id: Value,
     #[serde(default)]
     status: Value,
     #[serde(default)]
@@ -85,7 +85,7 @@ pub(super) fn origin(
     let number =
         |v: &&str| *v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
     if let Some(version) = version.filter(number) {
-        version.clone_into(&mut origin.version);
+        origin.version = Arc::from(version);
     }
     Ok(origin)
 }
@@ -128,7 +128,6 @@ fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, Stri
     };
     let duration = |name| millis(&report.metrics, name);
     let reported = Reported {
-        request_id: report.request_id.as_str().map(str::to_owned),
         status: report.status.as_str(),
         error_type: report.error_type.as_str(),
         metrics: Metrics {
@@ -145,7 +144,6 @@ fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, Stri
 
 /// What a `platform.report` says, as it stands there.
 pub(super) struct Reported<'a> {
-    pub(super) request_id: Option<String>,
     pub(super) status: Option<&'a str>,
     pub(super) error_type: Option<&'a str>,
     pub(super) metrics: Metrics,
@@ -179,14 +177,7 @@ impl Reported<'_> {
             (None, Some(_)) => return Err("platform.report has no memorySizeMB".to_owned()),
         };
         let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
-        let id = |mut id: String| {
-            if let Some((end, _)) = id.char_indices().nth(128) {
-                id.truncate(end);
-            }
-            id
-        };
         Ok(Some(Invocation {
-            request_id: self.request_id.map(id),
             memory_mb,
             max_used_mb,
             duration_ms: metrics.duration_ms,

@@ -5,7 +5,7 @@ use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
 
 use super::day::{DayKey, DaySource, DayStats};
 use super::environment::EnvironmentState;
-use crate::source::FunctionKey;
+use crate::source::{FunctionKey, Observation};
 
 /// What is added to one day.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +138,25 @@ pub struct Newest {
 }
 
 impl Sighting {
+    /// Takes in an observation: as joining what it alone says, without making that first.
+    pub(super) fn see(&mut self, seen: &Observation) {
+        self.oldest = self.oldest.min(seen.at);
+        if seen.init_ms.is_some() {
+            self.started = self.started.max(Some((seen.at, seen.memory_mb)));
+        }
+        let newest = &mut self.newest;
+        let mine = (newest.at, newest.memory_mb, newest.version.as_str());
+        if (seen.at, seen.memory_mb, &*seen.version) > mine {
+            (newest.at, newest.memory_mb) = (seen.at, seen.memory_mb);
+            if newest.version != *seen.version {
+                newest.version = seen.version.to_string();
+            }
+            self.arch = seen.arch.or(self.arch);
+        } else {
+            self.arch = self.arch.or(seen.arch);
+        }
+    }
+
     /// Takes in another view.
     pub fn join(&mut self, other: &Self) {
         self.oldest = self.oldest.min(other.oldest);

@@ -127,7 +127,7 @@ fn add_folded(day: &mut DayStats, folded: &Folded, size: Megabytes) {
 /// it came with one; else its source is exact by other means (W7).
 pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
     let mut delta = Delta {
-        function: seen.function.clone(),
+        function: FunctionKey::clone(&seen.function),
         source,
         sighting: sighting(seen),
         mark: seen.event_id.map(Mark::Event),
@@ -141,7 +141,7 @@ pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
 
 /// Adds an observation without a key to what others of its function and source add.
 pub fn fold_into(seen: &Observation, delta: &mut Delta) {
-    delta.sighting.join(&sighting(seen));
+    delta.sighting.see(seen);
     add(seen, delta);
 }
 
@@ -151,7 +151,7 @@ fn sighting(seen: &Observation) -> Sighting {
         newest: Newest {
             at: seen.at,
             memory_mb: seen.memory_mb,
-            version: seen.version.clone(),
+            version: seen.version.to_string(),
         },
         arch: seen.arch,
         runtime: None,
@@ -178,7 +178,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     let key = EnvironmentKey {
         env,
         memory_mb: seen.memory_mb,
-        version: seen.version.clone(),
+        version: seen.version.to_string(),
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
