@@ -74,13 +74,38 @@ impl Serialize for Millis {
 
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let ms = f64::deserialize(d)?;
-        Self::from_ms_f64(ms).ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "{ms} is no duration in milliseconds (0 to 30 days)"
-            ))
-        })
+        d.deserialize_f64(MillisVisitor)
     }
+}
+
+struct MillisVisitor;
+
+impl de::Visitor<'_> for MillisVisitor {
+    type Value = Millis;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration in milliseconds (0 to 30 days)")
+    }
+
+    fn visit_u64<E: de::Error>(self, ms: u64) -> Result<Millis, E> {
+        Some(Millis::from_ms(ms))
+            .filter(|m| *m <= Millis::MAX)
+            .ok_or_else(|| no_duration(ms))
+    }
+
+    fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Millis, E> {
+        u64::try_from(ms).map_or_else(|_| Err(no_duration(ms)), |ms| self.visit_u64(ms))
+    }
+
+    fn visit_f64<E: de::Error>(self, ms: f64) -> Result<Millis, E> {
+        Millis::from_ms_f64(ms).ok_or_else(|| no_duration(ms))
+    }
+}
+
+fn no_duration<E: de::Error>(ms: impl fmt::Display) -> E {
+    E::custom(format_args!(
+        "{ms} is no duration in milliseconds (0 to 30 days)"
+    ))
 }
 
 impl fmt::Display for Millis {

@@ -6,7 +6,6 @@ mod pieces;
 use std::io::{BufReader, Chain, Cursor, Read};
 
 use rightsizer_records::Timestamp;
-use sha2::{Digest, Sha256};
 
 use crate::pipeline::{Accept, Batch, Intake, Session};
 use crate::source::{Channel, Evidence, Hints, ImportReport, Item, ReadError, Summary, gzip, read};
@@ -42,7 +41,7 @@ pub fn take_in(
 ) -> Result<(), ImportError> {
     let mut hashing = Hashing {
         inner: input,
-        hash: Sha256::new(),
+        hash: blake3::Hasher::new(),
     };
     let intake = Intake {
         accept,
@@ -59,7 +58,7 @@ pub fn take_in(
     let accepted = summary.accepted;
     report.finish(name, summary);
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(ImportError::Unreadable)?;
-    let source = identity(&hashing.hash.finalize(), hints);
+    let source = identity(hashing.hash.finalize().as_bytes(), hints);
     if let Some(known) = session.known_file(&source)? {
         return Err(ImportError::Known(known));
     }
@@ -189,7 +188,7 @@ impl Folded {
 /// Hashes what is read through it.
 struct Hashing<R> {
     inner: R,
-    hash: Sha256,
+    hash: blake3::Hasher,
 }
 
 impl<R: Read> Read for Hashing<R> {

@@ -180,6 +180,7 @@ impl File<'_> {
             };
             match read_piece(&job.bytes, job.first_line, self.hints, &mut sink) {
                 Ok(read) => {
+                    folded.batch.settle();
                     // Nobody waits where the file failed meanwhile.
                     let _ = job.answer.send((read, folded));
                 }

@@ -63,6 +63,7 @@ impl Gate {
             });
             poison.extend(poisoned);
         }
+        batch.settle();
         Prepared {
             origin: delivery.origin,
             batch,

@@ -67,7 +67,8 @@ impl<'p> Session<'p> {
     }
 
     /// Merges what was folded.
-    pub fn merge(&mut self, batch: Batch) -> Result<(), StoreError> {
+    pub fn merge(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+        batch.settle();
         for delta in batch.keyed {
             self.add(delta)?;
         }

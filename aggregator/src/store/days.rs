@@ -57,7 +57,7 @@ impl Unit<'_> {
         function: FunctionId,
         delta: DayDelta,
     ) -> Result<MergedDay, StoreError> {
-        let DayDelta { key, stats } = delta;
+        let DayDelta { key, stats, .. } = delta;
         let peak = PeakRow {
             peak_mb: stats.peak_mb,
             censored_mb: if stats.censored {

@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
 
-use super::distribution::Distribution;
+use super::distribution::{Distribution, Gathered};
 
 /// Where evidence came from. The invocations of one source count per function and day, the first of
 /// these that has any (W7): the layer sees every invocation, a subscription most, an import what was
@@ -81,6 +81,13 @@ pub(crate) struct Sample {
     pub(crate) status: Status,
 }
 
+/// Durations in ms and uses in MB of a day that wait to be added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct DayValues {
+    durations: Gathered,
+    used: Gathered,
+}
+
 impl Sample {
     /// Billed milliseconds, 0 where the platform did not say.
     pub(crate) fn billed(&self) -> u64 {
@@ -89,8 +96,8 @@ impl Sample {
 }
 
 impl DayStats {
-    /// Adds one invocation that ran at `size`.
-    pub(crate) fn record(&mut self, sample: Sample, size: Megabytes) {
+    /// Adds one invocation that ran at `size`; its durations and use wait in `values`.
+    pub(crate) fn count(&mut self, sample: Sample, size: Megabytes, values: &mut DayValues) {
         self.invocations += 1;
         match sample.status {
             Status::Ok => {}
@@ -101,15 +108,21 @@ impl DayStats {
         self.censored |= sample.status == Status::OutOfMemory;
         if let Some(used) = sample.max_used_mb {
             self.use_memory(used, size, sample.status.is_failure());
-            self.used.record(u64::from(used.0));
+            values.used.push(u64::from(used.0));
         } else if sample.status == Status::OutOfMemory {
             // The report of a reset environment may never come; all there was, was used.
             self.use_memory(size, size, true);
         }
         self.billed_ms = self.billed_ms.saturating_add(sample.billed());
         if let Some(duration) = sample.duration_ms {
-            self.durations.record(duration.ceil_ms());
+            values.durations.push(duration.ceil_ms());
         }
+    }
+
+    /// Adds what waits in `values`.
+    pub(crate) fn settle(&mut self, values: &mut DayValues) {
+        self.durations.record_all(&mut values.durations);
+        self.used.record_all(&mut values.used);
     }
 
     /// Raises the peak. A failure near the limit hides the demand, and so does more used than
@@ -142,6 +155,14 @@ impl DayStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl DayStats {
+        fn record(&mut self, sample: Sample, size: Megabytes) {
+            let mut values = DayValues::default();
+            self.count(sample, size, &mut values);
+            self.settle(&mut values);
+        }
+    }
 
     fn sample(used: u32, status: Status) -> Sample {
         Sample {

@@ -3,7 +3,7 @@
 
 use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
 
-use super::day::{DayKey, DaySource, DayStats};
+use super::day::{DayKey, DaySource, DayStats, DayValues, Sample};
 use super::environment::EnvironmentState;
 use crate::source::{FunctionKey, Observation};
 
@@ -14,6 +14,8 @@ pub struct DayDelta {
     pub key: DayKey,
     /// What is added to it.
     pub stats: DayStats,
+    /// What waits to be added to `stats`.
+    pub(super) values: DayValues,
 }
 
 /// By what a piece of evidence is known when it comes again (W7).
@@ -55,9 +57,16 @@ pub struct Delta {
     pub reports: u64,
 }
 
+impl DayDelta {
+    pub(super) fn count(&mut self, sample: Sample) {
+        let size = self.key.memory_mb;
+        self.stats.count(sample, size, &mut self.values);
+    }
+}
+
 impl Delta {
-    /// The statistics of a day, to be added to.
-    pub(super) fn day(&mut self, key: DayKeyRef<'_>) -> &mut DayStats {
+    /// What is added to a day, to be added to.
+    pub(super) fn day(&mut self, key: DayKeyRef<'_>) -> &mut DayDelta {
         let source = self.source;
         // The day before is mostly the same day, and the days of a piece are few.
         let at = self.days.iter().rposition(|day| key.is(&day.key));
@@ -65,10 +74,18 @@ impl Delta {
             self.days.push(DayDelta {
                 key: key.owned(source),
                 stats: DayStats::default(),
+                values: DayValues::default(),
             });
             self.days.len() - 1
         });
-        &mut self.days[at].stats
+        &mut self.days[at]
+    }
+
+    /// Adds what waits: to be called before merging, where it was folded into.
+    pub fn settle(&mut self) {
+        for day in &mut self.days {
+            day.stats.settle(&mut day.values);
+        }
     }
 
     /// Counts the environment `key` on `days`, on which it had not reported before.
@@ -79,7 +96,7 @@ impl Delta {
                 memory_mb: key.memory_mb,
                 version: &key.version,
             };
-            let stats = self.day(key);
+            let stats = &mut self.day(key).stats;
             stats.environments = stats.environments.saturating_add(1);
         }
     }

@@ -21,6 +21,17 @@ pub struct Distribution {
     buckets: Vec<(u16, u64)>,
 }
 
+/// Values that wait to be added to a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gathered(Vec<u16>);
+
+impl Gathered {
+    /// Adds one value.
+    pub fn push(&mut self, value: u64) {
+        self.0.push(bucket_of(value));
+    }
+}
+
 /// A stored distribution could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stored histogram cannot be read: the store is damaged, restore a backup")]
@@ -30,6 +41,25 @@ impl Distribution {
     /// Adds one value.
     pub fn record(&mut self, value: u64) {
         self.add(bucket_of(value), 1);
+    }
+
+    /// Adds all of `values` and empties them: much cheaper than one by one.
+    pub fn record_all(&mut self, values: &mut Gathered) {
+        values.0.sort_unstable();
+        let mut counted = Self {
+            buckets: Vec::with_capacity(values.0.len().min(64)),
+        };
+        for bucket in values.0.drain(..) {
+            match counted.buckets.last_mut() {
+                Some((last, count)) if *last == bucket => *count += 1,
+                _ => counted.buckets.push((bucket, 1)),
+            }
+        }
+        if self.buckets.is_empty() {
+            *self = counted;
+        } else {
+            self.merge(&counted);
+        }
     }
 
     /// Adds all of `other`.
@@ -189,6 +219,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn gathered_values_count_as_single_ones(
+            first in proptest::collection::vec(0_u64..5_000, 0..40),
+            second in proptest::collection::vec(0_u64..5_000, 0..40),
+        ) {
+            let (mut whole, mut gathered) = (of(&first), Gathered::default());
+            second.iter().for_each(|v| gathered.push(*v));
+            whole.record_all(&mut gathered);
+            prop_assert_eq!(whole, of(&[first, second].concat()));
+            prop_assert_eq!(gathered, Gathered::default());
+        }
+
         #[test]
         fn w7_order_does_not_matter_and_bytes_are_equal(
             mut values in proptest::collection::vec(0_u64..5_000_000, 0..60), cut in 0_usize..60,

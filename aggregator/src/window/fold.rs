@@ -62,6 +62,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
         version: record.version.clone(),
     };
     delta.environments.push((key, environment));
+    delta.settle();
     delta
 }
 
@@ -78,18 +79,16 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         let sample = sample_of(row);
         let duration = sample.duration_ms.map_or(0, Millis::ceil_ms);
         wall = wall.saturating_add(duration);
-        delta
-            .day(key(record.t0.plus_ms(row.at_ms)))
-            .record(sample, size);
+        delta.day(key(record.t0.plus_ms(row.at_ms))).count(sample);
         if let Some(used) = row.max_used_mb {
             environment.high_water.note(ordinal, used);
         }
     }
     if let Some(folded) = &record.folded {
-        add_folded(delta.day(key(record.t0)), folded, size);
+        add_folded(&mut delta.day(key(record.t0)).stats, folded, size);
     }
     if let (Some(cpu), Some(first)) = (record.cpu_ms, record.reports.first()) {
-        let day = delta.day(key(record.t0.plus_ms(first.at_ms)));
+        let day = &mut delta.day(key(record.t0.plus_ms(first.at_ms))).stats;
         day.cpu_ms = day.cpu_ms.saturating_add(cpu);
         day.cpu_wall_ms = day.cpu_wall_ms.saturating_add(wall);
     }
@@ -139,7 +138,8 @@ pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
     delta
 }
 
-/// Adds an observation without a key to what others of its function and source add.
+/// Adds an observation without a key to what others of its function and source add. What waits in the
+/// end is added by [`Delta::settle`].
 pub fn fold_into(seen: &Observation, delta: &mut Delta) {
     delta.sighting.see(seen);
     add(seen, delta);
@@ -172,7 +172,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
         memory_mb: seen.memory_mb,
         version: &seen.version,
     };
-    delta.day(key).record(sample, seen.memory_mb);
+    delta.day(key).count(sample);
     delta.reports += 1;
     let Some(env) = seen.environment else { return };
     let key = EnvironmentKey {
