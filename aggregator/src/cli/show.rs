@@ -8,6 +8,7 @@ use clap::Args;
 use super::StoreArg;
 use super::portrait::{Extras, portrait};
 use super::server::ServerArg;
+use crate::review::Refused;
 use crate::serve::look::function_named;
 use crate::store::FunctionDetail;
 
@@ -27,7 +28,14 @@ pub(super) struct ShowArgs {
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let detail: FunctionDetail = match args.server.named() {
         Some(server) => server.read(&format!("/{}", args.function))?,
-        None => function_named(&args.store.store, &args.function)??,
+        None => match function_named(&args.store.store, &args.function)? {
+            Ok(detail) => detail,
+            Err(Refused::NotFound(name)) => anyhow::bail!(
+                "no function {name:?} in {}; `rightsizer list` shows those that are",
+                args.store.store.display()
+            ),
+            Err(refused) => return Err(refused.into()),
+        },
     };
     let mut out = std::io::stdout().lock();
     if args.json {

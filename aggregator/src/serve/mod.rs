@@ -28,7 +28,7 @@ use crate::stop::Stop;
 use crate::store::Store;
 use crate::web::{self, PortOptions, Secret};
 use crate::window::ClockMode;
-use crate::writer::{self, WriterHandle};
+use crate::writer::{self, WriterHandle, WriterStopped};
 use fleet::Fleet;
 
 /// Where records come from.
@@ -119,7 +119,12 @@ pub async fn run(
             anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
         })?;
     if let Some(error) = failed.or(finished.err().map(Into::into)) {
-        return Err(error).with_context(|| cannot_store(&options.store));
+        // Anything else is no matter of the disk.
+        return Err(if error.is::<WriterStopped>() {
+            error.context(cannot_store(&options.store))
+        } else {
+            error
+        });
     }
     info!("stopped; everything acknowledged is stored");
     Ok(())

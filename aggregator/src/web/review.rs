@@ -66,6 +66,9 @@ pub(super) async fn say(
 }
 
 pub(super) async fn list(State(port): State<Port>, Path(token): Path<String>) -> Response {
+    if !port.may_review(&token) {
+        return ReviewError::Forbidden.into_response();
+    }
     let Ok(_turn) = port.lists.acquire().await else {
         return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
     };

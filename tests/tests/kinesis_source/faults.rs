@@ -151,6 +151,10 @@ async fn a_shard_that_vanished_unread_is_a_gap_and_its_children_are_read() {
         let serve = scene.serve().await;
         let row = scene.all_arrived().await;
         assert_eq!((row.seen, row.duplicates), (20, 0));
+        until("both children are read", &scene, async || {
+            health(&serve).await["shards"].as_object().unwrap().len() == 2
+        })
+        .await;
         assert_eq!(counted(&serve, "rightsizer_gaps_total").await, times);
         assert!(serve.stop().await.unwrap().success());
     }
