@@ -85,8 +85,28 @@ impl Scene {
 
     async fn serve(&self) -> Aggregator {
         let (source, emit) = (format!("kinesis:{REPORTS}"), format!("kinesis:{DECISIONS}"));
-        let arguments = ["--clock", "event", "--source", &source, "--emit", &emit];
-        let environment = aws_environment("KINESIS", self.kinesis.endpoint());
+        // One step goes the whole way, and the CPU time of the machine that this runs on says nothing
+        // about the functions: the sizes are those of P1 to P4.
+        let config = self.folder.path().join("rightsizer.toml");
+        let settings =
+            "[policy]\nmax_step_down = 0.9\nstrategy = \"cost\"\np95_tolerance.cost = 10.0\n";
+        std::fs::write(&config, settings).unwrap();
+        let arguments = [
+            "--clock",
+            "event",
+            "--source",
+            &source,
+            "--emit",
+            &emit,
+            "--inventory",
+            "lambda",
+            "--config",
+            config.to_str().unwrap(),
+        ];
+        let mut environment = aws_environment("KINESIS", self.kinesis.endpoint());
+        for service in ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API"] {
+            environment.extend(aws_environment(service, self.moto.endpoint()));
+        }
         Aggregator::start(&self.store(), &arguments, &environment, Some(&self.log()))
             .await
             .unwrap()

@@ -21,7 +21,6 @@ use self::close::Closing;
 use crate::inventory::InventoryUpdate;
 use crate::review::{Done, Refused, Word};
 use crate::settings::Settings;
-use crate::source::kinesis::Gap;
 use crate::source::{Delivery, Home};
 use crate::store::{OutboxEntry, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
@@ -237,13 +236,6 @@ impl Pipeline {
     pub fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
         unit.take_inventory(update)?;
-        unit.commit()
-    }
-
-    /// Notes that `source` forgot what was written in between before it was read.
-    pub fn note_gap(&mut self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
-        let unit = self.store.begin()?;
-        unit.note_gap(gap, now)?;
         unit.commit()
     }
 

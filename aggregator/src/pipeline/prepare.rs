@@ -5,6 +5,7 @@ use rightsizer_records::Timestamp;
 use super::accept::Accept;
 use super::batch::{Batch, Intake};
 use super::payload;
+use crate::source::kinesis::Gap;
 use crate::source::{Delivery, Home, Item};
 use crate::window::DaySource;
 
@@ -31,6 +32,7 @@ pub struct Prepared {
     pub(super) batch: Batch,
     pub(super) poison: Vec<Poison>,
     pub(super) checkpoint: Option<(String, String)>,
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl Gate {
@@ -69,6 +71,7 @@ impl Gate {
             batch,
             poison,
             checkpoint: delivery.checkpoint,
+            gaps: delivery.gaps,
         }
     }
 }

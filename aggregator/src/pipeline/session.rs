@@ -60,6 +60,9 @@ impl<'p> Session<'p> {
                 .quarantine(&delivery.origin, &poison.why, &poison.bytes, self.now)?;
         }
         self.merge(delivery.batch)?;
+        for gap in &delivery.gaps {
+            self.unit.note_gap(gap, self.now)?;
+        }
         if let Some((source, position)) = &delivery.checkpoint {
             self.unit.set_checkpoint(source, position, self.now)?;
         }

@@ -1,8 +1,7 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
 mod aws;
-pub mod fleet;
-mod key;
+pub mod key;
 pub mod look;
 
 use std::future::Future;
@@ -29,7 +28,6 @@ use crate::store::Store;
 use crate::web::{self, PortOptions, Secret};
 use crate::window::ClockMode;
 use crate::writer::{self, WriterHandle, WriterStopped};
-use fleet::Fleet;
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +165,7 @@ async fn spawn_aws_tasks(
     if options.inventory {
         let fleet = AwsFleet::new(&aws_config().await);
         let settings = options.settings.inventory;
-        let sink = Fleet::default();
+        let sink = writer.clone();
         tasks.spawn(inventory::keep_fresh(
             fleet,
             settings,

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use super::kinesis::Gap;
+
 /// Who may have written what is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
@@ -22,6 +24,8 @@ pub struct Delivery {
     pub payloads: Vec<Vec<u8>>,
     /// Source and position to go on from.
     pub checkpoint: Option<(String, String)>,
+    /// What the source dropped before it was read.
+    pub gaps: Vec<Gap>,
 }
 
 /// Whoever stores deliveries.

@@ -159,11 +159,12 @@ impl<'s> Unit<'s> {
 
     /// Keeps what a stream forgot before it was read.
     pub fn note_gap(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
+        // A process that ended in between finds the same gap again.
         self.tx.execute(
-            "INSERT INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)",
             params![
                 gap.source,
-                gap.from.map(Timestamp::as_ms),
+                gap.from.map_or(0, Timestamp::as_ms),
                 gap.to.as_ms(),
                 gap.why,
                 now.as_ms()

@@ -163,6 +163,7 @@ async fn handle(
         channel,
         payloads,
         checkpoint: None,
+        gaps: Vec::new(),
     };
     port.writer.ingest(vec![delivery]).await.map_err(|e| {
         KinesisError(

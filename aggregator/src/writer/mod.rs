@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
+use crate::inventory::{InventorySink, InventoryUpdate};
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 use crate::review::{Done, Refused, Word};
@@ -34,6 +35,7 @@ enum Command {
     MarkSent(Vec<RecommendationKey>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
     Review(Box<Word>, Reply<Result<Done, Refused>>),
+    Inventory(InventoryUpdate, Reply<()>),
     CaughtUp(Reply<()>),
     Finish(Reply<()>),
 }
@@ -133,6 +135,15 @@ impl Inbox for WriterHandle {
         Ok(self
             .ask(|reply| Command::Checkpoints(prefix, reply))
             .await?)
+    }
+}
+
+impl InventorySink for WriterHandle {
+    async fn refreshed(&self, update: InventoryUpdate) -> anyhow::Result<()> {
+        let functions = update.functions.len();
+        self.ask(|reply| Command::Inventory(update, reply)).await?;
+        info!(functions, "the inventory was read");
+        Ok(())
     }
 }
 
@@ -238,6 +249,9 @@ impl Writer {
                     self.decided.notify_one();
                 }
                 answer(reply, answered)
+            }
+            Command::Inventory(update, reply) => {
+                answer(reply, self.pipeline.take_inventory(&update))
             }
             Command::CaughtUp(reply) => {
                 self.pipeline.let_days_close();

@@ -125,6 +125,7 @@ fn put(
         channel: Channel::Reports,
         payloads,
         checkpoint: None,
+        gaps: Vec::new(),
     };
     Ok(pipeline.ingest(vec![delivery], at(now)?)?)
 }

@@ -105,6 +105,7 @@ impl Case {
             channel,
             payloads,
             checkpoint: None,
+            gaps: Vec::new(),
         };
         self.pipeline().ingest(vec![delivery], now).unwrap()
     }

@@ -70,12 +70,14 @@ impl Context {
         shard: &str,
         payloads: Vec<Vec<u8>>,
         reached: &Position,
+        gaps: Vec<Gap>,
     ) -> Delivery {
         Delivery {
             origin: self.name(shard),
             channel: self.channel,
             payloads,
             checkpoint: Some((self.source(created, shard), reached.to_string())),
+            gaps,
         }
     }
 
@@ -227,7 +229,9 @@ impl StreamReader {
                 ..Position::default()
             };
             info!("{label} is read from {time} on");
-            let begun = self.context.delivery(facts.created, BEGUN, vec![], &begun);
+            let begun = self
+                .context
+                .delivery(facts.created, BEGUN, vec![], &begun, vec![]);
             inbox.take(vec![begun]).await?;
         }
         self.life = Some(Life { facts, from });
@@ -261,14 +265,21 @@ impl StreamReader {
             return Ok(());
         }
         let context = &self.context;
-        context.status.gap(Gap {
+        let gap = Gap {
             source: context.name(shard),
             from: position.complete_to,
             to: now(),
             why: "the stream lists the shard no more, and it was not read to its end".to_owned(),
-        });
+        };
+        context.status.gap(gap.clone());
         context.status.ended(&context.name(shard));
-        let end = context.delivery(life.facts.created, shard, vec![], &Position::end());
+        let end = context.delivery(
+            life.facts.created,
+            shard,
+            vec![],
+            &Position::end(),
+            vec![gap],
+        );
         inbox.take(vec![end]).await?;
         context.reached(shard, inbox).await
     }

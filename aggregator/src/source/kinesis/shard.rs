@@ -32,6 +32,8 @@ pub(super) struct ShardReader {
     stored_to: Option<Timestamp>,
     iterator: Option<String>,
     pause: Pause,
+    /// What was found dropped and is not stored yet.
+    gaps: Vec<Gap>,
 }
 
 /// What one look at the shard came to.
@@ -56,6 +58,7 @@ impl ShardReader {
             position,
             iterator: None,
             pause: Pause::default(),
+            gaps: Vec::new(),
         }
     }
 
@@ -132,12 +135,14 @@ impl ShardReader {
     }
 
     fn gap(&mut self, to: Timestamp, why: &str) {
-        self.context.status.gap(Gap {
+        let gap = Gap {
             source: self.name(),
             from: self.position.complete_to,
             to,
             why: why.to_owned(),
-        });
+        };
+        self.context.status.gap(gap.clone());
+        self.gaps.push(gap);
         self.position.complete_to = Some(to);
     }
 
@@ -165,10 +170,17 @@ impl ShardReader {
             (Some(to), Some(stored)) => to.as_ms() - stored.as_ms(),
             _ => i64::MAX,
         };
-        if !read.records().is_empty() || reached.ended || quiet_ms >= QUIET_CHECKPOINT_MS {
+        let due = reached.ended || quiet_ms >= QUIET_CHECKPOINT_MS || !self.gaps.is_empty();
+        if !read.records().is_empty() || due {
             let payloads = read.records.into_iter().map(payload).collect();
             let created = self.life.facts.created;
-            let delivery = self.context.delivery(created, &self.id, payloads, &reached);
+            let delivery = self.context.delivery(
+                created,
+                &self.id,
+                payloads,
+                &reached,
+                std::mem::take(&mut self.gaps),
+            );
             inbox.take(vec![delivery]).await?;
             self.stored_to = reached.complete_to;
         }

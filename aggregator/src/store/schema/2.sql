@@ -86,13 +86,14 @@ CREATE TABLE log_events (
 
 -- What a stream forgot before it was read.
 CREATE TABLE gaps (
-    id       INTEGER PRIMARY KEY,
     source   TEXT NOT NULL,
-    from_ms  INTEGER,
+    -- 0 where it is not known up to when everything was read.
+    from_ms  INTEGER NOT NULL,
     to_ms    INTEGER NOT NULL,
     why      TEXT NOT NULL,
-    noted_ms INTEGER NOT NULL
-);
+    noted_ms INTEGER NOT NULL,
+    PRIMARY KEY (source, from_ms)
+) WITHOUT ROWID;
 
 -- What the control plane says of each function's $LATEST.
 CREATE TABLE inventory (
