@@ -21,7 +21,7 @@ use crate::inventory::{AwsFleet, InventorySettings, Pacing, collect};
 use crate::wall::now;
 
 /// `GetFunction` has 100 calls a second to itself; others need some too.
-const READS_PER_SECOND: f64 = 20.0;
+const READS_PER_SECOND: f64 = 50.0;
 
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {

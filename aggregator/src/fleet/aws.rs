@@ -64,7 +64,7 @@ impl AwsLayers {
                 None => return Access::NotChecked("IAM gave no answer".to_owned()),
             },
             Err(e) => {
-                let why = words(&e);
+                let why: String = words(&e).chars().take(300).collect();
                 return Access::NotChecked(format!("iam:SimulatePrincipalPolicy fails: {why}"));
             }
         };
