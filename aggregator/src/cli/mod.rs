@@ -1,7 +1,10 @@
 //! The command line: one thin file per command.
 
+mod attach;
 mod backup;
+mod detach;
 mod doctor;
+mod fleet;
 mod http;
 mod import;
 mod list;
@@ -73,6 +76,10 @@ enum Command {
     Pause(review::WordArgs),
     /// Send again.
     Resume(review::WordArgs),
+    /// Put the layer on functions; shows the plan, does it with --yes.
+    Attach(attach::AttachArgs),
+    /// Take the layer off functions; shows the plan, does it with --yes.
+    Detach(detach::DetachArgs),
     /// Copy the store to a new file, also while a server writes to it.
     Backup(backup::BackupArgs),
     /// Check the store, the streams, the permissions and the clock, and say what to do.
@@ -151,6 +158,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Release(args) => review::release(args),
         Command::Pause(args) => review::pause(args),
         Command::Resume(args) => review::resume(args),
+        Command::Attach(args) => attach::run(&args),
+        Command::Detach(args) => detach::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),

@@ -1,0 +1,181 @@
+//! `rightsizer attach`: the layer on many functions. A plan, and with `--yes` its doing.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use rightsizer_records::{FunctionArn, Megabytes};
+use serde_json::{Value, json};
+
+use super::fleet::{FleetArgs, Told, progress, roles_by_stream, runtime};
+use crate::fleet::{Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement};
+use crate::inventory::AwsFleet;
+use crate::serve::aws_config;
+use crate::store::Reader;
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// Attach in VPCs too: each has a route to the stream
+    #[arg(long)]
+    vpc_ok: bool,
+    /// A store that knows what functions use: those within 16 MB of their size are left alone
+    #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
+    store: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
+    let used = args.store.as_ref().map(|path| used(path)).transpose()?;
+    if used.is_none() && !args.fleet.yes {
+        eprintln!(
+            "rightsizer: without --store it is not known which functions are near their memory limit"
+        );
+    }
+    runtime()?.block_on(attach(args, used.unwrap_or_default()))
+}
+
+async fn attach(
+    args: &AttachArgs,
+    used: HashMap<FunctionArn, Megabytes>,
+) -> anyhow::Result<ExitCode> {
+    let config = aws_config().await;
+    let api = AwsLayers::new(&config);
+    let layer = args.fleet.layer.clone();
+    let layer = api.layer(layer).await.with_context(|| {
+        format!(
+            "the layer {} cannot be read: see that it exists and that lambda:GetLayerVersion is \
+             allowed, by its own policy too where it is of another account",
+            args.fleet.layer
+        )
+    })?;
+    let selected = args.fleet.selected(&AwsFleet::new(&config)).await?;
+    let stream = selected.functions.first();
+    let stream = stream.map(|facts| StreamArn::of(&args.fleet.stream, &facts.function));
+    let intent = Intent::Attach(Wish {
+        layer,
+        variables: args.fleet.variables(),
+        vpc_ok: args.vpc_ok,
+        stream: stream.map_or_else(String::new, |stream| stream.to_string()),
+        used,
+    });
+    let mut told = Told::plan(&api, &intent, selected).await;
+    let roles = roles(&api, &told, &args.fleet).await;
+    if args.fleet.yes {
+        told.carry_out(&api, &intent, &args.fleet).await;
+    }
+    let code = told.print(&args.fleet, Some(&json_of(&roles)))?;
+    for role in &roles {
+        role.say();
+    }
+    Ok(code)
+}
+
+/// The highest memory used by each function.
+fn used(store: &std::path::Path) -> anyhow::Result<HashMap<FunctionArn, Megabytes>> {
+    let rows = Reader::open(store)?.review()?;
+    let used = rows.into_iter().filter_map(|row| {
+        let function = FunctionArn::parse(&row.function).ok()?;
+        Some((function, Megabytes(row.peak_mb?)))
+    });
+    Ok(used.collect())
+}
+
+/// Which roles may and may not put records on one stream.
+struct Roles {
+    stream: StreamArn,
+    roles: Vec<(String, Access)>,
+}
+
+async fn roles(api: &AwsLayers, told: &Told, args: &FleetArgs) -> Vec<Roles> {
+    let mut checked = Vec::new();
+    for (stream, names) in roles_by_stream(told, &args.stream) {
+        let bar = progress("checking roles", names.len());
+        let mut roles = Vec::new();
+        // One denial of the check itself is one of every check.
+        let mut given_up = args.endpoint.as_ref().map(|_| {
+            Access::NotChecked("records go to --endpoint, not to AWS's own address".to_owned())
+        });
+        for role in names {
+            let access = match &given_up {
+                Some(known) => known.clone(),
+                None => api.may_put(&role, &stream).await,
+            };
+            if matches!(access, Access::NotChecked(_)) {
+                given_up = Some(access.clone());
+            }
+            roles.push((role, access));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        checked.push(Roles { stream, roles });
+    }
+    checked
+}
+
+fn json_of(roles: &[Roles]) -> Value {
+    let one = |of: &Roles| {
+        let denied = of.denied();
+        json!({
+            "stream": of.stream.as_str(),
+            "roles": of.roles.iter().map(|(role, access)| json!({
+                "role": role,
+                "access": access.name(),
+                "why": match access { Access::NotChecked(why) => Some(why), _ => None },
+            })).collect::<Vec<_>>(),
+            "missing_statement": (!denied.is_empty()).then(|| statement(&of.stream)),
+            "or_stream_policy": of.stream_policy(),
+        })
+    };
+    roles.iter().map(one).collect()
+}
+
+impl Roles {
+    fn denied(&self) -> Vec<&str> {
+        let denied = self.roles.iter();
+        let denied = denied.filter(|(_, access)| *access == Access::Denied);
+        denied.map(|(role, _)| role.as_str()).collect()
+    }
+
+    /// A policy of the stream does it only for roles of its own account.
+    fn stream_policy(&self) -> Option<Value> {
+        let mut denied = self.denied();
+        denied.retain(|role| role.split(':').nth(4) == Some(self.stream.account()));
+        (!denied.is_empty()).then(|| resource_policy(&self.stream, &denied))
+    }
+
+    /// Says on standard error what is missing.
+    fn say(&self) {
+        let why = self.roles.iter().find_map(|(_, access)| match access {
+            Access::NotChecked(why) => Some(why),
+            _ => None,
+        });
+        let policy = statement(&self.stream);
+        if let Some(why) = why {
+            eprintln!(
+                "\nwhether the roles may put records was not checked: {why}. Each needs\n{policy}"
+            );
+        }
+        let denied = self.denied();
+        if denied.is_empty() {
+            return;
+        }
+        eprintln!("\nthese roles may not put records on {}:", self.stream);
+        for role in denied {
+            eprintln!("  {role}");
+        }
+        eprintln!(
+            "their functions run as ever, and nothing is heard of them. Give each role\n{policy}"
+        );
+        if let Some(policy) = self.stream_policy() {
+            eprintln!(
+                "or, for all of the stream's own account at once, add to the stream's policy (aws \
+                 kinesis put-resource-policy --resource-arn {} --policy …; it replaces the one \
+                 that is there)\n{policy}",
+                self.stream
+            );
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `rightsizer detach`: the layer off again, and the variables that `attach` added.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::fleet::{FleetArgs, Told, runtime};
+use crate::fleet::{AwsLayers, Intent};
+use crate::inventory::AwsFleet;
+use crate::serve::aws_config;
+
+#[derive(Debug, Args)]
+pub(super) struct DetachArgs {
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(detach(args))
+}
+
+async fn detach(args: &DetachArgs) -> anyhow::Result<ExitCode> {
+    let config = aws_config().await;
+    let api = AwsLayers::new(&config);
+    let selected = args.fleet.selected(&AwsFleet::new(&config)).await?;
+    let intent = Intent::Detach {
+        layer: args.fleet.layer.clone(),
+        variables: args.fleet.variables(),
+    };
+    let mut told = Told::plan(&api, &intent, selected).await;
+    if args.fleet.yes {
+        told.carry_out(&api, &intent, &args.fleet).await;
+    }
+    told.print(&args.fleet, None)
+}

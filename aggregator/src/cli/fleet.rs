@@ -1,0 +1,333 @@
+//! What `attach` and `detach` share: which functions are meant, the plan and what became of it, as
+//! a table and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::list::counted;
+use crate::fleet::{
+    AwsLayers, Done, Entry, Intent, LayerVersion, Pace, Plan, Selected, Selection, StreamArn,
+    carry_out, plan_all,
+};
+use crate::inventory::{AwsFleet, InventorySettings, Pacing, collect};
+use crate::wall::now;
+
+/// `GetFunction` has 100 calls a second to itself; others need some too.
+const READS_PER_SECOND: f64 = 50.0;
+
+#[derive(Debug, Args)]
+pub(super) struct FleetArgs {
+    #[command(flatten)]
+    which: Which,
+    /// The layer's version that is attached; of detach: any version of this layer goes
+    #[arg(long, value_name = "ARN")]
+    pub(super) layer: LayerVersion,
+    /// The reports stream, name or ARN: the value of RIGHTSIZER_STREAM
+    #[arg(long, value_name = "STREAM", value_parser = value)]
+    pub(super) stream: String,
+    /// Where the extension sends to instead of AWS's own address: the value of RIGHTSIZER_ENDPOINT
+    #[arg(long, value_name = "URL", value_parser = value)]
+    pub(super) endpoint: Option<String>,
+    /// Do it; without this the plan is shown and nothing is changed
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print the plan, and what became of it, as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Changes a second at most; the account's other tools share its control plane's 15
+    #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = rate)]
+    rate: f64,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Functions with this tag, as team=payments
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Selection::tag)]
+    tag: Option<Selection>,
+    /// Functions whose name begins so
+    #[arg(long, value_name = "PREFIX", value_parser = value)]
+    prefix: Option<String>,
+    /// All functions of the account and region
+    #[arg(long)]
+    all: bool,
+    /// Functions of this list: one name or ARN a line
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+fn value(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| (0.1..=10.0).contains(rate))
+        .ok_or_else(|| "wanted 0.1 to 10".to_owned())
+}
+
+impl Which {
+    fn selection(&self) -> anyhow::Result<Selection> {
+        if let Some(path) = &self.file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the list {}", path.display()))?;
+            return Ok(Selection::list(&text)?);
+        }
+        let prefix = self.prefix.clone().map(Selection::Prefix);
+        Ok(prefix.or(self.tag.clone()).unwrap_or(Selection::All))
+    }
+}
+
+impl FleetArgs {
+    /// The variables that the extension needs.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        let stream = ("RIGHTSIZER_STREAM".to_owned(), self.stream.clone());
+        let endpoint = self.endpoint.clone();
+        let endpoint = endpoint.map(|url| ("RIGHTSIZER_ENDPOINT".to_owned(), url));
+        std::iter::once(stream).chain(endpoint).collect()
+    }
+
+    /// The functions that are meant.
+    pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
+        let selection = self.which.selection()?;
+        let settings = InventorySettings {
+            calls_per_second: self.rate,
+            ..InventorySettings::default()
+        };
+        let (update, _, errors) = collect(fleet, Pacing::of(&settings), now()).await;
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        ensure!(
+            update.complete,
+            "the functions cannot be listed: {}. Allow lambda:ListFunctions, and see that \
+             AWS_REGION and the credentials are right",
+            errors.join("; ")
+        );
+        for error in errors {
+            eprintln!("rightsizer: the tags cannot be listed ({error})");
+        }
+        let selected = selection.of(update.functions)?;
+        ensure!(
+            !selected.functions.is_empty() || !selected.missing.is_empty(),
+            "no function of this account and region is meant by that"
+        );
+        Ok(selected)
+    }
+}
+
+/// A plan and what became of it.
+pub(super) struct Told {
+    pub(super) entries: Vec<Entry>,
+    pub(super) missing: Vec<String>,
+    /// By position in `entries`.
+    became: BTreeMap<usize, Done>,
+}
+
+impl Told {
+    /// Plans all that is meant.
+    pub(super) async fn plan(api: &AwsLayers, intent: &Intent, selected: Selected) -> Self {
+        let bar = progress("reading", selected.functions.len());
+        let reads = Pace::per_second(READS_PER_SECOND);
+        let entries = plan_all(api, &reads, intent, selected.functions, || bar.inc(1)).await;
+        bar.finish_and_clear();
+        Self {
+            entries,
+            missing: selected.missing,
+            became: BTreeMap::new(),
+        }
+    }
+
+    /// Positions of the functions that are to be changed.
+    pub(super) fn changes(&self) -> Vec<usize> {
+        let entries = self.entries.iter().enumerate();
+        let changes = entries.filter(|(_, entry)| matches!(entry.plan, Ok(Plan::Change(_))));
+        changes.map(|(n, _)| n).collect()
+    }
+
+    /// Carries out the plan.
+    pub(super) async fn carry_out(&mut self, api: &AwsLayers, intent: &Intent, args: &FleetArgs) {
+        let changes = self.changes();
+        let functions = changes.iter().filter_map(|n| self.entries.get(*n));
+        let functions = functions.map(|entry| entry.facts.clone()).collect();
+        let bar = progress("changing", changes.len());
+        let paces = (
+            &Pace::per_second(READS_PER_SECOND),
+            &Pace::per_second(args.rate),
+        );
+        let became = &mut self.became;
+        carry_out(api, paces, intent, functions, |n, done| {
+            bar.inc(1);
+            if let Some(position) = changes.get(n) {
+                became.insert(*position, done);
+            }
+        })
+        .await;
+        bar.finish_and_clear();
+    }
+
+    /// Functions that could not be read, found, or changed.
+    fn failures(&self) -> usize {
+        let unread = self.entries.iter().filter(|entry| entry.plan.is_err());
+        let failed = self.became.values();
+        let failed = failed.filter(|done| matches!(done, Done::Failed(_)));
+        unread.count() + failed.count() + self.missing.len()
+    }
+
+    /// Says all of it.
+    pub(super) fn print(
+        &self,
+        args: &FleetArgs,
+        roles: Option<&Value>,
+    ) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::stdout().lock();
+        if args.json {
+            let json = json!({
+                "dry_run": !args.yes,
+                "functions": self.rows().map(|row| row.json()).collect::<Vec<_>>(),
+                "counts": self.counts(),
+                "roles": roles,
+            });
+            serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            self.print_table(&mut out, args)?;
+        }
+        Ok(if self.failures() == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn print_table(&self, out: &mut impl Write, args: &FleetArgs) -> anyhow::Result<()> {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(["FUNCTION", "ACTION", "WHY"]);
+        for row in self.rows() {
+            table.add_row([row.function, row.action.to_owned(), row.words]);
+        }
+        writeln!(out, "{}\n", table.trim_fmt())?;
+        for (what, count) in self.counts() {
+            writeln!(out, "{count:>6}  {what}")?;
+        }
+        if !args.yes && !self.changes().is_empty() {
+            let changes = counted(self.changes().len(), "function");
+            writeln!(out, "\nnothing was changed: --yes changes {changes}")?;
+        }
+        Ok(())
+    }
+
+    /// How many of each.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for row in self.rows() {
+            let what = row.code.map_or_else(
+                || row.action.to_owned(),
+                |code| format!("{}: {code}", row.action),
+            );
+            *counts.entry(what).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let entries = self.entries.iter().enumerate();
+        let planned = entries.map(|(n, entry)| Row::of(entry, self.became.get(&n)));
+        planned.chain(self.missing.iter().map(|name| Row {
+            function: name.clone(),
+            action: "failed",
+            code: Some("not-found"),
+            words: "no function of this account and region has this name".to_owned(),
+        }))
+    }
+}
+
+/// A function in the output.
+struct Row {
+    function: String,
+    action: &'static str,
+    code: Option<&'static str>,
+    words: String,
+}
+
+impl Row {
+    fn of(entry: &Entry, done: Option<&Done>) -> Self {
+        let (action, code, words) = match (&entry.plan, done) {
+            (_, Some(Done::Failed(why))) => ("failed", Some("change"), why.clone()),
+            (_, Some(Done::Skipped(skip))) | (Ok(Plan::Skip(skip)), None) => {
+                ("skip", Some(skip.code.name()), skip.words.clone())
+            }
+            (Ok(Plan::Change(change)), done) => {
+                let mut words = change.notes.clone();
+                match done {
+                    Some(Done::Changed) => words.insert(0, "done".to_owned()),
+                    Some(_) => words.insert(0, "taken; Lambda is still at it".to_owned()),
+                    None => {}
+                }
+                (change.kind.name(), None, words.join("; "))
+            }
+            (Ok(Plan::Skip(skip)), Some(_)) => ("skip", Some(skip.code.name()), skip.words.clone()),
+            (Err(why), _) => ("failed", Some("read"), why.clone()),
+        };
+        Self {
+            function: entry.facts.function.name().to_owned(),
+            action,
+            code,
+            words,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "function": self.function,
+            "action": self.action,
+            "code": self.code,
+            "words": self.words,
+        })
+    }
+}
+
+/// The streams that these entries' functions mean, with the roles of those to be changed.
+pub(super) fn roles_by_stream(told: &Told, stream: &str) -> BTreeMap<StreamArn, Vec<String>> {
+    let mut roles: BTreeMap<StreamArn, Vec<String>> = BTreeMap::new();
+    for n in told.changes() {
+        let Some(entry) = told.entries.get(n) else {
+            continue;
+        };
+        let of = roles
+            .entry(StreamArn::of(stream, &entry.facts.function))
+            .or_default();
+        of.extend(entry.role.clone().filter(|role| !of.contains(role)));
+    }
+    roles
+}
+
+/// A bar of so many functions; on standard error, and only where a person sees it.
+pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
+    let template = "{msg} [{bar:30}] {pos}/{len} {per_sec}, {eta} left";
+    // The template is a constant; with a bad one the bar would only look plainer.
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
+    bar.with_style(style).with_message(what)
+}
+
+/// A runtime for one command.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}

@@ -1,0 +1,25 @@
+//! The layer on the whole fleet: `attach` and `detach`. What is to happen to a function is decided
+//! by pure rules over what it is now; `walk` reads and changes function by function, no faster than
+//! agreed; `aws` makes the calls.
+
+mod access;
+mod attach;
+mod aws;
+mod configuration;
+mod detach;
+mod intent;
+mod layer;
+mod select;
+mod skip;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use access::{Access, StreamArn, resource_policy, statement};
+pub use aws::AwsLayers;
+pub use configuration::{Change, Configuration, Kind, LastUpdate, UsedLayer, Variables};
+pub use intent::{Intent, Plan, Wish};
+pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
+pub use select::{Selected, Selection, SelectionError};
+pub use skip::{Skip, SkipCode};
+pub use walk::{CallError, Done, Entry, LayersApi, Pace, carry_out, plan_all};

@@ -1,0 +1,6 @@
+//! Every rule by its name, the laws, and functions that change, refuse and vanish meanwhile.
+
+mod functions;
+mod laws;
+mod rules;
+mod walking;
