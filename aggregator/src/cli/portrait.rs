@@ -13,19 +13,8 @@ const WIDTH: usize = 80;
 /// Width of the longest bar.
 const BAR: u32 = 36;
 
-/// What is shown where it is known, besides the review row's own figures.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Extras {
-    /// The extension's own resident memory, in MB: its share of the peaks.
-    pub(super) self_mb: Option<f64>,
-    /// The configured timeout.
-    pub(super) timeout_ms: Option<f64>,
-    /// Invocations of the window that timed out.
-    pub(super) timeouts: Option<u64>,
-}
-
 /// Everything that `show` prints.
-pub(super) fn portrait(detail: &FunctionDetail, extras: Extras) -> String {
+pub(super) fn portrait(detail: &FunctionDetail) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", row.function);
     text.push_str(&wrapped("", "", &headline(row)));
@@ -36,7 +25,7 @@ pub(super) fn portrait(detail: &FunctionDetail, extras: Extras) -> String {
     if row.reasons.is_empty() {
         text.push_str("  no report of the window gives a memory figure, so nothing was decided\n");
     }
-    text.push_str(&format!("\nEvidence\n{}", evidence(row, extras)));
+    text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
         for entry in &detail.history {
@@ -113,7 +102,8 @@ fn chart(days: &[DayLine], row: &ReviewRow) -> String {
     text
 }
 
-fn evidence(row: &ReviewRow, extras: Extras) -> String {
+fn evidence(detail: &FunctionDetail) -> String {
+    let row = &detail.review;
     let mut text = String::new();
     let mut line = |name: &str, what: &str| {
         text.push_str(&wrapped(&format!("  {name:<13}"), &" ".repeat(15), what));
@@ -127,18 +117,17 @@ fn evidence(row: &ReviewRow, extras: Extras) -> String {
         &format!("{seen} arrived, {again} came again, {late} late, {lost} lost on the way"),
     );
     let ms = |ms: Option<f64>| ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
-    let timeouts = extras.timeouts.map_or_else(String::new, |n| {
-        format!(", {} in the window", counted_u64(n, "timeout"))
-    });
+    let timeouts = counted_u64(detail.timeouts, "timeout");
+    let configured = detail.timeout_ms;
+    let configured = configured.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
     line(
         "durations",
         &format!(
-            "99 % within {}; timeout {}{timeouts}",
+            "99 % within {}; timeout {configured}, {timeouts} in the window",
             ms(row.p99_ms),
-            ms(extras.timeout_ms)
         ),
     );
-    if let Some(own) = extras.self_mb {
+    if let Some(own) = detail.self_mb {
         line(
             "extension",
             &format!("{own:.1} MB of each peak are its own"),
@@ -306,18 +295,15 @@ mod tests {
                 "decided_on": "2026-01-20", "reason": "more errors: 250 of 10000 invocations",
                 "sent_at": "2026-01-20T01:00:03Z", "closed_at": "2026-01-20T09:12:44Z"
             })],
+            self_mb: Some(8.5),
+            timeout_ms: Some(3000),
+            timeouts: 1,
         }
     }
 
-    const EXTRAS: Extras = Extras {
-        self_mb: Some(8.5),
-        timeout_ms: Some(3000.0),
-        timeouts: Some(1),
-    };
-
     #[test]
     fn the_whole_of_a_function() {
-        insta::assert_snapshot!(portrait(&detail(), EXTRAS));
+        insta::assert_snapshot!(portrait(&detail()));
     }
 
     #[test]
@@ -326,7 +312,7 @@ mod tests {
         detail.review.current_mb = 10_240;
         detail.days[1].censored_mb = Some(Megabytes(10_240));
         detail.days[1].peak_mb = Megabytes(10_240);
-        for line in portrait(&detail, EXTRAS).lines() {
+        for line in portrait(&detail).lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }
@@ -338,7 +324,8 @@ mod tests {
         detail.review.arch = None;
         detail.review.p99_ms = None;
         detail.review.function = "local:checkout".into();
-        let text = portrait(&detail, Extras::default());
+        (detail.self_mb, detail.timeout_ms, detail.timeouts) = (None, None, 0);
+        let text = portrait(&detail);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
         for told in [

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::StoreArg;
-use super::portrait::{Extras, portrait};
+use super::portrait::portrait;
 use super::server::ServerArg;
 use crate::review::Refused;
 use crate::serve::look::function_named;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         serde_json::to_writer_pretty(&mut out, &detail).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        out.write_all(portrait(&detail, Extras::default()).as_bytes())?;
+        out.write_all(portrait(&detail).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,10 @@ impl Session<'_> {
         self.unit.note_decision(id, day, &seen, &decision, usd)?;
         self.digest.decided += 1;
         match decision.to_mb {
-            None => self.withdraw_all(id),
+            None if decision.target_mb == seen.evidence.current_mb => {
+                self.withdraw_all(id, "the size it has is right again")
+            }
+            None => self.withdraw_all(id, "the next step waits"),
             Some(to) => {
                 let new = New {
                     decision: &decision,
@@ -86,10 +89,9 @@ impl Session<'_> {
     }
 
     /// Nothing is to change any more. What was sent stays sent: the updater will answer.
-    fn withdraw_all(&self, id: FunctionId) -> Result<(), StoreError> {
+    fn withdraw_all(&self, id: FunctionId, why: &str) -> Result<(), StoreError> {
         for live in self.unit.live_recommendations(id)? {
             if live.status != Life::Sent.name() {
-                let why = "the size it has is right again";
                 self.unit
                     .end_recommendation(id, &live.id, Life::Withdrawn, why, self.now)?;
             }

@@ -174,10 +174,27 @@ impl<'p> Session<'p> {
     fn take_outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
         let present = self.clock.present(self.now);
         if let Some((id, size)) = self.unit.take_outcome(outcome, present, self.now)? {
+            self.note_baseline(id, outcome)?;
             self.unit.set_applied(id, size, present)?;
             self.touched.insert(id);
         }
         Ok(())
+    }
+
+    /// P6 holds durations against those before the first decrease: 25 % a step would add up.
+    fn note_baseline(&self, id: FunctionId, outcome: &Outcome) -> Result<(), StoreError> {
+        if outcome.to_mb >= outcome.from_mb {
+            return Ok(());
+        }
+        let seen = self.unit.assess(id..=id, self.view())?.pop();
+        let sizes = seen
+            .and_then(|one| one.seen)
+            .map(|seen| seen.evidence.sizes);
+        let before = sizes
+            .iter()
+            .flatten()
+            .find(|s| s.memory_mb == outcome.from_mb);
+        before.map_or(Ok(()), |size| self.unit.note_baseline(id, size.p95))
     }
 
     /// Notes that a file was taken in, so that it is not taken in twice.

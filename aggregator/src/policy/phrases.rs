@@ -19,12 +19,58 @@ pub(super) fn brief(reason: &Reason) -> String {
         "careful-step" => format!("carefully, {}", f("mb")),
         "timeout-unknown" => "timeout unknown".to_owned(),
         "durations-unknown" => "durations unknown".to_owned(),
+        "rollback-out-of-memory" => "back: ran out of memory".to_owned(),
+        "rollback-errors" => "back: more errors".to_owned(),
+        "rollback-timeouts" => "back: more timeouts".to_owned(),
+        "rollback-init-failures" => "back: does not start".to_owned(),
+        "rollback-slower" => "back: slower".to_owned(),
+        "rollback-silent" => "back: silent".to_owned(),
         other => other.to_owned(),
     }
 }
 
+/// Why a change is taken back, as a sentence; `None` where the reason is another.
+fn rollback(reason: &Reason) -> Option<String> {
+    let f = |name: &str| figure(reason, name);
+    let rose = |what: &str| {
+        format!(
+            "Rollback: {what}: {} of {} since the change, {} of {} before",
+            f("after"),
+            f("after_of"),
+            f("before"),
+            f("before_of")
+        )
+    };
+    Some(match reason.code.as_str() {
+        "rollback-out-of-memory" => {
+            format!(
+                "Rollback: ran out of memory {} times since the change",
+                f("count")
+            )
+        }
+        "rollback-errors" => rose("more errors"),
+        "rollback-timeouts" => rose("more timeouts"),
+        "rollback-init-failures" => rose("environments do not start"),
+        "rollback-slower" => format!(
+            "Rollback: slower: {} of {} invocations took longer than the earlier 95th percentile × {}",
+            f("slow"),
+            f("of"),
+            f("tolerance")
+        ),
+        "rollback-silent" => format!(
+            "Rollback: not called for {} hours; the longest silence before was {}",
+            f("hours"),
+            f("longest_hours")
+        ),
+        _ => return None,
+    })
+}
+
 /// As a sentence, for `show`.
 pub(super) fn sentence(reason: &Reason) -> String {
+    if let Some(sentence) = rollback(reason) {
+        return sentence;
+    }
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "leak" => format!(

@@ -33,6 +33,20 @@ pub enum StoreError {
         /// The newest known here.
         known: i64,
     },
+    /// Written by an earlier version, and opened only to be read.
+    #[error(
+        "the store {} is of schema version {found}, this program reads {known}: `rightsizer serve` or \
+         `rightsizer import` brings it up to date when it opens it (keep a copy to go back)",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The one that is read here.
+        known: i64,
+    },
     /// Another process writes to it.
     #[error(
         "the store {} is in use by {holder}; stop it, or give another file by --store \

@@ -103,6 +103,7 @@ struct Head {
     /// What ran out of memory on this day or before does not count any more.
     cleared: Option<Day>,
     configured: Configured,
+    baseline_p95: Option<Millis>,
 }
 
 /// The days a decision rests on: the window's closed days with a memory figure; where there is none
@@ -235,6 +236,7 @@ impl Unit<'_> {
         let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
         let floor_peak = floor_peak.max_by_key(|p| p.peak);
         let mut changes: Changes = around.history.changes;
+        changes.baseline_p95 = head.baseline_p95;
         if let Some(last) = &mut changes.last {
             last.invocations = usage.since(last.at.day(), last.to_mb);
         }
@@ -285,7 +287,8 @@ impl Unit<'_> {
         let mut statement = self.tx.prepare_cached(
             "SELECT f.id, f.function, f.version, coalesce(f.arch, i.arch), f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
-                    f.policy_mb IS NOT NULL, f.cleared_day, i.timeout_s, i.tags
+                    f.policy_mb IS NOT NULL, f.cleared_day, i.timeout_s, i.tags,
+                    f.baseline_p95_ms
              FROM functions_now f LEFT JOIN inventory i ON i.function = f.function
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
@@ -310,6 +313,7 @@ impl Unit<'_> {
                 has_decision: row.get(8)?,
                 cleared: day(row.get(9)?),
                 configured: configured(row.get(10)?, tags)?,
+                baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
             });
         }
         Ok(heads)

@@ -1,6 +1,6 @@
 //! `functions`: one row a function, with what was last decided for it.
 
-use rightsizer_records::{Arch, Megabytes, Timestamp};
+use rightsizer_records::{Arch, Megabytes, Millis, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes, timestamp};
@@ -151,6 +151,17 @@ impl Unit<'_> {
             row.stored = true;
             Ok(())
         })
+    }
+
+    /// How long invocations took before the first decrease, unless that is known.
+    pub fn note_baseline(&self, id: FunctionId, p95: Millis) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET baseline_p95_ms = ?
+                 WHERE id = ? AND baseline_p95_ms IS NULL",
+            )?
+            .execute(params![p95.as_ms_f64(), id])?;
+        Ok(())
     }
 
     /// The updater says that the function has `size` now, at `present` by the window's clock.

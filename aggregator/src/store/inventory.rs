@@ -89,8 +89,9 @@ impl Unit<'_> {
     fn clear_through(&self, facts: &FunctionFacts, day: Day) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
-                "UPDATE functions SET cleared_day = ?1
-                 WHERE function = ?2 AND coalesce(cleared_day, ?1) <= ?1",
+                "UPDATE functions SET cleared_day = max(coalesce(cleared_day, ?1), ?1),
+                    baseline_p95_ms = NULL
+                 WHERE function = ?2",
             )?
             .execute(params![day.number(), facts.function.as_str()])?;
         Ok(())

@@ -86,6 +86,12 @@ pub struct FunctionDetail {
     pub days: Vec<DayLine>,
     /// Its recommendations, newest first.
     pub history: Vec<Value>,
+    /// The extension's own largest resident memory in MB, where it told: its share of the peaks.
+    pub self_mb: Option<f64>,
+    /// The configured timeout in ms, where the inventory knows it.
+    pub timeout_ms: Option<u64>,
+    /// Invocations of the last 14 days with reports that ran into the timeout.
+    pub timeouts: u64,
 }
 
 /// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name.
@@ -110,11 +116,30 @@ impl Reader {
             [&review.function],
             |row| row.get(0),
         )?;
+        let (self_kib, timeout_s): (Option<f64>, Option<u32>) = self.connection.query_row(
+            "SELECT nullif(f.self_kib, 0), i.timeout_s FROM functions f
+             LEFT JOIN inventory i ON i.function = f.function WHERE f.id = ?",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         Ok(FunctionDetail {
             days: self.days(id)?,
             history: self.history(id)?,
             review,
+            self_mb: self_kib.map(|kib| kib / 1024.0),
+            timeout_ms: timeout_s.map(|s| u64::from(s) * 1000),
+            timeouts: self.timeouts(id)?,
         })
+    }
+
+    fn timeouts(&self, id: i64) -> Result<u64, StoreError> {
+        let found: i64 = self.connection.query_row(
+            "SELECT coalesce(sum(timeouts), 0) FROM days WHERE function_id = ?1 AND day IN
+                (SELECT day FROM peaks WHERE function_id = ?1 ORDER BY day DESC LIMIT 14)",
+            [id],
+            |row| row.get(0),
+        )?;
+        Ok(count(found))
     }
 
     fn days(&self, id: i64) -> Result<Vec<DayLine>, StoreError> {

@@ -21,6 +21,8 @@ ALTER TABLE functions DROP COLUMN current_ms;
 ALTER TABLE functions ADD COLUMN self_kib INTEGER NOT NULL DEFAULT 0;
 -- What ran out of memory before this day does not count any more: a person said so, or the code changed.
 ALTER TABLE functions ADD COLUMN cleared_day INTEGER;
+-- 95th percentile of the durations before the first decrease since the code last changed.
+ALTER TABLE functions ADD COLUMN baseline_p95_ms REAL;
 UPDATE functions SET self_kib = coalesce((SELECT max(e.self_kib)
     FROM environments e WHERE e.function_id = functions.id), 0);
 
