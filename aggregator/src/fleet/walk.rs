@@ -88,7 +88,7 @@ impl Pace {
                 Err(CallError::Throttled { retry_after }) if tries < THROTTLED_TRIES => {
                     let _others_wait = self.0.lock().await;
                     sleep(retry_after.unwrap_or_default().max(pause)).await;
-                    pause = (pause * 2).min(Duration::from_secs(60));
+                    pause = (pause * 2).min(Duration::from_mins(1));
                 }
                 answer => return answer,
             }
