@@ -127,14 +127,13 @@ fn configuration(answer: &GetFunctionOutput) -> Option<Configuration> {
     let now = answer.configuration()?;
     let tags = answer.tags().cloned().unwrap_or_default();
     let environment = now.environment();
-    let variables = match environment.and_then(|environment| environment.error()) {
-        Some(error) => Err(error.message().unwrap_or("no reason given").to_owned()),
-        None => {
-            let variables = environment.and_then(|environment| environment.variables());
-            let variables = variables.cloned().unwrap_or_default();
-            Ok(Variables(variables.into_iter().collect()))
-        }
-    };
+    let variables = environment.and_then(|environment| environment.variables());
+    let variables = variables.cloned().unwrap_or_default();
+    let error = environment.and_then(|environment| environment.error());
+    let variables = error.map_or_else(
+        || Ok(Variables(variables.into_iter().collect())),
+        |error| Err(error.message().unwrap_or("no reason given").to_owned()),
+    );
     let layers = now.layers().iter().map(|layer| UsedLayer {
         arn: layer.arn().unwrap_or_default().to_owned(),
         bytes: bytes(Some(layer.code_size())),
