@@ -30,10 +30,10 @@ pub(super) struct FleetArgs {
     /// The layer's version that is attached; of detach: any version of this layer goes
     #[arg(long, value_name = "ARN")]
     pub(super) layer: LayerVersion,
-    /// The reports stream, name or ARN: the value of RIGHTSIZER_STREAM
+    /// The reports stream, name or ARN: the value of `RIGHTSIZER_STREAM`
     #[arg(long, value_name = "STREAM", value_parser = value)]
     pub(super) stream: String,
-    /// Where the extension sends to instead of AWS's own address: the value of RIGHTSIZER_ENDPOINT
+    /// Where the extension sends to instead of AWS's own address: the value of `RIGHTSIZER_ENDPOINT`
     #[arg(long, value_name = "URL", value_parser = value)]
     pub(super) endpoint: Option<String>,
     /// Do it; without this the plan is shown and nothing is changed

@@ -1,5 +1,6 @@
 //! The command line: one thin file per command.
 
+mod apply;
 mod attach;
 mod backup;
 mod detach;
@@ -76,6 +77,8 @@ enum Command {
     Pause(review::WordArgs),
     /// Send again.
     Resume(review::WordArgs),
+    /// Apply what is approved from here; shows it, does it with --yes.
+    Apply(apply::ApplyArgs),
     /// Put the layer on functions; shows the plan, does it with --yes.
     Attach(attach::AttachArgs),
     /// Take the layer off functions; shows the plan, does it with --yes.
@@ -158,6 +161,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Release(args) => review::release(args),
         Command::Pause(args) => review::pause(args),
         Command::Resume(args) => review::resume(args),
+        Command::Apply(args) => apply::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Detach(args) => detach::run(&args),
         Command::Backup(args) => backup::run(&args),

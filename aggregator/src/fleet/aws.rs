@@ -10,7 +10,7 @@ use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
+use aws_sdk_lambda::types::{Environment, LastUpdateStatus, LayerVersionContentOutput};
 use rightsizer_records::{Arch, FunctionArn};
 
 use super::access::{ACTION, Access, StreamArn, stream_allows};
@@ -49,7 +49,7 @@ impl AwsLayers {
         let runs_on = answer.compatible_architectures().iter();
         Ok(LayerFacts {
             runs_on: runs_on.map(|arch| Arch::from_name(arch.as_str())).collect(),
-            bytes: bytes(answer.content().map(|content| content.code_size())),
+            bytes: bytes(answer.content().map(LayerVersionContentOutput::code_size)),
             version,
         })
     }
@@ -126,16 +126,14 @@ impl LayersApi for AwsLayers {
 fn configuration(answer: &GetFunctionOutput) -> Option<Configuration> {
     let now = answer.configuration()?;
     let tags = answer.tags().cloned().unwrap_or_default();
-    let variables = match now.environment() {
-        None => Ok(Variables::default()),
-        Some(environment) => match environment.error() {
-            Some(error) => Err(error.message().unwrap_or("no reason given").to_owned()),
-            None => {
-                let variables = environment.variables().cloned().unwrap_or_default();
-                Ok(Variables(variables.into_iter().collect()))
-            }
-        },
-    };
+    let environment = now.environment();
+    let variables = environment.and_then(|environment| environment.variables());
+    let variables = variables.cloned().unwrap_or_default();
+    let error = environment.and_then(|environment| environment.error());
+    let variables = error.map_or_else(
+        || Ok(Variables(variables.into_iter().collect())),
+        |error| Err(error.message().unwrap_or("no reason given").to_owned()),
+    );
     let layers = now.layers().iter().map(|layer| UsedLayer {
         arn: layer.arn().unwrap_or_default().to_owned(),
         bytes: bytes(Some(layer.code_size())),

@@ -120,3 +120,47 @@ impl Selection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::tests::facts;
+
+    fn found(selection: &Selection) -> (Vec<String>, Vec<String>) {
+        let mut fleet = vec![facts("pay-b"), facts("pay-a"), facts("web")];
+        let tags = fleet[2].tags.as_mut().unwrap();
+        tags.insert("team".to_owned(), "web".to_owned());
+        let selected = selection.of(fleet).unwrap();
+        let names = selected.functions.iter();
+        let names = names.map(|facts| facts.function.name().to_owned());
+        (names.collect(), selected.missing)
+    }
+
+    #[test]
+    fn each_way_finds_whom_it_means() {
+        let none = Vec::<String>::new;
+        assert_eq!(found(&Selection::All).0, ["pay-a", "pay-b", "web"]);
+        let prefix = Selection::Prefix("pay-".to_owned());
+        assert_eq!(found(&prefix).0, ["pay-a", "pay-b"]);
+        let tag = Selection::tag(" team = web ").unwrap();
+        assert_eq!(found(&tag), (vec!["web".to_owned()], none()));
+        let other = Selection::tag("team=pay").unwrap();
+        assert_eq!(found(&other).0, none());
+        let arn = facts("web").function;
+        let list = format!("# ours\n\n{arn}\r\npay-a\npay-a\ngone\n");
+        let (names, missing) = found(&Selection::list(&list).unwrap());
+        assert_eq!((names.len(), missing), (2, vec!["gone".to_owned()]));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(Selection::tag("team").is_err() && Selection::tag("=a").is_err());
+        assert_eq!(Selection::list("# nothing\n"), Err(SelectionError::Empty));
+        let error = Selection::list("a\nnot a name").unwrap_err();
+        assert!(error.to_string().starts_with("line 2"), "{error}");
+        let mut unread = facts("a");
+        unread.tags = None;
+        let tag = Selection::tag("team=web").unwrap();
+        assert_eq!(tag.of(vec![unread]), Err(SelectionError::TagsUnknown));
+    }
+}

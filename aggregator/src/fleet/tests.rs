@@ -4,3 +4,5 @@ mod functions;
 mod laws;
 mod rules;
 mod walking;
+
+pub(super) use functions::facts;

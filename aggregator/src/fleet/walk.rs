@@ -15,8 +15,9 @@ use super::intent::{Intent, Plan};
 use super::skip::{Skip, SkipCode};
 use crate::inventory::FunctionFacts;
 
-/// Functions that are worked on at once: one that is slow keeps no other waiting.
-const AT_ONCE: usize = 8;
+/// Functions that are worked on at once: Lambda takes seconds for a change, and the rate is to be
+/// kept all the same.
+const AT_ONCE: usize = 32;
 /// Waits before each look at a function.
 const PAUSES: [u64; 6] = [0, 1, 2, 4, 8, 8];
 /// How often a call is made that is throttled each time.
@@ -88,7 +89,7 @@ impl Pace {
                 Err(CallError::Throttled { retry_after }) if tries < THROTTLED_TRIES => {
                     let _others_wait = self.0.lock().await;
                     sleep(retry_after.unwrap_or_default().max(pause)).await;
-                    pause = (pause * 2).min(Duration::from_secs(60));
+                    pause = (pause * 2).min(Duration::from_mins(1));
                 }
                 answer => return answer,
             }

@@ -35,7 +35,7 @@ pub(super) fn wish() -> Wish {
     }
 }
 
-pub(super) fn facts(name: &str) -> FunctionFacts {
+pub(in crate::fleet) fn facts(name: &str) -> FunctionFacts {
     FunctionFacts {
         function: FunctionArn::new("aws", "eu-west-1", "123456789012", name).unwrap(),
         memory_mb: Megabytes(512),

@@ -235,3 +235,20 @@ fn values_of_variables_are_never_written_out() {
         "{text}"
     );
 }
+
+#[test]
+fn a_variable_that_got_another_value_meanwhile_stays_and_is_told() {
+    let mut now = configuration();
+    now.layers = vec![used_layer(OLDER), used_layer(&other_layer(0))];
+    holds(&mut now, &[("RIGHTSIZER_STREAM", "theirs")]);
+    let detach = Intent::Detach {
+        layer: OURS.parse().unwrap(),
+        variables: wish().variables,
+    };
+    let Plan::Change(change) = detach.judge(&facts("a"), &now) else {
+        panic!("it is left alone");
+    };
+    assert_eq!((change.kind, change.variables), (Kind::Detach, None));
+    assert_eq!(change.layers.unwrap(), [other_layer(0)]);
+    assert!(change.notes[0].contains("RIGHTSIZER_STREAM stays"));
+}

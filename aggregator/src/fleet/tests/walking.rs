@@ -182,4 +182,6 @@ async fn five_thousand_keep_to_the_rate() {
     }
     let writes = lambda.writes.lock().unwrap();
     assert_eq!(writes.len(), 5000);
+    let took = writes[4999] - writes[0];
+    assert!(took < Duration::from_secs(640), "{took:?}");
 }

@@ -1,0 +1,283 @@
+//! `rightsizer apply`: carries out what a person approved, from here, by the updater's own library.
+//! Where a server has the store it sends them itself: this is for a store that nobody serves.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use rightsizer_records::{
+    FunctionArn, Mode, Outcome, OutcomeStatus, Recommendation, Record, decode, encode,
+};
+use rightsizer_updater::{
+    ApiError, LambdaApi, PauseSwitch, PauseTag, Place, RetryLater, RunningClock,
+    Settings as UpdaterSettings, Updater,
+};
+use serde_json::{Value, json};
+
+use super::fleet::{progress, runtime};
+use super::list::{counted, short};
+use super::{ConfigArg, StoreArg};
+use crate::inventory::{AwsFleet, FleetApi};
+use crate::pipeline::{Accept, Pipeline};
+use crate::serve::aws_config;
+use crate::serve::look::paused;
+use crate::settings::Settings;
+use crate::source::{Channel, Delivery};
+use crate::store::{Reader, RecommendationKey, Store, StoreError};
+use crate::wall::now;
+use crate::window::ClockMode;
+
+/// More are taken up by the next run.
+const MOST: usize = 10_000;
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The updater's function: its tag rightsizer:paused stops this too
+    #[arg(long, value_name = "ARN", value_parser = FunctionArn::parse)]
+    updater: Option<FunctionArn>,
+    /// Do it; without this it is shown and nothing is changed
+    #[arg(long)]
+    yes: bool,
+    /// Print a JSON array, one object a recommendation
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is approved, and what became of it.
+struct Approved {
+    key: RecommendationKey,
+    record: Recommendation,
+    answer: Option<Result<Outcome, RetryLater>>,
+}
+
+pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
+    let path = &args.store.store;
+    // Reading first: a command about a store that is not there must not make one.
+    Reader::open(path)?;
+    if let Some(who) = paused(path)? {
+        bail!("everything is paused ({who}); nothing was changed. `rightsizer resume` ends that");
+    }
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let store = Store::open(path, "rightsizer apply").map_err(in_use)?;
+    let pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
+    // Nothing is read in here, so no day can be said to be over.
+    let mut pipeline = pipeline.holding_days(true);
+    let mut approved = approved(&mut pipeline)?;
+    if args.yes && !approved.is_empty() {
+        runtime()?.block_on(apply(args, &mut pipeline, &mut approved))?;
+    }
+    print(args, &approved)?;
+    let bad = |of: &Approved| match &of.answer {
+        Some(Ok(outcome)) => outcome.status == OutcomeStatus::Failed,
+        Some(Err(_)) => true,
+        None => args.yes,
+    };
+    Ok(if approved.iter().any(bad) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn in_use(error: StoreError) -> anyhow::Error {
+    let served = matches!(error, StoreError::InUse { .. });
+    let error = anyhow::Error::from(error);
+    if served {
+        error.context(
+            "nothing was changed: a server sends what is approved itself when it runs with \
+             --emit, and `apply` works on a store that nobody serves",
+        )
+    } else {
+        error
+    }
+}
+
+/// What a person approved and may go now: not expired, and no decrease of a function that is held.
+fn approved(pipeline: &mut Pipeline) -> anyhow::Result<Vec<Approved>> {
+    let mut approved = Vec::new();
+    for entry in pipeline.outbox(MOST, now())? {
+        let record = decode(&entry.record)
+            .with_context(|| format!("the record of {} in the store is damaged", entry.function))?;
+        match record {
+            Record::Recommendation(record) if record.mode == Mode::Approved => {
+                approved.push(Approved {
+                    key: entry.key,
+                    record,
+                    answer: None,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(approved)
+}
+
+async fn apply(
+    args: &ApplyArgs,
+    pipeline: &mut Pipeline,
+    approved: &mut [Approved],
+) -> anyhow::Result<()> {
+    let config = aws_config().await;
+    let mut settings = UpdaterSettings::read(|name| std::env::var(name).ok())?;
+    if settings.accept.is_empty() {
+        settings
+            .accept
+            .extend(own_place(&AwsFleet::new(&config)).await?);
+    }
+    let api = LambdaApi::new(&aws_sdk_lambda::Client::new(&config));
+    let pause = args.updater.clone();
+    let pause = Pause(pause.map(|updater| PauseTag::new(api.clone(), updater)));
+    let updater = Updater::new(api, pause, RunningClock::set_to(now()), settings);
+    let records: Vec<Recommendation> = approved.iter().map(|of| of.record.clone()).collect();
+    let bar = progress("applying", records.len());
+    let mut unwritten = None;
+    updater
+        .apply_all(&records, |position, answer| {
+            bar.inc(1);
+            let Some(of) = approved.get_mut(position) else {
+                return;
+            };
+            if let Ok(outcome) = &answer {
+                let written = write_back(pipeline, &of.key, outcome);
+                unwritten = unwritten.take().or(written.err());
+            }
+            of.answer = Some(answer);
+        })
+        .await;
+    bar.finish_and_clear();
+    match unwritten {
+        // Nothing is lost: the next run finds what was done done, and writes it then.
+        Some(error) => Err(anyhow::Error::from(error).context(
+            "the changes were made, but not every outcome could be written to the store; when it \
+             can, run `rightsizer apply --yes` again: nothing is changed twice",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Where the credentials are: functions of other places are refused by name, not by a denial.
+async fn own_place(fleet: &AwsFleet) -> anyhow::Result<Option<Place>> {
+    let page = fleet.functions(None).await;
+    let page = page.context(
+        "the functions cannot be listed to learn the account: allow lambda:ListFunctions, or set \
+         RIGHTSIZER_ACCEPT=ACCOUNT/REGION",
+    )?;
+    Ok(page.items.first().map(|facts| Place::of(&facts.function)))
+}
+
+/// An outcome counts for what was sent: so it is said to be, in the moment its outcome is known.
+fn write_back(
+    pipeline: &mut Pipeline,
+    key: &RecommendationKey,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
+    pipeline.mark_sent(std::slice::from_ref(key), now())?;
+    let delivery = Delivery {
+        origin: "rightsizer apply".to_owned(),
+        channel: Channel::Decisions,
+        payloads: vec![encode(&Record::Outcome(outcome.clone()))],
+        checkpoint: None,
+        gaps: Vec::new(),
+    };
+    pipeline.ingest(vec![delivery], now())?;
+    Ok(())
+}
+
+/// The updater's tag, where its function is known.
+struct Pause(Option<PauseTag>);
+
+impl PauseSwitch for Pause {
+    async fn paused(&self) -> Result<Option<String>, ApiError> {
+        match &self.0 {
+            Some(tag) => tag.paused().await,
+            None => Ok(None),
+        }
+    }
+}
+
+fn print(args: &ApplyArgs, approved: &[Approved]) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let all: Vec<Value> = approved.iter().map(Approved::json).collect();
+        serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    if approved.is_empty() {
+        writeln!(
+            out,
+            "nothing that is approved may go now: `rightsizer list` shows what is open, \
+             `rightsizer approve FUNCTION` approves it"
+        )?;
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["FUNCTION", "FROM", "TO", "OUTCOME", "WHY"]);
+    for of in approved {
+        let (outcome, why) = of.words();
+        let record = &of.record;
+        table.add_row([
+            short(record.function.as_str()).to_owned(),
+            record.from_mb.to_string(),
+            record.to_mb.to_string(),
+            outcome,
+            why,
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    if !args.yes {
+        let changes = counted(approved.len(), "function");
+        writeln!(out, "\nnothing was changed: --yes changes {changes}")?;
+    }
+    Ok(())
+}
+
+impl Approved {
+    /// What became of it, and why.
+    fn words(&self) -> (String, String) {
+        match &self.answer {
+            None => ("-".to_owned(), self.approved_by()),
+            Some(Err(later)) => ("again".to_owned(), later.error.to_string()),
+            Some(Ok(outcome)) if outcome.reason.is_empty() => {
+                (outcome.status.name().to_owned(), outcome.detail.clone())
+            }
+            Some(Ok(outcome)) => (
+                outcome.status.name().to_owned(),
+                format!("{}: {}", outcome.reason, outcome.detail),
+            ),
+        }
+    }
+
+    fn approved_by(&self) -> String {
+        let by = self.record.by.as_deref().unwrap_or("somebody");
+        format!("approved by {by}")
+    }
+
+    fn json(&self) -> Value {
+        let (outcome, why) = self.words();
+        let outcome = self.answer.as_ref().map(|_| outcome);
+        let reason = match &self.answer {
+            Some(Ok(outcome)) if !outcome.reason.is_empty() => Some(&outcome.reason),
+            _ => None,
+        };
+        json!({
+            "function": self.record.function,
+            "id": self.record.id,
+            "from_mb": self.record.from_mb,
+            "to_mb": self.record.to_mb,
+            "approved_by": self.record.by,
+            "outcome": outcome,
+            "reason": reason,
+            "words": why,
+        })
+    }
+}

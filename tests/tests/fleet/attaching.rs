@@ -1,0 +1,151 @@
+//! 200 functions are as they were, a second run finds nothing to do, one that is killed goes on.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rightsizer_tests::aggregator::binary;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::account::{Account, layers, publish};
+
+/// 200 functions of every kind that moto has: none to four other layers, none to three variables.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_functions_are_as_they_were() {
+    let account = Account::open().await;
+    let mut others = Vec::new();
+    for name in ["tracing", "secrets", "shared", "fonts", "fifth"] {
+        others.push(publish(&account.moto, name).await);
+    }
+    let all = [("SECRET", "a=b,\"c\""), ("EMPTY", ""), ("STAGE", "prüf")];
+    for n in 0..200 {
+        // In turned order, so that an order that is sorted is seen.
+        let mut some = others[..n % 6].to_vec();
+        some.reverse();
+        account
+            .create(&format!("f{n:03}"), &some, &all[..n % 4])
+            .await;
+    }
+    let before = account.configurations().await;
+    assert_eq!(before.len(), 200);
+
+    let (output, plan) = account.run("attach", &["--all"]).await;
+    assert!(output.status.success(), "{output:?}");
+    // n % 6 == 5 has five layers: 33 of 200.
+    assert_eq!(plan["counts"]["attach"], 167);
+    assert_eq!(plan["counts"]["skip: five-layers"], 33);
+    assert_eq!(
+        account.configurations().await,
+        before,
+        "a dry run changes nothing"
+    );
+
+    let (output, done) = account.run("attach", &["--all", "--yes"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"], plan["counts"]);
+    let attached = account.configurations().await;
+    for (name, now) in &attached {
+        let was = layers(&before[name]);
+        if was.len() == 5 {
+            assert_eq!(now, &before[name]);
+            continue;
+        }
+        let (last, first) = layers(now)
+            .split_last()
+            .map(|(l, f)| (*l, f.to_vec()))
+            .unwrap();
+        assert_eq!((last, first), (account.layer.as_str(), was), "{name}");
+        let mut variables = now["Environment"]["Variables"].clone();
+        let ours = variables
+            .as_object_mut()
+            .unwrap()
+            .remove("RIGHTSIZER_STREAM");
+        assert_eq!(ours.unwrap(), "reports");
+        let own = before[name]["Environment"]["Variables"].as_object();
+        assert_eq!(
+            variables.as_object().unwrap(),
+            &own.cloned().unwrap_or_default()
+        );
+    }
+
+    let (_, again) = account.run("attach", &["--all", "--yes"]).await;
+    assert_eq!(again["counts"]["skip: already-attached"], 167);
+    assert_eq!(account.configurations().await, attached);
+
+    let (output, done) = account.run("detach", &["--all", "--yes"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"]["detach"], 167);
+    assert_eq!(account.configurations().await, before);
+    let (_, again) = account.run("detach", &["--all", "--yes"]).await;
+    assert_eq!(again["counts"]["skip: not-attached"], 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_killed_in_the_middle_goes_on() {
+    let account = Account::open().await;
+    for n in 0..40 {
+        account
+            .create(&format!("f{n:02}"), &[], &[("A", "b")])
+            .await;
+    }
+    let before = account.configurations().await;
+    let mut arguments = account.arguments("attach");
+    arguments.extend(["--prefix", "f", "--yes"]);
+    let mut child = Command::new(binary().unwrap())
+        .args(arguments)
+        .envs(account.environment.iter().cloned())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let attached = |all: &BTreeMap<String, Value>| {
+        let with = all.values().filter(|of| !layers(of).is_empty());
+        with.count()
+    };
+    let until = Instant::now() + Duration::from_mins(1);
+    while attached(&account.configurations().await) < 5 {
+        assert!(Instant::now() < until, "nothing is attached");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    child.kill().await.unwrap();
+    let some = attached(&account.configurations().await);
+    assert!(
+        (5..40).contains(&some),
+        "{some}: it was not killed in the middle"
+    );
+
+    let (output, done) = account.run("attach", &["--prefix", "f", "--yes"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"]["skip: already-attached"], some);
+    assert_eq!(done["counts"]["attach"], 40 - some);
+    assert_eq!(attached(&account.configurations().await), 40);
+    account.run("detach", &["--all", "--yes"]).await;
+    assert_eq!(account.configurations().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_is_replaced_in_its_place() {
+    let account = Account::open().await;
+    let (first, last) = (
+        publish(&account.moto, "a").await,
+        publish(&account.moto, "z").await,
+    );
+    let old = account.layer.clone();
+    account
+        .create("checkout", &[first.clone(), old.clone(), last.clone()], &[])
+        .await;
+    let new = publish(&account.moto, "rightsizer").await;
+    assert_ne!(new, old);
+    let account = Account {
+        layer: new.clone(),
+        ..account
+    };
+    let (output, done) = account.run("attach", &["--tag", "team=a", "--yes"]).await;
+    // The variable is not set: it was attached by hand.
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"]["update"], 1);
+    let now = &account.configurations().await["checkout"];
+    assert_eq!(layers(now), [&first, &new, &last]);
+}

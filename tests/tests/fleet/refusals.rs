@@ -1,0 +1,165 @@
+//! Bad input, throttling, what cannot be read, roles that may not.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::routing::post;
+use rightsizer_tests::aggregator::rightsizer_with;
+use rightsizer_tests::servers::FaultProxy;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::account::{Account, layers};
+
+/// Functions are called by their ARNs.
+const READ_SEALED: &str = "GET /2015-03-31/functions/\
+    arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Asealed";
+const WRITE_CHECKOUT: &str = "PUT /2015-03-31/functions/\
+    arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Acheckout/configuration";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_a_name_that_is_not_there_does_the_others_and_says_so() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list");
+    std::fs::write(&list, "# ours\ncheckout\n\ngone\n").unwrap();
+    let list = list.to_str().unwrap();
+    let (output, done) = account.run("attach", &["--file", list, "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(done["counts"]["attach"], 1);
+    assert_eq!(done["counts"]["failed: not-found"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_changes_nothing_and_says_what_to_do() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let before = account.configurations().await;
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    let odd = folder.path().join("odd");
+    std::fs::write(&empty, "\n# nothing\n").unwrap();
+    std::fs::write(&odd, "checkout\nnot a name\n").unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let (empty, odd) = (path(&empty), path(&odd));
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&[], 2, "--tag"),
+        (&["--all", "--prefix", "a"], 2, "cannot be used with"),
+        (&["--tag", "team"], 2, "KEY=VALUE"),
+        (&["--all", "--rate", "100"], 2, "0.1 to 10"),
+        (&["--prefix", "nobody"], 1, "no function"),
+        (&["--file", "/nowhere/list"], 1, "/nowhere/list"),
+        (&["--file", &empty], 1, "one name or ARN a line"),
+        (&["--file", &odd], 1, "line 2"),
+    ];
+    for (more, code, says) in cases {
+        let (mut more, mut arguments) = (more.to_vec(), account.arguments("attach"));
+        if more.contains(&"--rate") {
+            arguments.truncate(5);
+        }
+        arguments.append(&mut more);
+        arguments.push("--yes");
+        let output = rightsizer_with(&arguments, &account.environment)
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+    for layer in [
+        "rightsizer",
+        "arn:aws:lambda:eu-central-1:123456789012:layer:rightsizer",
+    ] {
+        let arguments = ["attach", "--all", "--stream", "s", "--layer", layer];
+        let output = rightsizer_with(&arguments, &account.environment)
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+    let missing = account.layer.replace("rightsizer:1", "rightsizer:99");
+    let arguments = [
+        "attach", "--all", "--stream", "s", "--layer", &missing, "--yes",
+    ];
+    let output = rightsizer_with(&arguments, &account.environment)
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("lambda:GetLayerVersion"));
+    assert_eq!(account.configurations().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_is_waited_out_and_an_unreadable_environment_is_left_alone() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    account.create("sealed", &[], &[("SECRET", "x")]).await;
+    let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
+    // As Lambda answers where KMS denies: an error in the place of the variables.
+    proxy.change(READ_SEALED, |answer| {
+        let environment = &mut answer["Configuration"]["Environment"];
+        *environment = serde_json::json!({"Error": {
+            "ErrorCode": "KMSAccessDeniedException", "Message": "denied by its key"}});
+    });
+    proxy.refuse(WRITE_CHECKOUT, 1, "TooManyRequestsException");
+    let environment = account.by_way_of("LAMBDA", proxy.endpoint());
+    let before = account.configurations().await;
+    let (output, done) = account
+        .run_with("attach", &["--all", "--yes"], &environment)
+        .await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"]["attach"], 1, "{done}");
+    assert_eq!(done["counts"]["skip: environment-unreadable"], 1, "{done}");
+    let puts = proxy.calls(WRITE_CHECKOUT);
+    assert_eq!(puts, 2);
+    let after = account.configurations().await;
+    assert_eq!(after["sealed"], before["sealed"]);
+    assert_eq!(layers(&after["checkout"]), [&account.layer]);
+}
+
+/// An IAM that decides so.
+async fn iam(decision: &'static str) -> String {
+    let body = format!(
+        "<SimulatePrincipalPolicyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>\
+         <member><EvalActionName>kinesis:PutRecords</EvalActionName>\
+         <EvalDecision>{decision}</EvalDecision></member></EvaluationResults>\
+         </SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    );
+    let router = Router::new().route("/", post(async move || body.clone()));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    endpoint
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_put_records_is_told_with_the_policy_that_lets_it() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let role = "arn:aws:iam::123456789012:role/test-function";
+    let stream = "arn:aws:kinesis:eu-central-1:123456789012:stream/reports";
+
+    let allowed = account.by_way_of("IAM", &iam("allowed").await);
+    let (output, plan) = account.run_with("attach", &["--all"], &allowed).await;
+    let access = |plan: &Value| plan["roles"][0]["roles"][0]["access"].clone();
+    assert_eq!(access(&plan), "allowed", "{output:?}");
+    assert_eq!(plan["roles"][0]["missing_statement"], Value::Null);
+
+    let denied = account.by_way_of("IAM", &iam("implicitDeny").await);
+    let (output, plan) = account.run_with("attach", &["--all"], &denied).await;
+    assert_eq!(access(&plan), "denied");
+    assert_eq!(plan["roles"][0]["missing_statement"]["Resource"], stream);
+    let policy = &plan["roles"][0]["or_stream_policy"]["Statement"][0];
+    assert_eq!(policy["Principal"]["AWS"], serde_json::json!([role]));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains(role) && text.contains("put-resource-policy"),
+        "{text}"
+    );
+
+    // moto has no simulation: what cannot be checked is said, and is no reason to stop.
+    let (output, plan) = account.run("attach", &["--all"]).await;
+    assert_eq!(access(&plan), "not-checked");
+    assert!(output.status.success(), "{output:?}");
+}
