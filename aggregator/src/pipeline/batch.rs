@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use rightsizer_records::{Outcome, Record, Reports, Timestamp};
 
 use super::accept::Accept;
@@ -34,7 +35,7 @@ pub struct Batch {
     /// What has a key to be known again by, and so is merged or dropped as a whole.
     pub(super) keyed: Vec<Delta>,
     /// What has none, folded by function.
-    pub(super) observed: HashMap<FunctionKey, Delta>,
+    pub(super) observed: HashMap<FunctionKey, Delta, RandomState>,
     pub(super) outcomes: Vec<Outcome>,
 }
 

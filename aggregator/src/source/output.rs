@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
+
 use rightsizer_records::Record;
 use serde::Serialize;
 
@@ -72,7 +74,7 @@ pub(super) struct Output<'a> {
     pub(super) hints: &'a Hints,
     pub(super) tally: Tally,
     /// Whose names mean: a piece of a file names the same functions again and again.
-    pub(super) origins: HashMap<String, Origin>,
+    pub(super) origins: HashMap<String, Origin, RandomState>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -84,7 +86,7 @@ impl<'a> Output<'a> {
         Self {
             hints,
             tally: Tally::default(),
-            origins: HashMap::new(),
+            origins: HashMap::default(),
             sink,
         }
     }

@@ -6,11 +6,12 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use super::error::StoreError;
+use foldhash::fast::RandomState;
 
 /// Rows of one table.
 #[derive(Debug)]
 pub(super) struct Rows<K, V> {
-    rows: HashMap<K, Slot<V>>,
+    rows: HashMap<K, Slot<V>, RandomState>,
     /// Keys of the rows that were changed since they were written.
     changed: Vec<K>,
 }
@@ -24,7 +25,7 @@ struct Slot<V> {
 impl<K, V> Default for Rows<K, V> {
     fn default() -> Self {
         Self {
-            rows: HashMap::new(),
+            rows: HashMap::default(),
             changed: Vec::new(),
         }
     }
@@ -97,7 +98,7 @@ impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
     /// Forgets all rows once there are more than `most` of them; all must be written.
     pub(super) fn bound(&mut self, most: usize) {
         if self.rows.len() > most && self.changed.is_empty() {
-            self.rows = HashMap::new();
+            self.rows = HashMap::default();
         }
     }
 }

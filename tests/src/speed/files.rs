@@ -105,18 +105,26 @@ pub fn record(n: u64, env: u64, ms: u64, rows: u64, dice: &mut Dice) -> Result<R
     })
 }
 
-/// `records` records of `rows` invocations each, of `functions` functions, over one day, one a line.
+/// `records` records of `rows` invocations each, of `functions` functions, over one day, one a line. Each function has
+/// two environments, which take turns.
 pub fn records(path: &Path, records: u64, rows: u64, functions: u64) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let mut dice = Dice::new(2);
+    let mut sent = vec![0_u64; usize::try_from(functions)?];
     for n in 0..records {
         let function = if records == functions {
             n
         } else {
             dice.below(functions)
         };
+        // Two environments a function, which take turns.
+        let before = &mut sent[usize::try_from(function)?];
+        let (environment, seq) = (2 * function + *before % 2, *before / 2);
+        *before += 1;
         let ms = n * ((DAY_MS - 3_600_000) / records);
-        let record = record(function, n + 1, ms, rows, &mut dice)?;
+        let mut record = record(function, environment + 1, ms, rows, &mut dice)?;
+        record.seq = seq;
+        record.total = (seq + 1) * rows;
         file.write_all(&encode(&Record::Reports(record)))?;
         file.write_all(b"\n")?;
     }

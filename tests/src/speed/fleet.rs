@@ -31,6 +31,8 @@ pub struct Measured {
     pub start: Duration,
     /// The close of a day, deliveries in between included.
     pub close: Duration,
+    /// The part of it that was spent on deciding.
+    pub deciding: Duration,
     /// Functions decided by it.
     pub decided: u64,
     /// Reports taken in while it went on.
@@ -141,11 +143,13 @@ fn close(pipeline: &mut Pipeline, functions: u64, dice: &mut Dice) -> Result<Mea
     let started = Instant::now();
     let mut digest = pipeline.tick(now)?;
     let (mut meanwhile, mut longest_wait) = (0, Duration::ZERO);
+    let mut deciding = started.elapsed();
     let (mut decided, mut environment) = (digest.decided, functions * 20);
     while pipeline.is_closing() {
         let waiting = Instant::now();
         digest = pipeline.close_slice(now)?;
         decided += digest.decided;
+        deciding += waiting.elapsed();
         let from = dice.below(functions.saturating_sub(LIVE_DELIVERY).max(1));
         let range = from..functions.min(from + LIVE_DELIVERY);
         environment += functions;
@@ -158,6 +162,7 @@ fn close(pipeline: &mut Pipeline, functions: u64, dice: &mut Dice) -> Result<Mea
         disk: 0,
         start: Duration::ZERO,
         close: started.elapsed(),
+        deciding,
         decided,
         meanwhile,
         longest_wait,

@@ -1,6 +1,5 @@
 -- Version 2: what the evidence tells of a function is kept by facts whose order does not matter;
--- recommendations lie beside their function, so that a day's close of a large fleet writes pages in
--- their order; CPU time is kept by day and size, and how an environment's memory climbs.
+-- recommendations are found by their function; CPU time is kept by day and size, and how an environment's memory climbs.
 
 DROP VIEW review;
 
@@ -48,8 +47,6 @@ CREATE TABLE recommendations (
     to_mb         INTEGER NOT NULL,
     urgent        INTEGER NOT NULL,
     auto          INTEGER NOT NULL,
-    -- The record as it goes over the stream; NULL where only the function's name is known.
-    record        TEXT,
     issued_ms     INTEGER NOT NULL,
     expires_ms    INTEGER NOT NULL,
     sent_ms       INTEGER,
@@ -63,13 +60,17 @@ CREATE TABLE recommendations (
     reviewed_by   TEXT,
     reviewed_why  TEXT,
     reviewed_ms   INTEGER,
+    -- The record as it goes over the stream; NULL where only the function's name is known.
+    record        TEXT,
+    -- The rows themselves lie in the order they were made, which is that of functions too: with a record
+    -- a row is too long for a table without row ids, which would give each a page of its own.
     PRIMARY KEY (function_id, id)
-) WITHOUT ROWID;
+);
 INSERT INTO recommendations
-    SELECT function_id, id, day, status, from_mb, to_mb, urgent, auto, record, issued_ms, expires_ms,
-           sent_ms, closed_ms, closed_reason,
+    SELECT function_id, id, day, status, from_mb, to_mb, urgent, auto, issued_ms, expires_ms, sent_ms,
+           closed_ms, closed_reason,
            CASE WHEN status IN ('applied', 'rolled-back') THEN closed_ms END, NULL,
-           reviewed_by, reviewed_why, reviewed_ms
+           reviewed_by, reviewed_why, reviewed_ms, record
     FROM recommendations_1;
 DROP TABLE recommendations_1;
 CREATE INDEX recommendations_live ON recommendations (function_id)
