@@ -68,9 +68,11 @@ fn rollback(reason: &Reason) -> Option<String> {
 
 /// As a sentence, for `show`.
 pub(super) fn sentence(reason: &Reason) -> String {
-    if let Some(sentence) = rollback(reason) {
-        return sentence;
-    }
+    rollback(reason).unwrap_or_else(|| step(reason))
+}
+
+/// What shaped a step, as a sentence.
+fn step(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "leak" => format!(

@@ -8,7 +8,7 @@ const MAX_SIZE_MB: u64 = 32_768;
 const MAX_USED_TIMES_SIZE: u64 = 10;
 
 /// What one platform report says, in whichever format it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Invocation {
     /// Configured size.
     pub memory_mb: Megabytes,

@@ -42,63 +42,63 @@ fn base() -> String {
 fn lines_as_the_platform_and_pipelines_write_them() {
     let plain = line(512, 90, 12.34);
     for (rest, want) in [
-        ("", plain.clone()),
-        ("\t", plain.clone()),
-        ("\tInit Duration: 250.01 ms", init(plain.clone(), 250.01)),
+        ("", plain),
+        ("\t", plain),
+        ("\tInit Duration: 250.01 ms", init(plain, 250.01)),
         (
             "\tInit Duration: 250.01 ms\t\nXRAY TraceId: 1-2-3\tSegmentId: ab\tSampled: true\t\n",
-            init(plain.clone(), 250.01),
+            init(plain, 250.01),
         ),
-        ("\tXRAY TraceId: 1-6a4a", plain.clone()),
+        ("\tXRAY TraceId: 1-6a4a", plain),
         (
             "\tInit Duration: 9.5 ms\t | XRAY TraceId: 1-6a\tSampled: true\t |",
-            init(plain.clone(), 9.5),
+            init(plain, 9.5),
         ),
         (
             "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
-            init(plain.clone(), 398.97),
+            init(plain, 398.97),
         ),
-        ("\tStatus: timeout", ended(plain.clone(), Status::Timeout)),
+        ("\tStatus: timeout", ended(plain, Status::Timeout)),
         (
             "\tStatus: error\tError Type: Runtime.ImportModuleError",
-            ended(plain.clone(), Status::Error),
+            ended(plain, Status::Error),
         ),
         (
             "\tStatus: error\tError Type: Runtime.ImportModuleError\\nXRAY TraceId: 1-2",
-            ended(plain.clone(), Status::Error),
+            ended(plain, Status::Error),
         ),
-        ("\tStatus: failure", ended(plain.clone(), Status::Error)),
+        ("\tStatus: failure", ended(plain, Status::Error)),
         (
             "\tStatus: error\tError Type: Runtime.OutOfMemory",
-            ended(plain.clone(), Status::OutOfMemory),
+            ended(plain, Status::OutOfMemory),
         ),
         (
             "\tStatus: error\tError Type: Runtime.OutOfMem",
-            ended(plain.clone(), Status::OutOfMemory),
+            ended(plain, Status::OutOfMemory),
         ),
         // 90 of 512 MB is far from the limit: a process that ended itself.
         (
             "\tStatus: error\tError Type: Runtime.ExitError",
-            ended(plain.clone(), Status::Error),
+            ended(plain, Status::Error),
         ),
-        ("\tStatus: success", plain.clone()),
+        ("\tStatus: success", plain),
         // Cut off behind the memory figures.
-        ("\tI", plain.clone()),
-        ("\tInit Durat", plain.clone()),
-        ("\tInit Duration:", plain.clone()),
-        ("\tInit Duration: 497.8", plain.clone()),
-        ("\tInit Duration: 497.85 m", plain.clone()),
-        ("\tInit... |", plain.clone()),
-        ("\tS", plain.clone()),
-        ("\tStat", ended(plain.clone(), Status::Error)),
-        ("\tStatus: ", ended(plain.clone(), Status::Error)),
-        ("\tStatus: ti", ended(plain.clone(), Status::Timeout)),
-        ("\tStatus: timeou", ended(plain.clone(), Status::Timeout)),
+        ("\tI", plain),
+        ("\tInit Durat", plain),
+        ("\tInit Duration:", plain),
+        ("\tInit Duration: 497.8", plain),
+        ("\tInit Duration: 497.85 m", plain),
+        ("\tInit... |", plain),
+        ("\tS", plain),
+        ("\tStat", ended(plain, Status::Error)),
+        ("\tStatus: ", ended(plain, Status::Error)),
+        ("\tStatus: ti", ended(plain, Status::Timeout)),
+        ("\tStatus: timeou", ended(plain, Status::Timeout)),
         (
             "\tNew Field: 12 ns\tInit Duration: 9.5 ms",
-            init(plain.clone(), 9.5),
+            init(plain, 9.5),
         ),
-        ("\\n", plain.clone()),
+        ("\\n", plain),
     ] {
         assert_eq!(parse(&(base() + rest)), Ok(want), "{rest:?}");
     }
@@ -111,7 +111,7 @@ fn separators_may_be_spaces_or_literal_escapes() {
     for separator in [" ", "    ", "\\t", " \t", " | ", "\n"] {
         assert_eq!(
             parse(&tabs.replace('\t', separator)),
-            Ok(want.clone()),
+            Ok(want),
             "{separator:?}"
         );
     }

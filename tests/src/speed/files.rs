@@ -9,7 +9,7 @@ use rightsizer_records::{
     EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Status, Timestamp, encode,
 };
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// Numbers that look random and are the same in every run (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
