@@ -146,7 +146,7 @@ impl UpdaterLambda {
 }
 
 /// Delivers records of a shard as the event source mapping does: in batches, what is left of a batch
-/// again from the first record that failed, and after [`RETRIES`] without it. `invoke` answers the
+/// again from the first record that failed, and after the retries of the event source mapping without it. `invoke` answers the
 /// position in the batch from which it has to come again, if anywhere.
 pub async fn deliver_shard(
     records: &[StreamRecord],
