@@ -146,8 +146,9 @@ impl UpdaterLambda {
 }
 
 /// Delivers records of a shard as the event source mapping does: in batches, what is left of a batch
-/// again from the first record that failed, and after the retries of the event source mapping without it. `invoke` answers the
-/// position in the batch from which it has to come again, if anywhere.
+/// again from the first record that failed, and after the retries of the event source mapping
+/// without it. `invoke` answers the position in the batch from which it has to come again, if
+/// anywhere.
 pub async fn deliver_shard(
     records: &[StreamRecord],
     delivered: &mut Delivered,
