@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use rightsizer_records::{
-    FunctionArn, Mode, Outcome, OutcomeStatus, Recommendation, Record, decode, encode,
+    FunctionArn, Mode, Outcome, OutcomeStatus, Recommendation, Record, decode,
 };
 use rightsizer_updater::{
     ApiError, LambdaApi, PauseSwitch, PauseTag, Place, RetryLater, RunningClock,
@@ -23,7 +23,6 @@ use crate::pipeline::{Accept, Pipeline};
 use crate::serve::aws_config;
 use crate::serve::look::paused;
 use crate::settings::Settings;
-use crate::source::{Channel, Delivery};
 use crate::store::{Reader, RecommendationKey, Store, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
@@ -143,7 +142,7 @@ async fn apply(
                 return;
             };
             if let Ok(outcome) = &answer {
-                let written = write_back(pipeline, &of.key, outcome);
+                let written = pipeline.take_outcome(&of.key, outcome, now());
                 unwritten = unwritten.take().or(written.err());
             }
             of.answer = Some(answer);
@@ -168,24 +167,6 @@ async fn own_place(fleet: &AwsFleet) -> anyhow::Result<Option<Place>> {
          RIGHTSIZER_ACCEPT=ACCOUNT/REGION",
     )?;
     Ok(page.items.first().map(|facts| Place::of(&facts.function)))
-}
-
-/// An outcome counts for what was sent: so it is said to be, in the moment its outcome is known.
-fn write_back(
-    pipeline: &mut Pipeline,
-    key: &RecommendationKey,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
-    pipeline.mark_sent(std::slice::from_ref(key), now())?;
-    let delivery = Delivery {
-        origin: "rightsizer apply".to_owned(),
-        channel: Channel::Decisions,
-        payloads: vec![encode(&Record::Outcome(outcome.clone()))],
-        checkpoint: None,
-        gaps: Vec::new(),
-    };
-    pipeline.ingest(vec![delivery], now())?;
-    Ok(())
 }
 
 /// The updater's tag, where its function is known.

@@ -15,7 +15,7 @@ pub use batch::{Batch, Intake, Refusal};
 pub use prepare::{Gate, Prepared};
 pub use session::Session;
 
-use rightsizer_records::{Day, Timestamp};
+use rightsizer_records::{Day, Outcome, Timestamp};
 
 use self::close::Closing;
 use crate::inventory::InventoryUpdate;
@@ -230,6 +230,17 @@ impl Pipeline {
         let answer = unit.carry_out(word, now)?;
         unit.commit()?;
         Ok(answer)
+    }
+
+    /// Takes in the outcome of a recommendation that was applied from here, past any stream: it counts
+    /// as sent in the same commit.
+    pub fn take_outcome(
+        &mut self,
+        key: &RecommendationKey,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Digest, StoreError> {
+        self.work(now, |session| session.applied_here(key, outcome))
     }
 
     /// Takes in what a refresh of the inventory found.

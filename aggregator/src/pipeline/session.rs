@@ -9,7 +9,7 @@ use super::close::Closing;
 use super::prepare::Prepared;
 use super::{Digest, save_clock};
 use crate::settings::Settings;
-use crate::store::{Arrived, FunctionId, MergedDay, StoreError, Unit};
+use crate::store::{Arrived, FunctionId, MergedDay, RecommendationKey, StoreError, Unit};
 use crate::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 
 /// A unit of work on a pipeline.
@@ -179,6 +179,17 @@ impl<'p> Session<'p> {
             self.touched.insert(id);
         }
         Ok(())
+    }
+
+    /// An outcome counts for what was sent: so it is said to be, in the moment its outcome is known.
+    pub(super) fn applied_here(
+        &mut self,
+        key: &RecommendationKey,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        self.unit.mark_sent(std::slice::from_ref(key), self.now)?;
+        self.take_outcome(outcome)?;
+        self.decide_touched()
     }
 
     /// P6 holds durations against those before the first decrease: 25 % a step would add up.
