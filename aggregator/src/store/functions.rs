@@ -12,8 +12,6 @@ use crate::window::{Newest, Sighting};
 #[derive(Debug, Clone)]
 pub(super) struct FunctionRow {
     pub(super) id: FunctionId,
-    /// Whether the table has it.
-    stored: bool,
     sighting: Sighting,
     heard: Timestamp,
     seen: u64,
@@ -63,7 +61,6 @@ impl Unit<'_> {
             *next += 1;
             Ok(FunctionRow {
                 id: *next - 1,
-                stored: false,
                 sighting: sighting.clone(),
                 heard,
                 seen: 0,
@@ -91,64 +88,38 @@ impl Unit<'_> {
     }
 
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
-        let mut insert = self.tx.prepare_cached(
-            "INSERT INTO functions (version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb,
-                    started_mb, started_ms, seen, duplicates, late, lost, self_kib, id, function)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        let mut update = self.tx.prepare_cached(
-            "UPDATE functions SET version = ?, arch = ?, runtime = ?, first_ms = ?, heard_ms = ?,
-                    last_ms = ?, newest_mb = ?, started_mb = ?, started_ms = ?, seen = ?,
-                    duplicates = ?, late = ?, lost = ?, self_kib = ?
-             WHERE id = ?",
+        let mut write = self.tx.prepare_cached(
+            "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
+                    newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, arch = excluded.arch,
+                    runtime = excluded.runtime, first_ms = excluded.first_ms,
+                    heard_ms = excluded.heard_ms, last_ms = excluded.last_ms,
+                    newest_mb = excluded.newest_mb, started_mb = excluded.started_mb,
+                    started_ms = excluded.started_ms, seen = excluded.seen,
+                    duplicates = excluded.duplicates, late = excluded.late, lost = excluded.lost,
+                    self_kib = excluded.self_kib",
         )?;
         self.memory.set.functions.write_back(|key, row| {
             let s = &row.sighting;
-            let (version, arch) = (&s.newest.version, s.arch.map(Arch::name));
-            let times = (s.oldest.as_ms(), row.heard.as_ms(), s.newest.at.as_ms());
-            let started_mb = s.started.map(|(_, mb)| mb.0);
-            let started_ms = s.started.map(|(at, _)| at.as_ms());
-            let counts = (int(row.seen), int(row.duplicates), int(row.late), row.lost);
-            let newest_mb = s.newest.memory_mb.0;
-            if row.stored {
-                update.execute(params![
-                    version,
-                    arch,
-                    s.runtime,
-                    times.0,
-                    times.1,
-                    times.2,
-                    newest_mb,
-                    started_mb,
-                    started_ms,
-                    counts.0,
-                    counts.1,
-                    counts.2,
-                    counts.3,
-                    int(row.self_kib),
-                    row.id,
-                ])?;
-            } else {
-                insert.execute(params![
-                    version,
-                    arch,
-                    s.runtime,
-                    times.0,
-                    times.1,
-                    times.2,
-                    newest_mb,
-                    started_mb,
-                    started_ms,
-                    counts.0,
-                    counts.1,
-                    counts.2,
-                    counts.3,
-                    int(row.self_kib),
-                    row.id,
-                    key.to_string(),
-                ])?;
-            }
-            row.stored = true;
+            write.execute(params![
+                row.id,
+                key.to_string(),
+                s.newest.version,
+                s.arch.map(Arch::name),
+                s.runtime,
+                s.oldest.as_ms(),
+                row.heard.as_ms(),
+                s.newest.at.as_ms(),
+                s.newest.memory_mb.0,
+                s.started.map(|(_, mb)| mb.0),
+                s.started.map(|(at, _)| at.as_ms()),
+                int(row.seen),
+                int(row.duplicates),
+                int(row.late),
+                row.lost,
+                int(row.self_kib),
+            ])?;
             Ok(())
         })
     }
@@ -197,7 +168,6 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
     let started_at = row.get::<_, Option<i64>>(9)?.map(timestamp).transpose()?;
     Ok(FunctionRow {
         id: number(0)?,
-        stored: true,
         sighting: Sighting {
             oldest: timestamp(number(4)?)?,
             newest: Newest {
