@@ -206,7 +206,11 @@ impl Pipeline {
 
     /// What waits to be sent.
     pub fn outbox(&mut self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
-        self.store.begin()?.outbox(most, now)
+        let unit = self.store.begin()?;
+        let waiting = unit.outbox(most, now)?;
+        // A unit that is dropped takes the rows in memory with it.
+        unit.commit()?;
+        Ok(waiting)
     }
 
     /// These were sent.
@@ -252,7 +256,10 @@ impl Pipeline {
 
     /// Checkpoints of the sources whose name begins with `prefix`.
     pub fn checkpoints(&mut self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
-        self.store.begin()?.checkpoints(prefix)
+        let unit = self.store.begin()?;
+        let checkpoints = unit.checkpoints(prefix)?;
+        unit.commit()?;
+        Ok(checkpoints)
     }
 }
 

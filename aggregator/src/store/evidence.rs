@@ -208,11 +208,13 @@ impl Unit<'_> {
                 history: histories.get(&head.id).copied().unwrap_or_default(),
                 leak: leaks.get(&head.id).copied(),
             };
+            // Only of those with a span something was asked for.
+            let used = span.as_ref().and_then(|_| usage.next());
             assessed.push(Assessed {
                 id: head.id,
                 decided: head.decided,
                 has_decision: head.has_decision,
-                seen: match span.zip(usage.next()) {
+                seen: match span.zip(used) {
                     Some((span, used)) => {
                         Some(self.assembled(head, peaks, &span, &used, around, view)?)
                     }

@@ -163,6 +163,32 @@ fn a_function_that_fell_silent_is_idle_and_nothing_of_it_stays_open() {
 
 /// With the plain rule 300 is decided again although a peak of 299 has just withdrawn it: not on the
 /// same day.
+/// What is counted of a function is its own, also where the ones beside it have nothing in the window.
+#[test]
+fn w4_a_close_gives_each_function_its_own_figures() {
+    let mut case = Case::new();
+    for n in 1..=3 {
+        let silent = reports(
+            &format!("silent-{n}"),
+            n,
+            "2026-03-01T10:00:00Z",
+            512,
+            90,
+            7,
+        );
+        case.report(silent);
+    }
+    case.fortnight("busy", 1024, &[200; 14]);
+    for n in 1..=14 {
+        let when = format!("2026-05-{n:02}T11:00:00Z");
+        case.report(reports("other", 300 + n, &when, 1024, 200, 20));
+    }
+    case.report(reports("other", 400, "2026-05-16T10:00:00Z", 1024, 200, 1));
+    let invocations = |name: &str| case.line(name).invocations;
+    assert_eq!((invocations("busy"), invocations("other")), (131, 260));
+    assert_eq!(case.line("silent-1").status, "idle");
+}
+
 #[test]
 fn w9_what_a_peak_withdrew_is_not_sent_again_that_day() {
     let mut case = Case::with(Settings::parse("[policy]\nfloor = false").unwrap());
