@@ -68,6 +68,9 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
             step::down(allowed, seen, settings, &mut reasons),
         )
     };
+    if step.to.is_some() && seen.configured.is_exported() {
+        reasons.add("stack-owned", || []);
+    }
     Some(Decision {
         policy_mb,
         target_mb,

@@ -92,6 +92,8 @@ pub struct Configured {
     pub min_mb: Option<Megabytes>,
     /// `rightsizer:max-mb`.
     pub max_mb: Option<Megabytes>,
+    /// Whether a stack made it, whose next deployment puts its own size back.
+    pub of_a_stack: bool,
 }
 
 impl Configured {
@@ -112,12 +114,22 @@ impl Configured {
                 "rightsizer:strategy" => read.strategy = Strategy::from_name(value.trim()),
                 "rightsizer:min-mb" => read.min_mb = mb(),
                 "rightsizer:max-mb" => read.max_mb = mb(),
+                STACK_TAG => read.of_a_stack = true,
                 _ => {}
             }
         }
         read
     }
+
+    /// Whether its size goes to its stack's template instead of to the function: what belongs to a stack
+    /// is changed directly only where its own tag or a person says so.
+    pub const fn is_exported(&self) -> bool {
+        self.of_a_stack && self.mode.is_none()
+    }
 }
+
+/// Set by `CloudFormation` on everything it makes, and by nothing else: the prefix is reserved.
+pub const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
 /// Who may change a function (`rightsizer:mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,7 +217,19 @@ mod tests {
             strategy: Some(Strategy::Speed),
             min_mb: Some(Megabytes(256)),
             max_mb: None,
+            of_a_stack: false,
         };
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn what_a_stack_made_is_exported_unless_its_own_tag_says_otherwise() {
+        let stack = (STACK_TAG, "shop");
+        let of = |tags: &[(&'static str, &'static str)]| {
+            Configured::read(None, tags.iter().copied()).is_exported()
+        };
+        assert!(of(&[stack]));
+        assert!(!of(&[("team", "shop")]));
+        assert!(!of(&[stack, ("rightsizer:mode", "auto")]));
     }
 }

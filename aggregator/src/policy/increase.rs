@@ -51,11 +51,12 @@ fn chases_a_leak(seen: &FunctionEvidence) -> bool {
     seen.leak.is_some() && (increased || seen.changes.increases > 0)
 }
 
-/// The updater refuses what is outside the function's own bounds, and what its mode does not allow.
+/// The updater refuses what is outside the function's own bounds, what its mode does not allow, and what
+/// a stack would put back.
 pub(super) fn within_tags(mb: Megabytes, seen: &FunctionEvidence) -> bool {
     let tags = &seen.configured;
     let by_itself = !matches!(tags.mode, Some(ApplyMode::Off | ApplyMode::Recommend));
-    by_itself && tags.max_mb.is_none_or(|most| mb <= most)
+    by_itself && !tags.is_exported() && tags.max_mb.is_none_or(|most| mb <= most)
 }
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ mod tests {
     use rightsizer_records::Megabytes;
 
     use super::super::case::{Case, codes, figure};
+    use super::super::facts::ApplyMode;
 
     /// Ran out at 256, 356 and 456: the third bump, to 556, was automatic. The fourth, 556 → 668, is not,
     /// but it is as urgent.
@@ -119,6 +121,22 @@ mod tests {
             (Some(Megabytes(738)), false)
         );
         assert!(decision.urgent);
+    }
+
+    /// Not even out of memory: the next deployment would put the old size back.
+    #[test]
+    fn p3_the_size_of_what_a_stack_made_is_exported_and_as_urgent() {
+        let mut case = Case::new(512, &[400; 14]).ran_out_at(512);
+        case.0.configured.of_a_stack = true;
+        let decision = case.decide();
+        assert_eq!(
+            (decision.to_mb, decision.auto, decision.urgent),
+            (Some(Megabytes(615)), false, true)
+        );
+        assert!(codes(&decision).contains(&"stack-owned"));
+        case.0.configured.mode = Some(ApplyMode::Auto);
+        let decision = case.decide();
+        assert!(decision.auto && !codes(&decision).contains(&"stack-owned"));
     }
 
     /// A leak's peak says how long environments happened to live.

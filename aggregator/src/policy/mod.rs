@@ -32,7 +32,9 @@ pub use choice::{FloorRule, PolicyName};
 pub use decide::{Decision, decide};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence, P95Tolerance, PolicySettings};
-pub use facts::{ApplyMode, Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, Strategy};
+pub use facts::{
+    ApplyMode, Changes, Configured, CpuUse, Leak, STACK_TAG, SizeChange, SizeFacts, Strategy,
+};
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};
 pub use percentile::{DecayingPercentile, VPA};

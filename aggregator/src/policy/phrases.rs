@@ -19,6 +19,7 @@ pub(super) fn brief(reason: &Reason) -> String {
         "careful-step" => format!("carefully, {}", f("mb")),
         "timeout-unknown" => "timeout unknown".to_owned(),
         "durations-unknown" => "durations unknown".to_owned(),
+        "stack-owned" => "export to its stack".to_owned(),
         "rollback-out-of-memory" => "back: ran out of memory".to_owned(),
         "rollback-errors" => "back: more errors".to_owned(),
         "rollback-timeouts" => "back: more timeouts".to_owned(),
@@ -123,13 +124,23 @@ fn step(reason: &Reason) -> String {
             f("slower"),
             f("mb")
         ),
+        _ => by_a_person(reason),
+    }
+}
+
+/// Why it is left to a person, as a sentence.
+fn by_a_person(reason: &Reason) -> String {
+    match reason.code.as_str() {
         "timeout-unknown" => "P6 timeout unknown: a smaller size might not finish in time, so a \
              decrease is left to a person; the inventory tells it"
             .to_owned(),
         "durations-unknown" => format!(
             "P6 durations unknown: none was reported at {} MB, so a decrease is left to a person",
-            f("mb")
+            figure(reason, "mb")
         ),
+        "stack-owned" => "Stack: its next deployment would put the old size back, so this is not \
+             sent by itself; `rightsizer export --template FILE` puts it into the template"
+            .to_owned(),
         _ => speed(reason),
     }
 }

@@ -158,6 +158,18 @@ mod tests {
         assert_eq!(case.step(), (Some(300), false));
     }
 
+    #[test]
+    fn p5_what_a_stack_made_goes_the_whole_way_in_its_template() {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.configured.of_a_stack = true;
+        assert_eq!(case.step(), (Some(300), false));
+        assert!(codes(&case.decide()).contains(&"stack-owned"));
+        // Where nothing is to change there is nothing to say.
+        let mut fine = Case::new(300, &[200; 14]);
+        fine.0.configured.of_a_stack = true;
+        assert!(!codes(&fine.decide()).contains(&"stack-owned"));
+    }
+
     /// 24 hours before the present is 2026-01-31T01:00.
     #[test]
     fn p5_the_next_step_waits_for_the_last_one_to_be_proven() {

@@ -125,11 +125,12 @@ fn estimate_sentence(reason: &Reason) -> String {
 }
 
 /// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
-const NOTES: [&str; 6] = [
+const NOTES: [&str; 7] = [
     "increase-limit",
     "leak",
     "little-evidence",
     "window-not-full",
+    "stack-owned",
     "step-waits",
     "dead-band",
 ];
@@ -209,7 +210,7 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 25] = [
+    const CODES: [&str; 26] = [
         "average-plus-buffer",
         "floor",
         "highest-peak",
@@ -235,6 +236,7 @@ mod tests {
         "careful-step",
         "timeout-unknown",
         "durations-unknown",
+        "stack-owned",
     ];
 
     #[test]

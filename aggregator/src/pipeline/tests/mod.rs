@@ -116,6 +116,10 @@ impl Case {
 
     /// The control plane tells of a function: a timeout of 30 s.
     fn know(&mut self, name: &str, code: &str, when: &str) {
+        self.know_tagged(name, code, when, Tags::default());
+    }
+
+    fn know_tagged(&mut self, name: &str, code: &str, when: &str, tags: Tags) {
         let facts = FunctionFacts {
             function: arn(name),
             memory_mb: Megabytes(1024),
@@ -126,7 +130,7 @@ impl Case {
             package: Package::Zip,
             layers: Vec::new(),
             log_group: format!("/aws/lambda/{name}"),
-            tags: Some(Tags::default()),
+            tags: Some(tags),
             edge_replica: false,
             managed_instances: false,
             snap_start: false,

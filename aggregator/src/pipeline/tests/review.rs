@@ -18,6 +18,34 @@ impl Case {
 }
 
 /// A young function's decrease is not automatic: it waits for a person, who says yes.
+/// The tags of a stack's function arrive after its evidence: with the next decision it is not sent by
+/// itself any more, not even out of memory. A person's word still sends it.
+#[test]
+fn what_a_stack_made_is_sent_only_on_a_persons_word() {
+    let mut case = Case::new();
+    let tags: Tags = [(crate::policy::STACK_TAG.to_owned(), "shop".to_owned())].into();
+    case.fortnight("checkout", 1024, &[200; 14]);
+    case.fortnight("plain", 1024, &[200; 14]);
+    assert_eq!(case.outbox().len(), 2);
+    case.know_tagged("checkout", "code", "2026-05-15T11:00:00Z", tags);
+    for name in ["checkout", "plain"] {
+        let mut ran_out = reports(name, 100, "2026-05-15T12:00:00Z", 1024, 1024, 1);
+        ran_out.reports[0].status = Status::OutOfMemory;
+        case.report(ran_out);
+    }
+    let line = case.line("checkout");
+    assert!(line.urgent && line.to_mb > Some(1024), "{line:?}");
+    assert!(
+        line.reasons
+            .iter()
+            .any(|reason| reason.code == "stack-owned")
+    );
+    assert_eq!(case.outbox(), [case.line("plain").recommendation.unwrap()]);
+    let what = "checkout".to_owned();
+    case.say(Action::Approve { what }).unwrap();
+    assert_eq!(case.outbox().len(), 2);
+}
+
 #[test]
 fn an_approved_recommendation_is_sent_with_who_approved_it() {
     let mut case = Case::new();
