@@ -21,6 +21,7 @@ pub mod simulate;
 pub mod source;
 pub mod stop;
 pub mod store;
+pub mod switch;
 pub mod wall;
 pub mod web;
 pub mod window;

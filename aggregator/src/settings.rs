@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::inventory::InventorySettings;
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
+use crate::switch::UpdaterSettings;
 use crate::window::WindowSettings;
 
 /// The file, as `rightsizer.toml` spells it.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub price: PriceTable,
     /// `[inventory]`
     pub inventory: InventorySettings,
+    /// `[updater]`
+    pub updater: UpdaterSettings,
 }
 
 impl Settings {
@@ -78,6 +81,7 @@ mod tests {
             "[policy]\nmax_step_down = 1.0",
             "[policy]\nstrategy = \"fast\"",
             "[policy.p95_tolerance]\nspeed = 0.5",
+            "[updater]\nfunction = \"rightsizer-updater\"",
         ] {
             assert!(Settings::parse(text).is_err(), "{text}");
         }

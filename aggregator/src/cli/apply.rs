@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::fleet::{progress, runtime};
 use super::list::{counted, short};
-use super::{ConfigArg, StoreArg};
+use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::inventory::{AwsFleet, FleetApi};
 use crate::pipeline::{Accept, Pipeline};
 use crate::serve::aws_config;
@@ -36,9 +36,8 @@ pub(super) struct ApplyArgs {
     store: StoreArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// The updater's function: its tag rightsizer:paused stops this too
-    #[arg(long, value_name = "ARN", value_parser = FunctionArn::parse)]
-    updater: Option<FunctionArn>,
+    #[command(flatten)]
+    updater: UpdaterArg,
     /// Do it; without this it is shown and nothing is changed
     #[arg(long)]
     yes: bool,
@@ -62,13 +61,14 @@ pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
         bail!("everything is paused ({who}); nothing was changed. `rightsizer resume` ends that");
     }
     let settings = Settings::load(args.config.config.as_deref())?;
+    let updater = args.updater.named(&settings);
     let store = Store::open(path, "rightsizer apply").map_err(in_use)?;
     let pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
     // Nothing is read in here, so no day can be said to be over.
     let mut pipeline = pipeline.holding_days(true);
     let mut approved = approved(&mut pipeline)?;
     if args.yes && !approved.is_empty() {
-        runtime()?.block_on(apply(args, &mut pipeline, &mut approved))?;
+        runtime()?.block_on(apply(updater, &mut pipeline, &mut approved))?;
     }
     print(args, &approved)?;
     let bad = |of: &Approved| match &of.answer {
@@ -117,7 +117,7 @@ fn approved(pipeline: &mut Pipeline) -> anyhow::Result<Vec<Approved>> {
 }
 
 async fn apply(
-    args: &ApplyArgs,
+    updater: Option<FunctionArn>,
     pipeline: &mut Pipeline,
     approved: &mut [Approved],
 ) -> anyhow::Result<()> {
@@ -129,8 +129,7 @@ async fn apply(
             .extend(own_place(&AwsFleet::new(&config)).await?);
     }
     let api = LambdaApi::new(&aws_sdk_lambda::Client::new(&config));
-    let pause = args.updater.clone();
-    let pause = Pause(pause.map(|updater| PauseTag::new(api.clone(), updater)));
+    let pause = Pause(updater.map(|updater| PauseTag::new(api.clone(), updater)));
     let updater = Updater::new(api, pause, RunningClock::set_to(now()), settings);
     let records: Vec<Recommendation> = approved.iter().map(|of| of.record.clone()).collect();
     let bar = progress("applying", records.len());

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
 
+use crate::settings::Settings;
 use crate::source::Home;
 
 /// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
@@ -74,9 +75,9 @@ enum Command {
     /// End a hold.
     Release(review::TargetArgs),
     /// Send nothing at all, until resumed.
-    Pause(review::WordArgs),
+    Pause(review::StopArgs),
     /// Send again.
-    Resume(review::WordArgs),
+    Resume(review::StopArgs),
     /// Apply what is approved from here; shows it, does it with --yes.
     Apply(apply::ApplyArgs),
     /// Put the layer on functions; shows the plan, does it with --yes.
@@ -112,6 +113,23 @@ struct ConfigArg {
     /// The settings file [default: rightsizer.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_CONFIG")]
     config: Option<PathBuf>,
+}
+
+/// Which function the updater is.
+#[derive(Debug, Args)]
+struct UpdaterArg {
+    /// The updater's own function: `pause` and `resume` set and remove its tag rightsizer:paused
+    /// [default: [updater] function of the settings file]
+    #[arg(long, value_name = "ARN", env = "RIGHTSIZER_UPDATER", value_parser = FunctionArn::parse)]
+    updater: Option<FunctionArn>,
+}
+
+impl UpdaterArg {
+    /// The one given here, else the one of the settings.
+    fn named(&self, settings: &Settings) -> Option<FunctionArn> {
+        let here = self.updater.clone();
+        here.or_else(|| settings.updater.function.clone())
+    }
 }
 
 /// Where functions are that are known by name only.
@@ -159,8 +177,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
-        Command::Pause(args) => review::pause(args),
-        Command::Resume(args) => review::resume(args),
+        Command::Pause(args) => review::pause(&args),
+        Command::Resume(args) => review::resume(&args),
         Command::Apply(args) => apply::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Detach(args) => detach::run(&args),

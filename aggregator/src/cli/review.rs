@@ -4,13 +4,17 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_records::FunctionArn;
+use rightsizer_updater::PAUSED_TAG;
 
-use super::StoreArg;
+use super::fleet::runtime;
 use super::server::{Server, ServerArg};
+use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};
-use crate::review::{Action, Done, Word};
+use crate::review::{Action, Done, Switched, Word};
 use crate::settings::Settings;
 use crate::store::{Reader, Store, StoreError};
+use crate::switch::UpdaterSwitch;
 use crate::wall::now;
 use crate::window::ClockMode;
 
@@ -26,6 +30,16 @@ pub(super) struct WordArgs {
     /// Why
     #[arg(long, default_value = "")]
     why: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    #[command(flatten)]
+    word: WordArgs,
+    #[command(flatten)]
+    updater: UpdaterArg,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 #[derive(Debug, Args)]
@@ -48,11 +62,11 @@ pub(super) struct HoldArgs {
 }
 
 pub(super) fn approve(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Approve { what: args.what }, args.word)
+    say(Action::Approve { what: args.what }, &args.word)
 }
 
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Reject { what: args.what }, args.word)
+    say(Action::Reject { what: args.what }, &args.word)
 }
 
 pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
@@ -61,34 +75,118 @@ pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
             what: args.what,
             days: args.days,
         },
-        args.word,
+        &args.word,
     )
 }
 
 pub(super) fn release(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Release { what: args.what }, args.word)
+    say(Action::Release { what: args.what }, &args.word)
 }
 
-pub(super) fn pause(args: WordArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Pause, args)
+pub(super) fn pause(args: &StopArgs) -> anyhow::Result<ExitCode> {
+    switch(Action::Pause, args)
 }
 
-pub(super) fn resume(args: WordArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Resume, args)
+pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
+    switch(Action::Resume, args)
 }
 
-fn say(action: Action, args: WordArgs) -> anyhow::Result<ExitCode> {
-    let word = Word {
-        action,
-        by: args.by,
-        why: args.why,
-    };
-    let done = match args.server.named() {
-        Some(server) => server.say(&word)?,
-        None => here_or_at_holder(&args.store, &word)?,
-    };
+fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
+    let done = carry_out(&args.word(action), args)?;
     println!("{}", done.message);
     Ok(ExitCode::SUCCESS)
+}
+
+impl WordArgs {
+    fn word(&self, action: Action) -> Word {
+        Word {
+            action,
+            by: self.by.clone(),
+            why: self.why.clone(),
+        }
+    }
+}
+
+fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
+    match args.server.named() {
+        Some(server) => server.say(word),
+        None => here_or_at_holder(&args.store, word),
+    }
+}
+
+/// The store's sending, then the updater: by the server where it can, else from here.
+fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
+    let word = args.word.word(action);
+    // Settings that cannot be read are no reason to send on.
+    let settings = Settings::load(args.config.config.as_deref()).unwrap_or_else(|error| {
+        eprintln!("rightsizer: {error:#}; going on without it");
+        Settings::default()
+    });
+    let carried = carry_out(&word, &args.word);
+    let here = args.updater.named(&settings);
+    let by_server = carried.as_ref().ok().and_then(|done| done.updater.clone());
+    let switched = match (by_server, here) {
+        (Some(Switched::Done(updater)), _) => Switched::Done(updater),
+        // A server that cannot be reached is no reason to let the updater go on; it is one to leave
+        // it stopped.
+        (_, Some(updater)) if carried.is_ok() || word.action == Action::Pause => {
+            runtime()?.block_on(turn(updater, &word))
+        }
+        (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
+    };
+    if let Ok(done) = &carried {
+        println!("{}", done.message);
+    }
+    let told = told(&word.action, &switched);
+    if matches!(switched, Switched::Failed { .. }) {
+        eprintln!("rightsizer: {told}");
+    } else if carried.is_ok() || switched != Switched::NotNamed {
+        println!("{told}");
+    }
+    carried?;
+    Ok(match switched {
+        Switched::Failed { .. } => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+async fn turn(updater: FunctionArn, word: &Word) -> Switched {
+    let turned = UpdaterSwitch::of(updater).await.turn(word, now()).await;
+    turned.unwrap_or(Switched::NotNamed)
+}
+
+/// What that means, and what is left to do.
+fn told(action: &Action, switched: &Switched) -> String {
+    let pausing = *action == Action::Pause;
+    match switched {
+        Switched::Done(updater) if pausing => {
+            format!("the updater {} stops within seconds", updater.name())
+        }
+        Switched::Done(updater) => format!("the updater {} goes on within seconds", updater.name()),
+        Switched::NotNamed if pausing => format!(
+            "what was sent before may still be applied: no updater is named. `--updater ARN`, \
+             RIGHTSIZER_UPDATER or [updater] function in the settings name it, and by hand its tag \
+             {PAUSED_TAG} stops it"
+        ),
+        Switched::NotNamed => {
+            format!("no updater is named: where one has the tag {PAUSED_TAG}, it stays stopped")
+        }
+        Switched::Failed {
+            updater,
+            why,
+            by_hand,
+        } => {
+            let name = updater.name();
+            let means = if pausing {
+                format!(
+                    "the updater {name} was NOT stopped, so what was sent before may still be applied"
+                )
+            } else {
+                format!("the updater {name} was NOT let go on, so it skips what is sent as paused")
+            };
+            format!("{means} ({why}). Who may tag it does it by\n  {by_hand}")
+        }
+    }
 }
 
 fn here_or_at_holder(store: &StoreArg, word: &Word) -> anyhow::Result<Done> {

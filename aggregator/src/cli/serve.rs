@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ConfigArg, HomeArg, StoreArg};
+use super::{ConfigArg, HomeArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
@@ -54,6 +54,8 @@ pub(super) struct ServeArgs {
     accept: Vec<AcceptRule>,
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    updater: UpdaterArg,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -109,6 +111,8 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         eprintln!("rightsizer: {wrong}");
         return Ok(ExitCode::from(2));
     }
+    let mut settings = Settings::load(args.config.config.as_deref())?;
+    settings.updater.function = args.updater.named(&settings);
     let options = ServeOptions {
         store: args.store.store,
         source: args.source,
@@ -123,7 +127,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         inventory: args.inventory == InventoryFrom::Lambda,
         accept: Accept::new(args.accept),
         home: args.home.home(),
-        settings: Settings::load(args.config.config.as_deref())?,
+        settings,
     };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,6 +1,7 @@
 //! What a person may say of recommendations. Plain data: it crosses the review API as JSON, and the
 //! same type is carried out whether the store is opened here or by a server.
 
+use rightsizer_records::FunctionArn;
 use serde::{Deserialize, Serialize};
 
 /// A person's word, with who and why.
@@ -53,6 +54,28 @@ pub enum Action {
 pub struct Done {
     /// In words, with the figures.
     pub message: String,
+    /// What became of the updater, of a pause or its end that a server carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updater: Option<Switched>,
+}
+
+/// What became of the updater when everything was paused or resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switched {
+    /// It stops, or goes on, within seconds.
+    Done(FunctionArn),
+    /// Nobody said which function it is.
+    NotNamed,
+    /// It could not be told.
+    Failed {
+        /// Which function it is.
+        updater: FunctionArn,
+        /// The service's own words.
+        why: String,
+        /// The command by which somebody who may can do it.
+        by_hand: String,
+    },
 }
 
 /// Why a word was not carried out. Nothing was changed.
@@ -89,6 +112,13 @@ pub enum Refused {
     /// A hold of no length, or for longer than peaks are remembered.
     #[error("a hold lasts 1 to 400 days, not {0}")]
     BadDays(u32),
+}
+
+impl Action {
+    /// Whether it is the global stop, or the end of it.
+    pub const fn is_stop(&self) -> bool {
+        matches!(self, Self::Pause | Self::Resume)
+    }
 }
 
 impl Word {

@@ -25,6 +25,7 @@ use crate::source::kinesis::{StartAt, StreamReader, StreamStatus};
 use crate::source::{Channel, Home};
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::switch::UpdaterSwitch;
 use crate::web::{self, PortOptions, Secret};
 use crate::window::ClockMode;
 use crate::writer::{self, WriterHandle, WriterStopped};
@@ -84,7 +85,7 @@ pub async fn run(
         .at_home(options.home.clone())
         .holding_days(options.source != RecordSource::Embedded);
     let streams = StreamStatus::default();
-    let port = port(&options, streams.clone())?;
+    let port = port(&options, streams.clone()).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock)?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -129,7 +130,7 @@ pub async fn run(
 }
 
 /// What the port does, with a key drawn for the reviewers of this machine.
-fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOptions> {
+async fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOptions> {
     let local = key::draw(&options.store)?;
     let mut reviewers = vec![Secret::new(&local)];
     reviewers.extend(options.review_token.as_deref().map(Secret::new));
@@ -137,6 +138,10 @@ fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOpt
         token: options.token.as_deref().map(Secret::new),
         reviewers,
         embedded: options.source == RecordSource::Embedded,
+        updater: match options.settings.updater.function.clone() {
+            Some(updater) => Some(UpdaterSwitch::of(updater).await),
+            None => None,
+        },
         store: options.store.clone(),
         streams,
     })

@@ -82,7 +82,8 @@ impl Unit<'_> {
             ],
         )?;
         done(format!(
-            "approved: {} from {} to {} MB ({}); it is sent when `serve` runs with --emit",
+            "approved: {} from {} to {} MB ({}); `serve` with --emit sends it, or `rightsizer apply` \
+             carries it out from here",
             open.function, open.from_mb, open.to_mb, open.id
         ))
     }
@@ -126,11 +127,7 @@ impl Unit<'_> {
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {
         let paused = format!("by {} at {now}: {}", word.by, word.why);
         self.set_state(PAUSED, Some(&paused))?;
-        done(
-            "paused: nothing is sent until `rightsizer resume`; what was sent before is the \
-              updater's, whose own pause is RIGHTSIZER_PAUSED"
-                .to_owned(),
-        )
+        done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }
 
     fn resume(&self) -> Answer {
@@ -215,5 +212,8 @@ impl Unit<'_> {
     reason = "the last expression of every way to be carried out"
 )]
 fn done(message: String) -> Answer {
-    Ok(Ok(Done { message }))
+    Ok(Ok(Done {
+        message,
+        updater: None,
+    }))
 }

@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::source::kinesis::StreamStatus;
+use crate::switch::UpdaterSwitch;
 use crate::writer::WriterHandle;
 use body::Bodies;
 pub(crate) use listen::serve;
@@ -35,6 +36,8 @@ pub(crate) struct PortOptions {
     pub(crate) reviewers: Vec<Secret>,
     /// Whether records are taken here.
     pub(crate) embedded: bool,
+    /// The updater, to be stopped by a pause.
+    pub(crate) updater: Option<UpdaterSwitch>,
     /// The store, to read reviews from.
     pub(crate) store: PathBuf,
     /// How the reading of streams goes.

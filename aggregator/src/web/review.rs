@@ -13,9 +13,10 @@ use serde_json::json;
 
 use super::Port;
 use super::body::BodyError;
-use crate::review::{Refused, Word};
+use crate::review::{Refused, Switched, Word};
 use crate::serve::look::function_named;
 use crate::store::{Reader, StoreError};
+use crate::wall::now;
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +100,15 @@ async fn carry_out(
     }
     let body = port.bodies.read(request).await?;
     let word: Word = serde_json::from_slice(&body.bytes)?;
-    let answered = port.writer.review(word).await;
-    let answered = answered.map_err(|e| ReviewError::Stopped(e.to_string()))?;
-    Ok(answered?)
+    let answered = port.writer.review(word.clone()).await;
+    let mut done = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
+    // After the sending: that stops whatever becomes of this.
+    done.updater = match &port.options.updater {
+        Some(updater) => updater.turn(&word, now()).await,
+        None if word.action.is_stop() => Some(Switched::NotNamed),
+        None => None,
+    };
+    Ok(done)
 }
 
 /// Reads the store beside the writer, on a thread that may wait for the disk.

@@ -10,6 +10,7 @@ mod batches;
 mod contract;
 mod faults;
 mod lambda_binary;
+mod policies;
 mod published;
 mod scale;
 mod stage;

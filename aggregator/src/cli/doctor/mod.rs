@@ -7,16 +7,19 @@ mod fleet;
 mod server;
 mod store;
 mod stream;
+mod updater;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
-use super::StoreArg;
 use super::serve::{InventoryFrom, parse_source, parse_stream};
+use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::serve::{RecordSource, aws_config};
+use crate::settings::Settings;
 use crate::wall::now;
 
 #[derive(Debug, Args)]
@@ -32,16 +35,22 @@ pub(super) struct DoctorArgs {
     /// As given to `serve`: whether the fleet may be read is checked where it is `lambda`
     #[arg(long, default_value = "none", value_name = "WHERE")]
     inventory: InventoryFrom,
+    #[command(flatten)]
+    updater: UpdaterArg,
+    #[command(flatten)]
+    config: ConfigArg,
     /// A JSON array, one object a check
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let updater = args.updater.named(&settings);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let findings = runtime.block_on(examine(args));
+    let findings = runtime.block_on(examine(args, updater));
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &findings).map_err(std::io::Error::from)?;
@@ -60,7 +69,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn examine(args: &DoctorArgs) -> Vec<Finding> {
+async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding> {
     let path = &args.store.store;
     let (mut findings, look) = store::examine(path, now());
     findings.push(server::examine(path).await);
@@ -69,8 +78,8 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
         RecordSource::Embedded => None,
     };
     let inventory = args.inventory == InventoryFrom::Lambda;
-    let newest = look.and_then(|look| look.last_heard);
-    if reports.is_none() && args.emit.is_none() && !inventory {
+    let newest = look.as_ref().and_then(|look| look.last_heard);
+    if reports.is_none() && args.emit.is_none() && !inventory && updater.is_none() {
         findings.push(clock::against_reports(newest, now()));
         return findings;
     }
@@ -87,6 +96,10 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     }
     if inventory {
         findings.extend(fleet::examine(&config).await);
+    }
+    if let Some(updater) = updater {
+        let paused = look.is_some_and(|look| look.paused.is_some());
+        findings.push(updater::examine(updater, paused).await);
     }
     findings
 }
