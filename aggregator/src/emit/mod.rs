@@ -2,34 +2,45 @@
 //! marked sent after the stream took it, so a crash between the two sends it twice with the same
 //! id, which the updater recognises.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use futures_util::future::BoxFuture;
 use tracing::{info, warn};
 
 use crate::source::kinesis::{StreamName, words};
 use crate::stop::Stop;
-use crate::store::{OutboxEntry, RecommendationKey};
-use crate::writer::WriterHandle;
+use crate::store::{OutboxEntry, Outgoing, RecommendationKey};
+use crate::writer::{WriterHandle, WriterStopped};
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.
 const BATCH: usize = 500;
 /// How long to wait after a failure, and at most without being woken.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long a send may take, all attempts included. Whoever takes over waits for longer.
+pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-/// Sends until told to stop.
+/// Whether this process is the one that may send, asked before every send.
+pub trait Leave: std::fmt::Debug + Send + Sync {
+    /// What may be sent now; `None` where nothing may.
+    fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>>;
+}
+
+/// Sends until told to stop, by `leave` where others may send too.
 pub async fn run(
     client: Client,
     stream: String,
     writer: WriterHandle,
+    leave: Option<Arc<dyn Leave>>,
     mut stopped: Stop,
 ) -> anyhow::Result<()> {
     let stream = StreamName::parse(&stream);
     let mut warned = false;
     loop {
-        let waiting = writer.outbox(BATCH).await?;
+        let waiting = due(&writer, leave.as_deref()).await?;
         if waiting.is_empty() {
             tokio::select! {
                 () = stopped.requested() => return Ok(()),
@@ -38,7 +49,11 @@ pub async fn run(
             }
             continue;
         }
-        let (taken, refused) = put(&client, &stream, &waiting).await;
+        let put = tokio::time::timeout(SEND_WITHIN, put(&client, &stream, &waiting)).await;
+        let (taken, refused) = put.unwrap_or_else(|_| {
+            let why = format!("no answer within {SEND_WITHIN:?}");
+            (Vec::new(), Some(why))
+        });
         let count = taken.len();
         if count > 0 {
             info!(recommendations = count, "sent to the decisions stream");
@@ -64,6 +79,28 @@ pub async fn run(
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
+    }
+}
+
+/// What may go now. A decrease waits until what was written while nobody read is in: it may hold what
+/// speaks against it. Increases wait for nothing (P5).
+async fn due(
+    writer: &WriterHandle,
+    leave: Option<&dyn Leave>,
+) -> Result<Vec<OutboxEntry>, WriterStopped> {
+    let which = if writer.is_up_to_date() {
+        Outgoing::All
+    } else {
+        Outgoing::Increases
+    };
+    let due = writer.outbox(BATCH, which).await?;
+    let Some(leave) = leave.filter(|_| !due.is_empty()) else {
+        return Ok(due);
+    };
+    match leave.may_send().await {
+        Some(Outgoing::All) => Ok(due),
+        Some(Outgoing::Increases) => writer.outbox(BATCH, Outgoing::Increases).await,
+        None => Ok(Vec::new()),
     }
 }
 

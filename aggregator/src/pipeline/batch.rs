@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rightsizer_records::{Outcome, Record, Reports, Timestamp};
+use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp};
 
 use super::accept::Accept;
 use crate::source::{Channel, Evidence, FunctionKey, Observation};
@@ -37,6 +37,8 @@ pub struct Batch {
     /// What has none, folded by function.
     pub(super) observed: HashMap<FunctionKey, Delta, RandomState>,
     pub(super) outcomes: Vec<Outcome>,
+    /// Seen on the decisions stream, and so sent.
+    pub(super) sent: Vec<Recommendation>,
 }
 
 impl Batch {
@@ -56,8 +58,10 @@ impl Batch {
                 Record::Recommendation(_) if intake.channel == Channel::Reports => Err(Refusal(
                     "a recommendation on the reports stream, where every function may write".into(),
                 )),
-                // Our own words come back on the decisions stream.
-                Record::Recommendation(_) => Ok(()),
+                Record::Recommendation(recommendation) => {
+                    self.sent.push(recommendation);
+                    Ok(())
+                }
             },
         }
     }

@@ -19,10 +19,10 @@ use rightsizer_records::{Day, Outcome, Timestamp};
 
 use self::close::Closing;
 use crate::inventory::InventoryUpdate;
-use crate::review::{Done, Refused, Word};
+use crate::review::{CarriedOut, Done, Refused, Word};
 use crate::settings::Settings;
 use crate::source::{Delivery, Home};
-use crate::store::{OutboxEntry, RecommendationKey, Store, StoreError, Unit};
+use crate::store::{OutboxEntry, Outgoing, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
 /// What a unit of work did.
@@ -206,8 +206,18 @@ impl Pipeline {
 
     /// What waits to be sent.
     pub fn outbox(&mut self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+        self.outgoing(most, Outgoing::All, now)
+    }
+
+    /// What of that may go.
+    pub fn outgoing(
+        &mut self,
+        most: usize,
+        which: Outgoing,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
         let unit = self.store.begin()?;
-        let waiting = unit.outbox(most, now)?;
+        let waiting = unit.outbox(most, which, now)?;
         // A unit that is dropped takes the rows in memory with it.
         unit.commit()?;
         Ok(waiting)
@@ -230,10 +240,39 @@ impl Pipeline {
         word: &Word,
         now: Timestamp,
     ) -> Result<Result<Done, Refused>, StoreError> {
+        let answer = self.carry_out(word, now)?;
+        Ok(answer.map(|(done, _)| done))
+    }
+
+    /// The same, with the word as it was understood: to be kept, for no stream tells it again.
+    pub fn carry_out(
+        &mut self,
+        word: &Word,
+        now: Timestamp,
+    ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
         let unit = self.store.begin()?;
-        let answer = unit.carry_out(word, now)?;
+        let word = unit.understood(word)?;
+        let answer = match unit.carry_out(&word, now)? {
+            Ok(done) => Ok((done, unit.count_word(word, now)?)),
+            Err(refused) => Err(refused),
+        };
         unit.commit()?;
         Ok(answer)
+    }
+
+    /// Carries out again what this store lacks of `words`, see [`Unit::carry_out_again`].
+    pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
+        let unit = self.store.begin()?;
+        unit.carry_out_again(words)?;
+        unit.commit()
+    }
+
+    /// Tries once more what waited for the streams; answers what was in vain.
+    pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
+        let unit = self.store.begin()?;
+        let in_vain = unit.settle_words()?;
+        unit.commit()?;
+        Ok(in_vain)
     }
 
     /// Takes in the outcome of a recommendation that was applied from here, past any stream: it counts

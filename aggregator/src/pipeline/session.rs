@@ -78,6 +78,13 @@ impl<'p> Session<'p> {
         for (_, delta) in batch.observed {
             self.add(delta)?;
         }
+        if !batch.sent.is_empty() {
+            self.unit.flush()?;
+        }
+        // An outcome comes after what it is about.
+        for record in &batch.sent {
+            self.unit.saw_sent(record, self.now)?;
+        }
         for outcome in &batch.outcomes {
             self.take_outcome(outcome)?;
         }

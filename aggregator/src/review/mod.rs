@@ -1,6 +1,9 @@
 //! What a person may say of recommendations. Plain data: it crosses the review API as JSON, and the
 //! same type is carried out whether the store is opened here or by a server.
 
+mod carried;
+
+pub use carried::CarriedOut;
 use rightsizer_records::FunctionArn;
 use serde::{Deserialize, Serialize};
 

@@ -86,7 +86,7 @@ pub async fn run(
         .holding_days(options.source != RecordSource::Embedded);
     let streams = StreamStatus::default();
     let port = port(&options, streams.clone()).await?;
-    let (writer, thread) = writer::spawn(pipeline, options.clock)?;
+    let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
@@ -129,6 +129,13 @@ pub async fn run(
     Ok(())
 }
 
+/// The streams whose backlog has to be read before the store is up to date.
+fn streams_of(options: &ServeOptions) -> Vec<Channel> {
+    let reports = matches!(options.source, RecordSource::Kinesis(_)).then_some(Channel::Reports);
+    let decisions = options.emit.as_ref().map(|_| Channel::Decisions);
+    reports.into_iter().chain(decisions).collect()
+}
+
 /// What the port does, with a key drawn for the reviewers of this machine.
 async fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOptions> {
     let local = key::draw(&options.store)?;
@@ -165,7 +172,8 @@ async fn spawn_aws_tasks(
         let client = kinesis_client().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
         tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
-        tasks.spawn(emit::run(client, stream, writer.clone(), stopped.clone()));
+        let (writer, stopped) = (writer.clone(), stopped.clone());
+        tasks.spawn(emit::run(client, stream, writer, None, stopped));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&aws_config().await);

@@ -37,8 +37,9 @@ pub trait Inbox: Clone + Send + Sync + 'static {
     /// Takes note of how far the reading of `source` is behind its newest record.
     fn behind(&self, source: &str, ms: i64);
 
-    /// Every shard has been read to its newest record once: what was written while nobody read is in.
-    fn caught_up(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Every shard of a stream has been read to its newest record once: what was written while nobody
+    /// read is in.
+    fn caught_up(&self, stream: Channel) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Checkpoints of the sources whose name begins with `prefix`, with their positions.
     fn checkpoints(

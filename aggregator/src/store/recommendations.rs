@@ -115,6 +115,15 @@ pub struct OutboxEntry {
     pub function: String,
 }
 
+/// What of the outbox is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outgoing {
+    /// All of it.
+    All,
+    /// Increases alone: nothing ever delays those (P5).
+    Increases,
+}
+
 /// A live recommendation of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LiveRecommendation {
@@ -270,7 +279,12 @@ impl Unit<'_> {
 
     /// What waits to be sent: approved ones, and open ones that need no person; the urgent first.
     /// Nothing while everything is paused; no decrease of a function that is held.
-    pub fn outbox(&self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+    pub fn outbox(
+        &self,
+        most: usize,
+        which: Outgoing,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
         if self.is_paused()? {
             return Ok(Vec::new());
         }
@@ -280,11 +294,12 @@ impl Unit<'_> {
              JOIN functions f ON f.id = r.function_id
              WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
                 AND r.record IS NOT NULL AND r.expires_ms > ?1
-                AND (r.to_mb > r.from_mb OR NOT EXISTS (SELECT 1 FROM holds h
-                    WHERE h.function_id = r.function_id AND h.until_ms > ?1))
+                AND (r.to_mb > r.from_mb OR (?3 AND NOT EXISTS (SELECT 1 FROM holds h
+                    WHERE h.function_id = r.function_id AND h.until_ms > ?1)))
              ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![now.as_ms(), int(most as u64)], |row| {
+        let all = which == Outgoing::All;
+        let rows = statement.query_map(params![now.as_ms(), int(most as u64), all], |row| {
             Ok(OutboxEntry {
                 key: RecommendationKey {
                     function: row.get(0)?,

@@ -16,6 +16,10 @@ pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
 const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
+/// What waits for a person, by its id or by its function.
+const BY_ID: &str = "r.id = ?1 AND r.status = 'open'";
+const BY_FUNCTION: &str = "f.function = ?1 AND r.status = 'open'";
+
 type Answer = Result<Result<Done, Refused>, StoreError>;
 
 /// A recommendation that waits for a person.
@@ -138,19 +142,42 @@ impl Unit<'_> {
         }))
     }
 
+    /// The id of the open recommendation that a person means by `what`, if there is just one.
+    pub(super) fn open_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
+        if let Some(open) = self.waiting(BY_ID, what)? {
+            return Ok(Some(open.id));
+        }
+        match self.functions_named(what)?.as_slice() {
+            [(_, name)] => Ok(self.waiting(BY_FUNCTION, name)?.map(|open| open.id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The functions that a person may mean by `what`.
+    pub(super) fn functions_named(
+        &self,
+        what: &str,
+    ) -> Result<Vec<(FunctionId, String)>, StoreError> {
+        let query = format!(
+            "SELECT id, function FROM functions WHERE {}",
+            super::review::NAMED
+        );
+        let mut statement = self.tx.prepare(&query)?;
+        let found = statement.query_map([what], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     fn on_open(&self, what: &str, carry_out: impl FnOnce(&Waiting) -> Answer) -> Answer {
-        let by_id = self.waiting("r.id = ?1 AND r.status = 'open'", what)?;
+        let by_id = self.waiting(BY_ID, what)?;
         if let Some(open) = by_id {
             return carry_out(&open);
         }
-        self.on_function(what, |_, name| {
-            match self.waiting("f.function = ?1 AND r.status = 'open'", name)? {
-                Some(open) => carry_out(&open),
-                None => Ok(Err(Refused::NothingOpen {
-                    what: name.to_owned(),
-                    status: self.last_status(name)?,
-                })),
-            }
+        self.on_function(what, |_, name| match self.waiting(BY_FUNCTION, name)? {
+            Some(open) => carry_out(&open),
+            None => Ok(Err(Refused::NothingOpen {
+                what: name.to_owned(),
+                status: self.last_status(name)?,
+            })),
         })
     }
 
@@ -189,14 +216,7 @@ impl Unit<'_> {
         what: &str,
         carry_out: impl FnOnce(FunctionId, &str) -> Answer,
     ) -> Answer {
-        let query = format!(
-            "SELECT id, function FROM functions WHERE {}",
-            super::review::NAMED
-        );
-        let mut statement = self.tx.prepare(&query)?;
-        let found = statement.query_map([what], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let found: Vec<(FunctionId, String)> = found.collect::<Result<_, _>>()?;
-        match found.as_slice() {
+        match self.functions_named(what)?.as_slice() {
             [] => Ok(Err(Refused::NotFound(what.to_owned()))),
             [(id, name)] => carry_out(*id, name),
             several => Ok(Err(Refused::Ambiguous {

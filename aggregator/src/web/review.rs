@@ -101,7 +101,7 @@ async fn carry_out(
     let body = port.bodies.read(request).await?;
     let word: Word = serde_json::from_slice(&body.bytes)?;
     let answered = port.writer.review(word.clone()).await;
-    let mut done = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
+    let (mut done, _) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
     // After the sending: that stops whatever becomes of this.
     done.updater = match &port.options.updater {
         Some(updater) => updater.turn(&word, now()).await,

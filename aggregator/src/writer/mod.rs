@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tracing::{error, info};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tracing::{error, info, warn};
 
 use crate::inventory::{InventorySink, InventoryUpdate};
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
-use crate::review::{Done, Refused, Word};
-use crate::source::{Delivery, Inbox};
+use crate::review::{CarriedOut, Done, Refused, Word};
+use crate::source::{Channel, Delivery, Inbox};
 use crate::stop::Stop;
-use crate::store::{OutboxEntry, RecommendationKey, StoreError};
+use crate::store::{OutboxEntry, Outgoing, RecommendationKey, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
 
@@ -31,12 +31,12 @@ type Reply<T> = oneshot::Sender<Result<T, String>>;
 
 enum Command {
     Ingest(Vec<Prepared>, usize, Reply<Digest>),
-    Outbox(usize, Reply<Vec<OutboxEntry>>),
+    Outbox(usize, Outgoing, Reply<Vec<OutboxEntry>>),
     MarkSent(Vec<RecommendationKey>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
-    Review(Box<Word>, Reply<Result<Done, Refused>>),
+    Review(Box<Word>, Reply<Result<(Done, CarriedOut), Refused>>),
     Inventory(InventoryUpdate, Reply<()>),
-    CaughtUp(Reply<()>),
+    CaughtUp(Channel, Reply<()>),
     Finish(Reply<()>),
 }
 
@@ -52,7 +52,12 @@ pub struct WriterHandle {
     decided: Arc<Notify>,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
+    unread: watch::Receiver<Unread>,
 }
+
+/// The streams that were not read to their newest record since the start.
+#[derive(Debug, Clone, Default)]
+struct Unread(Vec<Channel>);
 
 impl WriterHandle {
     /// The counters of this process.
@@ -80,8 +85,23 @@ impl WriterHandle {
     }
 
     /// What waits to be sent.
-    pub async fn outbox(&self, most: usize) -> Result<Vec<OutboxEntry>, WriterStopped> {
-        self.ask(|reply| Command::Outbox(most, reply)).await
+    pub async fn outbox(
+        &self,
+        most: usize,
+        which: Outgoing,
+    ) -> Result<Vec<OutboxEntry>, WriterStopped> {
+        self.ask(|reply| Command::Outbox(most, which, reply)).await
+    }
+
+    /// Whether whatever was written while nobody read has been read and settled.
+    pub fn is_up_to_date(&self) -> bool {
+        self.unread.borrow().0.is_empty()
+    }
+
+    /// Completes when `stream` has been read to its newest record once, or the writer has stopped.
+    pub async fn read_once(&self, stream: Channel) {
+        let mut unread = self.unread.clone();
+        let _ = unread.wait_for(|unread| !unread.0.contains(&stream)).await;
     }
 
     /// These were sent.
@@ -89,8 +109,11 @@ impl WriterHandle {
         self.ask(|reply| Command::MarkSent(keys, reply)).await
     }
 
-    /// Carries out a person's word, or says why not.
-    pub async fn review(&self, word: Word) -> Result<Result<Done, Refused>, WriterStopped> {
+    /// Carries out a person's word, or says why not; answers with the word as it was understood.
+    pub async fn review(
+        &self,
+        word: Word,
+    ) -> Result<Result<(Done, CarriedOut), Refused>, WriterStopped> {
         self.ask(|reply| Command::Review(Box::new(word), reply))
             .await
     }
@@ -126,8 +149,8 @@ impl Inbox for WriterHandle {
         self.metrics.behind(source, ms);
     }
 
-    async fn caught_up(&self) -> anyhow::Result<()> {
-        Ok(self.ask(Command::CaughtUp).await?)
+    async fn caught_up(&self, stream: Channel) -> anyhow::Result<()> {
+        Ok(self.ask(|reply| Command::CaughtUp(stream, reply)).await?)
     }
 
     async fn checkpoints(&self, prefix: &str) -> anyhow::Result<Vec<(String, String)>> {
@@ -147,17 +170,20 @@ impl InventorySink for WriterHandle {
     }
 }
 
-/// Starts the writer's thread.
+/// Starts the writer's thread. It counts as up to date when each of `streams` has been read once.
 pub(crate) fn spawn(
     pipeline: Pipeline,
     clock: ClockMode,
+    streams: Vec<Channel>,
 ) -> anyhow::Result<(WriterHandle, JoinHandle<()>)> {
     let (commands, inbox) = mpsc::channel(QUEUE);
+    let (settled, unread) = watch::channel(Unread(streams.clone()));
     let handle = WriterHandle {
         commands,
         decided: Arc::new(Notify::new()),
         metrics: Arc::default(),
         gate: Arc::new(pipeline.gate().clone()),
+        unread,
     };
     let (decided, metrics) = (handle.decided.clone(), handle.metrics.clone());
     let thread = std::thread::Builder::new()
@@ -169,6 +195,8 @@ pub(crate) fn spawn(
                 inbox,
                 decided,
                 metrics,
+                unread: streams,
+                settled,
                 finished: false,
             };
             writer.run();
@@ -198,6 +226,10 @@ struct Writer {
     inbox: mpsc::Receiver<Command>,
     decided: Arc<Notify>,
     metrics: Arc<Metrics>,
+    /// Streams that are still to be read once.
+    unread: Vec<Channel>,
+    /// Where that is told, once what waited for it is settled.
+    settled: watch::Sender<Unread>,
     finished: bool,
 }
 
@@ -206,12 +238,20 @@ impl Writer {
     /// first error of the store: what was not acknowledged will be sent again, and a person has to
     /// look at the disk.
     fn run(mut self) {
-        while !self.finished {
-            if let Err(store_error) = self.turn() {
-                error!("the store failed, so this process stops: {store_error}");
-                return;
-            }
+        if let Err(store_error) = self.serve() {
+            error!("the store failed, so this process stops: {store_error}");
         }
+    }
+
+    fn serve(&mut self) -> Result<(), StoreError> {
+        if self.unread.is_empty() {
+            self.settle_words()?;
+        }
+        while !self.finished {
+            self.turn()?;
+            self.tell_read()?;
+        }
+        Ok(())
     }
 
     /// One command, and a slice of the close that is under way: neither waits long for the other.
@@ -237,13 +277,15 @@ impl Writer {
     fn handle(&mut self, command: Command) -> Result<(), StoreError> {
         match command {
             Command::Ingest(prepared, bytes, reply) => self.ingest(prepared, bytes, reply),
-            Command::Outbox(most, reply) => answer(reply, self.pipeline.outbox(most, now())),
+            Command::Outbox(most, which, reply) => {
+                answer(reply, self.pipeline.outgoing(most, which, now()))
+            }
             Command::MarkSent(keys, reply) => answer(reply, self.pipeline.mark_sent(&keys, now())),
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
             }
             Command::Review(word, reply) => {
-                let answered = self.pipeline.review(&word, now());
+                let answered = self.pipeline.carry_out(&word, now());
                 if matches!(answered, Ok(Ok(_))) {
                     // An approval is sent at once.
                     self.decided.notify_one();
@@ -253,9 +295,9 @@ impl Writer {
             Command::Inventory(update, reply) => {
                 answer(reply, self.pipeline.take_inventory(&update))
             }
-            Command::CaughtUp(reply) => {
-                self.pipeline.let_days_close();
-                answer(reply, Ok(()))
+            Command::CaughtUp(stream, reply) => {
+                let done = self.caught_up(stream);
+                answer(reply, done)
             }
             Command::Finish(reply) => answer(reply, self.finish()),
         }
@@ -289,6 +331,44 @@ impl Writer {
         }
         done?;
         other.map_or(Ok(()), |command| self.handle(command))
+    }
+
+    fn caught_up(&mut self, stream: Channel) -> Result<(), StoreError> {
+        self.unread.retain(|unread| *unread != stream);
+        if stream == Channel::Reports {
+            self.pipeline.let_days_close();
+            // The days that are over close first: what is sent rests on them.
+            let digest = self.pipeline.tick(now())?;
+            self.announce(&digest);
+        }
+        Ok(())
+    }
+
+    /// Tells which streams have been read. The last is told only when the close that their reading
+    /// called for is over, and the words that waited for it have been carried out.
+    fn tell_read(&mut self) -> Result<(), StoreError> {
+        let told = self.settled.borrow().0.len();
+        let waits = self.unread.is_empty() && self.pipeline.is_closing();
+        if self.unread.len() == told || waits {
+            return Ok(());
+        }
+        if self.unread.is_empty() {
+            self.settle_words()?;
+        }
+        self.settled.send_replace(Unread(self.unread.clone()));
+        self.decided.notify_one();
+        Ok(())
+    }
+
+    fn settle_words(&mut self) -> Result<(), StoreError> {
+        for CarriedOut { at, word, .. } in self.pipeline.settle_words()? {
+            warn!(
+                "what {} said at {at} cannot be carried out again, for what it was about was decided \
+                 otherwise since ({:?}): look at it once more",
+                word.by, word.action
+            );
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {

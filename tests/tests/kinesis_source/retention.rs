@@ -27,7 +27,7 @@ impl Inbox for Memory {
 
     fn behind(&self, _source: &str, _ms: i64) {}
 
-    async fn caught_up(&self) -> anyhow::Result<()> {
+    async fn caught_up(&self, _stream: Channel) -> anyhow::Result<()> {
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::store::Reader;
 use crate::window::ClockMode;
 
 mod decisions;
+mod lost;
 mod review;
 mod verdicts;
 mod windows;

@@ -83,8 +83,8 @@ impl Context {
 
     /// This shard has no more to give for now.
     pub(super) async fn reached(&self, shard: &str, inbox: &impl Inbox) -> anyhow::Result<()> {
-        if self.backlog.reached(shard) && self.channel == Channel::Reports {
-            inbox.caught_up().await?;
+        if self.backlog.reached(shard) {
+            inbox.caught_up(self.channel).await?;
         }
         Ok(())
     }

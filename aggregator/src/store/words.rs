@@ -1,0 +1,96 @@
+//! Words that were carried out are counted, so that a store from before can be told which it lacks;
+//! those that it cannot carry out yet wait in it until the streams have been read again.
+
+use rightsizer_records::Timestamp;
+
+use super::error::StoreError;
+use super::unit::Unit;
+use crate::review::{Action, CarriedOut, Word};
+
+/// Under this key of `state` stands how many words were carried out.
+const CARRIED_OUT: &str = "words";
+/// Under this one those that wait, as a JSON array.
+const WAITING: &str = "words_waiting";
+
+impl Unit<'_> {
+    /// The same word with the recommendation or function that it is about named by what is unique:
+    /// said again later, it is about the same. One that is about nothing, or about several, stays.
+    pub fn understood(&self, word: &Word) -> Result<Word, StoreError> {
+        let mut word = word.clone();
+        match &mut word.action {
+            Action::Approve { what } | Action::Reject { what } => {
+                if let Some(id) = self.open_recommendation(what)? {
+                    *what = id;
+                }
+            }
+            Action::Hold { what, .. } | Action::Release { what } => {
+                if let [(_, name)] = self.functions_named(what)?.as_slice() {
+                    what.clone_from(name);
+                }
+            }
+            Action::Pause | Action::Resume => {}
+        }
+        Ok(word)
+    }
+
+    /// Counts a word that was just carried out.
+    pub fn count_word(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
+        let number = self.words_carried_out()? + 1;
+        self.set_state(CARRIED_OUT, Some(&number.to_string()))?;
+        Ok(CarriedOut { number, at, word })
+    }
+
+    /// How many words were carried out on this store.
+    pub fn words_carried_out(&self) -> Result<u64, StoreError> {
+        let Some(text) = self.state(CARRIED_OUT)? else {
+            return Ok(0);
+        };
+        text.parse()
+            .map_err(|_| StoreError::Damaged(format!("{CARRIED_OUT} is {text:?}")))
+    }
+
+    /// Carries out again what this store lacks of `words`, in their order. What is about something that
+    /// it does not know waits: the streams will tell it.
+    pub fn carry_out_again(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+        let known = self.words_carried_out()?;
+        let mut waiting = self.words_waiting()?;
+        for carried in words.iter().filter(|carried| carried.number > known) {
+            if self.carry_out(&carried.word, carried.at)?.is_err() {
+                waiting.push(carried.clone());
+            }
+            self.set_state(CARRIED_OUT, Some(&carried.number.to_string()))?;
+        }
+        self.set_words_waiting(&waiting)
+    }
+
+    /// Tries once more what waits; answers, and forgets, what is still about nothing that is there.
+    pub fn settle_words(&self) -> Result<Vec<CarriedOut>, StoreError> {
+        let waiting = self.words_waiting()?;
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let mut in_vain = Vec::new();
+        for carried in waiting {
+            if self.carry_out(&carried.word, carried.at)?.is_err() {
+                in_vain.push(carried);
+            }
+        }
+        self.set_words_waiting(&[])?;
+        Ok(in_vain)
+    }
+
+    fn words_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
+        let Some(text) = self.state(WAITING)? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(&text).map_err(|e| StoreError::Damaged(format!("{WAITING}: {e}")))
+    }
+
+    fn set_words_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+        if words.is_empty() {
+            return self.set_state(WAITING, None);
+        }
+        let text = serde_json::to_string(words).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        self.set_state(WAITING, Some(&text))
+    }
+}
