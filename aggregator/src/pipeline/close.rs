@@ -2,8 +2,12 @@
 //! a time, each in a commit of its own, so that a million functions do not hold up what is arriving. A
 //! process that ends in between goes on where it was.
 
-use rightsizer_records::Day;
+use std::ops::RangeInclusive;
 
+use rightsizer_records::{Day, Timestamp};
+
+use super::Pipeline;
+use super::propose::{Considered, Outlook};
 use super::session::Session;
 use crate::store::{FunctionId, StoreError, Unit};
 
@@ -41,6 +45,16 @@ impl Closing {
         }))
     }
 
+    /// The functions whose turn it is.
+    fn slice(self) -> RangeInclusive<FunctionId> {
+        self.done + 1..=self.last.min(self.done.saturating_add(SLICE))
+    }
+
+    /// Whether it is worth being looked at by several threads.
+    const fn is_large(self) -> bool {
+        self.last - self.done > SLICE
+    }
+
     pub(super) fn save(closing: Option<Self>, unit: &Unit<'_>) -> Result<(), StoreError> {
         let text = closing.map(|c| format!("{} {} {}", c.day.number(), c.done, c.last));
         unit.set_state(CLOSING, text.as_deref())
@@ -59,28 +73,91 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Decides the next slice of the close that is under way, if one is.
-    pub(super) fn close_slice(&mut self) -> Result<(), StoreError> {
+    /// Does what the next slice of the close that is under way calls for.
+    pub(super) fn close_slice(&mut self, slice: Vec<Considered>) -> Result<(), StoreError> {
         let Some(closing) = self.closing else {
             return Ok(());
         };
-        let to = closing.last.min(closing.done.saturating_add(SLICE));
-        let ids = closing.done + 1..=to;
-        self.unit.retain(ids.clone(), closing.day)?;
-        let today = self.clock.present(self.now).day();
-        let decided_by = self.settings.window.cadence.due_if_decided_by(today);
-        for one in self.unit.assess(ids, self.view())? {
-            let due = one.decided.is_none_or(|day| day <= decided_by);
-            match one.seen {
-                Some(seen) if due => self.decide_on(one.id, seen)?,
-                None if one.has_decision => self.unit.forget_decision(one.id, self.now)?,
-                _ => {}
-            }
+        self.unit.retain(closing.slice(), closing.day)?;
+        for one in slice {
+            self.carry_out(one)?;
         }
-        self.closing = (to < closing.last).then_some(Closing {
-            done: to,
-            ..closing
-        });
+        let done = *closing.slice().end();
+        self.closing = (done < closing.last).then_some(Closing { done, ..closing });
         Ok(())
+    }
+}
+
+impl Pipeline {
+    /// Looks at the next slice of a close, on every processor: nothing is written meanwhile.
+    pub(super) fn look_at_slice(&mut self, now: Timestamp) -> Result<Vec<Considered>, StoreError> {
+        let Some(closing) = self.closing else {
+            return Ok(Vec::new());
+        };
+        if closing.is_large() && self.readers.is_empty() {
+            self.readers = self.store.readers(processors() - 1);
+        }
+        let outlook = Outlook {
+            clock: self.clock,
+            now,
+            settings: &self.settings,
+        };
+        let mut parts = parts(closing.slice(), self.readers.len() + 1).into_iter();
+        let own = parts.next();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = self
+                .readers
+                .iter_mut()
+                .zip(parts)
+                .map(|(reader, part)| {
+                    scope.spawn(move || reader.look(|unit| outlook.look(unit, part)))
+                })
+                .collect();
+            let mut considered = Vec::new();
+            if let Some(part) = own {
+                let unit = self.store.begin()?;
+                considered = outlook.look(&unit, part)?;
+                // A unit that is dropped takes the rows in memory with it.
+                unit.commit()?;
+            }
+            for other in others {
+                match other.join() {
+                    Ok(found) => considered.extend(found?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(considered)
+        })
+    }
+}
+
+/// Processors to look with; more than four would wait for the one that writes.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(4))
+}
+
+/// Cuts `ids` into at most `count` parts of about the same length, in order.
+fn parts(ids: RangeInclusive<FunctionId>, count: usize) -> Vec<RangeInclusive<FunctionId>> {
+    let count = FunctionId::try_from(count).unwrap_or(1);
+    let length = (ids.end() - ids.start() + count) / count;
+    let starts = (0..count).map(|n| ids.start() + n * length);
+    starts
+        .map(|start| start..=*ids.end().min(&(start + length - 1)))
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_whole_in_order() {
+        for (ids, count) in [(1..=2000, 2), (5..=7, 4), (9..=9, 3), (1..=10, 1)] {
+            let parts = parts(ids.clone(), count);
+            assert!(parts.len() <= count);
+            let joined: Vec<_> = parts.into_iter().flatten().collect();
+            assert_eq!(joined, ids.collect::<Vec<_>>());
+        }
     }
 }

@@ -1,26 +1,24 @@
-//! Deciding one function, and what the decision does to the recommendations that are there.
+//! What a decision does to the recommendations that are there.
 
-use rightsizer_records::{Megabytes, Mode, MonthlyUsd, Recommendation, Timestamp, Usd};
+use rightsizer_records::Megabytes;
 
+use super::propose::{Considered, Outlook, Proposal, is_on_trial};
 use super::session::Session;
-use crate::policy::{Decision, decide, recommendation_id};
+use crate::policy::decide;
 use crate::store::{
-    Assessment, FunctionId, Life, LiveRecommendation, NewRecommendation, StoreError, Viewpoint,
+    Assessment, FunctionId, Life, NewRecommendation, Standing, StoreError, Viewpoint,
 };
 
-/// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
-const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
+impl<'p> Session<'p> {
+    /// From where functions are looked at.
+    pub(super) const fn outlook(&self) -> Outlook<'p> {
+        Outlook {
+            clock: self.clock,
+            now: self.now,
+            settings: self.settings,
+        }
+    }
 
-/// A recommendation to be made.
-struct New<'a> {
-    decision: &'a Decision,
-    to: Megabytes,
-    usd: (Usd, Usd),
-    /// The one that it takes back.
-    rollback_of: Option<String>,
-}
-
-impl Session<'_> {
     /// How windows look from here.
     pub(super) const fn view(&self) -> Viewpoint<'_> {
         Viewpoint {
@@ -30,73 +28,81 @@ impl Session<'_> {
         }
     }
 
-    /// Decides a function and brings its recommendations in line.
+    /// Decides a function, due or not, and brings its recommendations in line.
     pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
         let assessed = self.unit.assess(id..=id, self.view())?.pop();
-        match assessed.and_then(|one| one.seen) {
-            Some(seen) => self.decide_on(id, seen),
-            None => Ok(()),
+        let Some(seen) = assessed.and_then(|one| one.seen) else {
+            return Ok(());
+        };
+        let standing = self.unit.standing(&(id..=id))?;
+        let proposal = (!is_on_trial(&seen)).then(|| self.outlook().propose(&seen));
+        self.settle(id, seen, &standing, proposal.flatten())
+    }
+
+    /// Does what a function that was looked at calls for.
+    pub(super) fn carry_out(&mut self, one: Considered) -> Result<(), StoreError> {
+        match one.seen {
+            Some(seen) if one.due => self.settle(one.id, seen, &one.standing, one.proposal),
+            None if one.has_decision => self.unit.forget_decision(one.id, self.now),
+            _ => Ok(()),
         }
     }
 
-    /// The same, of a function that was assessed.
-    pub(super) fn decide_on(
+    fn settle(
         &mut self,
         id: FunctionId,
         mut seen: Assessment,
+        standing: &[Standing],
+        proposal: Option<Proposal>,
     ) -> Result<(), StoreError> {
-        let rollback = self.judge(id, &mut seen)?;
-        let Some(mut decision) = decide(&seen.evidence, &self.settings.policy) else {
+        let proposal = if is_on_trial(&seen) {
+            self.judged(id, &mut seen)?
+        } else {
+            proposal
+        };
+        let Some(proposal) = proposal else {
             return Ok(());
         };
-        let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
-        let usd = self.cost(&seen, &decision);
+        let decision = &proposal.decision;
         let day = seen.evidence.present.day();
-        self.unit.note_decision(id, day, &seen, &decision, usd)?;
+        self.unit
+            .note_decision(id, day, &seen, decision, proposal.usd)?;
         self.digest.decided += 1;
-        match decision.to_mb {
+        match &proposal.recommendation {
+            Some(new) => self.put(id, standing, new),
             None if decision.target_mb == seen.evidence.current_mb => {
-                self.withdraw_all(id, "the size it has is right again")
+                self.withdraw_all(standing, "the size it has is right again")
             }
-            None => self.withdraw_all(id, "the next step waits"),
-            Some(to) => {
-                let new = New {
-                    decision: &decision,
-                    to,
-                    usd,
-                    rollback_of,
-                };
-                self.put(id, &seen, new)
-            }
+            None => self.withdraw_all(standing, "the next step waits"),
         }
     }
 
-    /// What a month costs now and then: by the rates of the function's region, and by how much longer
-    /// it is expected to take (P6).
-    fn cost(&self, seen: &Assessment, decision: &Decision) -> (Usd, Usd) {
-        let region = seen
-            .function
-            .arn()
-            .map(rightsizer_records::FunctionArn::region);
-        let rates = self.settings.price.rates(region);
-        let current = seen.evidence.current_mb;
-        let now = rates.monthly(seen.usage, current, seen.arch);
-        let factor = decision.projection.map_or(1.0, |p| p.expected.mean);
-        let then = decision.to_mb.map_or(now, |to| {
-            rates.monthly(seen.usage.at(factor), to, seen.arch)
-        });
-        (now, then)
+    /// The verdict on the last change, and what it calls for.
+    fn judged(
+        &mut self,
+        id: FunctionId,
+        seen: &mut Assessment,
+    ) -> Result<Option<Proposal>, StoreError> {
+        let rollback = self.judge(id, seen)?;
+        let Some(mut decision) = decide(&seen.evidence, &self.settings.policy) else {
+            return Ok(None);
+        };
+        let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
+        Ok(Some(self.outlook().proposal(seen, decision, rollback_of)))
     }
 
     /// Nothing is to change any more. What was sent stays sent: the updater will answer.
-    fn withdraw_all(&self, id: FunctionId, why: &str) -> Result<(), StoreError> {
-        for live in self.unit.live_recommendations(id)? {
-            if live.status != Life::Sent.name() {
-                self.unit
-                    .end_recommendation(id, &live.id, Life::Withdrawn, why, self.now)?;
-            }
+    fn withdraw_all(&self, standing: &[Standing], why: &str) -> Result<(), StoreError> {
+        let waits = |one: &&Standing| matches!(one.life, Life::Open | Life::Approved);
+        for live in standing.iter().filter(waits) {
+            self.end(live, Life::Withdrawn, why)?;
         }
         Ok(())
+    }
+
+    fn end(&self, standing: &Standing, life: Life, why: &str) -> Result<(), StoreError> {
+        self.unit
+            .end_recommendation(standing.function, &standing.id, life, why, self.now)
     }
 
     /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it, unless the
@@ -108,106 +114,62 @@ impl Session<'_> {
     ) -> Result<bool, StoreError> {
         let known = self.unit.highest_peak_decided_on(id)?;
         let mut withdrawn = false;
-        for live in self.unit.live_recommendations(id)? {
+        let standing = self.unit.standing(&(id..=id))?;
+        for live in standing.iter().filter(|one| one.is_live()) {
             let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9 && peak > known;
             if live.to_mb < live.from_mb && near {
                 let why = format!("a peak of {peak} is above 90 % of it");
-                self.unit
-                    .end_recommendation(id, &live.id, Life::Withdrawn, &why, self.now)?;
+                self.end(live, Life::Withdrawn, &why)?;
                 withdrawn = true;
             }
         }
         Ok(withdrawn)
     }
 
-    fn put(&self, id: FunctionId, seen: &Assessment, new: New<'_>) -> Result<(), StoreError> {
-        let (decision, to) = (new.decision, new.to);
-        let from = seen.evidence.current_mb;
-        let day = seen.evidence.present.day();
-        let name = recommendation_id(&seen.function.to_string(), day, from, to);
-        let mut under_way = false;
-        for live in self.unit.live_recommendations(id)? {
-            let same = (live.from_mb, live.to_mb) == (from, to);
-            if live.expires_ms < self.now.as_ms() {
-                let why = "nobody acted on it in time";
-                self.unit
-                    .end_recommendation(id, &live.id, Life::Expired, why, self.now)?;
-            } else if (same && live.status != Life::Open.name()) || still_approved(&live, from, to)
-            {
-                under_way = true;
-            } else if same && live.id != name {
-                // The same decision with fresher evidence: its id carries the new day (P8).
-                self.unit.forget_open(id, &live.id)?;
-            } else if live.id != name {
-                self.unit.forget_superseded(id)?;
-                let why = format!("by {name}");
-                self.unit
-                    .end_recommendation(id, &live.id, Life::Superseded, &why, self.now)?;
+    fn put(
+        &self,
+        id: FunctionId,
+        standing: &[Standing],
+        new: &NewRecommendation,
+    ) -> Result<(), StoreError> {
+        let change = (new.from_mb, new.to_mb);
+        let mut wanted = !standing.iter().any(|one| one.rejects(change, self.now));
+        let mut replaced = None;
+        for live in standing.iter().filter(|one| one.is_live()) {
+            if live.only_waits() && live.id != new.id && replaced.is_none() {
+                replaced = Some(live);
+            } else if live.expires_at < self.now.as_ms() {
+                self.end(live, Life::Expired, "nobody acted on it in time")?;
+            } else if is_under_way(live, change) {
+                wanted = false;
+            } else if live.id != new.id {
+                self.supersede(live, &new.id)?;
             }
         }
-        if under_way || self.unit.was_rejected(id, (from, to), self.now)? {
-            return Ok(());
+        match (wanted, replaced) {
+            (true, Some(old)) => self.unit.replace(old, new, self.now),
+            (true, None) => self.unit.recommend(id, new),
+            (false, Some(old)) => self.supersede(old, &new.id),
+            (false, None) => Ok(()),
         }
-        let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
-        let rollback_of = new.rollback_of.clone();
-        let record = self.record(&name, seen, new, expires_at);
-        self.unit.recommend(
-            id,
-            &NewRecommendation {
-                id: name,
-                day,
-                from_mb: from,
-                to_mb: to,
-                urgent: decision.urgent,
-                auto: decision.auto,
-                record,
-                issued_at: self.now,
-                expires_at,
-                rollback_of,
-            },
-        )
     }
 
-    /// The record for the decisions stream; `None` where no ARN is known to send it about.
-    fn record(
-        &self,
-        id: &str,
-        seen: &Assessment,
-        new: New<'_>,
-        expires_at: Timestamp,
-    ) -> Option<Recommendation> {
-        let decision = new.decision;
-        Some(Recommendation {
-            id: id.to_owned(),
-            function: seen.function.arn()?.clone(),
-            version: seen.version.clone(),
-            from_mb: seen.evidence.current_mb,
-            to_mb: new.to,
-            target_mb: decision.target_mb,
-            policy: self.settings.policy.name.name().to_owned(),
-            reasons: decision.reasons.clone(),
-            window: seen.evidence.window,
-            p99_ms: seen.p99,
-            confidence: decision.confidence,
-            monthly_usd: MonthlyUsd {
-                before: new.usd.0,
-                after: new.usd.1,
-            },
-            mode: Mode::Auto,
-            by: None,
-            urgent: decision.urgent,
-            issued_at: self.now,
-            expires_at,
-            rollback_of: new.rollback_of,
-            code_sha256: None,
-        })
+    fn supersede(&self, old: &Standing, by: &str) -> Result<(), StoreError> {
+        self.unit.forget_superseded(old.function)?;
+        self.end(old, Life::Superseded, &format!("by {by}"))
     }
+}
+
+/// Whether a change is on its way already, or one that does for it.
+fn is_under_way(live: &Standing, change: (Megabytes, Megabytes)) -> bool {
+    let same = (live.from_mb, live.to_mb) == change;
+    (same && live.life != Life::Open) || still_approved(live, change)
 }
 
 /// A person's yes to a decrease outlives a decision that would go at most 32 MB further: the approved
 /// size is the safer one.
-fn still_approved(live: &LiveRecommendation, from: Megabytes, to: Megabytes) -> bool {
-    live.status == Life::Approved.name()
+fn still_approved(live: &Standing, (from, to): (Megabytes, Megabytes)) -> bool {
+    live.life == Life::Approved
         && live.from_mb == from
         && live.to_mb < from
         && (to..=Megabytes(to.0.saturating_add(32))).contains(&live.to_mb)

@@ -7,6 +7,7 @@ mod close;
 mod evaluate;
 mod payload;
 mod prepare;
+mod propose;
 mod session;
 mod verdict;
 
@@ -22,7 +23,7 @@ use crate::inventory::InventoryUpdate;
 use crate::review::{CarriedOut, Done, Refused, Word};
 use crate::settings::Settings;
 use crate::source::{Delivery, Home};
-use crate::store::{OutboxEntry, Outgoing, RecommendationKey, Store, StoreError, Unit};
+use crate::store::{Beside, OutboxEntry, Outgoing, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
 /// What a unit of work did.
@@ -60,6 +61,8 @@ pub struct Pipeline {
     closing: Option<Closing>,
     settings: Settings,
     gate: Gate,
+    /// What reads beside the store while a close is under way.
+    readers: Vec<Beside>,
     /// Whether days may close: not while a backlog that may belong to them is unread.
     days_close: bool,
 }
@@ -93,6 +96,7 @@ impl Pipeline {
             closing,
             settings,
             gate: Gate { accept, home: None },
+            readers: Vec::new(),
             days_close: true,
         })
     }
@@ -172,7 +176,12 @@ impl Pipeline {
 
     /// Decides the next slice of the functions that a day's close calls for, in a commit of its own.
     pub fn close_slice(&mut self, now: Timestamp) -> Result<Digest, StoreError> {
-        self.work(now, |session: &mut Session<'_>| session.close_slice())
+        let slice = self.look_at_slice(now)?;
+        let digest = self.work(now, |session: &mut Session<'_>| session.close_slice(slice))?;
+        if self.closing.is_none() {
+            self.readers.clear();
+        }
+        Ok(digest)
     }
 
     /// Decides all that a close calls for.

@@ -72,9 +72,10 @@ impl Unit<'_> {
             history.apply(change, &life, row.get(5)?);
         }
         let mut sent = self.tx.prepare_cached(
-            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_live
-             WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND status IN ('open', 'approved', 'sent')
-                AND expires_ms > ? GROUP BY function_id",
+            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_standing
+             WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND expires_ms > ?
+                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
+             GROUP BY function_id",
         )?;
         let mut rows = sent.query(params![ids.start(), ids.end(), now.as_ms()])?;
         while let Some(row) = rows.next()? {

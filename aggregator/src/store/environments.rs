@@ -60,7 +60,8 @@ impl Unit<'_> {
         // Only of environments that served more than 32 invocations anything can be said.
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, memory_mb, high_water FROM environments
-             WHERE function_id BETWEEN ? AND ? AND last_ms >= ? AND high_water LIKE '%,%,%,%,%,%,%'",
+             WHERE function_id BETWEEN ? AND ? AND last_ms >= ? AND seen > 32
+                AND high_water LIKE '%,%,%,%,%,%,%'",
         )?;
         let since = day.start().as_ms();
         let mut rows = statement.query(params![ids.start(), ids.end(), since])?;

@@ -1,6 +1,7 @@
 //! Functions' windows out of the store, as the policies look at them: of one function, or of many in
 //! a row, for which the tables are walked in their own order.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use rightsizer_records::{Arch, Day, EvidenceWindow, Megabytes, Millis, Timestamp};
@@ -106,6 +107,19 @@ struct Head {
     baseline_p95: Option<Millis>,
 }
 
+impl Head {
+    /// P3: the largest size that hid the demand among all remembered days after those that were
+    /// cleared, and the day it did so last.
+    fn largest_censored(&self, days: &[DayPeak], to: Day) -> Option<(Day, Megabytes)> {
+        let remembered = to.plus(-PEAK_MEMORY_DAYS);
+        let after = self.cleared.map(|day| day.plus(1));
+        let from = after.map_or(remembered, |day| remembered.max(day));
+        let counting = days.iter().filter(|d| d.day >= from);
+        let largest = counting.max_by_key(|d| (d.peak, d.day))?;
+        Some((largest.day, largest.peak))
+    }
+}
+
 /// The days a decision rests on: the window's closed days with a memory figure; where there is none
 /// yet, the open ones (W4).
 struct Span {
@@ -159,6 +173,7 @@ struct Opened {
 struct Around {
     history: History,
     leak: Option<Leak>,
+    censored: Option<(Day, Megabytes)>,
 }
 
 impl Opened {
@@ -178,16 +193,8 @@ impl Unit<'_> {
         ids: RangeInclusive<FunctionId>,
         view: Viewpoint<'_>,
     ) -> Result<Vec<Assessed>, StoreError> {
-        let open = |head: Head| {
-            let peaks = self.peaks_since(head.id, view.history_from())?;
-            let span = Span::new(&peaks, view.last_closed(), head.first.day());
-            Ok::<_, StoreError>(Opened { head, peaks, span })
-        };
-        let opened: Vec<Opened> = self
-            .heads(&ids)?
-            .into_iter()
-            .map(open)
-            .collect::<Result<_, _>>()?;
+        let opened = self.opened(&ids, view)?;
+        let mut censored = self.censored(&ids)?;
         let histories = self.histories(&ids, view.now)?;
         let window = view.last_closed().plus(1 - WINDOW_DAYS);
         let leaks = self.leaks(&ids, window)?;
@@ -207,6 +214,9 @@ impl Unit<'_> {
             let around = Around {
                 history: histories.get(&head.id).copied().unwrap_or_default(),
                 leak: leaks.get(&head.id).copied(),
+                censored: censored
+                    .remove(&head.id)
+                    .and_then(|days| head.largest_censored(&days, view.last_closed())),
             };
             // Only of those with a span something was asked for.
             let used = span.as_ref().and_then(|_| usage.next());
@@ -214,67 +224,12 @@ impl Unit<'_> {
                 id: head.id,
                 decided: head.decided,
                 has_decision: head.has_decision,
-                seen: match span.zip(used) {
-                    Some((span, used)) => {
-                        Some(self.assembled(head, peaks, &span, &used, around, view)?)
-                    }
-                    None => None,
-                },
+                seen: span
+                    .zip(used)
+                    .map(|(span, used)| assembled(head, peaks, &span, &used, around, view)),
             });
         }
         Ok(assessed)
-    }
-
-    fn assembled(
-        &self,
-        head: Head,
-        peaks: Vec<DayPeak>,
-        span: &Span,
-        usage: &Usage,
-        around: Around,
-        view: Viewpoint<'_>,
-    ) -> Result<Assessment, StoreError> {
-        let floor_from = view.floor_from();
-        let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
-        let floor_peak = floor_peak.max_by_key(|p| p.peak);
-        let mut changes: Changes = around.history.changes;
-        changes.baseline_p95 = head.baseline_p95;
-        if let Some(last) = &mut changes.last {
-            last.invocations = usage.since(last.at.day(), last.to_mb);
-        }
-        let evidence = FunctionEvidence {
-            current_mb: head.current_mb,
-            pending_mb: around.history.pending_mb.filter(|mb| *mb > head.current_mb),
-            window: EvidenceWindow {
-                from: span.from,
-                to: span.to,
-                days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
-                invocations: usage.invocations,
-            },
-            daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
-            floor_peak: floor_peak.map(|p| (p.day, p.peak)),
-            censored: self.censored(&head, view.last_closed())?,
-            leak: around.leak,
-            changes,
-            configured: head.configured,
-            sizes: usage.size_facts(),
-            first_report: head.known_since,
-            present: view.present(),
-            history: peaks,
-        };
-        Ok(Assessment {
-            evidence,
-            peak_mb: span.peak_mb,
-            usage: price::Usage {
-                billed_ms: usage.billed_ms,
-                invocations: usage.invocations,
-                days: span.calendar_days,
-            },
-            p99: usage.p99(head.current_mb),
-            function: head.function,
-            version: head.version,
-            arch: head.arch,
-        })
     }
 
     /// The last function there is.
@@ -321,35 +276,101 @@ impl Unit<'_> {
         Ok(heads)
     }
 
-    /// The days with a memory figure, oldest first.
-    fn peaks_since(&self, id: FunctionId, day: Day) -> Result<Vec<DayPeak>, StoreError> {
+    /// The functions `ids` with the days that have a memory figure, oldest first.
+    fn opened(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        view: Viewpoint<'_>,
+    ) -> Result<Vec<Opened>, StoreError> {
+        let heads = self.heads(ids)?;
+        let mut opened = Vec::with_capacity(heads.len());
         let mut statement = self.tx.prepare_cached(
             "SELECT day, peak_mb FROM peaks
              WHERE function_id = ? AND day >= ? AND peak_mb > 0 ORDER BY day",
         )?;
-        let rows = statement.query_map(params![id, day.number()], |row| {
-            Ok(DayPeak {
-                day: Day::from_number(row.get(0)?),
-                peak: megabytes(row.get(1)?),
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let from = view.history_from().number();
+        for head in heads {
+            let rows = statement.query_map(params![head.id, from], |row| {
+                Ok(DayPeak {
+                    day: Day::from_number(row.get(0)?),
+                    peak: megabytes(row.get(1)?),
+                })
+            })?;
+            let peaks = rows.collect::<Result<Vec<_>, _>>()?;
+            let span = Span::new(&peaks, view.last_closed(), head.first.day());
+            opened.push(Opened { head, peaks, span });
+        }
+        Ok(opened)
     }
 
-    /// P3: the largest size that hid the demand among all remembered days after those that were
-    /// cleared, and the day it did so last.
-    fn censored(&self, head: &Head, to: Day) -> Result<Option<(Day, Megabytes)>, StoreError> {
-        let remembered = to.plus(-PEAK_MEMORY_DAYS);
-        let after = head.cleared.map(|day| day.plus(1));
-        let from = after.map_or(remembered, |day| remembered.max(day));
+    /// The days on which a size hid the demand, of those among `ids` that have any.
+    fn censored(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+    ) -> Result<HashMap<FunctionId, Vec<DayPeak>>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT max(day), censored_mb FROM peaks INDEXED BY peaks_censored
-             WHERE function_id = ? AND day >= ? AND censored_mb > 0
-             GROUP BY censored_mb ORDER BY censored_mb DESC LIMIT 1",
+            "SELECT function_id, day, censored_mb FROM peaks INDEXED BY peaks_censored
+             WHERE function_id BETWEEN ? AND ? AND censored_mb > 0",
         )?;
-        let mut rows = statement.query(params![head.id, from.number()])?;
-        rows.next()?
-            .map(|row| Ok((Day::from_number(row.get(0)?), megabytes(row.get(1)?))))
-            .transpose()
+        let mut rows = statement.query(params![ids.start(), ids.end()])?;
+        let mut days: HashMap<FunctionId, Vec<DayPeak>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            days.entry(row.get(0)?).or_default().push(DayPeak {
+                day: Day::from_number(row.get(1)?),
+                peak: megabytes(row.get(2)?),
+            });
+        }
+        Ok(days)
+    }
+}
+
+fn assembled(
+    head: Head,
+    peaks: Vec<DayPeak>,
+    span: &Span,
+    usage: &Usage,
+    around: Around,
+    view: Viewpoint<'_>,
+) -> Assessment {
+    let floor_from = view.floor_from();
+    let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
+    let floor_peak = floor_peak.max_by_key(|p| p.peak);
+    let mut changes: Changes = around.history.changes;
+    changes.baseline_p95 = head.baseline_p95;
+    if let Some(last) = &mut changes.last {
+        last.invocations = usage.since(last.at.day(), last.to_mb);
+    }
+    let evidence = FunctionEvidence {
+        current_mb: head.current_mb,
+        pending_mb: around.history.pending_mb.filter(|mb| *mb > head.current_mb),
+        window: EvidenceWindow {
+            from: span.from,
+            to: span.to,
+            days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
+            invocations: usage.invocations,
+        },
+        daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
+        floor_peak: floor_peak.map(|p| (p.day, p.peak)),
+        censored: around.censored,
+        leak: around.leak,
+        changes,
+        configured: head.configured,
+        sizes: usage.size_facts(),
+        first_report: head.known_since,
+        present: view.present(),
+        history: peaks,
+    };
+    Assessment {
+        evidence,
+        peak_mb: span.peak_mb,
+        usage: price::Usage {
+            billed_ms: usage.billed_ms,
+            invocations: usage.invocations,
+            days: span.calendar_days,
+        },
+        p99: usage.p99(head.current_mb),
+        function: head.function,
+        version: head.version,
+        arch: head.arch,
     }
 }

@@ -12,9 +12,13 @@ use super::unit::{Unit, WorkingSet};
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The schema this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// The schema by version: entry n takes a store from version n to n + 1.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.
@@ -38,12 +42,7 @@ impl Store {
         check_identity(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        connection.pragma_update(None, "cache_size", PAGE_CACHE_KIB)?;
-        // Else every statement that a partial index might serve is planned anew for every value: half of
-        // a day's close.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.set_prepared_statement_cache_capacity(128);
+        prepare(&connection)?;
         let mut store = Self {
             connection,
             rows: WorkingSet::default(),
@@ -51,6 +50,14 @@ impl Store {
         };
         store.migrate()?;
         Ok(store)
+    }
+
+    /// At most `count` connections that read what was committed, beside this one. Fewer where the
+    /// system has none to give: what they do can be done without them.
+    pub(crate) fn readers(&self, count: usize) -> Vec<Beside> {
+        let path = self.connection.path().map(PathBuf::from);
+        let open = |_| Beside::open(path.as_deref()?).ok();
+        (0..count).map_while(open).collect()
     }
 
     /// Begins a unit of work: all of it is committed, or none (W8).
@@ -70,6 +77,44 @@ impl Store {
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(tx.commit()?)
+    }
+}
+
+/// How every connection of the writer works.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "cache_size", PAGE_CACHE_KIB)?;
+    // Else every statement that a partial index might serve is planned anew for every value: half of
+    // a day's close.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// A connection of the writer's own that only reads, for another thread.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    connection: Connection,
+    rows: WorkingSet,
+}
+
+impl Beside {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        prepare(&connection)?;
+        Ok(Self {
+            connection,
+            rows: WorkingSet::default(),
+        })
+    }
+
+    /// Looks at all that was committed, as it is now.
+    pub(crate) fn look<T>(
+        &mut self,
+        look: impl FnOnce(&Unit<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        look(&Unit::new(self.connection.transaction()?, &mut self.rows))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `recommendations` (an outbox) and `outcomes`: the life of a decision.
 
-use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Recommendation, Timestamp, Usd};
+use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Timestamp, Usd};
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{int, megabytes};
@@ -41,6 +41,22 @@ pub enum Life {
 }
 
 impl Life {
+    const ALL: [Self; 13] = [
+        Self::Open,
+        Self::Approved,
+        Self::Rejected,
+        Self::Superseded,
+        Self::Withdrawn,
+        Self::Expired,
+        Self::Sent,
+        Self::Applied,
+        Self::Skipped,
+        Self::Failed,
+        Self::Verified,
+        Self::RolledBack,
+        Self::Reverted,
+    ];
+
     /// Its name in the store and in tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,6 +74,11 @@ impl Life {
             Self::RolledBack => "rolled-back",
             Self::Reverted => "reverted",
         }
+    }
+
+    /// The life of that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|life| life.name() == name)
     }
 
     fn from_outcome(status: OutcomeStatus) -> Self {
@@ -86,7 +107,7 @@ pub struct NewRecommendation {
     /// May be acted on without a person.
     pub auto: bool,
     /// As it goes over the stream; `None` where only the function's name is known.
-    pub record: Option<Recommendation>,
+    pub record: Option<String>,
     /// When it was decided.
     pub issued_at: Timestamp,
     /// When it is too old to act on.
@@ -124,39 +145,7 @@ pub enum Outgoing {
     Increases,
 }
 
-/// A live recommendation of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LiveRecommendation {
-    pub(crate) id: String,
-    pub(crate) status: String,
-    pub(crate) from_mb: Megabytes,
-    pub(crate) to_mb: Megabytes,
-    pub(crate) expires_ms: i64,
-}
-
 impl Unit<'_> {
-    /// What is open, approved or sent for a function, the newest first.
-    pub(crate) fn live_recommendations(
-        &self,
-        function: FunctionId,
-    ) -> Result<Vec<LiveRecommendation>, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT id, status, from_mb, to_mb, expires_ms FROM recommendations
-             WHERE function_id = ? AND status IN ('open', 'approved', 'sent')
-             ORDER BY issued_ms DESC, id",
-        )?;
-        let rows = statement.query_map([function], |row| {
-            Ok(LiveRecommendation {
-                id: row.get(0)?,
-                status: row.get(1)?,
-                from_mb: megabytes(row.get(2)?),
-                to_mb: megabytes(row.get(3)?),
-                expires_ms: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// Writes a recommendation. Deciding the same again the same day refreshes it while it waits,
     /// and revives it where another had taken its place meanwhile, or where it is urgent and was
     /// skipped or failed more than five minutes ago: memory ran out again since.
@@ -165,14 +154,6 @@ impl Unit<'_> {
         function: FunctionId,
         new: &NewRecommendation,
     ) -> Result<(), StoreError> {
-        let record = new
-            .record
-            .clone()
-            .map(rightsizer_records::Record::Recommendation);
-        let record = record
-            .map(|record| String::from_utf8(rightsizer_records::encode(&record)))
-            .transpose()
-            .map_err(|e| StoreError::Damaged(e.to_string()))?;
         self.tx
             .prepare_cached(
                 "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
@@ -194,7 +175,7 @@ impl Unit<'_> {
                 new.to_mb.0,
                 new.urgent,
                 new.auto,
-                record,
+                new.record,
                 new.issued_at.as_ms(),
                 new.expires_at.as_ms(),
                 new.rollback_of,
@@ -208,16 +189,6 @@ impl Unit<'_> {
             .tx
             .prepare_cached("SELECT coalesce(peak_mb, 0) FROM functions WHERE id = ?")?;
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
-    }
-
-    /// Removes an open recommendation, for its successor says the same.
-    pub fn forget_open(&self, function: FunctionId, id: &str) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "DELETE FROM recommendations WHERE function_id = ? AND id = ? AND status = 'open'",
-            )?
-            .execute(params![function, id])?;
-        Ok(())
     }
 
     /// Removes what took a recommendation's place before and was itself replaced, unseen: never sent,
@@ -259,22 +230,6 @@ impl Unit<'_> {
             )?
             .execute(params![life.name(), now.as_ms(), reason, function, id])?;
         Ok(())
-    }
-
-    /// Whether a person rejected this decrease, or one nearly as large, not long ago.
-    pub(crate) fn was_rejected(
-        &self,
-        function: FunctionId,
-        (from, to): (Megabytes, Megabytes),
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let since = now.as_ms() - super::reviewing::REJECTED_FOR_MS;
-        let mut statement = self.tx.prepare_cached(
-            "SELECT count(*) FROM recommendations WHERE function_id = ? AND status = 'rejected'
-                AND from_mb = ? AND to_mb + 32 >= ? AND to_mb < from_mb AND closed_ms > ?",
-        )?;
-        let key = params![function, from.0, to.0, since];
-        Ok(statement.query_row(key, |row| row.get::<_, i64>(0))? > 0)
     }
 
     /// What waits to be sent: approved ones, and open ones that need no person; the urgent first.

@@ -31,18 +31,17 @@ impl Unit<'_> {
                 "DELETE FROM environments WHERE function_id BETWEEN ? AND ? AND last_ms < ?",
             )?
             .execute(params![first, last, details.start().as_ms()])?;
-        let mut old_peaks = self
-            .tx
-            .prepare_cached("DELETE FROM peaks WHERE function_id = ? AND day < ?")?;
-        for id in ids {
-            old_peaks.execute(params![id, peaks])?;
+        for id in self.first_seen_before(ids, closed.plus(-PEAK_MEMORY_DAYS))? {
+            self.tx
+                .prepare_cached("DELETE FROM peaks WHERE function_id = ? AND day < ?")?
+                .execute(params![id, peaks])?;
+            self.tx
+                .prepare_cached(
+                    "DELETE FROM recommendations WHERE function_id = ? AND day < ?
+                        AND status NOT IN ('open', 'approved', 'sent')",
+                )?
+                .execute(params![id, peaks])?;
         }
-        self.tx
-            .prepare_cached(
-                "DELETE FROM recommendations WHERE function_id BETWEEN ? AND ? AND day < ?
-                    AND status NOT IN ('open', 'approved', 'sent')",
-            )?
-            .execute(params![first, last, peaks])?;
         Ok(())
     }
 
@@ -56,6 +55,20 @@ impl Unit<'_> {
         self.tx
             .execute("DELETE FROM log_events WHERE day < ?", [events])?;
         Ok(())
+    }
+
+    /// Those of `ids` that can have anything older than `day`.
+    fn first_seen_before(
+        &self,
+        ids: RangeInclusive<FunctionId>,
+        day: Day,
+    ) -> Result<Vec<FunctionId>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT id FROM functions WHERE id BETWEEN ? AND ? AND first_ms < ?")?;
+        let key = params![ids.start(), ids.end(), day.start().as_ms()];
+        let rows = statement.query_map(key, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The days before `day` that still have details: mostly the one that grew too old last.

@@ -229,3 +229,50 @@ fn a_rollback_puts_the_old_size_back_here_too() {
     case.answer(&id, "f", OutcomeStatus::RolledBack, 1024, 300);
     assert_eq!(case.line("f").current_mb, 1024);
 }
+
+/// Without an inventory nobody but a person may act, so each day's number takes the place of the last.
+#[test]
+fn what_only_waited_is_written_over_by_the_next_decision() {
+    let mut case = Case::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (n, used) in [200, 240, 250, 210, 200, 260].into_iter().enumerate() {
+        let when = format!("2026-05-{:02}T10:00:00Z", n + 1);
+        case.report(reports("waiting", n as u64, &when, 1024, used, 10));
+        seen.insert(case.line("waiting").recommendation);
+        let rows = case.count("SELECT count(*) FROM recommendations");
+        assert_eq!(rows, 1, "after day {}", n + 1);
+    }
+    assert!(seen.len() > 3, "they were different ones: {seen:?}");
+    assert_eq!(case.line("waiting").status, "open");
+}
+
+/// More functions than one thread looks at.
+#[test]
+fn a_large_close_gives_each_function_its_own_figures() {
+    const FUNCTIONS: u32 = 4_500;
+    let mut case = Case::new();
+    let peak = |n: u32| 100 + n % 700;
+    let payload = |n: u32| {
+        let name = format!("f{n:04}");
+        let record = reports(
+            &name,
+            u64::from(n),
+            "2026-05-01T10:00:00Z",
+            3008,
+            peak(n),
+            10,
+        );
+        encode(&Record::Reports(record))
+    };
+    case.deliver((0..FUNCTIONS).map(payload).collect(), Channel::Reports);
+    let now = case.now;
+    let digest = case.pipeline().finish(now).unwrap();
+    assert_eq!(digest.decided, u64::from(FUNCTIONS));
+    let lines = Reader::open(&case.path()).unwrap().review().unwrap();
+    assert_eq!(lines.len(), FUNCTIONS as usize);
+    for line in lines {
+        let n: u32 = line.function.rsplit_once(":f").unwrap().1.parse().unwrap();
+        assert_eq!(line.policy_mb, Some(peak(n) + 100), "{}", line.function);
+        assert_eq!(line.status, "open", "{}", line.function);
+    }
+}

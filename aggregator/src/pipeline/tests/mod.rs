@@ -162,6 +162,12 @@ impl Case {
             .remove(0)
     }
 
+    /// The number that `query` answers.
+    fn count(&self, query: &str) -> i64 {
+        let store = rusqlite::Connection::open(self.path()).unwrap();
+        store.query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
     fn outbox(&mut self) -> Vec<String> {
         let now = self.now;
         let entries = self.pipeline().outbox(100, now).unwrap();
