@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod emit;
+pub mod export;
 pub mod fleet;
 pub mod import;
 pub mod inventory;

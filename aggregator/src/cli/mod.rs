@@ -5,6 +5,7 @@ mod attach;
 mod backup;
 mod detach;
 mod doctor;
+mod export;
 mod fleet;
 mod http;
 mod import;
@@ -84,6 +85,8 @@ enum Command {
     Attach(attach::AttachArgs),
     /// Take the layer off functions; shows the plan, does it with --yes.
     Detach(detach::DetachArgs),
+    /// Hand sizes to your own pipeline: values it reads, or a patch of its template.
+    Export(export::ExportArgs),
     /// Copy the store to a new file, also while a server writes to it.
     Backup(backup::BackupArgs),
     /// Check the store, the streams, the permissions and the clock, and say what to do.
@@ -182,6 +185,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Apply(args) => apply::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Detach(args) => detach::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),

@@ -12,6 +12,7 @@ mod days;
 mod environments;
 mod error;
 mod evidence;
+mod export;
 mod functions;
 mod inventory;
 mod lock;

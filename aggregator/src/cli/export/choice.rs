@@ -1,0 +1,155 @@
+//! Which recommendations a person means.
+
+use std::collections::{BTreeMap, HashSet};
+
+use clap::{Args, ValueEnum};
+use rightsizer_records::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::{parse_account, parse_region};
+use crate::export::{Candidate, LeftOut, Size, choose};
+
+#[derive(Debug, Args)]
+pub(super) struct ChoiceArgs {
+    /// Recommendations in these states; the newest one of each function counts
+    #[arg(
+        long,
+        value_name = "STATUS",
+        value_delimiter = ',',
+        default_value = "approved",
+        conflicts_with = "all"
+    )]
+    status: Vec<Status>,
+    /// All of these states: what is open too, and what was applied and is to stay
+    #[arg(long)]
+    all: bool,
+    /// Functions of this account only
+    #[arg(long, value_parser = parse_account)]
+    account: Option<String>,
+    /// Functions of this region only
+    #[arg(long, value_parser = parse_region)]
+    region: Option<String>,
+    /// Functions of this stack only; with --template its logical ids are then known to be theirs
+    #[arg(long, value_name = "NAME")]
+    pub(super) stack: Option<String>,
+}
+
+/// States that can be exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+enum Status {
+    /// Waits for a person
+    Open,
+    /// A person said yes
+    Approved,
+    /// On its way to the updater
+    Sent,
+    /// The function has it
+    Applied,
+    /// It proved good
+    Verified,
+}
+
+impl Status {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Sent => "sent",
+            Self::Applied => "applied",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// What is exported, what is not and why, and what else there is.
+pub(super) struct Chosen {
+    pub(super) sizes: Vec<Size>,
+    pub(super) left_out: Vec<LeftOut>,
+    /// How many functions have one in each state that was not asked for.
+    pub(super) others: BTreeMap<&'static str, usize>,
+    /// The states that were asked for.
+    pub(super) wanted: Vec<&'static str>,
+}
+
+impl ChoiceArgs {
+    /// Chooses among recommendations, of which the newest of each function comes first. A template may
+    /// name functions whose stack is not known; values go by the stack alone.
+    pub(super) fn choose(
+        &self,
+        candidates: &[Candidate],
+        for_template: bool,
+        now: Timestamp,
+    ) -> Chosen {
+        let wanted: Vec<&'static str> = if self.all {
+            let all = Status::value_variants().iter();
+            all.map(|status| status.name()).collect()
+        } else {
+            self.status.iter().map(|status| status.name()).collect()
+        };
+        let mut chosen = Chosen {
+            sizes: Vec::new(),
+            left_out: Vec::new(),
+            others: BTreeMap::new(),
+            wanted,
+        };
+        let mut seen = HashSet::new();
+        for of in candidates {
+            if !chosen.wanted.contains(&of.status.as_str()) {
+                let status = Status::value_variants().iter();
+                let name = status
+                    .map(|status| status.name())
+                    .find(|name| *name == of.status);
+                *chosen.others.entry(name.unwrap_or("other")).or_default() += 1;
+                continue;
+            }
+            if !seen.insert(&of.function) {
+                continue;
+            }
+            match choose(of, now) {
+                Ok(size) if self.is_meant(&size, for_template) => chosen.sizes.push(size),
+                Ok(_) => {}
+                Err(left) => chosen.left_out.push(left),
+            }
+        }
+        chosen
+    }
+
+    fn is_meant(&self, size: &Size, for_template: bool) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
+        };
+        let unknown = for_template && size.stack.is_none();
+        is(&self.account, size.account())
+            && is(&self.region, size.region())
+            && (unknown || is(&self.stack, size.stack.as_deref()))
+    }
+}
+
+impl Chosen {
+    pub(super) fn json(&self) -> Value {
+        let functions: Vec<Value> = self.sizes.iter().map(function).collect();
+        let left_out: Vec<Value> = self
+            .left_out
+            .iter()
+            .map(
+                |left| json!({ "function": left.function, "code": left.code, "words": left.words }),
+            )
+            .collect();
+        json!({ "functions": functions, "left_out": left_out })
+    }
+}
+
+fn function(size: &Size) -> Value {
+    json!({
+        "function": size.function,
+        "name": size.name,
+        "from_mb": size.from_mb,
+        "to_mb": size.to_mb,
+        "target_mb": size.target_mb,
+        "recommendation": size.id,
+        "status": size.status,
+        "urgent": size.urgent,
+        "stack": size.stack,
+        "logical_id": size.logical_id,
+    })
+}

@@ -1,0 +1,206 @@
+//! `rightsizer export`: sizes for those who deploy by their own pipeline, as values that it reads or as a
+//! patch of the template that it deploys.
+
+mod choice;
+mod file;
+mod told;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use self::choice::{ChoiceArgs, Chosen};
+use self::told::Told;
+use super::StoreArg;
+use crate::export::{Format, Patch, Rules, diff, patch, read_values, values, write_values};
+use crate::store::Reader;
+use crate::wall::now;
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    /// What the pipeline is made of
+    #[arg(long, value_name = "FORMAT")]
+    format: FormatArg,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Write the values here instead of to standard output; what an earlier export wrote there stays
+    #[arg(long, value_name = "FILE", conflicts_with = "template")]
+    out: Option<PathBuf>,
+    /// Patch this template: shows the change, makes it with --yes
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// This function of the template is that function; may be repeated
+    #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = pair)]
+    map: Vec<(String, String)>,
+    /// The stage that is deployed, where names are made of it
+    #[arg(long, requires = "template")]
+    stage: Option<String>,
+    /// Write the patched template; without it the change is shown and nothing is written
+    #[arg(long, requires = "template")]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// As they are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// Terraform or `OpenTofu`: a variable's value; .tf files
+    Terraform,
+    /// `CloudFormation`: parameters; templates in YAML or JSON
+    #[value(name = "cloudformation")]
+    CloudFormation,
+    /// AWS SAM: parameter overrides; templates in YAML or JSON
+    Sam,
+    /// Serverless Framework: a file of values; serverless.yml
+    Serverless,
+    /// AWS CDK: context; cdk.json
+    Cdk,
+}
+
+impl FormatArg {
+    const fn format(self) -> Format {
+        match self {
+            Self::Terraform => Format::Terraform,
+            Self::CloudFormation => Format::CloudFormation,
+            Self::Sam => Format::Sam,
+            Self::Serverless => Format::Serverless,
+            Self::Cdk => Format::Cdk,
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (label, function) = text.split_once('=').unwrap_or((text, ""));
+    if label.is_empty() || function.is_empty() {
+        return Err("wanted LABEL=FUNCTION, as CheckoutFunction=shop-prod-checkout".to_owned());
+    }
+    Ok((label.to_owned(), function.to_owned()))
+}
+
+pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let candidates = Reader::open(&args.store.store)?.exportable()?;
+    let chosen = args
+        .choice
+        .choose(&candidates, args.template.is_some(), now());
+    if !args.json {
+        told::say_choice(&chosen);
+    }
+    match &args.template {
+        Some(template) => into_template(args, template, &chosen),
+        None => as_values(args, &chosen),
+    }
+}
+
+fn as_values(args: &ExportArgs, chosen: &Chosen) -> anyhow::Result<ExitCode> {
+    let format = args.format.format();
+    let mut values = values(format, &chosen.sizes)?;
+    if let Some(path) = &args.out {
+        let before = earlier(format, path)?;
+        for (name, mb) in before.unwrap_or_default() {
+            values.entry(name).or_insert(mb);
+        }
+        file::write(path, &write_values(format, &values))?;
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let more = json!({ "values": values, "out": args.out });
+        return print_json(chosen, more, &mut out);
+    }
+    match &args.out {
+        Some(path) => eprintln!("rightsizer: {} has {} values", path.display(), values.len()),
+        None => write!(out, "{}", write_values(format, &values))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an earlier export left at `path`.
+fn earlier(
+    format: Format,
+    path: &Path,
+) -> anyhow::Result<Option<std::collections::BTreeMap<String, u32>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = file::read(path)?;
+    match read_values(format, &text) {
+        Some(values) => Ok(Some(values)),
+        None => bail!(
+            "{} is there already and holds something else than an earlier export of this format; \
+             nothing was written: give another name",
+            path.display()
+        ),
+    }
+}
+
+fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Result<ExitCode> {
+    let before = file::read(path)?;
+    let rules = Rules {
+        map: args.map.iter().cloned().collect(),
+        stack: args.choice.stack.clone(),
+        stage: args.stage.clone(),
+    };
+    let patch = patch(args.format.format(), &before, &chosen.sizes, &rules)
+        .with_context(|| format!("{} was not changed", path.display()))?;
+    let told = Told::new(chosen, &patch);
+    let changes = patch.text != before;
+    if args.yes && changes {
+        file::replace(path, &before, &patch.text)?;
+    }
+    print_patch(args, path, &before, &patch, chosen, &told)?;
+    Ok(told.code())
+}
+
+fn print_patch(
+    args: &ExportArgs,
+    path: &Path,
+    before: &str,
+    patch: &Patch,
+    chosen: &Chosen,
+    told: &Told<'_>,
+) -> anyhow::Result<()> {
+    let name = path.to_string_lossy();
+    let diff = diff(name.trim_start_matches('/'), before, &patch.text);
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let more = json!({
+            "template": path,
+            "written": args.yes && !diff.is_empty(),
+            "rows": told.json(),
+            "diff": diff,
+        });
+        print_json(chosen, more, &mut out)?;
+        return Ok(());
+    }
+    if !args.yes {
+        write!(out, "{diff}")?;
+    }
+    drop(out);
+    told.say(&name);
+    if diff.is_empty() {
+        return Ok(());
+    }
+    if args.yes {
+        eprintln!("rightsizer: {name} is written");
+    } else {
+        eprintln!("rightsizer: nothing was written: --yes writes it");
+    }
+    Ok(())
+}
+
+fn print_json(chosen: &Chosen, more: Value, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let mut all = chosen.json();
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    serde_json::to_writer_pretty(&mut *out, &all).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,117 @@
+//! What an export did, in words on standard error: standard output is the pipeline's.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::choice::Chosen;
+use crate::cli::list::{counted, short};
+use crate::export::{Became, Patch, Row, Size};
+
+/// Says what is left out, and where nothing is exported why.
+pub(super) fn say_choice(chosen: &Chosen) {
+    for left in &chosen.left_out {
+        let function = short(&left.function);
+        eprintln!(
+            "rightsizer: {function} is left out ({}): {}",
+            left.code, left.words
+        );
+    }
+    if !chosen.sizes.is_empty() {
+        return;
+    }
+    let wanted = chosen.wanted.join(" or ");
+    let others: Vec<String> = chosen
+        .others
+        .iter()
+        .map(|(status, n)| format!("{n} {status}"))
+        .collect();
+    let there = if others.is_empty() {
+        "no other recommendation is there: `rightsizer list` shows every function".to_owned()
+    } else {
+        format!("there are {}", others.join(", "))
+    };
+    eprintln!(
+        "rightsizer: nothing to export: no recommendation that is {wanted} may be deployed now; {there}. \
+         `rightsizer approve FUNCTION` approves an open one; --status open exports them as they are"
+    );
+}
+
+/// What became of each size in a template.
+pub(super) struct Told<'a>(Vec<(&'a Size, &'a Row)>);
+
+impl<'a> Told<'a> {
+    pub(super) fn new(chosen: &'a Chosen, patch: &'a Patch) -> Self {
+        Self(chosen.sizes.iter().zip(&patch.rows).collect())
+    }
+
+    /// Failed where something was wanted and nothing of it is in the template.
+    pub(super) fn code(&self) -> ExitCode {
+        let done = |(_, row): &(&Size, &Row)| {
+            matches!(row.became, Became::Changed { .. } | Became::Already { .. })
+        };
+        if self.0.is_empty() || self.0.iter().any(done) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    pub(super) fn say(&self, file: &str) {
+        for (size, row) in &self.0 {
+            eprintln!("rightsizer: {}: {}", size.name, words(size, &row.became));
+        }
+        let count =
+            |is: fn(&Became) -> bool| self.0.iter().filter(|(_, row)| is(&row.became)).count();
+        eprintln!(
+            "rightsizer: {file}: {} changed, {} as wanted already, {} left to you, {} not in it",
+            counted(count(|of| matches!(of, Became::Changed { .. })), "size"),
+            count(|of| matches!(of, Became::Already { .. })),
+            count(|of| matches!(of, Became::Left { .. })),
+            count(|of| matches!(of, Became::Missing { .. })),
+        );
+    }
+
+    pub(super) fn json(&self) -> Vec<Value> {
+        let rows = self.0.iter();
+        rows.map(|(size, row)| {
+            let (became, line) = match &row.became {
+                Became::Changed { line, .. } => ("changed", Some(*line)),
+                Became::Already { line } => ("already", Some(*line)),
+                Became::Left { line, .. } => ("left", Some(*line)),
+                Became::Missing { .. } => ("missing", None),
+            };
+            json!({
+                "function": size.function,
+                "label": row.label,
+                "became": became,
+                "line": line,
+                "words": words(size, &row.became),
+            })
+        })
+        .collect()
+    }
+}
+
+fn words(size: &Size, became: &Became) -> String {
+    match became {
+        Became::Changed { line, from, to } => {
+            let from_mb = size.from_mb.0;
+            let other = from.filter(|from| *from != from_mb);
+            let note = other.map_or_else(String::new, |_| {
+                format!(" (the function itself had {from_mb})")
+            });
+            match from {
+                Some(from) => format!("line {line}: {from} → {to}{note}"),
+                None => format!("line {line}: {to} is added; it had {from_mb}"),
+            }
+        }
+        Became::Already { line } => format!("line {line}: it is {} already", size.to_mb.0),
+        Became::Left { line, why } => format!("line {line}: left as it is: {why}"),
+        Became::Missing { hint: None } => {
+            "not in the template by its name; if it is there under another, say --map LABEL=FUNCTION"
+                .to_owned()
+        }
+        Became::Missing { hint: Some(hint) } => format!("not in the template for certain: {hint}"),
+    }
+}

@@ -1,0 +1,108 @@
+//! Why an export, or a template, is refused as a whole.
+
+use thiserror::Error;
+
+/// Nothing was exported, and no file touched.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// It cannot be read as what it should be.
+    #[error("it is no readable {what}: line {line}: {why}")]
+    Unreadable {
+        /// `YAML`, `JSON`, `HCL`.
+        what: &'static str,
+        /// Where.
+        line: usize,
+        /// In the parser's words.
+        why: String,
+    },
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
+    /// YAML with `---` in between.
+    #[error(
+        "it holds several YAML documents (the second begins at line {line}); a template is one"
+    )]
+    SeveralDocuments {
+        /// Of the second.
+        line: usize,
+    },
+    /// Readers differ in which one they take.
+    #[error("the key {key} is twice in the same block (again at line {line}); remove one of them")]
+    KeyTwice {
+        /// The key.
+        key: String,
+        /// Of the second.
+        line: usize,
+    },
+    /// It is of another kind.
+    #[error("it is no {wanted}: {why}")]
+    OtherKind {
+        /// What it should be.
+        wanted: &'static str,
+        /// What is missing, and what it looks like.
+        why: String,
+    },
+    /// It has no function.
+    #[error("there is no Lambda function in it ({looked_for})")]
+    NoFunction {
+        /// What was looked for.
+        looked_for: &'static str,
+    },
+    /// One function, several places.
+    #[error("{function} is in the template {} times ({}): {do_this}", .places.len(), .places.join(", "))]
+    FunctionTwice {
+        /// The function.
+        function: String,
+        /// Where, with lines.
+        places: Vec<String>,
+        /// What helps.
+        do_this: &'static str,
+    },
+    /// One place, several functions.
+    #[error(
+        "{place} stands for several of the functions to be exported ({}): choose by --account, \
+         --region, --stack, --stage or --map {label}=FUNCTION",
+        .functions.join(", ")
+    )]
+    PlaceTwice {
+        /// The place, with its line.
+        place: String,
+        /// What `--map` calls it.
+        label: String,
+        /// The functions.
+        functions: Vec<String>,
+    },
+    /// `--map` names nothing.
+    #[error("--map {label}=…: the template has no function {label}; it has {}", .known.join(", "))]
+    UnknownLabel {
+        /// As it was given.
+        label: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// `--map` contradicts the template.
+    #[error("--map {label}={function}: but the template says it is called {name} (line {line})")]
+    MapContradicts {
+        /// As it was given.
+        label: String,
+        /// As it was given.
+        function: String,
+        /// What the template says.
+        name: String,
+        /// Where.
+        line: usize,
+    },
+    /// Values go by name, and the name is not enough.
+    #[error("{name} would be the name of several values ({}): choose by --account, --region or --stack", .functions.join(", "))]
+    NameTwice {
+        /// The value's name.
+        name: String,
+        /// The functions.
+        functions: Vec<String>,
+    },
+    /// The patched text would not read back as what was meant.
+    #[error(
+        "the patched text does not read back as it should ({0}); nothing was written. This is a fault of this program: please report it with the template"
+    )]
+    Unsafe(String),
+}

@@ -1,0 +1,178 @@
+//! Whose place is whose. What is not certain is not matched, and said with what would make it so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::Refused;
+use super::pattern::Fit;
+use super::site::{Name, Site};
+use super::{Format, Size};
+
+/// What a person says about whose place is whose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Functions, by name or ARN, by what the template calls them.
+    pub map: BTreeMap<String, String>,
+    /// The stack that the template makes: its logical ids are those of this stack's functions.
+    pub stack: Option<String>,
+    /// The stage that is deployed.
+    pub stage: Option<String>,
+}
+
+/// What became of one size in the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is this declaration's.
+    At(usize),
+    /// It is nobody's for certain; in words what would make it so.
+    Nowhere(Option<String>),
+}
+
+/// Finds each size's declaration.
+pub(super) fn find(
+    format: Format,
+    sites: &[Site],
+    sizes: &[Size],
+    rules: &Rules,
+) -> Result<Vec<Found>, Refused> {
+    let mapped = mapped(sites, sizes, rules)?;
+    let taken: BTreeSet<usize> = mapped.values().copied().collect();
+    let mut found = Vec::new();
+    for (n, size) in sizes.iter().enumerate() {
+        if let Some(site) = mapped.get(&n) {
+            found.push(Found::At(*site));
+            continue;
+        }
+        let at: Vec<usize> = (0..sites.len())
+            .filter(|at| !taken.contains(at))
+            .filter(|at| sites.get(*at).is_some_and(|site| is(site, size, rules)))
+            .collect();
+        found.push(match at.as_slice() {
+            [] => Found::Nowhere(hint(sites, size, rules)),
+            [site] => Found::At(*site),
+            several => return Err(twice(format, sites, size, several)),
+        });
+    }
+    one_each(sites, sizes, &found)?;
+    Ok(found)
+}
+
+/// What `--map` says, by the size's position.
+fn mapped(
+    sites: &[Site],
+    sizes: &[Size],
+    rules: &Rules,
+) -> Result<BTreeMap<usize, usize>, Refused> {
+    let mut mapped = BTreeMap::new();
+    for (label, function) in &rules.map {
+        let Some(at) = sites.iter().position(|site| site.label == *label) else {
+            return Err(Refused::UnknownLabel {
+                label: label.clone(),
+                known: sites.iter().map(|site| site.label.clone()).collect(),
+            });
+        };
+        let meant = |size: &Size| size.name == *function || size.function == *function;
+        if let Some(site) = sites.get(at)
+            && let Name::Literal(name) = &site.name
+            && function.rsplit(':').next() != Some(name)
+        {
+            return Err(Refused::MapContradicts {
+                label: label.clone(),
+                function: function.clone(),
+                name: name.clone(),
+                line: site.line,
+            });
+        }
+        // None: the function has nothing to be exported.
+        for (n, _) in sizes.iter().enumerate().filter(|(_, size)| meant(size)) {
+            mapped.insert(n, at);
+        }
+    }
+    Ok(mapped)
+}
+
+/// Whether it is certain.
+fn is(site: &Site, size: &Size, rules: &Rules) -> bool {
+    let fit = fit(site, size, rules);
+    fit == Fit::Is || (fit == Fit::MayBe && in_the_stack(site, size, rules))
+}
+
+fn fit(site: &Site, size: &Size, rules: &Rules) -> Fit {
+    if rules.stack.is_some() && size.stack.is_some() && size.stack != rules.stack {
+        return Fit::IsNot;
+    }
+    match &site.name {
+        Name::Literal(name) if *name == size.name => Fit::Is,
+        Name::Literal(_) => Fit::IsNot,
+        Name::Computed(pattern) => pattern.fit(size, rules.stage.as_deref()),
+        Name::MadeUp => Fit::MayBe,
+    }
+}
+
+/// Logical ids such as `Function` are in many templates: they tell only within a stack.
+fn in_the_stack(site: &Site, size: &Size, rules: &Rules) -> bool {
+    rules.stack.is_some() && size.stack == rules.stack && is_its_logical_id(site, size)
+}
+
+fn is_its_logical_id(site: &Site, size: &Size) -> bool {
+    size.logical_id.as_deref() == Some(site.label.as_str())
+}
+
+/// What would make it certain.
+fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
+    let maybe = |site: &&Site| fit(site, size, rules) == Fit::MayBe;
+    let by_id = sites.iter().filter(maybe);
+    if let Some(site) = by_id.clone().find(|site| is_its_logical_id(site, size))
+        && let Some(stack) = &size.stack
+    {
+        return Some(format!(
+            "{} may be it: it was made by the stack {stack}; if this is that stack's template, say \
+             --stack {stack}",
+            site.place()
+        ));
+    }
+    let by_name: Vec<&Site> = by_id
+        .filter(|site| matches!(&site.name, Name::Computed(of) if of.says_something()))
+        .collect();
+    let first = by_name.first()?;
+    let places: Vec<String> = by_name.iter().map(|site| site.place()).collect();
+    Some(format!(
+        "{} may be it, its name being computed; if it is, say --map {}={}",
+        places.join(" or "),
+        first.label,
+        size.name
+    ))
+}
+
+fn twice(format: Format, sites: &[Site], size: &Size, at: &[usize]) -> Refused {
+    let places = at.iter().filter_map(|at| sites.get(*at));
+    Refused::FunctionTwice {
+        function: size.name.clone(),
+        places: places.map(Site::place).collect(),
+        do_this: match format {
+            Format::Serverless => "say which stage is deployed by --stage, or --map KEY=FUNCTION",
+            _ => "say which one by --map, or remove one",
+        },
+    }
+}
+
+/// Refuses where one declaration stands for several sizes: which of them would be right?
+fn one_each(sites: &[Site], sizes: &[Size], found: &[Found]) -> Result<(), Refused> {
+    let mut at: BTreeMap<usize, Vec<&Size>> = BTreeMap::new();
+    for (size, found) in sizes.iter().zip(found) {
+        if let Found::At(site) = found {
+            at.entry(*site).or_default().push(size);
+        }
+    }
+    for (site, sizes) in at {
+        if sizes.len() > 1
+            && let Some(site) = sites.get(site)
+        {
+            return Err(Refused::PlaceTwice {
+                place: site.place(),
+                label: site.label.clone(),
+                functions: sizes.iter().map(|size| size.told_apart()).collect(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! A template with other memory sizes: which bytes change, and proof that nothing else does.
+
+use std::ops::Range;
+
+use rightsizer_records::Megabytes;
+use similar::{Algorithm, TextDiff};
+
+use super::error::Refused;
+use super::matching::{Found, Rules, find};
+use super::site::{Memory, Site};
+use super::{Format, Size, cdk, cloudformation, sam, serverless, terraform};
+
+/// A template with what became of each size in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// The template as it is to be.
+    pub text: String,
+    /// One for each size, in their order.
+    pub rows: Vec<Row>,
+}
+
+/// What became of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The function's ARN or `local:` key.
+    pub function: String,
+    /// What the template calls it, where it is there.
+    pub label: Option<String>,
+    /// What became of it.
+    pub became: Became,
+}
+
+/// What became of one size in the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Became {
+    /// It is changed.
+    Changed {
+        /// In the file as it was.
+        line: usize,
+        /// What the template said.
+        from: Option<u32>,
+        /// What the template says now.
+        to: u32,
+    },
+    /// It was there already.
+    Already {
+        /// Where.
+        line: usize,
+    },
+    /// The template says it in a way that is not replaced.
+    Left {
+        /// Where.
+        line: usize,
+        /// What it says, and what to do.
+        why: String,
+    },
+    /// The template does not have the function, or not for certain.
+    Missing {
+        /// What would make it certain.
+        hint: Option<String>,
+    },
+}
+
+/// Bytes to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) span: Range<usize>,
+    pub(super) text: String,
+}
+
+/// Puts sizes into a template: each into its function's declaration, no other byte changed.
+pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
+    let (rows, edits) = plan(format, text, sizes, rules)?;
+    let patched = apply(text, edits)?;
+    let (again, edits) = plan(format, &patched, sizes, rules)
+        .map_err(|e| Refused::Unsafe(format!("after the change {e}")))?;
+    prove(&rows, &again, &edits)?;
+    Ok(Patch {
+        text: patched,
+        rows,
+    })
+}
+
+type Plan = (Vec<Row>, Vec<Edit>);
+
+fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Plan, Refused> {
+    let sites = match format {
+        Format::Terraform => terraform::sites(text)?,
+        Format::CloudFormation => cloudformation::sites(text)?,
+        Format::Sam => sam::sites(text)?,
+        Format::Serverless => serverless::sites(text)?,
+        Format::Cdk => return cdk::plan(text, sizes),
+    };
+    let found = find(format, &sites, sizes, rules)?;
+    let mut rows = Vec::new();
+    let mut edits = Vec::new();
+    for (size, found) in sizes.iter().zip(found) {
+        let (label, became) = match found {
+            Found::Nowhere(hint) => (None, Became::Missing { hint }),
+            Found::At(at) => match sites.get(at) {
+                Some(site) => (Some(site.label.clone()), change(site, size, &mut edits)),
+                None => (None, Became::Missing { hint: None }),
+            },
+        };
+        rows.push(Row {
+            function: size.function.clone(),
+            label,
+            became,
+        });
+    }
+    Ok((rows, edits))
+}
+
+/// What happens to a declaration's memory.
+fn change(site: &Site, size: &Size, edits: &mut Vec<Edit>) -> Became {
+    let Megabytes(to) = size.to_mb;
+    match &site.memory {
+        Memory::Literal { mb, line, .. } if *mb == to => Became::Already { line: *line },
+        Memory::Literal { digits, mb, line } => {
+            edits.push(Edit {
+                span: digits.clone(),
+                text: to.to_string(),
+            });
+            Became::Changed {
+                line: *line,
+                from: Some(*mb),
+                to,
+            }
+        }
+        Memory::Absent {
+            inherited: Some(default),
+            ..
+        } if default.mb == Some(to) => Became::Already { line: default.line },
+        Memory::Absent {
+            insertion: Ok(insertion),
+            ..
+        } => {
+            edits.push(Edit {
+                span: insertion.at..insertion.at,
+                text: format!("{}{to}{}", insertion.before, insertion.after),
+            });
+            Became::Changed {
+                line: site.line,
+                from: None,
+                to,
+            }
+        }
+        Memory::Absent {
+            insertion: Err(why),
+            ..
+        } => Became::Left {
+            line: site.line,
+            why: format!("no memory size is said, and {why}: add {to} yourself"),
+        },
+        Memory::Other { line, why } => Became::Left {
+            line: *line,
+            why: format!("{why}: give it {to} there"),
+        },
+    }
+}
+
+/// Carries edits out. Two at one place, or over each other, are refused.
+fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused> {
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let mut patched = String::with_capacity(text.len() + 32 * edits.len());
+    let mut done = 0;
+    for edit in edits {
+        let kept = text.get(done..edit.span.start);
+        let kept = kept.ok_or_else(|| Refused::Unsafe("two changes overlap".to_owned()))?;
+        patched.push_str(kept);
+        patched.push_str(&edit.text);
+        done = edit.span.end;
+    }
+    patched.push_str(text.get(done..).unwrap_or_default());
+    Ok(patched)
+}
+
+/// The patched text reads back with every change made, nothing more to do, and all else as before.
+fn prove(before: &[Row], after: &[Row], edits: &[Edit]) -> Result<(), Refused> {
+    let fault = |what: &str| Refused::Unsafe(what.to_owned());
+    if !edits.is_empty() {
+        return Err(fault("a second run would change it again"));
+    }
+    for (was, is) in before.iter().zip(after) {
+        let good = was.label == is.label
+            && match (&was.became, &is.became) {
+                (Became::Changed { .. } | Became::Already { .. }, Became::Already { .. })
+                | (Became::Missing { .. }, Became::Missing { .. }) => true,
+                (Became::Left { why: was, .. }, Became::Left { why: is, .. }) => was == is,
+                _ => false,
+            };
+        if !good {
+            return Err(fault(&was.function));
+        }
+    }
+    Ok(())
+}
+
+/// The change as a unified diff of `file`; empty where there is none.
+pub fn diff(file: &str, before: &str, after: &str) -> String {
+    let diff = TextDiff::configure()
+        .algorithm(Algorithm::Myers)
+        .diff_lines(before, after);
+    let mut unified = diff.unified_diff();
+    let (old, new) = (format!("a/{file}"), format!("b/{file}"));
+    unified.header(&old, &new).to_string()
+}

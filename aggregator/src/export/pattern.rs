@@ -1,0 +1,214 @@
+//! Names that a template computes: text with parts that only a deployment knows.
+
+use super::Size;
+
+/// A part of a computed name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// As it is.
+    Text(String),
+    /// The stage that is deployed.
+    Stage,
+    /// The stack's name.
+    Stack,
+    /// The region.
+    Region,
+    /// The account's id.
+    Account,
+    /// Whatever else.
+    Unknown,
+}
+
+/// A computed name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern(pub(super) Vec<Part>);
+
+/// What a name has to do with a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is the name.
+    Is,
+    /// It may be the name: a part is not known.
+    MayBe,
+    /// It is not the name.
+    IsNot,
+}
+
+impl Pattern {
+    /// Splits `text` at `${…}` and has `of` say what each stands for.
+    pub(super) fn parse(text: &str, of: impl Fn(&str) -> Part) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, inside)) = rest.split_once("${") {
+            parts.push(Part::Text(before.to_owned()));
+            let Some((inside, after)) = closing(inside) else {
+                parts.push(Part::Unknown);
+                return Self(parts);
+            };
+            parts.push(of(inside.trim()));
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Self(parts)
+    }
+
+    /// Whether a function has this name. `stage` is the one that is deployed, where that is known; else what
+    /// stands in its place is the stage.
+    pub(super) fn fit(&self, size: &Size, stage: Option<&str>) -> Fit {
+        let known = |part: &Part| match part {
+            Part::Text(text) => Some(text.clone()),
+            Part::Stage => stage.map(str::to_owned),
+            Part::Stack => size.stack.clone(),
+            Part::Region => size.region().map(str::to_owned),
+            Part::Account => size.account().map(str::to_owned),
+            Part::Unknown => None,
+        };
+        let resolved: Vec<Option<String>> = self.0.iter().map(known).collect();
+        let mut parts = self.0.iter().zip(&resolved);
+        if parts.all(|(part, text)| text.is_some() || *part == Part::Stage) {
+            let is = Self::stage_in(&size.name, &resolved);
+            return if is { Fit::Is } else { Fit::IsNot };
+        }
+        let open: Vec<Option<&str>> = resolved.iter().map(Option::as_deref).collect();
+        if glob(&size.name, &open) {
+            Fit::MayBe
+        } else {
+            Fit::IsNot
+        }
+    }
+
+    /// Whether it says anything: without a text every name fits.
+    pub(super) fn says_something(&self) -> bool {
+        let mut parts = self.0.iter();
+        parts.any(|part| matches!(part, Part::Text(text) if !text.is_empty()))
+    }
+
+    /// Whether the name is the pattern with one and the same stage in every unresolved place.
+    fn stage_in(name: &str, resolved: &[Option<String>]) -> bool {
+        let fixed: usize = resolved.iter().flatten().map(String::len).sum();
+        let places = resolved.iter().filter(|text| text.is_none()).count();
+        let first = resolved.iter().take_while(|text| text.is_some());
+        let before: usize = first.flatten().map(String::len).sum();
+        let mut stage = "";
+        if places > 0 {
+            let left = name.len().checked_sub(fixed);
+            let one = left.and_then(|left| left.checked_div(places));
+            let Some(one) = one.filter(|one| *one > 0) else {
+                return false;
+            };
+            stage = name.get(before..before + one).unwrap_or_default();
+        }
+        let whole = resolved.iter().map(|text| text.as_deref().unwrap_or(stage));
+        whole.collect::<String>() == name
+    }
+}
+
+/// Up to the brace that closes `${`: some expressions hold others.
+fn closing(inside: &str) -> Option<(&str, &str)> {
+    let mut depth = 1_usize;
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((inside.get(..at)?, inside.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+/// Whether `name` is these texts in their order with anything in place of `None`.
+fn glob(name: &str, parts: &[Option<&str>]) -> bool {
+    match parts.split_first() {
+        None => name.is_empty(),
+        Some((Some(text), rest)) => name.strip_prefix(text).is_some_and(|name| glob(name, rest)),
+        Some((None, rest)) => {
+            let mut ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
+            ends.any(|at| name.get(at..).is_some_and(|name| glob(name, rest)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rightsizer_records::Megabytes;
+
+    use super::*;
+
+    fn size(name: &str) -> Size {
+        Size {
+            function: format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"),
+            name: name.to_owned(),
+            from_mb: Megabytes(1024),
+            to_mb: Megabytes(300),
+            target_mb: None,
+            id: String::new(),
+            status: String::new(),
+            urgent: false,
+            stack: Some("shop-prod".to_owned()),
+            logical_id: None,
+        }
+    }
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse(text, |inside| match inside {
+            "stage" => Part::Stage,
+            "stack" => Part::Stack,
+            "region" => Part::Region,
+            _ => Part::Unknown,
+        })
+    }
+
+    fn fit(text: &str, name: &str, stage: Option<&str>) -> Fit {
+        pattern(text).fit(&size(name), stage)
+    }
+
+    #[test]
+    fn known_parts_decide_and_unknown_ones_only_hint() {
+        assert_eq!(fit("shop-api", "shop-api", None), Fit::Is);
+        assert_eq!(fit("shop-api", "shop-apis", None), Fit::IsNot);
+        assert_eq!(fit("${stack}-api", "shop-prod-api", None), Fit::Is);
+        assert_eq!(fit("${stack}-api", "shop-dev-api", None), Fit::IsNot);
+        assert_eq!(fit("api-${region}", "api-eu-west-1", None), Fit::Is);
+        assert_eq!(fit("${var.env}-api", "prod-api", None), Fit::MayBe);
+        assert_eq!(fit("${var.env}-api", "prod-web", None), Fit::IsNot);
+        assert_eq!(fit("a-${f({})}-b", "a-x-b", None), Fit::MayBe);
+        assert_eq!(fit("a-${broken", "a-x", None), Fit::MayBe);
+    }
+
+    #[test]
+    fn the_stage_is_what_stands_in_its_place() {
+        assert_eq!(fit("shop-${stage}-api", "shop-dev-api", None), Fit::Is);
+        assert_eq!(fit("shop-${stage}-api", "shop--api", None), Fit::IsNot);
+        assert_eq!(
+            fit("shop-${stage}-api", "shop-dev-api", Some("prod")),
+            Fit::IsNot
+        );
+        assert_eq!(
+            fit("shop-${stage}-api", "shop-prod-api", Some("prod")),
+            Fit::Is
+        );
+        assert_eq!(fit("${stage}-api-${stage}", "dev-api-dev", None), Fit::Is);
+        assert_ne!(fit("${stage}-api-${stage}", "dev-api-tst", None), Fit::Is);
+        assert_eq!(fit("${stage}-${other}", "dev-x", None), Fit::MayBe);
+    }
+
+    proptest! {
+        /// A name made of a pattern and a stage is that pattern's name, whatever the texts are.
+        #[test]
+        fn what_a_pattern_makes_it_knows(
+            before in "[a-z-]{0,6}", stage in "[a-z0-9-]{1,5}", after in "[a-zé-]{0,6}", twice: bool,
+        ) {
+            let again = if twice { "${stage}" } else { "" };
+            let text = format!("{before}${{stage}}{after}{again}");
+            let name = text.replace("${stage}", &stage);
+            prop_assert_eq!(fit(&text, &name, None), Fit::Is);
+            prop_assert_eq!(fit(&text, &name, Some(&stage)), Fit::Is);
+            let other = format!("{stage}x");
+            prop_assert_ne!(fit(&text, &name, Some(&other)), Fit::Is);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A function as a template declares it: what it is called there, and where its memory stands.
+
+use std::ops::Range;
+
+use super::insertion::Insertion;
+use super::pattern::Pattern;
+
+/// One declaration of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Site {
+    /// What `--map` calls it: logical id, address, or key.
+    pub(super) label: String,
+    /// Where it begins.
+    pub(super) line: usize,
+    pub(super) name: Name,
+    pub(super) memory: Memory,
+}
+
+impl Site {
+    /// As people find it.
+    pub(super) fn place(&self) -> String {
+        format!("{}, line {}", self.label, self.line)
+    }
+}
+
+/// The function's name in its declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Said in so many words.
+    Literal(String),
+    /// Made of parts.
+    Computed(Pattern),
+    /// The deployment makes one up.
+    MadeUp,
+}
+
+/// Its memory in its declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// A number: these bytes are its digits.
+    Literal {
+        digits: Range<usize>,
+        mb: u32,
+        line: usize,
+    },
+    /// Nothing is said.
+    Absent {
+        /// How it would be said.
+        insertion: Result<Insertion, String>,
+        /// What holds instead.
+        inherited: Option<Inherited>,
+    },
+    /// Something else than a number: it is not replaced.
+    Other {
+        line: usize,
+        /// What it is, and what to do.
+        why: String,
+    },
+}
+
+/// A default of the whole template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inherited {
+    /// Its number, if it is one.
+    pub(super) mb: Option<u32>,
+    pub(super) line: usize,
+    /// What it is called.
+    pub(super) what: &'static str,
+}
+
+/// The number that digits say; nothing else is one.
+pub(super) fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}

@@ -1,0 +1,125 @@
+//! Files that are not what they should be: refused in words, never guessed at.
+
+use super::*;
+
+fn refused(format: Format, text: &str) -> String {
+    let refused = patch(format, text, &sizes(&[("a", 300)]), &Rules::default());
+    refused.unwrap_err().to_string()
+}
+
+const FUNCTION: &str =
+    "Resources:\n  A:\n    Type: AWS::Lambda::Function\n    Properties:\n      FunctionName: a\n";
+const SERVICE: &str = "service: s\nprovider: {name: aws}\nfunctions: {a: {handler: b.c}}\n";
+
+#[test]
+fn another_kind_of_template_is_named() {
+    let cases = [
+        (Format::CloudFormation, SERVICE, "--format serverless"),
+        (
+            Format::CloudFormation,
+            "{\"app\": \"x\", \"context\": {}}",
+            "--format cdk",
+        ),
+        (
+            Format::CloudFormation,
+            "Resources: {B: {Type: AWS::S3::Bucket}}",
+            "no Lambda function",
+        ),
+        (Format::CloudFormation, "just words", "no block Resources"),
+        (Format::CloudFormation, "", "empty"),
+        (Format::CloudFormation, "a: [1", "no readable YAML: line"),
+        (
+            Format::CloudFormation,
+            "{\"a\": 1",
+            "no readable JSON: line 1",
+        ),
+        (
+            Format::CloudFormation,
+            "a: 1\n---\nb: 2\n",
+            "several YAML documents",
+        ),
+        (Format::Sam, FUNCTION, "--format cloudformation"),
+        (Format::Sam, SERVICE, "no SAM template"),
+        (Format::Serverless, FUNCTION, "--format cloudformation"),
+        (
+            Format::Serverless,
+            "service: s\nprovider: google\nfunctions: {a: {handler: b}}",
+            "provider is google",
+        ),
+        (
+            Format::Serverless,
+            "service: s\nfunctions: ${file(f.yml)}",
+            "${file(f.yml)}",
+        ),
+        (
+            Format::Terraform,
+            FUNCTION,
+            "no readable Terraform (HCL): line 1",
+        ),
+        (
+            Format::Terraform,
+            "{\"resource\": {}}",
+            "JSON syntax is not patched",
+        ),
+        (Format::Terraform, "locals {}\n", "no Lambda function"),
+        (Format::Terraform, "\n", "empty"),
+        (Format::Cdk, "{\"a\": 1}", "neither app nor context"),
+        (Format::Cdk, "{\"context\": 1}", "no block"),
+    ];
+    for (format, text, words) in cases {
+        let said = refused(format, text);
+        assert!(said.contains(words), "{format:?} {text:?}: {said}");
+    }
+}
+
+#[test]
+fn a_key_twice_is_refused() {
+    let text = format!("{FUNCTION}      MemorySize: 1024\n      MemorySize: 512\n");
+    let said = refused(Format::CloudFormation, &text);
+    assert!(
+        said.contains("MemorySize is twice") && said.contains("line 7"),
+        "{said}"
+    );
+    let twice = "resource \"aws_lambda_function\" \"a\" {\n  function_name = \"a\"\n  memory_size = 1\n  memory_size = 2\n}\n";
+    let said = refused(Format::Terraform, twice);
+    assert!(said.contains("HCL"), "{said}");
+}
+
+#[test]
+fn depth_does_not_end_the_process() {
+    let deep = "[".repeat(200_000);
+    for format in [
+        Format::CloudFormation,
+        Format::Serverless,
+        Format::Terraform,
+        Format::Cdk,
+    ] {
+        refused(format, &deep);
+        refused(format, &format!("{{\"a\": {deep}"));
+        refused(format, &format!("a = {deep}"));
+        refused(format, &"- ".repeat(100_000));
+    }
+}
+
+#[test]
+fn odd_numbers_are_left_alone() {
+    for odd in [
+        "1_024",
+        "0x400",
+        "1024.0",
+        "-1",
+        "1e3",
+        "99999999999",
+        "~",
+        "",
+        "|\n        1024",
+    ] {
+        let text = format!("{FUNCTION}      MemorySize: {odd}\n");
+        let patch = patched(Format::CloudFormation, &text, &[("a", 300)]);
+        assert_eq!(patch.text, text);
+        assert!(
+            matches!(became(&patch)[0], Became::Left { line: 6.., .. }),
+            "{odd}: {patch:?}"
+        );
+    }
+}
