@@ -67,6 +67,8 @@ pub(super) struct Chosen {
     pub(super) left_out: Vec<LeftOut>,
     /// How many functions have one in each state that was not asked for.
     pub(super) others: BTreeMap<&'static str, usize>,
+    /// How many are of another account, region or stack than was asked for.
+    pub(super) elsewhere: usize,
     /// The states that were asked for.
     pub(super) wanted: Vec<&'static str>,
 }
@@ -90,6 +92,7 @@ impl ChoiceArgs {
             sizes: Vec::new(),
             left_out: Vec::new(),
             others: BTreeMap::new(),
+            elsewhere: 0,
             wanted,
         };
         let mut seen = HashSet::new();
@@ -107,7 +110,7 @@ impl ChoiceArgs {
             }
             match choose(of, now) {
                 Ok(size) if self.is_meant(&size, for_template) => chosen.sizes.push(size),
-                Ok(_) => {}
+                Ok(_) => chosen.elsewhere += 1,
                 Err(left) => chosen.left_out.push(left),
             }
         }

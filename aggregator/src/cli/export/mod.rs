@@ -52,10 +52,12 @@ pub(super) struct ExportArgs {
 /// As they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    /// Terraform or `OpenTofu`: a variable's value; .tf files
+    #[value(help = "Terraform or OpenTofu: a variable's value; .tf files")]
     Terraform,
-    /// `CloudFormation`: parameters; templates in YAML or JSON
-    #[value(name = "cloudformation")]
+    #[value(
+        name = "cloudformation",
+        help = "CloudFormation: parameters; templates in YAML or JSON"
+    )]
     CloudFormation,
     /// AWS SAM: parameter overrides; templates in YAML or JSON
     Sam,

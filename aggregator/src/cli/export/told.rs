@@ -26,14 +26,22 @@ pub(super) fn say_choice(chosen: &Chosen) {
         .iter()
         .map(|(status, n)| format!("{n} {status}"))
         .collect();
-    let there = if others.is_empty() {
-        "no other recommendation is there: `rightsizer list` shows every function".to_owned()
+    let others = if others.is_empty() {
+        "`rightsizer list` shows every function".to_owned()
     } else {
-        format!("there are {}", others.join(", "))
+        format!(
+            "there is {}: `rightsizer approve FUNCTION` approves an open one, --status or --all takes \
+             others as they are",
+            others.join(", ")
+        )
+    };
+    let elsewhere = match chosen.elsewhere {
+        0 => String::new(),
+        n => format!(" ({n} of another account, region or stack)"),
     };
     eprintln!(
-        "rightsizer: nothing to export: no recommendation that is {wanted} may be deployed now; {there}. \
-         `rightsizer approve FUNCTION` approves an open one; --status open exports them as they are"
+        "rightsizer: nothing to export: no recommendation is {wanted} and may be deployed now{elsewhere}; \
+         {others}"
     );
 }
 
