@@ -5,10 +5,12 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod folder;
 
+use std::io::Write;
+use std::path::Path;
+
+use folder::{Folder, Said};
 use serde_json::Value;
 
 const GOOD: &str = "REPORT RequestId: 0b1e\tDuration: 12.00 ms\tBilled Duration: 12 ms\t\
@@ -16,64 +18,8 @@ const GOOD: &str = "REPORT RequestId: 0b1e\tDuration: 12.00 ms\tBilled Duration:
 const BEFORE: &str = "REPORT RequestId: 0b1d\tDuration: 11.00 ms\tBilled Duration: 11 ms\t\
                       Memory Size: 512 MB\tMax Memory Used: 91 MB\n";
 
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        std::fs::write(self.path(name), content).unwrap();
-        self.path(name)
-    }
-
-    /// Runs a command on this folder's store.
-    fn run(&self, arguments: &[&str]) -> Said {
-        self.run_with_input(arguments, b"")
-    }
-
-    fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Said {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
-            .args(arguments)
-            .env("RIGHTSIZER_STORE", self.path("store.db"))
-            .current_dir(self.0.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        Said(child.wait_with_output().unwrap())
-    }
-
-    fn import(&self, file: &Path) -> Said {
-        self.run(&["import", "--json", file.to_str().unwrap()])
-    }
-}
-
-struct Said(Output);
-
-impl Said {
-    fn code(&self) -> i32 {
-        self.0.status.code().unwrap()
-    }
-
-    fn out(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).unwrap()
-    }
-
-    fn err(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).unwrap()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.0.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.out()))
-    }
+fn import(folder: &Folder, file: &Path) -> Said {
+    folder.run(&["import", "--json", file.to_str().unwrap()])
 }
 
 /// Each bad line stands between two good ones: the good ones are kept, the bad one is refused with
@@ -107,7 +53,7 @@ fn a_bad_line_is_refused_with_its_reason_and_the_lines_around_it_are_kept() {
     for (what, bad, reason) in cases {
         let folder = Folder::new();
         let text = format!("{BEFORE}{}\n{GOOD}", bad.trim_end());
-        let said = folder.import(&folder.file("lines.txt", text));
+        let said = import(&folder, &folder.file("lines.txt", text));
         assert_eq!(said.code(), 0, "{what}: {}", said.err());
         let json = said.json();
         assert_eq!(
@@ -132,7 +78,7 @@ fn binary_garbage_between_good_lines_is_refused() {
     bytes.extend([0xff, 0xfe, 0x00, 0x9c, 0x1b, b'[', b'2', b'J', b'\n']);
     bytes.extend(GOOD.as_bytes());
     let file = folder.file("lines.bin", bytes);
-    assert_eq!(folder.import(&file).json()["accepted"], 2);
+    assert_eq!(import(&folder, &file).json()["accepted"], 2);
     let other = Folder::new();
     let said = other.run(&["import", file.to_str().unwrap()]);
     assert!(
@@ -173,15 +119,15 @@ fn where_no_file_can_be_opened_no_store_is_made() {
 #[test]
 fn nothing_readable_is_a_failure() {
     let folder = Folder::new();
-    let said = folder.import(&folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));
+    let said = import(&folder, &folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));
     assert_eq!((said.code(), &said.json()["accepted"]), (1, &0.into()));
 }
 
 #[test]
 fn w7_a_file_already_imported_is_refused_by_its_content() {
     let folder = Folder::new();
-    assert_eq!(folder.import(&folder.file("a.txt", GOOD)).code(), 0);
-    let again = folder.import(&folder.file("copy-of-a.txt", GOOD));
+    assert_eq!(import(&folder, &folder.file("a.txt", GOOD)).code(), 0);
+    let again = import(&folder, &folder.file("copy-of-a.txt", GOOD));
     assert_eq!(again.code(), 1);
     assert!(
         again.err().contains("imported before, as "),
@@ -226,7 +172,7 @@ fn no_store_and_no_such_function_say_what_to_do() {
     let list = folder.run(&["list"]);
     assert_eq!(list.code(), 1);
     assert!(list.err().contains("there is no store") && list.err().contains("rightsizer import"));
-    folder.import(&folder.file("a.txt", GOOD));
+    import(&folder, &folder.file("a.txt", GOOD));
     let show = folder.run(&["show", "payroll"]);
     assert_eq!(show.code(), 1);
     assert!(show.err().contains("\"payroll\""), "{}", show.err());
@@ -254,7 +200,7 @@ fn bad_usage_is_exit_code_2() {
 #[test]
 fn list_json_has_the_names_that_scripts_read() {
     let folder = Folder::new();
-    folder.import(&folder.file("fn.txt", format!("{BEFORE}{GOOD}")));
+    import(&folder, &folder.file("fn.txt", format!("{BEFORE}{GOOD}")));
     let list = folder.run(&["list", "--json"]).json();
     let row = &list[0];
     for (name, want) in [
@@ -290,7 +236,7 @@ fn a_gzip_file_is_read_as_what_it_holds() {
     let folder = Folder::new();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(GOOD.as_bytes()).unwrap();
-    let said = folder.import(&folder.file("lines.gz", gzip.finish().unwrap()));
+    let said = import(&folder, &folder.file("lines.gz", gzip.finish().unwrap()));
     assert_eq!(said.json()["accepted"], 1);
 }
 
@@ -298,11 +244,11 @@ fn a_gzip_file_is_read_as_what_it_holds() {
 fn settings_change_the_decision_and_a_misspelt_one_is_refused() {
     let folder = Folder::new();
     folder.file("rightsizer.toml", "[policy]\nbuffer_mb = 50\n");
-    folder.import(&folder.file("fn.txt", GOOD));
+    import(&folder, &folder.file("fn.txt", GOOD));
     let list = folder.run(&["list", "--json"]).json();
     assert_eq!(list[0]["policy_mb"], 140); // 90 + 50
     folder.file("rightsizer.toml", "[policy]\nbufer_mb = 50\n");
-    let said = folder.import(&folder.file("other.txt", BEFORE));
+    let said = import(&folder, &folder.file("other.txt", BEFORE));
     assert_eq!(said.code(), 1);
     assert!(said.err().contains("rightsizer.toml") && said.err().contains("bufer_mb"));
 }
