@@ -364,11 +364,6 @@ fn a_bad_template_is_answered_in_words_and_not_touched() {
         &folder,
         &[
             (
-                &["sam", "--template", "t.yaml", "--map", "Chekout=checkout"],
-                1,
-                "no SAM template",
-            ),
-            (
                 &[
                     "cloudformation",
                     "--template",
