@@ -22,6 +22,9 @@ need node 'Node.js 20 or later' "$node"
 need npm 'comes with Node.js' "$node"
 need python3 'Python 3.11 or later' "$python"
 
+need git 'the changes that export shows are applied by it' \
+    'Debian, Ubuntu: apt install git. Fedora: dnf install git.'
+
 node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || {
     echo "tools: node is $(node --version), 20 or later is needed. $node" >&2
     exit 1
