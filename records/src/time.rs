@@ -40,15 +40,10 @@ impl Timestamp {
     /// Reads RFC 3339 text. Also takes a missing offset as UTC and a space instead of the `T`, as
     /// Logs Insights writes times.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let text = text.trim();
-        let instant = text.parse::<jiff::Timestamp>().or_else(|_| {
-            let civil = text.parse::<jiff::civil::DateTime>()?;
-            jiff::tz::TimeZone::UTC.to_timestamp(civil)
-        });
-        instant
-            .ok()
+        written_by_machine(text)
+            .or_else(|| written_by_anyone(text.trim()))
             .and_then(|t| Self::from_ms(t.as_millisecond()))
-            .ok_or_else(|| TimeError(text.chars().take(64).collect()))
+            .ok_or_else(|| TimeError(text.trim().chars().take(64).collect()))
     }
 
     /// The UTC date of this instant.
@@ -58,6 +53,63 @@ impl Timestamp {
             reason = "the range of Timestamp is 84,000 days"
         )]
         Day(self.0.div_euclid(MS_PER_DAY) as i32)
+    }
+}
+
+fn written_by_anyone(text: &str) -> Option<jiff::Timestamp> {
+    let instant = text.parse::<jiff::Timestamp>().or_else(|_| {
+        let civil = text.parse::<jiff::civil::DateTime>()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(civil)
+    });
+    instant.ok()
+}
+
+/// Reads `2026-01-31T23:59:59.123Z`, the one form in which times come by the million: without the
+/// general parser an import takes 5 % less.
+fn written_by_machine(text: &str) -> Option<jiff::Timestamp> {
+    #[rustfmt::skip]
+    let [
+        year @ .., b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', u1, u2, u3, b'Z',
+    ] = text.as_bytes() else {
+        return None;
+    };
+    let two = |a: &u8, b: &u8| i8::try_from(number(&[*a, *b])?).ok();
+    let year = number(year).filter(|_| year.len() == 4)?;
+    let ms = i32::from(number(&[*u1, *u2, *u3])?);
+    let civil = jiff::civil::DateTime::new(
+        year,
+        two(o1, o2)?,
+        two(d1, d2)?,
+        two(h1, h2)?,
+        two(m1, m2)?,
+        two(s1, s2)?,
+        ms * 1_000_000,
+    );
+    jiff::tz::TimeZone::UTC.to_timestamp(civil.ok()?).ok()
+}
+
+/// At most four digits.
+fn number(digits: &[u8]) -> Option<i16> {
+    let add = |n: i16, digit: &u8| {
+        digit
+            .is_ascii_digit()
+            .then(|| n * 10 + i16::from(digit - b'0'))
+    };
+    digits.iter().take(4).try_fold(0, add)
+}
+
+/// Reads a value from its text, copied only where JSON escapes stand in it.
+struct FromText<T>(fn(&str) -> Result<T, TimeError>);
+
+impl<T> de::Visitor<'_> for FromText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        self.0(text).map_err(E::custom)
     }
 }
 
@@ -76,7 +128,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(d)?).map_err(de::Error::custom)
+        d.deserialize_str(FromText(Self::parse))
     }
 }
 
@@ -139,12 +191,14 @@ impl Serialize for Day {
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(d)?).map_err(de::Error::custom)
+        d.deserialize_str(FromText(Self::parse))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -159,6 +213,24 @@ mod tests {
         }
         assert_eq!(want.to_string(), "2022-10-21T14:05:05.764Z");
         assert_eq!(want.day().to_string(), "2022-10-21");
+    }
+
+    proptest! {
+        /// The quick way and the general one never differ on what the quick one takes.
+        #[test]
+        fn both_ways_of_reading_agree(
+            ms in Timestamp::MIN.as_ms()..Timestamp::MAX.as_ms(),
+            at in 0_usize..24,
+            other in "[0-9TZ:.+ -]",
+        ) {
+            let mut text = Timestamp(ms).to_string();
+            prop_assert_eq!(written_by_machine(&text), written_by_anyone(&text));
+            prop_assert_eq!(Timestamp::parse(&text), Ok(Timestamp(ms)));
+            text.replace_range(at..=at, &other);
+            if let Some(read) = written_by_machine(&text) {
+                prop_assert_eq!(Some(read), written_by_anyone(&text), "{}", text);
+            }
+        }
     }
 
     #[test]

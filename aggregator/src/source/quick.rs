@@ -11,6 +11,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::figures::Invocation;
+use super::hints::Origin;
 use super::message::Spot;
 use super::output::{Format, Output, Stopped};
 use super::telemetry::{self, Metrics, Reported};
@@ -26,40 +27,37 @@ pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(
         return Some(out.record(number, record));
     }
     let batch: Batch = serde_json::from_str(text).ok()?;
-    let read: Option<Vec<Entry>> = batch.records.iter().map(Entry::of).collect();
-    let name = batch.function_arn.or(batch.function_name)?;
-    let version = batch.function_version.as_deref();
-    let origin = match out.origins.get(&*name).filter(|_| version.is_none()) {
-        Some(known) => known.clone(),
-        None => telemetry::origin(Some(&name), version, out.hints).ok()?,
-    };
-    if version.is_none() && !out.origins.contains_key(&*name) {
-        out.origins.insert(name.into_owned(), origin.clone());
+    // All of it is looked at before any of it is passed on.
+    let mut entries = std::mem::take(&mut out.entries);
+    entries.clear();
+    for event in &batch.records {
+        entries.push(Entry::of(event)?);
     }
-    let read = read?;
+    let name = batch.function_arn.or(batch.function_name)?;
+    let origin = match batch.function_version {
+        Some(version) => telemetry::origin(Some(&name), Some(&version), out.hints).ok()?,
+        None => whose(name, out)?,
+    };
     out.format(Format::Telemetry);
-    for entry in read {
-        let done = match entry {
-            Entry::Other => out.ignore(),
-            Entry::NoMemory => {
-                out.tally.no_memory += 1;
-                out.ignore()
-            }
-            Entry::Report(at, invocation) => {
-                let spot = Spot {
-                    line: number,
-                    origin: &origin,
-                    at,
-                    event: None,
-                };
-                out.invocation(spot, invocation)
-            }
-        };
+    let mut done = Ok(());
+    for entry in &entries {
+        done = entry.pass_on(number, &origin, out);
         if done.is_err() {
-            return Some(done);
+            break;
         }
     }
-    Some(Ok(()))
+    out.entries = entries;
+    Some(done)
+}
+
+/// Whose a name is: asked once of each.
+fn whose(name: Cow<'_, str>, out: &mut Output) -> Option<Origin> {
+    if let Some(known) = out.origins.get(&*name) {
+        return Some(known.clone());
+    }
+    let origin = telemetry::origin(Some(&name), None, out.hints).ok()?;
+    out.origins.insert(name.into_owned(), origin.clone());
+    Some(origin)
 }
 
 #[derive(Deserialize)]
@@ -99,7 +97,7 @@ struct Record<'a> {
 }
 
 /// What an event comes to.
-enum Entry {
+pub(super) enum Entry {
     Other,
     /// A report without memory figures, as on managed instances.
     NoMemory,
@@ -107,6 +105,25 @@ enum Entry {
 }
 
 impl Entry {
+    fn pass_on(&self, line: u64, origin: &Origin, out: &mut Output) -> Result<(), Stopped> {
+        match *self {
+            Self::Other => out.ignore(),
+            Self::NoMemory => {
+                out.tally.no_memory += 1;
+                out.ignore()
+            }
+            Self::Report(at, invocation) => {
+                let spot = Spot {
+                    line,
+                    origin,
+                    at,
+                    event: None,
+                };
+                out.invocation(spot, invocation)
+            }
+        }
+    }
+
     fn of(event: &Event<'_>) -> Option<Self> {
         if event.kind.as_ref()?.0 != "platform.report" {
             return Some(Self::Other);
