@@ -8,7 +8,9 @@ use std::io::{BufReader, Chain, Cursor, Read};
 use rightsizer_records::Timestamp;
 
 use crate::pipeline::{Accept, Batch, Intake, Session};
-use crate::source::{Channel, Evidence, Hints, ImportReport, Item, ReadError, Summary, gzip, read};
+use crate::source::{
+    Channel, Evidence, Hints, ImportReport, Item, ReadError, Refusal, Summary, gzip, read,
+};
 use crate::store::StoreError;
 use crate::window::DaySource;
 
@@ -123,16 +125,16 @@ impl File<'_> {
     ) -> Result<Summary, ImportError> {
         let mut folded = Folded::default();
         let mut sink = |item: Item| -> Result<(), StoreError> {
-            folded.take(item, &self.intake);
+            folded.take(item, self);
             if folded.taken >= FOLDED {
-                session.merge(folded.give(self.name, report))?;
+                session.merge(folded.give(report))?;
             }
             Ok(())
         };
         let mut summary = reader(&mut sink).map_err(unread)?;
         summary.accepted -= folded.refused_late;
         summary.refused += folded.refused_late;
-        session.merge(folded.give(self.name, report))?;
+        session.merge(folded.give(report))?;
         Ok(summary)
     }
 }
@@ -148,26 +150,36 @@ fn unread(error: ReadError<StoreError>) -> ImportError {
 #[derive(Debug, Default)]
 struct Folded {
     batch: Batch,
-    refused: Vec<Item>,
+    refused: Vec<Refusal>,
     /// Refused although they were readable.
     refused_late: u64,
     taken: usize,
 }
 
 impl Folded {
-    fn take(&mut self, item: Item, intake: &Intake<'_>) {
+    fn take(&mut self, item: Item, of: File<'_>) {
         match item {
             Item::Ignored => {}
-            Item::Refused { .. } => self.refused.push(item),
-            Item::Evidence { line, evidence } => self.evidence(line, evidence, intake),
+            Item::Refused {
+                line,
+                reason,
+                sample,
+            } => self.refused.push(Refusal {
+                file: of.name.to_owned(),
+                line,
+                reason,
+                sample,
+            }),
+            Item::Evidence { line, evidence } => self.evidence(line, evidence, of),
         }
     }
 
-    fn evidence(&mut self, line: u64, evidence: Evidence, intake: &Intake<'_>) {
+    fn evidence(&mut self, line: u64, evidence: Evidence, of: File<'_>) {
         self.taken += 1;
-        if let Err(why) = self.batch.take(evidence, intake) {
+        if let Err(why) = self.batch.take(evidence, &of.intake) {
             self.refused_late += 1;
-            self.refused.push(Item::Refused {
+            self.refused.push(Refusal {
+                file: of.name.to_owned(),
                 line,
                 reason: why.0,
                 sample: String::new(),
@@ -176,10 +188,10 @@ impl Folded {
     }
 
     /// Gives the batch away to be merged, and what was refused to the report.
-    fn give(&mut self, name: &str, report: &mut ImportReport) -> Batch {
+    fn give(&mut self, report: &mut ImportReport) -> Batch {
         self.taken = 0;
-        for item in self.refused.drain(..) {
-            report.note(name, &item);
+        for refusal in self.refused.drain(..) {
+            report.note(refusal);
         }
         std::mem::take(&mut self.batch)
     }

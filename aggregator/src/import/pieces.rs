@@ -18,6 +18,9 @@ use crate::source::{
 /// As much of an input as one thread reads at a time.
 const PIECE: usize = 4 << 20;
 
+/// Room for the end of a line, behind a piece.
+const LINE: usize = 64 << 10;
+
 /// Reads the first lines of an input: about a piece, ended by a line break where it goes on.
 pub(super) fn first_lines<R: Read>(mut input: R) -> io::Result<(Vec<u8>, R)> {
     let mut bytes = Vec::new();
@@ -56,6 +59,8 @@ impl<R: Read> Source<R> {
                 return Ok(Some(std::mem::replace(&mut self.begun, rest)));
             }
             let room = PIECE as u64;
+            // Else it grows by doubling, and is copied each time.
+            self.begun.reserve(PIECE + LINE);
             let n = self
                 .input
                 .by_ref()
@@ -128,7 +133,7 @@ impl File<'_> {
                     return Ok(());
                 }
                 late += folded.refused_late;
-                session.merge(folded.give(self.name, report))?;
+                session.merge(folded.give(report))?;
                 done.add(read);
                 waiting.pop_front();
             }
@@ -175,7 +180,7 @@ impl File<'_> {
             let Ok(job) = job else { return };
             let mut folded = Folded::default();
             let mut sink = |item| {
-                folded.take(item, &self.intake);
+                folded.take(item, self);
                 Ok::<_, Infallible>(())
             };
             match read_piece(&job.bytes, job.first_line, self.hints, &mut sink) {

@@ -3,8 +3,8 @@
 //! A source knows formats; the window knows functions and days. This is all they share.
 
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use rightsizer_records::{Arch, EnvId, FunctionArn, Megabytes, Millis, Record, Status, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -123,10 +123,11 @@ impl<'de> Deserialize<'de> for FunctionKey {
 /// One invocation as a log or a telemetry event told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// Whose it is. Shared: a million lines are of a thousand functions.
-    pub function: Arc<FunctionKey>,
+    /// Whose it is. Shared within its thread: a million lines are of a thousand functions, and two
+    /// threads that count who shares would wait for each other at every line.
+    pub function: Rc<FunctionKey>,
     /// `$LATEST` (also where unknown) or the published version's number.
-    pub version: Arc<str>,
+    pub version: Rc<str>,
     /// When it was reported; midnight UTC of the given day where the source carries no time.
     pub at: Timestamp,
     /// Configured size of the environment.

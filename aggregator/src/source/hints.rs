@@ -1,6 +1,6 @@
 //! What is known about a file beside its content, and whose evidence a log line is.
 
-use std::sync::{Arc, LazyLock};
+use std::rc::Rc;
 
 use rightsizer_records::{Day, EnvId, FunctionArn, Timestamp};
 
@@ -42,8 +42,8 @@ impl Home {
 /// Whose evidence a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
-    pub(super) function: Arc<FunctionKey>,
-    pub(super) version: Arc<str>,
+    pub(super) function: Rc<FunctionKey>,
+    pub(super) version: Rc<str>,
     pub(super) environment: Option<EnvId>,
 }
 
@@ -57,7 +57,7 @@ impl Hints {
     pub(super) fn unnamed(&self) -> Origin {
         let file = || FunctionKey::of_file(&self.file_name);
         Origin {
-            function: Arc::new(self.function.clone().unwrap_or_else(file)),
+            function: Rc::new(self.function.clone().unwrap_or_else(file)),
             version: latest(),
             environment: None,
         }
@@ -76,8 +76,8 @@ impl Hints {
         };
         let number = version.filter(|v| v.bytes().all(|b| b.is_ascii_digit()) && !v.is_empty());
         Ok(Origin {
-            function: Arc::new(function),
-            version: number.map_or_else(latest, Arc::from),
+            function: Rc::new(function),
+            version: number.map_or_else(latest, Rc::from),
             environment: None,
         })
     }
@@ -100,7 +100,7 @@ impl Hints {
         if let Some(stream) = stream {
             origin.environment = Some(environment_of_stream(stream));
             if let Some(version) = version_of_stream(stream) {
-                origin.version = Arc::from(version);
+                origin.version = Rc::from(version);
             }
         }
         origin
@@ -119,10 +119,8 @@ impl Hints {
     }
 }
 
-/// [`LATEST`], shared.
-fn latest() -> Arc<str> {
-    static SHARED: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(LATEST));
-    SHARED.clone()
+fn latest() -> Rc<str> {
+    Rc::from(LATEST)
 }
 
 fn partition(region: &str) -> &'static str {

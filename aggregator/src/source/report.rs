@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::evidence::Item;
 use super::output::Format;
 use super::read::Summary;
 
@@ -49,23 +48,10 @@ pub struct Refusal {
 }
 
 impl ImportReport {
-    /// Notes an item of `file`. Call it for every item; only refused ones matter here.
-    pub fn note(&mut self, file: &str, item: &Item) {
-        let Item::Refused {
-            line,
-            reason,
-            sample,
-        } = item
-        else {
-            return;
-        };
+    /// Lists an entry that cannot be used; [`ImportReport::finish`] counts it.
+    pub fn note(&mut self, refusal: Refusal) {
         if self.refused.len() < MAX_LISTED {
-            self.refused.push(Refusal {
-                file: file.to_owned(),
-                line: *line,
-                reason: reason.clone(),
-                sample: sample.clone(),
-            });
+            self.refused.push(refusal);
         }
     }
 
@@ -190,8 +176,9 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
 mod tests {
     use super::*;
 
-    fn refused(line: u64, reason: &str, sample: &str) -> Item {
-        Item::Refused {
+    fn refused(file: &str, line: u64, reason: &str, sample: &str) -> Refusal {
+        Refusal {
+            file: file.to_owned(),
             line,
             reason: reason.to_owned(),
             sample: sample.to_owned(),
@@ -214,12 +201,10 @@ mod tests {
     fn people_see_reasons_with_places_and_one_harmless_sample() {
         let mut report = ImportReport::default();
         for line in 3..10 {
-            report.note(
-                "a.log",
-                &refused(line, "cut off", "REPORT \u{1b}[2J\u{202e}x"),
-            );
+            let sample = "REPORT \u{1b}[2J\u{202e}x";
+            report.note(refused("a.log", line, "cut off", sample));
         }
-        report.note("b.log", &refused(1, "other", &"y".repeat(150)));
+        report.note(refused("b.log", 1, "other", &"y".repeat(150)));
         report.finish("a.log", summary(5, 7));
         report.finish("b.log", summary(0, 1));
         let text = report.to_string();
@@ -242,7 +227,7 @@ mod tests {
         let mut report = ImportReport::default();
         let many = MAX_LISTED as u64 + 5;
         for line in 1..=many {
-            report.note("a.log", &refused(line, "cut off", "x"));
+            report.note(refused("a.log", line, "cut off", "x"));
         }
         report.finish("a.log", summary(0, many));
         let json = serde_json::to_value(&report).unwrap();

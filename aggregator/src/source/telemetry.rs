@@ -1,7 +1,7 @@
 //! Telemetry API events, of every schema so far. Each event is read by itself and leniently: one
 //! odd event must not cost its batch.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use rightsizer_records::{Millis, Status, Timestamp};
 use serde::Deserialize;
@@ -85,7 +85,7 @@ pub(super) fn origin(
     let number =
         |v: &&str| *v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
     if let Some(version) = version.filter(number) {
-        origin.version = Arc::from(version);
+        origin.version = Rc::from(version);
     }
     Ok(origin)
 }

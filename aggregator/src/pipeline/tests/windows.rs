@@ -131,7 +131,7 @@ fn w7_one_source_counts_per_function_and_day() {
     case.fortnight("f", 1024, &[200; 14]);
     let before = case.line("f");
     let line = crate::source::Observation {
-        function: std::sync::Arc::new(arn("f").into()),
+        function: std::rc::Rc::new(arn("f").into()),
         version: "$LATEST".into(),
         at: at("2026-05-14T11:00:00Z"),
         memory_mb: Megabytes(1024),
