@@ -45,6 +45,8 @@ struct Source<R> {
     input: R,
     /// The begin of a line whose end is not read yet.
     begun: Vec<u8>,
+    /// Pieces that are done, to be filled again: fresh memory is slow.
+    spare: Vec<Vec<u8>>,
     ended: bool,
 }
 
@@ -55,8 +57,11 @@ impl<R: Read> Source<R> {
             if self.begun.len() >= PIECE
                 && let Some(end) = memchr::memrchr(b'\n', &self.begun)
             {
-                let rest = self.begun.split_off(end + 1);
-                return Ok(Some(std::mem::replace(&mut self.begun, rest)));
+                let mut next = self.spare.pop().unwrap_or_default();
+                next.clear();
+                next.extend_from_slice(self.begun.get(end + 1..).unwrap_or_default());
+                self.begun.truncate(end + 1);
+                return Ok(Some(std::mem::replace(&mut self.begun, next)));
             }
             let room = PIECE as u64;
             // Else it grows by doubling, and is copied each time.
@@ -99,6 +104,7 @@ impl File<'_> {
         let mut source = Source {
             input: rest,
             begun: first,
+            spare: Vec::new(),
             ended: false,
         };
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
@@ -135,7 +141,8 @@ impl File<'_> {
                 late += folded.refused_late;
                 session.merge(folded.give(report))?;
                 done.add(read);
-                waiting.pop_front();
+                let bytes = waiting.pop_front().map(|done| done.bytes);
+                source.spare.extend(bytes.and_then(Arc::into_inner));
             }
         })?;
         let summary = self.behind(done, &waiting, source, session, report)?;
@@ -177,17 +184,26 @@ impl File<'_> {
             let Ok(job) = inbox.lock().map(|inbox| inbox.recv()) else {
                 return;
             };
-            let Ok(job) = job else { return };
+            let Ok(Job {
+                bytes,
+                first_line,
+                answer,
+            }) = job
+            else {
+                return;
+            };
             let mut folded = Folded::default();
             let mut sink = |item| {
                 folded.take(item, self);
                 Ok::<_, Infallible>(())
             };
-            match read_piece(&job.bytes, job.first_line, self.hints, &mut sink) {
+            match read_piece(&bytes, first_line, self.hints, &mut sink) {
                 Ok(read) => {
                     folded.batch.settle();
+                    // Whoever waits has them to himself.
+                    drop(bytes);
                     // Nobody waits where the file failed meanwhile.
-                    let _ = job.answer.send((read, folded));
+                    let _ = answer.send((read, folded));
                 }
                 // Bytes in memory can be read.
                 Err(ReadError::Input(_) | ReadError::Sink(_)) => return,

@@ -11,7 +11,6 @@ use super::evidence::{Evidence, FunctionKey, Item, Observation};
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
-use super::quick::Entry;
 
 /// As much of a refused entry as is shown.
 const SAMPLE_CHARS: usize = 200;
@@ -76,8 +75,6 @@ pub(super) struct Output<'a> {
     pub(super) tally: Tally,
     /// Whose names mean: a piece of a file names the same functions again and again.
     pub(super) origins: HashMap<String, Origin, RandomState>,
-    /// Room for a line's entries.
-    pub(super) entries: Vec<Entry>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -90,7 +87,6 @@ impl<'a> Output<'a> {
             hints,
             tally: Tally::default(),
             origins: HashMap::default(),
-            entries: Vec::new(),
             sink,
         }
     }

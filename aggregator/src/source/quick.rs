@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use rightsizer_records::Timestamp;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::figures::Invocation;
@@ -27,27 +27,15 @@ pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(
         return Some(out.record(number, record));
     }
     let batch: Batch = serde_json::from_str(text).ok()?;
-    // All of it is looked at before any of it is passed on.
-    let mut entries = std::mem::take(&mut out.entries);
-    entries.clear();
-    for event in &batch.records {
-        entries.push(Entry::of(event)?);
-    }
+    let entries = batch.records.0?;
     let name = batch.function_arn.or(batch.function_name)?;
     let origin = match batch.function_version {
         Some(version) => telemetry::origin(Some(&name), Some(&version), out.hints).ok()?,
         None => whose(name, out)?,
     };
     out.format(Format::Telemetry);
-    let mut done = Ok(());
-    for entry in &entries {
-        done = entry.pass_on(number, &origin, out);
-        if done.is_err() {
-            break;
-        }
-    }
-    out.entries = entries;
-    Some(done)
+    let mut entries = entries.iter();
+    Some(entries.try_for_each(|entry| entry.pass_on(number, &origin, out)))
 }
 
 /// Whose a name is: asked once of each.
@@ -69,9 +57,11 @@ struct Batch<'a> {
     function_arn: Option<Cow<'a, str>>,
     #[serde(borrow, alias = "version")]
     function_version: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    records: Vec<Event<'a>>,
+    records: Entries,
 }
+
+/// What the events of a batch come to; `None` where one of them is not of this form.
+struct Entries(Option<Vec<Entry>>);
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -97,7 +87,7 @@ struct Record<'a> {
 }
 
 /// What an event comes to.
-pub(super) enum Entry {
+enum Entry {
     Other,
     /// A report without memory figures, as on managed instances.
     NoMemory,
@@ -162,6 +152,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         d.deserialize_str(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_seq(EachEvent)
+    }
+}
+
+struct EachEvent;
+
+impl<'de> Visitor<'de> for EachEvent {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<Entries, A::Error> {
+        // Whoever forwards events one by one has one a line.
+        let mut entries = Some(Vec::with_capacity(1));
+        while let Some(event) = events.next_element::<Event<'_>>()? {
+            entries = entries.zip(Entry::of(&event)).map(|(mut entries, entry)| {
+                entries.push(entry);
+                entries
+            });
+        }
+        Ok(Entries(entries))
     }
 }
 
