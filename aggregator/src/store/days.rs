@@ -75,7 +75,11 @@ impl Unit<'_> {
             version: key.version,
         };
         let tx = &self.tx;
-        let load = |row: &DayRow| Ok(select_day(tx, row)?.unwrap_or_default());
+        let known = function < self.memory.set.unwritten;
+        let load = |row: &DayRow| {
+            let stored = if known { select_day(tx, row)? } else { None };
+            Ok(stored.unwrap_or_default())
+        };
         self.memory.set.days.change(row, load)?.merge(&stats);
         Ok(merged)
     }
@@ -91,8 +95,16 @@ impl Unit<'_> {
             censored_mb: Megabytes(0),
         };
         let (tx, key) = (&self.tx, (function, day));
+        let known = function < self.memory.set.unwritten;
         let peaks = &mut self.memory.set.peaks;
-        let load = || Ok(select_peak(tx, function, day)?.unwrap_or(nothing));
+        let load = || {
+            let stored = if known {
+                select_peak(tx, function, day)?
+            } else {
+                None
+            };
+            Ok(stored.unwrap_or(nothing))
+        };
         let before = *peaks.read(key, load)?;
         let after = before.join(peak);
         if after != before {

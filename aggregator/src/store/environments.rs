@@ -35,8 +35,9 @@ impl Unit<'_> {
         seq: Option<u64>,
     ) -> Result<Option<MergedEnvironment>, StoreError> {
         let tx = &self.tx;
+        let known = function < self.memory.set.unwritten;
         let load = |row: &EnvironmentRow| {
-            let stored = select(tx, row)?;
+            let stored = if known { select(tx, row)? } else { None };
             Ok(stored.unwrap_or_else(|| EnvironmentState::starting(view.first)))
         };
         let environments = &mut self.memory.set.environments;

@@ -47,7 +47,7 @@ impl Unit<'_> {
         heard: Timestamp,
     ) -> Result<(FunctionId, bool), StoreError> {
         let (tx, set) = (&self.tx, &mut *self.memory.set);
-        let next = &mut set.next_function;
+        let (next, unwritten) = (&mut set.next_function, &mut set.unwritten);
         let mut new = false;
         let row = set.functions.change(key.clone(), |key| {
             if let Some(row) = select(tx, &key.to_string())? {
@@ -58,6 +58,7 @@ impl Unit<'_> {
                 *next = tx.query_row(query, [], |row| row.get(0))?;
             }
             new = true;
+            *unwritten = (*unwritten).min(*next);
             *next += 1;
             Ok(FunctionRow {
                 id: *next - 1,

@@ -28,7 +28,7 @@ const KEPT_DAYS: usize = 131_072;
 const KEPT_FUNCTIONS: usize = 1_048_576;
 
 /// The rows in memory. They outlive the unit that changed them if it commits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WorkingSet {
     pub(super) functions: Rows<FunctionKey, FunctionRow>,
     pub(super) days: Rows<DayRow, DayStats>,
@@ -36,6 +36,21 @@ pub(super) struct WorkingSet {
     pub(super) environments: Rows<EnvironmentRow, EnvironmentState>,
     /// The id that the next new function gets; 0 where it was not asked for yet.
     pub(super) next_function: FunctionId,
+    /// From this one on functions are newer than the last flush: the tables hold nothing of them.
+    pub(super) unwritten: FunctionId,
+}
+
+impl Default for WorkingSet {
+    fn default() -> Self {
+        Self {
+            functions: Rows::default(),
+            days: Rows::default(),
+            peaks: Rows::default(),
+            environments: Rows::default(),
+            next_function: 0,
+            unwritten: FunctionId::MAX,
+        }
+    }
 }
 
 /// Empties the working set when its unit ends without a commit: what is in it never happened.
@@ -75,7 +90,9 @@ impl<'s> Unit<'s> {
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.flush_functions()?;
         self.flush_environments()?;
-        self.flush_days()
+        self.flush_days()?;
+        self.memory.set.unwritten = FunctionId::MAX;
+        Ok(())
     }
 
     /// Writes what was changed once that is much.
