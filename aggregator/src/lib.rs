@@ -10,6 +10,7 @@ pub mod export;
 pub mod fleet;
 pub mod import;
 pub mod inventory;
+pub mod limits;
 pub mod metrics;
 pub mod outcome;
 pub mod pipeline;

@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use rightsizer_records::Timestamp;
 
 use crate::pipeline::Digest;
+use crate::serve::look::Stops;
 use crate::wall::now;
 
 /// Which shard of which stream, as the checkpoints name it.
@@ -31,13 +32,14 @@ pub struct Metrics {
     last_commit: Gauge,
     last_commit_ms: AtomicI64,
     behind: Family<ShardLabel, Gauge<f64, AtomicU64>>,
+    paused: Gauge,
+    auto_paused: Gauge,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("rightsizer");
-        let metrics = Self {
-            registry: Registry::default(),
+        let mut metrics = Self {
+            registry: Registry::with_prefix("rightsizer"),
             reports: Counter::default(),
             quarantined: Counter::default(),
             decisions: Counter::default(),
@@ -47,54 +49,76 @@ impl Default for Metrics {
             last_commit: Gauge::default(),
             last_commit_ms: AtomicI64::default(),
             behind: Family::default(),
+            paused: Gauge::default(),
+            auto_paused: Gauge::default(),
         };
-        let counters = [
-            ("reports", "Invocations merged", &metrics.reports),
-            (
-                "quarantined",
-                "Records that could not be used",
-                &metrics.quarantined,
-            ),
-            ("decisions", "Functions decided", &metrics.decisions),
-            (
-                "commits",
-                "Units of work committed to the store, idle ones included",
-                &metrics.commits,
-            ),
-            (
-                "recommendations_sent",
-                "Recommendations put on the decisions stream",
-                &metrics.sent,
-            ),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-        registry.register(
-            "last_closed_day",
-            "The last closed UTC day, in days since 1970-01-01",
-            metrics.last_closed.clone(),
-        );
-        registry.register_with_unit(
-            "last_commit_time",
-            "When the store was last committed to, in seconds since 1970-01-01T00:00:00Z",
-            Unit::Seconds,
-            metrics.last_commit.clone(),
-        );
-        registry.register_with_unit(
-            "behind",
-            "How far the reading of a shard is behind its newest record",
-            Unit::Seconds,
-            metrics.behind.clone(),
-        );
-        Self {
-            registry,
-            ..metrics
-        }
+        metrics.register_counters();
+        metrics.register_gauges();
+        metrics
     }
 }
 
 impl Metrics {
+    fn register_counters(&mut self) {
+        let counters = [
+            ("reports", "Invocations merged", &self.reports),
+            (
+                "quarantined",
+                "Records that could not be used",
+                &self.quarantined,
+            ),
+            ("decisions", "Functions decided", &self.decisions),
+            (
+                "commits",
+                "Units of work committed to the store, idle ones included",
+                &self.commits,
+            ),
+            (
+                "recommendations_sent",
+                "Recommendations put on the decisions stream",
+                &self.sent,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            self.registry.register(name, help, counter.clone());
+        }
+    }
+
+    fn register_gauges(&mut self) {
+        let gauges = [
+            (
+                "last_closed_day",
+                "The last closed UTC day, in days since 1970-01-01",
+                &self.last_closed,
+            ),
+            (
+                "paused",
+                "1 while a person has paused everything",
+                &self.paused,
+            ),
+            (
+                "auto_paused",
+                "1 while automatic decreases are paused by themselves, after rollbacks",
+                &self.auto_paused,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            self.registry.register(name, help, gauge.clone());
+        }
+        self.registry.register_with_unit(
+            "last_commit_time",
+            "When the store was last committed to, in seconds since 1970-01-01T00:00:00Z",
+            Unit::Seconds,
+            self.last_commit.clone(),
+        );
+        self.registry.register_with_unit(
+            "behind",
+            "How far the reading of a shard is behind its newest record",
+            Unit::Seconds,
+            self.behind.clone(),
+        );
+    }
+
     /// A commit and what was in it.
     pub(crate) fn committed(&self, digest: &Digest) {
         let at = now().as_ms();
@@ -112,6 +136,12 @@ impl Metrics {
     /// Recommendations that the decisions stream took.
     pub(crate) fn sent(&self, count: usize) {
         self.sent.inc_by(count as u64);
+    }
+
+    /// What keeps recommendations from being sent.
+    pub(crate) fn stopped(&self, stops: &Stops) {
+        self.paused.set(stops.paused.is_some().into());
+        self.auto_paused.set(stops.auto_paused.is_some().into());
     }
 
     /// When the store was last committed to; `None` before the first time.
@@ -155,11 +185,17 @@ mod tests {
         metrics.committed(&digest);
         metrics.committed(&digest);
         metrics.behind("kinesis:reports/shardId-000000000000", 1500);
+        metrics.stopped(&Stops {
+            auto_paused: Some("since then".to_owned()),
+            ..Stops::default()
+        });
         let text = metrics.text();
         for line in [
             "rightsizer_reports_total 14",
             "rightsizer_quarantined_total 4",
             "rightsizer_commits_total 2",
+            "rightsizer_paused 0",
+            "rightsizer_auto_paused 1",
             "rightsizer_behind_seconds{shard=\"kinesis:reports/shardId-000000000000\"} 1.5",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

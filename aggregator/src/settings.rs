@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use crate::inventory::InventorySettings;
+use crate::limits::LimitSettings;
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
 use crate::switch::UpdaterSettings;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub price: PriceTable,
     /// `[inventory]`
     pub inventory: InventorySettings,
+    /// `[limits]`
+    pub limits: LimitSettings,
     /// `[updater]`
     pub updater: UpdaterSettings,
 }
@@ -81,6 +84,13 @@ mod tests {
             "[policy]\nmax_step_down = 1.0",
             "[policy]\nstrategy = \"fast\"",
             "[policy.p95_tolerance]\nspeed = 0.5",
+            "[limits]\ndecreases_per_day = 0",
+            "[limits]\nunverified_percent = 101",
+            "[limits]\nunverified_least = 0",
+            "[limits]\nrollbacks_to_pause = -1",
+            "[limits]\nchange_windows = [\"weekdays\"]",
+            "[limits]\ntimezone = \"CEST?\"",
+            "[limits]\nper_day = 5",
             "[updater]\nfunction = \"rightsizer-updater\"",
         ] {
             assert!(Settings::parse(text).is_err(), "{text}");

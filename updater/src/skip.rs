@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::ApiFault;
+use crate::end::UPDATE_UNCLEAR;
+
 /// A reason to leave a function as it is, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipCode {
@@ -132,4 +135,26 @@ impl fmt::Display for SkipCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Whether what this reason of a skip or a failure names passes by itself, so that the same may succeed
+/// a while later without anybody doing anything about this function.
+pub fn passes_by_itself(reason: &str) -> bool {
+    let skips = [
+        SkipCode::Paused,
+        SkipCode::Superseded,
+        SkipCode::Expired,
+        SkipCode::UpdateInProgress,
+        SkipCode::RevisionChanged,
+    ];
+    let failures = [
+        ApiFault::Throttled,
+        ApiFault::Unavailable,
+        ApiFault::Credentials,
+        ApiFault::OutOfTime,
+    ];
+    let mut names = skips.map(SkipCode::name).into_iter();
+    names.any(|name| name == reason)
+        || failures.iter().any(|fault| fault.name() == reason)
+        || reason == UPDATE_UNCLEAR
 }

@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use rightsizer_records::{
-    FunctionArn, Mode, Outcome, OutcomeStatus, Recommendation, Record, decode,
-};
+use rightsizer_records::{FunctionArn, Outcome, OutcomeStatus, Recommendation, Record, decode};
 use rightsizer_updater::{
     ApiError, LambdaApi, PauseSwitch, PauseTag, Place, RetryLater, RunningClock,
     Settings as UpdaterSettings, Updater,
@@ -19,11 +17,12 @@ use super::fleet::{progress, runtime};
 use super::list::{counted, short};
 use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::inventory::{AwsFleet, FleetApi};
+use crate::limits::Limit;
 use crate::pipeline::{Accept, Pipeline};
 use crate::serve::aws_config;
-use crate::serve::look::paused;
+use crate::serve::look::stops;
 use crate::settings::Settings;
-use crate::store::{Reader, RecommendationKey, Store, StoreError};
+use crate::store::{Outgoing, Reader, RecommendationKey, Store, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
 
@@ -57,7 +56,7 @@ pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let path = &args.store.store;
     // Reading first: a command about a store that is not there must not make one.
     Reader::open(path)?;
-    if let Some(who) = paused(path)? {
+    if let Some(who) = stops(path)?.paused {
         bail!("everything is paused ({who}); nothing was changed. `rightsizer resume` ends that");
     }
     let settings = Settings::load(args.config.config.as_deref())?;
@@ -66,11 +65,11 @@ pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
     // Nothing is read in here, so no day can be said to be over.
     let mut pipeline = pipeline.holding_days(true);
-    let mut approved = approved(&mut pipeline)?;
+    let (mut approved, limit) = approved(&mut pipeline)?;
     if args.yes && !approved.is_empty() {
         runtime()?.block_on(apply(updater, &mut pipeline, &mut approved))?;
     }
-    print(args, &approved)?;
+    print(args, &approved, limit)?;
     let bad = |of: &Approved| match &of.answer {
         Some(Ok(outcome)) => outcome.status == OutcomeStatus::Failed,
         Some(Err(_)) => true,
@@ -97,23 +96,22 @@ fn in_use(error: StoreError) -> anyhow::Error {
 }
 
 /// What a person approved and may go now: not expired, and no decrease of a function that is held.
-fn approved(pipeline: &mut Pipeline) -> anyhow::Result<Vec<Approved>> {
+/// With what keeps others back, where the limits do.
+fn approved(pipeline: &mut Pipeline) -> anyhow::Result<(Vec<Approved>, Option<Limit>)> {
     let mut approved = Vec::new();
-    for entry in pipeline.outbox(MOST, now())? {
+    let outbox = pipeline.outbox(Outgoing::Approved, MOST, now())?;
+    for entry in outbox.entries {
         let record = decode(&entry.record)
             .with_context(|| format!("the record of {} in the store is damaged", entry.function))?;
-        match record {
-            Record::Recommendation(record) if record.mode == Mode::Approved => {
-                approved.push(Approved {
-                    key: entry.key,
-                    record,
-                    answer: None,
-                });
-            }
-            _ => {}
+        if let Record::Recommendation(record) = record {
+            approved.push(Approved {
+                key: entry.key,
+                record,
+                answer: None,
+            });
         }
     }
-    Ok(approved)
+    Ok((approved, outbox.limit))
 }
 
 async fn apply(
@@ -180,7 +178,7 @@ impl PauseSwitch for Pause {
     }
 }
 
-fn print(args: &ApplyArgs, approved: &[Approved]) -> anyhow::Result<()> {
+fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -188,6 +186,12 @@ fn print(args: &ApplyArgs, approved: &[Approved]) -> anyhow::Result<()> {
         serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
         writeln!(out)?;
         return Ok(());
+    }
+    if let Some(limit) = limit {
+        writeln!(
+            out,
+            "decreases are approved that wait: {limit} ([limits] in the settings)"
+        )?;
     }
     if approved.is_empty() {
         writeln!(

@@ -10,6 +10,7 @@ use rightsizer_records::{Arch, Usd};
 use super::StoreArg;
 use super::server::ServerArg;
 use crate::policy::why;
+use crate::serve::look::{self, Stops};
 use crate::store::{Reader, ReviewRow};
 
 #[derive(Debug, Args)]
@@ -37,9 +38,11 @@ struct ListFormat {
 }
 
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let rows: Vec<ReviewRow> = match args.server.named() {
-        Some(server) => server.read("")?,
-        None => Reader::open(&args.store.store)?.review()?,
+    let (rows, stops): (Vec<ReviewRow>, Stops) = if let Some(server) = args.server.named() {
+        (server.read("")?, server.stops())
+    } else {
+        let store = &args.store.store;
+        (Reader::open(store)?.review()?, look::stops(store)?)
     };
     let mut out = std::io::stdout().lock();
     if args.format.json {
@@ -60,6 +63,9 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         };
         writeln!(out, "{}", table(&rows, style).trim_fmt())?;
         writeln!(out, "\n{}", summary(&rows))?;
+        for line in stopped(&stops) {
+            writeln!(out, "{line}")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,6 +150,23 @@ fn summary(rows: &[ReviewRow]) -> String {
         ));
     }
     line
+}
+
+/// What keeps them from being sent, and what to do.
+fn stopped(stops: &Stops) -> Vec<String> {
+    let paused = stops
+        .paused
+        .as_ref()
+        .map(|who| format!("everything is paused {who}; `rightsizer resume` ends that"));
+    let by_itself = stops.auto_paused.as_ref().map(|why| {
+        format!("automatic decreases are paused by themselves {why}; `rightsizer resume` ends that")
+    });
+    let waits = stops
+        .waits
+        .as_ref()
+        .filter(|_| paused.is_none() && by_itself.is_none());
+    let waits = waits.map(|why| format!("decreases wait: {why}"));
+    paused.into_iter().chain(by_itself).chain(waits).collect()
 }
 
 /// `1 function`, `2 functions`.

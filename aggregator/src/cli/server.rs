@@ -10,8 +10,10 @@ use hyper::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::fleet::runtime;
 use super::http;
 use crate::review::{Done, Word};
+use crate::serve::look::Stops;
 use crate::serve::read_key;
 
 /// How long a server may take to answer.
@@ -79,6 +81,13 @@ impl Server {
         ask(&Method::GET, &url, Vec::new())
     }
 
+    /// What keeps it from sending; nothing where it does not say.
+    pub(super) fn stops(&self) -> Stops {
+        let health = runtime().and_then(|runtime| runtime.block_on(self.health()));
+        let stops = health.map(serde_json::from_value);
+        stops.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
     /// How it is, whatever the status of the answer.
     pub(super) async fn health(&self) -> anyhow::Result<serde_json::Value> {
         let url = format!("{}/healthz", self.url);
@@ -88,10 +97,7 @@ impl Server {
 }
 
 fn ask<T: DeserializeOwned>(method: &Method, url: &str, body: Vec<u8>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let answer = runtime.block_on(http::send(method, url, body, PATIENCE));
+    let answer = runtime()?.block_on(http::send(method, url, body, PATIENCE));
     let answer = answer
         .context("the server that has the store does not answer; --server URL names another")?;
     if answer.status.is_success() {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::source::kinesis::{StreamName, words};
 use crate::stop::Stop;
-use crate::store::{OutboxEntry, Outgoing, RecommendationKey};
+use crate::store::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
 use crate::writer::{WriterHandle, WriterStopped};
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.
@@ -38,9 +38,17 @@ pub async fn run(
     mut stopped: Stop,
 ) -> anyhow::Result<()> {
     let stream = StreamName::parse(&stream);
-    let mut warned = false;
+    let (mut warned, mut limit) = (false, None);
     loop {
-        let waiting = due(&writer, leave.as_deref()).await?;
+        let outbox = due(&writer, leave.as_deref()).await?;
+        if outbox.limit != limit {
+            limit = outbox.limit;
+            let why = limit.map_or("no decrease waits any more".to_owned(), |limit| {
+                format!("decreases wait: {limit}; increases are sent")
+            });
+            info!("{why}");
+        }
+        let waiting = outbox.entries;
         if waiting.is_empty() {
             tokio::select! {
                 () = stopped.requested() => return Ok(()),
@@ -84,23 +92,20 @@ pub async fn run(
 
 /// What may go now. A decrease waits until what was written while nobody read is in: it may hold what
 /// speaks against it. Increases wait for nothing (P5).
-async fn due(
-    writer: &WriterHandle,
-    leave: Option<&dyn Leave>,
-) -> Result<Vec<OutboxEntry>, WriterStopped> {
+async fn due(writer: &WriterHandle, leave: Option<&dyn Leave>) -> Result<Outbox, WriterStopped> {
     let which = if writer.is_up_to_date() {
         Outgoing::All
     } else {
         Outgoing::Increases
     };
-    let due = writer.outbox(BATCH, which).await?;
-    let Some(leave) = leave.filter(|_| !due.is_empty()) else {
+    let due = writer.outbox(which, BATCH).await?;
+    let Some(leave) = leave.filter(|_| !due.entries.is_empty()) else {
         return Ok(due);
     };
     match leave.may_send().await {
         Some(Outgoing::All) => Ok(due),
-        Some(Outgoing::Increases) => writer.outbox(BATCH, Outgoing::Increases).await,
-        None => Ok(Vec::new()),
+        Some(less) => writer.outbox(less, BATCH).await,
+        None => Ok(Outbox::default()),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::inventory::InventoryUpdate;
 use crate::review::{CarriedOut, Done, Refused, Word};
 use crate::settings::Settings;
 use crate::source::{Delivery, Home};
-use crate::store::{Beside, OutboxEntry, Outgoing, RecommendationKey, Store, StoreError, Unit};
+use crate::store::{Beside, Outbox, Outgoing, RecommendationKey, Store, StoreError, Unit};
 use crate::window::{ClockMode, DayClock};
 
 /// What a unit of work did.
@@ -213,20 +213,15 @@ impl Pipeline {
         Ok(digest)
     }
 
-    /// What waits to be sent.
-    pub fn outbox(&mut self, most: usize, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
-        self.outgoing(most, Outgoing::All, now)
-    }
-
-    /// What of that may go.
-    pub fn outgoing(
+    /// What of what waits is to be sent now, as far as the limits allow.
+    pub fn outbox(
         &mut self,
-        most: usize,
         which: Outgoing,
+        most: usize,
         now: Timestamp,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
+    ) -> Result<Outbox, StoreError> {
         let unit = self.store.begin()?;
-        let waiting = unit.outbox(most, which, now)?;
+        let waiting = unit.outbox(which, most, &self.settings.limits, now)?;
         // A unit that is dropped takes the rows in memory with it.
         unit.commit()?;
         Ok(waiting)

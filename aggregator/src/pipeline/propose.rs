@@ -14,9 +14,6 @@ use crate::store::{
 };
 use crate::window::DayClock;
 
-/// A recommendation that nobody acted on for this long is too old: the next day's takes its place.
-const EXPIRES_AFTER_MS: i64 = 24 * 3_600_000;
-
 /// From where functions are looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outlook<'a> {
@@ -143,7 +140,8 @@ impl<'a> Outlook<'a> {
         let from = seen.evidence.current_mb;
         let day = seen.evidence.present.day();
         let id = recommendation_id(&seen.function.to_string(), day, from, to);
-        let expires_at = self.now.plus_ms(EXPIRES_AFTER_MS);
+        let lasts_ms = self.settings.window.cadence.lasts_ms();
+        let expires_at = self.now.plus_ms(lasts_ms);
         let record = |function: &FunctionArn| Recommendation {
             id: id.clone(),
             function: function.clone(),

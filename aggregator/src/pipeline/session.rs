@@ -255,10 +255,15 @@ impl<'p> Session<'p> {
                 self.touched.insert(id);
             }
         }
+        let again = self.unit.due_again(self.now)?;
+        self.touched.extend(&again);
         let mut due: Vec<FunctionId> = self.touched.drain().collect();
         due.sort_unstable();
         for id in due {
             self.decide(id)?;
+        }
+        for id in again {
+            self.unit.was_due(id, self.now)?;
         }
         Ok(())
     }

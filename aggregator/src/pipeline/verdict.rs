@@ -91,7 +91,17 @@ impl Session<'_> {
         let ran_out = seen.evidence.censored.map(|(_, size)| size);
         let verified = seen.evidence.changes.verified_mb;
         let to = rollback_size(trial, verified, ran_out);
-        Ok((to > seen.evidence.current_mb).then(|| Rollback {
+        if to <= seen.evidence.current_mb {
+            return Ok(None);
+        }
+        if !self.unit.is_taken_back(id, &open.id)? {
+            let (function, most) = (
+                seen.function.to_string(),
+                self.settings.limits.rollbacks_to_pause,
+            );
+            self.unit.note_rollback(&function, trial.now, most)?;
+        }
+        Ok(Some(Rollback {
             to,
             of: open.id.clone(),
             reason: cause.reason(),

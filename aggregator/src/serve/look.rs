@@ -6,6 +6,8 @@ use std::path::Path;
 use rightsizer_records::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use serde::{Deserialize, Serialize};
+
 use crate::review::Refused;
 use crate::store::{FunctionDetail, Reader, StoreError};
 
@@ -22,8 +24,8 @@ pub struct StoreLook {
     pub last_heard: Option<Timestamp>,
     /// When a stream was last read into it.
     pub last_checkpoint: Option<Timestamp>,
-    /// Who paused sending, and why, where it is.
-    pub paused: Option<String>,
+    /// What keeps recommendations from being sent.
+    pub stops: Stops,
 }
 
 /// Opens `path` for reading, refusing what is not ours.
@@ -56,7 +58,7 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
             .map(|n| u64::try_from(n).unwrap_or_default())?,
         last_heard: time("SELECT max(last_ms) FROM functions")?,
         last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
-        paused: paused_in(&connection)?,
+        stops: stops_in(&connection)?,
     })
 }
 
@@ -70,14 +72,36 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     Some(disk.blocks_available() * disk.fragment_size())
 }
 
-/// Who paused sending, and why, where it is.
-pub fn paused(path: &Path) -> Result<Option<String>, StoreError> {
-    Ok(paused_in(&connect(path)?)?)
+/// What keeps recommendations from being sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stops {
+    /// Who paused everything, and why, where it is.
+    pub paused: Option<String>,
+    /// Since when automatic decreases are paused by themselves, and why.
+    #[serde(default)]
+    pub auto_paused: Option<String>,
+    /// What kept decreases back when it was last looked what is to be sent.
+    #[serde(default)]
+    pub waits: Option<String>,
 }
 
-fn paused_in(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT value FROM state WHERE key = 'paused'";
-    connection.query_row(sql, [], |row| row.get(0)).optional()
+/// What keeps recommendations from being sent.
+pub fn stops(path: &Path) -> Result<Stops, StoreError> {
+    Ok(stops_in(&connect(path)?)?)
+}
+
+fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
+    let state = |key: &str| {
+        let sql = "SELECT value FROM state WHERE key = ?";
+        connection
+            .query_row(sql, [key], |row| row.get(0))
+            .optional()
+    };
+    Ok(Stops {
+        paused: state("paused")?,
+        auto_paused: state("auto_paused")?,
+        waits: state("waits")?,
+    })
 }
 
 /// The function that a person means, whole.

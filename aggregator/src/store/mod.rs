@@ -5,6 +5,7 @@
 //! of it or nothing. `synchronous = FULL`: an embedded source is told "stored" only after the
 //! commit is on disk, and a Kinesis checkpoint is never ahead of its data.
 
+mod again;
 mod canonical;
 mod changes;
 mod columns;
@@ -17,6 +18,7 @@ mod functions;
 mod inventory;
 mod lock;
 mod open;
+mod outbox;
 mod recommendations;
 mod retention;
 mod review;
@@ -24,6 +26,7 @@ mod reviewing;
 mod rows;
 mod sent;
 mod standing;
+mod stops;
 mod trial;
 mod unit;
 mod usage;
@@ -35,7 +38,8 @@ pub use evidence::{Assessed, Assessment, Viewpoint};
 pub use functions::Arrived;
 pub(crate) use open::Beside;
 pub use open::{Reader, Store};
-pub use recommendations::{Life, NewRecommendation, OutboxEntry, Outgoing, RecommendationKey};
+pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
+pub use recommendations::{Life, NewRecommendation};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub(crate) use standing::Standing;
 pub use trial::OpenTrial;

@@ -1,4 +1,4 @@
-//! `recommendations` (an outbox) and `outcomes`: the life of a decision.
+//! `recommendations` and `outcomes`: the life of a decision.
 
 use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Timestamp, Usd};
 use rusqlite::{OptionalExtension, params};
@@ -116,39 +116,11 @@ pub struct NewRecommendation {
     pub rollback_of: Option<String>,
 }
 
-/// Names a recommendation in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RecommendationKey {
-    /// Whose it is.
-    pub function: FunctionId,
-    /// Its id (P8).
-    pub id: String,
-}
-
-/// A recommendation that waits to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxEntry {
-    /// Which it is.
-    pub key: RecommendationKey,
-    /// The record's bytes.
-    pub record: Vec<u8>,
-    /// The function, as partition key.
-    pub function: String,
-}
-
-/// What of the outbox is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outgoing {
-    /// All of it.
-    All,
-    /// Increases alone: nothing ever delays those (P5).
-    Increases,
-}
-
 impl Unit<'_> {
     /// Writes a recommendation. Deciding the same again the same day refreshes it while it waits,
-    /// and revives it where another had taken its place meanwhile, or where it is urgent and was
-    /// skipped or failed more than five minutes ago: memory ran out again since.
+    /// and revives it where another had taken its place meanwhile, where it was skipped or failed for
+    /// something that may have passed, or where it is urgent and was skipped or failed more than five
+    /// minutes ago: memory ran out again since.
     pub fn recommend(
         &self,
         function: FunctionId,
@@ -161,9 +133,11 @@ impl Unit<'_> {
                  VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
-                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of, closed_ms = NULL, closed_reason = NULL
+                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of, closed_ms = NULL, closed_reason = NULL,
+                    again_ms = NULL
                  WHERE status IN ('open', 'superseded')
                     OR (status = 'withdrawn' AND closed_reason NOT LIKE 'a peak of %')
+                    OR (status IN ('skipped', 'failed') AND again_ms <= excluded.issued_ms)
                     OR (excluded.urgent AND status IN ('skipped', 'failed')
                         AND closed_ms < excluded.issued_ms - 300000)",
             )?
@@ -232,55 +206,6 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// What waits to be sent: approved ones, and open ones that need no person; the urgent first.
-    /// Nothing while everything is paused; no decrease of a function that is held.
-    pub fn outbox(
-        &self,
-        most: usize,
-        which: Outgoing,
-        now: Timestamp,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
-        if self.is_paused()? {
-            return Ok(Vec::new());
-        }
-        let mut statement = self.tx.prepare_cached(
-            "SELECT r.function_id, r.id, r.record, f.function
-             FROM recommendations r INDEXED BY recommendations_outbox
-             JOIN functions f ON f.id = r.function_id
-             WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
-                AND r.record IS NOT NULL AND r.expires_ms > ?1
-                AND (r.to_mb > r.from_mb OR (?3 AND NOT EXISTS (SELECT 1 FROM holds h
-                    WHERE h.function_id = r.function_id AND h.until_ms > ?1)))
-             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?2",
-        )?;
-        let all = which == Outgoing::All;
-        let rows = statement.query_map(params![now.as_ms(), int(most as u64), all], |row| {
-            Ok(OutboxEntry {
-                key: RecommendationKey {
-                    function: row.get(0)?,
-                    id: row.get(1)?,
-                },
-                record: row.get::<_, String>(2)?.into_bytes(),
-                function: row.get(3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// These are on the stream. One that was superseded between reading and sending stays so, but its
-    /// outcome will count.
-    pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "UPDATE recommendations SET sent_ms = ?, status = CASE
-                WHEN status IN ('open', 'approved') THEN 'sent' ELSE status END
-             WHERE function_id = ? AND id = ?",
-        )?;
-        for key in keys {
-            statement.execute(params![now.as_ms(), key.function, key.id])?;
-        }
-        Ok(())
-    }
-
     /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with; the
     /// function it gave another size to, and which, if it did. What came twice changes nothing, and what was applied stays applied: a repeated recommendation finds the new size
     /// and is skipped as stale.
@@ -327,6 +252,7 @@ impl Unit<'_> {
         }
         let life = Life::from_outcome(outcome.status);
         self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
+        self.note_again(function, outcome, now)?;
         if life == Life::Applied {
             // Where it took another back, that one is at its end now.
             self.tx

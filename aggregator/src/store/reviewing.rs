@@ -8,8 +8,6 @@ use super::recommendations::Life;
 use super::unit::{FunctionId, Unit};
 use crate::review::{Action, Done, Refused, Word};
 
-/// Under this key of `state` stands who paused, and why.
-const PAUSED: &str = "paused";
 /// A rejected decrease is not proposed again for so long.
 pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
 /// A yes holds for so long, also behind a pause; the updater reads the function again anyway.
@@ -46,13 +44,8 @@ impl Unit<'_> {
             }
             Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
             Action::Pause => self.pause(word, now),
-            Action::Resume => self.resume(),
+            Action::Resume => self.resume(now),
         }
-    }
-
-    /// Whether everything is paused.
-    pub(super) fn is_paused(&self) -> Result<bool, StoreError> {
-        Ok(self.state(PAUSED)?.is_some())
     }
 
     fn approve(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
@@ -130,16 +123,21 @@ impl Unit<'_> {
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {
         let paused = format!("by {} at {now}: {}", word.by, word.why);
-        self.set_state(PAUSED, Some(&paused))?;
+        self.set_paused(&paused)?;
         done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }
 
-    fn resume(&self) -> Answer {
-        let was = self.state(PAUSED)?;
-        self.set_state(PAUSED, None)?;
-        done(was.map_or("it was not paused".to_owned(), |was| {
-            format!("resumed; it was paused {was}")
-        }))
+    fn resume(&self, now: Timestamp) -> Answer {
+        self.end_waiting_for_pause(now)?;
+        let [by_person, by_itself] = self.end_pauses()?;
+        let by_person = by_person.map(|was| format!("it was paused {was}"));
+        let by_itself = by_itself.map(|was| format!("automatic decreases were paused {was}"));
+        let were: Vec<String> = by_person.into_iter().chain(by_itself).collect();
+        done(if were.is_empty() {
+            "it was not paused".to_owned()
+        } else {
+            format!("resumed; {}", were.join("; "))
+        })
     }
 
     /// The id of the open recommendation that a person means by `what`, if there is just one.

@@ -24,6 +24,8 @@ impl Unit<'_> {
         let Some(function): Option<FunctionId> = found.optional()? else {
             return Ok(());
         };
+        let unsent = self.is_unsent_decrease(function, &record.id)?;
+        self.count_sent(unsent.into(), now)?;
         let noted = self
             .tx
             .prepare_cached(
@@ -46,6 +48,7 @@ impl Unit<'_> {
         day: Day,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.count_sent((record.to_mb < record.from_mb).into(), now)?;
         let text = String::from_utf8(encode(&Record::Recommendation(record.clone())));
         let text = text.map_err(|e| StoreError::Damaged(e.to_string()))?;
         self.tx

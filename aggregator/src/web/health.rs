@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Port;
-use crate::serve::look;
+use crate::serve::look::{self, Stops};
 use crate::source::kinesis::{Gap, ShardStatus};
 use crate::wall::now;
 
@@ -24,8 +24,8 @@ struct Health {
     status: &'static str,
     writer_alive: bool,
     last_commit: Option<Timestamp>,
-    /// Who paused sending, and why, where it is.
-    paused: Option<String>,
+    #[serde(flatten)]
+    stops: Stops,
     /// How far the shard that is furthest behind is behind.
     behind_seconds: Option<f64>,
     shards: BTreeMap<String, ShardStatus>,
@@ -58,6 +58,13 @@ fn code(health: &Health) -> StatusCode {
     }
 }
 
+/// What keeps recommendations from being sent, where the store tells.
+pub(super) async fn stops(port: &Port) -> Option<Stops> {
+    let store = port.options.store.clone();
+    let stops = tokio::task::spawn_blocking(move || look::stops(&store)).await;
+    stops.ok()?.ok()
+}
+
 async fn health(port: &Port) -> Health {
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
@@ -66,8 +73,6 @@ async fn health(port: &Port) -> Health {
     let behind = shards.values().map(|shard| shard.behind_ms).max();
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
     let behind_seconds = behind.map(|ms| ms as f64 / 1000.0);
-    let store = port.options.store.clone();
-    let paused = tokio::task::spawn_blocking(move || look::paused(&store)).await;
     Health {
         status: match (writer_alive, failing) {
             (false, _) => "stalled",
@@ -76,7 +81,7 @@ async fn health(port: &Port) -> Health {
         },
         writer_alive,
         last_commit,
-        paused: paused.ok().and_then(Result::ok).flatten(),
+        stops: stops(port).await.unwrap_or_default(),
         behind_seconds,
         shards,
         gaps: port.options.streams.gaps(),

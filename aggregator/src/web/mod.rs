@@ -105,18 +105,21 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
 }
 
 async fn metrics_without_token(State(port): State<Port>) -> Response {
-    metrics(&port, None)
+    metrics(&port, None).await
 }
 
 async fn metrics_with_token(State(port): State<Port>, Path(token): Path<String>) -> Response {
-    metrics(&port, Some(&token))
+    metrics(&port, Some(&token)).await
 }
 
-fn metrics(port: &Port, token: Option<&str>) -> Response {
+async fn metrics(port: &Port, token: Option<&str>) -> Response {
     if !port.may_look(token) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    if let Some(stops) = health::stops(port).await {
+        port.writer.metrics().stopped(&stops);
+    }
     let counters = port.writer.metrics().text();
     // One exposition has one end.
     let counters = counters.strip_suffix("# EOF\n").unwrap_or(&counters);

@@ -25,6 +25,15 @@ pub enum Cadence {
 }
 
 impl Cadence {
+    /// How long a recommendation may wait to be acted on: until the next decision takes its place.
+    pub const fn lasts_ms(self) -> i64 {
+        let days = match self {
+            Self::Daily => 1,
+            Self::OncePerWindow => WINDOW_DAYS as i64,
+        };
+        days * 24 * 3_600_000
+    }
+
     /// A function that was last decided on this day or before, or never, is due on `today`.
     pub const fn due_if_decided_by(self, today: Day) -> Day {
         match self {

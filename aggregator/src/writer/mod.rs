@@ -16,7 +16,7 @@ use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 use crate::review::{CarriedOut, Done, Refused, Word};
 use crate::source::{Channel, Delivery, Inbox};
 use crate::stop::Stop;
-use crate::store::{OutboxEntry, Outgoing, RecommendationKey, StoreError};
+use crate::store::{Outbox, Outgoing, RecommendationKey, StoreError};
 use crate::wall::now;
 use crate::window::ClockMode;
 
@@ -31,7 +31,7 @@ type Reply<T> = oneshot::Sender<Result<T, String>>;
 
 enum Command {
     Ingest(Vec<Prepared>, usize, Reply<Digest>),
-    Outbox(usize, Outgoing, Reply<Vec<OutboxEntry>>),
+    Outbox(Outgoing, usize, Reply<Outbox>),
     MarkSent(Vec<RecommendationKey>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
     Review(Box<Word>, Reply<Result<(Done, CarriedOut), Refused>>),
@@ -84,13 +84,9 @@ impl WriterHandle {
             .await
     }
 
-    /// What waits to be sent.
-    pub async fn outbox(
-        &self,
-        most: usize,
-        which: Outgoing,
-    ) -> Result<Vec<OutboxEntry>, WriterStopped> {
-        self.ask(|reply| Command::Outbox(most, which, reply)).await
+    /// What is to be sent now.
+    pub async fn outbox(&self, which: Outgoing, most: usize) -> Result<Outbox, WriterStopped> {
+        self.ask(|reply| Command::Outbox(which, most, reply)).await
     }
 
     /// Whether whatever was written while nobody read has been read and settled.
@@ -277,8 +273,8 @@ impl Writer {
     fn handle(&mut self, command: Command) -> Result<(), StoreError> {
         match command {
             Command::Ingest(prepared, bytes, reply) => self.ingest(prepared, bytes, reply),
-            Command::Outbox(most, which, reply) => {
-                answer(reply, self.pipeline.outgoing(most, which, now()))
+            Command::Outbox(which, most, reply) => {
+                answer(reply, self.pipeline.outbox(which, most, now()))
             }
             Command::MarkSent(keys, reply) => answer(reply, self.pipeline.mark_sent(&keys, now())),
             Command::Checkpoints(prefix, reply) => {

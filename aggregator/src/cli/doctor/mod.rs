@@ -98,7 +98,7 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
         findings.extend(fleet::examine(&config).await);
     }
     if let Some(updater) = updater {
-        let paused = look.is_some_and(|look| look.paused.is_some());
+        let paused = look.is_some_and(|look| look.stops.paused.is_some());
         findings.push(updater::examine(updater, paused).await);
     }
     findings

@@ -60,12 +60,22 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         )
     };
     let mut findings = vec![whole, heard(look, now)];
-    if let Some(who) = &look.paused {
+    let stops = &look.stops;
+    if let Some(who) = &stops.paused {
         findings.push(Finding::doubtful(
             "sending",
             format!("paused {who}: nothing is sent"),
             "`rightsizer resume` when the reason is gone",
         ));
+    }
+    if let Some(why) = &stops.auto_paused {
+        findings.push(Finding::doubtful(
+            "automatic decreases",
+            format!("paused by themselves {why}; increases and what is approved are sent"),
+            "look at the functions that were rolled back, then `rightsizer resume`",
+        ));
+    } else if let Some(why) = stops.waits.as_ref().filter(|_| stops.paused.is_none()) {
+        findings.push(Finding::ok("limits", format!("decreases wait: {why}")));
     }
     findings
 }
@@ -139,6 +149,7 @@ fn room(free: Option<u64>) -> Finding {
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
+    use crate::serve::look::Stops;
 
     fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
         findings
@@ -156,7 +167,7 @@ mod tests {
             functions: 2,
             last_heard: Some(now.plus_ms(-60_000)),
             last_checkpoint: None,
-            paused: None,
+            stops: Stops::default(),
         };
         let found = of(&well, 4096, now);
         assert_eq!(
@@ -166,7 +177,11 @@ mod tests {
         let sick = StoreLook {
             damage: vec!["row 3 missing from index".to_owned()],
             last_heard: Some(now.plus_ms(-2 * LONG_SILENCE_MS)),
-            paused: Some("by on-call".to_owned()),
+            stops: Stops {
+                paused: Some("by on-call".to_owned()),
+                auto_paused: Some("since then".to_owned()),
+                waits: None,
+            },
             ..well
         };
         let found = of(&sick, 4096, now);
@@ -176,7 +191,8 @@ mod tests {
             [
                 ("store", Verdict::Wrong),
                 ("reports", doubtful),
-                ("sending", doubtful)
+                ("sending", doubtful),
+                ("automatic decreases", doubtful)
             ]
         );
     }

@@ -205,7 +205,13 @@ fn an_outcome_counts_although_its_recommendation_was_withdrawn_while_it_was_sent
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
     let now = case.now;
-    let key = case.pipeline().outbox(100, now).unwrap().remove(0).key;
+    let key = case
+        .pipeline()
+        .outbox(Outgoing::All, 100, now)
+        .unwrap()
+        .entries
+        .remove(0)
+        .key;
     case.report(reports("f", 100, "2026-05-15T11:00:00Z", 1024, 280, 1));
     case.pipeline()
         .mark_sent(std::slice::from_ref(&key), now)

@@ -8,7 +8,11 @@ impl Case {
     /// The records of what waits to be sent, as the stream would carry them.
     fn sent_records(&mut self) -> Vec<Vec<u8>> {
         let now = self.now;
-        let entries = self.pipeline().outbox(100, now).unwrap();
+        let entries = self
+            .pipeline()
+            .outbox(Outgoing::All, 100, now)
+            .unwrap()
+            .entries;
         entries.into_iter().map(|entry| entry.record).collect()
     }
 
@@ -155,7 +159,7 @@ fn increases_can_be_asked_for_alone() {
     case.report(out);
     let now = case.now;
     let mut names = |which| {
-        let entries = case.pipeline().outgoing(100, which, now).unwrap();
+        let entries = case.pipeline().outbox(which, 100, now).unwrap().entries;
         let names = entries.into_iter().map(|entry| entry.function);
         names.collect::<Vec<_>>()
     };

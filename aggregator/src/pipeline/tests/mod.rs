@@ -11,7 +11,9 @@ use crate::source::{Channel, Delivery};
 use crate::store::Reader;
 use crate::window::ClockMode;
 
+mod again;
 mod decisions;
+mod limits;
 mod lost;
 mod review;
 mod verdicts;
@@ -170,26 +172,44 @@ impl Case {
 
     fn outbox(&mut self) -> Vec<String> {
         let now = self.now;
-        let entries = self.pipeline().outbox(100, now).unwrap();
+        let entries = self
+            .pipeline()
+            .outbox(Outgoing::All, 100, now)
+            .unwrap()
+            .entries;
         entries.into_iter().map(|entry| entry.key.id).collect()
     }
 
     fn send_all(&mut self) -> Vec<String> {
         let now = self.now;
-        let entries = self.pipeline().outbox(100, now).unwrap();
+        let entries = self
+            .pipeline()
+            .outbox(Outgoing::All, 100, now)
+            .unwrap()
+            .entries;
         let keys: Vec<_> = entries.into_iter().map(|entry| entry.key).collect();
         self.pipeline().mark_sent(&keys, now).unwrap();
         keys.into_iter().map(|key| key.id).collect()
     }
 
     fn answer(&mut self, id: &str, name: &str, status: OutcomeStatus, from: u32, to: u32) {
+        self.answer_because(id, name, (status, ""), (from, to));
+    }
+
+    fn answer_because(
+        &mut self,
+        id: &str,
+        name: &str,
+        (status, reason): (OutcomeStatus, &str),
+        (from, to): (u32, u32),
+    ) {
         let outcome = Outcome {
             id: id.into(),
             function: arn(name),
             status,
             from_mb: Megabytes(from),
             to_mb: Megabytes(to),
-            reason: String::new(),
+            reason: reason.into(),
             detail: String::new(),
             at: self.now,
         };

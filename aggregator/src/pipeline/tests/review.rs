@@ -6,7 +6,7 @@ use super::*;
 use crate::review::Action;
 
 impl Case {
-    fn say(&mut self, action: Action) -> Result<Done, Refused> {
+    pub(super) fn say(&mut self, action: Action) -> Result<Done, Refused> {
         let word = Word {
             action,
             by: "on-call".into(),
@@ -17,7 +17,6 @@ impl Case {
     }
 }
 
-/// A young function's decrease is not automatic: it waits for a person, who says yes.
 /// The tags of a stack's function arrive after its evidence: with the next decision it is not sent by
 /// itself any more, not even out of memory. A person's word still sends it.
 #[test]
@@ -46,6 +45,7 @@ fn what_a_stack_made_is_sent_only_on_a_persons_word() {
     assert_eq!(case.outbox().len(), 2);
 }
 
+/// A young function's decrease is not automatic: it waits for a person, who says yes.
 #[test]
 fn an_approved_recommendation_is_sent_with_who_approved_it() {
     let mut case = Case::new();
@@ -62,7 +62,13 @@ fn an_approved_recommendation_is_sent_with_who_approved_it() {
         done.message
     );
     let now = case.now;
-    let record = case.pipeline().outbox(1, now).unwrap().remove(0).record;
+    let record = case
+        .pipeline()
+        .outbox(Outgoing::All, 1, now)
+        .unwrap()
+        .entries
+        .remove(0)
+        .record;
     let Ok(Record::Recommendation(sent)) = rightsizer_records::decode(&record) else {
         panic!("{}", String::from_utf8_lossy(&record))
     };

@@ -213,7 +213,13 @@ fn a_recommendation_on_the_reports_stream_is_refused() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
     let now = case.now;
-    let record = case.pipeline().outbox(1, now).unwrap().remove(0).record;
+    let record = case
+        .pipeline()
+        .outbox(Outgoing::All, 1, now)
+        .unwrap()
+        .entries
+        .remove(0)
+        .record;
     assert_eq!(
         case.deliver(vec![record.clone()], Channel::Reports)
             .quarantined,

@@ -1,0 +1,127 @@
+//! What was skipped for something that passes by itself comes again, at intervals that grow.
+
+use super::*;
+use crate::review::Action;
+
+const MINUTE: i64 = 60_000;
+
+impl Case {
+    /// The updater leaves it alone, for this reason.
+    fn skip(&mut self, id: &str, (from, to): (u32, u32), reason: &str) {
+        self.answer_because(id, "f", (OutcomeStatus::Skipped, reason), (from, to));
+    }
+
+    /// What a server does every second.
+    fn tick_after(&mut self, minutes: i64) -> Vec<String> {
+        self.now = self.now.plus_ms(minutes * MINUTE);
+        let now = self.now;
+        self.pipeline().tick(now).unwrap();
+        self.outbox()
+    }
+}
+
+/// A function at 1024 MB whose decrease to 300 is sent.
+fn sent() -> (Case, String) {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.send_all().remove(0);
+    (case, id)
+}
+
+#[test]
+fn what_was_skipped_for_a_moment_comes_again_at_growing_intervals() {
+    for reason in [
+        "paused",
+        "update-in-progress",
+        "revision-changed",
+        "superseded",
+        "expired",
+        "throttled",
+    ] {
+        let (mut case, id) = sent();
+        for wait in [5, 10, 20] {
+            case.skip(&id, (1024, 300), reason);
+            assert!(case.tick_after(wait - 1).is_empty(), "{reason}, {wait} min");
+            case.restart();
+            let again = case.tick_after(1);
+            assert_eq!(again, std::slice::from_ref(&id), "{reason}, {wait} min");
+            assert_eq!(case.tick_after(0), case.send_all(), "once");
+            assert!(case.tick_after(0).is_empty());
+        }
+        case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+        assert!(case.tick_after(1440).is_empty());
+        assert_eq!(case.line("f").status, "applied", "{reason}");
+    }
+}
+
+/// A function that has opted out says so tomorrow too.
+#[test]
+fn what_was_skipped_for_good_waits_for_the_next_days_decision() {
+    for reason in ["opted-out", "recommend-only", "stale-from", "alias-ahead"] {
+        let (mut case, id) = sent();
+        case.skip(&id, (1024, 300), reason);
+        assert!(case.tick_after(24 * 60 - 1).is_empty(), "{reason}");
+        case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
+        assert_eq!(case.outbox().len(), 1, "{reason}: with the next day's id");
+    }
+}
+
+/// It is decided anew, not sent anew: by then 1024 MB may be right.
+#[test]
+fn what_comes_again_is_what_is_right_then() {
+    let (mut case, id) = sent();
+    case.skip(&id, (1024, 300), "update-in-progress");
+    case.report(reports("f", 100, "2026-05-15T12:00:00Z", 1024, 1000, 1));
+    let again = case.tick_after(5);
+    assert!(!again.contains(&id), "{:?}", case.line("f"));
+}
+
+/// Also with one decision a window.
+#[test]
+fn a_slow_cadence_does_not_lose_what_was_skipped_for_a_moment() {
+    let settings = "[policy]\nmax_step_down = 0.9\n[window]\ncadence = \"once-per-window\"";
+    let mut case = Case::with(Settings::parse(settings).unwrap());
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.send_all().remove(0);
+    case.skip(&id, (1024, 300), "revision-changed");
+    assert_eq!(case.tick_after(5), [id]);
+}
+
+/// An increase that ran into a pause must not wait until memory runs out once more.
+#[test]
+fn an_urgent_increase_comes_again_by_itself() {
+    let mut case = Case::new();
+    let mut out = reports("f", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    let id = case.send_all().remove(0);
+    case.skip(&id, (256, 356), "paused");
+    assert_eq!(case.tick_after(5), [id]);
+    assert!(case.line("f").urgent);
+}
+
+#[test]
+fn a_persons_yes_outlives_a_skip_for_a_moment() {
+    let mut case = Case::new();
+    case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
+    case.say(Action::Approve { what: "f".into() }).unwrap();
+    let id = case.send_all().remove(0);
+    case.skip(&id, (1024, 300), "paused");
+    assert_eq!(case.line("f").status, "skipped");
+    assert_eq!(case.tick_after(5), [id]);
+    assert_eq!(case.line("f").status, "approved");
+    let now = case.now;
+    let record = case.pipeline().outbox(Outgoing::Approved, 1, now).unwrap();
+    let record = String::from_utf8(record.entries[0].record.clone()).unwrap();
+    assert!(record.contains("\"mode\":\"approved\""), "{record}");
+}
+
+#[test]
+fn what_was_skipped_for_a_pause_comes_with_its_end() {
+    let (mut case, id) = sent();
+    case.say(Action::Pause).unwrap();
+    case.skip(&id, (1024, 300), "paused");
+    assert!(case.tick_after(1).is_empty());
+    case.say(Action::Resume).unwrap();
+    assert_eq!(case.tick_after(0), [id]);
+}
