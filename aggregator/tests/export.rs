@@ -409,3 +409,52 @@ fn a_template_without_any_of_the_functions_is_a_failure() {
     let nothing = template(&folder, &["--status", "verified"]);
     assert_eq!(nothing.code(), 0);
 }
+
+/// Each example of docs/EXPORT.md is what the command prints.
+#[test]
+fn the_document_shows_what_is_printed() {
+    let document = include_str!("../../docs/EXPORT.md");
+    // 200 used of 1024: 300 is wanted.
+    let folder = Folder::new();
+    for name in ["shop-checkout", "shop-prod-checkout"] {
+        let line = format!(
+            "REPORT RequestId: {name}\tDuration: 12.00 ms\tBilled Duration: 12 ms\tMemory Size: 1024 MB\t\
+             Max Memory Used: 200 MB\n"
+        );
+        let file = folder.file(&format!("{name}.log"), line);
+        let arguments = ["import", "--function", name, file.to_str().unwrap()];
+        assert_eq!(folder.run(&[&arguments[..], &HOME[..]].concat()).code(), 0);
+        approve(&folder, name);
+        let (stack, id) = (json!(name), json!("Checkout"));
+        tag(
+            &folder,
+            name,
+            &json!({"aws:cloudformation:stack-name": stack, "aws:cloudformation:logical-id": id}),
+        );
+    }
+    for (format, stack) in [
+        ("terraform", "shop-checkout"),
+        ("cloudformation", "shop-checkout"),
+        ("sam", "shop-checkout"),
+        ("serverless", "shop-prod-checkout"),
+        ("cdk", "shop-checkout"),
+    ] {
+        let said = export(&folder, &[format, "--stack", stack]);
+        assert_eq!(said.code(), 0, "{}", said.err());
+        let block = format!("\n{}```", said.out());
+        assert!(document.contains(&block), "{format}: {block}");
+    }
+    let shop = "# Shop\nResources:\n  Checkout:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
+                FunctionName: shop-checkout\n      MemorySize: 1024 # load test\n      Role: !GetAtt Role.Arn\n";
+    folder.file("shop.yaml", shop);
+    let arguments = [
+        "cloudformation",
+        "--template",
+        "shop.yaml",
+        "--stack",
+        "shop-checkout",
+    ];
+    let said = export(&folder, &arguments);
+    let shown = format!("{}{}```", said.out(), said.err());
+    assert!(document.contains(&shown), "{shown}");
+}
