@@ -1,11 +1,20 @@
-//! `rightsizer import` as a whole process into a new store, committed.
+//! Files taken into a new store, committed: by `rightsizer import` as a whole process, and by its
+//! library, which tells the parts apart.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rightsizer::import::{ImportError, take_in};
+use rightsizer::pipeline::{Accept, Pipeline};
+use rightsizer::settings::Settings;
+use rightsizer::source::{Hints, ImportReport};
+use rightsizer::store::Store;
+use rightsizer::window::ClockMode;
 
+use super::files::at;
 use super::median;
 
 /// Median time of importing `file` into a new store, and the size of that store in bytes.
@@ -29,4 +38,45 @@ pub fn import(binary: &Path, file: &Path, reports: u64, runs: usize) -> Result<(
         Ok(())
     })?;
     Ok((time, size))
+}
+
+/// The times of taking `file` into a new store, and of deciding its functions then.
+pub fn parts(file: &Path, reports: u64) -> Result<(Duration, Duration)> {
+    let folder = tempfile::tempdir_in(file.parent().context("a file lies in a folder")?)?;
+    let store = Store::open(&folder.path().join("store.db"), "the speed measurement")?;
+    let mut pipeline = Pipeline::new(
+        store,
+        ClockMode::Event,
+        Settings::default(),
+        Accept::default(),
+    )?;
+    let now = at(30 * 86_400_000)?;
+    let hints = Hints {
+        function: None,
+        date: None,
+        fallback_date: now.day(),
+        file_name: String::new(),
+        home: None,
+    };
+    let (accept, mut report) = (Accept::default(), ImportReport::default());
+    let input = File::open(file)?;
+    let started = Instant::now();
+    pipeline.work::<ImportError>(now, |session| {
+        take_in(
+            session,
+            input,
+            "the file",
+            &hints,
+            (&accept, now),
+            &mut report,
+        )
+    })?;
+    let taken = started.elapsed();
+    ensure!(
+        report.accepted == reports,
+        "not everything was taken in: {report}"
+    );
+    let started = Instant::now();
+    pipeline.finish(now)?;
+    Ok((taken, started.elapsed()))
 }
