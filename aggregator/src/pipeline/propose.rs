@@ -103,16 +103,17 @@ impl<'a> Outlook<'a> {
     pub(super) fn proposal(
         &self,
         seen: &Assessment,
-        decision: Decision,
+        mut decision: Decision,
         rollback_of: Option<String>,
     ) -> Proposal {
         let usd = self.cost(seen, &decision);
-        let to = decision.to_mb;
+        let recommendation = decision
+            .to_mb
+            .map(|to| self.recommendation(seen, (&mut decision, to), usd, rollback_of));
         Proposal {
-            usd,
-            recommendation: to
-                .map(|to| self.recommendation(seen, (&decision, to), usd, rollback_of)),
             decision,
+            usd,
+            recommendation,
         }
     }
 
@@ -133,7 +134,7 @@ impl<'a> Outlook<'a> {
     fn recommendation(
         &self,
         seen: &Assessment,
-        (decision, to): (&Decision, Megabytes),
+        (decision, to): (&mut Decision, Megabytes),
         usd: (Usd, Usd),
         rollback_of: Option<String>,
     ) -> NewRecommendation {
@@ -142,7 +143,7 @@ impl<'a> Outlook<'a> {
         let id = recommendation_id(&seen.function.to_string(), day, from, to);
         let lasts_ms = self.settings.window.cadence.lasts_ms();
         let expires_at = self.now.plus_ms(lasts_ms);
-        let record = |function: &FunctionArn| Recommendation {
+        let record = |function: &FunctionArn, reasons| Recommendation {
             id: id.clone(),
             function: function.clone(),
             version: seen.version.clone(),
@@ -150,7 +151,7 @@ impl<'a> Outlook<'a> {
             to_mb: to,
             target_mb: decision.target_mb,
             policy: self.settings.policy.name.name().to_owned(),
-            reasons: decision.reasons.clone(),
+            reasons,
             window: seen.evidence.window,
             p99_ms: seen.p99,
             confidence: decision.confidence,
@@ -166,9 +167,18 @@ impl<'a> Outlook<'a> {
             rollback_of: rollback_of.clone(),
             code_sha256: None,
         };
-        let record = seen.function.arn().map(record);
+        let text = seen.function.arn().map(|function| {
+            // They are lent to the record while it is written down.
+            let record = record(function, std::mem::take(&mut decision.reasons));
+            let record = Record::Recommendation(record);
+            let text = String::from_utf8_lossy(&encode(&record)).into_owned();
+            if let Record::Recommendation(record) = record {
+                decision.reasons = record.reasons;
+            }
+            text
+        });
         NewRecommendation {
-            record: record.map(|record| text(&Record::Recommendation(record))),
+            record: text,
             id,
             day,
             from_mb: from,
@@ -180,8 +190,4 @@ impl<'a> Outlook<'a> {
             rollback_of,
         }
     }
-}
-
-fn text(record: &Record) -> String {
-    String::from_utf8_lossy(&encode(record)).into_owned()
 }
