@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod limits;
 pub mod metrics;
 pub mod outcome;
+mod pace;
 pub mod pipeline;
 pub mod policy;
 pub mod price;

@@ -29,6 +29,7 @@ fn hints() -> Hints {
         fallback_date: Day::parse("2026-11-20").unwrap(),
         file_name: "export.log".to_owned(),
         home: None,
+        owners: std::sync::Arc::default(),
     }
 }
 

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use super::list::counted;
 use crate::fleet::{
-    AwsLayers, Done, Entry, Intent, LayerVersion, Pace, Plan, Selected, Selection, StreamArn,
-    carry_out, plan_all,
+    AwsLayers, Done, Entry, Intent, LayerVersion, Plan, Selected, Selection, StreamArn, carry_out,
+    plan_all,
 };
 use crate::inventory::{AwsFleet, InventorySettings, Pacing, collect};
+use crate::pace::Pace;
 use crate::wall::now;
 
 /// `GetFunction` has 100 calls a second to itself; others need some too.

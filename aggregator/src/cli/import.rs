@@ -6,11 +6,12 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use rightsizer_records::{Day, Timestamp};
 use serde::Serialize;
 
+use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
@@ -21,7 +22,10 @@ use crate::wall::now;
 use crate::window::ClockMode;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct ImportArgs {
+    #[command(subcommand)]
+    from: Option<ImportFrom>,
     /// Files to read; `-` is standard input. The format is recognised by the content
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -42,6 +46,12 @@ pub(super) struct ImportArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum ImportFrom {
+    /// Read the log groups of the account's functions, the last 14 days: nothing has to be deployed.
+    Cloudwatch(Box<CloudwatchArgs>),
+}
+
 #[derive(Serialize)]
 struct JsonReport<'a> {
     #[serde(flatten)]
@@ -51,6 +61,9 @@ struct JsonReport<'a> {
 }
 
 pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    if let Some(ImportFrom::Cloudwatch(args)) = &args.from {
+        return import_cloudwatch::run(args);
+    }
     let settings = Settings::load(args.config.config.as_deref())?;
     if let Some(nothing) = nothing_to_read(&args.files) {
         // Not even an empty store is made for it.
@@ -137,6 +150,7 @@ fn import_file(
             .file_name()
             .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         home: args.home.home(),
+        owners: pipeline.gate().owners.get(),
     };
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();

@@ -9,6 +9,7 @@ mod export;
 mod fleet;
 mod http;
 mod import;
+mod import_cloudwatch;
 mod list;
 mod portrait;
 mod review;
@@ -63,7 +64,8 @@ impl Cli {
 enum Command {
     /// Run the aggregator: take reports in, decide, send recommendations out.
     Serve(serve::ServeArgs),
-    /// Read evidence from files or `-`: REPORT lines, Telemetry JSON, records, exports; .gz too.
+    /// Read evidence from files or `-` (REPORT lines, Telemetry JSON, records, exports; .gz too), or
+    /// from the account's own logs.
     Import(import::ImportArgs),
     /// List every function with its recommendation, what is urgent and dear first.
     List(list::ListArgs),

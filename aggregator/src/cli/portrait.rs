@@ -147,7 +147,12 @@ fn evidence(detail: &FunctionDetail) -> String {
     let decided = row.decided_on.as_deref().unwrap_or("no day yet");
     line(
         "decided on",
-        &format!("{decided}; last report {} UTC", row.last_report),
+        &format!(
+            "{decided}; last report {}",
+            row.last_report
+                .as_ref()
+                .map_or_else(|| "never".to_owned(), |at| format!("{at} UTC"))
+        ),
     );
     text
 }

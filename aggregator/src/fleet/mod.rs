@@ -22,4 +22,4 @@ pub use intent::{Intent, Plan, Wish};
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use select::{Selected, Selection, SelectionError};
 pub use skip::{Skip, SkipCode};
-pub use walk::{CallError, Done, Entry, LayersApi, Pace, carry_out, plan_all};
+pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};

@@ -7,21 +7,19 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rightsizer_records::FunctionArn;
-use tokio::sync::Mutex;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 use super::configuration::{Change, Configuration, LastUpdate};
 use super::intent::{Intent, Plan};
 use super::skip::{Skip, SkipCode};
 use crate::inventory::FunctionFacts;
+use crate::pace::{Pace, TooSoon};
 
 /// Functions that are worked on at once: Lambda takes seconds for a change, and the rate is to be
 /// kept all the same.
 const AT_ONCE: usize = 32;
 /// Waits before each look at a function.
 const PAUSES: [u64; 6] = [0, 1, 2, 4, 8, 8];
-/// How often a call is made that is throttled each time.
-const THROTTLED_TRIES: u32 = 8;
 
 /// Why a call did not do what it was to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +44,15 @@ pub enum CallError {
     Refused(String),
 }
 
+impl TooSoon for CallError {
+    fn too_soon(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } => Some(retry_after.unwrap_or_default()),
+            _ => None,
+        }
+    }
+}
+
 /// Who reads and changes functions.
 pub trait LayersApi: Sync {
     /// A function as it is now.
@@ -61,40 +68,6 @@ pub trait LayersApi: Sync {
         change: &Change,
         revision: Option<&str>,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
-}
-
-/// Lets calls through one by one.
-#[derive(Debug)]
-pub struct Pace(Mutex<Interval>);
-
-impl Pace {
-    /// So many a second at most.
-    pub fn per_second(calls: f64) -> Self {
-        let mut turns = interval(Duration::from_secs_f64(1.0 / calls));
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(Mutex::new(turns))
-    }
-
-    /// Makes a call when it is its turn, and again where it was too soon: all others wait as long.
-    async fn call<T, F>(&self, make: impl Fn() -> F) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let mut pause = Duration::from_secs(1);
-        let mut tries = 0;
-        loop {
-            self.0.lock().await.tick().await;
-            tries += 1;
-            match make().await {
-                Err(CallError::Throttled { retry_after }) if tries < THROTTLED_TRIES => {
-                    let _others_wait = self.0.lock().await;
-                    sleep(retry_after.unwrap_or_default().max(pause)).await;
-                    pause = (pause * 2).min(Duration::from_mins(1));
-                }
-                answer => return answer,
-            }
-        }
-    }
 }
 
 /// A function and what is to happen to it.

@@ -1,6 +1,7 @@
 //! Taking in one file: its lines are read and folded in pieces on every processor, and merged in
 //! their order by one thread, in one transaction of the store.
 
+pub mod log_groups;
 mod pieces;
 
 use std::io::{BufReader, Chain, Cursor, Read};

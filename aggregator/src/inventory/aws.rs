@@ -7,10 +7,12 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::list_functions::ListFunctionsError;
-use aws_sdk_lambda::types::{FunctionConfiguration, PackageType, SnapStartApplyOn};
+use aws_sdk_lambda::types::{
+    FunctionConfiguration, LogFormat, PackageType, SnapStartApplyOn, SystemLogLevel,
+};
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
 
-use super::facts::{FunctionFacts, Package, Tags};
+use super::facts::{FunctionFacts, LoggedReports, Package, Tags};
 use super::refresh::{FleetApi, FleetError, Page};
 use crate::source::kinesis::words;
 
@@ -118,6 +120,7 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
             .filter_map(|layer| layer.arn().map(str::to_owned))
             .collect(),
         log_group,
+        logged: logged(told),
         tags: None,
         edge_replica: told.master_arn().is_some(),
         managed_instances: told.capacity_provider_config().is_some(),
@@ -127,6 +130,18 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
             .is_some_and(|on| *on == SnapStartApplyOn::PublishedVersions),
         function,
     })
+}
+
+fn logged(told: &FunctionConfiguration) -> LoggedReports {
+    let failures = told.logging_config().is_some_and(|config| {
+        config.log_format() == Some(&LogFormat::Json)
+            && config.system_log_level() == Some(&SystemLogLevel::Warn)
+    });
+    if failures {
+        LoggedReports::Failures
+    } else {
+        LoggedReports::All
+    }
 }
 
 /// `ListFunctions` lists `$LATEST`, and some servers say so in the ARN.
@@ -157,7 +172,13 @@ mod tests {
             .function_arn(ARN)
             .memory_size(512)
             .architectures(Architecture::Arm64)
-            .logging_config(LoggingConfig::builder().log_group("/team/a").build())
+            .logging_config(
+                LoggingConfig::builder()
+                    .log_group("/team/a")
+                    .log_format(LogFormat::Json)
+                    .system_log_level(SystemLogLevel::Warn)
+                    .build(),
+            )
             .layers(Layer::builder().arn("layer:1").build())
             .master_arn("elsewhere")
             .build();
@@ -167,6 +188,8 @@ mod tests {
             ("/team/a", Arch::Arm64)
         );
         assert!(full.edge_replica && full.layers == ["layer:1"]);
+        let logged = (full.logged, plain.logged);
+        assert_eq!(logged, (LoggedReports::Failures, LoggedReports::All));
         assert_eq!(facts(&FunctionConfiguration::builder().build()), None);
     }
 

@@ -16,6 +16,15 @@ pub enum Package {
     Image,
 }
 
+/// Which reports a function's logs hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedReports {
+    /// All of them.
+    All,
+    /// Those of failures: JSON with a system log level of WARN.
+    Failures,
+}
+
 /// One function: its `$LATEST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionFacts {
@@ -37,6 +46,8 @@ pub struct FunctionFacts {
     pub layers: Vec<String>,
     /// Where it logs.
     pub log_group: String,
+    /// Which reports its logs hold.
+    pub logged: LoggedReports,
     /// Its tags; `None` where they could not be read.
     pub tags: Option<Tags>,
     /// A copy of an edge function of another region: not to be changed.

@@ -1,4 +1,4 @@
-//! All functions by ARN: pages merged, compared with what was known, found by where they log.
+//! All functions by ARN: pages merged, compared with what was known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +52,6 @@ pub enum Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
     functions: BTreeMap<FunctionArn, FunctionFacts>,
-    /// Who logs where. Several functions may share a group.
-    by_log_group: BTreeMap<String, BTreeSet<FunctionArn>>,
     refreshed: Option<Timestamp>,
 }
 
@@ -100,7 +98,7 @@ impl Inventory {
                 .cloned()
                 .collect();
             for arn in gone {
-                self.remove(&arn);
+                self.functions.remove(&arn);
                 changes.push(Change::Gone(arn));
             }
             self.refreshed = Some(update.seen_at);
@@ -108,25 +106,9 @@ impl Inventory {
         changes
     }
 
-    /// Whose log line it is: the only function that logs to `group`, or the one of them that is
-    /// called `name`, which stands in the log stream's name where functions share a group.
-    pub fn function_of_log(&self, group: &str, name: Option<&str>) -> Option<&FunctionArn> {
-        let loggers = self.by_log_group.get(group)?;
-        match (loggers.len(), name) {
-            (_, Some(name)) => only(loggers.iter().filter(|arn| arn.name() == name)),
-            (1, None) => loggers.first(),
-            _ => None,
-        }
-    }
-
-    /// The function of this name, where there is only one in all accounts and regions.
-    pub fn function_named(&self, name: &str) -> Option<&FunctionArn> {
-        only(self.functions.keys().filter(|arn| arn.name() == name))
-    }
-
     fn take(&mut self, mut facts: FunctionFacts, changes: &mut Vec<Change>) {
         let arn = facts.function.clone();
-        match self.remove(&arn) {
+        match self.functions.remove(&arn) {
             None => changes.push(Change::Appeared(arn.clone())),
             Some(before) => {
                 if facts.tags.is_none() {
@@ -135,20 +117,7 @@ impl Inventory {
                 differences(&before, &facts, changes);
             }
         }
-        let loggers = self.by_log_group.entry(facts.log_group.clone());
-        loggers.or_default().insert(arn.clone());
         self.functions.insert(arn, facts);
-    }
-
-    fn remove(&mut self, arn: &FunctionArn) -> Option<FunctionFacts> {
-        let facts = self.functions.remove(arn)?;
-        if let Some(loggers) = self.by_log_group.get_mut(&facts.log_group) {
-            loggers.remove(arn);
-            if loggers.is_empty() {
-                self.by_log_group.remove(&facts.log_group);
-            }
-        }
-        Some(facts)
     }
 }
 
@@ -179,11 +148,6 @@ fn differences(before: &FunctionFacts, now: &FunctionFacts, changes: &mut Vec<Ch
     }
 }
 
-fn only<'a>(mut all: impl Iterator<Item = &'a FunctionArn>) -> Option<&'a FunctionArn> {
-    let first = all.next()?;
-    all.next().is_none().then_some(first)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -207,6 +171,7 @@ mod tests {
             package: Package::Zip,
             layers: Vec::new(),
             log_group: format!("/aws/lambda/{name}"),
+            logged: crate::inventory::LoggedReports::All,
             tags: Some(BTreeMap::new()),
             edge_replica: false,
             managed_instances: false,
@@ -273,35 +238,6 @@ mod tests {
             Some(BTreeMap::new()),
             "what could not be read is still known"
         );
-    }
-
-    #[test]
-    fn a_log_line_is_of_the_function_that_logs_there() {
-        let shared = |name| FunctionFacts {
-            log_group: "/team/shared".to_owned(),
-            ..facts(name)
-        };
-        let mut fleet = Inventory::default();
-        fleet.apply(update(vec![facts("a"), shared("b"), shared("c")], true));
-        let of = |group, name| fleet.function_of_log(group, name);
-        assert_eq!(of("/aws/lambda/a", None), Some(&arn("a")));
-        assert_eq!(of("/team/shared", Some("c")), Some(&arn("c")));
-        assert_eq!(of("/team/shared", None), None, "it may be either");
-        assert_eq!(of("/team/shared", Some("a")), None);
-        assert_eq!(of("/aws/lambda/b", None), None, "it logs elsewhere");
-    }
-
-    #[test]
-    fn a_function_that_moved_its_logs_is_found_at_the_new_place_alone() {
-        let mut fleet = Inventory::default();
-        fleet.apply(update(vec![facts("a")], true));
-        let moved = FunctionFacts {
-            log_group: "/team/a".to_owned(),
-            ..facts("a")
-        };
-        fleet.apply(update(vec![moved], true));
-        assert_eq!(fleet.function_of_log("/aws/lambda/a", None), None);
-        assert_eq!(fleet.function_of_log("/team/a", None), Some(&arn("a")));
     }
 
     proptest! {

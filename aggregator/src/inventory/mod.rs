@@ -8,7 +8,7 @@ mod map;
 mod refresh;
 
 pub use aws::AwsFleet;
-pub use facts::{FunctionFacts, Package, Tags};
+pub use facts::{FunctionFacts, LoggedReports, Package, Tags};
 pub use map::{Change, Inventory, InventoryUpdate};
 pub use refresh::{FleetApi, FleetError, InventorySink, Pacing, Page, collect, keep_fresh};
 

@@ -236,6 +236,7 @@ mod tests {
             package: Package::Image,
             layers: Vec::new(),
             log_group: String::new(),
+            logged: crate::inventory::LoggedReports::All,
             tags: None,
             edge_replica: false,
             managed_instances: false,

@@ -13,8 +13,8 @@ mod verdict;
 
 pub use accept::{Accept, AcceptRule};
 pub use batch::{Batch, Intake, Refusal};
-pub use prepare::{Gate, Prepared};
-pub use session::Session;
+pub use prepare::{Gate, KnownOwners, Prepared};
+pub use session::{LogGroupDay, Session};
 
 use rightsizer_records::{Day, Outcome, Timestamp};
 
@@ -88,6 +88,8 @@ impl Pipeline {
         let closed = number(LAST_CLOSED)?.and_then(|n| i32::try_from(n).ok());
         let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
         let closing = Closing::load(&unit)?;
+        let owners = KnownOwners::default();
+        owners.set(unit.owners()?);
         unit.commit()?;
         Ok(Self {
             store,
@@ -95,7 +97,11 @@ impl Pipeline {
             clock,
             closing,
             settings,
-            gate: Gate { accept, home: None },
+            gate: Gate {
+                accept,
+                home: None,
+                owners,
+            },
             readers: Vec::new(),
             days_close: true,
         })
@@ -294,7 +300,22 @@ impl Pipeline {
     pub fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
         unit.take_inventory(update)?;
-        unit.commit()
+        let owners = unit.owners()?;
+        unit.commit()?;
+        self.gate.owners.set(owners);
+        Ok(())
+    }
+
+    /// Days of a log group, from `from` on, that need not be read again.
+    pub fn finished_log_days(
+        &mut self,
+        log_group: &str,
+        from: Day,
+    ) -> Result<Vec<Day>, StoreError> {
+        let unit = self.store.begin()?;
+        let days = unit.log_days(log_group, from)?;
+        unit.commit()?;
+        Ok(session::finished(days))
     }
 
     /// Checkpoints of the sources whose name begins with `prefix`.

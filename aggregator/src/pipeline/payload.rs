@@ -1,17 +1,27 @@
 //! What the bytes of one stream record hold: a record of ours, or one of the other accepted forms.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use rightsizer_records::{DecodeError, Timestamp, decode};
 
-use crate::source::{Evidence, FunctionKey, Hints, Home, Item, gzip, read};
+use crate::source::{Evidence, FunctionKey, Hints, Home, Item, Owners, gzip, read};
 
 /// Stands for "nobody" while a payload is read: no function has a control character in its name.
 const NOBODY: &str = "nobody";
 
+/// What makes functions of names and log groups.
+#[derive(Debug)]
+pub(super) struct Whose<'a> {
+    /// Where functions are that payloads know by name only.
+    pub(super) home: Option<&'a Home>,
+    /// Who logs where.
+    pub(super) owners: Arc<Owners>,
+}
+
 /// Reads one stream record. What is no record of ours is tried as wrapped telemetry or as a log
 /// subscription payload, which name their function; anything else is refused.
-pub(super) fn items(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<Item> {
+pub(super) fn items(bytes: &[u8], whose: &Whose<'_>, now: Timestamp) -> Vec<Item> {
     let error = match decode(bytes) {
         Ok(record) => {
             let evidence = Evidence::Record(Box::new(record));
@@ -22,7 +32,7 @@ pub(super) fn items(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<It
     let other_form = matches!(error, DecodeError::NotARecord(_))
         && (bytes.starts_with(b"{") || bytes.starts_with(&gzip::MAGIC));
     let items = if other_form {
-        read_other(bytes, home, now)
+        read_other(bytes, whose, now)
     } else {
         Vec::new()
     };
@@ -36,13 +46,14 @@ pub(super) fn items(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<It
     items
 }
 
-fn read_other(bytes: &[u8], home: Option<&Home>, now: Timestamp) -> Vec<Item> {
+fn read_other(bytes: &[u8], whose: &Whose<'_>, now: Timestamp) -> Vec<Item> {
     let hints = Hints {
         function: None,
         date: None,
         fallback_date: now.day(),
         file_name: NOBODY.to_owned(),
-        home: home.cloned(),
+        home: whose.home.cloned(),
+        owners: whose.owners.clone(),
     };
     let mut items = Vec::new();
     let mut sink = |item| -> Result<(), Infallible> {
@@ -88,9 +99,13 @@ mod tests {
             account: "123456789012".into(),
             region: "eu-west-1".into(),
         };
+        let whose = Whose {
+            home: Some(&home),
+            owners: Arc::default(),
+        };
         items(
             bytes,
-            Some(&home),
+            &whose,
             Timestamp::parse("2026-02-01T00:00:00Z").unwrap(),
         )
     }

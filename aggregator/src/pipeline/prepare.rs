@@ -1,12 +1,14 @@
 //! Deliveries made ready for the writer: decoded and folded, with what cannot be used set aside.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use rightsizer_records::Timestamp;
 
 use super::accept::Accept;
 use super::batch::{Batch, Intake};
-use super::payload;
+use super::payload::{self, Whose};
 use crate::source::kinesis::Gap;
-use crate::source::{Delivery, Home, Item};
+use crate::source::{Delivery, Home, Item, Owners};
 use crate::window::DaySource;
 
 /// Whose evidence is taken, and where functions are at home that payloads know by name only.
@@ -16,6 +18,26 @@ pub struct Gate {
     pub accept: Accept,
     /// Makes ARNs of names.
     pub home: Option<Home>,
+    /// Who logs where; shared with the writer, which learns it from the inventory.
+    pub owners: KnownOwners,
+}
+
+/// Who logs where, as the last inventory knows it.
+#[derive(Debug, Clone, Default)]
+pub struct KnownOwners(Arc<RwLock<Arc<Owners>>>);
+
+impl KnownOwners {
+    /// As it is known now.
+    pub fn get(&self) -> Arc<Owners> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set(&self, owners: Owners) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(owners);
+    }
 }
 
 /// A record that cannot be used.
@@ -44,11 +66,15 @@ impl Gate {
             channel: delivery.channel,
             now,
         };
+        let whose = Whose {
+            home: self.home.as_ref(),
+            owners: self.owners.get(),
+        };
         let mut batch = Batch::default();
         let mut poison = Vec::new();
         for bytes in delivery.payloads {
             let mut refused = Vec::new();
-            for item in payload::items(&bytes, self.home.as_ref(), now) {
+            for item in payload::items(&bytes, &whose, now) {
                 match item {
                     Item::Ignored => {}
                     Item::Refused { reason, .. } => refused.push(reason),

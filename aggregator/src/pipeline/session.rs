@@ -2,15 +2,39 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rightsizer_records::{Megabytes, Outcome, Timestamp};
+use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 
 use super::batch::Batch;
 use super::close::Closing;
 use super::prepare::Prepared;
 use super::{Digest, save_clock};
 use crate::settings::Settings;
-use crate::store::{Arrived, FunctionId, MergedDay, RecommendationKey, StoreError, Unit};
+use crate::store::{Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit};
 use crate::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
+
+/// Log lines arrive so much later at most, but for rare ones.
+const LATE_LOGS_MS: i64 = 3_600_000;
+
+/// Those days that were read after they could change.
+pub(super) fn finished(days: Vec<(Day, LogDay)>) -> Vec<Day> {
+    let finished =
+        |(day, read): &(Day, LogDay)| read.read_at >= day.plus(1).start().plus_ms(LATE_LOGS_MS);
+    let days = days.into_iter().filter(finished);
+    days.map(|(day, _)| day).collect()
+}
+
+/// A day of a log group that was read as a whole.
+#[derive(Debug)]
+pub struct LogGroupDay {
+    /// ARN of the log group.
+    pub log_group: String,
+    /// The day.
+    pub day: Day,
+    /// When the reading began.
+    pub read_at: Timestamp,
+    /// What it tells, by function, of this day alone.
+    pub deltas: Vec<Delta>,
+}
 
 /// A unit of work on a pipeline.
 #[derive(Debug)]
@@ -162,7 +186,7 @@ impl<'p> Session<'p> {
             DaySource::Layer | DaySource::Subscription => {
                 self.clock.arrival(delta.sighting.oldest, self.now)
             }
-            DaySource::Import => delta.sighting.oldest,
+            DaySource::LogGroup(_) | DaySource::Import => delta.sighting.oldest,
         }
     }
 
@@ -213,6 +237,39 @@ impl<'p> Session<'p> {
             .flatten()
             .find(|s| s.memory_mb == outcome.from_mb);
         before.map_or(Ok(()), |size| self.unit.note_baseline(id, size.p95))
+    }
+
+    /// Merges a day of a log group that was read as a whole, in place of what that day gave when it was
+    /// read before (W7). A reading that found fewer invocations than an earlier one is of a log that was
+    /// deleted in between, and changes nothing. The answer is whether it was merged.
+    pub fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
+        let group = self.unit.log_group(&read.log_group)?;
+        let before = self.unit.log_days(&read.log_group, read.day)?;
+        let before = before.into_iter().find(|(day, _)| *day == read.day);
+        let invocations = read.deltas.iter().map(|delta| delta.reports).sum();
+        let kept = before.map(|(_, before)| before);
+        let mut now = LogDay {
+            read_at: read.read_at,
+            invocations,
+        };
+        if let Some(kept) = kept.filter(|kept| kept.invocations > invocations) {
+            now.invocations = kept.invocations;
+            self.unit.set_log_day(group, read.day, now)?;
+            return Ok(false);
+        }
+        if kept.is_some_and(|kept| kept.invocations > 0) {
+            self.unit.take_back(group, read.day)?;
+        }
+        for delta in read.deltas {
+            self.add(delta.counted_as(DaySource::LogGroup(group)))?;
+        }
+        self.unit.set_log_day(group, read.day, now)?;
+        Ok(true)
+    }
+
+    /// All that was reported up to `at` is in: under the event clock it is as late as that.
+    pub fn seen_until(&mut self, at: Timestamp) {
+        self.clock.observe(at);
     }
 
     /// Notes that a file was taken in, so that it is not taken in twice.

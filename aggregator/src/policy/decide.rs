@@ -85,9 +85,15 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     })
 }
 
-/// W4 and W6.
+/// W4 and W6; and what logs of failures alone tell is no measure of the rest.
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let window = seen.window;
+    if seen.failures_only {
+        reasons.add("partial-evidence", || {
+            [("invocations", window.invocations.into())]
+        });
+        return Confidence::Low;
+    }
     if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
         reasons.add("little-evidence", || {
             [
@@ -138,6 +144,19 @@ mod tests {
         case = Case::new(1024, &[200; 14]);
         case.0.window.invocations = 49;
         assert_eq!(case.decide().confidence, Confidence::Low);
+    }
+
+    #[test]
+    fn logs_of_failures_alone_are_never_auto_for_a_decrease() {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.failures_only = true;
+        let decision = case.decide();
+        assert_eq!(
+            (decision.confidence, decision.auto),
+            (Confidence::Low, false)
+        );
+        let codes = decision.reasons.iter().map(|r| r.code.as_str());
+        assert!(codes.into_iter().any(|code| code == "partial-evidence"));
     }
 
     #[test]

@@ -220,6 +220,8 @@ pub struct FunctionEvidence {
     pub configured: Configured,
     /// Every size that the window's days saw, ascending (P6).
     pub sizes: Vec<SizeFacts>,
+    /// Whether logs that hold reports of failures alone told some day of it.
+    pub failures_only: bool,
     /// First report ever seen of the function.
     pub first_report: Timestamp,
     /// The present, as the window's clock sees it.
@@ -261,6 +263,7 @@ pub(super) mod tests {
             changes: Changes::default(),
             configured: Configured::default(),
             sizes: Vec::new(),
+            failures_only: false,
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
             history,

@@ -8,6 +8,7 @@ use super::words::figure;
 pub(super) fn brief(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
+        "partial-evidence" => "logs hold failures only".to_owned(),
         "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
         "increase-limit" => format!("{} increases, a person decides", f("increases")),
         "dead-band" => format!("only {} MB less", f("change_mb")),
@@ -28,6 +29,18 @@ pub(super) fn brief(reason: &Reason) -> String {
         "rollback-silent" => "back: silent".to_owned(),
         other => other.to_owned(),
     }
+}
+
+/// What logs that hold failures alone cannot tell.
+fn partial(reason: &Reason) -> Option<String> {
+    let f = |name: &str| figure(reason, name);
+    (reason.code == "partial-evidence").then(|| {
+        format!(
+            "Partial evidence: its logs hold reports of failures alone (system log level WARN), {} \
+             here; what the others used is not known. Attach the layer, which sees all",
+            f("invocations")
+        )
+    })
 }
 
 /// Why a change is taken back, as a sentence; `None` where the reason is another.
@@ -69,7 +82,9 @@ fn rollback(reason: &Reason) -> Option<String> {
 
 /// As a sentence, for `show`.
 pub(super) fn sentence(reason: &Reason) -> String {
-    rollback(reason).unwrap_or_else(|| step(reason))
+    rollback(reason)
+        .or_else(|| partial(reason))
+        .unwrap_or_else(|| step(reason))
 }
 
 /// What shaped a step, as a sentence.

@@ -125,10 +125,11 @@ fn estimate_sentence(reason: &Reason) -> String {
 }
 
 /// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
-const NOTES: [&str; 7] = [
+const NOTES: [&str; 8] = [
     "increase-limit",
     "leak",
     "little-evidence",
+    "partial-evidence",
     "window-not-full",
     "stack-owned",
     "step-waits",
@@ -210,7 +211,7 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 26] = [
+    const CODES: [&str; 27] = [
         "average-plus-buffer",
         "floor",
         "highest-peak",
@@ -223,6 +224,7 @@ mod tests {
         "minimum",
         "maximum",
         "little-evidence",
+        "partial-evidence",
         "window-not-full",
         "leak",
         "increase-limit",

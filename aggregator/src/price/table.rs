@@ -26,6 +26,8 @@ pub struct Rates {
     pub arm64_gb_second: f64,
     /// Dollars a million requests.
     pub million_requests: f64,
+    /// Dollars a gigabyte that Logs Insights scans.
+    pub insights_gb: f64,
 }
 
 /// A table as it is written, in `prices.toml` and under `[price]`.
@@ -35,6 +37,7 @@ struct Given {
     x86_gb_second: Option<f64>,
     arm64_gb_second: Option<f64>,
     million_requests: Option<f64>,
+    insights_gb: Option<f64>,
     region: BTreeMap<String, GivenRates>,
 }
 
@@ -44,6 +47,7 @@ struct GivenRates {
     x86_gb_second: Option<f64>,
     arm64_gb_second: Option<f64>,
     million_requests: Option<f64>,
+    insights_gb: Option<f64>,
 }
 
 /// `prices.toml` as it was when this was built.
@@ -53,6 +57,7 @@ static BUILT_IN: LazyLock<PriceTable> = LazyLock::new(|| {
             x86_gb_second: 0.0,
             arm64_gb_second: 0.0,
             million_requests: 0.0,
+            insights_gb: 0.0,
         },
         regions: BTreeMap::new(),
     };
@@ -101,6 +106,7 @@ impl PriceTable {
             x86_gb_second: given.x86_gb_second,
             arm64_gb_second: given.arm64_gb_second,
             million_requests: given.million_requests,
+            insights_gb: given.insights_gb,
         };
         self.elsewhere = self.elsewhere.with(general);
         for rates in self.regions.values_mut() {
@@ -120,14 +126,16 @@ impl Rates {
             x86_gb_second: given.x86_gb_second.unwrap_or(self.x86_gb_second),
             arm64_gb_second: given.arm64_gb_second.unwrap_or(self.arm64_gb_second),
             million_requests: given.million_requests.unwrap_or(self.million_requests),
+            insights_gb: given.insights_gb.unwrap_or(self.insights_gb),
         }
     }
 
-    const fn named(&self) -> [(&'static str, f64); 3] {
+    const fn named(&self) -> [(&'static str, f64); 4] {
         [
             ("x86_gb_second", self.x86_gb_second),
             ("arm64_gb_second", self.arm64_gb_second),
             ("million_requests", self.million_requests),
+            ("insights_gb", self.insights_gb),
         ]
     }
 }
@@ -163,6 +171,7 @@ mod tests {
             x86_gb_second: 0.000_03,
             arm64_gb_second: 0.000_016_533_4,
             million_requests: 0.20,
+            insights_gb: 0.005,
         };
         assert_eq!(table.rates(Some("me-south-1")), own);
         assert!(toml::from_str::<PriceTable>("x86 = 1.0").is_err());

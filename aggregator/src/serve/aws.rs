@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// What every client is made from: credentials, region and endpoints of the environment, as
 /// `AWS_ENDPOINT_URL_KINESIS`.
 pub async fn aws_config() -> SdkConfig {
+    aws_config_of(None, None).await
+}
+
+/// The same with a profile and a region of the user's own choice.
+pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -17,11 +22,16 @@ pub async fn aws_config() -> SdkConfig {
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .build();
-    aws_config::defaults(aws_config::BehaviorVersion::latest())
+    let mut config = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(http)
-        .timeout_config(timeouts)
-        .load()
-        .await
+        .timeout_config(timeouts);
+    if let Some(profile) = profile {
+        config = config.profile_name(profile);
+    }
+    if let Some(region) = region {
+        config = config.region(Region::new(region.to_owned()));
+    }
+    config.load().await
 }
 
 /// A Kinesis client from the environment.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-pub use aws::{aws_config, kinesis_client};
+pub use aws::{aws_config, aws_config_of, kinesis_client};
 pub use key::{holder, read_key};
 
 use crate::emit;

@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
                 changes: Changes::default(),
                 configured: Configured::default(),
                 sizes: Vec::new(),
+                failures_only: false,
                 first_report: Timestamp::MIN,
                 present: Timestamp::MIN,
             },

@@ -1,12 +1,14 @@
 //! What is known about a file beside its content, and whose evidence a log line is.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rightsizer_records::{Day, EnvId, FunctionArn, Timestamp};
 
 use super::evidence::{
     FunctionKey, LATEST, environment_of_stream, function_of_stream, version_of_stream,
 };
+use super::owners::Owners;
 
 /// What the user, or the file system, says about an input. What stands in the input goes first.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Hints {
     pub file_name: String,
     /// `--account` and `--region`: makes ARNs of names.
     pub home: Option<Home>,
+    /// Who logs where, as the inventory knows it.
+    pub owners: Arc<Owners>,
 }
 
 /// Account and region that bare names belong to.
@@ -47,6 +51,17 @@ pub(super) struct Origin {
     pub(super) environment: Option<EnvId>,
 }
 
+impl Origin {
+    /// A function, of no version in particular.
+    fn of(function: FunctionKey) -> Self {
+        Self {
+            function: Rc::new(function),
+            version: latest(),
+            environment: None,
+        }
+    }
+}
+
 impl Hints {
     /// The time of a line that carries none: the first instant of its day.
     pub(super) fn undated(&self) -> Timestamp {
@@ -56,11 +71,7 @@ impl Hints {
     /// Whose evidence it is where the input names nobody.
     pub(super) fn unnamed(&self) -> Origin {
         let file = || FunctionKey::of_file(&self.file_name);
-        Origin {
-            function: Rc::new(self.function.clone().unwrap_or_else(file)),
-            version: latest(),
-            environment: None,
-        }
+        Origin::of(self.function.clone().unwrap_or_else(file))
     }
 
     /// Whose evidence it is by a name or an ARN, which may end in a version or an alias.
@@ -82,21 +93,17 @@ impl Hints {
         })
     }
 
-    /// Whose evidence it is by where it was logged: the group `/aws/lambda/NAME`, or a stream
-    /// that has the name in it, or `--function`, or any other group's own name.
+    /// Whose evidence it is by where it was logged: a stream that has the name in it, or the group
+    /// `/aws/lambda/NAME`, or the only function that logs there, or `--function`, or any other group's
+    /// own name.
     pub(super) fn logged(
         &self,
         group: Option<&str>,
         stream: Option<&str>,
         account: Option<&str>,
     ) -> Origin {
-        let by_group = group.and_then(|g| g.strip_prefix("/aws/lambda/"));
-        let group_itself = || group.filter(|_| self.function.is_none());
-        let name = by_group
-            .or_else(|| stream.and_then(function_of_stream))
-            .or_else(group_itself);
-        let named = name.and_then(|name| self.named(name, account).ok());
-        let mut origin = named.unwrap_or_else(|| self.unnamed());
+        let in_stream = stream.and_then(function_of_stream);
+        let mut origin = self.logger(group, in_stream, account);
         if let Some(stream) = stream {
             origin.environment = Some(environment_of_stream(stream));
             if let Some(version) = version_of_stream(stream) {
@@ -106,12 +113,40 @@ impl Hints {
         origin
     }
 
+    /// Whose evidence it is by the group and by the name that stands in the stream's.
+    pub(super) fn logger(
+        &self,
+        group: Option<&str>,
+        in_stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Origin {
+        let owner = group.and_then(|group| self.owners.function(group, in_stream));
+        match owner {
+            Some(arn) => Origin::of(FunctionKey::Arn(arn.clone())),
+            None => self.by_name(group, in_stream, account),
+        }
+    }
+
+    fn by_name(
+        &self,
+        group: Option<&str>,
+        in_stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Origin {
+        let by_group = || group.and_then(|g| g.strip_prefix("/aws/lambda/"));
+        let group_itself = || group.filter(|_| self.function.is_none());
+        let name = in_stream.or_else(by_group).or_else(group_itself);
+        let named = name.and_then(|name| self.named(name, account).ok());
+        named.unwrap_or_else(|| self.unnamed())
+    }
+
     fn keyed(&self, name: String, account: Option<&str>) -> FunctionKey {
         // The user's own ARN says where this name is at home.
         if let Some(known) = self.function.as_ref().filter(|f| f.name() == name) {
             return known.clone();
         }
-        let arn = self.home.as_ref().and_then(|home| {
+        let home = self.home.as_ref().or_else(|| self.owners.home());
+        let arn = home.and_then(|home| {
             let account = account.unwrap_or(&home.account);
             FunctionArn::new(partition(&home.region), &home.region, account, &name).ok()
         });
@@ -142,6 +177,7 @@ pub(super) mod tests {
             fallback_date: Day::parse("2026-11-20").unwrap(),
             file_name: "export.txt".to_owned(),
             home: None,
+            owners: Arc::default(),
         }
     }
 
@@ -189,6 +225,24 @@ pub(super) mod tests {
             hints().logged(None, None, None).function.to_string(),
             "local:export.txt"
         );
+    }
+
+    #[test]
+    fn the_inventory_knows_who_logs_where_and_where_names_are_at_home() {
+        let arn = |name| FunctionArn::new("aws", "eu-west-1", "123456789012", name).unwrap();
+        let known = Hints {
+            owners: Arc::new(Owners::of([
+                (arn("cart"), "/shop/all".to_owned()),
+                (arn("mail"), "/aws/lambda/post".to_owned()),
+            ])),
+            ..hints()
+        };
+        let key = |group, stream| known.logged(Some(group), stream, None).function.to_string();
+        assert_eq!(key("/shop/all", None), arn("cart").as_str());
+        // A function that logs where another one's lines would be expected is named by the stream.
+        let stream = Some("2026/11/20/mail[$LATEST]88ab");
+        assert_eq!(key("/aws/lambda/post", stream), arn("mail").as_str());
+        assert_eq!(key("/aws/lambda/other", None), arn("other").as_str());
     }
 
     #[test]

@@ -206,7 +206,7 @@ fn number(name: &str, text: &str) -> Result<f64, String> {
 }
 
 /// Megabytes of decimal bytes, rounded up.
-fn megabytes(name: &str, text: &str) -> Result<u64, String> {
+pub(super) fn megabytes(name: &str, text: &str) -> Result<u64, String> {
     let bytes = number(name, text)?;
     if !(BYTES_PER_MB..=1e15).contains(&bytes) {
         return Err(format!(

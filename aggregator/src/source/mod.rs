@@ -14,8 +14,10 @@ mod json;
 mod json_scan;
 pub mod kinesis;
 mod lines;
+pub mod logs;
 mod message;
 mod output;
+mod owners;
 mod quick;
 mod read;
 mod report;
@@ -31,6 +33,7 @@ pub use evidence::{
 pub use hints::{Hints, Home};
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use output::Format;
+pub use owners::Owners;
 pub use read::{
     PieceRead, Pieces, ReadError, Summary, comes_in_pieces, read, read_piece, read_rest,
 };

@@ -8,14 +8,19 @@ use super::open::Reader;
 
 /// The tables that W7 names, keyed by the function's name: row ids depend on the order of arrival.
 const TABLES: [&str; 3] = [
-    "SELECT 'day', f.function, d.* FROM days d JOIN functions f ON f.id = d.function_id
-     ORDER BY d.day, f.function, d.source, d.memory_mb, d.version",
+    "SELECT 'day', f.function, coalesce((SELECT g.log_group FROM log_groups g
+        WHERE d.source = 16 + g.id), d.source) AS source_named, d.*
+     FROM days d JOIN functions f ON f.id = d.function_id
+     ORDER BY d.day, f.function, source_named, d.memory_mb, d.version",
     "SELECT 'peak', f.function, p.* FROM peaks p JOIN functions f ON f.id = p.function_id
      ORDER BY f.function, p.day",
     "SELECT 'environment', f.function, e.* FROM environments e
      JOIN functions f ON f.id = e.function_id
      ORDER BY f.function, e.env, e.memory_mb, e.version",
 ];
+
+/// Columns with numbers that depend on the order of arrival.
+const NUMBERS: [&str; 2] = ["function_id", "source"];
 
 impl Reader {
     /// One line a row of `days`, `peaks` and `environments`, marks and histograms included.
@@ -30,7 +35,7 @@ impl Reader {
                 for (n, name) in names
                     .iter()
                     .enumerate()
-                    .filter(|(_, name)| *name != "function_id")
+                    .filter(|(_, name)| !NUMBERS.contains(&name.as_str()))
                 {
                     line.push_str(&format!("{name}={} ", shown(row.get_ref(n)?)));
                 }

@@ -117,6 +117,12 @@ impl Unit<'_> {
         })
     }
 
+    /// Forgets what is in memory of a day of one source.
+    pub(super) fn forget_days(&mut self, source: DaySource, day: Day) {
+        let days = &mut self.memory.set.days;
+        days.forget(|row| row.source == source && row.day == day);
+    }
+
     pub(super) fn flush_days(&mut self) -> Result<(), StoreError> {
         let mut peak = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)

@@ -105,6 +105,8 @@ struct Head {
     cleared: Option<Day>,
     configured: Configured,
     baseline_p95: Option<Millis>,
+    /// Whether its logs hold reports of failures alone.
+    failures_only: bool,
 }
 
 impl Head {
@@ -245,7 +247,7 @@ impl Unit<'_> {
             "SELECT f.id, f.function, f.version, coalesce(f.arch, i.arch), f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
                     f.policy_mb IS NOT NULL, f.cleared_day, i.timeout_s, i.tags,
-                    f.baseline_p95_ms
+                    f.baseline_p95_ms, coalesce(i.failures_only, 0)
              FROM functions_now f LEFT JOIN inventory i ON i.function = f.function
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
@@ -271,6 +273,7 @@ impl Unit<'_> {
                 cleared: day(row.get(9)?),
                 configured: configured(row.get(10)?, tags)?,
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
+                failures_only: row.get(13)?,
             });
         }
         Ok(heads)
@@ -356,6 +359,7 @@ fn assembled(
         changes,
         configured: head.configured,
         sizes: usage.size_facts(),
+        failures_only: head.failures_only && usage.by_logs,
         first_report: head.known_since,
         present: view.present(),
         history: peaks,

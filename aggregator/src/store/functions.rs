@@ -88,6 +88,17 @@ impl Unit<'_> {
         Ok(())
     }
 
+    /// Takes back that so many reports arrived for a function.
+    pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
+        let tx = &self.tx;
+        let row = self.memory.set.functions.change(key.clone(), |key| {
+            let missing = || StoreError::Damaged(format!("{key} has no row"));
+            select(tx, &key.to_string())?.ok_or_else(missing)
+        })?;
+        row.seen = row.seen.saturating_sub(seen);
+        Ok(())
+    }
+
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,

@@ -1,13 +1,14 @@
 //! `inventory`: what the control plane says of each function, and what a change there means here.
 
-use rightsizer_records::{Day, Millis, Timestamp};
+use rightsizer_records::{Day, FunctionArn, Millis, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::timestamp;
 use super::error::StoreError;
 use super::unit::Unit;
-use crate::inventory::{FunctionFacts, InventoryUpdate, Package};
+use crate::inventory::{FunctionFacts, InventoryUpdate, LoggedReports, Package};
 use crate::policy::Configured;
+use crate::source::Owners;
 
 impl Unit<'_> {
     /// Takes a refresh in. What is missing in a complete one is gone; tags that could not be read leave
@@ -30,6 +31,27 @@ impl Unit<'_> {
         Ok(())
     }
 
+    /// Who logs where nobody would expect it, and one or two others to tell where functions are at home.
+    pub fn owners(&self) -> Result<Owners, StoreError> {
+        let mut statement = self.tx.prepare(
+            "SELECT function, log_group FROM inventory
+             WHERE gone_ms IS NULL AND (
+                log_group NOT LIKE '/aws/lambda/%'
+                OR substr(function, 11 - length(log_group)) <> ':' || substr(log_group, 13)
+                OR function IN ((SELECT min(function) FROM inventory),
+                                (SELECT max(function) FROM inventory)))",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut functions = Vec::new();
+        while let Some(row) = rows.next()? {
+            let function: String = row.get(0)?;
+            let function = FunctionArn::parse(&function);
+            let function = function.map_err(|e| StoreError::Damaged(e.to_string()))?;
+            functions.push((function, row.get(1)?));
+        }
+        Ok(Owners::of(functions))
+    }
+
     fn put_facts(&self, facts: &FunctionFacts, now: i64) -> Result<(), StoreError> {
         let json = |value: serde_json::Result<String>| {
             value.map_err(|e| StoreError::Damaged(e.to_string()))
@@ -40,15 +62,16 @@ impl Unit<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO inventory (function, memory_mb, timeout_s, arch, runtime, code_sha256,
-                    package, layers, log_group, tags, edge_replica, managed_instances, snap_start,
-                    seen_ms)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    package, layers, log_group, failures_only, tags, edge_replica, managed_instances,
+                    snap_start, seen_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function) DO UPDATE SET memory_mb = excluded.memory_mb,
                     timeout_s = excluded.timeout_s, arch = excluded.arch,
                     runtime = excluded.runtime,
                     code_sha256 = coalesce(excluded.code_sha256, code_sha256),
                     package = excluded.package, layers = excluded.layers,
-                    log_group = excluded.log_group, tags = coalesce(excluded.tags, tags),
+                    log_group = excluded.log_group,
+                    failures_only = excluded.failures_only, tags = coalesce(excluded.tags, tags),
                     edge_replica = excluded.edge_replica,
                     managed_instances = excluded.managed_instances,
                     snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL",
@@ -66,6 +89,7 @@ impl Unit<'_> {
                 },
                 layers,
                 facts.log_group,
+                facts.logged == LoggedReports::Failures,
                 tags,
                 facts.edge_replica,
                 facts.managed_instances,

@@ -46,7 +46,7 @@ impl Unit<'_> {
     }
 
     /// Deletes what belongs to no one function: outcomes older than 400 days, ids of log events older
-    /// than 3.
+    /// than 3, which days of log groups were read.
     pub fn retain_logs(&self, closed: Day) -> Result<(), StoreError> {
         let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
         self.tx
@@ -54,6 +54,9 @@ impl Unit<'_> {
         let events = closed.plus(-LOG_EVENT_DAYS).number();
         self.tx
             .execute("DELETE FROM log_events WHERE day < ?", [events])?;
+        let details = closed.plus(-DETAIL_DAYS).number();
+        self.tx
+            .execute("DELETE FROM log_days WHERE day < ?", [details])?;
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub struct ReviewRow {
     pub target_mb: Option<u32>,
     /// This step; `null` where nothing is to change.
     pub to_mb: Option<u32>,
-    /// `ok`, `idle` (no reports in the window), `no-memory-figure`, or where its recommendation is
+    /// `ok`, `idle` (no reports in the window), `no-reports` (never any), `no-memory-figure`, or where its recommendation is
     /// in its life.
     pub status: String,
     /// How far the evidence carries.
@@ -62,7 +62,7 @@ pub struct ReviewRow {
     /// Day of the decision.
     pub decided_on: Option<String>,
     /// Time of its last report, UTC.
-    pub last_report: String,
+    pub last_report: Option<String>,
 }
 
 /// One remembered day of a function.
@@ -111,17 +111,15 @@ impl Reader {
 
     /// The days and recommendations behind a line.
     pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
-        let id: i64 = self.connection.query_row(
-            "SELECT id FROM functions WHERE function = ?",
-            [&review.function],
-            |row| row.get(0),
-        )?;
-        let (self_kib, timeout_s): (Option<f64>, Option<u32>) = self.connection.query_row(
-            "SELECT nullif(f.self_kib, 0), i.timeout_s FROM functions f
-             LEFT JOIN inventory i ON i.function = f.function WHERE f.id = ?",
-            [id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        // A function that no report ever told of has no row, and nothing behind its line.
+        let query = "SELECT coalesce(f.id, 0), nullif(f.self_kib, 0), i.timeout_s
+             FROM (SELECT ? AS function) n
+             LEFT JOIN functions f ON f.function = n.function
+             LEFT JOIN inventory i ON i.function = n.function";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (id, self_kib, timeout_s): (i64, Option<f64>, Option<u32>) = self
+            .connection
+            .query_row(query, [&review.function], columns)?;
         Ok(FunctionDetail {
             days: self.days(id)?,
             history: self.history(id)?,

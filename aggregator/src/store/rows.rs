@@ -95,6 +95,12 @@ impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
         Ok(())
     }
 
+    /// Forgets the rows that `gone` names, changed or not.
+    pub(super) fn forget(&mut self, gone: impl Fn(&K) -> bool) {
+        self.rows.retain(|key, _| !gone(key));
+        self.changed.retain(|key| !gone(key));
+    }
+
     /// Forgets all rows once there are more than `most` of them; all must be written.
     pub(super) fn bound(&mut self, most: usize) {
         if self.rows.len() > most && self.changed.is_empty() {
@@ -123,6 +129,7 @@ mod tests {
         assert_eq!(written, [(1, 102), (2, 201), (3, 302)]);
         let known = rows.change(2, |_| Err(StoreError::Damaged("loaded again".into())));
         assert_eq!(*known.unwrap(), 201);
+        rows.forget(|key| *key == 3);
         rows.bound(0);
         assert_eq!(rows.changed(), 1, "what is not written is not forgotten");
     }

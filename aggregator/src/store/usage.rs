@@ -7,7 +7,7 @@ use super::columns::{count, megabytes};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 use crate::policy::{CpuUse, SizeFacts};
-use crate::window::{Distribution, WINDOW_DAYS};
+use crate::window::{DaySource, Distribution, WINDOW_DAYS};
 
 /// A set of days, none further than [`DaySet::REACH`] from the first that it may hold.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,10 @@ pub(super) struct Usage {
     pub(super) invocations: u64,
     pub(super) billed_ms: u64,
     sizes: Vec<SizeUsage>,
-    /// The day and source that the row before was of.
+    /// The day that the row before was of, and the kind of source that counts on it.
     counting: Option<(Day, u8)>,
+    /// Whether the invocations of some day were told by logs.
+    pub(super) by_logs: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -94,17 +96,19 @@ impl Usage {
         facts
     }
 
-    /// Adds a row of `days`. Rows come in the table's order, so the first source of a day is the one
-    /// that counts (W7).
+    /// Adds a row of `days`. Rows come in the table's order, so the kind of the first source of a day
+    /// is the one that counts (W7).
     fn add(&mut self, day: Day, row: &Row<'_>, version: &str) -> Result<(), StoreError> {
         let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
-        let source: u8 = row.get(1)?;
-        if *self.counting.get_or_insert((day, source)) != (day, source) {
+        let rank: i64 = row.get(1)?;
+        let kind = DaySource::kind(rank);
+        if *self.counting.get_or_insert((day, kind)) != (day, kind) {
             if self.counting.is_some_and(|(counted, _)| counted == day) {
                 return Ok(());
             }
-            self.counting = Some((day, source));
+            self.counting = Some((day, kind));
         }
+        self.by_logs |= rank != DaySource::Layer.rank();
         let (invocations, billed_ms) = (number(4)?, number(5)?);
         self.invocations = self.invocations.saturating_add(invocations);
         self.billed_ms = self.billed_ms.saturating_add(billed_ms);

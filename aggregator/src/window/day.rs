@@ -4,26 +4,45 @@ use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
 
 use super::distribution::{Distribution, Gathered};
 
-/// Where evidence came from. The invocations of one source count per function and day, the first of
-/// these that has any (W7): the layer sees every invocation, a subscription most, an import what was
-/// exported. Peaks count from any: whoever saw it, it was used.
+/// Where evidence came from. The invocations of one kind of source count per function and day, the
+/// first of these that has any (W7): the layer sees every invocation, a subscription most, a log group
+/// what was kept, a file what was exported. Peaks count from any: whoever saw it, it was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DaySource {
     /// The extension's `reports` records.
     Layer,
     /// CloudWatch Logs delivered as they are written.
     Subscription,
+    /// A log group read as a whole, by its number in the store: what it gave for a day is replaced
+    /// when that day is read again.
+    LogGroup(u32),
     /// Files.
     Import,
 }
 
 impl DaySource {
+    /// The number of the first log group.
+    const LOG_GROUPS: i64 = 16;
+    /// Behind every log group.
+    const FILES: i64 = 1 << 40;
+
     /// Its number in the store; lower counts first.
-    pub const fn rank(self) -> u8 {
+    pub const fn rank(self) -> i64 {
         match self {
             Self::Layer => 0,
             Self::Subscription => 1,
-            Self::Import => 2,
+            Self::LogGroup(id) => Self::LOG_GROUPS + id as i64,
+            Self::Import => Self::FILES,
+        }
+    }
+
+    /// Of which kind the source with this number is; the invocations of several log groups add up.
+    pub const fn kind(rank: i64) -> u8 {
+        match rank {
+            0 => 0,
+            1..Self::LOG_GROUPS => 1,
+            Self::LOG_GROUPS..Self::FILES => 2,
+            _ => 3,
         }
     }
 }
@@ -162,6 +181,20 @@ mod tests {
             self.count(sample, size, &mut values);
             self.settle(&mut values);
         }
+    }
+
+    #[test]
+    fn w7_the_layer_counts_before_a_subscription_before_log_groups_before_files() {
+        let sources = [
+            DaySource::Layer,
+            DaySource::Subscription,
+            DaySource::LogGroup(0),
+            DaySource::LogGroup(u32::MAX),
+            DaySource::Import,
+        ];
+        assert!(sources.is_sorted() && sources.map(DaySource::rank).is_sorted());
+        let kinds = sources.map(|source| DaySource::kind(source.rank()));
+        assert_eq!(kinds, [0, 1, 2, 2, 3]);
     }
 
     fn sample(used: u32, status: Status) -> Sample {

@@ -81,6 +81,22 @@ impl Delta {
         &mut self.days[at]
     }
 
+    /// The same evidence as told by another source.
+    #[must_use]
+    pub fn counted_as(mut self, source: DaySource) -> Self {
+        self.source = source;
+        self.days.iter_mut().for_each(|day| day.key.source = source);
+        self
+    }
+
+    /// Keeps of environments how many there were on each day, and forgets which.
+    pub fn count_environments(&mut self) {
+        for (key, state) in std::mem::take(&mut self.environments) {
+            let days = state.days;
+            self.count_environment(&key, &days);
+        }
+    }
+
     /// Adds what waits: to be called before merging, where it was folded into.
     pub fn settle(&mut self) {
         for day in &mut self.days {

@@ -43,6 +43,13 @@ impl Distribution {
         self.add(bucket_of(value), 1);
     }
 
+    /// Adds one value so many times.
+    pub fn record_many(&mut self, value: u64, count: u64) {
+        if count > 0 {
+            self.add(bucket_of(value), count);
+        }
+    }
+
     /// Adds all of `values` and empties them: much cheaper than one by one.
     pub fn record_all(&mut self, values: &mut Gathered) {
         values.0.sort_unstable();

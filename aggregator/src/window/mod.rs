@@ -4,6 +4,7 @@
 
 mod cadence;
 mod clock;
+mod crowd;
 mod day;
 mod delta;
 mod distribution;
@@ -12,6 +13,7 @@ mod fold;
 
 pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
+pub use crowd::{Crowd, Levels, fold_crowds};
 pub use day::{DayKey, DaySource, DayStats};
 pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
 pub use distribution::{Distribution, DistributionError};

@@ -46,6 +46,7 @@ pub(in crate::fleet) fn facts(name: &str) -> FunctionFacts {
         package: Package::Zip,
         layers: Vec::new(),
         log_group: format!("/aws/lambda/{name}"),
+        logged: crate::inventory::LoggedReports::All,
         tags: Some(Tags::new()),
         edge_replica: false,
         managed_instances: false,

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::functions::{changed, configuration, facts, wish};
 use crate::fleet::{
-    CallError, Change, Configuration, Done, Intent, LastUpdate, LayersApi, Pace, Plan, SkipCode,
+    CallError, Change, Configuration, Done, Intent, LastUpdate, LayersApi, Plan, SkipCode,
     carry_out, plan_all,
 };
+use crate::pace::Pace;
 
 /// Functions, and what comes instead of the next answers to a write.
 #[derive(Default)]

@@ -133,6 +133,7 @@ impl Case {
             package: Package::Zip,
             layers: Vec::new(),
             log_group: format!("/aws/lambda/{name}"),
+            logged: crate::inventory::LoggedReports::All,
             tags: Some(tags),
             edge_replica: false,
             managed_instances: false,

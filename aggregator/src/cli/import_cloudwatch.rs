@@ -1,0 +1,524 @@
+//! `rightsizer import cloudwatch`: first recommendations from the logs that are there, before anything
+//! is deployed. Reads only; says beforehand what it will scan and about what that costs.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use rightsizer_records::{Day, Timestamp};
+use serde_json::{Value, json};
+
+use super::fleet::{progress, runtime};
+use super::list::counted;
+use super::{ConfigArg, StoreArg, parse_region};
+use crate::import::log_groups::{Totals, take_in};
+use crate::inventory::{AwsFleet, FunctionFacts, Pacing, collect};
+use crate::pipeline::{Accept, Pipeline};
+use crate::serve::aws_config_of;
+use crate::settings::Settings;
+use crate::source::logs::{
+    AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Unread, Way,
+    is_of_functions, pieces,
+};
+use crate::source::{Hints, Home};
+use crate::store::{Store, StoreError};
+use crate::wall::now;
+use crate::window::ClockMode;
+
+/// Where functions log by themselves.
+const FUNCTIONS: &str = "/aws/lambda/";
+/// More than this, in dollars, is asked for first.
+const UNASKED_USD: f64 = 1.0;
+/// Details of older days are not kept.
+const MOST_DAYS: i64 = 60;
+
+#[derive(Debug, Args)]
+pub(super) struct CloudwatchArgs {
+    /// Log groups whose name begins so [default: those of the account's functions]
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// So many whole days, and today
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=MOST_DAYS))]
+    days: i32,
+    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// The region [default: `AWS_REGION`, else the profile's]
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    region: Option<String>,
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    how: How,
+    /// Calls a second at most, to each service
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = rate)]
+    rate: f64,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Print the read-only IAM policy that this needs, and do nothing
+    #[arg(long)]
+    print_policy: bool,
+}
+
+/// What is read, and how.
+#[derive(Debug, Args)]
+struct How {
+    /// Read line by line (`FilterLogEvents`): slower, and no query is billed
+    #[arg(long)]
+    no_queries: bool,
+    /// Read days again that were read whole before
+    #[arg(long)]
+    again: bool,
+    /// Go on where the scan will cost more than a dollar
+    #[arg(long)]
+    yes: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| (0.1..=100.0).contains(rate))
+        .ok_or_else(|| "wanted 0.1 to 100".to_owned())
+}
+
+pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
+    if args.print_policy {
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &policy(args)).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let store = Store::open(&args.store.store, "rightsizer import cloudwatch")?;
+    let pipeline = Pipeline::new(store, ClockMode::Event, settings.clone(), Accept::default())?;
+    runtime()?.block_on(import(args, &settings, pipeline))
+}
+
+/// Exactly what is called, on exactly these log groups.
+fn policy(args: &CloudwatchArgs) -> Value {
+    let region = args.region.as_deref().unwrap_or("*");
+    let partition = match region {
+        r if r.starts_with("cn-") => "aws-cn",
+        r if r.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let prefix = args.prefix.as_deref().unwrap_or(FUNCTIONS);
+    let groups = format!("arn:{partition}:logs:{region}:*:log-group:{prefix}*");
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ReadReports",
+                "Effect": "Allow",
+                "Action": ["logs:StartQuery", "logs:FilterLogEvents"],
+                "Resource": [groups],
+            },
+            {
+                // These take no narrower resource.
+                "Sid": "FindFunctionsAndTheirLogs",
+                "Effect": "Allow",
+                "Action": [
+                    "logs:DescribeLogGroups", "logs:GetQueryResults",
+                    "lambda:ListFunctions", "tag:GetResources",
+                ],
+                "Resource": ["*"],
+            },
+        ],
+    })
+}
+
+/// What there is to read.
+struct Found {
+    groups: Vec<LogGroup>,
+    functions: usize,
+    /// Log groups of no function that is there.
+    left_out: usize,
+    /// Whether the functions could be listed.
+    functions_known: bool,
+}
+
+async fn import(
+    args: &CloudwatchArgs,
+    settings: &Settings,
+    mut pipeline: Pipeline,
+) -> anyhow::Result<ExitCode> {
+    let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
+    let region = config
+        .region()
+        .context("no region is set: give --region, or set AWS_REGION or the profile's region")?;
+    let (region, began) = (region.to_string(), now());
+    let functions = functions(&AwsFleet::new(&config), args, &mut pipeline).await?;
+    let calls = Calls::new(AwsLogs::new(&config), args.rate);
+    let found = find(&calls, args, functions).await?;
+    let days = (began.day().plus(-args.days), began.day());
+    let pieces = plan(args, &found, days, began, &mut pipeline)?;
+    let about = About::new(
+        &found,
+        &pieces,
+        settings.price.rates(Some(&region)).insights_gb,
+    );
+    about.say(days, &region);
+    if about.usd > UNASKED_USD && !args.how.yes {
+        eprintln!("nothing was read: --yes goes on, --no-queries reads without that cost, slower");
+        return Ok(ExitCode::FAILURE);
+    }
+    let place = found.groups.iter().find_map(LogGroup::place);
+    let home = place.map(|(account, region)| Home {
+        account: account.to_owned(),
+        region: region.to_owned(),
+    });
+    let reader = Reader {
+        calls,
+        hints: Hints {
+            function: None,
+            date: None,
+            fallback_date: began.day(),
+            file_name: "log group".to_owned(),
+            home,
+            owners: pipeline.gate().owners.get(),
+        },
+        groups: found.groups,
+        until: began,
+    };
+    let bar = progress("days of log groups", pieces.iter().map(Piece::cells).sum());
+    let totals = take_in(&mut pipeline, &reader, pieces, began, |done| {
+        bar.inc(u64::try_from(done).unwrap_or(0));
+    })
+    .await?;
+    bar.finish_and_clear();
+    if totals.stopped.is_none() {
+        pipeline.work(began, |session| {
+            session.seen_until(began);
+            Ok::<_, StoreError>(())
+        })?;
+    }
+    let decided = pipeline.finish(now())?.decided;
+    let told = Told {
+        args,
+        groups: &reader.groups,
+        functions: found.functions,
+        left_out: found.left_out,
+        about,
+        totals,
+        decided,
+    };
+    told.print()
+}
+
+/// The account's functions, which go into the store; empty and `false` where they cannot be listed.
+async fn functions(
+    fleet: &AwsFleet,
+    args: &CloudwatchArgs,
+    pipeline: &mut Pipeline,
+) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
+    let pacing = Pacing {
+        gap: std::time::Duration::from_secs_f64(1.0 / args.rate),
+        ..Pacing::of(&crate::inventory::InventorySettings::default())
+    };
+    let (update, _, errors) = collect(fleet, pacing, now()).await;
+    for error in errors {
+        eprintln!("rightsizer: the functions are not known whole: {error}");
+    }
+    pipeline.take_inventory(&update)?;
+    Ok((update.functions, update.complete))
+}
+
+/// The log groups that are to be read.
+async fn find<A: LogsApi>(
+    calls: &Calls<A>,
+    args: &CloudwatchArgs,
+    (functions, known): (Vec<FunctionFacts>, bool),
+) -> anyhow::Result<Found> {
+    let prefix = args.prefix.as_deref().unwrap_or(FUNCTIONS);
+    let logs: BTreeSet<&str> = functions
+        .iter()
+        .map(|facts| facts.log_group.as_str())
+        .collect();
+    let mut all = groups(calls, prefix).await?;
+    if args.prefix.is_none() {
+        // Functions may log anywhere.
+        for elsewhere in logs.iter().filter(|name| !name.starts_with(FUNCTIONS)) {
+            let named = groups(calls, elsewhere).await?.into_iter();
+            all.extend(named.filter(|group| group.name == **elsewhere));
+        }
+    }
+    let before = all.len();
+    all.retain(|group| {
+        let meant = match (known, &args.prefix) {
+            (true, _) => logs.contains(group.name.as_str()),
+            (false, Some(_)) => true,
+            (false, None) => is_of_functions(&group.name),
+        };
+        meant && !group.delivery_only
+    });
+    Ok(Found {
+        left_out: before - all.len(),
+        groups: all,
+        functions: functions.len(),
+        functions_known: known,
+    })
+}
+
+async fn groups<A: LogsApi>(calls: &Calls<A>, prefix: &str) -> anyhow::Result<Vec<LogGroup>> {
+    calls.groups(prefix).await.map_err(|error| {
+        let hint = match &error {
+            LogsError::Denied(_) => {
+                "; `rightsizer import cloudwatch --print-policy` prints what has to be allowed"
+            }
+            _ => "",
+        };
+        anyhow::anyhow!("the log groups cannot be listed: {error}{hint}")
+    })
+}
+
+/// What is still missing, in pieces.
+fn plan(
+    args: &CloudwatchArgs,
+    found: &Found,
+    (first, last): (Day, Day),
+    now: Timestamp,
+    pipeline: &mut Pipeline,
+) -> anyhow::Result<Vec<Piece>> {
+    let all: Vec<Day> = (first.number()..=last.number())
+        .map(Day::from_number)
+        .collect();
+    let mut missing = Vec::with_capacity(found.groups.len());
+    for group in &found.groups {
+        let read: BTreeSet<Day> = if args.how.again {
+            BTreeSet::new()
+        } else {
+            pipeline
+                .finished_log_days(&group.arn, first)?
+                .into_iter()
+                .collect()
+        };
+        missing.push(
+            all.iter()
+                .copied()
+                .filter(|day| !read.contains(day))
+                .collect(),
+        );
+    }
+    let way = if args.how.no_queries {
+        Way::Filter
+    } else {
+        Way::Insights
+    };
+    Ok(pieces(&found.groups, &missing, Shape { way, now }))
+}
+
+/// What will be done, and about what it costs.
+struct About {
+    groups: usize,
+    functions: Option<usize>,
+    left_out: usize,
+    missing: usize,
+    queries: usize,
+    bytes: u64,
+    usd_a_gb: f64,
+    usd: f64,
+}
+
+impl About {
+    fn new(found: &Found, pieces: &[Piece], usd_a_gb: f64) -> Self {
+        let queries = pieces.iter().filter(|piece| piece.way == Way::Insights);
+        let bytes = pieces
+            .iter()
+            .map(|piece| piece.bytes)
+            .fold(0, u64::saturating_add);
+        let queries = queries.count();
+        Self {
+            groups: found.groups.len(),
+            functions: found.functions_known.then_some(found.functions),
+            left_out: found.left_out,
+            missing: pieces.iter().map(Piece::cells).sum(),
+            queries,
+            bytes,
+            usd_a_gb,
+            usd: if queries > 0 {
+                gigabytes(bytes) * usd_a_gb
+            } else {
+                0.0
+            },
+        }
+    }
+
+    /// Says it on standard error.
+    fn say(&self, (first, last): (Day, Day), region: &str) {
+        let functions = self.functions.map_or_else(String::new, |functions| {
+            format!(" of the {}", counted(functions, "function"))
+        });
+        eprintln!(
+            "{}{functions} in {region}, {first} to {last}: {} of logs to read",
+            counted(self.groups, "log group"),
+            counted(self.missing, "day")
+        );
+        if self.left_out > 0 {
+            eprintln!(
+                "{} of no function that is there left out",
+                counted(self.left_out, "log group")
+            );
+        }
+        if self.queries > 0 {
+            eprintln!(
+                "Logs Insights will scan about {:.1} GB by {}: about ${:.2} at ${} a GB (AWS's list \
+                 price in {region}, as built in or set by [price] insights_gb)",
+                gigabytes(self.bytes),
+                if self.queries == 1 {
+                    "1 query".to_owned()
+                } else {
+                    format!("{} queries", self.queries)
+                },
+                self.usd,
+                self.usd_a_gb
+            );
+        }
+    }
+}
+
+fn gigabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let bytes = bytes as f64;
+    bytes / 1e9
+}
+
+/// What was done.
+struct Told<'a> {
+    args: &'a CloudwatchArgs,
+    groups: &'a [LogGroup],
+    functions: usize,
+    left_out: usize,
+    about: About,
+    totals: Totals,
+    decided: u64,
+}
+
+impl Told<'_> {
+    fn print(&self) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::stdout().lock();
+        if self.args.json {
+            serde_json::to_writer_pretty(&mut out, &self.json()).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            self.print_text(&mut out)?;
+        }
+        let failed = self.failed().next().is_some() || self.totals.stopped.is_some();
+        for (group, why) in self.failed() {
+            eprintln!("rightsizer: {group}: {why}");
+        }
+        if let Some(why) = &self.totals.stopped {
+            eprintln!(
+                "rightsizer: the rest was not tried, for one log group after the other cannot be \
+                 read: {why}. What was read is kept; the same command goes on from here, \
+                 --print-policy prints what has to be allowed"
+            );
+        }
+        Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.totals
+            .unread
+            .iter()
+            .filter_map(|(group, why)| match why {
+                Unread::Refused(why) => Some((self.name(*group), why.as_str())),
+                Unread::Gone => None,
+            })
+    }
+
+    fn gone(&self) -> Vec<&str> {
+        let gone = self.totals.unread.iter();
+        let gone = gone.filter(|(_, why)| **why == Unread::Gone);
+        gone.map(|(group, _)| self.name(*group)).collect()
+    }
+
+    fn name(&self, group: usize) -> &str {
+        self.groups.get(group).map_or("", |group| &group.name)
+    }
+
+    fn usd(&self) -> f64 {
+        gigabytes(self.totals.scanned_bytes) * self.about.usd_a_gb
+    }
+
+    fn json(&self) -> Value {
+        let totals = &self.totals;
+        json!({
+            "log_groups": self.groups.len(),
+            "log_groups_with_reports": totals.with_reports.len(),
+            "log_groups_left_out": self.left_out,
+            "log_groups_gone": self.gone(),
+            "functions": self.functions,
+            "functions_decided": self.decided,
+            "days_read": totals.days,
+            "days_kept": totals.kept,
+            "invocations": totals.invocations,
+            "refused_lines": totals.refused_lines,
+            "queries": totals.queries,
+            "scanned_bytes": totals.scanned_bytes,
+            "scanned_usd": self.usd(),
+            "estimated_bytes": self.about.bytes,
+            "estimated_usd": self.about.usd,
+            "read_line_by_line": totals.filtered.len(),
+            "no_queries": totals.no_queries,
+            "failed": self.failed().map(|(group, why)| json!({"log_group": group, "why": why})).collect::<Vec<_>>(),
+            "stopped": totals.stopped,
+        })
+    }
+
+    fn print_text(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let totals = &self.totals;
+        if let Some(why) = &totals.no_queries {
+            writeln!(
+                out,
+                "queries cannot be made here ({why}): the log groups were read line by line"
+            )?;
+        }
+        writeln!(
+            out,
+            "{} invocations in {} of {}",
+            totals.invocations,
+            totals.with_reports.len(),
+            counted(self.groups.len(), "log group"),
+        )?;
+        if totals.queries > 0 {
+            writeln!(
+                out,
+                "{} queries scanned {:.1} GB, about ${:.2}",
+                totals.queries,
+                gigabytes(totals.scanned_bytes),
+                self.usd()
+            )?;
+        }
+        let gone = self.gone();
+        if !gone.is_empty() {
+            writeln!(out, "gone meanwhile: {}", gone.join(", "))?;
+        }
+        if totals.kept > 0 {
+            writeln!(
+                out,
+                "{} days held fewer invocations than when they were read before; what was read then stays",
+                totals.kept
+            )?;
+        }
+        if totals.refused_lines > 0 {
+            writeln!(out, "{} report lines cannot be used", totals.refused_lines)?;
+        }
+        writeln!(
+            out,
+            "{} decided; `rightsizer list --store {}` shows the fleet",
+            counted(
+                usize::try_from(self.decided).unwrap_or(usize::MAX),
+                "function"
+            ),
+            self.args.store.store.display()
+        )
+    }
+}

@@ -1,0 +1,21 @@
+//! Log groups of CloudWatch Logs, read as a whole and by day: the evidence of an account that has
+//! nothing of ours deployed.
+//!
+//! `group`, `plan`, `query` and `reading` are pure: what there is to read, in which pieces and at what
+//! cost, by which words, and what the answers say. `calls` paces and repeats, `read` reads one piece,
+//! `aws` makes the calls.
+
+mod aws;
+mod calls;
+mod group;
+mod plan;
+mod query;
+mod read;
+mod reading;
+
+pub use aws::AwsLogs;
+pub use calls::{Answer, Calls, LogLine, LogsApi, LogsError, QueryState, Row};
+pub use group::{LogGroup, is_of_functions};
+pub use plan::{Piece, Shape, Way, pieces};
+pub use query::{QUERY, QUERY_ROWS, REPORT_PATTERN};
+pub use read::{PieceRead, Reader, Reading, Unread};

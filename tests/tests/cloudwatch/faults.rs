@@ -1,0 +1,337 @@
+//! Whatever goes wrong, what was logged is read in the end, or it is said what was not.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rightsizer_tests::aggregator::binary;
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::stage::{Group, Invocation, Stage, ago, stream};
+
+/// Some functions with three days of logs each.
+async fn some(names: &[&str]) -> Stage {
+    let stage = Stage::with_functions(names).await;
+    let client = stage.client();
+    for name in names {
+        let name = format!("/aws/lambda/{name}");
+        let group = Group {
+            client: &client,
+            name: &name,
+        };
+        group.create().await;
+        for back in 1..=3 {
+            let day = ago(back);
+            let used = 100 + back.unsigned_abs();
+            group
+                .day(
+                    day,
+                    &stream(day, "", "$LATEST"),
+                    &[Invocation::ok(512, used)],
+                )
+                .await;
+        }
+    }
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_busy_places_and_lost_answers_are_waited_for() {
+    let stage = some(&["a", "b"]).await;
+    stage
+        .proxy
+        .refuse("DescribeLogGroups", 1, "ThrottlingException");
+    stage
+        .proxy
+        .refuse("StartQuery", 1, "LimitExceededException");
+    stage
+        .proxy
+        .refuse("GetQueryResults", 1, "ServiceUnavailableException");
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["invocations"], &told["queries"]),
+        (&json!(6), &json!(1)),
+        "{told}"
+    );
+    stage
+        .proxy
+        .refuse("FilterLogEvents", 1, "ThrottlingException");
+    let (output, _) = stage.import("lines", &["--no-queries"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stage.evidence("store"), stage.evidence("lines"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_queries_run_than_may() {
+    let stage = some(&["a", "b"]).await;
+    stage.logs.run_at_most(1);
+    // Days of different groups are missing, which makes two queries.
+    let (output, _) = stage
+        .import("store", &["--prefix", "/aws/lambda/a", "--days", "2"])
+        .await;
+    assert!(output.status.success(), "{output:?}");
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(told["queries"].as_u64().unwrap() >= 2, "{told}");
+    let (output, _) = stage.import("whole", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stage.evidence("store"), stage.evidence("whole"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_queries_are_denied_lines_are_read() {
+    let stage = some(&["a", "b"]).await;
+    stage
+        .proxy
+        .always_refuse("StartQuery", "AccessDeniedException");
+    let (output, told) = stage.import("lines", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["read_line_by_line"], &told["invocations"]),
+        (&json!(2), &json!(6))
+    );
+    assert!(
+        told["no_queries"]
+            .as_str()
+            .unwrap()
+            .contains("AccessDenied"),
+        "{told}"
+    );
+    stage.proxy.mend();
+    stage.import("queries", &[]).await;
+    assert_eq!(stage.evidence("lines"), stage.evidence("queries"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_allowed_it_is_said_and_nothing_is_lost() {
+    let stage = some(&["a", "b", "c", "d", "e", "f", "g"]).await;
+    stage
+        .proxy
+        .always_refuse("StartQuery", "AccessDeniedException");
+    stage
+        .proxy
+        .always_refuse("FilterLogEvents", "AccessDeniedException");
+    let (output, told) = stage.import("store", &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("--print-policy"), "{said}");
+    assert!(
+        told["stopped"].as_str().unwrap().contains("AccessDenied"),
+        "{told}"
+    );
+    stage.proxy.mend();
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told["invocations"], 21);
+    stage
+        .proxy
+        .always_refuse("DescribeLogGroups", "AccessDeniedException");
+    let (output, _) = stage.import("other", &[]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("log groups cannot be listed") && said.contains("--print-policy"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_forgotten_fails_or_takes_too_long_is_made_again_or_cut() {
+    let stage = some(&["a"]).await;
+    stage
+        .proxy
+        .refuse("GetQueryResults", 1, "ResourceNotFoundException");
+    let (output, told) = stage.import("forgotten", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["queries"], &told["read_line_by_line"]),
+        (&json!(2), &json!(0))
+    );
+    stage.proxy.change("GetQueryResults", |answer| {
+        answer["status"] = "Failed".into()
+    });
+    let (_, told) = stage.import("failed", &[]).await;
+    assert_eq!(
+        (&told["queries"], &told["read_line_by_line"]),
+        (&json!(3), &json!(1))
+    );
+    stage.proxy.mend();
+    stage.proxy.change("GetQueryResults", |answer| {
+        answer["status"] = "Timeout".into()
+    });
+    let (_, told) = stage.import("slow", &["--days", "3"]).await;
+    // Four days, two halves, four quarters: then each day is read by lines.
+    assert_eq!(
+        (&told["queries"], &told["read_line_by_line"]),
+        (&json!(7), &json!(1)),
+        "{told}"
+    );
+    assert_eq!(stage.evidence("slow"), stage.evidence("forgotten"));
+    assert_eq!(stage.evidence("failed"), stage.evidence("forgotten"));
+}
+
+/// 10,100 rows on two days: one query answers 10,000 and hides the rest, each of its halves all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_answer_is_asked_for_in_parts() {
+    let stage = Stage::with_functions(&["odd"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/odd",
+    };
+    group.create().await;
+    for back in 1..=2 {
+        let day = ago(back);
+        let line = |n: u32| {
+            // A row each, for each has an error type of its own.
+            let line = Invocation {
+                failed: Some(("error", None)),
+                ..Invocation::ok(512, 90)
+            }
+            .line();
+            line.replace(
+                "Status: error\t",
+                &format!("Status: error\tError Type: E{n}\t"),
+            )
+        };
+        let lines: Vec<String> = (0..5_050).map(line).collect();
+        group.write(day, &stream(day, "", "$LATEST"), &lines).await;
+    }
+    let (output, told) = stage.import("store", &["--days", "2"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told["invocations"], 10_100, "{told}");
+    assert!(told["queries"].as_u64().unwrap() > 1, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_goes_meanwhile_does_not_stop_the_others() {
+    let stage = some(&["a", "b", "c"]).await;
+    stage
+        .client()
+        .create_log_group()
+        .log_group_name("/aws/lambda/empty")
+        .send()
+        .await
+        .unwrap();
+    stage
+        .moto
+        .create_function("empty", 128, 3, &[])
+        .await
+        .unwrap();
+    stage
+        .moto
+        .create_function("ghost", 128, 3, &[])
+        .await
+        .unwrap();
+    stage.proxy.change("DescribeLogGroups", |answer| {
+        let mut ghost = answer["logGroups"][0].clone();
+        ghost["logGroupName"] = "/aws/lambda/ghost".into();
+        ghost["logGroupArn"] =
+            "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/ghost".into();
+        answer["logGroups"].as_array_mut().unwrap().push(ghost);
+    });
+    for way in [&[][..], &["--no-queries"]] {
+        let (output, told) = stage
+            .import(if way.is_empty() { "queries" } else { "lines" }, way)
+            .await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            told["log_groups_gone"],
+            json!(["/aws/lambda/ghost"]),
+            "{told}"
+        );
+        assert_eq!(
+            (&told["log_groups_with_reports"], &told["invocations"]),
+            (&json!(3), &json!(9))
+        );
+    }
+    assert_eq!(stage.evidence("queries"), stage.evidence("lines"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_whose_figures_the_service_did_not_find_is_read_line_by_line() {
+    let stage = some(&["a", "b"]).await;
+    stage.logs.leave_undiscovered("/aws/lambda/b");
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["read_line_by_line"], &told["no_queries"]),
+        (&json!(1), &json!(null))
+    );
+    assert_eq!(told["invocations"], 6);
+}
+
+/// A killed run goes on with what is left, and ends as one that was not killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_goes_on() {
+    let names: Vec<String> = (0..30).map(|n| format!("f{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stage = some(&names).await;
+    let store = stage.store("killed");
+    let mut child = Command::new(binary().unwrap())
+        .args([
+            "import",
+            "cloudwatch",
+            "--no-queries",
+            "--rate",
+            "10",
+            "--store",
+        ])
+        .arg(&store)
+        .envs(stage.environment(stage.proxy.endpoint()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    while stage.proxy.calls("FilterLogEvents") < 12 {
+        assert!(Instant::now() < until && child.try_wait().unwrap().is_none());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    child.kill().await.unwrap();
+    let (output, told) = stage.import("killed", &["--no-queries"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let (_, whole) = stage.import("whole", &["--no-queries"]).await;
+    assert_eq!(whole["invocations"], 90);
+    assert!(told["invocations"].as_u64().unwrap() < 90, "{told}");
+    assert_eq!(stage.evidence("killed"), stage.evidence("whole"));
+}
+
+/// 300 functions with 14 days each: a handful of queries.
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_log_groups() {
+    let stage = Stage::open().await;
+    let client = stage.client();
+    for n in 0..300 {
+        let name = format!("f{n:03}");
+        stage
+            .moto
+            .create_function(&name, 1024, 30, &[])
+            .await
+            .unwrap();
+        let name = format!("/aws/lambda/{name}");
+        let group = Group {
+            client: &client,
+            name: &name,
+        };
+        group.create().await;
+        for back in 1..=14 {
+            let day = ago(back);
+            let calls = [Invocation::ok(1024, 50 + n % 40)];
+            group.day(day, &stream(day, "", "$LATEST"), &calls).await;
+        }
+    }
+    let began = Instant::now();
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    let took = began.elapsed();
+    assert_eq!(
+        (&told["log_groups_with_reports"], &told["invocations"]),
+        (&json!(300), &json!(4200))
+    );
+    assert_eq!(told["functions_decided"], 300);
+    assert!(told["queries"].as_u64().unwrap() <= 12, "{told}");
+    assert_eq!(stage.list("store").await.len(), 300);
+    eprintln!("300 log groups in {took:?}: {told}");
+}

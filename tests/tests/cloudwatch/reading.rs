@@ -1,0 +1,377 @@
+//! What `import cloudwatch` reads is what was logged, in either way, once.
+
+use aws_sdk_cloudwatchlogs::Client;
+use rightsizer_tests::aggregator::rightsizer_with;
+use rightsizer_tests::servers::MotoServer;
+use serde_json::json;
+
+use crate::stage::{Group, Invocation, Stage, ago, stream};
+
+/// Ten days of five functions: plain text, JSON, a published version after a change of the size, failures
+/// of every kind, and one that logs to a group of its own under another name.
+async fn live(client: &Client) {
+    let ok = Invocation::ok;
+    let failed = |size, used, status, error| Invocation {
+        failed: Some((status, error)),
+        ..ok(size, used)
+    };
+    for name in ["checkout", "events", "resized", "failing"] {
+        let name = format!("/aws/lambda/{name}");
+        Group {
+            client,
+            name: &name,
+        }
+        .create()
+        .await;
+    }
+    Group {
+        client,
+        name: "/shop/all",
+    }
+    .create()
+    .await;
+    for back in 1..=10 {
+        let (day, used) = (ago(back), 100 + 3 * back.unsigned_abs());
+        let latest = stream(day, "", "$LATEST");
+        let group = |name| Group { client, name };
+        let many = [ok(1024, used), ok(1024, 90), ok(1024, 80)];
+        group("/aws/lambda/checkout").day(day, &latest, &many).await;
+        let time = format!("{day}T06:00:00.000Z");
+        let events: Vec<String> = [ok(512, used), failed(512, 60, "failure", None)]
+            .iter()
+            .map(|one| one.event(&time))
+            .collect();
+        group("/aws/lambda/events")
+            .write(day, &latest, &events)
+            .await;
+        let (size, version) = if back > 5 { (512, "6") } else { (256, "7") };
+        group("/aws/lambda/resized")
+            .day(day, &stream(day, "", version), &[ok(size, used)])
+            .await;
+        let end = match back % 4 {
+            0 => failed(128, 128, "error", Some("Runtime.OutOfMemory")),
+            1 => failed(128, 127, "error", Some("Runtime.ExitError")),
+            2 => failed(128, 126, "timeout", None),
+            _ => failed(128, 60, "error", Some("Runtime.ExitError")),
+        };
+        group("/aws/lambda/failing")
+            .day(day, &latest, &[ok(128, 61), end])
+            .await;
+        for name in ["cart", "mail"] {
+            let lines = [ok(256, used)];
+            group("/shop/all")
+                .day(day, &stream(day, name, "$LATEST"), &lines)
+                .await;
+        }
+    }
+}
+
+/// Every day and peak. Where a day has more values than percentiles are asked for, its two histograms are
+/// only near: they are left out of the one function that has.
+fn exact(stage: &Stage, store: &str) -> Vec<String> {
+    let row = |row: String| {
+        if !row.contains("function:checkout ") {
+            return row;
+        }
+        let words = row.split(' ');
+        let words =
+            words.filter(|word| !word.starts_with("durations=") && !word.starts_with("used="));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    stage.evidence(store).into_iter().map(row).collect()
+}
+
+/// The functions of [`live`], and one that nobody calls.
+const FUNCTIONS: [&str; 5] = ["checkout", "events", "resized", "failing", "idle"];
+
+/// Two functions that log to one group of their own choice.
+async fn shared_group(stage: &Stage) {
+    for name in ["cart", "mail"] {
+        stage
+            .moto
+            .create_function(name, 256, 30, &[])
+            .await
+            .unwrap();
+    }
+    stage.lambda.change("GET /2015-03-31/functions", |answer| {
+        for function in answer["Functions"].as_array_mut().into_iter().flatten() {
+            if ["cart", "mail"].contains(&function["FunctionName"].as_str().unwrap_or_default()) {
+                function["LoggingConfig"] = json!({"LogFormat": "Text", "LogGroup": "/shop/all"});
+            }
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ways_give_the_same_store() {
+    let stage = Stage::with_functions(&FUNCTIONS).await;
+    shared_group(&stage).await;
+    live(&stage.client()).await;
+    let (output, told) = stage.import("queries", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    // 10 days × (3 + 2 + 1 + 2 + 2) invocations.
+    assert_eq!(told["invocations"], 100, "{told}");
+    assert_eq!(
+        (&told["log_groups"], &told["functions"]),
+        (&json!(5), &json!(7))
+    );
+    assert_eq!(
+        (&told["read_line_by_line"], &told["no_queries"]),
+        (&json!(0), &json!(null))
+    );
+    let scanned = told["scanned_bytes"].as_u64().unwrap();
+    assert_eq!(scanned, stage.logs.scanned_bytes() as u64);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("5 log groups of the 7 functions in eu-central-1"),
+        "{said}"
+    );
+    assert!(said.contains("at $0.0063 a GB"), "{said}");
+
+    let (output, told) = stage.import("lines", &["--no-queries"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["queries"], &told["invocations"]),
+        (&json!(0), &json!(100))
+    );
+    assert_eq!(stage.proxy.calls("StartQuery"), 1);
+    assert_eq!(stage.peaks("queries"), stage.peaks("lines"));
+    assert_eq!(exact(&stage, "queries"), exact(&stage, "lines"));
+
+    // Another server's logs, which answers queries with single lines: it is found out.
+    let moto = MotoServer::start().await.unwrap();
+    live(&crate::stage::client(moto.endpoint())).await;
+    let (output, told) = stage.import_from(moto.endpoint(), "moto", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        told["no_queries"], "the answer has not what was asked for",
+        "{told}"
+    );
+    assert_eq!(stage.evidence("moto"), stage.evidence("lines"));
+
+    let list = stage.list("queries").await;
+    let of = |name: &str| {
+        list.iter()
+            .find(|row| row["function"].as_str().unwrap().ends_with(name))
+            .unwrap()
+    };
+    assert_eq!(list.len(), 7);
+    // The highest day is 100 + 3 × 10.
+    for (name, peak) in [
+        (":checkout", 130),
+        (":events", 130),
+        (":cart", 130),
+        (":failing", 128),
+    ] {
+        assert_eq!(of(name)["peak_mb"], peak, "{name}");
+    }
+    assert_eq!(
+        (of(":idle")["status"].as_str(), &of(":idle")["current_mb"]),
+        (Some("no-reports"), &json!(1024))
+    );
+    assert_eq!(of(":failing")["urgent"], true);
+    assert_eq!(of(":resized")["current_mb"], 256);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_again_reads_what_is_new_and_counts_nothing_twice() {
+    let stage = Stage::with_functions(&["checkout"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/checkout",
+    };
+    group.create().await;
+    for back in 1..=6 {
+        let day = ago(back);
+        group
+            .day(
+                day,
+                &stream(day, "", "$LATEST"),
+                &[Invocation::ok(1024, 90)],
+            )
+            .await;
+    }
+    stage.import("store", &[]).await;
+    let once = stage.evidence("store");
+    let listed = stage.list("store").await;
+    assert_eq!(
+        (&listed[0]["seen"], &listed[0]["invocations"]),
+        (&json!(6), &json!(6))
+    );
+
+    let scanned = stage.logs.scanned_bytes();
+    let (_, told) = stage.import("store", &[]).await;
+    assert_eq!(stage.evidence("store"), once);
+    // Days that ended an hour ago are not read again.
+    assert!(told["days_read"].as_u64().unwrap() <= 2, "{told}");
+    assert_eq!(stage.logs.scanned_bytes(), scanned);
+
+    // An overlapping stretch, read again on purpose.
+    let (_, told) = stage.import("store", &["--again", "--days", "20"]).await;
+    assert_eq!(
+        (&told["days_read"], &told["days_kept"]),
+        (&json!(21), &json!(0))
+    );
+    assert_eq!(stage.evidence("store"), once);
+    assert_eq!(stage.list("store").await[0]["seen"], 6);
+
+    // A log that was deleted in between does not take back what was seen.
+    client
+        .delete_log_group()
+        .log_group_name(group.name)
+        .send()
+        .await
+        .unwrap();
+    group.create().await;
+    let (_, told) = stage.import("store", &["--again"]).await;
+    assert_eq!(told["days_kept"], 6, "{told}");
+    assert_eq!(stage.evidence("store"), once);
+    // More than before takes the place of it.
+    let day = ago(2);
+    group
+        .day(
+            day,
+            &stream(day, "", "$LATEST"),
+            &[Invocation::ok(1024, 95); 3],
+        )
+        .await;
+    stage.import("store", &["--again"]).await;
+    let listed = stage.list("store").await;
+    assert_eq!(
+        (&listed[0]["seen"], &listed[0]["peak_mb"]),
+        (&json!(8), &json!(95))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_failures_alone_are_said_to_be_that() {
+    let stage = Stage::with_functions(&["quiet", "silent"]).await;
+    stage.lambda.change("GET /2015-03-31/functions", |answer| {
+        for function in answer["Functions"].as_array_mut().into_iter().flatten() {
+            function["LoggingConfig"] = json!({"LogFormat": "JSON", "SystemLogLevel": "WARN",
+                "LogGroup": format!("/aws/lambda/{}", function["FunctionName"].as_str().unwrap_or_default())});
+        }
+    });
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/quiet",
+    };
+    group.create().await;
+    for back in 1..=12 {
+        let day = ago(back);
+        let failure = Invocation {
+            failed: Some(("failure", None)),
+            ..Invocation::ok(1024, 90)
+        };
+        let failures = vec![failure.event(&format!("{day}T06:00:00.000Z")); 10];
+        group
+            .write(day, &stream(day, "", "$LATEST"), &failures)
+            .await;
+    }
+    let (output, _) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    for row in stage.list("store").await {
+        let codes: Vec<_> = row["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["code"].clone())
+            .collect();
+        assert!(codes.contains(&json!("partial-evidence")), "{row}");
+        assert_ne!(row["confidence"], "high", "{row}");
+    }
+    let path = stage.store("store");
+    let arguments = ["show", "quiet", "--store", path.to_str().unwrap()];
+    let shown = rightsizer_with(&arguments, &[]).await.unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        shown.contains("Attach the layer, which sees all"),
+        "{shown}"
+    );
+    let arguments = ["show", "silent", "--store", path.to_str().unwrap()];
+    let shown = rightsizer_with(&arguments, &[]).await.unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+}
+
+/// Only logs of functions that are there are read: nothing else is paid for.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_log_groups_are_left_alone() {
+    let stage = Stage::with_functions(&["checkout"]).await;
+    let client = stage.client();
+    for name in [
+        "/aws/lambda/checkout",
+        "/aws/lambda/deleted-long-ago",
+        "/aws/lambda/us-east-1.edge",
+        "/aws/apigateway/welcome",
+        "/app",
+    ] {
+        Group {
+            client: &client,
+            name,
+        }
+        .create()
+        .await;
+        let day = ago(1);
+        let group = Group {
+            client: &client,
+            name,
+        };
+        group
+            .day(
+                day,
+                &stream(day, "", "$LATEST"),
+                &[Invocation::ok(1024, 90)],
+            )
+            .await;
+    }
+    let (output, told) = stage.import("store", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["log_groups"], &told["log_groups_left_out"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(told["invocations"], 1);
+
+    // Where the functions cannot be listed, the names tell what is a function's.
+    stage
+        .lambda
+        .always_refuse("GET /2015-03-31/functions", "AccessDeniedException");
+    let (output, told) = stage.import("unknown", &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (&told["log_groups"], &told["log_groups_left_out"]),
+        (&json!(2), &json!(1))
+    );
+    // What a person names is read.
+    let (_, told) = stage.import("named", &["--prefix", "/app"]).await;
+    assert_eq!(
+        (&told["log_groups"], &told["invocations"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_is_printed_without_any_call() {
+    let arguments = [
+        "import",
+        "cloudwatch",
+        "--print-policy",
+        "--region",
+        "eu-west-1",
+    ];
+    let output = rightsizer_with(&arguments, &[]).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let policy: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reading = &policy["Statement"][0];
+    assert_eq!(
+        reading["Resource"],
+        json!(["arn:aws:logs:eu-west-1:*:log-group:/aws/lambda/*"])
+    );
+    let text = policy.to_string();
+    for verb in ["Put", "Delete", "Update", "Create", "Tag\""] {
+        assert!(!text.contains(verb), "{verb}: it only reads");
+    }
+}
