@@ -166,24 +166,7 @@ async fn import(
         eprintln!("nothing was read: --yes goes on, --no-queries reads without that cost, slower");
         return Ok(ExitCode::FAILURE);
     }
-    let place = found.groups.iter().find_map(LogGroup::place);
-    let home = place.map(|(account, region)| Home {
-        account: account.to_owned(),
-        region: region.to_owned(),
-    });
-    let reader = Reader {
-        calls,
-        hints: Hints {
-            function: None,
-            date: None,
-            fallback_date: began.day(),
-            file_name: "log group".to_owned(),
-            home,
-            owners: pipeline.gate().owners.get(),
-        },
-        groups: found.groups,
-        until: began,
-    };
+    let reader = reader(calls, found.groups, &pipeline, began);
     let bar = progress("days of log groups", pieces.iter().map(Piece::cells).sum());
     let totals = take_in(&mut pipeline, &reader, pieces, began, |done| {
         bar.inc(u64::try_from(done).unwrap_or(0));
@@ -207,6 +190,32 @@ async fn import(
         decided,
     };
     told.print()
+}
+
+fn reader<A>(
+    calls: Calls<A>,
+    groups: Vec<LogGroup>,
+    pipeline: &Pipeline,
+    until: Timestamp,
+) -> Reader<A> {
+    let place = groups.iter().find_map(LogGroup::place);
+    let home = place.map(|(account, region)| Home {
+        account: account.to_owned(),
+        region: region.to_owned(),
+    });
+    Reader {
+        calls,
+        hints: Hints {
+            function: None,
+            date: None,
+            fallback_date: until.day(),
+            file_name: "log group".to_owned(),
+            home,
+            owners: pipeline.gate().owners.get(),
+        },
+        groups,
+        until,
+    }
 }
 
 /// The account's functions, which go into the store; empty and `false` where they cannot be listed.

@@ -148,7 +148,7 @@ async fn a_query_that_is_forgotten_fails_or_takes_too_long_is_made_again_or_cut(
         (&json!(2), &json!(0))
     );
     stage.proxy.change("GetQueryResults", |answer| {
-        answer["status"] = "Failed".into()
+        answer["status"] = "Failed".into();
     });
     let (_, told) = stage.import("failed", &[]).await;
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_query_that_is_forgotten_fails_or_takes_too_long_is_made_again_or_cut(
     );
     stage.proxy.mend();
     stage.proxy.change("GetQueryResults", |answer| {
-        answer["status"] = "Timeout".into()
+        answer["status"] = "Timeout".into();
     });
     let (_, told) = stage.import("slow", &["--days", "3"]).await;
     // Four days, two halves, four quarters: then each day is read by lines.

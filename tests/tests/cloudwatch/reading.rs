@@ -149,6 +149,10 @@ async fn both_ways_give_the_same_store() {
     );
     assert_eq!(stage.evidence("moto"), stage.evidence("lines"));
 
+    the_list_has_them_all(&stage).await;
+}
+
+async fn the_list_has_them_all(stage: &Stage) {
     let list = stage.list("queries").await;
     let of = |name: &str| {
         list.iter()
