@@ -235,6 +235,18 @@ fn what_must_not_be_deployed_is_left_out_and_named() {
     assert_eq!(json["left_out"].as_array().unwrap().len(), 5);
 }
 
+/// What is deployed while everything is paused is what the pause is there to stop.
+#[test]
+fn nothing_is_exported_while_everything_is_paused() {
+    let folder = approved(&[("checkout", 90)]);
+    assert_eq!(folder.run(&["pause", "--by", "on-call"]).code(), 0);
+    let said = export(&folder, &["terraform"]);
+    assert_eq!((said.code(), said.out().as_str()), (1, ""));
+    assert!(said.err().contains("rightsizer resume"), "{}", said.err());
+    assert_eq!(folder.run(&["resume", "--by", "on-call"]).code(), 0);
+    assert_eq!(export(&folder, &["terraform"]).code(), 0);
+}
+
 #[test]
 fn functions_of_a_stack_are_told_as_such_and_chosen_by_it() {
     let folder = folder(&[("shop-dev-f-1", 90), ("shop-prod-f-2", 300)]);

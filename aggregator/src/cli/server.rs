@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::fleet::runtime;
 use super::http;
 use crate::review::{Done, Word};
-use crate::serve::look::Stops;
+use crate::serve::look::{Exportable, Stops};
 use crate::serve::read_key;
 
 /// How long a server may take to answer.
@@ -79,6 +79,11 @@ impl Server {
     pub(super) fn read<T: DeserializeOwned>(&self, below: &str) -> anyhow::Result<T> {
         let url = format!("{}/review{below}", self.url);
         ask(&Method::GET, &url, Vec::new())
+    }
+
+    /// What an export chooses from.
+    pub(super) fn exportable(&self) -> anyhow::Result<Exportable> {
+        ask(&Method::GET, &format!("{}/export", self.url), Vec::new())
     }
 
     /// What keeps it from sending; nothing where it does not say.

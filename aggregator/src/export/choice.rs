@@ -1,6 +1,7 @@
 //! Which recommendations may be exported, and why others may not.
 
 use rightsizer_records::{Megabytes, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::Size;
 use crate::inventory::Tags;
@@ -10,7 +11,7 @@ use crate::policy::{ApplyMode, Configured, STACK_TAG};
 const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
 
 /// A recommendation with what is known of its function now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// ARN, or `local:NAME`.
     pub function: String,

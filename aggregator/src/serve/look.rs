@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use serde::{Deserialize, Serialize};
 
+use crate::export::Candidate;
 use crate::review::Refused;
 use crate::store::{FunctionDetail, Reader, StoreError};
 
@@ -101,6 +102,23 @@ fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
         paused: state("paused")?,
         auto_paused: state("auto_paused")?,
         waits: state("waits")?,
+    })
+}
+
+/// What an export chooses from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exportable {
+    /// What keeps recommendations from being sent.
+    pub stops: Stops,
+    /// By function, the newest of each first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What an export chooses from.
+pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
+    Ok(Exportable {
+        candidates: Reader::open(path)?.exportable()?,
+        stops: stops(path)?,
     })
 }
 

@@ -98,6 +98,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         )
         .route("/{token}/review", get(review::list).post(review::say))
         .route("/{token}/review/{function}", get(review::show))
+        .route("/{token}/export", get(review::exportable))
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))

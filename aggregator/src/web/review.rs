@@ -1,5 +1,5 @@
 //! The review API, at `/TOKEN/review` with a reviewer's token: `GET` lists every function,
-//! `GET …/FUNCTION` shows one, `POST` carries out a [`Word`]. Writers of records have another token,
+//! `GET …/FUNCTION` shows one, `POST` carries out a [`Word`]; `GET /TOKEN/export` gives what an export chooses from. Writers of records have another token,
 //! or none, and are not answered here.
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Port;
 use super::body::BodyError;
 use crate::review::{Refused, Switched, Word};
-use crate::serve::look::function_named;
+use crate::serve::look;
 use crate::store::{Reader, StoreError};
 use crate::wall::now;
 
@@ -76,11 +76,21 @@ pub(super) async fn list(State(port): State<Port>, Path(token): Path<String>) ->
     answer(read(&port, &token, |store| Ok(Reader::open(&store)?.review()?)).await)
 }
 
+pub(super) async fn exportable(State(port): State<Port>, Path(token): Path<String>) -> Response {
+    if !port.may_review(&token) {
+        return ReviewError::Forbidden.into_response();
+    }
+    let Ok(_turn) = port.lists.acquire().await else {
+        return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
+    };
+    answer(read(&port, &token, |store| Ok(look::exportable(&store)?)).await)
+}
+
 pub(super) async fn show(
     State(port): State<Port>,
     Path((token, function)): Path<(String, String)>,
 ) -> Response {
-    let detail = move |store: PathBuf| Ok(function_named(&store, &function)??);
+    let detail = move |store: PathBuf| Ok(look::function_named(&store, &function)??);
     answer(read(&port, &token, detail).await)
 }
 

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rightsizer_tests::aggregator::rightsizer;
+use rightsizer_tests::aggregator::{Aggregator, rightsizer};
 use serde_json::{Value, json};
 
 /// A template and what is to become of it.
@@ -314,4 +314,36 @@ async fn the_shown_change_can_be_applied() {
             case.template
         );
     }
+}
+
+/// The store of a server elsewhere is exported from as one's own, by those who may review.
+#[tokio::test]
+async fn a_servers_store_is_exported_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path(), &[("shop-checkout", 300)]).await;
+    let path = Path::new(&store);
+    let tokens = [
+        "--token",
+        "writers-token",
+        "--review-token",
+        "reviewers-token",
+    ];
+    let serve = Aggregator::start(path, &tokens, &[], None).await.unwrap();
+    let export = async |token: &str| {
+        let server = format!("{}/{token}", serve.endpoint());
+        rightsizer(&["export", "--server", &server, "--format", "serverless"])
+            .await
+            .unwrap()
+    };
+    let said = export("reviewers-token").await;
+    assert!(said.status.success(), "{said:?}");
+    let values: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(values, json!({"shop-checkout": 300}));
+    let local = good(&["export", "--store", &store, "--format", "serverless"]).await;
+    assert_eq!(local.0.as_bytes(), said.stdout);
+    let refused = export("writers-token").await;
+    assert_eq!(refused.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("reviewer's token"), "{words}");
+    assert!(serve.stop().await.unwrap().success());
 }

@@ -16,14 +16,17 @@ use serde_json::{Value, json};
 use self::choice::{ChoiceArgs, Chosen};
 use self::told::Told;
 use super::StoreArg;
+use super::server::ServerArg;
 use crate::export::{Format, Patch, Rules, diff, patch, read_values, values, write_values};
-use crate::store::Reader;
+use crate::serve::look;
 use crate::wall::now;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
     /// What the pipeline is made of
     #[arg(long, value_name = "FORMAT")]
     format: FormatArg,
@@ -88,10 +91,20 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let candidates = Reader::open(&args.store.store)?.exportable()?;
-    let chosen = args
-        .choice
-        .choose(&candidates, args.template.is_some(), now());
+    let there = match args.server.named() {
+        Some(server) => server.exportable()?,
+        None => look::exportable(&args.store.store)?,
+    };
+    // A pipeline would deploy what the stop is there to stop. An empty answer would be no better: what is
+    // not in it goes back to its old size.
+    if let Some(who) = there.stops.paused {
+        bail!(
+            "everything is paused ({who}); nothing was exported, and a file of values keeps what it \
+             has. `rightsizer resume` ends that"
+        );
+    }
+    let for_template = args.template.is_some();
+    let chosen = args.choice.choose(&there.candidates, for_template, now());
     if !args.json {
         told::say_choice(&chosen);
     }
