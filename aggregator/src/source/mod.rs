@@ -5,6 +5,7 @@
 mod cloudwatch;
 mod csv_rows;
 mod delivery;
+mod document;
 mod evidence;
 mod figures;
 pub(crate) mod gzip;
@@ -18,6 +19,7 @@ pub mod logs;
 mod message;
 mod output;
 mod owners;
+mod piece;
 mod quick;
 mod read;
 mod report;
@@ -34,7 +36,6 @@ pub use hints::{Hints, Home};
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use output::Format;
 pub use owners::Owners;
-pub use read::{
-    PieceRead, Pieces, ReadError, Summary, comes_in_pieces, read, read_piece, read_rest,
-};
+pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece};
+pub use read::{ReadError, Summary, read, read_rest};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

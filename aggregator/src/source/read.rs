@@ -7,15 +7,13 @@ use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 
 use super::csv_rows;
+use super::document::document;
 use super::evidence::Item;
 use super::gzip;
 use super::hints::Hints;
-use super::json::{self, Places};
-use super::json_scan::{Progress, Scan};
 use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::message;
 use super::output::{Format, Output, Stopped, Tally};
-use super::quick;
 use super::text;
 
 /// What reading an input came to.
@@ -36,17 +34,6 @@ pub struct Summary {
     pub refused: u64,
     /// What the user should know about how the input was understood.
     pub notes: Vec<String>,
-}
-
-/// What reading a piece of an input came to.
-#[derive(Debug)]
-pub struct PieceRead {
-    tally: Tally,
-    /// Lines of the piece.
-    pub lines: u64,
-    /// Whether it ends within something that its next piece may go on with: then what was read of it
-    /// does not count, and it is to be read together with what follows.
-    pub open: bool,
 }
 
 /// Why reading stopped before the end of the input.
@@ -74,7 +61,7 @@ pub fn read<E>(
 }
 
 /// Lets `body` put what it reads into `sink`, and tells a failure of the one from one of the other.
-fn into_sink<T, E>(
+pub(super) fn into_sink<T, E>(
     hints: &Hints,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
     body: impl FnOnce(&mut Output) -> io::Result<T>,
@@ -109,98 +96,6 @@ pub fn read_rest<E>(
     Ok(summary(tally, lines.read() + 1 - first_line, hints))
 }
 
-/// Whether an input that begins with this line may be read in pieces, on several threads: it holds a
-/// whole JSON document. Tables have a head line, and text may go on over lines.
-pub fn comes_in_pieces(first_line: &str) -> bool {
-    let line = message::trim(first_line);
-    line.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok()
-}
-
-/// Reads whole lines out of the middle of an input (from line `first_line` on), unpacked.
-pub fn read_piece<E>(
-    piece: &[u8],
-    first_line: u64,
-    hints: &Hints,
-    sink: &mut dyn FnMut(Item) -> Result<(), E>,
-) -> Result<PieceRead, ReadError<E>> {
-    let mut state = text::State::default();
-    let (tally, (lines, open)) = into_sink(hints, sink, |out| {
-        let (at, line, done) = quick_lines(piece, first_line, out);
-        let mut lines = Lines::from_line(piece.get(at..).unwrap_or_default(), line);
-        if done.is_ok() {
-            // That the sink has enough, it remembers itself.
-            let _ = all(&mut lines, &mut state, out)?;
-        }
-        Ok((lines.read() + 1 - first_line, lines.ran_out()))
-    })?;
-    Ok(PieceRead {
-        tally,
-        lines,
-        open: open || state.goes_on(),
-    })
-}
-
-/// Reads lines of the forms that come in bulk, as many as there are in a row; answers where the next
-/// one begins, and its number.
-fn quick_lines(
-    piece: &[u8],
-    first_line: u64,
-    out: &mut Output,
-) -> (usize, u64, Result<(), Stopped>) {
-    let (mut at, mut number) = (0, first_line);
-    for end in memchr::memchr_iter(b'\n', piece) {
-        let text = piece
-            .get(at..end)
-            .and_then(|line| str::from_utf8(line).ok());
-        let quick = text
-            .filter(|text| text.len() <= MAX_LINE_BYTES)
-            .and_then(|text| quick::line(text, number, out));
-        match quick {
-            None => break,
-            Some(Err(stopped)) => return (at, number, Err(stopped)),
-            Some(Ok(())) => (at, number) = (end + 1, number + 1),
-        }
-    }
-    (at, number, Ok(()))
-}
-
-/// Adds up the pieces of one input.
-#[derive(Debug, Default)]
-pub struct Pieces {
-    tally: Tally,
-    lines: u64,
-}
-
-impl Pieces {
-    /// Adds the next piece.
-    pub fn add(&mut self, piece: PieceRead) {
-        self.tally.add(piece.tally);
-        self.lines += piece.lines;
-    }
-
-    /// Lines so far.
-    pub const fn lines(&self) -> u64 {
-        self.lines
-    }
-
-    /// What the whole input came to; `rest` is what was read behind the pieces.
-    pub fn finish(self, rest: Option<Summary>, hints: &Hints) -> Summary {
-        let mut whole = summary(self.tally, self.lines, hints);
-        if let Some(rest) = rest {
-            whole.formats.extend(rest.formats);
-            whole.formats.sort_unstable();
-            whole.formats.dedup();
-            whole.lines += rest.lines;
-            whole.read += rest.read;
-            whole.accepted += rest.accepted;
-            whole.ignored += rest.ignored;
-            whole.refused += rest.refused;
-            whole.notes.extend(rest.notes);
-        }
-        whole
-    }
-}
-
 type Done = (u64, Result<(), Stopped>);
 
 fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
@@ -230,7 +125,7 @@ fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
 }
 
 /// Reads all lines.
-fn all<R: BufRead>(
+pub(super) fn all<R: BufRead>(
     lines: &mut Lines<R>,
     state: &mut text::State,
     out: &mut Output,
@@ -270,92 +165,7 @@ fn too_long(line: &Line) -> String {
     )
 }
 
-/// Reads the JSON that begins on `first`, over as many lines as it takes.
-fn document<R: BufRead>(
-    content: &str,
-    first: &Line,
-    lines: &mut Lines<R>,
-    out: &mut Output,
-) -> Result<(), Stopped> {
-    if let Some(done) = quick::line(content, first.number, out) {
-        return done;
-    }
-    if serde_json::from_str::<&serde_json::value::RawValue>(content).is_ok() {
-        return json::value(content, &Places::new(content, first.number), 0, out);
-    }
-    let mut scan = Scan::default();
-    let mut progress = scan.feed(content);
-    let on_first = scan.cut().cloned();
-    let mut text = content.to_owned();
-    let mut taken = Vec::new();
-    while progress == Progress::Open && text.len() < MAX_DOCUMENT_BYTES {
-        let line = match lines.next() {
-            Ok(Some(line)) => line,
-            Ok(None) => {
-                lines.note_end_within();
-                break;
-            }
-            Err(e) => {
-                lines.fail_after_those(e);
-                break;
-            }
-        };
-        let more = String::from_utf8_lossy(&line.bytes);
-        progress = match line.skipped {
-            0 => scan.feed(&more),
-            _ => Progress::Broken, // a part of it is not here
-        };
-        if progress != Progress::Broken {
-            text.push('\n');
-            text.push_str(&more);
-        }
-        taken.push(line);
-    }
-    if progress == Progress::Whole {
-        json::values(&text, &Places::new(&text, first.number), 0, out)
-    } else if on_first.is_some() || scan.cut().is_none() {
-        // The first line is cut off; the ones after it stand for themselves.
-        lines.give_back(taken);
-        incomplete(content, on_first.as_ref(), first.number, out)
-    } else {
-        // A document over several lines, cut off or damaged further down.
-        let broken = (progress == Progress::Broken)
-            .then(|| taken.pop())
-            .flatten();
-        lines.give_back(broken.into_iter().collect());
-        incomplete(&text, scan.cut(), first.number, out)
-    }
-}
-
-/// Reads the whole entries of a document that is cut off, and says so.
-fn incomplete(
-    text: &str,
-    cut: Option<&super::json_scan::Cut>,
-    line: u64,
-    out: &mut Output,
-) -> Result<(), Stopped> {
-    // Of a value that is no document of entries, a part is nothing: half a record is no record.
-    let closed = cut.and_then(|cut| cut.close(text)).filter(|closed| {
-        serde_json::from_str::<serde_json::Value>(closed)
-            .is_ok_and(|v| v.get("v").is_none() && v.get("kind").is_none())
-    });
-    let Some(closed) = closed else {
-        return match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Err(e) if e.is_eof() => out.refuse(line, "cut off: the JSON does not end", text),
-            _ => json::values(text, &Places::new(text, line), 0, out),
-        };
-    };
-    let keep = cut.map_or(0, |cut| cut.keep);
-    json::values(&closed, &Places::new(&closed, line), 0, out)?;
-    let breaks = text.bytes().take(keep).filter(|b| *b == b'\n').count();
-    out.refuse(
-        line + breaks as u64,
-        "cut off or damaged: the JSON does not go on from here; the entries before are kept",
-        text.get(keep..).unwrap_or_default(),
-    )
-}
-
-fn summary(tally: Tally, lines: u64, hints: &Hints) -> Summary {
+pub(super) fn summary(tally: Tally, lines: u64, hints: &Hints) -> Summary {
     Summary {
         notes: notes(&tally, hints),
         formats: tally.formats.into_iter().collect(),
