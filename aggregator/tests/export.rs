@@ -272,7 +272,7 @@ fn functions_of_a_stack_are_told_as_such_and_chosen_by_it() {
         assert!(codes.clone().any(|code| code == "stack-owned"), "{row}");
     }
     let shown = folder.run(&["show", "shop-dev-f-1"]).out();
-    assert!(shown.contains("rightsizer export --template"), "{shown}");
+    assert!(shown.contains("`rightsizer export`"), "{shown}");
     folder.file(
         "t.yaml",
         TEMPLATE.replace("      FunctionName: checkout\n", ""),

@@ -10,6 +10,7 @@ use super::declared::{described, literal};
 use super::document::{Document, Node};
 use super::error::Refused;
 use super::insertion::{before_on_line, in_braces, line_ending};
+use super::matching::one_place;
 use super::patch::{Became, Edit, Row};
 
 /// The context's key.
@@ -29,6 +30,7 @@ pub(super) fn plan(text: &str, sizes: &[Size]) -> Result<(Vec<Row>, Vec<Edit>), 
     if root.get("app").is_none() && root.get("context").is_none() {
         return Err(other_kind("there is neither app nor context in it"));
     }
+    one_place(sizes.iter())?;
     let ours = root.at(&["context", KEY]);
     let mut rows = Vec::new();
     let mut edits = Vec::new();

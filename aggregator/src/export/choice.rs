@@ -54,7 +54,7 @@ pub struct LeftOut {
 pub fn choose(of: &Candidate, now: Timestamp) -> Result<Size, LeftOut> {
     let tags = of.tags.iter().flatten();
     let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
-    objection(of, &Configured::read(None, tags), now).map_or_else(
+    objection(of, &Configured::read(None, tags, &[]), now).map_or_else(
         || Ok(size(of)),
         |(code, words)| {
             Err(LeftOut {

@@ -72,6 +72,20 @@ pub enum Refused {
         /// The functions.
         functions: Vec<String>,
     },
+    /// Sizes of several deployments would be mixed.
+    #[error(
+        "the functions are of several {what} ({}): what one needs would be deployed to the others; choose \
+         by {option}",
+        .found.join(", ")
+    )]
+    SeveralEnvironments {
+        /// Of what.
+        what: &'static str,
+        /// Which.
+        found: Vec<String>,
+        /// What chooses.
+        option: &'static str,
+    },
     /// `--map` names nothing.
     #[error("--map {label}=…: the template has no function {label}; it has {}", .known.join(", "))]
     UnknownLabel {

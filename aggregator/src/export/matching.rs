@@ -53,7 +53,66 @@ pub(super) fn find(
         });
     }
     one_each(sites, sizes, &found)?;
+    one_environment(sites, sizes, &found)?;
     Ok(found)
+}
+
+/// Refuses where the functions are not of one deployment: what a function needs in a test account would be
+/// deployed to all.
+fn one_environment(sites: &[Site], sizes: &[Size], found: &[Found]) -> Result<(), Refused> {
+    let mut stages = BTreeSet::new();
+    let mut matched = Vec::new();
+    for (size, found) in sizes.iter().zip(found) {
+        let Found::At(at) = found else { continue };
+        matched.push(size);
+        if let Some(Name::Computed(pattern)) = sites.get(*at).map(|site| &site.name) {
+            stages.extend(pattern.stage(size));
+        }
+    }
+    one_place(matched.iter().copied())?;
+    one_stack(matched.iter().copied())?;
+    if stages.len() > 1 {
+        let stages = stages.into_iter().map(str::to_owned);
+        return Err(several("stages", stages, "--stage"));
+    }
+    Ok(())
+}
+
+/// Refuses sizes of several stacks in one export.
+pub(super) fn one_stack<'s>(sizes: impl Iterator<Item = &'s Size>) -> Result<(), Refused> {
+    let stacks: BTreeSet<&str> = sizes.filter_map(|size| size.stack.as_deref()).collect();
+    if stacks.len() > 1 {
+        let stacks = stacks.into_iter().map(str::to_owned);
+        return Err(several("stacks", stacks, "--stack"));
+    }
+    Ok(())
+}
+
+/// Refuses sizes of several accounts or regions in one export.
+pub(super) fn one_place<'s>(sizes: impl Iterator<Item = &'s Size>) -> Result<(), Refused> {
+    let place = |size: &Size| Some(format!("{}/{}", size.account()?, size.region()?));
+    let places: BTreeSet<String> = sizes.filter_map(place).collect();
+    if places.len() > 1 {
+        let places = places.into_iter();
+        return Err(several(
+            "accounts or regions",
+            places,
+            "--account or --region",
+        ));
+    }
+    Ok(())
+}
+
+fn several(
+    what: &'static str,
+    found: impl Iterator<Item = String>,
+    option: &'static str,
+) -> Refused {
+    Refused::SeveralEnvironments {
+        what,
+        found: found.collect(),
+        option,
+    }
 }
 
 /// What `--map` says, by the size's position.

@@ -55,18 +55,9 @@ impl Pattern {
     /// Whether a function has this name. `stage` is the one that is deployed, where that is known; else what
     /// stands in its place is the stage.
     pub(super) fn fit(&self, size: &Size, stage: Option<&str>) -> Fit {
-        let known = |part: &Part| match part {
-            Part::Text(text) => Some(text.clone()),
-            Part::Stage => stage.map(str::to_owned),
-            Part::Stack => size.stack.clone(),
-            Part::Region => size.region().map(str::to_owned),
-            Part::Account => size.account().map(str::to_owned),
-            Part::Unknown => None,
-        };
-        let resolved: Vec<Option<String>> = self.0.iter().map(known).collect();
-        let mut parts = self.0.iter().zip(&resolved);
-        if parts.all(|(part, text)| text.is_some() || *part == Part::Stage) {
-            let is = Self::stage_in(&size.name, &resolved);
+        let resolved = self.resolved(size, stage);
+        if self.only_the_stage_is_open(&resolved) {
+            let is = stage_in(&size.name, &resolved).is_some();
             return if is { Fit::Is } else { Fit::IsNot };
         }
         let open: Vec<Option<&str>> = resolved.iter().map(Option::as_deref).collect();
@@ -77,30 +68,54 @@ impl Pattern {
         }
     }
 
+    /// The stage that stands in the function's name, where one does.
+    pub(super) fn stage<'s>(&self, size: &'s Size) -> Option<&'s str> {
+        let resolved = self.resolved(size, None);
+        if !self.only_the_stage_is_open(&resolved) {
+            return None;
+        }
+        stage_in(&size.name, &resolved).filter(|stage| !stage.is_empty())
+    }
+
+    /// The parts' texts; `None` of those that are not known.
+    fn resolved(&self, size: &Size, stage: Option<&str>) -> Vec<Option<String>> {
+        let known = |part: &Part| match part {
+            Part::Text(text) => Some(text.clone()),
+            Part::Stage => stage.map(str::to_owned),
+            Part::Stack => size.stack.clone(),
+            Part::Region => size.region().map(str::to_owned),
+            Part::Account => size.account().map(str::to_owned),
+            Part::Unknown => None,
+        };
+        self.0.iter().map(known).collect()
+    }
+
+    fn only_the_stage_is_open(&self, resolved: &[Option<String>]) -> bool {
+        let mut parts = self.0.iter().zip(resolved);
+        parts.all(|(part, text)| text.is_some() || *part == Part::Stage)
+    }
+
     /// Whether it says anything: without a text every name fits.
     pub(super) fn says_something(&self) -> bool {
         let mut parts = self.0.iter();
         parts.any(|part| matches!(part, Part::Text(text) if !text.is_empty()))
     }
+}
 
-    /// Whether the name is the pattern with one and the same stage in every unresolved place.
-    fn stage_in(name: &str, resolved: &[Option<String>]) -> bool {
-        let fixed: usize = resolved.iter().flatten().map(String::len).sum();
-        let places = resolved.iter().filter(|text| text.is_none()).count();
-        let first = resolved.iter().take_while(|text| text.is_some());
-        let before: usize = first.flatten().map(String::len).sum();
-        let mut stage = "";
-        if places > 0 {
-            let left = name.len().checked_sub(fixed);
-            let one = left.and_then(|left| left.checked_div(places));
-            let Some(one) = one.filter(|one| *one > 0) else {
-                return false;
-            };
-            stage = name.get(before..before + one).unwrap_or_default();
-        }
-        let whole = resolved.iter().map(|text| text.as_deref().unwrap_or(stage));
-        whole.collect::<String>() == name
+/// What stands in every unresolved place of a name, one and the same; empty where there is no such place, and
+/// `None` where it is not that name.
+fn stage_in<'n>(name: &'n str, resolved: &[Option<String>]) -> Option<&'n str> {
+    let fixed: usize = resolved.iter().flatten().map(String::len).sum();
+    let places = resolved.iter().filter(|text| text.is_none()).count();
+    let first = resolved.iter().take_while(|text| text.is_some());
+    let before: usize = first.flatten().map(String::len).sum();
+    let mut stage = "";
+    if places > 0 {
+        let one = name.len().checked_sub(fixed)?.checked_div(places)?;
+        stage = name.get(before..before + one).filter(|_| one > 0)?;
     }
+    let whole = resolved.iter().map(|text| text.as_deref().unwrap_or(stage));
+    (whole.collect::<String>() == name).then_some(stage)
 }
 
 /// Up to the brace that closes `${`: some expressions hold others.

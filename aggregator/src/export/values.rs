@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::error::Refused;
+use super::matching::{one_place, one_stack};
 use super::{Format, Size, cdk};
 
 /// The variable that a Terraform configuration declares.
@@ -13,6 +14,11 @@ const VARIABLE: &str = "rightsizer_memory_mb";
 
 /// The values' names and sizes in MB.
 pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, Refused> {
+    one_place(sizes.iter())?;
+    if matches!(format, Format::CloudFormation | Format::Sam) {
+        // Parameters are named after logical ids, which say nothing in another stack.
+        one_stack(sizes.iter().filter(|size| size.logical_id.is_some()))?;
+    }
     let mut by_name: BTreeMap<String, Vec<&Size>> = BTreeMap::new();
     for size in sizes {
         by_name.entry(key(format, size)).or_default().push(size);

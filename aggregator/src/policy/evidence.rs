@@ -46,6 +46,9 @@ pub struct PolicySettings {
     pub timeout_share: f64,
     /// P6: what functions are tuned for whose tag says nothing.
     pub strategy: Strategy,
+    /// Functions with one of these tags, `NAME` or `NAME=VALUE`, belong to a pipeline, as those with a stack's
+    /// own tag do: their sizes are exported, not sent by themselves.
+    pub pipeline_tags: Vec<String>,
     /// P6: how much slower the 95th percentile may become.
     pub p95_tolerance: P95Tolerance,
 }
@@ -87,6 +90,13 @@ impl PolicySettings {
     /// What is wrong with them, in words: rules that rest on absurd settings guard nothing.
     pub fn check(&self) -> Result<(), String> {
         self.check_sizes()?;
+        if self
+            .pipeline_tags
+            .iter()
+            .any(|tag| tag.split('=').next() == Some(""))
+        {
+            return Err("policy.pipeline_tags: a tag is NAME or NAME=VALUE".to_owned());
+        }
         let shares = [
             ("floor_headroom", self.floor_headroom, 1.0..=10.0),
             ("recurring_headroom", self.recurring_headroom, 1.0..=10.0),
@@ -171,6 +181,7 @@ impl Default for PolicySettings {
             step_invocations: 50,
             timeout_share: 0.7,
             strategy: Strategy::Balanced,
+            pipeline_tags: Vec::new(),
             p95_tolerance: P95Tolerance::default(),
         }
     }

@@ -92,39 +92,45 @@ pub struct Configured {
     pub min_mb: Option<Megabytes>,
     /// `rightsizer:max-mb`.
     pub max_mb: Option<Megabytes>,
-    /// Whether a stack made it, whose next deployment puts its own size back.
-    pub of_a_stack: bool,
+    /// Whether a pipeline made it, whose next deployment puts its own size back: a stack's tag tells it, or
+    /// one of `[policy] pipeline_tags`.
+    pub of_a_pipeline: bool,
 }
 
 impl Configured {
-    /// Out of a function's timeout and tags. A tag that cannot be read says nothing; the updater, which
+    /// Out of a function's timeout and tags. `pipeline_tags`, each `NAME` or `NAME=VALUE`, are those of what a
+    /// pipeline owns, besides a stack's own tag. A tag that cannot be read says nothing; the updater, which
     /// reads it again, refuses where that matters.
     pub fn read<'a>(
         timeout: Option<Millis>,
         tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+        pipeline_tags: &[String],
     ) -> Self {
         let mut read = Self {
             timeout,
             ..Self::default()
         };
         for (name, value) in tags {
+            read.of_a_pipeline |= pipeline_tags.iter().any(|tag| {
+                let (wanted, of) = tag.split_once('=').unwrap_or((tag, value));
+                (wanted, of) == (name, value)
+            });
             let mb = || value.trim().parse().ok().map(Megabytes);
             match name {
                 "rightsizer:mode" => read.mode = ApplyMode::from_name(value.trim()),
                 "rightsizer:strategy" => read.strategy = Strategy::from_name(value.trim()),
                 "rightsizer:min-mb" => read.min_mb = mb(),
                 "rightsizer:max-mb" => read.max_mb = mb(),
-                STACK_TAG => read.of_a_stack = true,
+                STACK_TAG => read.of_a_pipeline = true,
                 _ => {}
             }
         }
         read
     }
 
-    /// Whether its size goes to its stack's template instead of to the function: what belongs to a stack
-    /// is changed directly only where its own tag or a person says so.
+    /// Whether its size goes to its pipeline instead of to the function: what belongs to one is changed directly only where its own tag or a person says so.
     pub const fn is_exported(&self) -> bool {
-        self.of_a_stack && self.mode.is_none()
+        self.of_a_pipeline && self.mode.is_none()
     }
 }
 
@@ -210,14 +216,14 @@ mod tests {
             ("rightsizer:max-mb", "lots"),
             ("team", "payments"),
         ];
-        let read = Configured::read(Some(Millis::from_ms(3000)), tags);
+        let read = Configured::read(Some(Millis::from_ms(3000)), tags, &[]);
         let wanted = Configured {
             timeout: Some(Millis::from_ms(3000)),
             mode: Some(ApplyMode::Auto),
             strategy: Some(Strategy::Speed),
             min_mb: Some(Megabytes(256)),
             max_mb: None,
-            of_a_stack: false,
+            of_a_pipeline: false,
         };
         assert_eq!(read, wanted);
     }
@@ -226,8 +232,11 @@ mod tests {
     fn what_a_stack_made_is_exported_unless_its_own_tag_says_otherwise() {
         let stack = (STACK_TAG, "shop");
         let of = |tags: &[(&'static str, &'static str)]| {
-            Configured::read(None, tags.iter().copied()).is_exported()
+            let ours = ["managed-by=terraform".to_owned(), "terraform".to_owned()];
+            Configured::read(None, tags.iter().copied(), &ours).is_exported()
         };
+        assert!(of(&[("managed-by", "terraform")]) && of(&[("terraform", "")]));
+        assert!(!of(&[("managed-by", "hand")]));
         assert!(of(&[stack]));
         assert!(!of(&[("team", "shop")]));
         assert!(!of(&[stack, ("rightsizer:mode", "auto")]));

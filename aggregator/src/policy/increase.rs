@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn p3_the_size_of_what_a_stack_made_is_exported_and_as_urgent() {
         let mut case = Case::new(512, &[400; 14]).ran_out_at(512);
-        case.0.configured.of_a_stack = true;
+        case.0.configured.of_a_pipeline = true;
         let decision = case.decide();
         assert_eq!(
             (decision.to_mb, decision.auto, decision.urgent),

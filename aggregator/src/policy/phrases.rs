@@ -20,7 +20,7 @@ pub(super) fn brief(reason: &Reason) -> String {
         "careful-step" => format!("carefully, {}", f("mb")),
         "timeout-unknown" => "timeout unknown".to_owned(),
         "durations-unknown" => "durations unknown".to_owned(),
-        "stack-owned" => "export to its stack".to_owned(),
+        "stack-owned" => "export to its pipeline".to_owned(),
         "rollback-out-of-memory" => "back: ran out of memory".to_owned(),
         "rollback-errors" => "back: more errors".to_owned(),
         "rollback-timeouts" => "back: more timeouts".to_owned(),
@@ -153,9 +153,11 @@ fn by_a_person(reason: &Reason) -> String {
             "P6 durations unknown: none was reported at {} MB, so a decrease is left to a person",
             figure(reason, "mb")
         ),
-        "stack-owned" => "Stack: its next deployment would put the old size back, so this is not \
-             sent by itself; `rightsizer export --template FILE` puts it into the template"
-            .to_owned(),
+        "stack-owned" => {
+            "Its pipeline's next deployment would put the old size back, so this is not \
+             sent by itself; `rightsizer export` puts it into the pipeline"
+                .to_owned()
+        }
         _ => speed(reason),
     }
 }

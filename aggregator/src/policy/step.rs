@@ -161,12 +161,12 @@ mod tests {
     #[test]
     fn p5_what_a_stack_made_goes_the_whole_way_in_its_template() {
         let mut case = Case::new(1024, &[200; 14]);
-        case.0.configured.of_a_stack = true;
+        case.0.configured.of_a_pipeline = true;
         assert_eq!(case.step(), (Some(300), false));
         assert!(codes(&case.decide()).contains(&"stack-owned"));
         // Where nothing is to change there is nothing to say.
         let mut fine = Case::new(300, &[200; 14]);
-        fine.0.configured.of_a_stack = true;
+        fine.0.configured.of_a_pipeline = true;
         assert!(!codes(&fine.decide()).contains(&"stack-owned"));
     }
 

@@ -242,7 +242,11 @@ impl Unit<'_> {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    fn heads(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Head>, StoreError> {
+    fn heads(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        pipeline_tags: &[String],
+    ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT f.id, f.function, f.version, coalesce(f.arch, i.arch), f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
@@ -271,7 +275,7 @@ impl Unit<'_> {
                 decided: day(row.get(7)?),
                 has_decision: row.get(8)?,
                 cleared: day(row.get(9)?),
-                configured: configured(row.get(10)?, tags)?,
+                configured: configured(row.get(10)?, tags, pipeline_tags)?,
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
                 failures_only: row.get(13)?,
             });
@@ -285,7 +289,7 @@ impl Unit<'_> {
         ids: &RangeInclusive<FunctionId>,
         view: Viewpoint<'_>,
     ) -> Result<Vec<Opened>, StoreError> {
-        let heads = self.heads(ids)?;
+        let heads = self.heads(ids, &view.settings.pipeline_tags)?;
         let mut opened = Vec::with_capacity(heads.len());
         let mut statement = self.tx.prepare_cached(
             "SELECT day, peak_mb FROM peaks

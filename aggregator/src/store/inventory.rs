@@ -126,6 +126,7 @@ impl Unit<'_> {
 pub(super) fn configured(
     timeout_s: Option<u32>,
     tags: Option<&str>,
+    pipeline_tags: &[String],
 ) -> Result<Configured, StoreError> {
     let tags: Option<std::collections::BTreeMap<String, String>> = tags
         .map(serde_json::from_str)
@@ -134,5 +135,5 @@ pub(super) fn configured(
     let timeout = timeout_s.map(|s| Millis::from_ms(u64::from(s) * 1000));
     let tags = tags.iter().flatten();
     let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(Configured::read(timeout, tags))
+    Ok(Configured::read(timeout, tags, pipeline_tags))
 }

@@ -148,6 +148,43 @@ fn values_are_what_each_pipeline_reads_and_are_read_back() {
     );
 }
 
+/// A test account's figures are not the other's.
+#[test]
+fn sizes_of_two_accounts_or_stacks_are_not_mixed() {
+    let text = "Resources:
+  A: {Type: AWS::Lambda::Function, Properties: {FunctionName: a, MemorySize: 1024}}
+  B: {Type: AWS::Lambda::Function, Properties: {FunctionName: b, MemorySize: 1024}}
+";
+    let mut wanted = sizes(&[("a", 300), ("b", 600), ("c", 600)]);
+    wanted[2].function = wanted[2].function.replace("123456789012", "210987654321");
+    assert!(
+        patch_of(text, &wanted, &Rules::default()).is_ok(),
+        "c is not in it"
+    );
+    let mixed = values(Format::Cdk, &wanted).unwrap_err().to_string();
+    assert!(
+        mixed.contains("210987654321/eu-west-1") && mixed.contains("--account"),
+        "{mixed}"
+    );
+    assert!(patch(Format::Cdk, "{\"context\": {}}", &wanted, &Rules::default()).is_err());
+    wanted[1].function = wanted[1].function.replace("123456789012", "210987654321");
+    let mixed = patch_of(text, &wanted, &Rules::default()).unwrap_err();
+    assert!(
+        mixed.to_string().contains("210987654321/eu-west-1"),
+        "{mixed}"
+    );
+    let mut wanted = sizes(&[("a", 300), ("b", 600)]);
+    wanted[0].stack = Some("shop-dev".to_owned());
+    wanted[1].stack = Some("shop-prod".to_owned());
+    let mixed = patch_of(text, &wanted, &Rules::default()).unwrap_err();
+    assert!(mixed.to_string().contains("--stack"), "{mixed}");
+    let prod = patch_of(text, &wanted, &rules(Some("shop-prod"), &[])).unwrap();
+    assert_eq!(
+        prod.text,
+        text.replace("b, MemorySize: 1024", "b, MemorySize: 600")
+    );
+}
+
 /// `a-b` and `aB` would be one parameter.
 #[test]
 fn parameters_of_one_name_are_refused() {

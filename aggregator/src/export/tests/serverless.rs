@@ -85,6 +85,25 @@ fn two_stages_of_one_function_are_refused() {
     );
 }
 
+/// What `dev` needs is not what `prod` needs.
+#[test]
+fn sizes_of_two_stages_are_not_mixed() {
+    let both = sizes(&[("shop-dev-by-name", 300), ("shop-prod-user-api", 600)]);
+    let text = YML.replace("  api:", "  web:");
+    let refused = patch(Format::Serverless, &text, &both, &Rules::default());
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("stages (dev, prod)") && error.contains("--stage"),
+        "{error}"
+    );
+    let rules = Rules {
+        stage: Some("prod".to_owned()),
+        ..Rules::default()
+    };
+    let patch = patch(Format::Serverless, &text, &both, &rules).unwrap();
+    assert_eq!(patch.rows[0].became, Became::Missing { hint: None });
+}
+
 #[test]
 fn the_providers_default_is_never_changed() {
     let same = patched(Format::Serverless, YML, &[("shop-dev-by-name", 1024)]);
