@@ -19,10 +19,10 @@ export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: help demo test check extension layer weigh speed tools rust clean
+.PHONY: help demo test check extension layer package deploy undeploy connect layer-arn weigh speed tools rust clean
 
 help: ## list the targets (default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: export RIGHTSIZER_THIS_MACHINE := 1
 demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
@@ -63,6 +63,26 @@ layer: extension ## pack the extension as Lambda layers for x86_64 and arm64
 	3) ;; \
 	*) exit $$status ;; \
 	esac
+
+# Where `make package` puts what `make deploy` takes. RIGHTSIZER_BINARIES=FOLDER packs binaries that
+# were built elsewhere, the extension included.
+PACKAGE ?= $(TARGET)/package
+export STACK YES ANYWAY VPC SUBNETS OPTIONS PORT
+
+package: $(if $(RIGHTSIZER_BINARIES),,layer) ## build what goes to an account: layers, the updater's zip, the aggregator's image
+	@infra/package.sh "$(ARCH)" "$(PACKAGE)" "$(TARGET)/layer"
+
+deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
+	@infra/deploy.sh "$(PACKAGE)"
+
+undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
+	@infra/undeploy.sh
+
+connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, approve, hold
+	@infra/connect.sh
+
+layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
+	@infra/layer-arn.sh "$(or $(LAYER_ARCH),$(ARCH))"
 
 weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it
 	@echo "weigh: building the benchmark"

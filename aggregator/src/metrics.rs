@@ -133,6 +133,11 @@ impl Metrics {
         }
     }
 
+    /// Invocations merged and records that could not be used, since the start.
+    pub(crate) fn counted(&self) -> (u64, u64) {
+        (self.reports.get(), self.quarantined.get())
+    }
+
     /// Recommendations that the decisions stream took.
     pub(crate) fn sent(&self, count: usize) {
         self.sent.inc_by(count as u64);

@@ -7,6 +7,7 @@ mod detach;
 mod doctor;
 mod export;
 mod fleet;
+mod health;
 mod http;
 mod import;
 mod import_cloudwatch;
@@ -93,6 +94,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Check the store, the streams, the permissions and the clock, and say what to do.
     Doctor(doctor::DoctorArgs),
+    /// Whether the server here is alive: exit code 0 if it is, for health checks.
+    Health(health::HealthArgs),
     /// Show one function: its daily peaks, the rules that fired, what became of it.
     Show(show::ShowArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
@@ -190,6 +193,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };

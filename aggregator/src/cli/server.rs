@@ -53,7 +53,7 @@ struct ErrorBody {
 }
 
 impl Server {
-    fn at(url: &str) -> Self {
+    pub(super) fn at(url: &str) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
         }

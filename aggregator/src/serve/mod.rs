@@ -1,6 +1,7 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
 mod aws;
+mod figures;
 pub mod key;
 pub mod look;
 
@@ -94,6 +95,11 @@ pub async fn run(
     let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
     tasks.spawn(writer::tick_every_second(writer.clone(), stopped.clone()));
+    tasks.spawn(figures::tell(
+        writer.clone(),
+        streams.clone(),
+        stopped.clone(),
+    ));
     spawn_aws_tasks(&options, &writer, &streams, &stopped, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use rightsizer_records::{FunctionArn, Record, encode};
 use rightsizer_tests::servers::{filter_pattern, passes, template};
@@ -99,24 +98,4 @@ fn the_template_grants_these_actions_on_functions_and_no_others() {
     );
     // The tag in the policy is the tag that is read.
     assert!(template.contains(&format!("[\"{PAUSED_TAG}\"]")));
-}
-
-#[test]
-fn the_template_is_clean() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let lint = root.join(".tools/python/bin/cfn-lint");
-    assert!(
-        lint.exists(),
-        "cfn-lint is missing: run `make tools` in the checkout"
-    );
-    let answer = Command::new(lint)
-        .arg(root.join("infra/template.yaml"))
-        .output()
-        .unwrap();
-    let words = String::from_utf8_lossy(&answer.stdout).into_owned();
-    assert!(
-        answer.status.success(),
-        "{words}{}",
-        String::from_utf8_lossy(&answer.stderr)
-    );
 }

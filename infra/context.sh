@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Lays out the container's context: the Dockerfile and the files it copies, nothing else.
+set -euo pipefail
+usage="usage: context.sh BINARY FOLDER"
+binary=${1:?$usage}
+folder=${2:?$usage}
+# The certificates that this machine trusts; SSL_CERT_FILE names others.
+for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
+    [ -z "$bundle" ] || [ ! -s "$bundle" ] || break
+done
+[ -n "$bundle" ] || {
+    echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or name one: SSL_CERT_FILE=FILE" >&2
+    exit 1
+}
+rm -rf "$folder"
+mkdir -p "$folder/empty"
+install -m 644 "$(dirname "$0")/container/Dockerfile" "$folder/Dockerfile"
+install -m 755 "$binary" "$folder/rightsizer"
+install -m 644 "$bundle" "$folder/ca-certificates.crt"
+touch "$folder/empty/.keep"
+echo "context: $folder (docker build works there; make deploy does without)"

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Lays out what `make deploy` takes to an account: the updater's zip, the container's context and its
+# image, beside the layers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+usage="usage: package.sh x86_64|arm64 FOLDER LAYER-FOLDER"
+arch=${1:?$usage}
+out=${2:?$usage}
+layers=${3:?$usage}
+command -v python3 >/dev/null || {
+    echo "package: python3 is missing (3.11 or later). Install it from https://www.python.org or as package python3 of your system." >&2
+    exit 1
+}
+infra/static.sh "$out/bin"
+infra/zip.sh "$out/bin/rightsizer-updater" bootstrap "$out/updater-$arch.zip"
+[ -z "${RIGHTSIZER_BINARIES:-}" ] || {
+    layers=$out/bin
+    infra/layer.sh "$RIGHTSIZER_BINARIES/rightsizer-extension" "$layers/rightsizer-extension-$arch.zip"
+}
+for each in x86_64 arm64; do
+    rm -f "$out/layer-$each.zip"
+    [ ! -f "$layers/rightsizer-extension-$each.zip" ] || cp "$layers/rightsizer-extension-$each.zip" "$out/layer-$each.zip"
+done
+infra/context.sh "$out/bin/rightsizer" "$out/container"
+rm -rf "$out/image"
+digest=$(infra/image.py build "$out/container" "$out/image" "${arch/x86_64/amd64}")
+echo "$arch" >"$out/architecture" # last: it stands for a finished package
+echo "package: $out, image $digest"

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Builds the aggregator and the updater for this machine's architecture, each with everything it
+# needs inside: no C library, whichever version, is asked of the container or of Lambda.
+# RIGHTSIZER_BINARIES=FOLDER: they are there already, built elsewhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:?usage: static.sh FOLDER}
+put() {
+    cmp -s "$1" "$2" || install -D -m 755 "$1" "$2"
+    echo "static: $2 ($(wc -c <"$2" | tr -d ' ') bytes)"
+}
+if [ -n "${RIGHTSIZER_BINARIES:-}" ]; then
+    built=$RIGHTSIZER_BINARIES
+else
+    triple=$(uname -m)-unknown-linux-gnu
+    [ "$(uname -s)" = Linux ] || {
+        echo "static: the aggregator and the updater run on Linux and are built there. Run this on Linux (a container, an instance), or give the folder of a release's binaries: RIGHTSIZER_BINARIES=FOLDER" >&2
+        exit 1
+    }
+    case $(cc -print-file-name=libc.a) in
+    /*) ;;
+    *)
+        echo "static: the C library for linking into a program is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, Amazon Linux: dnf install glibc-static." >&2
+        exit 1
+        ;;
+    esac
+    # --target keeps the flag from what runs while building.
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target "$triple" \
+        -p rightsizer -p rightsizer-updater --features rightsizer-updater/lambda --bins
+    built=${CARGO_TARGET_DIR:-target}/$triple/release
+fi
+for binary in rightsizer rightsizer-updater; do
+    [ -x "$built/$binary" ] || {
+        echo "static: $built/$binary is missing" >&2
+        exit 1
+    }
+    put "$built/$binary" "$out/$binary"
+done

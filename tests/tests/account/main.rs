@@ -1,0 +1,8 @@
+//! What is put on an account: built, deployed into an account that is played by `moto`, found through
+//! its APIs, held to its policies, and taken off again. Nothing here reaches AWS.
+
+mod deploy;
+mod image;
+mod registry;
+mod stage;
+mod template;

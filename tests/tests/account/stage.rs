@@ -1,0 +1,127 @@
+//! An account that `moto` plays, a registry beside it, and the commands that a person types.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use anyhow::{Result, ensure};
+use rightsizer_tests::aggregator::binary;
+use rightsizer_tests::servers::{MotoServer, REGION, aws_environment};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::registry::Registry;
+
+/// The checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A tool that `make tools` installs.
+pub(crate) fn tool(name: &str) -> Result<PathBuf> {
+    let path = root().join(".tools/python/bin").join(name);
+    ensure!(
+        path.is_file(),
+        "{name} is missing: run `make tools` in the checkout"
+    );
+    Ok(path)
+}
+
+/// The account, and a person's machine.
+pub(crate) struct Stage {
+    pub(crate) moto: MotoServer,
+    pub(crate) registry: Registry,
+    /// Where what is packaged goes, and the person works.
+    pub(crate) folder: TempDir,
+}
+
+impl Stage {
+    /// An account without anything in it but the role of its test functions.
+    pub(crate) async fn set() -> Result<Self> {
+        Ok(Self {
+            moto: MotoServer::start().await?,
+            registry: Registry::start().await?,
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    /// What a person's shell has: credentials, the product and the AWS command line on the path, and
+    /// instead of a build small files in the place of the binaries: what is in them is no matter here.
+    pub(crate) fn environment(&self) -> Result<Vec<(String, String)>> {
+        let built = self.folder.path().join("built");
+        if !built.exists() {
+            std::fs::create_dir(&built)?;
+            for name in ["rightsizer", "rightsizer-updater", "rightsizer-extension"] {
+                std::fs::write(built.join(name), format!("in the place of {name}"))?;
+                std::fs::set_permissions(built.join(name), Permissions::from_mode(0o755))?;
+            }
+        }
+        let folder = |path: PathBuf| path.with_file_name("").display().to_string();
+        let (product, tools) = (folder(binary()?), folder(tool("aws")?));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut environment = aws_environment("ANY", self.moto.endpoint());
+        environment.extend(
+            [
+                ("AWS_ENDPOINT_URL", self.moto.endpoint().to_owned()),
+                // The name that the Python SDK knows.
+                ("AWS_DEFAULT_REGION", REGION.to_owned()),
+                ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+                ("PATH", format!("{product}:{tools}:{path}")),
+                ("RIGHTSIZER_BINARIES", built.display().to_string()),
+                ("RIGHTSIZER_REGISTRY", self.registry.url.clone()),
+                ("PACKAGE", self.package().display().to_string()),
+                ("AWS_MAX_ATTEMPTS", "1".to_owned()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Ok(environment)
+    }
+
+    /// Where `make package` puts everything.
+    pub(crate) fn package(&self) -> PathBuf {
+        self.folder.path().join("package")
+    }
+
+    /// Runs `make` with these words.
+    pub(crate) async fn make(&self, words: &[&str]) -> Result<Output> {
+        let make = Command::new("make")
+            .arg("-C")
+            .arg(root())
+            .args(words)
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .envs(self.environment()?)
+            .stdin(Stdio::null())
+            .output();
+        Ok(make.await?)
+    }
+
+    /// The same, which has to go well; what it said.
+    pub(crate) async fn made(&self, words: &[&str]) -> Result<String> {
+        let output = self.make(words).await?;
+        let said = words_of(&output);
+        ensure!(output.status.success(), "make {words:?} failed:\n{said}");
+        Ok(said)
+    }
+
+    /// What the account holds, by `tests/tools/account.py`.
+    pub(crate) async fn account(&self, words: &[&str]) -> Result<Value> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/account.py");
+        let asked = Command::new(tool("python")?)
+            .arg(script)
+            .args(words)
+            .envs(self.environment()?)
+            .output()
+            .await?;
+        ensure!(asked.status.success(), "{}", words_of(&asked));
+        Ok(serde_json::from_slice(&asked.stdout)?)
+    }
+}
+
+/// Standard output, then standard error.
+pub(crate) fn words_of(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}

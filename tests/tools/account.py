@@ -1,0 +1,154 @@
+"""What an AWS account holds, asked through its APIs, as JSON: for tests.
+
+    account.py stack NAME    each resource of a stack, and what its own API says of it
+    account.py all           the names of everything, service by service
+    account.py role NAME     the policy documents that a role has
+"""
+
+import json, sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+def client(service):
+    return boto3.client(service)
+
+
+def task_definition(arn):
+    found = client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    container = found["containerDefinitions"][0]
+    return {"family": found["family"], "image": container["image"], "environment": container["environment"]}
+
+
+def service(arn):
+    cluster = arn.split("/")[-2]
+    found = client("ecs").describe_services(cluster=cluster, services=[arn])["services"][0]
+    return {"desired": found["desiredCount"], "task": found["taskDefinition"]}
+
+
+def bucket(name):
+    # moto takes no more of a bucket from a template; what else it says is held to the template itself.
+    s3 = client("s3")
+    rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    return {
+        "encryption": rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+        "versioning": s3.get_bucket_versioning(Bucket=name).get("Status"),
+    }
+
+
+def stream(name):
+    found = client("kinesis").describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    return {"encryption": found.get("EncryptionType"), "mode": found["StreamModeDetails"]["StreamMode"]}
+
+
+def function(name):
+    found = client("lambda").get_function(FunctionName=name)
+    return {key: found["Configuration"].get(key) for key in ("Runtime", "Architectures", "MemorySize", "Timeout")} | {
+        "reserved": found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+    }
+
+
+def mapping(id):
+    found = client("lambda").get_event_source_mapping(UUID=id)
+    keys = ("BatchSize", "FilterCriteria", "DestinationConfig", "FunctionResponseTypes", "MaximumRetryAttempts")
+    return {key: found.get(key) for key in keys}
+
+
+def log_group(name):
+    groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return {"days": next(group["retentionInDays"] for group in groups if group["logGroupName"] == name)}
+
+
+def policies_of(role):
+    iam = client("iam")
+    inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in inline]
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+        documents.append(found["PolicyVersion"]["Document"])
+    return documents
+
+
+# How each kind of resource is found through its own API, by its physical id.
+LOOK = {
+    "AWS::EC2::SecurityGroup": lambda id: {
+        "in": len(client("ec2").describe_security_groups(GroupIds=[id])["SecurityGroups"][0]["IpPermissions"])
+    },
+    "AWS::ECR::Repository": lambda id: client("ecr").describe_repositories(repositoryNames=[id])["repositories"][0][
+        "repositoryName"
+    ],
+    "AWS::ECS::Cluster": lambda id: client("ecs").describe_clusters(clusters=[id])["clusters"][0]["status"],
+    "AWS::ECS::Service": service,
+    "AWS::ECS::TaskDefinition": task_definition,
+    "AWS::IAM::ManagedPolicy": lambda id: client("iam").get_policy(PolicyArn=id)["Policy"]["Arn"],
+    "AWS::IAM::Role": lambda id: len(policies_of(id)),
+    "AWS::KMS::Key": lambda id: client("kms").describe_key(KeyId=id)["KeyMetadata"]["KeyState"],
+    "AWS::Kinesis::Stream": stream,
+    "AWS::Lambda::EventSourceMapping": mapping,
+    "AWS::Lambda::Function": function,
+    "AWS::Logs::LogGroup": log_group,
+    "AWS::S3::Bucket": bucket,
+}
+
+
+def of_stack(name):
+    resources = client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+    for resource in resources:
+        kind = resource.get("ResourceType")
+        if kind == "AWS::Lambda::LayerVersion":
+            # moto gives it a name of its own and tells no physical id.
+            layers = client("lambda").list_layers()["Layers"]
+            made = f"{name}-{resource['LogicalResourceId']}-"
+            version = next(l["LatestMatchingVersion"] for l in layers if l["LayerName"].startswith(made))
+            found = {"arn": version["LayerVersionArn"]}
+        elif kind in LOOK:
+            found = LOOK[kind](resource["PhysicalResourceId"])
+        else:
+            continue
+        yield {
+            "logical": resource["LogicalResourceId"],
+            "kind": kind,
+            "physical": resource.get("PhysicalResourceId"),
+            "found": found,
+        }
+
+
+def everything():
+    names = {
+        "alarms": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
+        "buckets": [b["Name"] for b in client("s3").list_buckets()["Buckets"]],
+        "clusters": client("ecs").list_clusters()["clusterArns"],
+        "functions": [f["FunctionName"] for f in client("lambda").list_functions()["Functions"]],
+        "groups": [
+            g["GroupName"]
+            for g in client("ec2").describe_security_groups()["SecurityGroups"]
+            if g["GroupName"] != "default"
+        ],
+        "layers": [l["LayerName"] for l in client("lambda").list_layers()["Layers"]],
+        "log groups": [g["logGroupName"] for g in client("logs").describe_log_groups()["logGroups"]],
+        "mappings": [m["UUID"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]],
+        "policies": [p["PolicyName"] for p in client("iam").list_policies(Scope="Local")["Policies"]],
+        "repositories": [r["repositoryName"] for r in client("ecr").describe_repositories()["repositories"]],
+        "roles": [r["RoleName"] for r in client("iam").list_roles()["Roles"]],
+        "secrets": [s["Name"] for s in client("secretsmanager").list_secrets()["SecretList"]],
+        "stacks": [s["StackName"] for s in client("cloudformation").describe_stacks()["Stacks"]],
+        "streams": client("kinesis").list_streams()["StreamNames"],
+        "tasks": client("ecs").list_task_definitions()["taskDefinitionArns"],
+    }
+    return {service: names for service, names in names.items() if names}
+
+
+try:
+    match sys.argv[1:]:
+        case ["stack", name]:
+            print(json.dumps(list(of_stack(name))))
+        case ["all"]:
+            print(json.dumps(everything()))
+        case ["role", name]:
+            print(json.dumps(policies_of(name)))
+        case _:
+            sys.exit(__doc__)
+except ClientError as error:
+    sys.exit(f"account: {error}")
