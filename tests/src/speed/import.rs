@@ -57,6 +57,7 @@ pub fn parts(file: &Path, reports: u64) -> Result<(Duration, Duration)> {
         fallback_date: now.day(),
         file_name: String::new(),
         home: None,
+        owners: std::sync::Arc::default(),
     };
     let (accept, mut report) = (Accept::default(), ImportReport::default());
     let input = File::open(file)?;
