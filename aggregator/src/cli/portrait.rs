@@ -2,11 +2,12 @@
 //! costs, and what came of earlier numbers. Pure: what the store says in, text out.
 
 use rightsizer_records::FunctionArn;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::list::{counted, short};
 use crate::policy::sentence;
-use crate::store::{DayLine, FunctionDetail, ReviewRow};
+use crate::store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 
 /// No line is wider, but for names that cannot be broken.
 const WIDTH: usize = 80;
@@ -29,7 +30,10 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
         for entry in &detail.history {
-            text.push_str(&wrapped("  ", "    ", &life(entry)));
+            text.push_str(&wrapped("  ", "    ", &recommendation(entry)));
+            for event in life(entry) {
+                text.push_str(&wrapped("    ", "      ", &event));
+            }
         }
     }
     text
@@ -181,27 +185,36 @@ fn counted_u64(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A recommendation and what became of it.
-fn life(entry: &Value) -> String {
+/// A recommendation and where it is in its life.
+fn recommendation(entry: &Value) -> String {
     let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let mut line = format!(
-        "{}  {} → {} MB  {}  {}",
+    let back = entry["rollback_of"].as_str();
+    let back = back.map_or_else(String::new, |id| format!(", takes back {id}"));
+    format!(
+        "{}  {} → {} MB  {}  {}{back}",
         text("decided_on"),
         entry["from_mb"],
         entry["to_mb"],
         text("status"),
         text("id")
-    );
-    for (label, key) in [
-        ("sent", "sent_at"),
-        ("ended", "closed_at"),
-        ("because", "reason"),
-    ] {
-        if let Some(value) = entry[key].as_str().filter(|value| !value.is_empty()) {
-            line.push_str(&format!(", {label} {value}"));
-        }
-    }
-    line
+    )
+}
+
+/// What happened to it: when, by whom, and why.
+fn life(entry: &Value) -> Vec<String> {
+    let events = Vec::<LifeEvent>::deserialize(&entry["life"]).unwrap_or_default();
+    let line = |event: LifeEvent| {
+        let at = event.at.to_string();
+        // To the second, and in UTC as everything.
+        let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+        let why = if event.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", event.why)
+        };
+        format!("{at}  {} by {}{why}", event.what, event.by)
+    };
+    events.into_iter().map(line).collect()
 }
 
 /// Broken at spaces so that no line is wider than [`WIDTH`].
@@ -297,8 +310,14 @@ mod tests {
             ],
             history: vec![json!({
                 "id": "0123456789abcdef", "status": "rolled-back", "from_mb": 1024, "to_mb": 512,
-                "decided_on": "2026-01-20", "reason": "more errors: 250 of 10000 invocations",
-                "sent_at": "2026-01-20T01:00:03Z", "closed_at": "2026-01-20T09:12:44Z"
+                "decided_on": "2026-01-20", "rollback_of": null, "life": [
+                    {"at": "2026-01-20T01:00:02Z", "what": "decided", "by": "rightsizer", "why": ""},
+                    {"at": "2026-01-20T08:30:00Z", "what": "approved", "by": "on-call", "why": "seen"},
+                    {"at": "2026-01-20T08:30:01Z", "what": "sent", "by": "rightsizer", "why": ""},
+                    {"at": "2026-01-20T08:30:09Z", "what": "applied", "by": "updater", "why": ""},
+                    {"at": "2026-01-20T09:12:44Z", "what": "rolled-back", "by": "rightsizer",
+                     "why": "more errors: 250 of 10000 invocations, 10 of 90000 before"}
+                ]
             })],
             self_mb: Some(8.5),
             timeout_ms: Some(3000),

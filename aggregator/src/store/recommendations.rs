@@ -257,7 +257,8 @@ impl Unit<'_> {
             // Where it took another back, that one is at its end now.
             self.tx
                 .prepare_cached(
-                    "UPDATE recommendations SET status = 'rolled-back', closed_ms = ?1
+                    "UPDATE recommendations SET status = 'rolled-back', closed_ms = ?1,
+                        closed_reason = 'taken back by ' || ?3
                      WHERE function_id = ?2 AND status = 'applied' AND id = (SELECT rollback_of
                         FROM recommendations WHERE function_id = ?2 AND id = ?3)",
                 )?

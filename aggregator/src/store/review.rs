@@ -84,7 +84,7 @@ pub struct FunctionDetail {
     pub review: ReviewRow,
     /// The last days with reports, oldest first.
     pub days: Vec<DayLine>,
-    /// Its recommendations, newest first.
+    /// Its recommendations, newest first, each with its `life`.
     pub history: Vec<Value>,
     /// The extension's own largest resident memory in MB, where it told: its share of the peaks.
     pub self_mb: Option<f64>,
@@ -155,23 +155,6 @@ impl Reader {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    fn history(&self, id: i64) -> Result<Vec<Value>, StoreError> {
-        let mut statement = self.connection.prepare(
-            "SELECT json_object('id', id, 'status', status, 'from_mb', from_mb, 'to_mb', to_mb,
-                'decided_on', date(day * 86400, 'unixepoch'), 'reason', closed_reason,
-                'issued_at', strftime('%Y-%m-%dT%H:%M:%SZ', issued_ms / 1000, 'unixepoch'),
-                'sent_at', strftime('%Y-%m-%dT%H:%M:%SZ', sent_ms / 1000, 'unixepoch'),
-                'closed_at', strftime('%Y-%m-%dT%H:%M:%SZ', closed_ms / 1000, 'unixepoch'))
-             FROM recommendations WHERE function_id = ?
-             ORDER BY issued_ms DESC, day DESC, id LIMIT 20",
-        )?;
-        let rows = statement.query_map([id], |row| row.get::<_, String>(0))?;
-        rows.map(|text| {
-            serde_json::from_str(&text?).map_err(|e| StoreError::Damaged(e.to_string()))
-        })
-        .collect()
     }
 
     fn review_where(

@@ -1,6 +1,7 @@
 //! What was applied is judged by what ran since.
 
 use super::*;
+use crate::review::Action;
 
 impl Case {
     /// A function with a fortnight behind it that was shrunk from 1024 to 300 on the 15th.
@@ -111,6 +112,51 @@ fn what_fails_more_often_is_rolled_back() {
     );
     assert!(line.reasons.iter().any(|r| r.code == "rollback-errors"));
     assert_eq!(case.life("f", &id).0, "applied", "until it is taken back");
+}
+
+/// Approved by a person, skipped for a pause, applied at the second attempt, proven.
+#[test]
+fn a_life_is_told_from_its_decision_to_its_end_with_times_and_who() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let after = |case: &mut Case, minutes: i64| case.now = case.now.plus_ms(minutes * 60_000);
+    after(&mut case, 1);
+    case.say(Action::Approve { what: "f".into() }).unwrap();
+    after(&mut case, 1);
+    let id = case.send_all().remove(0);
+    case.answer_because(&id, "f", (OutcomeStatus::Skipped, "paused"), (1024, 300));
+    after(&mut case, 5);
+    let now = case.now;
+    case.pipeline().tick(now).unwrap();
+    assert_eq!(case.send_all(), std::slice::from_ref(&id));
+    after(&mut case, 1);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    after(&mut case, 1);
+    case.day("f", 15, 300);
+    case.day("f", 16, 300);
+    let detail = Reader::open(&case.path()).unwrap();
+    let detail = detail.detail(case.line("f")).unwrap();
+    let told: Vec<String> = detail.history[0]["life"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            let text = |key: &str| event[key].as_str().unwrap().to_owned();
+            let minute = text("at")[11..16].to_owned();
+            format!("{minute} {} {} {}", text("what"), text("by"), text("why"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "00:00 decided rightsizer ",
+            "00:01 approved on-call seen the graphs",
+            "00:02 skipped updater paused",
+            "00:07 sent rightsizer ",
+            "00:08 applied updater ",
+            "00:09 verified rightsizer no harm seen; 0.29 times the GB-seconds an invocation",
+        ]
+    );
 }
 
 /// Half steps, each proven before the next: 1024 → 512 → 300.
