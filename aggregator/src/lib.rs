@@ -21,6 +21,7 @@ pub mod review;
 pub mod serve;
 pub mod settings;
 pub mod simulate;
+pub mod snapshot;
 pub mod source;
 pub mod stop;
 pub mod store;

@@ -10,6 +10,7 @@ use crate::inventory::InventorySettings;
 use crate::limits::LimitSettings;
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
+use crate::snapshot::SnapshotSettings;
 use crate::switch::UpdaterSettings;
 use crate::window::WindowSettings;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// `[price]`
     pub price: PriceTable,
+    /// `[snapshot]`
+    pub snapshot: SnapshotSettings,
     /// `[inventory]`
     pub inventory: InventorySettings,
     /// `[limits]`
@@ -50,6 +53,7 @@ impl Settings {
         let settings: Self = toml::from_str(text)?;
         settings.inventory.check().map_err(anyhow::Error::msg)?;
         settings.policy.check().map_err(anyhow::Error::msg)?;
+        settings.snapshot.check().map_err(anyhow::Error::msg)?;
         settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
     }
@@ -80,6 +84,7 @@ mod tests {
             "[policy]\nrecurring_headroom = 0.9",
             "[policy]\nname = \"guess\"",
             "[inventory]\nrefresh_minutes = 0",
+            "[snapshot]\nkeep = 0",
             "[inventory]\ncalls_per_second = 100.0",
             "[policy]\nmax_step_down = 1.0",
             "[policy]\nstrategy = \"fast\"",

@@ -68,7 +68,7 @@ impl Aggregator {
             .and_then(|line| line.strip_prefix("listening on "))
         else {
             bail!(
-                "rightsizer serve ended at once ({:?}): see its log",
+                "rightsizer serve ended at once ({}): see its log",
                 child.wait().await?
             );
         };

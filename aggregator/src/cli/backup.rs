@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::StoreArg;
-use crate::serve::look;
+use crate::serve::{copy, look};
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
@@ -45,19 +45,7 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn copy(store: &Path, partial: &Path) -> anyhow::Result<()> {
-    // Left by a backup that was cut off.
-    match std::fs::remove_file(partial) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-        _ => {}
-    }
-    let to = partial.to_str().context("the file's name is not UTF-8")?;
-    look::connect(store)?.execute("VACUUM INTO ?", [to])?;
-    let copied = look::look(partial)?;
-    ensure!(
-        copied.damage.is_empty(),
-        "the store is damaged ({}): `rightsizer doctor` says what to do",
-        copied.damage.join("; ")
-    );
+    copy::copy(&look::connect(store)?, partial)?;
     std::fs::File::open(partial)?.sync_all()?;
     Ok(())
 }

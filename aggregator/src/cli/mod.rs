@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
 
 use crate::settings::Settings;
+use crate::snapshot::Location;
 use crate::source::Home;
 
 /// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
@@ -138,6 +139,15 @@ impl UpdaterArg {
         let here = self.updater.clone();
         here.or_else(|| settings.updater.function.clone())
     }
+}
+
+/// Where snapshots of the store are.
+#[derive(Debug, Args)]
+struct SnapshotArg {
+    /// Keep snapshots of the store here, `s3://BUCKET/PREFIX`, and restore the newest one where the
+    /// disk has none that is newer [default: none are kept]
+    #[arg(long, env = "RIGHTSIZER_SNAPSHOT", value_name = "URL")]
+    snapshot: Option<Location>,
 }
 
 /// Where functions are that are known by name only.

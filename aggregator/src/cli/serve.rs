@@ -7,13 +7,18 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ConfigArg, HomeArg, StoreArg, UpdaterArg};
+use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
+use crate::snapshot::{MINUTES, Superseded};
 use crate::source::kinesis::StartAt;
 use crate::wall::now;
 use crate::window::ClockMode;
+
+/// The exit code of a task that another one took over from: it has not failed, and must not be started
+/// again beside that one.
+const SUPERSEDED: u8 = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -55,6 +60,11 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     home: HomeArg,
     #[command(flatten)]
+    snapshot: SnapshotArg,
+    /// Minutes between two snapshots at least [default: 5, or what rightsizer.toml says]
+    #[arg(long, value_name = "N", requires = "snapshot", value_parser = parse_minutes)]
+    snapshot_minutes: Option<f64>,
+    #[command(flatten)]
     updater: UpdaterArg,
 }
 
@@ -70,6 +80,14 @@ pub(super) enum InventoryFrom {
     Lambda,
     /// Do not ask: no account is needed
     None,
+}
+
+fn parse_minutes(text: &str) -> Result<f64, String> {
+    let minutes = text
+        .parse()
+        .ok()
+        .filter(|minutes| MINUTES.contains(minutes));
+    minutes.ok_or_else(|| format!("wanted {} to {}", MINUTES.start(), MINUTES.end()))
 }
 
 /// A token stands in a path, as it is.
@@ -113,6 +131,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     let mut settings = Settings::load(args.config.config.as_deref())?;
     settings.updater.function = args.updater.named(&settings);
+    settings.snapshot.minutes = args.snapshot_minutes.unwrap_or(settings.snapshot.minutes);
     let options = ServeOptions {
         store: args.store.store,
         source: args.source,
@@ -127,15 +146,22 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         inventory: args.inventory == InventoryFrom::Lambda,
         accept: Accept::new(args.accept),
         home: args.home.home(),
+        snapshot: args.snapshot.snapshot,
         settings,
     };
-    tokio::runtime::Builder::new_multi_thread()
+    let done = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(listen_and_serve(options, args.listen))?;
-    Ok(ExitCode::SUCCESS)
+        .block_on(listen_and_serve(options, args.listen));
+    match done {
+        Err(error) if error.is::<Superseded>() => {
+            eprintln!("rightsizer: {error:#}");
+            Ok(ExitCode::from(SUPERSEDED))
+        }
+        done => done.map(|()| ExitCode::SUCCESS),
+    }
 }
 
 /// Flags that do not go together.

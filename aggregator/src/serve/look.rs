@@ -122,6 +122,15 @@ pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
     })
 }
 
+/// How many words of people were carried out on the store.
+pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
+    let words: Option<i64> = connect(path)?
+        .query_row(sql, [], |row| row.get(0))
+        .optional()?;
+    Ok(words.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+}
+
 /// The function that a person means, whole.
 pub fn function_named(
     path: &Path,

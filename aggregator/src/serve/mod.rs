@@ -1,13 +1,16 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
 mod aws;
+pub mod copy;
 mod figures;
+mod keeping;
 pub mod key;
 pub mod look;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,14 +21,15 @@ use tracing::{info, warn};
 pub use aws::{aws_config, aws_config_of, kinesis_client};
 pub use key::{holder, read_key};
 
-use crate::emit;
+use self::keeping::{Keeping, Kept};
+use crate::emit::{self, Leave};
 use crate::inventory::{self, AwsFleet};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
+use crate::snapshot::Location;
 use crate::source::kinesis::{StartAt, StreamReader, StreamStatus};
 use crate::source::{Channel, Home};
 use crate::stop::Stop;
-use crate::store::Store;
 use crate::switch::UpdaterSwitch;
 use crate::web::{self, PortOptions, Secret};
 use crate::window::ClockMode;
@@ -63,6 +67,8 @@ pub struct ServeOptions {
     pub accept: Accept,
     /// Where functions are that payloads know by name only.
     pub home: Option<Home>,
+    /// Where snapshots of the store are kept, where any are.
+    pub snapshot: Option<Location>,
     /// All the rest.
     pub settings: Settings,
 }
@@ -79,14 +85,16 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening address")?;
-    let holder = format!("rightsizer serve on {address}");
-    let store = Store::open(&options.store, &holder)?;
-    let (settings, accept) = (options.settings.clone(), options.accept.clone());
-    let pipeline = Pipeline::new(store, options.clock, settings, accept)?
-        .at_home(options.home.clone())
-        .holding_days(options.source != RecordSource::Embedded);
+    tokio::pin!(shutdown);
+    let mut kept = tokio::select! {
+        kept = keeping::open(&options, address) => kept?,
+        () = &mut shutdown => return Ok(()),
+    };
+    let mut keeping = kept.keeping();
+    let restored = kept.restored;
+    let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let port = port(&options, streams.clone()).await?;
+    let port = port(&options, streams.clone(), &keeping).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -100,11 +108,13 @@ pub async fn run(
         streams.clone(),
         stopped.clone(),
     ));
-    spawn_aws_tasks(&options, &writer, &streams, &stopped, &mut tasks).await;
+    let parts = (&writer, &streams, &stopped);
+    spawn_aws_tasks(&options, parts, keeping.leave(), restored, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 
     let failed = tokio::select! {
-        () = shutdown => None,
+        () = &mut shutdown => None,
+        lost = keeping.lost() => Some(lost),
         ended = tasks.join_next() => ended.and_then(|task| task.map_err(Into::into).flatten().err()),
     };
     stop.now();
@@ -116,14 +126,16 @@ pub async fn run(
         tasks.abort_all();
         drain(&mut tasks).await;
     }
-    let finished = writer.finish().await;
+    let finished = writer.finish().await.map_err(anyhow::Error::from);
     drop(writer);
     tokio::task::spawn_blocking(move || thread.join())
         .await?
         .map_err(|_| {
             anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
         })?;
-    if let Some(error) = failed.or(finished.err().map(Into::into)) {
+    let failed = failed.or(finished.err());
+    let lost = keeping.finish(failed.is_none()).await.err();
+    if let Some(error) = failed.or(lost) {
         // Anything else is no matter of the disk.
         return Err(if error.is::<WriterStopped>() {
             error.context(cannot_store(&options.store))
@@ -135,6 +147,16 @@ pub async fn run(
     Ok(())
 }
 
+/// The pipeline over the store, brought to what people said.
+fn pipeline(options: &ServeOptions, kept: Kept) -> anyhow::Result<Pipeline> {
+    let (settings, accept) = (options.settings.clone(), options.accept.clone());
+    let mut pipeline = Pipeline::new(kept.store, options.clock, settings, accept)?
+        .at_home(options.home.clone())
+        .holding_days(options.source != RecordSource::Embedded);
+    pipeline.carry_out_again(&kept.words)?;
+    Ok(pipeline)
+}
+
 /// The streams whose backlog has to be read before the store is up to date.
 fn streams_of(options: &ServeOptions) -> Vec<Channel> {
     let reports = matches!(options.source, RecordSource::Kinesis(_)).then_some(Channel::Reports);
@@ -143,7 +165,11 @@ fn streams_of(options: &ServeOptions) -> Vec<Channel> {
 }
 
 /// What the port does, with a key drawn for the reviewers of this machine.
-async fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<PortOptions> {
+async fn port(
+    options: &ServeOptions,
+    streams: StreamStatus,
+    keeping: &Keeping,
+) -> anyhow::Result<PortOptions> {
     let local = key::draw(&options.store)?;
     let mut reviewers = vec![Secret::new(&local)];
     reviewers.extend(options.review_token.as_deref().map(Secret::new));
@@ -157,15 +183,17 @@ async fn port(options: &ServeOptions, streams: StreamStatus) -> anyhow::Result<P
         },
         store: options.store.clone(),
         streams,
+        keeper: keeping.handle(),
     })
 }
 
-/// Starts whatever talks to AWS, where anything is to.
+/// Starts whatever talks to AWS, where anything is to. Outcomes of what a restored store knows nothing
+/// of yet wait until the reports have told it.
 async fn spawn_aws_tasks(
     options: &ServeOptions,
-    writer: &WriterHandle,
-    streams: &StreamStatus,
-    stopped: &Stop,
+    (writer, streams, stopped): (&WriterHandle, &StreamStatus, &Stop),
+    leave: Option<Arc<dyn Leave>>,
+    restored: bool,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     if let RecordSource::Kinesis(stream) = &options.source {
@@ -177,9 +205,17 @@ async fn spawn_aws_tasks(
     if let Some(stream) = options.emit.clone() {
         let client = kinesis_client().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
-        tasks.spawn(outcomes.run(writer.clone(), stopped.clone()));
+        let (told, mut end) = (writer.clone(), stopped.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = told.read_once(Channel::Reports), if restored => {}
+                () = end.requested(), if restored => return Ok(()),
+                else => {}
+            }
+            outcomes.run(told, end).await
+        });
         let (writer, stopped) = (writer.clone(), stopped.clone());
-        tasks.spawn(emit::run(client, stream, writer, None, stopped));
+        tasks.spawn(emit::run(client, stream, writer, leave, stopped));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&aws_config().await);

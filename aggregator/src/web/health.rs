@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::Port;
 use crate::serve::look::{self, Stops};
+use crate::snapshot::SnapshotHealth;
 use crate::source::kinesis::{Gap, ShardStatus};
 use crate::wall::now;
 
@@ -30,6 +31,9 @@ struct Health {
     behind_seconds: Option<f64>,
     shards: BTreeMap<String, ShardStatus>,
     gaps: Vec<Gap>,
+    /// How the snapshots go, where any are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<SnapshotHealth>,
 }
 
 pub(super) async fn without_token(State(port): State<Port>) -> Response {
@@ -69,7 +73,10 @@ async fn health(port: &Port) -> Health {
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
     let shards = port.options.streams.shards();
-    let failing = shards.values().any(|shard| shard.failing.is_some());
+    let keeper = port.options.keeper.as_ref();
+    let snapshot = keeper.map(|keeper| keeper.status().health());
+    let unkept = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
+    let failing = unkept || shards.values().any(|shard| shard.failing.is_some());
     let behind = shards.values().map(|shard| shard.behind_ms).max();
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
     let behind_seconds = behind.map(|ms| ms as f64 / 1000.0);
@@ -85,5 +92,6 @@ async fn health(port: &Port) -> Health {
         behind_seconds,
         shards,
         gaps: port.options.streams.gaps(),
+        snapshot,
     }
 }

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::snapshot::KeeperHandle;
 use crate::source::kinesis::StreamStatus;
 use crate::switch::UpdaterSwitch;
 use crate::writer::WriterHandle;
@@ -42,6 +43,8 @@ pub(crate) struct PortOptions {
     pub(crate) store: PathBuf,
     /// How the reading of streams goes.
     pub(crate) streams: StreamStatus,
+    /// Who keeps snapshots, and what people say.
+    pub(crate) keeper: Option<KeeperHandle>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,8 +125,13 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         port.writer.metrics().stopped(&stops);
     }
     let counters = port.writer.metrics().text();
+    let keeper = port.options.keeper.as_ref();
+    let snapshots = keeper.map(|keeper| keeper.status().metrics(crate::wall::now()));
     // One exposition has one end.
-    let counters = counters.strip_suffix("# EOF\n").unwrap_or(&counters);
-    let text = format!("{counters}{}", port.options.streams.metrics());
+    let text: String = [counters, snapshots.unwrap_or_default()]
+        .iter()
+        .map(|text| text.strip_suffix("# EOF\n").unwrap_or(text))
+        .chain([port.options.streams.metrics().as_str()])
+        .collect();
     ([(CONTENT_TYPE, format)], text).into_response()
 }

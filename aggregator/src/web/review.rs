@@ -35,6 +35,8 @@ enum ReviewError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
+    NotKept(String),
+    #[error("{0}")]
     Stopped(String),
 }
 
@@ -44,7 +46,7 @@ impl IntoResponse for ReviewError {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(BodyError::Busy) | Self::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refused::NotFound(_)) => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::CONFLICT,
@@ -111,13 +113,17 @@ async fn carry_out(
     let body = port.bodies.read(request).await?;
     let word: Word = serde_json::from_slice(&body.bytes)?;
     let answered = port.writer.review(word.clone()).await;
-    let (mut done, _) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
+    let (mut done, carried) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
     // After the sending: that stops whatever becomes of this.
     done.updater = match &port.options.updater {
         Some(updater) => updater.turn(&word, now()).await,
         None if word.action.is_stop() => Some(Switched::NotNamed),
         None => None,
     };
+    if let Some(keeper) = &port.options.keeper {
+        let kept = keeper.keep(carried).await;
+        kept.map_err(|e| ReviewError::NotKept(format!("{}; {e:#}", done.message)))?;
+    }
     Ok(done)
 }
 

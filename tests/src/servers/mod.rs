@@ -7,6 +7,7 @@
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 
+mod bucket_front;
 mod event_filter;
 mod fault_lambda;
 mod fault_proxy;
@@ -18,6 +19,7 @@ mod rie;
 mod runtime_api;
 mod updater_lambda;
 
+pub use bucket_front::{BucketFault, BucketFront};
 pub use event_filter::{filter_pattern, passes, template};
 pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
 pub use fault_proxy::FaultProxy;

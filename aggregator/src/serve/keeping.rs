@@ -1,0 +1,122 @@
+//! The store to serve: opened, or restored from its newest snapshot; and who keeps it while it is
+//! served, where snapshots are made.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use super::{RecordSource, ServeOptions, aws_config};
+use crate::emit::Leave;
+use crate::review::CarriedOut;
+use crate::snapshot::{self, Bucket, Keeper, KeeperHandle, Superseded};
+use crate::stop::{Stop, Stopper};
+use crate::store::Store;
+
+/// A store that is open for writing.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) store: Store,
+    /// What people said since its snapshot was made.
+    pub(super) words: Vec<CarriedOut>,
+    /// Whether it came from a snapshot.
+    pub(super) restored: bool,
+    keeper: Option<(Keeper, KeeperHandle)>,
+}
+
+/// Opens the store, the newest there is.
+pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow::Result<Kept> {
+    let holder = format!("rightsizer serve on {address}");
+    let Some(location) = options.snapshot.clone() else {
+        return Ok(Kept {
+            store: Store::open(&options.store, &holder)?,
+            words: Vec::new(),
+            restored: false,
+            keeper: None,
+        });
+    };
+    if options.source == RecordSource::Embedded {
+        warn!(
+            "no stream keeps what comes to this port: what came since the last snapshot is lost with \
+             this disk"
+        );
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.map_or_else(|_| "this machine".to_owned(), |host| host.trim().to_owned());
+    let taker = format!("{holder} (process {} of {host})", std::process::id());
+    let bucket = Bucket::new(&aws_config().await, location);
+    let settings = options.settings.snapshot;
+    let names = (holder.as_str(), taker.as_str());
+    let opened = snapshot::open(bucket, &options.store, names, settings.retention()).await;
+    let (store, opened) = opened?;
+    let (words, restored) = (opened.head.words.clone(), opened.restored);
+    Ok(Kept {
+        store,
+        words,
+        restored,
+        keeper: Some(Keeper::new(opened, options.store.clone(), settings)?),
+    })
+}
+
+/// The keeper at work.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    task: Option<JoinHandle<Result<Keeper, Superseded>>>,
+    handle: Option<KeeperHandle>,
+    stopper: Stopper,
+}
+
+impl Kept {
+    /// Takes the keeper out and sets it to work.
+    pub(super) fn keeping(&mut self) -> Keeping {
+        let (stopper, stopped) = Stop::new();
+        let (task, handle) = match self.keeper.take() {
+            Some((keeper, handle)) => (Some(tokio::spawn(keeper.run(stopped))), Some(handle)),
+            None => (None, None),
+        };
+        Keeping {
+            task,
+            handle,
+            stopper,
+        }
+    }
+}
+
+impl Keeping {
+    pub(super) fn handle(&self) -> Option<KeeperHandle> {
+        self.handle.clone()
+    }
+
+    /// What the emitter asks.
+    pub(super) fn leave(&self) -> Option<Arc<dyn Leave>> {
+        self.handle.clone().map(Into::into)
+    }
+
+    /// Completes when another task has taken over; never where none can.
+    pub(super) async fn lost(&mut self) -> anyhow::Error {
+        let Some(task) = &mut self.task else {
+            return std::future::pending().await;
+        };
+        let ended = task.await;
+        self.task = None;
+        match ended {
+            Ok(Err(superseded)) => superseded.into(),
+            Ok(Ok(_)) => anyhow::anyhow!("the keeper of snapshots ended by itself"),
+            Err(error) => anyhow::Error::from(error).context("the keeper of snapshots"),
+        }
+    }
+
+    /// The store is closed. Where that went well its last state is kept too.
+    pub(super) async fn finish(self, well: bool) -> anyhow::Result<()> {
+        self.stopper.now();
+        let Some(task) = self.task else {
+            return Ok(());
+        };
+        let keeper = task.await??;
+        if well {
+            keeper.finish().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! The head: one small object that says who writes, which snapshots there are, and what people said
+//! since. Every change of it is a write that fails where somebody else changed it meanwhile, so it is
+//! the one place where two tasks can never both be right. Pure: it knows no bucket and no clock.
+
+use rightsizer_records::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::review::CarriedOut;
+
+/// The version that this program writes and reads.
+const VERSION: u32 = 1;
+
+/// What is in `head.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    v: u32,
+    /// Drawn with the first head: stores of another history are told by it.
+    pub lineage: String,
+    /// Counts the takings over. Who holds the highest decides; everybody else stops.
+    pub epoch: u64,
+    /// Counts the writes.
+    revision: u64,
+    /// Who holds the epoch, for people.
+    pub holder: String,
+    /// The file that the holder writes to: the same file need not be restored.
+    pub copy: String,
+    /// Whether the holder has ended, and everything that it had is in its last snapshot.
+    pub released: bool,
+    /// The newest first.
+    pub snapshots: Vec<Snapshot>,
+    /// What people said, the oldest first, back to before the oldest snapshot that a start may go
+    /// back to by itself.
+    pub words: Vec<CarriedOut>,
+}
+
+/// A snapshot of the store, as it stood between two commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its object, below the prefix. Never written twice.
+    pub key: String,
+    /// The epoch in which it was made.
+    pub epoch: u64,
+    /// Counted up over all epochs.
+    pub sequence: u64,
+    /// When the store was copied.
+    pub taken_at: Timestamp,
+    /// Bytes of the object.
+    pub bytes: u64,
+    /// Bytes of the store.
+    pub store_bytes: u64,
+    /// BLAKE3 of the object's bytes, in hex.
+    pub blake3: String,
+    /// How many words were carried out in it.
+    pub words: u64,
+}
+
+/// Who takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taker {
+    /// For people.
+    pub holder: String,
+    /// The file it will write to.
+    pub copy: String,
+}
+
+/// A change of the head by who holds its epoch. Made twice, it is made once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// People said this.
+    Words(Vec<CarriedOut>),
+    /// This snapshot is there.
+    Snapshot(Snapshot),
+    /// The holder has ended.
+    Release,
+}
+
+/// Which snapshots stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// The newest so many.
+    pub newest: usize,
+    /// The last of each of so many days.
+    pub days: usize,
+}
+
+/// A head that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// Written by a later version.
+    #[error("it is of version {0}, this program knows version {VERSION}: upgrade it")]
+    Newer(u32),
+    /// No head at all.
+    #[error("it is not understood ({0})")]
+    Unreadable(String),
+}
+
+impl Head {
+    /// The first head of a place where nothing is yet.
+    pub fn first(lineage: String, taker: Taker) -> Self {
+        Self {
+            v: VERSION,
+            lineage,
+            epoch: 1,
+            revision: 1,
+            holder: taker.holder,
+            copy: taker.copy,
+            released: false,
+            snapshots: Vec::new(),
+            words: Vec::new(),
+        }
+    }
+
+    /// Reads the object.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeadError> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let unreadable = |e: serde_json::Error| HeadError::Unreadable(e.to_string());
+        let Version { v } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if v > VERSION {
+            return Err(HeadError::Newer(v));
+        }
+        serde_json::from_slice(bytes).map_err(unreadable)
+    }
+
+    /// The object's bytes.
+    pub fn encode(&self) -> Result<Vec<u8>, HeadError> {
+        serde_json::to_vec_pretty(self).map_err(|e| HeadError::Unreadable(e.to_string()))
+    }
+
+    /// The head in which `taker` has taken over.
+    #[must_use]
+    pub fn taken_over(&self, taker: Taker) -> Self {
+        Self {
+            epoch: self.epoch + 1,
+            revision: self.revision + 1,
+            holder: taker.holder,
+            copy: taker.copy,
+            released: false,
+            ..self.clone()
+        }
+    }
+
+    /// Whether both were written by the same holder: then a write whose answer was lost may be what
+    /// stands there.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.lineage, self.epoch, &self.copy) == (&other.lineage, other.epoch, &other.copy)
+    }
+
+    /// The head with `edit` in it; `None` where it is already.
+    #[must_use]
+    pub fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {
+        let mut head = self.clone();
+        match edit {
+            Edit::Words(words) => {
+                let known = head.words.last().map_or(0, |word| word.number);
+                let new = words.iter().filter(|word| word.number > known);
+                head.words.extend(new.cloned());
+            }
+            Edit::Snapshot(snapshot) => {
+                if head.snapshots.iter().all(|known| known.key != snapshot.key) {
+                    head.snapshots.insert(0, snapshot.clone());
+                    head.retain(keep);
+                }
+            }
+            Edit::Release => head.released = true,
+        }
+        if head == *self {
+            return None;
+        }
+        head.revision += 1;
+        Some(head)
+    }
+
+    /// The sequence number of the next snapshot.
+    pub fn next_sequence(&self) -> u64 {
+        let newest = self.snapshots.iter().map(|snapshot| snapshot.sequence);
+        newest.max().unwrap_or(0) + 1
+    }
+
+    fn retain(&mut self, keep: Retention) {
+        let mut days = Vec::new();
+        let mut place = 0;
+        self.snapshots.retain(|snapshot| {
+            let day = snapshot.taken_at.day();
+            let last_of_day = !days.contains(&day) && days.len() < keep.days;
+            if last_of_day {
+                days.push(day);
+            }
+            place += 1;
+            place <= keep.newest || last_of_day
+        });
+        let newest = self.snapshots.iter().take(keep.newest);
+        let known = newest.map(|snapshot| snapshot.words).min().unwrap_or(0);
+        self.words.retain(|word| word.number > known);
+    }
+}
+
+/// Objects that no head will ever name: of uploads that were cut off, and of snapshots that were let go
+/// of. What a newer epoch made is left alone, and so is what may be under way.
+pub(super) fn left_over<'k>(head: &Head, keys: impl Iterator<Item = &'k str>) -> Vec<&'k str> {
+    let next = head.next_sequence();
+    let gone = |key: &&str| {
+        let Some((epoch, sequence)) = place_of(key) else {
+            return false;
+        };
+        let past = epoch < head.epoch || (epoch == head.epoch && sequence < next);
+        past && head.snapshots.iter().all(|known| known.key != *key)
+    };
+    keys.filter(gone).collect()
+}
+
+/// The key of a snapshot: its epoch is its writer's alone, so no two ever write the same.
+pub(super) fn snapshot_key(epoch: u64, sequence: u64) -> String {
+    format!("snapshots/{epoch:010}-{sequence:010}.db.zst")
+}
+
+fn place_of(key: &str) -> Option<(u64, u64)> {
+    let name = key.strip_prefix("snapshots/")?.strip_suffix(".db.zst")?;
+    let (epoch, sequence) = name.split_once('-')?;
+    Some((epoch.parse().ok()?, sequence.parse().ok()?))
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

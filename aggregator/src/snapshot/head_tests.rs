@@ -1,0 +1,154 @@
+use super::*;
+use crate::review::{Action, Word};
+
+const KEEP: Retention = Retention { newest: 2, days: 3 };
+
+fn taker(name: &str) -> Taker {
+    Taker {
+        holder: format!("rightsizer of {name}"),
+        copy: name.to_owned(),
+    }
+}
+
+fn snapshot(head: &Head, at: &str, words: u64) -> Snapshot {
+    let sequence = head.next_sequence();
+    Snapshot {
+        key: snapshot_key(head.epoch, sequence),
+        epoch: head.epoch,
+        sequence,
+        taken_at: Timestamp::parse(at).unwrap(),
+        bytes: 1,
+        store_bytes: 2,
+        blake3: "00".to_owned(),
+        words,
+    }
+}
+
+fn word(number: u64) -> CarriedOut {
+    CarriedOut {
+        number,
+        at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
+        word: Word {
+            action: Action::Pause,
+            by: "ann".to_owned(),
+            why: String::new(),
+        },
+    }
+}
+
+fn with(head: &Head, edit: &Edit) -> Head {
+    head.edited(edit, KEEP).unwrap()
+}
+
+fn taken(head: &Head, at: &str, words: u64) -> Head {
+    with(head, &Edit::Snapshot(snapshot(head, at, words)))
+}
+
+#[test]
+fn it_crosses_json_and_a_newer_one_is_refused() {
+    let head = Head::first("l".to_owned(), taker("a"));
+    let head = taken(
+        &with(&head, &Edit::Words(vec![word(1)])),
+        "2026-03-01T10:00:00Z",
+        0,
+    );
+    let bytes = head.encode().unwrap();
+    assert_eq!(Head::decode(&bytes).unwrap(), head);
+    let newer = String::from_utf8(bytes)
+        .unwrap()
+        .replace("\"v\": 1", "\"v\": 2");
+    assert_eq!(Head::decode(newer.as_bytes()), Err(HeadError::Newer(2)));
+    assert!(matches!(Head::decode(b"{}"), Err(HeadError::Unreadable(_))));
+}
+
+#[test]
+fn an_edit_made_twice_is_made_once() {
+    let head = Head::first("l".to_owned(), taker("a"));
+    let made = snapshot(&head, "2026-03-01T10:00:00Z", 0);
+    for edit in [
+        Edit::Words(vec![word(1), word(2)]),
+        Edit::Snapshot(made),
+        Edit::Release,
+    ] {
+        let once = with(&head, &edit);
+        assert_ne!(once.revision, head.revision);
+        assert_eq!(once.edited(&edit, KEEP), None, "{edit:?}");
+    }
+    // A write whose answer was lost: the next one has more in it.
+    let once = with(&head, &Edit::Words(vec![word(1)]));
+    let more = with(&once, &Edit::Words(vec![word(1), word(2)]));
+    assert_eq!(more.words, [word(1), word(2)]);
+}
+
+#[test]
+fn taking_over_changes_who_and_nothing_else() {
+    let head = taken(
+        &Head::first("l".to_owned(), taker("a")),
+        "2026-03-01T10:00:00Z",
+        0,
+    );
+    let head = with(&head, &Edit::Release);
+    let next = head.taken_over(taker("b"));
+    assert!(next.epoch == 2 && !next.released && next.copy == "b");
+    assert_eq!(
+        (&next.snapshots, &next.lineage),
+        (&head.snapshots, &head.lineage)
+    );
+    assert!(!next.is_of(&head) && next.is_of(&next.taken_over(taker("b")).clone_at(2)));
+}
+
+impl Head {
+    fn clone_at(&self, epoch: u64) -> Self {
+        Self {
+            epoch,
+            ..self.clone()
+        }
+    }
+}
+
+/// Two newest, and the last of each of three days: of 6 + 2 snapshots, the 1st of the 4th and both …
+#[test]
+fn the_newest_and_the_last_of_each_day_are_kept() {
+    let mut head = Head::first("l".to_owned(), taker("a"));
+    for day in 1..=4 {
+        for hour in [8, 12] {
+            head = taken(&head, &format!("2026-03-{day:02}T{hour:02}:00:00Z"), 0);
+        }
+    }
+    let kept: Vec<_> = head.snapshots.iter().map(|s| s.sequence).collect();
+    // The newest two are of the 4th; then the last of the 3rd and of the 2nd.
+    assert_eq!(kept, [8, 7, 6, 4]);
+    assert_eq!(head.next_sequence(), 9);
+}
+
+#[test]
+fn words_are_kept_back_to_the_oldest_snapshot_that_a_start_may_use() {
+    let mut head = Head::first("l".to_owned(), taker("a"));
+    for number in 1..=4 {
+        head = with(&head, &Edit::Words(vec![word(number)]));
+        head = taken(
+            &head,
+            &format!("2026-03-01T{:02}:00:00Z", 8 + number),
+            number,
+        );
+    }
+    // The two newest have 3 and 4 words in them.
+    assert_eq!(head.words, [word(4)]);
+}
+
+#[test]
+fn what_no_head_names_is_left_over_unless_it_may_be_under_way() {
+    let head = taken(
+        &Head::first("l".to_owned(), taker("a")),
+        "2026-03-01T10:00:00Z",
+        0,
+    );
+    let head = taken(&head.taken_over(taker("b")), "2026-03-01T11:00:00Z", 0);
+    let keys: Vec<String> = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 1)]
+        .map(|(epoch, sequence)| snapshot_key(epoch, sequence))
+        .into();
+    let others = ["snapshots/notes.txt", "head.json"];
+    let all = keys.iter().map(String::as_str).chain(others);
+    // (1, 1) and (2, 2) are in the head, (2, 3) may be under way, epoch 3 is somebody else's.
+    assert_eq!(left_over(&head, all), [&keys[1], &keys[2]]);
+}

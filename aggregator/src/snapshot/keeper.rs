@@ -1,0 +1,415 @@
+//! Keeps the head while serving: says whether this task still decides, keeps what people say, makes
+//! snapshots. One task owns the head; everybody else asks it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::future::BoxFuture;
+use rightsizer_records::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::bucket::HEAD_WITHIN;
+use super::head::{Edit, Head, Snapshot, left_over};
+use super::held::{Held, Superseded, Trouble};
+use super::make::{Original, Place};
+use super::settings::SnapshotSettings;
+use super::start::Opened;
+use super::status::SnapshotStatus;
+use crate::emit::{Leave, SEND_WITHIN};
+use crate::review::CarriedOut;
+use crate::stop::Stop;
+use crate::store::Outgoing;
+use crate::wall::now;
+
+/// How often the head is looked at when nothing is sent: a task that lost it ends so soon.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// After a taking over, decreases wait until whatever the other task had begun to send before it could
+/// notice is over: what it asks takes two calls at most, and then it sends.
+const OTHERS_END_WITHIN: Duration =
+    Duration::from_secs(2 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
+/// Words that make a snapshot due at once: the head stays small.
+const MANY_WORDS: usize = 500;
+/// How long the last snapshot may take when the process is to end.
+const LAST_WITHIN: Duration = Duration::from_secs(100);
+/// Requests that may wait.
+const QUEUE: usize = 256;
+
+enum Request {
+    Keep(CarriedOut, oneshot::Sender<Result<(), String>>),
+    Check(oneshot::Sender<bool>),
+}
+
+/// A cheap handle to the keeper.
+#[derive(Debug, Clone)]
+pub struct KeeperHandle {
+    requests: mpsc::Sender<Request>,
+    status: SnapshotStatus,
+    /// When decreases may go, where another task may still be sending.
+    decreases_from: Instant,
+}
+
+/// Keeps the head until told to stop, or until it is lost.
+#[derive(Debug)]
+pub struct Keeper {
+    held: Held,
+    store: PathBuf,
+    settings: SnapshotSettings,
+    status: SnapshotStatus,
+    requests: mpsc::Receiver<Request>,
+    /// What could not be written to the head yet.
+    unkept: Vec<CarriedOut>,
+    /// The next snapshot's number: one that failed may have left something under its own.
+    sequence: u64,
+    /// The store, when no snapshot is being made of it.
+    original: Option<Original>,
+    due: Instant,
+    swept: bool,
+}
+
+/// A snapshot that was made, or why not.
+struct Made {
+    original: Original,
+    begun: Timestamp,
+    took: Duration,
+    outcome: anyhow::Result<Option<Snapshot>>,
+}
+
+type Making = JoinHandle<Made>;
+
+impl KeeperHandle {
+    /// How it goes.
+    pub fn status(&self) -> &SnapshotStatus {
+        &self.status
+    }
+
+    /// Keeps a word in the bucket; answers when it is there.
+    pub async fn keep(&self, word: CarriedOut) -> anyhow::Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let gone = "this task is ending; another one may not know of it: say it again there";
+        let request = Request::Keep(word, reply);
+        self.requests.send(request).await.ok().context(gone)?;
+        answer.await.context(gone)?.map_err(anyhow::Error::msg)
+    }
+
+    async fn holds(&self) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Check(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl Leave for KeeperHandle {
+    fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>> {
+        Box::pin(async {
+            if self.holds().await? && Instant::now() >= self.decreases_from {
+                return Some(Outgoing::All);
+            }
+            // An increase harms nobody, whoever sends it; and nothing delays it (P5).
+            Some(Outgoing::Increases)
+        })
+    }
+}
+
+impl Keeper {
+    /// A keeper of what was opened, with a handle to it.
+    pub fn new(
+        opened: Opened,
+        store: PathBuf,
+        settings: SnapshotSettings,
+    ) -> anyhow::Result<(Self, KeeperHandle)> {
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let status = SnapshotStatus::default();
+        status.begun(&opened.head);
+        let wait = if opened.contested {
+            OTHERS_END_WITHIN
+        } else {
+            Duration::ZERO
+        };
+        let handle = KeeperHandle {
+            requests: sender,
+            status: status.clone(),
+            decreases_from: Instant::now() + wait,
+        };
+        // What was just restored need not be stored again at once.
+        let first = if opened.restored {
+            settings.pause_after(Duration::ZERO)
+        } else {
+            Duration::ZERO
+        };
+        let keeper = Self {
+            sequence: opened.head.next_sequence(),
+            original: Some(Original::open(&store)?),
+            held: opened.held,
+            store,
+            settings,
+            status,
+            requests,
+            unkept: Vec::new(),
+            due: Instant::now() + first,
+            swept: false,
+        };
+        Ok((keeper, handle))
+    }
+
+    /// Keeps it until told to stop; answers itself, to make the last snapshot when the store is closed.
+    pub async fn run(mut self, mut stopped: Stop) -> Result<Self, Superseded> {
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut making: Option<Making> = None;
+        loop {
+            tokio::select! {
+                () = stopped.requested() => break,
+                Some(request) = self.requests.recv() => self.answer(request).await?,
+                _ = check.tick() => { self.check().await?; }
+                made = finished(&mut making) => {
+                    making = None;
+                    self.made(made).await?;
+                }
+                () = tokio::time::sleep_until(self.due), if making.is_none() => {
+                    making = self.make();
+                }
+            }
+        }
+        if let Some(making) = making {
+            let made = making.await.ok();
+            self.made(made).await?;
+        }
+        Ok(self)
+    }
+
+    /// The store is closed: what is in it is made the last snapshot, and the next task is told that
+    /// nothing is missing in that.
+    pub async fn finish(self) -> Result<(), Superseded> {
+        let done = tokio::time::timeout(LAST_WITHIN, self.last()).await;
+        done.unwrap_or_else(|_| {
+            warn!("the last snapshot took longer than {LAST_WITHIN:?}: the next task reads more");
+            Ok(())
+        })
+    }
+
+    async fn last(mut self) -> Result<(), Superseded> {
+        // Words that wait are in the store too.
+        let Some(making) = self.make() else {
+            return Ok(());
+        };
+        let made = making.await.ok();
+        self.made(made).await?;
+        if self.status.health().failing.is_some() {
+            return Ok(());
+        }
+        match self.held.edit(&Edit::Release).await {
+            Ok(()) => info!("the last snapshot is made, and the next task may begin at once"),
+            Err(Trouble::Lost(lost)) => return Err(lost),
+            Err(Trouble::Unclear(why)) => warn!("the next task is not told of the end: {why}"),
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), Superseded> {
+        let mut asked = vec![request];
+        while let Ok(request) = self.requests.try_recv() {
+            asked.push(request);
+        }
+        let (mut speakers, mut senders) = (Vec::new(), Vec::new());
+        for request in asked {
+            match request {
+                Request::Keep(word, reply) => {
+                    self.unkept.push(word);
+                    speakers.push(reply);
+                }
+                Request::Check(reply) => senders.push(reply),
+            }
+        }
+        if !speakers.is_empty() {
+            let kept = self.keep_words().await?;
+            for reply in speakers {
+                // Whoever asked may be gone.
+                let _ = reply.send(kept.clone());
+            }
+        }
+        if !senders.is_empty() {
+            let holds = self.check().await?;
+            for reply in senders {
+                let _ = reply.send(holds);
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_words(&mut self) -> Result<Result<(), String>, Superseded> {
+        let edit = Edit::Words(self.unkept.clone());
+        let kept = match self.held.edit(&edit).await {
+            Ok(()) => {
+                self.unkept.clear();
+                Ok(())
+            }
+            Err(Trouble::Lost(lost)) => return Err(lost),
+            Err(Trouble::Unclear(why)) => Err(format!(
+                "it was carried out here, but is not kept in {} yet ({why}): it would be undone if this \
+                 task were lost before it is. That is tried on; /healthz tells of words_waiting",
+                self.held.bucket().location()
+            )),
+        };
+        self.status.words_waiting(self.unkept.len());
+        if self.held.head().words.len() >= MANY_WORDS {
+            self.due = self.due.min(Instant::now());
+        }
+        Ok(kept)
+    }
+
+    /// Whether the head is surely still this task's.
+    async fn check(&mut self) -> Result<bool, Superseded> {
+        let why = match self.held.check().await {
+            Ok(()) => None,
+            Err(Trouble::Lost(lost)) => return Err(lost),
+            Err(Trouble::Unclear(why)) => Some(why),
+        };
+        let sure = why.is_none();
+        let location = self.held.bucket().location();
+        match (&why, self.status.unsure(why.clone())) {
+            (Some(why), true) => warn!(
+                "sending waits: whether this task still holds {location} cannot be told ({why}). \
+                 Decreases wait until it can, increases are sent; evidence is taken in as before"
+            ),
+            (None, true) => info!("{location} answers again: sending goes on"),
+            _ => {}
+        }
+        if sure && !self.unkept.is_empty() {
+            // Who said them was told that they wait.
+            let _ = self.keep_words().await?;
+        }
+        Ok(sure)
+    }
+
+    /// Begins a snapshot.
+    fn make(&mut self) -> Option<Making> {
+        self.due = Instant::now() + self.settings.pause_after(Duration::ZERO);
+        let original = match self.original.take() {
+            Some(original) => original,
+            None => match Original::open(&self.store) {
+                Ok(original) => original,
+                Err(error) => {
+                    self.failed(&format!("{error:#}"), Duration::ZERO);
+                    return None;
+                }
+            },
+        };
+        let bucket = self.held.bucket().clone();
+        let place = Place {
+            epoch: self.held.head().epoch,
+            sequence: self.sequence,
+        };
+        self.sequence += 1;
+        Some(tokio::spawn(async move {
+            let (from, begun) = (Instant::now(), now());
+            let (original, outcome) = original.snapshot(bucket, place, begun).await;
+            Made {
+                original,
+                begun,
+                took: from.elapsed(),
+                outcome,
+            }
+        }))
+    }
+
+    async fn made(&mut self, made: Option<Made>) -> Result<(), Superseded> {
+        // The thread panicked, which its own message tells.
+        let Some(mut made) = made else {
+            self.failed("making it ended abnormally", Duration::ZERO);
+            return Ok(());
+        };
+        let done = match made.outcome {
+            Ok(Some(snapshot)) => self.enter(snapshot).await,
+            Ok(None) => {
+                self.status.unchanged(made.begun);
+                Ok(())
+            }
+            Err(error) => Err(Trouble::Unclear(format!("{error:#}"))),
+        };
+        match done {
+            Ok(()) => self.due = Instant::now() + self.settings.pause_after(made.took),
+            Err(Trouble::Lost(lost)) => return Err(lost),
+            Err(Trouble::Unclear(why)) => {
+                made.original.forget();
+                self.failed(&why, made.took);
+            }
+        }
+        self.original = Some(made.original);
+        Ok(())
+    }
+
+    fn failed(&mut self, why: &str, took: Duration) {
+        let location = self.held.bucket().location();
+        let pause = self.settings.pause_after_failure(took);
+        warn!(
+            "no snapshot could be made at {location} ({why}); the one before stands, and what came \
+             since is on the streams. Trying again in {pause:?}"
+        );
+        self.status.failed(why.to_owned());
+        self.due = Instant::now() + pause;
+    }
+
+    /// Enters a snapshot in the head. Only then is anything let go of.
+    async fn enter(&mut self, snapshot: Snapshot) -> Result<(), Trouble> {
+        let edit = Edit::Snapshot(snapshot.clone());
+        let mut gone: Vec<String> = keys_of(self.held.head());
+        self.held.edit(&edit).await?;
+        let kept = keys_of(self.held.head());
+        gone.retain(|key| !kept.contains(key));
+        let (kb, key) = (snapshot.bytes.div_ceil(1024), &snapshot.key);
+        info!(kb, %key, "made a snapshot");
+        self.status.made(&snapshot);
+        let (bucket, head) = (self.held.bucket().clone(), self.held.head().clone());
+        let sweep = !std::mem::replace(&mut self.swept, true);
+        tokio::spawn(async move {
+            if sweep {
+                gone.extend(swept(&bucket, &head).await);
+            }
+            for key in gone {
+                if let Err(error) = bucket.delete(&key).await {
+                    warn!("{}/{key} cannot be removed: {error}", bucket.location());
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn keys_of(head: &Head) -> Vec<String> {
+    let snapshots = head.snapshots.iter();
+    snapshots.map(|snapshot| snapshot.key.clone()).collect()
+}
+
+/// What uploads that were cut off left, as of the first snapshot of each task.
+async fn swept(bucket: &super::bucket::Bucket, head: &Head) -> Vec<String> {
+    match bucket.snapshot_keys().await {
+        Ok(keys) => left_over(head, keys.iter().map(String::as_str))
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        Err(error) => {
+            warn!("{} cannot be listed: {error}", bucket.location());
+            Vec::new()
+        }
+    }
+}
+
+/// Completes when the snapshot that is being made is; never where none is.
+async fn finished(making: &mut Option<Making>) -> Option<Made> {
+    match making {
+        Some(making) => making.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// The handle as the emitter asks it.
+impl From<KeeperHandle> for Arc<dyn Leave> {
+    fn from(handle: KeeperHandle) -> Self {
+        Arc::new(handle)
+    }
+}

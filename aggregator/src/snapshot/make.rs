@@ -1,0 +1,136 @@
+//! Making one snapshot: copy, check, compress, upload. The store's writer goes on meanwhile.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rightsizer_records::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::bucket::Bucket;
+use super::head::{Snapshot, snapshot_key};
+use super::pack::{Packed, pack};
+use crate::serve::{copy, look};
+
+/// A part of an upload; S3 takes 10,000 of them, 160 GB.
+const PART_BYTES: usize = 16 << 20;
+/// Parts that wait for the network.
+const WAITING: usize = 2;
+
+/// What the next snapshot is called.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) epoch: u64,
+    pub(super) sequence: u64,
+}
+
+/// A store that snapshots are made of.
+#[derive(Debug)]
+pub(super) struct Original {
+    path: PathBuf,
+    connection: Connection,
+    /// What `PRAGMA data_version` said when the last snapshot was made: another number where somebody
+    /// has written since.
+    made_at: Option<i64>,
+}
+
+impl Original {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            connection: look::connect(path)?,
+            made_at: None,
+        })
+    }
+
+    /// Makes a snapshot, unless nothing changed since the last one that counted.
+    pub(super) async fn snapshot(
+        mut self,
+        bucket: Bucket,
+        place: Place,
+        now: Timestamp,
+    ) -> (Self, anyhow::Result<Option<Snapshot>>) {
+        let copied = tokio::task::spawn_blocking(move || {
+            let copied = self.copy();
+            (self, copied)
+        });
+        let (original, copied) = match copied.await {
+            Ok(copied) => copied,
+            // The thread's panic goes on here.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let made = match copied {
+            Ok(Some(copy)) => upload(copy, &bucket, place, now).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        (original, made)
+    }
+
+    /// The last snapshot counts no more, or never did: the next one is made in any case.
+    pub(super) const fn forget(&mut self) {
+        self.made_at = None;
+    }
+
+    fn copy(&mut self) -> anyhow::Result<Option<Copied>> {
+        let version = "PRAGMA data_version";
+        let version = self.connection.query_row(version, [], |row| row.get(0))?;
+        if self.made_at == Some(version) {
+            return Ok(None);
+        }
+        let mut file = self.path.clone().into_os_string();
+        file.push(".snapshot");
+        let copied = Copied {
+            file: PathBuf::from(file),
+        };
+        copy::copy(&self.connection, &copied.file).context("the store could not be copied")?;
+        self.made_at = Some(version);
+        Ok(Some(copied))
+    }
+}
+
+/// A copy beside the store, removed when it is not needed any more.
+#[derive(Debug)]
+struct Copied {
+    file: PathBuf,
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // The next copy is made in its place.
+        let _ = copy::remove(&self.file);
+    }
+}
+
+async fn upload(
+    copied: Copied,
+    bucket: &Bucket,
+    place: Place,
+    now: Timestamp,
+) -> anyhow::Result<Snapshot> {
+    let key = snapshot_key(place.epoch, place.sequence);
+    let (parts, waiting) = mpsc::channel(WAITING);
+    let packing = tokio::task::spawn_blocking(move || -> anyhow::Result<(Packed, u64)> {
+        let words = look::words_carried_out(&copied.file)?;
+        let send = |part| {
+            let gone = |_| std::io::Error::other("the upload has ended");
+            parts.blocking_send(part).map_err(gone)
+        };
+        Ok((pack(&copied.file, PART_BYTES, send)?, words))
+    });
+    let uploaded = bucket.upload(&key, waiting).await;
+    let packed = packing.await?;
+    // Where both failed the upload did first.
+    uploaded.with_context(|| format!("cannot write {}/{key}", bucket.location()))?;
+    let (packed, words) = packed?;
+    Ok(Snapshot {
+        key,
+        epoch: place.epoch,
+        sequence: place.sequence,
+        taken_at: now,
+        bytes: packed.bytes,
+        store_bytes: packed.store_bytes,
+        blake3: packed.blake3,
+        words,
+    })
+}

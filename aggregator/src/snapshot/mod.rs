@@ -1,0 +1,30 @@
+//! Snapshots of the store in S3, for a task whose disk goes with it: made while it serves, restored by
+//! the next one, and a head that only one of two tasks can hold. `head`, `plan`, `settings`, `location`
+//! and `pack` are pure or touch files alone; `bucket` calls S3; `held` holds the head, `start` begins
+//! with it, `keeper` keeps it while serving. docs/OPERATIONS.md, Snapshots, says what it costs and
+//! what it promises.
+
+mod bucket;
+mod head;
+mod held;
+mod keeper;
+mod location;
+mod make;
+mod pack;
+mod plan;
+mod restore;
+mod settings;
+mod start;
+mod status;
+
+pub use bucket::{Bucket, BucketError};
+pub use head::{Head, HeadError, Snapshot};
+pub use held::Superseded;
+pub use keeper::{Keeper, KeeperHandle};
+pub use location::Location;
+pub use pack::{Packed, Part, Unpacker, pack};
+pub use plan::Contradiction;
+pub use restore::{Unusable, fetch};
+pub use settings::{MINUTES, SnapshotSettings};
+pub use start::{Opened, open};
+pub use status::{SnapshotHealth, SnapshotStatus};

@@ -1,0 +1,153 @@
+//! Bringing a snapshot back to the disk. A file gets the store's name only when it is whole.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+
+use super::bucket::{Bucket, BucketError};
+use super::head::Snapshot;
+use super::pack::{Packed, Unpacker};
+use crate::serve::look;
+use crate::store::{Store, StoreError};
+
+/// Why a snapshot is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is not what was written: an older one may be.
+    #[error("{0}")]
+    Damaged(String),
+    /// This program is too old for it; no other snapshot changes that.
+    #[error("{0}")]
+    Newer(StoreError),
+    /// The disk or the network: the snapshot may be whole.
+    #[error("{0:#}")]
+    NotNow(anyhow::Error),
+}
+
+/// Writes `snapshot` to the new file `to`, and checks that it is what was written and a whole store.
+pub async fn fetch(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
+    room_for(snapshot, to)?;
+    let got = download(bucket, snapshot, to).await?;
+    let wanted = Packed {
+        bytes: snapshot.bytes,
+        store_bytes: snapshot.store_bytes,
+        blake3: snapshot.blake3.clone(),
+    };
+    if got != wanted {
+        let words = "its bytes are not those that were written".to_owned();
+        return Err(Unusable::Damaged(words));
+    }
+    let file = to.to_owned();
+    let checked = tokio::task::spawn_blocking(move || check(&file));
+    checked.await.map_err(|e| Unusable::NotNow(e.into()))?
+}
+
+fn room_for(snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
+    let free = look::free_bytes(to);
+    if free.is_none_or(|free| free > snapshot.store_bytes) {
+        return Ok(());
+    }
+    Err(Unusable::NotNow(anyhow::anyhow!(
+        "the store has {} MB, and its disk {} MB free: give it more",
+        snapshot.store_bytes >> 20,
+        free.unwrap_or(0) >> 20
+    )))
+}
+
+async fn download(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<Packed, Unusable> {
+    let answer = match bucket.download(&snapshot.key).await {
+        Ok(answer) => answer,
+        Err(BucketError::Missing(why)) => return Err(Unusable::Damaged(why)),
+        Err(error) => return Err(Unusable::NotNow(error.into())),
+    };
+    let mut body = answer.body;
+    let (bytes, mut arriving) = mpsc::channel::<Vec<u8>>(8);
+    let file = to.to_owned();
+    let unpacking = tokio::task::spawn_blocking(move || -> std::io::Result<Packed> {
+        let mut unpacker = Unpacker::new(&file)?;
+        while let Some(chunk) = arriving.blocking_recv() {
+            unpacker.take(&chunk)?;
+        }
+        unpacker.finish()
+    });
+    let mut broken = None;
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            // Where nobody takes it any more, what went wrong is told below.
+            Ok(chunk) => {
+                if bytes.send(chunk.to_vec()).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
+    }
+    drop(bytes);
+    let unpacked = unpacking.await.map_err(|e| Unusable::NotNow(e.into()))?;
+    if let Some(error) = broken {
+        let error = anyhow::Error::from(error).context("its bytes stopped arriving");
+        return Err(Unusable::NotNow(error));
+    }
+    unpacked.map_err(|error| match error.raw_os_error() {
+        Some(_) => Unusable::NotNow(error.into()),
+        None => Unusable::Damaged(error.to_string()),
+    })
+}
+
+/// Whether a file is a whole store of a version that this program knows.
+fn check(file: &Path) -> Result<(), Unusable> {
+    // An older one is brought up to date here, where nothing but the copy can suffer.
+    match Store::open(file, "rightsizer restore") {
+        Ok(store) => drop(store),
+        Err(error @ StoreError::Newer { .. }) => return Err(Unusable::Newer(error)),
+        Err(error) => return Err(Unusable::Damaged(error.to_string())),
+    }
+    let look = look::look(file).map_err(|error| Unusable::Damaged(error.to_string()))?;
+    if look.damage.is_empty() {
+        return Ok(());
+    }
+    Err(Unusable::Damaged(look.damage.join("; ")))
+}
+
+/// The file that a store's name, with this behind it, is of.
+pub(super) fn beside(store: &Path, suffix: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// What SQLite and this program keep beside a store.
+const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
+
+/// Puts the whole store `from` in the place of `store`. What is there is kept, under another name.
+pub(super) fn place(from: &Path, store: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let replaced = store.exists().then(|| beside(store, ".replaced"));
+    if let Some(kept) = &replaced {
+        for suffix in ["", "-wal", "-shm"] {
+            let (old, new) = (beside(store, suffix), beside(kept, suffix));
+            crate::serve::copy::remove(&new)?;
+            if old.exists() {
+                std::fs::rename(&old, &new)
+                    .with_context(|| format!("cannot move {} away", old.display()))?;
+            }
+        }
+    }
+    std::fs::rename(from, store)
+        .with_context(|| format!("cannot put the restored store at {}", store.display()))?;
+    for suffix in BESIDE {
+        crate::serve::copy::remove(&beside(from, suffix))?;
+    }
+    Ok(replaced)
+}
+
+/// Removes what a restore that came to nothing left.
+pub(super) fn clear(from: &Path) {
+    for suffix in [""].into_iter().chain(BESIDE) {
+        // The next restore is made in its place.
+        let _ = crate::serve::copy::remove(&beside(from, suffix));
+    }
+}

@@ -1,0 +1,109 @@
+//! `[snapshot]` in `rightsizer.toml`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::head::Retention;
+
+/// How often a snapshot is made, and which are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotSettings {
+    /// Minutes between two snapshots at least; none is made where nothing changed.
+    pub minutes: f64,
+    /// The newest so many are kept: a start goes back through them where one is damaged.
+    pub keep: u32,
+    /// The last of each of so many days is kept too.
+    pub days: u32,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self {
+            minutes: 5.0,
+            keep: 3,
+            days: 7,
+        }
+    }
+}
+
+/// What may stand for `minutes`: a hundredth is for trying it out.
+pub const MINUTES: std::ops::RangeInclusive<f64> = 0.01..=1440.0;
+/// How soon after a failure the next one is tried at the latest.
+const AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// Making snapshots takes a tenth of the time at most: a large store's are made less often.
+const SHARE_OF_TIME: u32 = 10;
+
+impl SnapshotSettings {
+    /// Whether they can be meant, else in words why not.
+    pub fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: u32, range: std::ops::RangeInclusive<u32>| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let (least, most) = (range.start(), range.end());
+            Err(format!(
+                "snapshot.{name} must be {least} to {most}, not {value}"
+            ))
+        };
+        if !MINUTES.contains(&self.minutes) {
+            let (least, most) = (MINUTES.start(), MINUTES.end());
+            return Err(format!(
+                "snapshot.minutes must be {least} to {most}, not {}",
+                self.minutes
+            ));
+        }
+        within("keep", self.keep, 1..=100)?;
+        within("days", self.days, 0..=400)
+    }
+
+    /// Which snapshots stay.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            newest: self.keep as usize,
+            days: self.days as usize,
+        }
+    }
+
+    /// How long after a snapshot that took `took` the next one may begin.
+    pub fn pause_after(&self, took: Duration) -> Duration {
+        self.least().max(took.saturating_mul(SHARE_OF_TIME))
+    }
+
+    /// How long after one that came to nothing, in `took`, the next one begins.
+    pub fn pause_after_failure(&self, took: Duration) -> Duration {
+        self.least().min(AFTER_FAILURE).max(took)
+    }
+
+    fn least(&self) -> Duration {
+        Duration::from_secs_f64(self.minutes.clamp(*MINUTES.start(), *MINUTES.end()) * 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_takes_long_is_made_less_often() {
+        let settings = SnapshotSettings::default();
+        let pause = |seconds| settings.pause_after(Duration::from_secs(seconds)).as_secs();
+        assert_eq!(pause(2), 300);
+        // A minute of every ten and a bit.
+        assert_eq!(pause(60), 600);
+        assert_eq!(settings.pause_after_failure(Duration::ZERO).as_secs(), 30);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_refused() {
+        let settings = |minutes, keep| SnapshotSettings {
+            minutes,
+            keep,
+            days: 0,
+        };
+        assert!(settings(1.0, 1).check().is_ok());
+        assert!(settings(0.0, 1).check().is_err() && settings(1.0, 0).check().is_err());
+        assert!(settings(f64::NAN, 1).check().is_err());
+    }
+}

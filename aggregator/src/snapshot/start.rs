@@ -1,0 +1,304 @@
+//! The beginning: which store is newest, restored where that is needed; then the head is taken over,
+//! and from that moment any other task is told to stop.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tracing::{info, warn};
+
+use super::bucket::{Bucket, BucketError};
+use super::head::{Head, HeadError, Retention, Snapshot, Taker};
+use super::held::{Held, Superseded, superseded};
+use super::plan::{LocalStore, Plan, plan};
+use super::restore::{Unusable, beside, clear, fetch, place};
+use crate::store::{Store, StoreError};
+
+/// Under this key of `state` stands which history a store belongs to: lineage, copy, and whether it
+/// ever held the head.
+const IDENTITY: &str = "snapshots";
+/// How long a bucket that does not answer is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often a download that broke off is begun anew.
+const ATTEMPTS: usize = 3;
+/// How often a taking over is begun anew because the holder still writes.
+const TAKING: usize = 10;
+
+/// The head that was taken over for the newest store.
+#[derive(Debug)]
+pub struct Opened {
+    /// The head as it was taken over.
+    pub head: Head,
+    pub(super) held: Held,
+    /// Whether the store came from a snapshot: what was written since is on the streams.
+    pub restored: bool,
+    /// Whether another task may still be sending what it was about to.
+    pub(super) contested: bool,
+}
+
+/// Opens the store at `path`, restored from `bucket` where that has a newer one, and takes the head
+/// over. It is opened as `holder`, and the head taken over as `taker`.
+pub async fn open(
+    bucket: Bucket,
+    path: &Path,
+    (holder, taker): (&str, &str),
+    keep: Retention,
+) -> anyhow::Result<(Store, Opened)> {
+    let head = patiently(&bucket).await?;
+    let mut local = if path.exists() {
+        Some(Store::open(path, holder)?)
+    } else {
+        None
+    };
+    let known = local.as_mut().map(identity).transpose()?;
+    let plan = plan(known.as_ref(), head.as_ref().map(|(head, _)| head))
+        .with_context(|| format!("{} and {}", path.display(), bucket.location()))?;
+    let lineage = head.as_ref().map(|(head, _)| head.lineage.clone());
+    let lineage = lineage.or_else(|| known.as_ref()?.lineage.clone());
+    let mut restored = false;
+    let (mut store, copy) = match plan {
+        Plan::KeepLocal => {
+            let store = local.context("a store that is kept is there")?;
+            info!("the store on the disk is the newest: no snapshot is restored");
+            (store, known.and_then(|known| known.copy))
+        }
+        Plan::Begin => {
+            info!("there is no snapshot at {} yet", bucket.location());
+            let store = local.map_or_else(|| Store::open(path, holder), Ok)?;
+            (store, known.and_then(|known| known.copy))
+        }
+        Plan::Restore(snapshots) => {
+            drop(local);
+            restore(&bucket, &snapshots, path).await?;
+            restored = true;
+            (Store::open(path, holder)?, None)
+        }
+    };
+    let same_file = copy.is_some();
+    let identity = LocalStore {
+        lineage: Some(lineage.map_or_else(drawn, Ok)?),
+        copy: Some(copy.map_or_else(drawn, Ok)?),
+        confirmed: false,
+    };
+    if !same_file {
+        // Before the head is taken: should this process end in between, the file is known again.
+        set_identity(&mut store, &identity)?;
+    }
+    let planned = head.map(|(head, _)| head);
+    let (taken, tag) = take_over(&bucket, planned.as_ref(), &identity, taker).await?;
+    let confirmed = LocalStore {
+        confirmed: true,
+        ..identity
+    };
+    set_identity(&mut store, &confirmed)?;
+    say_lost_words(&mut store, &taken)?;
+    info!(epoch = taken.epoch, "took over {}", bucket.location());
+    let before = planned.filter(|before| !before.released && before.copy != taken.copy);
+    let opened = Opened {
+        head: taken.clone(),
+        held: Held::new(bucket, taken, tag, keep),
+        restored,
+        contested: before.is_some(),
+    };
+    Ok((store, opened))
+}
+
+/// The head, waited for a while where the bucket does not answer.
+async fn patiently(bucket: &Bucket) -> anyhow::Result<Option<(Head, String)>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match bucket.head().await {
+            Ok(None) => return Ok(None),
+            Ok(Some((bytes, tag))) => {
+                let head = Head::decode(&bytes).map_err(|error| not_ours(bucket, &error))?;
+                return Ok(Some((head, tag)));
+            }
+            Err(error) if error.may_pass() && Instant::now() < until => {
+                warn!(
+                    "{} cannot be read yet ({error}); trying again",
+                    bucket.location()
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => bail!(
+                "{} cannot be read, so nobody can tell who decides and what the newest store is \
+                 ({error}). Nothing was started; the streams keep what comes for their retention. {}",
+                bucket.location(),
+                advice(&error)
+            ),
+        }
+    }
+}
+
+fn not_ours(bucket: &Bucket, error: &HeadError) -> anyhow::Error {
+    anyhow::anyhow!("{}/head.json: {error}", bucket.location())
+}
+
+/// What to do about an error of the bucket.
+pub(crate) fn advice(error: &BucketError) -> &'static str {
+    match error {
+        BucketError::Denied(_) => {
+            "Allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on \
+             PREFIX/* of the bucket, and s3:ListBucket on the bucket, in the role that runs `serve`"
+        }
+        BucketError::NoBucket(_) => {
+            "See that the bucket's name, the account and AWS_REGION are right"
+        }
+        _ => "See that this machine reaches S3, and that credentials and AWS_REGION are set",
+    }
+}
+
+fn identity(store: &mut Store) -> Result<LocalStore, StoreError> {
+    let unit = store.begin()?;
+    let text = unit.state(IDENTITY)?.unwrap_or_default();
+    unit.commit()?;
+    let mut words = text.split(' ').map(str::to_owned);
+    Ok(LocalStore {
+        lineage: words.next().filter(|word| !word.is_empty()),
+        copy: words.next(),
+        confirmed: words.next().is_some(),
+    })
+}
+
+fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(), StoreError> {
+    let words = [
+        identity.lineage.as_deref(),
+        identity.copy.as_deref(),
+        identity.confirmed.then_some("confirmed"),
+    ];
+    let text: Vec<&str> = words.into_iter().flatten().collect();
+    let unit = store.begin()?;
+    unit.set_state(IDENTITY, Some(&text.join(" ")))?;
+    unit.commit()
+}
+
+/// 64 bits that nobody else drew.
+fn drawn() -> anyhow::Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
+/// Restores the newest of `snapshots` that is whole.
+async fn restore(bucket: &Bucket, snapshots: &[Snapshot], path: &Path) -> anyhow::Result<()> {
+    let to = beside(path, ".restoring");
+    for snapshot in snapshots {
+        let name = format!("{}/{}", bucket.location(), snapshot.key);
+        info!("restoring {name}, of {}", snapshot.taken_at);
+        clear(&to);
+        match fetch_patiently(bucket, snapshot, &to).await {
+            Ok(()) => {
+                let replaced = place(&to, path)?;
+                let mb = snapshot.store_bytes >> 20;
+                info!("restored {name} ({mb} MB); what came since is read from the streams");
+                if let Some(replaced) = replaced {
+                    info!(
+                        "the store that was on the disk is older: kept as {}",
+                        replaced.display()
+                    );
+                }
+                return Ok(());
+            }
+            Err(Unusable::Damaged(why)) => {
+                warn!("{name} is damaged ({why}): the one before it is tried");
+            }
+            Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
+            Err(Unusable::NotNow(error)) => {
+                return Err(error.context(format!("{name} cannot be restored now")));
+            }
+        }
+    }
+    clear(&to);
+    bail!(
+        "none of the {} snapshots of {} can be restored. Nothing was started, for that would be to \
+         begin with nothing: bring one of them back (a bucket with versions has them), or give a \
+         prefix of its own to begin anew",
+        snapshots.len(),
+        bucket.location()
+    )
+}
+
+async fn fetch_patiently(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
+    let mut attempt = 1;
+    loop {
+        match fetch(bucket, snapshot, to).await {
+            Err(Unusable::NotNow(error)) if attempt < ATTEMPTS => {
+                warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Takes the head over from whoever had it in `planned`. Where another one took it meanwhile, that one
+/// has it.
+async fn take_over(
+    bucket: &Bucket,
+    planned: Option<&Head>,
+    identity: &LocalStore,
+    holder: &str,
+) -> anyhow::Result<(Head, String)> {
+    let taker = Taker {
+        holder: holder.to_owned(),
+        copy: identity.copy.clone().unwrap_or_default(),
+    };
+    for _ in 0..TAKING {
+        let (next, over) = match patiently(bucket).await? {
+            // The answer to an earlier write was lost.
+            Some((head, tag)) if is_taken(&head, planned, &taker) => return Ok((head, tag)),
+            Some((head, tag)) if planned.is_some_and(|planned| head.epoch == planned.epoch) => {
+                (head.taken_over(taker.clone()), Some(tag))
+            }
+            Some((head, _)) => return Err(superseded(bucket, &head).into()),
+            None if planned.is_none() => {
+                let lineage = identity.lineage.clone().unwrap_or_default();
+                (Head::first(lineage, taker.clone()), None)
+            }
+            None => {
+                let words = format!("{}/head.json is gone", bucket.location());
+                return Err(Superseded(words).into());
+            }
+        };
+        match bucket.put_head(next.encode()?, over.as_deref()).await {
+            Ok(tag) => return Ok((next, tag)),
+            Err(error @ (BucketError::Denied(_) | BucketError::NoBucket(_))) => {
+                bail!(
+                    "cannot take over {}: {error}. {}",
+                    bucket.location(),
+                    advice(&error)
+                )
+            }
+            Err(error) => warn!("taking over {}: {error}; trying again", bucket.location()),
+        }
+    }
+    bail!(
+        "{} could not be taken over in {TAKING} attempts; nothing was started",
+        bucket.location()
+    )
+}
+
+fn is_taken(head: &Head, planned: Option<&Head>, taker: &Taker) -> bool {
+    let epoch = planned.map_or(0, |planned| planned.epoch) + 1;
+    head.epoch == epoch && head.copy == taker.copy && head.holder == taker.holder
+}
+
+/// An old snapshot may be older than the words that are kept.
+fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
+    let unit = store.begin()?;
+    let known = unit.words_carried_out()?;
+    unit.commit()?;
+    let newest = head.snapshots.iter().map(|snapshot| snapshot.words).max();
+    let kept_from = head.words.first().map(|word| word.number - 1);
+    let kept_from = kept_from.or(newest).unwrap_or(0);
+    if kept_from > known {
+        warn!(
+            "what people said between this snapshot and a later one is lost ({} approvals, rejections, \
+             holds or pauses): look at `rightsizer list` once more",
+            kept_from - known
+        );
+    }
+    Ok(())
+}

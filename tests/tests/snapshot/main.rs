@@ -1,0 +1,14 @@
+//! `rightsizer serve --snapshot` as a task whose disk goes with it: over a real Kinesis server and a
+//! real S3 server, the real binary is killed, its disk is removed, and the next one goes on.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod bucket;
+mod loss;
+mod refusals;
+mod stage;
+mod two_tasks;
+mod words;

@@ -1,0 +1,142 @@
+//! What a start does not do, and says why.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rightsizer::store::Store;
+use rightsizer_tests::servers::BucketFault;
+use serde_json::Value;
+
+use super::stage::{Disk, HEAD, Scene, kept, said};
+
+impl Scene {
+    /// A task that made two snapshots, of 50 and of 100 reports, and was lost.
+    async fn lost_after_two_snapshots(&mut self) {
+        let disk = Disk::new();
+        let serve = self.serve(&disk).await;
+        for _ in 0..2 {
+            self.put_story(50).await;
+            self.all_arrived(&disk).await;
+            kept(&serve, &disk).await;
+        }
+        serve.kill().await.unwrap();
+    }
+
+    async fn snapshot_keys(&self) -> Vec<String> {
+        let head = self.head().await;
+        let snapshots = head["snapshots"].as_array().unwrap();
+        let key = |s: &Value| format!("evidence/prod/{}", s["key"].as_str().unwrap());
+        snapshots.iter().map(key).collect()
+    }
+
+    async fn change_head(&self, how: impl FnOnce(&mut Value)) {
+        let mut head = self.head().await;
+        how(&mut head);
+        let bytes = serde_json::to_vec(&head).unwrap();
+        self.s3.put_object(HEAD, bytes).await.unwrap();
+    }
+}
+
+/// The newest is damaged: the one before is restored, and the stream tells the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_snapshot_is_passed_over_with_words() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    let keys = scene.snapshot_keys().await;
+    let mut bytes = scene.s3.object(&keys[0]).await.unwrap().unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    scene.s3.put_object(&keys[0], bytes).await.unwrap();
+    let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    assert!(disk.log().contains("is damaged ("), "{}", disk.log());
+    scene.all_arrived(&disk).await;
+    assert!(serve.stop().await.unwrap().success());
+    assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
+}
+
+/// None can be restored: to begin with nothing would be to forget two weeks.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_begun_where_no_snapshot_can_be_restored() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    for (n, key) in scene.snapshot_keys().await.iter().enumerate() {
+        if n == 0 {
+            scene.s3.remove_object(key).await.unwrap();
+        } else {
+            scene
+                .s3
+                .put_object(key, b"no snapshot".to_vec())
+                .await
+                .unwrap();
+        }
+    }
+    let disk = Disk::new();
+    let output = scene.refused(&disk).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("can be restored. Nothing was started"),
+        "{}",
+        said(&output)
+    );
+    assert!(!disk.store().exists());
+    assert_eq!(scene.head().await["epoch"], 1, "nobody took over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_later_version_wrote_is_refused() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    scene.change_head(|head| head["v"] = 2.into()).await;
+    let output = scene.refused(&Disk::new()).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("upgrade it"), "{}", said(&output));
+}
+
+/// A store that is somebody else's is neither written over nor mixed with the snapshots.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_history_is_left_alone() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    let disk = Disk::new();
+    drop(Store::open(&disk.store(), "a test").unwrap());
+    let output = scene.refused(&disk).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("different histories"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(disk.rows().len(), 0);
+    assert!(!disk.store().with_extension("db.replaced").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_the_permission_is_told_which() {
+    let scene = Scene::set().await;
+    for (method, path) in [(Method::GET, ""), (Method::PUT, "head.json")] {
+        scene.s3.fail(method, path, BucketFault::Denied);
+        let output = scene.refused(&Disk::new()).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains("s3:PutObject"), "{}", said(&output));
+        scene.s3.mend();
+    }
+    assert_eq!(scene.head().await, Value::Null);
+}
+
+/// The bucket does not answer at first: the start waits for it, and decides nothing meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    scene.s3.fail_all(BucketFault::Silent);
+    let disk = Disk::new();
+    let (serve, ()) = tokio::join!(scene.serve(&disk), async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        assert!(disk.log().contains("cannot be read yet"), "{}", disk.log());
+        assert!(!disk.store().exists());
+        scene.s3.mend();
+    });
+    scene.all_arrived(&disk).await;
+    assert!(serve.stop().await.unwrap().success());
+}

@@ -1,0 +1,127 @@
+//! What people say is in the bucket before they are answered.
+
+use reqwest::Method;
+use rightsizer_tests::aggregator::{Aggregator, rightsizer};
+use rightsizer_tests::servers::BucketFault;
+
+use super::stage::{Disk, Scene, health, kept, said, until};
+
+/// A word by the command line, through the server that has the store; answers the exit code.
+async fn say(disk: &Disk, word: &[&str]) -> (Option<i32>, String) {
+    let store = disk.store();
+    let who = ["--store", store.to_str().unwrap(), "--by", "ann"];
+    let output = rightsizer(&[word, &who[..]].concat()).await.unwrap();
+    (output.status.code(), said(&output))
+}
+
+async fn lose(serve: Aggregator, disk: Disk) {
+    serve.kill().await.unwrap();
+    drop(disk);
+}
+
+/// Answered, then lost with the disk before any snapshot: the next task knows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_outlives_the_disk() {
+    let mut scene = Scene::set().await;
+    let first = Disk::new();
+    let serve = scene.serve(&first).await;
+    kept(&serve, &first).await;
+    // From here on nothing but words reaches the bucket: what they are about is on the stream alone.
+    scene
+        .s3
+        .fail(Method::PUT, "/snapshots/", BucketFault::Denied);
+    scene.put_fortnight("pays").await;
+    scene.put_fortnight("waits").await;
+    scene.all_arrived(&first).await;
+    for word in [
+        &["pause"][..],
+        &["approve", "pays"],
+        &["approve", "waits"],
+        &["hold", "pays", "--days", "3"],
+    ] {
+        let (code, error) = say(&first, word).await;
+        assert_eq!(code, Some(0), "{word:?}: {error}");
+    }
+    lose(serve, first).await;
+    scene.s3.mend();
+
+    let second = Disk::new();
+    let serve = scene.serve(&second).await;
+    until("it is up to date", &second, async || {
+        health(&serve).await["paused"].is_string()
+    })
+    .await;
+    assert_eq!(say(&second, &["resume"]).await.0, Some(0));
+    let status = async |name: &str| {
+        let rows = second.rows();
+        let row = rows.iter().find(|row| row.function.ends_with(name));
+        row.map(|row| row.status.clone())
+    };
+    until("the one that is not held is sent", &second, async || {
+        status("waits").await.as_deref() == Some("sent")
+    })
+    .await;
+    assert_eq!(
+        status("pays").await.as_deref(),
+        Some("approved"),
+        "it is held"
+    );
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// The bucket does not take it: who said it is told that it may be undone, and it is kept later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_not_kept_yet_is_said_to_be_so() {
+    let scene = Scene::set().await;
+    let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    kept(&serve, &disk).await;
+    scene.s3.fail(Method::PUT, "", BucketFault::Denied);
+    let (code, error) = say(&disk, &["pause"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("is not kept in s3://evidence/prod yet"),
+        "{error}"
+    );
+    let told = health(&serve).await;
+    assert!(told["paused"].is_string(), "it was carried out: {told}");
+    assert_eq!(told["snapshot"]["words_waiting"], 1);
+    scene.s3.mend();
+    until("it is kept", &disk, async || {
+        health(&serve).await["snapshot"]["words_waiting"] == 0
+    })
+    .await;
+    assert_eq!(scene.head().await["words"][0]["action"], "pause");
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// What a lost task sent is on the decisions stream: the next one knows it as sent and does not send it
+/// again, though no snapshot ever held it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_task_sent_is_known_and_not_sent_again() {
+    let mut scene = Scene::set_with_functions(&["shrinks"]).await;
+    let first = Disk::new();
+    let serve = scene.serve_knowing(&first).await;
+    kept(&serve, &first).await;
+    scene
+        .s3
+        .fail(Method::PUT, "/snapshots/", BucketFault::Denied);
+    scene.put_fortnight("shrinks").await;
+    until("it is sent", &first, async || {
+        !scene.recommended().await.is_empty()
+    })
+    .await;
+    lose(serve, first).await;
+    scene.s3.mend();
+
+    let second = Disk::new();
+    let serve = scene.serve(&second).await;
+    scene.all_arrived(&second).await;
+    until("it is known as sent", &second, async || {
+        second.rows().iter().any(|row| row.status == "sent")
+    })
+    .await;
+    assert!(serve.stop().await.unwrap().success());
+    let recommended = scene.recommended().await;
+    assert_eq!(recommended.values().collect::<Vec<_>>(), [&1]);
+}
