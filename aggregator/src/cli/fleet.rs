@@ -50,7 +50,7 @@ pub(super) struct FleetArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+pub(super) struct Which {
     /// Functions with this tag, as team=payments
     #[arg(long, value_name = "KEY=VALUE", value_parser = Selection::tag)]
     tag: Option<Selection>,
@@ -65,7 +65,7 @@ struct Which {
     file: Option<PathBuf>,
 }
 
-fn value(text: &str) -> Result<String, String> {
+pub(super) fn value(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         Err("it is empty".to_owned())
     } else {
@@ -73,7 +73,7 @@ fn value(text: &str) -> Result<String, String> {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate: Option<f64> = text.parse().ok();
     rate.filter(|rate| (0.1..=10.0).contains(rate))
         .ok_or_else(|| "wanted 0.1 to 10".to_owned())
@@ -89,22 +89,12 @@ impl Which {
         let prefix = self.prefix.clone().map(Selection::Prefix);
         Ok(prefix.or(self.tag.clone()).unwrap_or(Selection::All))
     }
-}
 
-impl FleetArgs {
-    /// The variables that the extension needs.
-    pub(super) fn variables(&self) -> BTreeMap<String, String> {
-        let stream = ("RIGHTSIZER_STREAM".to_owned(), self.stream.clone());
-        let endpoint = self.endpoint.clone();
-        let endpoint = endpoint.map(|url| ("RIGHTSIZER_ENDPOINT".to_owned(), url));
-        std::iter::once(stream).chain(endpoint).collect()
-    }
-
-    /// The functions that are meant.
-    pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
-        let selection = self.which.selection()?;
+    /// The functions that are meant, listed with so many calls a second.
+    pub(super) async fn selected(&self, fleet: &AwsFleet, rate: f64) -> anyhow::Result<Selected> {
+        let selection = self.selection()?;
         let settings = InventorySettings {
-            calls_per_second: self.rate,
+            calls_per_second: rate,
             ..InventorySettings::default()
         };
         let (update, _, errors) = collect(fleet, Pacing::of(&settings), now()).await;
@@ -124,6 +114,21 @@ impl FleetArgs {
             "no function of this account and region is meant by that"
         );
         Ok(selected)
+    }
+}
+
+impl FleetArgs {
+    /// The variables that the extension needs.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        let stream = ("RIGHTSIZER_STREAM".to_owned(), self.stream.clone());
+        let endpoint = self.endpoint.clone();
+        let endpoint = endpoint.map(|url| ("RIGHTSIZER_ENDPOINT".to_owned(), url));
+        std::iter::once(stream).chain(endpoint).collect()
+    }
+
+    /// The functions that are meant.
+    pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
+        self.which.selected(fleet, self.rate).await
     }
 }
 

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
-use rightsizer_records::{Arch, Usd};
+use rightsizer_records::Usd;
 
 use super::StoreArg;
+use super::grade::{Rank, at_risk, rank, summary};
 use super::server::ServerArg;
 use crate::policy::why;
 use crate::serve::look::{self, Stops};
@@ -19,6 +20,9 @@ pub(super) struct ListArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
+    /// What stands first
+    #[arg(long, value_name = "ORDER", default_value = "both")]
+    by: Rank,
     #[command(flatten)]
     format: ListFormat,
 }
@@ -38,12 +42,13 @@ struct ListFormat {
 }
 
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let (rows, stops): (Vec<ReviewRow>, Stops) = if let Some(server) = args.server.named() {
+    let (mut rows, stops): (Vec<ReviewRow>, Stops) = if let Some(server) = args.server.named() {
         (server.read("")?, server.stops())
     } else {
         let store = &args.store.store;
         (Reader::open(store)?.review()?, look::stops(store)?)
     };
+    rank(&mut rows, args.by);
     let mut out = std::io::stdout().lock();
     if args.format.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
@@ -53,7 +58,8 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     } else if rows.is_empty() {
         writeln!(
             out,
-            "no functions yet: `rightsizer serve` takes reports in, `rightsizer import FILE` exports"
+            "no functions yet: `rightsizer serve` takes reports in, `rightsizer import cloudwatch` the logs \
+             of the account, `rightsizer import FILE` exports"
         )?;
     } else {
         let style = if args.format.markdown {
@@ -105,10 +111,10 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
             to,
             why(&row.reasons),
             row.confidence.clone().unwrap_or_else(|| "-".to_owned()),
-            if row.urgent {
-                format!("{} (urgent)", row.status)
-            } else {
-                row.status.clone()
+            match (row.urgent, at_risk(row)) {
+                (true, _) => format!("{} (urgent)", row.status),
+                (false, true) => format!("{} (at risk)", row.status),
+                (false, false) => row.status.clone(),
             },
             saving(row).map_or_else(|| "-".to_owned(), cents),
         ]);
@@ -119,37 +125,6 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
         }
     }
     table
-}
-
-/// One line about the whole fleet.
-fn summary(rows: &[ReviewRow]) -> String {
-    let smaller = rows
-        .iter()
-        .filter(|r| r.to_mb.is_some_and(|to| to < r.current_mb))
-        .count();
-    let larger = rows
-        .iter()
-        .filter(|r| r.to_mb.is_some_and(|to| to > r.current_mb))
-        .count();
-    let risk = rows.iter().filter(|r| r.urgent).count();
-    let saved: Usd = rows.iter().filter_map(saving).sum();
-    let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
-    let mut line = format!(
-        "{}: {smaller} over-provisioned, {larger} under-provisioned, {risk} at risk; \
-         {}",
-        counted(rows.len(), "function"),
-        if saved < Usd::default() {
-            format!("{} a month more", Usd::default() - saved)
-        } else {
-            format!("{saved} a month saved")
-        }
-    );
-    if unknown > 0 {
-        line.push_str(&format!(
-            " ({unknown} of unknown architecture, priced as x86)"
-        ));
-    }
-    line
 }
 
 /// What keeps them from being sent, and what to do.
@@ -174,13 +149,8 @@ pub(super) fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn priced_as_known(row: &ReviewRow) -> bool {
-    row.arch
-        .as_deref()
-        .is_some_and(|arch| Arch::from_name(arch) != Arch::Unknown)
-}
-
-fn saving(row: &ReviewRow) -> Option<Usd> {
+/// What a month would cost less; less than nothing where it would cost more.
+pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
     Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
 }
 

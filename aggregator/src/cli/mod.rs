@@ -7,6 +7,7 @@ mod detach;
 mod doctor;
 mod export;
 mod fleet;
+mod grade;
 mod health;
 mod http;
 mod import;
@@ -18,6 +19,7 @@ mod serve;
 mod server;
 mod show;
 mod simulate;
+mod subscribe;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +93,11 @@ enum Command {
     Detach(detach::DetachArgs),
     /// Hand sizes to your own pipeline: values it reads, or a patch of its template.
     Export(export::ExportArgs),
+    /// Forward the reports in the logs to the reports stream, for functions without the layer; shows the
+    /// plan, does it with --yes.
+    Subscribe(subscribe::SubscribeArgs),
+    /// Forward them no more; shows the plan, does it with --yes.
+    Unsubscribe(subscribe::UnsubscribeArgs),
     /// Copy the store to a new file, also while a server writes to it.
     Backup(backup::BackupArgs),
     /// Check the store, the streams, the permissions and the clock, and say what to do.
@@ -200,6 +207,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Apply(args) => apply::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Detach(args) => detach::run(&args),
+        Command::Subscribe(args) => subscribe::run_subscribe(&args),
+        Command::Unsubscribe(args) => subscribe::run_unsubscribe(&args),
         Command::Export(args) => export::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),

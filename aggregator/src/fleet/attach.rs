@@ -206,11 +206,11 @@ fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Sk
             SkipCode::Vpc,
             format!(
                 "it is in a VPC, and whether that has a route to the stream is not known here. \
-                 With one: --vpc-ok. Without: no layer, a subscription of its log: aws logs \
-                 put-subscription-filter --log-group-name {} --filter-name rightsizer \
-                 --filter-pattern '?REPORT ?platform.report' --destination-arn {} --role-arn ROLE \
-                 (a role that logs.amazonaws.com may assume and that may put records there)",
-                facts.log_group, wish.stream
+                 With one: --vpc-ok. Without: no layer, a subscription of its log: rightsizer \
+                 subscribe --prefix {} --stream {} --role ROLE (a role that logs.amazonaws.com may \
+                 assume and that may put records there)",
+                facts.function.name(),
+                wish.stream
             ),
         )
     })

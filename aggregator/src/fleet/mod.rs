@@ -11,6 +11,8 @@ mod intent;
 mod layer;
 mod select;
 mod skip;
+mod subscription;
+mod subscription_calls;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -22,4 +24,8 @@ pub use intent::{Intent, Plan, Wish};
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use select::{Selected, Selection, SelectionError};
 pub use skip::{Skip, SkipCode};
+pub use subscription::{
+    SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, role_policies,
+    subscribe, subscribe_account, unsubscribe, wanted,
+};
 pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};

@@ -84,12 +84,73 @@ async fn reports_are_found_between_two_times(logs: &Client) {
     assert_eq!(missing.code(), Some("ResourceNotFoundException"));
 }
 
+async fn a_group_takes_two_subscriptions(logs: &Client, destinations: [&str; 3]) {
+    let group = "/aws/lambda/subscribed";
+    Group {
+        client: logs,
+        name: group,
+    }
+    .create()
+    .await;
+    let put = |n: usize, pattern: &str| {
+        let put = logs.put_subscription_filter().log_group_name(group);
+        let put = put
+            .filter_name(format!("filter-{n}"))
+            .filter_pattern(pattern);
+        put.destination_arn(destinations[n])
+            .role_arn("arn:aws:iam::123456789012:role/logs")
+    };
+    put(0, REPORT_PATTERN).send().await.unwrap();
+    put(1, "").send().await.unwrap();
+    let third = put(2, "").send().await.unwrap_err();
+    assert_eq!(third.code(), Some("LimitExceededException"));
+    let there = logs
+        .describe_subscription_filters()
+        .log_group_name(group)
+        .send()
+        .await
+        .unwrap();
+    let there = there.subscription_filters();
+    assert_eq!(there.len(), 2);
+    assert_eq!(there[0].filter_pattern(), Some(REPORT_PATTERN));
+    assert_eq!(there[0].destination_arn(), Some(destinations[0]));
+    let delete = |name: &str| {
+        let delete = logs.delete_subscription_filter().log_group_name(group);
+        delete.filter_name(name).send()
+    };
+    delete("filter-0").await.unwrap();
+    let gone = delete("filter-0").await.unwrap_err();
+    assert_eq!(gone.code(), Some("ResourceNotFoundException"));
+    let missing = logs
+        .describe_subscription_filters()
+        .log_group_name("/none")
+        .send()
+        .await;
+    assert_eq!(
+        missing.unwrap_err().code(),
+        Some("ResourceNotFoundException")
+    );
+}
+
+const STREAMS: [&str; 3] = [
+    "arn:aws:kinesis:eu-central-1:123456789012:stream/s0",
+    "arn:aws:kinesis:eu-central-1:123456789012:stream/s1",
+    "arn:aws:kinesis:eu-central-1:123456789012:stream/s2",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_keeps_the_contract() {
     let moto = MotoServer::start().await.unwrap();
     let logs = client(moto.endpoint());
     groups_are_listed_in_pages_by_prefix(&logs).await;
     reports_are_found_between_two_times(&logs).await;
+    // It looks whether the streams are there.
+    let kinesis = crate::put_records::client(moto.endpoint());
+    for n in 0..3 {
+        let create = kinesis.create_stream().stream_name(format!("s{n}"));
+        create.shard_count(1).send().await.unwrap();
+    }
+    a_group_takes_two_subscriptions(&logs, STREAMS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,4 +159,5 @@ async fn the_server_of_ours_keeps_the_contract() {
     let logs = client(server.endpoint());
     groups_are_listed_in_pages_by_prefix(&logs).await;
     reports_are_found_between_two_times(&logs).await;
+    a_group_takes_two_subscriptions(&logs, STREAMS).await;
 }

@@ -7,5 +7,9 @@
 
 mod contract;
 mod faults;
+mod live;
+#[path = "../put_records/mod.rs"]
+mod put_records;
 mod reading;
 mod stage;
+mod subscribing;

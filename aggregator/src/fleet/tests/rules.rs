@@ -206,7 +206,7 @@ fn a_vpc_is_asked_about_and_the_log_subscription_proposed() {
         panic!("it is changed");
     };
     assert_eq!(skip.code, SkipCode::Vpc);
-    let proposal = "put-subscription-filter --log-group-name /aws/lambda/checkout";
+    let proposal = "rightsizer subscribe --prefix checkout --stream";
     assert!(skip.words.contains(proposal), "{}", skip.words);
     made(|wish, _, now| (wish.vpc_ok, now.in_vpc) = (true, true));
 }

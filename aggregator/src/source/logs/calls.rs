@@ -124,7 +124,7 @@ pub struct Calls<A> {
     pace: Pace,
 }
 
-impl<A: LogsApi> Calls<A> {
+impl<A> Calls<A> {
     /// At most so many a second.
     pub fn new(api: A, per_second: f64) -> Self {
         Self {
@@ -133,6 +133,27 @@ impl<A: LogsApi> Calls<A> {
         }
     }
 
+    /// By whom the calls are made.
+    pub const fn api(&self) -> &A {
+        &self.api
+    }
+
+    /// Makes a call when it is its turn, and again where it was too soon or no clear answer came.
+    pub async fn call<T, F>(&self, make: impl Fn() -> F) -> Result<T, LogsError>
+    where
+        F: Future<Output = Result<T, LogsError>>,
+    {
+        for pause in UNCLEAR_PAUSES {
+            match self.pace.call(&make).await {
+                Err(LogsError::Unclear(_)) => sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.pace.call(&make).await
+    }
+}
+
+impl<A: LogsApi> Calls<A> {
     /// Every log group whose name begins so.
     pub async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, LogsError> {
         let mut groups = Vec::new();
@@ -177,18 +198,5 @@ impl<A: LogsApi> Calls<A> {
         let page = page.map(str::to_owned);
         self.call(|| self.api.filter(group, pattern, times, page.clone()))
             .await
-    }
-
-    async fn call<T, F>(&self, make: impl Fn() -> F) -> Result<T, LogsError>
-    where
-        F: Future<Output = Result<T, LogsError>>,
-    {
-        for pause in UNCLEAR_PAUSES {
-            match self.pace.call(&make).await {
-                Err(LogsError::Unclear(_)) => sleep(pause).await,
-                answer => return answer,
-            }
-        }
-        self.pace.call(&make).await
     }
 }

@@ -14,6 +14,7 @@ mod read;
 mod reading;
 
 pub use aws::AwsLogs;
+pub(crate) use aws::logs_error;
 pub use calls::{Answer, Calls, LogLine, LogsApi, LogsError, QueryState, Row};
 pub use group::{LogGroup, is_of_functions};
 pub use plan::{Piece, Shape, Way, pieces};

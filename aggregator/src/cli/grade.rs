@@ -1,0 +1,202 @@
+//! The fleet as a whole: who is in danger, who costs too much, and one letter for both. Pure.
+
+use std::cmp::Reverse;
+
+use clap::ValueEnum;
+use rightsizer_records::{Arch, Usd};
+
+use super::list::{counted, saving};
+use crate::store::ReviewRow;
+
+/// Of its size a function may use so much, in percent, before it is at risk.
+const FULL_PERCENT: u64 = 90;
+/// Below these shares of the bill, in percent, that could be saved, the letters A to D; else E.
+const LETTERS: [(f64, char); 4] = [(5.0, 'A'), (15.0, 'B'), (30.0, 'C'), (50.0, 'D')];
+
+/// What stands first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rank {
+    /// Functions at risk, the fullest first; then by money
+    Both,
+    /// How full each is, those that ran out first
+    Danger,
+    /// What a month would cost less, or more
+    Money,
+}
+
+/// Whether it ran out of memory, or used nearly all it has.
+pub(super) fn at_risk(row: &ReviewRow) -> bool {
+    row.urgent || fullness(row) >= FULL_PERCENT
+}
+
+/// Highest use in percent of the size.
+fn fullness(row: &ReviewRow) -> u64 {
+    let peak = u64::from(row.peak_mb.unwrap_or(0));
+    (peak * 100)
+        .checked_div(u64::from(row.current_mb))
+        .unwrap_or(0)
+}
+
+/// Puts rows in order; the name settles what is equal.
+pub(super) fn rank(rows: &mut [ReviewRow], by: Rank) {
+    let money = |row: &ReviewRow| {
+        let change = saving(row).map_or(0.0, |saved| saved.as_f64().abs());
+        Reverse((change * 1e6).round().max(0.0).to_bits())
+    };
+    rows.sort_by_cached_key(|row| {
+        let danger = match by {
+            Rank::Money => (true, Reverse(0)),
+            Rank::Both if !at_risk(row) => (true, Reverse(0)),
+            Rank::Both | Rank::Danger => (!row.urgent, Reverse(fullness(row) + 1)),
+        };
+        // At risk without having run out comes before what is not at risk.
+        (
+            danger.0 && danger.1 == Reverse(0),
+            danger,
+            money(row),
+            row.function.clone(),
+        )
+    });
+}
+
+/// A line about the whole fleet, and one with its grade.
+pub(super) fn summary(rows: &[ReviewRow]) -> String {
+    let changing = |larger: bool| {
+        let changing = rows.iter().filter_map(|r| Some((r.to_mb?, r.current_mb)));
+        changing
+            .filter(|(to, now)| to != now && (to > now) == larger)
+            .count()
+    };
+    let saved: Usd = rows.iter().filter_map(saving).sum();
+    let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
+    let mut line = format!(
+        "{}: {} over-provisioned, {} under-provisioned, {} at risk; {}",
+        counted(rows.len(), "function"),
+        changing(false),
+        changing(true),
+        rows.iter().filter(|r| at_risk(r)).count(),
+        if saved < Usd::default() {
+            format!("{} a month more", Usd::default() - saved)
+        } else {
+            format!("{saved} a month saved")
+        }
+    );
+    if unknown > 0 {
+        line.push_str(&format!(
+            " ({unknown} of unknown architecture, priced as x86)"
+        ));
+    }
+    match grade(rows) {
+        Some(grade) => format!("{line}\n{grade}"),
+        None => line,
+    }
+}
+
+fn priced_as_known(row: &ReviewRow) -> bool {
+    let arch = row.arch.as_deref().map(Arch::from_name);
+    arch.is_some_and(|arch| arch != Arch::Unknown)
+}
+
+/// The grade in words; `None` where nothing is known to cost anything.
+fn grade(rows: &[ReviewRow]) -> Option<String> {
+    let bill: f64 = rows.iter().filter_map(|r| r.monthly_usd_before).sum();
+    if bill <= 0.0 {
+        return None;
+    }
+    // What increases cost is no waste, and takes no waste away.
+    let savings = rows.iter().filter_map(saving).map(Usd::as_f64);
+    let saveable = savings.fold(0.0, |sum, saved| sum + saved.max(0.0));
+    let share = 100.0 * saveable / bill;
+    let risk = rows.iter().filter(|r| at_risk(r)).count();
+    let letter = letter(share, risk > 0);
+    let risk = match risk {
+        0 => "no function is at risk".to_owned(),
+        1 => "1 function is at risk".to_owned(),
+        n => format!("{n} functions are at risk"),
+    };
+    Some(format!(
+        "grade {letter}: {share:.0} % of ${bill:.2} a month could be saved, {risk}"
+    ))
+}
+
+/// A to E by the share of the bill that could be saved; one worse where a function is at risk.
+fn letter(share: f64, at_risk: bool) -> char {
+    let found = LETTERS.iter().position(|(below, _)| share < *below);
+    let place = found.unwrap_or(LETTERS.len()) + usize::from(at_risk);
+    LETTERS.get(place).map_or('E', |(_, letter)| *letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(name: &str, (now, peak, to): (u32, u32, u32), (before, after): (f64, f64)) -> ReviewRow {
+        serde_json::from_value(json!({
+            "function": name, "current_mb": now, "peak_mb": peak, "policy_mb": to, "target_mb": to,
+            "to_mb": (to != now).then_some(to), "status": "open", "confidence": "high", "reasons": [],
+            "invocations": 1, "monthly_usd_before": before, "monthly_usd_after": after,
+            "urgent": false, "recommendation": null, "closed_reason": null, "seen": 1,
+            "duplicates": 0, "late": 0, "lost": 0, "version": "$LATEST", "arch": "arm64",
+            "runtime": null, "p99_ms": null, "decided_on": null, "last_report": null,
+        }))
+        .unwrap()
+    }
+
+    /// 1015 of 1024 is 99 %, 256 of 256 ran out; 30 of 1024 costs most.
+    fn fleet() -> Vec<ReviewRow> {
+        let mut ran_out = row("ran-out", (256, 250, 356), (1.0, 1.2));
+        ran_out.urgent = true;
+        vec![
+            row("fine", (512, 300, 512), (9.0, 9.0)),
+            row("dear", (1024, 30, 130), (80.0, 20.0)),
+            row("full", (1024, 1015, 1117), (10.0, 11.0)),
+            ran_out,
+        ]
+    }
+
+    #[test]
+    fn danger_and_money_are_two_orders() {
+        let order = |by| {
+            let mut rows = fleet();
+            rank(&mut rows, by);
+            let names = rows.into_iter().map(|row| row.function);
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(Rank::Both), "ran-out full dear fine");
+        assert_eq!(order(Rank::Danger), "ran-out full fine dear");
+        assert_eq!(order(Rank::Money), "dear full ran-out fine");
+    }
+
+    /// 60 of 100 dollars: E already. Without the dear one nothing: A, and B for the two at risk.
+    #[test]
+    fn the_grade_says_what_it_is_made_of() {
+        let rows = fleet();
+        assert_eq!(
+            summary(&rows),
+            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month saved\n\
+             grade E: 60 % of $100.00 a month could be saved, 2 functions are at risk"
+        );
+        let rest: Vec<_> = rows
+            .into_iter()
+            .filter(|row| row.function != "dear")
+            .collect();
+        let told = summary(&rest);
+        assert!(
+            told.ends_with(
+                "grade B: 0 % of $20.00 a month could be saved, 2 functions are at risk"
+            ),
+            "{told}"
+        );
+        assert!(!summary(&[]).contains("grade"), "nothing to grade");
+    }
+
+    #[test]
+    fn letters_end_where_they_are_said_to() {
+        let letters =
+            [0.0, 4.9, 5.0, 15.0, 30.0, 49.9, 50.0, 100.0].map(|share| letter(share, false));
+        assert_eq!(letters, ['A', 'A', 'B', 'C', 'D', 'D', 'E', 'E']);
+        assert_eq!((letter(0.0, true), letter(99.0, true)), ('B', 'E'));
+    }
+}

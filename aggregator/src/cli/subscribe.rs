@@ -1,0 +1,310 @@
+//! `rightsizer subscribe` and `unsubscribe`: reports out of the logs into the reports stream, for functions
+//! that get no layer. A plan, and with `--yes` its doing.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use super::fleet::{Which, progress, rate, runtime, value};
+use super::list::counted;
+use crate::fleet::{
+    SUBSCRIPTION_NAME, StreamArn, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups,
+    role_policies, subscribe, subscribe_account, unsubscribe, wanted,
+};
+use crate::inventory::{AwsFleet, LoggedReports};
+use crate::serve::aws_config;
+use crate::source::logs::{AwsLogs, Calls, LogsError};
+
+/// The account instead of one of its log groups.
+const ACCOUNT: &str = "(the account)";
+
+#[derive(Debug, Args)]
+pub(super) struct SubscribeArgs {
+    #[command(flatten)]
+    logs: LogsArgs,
+    /// The role by which CloudWatch Logs puts records on the stream
+    #[arg(long, value_name = "ARN", value_parser = role)]
+    role: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnsubscribeArgs {
+    #[command(flatten)]
+    logs: LogsArgs,
+}
+
+#[derive(Debug, Args)]
+struct LogsArgs {
+    #[command(flatten)]
+    which: Which,
+    /// One policy for every log group of the account, those to come too
+    #[arg(long, requires = "all")]
+    account_policy: bool,
+    /// The reports stream, name or ARN
+    #[arg(long, value_name = "STREAM", value_parser = value)]
+    stream: String,
+    /// Do it; without this the plan is shown and nothing is changed
+    #[arg(long)]
+    yes: bool,
+    /// Print the plan, and what became of it, as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Calls a second at most
+    #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = rate)]
+    rate: f64,
+}
+
+fn role(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let named = parts.len() == 6 && parts[2] == "iam" && parts[5].starts_with("role/");
+    if named {
+        Ok(text.to_owned())
+    } else {
+        Err("no role, as arn:aws:iam::123456789012:role/logs-to-reports".to_owned())
+    }
+}
+
+pub(super) fn run_subscribe(args: &SubscribeArgs) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(all(&args.logs, Some(&args.role)))
+}
+
+pub(super) fn run_unsubscribe(args: &UnsubscribeArgs) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(all(&args.logs, None))
+}
+
+/// A log group, what is to happen to it, and what became of it.
+struct Entry {
+    group: String,
+    functions: usize,
+    note: Option<&'static str>,
+    plan: Result<SubscriptionPlan, String>,
+    became: Option<Result<(), String>>,
+}
+
+async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
+    let config = aws_config().await;
+    let selected = args
+        .which
+        .selected(&AwsFleet::new(&config), args.rate)
+        .await?;
+    let function = selected
+        .functions
+        .first()
+        .context("none of these functions is there")?;
+    let stream = StreamArn::of(&args.stream, &function.function);
+    let calls = Calls::new(AwsLogs::new(&config), args.rate);
+    let ours = role.map(|role| wanted(&stream, role));
+    let mut entries = if args.account_policy {
+        vec![account(&calls, ours.as_ref(), &stream, selected.functions.len()).await]
+    } else {
+        let groups = log_groups(&selected.functions);
+        let bar = progress("reading", groups.len());
+        let mut entries = Vec::with_capacity(groups.len());
+        for (group, functions) in groups {
+            let quiet = selected
+                .functions
+                .iter()
+                .any(|facts| facts.log_group == group && facts.logged == LoggedReports::Failures);
+            entries.push(Entry {
+                group: group.to_owned(),
+                functions: functions.len(),
+                note: quiet.then_some("logs hold failures only: attach the layer to see all"),
+                plan: plan(&calls, group, ours.as_ref(), &stream).await,
+                became: None,
+            });
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        entries
+    };
+    if args.yes {
+        carry_out(&calls, &mut entries).await;
+    }
+    print(args, &entries, &selected.missing, role.map(|_| &stream))
+}
+
+async fn plan(
+    calls: &Calls<AwsLogs>,
+    group: &str,
+    ours: Option<&Subscription>,
+    stream: &StreamArn,
+) -> Result<SubscriptionPlan, String> {
+    match calls.call(|| calls.api().of_group(group)).await {
+        Ok(there) => Ok(ours.map_or_else(
+            || unsubscribe(stream, &there),
+            |ours| subscribe(ours, &there),
+        )),
+        Err(LogsError::Missing(_)) => Ok(SubscriptionPlan::Leave(
+            "no-log-group",
+            "nothing was logged yet; run this again when it was".to_owned(),
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn account(
+    calls: &Calls<AwsLogs>,
+    ours: Option<&Subscription>,
+    stream: &StreamArn,
+    functions: usize,
+) -> Entry {
+    let there = calls.call(|| calls.api().of_account()).await;
+    let plan = there.map(|there| {
+        ours.map_or_else(
+            || unsubscribe(stream, &there),
+            |ours| subscribe_account(ours, &there),
+        )
+    });
+    Entry {
+        group: ACCOUNT.to_owned(),
+        functions,
+        note: None,
+        plan: plan.map_err(|e| e.to_string()),
+        became: None,
+    }
+}
+
+async fn carry_out(calls: &Calls<AwsLogs>, entries: &mut [Entry]) {
+    let bar = progress("changing", entries.len());
+    for entry in entries {
+        let (api, group) = (calls.api(), entry.group.as_str());
+        let done = match &entry.plan {
+            Ok(SubscriptionPlan::Put(ours)) if group == ACCOUNT => {
+                calls.call(|| api.put_account(ours)).await
+            }
+            Ok(SubscriptionPlan::Put(ours)) => calls.call(|| api.put(group, ours)).await,
+            Ok(SubscriptionPlan::Remove) if group == ACCOUNT => {
+                calls.call(|| api.remove_account(SUBSCRIPTION_NAME)).await
+            }
+            Ok(SubscriptionPlan::Remove) => {
+                calls.call(|| api.remove(group, SUBSCRIPTION_NAME)).await
+            }
+            Ok(SubscriptionPlan::Leave(..)) | Err(_) => continue,
+        };
+        entry.became = Some(done.map_err(|e| e.to_string()));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+}
+
+impl Entry {
+    /// Action, code, and in words why.
+    fn told(&self) -> (&'static str, Option<&'static str>, String) {
+        if let Some(Err(why)) = &self.became {
+            return ("failed", Some("change"), why.clone());
+        }
+        let done = if self.became.is_some() { "done" } else { "" };
+        let mut words: Vec<&str> = [Some(done), self.note].into_iter().flatten().collect();
+        words.retain(|word| !word.is_empty());
+        let words = words.join("; ");
+        match &self.plan {
+            Ok(SubscriptionPlan::Put(_)) => ("subscribe", None, words),
+            Ok(SubscriptionPlan::Remove) => ("unsubscribe", None, words),
+            Ok(SubscriptionPlan::Leave(code, why)) => ("skip", Some(code), why.clone()),
+            Err(why) => ("failed", Some("read"), why.clone()),
+        }
+    }
+
+    fn changes(&self) -> bool {
+        matches!(
+            self.plan,
+            Ok(SubscriptionPlan::Put(_) | SubscriptionPlan::Remove)
+        )
+    }
+}
+
+fn print(
+    args: &LogsArgs,
+    entries: &[Entry],
+    missing: &[String],
+    stream: Option<&StreamArn>,
+) -> anyhow::Result<ExitCode> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries {
+        let (action, code, _) = entry.told();
+        let what = code.map_or_else(|| action.to_owned(), |code| format!("{action}: {code}"));
+        *counts.entry(what).or_default() += 1;
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let json = json!({
+            "dry_run": !args.yes,
+            "log_groups": entries.iter().map(json_of).collect::<Vec<_>>(),
+            "counts": counts,
+            "missing": missing,
+            "role": stream.map(role_policies),
+        });
+        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print_table(&mut out, entries, &counts)?;
+        let changes = entries.iter().filter(|entry| entry.changes()).count();
+        if !args.yes && changes > 0 {
+            writeln!(
+                out,
+                "\nnothing was changed: --yes changes {}",
+                counted(changes, "log group")
+            )?;
+            if let Some(stream) = stream {
+                let role = serde_json::to_string_pretty(&role_policies(stream))?;
+                writeln!(out, "the role needs\n{role}")?;
+            }
+        }
+        for name in missing {
+            eprintln!("rightsizer: no function of this account and region is called {name}");
+        }
+    }
+    let policy_in_the_way = counts.keys().any(|what| what == "skip: policy-exists");
+    let failed = counts.keys().any(|what| what.starts_with("failed"));
+    Ok(if failed || policy_in_the_way || !missing.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn json_of(entry: &Entry) -> Value {
+    let (action, code, words) = entry.told();
+    json!({
+        "log_group": entry.group,
+        "functions": entry.functions,
+        "action": action,
+        "code": code,
+        "words": words,
+    })
+}
+
+fn print_table(
+    out: &mut impl Write,
+    entries: &[Entry],
+    counts: &BTreeMap<String, usize>,
+) -> std::io::Result<()> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["LOG GROUP", "FUNCTIONS", "ACTION", "WHY"]);
+    for entry in entries {
+        let (action, code, words) = entry.told();
+        let why = match code {
+            Some(code) if words.is_empty() => code.to_owned(),
+            _ => words,
+        };
+        table.add_row([
+            entry.group.clone(),
+            entry.functions.to_string(),
+            action.to_owned(),
+            why,
+        ]);
+    }
+    writeln!(out, "{}\n", table.trim_fmt())?;
+    for (what, count) in counts {
+        writeln!(out, "{count:>6}  {what}")?;
+    }
+    Ok(())
+}

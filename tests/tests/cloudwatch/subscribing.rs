@@ -1,0 +1,205 @@
+//! `subscribe` adds one filter to each log group, and `unsubscribe` takes off exactly that.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::{PolicyType, Scope};
+use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_tests::aggregator::rightsizer_with;
+use serde_json::{Value, json};
+
+use crate::stage::{Group, Stage};
+
+const STREAM: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/reports";
+const ROLE: &str = "arn:aws:iam::123456789012:role/logs-to-reports";
+
+async fn run(stage: &Stage, command: &str, more: &[&str]) -> (Output, Value) {
+    let mut arguments = vec![command, "--stream", "reports", "--json", "--rate", "10"];
+    if command == "subscribe" {
+        arguments.extend(["--role", ROLE]);
+    }
+    arguments.extend(more);
+    let environment = stage.environment(stage.proxy.endpoint());
+    let output = rightsizer_with(&arguments, &environment).await.unwrap();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, json)
+}
+
+/// Every filter of every group: name, pattern, destination.
+async fn filters(client: &Client) -> BTreeMap<String, Vec<[String; 3]>> {
+    let groups = client.describe_log_groups().send().await.unwrap();
+    let mut all = BTreeMap::new();
+    for group in groups.log_groups() {
+        let name = group.log_group_name().unwrap();
+        let there = client
+            .describe_subscription_filters()
+            .log_group_name(name)
+            .send()
+            .await
+            .unwrap();
+        let told = there.subscription_filters().iter().map(|filter| {
+            [
+                filter.filter_name(),
+                filter.filter_pattern(),
+                filter.destination_arn(),
+            ]
+            .map(|text| text.unwrap_or_default().to_owned())
+        });
+        all.insert(name.to_owned(), told.collect());
+    }
+    all
+}
+
+async fn foreign(client: &Client, group: &str, name: &str) {
+    let put = client
+        .put_subscription_filter()
+        .log_group_name(group)
+        .filter_name(name);
+    let put = put
+        .filter_pattern("ERROR")
+        .destination_arn("arn:aws:lambda:eu-central-1:123456789012:function:siem");
+    put.send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_subscribed_and_are_as_they_were_again() {
+    let names = ["plain", "one-other", "two-others", "never-logged"];
+    let stage = Stage::with_functions(&names).await;
+    let client = stage.client();
+    for name in &names[..3] {
+        Group {
+            client: &client,
+            name: &format!("/aws/lambda/{name}"),
+        }
+        .create()
+        .await;
+    }
+    foreign(&client, "/aws/lambda/one-other", "siem").await;
+    foreign(&client, "/aws/lambda/two-others", "siem").await;
+    foreign(&client, "/aws/lambda/two-others", "audit").await;
+    let before = filters(&client).await;
+
+    let (output, plan) = run(&stage, "subscribe", &["--all"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let wanted = json!({"subscribe": 2, "skip: two-filters": 1, "skip: no-log-group": 1});
+    assert_eq!(plan["counts"], wanted);
+    assert_eq!(plan["role"]["policy"]["Statement"][0]["Resource"], STREAM);
+    assert_eq!(filters(&client).await, before, "a dry run changes nothing");
+
+    let (output, done) = run(&stage, "subscribe", &["--all", "--yes"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"], wanted);
+    let subscribed = filters(&client).await;
+    let ours = ["rightsizer-reports", REPORT_PATTERN, STREAM].map(str::to_owned);
+    assert_eq!(subscribed["/aws/lambda/plain"], [ours]);
+    assert_eq!(subscribed["/aws/lambda/one-other"].len(), 2);
+    assert_eq!(
+        subscribed["/aws/lambda/two-others"],
+        before["/aws/lambda/two-others"]
+    );
+
+    let (_, again) = run(&stage, "subscribe", &["--all", "--yes"]).await;
+    assert_eq!(again["counts"]["skip: already-subscribed"], 2, "{again}");
+    let (output, done) = run(&stage, "unsubscribe", &["--all", "--yes"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(done["counts"]["unsubscribe"], 2, "{done}");
+    assert_eq!(filters(&client).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stays() {
+    let stage = Stage::with_functions(&["f"]).await;
+    let client = stage.client();
+    let policies = async || {
+        let kind = PolicyType::SubscriptionFilterPolicy;
+        let answer = client
+            .describe_account_policies()
+            .policy_type(kind)
+            .send()
+            .await
+            .unwrap();
+        let policies = answer.account_policies().iter();
+        let told = policies.map(|policy| {
+            [policy.policy_name(), policy.policy_document()].map(|text| text.unwrap().to_owned())
+        });
+        told.collect::<Vec<_>>()
+    };
+    let all = ["--all", "--account-policy", "--yes"];
+    let (output, _) = run(&stage, "subscribe", &all[..2]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(policies().await.is_empty(), "a dry run changes nothing");
+    let (output, _) = run(&stage, "subscribe", &all).await;
+    assert!(output.status.success(), "{output:?}");
+    let made = policies().await;
+    let document: Value = serde_json::from_str(&made[0][1]).unwrap();
+    assert_eq!(
+        (&document["DestinationArn"], &document["RoleArn"]),
+        (&json!(STREAM), &json!(ROLE))
+    );
+    assert_eq!(document["FilterPattern"], REPORT_PATTERN);
+    let (output, again) = run(&stage, "subscribe", &all).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(again["counts"]["skip: already-subscribed"], 1);
+    run(&stage, "unsubscribe", &all).await;
+    assert!(policies().await.is_empty());
+
+    let put = client
+        .put_account_policy()
+        .policy_name("security")
+        .scope(Scope::All);
+    let put = put.policy_type(PolicyType::SubscriptionFilterPolicy);
+    put.policy_document(r#"{"DestinationArn":"arn:x","FilterPattern":""}"#)
+        .send()
+        .await
+        .unwrap();
+    let before = policies().await;
+    let (output, told) = run(&stage, "subscribe", &all).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(told["counts"], json!({"skip: policy-exists": 1}));
+    assert!(
+        told["log_groups"][0]["words"]
+            .as_str()
+            .unwrap()
+            .contains("\"security\""),
+        "{told}"
+    );
+    let (_, told) = run(&stage, "unsubscribe", &all).await;
+    assert_eq!(told["counts"], json!({"skip: not-subscribed": 1}));
+    assert_eq!(policies().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_is_said_of_each_group() {
+    let stage = Stage::with_functions(&["a", "b"]).await;
+    let client = stage.client();
+    for name in ["/aws/lambda/a", "/aws/lambda/b"] {
+        Group {
+            client: &client,
+            name,
+        }
+        .create()
+        .await;
+    }
+    stage.proxy.refuse_where(
+        "PutSubscriptionFilter",
+        "/aws/lambda/a",
+        "AccessDeniedException",
+    );
+    stage
+        .proxy
+        .refuse("DescribeSubscriptionFilters", 1, "ThrottlingException");
+    let (output, told) = run(&stage, "subscribe", &["--all", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(told["counts"], json!({"failed: change": 1, "subscribe": 1}));
+    let arguments = [
+        "subscribe",
+        "--all",
+        "--stream",
+        "reports",
+        "--role",
+        "logs",
+    ];
+    let output = rightsizer_with(&arguments, &[]).await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "a role is an ARN");
+}
