@@ -137,11 +137,13 @@ fn a_file_of_values_is_added_to() {
     let folder = approved(&[("checkout", 90)]);
     let out = ["terraform", "--out", "r.auto.tfvars.json"];
     assert_eq!(export(&folder, &out).code(), 0);
+    // It was deployed, and so it is at its end.
     store(
         &folder,
         "UPDATE recommendations SET status = 'withdrawn'",
         [],
     );
+    store(&folder, "UPDATE functions SET newest_mb = 190", []);
     know(&folder, "api", 300);
     approve(&folder, "api");
     let said = export(&folder, &out);
@@ -151,6 +153,20 @@ fn a_file_of_values_is_added_to() {
         values,
         json!({"rightsizer_memory_mb": {"api": 400, "checkout": 190}})
     );
+    // More was given to it since, and it is not recommended to take that away again.
+    store(
+        &folder,
+        "UPDATE functions SET newest_mb = 600 WHERE function LIKE '%:checkout'",
+        [],
+    );
+    let said = export(&folder, &out);
+    assert!(
+        said.err().contains("checkout: the file said 190"),
+        "{}",
+        said.err()
+    );
+    let values: Value = serde_json::from_str(&text(&folder, "r.auto.tfvars.json")).unwrap();
+    assert_eq!(values["rightsizer_memory_mb"]["checkout"], 600);
     // Somebody's own file is left alone.
     folder.file("mine.json", "{\"mine\": 1, \"yours\": 2}\n");
     let said = export(&folder, &["terraform", "--out", "mine.json"]);

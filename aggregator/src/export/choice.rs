@@ -3,7 +3,7 @@
 use rightsizer_records::{Megabytes, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Size;
+use super::{Size, name_of};
 use crate::inventory::Tags;
 use crate::policy::{ApplyMode, Configured, STACK_TAG};
 
@@ -120,11 +120,9 @@ fn outside_tags(of: &Candidate, configured: &Configured) -> Option<(&'static str
 
 fn size(of: &Candidate) -> Size {
     let tag = |name: &str| of.tags.as_ref()?.get(name).cloned();
-    let name = of.function.strip_prefix("local:");
-    let name = name.or_else(|| of.function.rsplit(':').next());
     Size {
         function: of.function.clone(),
-        name: name.unwrap_or(&of.function).to_owned(),
+        name: name_of(&of.function).to_owned(),
         from_mb: of.from_mb,
         to_mb: of.to_mb,
         target_mb: of.target_mb,

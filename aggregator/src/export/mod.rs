@@ -27,7 +27,7 @@ pub use choice::{Candidate, LeftOut, choose};
 pub use error::Refused;
 pub use matching::Rules;
 pub use patch::{Became, Patch, Row, diff, patch};
-pub use values::{read_values, values, write_values};
+pub use values::{Present, Raised, kept, read_values, values, write_values};
 
 use rightsizer_records::Megabytes;
 
@@ -44,6 +44,12 @@ pub enum Format {
     Serverless,
     /// AWS CDK.
     Cdk,
+}
+
+/// The name in an ARN or a `local:` key.
+fn name_of(function: &str) -> &str {
+    let local = function.strip_prefix("local:");
+    local.unwrap_or_else(|| function.rsplit(':').next().unwrap_or(function))
 }
 
 /// The size that one function is to have.

@@ -3,14 +3,68 @@
 
 use std::collections::BTreeMap;
 
+use rightsizer_records::Megabytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::Refused;
 use super::matching::{one_place, one_stack};
-use super::{Format, Size, cdk};
+use super::{Format, Size, cdk, name_of};
 
 /// The variable that a Terraform configuration declares.
 const VARIABLE: &str = "rightsizer_memory_mb";
+
+/// What a function has now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// ARN, or `local:NAME`.
+    pub function: String,
+    /// Its size.
+    pub current_mb: Megabytes,
+    /// The stack that made it, by its tags.
+    pub stack: Option<String>,
+    /// What it is called in that stack's template, by its tags.
+    pub logical_id: Option<String>,
+}
+
+/// A value of an earlier export that would take memory away, and is not recommended any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// Its name.
+    pub name: String,
+    /// What the file said.
+    pub from_mb: u32,
+    /// What the function has.
+    pub to_mb: u32,
+}
+
+/// What stays of an earlier export. A size below the one that the function has now was never deployed, or was
+/// taken back since, and nobody wants it any more: the present size takes its place.
+pub fn kept(
+    format: Format,
+    earlier: BTreeMap<String, u32>,
+    present: &[Present],
+) -> (BTreeMap<String, u32>, Vec<Raised>) {
+    let mut largest: BTreeMap<String, u32> = BTreeMap::new();
+    for of in present {
+        let name = key(format, name_of(&of.function), of.logical_id.as_deref());
+        let mb = largest.entry(name).or_default();
+        *mb = of.current_mb.0.max(*mb);
+    }
+    let mut raised = Vec::new();
+    let kept = earlier.into_iter().map(|(name, mb)| {
+        let now = largest.get(&name).copied().unwrap_or_default();
+        if now > mb {
+            raised.push(Raised {
+                name: name.clone(),
+                from_mb: mb,
+                to_mb: now,
+            });
+        }
+        (name, mb.max(now))
+    });
+    (kept.collect(), raised)
+}
 
 /// The values' names and sizes in MB.
 pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, Refused> {
@@ -21,7 +75,10 @@ pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, R
     }
     let mut by_name: BTreeMap<String, Vec<&Size>> = BTreeMap::new();
     for size in sizes {
-        by_name.entry(key(format, size)).or_default().push(size);
+        by_name
+            .entry(key(format, &size.name, size.logical_id.as_deref()))
+            .or_default()
+            .push(size);
     }
     let mut values = BTreeMap::new();
     for (name, sizes) in by_name {
@@ -39,16 +96,13 @@ pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, R
 }
 
 /// Parameters take letters and digits alone; the others take a function's name as it is.
-fn key(format: Format, size: &Size) -> String {
+fn key(format: Format, name: &str, logical_id: Option<&str>) -> String {
     match format {
         Format::CloudFormation | Format::Sam => {
-            let id = size.logical_id.clone();
-            format!(
-                "{}MemorySize",
-                id.unwrap_or_else(|| words_joined(&size.name))
-            )
+            let id = logical_id.map_or_else(|| words_joined(name), str::to_owned);
+            format!("{id}MemorySize")
         }
-        Format::Terraform | Format::Serverless | Format::Cdk => size.name.clone(),
+        Format::Terraform | Format::Serverless | Format::Cdk => name.to_owned(),
     }
 }
 
@@ -111,4 +165,37 @@ pub fn read_values(format: Format, text: &str) -> Option<BTreeMap<String, u32>> 
         Some((name.clone(), u32::try_from(mb).ok()?))
     });
     entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn present(name: &str, mb: u32) -> Present {
+        Present {
+            function: format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"),
+            current_mb: Megabytes(mb),
+            stack: None,
+            logical_id: None,
+        }
+    }
+
+    /// `deployed` has what the file says, `grown` got more than that since, `withdrawn` never got the file's
+    /// 300 and nobody recommends it any more; `small` has less, which takes nothing away.
+    #[test]
+    fn an_earlier_value_stays_unless_it_would_take_memory_away() {
+        let names = ["deployed", "grown", "withdrawn", "small", "unknown"];
+        let earlier = names.map(|name| (name.to_owned(), 300)).into();
+        let now = [
+            present("deployed", 300),
+            present("grown", 512),
+            present("withdrawn", 1024),
+            present("small", 256),
+        ];
+        let (kept, raised) = kept(Format::Terraform, earlier, &now);
+        let mb: Vec<u32> = names.iter().map(|name| kept[*name]).collect();
+        assert_eq!(mb, [300, 512, 1024, 300, 300]);
+        let raised: Vec<&str> = raised.iter().map(|of| of.name.as_str()).collect();
+        assert_eq!(raised, ["grown", "withdrawn"]);
+    }
 }

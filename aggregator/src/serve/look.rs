@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use serde::{Deserialize, Serialize};
 
-use crate::export::Candidate;
+use crate::export::{Candidate, Present};
 use crate::review::Refused;
 use crate::store::{FunctionDetail, Reader, StoreError};
 
@@ -112,12 +112,16 @@ pub struct Exportable {
     pub stops: Stops,
     /// By function, the newest of each first.
     pub candidates: Vec<Candidate>,
+    /// What every function has now.
+    pub present: Vec<Present>,
 }
 
 /// What an export chooses from.
 pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
+    let reader = Reader::open(path)?;
     Ok(Exportable {
-        candidates: Reader::open(path)?.exportable()?,
+        candidates: reader.exportable()?,
+        present: reader.present()?,
         stops: stops(path)?,
     })
 }

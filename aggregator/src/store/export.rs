@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
-use crate::export::Candidate;
+use crate::export::{Candidate, Present};
 
 impl Reader {
     /// By function, the newest of each first.
@@ -25,6 +25,25 @@ impl Reader {
         )?;
         let rows = statement.query_map([], |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
+    }
+
+    /// What every function has now.
+    pub fn present(&self) -> Result<Vec<Present>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT f.function, f.current_mb,
+                    json_extract(i.tags, '$.\"aws:cloudformation:stack-name\"'),
+                    json_extract(i.tags, '$.\"aws:cloudformation:logical-id\"')
+             FROM functions_now f LEFT JOIN inventory i ON i.function = f.function",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(Present {
+                function: row.get(0)?,
+                current_mb: megabytes(row.get(1)?),
+                stack: row.get(2)?,
+                logical_id: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use clap::{Args, ValueEnum};
-use rightsizer_records::Timestamp;
+use rightsizer_records::{FunctionArn, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::{parse_account, parse_region};
-use crate::export::{Candidate, LeftOut, Size, choose};
+use crate::export::{Candidate, LeftOut, Present, Size, choose};
 
 #[derive(Debug, Args)]
 pub(super) struct ChoiceArgs {
@@ -118,14 +118,25 @@ impl ChoiceArgs {
     }
 
     fn is_meant(&self, size: &Size, for_template: bool) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
-        };
         let unknown = for_template && size.stack.is_none();
-        is(&self.account, size.account())
-            && is(&self.region, size.region())
-            && (unknown || is(&self.stack, size.stack.as_deref()))
+        self.is_there(&size.function) && (unknown || is(self.stack.as_ref(), size.stack.as_deref()))
     }
+
+    /// Whether a function is in the account, the region and the stack that are meant.
+    pub(super) fn means(&self, of: &Present) -> bool {
+        self.is_there(&of.function) && is(self.stack.as_ref(), of.stack.as_deref())
+    }
+
+    fn is_there(&self, function: &str) -> bool {
+        let arn = FunctionArn::parse(function).ok();
+        let arn = arn.as_ref();
+        is(self.account.as_ref(), arn.map(FunctionArn::account))
+            && is(self.region.as_ref(), arn.map(FunctionArn::region))
+    }
+}
+
+fn is(wanted: Option<&String>, found: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| found == Some(wanted))
 }
 
 impl Chosen {

@@ -17,7 +17,9 @@ use self::choice::{ChoiceArgs, Chosen};
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
-use crate::export::{Format, Patch, Rules, diff, patch, read_values, values, write_values};
+use crate::export::{
+    Format, Patch, Present, Rules, diff, kept, patch, read_values, values, write_values,
+};
 use crate::serve::look;
 use crate::wall::now;
 
@@ -110,18 +112,24 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     }
     match &args.template {
         Some(template) => into_template(args, template, &chosen),
-        None => as_values(args, &chosen),
+        None => as_values(args, &chosen, there.present),
     }
 }
 
-fn as_values(args: &ExportArgs, chosen: &Chosen) -> anyhow::Result<ExitCode> {
+fn as_values(
+    args: &ExportArgs,
+    chosen: &Chosen,
+    mut present: Vec<Present>,
+) -> anyhow::Result<ExitCode> {
     let format = args.format.format();
     let mut values = values(format, &chosen.sizes)?;
     if let Some(path) = &args.out {
-        let before = earlier(format, path)?;
-        for (name, mb) in before.unwrap_or_default() {
-            values.entry(name).or_insert(mb);
-        }
+        let mut before = earlier(format, path)?.unwrap_or_default();
+        before.retain(|name, _| !values.contains_key(name));
+        present.retain(|of| args.choice.means(of));
+        let (kept, raised) = kept(format, before, &present);
+        values.extend(kept);
+        told::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
     let mut out = std::io::stdout().lock();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::choice::Chosen;
 use crate::cli::list::{counted, short};
-use crate::export::{Became, Patch, Row, Size};
+use crate::export::{Became, Patch, Raised, Row, Size};
 
 /// Says what is left out, and where nothing is exported why.
 pub(super) fn say_choice(chosen: &Chosen) {
@@ -43,6 +43,17 @@ pub(super) fn say_choice(chosen: &Chosen) {
         "rightsizer: nothing to export: no recommendation is {wanted} and may be deployed now{elsewhere}; \
          {others}"
     );
+}
+
+/// Says which values of an earlier export are not kept.
+pub(super) fn say_raised(raised: &[Raised]) {
+    for of in raised {
+        eprintln!(
+            "rightsizer: {}: the file said {}, which is not recommended any more, and the function has {}: \
+             that is written",
+            of.name, of.from_mb, of.to_mb
+        );
+    }
 }
 
 /// What became of each size in a template.
