@@ -8,9 +8,12 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
-use rightsizer_records::{Outcome, Recommendation, Record, decode, encode};
+use rightsizer_records::{
+    EnvId, Megabytes, Outcome, Recommendation, Record, Reports, decode, encode,
+};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer_with};
 use rightsizer_tests::sample;
 use rightsizer_tests::servers::{
@@ -39,6 +42,24 @@ impl Scene {
         let done = scene.run("import", &[file.to_str().unwrap()]).await;
         assert!(done.status.success(), "{done:?}");
         scene
+    }
+
+    /// 15 days of 90 MB in 1024.
+    async fn fortnight(&self, name: &str) {
+        let plain = sample::reports(name).unwrap();
+        let day = |n: u64| Reports {
+            env: EnvId(n),
+            memory_mb: Megabytes(1024),
+            t0: plain.t0.plus_ms(i64::try_from(n).unwrap() * 86_400_000),
+            reports: vec![plain.reports[0]; 10],
+            total: 10,
+            ..plain.clone()
+        };
+        let lines = (1..=15).map(|n| sample::bytes(day(n)));
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, lines.collect::<Vec<_>>().join(&b'\n')).unwrap();
+        let done = self.run("import", &[file.to_str().unwrap()]).await;
+        assert!(done.status.success(), "{}", said(&done));
     }
 
     fn store(&self) -> PathBuf {
@@ -92,9 +113,9 @@ fn recommendation(moto: &MotoServer, id: &str, name: &str) -> Recommendation {
     Recommendation {
         id: id.into(),
         function: moto.function_arn(name).unwrap(),
-        from_mb: rightsizer_records::Megabytes(512),
-        to_mb: rightsizer_records::Megabytes(1024),
-        target_mb: rightsizer_records::Megabytes(1024),
+        from_mb: Megabytes(512),
+        to_mb: Megabytes(1024),
+        target_mb: Megabytes(1024),
         issued_at: now,
         expires_at: now.plus_ms(3_600_000),
         code_sha256: None,
@@ -170,6 +191,50 @@ async fn a_pause_said_to_the_server_stops_what_was_sent_before() {
     let applied = ("after".to_owned(), "applied ".to_owned());
     assert_eq!(outcomes(&kinesis).await, [skipped, applied]);
     assert!(serve.stop().await.unwrap().success());
+}
+
+/// Three decreases are approved, and one may go a day: who asks is told what keeps the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_limits_keep_back_is_told_to_whoever_asks() {
+    let (scene, kinesis) = tokio::join!(Scene::set(), KinesisLocal::start());
+    let kinesis = kinesis.unwrap();
+    kinesis.create_stream(DECISIONS, 1).await.unwrap();
+    for name in ["one", "two", "three"] {
+        scene.fortnight(name).await;
+        let approved = scene.run("approve", &[name, "--by", "me"]).await;
+        assert!(approved.status.success(), "{}", said(&approved));
+    }
+    let config = scene.folder.path().join("rightsizer.toml");
+    std::fs::write(&config, "[limits]\ndecreases_per_day = 1\n").unwrap();
+    let emit = format!("kinesis:{DECISIONS}");
+    let mut environment = scene.environment();
+    environment.extend(aws_environment("KINESIS", kinesis.endpoint()));
+    let config = config.to_str().unwrap();
+    let arguments = ["--clock", "event", "--emit", &emit, "--config", config];
+    let log = scene.folder.path().join("serve.log");
+    let store = scene.store();
+    let serve = Aggregator::start(&store, &arguments, &environment, Some(&log));
+    let serve = serve.await.unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let waits = "decreases wait: 1 were sent today (UTC), and that is the limit";
+    loop {
+        let list = scene.run("list", &[]).await;
+        if said(&list).contains(waits) {
+            break;
+        }
+        assert!(Instant::now() < until, "{}", said(&list));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(kinesis.records(DECISIONS).await.unwrap().len(), 1);
+    let health = reqwest::get(format!("{}/healthz", serve.endpoint())).await;
+    let health: serde_json::Value = health.unwrap().json().await.unwrap();
+    assert!(
+        waits.ends_with(health["waits"].as_str().unwrap()),
+        "{health}"
+    );
+    assert!(serve.stop().await.unwrap().success());
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains(waits), "{log}");
 }
 
 /// Nobody serves the store: the command does both by itself, the updater named in the settings.

@@ -1,5 +1,6 @@
 //! What was skipped or failed for something that passes by itself is decided anew, after a while that
-//! doubles with each time: a pause, another change under way, a service that did not answer.
+//! doubles with each time: a pause, another change under way, a service that did not answer. So is an
+//! increase that nobody answered.
 
 use rightsizer_records::{Outcome, OutcomeStatus, Timestamp};
 use rusqlite::params;
@@ -11,6 +12,8 @@ use super::unit::{FunctionId, Unit};
 const FIRST_MS: i64 = 5 * 60_000;
 /// At most; the next day's decision begins anew.
 const LONGEST_MS: i64 = 24 * 3_600_000;
+/// An increase that is not answered by then was lost: a record lives an hour on the stream.
+const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 /// Functions of one unit of work.
 const MOST: i64 = 500;
 
@@ -54,6 +57,7 @@ impl Unit<'_> {
     /// Functions to be decided anew because of such an answer. What a person had approved is approved
     /// again: their yes outlives a pause.
     pub(crate) fn due_again(&self, now: Timestamp) -> Result<Vec<FunctionId>, StoreError> {
+        self.give_up_lost_increases(now)?;
         let mut statement = self.tx.prepare_cached(
             "SELECT DISTINCT function_id FROM recommendations INDEXED BY recommendations_again
              WHERE again_ms <= ? LIMIT ?",
@@ -70,6 +74,19 @@ impl Unit<'_> {
             approved.execute(params![id, now.as_ms()])?;
         }
         Ok(due)
+    }
+
+    /// An increase whose answer is missing ends as failed, and is due: a function may be running out
+    /// of memory all the while. Of one that was made after all the outcome still counts.
+    fn give_up_lost_increases(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations INDEXED BY recommendations_sent SET status = 'failed',
+                    closed_ms = ?1, closed_reason = 'no answer from the updater', again_ms = ?1
+                 WHERE status = 'sent' AND sent_ms <= ?2 AND to_mb > from_mb",
+            )?
+            .execute(params![now.as_ms(), now.as_ms() - LOST_AFTER_MS])?;
+        Ok(())
     }
 
     /// They were decided anew.

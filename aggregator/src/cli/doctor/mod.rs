@@ -45,12 +45,18 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load(args.config.config.as_deref())?;
-    let updater = args.updater.named(&settings);
+    let settings = Settings::load(args.config.config.as_deref());
+    let unreadable = settings.as_ref().err().map(|error| {
+        let advice =
+            "correct it: `serve` does not start with it either; docs/OPERATIONS.md lists them";
+        Finding::wrong("settings", format!("{error:#}"), advice)
+    });
+    let updater = args.updater.named(&settings.unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let findings = runtime.block_on(examine(args, updater));
+    let mut findings = runtime.block_on(examine(args, updater));
+    findings.extend(unreadable);
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &findings).map_err(std::io::Error::from)?;

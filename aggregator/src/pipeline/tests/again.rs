@@ -100,6 +100,26 @@ fn an_urgent_increase_comes_again_by_itself() {
     assert!(case.line("f").urgent);
 }
 
+/// Its record grew too old on the stream, or went to the bucket of what was given up.
+#[test]
+fn an_increase_that_nobody_answers_comes_again_in_two_hours() {
+    let mut case = Case::new();
+    let mut out = reports("f", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    let id = case.send_all().remove(0);
+    assert!(case.tick_after(119).is_empty());
+    assert_eq!(case.tick_after(1), std::slice::from_ref(&id));
+    case.send_all();
+    // It was only late.
+    case.answer(&id, "f", OutcomeStatus::Applied, 256, 356);
+    assert!(case.tick_after(180).is_empty());
+    assert_eq!(case.line("f").current_mb, 356);
+    // A decrease can wait for the next day.
+    let (mut case, _) = sent();
+    assert!(case.tick_after(23 * 60).is_empty());
+}
+
 #[test]
 fn a_persons_yes_outlives_a_skip_for_a_moment() {
     let mut case = Case::new();
