@@ -159,6 +159,26 @@ impl Bucket {
         tag(answer.e_tag)
     }
 
+    /// Whether this role may write and S3 looks at conditions, without writing anything: tried with a
+    /// condition that no object fulfils.
+    pub async fn may_write(&self) -> Result<(), BucketError> {
+        let key = self.location.object("doctor.json");
+        let request = self.quick.put_object().bucket(&self.location.bucket);
+        let request = request
+            .key(key)
+            .if_match("\"00000000000000000000000000000000\"");
+        let Err(error) = request.body(ByteStream::from_static(b"{}")).send().await else {
+            self.delete("doctor.json").await?;
+            return Err(unclear(
+                "it writes whatever the condition: two tasks could both decide",
+            ));
+        };
+        match BucketError::from(error) {
+            BucketError::Changed(_) | BucketError::Missing(_) => Ok(()),
+            error => Err(error),
+        }
+    }
+
     /// Makes the object `key` of `parts`; nothing is made where they have no end.
     pub async fn upload(
         &self,

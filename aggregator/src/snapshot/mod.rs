@@ -26,5 +26,6 @@ pub use pack::{Packed, Part, Unpacker, pack};
 pub use plan::Contradiction;
 pub use restore::{Unusable, fetch};
 pub use settings::{MINUTES, SnapshotSettings};
+pub(crate) use start::advice;
 pub use start::{Opened, open};
 pub use status::{SnapshotHealth, SnapshotStatus};

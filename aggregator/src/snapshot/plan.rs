@@ -9,8 +9,8 @@ pub(super) struct LocalStore {
     pub(super) lineage: Option<String>,
     /// Its own name among the files of that history.
     pub(super) copy: Option<String>,
-    /// Whether it ever held the head.
-    pub(super) confirmed: bool,
+    /// Where it held the head last, if it ever did.
+    pub(super) held_at: Option<String>,
 }
 
 /// What to do with the store on the disk.
@@ -41,11 +41,16 @@ pub enum Contradiction {
     HeadGone,
 }
 
-/// What to do.
-pub(super) fn plan(local: Option<&LocalStore>, head: Option<&Head>) -> Result<Plan, Contradiction> {
+/// What to do at the place `here`.
+pub(super) fn plan(
+    here: &str,
+    local: Option<&LocalStore>,
+    head: Option<&Head>,
+) -> Result<Plan, Contradiction> {
     match (local, head) {
         (None, None) => Ok(Plan::Begin),
-        (Some(local), None) if !local.confirmed => Ok(Plan::Begin),
+        // Given a new place, a store goes on there.
+        (Some(local), None) if local.held_at.as_deref() != Some(here) => Ok(Plan::Begin),
         (Some(_), None) => Err(Contradiction::HeadGone),
         // Its first task was lost before its first snapshot.
         (None, Some(head)) if head.snapshots.is_empty() => Ok(Plan::Begin),
@@ -73,7 +78,7 @@ mod tests {
         LocalStore {
             lineage: Some(lineage.to_owned()),
             copy: Some(copy.to_owned()),
-            confirmed: true,
+            held_at: Some("here".to_owned()),
         }
     }
 
@@ -105,14 +110,14 @@ mod tests {
         let had = with_snapshot(&head("a"));
         let restore = Plan::Restore(had.snapshots.clone());
         let young = LocalStore::default();
-        let unconfirmed = LocalStore {
-            confirmed: false,
+        let moved = LocalStore {
+            held_at: Some("elsewhere".to_owned()),
             ..local("l", "a")
         };
         for (disk, bucket, wanted) in [
             (None, None, Ok(Plan::Begin)),
             (Some(young.clone()), None, Ok(Plan::Begin)),
-            (Some(unconfirmed), None, Ok(Plan::Begin)),
+            (Some(moved), None, Ok(Plan::Begin)),
             (None, Some(head("a")), Ok(Plan::Begin)),
             (None, Some(had.clone()), Ok(restore.clone())),
             // Restarted on its own disk.
@@ -133,7 +138,7 @@ mod tests {
             (Some(local("l", "a")), None, Err(Contradiction::HeadGone)),
         ] {
             assert_eq!(
-                plan(disk.as_ref(), bucket.as_ref()),
+                plan("here", disk.as_ref(), bucket.as_ref()),
                 wanted,
                 "{disk:?} {bucket:?}"
             );

@@ -14,8 +14,8 @@ use super::plan::{LocalStore, Plan, plan};
 use super::restore::{Unusable, beside, clear, fetch, place};
 use crate::store::{Store, StoreError};
 
-/// Under this key of `state` stands which history a store belongs to: lineage, copy, and whether it
-/// ever held the head.
+/// Under this key of `state` stands which history a store belongs to: lineage, copy, and where it
+/// held the head last.
 const IDENTITY: &str = "snapshots";
 /// How long a bucket that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,8 +52,9 @@ pub async fn open(
         None
     };
     let known = local.as_mut().map(identity).transpose()?;
-    let plan = plan(known.as_ref(), head.as_ref().map(|(head, _)| head))
-        .with_context(|| format!("{} and {}", path.display(), bucket.location()))?;
+    let here = bucket.location().to_string();
+    let plan = plan(&here, known.as_ref(), head.as_ref().map(|(head, _)| head))
+        .with_context(|| format!("{} and {here}", path.display()))?;
     let lineage = head.as_ref().map(|(head, _)| head.lineage.clone());
     let lineage = lineage.or_else(|| known.as_ref()?.lineage.clone());
     let mut restored = false;
@@ -79,7 +80,7 @@ pub async fn open(
     let identity = LocalStore {
         lineage: Some(lineage.map_or_else(drawn, Ok)?),
         copy: Some(copy.map_or_else(drawn, Ok)?),
-        confirmed: false,
+        held_at: None,
     };
     if !same_file {
         // Before the head is taken: should this process end in between, the file is known again.
@@ -87,11 +88,11 @@ pub async fn open(
     }
     let planned = head.map(|(head, _)| head);
     let (taken, tag) = take_over(&bucket, planned.as_ref(), &identity, taker).await?;
-    let confirmed = LocalStore {
-        confirmed: true,
+    let held = LocalStore {
+        held_at: Some(here),
         ..identity
     };
-    set_identity(&mut store, &confirmed)?;
+    set_identity(&mut store, &held)?;
     say_lost_words(&mut store, &taken)?;
     info!(epoch = taken.epoch, "took over {}", bucket.location());
     let before = planned.filter(|before| !before.released && before.copy != taken.copy);
@@ -157,7 +158,7 @@ fn identity(store: &mut Store) -> Result<LocalStore, StoreError> {
     Ok(LocalStore {
         lineage: words.next().filter(|word| !word.is_empty()),
         copy: words.next(),
-        confirmed: words.next().is_some(),
+        held_at: words.next(),
     })
 }
 
@@ -165,7 +166,7 @@ fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(), StoreErr
     let words = [
         identity.lineage.as_deref(),
         identity.copy.as_deref(),
-        identity.confirmed.then_some("confirmed"),
+        identity.held_at.as_deref(),
     ];
     let text: Vec<&str> = words.into_iter().flatten().collect();
     let unit = store.begin()?;

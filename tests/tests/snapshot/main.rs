@@ -7,6 +7,7 @@
 )]
 
 mod bucket;
+mod doctor;
 mod loss;
 mod refusals;
 mod stage;

@@ -5,6 +5,7 @@ mod clock;
 mod finding;
 mod fleet;
 mod server;
+mod snapshot;
 mod store;
 mod stream;
 mod updater;
@@ -17,7 +18,7 @@ use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
 use super::serve::{InventoryFrom, parse_source, parse_stream};
-use super::{ConfigArg, StoreArg, UpdaterArg};
+use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::serve::{RecordSource, aws_config};
 use crate::settings::Settings;
 use crate::wall::now;
@@ -37,6 +38,8 @@ pub(super) struct DoctorArgs {
     inventory: InventoryFrom,
     #[command(flatten)]
     updater: UpdaterArg,
+    #[command(flatten)]
+    snapshot: SnapshotArg,
     #[command(flatten)]
     config: ConfigArg,
     /// A JSON array, one object a check
@@ -85,7 +88,9 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
     };
     let inventory = args.inventory == InventoryFrom::Lambda;
     let newest = look.as_ref().and_then(|look| look.last_heard);
-    if reports.is_none() && args.emit.is_none() && !inventory && updater.is_none() {
+    let snapshot = args.snapshot.snapshot.clone();
+    let asks_aws = reports.is_some() || args.emit.is_some() || inventory || updater.is_some();
+    if !asks_aws && snapshot.is_none() {
         findings.push(clock::against_reports(newest, now()));
         return findings;
     }
@@ -102,6 +107,9 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
     }
     if inventory {
         findings.extend(fleet::examine(&config).await);
+    }
+    if let Some(location) = snapshot {
+        findings.extend(snapshot::examine(&config, location, now()).await);
     }
     if let Some(updater) = updater {
         let paused = look.is_some_and(|look| look.stops.paused.is_some());

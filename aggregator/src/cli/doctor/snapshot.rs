@@ -1,0 +1,69 @@
+//! The snapshots: what there is, and each call that `serve` makes, once.
+
+use aws_config::SdkConfig;
+use rightsizer_records::Timestamp;
+
+use super::finding::Finding;
+use crate::snapshot::{Bucket, BucketError, Head, Location, advice};
+
+/// A serving task makes snapshots, or sees that nothing changed, far more often.
+const OLD_MS: i64 = 3 * 3600 * 1000;
+
+/// Looks at the snapshots at `location`.
+pub(super) async fn examine(
+    config: &SdkConfig,
+    location: Location,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let bucket = Bucket::new(config, location);
+    let mut findings = vec![match bucket.head().await {
+        Ok(None) => Finding::ok("snapshots", format!("none at {} yet", bucket.location())),
+        Ok(Some((bytes, _))) => match Head::decode(&bytes) {
+            Ok(head) => of(&head, now),
+            Err(error) => Finding::wrong(
+                "snapshots",
+                format!("{}/head.json: {error}", bucket.location()),
+                "give a prefix of its own, or upgrade this program",
+            ),
+        },
+        Err(error) => refused("snapshots", "s3:GetObject", &error),
+    }];
+    let listed = bucket.snapshot_keys().await;
+    findings.push(match listed {
+        Ok(keys) => Finding::ok("snapshots, listing", format!("{} objects", keys.len())),
+        Err(error) => refused("snapshots, listing", "s3:ListBucket", &error),
+    });
+    findings.push(match bucket.may_write().await {
+        Ok(()) => Finding::ok(
+            "snapshots, writing",
+            "not denied (tried with a condition that nothing fulfils, so nothing was written)",
+        ),
+        Err(error) => refused("snapshots, writing", "s3:PutObject", &error),
+    });
+    findings
+}
+
+fn of(head: &Head, now: Timestamp) -> Finding {
+    let Some(newest) = head.snapshots.first() else {
+        let found = format!("none yet; {} holds epoch {}", head.holder, head.epoch);
+        return Finding::ok("snapshots", found);
+    };
+    let found = format!(
+        "the newest is of {}, {} KB for a store of {} KB; {} {} epoch {}",
+        newest.taken_at,
+        newest.bytes.div_ceil(1024),
+        newest.store_bytes.div_ceil(1024),
+        head.holder,
+        if head.released { "left" } else { "holds" },
+        head.epoch
+    );
+    if now.as_ms() - newest.taken_at.as_ms() > OLD_MS {
+        let advice = "where a task serves: its log says why it makes none, unless nothing changed";
+        return Finding::doubtful("snapshots", found, advice);
+    }
+    Finding::ok("snapshots", found)
+}
+
+fn refused(check: &str, action: &str, error: &BucketError) -> Finding {
+    Finding::wrong(check, format!("{action} fails: {error}"), advice(error))
+}
