@@ -87,7 +87,9 @@ async fn three_functions_live_fourteen_days_and_get_the_sizes_computed_by_hand()
     scene.deliver(2).await;
     let rows = scene
         .review("all applied", |rows| {
-            rows.iter().all(|row| row.status == "applied")
+            // The updater is a function too, and no report tells of it.
+            let mut heard_of = rows.iter().filter(|row| row.status != "no-reports");
+            heard_of.all(|row| row.status == "applied")
         })
         .await;
     for (name, size) in [("steady", 300), ("tight", 356), ("spiky", 990)] {
@@ -129,7 +131,7 @@ async fn the_command_line_says_so(store: &Path) {
         rows.as_array()
             .unwrap()
             .iter()
-            .all(|row| row["status"] == "applied"),
+            .all(|row| row["status"] == "applied" || row["status"] == "no-reports"),
         "{rows:#}"
     );
     let show = rightsizer(&["show", "spiky", "--store", store])
