@@ -12,6 +12,14 @@ fn main() -> ExitCode {
     let path = std::env::args_os().next().map(PathBuf::from);
     let path = path.unwrap_or_default();
     let file_name = path.file_name().and_then(|name| name.to_str());
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--version")
+    {
+        let version = env!("CARGO_PKG_VERSION");
+        let _ = writeln!(std::io::stdout(), "rightsizer-extension {version}");
+        return ExitCode::SUCCESS;
+    }
     let config = Config::read(|name| std::env::var(name).ok());
     match session::live(&config, file_name.unwrap_or("rightsizer-extension")) {
         Ok(()) => ExitCode::SUCCESS,

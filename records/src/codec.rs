@@ -72,6 +72,9 @@ struct Versioned<'a> {
     v: u64,
     #[serde(flatten)]
     record: &'a Record,
+    /// Who wrote it: the version that every binary of the workspace shows. For people who look at a
+    /// record; nothing is decided by it, so no reader asks for it.
+    release: &'static str,
 }
 
 /// Reads one record from the bytes of a stream record or a line of a file.
@@ -104,7 +107,12 @@ pub fn encode(record: &Record) -> Vec<u8> {
         clippy::expect_used,
         reason = "the records hold only maps with text keys and finite numbers, and a Vec takes all"
     )]
-    serde_json::to_vec(&Versioned { v: VERSION, record }).expect("a record is JSON")
+    serde_json::to_vec(&Versioned {
+        v: VERSION,
+        record,
+        release: env!("CARGO_PKG_VERSION"),
+    })
+    .expect("a record is JSON")
 }
 
 fn body<T: DeserializeOwned>(

@@ -17,6 +17,13 @@ const FOR_OUTCOMES: Duration = Duration::from_secs(8);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--version")
+    {
+        println!("rightsizer-updater {}", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
     tracing_subscriber::fmt().json().with_ansi(false).init();
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     let stream = std::env::var("RIGHTSIZER_DECISIONS")

@@ -130,6 +130,13 @@ impl FaultProxy {
         plan.calls.get(operation).copied().unwrap_or(0)
     }
 
+    /// Every operation that was called so far.
+    pub fn called(&self) -> Vec<String> {
+        let mut called: Vec<_> = lock(&self.plan).calls.keys().cloned().collect();
+        called.sort();
+        called
+    }
+
     fn add(&self, operation: &'static str, calls: usize, containing: &'static str, answer: Answer) {
         lock(&self.plan).faults.push(Fault {
             operation,

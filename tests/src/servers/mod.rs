@@ -30,7 +30,7 @@ pub use process::ServerProcess;
 pub(crate) use process::{installed, tools};
 pub use rie::{Rie, unshare};
 pub use updater_lambda::{
-    Delivered, UPDATER, UpdaterLambda, deliver_shard, first_failed, kinesis_event,
+    Delivered, UPDATER, UpdaterLambda, deliver_shard, first_failed, kinesis_event, updater_binary,
 };
 
 /// The account that the servers keep everything in.

@@ -214,7 +214,7 @@ fn event_record(record: &StreamRecord) -> Value {
 }
 
 /// `RIGHTSIZER_UPDATER_BINARY`, or the binary built beside this test.
-fn updater_binary() -> Result<PathBuf> {
+pub fn updater_binary() -> Result<PathBuf> {
     let beside = || {
         let test = std::env::current_exe().ok()?;
         Some(test.parent()?.parent()?.join("rightsizer-updater"))

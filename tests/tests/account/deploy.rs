@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::policies::the_role_allows_what_the_updater_calls;
 use crate::stage::{Stage, words_of};
 use crate::template::template;
 
@@ -49,6 +50,9 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     let found = resources(&stage, "rz").await?;
     looks_as_written(&found)?;
     has_the_image(&stage, &found)?;
+    let role = found.iter().find(|r| r["logical"] == "UpdaterRole");
+    let role = role.map(|r| text(r, "physical")).context("no role")?;
+    the_role_allows_what_the_updater_calls(&stage, role).await?;
 
     // The plan of a change only, in which parameters stay: moto neither tells what a parameter would
     // change nor changes a stack with kinds it does not play.

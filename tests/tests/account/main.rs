@@ -3,6 +3,8 @@
 
 mod deploy;
 mod image;
+mod policies;
 mod registry;
+mod release;
 mod stage;
 mod template;

@@ -1,0 +1,598 @@
+//! What the roles of the template may do, held to what the code does: a permission without a line of
+//! code that needs it fails here, and so does a call without a permission.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use rightsizer_records::{Megabytes, Recommendation, Record, Timestamp, encode};
+use rightsizer_tests::servers::{FaultProxy, KinesisLocal, REGION, UPDATER, UpdaterLambda};
+use serde_json::Value;
+
+use crate::stage::{Stage, root};
+use crate::template::template;
+
+/// Who makes the call that a permission is for.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    /// Our code, by this call of an SDK.
+    Code(&'static str),
+    /// A part of AWS on our behalf.
+    Aws(&'static str),
+}
+use By::{Aws, Code};
+
+/// Every permission of the template's roles and policies, and who needs it.
+const NEEDED: &[(&str, &str, By)] = &[
+    (
+        "UpdaterRole",
+        "kinesis:DescribeStream",
+        Aws("the event source mapping"),
+    ),
+    (
+        "UpdaterRole",
+        "kinesis:DescribeStreamSummary",
+        Aws("the event source mapping"),
+    ),
+    (
+        "UpdaterRole",
+        "kinesis:GetRecords",
+        Aws("the event source mapping"),
+    ),
+    (
+        "UpdaterRole",
+        "kinesis:GetShardIterator",
+        Aws("the event source mapping"),
+    ),
+    (
+        "UpdaterRole",
+        "kinesis:ListShards",
+        Aws("the event source mapping"),
+    ),
+    (
+        "UpdaterRole",
+        "kinesis:PutRecords",
+        Code("updater put_records"),
+    ),
+    (
+        "UpdaterRole",
+        "lambda:GetFunction",
+        Code("updater get_function"),
+    ),
+    ("UpdaterRole", "lambda:ListTags", Code("updater list_tags")),
+    (
+        "UpdaterRole",
+        "lambda:UpdateFunctionConfiguration",
+        Code("updater update_function_configuration"),
+    ),
+    ("UpdaterRole", "lambda:GetAlias", Code("updater get_alias")),
+    (
+        "UpdaterRole",
+        "lambda:ListProvisionedConcurrencyConfigs",
+        Code("updater list_provisioned_concurrency_configs"),
+    ),
+    (
+        "UpdaterRole",
+        "lambda:PublishVersion",
+        Code("updater publish_version"),
+    ),
+    (
+        "UpdaterRole",
+        "lambda:UpdateAlias",
+        Code("updater update_alias"),
+    ),
+    (
+        "UpdaterRole",
+        "s3:PutObject",
+        Aws("the event source mapping, for what was given up"),
+    ),
+    (
+        "UpdaterRole",
+        "s3:ListBucket",
+        Aws("the event source mapping, for what was given up"),
+    ),
+    ("UpdaterRole", "logs:CreateLogStream", Aws("Lambda")),
+    ("UpdaterRole", "logs:PutLogEvents", Aws("Lambda")),
+    (
+        "PauseUpdater",
+        "lambda:TagResource",
+        Code("aggregator tag_resource"),
+    ),
+    (
+        "PauseUpdater",
+        "lambda:UntagResource",
+        Code("aggregator untag_resource"),
+    ),
+    (
+        "PauseUpdater",
+        "lambda:ListTags",
+        Code("aggregator list_tags"),
+    ),
+    (
+        "AggregatorStartRole",
+        "ecr:GetAuthorizationToken",
+        Aws("Fargate"),
+    ),
+    (
+        "AggregatorStartRole",
+        "ecr:BatchCheckLayerAvailability",
+        Aws("Fargate"),
+    ),
+    ("AggregatorStartRole", "ecr:BatchGetImage", Aws("Fargate")),
+    (
+        "AggregatorStartRole",
+        "ecr:GetDownloadUrlForLayer",
+        Aws("Fargate"),
+    ),
+    (
+        "AggregatorStartRole",
+        "secretsmanager:GetSecretValue",
+        Aws("Fargate"),
+    ),
+    (
+        "AggregatorStartRole",
+        "logs:CreateLogStream",
+        Aws("Fargate"),
+    ),
+    ("AggregatorStartRole", "logs:PutLogEvents", Aws("Fargate")),
+    (
+        "AggregatorRole",
+        "kinesis:DescribeStreamSummary",
+        Code("aggregator describe_stream_summary"),
+    ),
+    (
+        "AggregatorRole",
+        "kinesis:GetRecords",
+        Code("aggregator get_records"),
+    ),
+    (
+        "AggregatorRole",
+        "kinesis:GetShardIterator",
+        Code("aggregator get_shard_iterator"),
+    ),
+    (
+        "AggregatorRole",
+        "kinesis:ListShards",
+        Code("aggregator list_shards"),
+    ),
+    (
+        "AggregatorRole",
+        "kinesis:PutRecords",
+        Code("aggregator put_records"),
+    ),
+    (
+        "AggregatorRole",
+        "kms:Decrypt",
+        Aws("Kinesis, where the stream has a key of its own"),
+    ),
+    (
+        "AggregatorRole",
+        "lambda:ListFunctions",
+        Code("aggregator list_functions"),
+    ),
+    (
+        "AggregatorRole",
+        "tag:GetResources",
+        Code("aggregator get_resources"),
+    ),
+    (
+        "AggregatorRole",
+        "s3:AbortMultipartUpload",
+        Code("aggregator abort_multipart_upload"),
+    ),
+    (
+        "AggregatorRole",
+        "s3:DeleteObject",
+        Code("aggregator delete_object"),
+    ),
+    (
+        "AggregatorRole",
+        "s3:GetObject",
+        Code("aggregator get_object"),
+    ),
+    (
+        "AggregatorRole",
+        "s3:PutObject",
+        Code("aggregator put_object"),
+    ),
+    (
+        "AggregatorRole",
+        "s3:ListBucket",
+        Code("aggregator list_objects_v2"),
+    ),
+    (
+        "AggregatorRole",
+        "ssmmessages:CreateControlChannel",
+        Aws("the tunnel of make connect"),
+    ),
+    (
+        "AggregatorRole",
+        "ssmmessages:CreateDataChannel",
+        Aws("the tunnel of make connect"),
+    ),
+    (
+        "AggregatorRole",
+        "ssmmessages:OpenControlChannel",
+        Aws("the tunnel of make connect"),
+    ),
+    (
+        "AggregatorRole",
+        "ssmmessages:OpenDataChannel",
+        Aws("the tunnel of make connect"),
+    ),
+    (
+        "SubscriptionRole",
+        "kinesis:PutRecord",
+        Aws("CloudWatch Logs"),
+    ),
+    (
+        "SubscriptionRole",
+        "kms:GenerateDataKey",
+        Aws("Kinesis, where the stream has a key of its own"),
+    ),
+];
+
+/// Calls that people make with their own rights: SECURITY.md and ONBOARDING.md have their policies.
+const BY_PEOPLE: &[&str] = &[
+    "describe_log_groups",
+    "filter_log_events",
+    "get_layer_version",
+    "get_query_results",
+    "get_resource_policy",
+    "put_record",
+    "simulate_principal_policy",
+    "start_query",
+    "stop_query",
+];
+
+/// Each call of an AWS SDK in a crate: the operation's name, and the file and line.
+fn calls(of: &str) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root().join(of).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                calls_in(&path, &mut found)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
+    let text = std::fs::read_to_string(path)?;
+    // What is under test is not what is deployed.
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    for (n, line) in text.lines().enumerate() {
+        for part in line.split('.').skip(1) {
+            let Some(name) = part.split_once("()").map(|(name, _)| name) else {
+                continue;
+            };
+            let is_one = VERBS.iter().any(|verb| name.starts_with(verb));
+            if is_one
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+            {
+                let path = path.strip_prefix(root()).unwrap_or(path);
+                found.insert(name.to_owned(), format!("{}:{}", path.display(), n + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How operations of the services begin that are used here.
+const VERBS: &[&str] = &[
+    "abort_multipart",
+    "complete_multipart",
+    "create_multipart",
+    "delete_object",
+    "describe_",
+    "filter_log",
+    "get_alias",
+    "get_function",
+    "get_layer",
+    "get_object",
+    "get_query",
+    "get_records",
+    "get_resource",
+    "get_shard",
+    "head_",
+    "list_",
+    "publish_",
+    "put_object",
+    "put_record",
+    "simulate_",
+    "start_query",
+    "stop_query",
+    "tag_resource",
+    "untag_resource",
+    "update_alias",
+    "update_function",
+    "upload_part",
+];
+
+#[test]
+fn every_permission_has_a_line_of_code_and_every_call_a_permission() -> Result<()> {
+    let granted = granted()?;
+    let wanted: BTreeSet<_> = NEEDED
+        .iter()
+        .map(|(who, what, _)| ((*who).to_owned(), (*what).to_owned()))
+        .collect();
+    assert_eq!(
+        granted, wanted,
+        "permissions of the template, and those that are accounted for"
+    );
+
+    let (updater, aggregator) = (calls("updater")?, calls("aggregator")?);
+    let mut used = BTreeSet::new();
+    for (who, what, by) in NEEDED {
+        let line = match by {
+            Aws(part) => format!("({part})"),
+            Code(call) => {
+                let (krate, call) = call.split_once(' ').context("a crate and a call")?;
+                let calls = if krate == "updater" {
+                    &updater
+                } else {
+                    &aggregator
+                };
+                used.insert(call);
+                calls
+                    .get(call)
+                    .with_context(|| format!("{who} may {what}, but nothing calls {call}"))?
+                    .clone()
+            }
+        };
+        println!("{who:<20} {what:<42} {line}");
+    }
+    for (call, line) in updater.iter().chain(&aggregator) {
+        let known = used.contains(call.as_str())
+            || BY_PEOPLE.contains(&call.as_str())
+            || PARTS.contains(&call.as_str());
+        ensure!(
+            known,
+            "{call} ({line}) has no permission in the template and is no command of a person"
+        );
+    }
+    Ok(())
+}
+
+/// Covered by another permission (`s3:PutObject` covers uploads in parts, `s3:ListBucket` the listing
+/// of cut-off ones by `s3:ListBucketMultipartUploads` where it is granted), or no call of a service.
+const PARTS: &[&str] = &[
+    "complete_multipart_upload",
+    "create_multipart_upload",
+    "upload_part",
+];
+
+/// Actions that are allowed by the template, with the role or policy they are in.
+fn granted() -> Result<BTreeSet<(String, String)>> {
+    let template = template("template.yaml")?;
+    let mut granted = BTreeSet::new();
+    for (logical, resource) in template["Resources"].as_object().context("no resources")? {
+        for statement in statements(&resource["Properties"]) {
+            if statement["Effect"] == "Allow" {
+                for action in listed(&statement["Action"]) {
+                    granted.insert((logical.clone(), action.to_owned()));
+                }
+            }
+        }
+    }
+    Ok(granted)
+}
+
+/// The statements of a role's or a managed policy's documents, those under a condition included.
+fn statements(properties: &Value) -> Vec<&Value> {
+    let inline = properties["Policies"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|p| &p["PolicyDocument"]);
+    let own = properties["PolicyDocument"]
+        .is_object()
+        .then_some(&properties["PolicyDocument"]);
+    let managed = own.filter(|_| properties["Bucket"].is_null());
+    inline
+        .chain(managed)
+        .filter_map(|document| document["Statement"].as_array())
+        .flatten()
+        .map(|s| s["Fn::If"].get(1).unwrap_or(s))
+        .collect()
+}
+
+fn listed(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    }
+}
+
+/// A star that is left says why, in a comment above its statement.
+#[test]
+fn every_star_has_a_reason_beside_it() -> Result<()> {
+    for name in ["template.yaml", "artifacts.yaml"] {
+        let text = std::fs::read_to_string(root().join("infra").join(name))?;
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            let star = line.contains("\"*\"") || line.contains(":*") || line.ends_with("/*");
+            if !star || line.trim_start().starts_with('#') {
+                continue;
+            }
+            // Up to the statement's beginning, and the line above that.
+            let start = lines[..=n].iter().rposition(|l| {
+                l.contains("Sid: ") || l.contains("Principal: \"*\"") || l.contains("StringLike:")
+            });
+            let start = start.with_context(|| format!("{name}:{}", n + 1))?;
+            let above = &lines[start.saturating_sub(9)..start];
+            ensure!(
+                above.iter().any(|l| l.trim_start().starts_with('#')),
+                "{name}:{}: {line}: say why",
+                n + 1
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Runs the updater's own binary against the account, writes down each call that it makes, and asks
+/// the role that the account has for it.
+pub(crate) async fn the_role_allows_what_the_updater_calls(
+    stage: &Stage,
+    role: &str,
+) -> Result<()> {
+    let policies = stage.account(&["role", role]).await?;
+    let policies = policies.as_array().context("no policies")?;
+    let proxy = FaultProxy::before(stage.moto.endpoint()).await?;
+    let kinesis = KinesisLocal::start().await?;
+    kinesis.create_stream("decisions", 1).await?;
+    let tags = [("rightsizer:mode", "auto")];
+    let arn = stage.moto.create_function("sized", 1024, 3, &tags).await?;
+    stage.moto.create_function(UPDATER, 128, 30, &[]).await?;
+    let mut updater = UpdaterLambda::start_at(&kinesis, "decisions", proxy.endpoint(), &[]).await?;
+    let put = kinesis
+        .client()
+        .put_record()
+        .stream_name("decisions")
+        .partition_key("sized");
+    put.data(encode(&Record::Recommendation(down(&arn)?)).into())
+        .send()
+        .await?;
+    updater.deliver(&kinesis).await?;
+    assert_eq!(
+        stage.moto.memory_mb("sized").await?,
+        512,
+        "{}",
+        updater.log_text()
+    );
+
+    let called = proxy.called();
+    let mut seen = BTreeSet::new();
+    for call in &called {
+        let (action, resource) =
+            permission(call).with_context(|| format!("what permission is {call}?"))?;
+        let tagged = BTreeMap::from([("rightsizer:mode", "auto")]);
+        println!("{call}: {action}");
+        ensure!(
+            allows(policies, action, &resource, &tagged),
+            "{role} may not {action} on {resource}"
+        );
+        seen.insert(action);
+    }
+    let wanted = [
+        "lambda:GetFunction",
+        "lambda:ListTags",
+        "lambda:UpdateFunctionConfiguration",
+    ];
+    assert_eq!(seen, BTreeSet::from(wanted));
+    // And not more: a function without the tag, code, roles, another account's stream.
+    let (none, function) = (BTreeMap::new(), arn.as_str());
+    assert!(!allows(
+        policies,
+        "lambda:UpdateFunctionConfiguration",
+        function,
+        &none
+    ));
+    assert!(!allows(
+        policies,
+        "lambda:UpdateFunctionCode",
+        function,
+        &none
+    ));
+    assert!(!allows(
+        policies,
+        "iam:PassRole",
+        "arn:aws:iam::123456789012:role/any",
+        &none
+    ));
+    let reports = format!("arn:aws:kinesis:{REGION}:123456789012:stream/rz-reports");
+    assert!(!allows(policies, "kinesis:PutRecords", &reports, &none));
+    let decisions = format!("arn:aws:kinesis:{REGION}:123456789012:stream/rz-decisions");
+    assert!(allows(policies, "kinesis:PutRecords", &decisions, &none));
+    for name in ["sized", UPDATER] {
+        stage
+            .moto
+            .lambda()
+            .delete_function()
+            .function_name(name)
+            .send()
+            .await?;
+    }
+    Ok(())
+}
+
+/// The permission that a request to the Lambda API wants, and on what.
+fn permission(call: &str) -> Option<(&'static str, String)> {
+    let (method, path) = call.split_once(' ')?;
+    let path = path.split('?').next()?.replace("%3A", ":");
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let action = match (method, &parts[1..]) {
+        ("GET", ["functions", _]) => "lambda:GetFunction",
+        ("PUT", ["functions", _, "configuration"]) => "lambda:UpdateFunctionConfiguration",
+        ("GET", ["tags", _]) => "lambda:ListTags",
+        _ => return None,
+    };
+    let named = parts.get(2)?.rsplit(':').next()?;
+    Some((
+        action,
+        format!("arn:aws:lambda:{REGION}:123456789012:function:{named}"),
+    ))
+}
+
+/// Whether identity policies allow an action on a resource with these tags. Knows what the template
+/// uses: stars in resources, and conditions on tags of the resource; nothing is denied by a role here.
+fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str, &str>) -> bool {
+    let statements = policies
+        .iter()
+        .filter_map(|p| p["Statement"].as_array())
+        .flatten();
+    let mut allowed = statements.filter(|s| s["Effect"] == "Allow").filter(|s| {
+        let actions = listed(&s["Action"]);
+        let resources = listed(&s["Resource"]);
+        actions.contains(&action) && resources.iter().any(|pattern| fits(pattern, resource))
+    });
+    allowed.any(|s| {
+        let operators = s["Condition"].as_object().into_iter().flatten();
+        let mut conditions = operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
+        conditions.all(|(key, values)| {
+            let tag = key
+                .strip_prefix("aws:ResourceTag/")
+                .and_then(|tag| tags.get(tag));
+            tag.is_some_and(|tag| listed(values).iter().any(|wanted| fits(wanted, tag)))
+        })
+    })
+}
+
+fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((before, after)) => {
+            text.starts_with(before)
+                && text.len() >= before.len() + after.len()
+                && text.ends_with(after)
+        }
+        None => pattern == text,
+    }
+}
+
+fn down(arn: &rightsizer_records::FunctionArn) -> Result<Recommendation> {
+    let fixture = std::fs::read(root().join("records/fixtures/recommendation-approved.json"))?;
+    let Record::Recommendation(mut rec) = rightsizer_records::decode(&fixture)? else {
+        anyhow::bail!("the fixture is no recommendation");
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let now = i64::try_from(now.as_millis())?;
+    let at = |ms| Timestamp::from_ms(ms).context("no time");
+    rec.function = arn.clone();
+    (rec.from_mb, rec.to_mb, rec.target_mb) = (Megabytes(1024), Megabytes(512), Megabytes(512));
+    (rec.issued_at, rec.expires_at) = (at(now - 60_000)?, at(now + 86_400_000)?);
+    rec.code_sha256 = None;
+    rec.p99_ms = None;
+    rec.rollback_of = None;
+    Ok(rec)
+}

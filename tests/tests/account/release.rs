@@ -1,0 +1,72 @@
+//! What makes a release: pinned parts, few rights, one version number.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use rightsizer_records::{decode, encode};
+use rightsizer_tests::aggregator::binary;
+use rightsizer_tests::emulator::extension_binary;
+use rightsizer_tests::servers::updater_binary;
+
+use crate::stage::{root, words_of};
+
+#[test]
+fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
+    let mut pinned = 0;
+    for name in ["check.yml", "release.yml"] {
+        let text = std::fs::read_to_string(root().join(".github/workflows").join(name))?;
+        for line in text.lines().filter(|line| line.contains("uses:")) {
+            let (_, rest) = line
+                .split_once('@')
+                .context("an action without a version")?;
+            let (commit, said) = rest.split_once(" # v").context("no version in words")?;
+            let hex = commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
+            ensure!(hex && !said.is_empty(), "{name}: {line} can be moved");
+            pinned += 1;
+        }
+        assert!(
+            text.contains("\npermissions:\n  contents: read\n"),
+            "{name}"
+        );
+        // One job makes the release.
+        let writes = text.matches(": write").count();
+        assert_eq!(writes, usize::from(name == "release.yml"), "{name}");
+    }
+    assert!(pinned >= 6);
+    Ok(())
+}
+
+#[test]
+fn the_checks_of_a_change_are_the_commands_of_a_developer() -> Result<()> {
+    let text = std::fs::read_to_string(root().join(".github/workflows/check.yml"))?;
+    assert!(
+        text.contains("run: make check\n") && text.contains(" make test\n"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn one_version_is_shown_and_has_its_changes_written_down() -> Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    for binary in [binary()?, updater_binary()?, extension_binary()?] {
+        let name = binary.file_name().context("a binary has a name")?;
+        let shown = Command::new(&binary).arg("--version").output()?;
+        let wanted = format!("{} {version}", name.display());
+        assert_eq!(words_of(&shown).trim(), wanted);
+    }
+    let outcome = std::fs::read(root().join("records/fixtures/outcome.json"))?;
+    let carried = String::from_utf8(encode(&decode(&outcome)?))?;
+    let wanted = format!(",\"release\":\"{version}\"}}");
+    assert!(carried.ends_with(&wanted), "{carried}");
+    let changes = std::fs::read_to_string(root().join("CHANGELOG.md"))?;
+    assert!(changes.contains(&format!("\n## {version}\n")));
+    for member in ["records", "extension", "aggregator", "updater", "tests"] {
+        let manifest = std::fs::read_to_string(root().join(member).join("Cargo.toml"))?;
+        assert!(
+            manifest.contains("\nversion.workspace = true\n"),
+            "{member}"
+        );
+    }
+    Ok(())
+}
