@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . infra/account.sh
 
-held=$(aws lambda list-functions --query "Functions[?Layers[?contains(Arn, ':layer:$STACK-extension-') || contains(Arn, ':layer:$STACK-Layer')]].FunctionName")
+# The updater goes with its stack.
+held=$(aws lambda list-functions --query "Functions[?!starts_with(FunctionName, '$STACK-Updater-')] | [?Layers[?contains(Arn, ':layer:$STACK-extension-') || contains(Arn, ':layer:$STACK-Layer')]].FunctionName")
 [ -z "$held" ] || [ "${ANYWAY:-}" = 1 ] ||
     stop "functions still have the layer: $(tr '\t' ' ' <<<"$held"). Take it off first: rightsizer detach --all --layer … --yes. Or leave it on them (each warns once that its stream is gone): ANYWAY=1"
 buckets=()

@@ -1,10 +1,13 @@
 //! What is put on an account: built, deployed into an account that is played by `moto`, found through
 //! its APIs, held to its policies, and taken off again. Nothing here reaches AWS.
 
+mod cost;
 mod deploy;
 mod image;
 mod policies;
+mod readme;
 mod registry;
 mod release;
 mod stage;
 mod template;
+mod terraform;

@@ -373,7 +373,7 @@ const PARTS: &[&str] = &[
 ];
 
 /// Actions that are allowed by the template, with the role or policy they are in.
-fn granted() -> Result<BTreeSet<(String, String)>> {
+pub(crate) fn granted() -> Result<BTreeSet<(String, String)>> {
     let template = template("template.yaml")?;
     let mut granted = BTreeSet::new();
     for (logical, resource) in template["Resources"].as_object().context("no resources")? {
@@ -430,7 +430,7 @@ fn every_star_has_a_reason_beside_it() -> Result<()> {
                 l.contains("Sid: ") || l.contains("Principal: \"*\"") || l.contains("StringLike:")
             });
             let start = start.with_context(|| format!("{name}:{}", n + 1))?;
-            let above = &lines[start.saturating_sub(9)..start];
+            let above = &lines[start.saturating_sub(10)..start];
             ensure!(
                 above.iter().any(|l| l.trim_start().starts_with('#')),
                 "{name}:{}: {line}: say why",
@@ -591,6 +591,7 @@ fn down(arn: &rightsizer_records::FunctionArn) -> Result<Recommendation> {
     rec.function = arn.clone();
     (rec.from_mb, rec.to_mb, rec.target_mb) = (Megabytes(1024), Megabytes(512), Megabytes(512));
     (rec.issued_at, rec.expires_at) = (at(now - 60_000)?, at(now + 86_400_000)?);
+    "$LATEST".clone_into(&mut rec.version);
     rec.code_sha256 = None;
     rec.p99_ms = None;
     rec.rollback_of = None;

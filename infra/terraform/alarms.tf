@@ -1,0 +1,51 @@
+# `serve` writes one line "figures" a minute; these make metrics of it and of the updater's log.
+# docs/OPERATIONS.md says what to do at each alarm.
+locals {
+  namespace = "Rightsizer/${var.name}"
+  figures = {
+    behind     = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"figures\" }", metric = "BehindSeconds", value = "$.behind_seconds" }
+    quarantine = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"figures\" }", metric = "Quarantined", value = "$.quarantined" }
+    snapshots  = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"*no snapshot could be made*\" }", metric = "FailedSnapshots", value = "1" }
+    poison     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.poison = 1 }", metric = "Quarantined", value = "1" }
+    failed     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.status = \"failed\" }", metric = "FailedUpdates", value = "1" }
+  }
+  # Where `missing` is breaching: no figure at all is an aggregator that does not run.
+  alarms = {
+    behind         = { words = "The aggregator does not run, or reads more than 15 minutes behind", namespace = local.namespace, metric = "BehindSeconds", dimensions = {}, statistic = "Maximum", period = 300, periods = 3, threshold = 900, missing = "breaching" }
+    quarantine     = { words = "A stream had records that could not be used", namespace = local.namespace, metric = "Quarantined", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
+    snapshots      = { words = "No snapshot of the store could be made for 30 minutes", namespace = local.namespace, metric = "FailedSnapshots", dimensions = {}, statistic = "Sum", period = 900, periods = 2, threshold = 0, missing = "notBreaching" }
+    failed-updates = { words = "The updater could not make a change that was decided", namespace = local.namespace, metric = "FailedUpdates", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
+    updater-errors = { words = "The updater crashed, timed out or ran out of memory", namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
+    decision-age   = { words = "Recommendations wait for the updater for more than 30 minutes", namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Maximum", period = 300, periods = 1, threshold = 1800000, missing = "notBreaching" }
+    report-age     = { words = "Reports wait for the aggregator for more than 6 hours and are lost after 24", namespace = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = aws_kinesis_stream.reports.name }, statistic = "Maximum", period = 300, periods = 3, threshold = 21600000, missing = "notBreaching" }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "figure" {
+  for_each       = local.figures
+  name           = each.key
+  log_group_name = each.value.group
+  pattern        = each.value.pattern
+  metric_transformation {
+    namespace = local.namespace
+    name      = each.value.metric
+    value     = each.value.value
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "alarm" {
+  for_each            = local.alarms
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.words
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = each.value.missing
+  alarm_actions       = var.alarm_topics
+  ok_actions          = each.key == "behind" ? var.alarm_topics : []
+}

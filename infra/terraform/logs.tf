@@ -1,0 +1,50 @@
+# Evidence without the layer: the report lines of every log group of the account.
+resource "aws_iam_role" "subscription" {
+  count       = var.log_subscription ? 1 : 0
+  name_prefix = "${var.name}-subscription-"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "logs.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      # Every log group of this account and region, which is what the policy covers.
+      Condition = { StringLike = { "aws:SourceArn" = "arn:${local.partition}:logs:${local.region}:${local.account}:*" } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "subscription" {
+  count = var.log_subscription ? 1 : 0
+  name  = "subscription"
+  role  = aws_iam_role.subscription[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([{
+      Sid      = "PutReportLines"
+      Effect   = "Allow"
+      Action   = "kinesis:PutRecord"
+      Resource = aws_kinesis_stream.reports.arn
+      }], [for key in aws_kms_key.stream : {
+      Sid      = "EncryptReportLines"
+      Effect   = "Allow"
+      Action   = "kms:GenerateDataKey"
+      Resource = key.arn
+    }])
+  })
+}
+
+# Our own logs are left out, or each line of them would make another.
+resource "aws_cloudwatch_log_account_policy" "subscription" {
+  count              = var.log_subscription ? 1 : 0
+  policy_name        = "${var.name}-report-lines"
+  policy_type        = "SUBSCRIPTION_FILTER_POLICY"
+  scope              = "ALL"
+  selection_criteria = "LogGroupName NOT IN [\"/rightsizer/${var.name}/updater\", \"/rightsizer/${var.name}/aggregator\"]"
+  policy_document = jsonencode({
+    DestinationArn = aws_kinesis_stream.reports.arn
+    RoleArn        = aws_iam_role.subscription[0].arn
+    Distribution   = "Random"
+    FilterPattern  = "?\"REPORT RequestId\" ?\"platform.report\""
+  })
+}

@@ -1,0 +1,29 @@
+output "reports_stream" {
+  description = "For the extension: RIGHTSIZER_STREAM; for rightsizer attach --stream"
+  value       = aws_kinesis_stream.reports.name
+}
+
+output "layers" {
+  description = "For rightsizer attach --layer, by architecture"
+  value       = { for arch, layer in aws_lambda_layer_version.extension : arch => layer.arn }
+}
+
+output "updater_function" {
+  description = "For pausing: the function that carries the tag rightsizer:paused"
+  value       = aws_lambda_function.updater.arn
+}
+
+output "pause_policy" {
+  description = "For people on call"
+  value       = aws_iam_policy.pause_updater.arn
+}
+
+output "given_up_records" {
+  description = "Recommendations that the updater could not apply in three retries"
+  value       = aws_s3_bucket.bucket["given_up"].id
+}
+
+output "snapshot_bucket" {
+  description = "The aggregator's store, as of a few minutes ago"
+  value       = aws_s3_bucket.bucket["snapshots"].id
+}

@@ -1,0 +1,102 @@
+variable "name" {
+  type        = string
+  default     = "rightsizer"
+  description = "Begins the name of everything."
+}
+
+variable "package" {
+  type        = string
+  description = "The folder that `make package` filled."
+}
+
+variable "architecture" {
+  type        = string
+  default     = "x86_64"
+  description = "Of the updater and the aggregator: x86_64 or arm64, as packaged."
+}
+
+variable "image" {
+  type        = string
+  description = "The aggregator's image in ECR, with its digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:…"
+}
+
+variable "image_repository_arn" {
+  type        = string
+  description = "The repository of that image."
+}
+
+variable "vpc_id" {
+  type = string
+}
+
+variable "subnet_ids" {
+  type        = list(string)
+  description = "Subnets with a way to the AWS APIs."
+}
+
+variable "assign_public_ip" {
+  type        = bool
+  default     = true
+  description = "True in subnets with an internet gateway. Nothing can connect to the task either way."
+}
+
+variable "aggregator_cpu" {
+  type    = number
+  default = 256
+}
+
+variable "aggregator_memory" {
+  type    = number
+  default = 512
+}
+
+variable "mode" {
+  type        = string
+  default     = "recommend"
+  description = "For functions without a tag rightsizer:mode that the role lets the updater change: off, recommend, auto."
+}
+
+variable "paused" {
+  type    = bool
+  default = false
+}
+
+variable "move_aliases" {
+  type        = bool
+  default     = false
+  description = "Whether functions whose traffic is on a published version are sized too, where their tag rightsizer:alias names the alias."
+}
+
+variable "reserved_concurrency" {
+  type        = number
+  default     = 1
+  description = "-1 for accounts that cannot reserve any."
+}
+
+variable "writers" {
+  type        = string
+  default     = "account"
+  description = "Whose roles may put reports by the stream's policy: nobody, account, organisation."
+}
+
+variable "organization_id" {
+  type    = string
+  default = "o-0000000000"
+}
+
+variable "log_subscription" {
+  type        = bool
+  default     = false
+  description = "Puts the report lines of every log group of the account on the reports stream. An account has one such policy."
+}
+
+variable "log_retention_days" {
+  type    = number
+  default = 60
+}
+
+variable "alarm_topics" {
+  type        = list(string)
+  default     = []
+  description = "ARNs of SNS topics that alarms are sent to."
+}

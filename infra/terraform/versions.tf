@@ -1,0 +1,24 @@
+# Lambda Rightsizer as a Terraform module: the same system as infra/template.yaml, one file per service.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.90"
+    }
+  }
+}
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+  # Which functions there are is not known here: their tags narrow what may be changed.
+  functions       = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:*"
+  to_organisation = var.writers == "organisation"
+}

@@ -1,0 +1,275 @@
+//! The Terraform module: well-formed, valid where its provider is to be had, and the same system as the
+//! template.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::policies::granted;
+use crate::stage::{root, tool, words_of};
+use crate::template::template;
+
+/// What stands for a kind of the template in the module. What CloudFormation writes as one resource
+/// is several in Terraform; the first is counted, by its instances.
+const KINDS: &[(&str, &str)] = &[
+    ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm"),
+    ("AWS::EC2::SecurityGroup", "aws_security_group"),
+    ("AWS::ECS::Cluster", "aws_ecs_cluster"),
+    ("AWS::ECS::Service", "aws_ecs_service"),
+    ("AWS::ECS::TaskDefinition", "aws_ecs_task_definition"),
+    ("AWS::IAM::ManagedPolicy", "aws_iam_policy"),
+    ("AWS::IAM::Role", "aws_iam_role"),
+    ("AWS::KMS::Key", "aws_kms_key"),
+    (
+        "AWS::Kinesis::ResourcePolicy",
+        "aws_kinesis_resource_policy",
+    ),
+    ("AWS::Kinesis::Stream", "aws_kinesis_stream"),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        "aws_lambda_event_source_mapping",
+    ),
+    ("AWS::Lambda::Function", "aws_lambda_function"),
+    ("AWS::Lambda::LayerVersion", "aws_lambda_layer_version"),
+    (
+        "AWS::Lambda::LayerVersionPermission",
+        "aws_lambda_layer_version_permission",
+    ),
+    (
+        "AWS::Logs::AccountPolicy",
+        "aws_cloudwatch_log_account_policy",
+    ),
+    ("AWS::Logs::LogGroup", "aws_cloudwatch_log_group"),
+    (
+        "AWS::Logs::MetricFilter",
+        "aws_cloudwatch_log_metric_filter",
+    ),
+    ("AWS::S3::Bucket", "aws_s3_bucket"),
+    ("AWS::S3::BucketPolicy", "aws_s3_bucket_policy"),
+    ("AWS::SecretsManager::Secret", "aws_secretsmanager_secret"),
+];
+
+/// Kinds that Terraform has beside those: parts of what the template writes in one.
+const PARTS: &[&str] = &[
+    "aws_iam_role_policy",
+    "aws_iam_role_policy_attachment",
+    "aws_s3_bucket_lifecycle_configuration",
+    "aws_s3_bucket_public_access_block",
+    "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
+    "aws_secretsmanager_secret_version",
+];
+
+fn module() -> PathBuf {
+    root().join("infra/terraform")
+}
+
+/// Each resource of the module as its kind, its name and its text.
+fn resources() -> Result<Vec<(String, String, String)>> {
+    // Parsed as HCL first: what is no HCL is not taken for a module without resources.
+    let parse = "import hcl2, json, pathlib, sys\n\
+        for file in sorted(pathlib.Path(sys.argv[1]).glob('*.tf')):\n    \
+        hcl2.loads(file.read_text())";
+    let parsed = Command::new(tool("python")?)
+        .args(["-c", parse])
+        .arg(module())
+        .output()?;
+    ensure!(parsed.status.success(), "{}", words_of(&parsed));
+    let mut found = Vec::new();
+    for file in std::fs::read_dir(module())? {
+        let path = file?.path();
+        if path.extension().is_none_or(|e| e != "tf") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path)?;
+        for block in text.split("\nresource \"").skip(1) {
+            let block = block.split("\n}\n").next().unwrap_or_default();
+            let mut words = block.split('"');
+            let kind = words.next().context("no kind")?;
+            let name = words.nth(1).context("no name")?;
+            found.push((kind.to_owned(), name.to_owned(), block.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn it_has_the_kinds_of_the_template() -> Result<()> {
+    let template = template("template.yaml")?;
+    let resources_of_template = template["Resources"].as_object().context("no resources")?;
+    let kinds: BTreeSet<&str> = resources_of_template
+        .values()
+        .filter_map(|r| r["Type"].as_str())
+        .collect();
+    let translated: BTreeSet<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(
+        kinds, translated,
+        "kinds of the template, and those with a counterpart"
+    );
+    let here = resources()?;
+    let here: BTreeSet<&str> = here.iter().map(|(kind, _, _)| kind.as_str()).collect();
+    let wanted: BTreeSet<&str> = KINDS
+        .iter()
+        .map(|(_, kind)| *kind)
+        .chain(PARTS.iter().copied())
+        .collect();
+    assert_eq!(
+        here, wanted,
+        "kinds of the module, and those of the template"
+    );
+    Ok(())
+}
+
+/// The same roles with the same permissions: each action once in the policy of its role.
+#[test]
+fn it_grants_what_the_template_grants() -> Result<()> {
+    let names = BTreeMap::from([
+        ("updater", "UpdaterRole"),
+        ("pause_updater", "PauseUpdater"),
+        ("aggregator_start", "AggregatorStartRole"),
+        ("aggregator", "AggregatorRole"),
+        ("subscription", "SubscriptionRole"),
+    ]);
+    let mut here = BTreeSet::new();
+    for (kind, name, text) in resources()? {
+        if kind == "aws_iam_role_policy" || kind == "aws_iam_policy" {
+            let role = names
+                .get(name.as_str())
+                .with_context(|| format!("whose is {name}?"))?;
+            for action in actions(&text) {
+                here.insert(((*role).to_owned(), action));
+            }
+        }
+    }
+    assert_eq!(
+        here,
+        granted()?,
+        "permissions of the module, and of the template"
+    );
+    Ok(())
+}
+
+/// The quoted texts that are actions: `service:Name`.
+fn actions(text: &str) -> impl Iterator<Item = String> {
+    let quoted = text.split('"').skip(1).step_by(2);
+    let actions = quoted.filter(|text| {
+        let parts = text.split_once(':');
+        parts.is_some_and(|(service, action)| {
+            let lower = !service.is_empty()
+                && service
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+            lower && service != "aws" && action.starts_with(|c: char| c.is_ascii_uppercase())
+        })
+    });
+    actions.map(str::to_owned)
+}
+
+/// What both say in figures and names.
+#[test]
+fn it_says_what_the_template_says() -> Result<()> {
+    let template = template("template.yaml")?;
+    let all: String = resources()?.into_iter().map(|(_, _, text)| text).collect();
+    let alarms = std::fs::read_to_string(module().join("alarms.tf"))?;
+    for (logical, resource) in template["Resources"].as_object().context("no resources")? {
+        let properties = &resource["Properties"];
+        if resource["Type"] == "AWS::CloudWatch::Alarm" {
+            let name = properties["AlarmName"]["Fn::Sub"]
+                .as_str()
+                .context("no name")?;
+            let name = name.trim_start_matches("${AWS::StackName}-");
+            let line = alarms
+                .lines()
+                .find(|line| line.trim_start().starts_with(&format!("{name} ")));
+            let line = line.with_context(|| format!("{logical} is not in alarms.tf"))?;
+            for (key, value) in [
+                ("threshold", "Threshold"),
+                ("period", "Period"),
+                ("periods", "EvaluationPeriods"),
+            ] {
+                let wanted = format!("{key} = {},", properties[value]);
+                assert!(line.contains(&wanted), "{name}: {wanted}");
+            }
+            assert!(
+                line.contains(
+                    properties["AlarmDescription"]
+                        .as_str()
+                        .context("no words")?
+                ),
+                "{name}"
+            );
+        }
+    }
+    let task = &template["Resources"]["AggregatorTask"]["Properties"]["ContainerDefinitions"][0];
+    let names = |key: &str| -> Vec<String> {
+        let all = task[key].as_array().into_iter().flatten();
+        all.filter_map(|v| v["Name"].as_str().map(str::to_owned))
+            .collect()
+    };
+    for name in names("Environment").into_iter().chain(names("Secrets")) {
+        assert!(all.contains(&format!("name = \"{name}\"")), "{name}");
+    }
+    let flags = task["Command"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    for flag in flags {
+        assert!(all.contains(&format!("\"{flag}\"")), "{flag}");
+    }
+    Ok(())
+}
+
+/// `fmt` where Terraform is there, `validate` where its AWS provider can be had: on this machine's
+/// disk, or from its registry. Where neither is, this says so and checks what the others check.
+#[test]
+fn terraform_takes_it_where_it_is_there() -> Result<()> {
+    let run = |folder: &Path, words: &[&str]| -> Option<Output> {
+        let mut terraform = Command::new("terraform");
+        terraform.args(words).current_dir(folder);
+        // Settings of this machine that name no file stop it.
+        let settings = std::env::var_os("TF_CLI_CONFIG_FILE").map(PathBuf::from);
+        if settings.is_some_and(|file| !file.is_file()) {
+            terraform.env_remove("TF_CLI_CONFIG_FILE");
+        }
+        terraform.output().ok()
+    };
+    let Some(formatted) = run(&module(), &["fmt", "-check", "-diff"]) else {
+        println!("not checked: terraform is not on this machine");
+        return Ok(());
+    };
+    ensure!(formatted.status.success(), "{}", words_of(&formatted));
+    let folder = tempfile::tempdir()?;
+    for file in std::fs::read_dir(module())? {
+        let file = file?;
+        std::fs::copy(file.path(), folder.path().join(file.file_name()))?;
+    }
+    let mut init = vec![
+        "init".to_owned(),
+        "-backend=false".to_owned(),
+        "-input=false".to_owned(),
+    ];
+    init.extend(mirror().map(|mirror| format!("-plugin-dir={}", mirror.display())));
+    let init: Vec<&str> = init.iter().map(String::as_str).collect();
+    if !run(folder.path(), &init).is_some_and(|done| done.status.success()) {
+        println!("not validated: Terraform's AWS provider cannot be had here");
+        return Ok(());
+    }
+    let valid = run(folder.path(), &["validate", "-no-color"]).context("terraform went away")?;
+    println!("{}", words_of(&valid));
+    ensure!(valid.status.success(), "{}", words_of(&valid));
+    Ok(())
+}
+
+/// A folder with the provider, as images for building have one.
+fn mirror() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/opt")
+        .ok()?
+        .flatten()
+        .map(|folder| folder.path());
+    let provider = |folder: &PathBuf| folder.join("registry.terraform.io/hashicorp/aws").is_dir();
+    folders.into_iter().find(provider)
+}
