@@ -5,7 +5,7 @@
     account.py role NAME     the policy documents that a role has
 """
 
-import json, sys
+import ast, json, sys
 
 import boto3
 from botocore.exceptions import ClientError
@@ -68,7 +68,8 @@ def policies_of(role):
         version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
         documents.append(found["PolicyVersion"]["Document"])
-    return documents
+    # moto writes what a template gives it as Python does.
+    return [ast.literal_eval(d) if isinstance(d, str) else d for d in documents]
 
 
 # How each kind of resource is found through its own API, by its physical id.

@@ -89,7 +89,8 @@ pub fn resource_policy(stream: &StreamArn, roles: &[&str]) -> Value {
 }
 
 /// Whether a stream's policy lets a role of the stream's own account put records. A statement with a
-/// condition is not counted on, for what it asks is not known here; nor is one for a whole account,
+/// condition is not counted on, for what it asks is not known here, but for the one of our own
+/// template, that the caller is of an account; nor is one with a whole account as its principal,
 /// which only lets that account's own policies decide.
 pub(super) fn stream_allows(policy: &str, role: &str) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
@@ -113,10 +114,17 @@ pub(super) fn stream_allows(policy: &str, role: &str) -> bool {
         let mut found = statements.iter().copied().filter(concerns);
         let effect = effect.to_owned();
         found.any(|s| {
-            s["Effect"] == effect.as_str() && (effect == "Deny" || s["Condition"].is_null())
+            let counts = effect == "Deny" || s["Condition"].is_null() || asks_for(s, role);
+            s["Effect"] == effect.as_str() && counts
         })
     };
     of("Allow") && !of("Deny")
+}
+
+/// Whether all that a statement's condition asks is that the caller is of this role's account.
+fn asks_for(statement: &Value, role: &str) -> bool {
+    let account = role.split(':').nth(4).unwrap_or_default();
+    statement["Condition"] == json!({"StringEquals": {"aws:PrincipalAccount": account}})
 }
 
 fn covers_action(action: &str) -> bool {
@@ -177,6 +185,13 @@ mod tests {
         assert!(!with(
             &|s| s["Condition"] = json!({"Bool": {"aws:SecureTransport": "true"}})
         ));
+        let of = |account: &str| json!({"StringEquals": {"aws:PrincipalAccount": account}});
+        let everybody = |s: &mut Value, account: &str| {
+            s["Principal"] = json!({"AWS": "*"});
+            s["Condition"] = of(account);
+        };
+        assert!(with(&|s| everybody(s, "123456789012")));
+        assert!(!with(&|s| everybody(s, "210987654321")));
         let root = "arn:aws:iam::123456789012:root";
         assert!(!with(&|s| s["Principal"] = json!({ "AWS": root })));
         assert!(!stream_allows("no JSON", ROLE));

@@ -16,6 +16,7 @@ const VCPU_HOUR: f64 = 0.040_48;
 const TASK_GB_HOUR: f64 = 0.004_445;
 const PUBLIC_ADDRESS_HOUR: f64 = 0.005;
 const BUCKET_GB_MONTH: f64 = 0.023;
+const BUCKET_MILLION_GETS: f64 = 0.40;
 const BUCKET_THOUSAND_PUTS: f64 = 0.005;
 const ALARM: f64 = 0.10;
 const METRIC: f64 = 0.30;
@@ -26,8 +27,10 @@ const ENVIRONMENTS: f64 = 2.0;
 const BUSY_HOURS: f64 = 8.0;
 /// An environment sends a record a minute; the stream counts it in whole KB.
 const RECORD_KB: f64 = 2.0;
-/// A function's days in the store, 60 of 319 bytes, to a third by compression.
-const SNAPSHOT_KB_A_FUNCTION: f64 = 60.0 * 0.319 / 3.0;
+/// As docs/OPERATIONS.md, Snapshots, has it.
+const SNAPSHOT_KB_A_FUNCTION: f64 = 0.9;
+/// A look at the head every five seconds.
+const LOOKS_A_MONTH: f64 = 12.0 * 60.0 * HOURS;
 /// One every five minutes for a day, and ten older ones.
 const SNAPSHOTS_KEPT: f64 = 298.0;
 
@@ -40,7 +43,9 @@ fn month(functions: f64, vcpu: f64, gb: f64) -> [f64; 3] {
     let task = (vcpu * VCPU_HOUR + gb * TASK_GB_HOUR + PUBLIC_ADDRESS_HOUR) * HOURS;
     let kept = functions * SNAPSHOT_KB_A_FUNCTION * SNAPSHOTS_KEPT / 1e6;
     let puts = 2.0 * 12.0 * 24.0 * DAYS / 1000.0;
-    let bucket = kept * BUCKET_GB_MONTH + puts * BUCKET_THOUSAND_PUTS;
+    let bucket = kept * BUCKET_GB_MONTH
+        + puts * BUCKET_THOUSAND_PUTS
+        + LOOKS_A_MONTH * BUCKET_MILLION_GETS / 1e6;
     let watching = 7.0 * ALARM + 4.0 * METRIC;
     [streams, task, bucket + watching + SECRET]
 }

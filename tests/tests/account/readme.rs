@@ -33,6 +33,7 @@ async fn shell(stage: &Stage, command: &str) -> Result<Output> {
         .env_remove("MAKELEVEL")
         .envs(stage.environment()?)
         .env("RIGHTSIZER_STORE", store)
+        .env("USER", "tester")
         // moto tells a number that a template reserves as text, which no client reads.
         .env("OPTIONS", "ReservedConcurrency=")
         .stdin(Stdio::null())

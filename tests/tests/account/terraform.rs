@@ -12,8 +12,8 @@ use crate::policies::granted;
 use crate::stage::{root, tool, words_of};
 use crate::template::template;
 
-/// What stands for a kind of the template in the module. What CloudFormation writes as one resource
-/// is several in Terraform; the first is counted, by its instances.
+/// What stands for a kind of the template in the module. What the template writes as one resource
+/// is several in Terraform: the rest are in [`PARTS`].
 const KINDS: &[(&str, &str)] = &[
     ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm"),
     ("AWS::EC2::SecurityGroup", "aws_security_group"),
@@ -84,7 +84,7 @@ fn resources() -> Result<Vec<(String, String, String)>> {
         if path.extension().is_none_or(|e| e != "tf") {
             continue;
         }
-        let text = std::fs::read_to_string(path)?;
+        let text = format!("\n{}", std::fs::read_to_string(path)?);
         for block in text.split("\nresource \"").skip(1) {
             let block = block.split("\n}\n").next().unwrap_or_default();
             let mut words = block.split('"');
@@ -152,9 +152,9 @@ fn it_grants_what_the_template_grants() -> Result<()> {
     Ok(())
 }
 
-/// The quoted texts that are actions: `service:Name`.
+/// The quoted texts that are actions: `service:Name`. The text begins within quotes.
 fn actions(text: &str) -> impl Iterator<Item = String> {
-    let quoted = text.split('"').skip(1).step_by(2);
+    let quoted = text.split('"').step_by(2);
     let actions = quoted.filter(|text| {
         let parts = text.split_once(':');
         parts.is_some_and(|(service, action)| {
@@ -181,9 +181,9 @@ fn it_says_what_the_template_says() -> Result<()> {
                 .as_str()
                 .context("no name")?;
             let name = name.trim_start_matches("${AWS::StackName}-");
-            let line = alarms
-                .lines()
-                .find(|line| line.trim_start().starts_with(&format!("{name} ")));
+            let line = alarms.lines().find(|line| {
+                line.contains("words =") && line.trim_start().starts_with(&format!("{name} "))
+            });
             let line = line.with_context(|| format!("{logical} is not in alarms.tf"))?;
             for (key, value) in [
                 ("threshold", "Threshold"),
