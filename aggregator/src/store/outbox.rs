@@ -18,6 +18,8 @@ const FLEET: &str = "fleet";
 const WAITS: &str = "waits";
 /// What is not answered by then was lost, or is too old to be.
 const UNDER_WAY_MS: i64 = 3_600_000;
+/// What is not answered by then was not made: a record lives an hour on the stream.
+const SENT_MS: i64 = 24 * 3_600_000;
 /// A change that says nothing for so long will not: an idle function takes nobody's place.
 const UNVERIFIED_MS: i64 = 14 * 86_400_000;
 
@@ -224,10 +226,10 @@ impl Unit<'_> {
         self.counted(
             "SELECT count(DISTINCT function_id) FROM recommendations
                 INDEXED BY recommendations_unverified
-             WHERE to_mb < from_mb AND ((status = 'sent' AND expires_ms > ?1)
+             WHERE to_mb < from_mb AND ((status = 'sent' AND sent_ms > ?1)
                 OR (status = 'applied' AND closed_ms > ?2))
                 AND (status = 'sent' OR status = 'applied')",
-            params![now.as_ms(), now.as_ms() - UNVERIFIED_MS],
+            params![now.as_ms() - SENT_MS, now.as_ms() - UNVERIFIED_MS],
         )
     }
 

@@ -14,5 +14,5 @@ CREATE INDEX recommendations_outbox ON recommendations (
 -- What is on the stream and not answered.
 CREATE INDEX recommendations_sent ON recommendations (sent_ms) WHERE status = 'sent';
 -- Decreases that nobody can say of yet whether they do harm.
-CREATE INDEX recommendations_unverified ON recommendations (function_id, status, expires_ms, closed_ms)
+CREATE INDEX recommendations_unverified ON recommendations (function_id, status, sent_ms, closed_ms)
     WHERE to_mb < from_mb AND (status = 'sent' OR status = 'applied');
