@@ -379,3 +379,37 @@ async fn the_policy_is_printed_without_any_call() {
         assert!(!text.contains(verb), "{verb}: it only reads");
     }
 }
+
+/// A terabyte in a group that keeps 14 days: more than a dollar, which is asked for first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_costs_more_than_a_dollar_is_asked_for() {
+    let stage = Stage::with_functions(&["large"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/large",
+    };
+    group.create().await;
+    let day = ago(1);
+    let calls = [Invocation::ok(1024, 90)];
+    group.day(day, &stream(day, "", "$LATEST"), &calls).await;
+    stage.proxy.change("DescribeLogGroups", |answer| {
+        answer["logGroups"][0]["storedBytes"] = json!(1_000_000_000_000_u64);
+    });
+    let (output, _) = stage.import("store", &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // 15 days of 1000/14 GB at $0.0063.
+    assert!(
+        said.contains("about $6.75") && said.contains("--yes"),
+        "{said}"
+    );
+    assert_eq!(stage.proxy.calls("StartQuery"), 0);
+    for more in ["--no-queries", "--yes"] {
+        let (output, told) = stage.import(more.trim_matches('-'), &[more]).await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(told["invocations"], 1);
+    }
+    // No query is planned for more than 20 GB, but a day of a group is one.
+    assert_eq!(stage.proxy.calls("StartQuery"), 15);
+}
