@@ -74,6 +74,10 @@ fn the_template_grants_these_actions_on_functions_and_no_others() {
     let wanted = [
         "lambda:GetAlias",
         "lambda:GetFunction",
+        // Of the layers, for an organisation.
+        "lambda:GetLayerVersion",
+        // The aggregator's inventory.
+        "lambda:ListFunctions",
         "lambda:ListProvisionedConcurrencyConfigs",
         "lambda:ListTags",
         "lambda:PublishVersion",
