@@ -25,6 +25,8 @@ const MIGRATIONS: [&str; 5] = [
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.
 const PAGE_CACHE_KIB: i64 = -131_072;
+/// Of a connection that reads each page once.
+const READER_CACHE_KIB: i64 = -16_384;
 
 /// A store open for writing; no second one can be opened until it is dropped.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Store {
         check_identity(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        prepare(&connection)?;
+        prepare(&connection, PAGE_CACHE_KIB)?;
         let mut store = Self {
             connection,
             rows: WorkingSet::default(),
@@ -83,9 +85,9 @@ impl Store {
 }
 
 /// How every connection of the writer works.
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    connection.pragma_update(None, "cache_size", PAGE_CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", cache)?;
     // Else every statement that a partial index might serve is planned anew for every value: half of
     // a day's close.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -104,7 +106,7 @@ impl Beside {
     fn open(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        prepare(&connection)?;
+        prepare(&connection, READER_CACHE_KIB)?;
         Ok(Self {
             connection,
             rows: WorkingSet::default(),
