@@ -97,10 +97,10 @@ fn priced_as_known(row: &ReviewRow) -> bool {
     arch.is_some_and(|arch| arch != Arch::Unknown)
 }
 
-/// The grade in words; `None` where nothing is known to cost anything.
+/// The grade in words; `None` where nothing is known to cost a cent: a share of nothing says nothing.
 fn grade(rows: &[ReviewRow]) -> Option<String> {
     let bill: f64 = rows.iter().filter_map(|r| r.monthly_usd_before).sum();
-    if bill <= 0.0 {
+    if bill < 0.01 {
         return None;
     }
     // What increases cost is no waste, and takes no waste away.

@@ -103,7 +103,8 @@ async fn due(writer: &WriterHandle, leave: Option<&dyn Leave>) -> Result<Outbox,
         return Ok(due);
     };
     match leave.may_send().await {
-        Some(Outgoing::All) => Ok(due),
+        // Asking takes its time: a peak or a person may have spoken against it meanwhile.
+        Some(Outgoing::All) => writer.outbox(which, BATCH).await,
         Some(less) => writer.outbox(less, BATCH).await,
         None => Ok(Outbox::default()),
     }

@@ -83,8 +83,12 @@ pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionP
     if there.contains(wanted) {
         return leave("already-subscribed", String::new());
     }
-    if there.iter().any(|known| known.name == wanted.name) {
-        return SubscriptionPlan::Put(wanted.clone());
+    if let Some(ours) = there.iter().find(|known| known.name == wanted.name) {
+        if ours.destination == wanted.destination {
+            return SubscriptionPlan::Put(wanted.clone());
+        }
+        // A second system in the account has its functions' evidence from here.
+        return of_another_system(ours);
     }
     let same = there
         .iter()
@@ -110,14 +114,16 @@ pub fn unsubscribe(stream: &StreamArn, there: &[Subscription]) -> SubscriptionPl
     match ours {
         None => SubscriptionPlan::Leave("not-subscribed", String::new()),
         Some(ours) if ours.destination == stream.as_str() => SubscriptionPlan::Remove,
-        Some(ours) => SubscriptionPlan::Leave(
-            "other-stream",
-            format!(
-                "its filter {SUBSCRIPTION_NAME:?} goes to {}",
-                ours.destination
-            ),
-        ),
+        Some(ours) => of_another_system(ours),
     }
+}
+
+fn of_another_system(theirs: &Subscription) -> SubscriptionPlan {
+    let words = format!(
+        "its filter {SUBSCRIPTION_NAME:?} goes to {}; unsubscribe it there first",
+        theirs.destination
+    );
+    SubscriptionPlan::Leave("other-stream", words)
 }
 
 /// What subscribing the account does. An account has one such policy: one that is there is told, and
@@ -164,6 +170,11 @@ pub(super) fn read_policy(name: &str, document: &str) -> Subscription {
 
 /// What the role must be allowed, and who must be allowed to be it.
 pub fn role_policies(stream: &StreamArn) -> Value {
+    let mut parts = stream.as_str().split(':').skip(1);
+    let partition = parts.next().unwrap_or_default();
+    let region = parts.nth(1).unwrap_or_default();
+    let keys = format!("arn:{partition}:kms:{region}:{}:key/*", stream.account());
+    let via = format!("kinesis.{region}.amazonaws.com");
     json!({
         "trust": {
             "Version": "2012-10-17",
@@ -180,6 +191,12 @@ pub fn role_policies(stream: &StreamArn) -> Value {
                 "Effect": "Allow",
                 "Action": ["kinesis:PutRecord", "kinesis:PutRecords"],
                 "Resource": stream.as_str(),
+            }, {
+                // Where the stream is encrypted by a key of its own.
+                "Effect": "Allow",
+                "Action": "kms:GenerateDataKey",
+                "Resource": keys,
+                "Condition": {"StringEquals": {"kms:ViaService": via}},
             }],
         },
     })
@@ -239,6 +256,10 @@ mod tests {
             (vec![a.clone(), ours()], "already-subscribed"),
             (vec![a.clone(), changed], "put"),
             (vec![other("older", stream().as_str())], "forwarded-already"),
+            (
+                vec![other(SUBSCRIPTION_NAME, "arn:elsewhere")],
+                "other-stream",
+            ),
         ] {
             assert_eq!(code(&subscribe(&ours(), &there)), wanted, "{there:?}");
         }

@@ -4,6 +4,7 @@ use rightsizer_records::Megabytes;
 
 use super::propose::{Considered, Outlook, Proposal, is_on_trial};
 use super::session::Session;
+use super::verdict::Rollback;
 use crate::policy::decide;
 use crate::store::{
     Assessment, FunctionId, Life, NewRecommendation, Standing, StoreError, Viewpoint,
@@ -43,6 +44,8 @@ impl<'p> Session<'p> {
     pub(super) fn carry_out(&mut self, one: Considered) -> Result<(), StoreError> {
         match one.seen {
             Some(seen) if one.due => self.settle(one.id, seen, &one.standing, one.proposal),
+            // What was applied is judged at every close, however seldom it is decided.
+            Some(seen) if is_on_trial(&seen) => self.only_judge(one.id, seen, &one.standing),
             None if one.has_decision => self.unit.forget_decision(one.id, self.now),
             _ => Ok(()),
         }
@@ -56,17 +59,42 @@ impl<'p> Session<'p> {
         proposal: Option<Proposal>,
     ) -> Result<(), StoreError> {
         let proposal = if is_on_trial(&seen) {
-            self.judged(id, &mut seen)?
+            let rollback = self.judge(id, &mut seen)?;
+            self.with_rollback(&seen, rollback)
         } else {
             proposal
         };
-        let Some(proposal) = proposal else {
+        match proposal {
+            Some(proposal) => self.do_as_proposed(id, &seen, standing, &proposal),
+            None => Ok(()),
+        }
+    }
+
+    fn only_judge(
+        &mut self,
+        id: FunctionId,
+        mut seen: Assessment,
+        standing: &[Standing],
+    ) -> Result<(), StoreError> {
+        let Some(rollback) = self.judge(id, &mut seen)? else {
             return Ok(());
         };
+        match self.with_rollback(&seen, Some(rollback)) {
+            Some(proposal) => self.do_as_proposed(id, &seen, standing, &proposal),
+            None => Ok(()),
+        }
+    }
+
+    fn do_as_proposed(
+        &mut self,
+        id: FunctionId,
+        seen: &Assessment,
+        standing: &[Standing],
+        proposal: &Proposal,
+    ) -> Result<(), StoreError> {
         let decision = &proposal.decision;
-        let day = seen.evidence.present.day();
         self.unit
-            .note_decision(id, day, &seen, decision, proposal.usd)?;
+            .note_decision(id, seen, decision, &proposal.reasons, proposal.usd)?;
         self.digest.decided += 1;
         match &proposal.recommendation {
             Some(new) => self.put(id, standing, new),
@@ -77,18 +105,11 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// The verdict on the last change, and what it calls for.
-    fn judged(
-        &mut self,
-        id: FunctionId,
-        seen: &mut Assessment,
-    ) -> Result<Option<Proposal>, StoreError> {
-        let rollback = self.judge(id, seen)?;
-        let Some(mut decision) = decide(&seen.evidence, &self.settings.policy) else {
-            return Ok(None);
-        };
+    /// What the policies say, and the verdict on the last change.
+    fn with_rollback(&self, seen: &Assessment, rollback: Option<Rollback>) -> Option<Proposal> {
+        let mut decision = decide(&seen.evidence, &self.settings.policy)?;
         let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
-        Ok(Some(self.outlook().proposal(seen, decision, rollback_of)))
+        Some(self.outlook().proposal(seen, decision, rollback_of))
     }
 
     /// Nothing is to change any more. What was sent stays sent: the updater will answer.

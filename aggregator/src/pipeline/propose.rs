@@ -42,6 +42,8 @@ pub(super) struct Considered {
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub(super) decision: Decision,
+    /// Its reasons as JSON.
+    pub(super) reasons: String,
     /// What a month costs now and then.
     pub(super) usd: (Usd, Usd),
     /// The recommendation that says so, where anything is to change.
@@ -111,6 +113,8 @@ impl<'a> Outlook<'a> {
             .to_mb
             .map(|to| self.recommendation(seen, (&mut decision, to), usd, rollback_of));
         Proposal {
+            // Texts and numbers by name: there is nothing in them that JSON could not say.
+            reasons: serde_json::to_string(&decision.reasons).unwrap_or_default(),
             decision,
             usd,
             recommendation,

@@ -1,5 +1,7 @@
 //! `inventory`: what the control plane says of each function, and what a change there means here.
 
+use std::collections::BTreeSet;
+
 use rightsizer_records::{Day, FunctionArn, Millis, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -11,7 +13,8 @@ use crate::policy::Configured;
 use crate::source::Owners;
 
 impl Unit<'_> {
-    /// Takes a refresh in. What is missing in a complete one is gone; tags that could not be read leave
+    /// Takes a refresh in. What is missing in a complete one is gone, of the account and region that it
+    /// is about: a store may hold several. Tags that could not be read leave
     /// those that are known. A function whose code is another is judged anew (P3): what ran out of memory
     /// up to the day before it was seen with its old code does not hold any more.
     pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<(), StoreError> {
@@ -23,10 +26,14 @@ impl Unit<'_> {
             self.put_facts(facts, now)?;
         }
         if update.complete {
-            self.tx.execute(
-                "UPDATE inventory SET gone_ms = ?1 WHERE seen_ms < ?1 AND gone_ms IS NULL",
-                [now],
-            )?;
+            let places = update.functions.iter().map(|facts| place(&facts.function));
+            for place in places.collect::<BTreeSet<_>>() {
+                self.tx.execute(
+                    "UPDATE inventory SET gone_ms = ?1 WHERE seen_ms < ?1 AND gone_ms IS NULL
+                        AND substr(function, 1, length(?2)) = ?2",
+                    params![now, place],
+                )?;
+            }
         }
         Ok(())
     }
@@ -136,4 +143,10 @@ pub(super) fn configured(
     let tags = tags.iter().flatten();
     let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
     Ok(Configured::read(timeout, tags, pipeline_tags))
+}
+
+/// How the ARNs of an account and region begin.
+fn place(function: &FunctionArn) -> &str {
+    let arn = function.as_str();
+    arn.get(..arn.len() - function.name().len()).unwrap_or(arn)
 }

@@ -298,17 +298,16 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Notes a decision on its function, whether or not anything is to change.
+    /// Notes a decision on its function, whether or not anything is to change; `reasons` are the
+    /// decision's as JSON.
     pub fn note_decision(
         &self,
         id: FunctionId,
-        day: Day,
         assessment: &Assessment,
         decision: &Decision,
+        reasons: &str,
         usd: (Usd, Usd),
     ) -> Result<(), StoreError> {
-        let reasons = serde_json::to_string(&decision.reasons)
-            .map_err(|e| StoreError::Damaged(e.to_string()))?;
         self.tx
             .prepare_cached(
                 "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
@@ -317,7 +316,7 @@ impl Unit<'_> {
                  WHERE id = ?",
             )?
             .execute(params![
-                day.number(),
+                assessment.evidence.present.day().number(),
                 assessment.peak_mb.0,
                 decision.policy_mb.0,
                 decision.target_mb.0,

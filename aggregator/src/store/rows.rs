@@ -74,6 +74,11 @@ impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
         Ok(&slot.row)
     }
 
+    /// How many are in memory.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// How many wait to be written.
     pub(super) const fn changed(&self) -> usize {
         self.changed.len()

@@ -24,6 +24,7 @@ pub(crate) struct Standing {
     pub(crate) expires_at: i64,
     /// May be acted on without a person: it may be on its way to the stream.
     pub(crate) auto: bool,
+    was_sent: bool,
     closed_ms: i64,
     row: i64,
 }
@@ -34,9 +35,10 @@ impl Standing {
         self.life != Life::Rejected
     }
 
-    /// Whether it waits for a person, so that nobody but a reader of the list knows it.
+    /// Whether it waits for a person, so that nobody but a reader of the list knows it: it was never sent,
+    /// and is not about to be.
     pub(crate) fn only_waits(&self) -> bool {
-        self.life == Life::Open && !self.auto
+        self.life == Life::Open && !self.auto && !self.was_sent
     }
 
     /// Whether a person said no to this decrease, or to one up to 32 MB less far, not long ago.
@@ -57,7 +59,7 @@ impl Unit<'_> {
     ) -> Result<Vec<Standing>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
-                    coalesce(closed_ms, 0)
+                    coalesce(closed_ms, 0), sent_ms IS NOT NULL
              FROM recommendations INDEXED BY recommendations_standing
              WHERE function_id BETWEEN ? AND ?
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
@@ -80,6 +82,7 @@ impl Unit<'_> {
                 expires_at: row.get(6)?,
                 auto: row.get(7)?,
                 closed_ms: row.get(8)?,
+                was_sent: row.get(9)?,
             });
         }
         Ok(standing)

@@ -1,6 +1,7 @@
 //! `make speed`: how fast the aggregator takes evidence in, and what a large fleet costs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -28,6 +29,9 @@ struct Args {
     /// Where the files are made and removed [default: the system's temporary folder].
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// Only measures the fleet in this store.
+    #[arg(long, hide = true)]
+    made: Option<PathBuf>,
 }
 
 /// As the product has it.
@@ -36,6 +40,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(path) = &args.made {
+        return fleet_made(args.fleet, path);
+    }
     let folder = match &args.folder {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
@@ -130,8 +137,20 @@ fn large_fleet(functions: u64, folder: &Path) -> Result<()> {
     let style =
         ProgressStyle::with_template("making the fleet [{bar:30}] {pos}/{len}, {eta} left")?;
     let bar = ProgressBar::new(14 * functions).with_style(style);
-    let found = fleet::measure(functions, folder, &|done, _| bar.set_position(done))?;
+    let path = folder.join("fleet.db");
+    fleet::make(&path, functions, &|done, _| bar.set_position(done))?;
     bar.finish_and_clear();
+    let measured = Command::new(std::env::current_exe()?)
+        .arg("--made")
+        .arg(&path)
+        .args(["--fleet", &functions.to_string()])
+        .status()?;
+    anyhow::ensure!(measured.success(), "the fleet could not be measured");
+    Ok(())
+}
+
+fn fleet_made(functions: u64, path: &Path) -> Result<()> {
+    let found = fleet::measure(functions, path)?;
     let each = |bytes: u64, n: u64| bytes / n.max(1);
     println!("A fleet of {functions} functions with 14 days");
     println!(

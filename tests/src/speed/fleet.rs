@@ -43,15 +43,14 @@ pub struct Measured {
     pub resident: u64,
 }
 
-/// Makes a fleet in `folder` and measures it. `told` hears how far it is.
-pub fn measure(functions: u64, folder: &Path, told: &dyn Fn(u64, u64)) -> Result<Measured> {
-    let path = folder.join("fleet.db");
-    let mut dice = Dice::new(3);
-    make(&path, functions, &mut dice, told)?;
-    let disk = std::fs::metadata(&path)?.len();
+/// Measures the fleet that was made in `path`: in a process of its own, for what making it took stays
+/// resident.
+pub fn measure(functions: u64, path: &Path) -> Result<Measured> {
+    let mut dice = Dice::new(4);
+    let disk = std::fs::metadata(path)?.len();
     let before = resident()?;
     let started = Instant::now();
-    let mut pipeline = open(&path)?;
+    let mut pipeline = open(path)?;
     let late = 14 * DAY_MS + 3_000_000;
     put(
         &mut pipeline,
@@ -94,8 +93,10 @@ fn open(path: &Path) -> Result<Pipeline> {
     )?)
 }
 
-/// Fourteen days, three invocations a function and day. No day closes meanwhile.
-fn make(path: &Path, functions: u64, dice: &mut Dice, told: &dyn Fn(u64, u64)) -> Result<()> {
+/// Makes a fleet in `path`: fourteen days, three invocations a function and day. No day closes
+/// meanwhile. `told` hears how far it is.
+pub fn make(path: &Path, functions: u64, told: &dyn Fn(u64, u64)) -> Result<()> {
+    let dice = &mut Dice::new(3);
     let mut pipeline = open(path)?.holding_days(true);
     for day in 0..14 {
         for from in (0..functions).step_by(usize::try_from(DELIVERY)?) {

@@ -282,3 +282,23 @@ fn a_large_close_gives_each_function_its_own_figures() {
         assert_eq!(line.status, "open", "{}", line.function);
     }
 }
+
+/// One region a run: what another region's functions are is not said by it.
+#[test]
+fn an_inventory_of_one_region_says_nothing_of_another() {
+    let mut case = Case::new();
+    let gone = "SELECT count(*) FROM inventory WHERE gone_ms IS NOT NULL";
+    let east = |name| FunctionArn::new("aws", "us-east-1", "123456789012", name).unwrap();
+    case.know("west", "code", "2026-05-01T00:00:00Z");
+    let know = |case: &mut Case, name, when| {
+        case.know_one(east(name), "code", when, Tags::default());
+    };
+    know(&mut case, "east", "2026-05-01T01:00:00Z");
+    assert_eq!(case.count(gone), 0);
+    know(&mut case, "east-2", "2026-05-01T02:00:00Z");
+    assert_eq!(
+        case.count(gone),
+        1,
+        "of its own region what is missing is gone"
+    );
+}

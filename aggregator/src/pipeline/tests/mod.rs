@@ -123,8 +123,14 @@ impl Case {
     }
 
     fn know_tagged(&mut self, name: &str, code: &str, when: &str, tags: Tags) {
+        self.know_one(arn(name), code, when, tags);
+    }
+
+    /// A function anywhere, the only one of its account and region.
+    fn know_one(&mut self, function: FunctionArn, code: &str, when: &str, tags: Tags) {
         let facts = FunctionFacts {
-            function: arn(name),
+            log_group: format!("/aws/lambda/{}", function.name()),
+            function,
             memory_mb: Megabytes(1024),
             timeout_s: 30,
             arch: Arch::X86_64,
@@ -132,7 +138,6 @@ impl Case {
             code_sha256: Some(code.to_owned()),
             package: Package::Zip,
             layers: Vec::new(),
-            log_group: format!("/aws/lambda/{name}"),
             logged: crate::inventory::LoggedReports::All,
             tags: Some(tags),
             edge_replica: false,

@@ -173,3 +173,21 @@ fn p5_a_large_decrease_goes_in_steps_that_are_proven() {
     assert_eq!(case.life("f", &id).0, "verified");
     assert_eq!(case.line("f").to_mb, Some(300));
 }
+
+/// Decided once in 14 days, it is judged at every close all the same.
+#[test]
+fn what_does_harm_is_rolled_back_at_the_next_close_however_seldom_it_is_decided() {
+    let settings = "[policy]\nmax_step_down = 0.9\n[window]\ncadence = \"once-per-window\"";
+    let mut case = Case::with(Settings::parse(settings).unwrap());
+    case.fortnight("f", 1024, &[200; 14]);
+    let id = case.send_all().remove(0);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    let mut failing = reports("f", 2000, "2026-05-15T12:00:00Z", 300, 200, 60);
+    for row in &mut failing.reports {
+        row.status = Status::Error;
+    }
+    case.report(failing);
+    case.report(reports("f", 2001, "2026-05-16T10:00:00Z", 300, 200, 1));
+    let line = case.line("f");
+    assert_eq!((line.to_mb, line.urgent), (Some(1024), true), "{line:?}");
+}
