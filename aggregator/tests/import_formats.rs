@@ -172,7 +172,10 @@ fn every_format_by_its_fixture() {
         "insights.csv",
         "report_lines.txt",
     ] {
-        insta::assert_snapshot!(name.replace('.', "_"), told(&fixture(name), &at_home()));
+        let told = told(&fixture(name), &at_home());
+        // The next release reads the same.
+        let told = told.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        insta::assert_snapshot!(name.replace('.', "_"), told);
     }
 }
 
