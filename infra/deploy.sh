@@ -12,7 +12,15 @@ arch=$(<"$package/architecture")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+ours_or_none
 was=$(status "$STACK")
+artifacts=$(status "$STACK-artifacts")
+for each in "$was" "$artifacts"; do
+    case $each in ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED | DELETE_FAILED)
+        stop "$STACK is $each: it was never made, or not wholly removed, and nothing can be made over what is left. First: make undeploy STACK=$STACK YES=1, then make deploy again."
+        ;;
+    esac
+done
 case $was in
 '' | REVIEW_IN_PROGRESS) kind=CREATE ;;
 *_COMPLETE) kind=UPDATE ;;
@@ -28,8 +36,7 @@ if [ -n "${VPC:-}" ] && [ -z "${SUBNETS:-}" ]; then
 fi
 case " ${OPTIONS:-} " in
 *" LogSubscription=true "*)
-    others=$(aws logs describe-account-policies --policy-type SUBSCRIPTION_FILTER_POLICY \
-        --query "accountPolicies[?policyName!='$STACK-report-lines'].policyName" 2>/dev/null) || others=
+    others=$(subscriptions '`true`')
     [ -z "$others" ] || stop "this account and region has a log subscription already: $others. There can be one; it is left as it is. Subscribe single log groups instead, or add the reports stream where that one leads."
     ;;
 esac
@@ -70,7 +77,7 @@ paste -sd, "$scratch/lines" | sed 's/.*/[&]/' >"$scratch/parameters.json"
 
 if [ "${YES:-}" = 1 ]; then
     echo "deploy: the bucket and the repository of $STACK"
-    step=$([ -n "$(status "$STACK-artifacts")" ] && echo update || echo create)
+    step=$([ -n "$artifacts" ] && echo update || echo create)
     if said=$(aws cloudformation "$step-stack" --stack-name "$STACK-artifacts" --template-body file://infra/artifacts.yaml \
         --parameters "ParameterKey=BucketName,ParameterValue=$bucket" 2>&1); then
         aws cloudformation wait "stack-$step-complete" --stack-name "$STACK-artifacts"
@@ -94,8 +101,13 @@ said=$(aws cloudformation create-change-set --stack-name "$STACK" --change-set-n
 }
 drop() {
     aws cloudformation delete-change-set --stack-name "$STACK" --change-set-name "$changes" || true
-    # A stack that was never made, and holds nothing.
-    [ "$kind" = UPDATE ] || aws cloudformation delete-stack --stack-name "$STACK"
+    [ -z "$was" ] || return 0
+    # The stack came with this plan. It goes with it, unless somebody makes it or plans to by now.
+    local now others
+    now=$(status "$STACK") || exit 1
+    [ "$now" = REVIEW_IN_PROGRESS ] || return 0
+    others=$(aws cloudformation list-change-sets --stack-name "$STACK" --query "Summaries[?ChangeSetName!='$changes'].ChangeSetName") || exit 1
+    [ -n "$others" ] || aws cloudformation delete-stack --stack-name "$STACK"
 }
 if ! aws cloudformation wait change-set-create-complete --stack-name "$STACK" --change-set-name "$changes" 2>/dev/null; then
     why=$(aws cloudformation describe-change-set --stack-name "$STACK" --change-set-name "$changes" --query StatusReason)
@@ -114,7 +126,7 @@ aws cloudformation describe-change-set --stack-name "$STACK" --change-set-name "
     done
 if [ "${YES:-}" != 1 ]; then
     drop
-    [ -n "$(status "$STACK-artifacts")" ] || echo "  Add                and before it a bucket $bucket and a repository $STACK-artifacts"
+    [ -n "$artifacts" ] || echo "  Add                and before it a bucket $bucket and a repository $STACK-artifacts"
     echo "deploy: nothing was changed. To do it: make deploy STACK=$STACK YES=1"
     exit 0
 fi
@@ -123,10 +135,16 @@ waiter=$([ "$kind" = CREATE ] && echo create || echo update)
 aws cloudformation wait "stack-$waiter-complete" --stack-name "$STACK" || {
     aws cloudformation describe-stack-events --stack-name "$STACK" \
         --query "StackEvents[?ends_with(ResourceStatus, 'FAILED')].[LogicalResourceId,ResourceStatusReason]" >&2
-    stop "CloudFormation could not make it; the words above say why, what was there before is there again."
+    [ "$kind" = UPDATE ] ||
+        stop "CloudFormation could not make it; the words above say why. What is left of it is in the way of the next: make undeploy STACK=$STACK YES=1, then make deploy again."
+    stop "CloudFormation could not change it; the words above say why, what was there before is there again."
 }
 echo "deploy: $STACK is there. It recommends; it changes nothing until Mode or a tag says auto."
 echo "  stream      $STACK-reports"
-for each in $(layers LatestMatchingVersion.LayerVersionArn); do echo "  layer       $each"; done
-echo "  updater     arn:$partition:lambda:$region:$account:function:$(physical "$STACK" Updater)"
+found=$(layers LatestMatchingVersion.LayerVersionArn)
+for each in $found; do echo "  layer       $each"; done
+found=$(physical "$STACK" Updater)
+echo "  updater     arn:$partition:lambda:$region:$account:function:$found"
 echo "  next        rightsizer attach --all --stream $STACK-reports --layer …"
+found=$(physical "$STACK" SubscriptionRole)
+echo "  or by logs  rightsizer subscribe --all --stream $STACK-reports --role arn:$partition:iam::$account:role/$found"

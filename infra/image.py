@@ -136,6 +136,9 @@ class Registry:
 
     def ask(self, method, url, content=None, kind="application/octet-stream", missing=False):
         request = urllib.request.Request(url, method=method, data=content, headers=dict(self.headers))
+        # Without it, a registry does not tell of a manifest that it has.
+        if "/manifests/" in url:
+            request.add_header("Accept", MANIFEST)
         if content is not None:
             request.add_header("Content-Type", kind)
         try:

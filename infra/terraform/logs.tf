@@ -1,6 +1,6 @@
-# Evidence without the layer: the report lines of every log group of the account.
+# Evidence without the layer: the report lines of every log group of the account. The role is always
+# there, for `rightsizer subscribe` too.
 resource "aws_iam_role" "subscription" {
-  count       = var.log_subscription ? 1 : 0
   name_prefix = "${var.name}-subscription-"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -15,9 +15,8 @@ resource "aws_iam_role" "subscription" {
 }
 
 resource "aws_iam_role_policy" "subscription" {
-  count = var.log_subscription ? 1 : 0
-  name  = "subscription"
-  role  = aws_iam_role.subscription[0].id
+  name = "subscription"
+  role = aws_iam_role.subscription.id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat([{
@@ -43,7 +42,7 @@ resource "aws_cloudwatch_log_account_policy" "subscription" {
   selection_criteria = "LogGroupName NOT IN [\"/rightsizer/${var.name}/updater\", \"/rightsizer/${var.name}/aggregator\"]"
   policy_document = jsonencode({
     DestinationArn = aws_kinesis_stream.reports.arn
-    RoleArn        = aws_iam_role.subscription[0].arn
+    RoleArn        = aws_iam_role.subscription.arn
     Distribution   = "Random"
     FilterPattern  = "?\"REPORT RequestId\" ?\"platform.report\""
   })

@@ -18,6 +18,11 @@ output "pause_policy" {
   value       = aws_iam_policy.pause_updater.arn
 }
 
+output "subscription_role" {
+  description = "For evidence from logs: rightsizer subscribe --role"
+  value       = aws_iam_role.subscription.arn
+}
+
 output "given_up_records" {
   description = "Recommendations that the updater could not apply in three retries"
   value       = aws_s3_bucket.bucket["given_up"].id

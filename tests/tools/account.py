@@ -72,6 +72,11 @@ def policies_of(role):
     return [ast.literal_eval(d) if isinstance(d, str) else d for d in documents]
 
 
+def layer(arn):
+    versions = client("lambda").list_layer_versions(LayerName=arn.split(":")[6])["LayerVersions"]
+    return {"arn": next(v["LayerVersionArn"] for v in versions if v["LayerVersionArn"] == arn)}
+
+
 # How each kind of resource is found through its own API, by its physical id.
 LOOK = {
     "AWS::EC2::SecurityGroup": lambda id: {
@@ -89,6 +94,7 @@ LOOK = {
     "AWS::Kinesis::Stream": stream,
     "AWS::Lambda::EventSourceMapping": mapping,
     "AWS::Lambda::Function": function,
+    "AWS::Lambda::LayerVersion": layer,
     "AWS::Logs::LogGroup": log_group,
     "AWS::S3::Bucket": bucket,
 }
@@ -98,13 +104,7 @@ def of_stack(name):
     resources = client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
     for resource in resources:
         kind = resource.get("ResourceType")
-        if kind == "AWS::Lambda::LayerVersion":
-            # moto gives it a name of its own and tells no physical id.
-            layers = client("lambda").list_layers()["Layers"]
-            made = f"{name}-{resource['LogicalResourceId']}-"
-            version = next(l["LatestMatchingVersion"] for l in layers if l["LayerName"].startswith(made))
-            found = {"arn": version["LayerVersionArn"]}
-        elif kind in LOOK:
+        if kind in LOOK:
             found = LOOK[kind](resource["PhysicalResourceId"])
         else:
             continue

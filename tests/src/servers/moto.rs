@@ -1,4 +1,4 @@
-//! A Lambda API server: `moto_server` of the `PyPI` package `moto[server]`.
+//! A Lambda API server: the `PyPI` package `moto[server]`, started by `tests/tools/moto_server.py`.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -49,9 +49,12 @@ impl MotoServer {
             "The Lambda API server of the tests (PyPI package moto[server])",
             "Python 3.11 or later with its venv module",
         )?;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/moto_server.py");
         let (process, [port]) = ServerProcess::start(|[port]: [u16; 1]| {
-            let mut command = Command::new(&program);
-            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            let mut command = Command::new(program.with_file_name("python"));
+            command
+                .arg(script)
+                .args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             command
                 .env("PYTHONUNBUFFERED", "1")
                 .env("MOTO_ACCOUNT_ID", ACCOUNT);

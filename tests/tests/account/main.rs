@@ -11,3 +11,4 @@ mod release;
 mod stage;
 mod template;
 mod terraform;
+mod undeploy;

@@ -86,6 +86,13 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
     let at = [(header::LOCATION, format!("{path}?state=1"))];
     match (head.method, path.contains("/manifests/")) {
         (Method::HEAD, false) if held.blobs.contains_key(&last) => StatusCode::OK.into_response(),
+        // As ECR: a manifest is told to who takes its kind.
+        (Method::HEAD, true)
+            if accepts_manifests(&head.headers)
+                && held.manifests.values().any(|held| sha256(held) == last) =>
+        {
+            StatusCode::OK.into_response()
+        }
         (Method::HEAD, _) => StatusCode::NOT_FOUND.into_response(),
         (Method::POST, false) => {
             held.upload.clear();
@@ -108,12 +115,20 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
             held.blobs.insert(sha256(&content), content);
             StatusCode::CREATED.into_response()
         }
+        (Method::PUT, true) if held.manifests.contains_key(&last) => {
+            (StatusCode::BAD_REQUEST, "TAG_INVALID: the tag is immutable").into_response()
+        }
         (Method::PUT, true) => {
             held.manifests.insert(last, body.to_vec());
             StatusCode::CREATED.into_response()
         }
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
+}
+
+fn accepts_manifests(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT);
+    accept.is_some_and(|kind| kind == "application/vnd.oci.image.manifest.v1+json")
 }
 
 fn login(held: &mut Held, headers: &HeaderMap) {

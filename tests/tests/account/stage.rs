@@ -62,13 +62,17 @@ impl Stage {
         let (product, tools) = (folder(binary()?), folder(tool("aws")?));
         let path = std::env::var("PATH").unwrap_or_default();
         let mut environment = aws_environment("ANY", self.moto.endpoint());
+        let intercepted = self.folder.path().join("bin");
         environment.extend(
             [
                 ("AWS_ENDPOINT_URL", self.moto.endpoint().to_owned()),
                 // The name that the Python SDK knows.
                 ("AWS_DEFAULT_REGION", REGION.to_owned()),
                 ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
-                ("PATH", format!("{product}:{tools}:{path}")),
+                (
+                    "PATH",
+                    format!("{}:{product}:{tools}:{path}", intercepted.display()),
+                ),
                 ("RIGHTSIZER_BINARIES", built.display().to_string()),
                 ("RIGHTSIZER_REGISTRY", self.registry.url.clone()),
                 ("PACKAGE", self.package().display().to_string()),
@@ -77,6 +81,46 @@ impl Stage {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         Ok(environment)
+    }
+
+    /// From now on, and instead of what was here before, `aws` with words that match this pattern of
+    /// the shell first does this; then, unless that ended it, what it is. `REAL` is the command itself.
+    pub(crate) fn intercept(&self, pattern: &str, script: &str) -> Result<()> {
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir_all(&bin)?;
+        let real = tool("aws")?;
+        let real = real.display();
+        let (head, tail) = (
+            format!("#!/bin/bash\nREAL() {{ '{real}' \"$@\"; }}\n"),
+            "REAL \"$@\"\n",
+        );
+        let text = format!("{head}{}{tail}", case(pattern, script));
+        std::fs::write(bin.join("aws"), text)?;
+        Ok(std::fs::set_permissions(
+            bin.join("aws"),
+            Permissions::from_mode(0o755),
+        )?)
+    }
+
+    /// The same beside what was intercepted before, which comes first.
+    pub(crate) fn also(&self, pattern: &str, script: &str) -> Result<()> {
+        let aws = self.folder.path().join("bin/aws");
+        let text = std::fs::read_to_string(&aws)?;
+        let end = "REAL \"$@\"\n";
+        let before = text.trim_end_matches(end);
+        Ok(std::fs::write(
+            aws,
+            format!("{before}{}{end}", case(pattern, script)),
+        )?)
+    }
+
+    /// Somebody else's command: its words, and a last one that may have blanks.
+    pub(crate) async fn aws(&self, words: &str, last: &str) -> Result<()> {
+        let mut aws = Command::new(tool("aws")?);
+        aws.args(words.split(' ')).arg(last);
+        let done = aws.envs(self.environment()?).output().await?;
+        ensure!(done.status.success(), "{words}: {}", words_of(&done));
+        Ok(())
     }
 
     /// Where `make package` puts everything.
@@ -118,6 +162,12 @@ impl Stage {
         ensure!(asked.status.success(), "{}", words_of(&asked));
         Ok(serde_json::from_slice(&asked.stdout)?)
     }
+}
+
+fn case(pattern: &str, script: &str) -> String {
+    // A blank in the pattern is text.
+    let pattern = pattern.replace(' ', "\\ ");
+    format!("case \"$*\" in {pattern}) {script} ;; esac\n")
 }
 
 /// Standard output, then standard error.

@@ -1,0 +1,168 @@
+//! What `make deploy` and `make undeploy` do not touch, and what they say where something went wrong
+//! before.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use crate::stage::{Stage, words_of};
+
+/// A template of somebody else's, with one stream.
+const FOREIGN: &str = r#"{"Description": "ledger", "Resources": {"Ledger": {"Type": "AWS::Kinesis::Stream",
+    "Properties": {"Name": "ledger", "ShardCount": 1}}}}"#;
+
+/// It has to fail with these words; all that it said.
+async fn refused(stage: &Stage, words: &[&str], why: &str) -> Result<String> {
+    let output = stage.make(words).await?;
+    let said = words_of(&output);
+    ensure!(
+        !output.status.success(),
+        "make {words:?} went well:\n{said}"
+    );
+    ensure!(
+        said.contains(why),
+        "make {words:?} does not say {why}:\n{said}"
+    );
+    Ok(said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_made_under_our_names_stays() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.made(&["package"]).await?;
+    let create = "cloudformation create-stack --stack-name rz --template-body";
+    stage.aws(create, FOREIGN).await?;
+    let before = stage.account(&["all"]).await?;
+    let why = "there is a stack rz in 123456789012, eu-central-1 that is no Lambda Rightsizer";
+    for words in [
+        &["deploy"][..],
+        &["deploy", "YES=1"],
+        &["undeploy", "YES=1"],
+    ] {
+        refused(&stage, &[words, &["STACK=rz"]].concat(), why).await?;
+    }
+    assert_eq!(stage.account(&["all"]).await?, before);
+
+    // Nor a repository and layers with names like ours, of which no stack of ours tells.
+    let repository = "ecr create-repository --repository-name";
+    stage.aws(repository, "ra-artifacts").await?;
+    let layer = "lambda publish-layer-version --layer-name ra-extension-x86_64-fork --zip-file";
+    let arch = std::fs::read_to_string(stage.package().join("architecture"))?;
+    let zip = stage.package().join(format!("layer-{}.zip", arch.trim()));
+    let zip = format!("fileb://{}", zip.display());
+    stage.aws(layer, &zip).await?;
+    let group = "logs create-log-group --log-group-name";
+    stage.aws(group, "/rightsizer/ra/updater").await?;
+    let done = stage.made(&["undeploy", "STACK=ra", "YES=1"]).await?;
+    assert!(
+        done.contains("the log group /rightsizer/ra/updater"),
+        "{done}"
+    );
+    let after = stage.account(&["all"]).await?;
+    assert_eq!(after["repositories"], json!(["ra-artifacts"]));
+    assert_eq!(after["layers"], json!(["ra-extension-x86_64-fork"]));
+    assert_eq!(after["log groups"], json!(null));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
+    let stage = Stage::set().await?;
+    let before = stage.account(&["all"]).await?;
+    stage.made(&["package"]).await?;
+    stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
+
+    // The same package again: the registry has the image, and its tags cannot be put twice.
+    stage.intercept(
+        "*create-change-set*",
+        "echo No updates are to be performed >&2; exit 254",
+    )?;
+    let again = stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
+    assert!(again.contains("rz is up to date"), "{again}");
+
+    let undeploy = ["undeploy", "STACK=rz", "YES=1"];
+    let denied = "echo 'An error occurred (AccessDenied): you may not' >&2; exit 254";
+    stage.intercept("*describe-stacks*", denied)?;
+    refused(&stage, &undeploy, "(AccessDenied): you may not").await?;
+    stage.intercept("*delete-bucket*", denied)?;
+    let cut_off = refused(&stage, &undeploy, "(AccessDenied)").await?;
+    assert!(!cut_off.contains("nothing of rz is left"), "{cut_off}");
+    let left = stage.account(&["all"]).await?;
+    assert_eq!(left["stacks"], json!(["rz-artifacts"]));
+    assert_eq!(left["buckets"].as_array().context("no buckets")?.len(), 3);
+
+    stage.intercept("nothing", "")?;
+    let plan = stage.made(&["undeploy", "STACK=rz"]).await?;
+    for wanted in [
+        "the bucket rz-snapshots-",
+        "the bucket rz-givenup-",
+        "the repository rz-artifacts",
+    ] {
+        assert!(plan.contains(wanted), "{wanted}: {plan}");
+    }
+    let done = stage.made(&undeploy).await?;
+    assert!(done.contains("nothing of rz is left"), "{done}");
+    let mut after = stage.account(&["all"]).await?;
+    // As in the test of the whole: moto leaves these.
+    for kind in ["clusters", "policies"] {
+        after.as_object_mut().context("no object")?.remove(kind);
+    }
+    assert_eq!(after, before, "something is left");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_deployment_that_failed_says_what_comes_next() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.made(&["package"]).await?;
+    let next = "make undeploy STACK=rz YES=1, then make deploy again";
+    stage.intercept("*wait stack-create-complete --stack-name rz", "exit 255")?;
+    let said = refused(&stage, &["deploy", "STACK=rz", "YES=1"], next).await?;
+    assert!(!said.contains("there again"), "{said}");
+    let state = "printf 'ROLLBACK_COMPLETE\\tLambda Rightsizer: two streams\\n'; exit";
+    stage.intercept(
+        "*describe-stacks --stack-name rz --query *Description*",
+        state,
+    )?;
+    stage.also(
+        "*describe-stacks --stack-name rz *",
+        "echo ROLLBACK_COMPLETE; exit",
+    )?;
+    refused(&stage, &["deploy", "STACK=rz"], next).await?;
+    Ok(())
+}
+
+/// Two people plan at once: the plan that ends leaves the other's stack.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_leaves_a_stack_that_somebody_else_is_making() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.made(&["package"]).await?;
+    let theirs = format!(
+        "REAL cloudformation create-change-set --stack-name rz --change-set-name rz-1 \
+         --change-set-type CREATE --template-body '{FOREIGN}'"
+    );
+    stage.intercept("*wait change-set-create-complete*", &theirs)?;
+    let plan = stage.made(&["deploy", "STACK=rz"]).await?;
+    assert!(plan.contains("nothing was changed"), "{plan}");
+    let stacks = stage.account(&["all"]).await?["stacks"].clone();
+    assert!(
+        stacks.as_array().is_some_and(|s| s.contains(&json!("rz"))),
+        "{stacks}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_subscription_that_leads_here_keeps_the_system() -> Result<()> {
+    let stage = Stage::set().await?;
+    let document =
+        r#"{"DestinationArn":"arn:aws:kinesis:eu-central-1:123456789012:stream/rz-reports"}"#;
+    let put = "logs put-account-policy --policy-name rightsizer-reports \
+               --policy-type SUBSCRIPTION_FILTER_POLICY --policy-document";
+    stage.aws(put, document).await?;
+    let why =
+        "the account's log subscription rightsizer-reports still leads to the stream rz-reports";
+    refused(&stage, &["undeploy", "STACK=rz", "YES=1"], why).await?;
+    // Another system's is no matter here.
+    stage.made(&["undeploy", "STACK=rzz"]).await?;
+    Ok(())
+}
