@@ -8,7 +8,7 @@ use rightsizer_records::FunctionArn;
 use rightsizer_updater::PAUSED_TAG;
 
 use super::fleet::runtime;
-use super::server::{Server, ServerArg};
+use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};
 use crate::review::{Action, Done, Switched, Word};
@@ -124,7 +124,12 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     });
     let carried = carry_out(&word, &args.word);
     let here = args.updater.named(&settings);
-    let by_server = carried.as_ref().ok().and_then(|done| done.updater.clone());
+    let by_server = match &carried {
+        Ok(done) => done.updater.clone(),
+        Err(error) => error
+            .downcast_ref::<NotDone>()
+            .and_then(|not_done| not_done.updater.clone()),
+    };
     let switched = match (by_server, here) {
         (Some(Switched::Done(updater)), _) => Switched::Done(updater),
         // A server that cannot be reached is no reason to let the updater go on; it is one to leave

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use hyper::Method;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::fleet::runtime;
 use super::http;
-use crate::review::{Done, Word};
+use crate::review::{Done, Switched, Word};
 use crate::serve::look::{Exportable, Stops};
 use crate::serve::read_key;
 
@@ -47,9 +47,14 @@ pub(super) struct Server {
     url: String,
 }
 
-#[derive(Deserialize)]
-struct ErrorBody {
+/// What a server answered instead of doing all that was asked of it.
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{error}")]
+pub(super) struct NotDone {
     error: String,
+    /// What became of the updater, of a pause or its end that was carried out all the same.
+    #[serde(default)]
+    pub(super) updater: Option<Switched>,
 }
 
 impl Server {
@@ -109,13 +114,13 @@ fn ask<T: DeserializeOwned>(method: &Method, url: &str, body: Vec<u8>) -> anyhow
         return serde_json::from_slice(&answer.body)
             .context("the server's answer is not understood: is it of this version?");
     }
-    match serde_json::from_slice::<ErrorBody>(&answer.body) {
-        Ok(body) => bail!("{}", body.error),
-        Err(_) => bail!(
+    Err(match serde_json::from_slice::<NotDone>(&answer.body) {
+        Ok(not_done) => not_done.into(),
+        Err(_) => anyhow::anyhow!(
             "the server answered {}: is it a Rightsizer of this version?",
             answer.status
         ),
-    }
+    })
 }
 
 fn serving_address(holder: &str) -> Option<&str> {

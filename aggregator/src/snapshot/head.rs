@@ -154,9 +154,13 @@ impl Head {
         let mut head = self.clone();
         match edit {
             Edit::Words(words) => {
-                let known = head.words.last().map_or(0, |word| word.number);
-                let new = words.iter().filter(|word| word.number > known);
-                head.words.extend(new.cloned());
+                // They come in the order in which their senders were done, which is not theirs.
+                let stored = head.words_stored(keep);
+                let known: Vec<u64> = head.words.iter().map(|word| word.number).collect();
+                let new =
+                    |word: &&CarriedOut| word.number > stored && !known.contains(&word.number);
+                head.words.extend(words.iter().filter(new).cloned());
+                head.words.sort_by_key(|word| word.number);
             }
             Edit::Snapshot(snapshot) => {
                 if head.snapshots.iter().all(|known| known.key != snapshot.key) {
@@ -191,18 +195,23 @@ impl Head {
             place += 1;
             place <= keep.newest || last_of_day
         });
+        let stored = self.words_stored(keep);
+        self.words.retain(|word| word.number > stored);
+    }
+
+    /// Up to this number the words are in every snapshot that a start may go back to by itself.
+    fn words_stored(&self, keep: Retention) -> u64 {
         let newest = self.snapshots.iter().take(keep.newest);
-        let known = newest.map(|snapshot| snapshot.words).min().unwrap_or(0);
-        self.words.retain(|word| word.number > known);
+        newest.map(|snapshot| snapshot.words).min().unwrap_or(0)
     }
 }
 
 /// Objects that no head will ever name: of uploads that were cut off, and of snapshots that were let go
-/// of. What a newer epoch made is left alone, and so is what may be under way.
+/// of. What a newer epoch made is left alone, and so is what may be under way, or is of another history.
 pub(super) fn left_over<'k>(head: &Head, keys: impl Iterator<Item = &'k str>) -> Vec<&'k str> {
     let next = head.next_sequence();
     let gone = |key: &&str| {
-        let Some((epoch, sequence)) = place_of(key) else {
+        let Some((epoch, sequence)) = place_of(&head.lineage, key) else {
             return false;
         };
         let past = epoch < head.epoch || (epoch == head.epoch && sequence < next);
@@ -212,12 +221,13 @@ pub(super) fn left_over<'k>(head: &Head, keys: impl Iterator<Item = &'k str>) ->
 }
 
 /// The key of a snapshot: its epoch is its writer's alone, so no two ever write the same.
-pub(super) fn snapshot_key(epoch: u64, sequence: u64) -> String {
-    format!("snapshots/{epoch:010}-{sequence:010}.db.zst")
+pub(super) fn snapshot_key(lineage: &str, epoch: u64, sequence: u64) -> String {
+    format!("snapshots/{lineage}/{epoch:010}-{sequence:010}.db.zst")
 }
 
-fn place_of(key: &str) -> Option<(u64, u64)> {
-    let name = key.strip_prefix("snapshots/")?.strip_suffix(".db.zst")?;
+fn place_of(lineage: &str, key: &str) -> Option<(u64, u64)> {
+    let name = key.strip_prefix("snapshots/")?.strip_prefix(lineage)?;
+    let name = name.strip_prefix('/')?.strip_suffix(".db.zst")?;
     let (epoch, sequence) = name.split_once('-')?;
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }

@@ -13,7 +13,7 @@ fn taker(name: &str) -> Taker {
 fn snapshot(head: &Head, at: &str, words: u64) -> Snapshot {
     let sequence = head.next_sequence();
     Snapshot {
-        key: snapshot_key(head.epoch, sequence),
+        key: snapshot_key(&head.lineage, head.epoch, sequence),
         epoch: head.epoch,
         sequence,
         taken_at: Timestamp::parse(at).unwrap(),
@@ -78,6 +78,21 @@ fn an_edit_made_twice_is_made_once() {
     let once = with(&head, &Edit::Words(vec![word(1)]));
     let more = with(&once, &Edit::Words(vec![word(1), word(2)]));
     assert_eq!(more.words, [word(1), word(2)]);
+}
+
+/// Two people at once: who was answered second may be first at the head. Their order is the store's.
+#[test]
+fn words_are_kept_whatever_their_order_of_arrival() {
+    let head = Head::first("l".to_owned(), taker("a"));
+    let late = with(&head, &Edit::Words(vec![word(2)]));
+    let late = with(&late, &Edit::Words(vec![word(1)]));
+    let together = with(&head, &Edit::Words(vec![word(2), word(1)]));
+    for head in [late, together] {
+        assert_eq!(head.words, [word(1), word(2)]);
+    }
+    // The only snapshot has both in it.
+    let stored = taken(&head, "2026-03-01T10:00:00Z", 2);
+    assert_eq!(stored.edited(&Edit::Words(vec![word(2)]), KEEP), None);
 }
 
 #[test]
@@ -145,9 +160,15 @@ fn what_no_head_names_is_left_over_unless_it_may_be_under_way() {
     );
     let head = taken(&head.taken_over(taker("b")), "2026-03-01T11:00:00Z", 0);
     let keys: Vec<String> = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 1)]
-        .map(|(epoch, sequence)| snapshot_key(epoch, sequence))
+        .map(|(epoch, sequence)| snapshot_key("l", epoch, sequence))
         .into();
-    let others = ["snapshots/notes.txt", "head.json"];
+    let of_another_history = snapshot_key("k", 1, 2);
+    let others = [
+        "snapshots/notes.txt",
+        "snapshots/0000000001-0000000002.db.zst",
+        &of_another_history,
+        "head.json",
+    ];
     let all = keys.iter().map(String::as_str).chain(others);
     // (1, 1) and (2, 2) are in the head, (2, 3) may be under way, epoch 3 is somebody else's.
     assert_eq!(left_over(&head, all), [&keys[1], &keys[2]]);

@@ -29,9 +29,11 @@ use crate::wall::now;
 /// How often the head is looked at when nothing is sent: a task that lost it ends so soon.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// After a taking over, decreases wait until whatever the other task had begun to send before it could
-/// notice is over: what it asks takes two calls at most, and then it sends.
+/// notice is over. A check is three waits at most, the head's tag, then its answer and its bytes where
+/// that is another, and nothing else happens before the sending: 3 × 5 s + 10 s, and 5 s for who answers
+/// whom within the process.
 const OTHERS_END_WITHIN: Duration =
-    Duration::from_secs(2 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
+    Duration::from_secs(3 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
 /// Words that make a snapshot due at once: the head stays small.
 const MANY_WORDS: usize = 500;
 /// How long the last snapshot may take when the process is to end.
@@ -165,7 +167,7 @@ impl Keeper {
             tokio::select! {
                 () = stopped.requested() => break,
                 Some(request) = self.requests.recv() => self.answer(request).await?,
-                _ = check.tick() => { self.check().await?; }
+                _ = check.tick() => self.tick().await?,
                 made = finished(&mut making) => {
                     making = None;
                     self.made(made).await?;
@@ -262,7 +264,16 @@ impl Keeper {
         Ok(kept)
     }
 
-    /// Whether the head is surely still this task's.
+    async fn tick(&mut self) -> Result<(), Superseded> {
+        if self.check().await? && !self.unkept.is_empty() {
+            // Who said them was told that they wait.
+            let _ = self.keep_words().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the head is surely still this task's. Nothing that takes time comes after it was seen:
+    /// whoever asked sends now (`OTHERS_END_WITHIN`).
     async fn check(&mut self) -> Result<bool, Superseded> {
         let why = match self.held.check().await {
             Ok(()) => None,
@@ -278,10 +289,6 @@ impl Keeper {
             ),
             (None, true) => info!("{location} answers again: sending goes on"),
             _ => {}
-        }
-        if sure && !self.unkept.is_empty() {
-            // Who said them was told that they wait.
-            let _ = self.keep_words().await?;
         }
         Ok(sure)
     }
@@ -301,6 +308,7 @@ impl Keeper {
         };
         let bucket = self.held.bucket().clone();
         let place = Place {
+            lineage: self.held.head().lineage.clone(),
             epoch: self.held.head().epoch,
             sequence: self.sequence,
         };

@@ -18,8 +18,9 @@ const PART_BYTES: usize = 16 << 20;
 const WAITING: usize = 2;
 
 /// What the next snapshot is called.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
+    pub(super) lineage: String,
     pub(super) epoch: u64,
     pub(super) sequence: u64,
 }
@@ -108,7 +109,7 @@ async fn upload(
     place: Place,
     now: Timestamp,
 ) -> anyhow::Result<Snapshot> {
-    let key = snapshot_key(place.epoch, place.sequence);
+    let key = snapshot_key(&place.lineage, place.epoch, place.sequence);
     let (parts, waiting) = mpsc::channel(WAITING);
     let packing = tokio::task::spawn_blocking(move || -> anyhow::Result<(Packed, u64)> {
         let words = look::words_carried_out(&copied.file)?;

@@ -35,23 +35,42 @@ pub enum Contradiction {
     OtherHistory,
     /// There was something, and it is not there any more.
     #[error(
-        "the store on the disk had snapshots here, and there is no head any more: if the bucket was \
-         emptied on purpose give a new prefix, else bring head.json back"
+        "snapshots were made here, and there is no head any more, so nobody can tell which is the \
+         newest: bring head.json back (a bucket with versions has it); to begin anew, or to go on with \
+         the store on the disk, give a new prefix"
     )]
     HeadGone,
+}
+
+/// What is in the bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum InBucket<'h> {
+    /// Nothing at all.
+    Nothing,
+    /// Snapshots, and nothing that says which.
+    SnapshotsAlone,
+    /// A head.
+    Head(&'h Head),
 }
 
 /// What to do at the place `here`.
 pub(super) fn plan(
     here: &str,
     local: Option<&LocalStore>,
-    head: Option<&Head>,
+    bucket: InBucket<'_>,
 ) -> Result<Plan, Contradiction> {
+    let head = match bucket {
+        InBucket::Nothing => None,
+        // A head is written before any snapshot is.
+        InBucket::SnapshotsAlone => return Err(Contradiction::HeadGone),
+        InBucket::Head(head) => Some(head),
+    };
     match (local, head) {
-        (None, None) => Ok(Plan::Begin),
+        (Some(local), None) if local.held_at.as_deref() == Some(here) => {
+            Err(Contradiction::HeadGone)
+        }
         // Given a new place, a store goes on there.
-        (Some(local), None) if local.held_at.as_deref() != Some(here) => Ok(Plan::Begin),
-        (Some(_), None) => Err(Contradiction::HeadGone),
+        (_, None) => Ok(Plan::Begin),
         // Its first task was lost before its first snapshot.
         (None, Some(head)) if head.snapshots.is_empty() => Ok(Plan::Begin),
         (None, Some(head)) => Ok(Plan::Restore(head.snapshots.clone())),
@@ -64,6 +83,29 @@ pub(super) fn plan(
             }
             Ok(Plan::Restore(head.snapshots.clone()))
         }
+    }
+}
+
+/// What the store is known as when `plan` is carried out, until it holds the head: lineage and copy are
+/// those that were just `drawn` where it is a file of its own now, restored or at a new place.
+pub(super) fn known_as(
+    plan: &Plan,
+    local: Option<&LocalStore>,
+    head: Option<&Head>,
+    drawn: [String; 2],
+) -> LocalStore {
+    let [lineage, copy] = drawn;
+    let same = local.filter(|local| match plan {
+        Plan::Begin => local.held_at.is_none(),
+        Plan::KeepLocal => true,
+        Plan::Restore(_) => false,
+    });
+    let of_head = head.map(|head| head.lineage.clone());
+    let of_same = || same.and_then(|same| same.lineage.clone());
+    LocalStore {
+        lineage: Some(of_head.or_else(of_same).unwrap_or(lineage)),
+        copy: Some(same.and_then(|same| same.copy.clone()).unwrap_or(copy)),
+        held_at: None,
     }
 }
 
@@ -137,11 +179,59 @@ mod tests {
             (Some(young), Some(had), Err(Contradiction::OtherHistory)),
             (Some(local("l", "a")), None, Err(Contradiction::HeadGone)),
         ] {
-            assert_eq!(
-                plan("here", disk.as_ref(), bucket.as_ref()),
-                wanted,
-                "{disk:?} {bucket:?}"
-            );
+            let bucket = bucket.as_ref().map_or(InBucket::Nothing, InBucket::Head);
+            let done = plan("here", disk.as_ref(), bucket);
+            assert_eq!(done, wanted, "{disk:?} {bucket:?}");
+        }
+    }
+
+    /// Whatever is on the disk: where snapshots are and no head, nothing is begun.
+    #[test]
+    fn snapshots_without_a_head_are_not_begun_over() {
+        let moved = LocalStore {
+            held_at: Some("elsewhere".to_owned()),
+            ..local("l", "a")
+        };
+        for disk in [None, Some(LocalStore::default()), Some(moved)] {
+            let done = plan("here", disk.as_ref(), InBucket::SnapshotsAlone);
+            assert_eq!(done, Err(Contradiction::HeadGone), "{disk:?}");
+        }
+    }
+
+    /// A file that was restored, or goes on at a new place, is never taken for the one before.
+    #[test]
+    fn a_store_that_becomes_another_gets_a_name_of_its_own() {
+        let had = with_snapshot(&head("a"));
+        let restore = Plan::Restore(had.snapshots.clone());
+        let unconfirmed = LocalStore {
+            held_at: None,
+            ..local("l", "a")
+        };
+        for (plan, disk, head, wanted) in [
+            (Plan::Begin, None, None, ["new", "new-copy"]),
+            // It ended before it held the head.
+            (Plan::Begin, Some(unconfirmed), None, ["l", "a"]),
+            // At a new place.
+            (
+                Plan::Begin,
+                Some(local("l", "a")),
+                None,
+                ["new", "new-copy"],
+            ),
+            (Plan::Begin, None, Some(head("a")), ["l", "new-copy"]),
+            (
+                Plan::KeepLocal,
+                Some(local("l", "a")),
+                Some(had.clone()),
+                ["l", "a"],
+            ),
+            (restore, Some(local("l", "b")), Some(had), ["l", "new-copy"]),
+        ] {
+            let drawn = ["new", "new-copy"].map(str::to_owned);
+            let known = known_as(&plan, disk.as_ref(), head.as_ref(), drawn);
+            assert_eq!(known.held_at, None);
+            let known = [known.lineage.unwrap(), known.copy.unwrap()];
+            assert_eq!(known, wanted, "{plan:?} {disk:?}");
         }
     }
 }

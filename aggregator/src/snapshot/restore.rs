@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::bucket::{Bucket, BucketError};
 use super::head::Snapshot;
 use super::pack::{Packed, Unpacker};
+use crate::serve::copy::room_for;
 use crate::serve::look;
 use crate::store::{Store, StoreError};
 
@@ -27,7 +28,7 @@ pub enum Unusable {
 
 /// Writes `snapshot` to the new file `to`, and checks that it is what was written and a whole store.
 pub async fn fetch(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
-    room_for(snapshot, to)?;
+    room_for(snapshot.store_bytes, to).map_err(Unusable::NotNow)?;
     let got = download(bucket, snapshot, to).await?;
     let wanted = Packed {
         bytes: snapshot.bytes,
@@ -41,18 +42,6 @@ pub async fn fetch(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<()
     let file = to.to_owned();
     let checked = tokio::task::spawn_blocking(move || check(&file));
     checked.await.map_err(|e| Unusable::NotNow(e.into()))?
-}
-
-fn room_for(snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
-    let free = look::free_bytes(to);
-    if free.is_none_or(|free| free > snapshot.store_bytes) {
-        return Ok(());
-    }
-    Err(Unusable::NotNow(anyhow::anyhow!(
-        "the store has {} MB, and its disk {} MB free: give it more",
-        snapshot.store_bytes >> 20,
-        free.unwrap_or(0) >> 20
-    )))
 }
 
 async fn download(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<Packed, Unusable> {

@@ -1,7 +1,7 @@
 //! The beginning: which store is newest, restored where that is needed; then the head is taken over,
 //! and from that moment any other task is told to stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::bucket::{Bucket, BucketError};
 use super::head::{Head, HeadError, Retention, Snapshot, Taker};
 use super::held::{Held, Superseded, superseded};
-use super::plan::{LocalStore, Plan, plan};
+use super::plan::{InBucket, LocalStore, Plan, known_as, plan};
 use super::restore::{Unusable, beside, clear, fetch, place};
 use crate::store::{Store, StoreError};
 
@@ -45,7 +45,7 @@ pub async fn open(
     (holder, taker): (&str, &str),
     keep: Retention,
 ) -> anyhow::Result<(Store, Opened)> {
-    let head = patiently(&bucket).await?;
+    let (planned, alone) = survey(&bucket).await?;
     let mut local = if path.exists() {
         Some(Store::open(path, holder)?)
     } else {
@@ -53,40 +53,34 @@ pub async fn open(
     };
     let known = local.as_mut().map(identity).transpose()?;
     let here = bucket.location().to_string();
-    let plan = plan(&here, known.as_ref(), head.as_ref().map(|(head, _)| head))
+    let there = match &planned {
+        Some(head) => InBucket::Head(head),
+        None if alone => InBucket::SnapshotsAlone,
+        None => InBucket::Nothing,
+    };
+    let plan = plan(&here, known.as_ref(), there)
         .with_context(|| format!("{} and {here}", path.display()))?;
-    let lineage = head.as_ref().map(|(head, _)| head.lineage.clone());
-    let lineage = lineage.or_else(|| known.as_ref()?.lineage.clone());
-    let mut restored = false;
-    let (mut store, copy) = match plan {
+    let drawn = [drawn()?, drawn()?];
+    let identity = known_as(&plan, known.as_ref(), planned.as_ref(), drawn);
+    let restored = matches!(plan, Plan::Restore(_));
+    let mut store = match plan {
         Plan::KeepLocal => {
-            let store = local.context("a store that is kept is there")?;
             info!("the store on the disk is the newest: no snapshot is restored");
-            (store, known.and_then(|known| known.copy))
+            local.context("a store that is kept is there")?
         }
         Plan::Begin => {
-            info!("there is no snapshot at {} yet", bucket.location());
-            let store = local.map_or_else(|| Store::open(path, holder), Ok)?;
-            (store, known.and_then(|known| known.copy))
+            info!("there is no snapshot at {here} yet");
+            let mut store = local.map_or_else(|| Store::open(path, holder), Ok)?;
+            // Before the head is taken: should this process end in between, the file is known again.
+            set_identity(&mut store, &identity)?;
+            store
         }
         Plan::Restore(snapshots) => {
             drop(local);
-            restore(&bucket, &snapshots, path).await?;
-            restored = true;
-            (Store::open(path, holder)?, None)
+            restore(&bucket, &snapshots, path, &identity).await?;
+            Store::open(path, holder)?
         }
     };
-    let same_file = copy.is_some();
-    let identity = LocalStore {
-        lineage: Some(lineage.map_or_else(drawn, Ok)?),
-        copy: Some(copy.map_or_else(drawn, Ok)?),
-        held_at: None,
-    };
-    if !same_file {
-        // Before the head is taken: should this process end in between, the file is known again.
-        set_identity(&mut store, &identity)?;
-    }
-    let planned = head.map(|(head, _)| head);
     let (taken, tag) = take_over(&bucket, planned.as_ref(), &identity, taker).await?;
     let held = LocalStore {
         held_at: Some(here),
@@ -105,16 +99,39 @@ pub async fn open(
     Ok((store, opened))
 }
 
-/// The head, waited for a while where the bucket does not answer.
-async fn patiently(bucket: &Bucket) -> anyhow::Result<Option<(Head, String)>> {
+/// The head, with its tag.
+async fn head_of(bucket: &Bucket) -> anyhow::Result<Option<(Head, String)>> {
+    let Some((bytes, tag)) = patiently(bucket, || bucket.head()).await? else {
+        return Ok(None);
+    };
+    let head = Head::decode(&bytes).map_err(|error| not_ours(bucket, &error))?;
+    Ok(Some((head, tag)))
+}
+
+/// The head, and whether there are snapshots without one.
+async fn survey(bucket: &Bucket) -> anyhow::Result<(Option<Head>, bool)> {
+    if let Some((head, _)) = head_of(bucket).await? {
+        return Ok((Some(head), false));
+    }
+    let keys = patiently(bucket, || bucket.snapshot_keys()).await?;
+    if keys.is_empty() {
+        return Ok((None, false));
+    }
+    // Another task may have begun here between the two calls.
+    let head = head_of(bucket).await?;
+    let alone = head.is_none();
+    Ok((head.map(|(head, _)| head), alone))
+}
+
+/// What a call answers, tried for a while where the bucket does not.
+async fn patiently<T, F>(bucket: &Bucket, call: impl Fn() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = Result<T, BucketError>>,
+{
     let until = Instant::now() + PATIENCE;
     loop {
-        match bucket.head().await {
-            Ok(None) => return Ok(None),
-            Ok(Some((bytes, tag))) => {
-                let head = Head::decode(&bytes).map_err(|error| not_ours(bucket, &error))?;
-                return Ok(Some((head, tag)));
-            }
+        match call().await {
+            Ok(answer) => return Ok(answer),
             Err(error) if error.may_pass() && Instant::now() < until => {
                 warn!(
                     "{} cannot be read yet ({error}); trying again",
@@ -181,8 +198,13 @@ fn drawn() -> anyhow::Result<String> {
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }
 
-/// Restores the newest of `snapshots` that is whole.
-async fn restore(bucket: &Bucket, snapshots: &[Snapshot], path: &Path) -> anyhow::Result<()> {
+/// Restores the newest of `snapshots` that is whole, as the store that is known as `identity`.
+async fn restore(
+    bucket: &Bucket,
+    snapshots: &[Snapshot],
+    path: &Path,
+    identity: &LocalStore,
+) -> anyhow::Result<()> {
     let to = beside(path, ".restoring");
     for snapshot in snapshots {
         let name = format!("{}/{}", bucket.location(), snapshot.key);
@@ -190,7 +212,7 @@ async fn restore(bucket: &Bucket, snapshots: &[Snapshot], path: &Path) -> anyhow
         clear(&to);
         match fetch_patiently(bucket, snapshot, &to).await {
             Ok(()) => {
-                let replaced = place(&to, path)?;
+                let replaced = place_as(&to, path, identity)?;
                 let mb = snapshot.store_bytes >> 20;
                 info!("restored {name} ({mb} MB); what came since is read from the streams");
                 if let Some(replaced) = replaced {
@@ -220,6 +242,13 @@ async fn restore(bucket: &Bucket, snapshots: &[Snapshot], path: &Path) -> anyhow
     )
 }
 
+/// Puts the restored file `from` in the place of `store`. It is named before: one that went by the name
+/// of who made the snapshot would be taken for that one's, should this process end in between.
+fn place_as(from: &Path, store: &Path, identity: &LocalStore) -> anyhow::Result<Option<PathBuf>> {
+    set_identity(&mut Store::open(from, "rightsizer restore")?, identity)?;
+    place(from, store)
+}
+
 async fn fetch_patiently(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
     let mut attempt = 1;
     loop {
@@ -247,7 +276,7 @@ async fn take_over(
         copy: identity.copy.clone().unwrap_or_default(),
     };
     for _ in 0..TAKING {
-        let (next, over) = match patiently(bucket).await? {
+        let (next, over) = match head_of(bucket).await? {
             // The answer to an earlier write was lost.
             Some((head, tag)) if is_taken(&head, planned, &taker) => return Ok((head, tag)),
             Some((head, tag)) if planned.is_some_and(|planned| head.epoch == planned.epoch) => {
@@ -290,7 +319,6 @@ fn is_taken(head: &Head, planned: Option<&Head>, taker: &Taker) -> bool {
 fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
     let unit = store.begin()?;
     let known = unit.words_carried_out()?;
-    unit.commit()?;
     let newest = head.snapshots.iter().map(|snapshot| snapshot.words).max();
     let kept_from = head.words.first().map(|word| word.number - 1);
     let kept_from = kept_from.or(newest).unwrap_or(0);
@@ -300,6 +328,59 @@ fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
              holds or pauses): look at `rightsizer list` once more",
             kept_from - known
         );
+        unit.set_words_carried_out(kept_from)?;
     }
+    unit.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process leaves that ends between the placing and the taking over.
+    #[test]
+    fn a_store_that_was_put_in_place_goes_by_its_own_name_from_the_first_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rightsizer.db");
+        let named = |copy: &str| LocalStore {
+            lineage: Some("l".to_owned()),
+            copy: Some(copy.to_owned()),
+            held_at: None,
+        };
+        let restoring = beside(&path, ".restoring");
+        let mut snapshot = Store::open(&restoring, "a test").unwrap();
+        set_identity(&mut snapshot, &named("of-the-lost-task")).unwrap();
+        drop(snapshot);
+        place_as(&restoring, &path, &named("own")).unwrap();
+        let mut store = Store::open(&path, "a test").unwrap();
+        assert_eq!(identity(&mut store).unwrap(), named("own"));
+        assert!(!restoring.exists());
+    }
+
+    /// The words 1 to 8 are lost with the snapshots that had them: the next one said is no earlier word.
+    #[test]
+    fn numbers_of_lost_words_are_not_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("rightsizer.db"), "a test").unwrap();
+        let taker = Taker {
+            holder: "h".to_owned(),
+            copy: "c".to_owned(),
+        };
+        let snapshot = Snapshot {
+            key: "k".to_owned(),
+            epoch: 1,
+            sequence: 1,
+            taken_at: rightsizer_records::Timestamp::MIN,
+            bytes: 0,
+            store_bytes: 0,
+            blake3: String::new(),
+            words: 8,
+        };
+        let mut head = Head::first("l".to_owned(), taker);
+        head.snapshots.push(snapshot);
+        say_lost_words(&mut store, &head).unwrap();
+        let unit = store.begin().unwrap();
+        assert_eq!(unit.words_carried_out().unwrap(), 8);
+    }
 }

@@ -4,7 +4,7 @@
 use rightsizer_records::Timestamp;
 
 use super::error::StoreError;
-use super::unit::Unit;
+use super::unit::{FunctionId, Unit};
 use crate::review::{Action, CarriedOut, Word};
 
 /// Under this key of `state` stands how many words were carried out.
@@ -36,7 +36,9 @@ impl Unit<'_> {
     /// Counts a word that was just carried out.
     pub fn count_word(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
         let number = self.words_carried_out()? + 1;
-        self.set_state(CARRIED_OUT, Some(&number.to_string()))?;
+        self.set_words_carried_out(number)?;
+        let waiting = self.not_replaced(self.words_waiting()?, &word)?;
+        self.set_words_waiting(&waiting)?;
         Ok(CarriedOut { number, at, word })
     }
 
@@ -49,16 +51,23 @@ impl Unit<'_> {
             .map_err(|_| StoreError::Damaged(format!("{CARRIED_OUT} is {text:?}")))
     }
 
+    /// So many were: numbers that are given are not given again, also where their words are lost.
+    pub fn set_words_carried_out(&self, number: u64) -> Result<(), StoreError> {
+        self.set_state(CARRIED_OUT, Some(&number.to_string()))
+    }
+
     /// Carries out again what this store lacks of `words`, in their order. What is about something that
     /// it does not know waits: the streams will tell it.
     pub fn carry_out_again(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let known = self.words_carried_out()?;
         let mut waiting = self.words_waiting()?;
         for carried in words.iter().filter(|carried| carried.number > known) {
-            if self.carry_out(&carried.word, carried.at)?.is_err() {
+            if self.carry_out(&carried.word, carried.at)?.is_ok() {
+                waiting = self.not_replaced(waiting, &carried.word)?;
+            } else {
                 waiting.push(carried.clone());
             }
-            self.set_state(CARRIED_OUT, Some(&carried.number.to_string()))?;
+            self.set_words_carried_out(carried.number)?;
         }
         self.set_words_waiting(&waiting)
     }
@@ -77,6 +86,37 @@ impl Unit<'_> {
         }
         self.set_words_waiting(&[])?;
         Ok(in_vain)
+    }
+
+    /// Those of `waiting` that `newer`, which was just carried out, says nothing about. Whether a
+    /// function is held is what was said last; what is said of a recommendation ends it, so what waits
+    /// finds it closed.
+    fn not_replaced(
+        &self,
+        waiting: Vec<CarriedOut>,
+        newer: &Word,
+    ) -> Result<Vec<CarriedOut>, StoreError> {
+        let Some(function) = self.held_or_released(newer)? else {
+            return Ok(waiting);
+        };
+        let mut kept = Vec::new();
+        for carried in waiting {
+            if self.held_or_released(&carried.word)? != Some(function) {
+                kept.push(carried);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The function that a hold, or the end of one, is about; `None` where it is not there.
+    fn held_or_released(&self, word: &Word) -> Result<Option<FunctionId>, StoreError> {
+        let (Action::Hold { what, .. } | Action::Release { what }) = &word.action else {
+            return Ok(None);
+        };
+        Ok(match self.functions_named(what)?.as_slice() {
+            [(function, _)] => Some(*function),
+            _ => None,
+        })
     }
 
     fn words_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Port;
 use super::body::BodyError;
-use crate::review::{Refused, Switched, Word};
+use crate::review::{Done, Refused, Switched, Word};
 use crate::serve::look;
 use crate::store::{Reader, StoreError};
 use crate::wall::now;
@@ -34,8 +34,8 @@ enum ReviewError {
     Refused(#[from] Refused),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{0}")]
-    NotKept(String),
+    #[error("{}", .0.message)]
+    NotKept(Done),
     #[error("{0}")]
     Stopped(String),
 }
@@ -52,7 +52,11 @@ impl IntoResponse for ReviewError {
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(json!({ "error": self.to_string() }))).into_response()
+        let mut body = json!({ "error": self.to_string() });
+        if let Self::NotKept(Done { updater, .. }) = &self {
+            body["updater"] = json!(updater);
+        }
+        (status, Json(body)).into_response()
     }
 }
 
@@ -102,29 +106,44 @@ fn answer<T: Serialize>(result: Result<T, ReviewError>) -> Response {
     })
 }
 
-async fn carry_out(
-    port: &Port,
-    token: &str,
-    request: Request,
-) -> Result<crate::review::Done, ReviewError> {
+async fn carry_out(port: &Port, token: &str, request: Request) -> Result<Done, ReviewError> {
     if !port.may_review(token) {
         return Err(ReviewError::Forbidden);
     }
     let body = port.bodies.read(request).await?;
     let word: Word = serde_json::from_slice(&body.bytes)?;
+    // By itself: a word that is carried out is also kept, should who said it hang up meanwhile.
+    let carried = tokio::spawn(carry_out_and_keep(port.clone(), word)).await;
+    carried.map_err(|e| ReviewError::Stopped(e.to_string()))?
+}
+
+async fn carry_out_and_keep(port: Port, word: Word) -> Result<Done, ReviewError> {
     let answered = port.writer.review(word.clone()).await;
     let (mut done, carried) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
     // After the sending: that stops whatever becomes of this.
-    done.updater = match &port.options.updater {
-        Some(updater) => updater.turn(&word, now()).await,
-        None if word.action.is_stop() => Some(Switched::NotNamed),
-        None => None,
+    let switched = async {
+        match &port.options.updater {
+            Some(updater) => updater.turn(&word, now()).await,
+            None if word.action.is_stop() => Some(Switched::NotNamed),
+            None => None,
+        }
     };
-    if let Some(keeper) = &port.options.keeper {
-        let kept = keeper.keep(carried).await;
-        kept.map_err(|e| ReviewError::NotKept(format!("{}; {e:#}", done.message)))?;
+    // Neither waits for the other: each may take seconds, in which this task may be lost.
+    let kept = async {
+        match &port.options.keeper {
+            Some(keeper) => keeper.keep(carried).await,
+            None => Ok(()),
+        }
+    };
+    let (kept, switched) = tokio::join!(kept, switched);
+    done.updater = switched;
+    match kept {
+        Ok(()) => Ok(done),
+        Err(error) => {
+            done.message = format!("{}; {error:#}", done.message);
+            Err(ReviewError::NotKept(done))
+        }
     }
-    Ok(done)
 }
 
 /// Reads the store beside the writer, on a thread that may wait for the disk.

@@ -152,10 +152,18 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
     let mut scene = Scene::set().await;
-    // Left by an upload whose task was lost before it wrote the head.
-    let orphan = "evidence/prod/snapshots/0000000000-0000000001.db.zst";
-    scene.s3.put_object(orphan, vec![1, 2, 3]).await.unwrap();
     let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    kept(&serve, &disk).await;
+    assert!(serve.stop().await.unwrap().success());
+    let head = scene.head().await;
+    // Left by an upload whose task was lost before it wrote the head; and what another history left.
+    let orphan =
+        |lineage: &str| format!("evidence/prod/snapshots/{lineage}/0000000000-0000000001.db.zst");
+    let (own, foreign) = (orphan(head["lineage"].as_str().unwrap()), orphan("other"));
+    for orphan in [&own, &foreign] {
+        scene.s3.put_object(orphan, vec![1, 2, 3]).await.unwrap();
+    }
     let serve = scene.serve(&disk).await;
     for _ in 0..6 {
         scene.put_story(10).await;
@@ -174,12 +182,13 @@ async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
             .count()
     };
     until(
-        "three newest are kept, one of them the day's last",
+        "three newest are kept, one of them the day's last, beside what is of another history",
         &disk,
-        async || listed().await == 3,
+        async || listed().await == 4,
     )
     .await;
-    assert_eq!(scene.s3.object(orphan).await.unwrap(), None);
+    assert_eq!(scene.s3.object(&own).await.unwrap(), None);
+    assert!(scene.s3.object(&foreign).await.unwrap().is_some());
     until("an idle store is left alone", &disk, async || {
         let before = scene.s3.calls(&Method::PUT, "/snapshots/");
         tokio::time::sleep(Duration::from_secs(2)).await;

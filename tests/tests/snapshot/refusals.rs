@@ -83,6 +83,27 @@ async fn nothing_is_begun_where_no_snapshot_can_be_restored() {
     assert_eq!(scene.head().await["epoch"], 1, "nobody took over");
 }
 
+/// The head alone was removed, and the disk is new: the snapshots are neither begun over nor removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_without_a_head_are_not_begun_over() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    let keys = scene.snapshot_keys().await;
+    scene.s3.remove_object(HEAD).await.unwrap();
+    let disk = Disk::new();
+    let output = scene.refused(&disk).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("there is no head any more"),
+        "{}",
+        said(&output)
+    );
+    assert!(!disk.store().exists());
+    for key in keys {
+        assert!(scene.s3.object(&key).await.unwrap().is_some(), "{key}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_later_version_wrote_is_refused() {
     let mut scene = Scene::set().await;

@@ -112,9 +112,20 @@ impl Scene {
     }
 
     pub(crate) async fn try_serve(&self, disk: &Disk) -> anyhow::Result<Aggregator> {
+        self.try_serve_with(disk, &[], Vec::new()).await
+    }
+
+    /// With these arguments and variables too.
+    pub(crate) async fn try_serve_with(
+        &self,
+        disk: &Disk,
+        more: &[&str],
+        variables: Vec<(String, String)>,
+    ) -> anyhow::Result<Aggregator> {
         let log = disk.log_file();
-        let arguments = Self::arguments();
-        Aggregator::start(&disk.store(), &arguments, &self.environment(), Some(&log)).await
+        let arguments = [&Self::arguments(), more].concat();
+        let environment = [self.environment(), variables].concat();
+        Aggregator::start(&disk.store(), &arguments, &environment, Some(&log)).await
     }
 
     pub(crate) async fn serve(&self, disk: &Disk) -> Aggregator {

@@ -1,8 +1,13 @@
 //! What people say is in the bucket before they are answered.
 
+use std::time::Duration;
+
 use reqwest::Method;
+use rightsizer::serve::read_key;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
-use rightsizer_tests::servers::BucketFault;
+use rightsizer_tests::servers::{BucketFault, aws_environment};
+use rusqlite::Connection;
+use serde_json::json;
 
 use super::stage::{Disk, Scene, health, kept, said, until};
 
@@ -93,6 +98,74 @@ async fn a_word_that_is_not_kept_yet_is_said_to_be_so() {
     .await;
     assert_eq!(scene.head().await["words"][0]["action"], "pause");
     assert!(serve.stop().await.unwrap().success());
+}
+
+const UPDATER: &str = "arn:aws:lambda:eu-central-1:123456789012:function:rightsizer-updater";
+
+/// A pause on the way to the server that has the store.
+fn pause(serve: &Aggregator, disk: &Disk) -> reqwest::RequestBuilder {
+    let key = read_key(&disk.store()).unwrap();
+    let url = format!("{}/{key}/review", serve.endpoint());
+    let word = json!({ "action": "pause", "by": "ann" });
+    reqwest::Client::new().post(url).json(&word)
+}
+
+/// The updater's function does not answer; the word is in the bucket long before that is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_kept_while_the_updater_is_still_being_told() {
+    let scene = Scene::set().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let lambda = format!("http://{}", silent.local_addr().unwrap());
+    let disk = Disk::new();
+    let variables = aws_environment("LAMBDA", &lambda);
+    let serve = scene.try_serve_with(&disk, &["--updater", UPDATER], variables);
+    let serve = serve.await.unwrap();
+    kept(&serve, &disk).await;
+    let is_kept = until("it is kept", &disk, async || {
+        scene.head().await["words"][0]["action"] == "pause"
+    });
+    tokio::select! {
+        biased;
+        answer = pause(&serve, &disk).send() => panic!("answered first: {answer:?}"),
+        () = is_kept => {}
+    }
+    serve.kill().await.unwrap();
+}
+
+/// Who says it hangs up while the store is still writing it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_is_kept_also_when_who_said_it_hangs_up() {
+    let scene = Scene::set().await;
+    let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    kept(&serve, &disk).await;
+    let store = Connection::open(disk.store()).unwrap();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let hung_up = pause(&serve, &disk).timeout(Duration::from_secs(2));
+    assert!(hung_up.send().await.unwrap_err().is_timeout());
+    store.execute_batch("ROLLBACK").unwrap();
+    until("it is kept", &disk, async || {
+        scene.head().await["words"][0]["action"] == "pause"
+    })
+    .await;
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// Neither the updater nor the bucket took it: both are said, with the command that stops it by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_the_updater_is_said_also_of_a_word_that_is_not_kept() {
+    let scene = Scene::set().await;
+    let disk = Disk::new();
+    let serve = scene.try_serve_with(&disk, &["--updater", UPDATER], Vec::new());
+    let serve = serve.await.unwrap();
+    kept(&serve, &disk).await;
+    scene.s3.fail(Method::PUT, "", BucketFault::Denied);
+    let (code, error) = say(&disk, &["pause"]).await;
+    assert_eq!(code, Some(1));
+    for part in ["was NOT stopped", "aws lambda tag-resource", "is not kept"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    serve.kill().await.unwrap();
 }
 
 /// What a lost task sent is on the decisions stream: the next one knows it as sent and does not send it

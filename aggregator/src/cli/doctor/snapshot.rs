@@ -16,7 +16,17 @@ pub(super) async fn examine(
     now: Timestamp,
 ) -> Vec<Finding> {
     let bucket = Bucket::new(config, location);
+    let listed = bucket.snapshot_keys().await;
+    let left = listed.as_ref().map_or(0, Vec::len);
     let mut findings = vec![match bucket.head().await {
+        Ok(None) if left > 0 => Finding::wrong(
+            "snapshots",
+            format!(
+                "{}/head.json is gone, and nothing else says which of {left} objects is the newest snapshot",
+                bucket.location()
+            ),
+            "bring head.json back (a bucket with versions has it), or give a new prefix",
+        ),
         Ok(None) => Finding::ok("snapshots", format!("none at {} yet", bucket.location())),
         Ok(Some((bytes, _))) => match Head::decode(&bytes) {
             Ok(head) => of(&head, now),
@@ -28,7 +38,6 @@ pub(super) async fn examine(
         },
         Err(error) => refused("snapshots", "s3:GetObject", &error),
     }];
-    let listed = bucket.snapshot_keys().await;
     findings.push(match listed {
         Ok(keys) => Finding::ok("snapshots, listing", format!("{} objects", keys.len())),
         Err(error) => refused("snapshots, listing", "s3:ListBucket", &error),

@@ -150,6 +150,40 @@ fn a_word_about_what_is_not_there_yet_waits_for_the_streams() {
     assert_eq!(other.pipeline().settle_words().unwrap(), [], "said once");
 }
 
+/// Somebody released it while the hold still waited: the hold is the older word, and does not come back.
+#[test]
+fn a_newer_word_replaces_one_that_waits() {
+    let what = "young".to_owned();
+    let mut first = Case::new();
+    let young = || reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10);
+    first.report(young());
+    let held = first.carry_out(Action::Hold {
+        what: what.clone(),
+        days: 3,
+    });
+    let released = CarriedOut {
+        number: 2,
+        word: Word {
+            action: Action::Release { what: what.clone() },
+            ..held.word.clone()
+        },
+        ..held.clone()
+    };
+    for by_replay in [false, true] {
+        let mut copy = Case::new();
+        copy.carry_out_again(std::slice::from_ref(&held));
+        copy.report(young());
+        if by_replay {
+            copy.carry_out_again(std::slice::from_ref(&released));
+        } else {
+            copy.carry_out(released.word.action.clone());
+        }
+        assert_eq!(copy.pipeline().settle_words().unwrap(), []);
+        copy.carry_out(Action::Approve { what: what.clone() });
+        assert_eq!(copy.outbox().len(), 1, "held again ({by_replay})");
+    }
+}
+
 #[test]
 fn increases_can_be_asked_for_alone() {
     let mut case = Case::new();
