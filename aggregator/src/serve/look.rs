@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rightsizer_records::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,11 +31,7 @@ pub struct StoreLook {
 
 /// Opens `path` for reading, refusing what is not ours.
 pub fn connect(path: &Path) -> Result<Connection, StoreError> {
-    drop(Reader::open(path)?);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    Ok(connection)
+    Ok(Reader::open(path)?.into_connection())
 }
 
 /// Looks at the whole file: seconds for a large store.

@@ -154,6 +154,11 @@ impl Reader {
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(Self { connection })
     }
+
+    /// The connection alone, for what is asked in SQL.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
 }
 
 /// A reader of a WAL database writes beside it. Where that is not allowed and nobody left a WAL, the
