@@ -25,9 +25,9 @@ else
         ;;
     esac
     # --target keeps the flag from what runs while building.
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target "$triple" \
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --target "$triple" \
         -p rightsizer -p rightsizer-updater --features rightsizer-updater/lambda --bins
-    built=${CARGO_TARGET_DIR:-target}/$triple/release
+    built=${CARGO_TARGET_DIR:-target}/$triple/dist
 fi
 for binary in rightsizer rightsizer-updater; do
     [ -x "$built/$binary" ] || {

@@ -133,8 +133,8 @@ fn import_file(
     } else {
         path.display().to_string()
     };
-    let (input, length, changed): (Box<dyn Read>, Option<u64>, Timestamp) = if stdin {
-        (Box::new(std::io::stdin().lock()), None, now())
+    let (input, length, changed): (Box<dyn Read + Send>, Option<u64>, Timestamp) = if stdin {
+        (Box::new(std::io::stdin()), None, now())
     } else {
         let (file, length, changed) = open(path).map_err(ImportError::Unreadable)?;
         (Box::new(file), Some(length), changed)

@@ -3,6 +3,8 @@
 
 pub mod log_groups;
 mod pieces;
+#[cfg(test)]
+mod tests;
 
 use std::io::{BufReader, Chain, Cursor, Read};
 
@@ -36,7 +38,7 @@ pub enum ImportError {
 /// `accept` and `now` are what evidence is held against.
 pub fn take_in(
     session: &mut Session<'_>,
-    input: impl Read,
+    input: impl Read + Send,
     name: &str,
     hints: &Hints,
     (accept, now): (&Accept, Timestamp),
@@ -103,7 +105,7 @@ type Resumed<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 impl File<'_> {
     fn read_all(
         self,
-        input: impl Read,
+        input: impl Read + Send,
         session: &mut Session<'_>,
         report: &mut ImportReport,
     ) -> Result<Summary, ImportError> {
@@ -112,18 +114,20 @@ impl File<'_> {
             return self.in_pieces(first, rest, session, report);
         }
         let whole: Resumed<_> = BufReader::new(Cursor::new(first).chain(rest));
-        self.in_one(session, report, |sink| read(whole, self.hints, sink))
+        let (summary, late) = self.in_one(session, report, |sink| read(whole, self.hints, sink))?;
+        Ok(summary.refusing(late))
     }
 
-    /// Reads with `reader`, folding as it goes.
-    fn in_one(
+    /// Reads with `reader`, folding as it goes; answers what it came to, and how much of it was refused
+    /// although it was readable.
+    fn in_one<T>(
         self,
         session: &mut Session<'_>,
         report: &mut ImportReport,
         reader: impl FnOnce(
             &mut dyn FnMut(Item) -> Result<(), StoreError>,
-        ) -> Result<Summary, ReadError<StoreError>>,
-    ) -> Result<Summary, ImportError> {
+        ) -> Result<T, ReadError<StoreError>>,
+    ) -> Result<(T, u64), ImportError> {
         let mut folded = Folded::default();
         let mut sink = |item: Item| -> Result<(), StoreError> {
             folded.take(item, self);
@@ -132,11 +136,9 @@ impl File<'_> {
             }
             Ok(())
         };
-        let mut summary = reader(&mut sink).map_err(unread)?;
-        summary.accepted -= folded.refused_late;
-        summary.refused += folded.refused_late;
+        let read = reader(&mut sink).map_err(unread)?;
         session.merge(folded.give(report))?;
-        Ok(summary)
+        Ok((read, folded.refused_late))
     }
 }
 

@@ -1,10 +1,9 @@
 //! One input in pieces of whole lines, read and folded on every processor.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{self, BufReader, Cursor, Read};
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -14,9 +13,14 @@ use crate::source::{
     ImportReport, MAX_LINE_BYTES, PieceRead, Pieces, ReadError, Summary, comes_in_pieces,
     read_piece, read_rest,
 };
+use crate::store::StoreError;
 
 /// As much of an input as one thread reads at a time.
 const PIECE: usize = 4 << 20;
+
+/// Pieces for each processor that are read ahead of what is merged: as many as are parsed while the
+/// writer writes.
+const AHEAD: usize = 8;
 
 /// Room for the end of a line, behind a piece.
 const LINE: usize = 64 << 10;
@@ -40,142 +44,168 @@ pub(super) fn fit(first: &[u8]) -> bool {
         .is_some_and(comes_in_pieces)
 }
 
+/// Memory to read into, used again and again: fresh memory is slow, and so is zeroing it before it is
+/// read into.
+#[derive(Default)]
+struct Buffer {
+    memory: Vec<u8>,
+    filled: usize,
+}
+
+impl Buffer {
+    fn bytes(&self) -> &[u8] {
+        self.memory.get(..self.filled).unwrap_or_default()
+    }
+
+    /// The next `bytes` behind what is filled.
+    fn room(&mut self, bytes: usize) -> &mut [u8] {
+        let (start, end) = (self.filled, self.filled + bytes);
+        if self.memory.len() < end {
+            // Room for the rest of a line too: else it grows by doubling, and is copied each time.
+            self.memory.resize(end + LINE, 0);
+        }
+        &mut self.memory[start..end]
+    }
+
+    /// Reads a piece more; less only at the end of `input`.
+    fn read(&mut self, input: &mut impl Read) -> io::Result<usize> {
+        let mut read = 0;
+        while read < PIECE {
+            match input.read(self.room(PIECE - read)) {
+                Ok(0) => break,
+                Ok(n) => {
+                    read += n;
+                    self.filled += n;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Moves what lies behind `end` into `next`.
+    fn split(&mut self, end: usize, next: &mut Self) {
+        let rest = self.bytes().get(end..).unwrap_or_default();
+        next.filled = 0;
+        next.room(rest.len()).copy_from_slice(rest);
+        next.filled = rest.len();
+        self.filled = end;
+    }
+}
+
+impl From<Vec<u8>> for Buffer {
+    fn from(memory: Vec<u8>) -> Self {
+        let filled = memory.len();
+        Self { memory, filled }
+    }
+}
+
 /// Whole lines of an input.
 struct Source<R> {
     input: R,
     /// The begin of a line whose end is not read yet.
-    begun: Vec<u8>,
-    /// Pieces that are done, to be filled again: fresh memory is slow.
-    spare: Vec<Vec<u8>>,
+    begun: Buffer,
     ended: bool,
 }
 
 impl<R: Read> Source<R> {
-    /// The next piece; `None` at the end. What is longer than the longest line comes unended.
-    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        while !self.ended && self.begun.len() < MAX_LINE_BYTES {
-            if self.begun.len() >= PIECE
-                && let Some(end) = memchr::memrchr(b'\n', &self.begun)
+    /// The next piece; `None` at the end. What is longer than the longest line comes unended. `spare` is
+    /// read into next.
+    fn next(&mut self, mut spare: Buffer) -> io::Result<Option<Buffer>> {
+        loop {
+            if self.begun.filled >= PIECE
+                && let Some(end) = memchr::memrchr(b'\n', self.begun.bytes())
             {
-                let mut next = self.spare.pop().unwrap_or_default();
-                next.clear();
-                next.extend_from_slice(self.begun.get(end + 1..).unwrap_or_default());
-                self.begun.truncate(end + 1);
-                return Ok(Some(std::mem::replace(&mut self.begun, next)));
+                self.begun.split(end + 1, &mut spare);
+                return Ok(Some(std::mem::replace(&mut self.begun, spare)));
             }
-            let room = PIECE as u64;
-            // Else it grows by doubling, and is copied each time.
-            self.begun.reserve(PIECE + LINE);
-            let n = self
-                .input
-                .by_ref()
-                .take(room)
-                .read_to_end(&mut self.begun)?;
+            if self.ended || self.begun.filled >= MAX_LINE_BYTES {
+                break;
+            }
+            let n = self.begun.read(&mut self.input)?;
             self.ended = n == 0;
         }
         let last = std::mem::take(&mut self.begun);
-        Ok((!last.is_empty()).then_some(last))
+        Ok((!last.bytes().is_empty()).then_some(last))
     }
 }
 
 /// A piece on its way through a worker.
 struct Job {
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Buffer>,
     first_line: u64,
     answer: SyncSender<(PieceRead, Folded)>,
 }
 
 /// A piece that a worker has, in the order of the input.
 struct Waiting {
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Buffer>,
     answer: Receiver<(PieceRead, Folded)>,
 }
 
 impl File<'_> {
     /// Reads an input that begins with `first` in pieces. Where a document goes on over the end of a
     /// piece, all from there on is read in one: pieces are a matter of speed alone.
-    pub(super) fn in_pieces<R: Read>(
+    pub(super) fn in_pieces<R: Read + Send>(
         self,
         first: Vec<u8>,
         rest: R,
         session: &mut Session<'_>,
         report: &mut ImportReport,
     ) -> Result<Summary, ImportError> {
-        let mut source = Source {
+        let source = Source {
             input: rest,
-            begun: first,
-            spare: Vec::new(),
+            begun: first.into(),
             ended: false,
         };
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let mut done = Pieces::default();
         let mut late = 0;
-        let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        thread::scope(|scope| -> Result<(), ImportError> {
-            let (jobs, inbox) = sync_channel::<Job>(2 * workers);
+        let (left, source) = thread::scope(|scope| {
+            let (jobs, inbox) = channel::<Job>();
             let inbox = Arc::new(Mutex::new(inbox));
             for _ in 0..workers {
                 let inbox = Arc::clone(&inbox);
                 scope.spawn(move || self.work(&inbox));
             }
-            let mut line = 1;
-            let mut more = true;
-            loop {
-                while more && waiting.len() < 2 * workers {
-                    let piece = source.next().map_err(ImportError::Unreadable)?;
-                    more = piece.is_some();
-                    if let Some(bytes) = piece {
-                        let (job, wait) = job(bytes, &mut line);
-                        waiting.push_back(wait);
-                        // The workers live as long as this channel.
-                        let _ = jobs.send(job);
-                    }
-                }
-                let Some(front) = waiting.front() else {
-                    return Ok(());
-                };
-                let (read, mut folded) = front.answer.recv().map_err(lost)?;
-                if read.open && (more || waiting.len() > 1) {
-                    return Ok(());
-                }
+            let (spare, buffers) = channel();
+            (0..workers * AHEAD).for_each(|_| drop(spare.send(Buffer::default())));
+            let (waiting, ahead) = channel();
+            let reader = scope.spawn(move || source.feed(&buffers, &jobs, &waiting));
+            let mut merge = |read, mut folded: Folded| {
                 late += folded.refused_late;
-                session.merge(folded.give(report))?;
                 done.add(read);
-                let bytes = waiting.pop_front().map(|done| done.bytes);
-                source.spare.extend(bytes.and_then(Arc::into_inner));
-            }
+                session.merge(folded.give(report))
+            };
+            let left = merged(&ahead, spare, &mut merge)?;
+            let source = reader.join().map_err(lost)?;
+            Ok::<_, ImportError>((left, source.map_err(ImportError::Unreadable)?))
         })?;
-        let summary = self.behind(done, &waiting, source, session, report)?;
-        Ok(Summary {
-            accepted: summary.accepted - late,
-            refused: summary.refused + late,
-            ..summary
-        })
+        let behind = self.behind(done.lines() + 1, left, source, session, report)?;
+        if let Some((read, refused)) = behind {
+            done.add(read);
+            late += refused;
+        }
+        Ok(done.finish(self.hints).refusing(late))
     }
 
     /// Reads what is left behind the pieces in one.
     fn behind<R: Read>(
         self,
-        done: Pieces,
-        waiting: &VecDeque<Waiting>,
+        first_line: u64,
+        mut left: Vec<u8>,
         source: Source<R>,
         session: &mut Session<'_>,
         report: &mut ImportReport,
-    ) -> Result<Summary, ImportError> {
-        let mut left: Vec<u8> = Vec::new();
-        waiting
-            .iter()
-            .for_each(|w| left.extend_from_slice(&w.bytes));
-        left.extend_from_slice(&source.begun);
+    ) -> Result<Option<(PieceRead, u64)>, ImportError> {
+        left.extend_from_slice(source.begun.bytes());
         if left.is_empty() && source.ended {
-            return Ok(done.finish(None, self.hints));
+            return Ok(None);
         }
-        let first_line = done.lines() + 1;
         let input = BufReader::new(Cursor::new(left).chain(source.input));
-        let rest = self.in_one(session, report, |sink| {
-            read_rest(input, first_line, self.hints, sink)
-        })?;
-        Ok(done.finish(Some(rest), self.hints))
+        let read = |sink: &mut dyn FnMut(_) -> _| read_rest(input, first_line, self.hints, sink);
+        self.in_one(session, report, read).map(Some)
     }
 
     fn work(self, inbox: &Mutex<Receiver<Job>>) {
@@ -197,9 +227,8 @@ impl File<'_> {
                 folded.take(item, self);
                 Ok::<_, Infallible>(())
             };
-            match read_piece(&bytes, first_line, self.hints, &mut sink) {
+            match read_piece(bytes.bytes(), first_line, self.hints, &mut sink) {
                 Ok(read) => {
-                    folded.batch.settle();
                     // Whoever waits has them to himself.
                     drop(bytes);
                     // Nobody waits where the file failed meanwhile.
@@ -212,21 +241,65 @@ impl File<'_> {
     }
 }
 
-fn job(bytes: Vec<u8>, line: &mut u64) -> (Job, Waiting) {
-    let first_line = *line;
-    *line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-    let bytes = Arc::new(bytes);
-    let (answer, wait) = sync_channel(1);
-    let job = Job {
-        bytes: Arc::clone(&bytes),
-        first_line,
-        answer,
-    };
-    let waiting = Waiting {
-        bytes,
-        answer: wait,
-    };
-    (job, waiting)
+impl<R: Read> Source<R> {
+    /// Cuts the input into pieces for the workers, and tells what is on its way, in order: as long as
+    /// there is memory to read into.
+    fn feed(
+        mut self,
+        buffers: &Receiver<Buffer>,
+        jobs: &Sender<Job>,
+        waiting: &Sender<Waiting>,
+    ) -> io::Result<Self> {
+        let mut first_line = 1;
+        while let Ok(spare) = buffers.recv()
+            && let Some(bytes) = self.next(spare)?
+        {
+            let lines = memchr::memchr_iter(b'\n', bytes.bytes()).count() as u64;
+            let bytes = Arc::new(bytes);
+            let (answer, wait) = sync_channel(1);
+            let job = Job {
+                bytes: Arc::clone(&bytes),
+                first_line,
+                answer,
+            };
+            first_line += lines;
+            // Nobody listens where the file failed meanwhile.
+            let _ = jobs.send(job);
+            let _ = waiting.send(Waiting {
+                bytes,
+                answer: wait,
+            });
+        }
+        Ok(self)
+    }
+}
+
+/// Merges pieces in their order and gives their memory back. Where a document goes on over the end of
+/// a piece nothing more is read ahead: the answer is all that was read from there on.
+fn merged(
+    ahead: &Receiver<Waiting>,
+    spare: Sender<Buffer>,
+    merge: &mut impl FnMut(PieceRead, Folded) -> Result<(), StoreError>,
+) -> Result<Vec<u8>, ImportError> {
+    while let Ok(front) = ahead.recv() {
+        let (read, folded) = front.answer.recv().map_err(lost)?;
+        if read.open
+            && let Ok(next) = ahead.recv()
+        {
+            drop(spare);
+            let mut left = [front.bytes.bytes(), next.bytes.bytes()].concat();
+            ahead
+                .iter()
+                .for_each(|w| left.extend_from_slice(w.bytes.bytes()));
+            return Ok(left);
+        }
+        merge(read, folded)?;
+        if let Some(buffer) = Arc::into_inner(front.bytes) {
+            // Nobody needs it at the end of the input.
+            let _ = spare.send(buffer);
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn lost<E>(_: E) -> ImportError {

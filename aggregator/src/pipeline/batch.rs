@@ -66,12 +66,6 @@ impl Batch {
         }
     }
 
-    /// Does what can be done before merging; merging does what is left.
-    pub fn settle(&mut self) {
-        self.keyed.iter_mut().for_each(Delta::settle);
-        self.observed.values_mut().for_each(Delta::settle);
-    }
-
     fn report(&mut self, record: &Reports, intake: &Intake<'_>) -> Result<(), Refusal> {
         if !intake.accept.takes(&record.function) {
             return Err(stranger(&record.function));

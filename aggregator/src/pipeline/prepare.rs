@@ -91,7 +91,6 @@ impl Gate {
             });
             poison.extend(poisoned);
         }
-        batch.settle();
         Prepared {
             origin: delivery.origin,
             batch,

@@ -94,8 +94,7 @@ impl<'p> Session<'p> {
     }
 
     /// Merges what was folded.
-    pub fn merge(&mut self, mut batch: Batch) -> Result<(), StoreError> {
-        batch.settle();
+    pub fn merge(&mut self, batch: Batch) -> Result<(), StoreError> {
         for delta in batch.keyed {
             self.add(delta)?;
         }
@@ -117,17 +116,18 @@ impl<'p> Session<'p> {
 
     fn add(&mut self, mut delta: Delta) -> Result<(), StoreError> {
         let heard = self.heard(&delta);
-        let (id, new) = self
+        let sighted = self
             .unit
             .function(&delta.function, &delta.sighting, heard)?;
+        let id = sighted.id;
         let Some(mut arrived) = self.add_environments(id, &mut delta)? else {
             let again = Arrived {
                 duplicates: delta.reports,
                 ..Arrived::default()
             };
-            return self.unit.tally(&delta.function, again);
+            return self.unit.tally(sighted, again);
         };
-        if new {
+        if sighted.new {
             self.touched.insert(id);
         }
         let closed = self.clock.last_closed();
@@ -144,7 +144,7 @@ impl<'p> Session<'p> {
             }
         }
         self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
-        self.unit.tally(&delta.function, arrived)?;
+        self.unit.tally(sighted, arrived)?;
         self.clock.observe(delta.sighting.newest.at);
         self.unit.flush_if_large()
     }

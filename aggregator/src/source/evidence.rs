@@ -2,6 +2,7 @@
 //!
 //! A source knows formats; the window knows functions and days. This is all they share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -77,6 +78,14 @@ impl FunctionKey {
         }
     }
 
+    /// As it is written everywhere: the ARN, or `local:` and the name.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Arn(arn) => Cow::Borrowed(arn.as_str()),
+            Self::Local(name) => Cow::Owned(format!("{LOCAL}{name}")),
+        }
+    }
+
     /// The function's name.
     pub fn name(&self) -> &str {
         match self {
@@ -101,10 +110,7 @@ impl FromStr for FunctionKey {
 
 impl fmt::Display for FunctionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Arn(arn) => f.write_str(arn.as_str()),
-            Self::Local(name) => write!(f, "{LOCAL}{name}"),
-        }
+        f.write_str(&self.text())
     }
 }
 

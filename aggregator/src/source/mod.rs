@@ -36,6 +36,6 @@ pub use hints::{Hints, Home};
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use output::Format;
 pub use owners::Owners;
-pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece};
-pub use read::{ReadError, Summary, read, read_rest};
+pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
+pub use read::{ReadError, Summary, read};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

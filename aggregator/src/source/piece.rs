@@ -1,5 +1,7 @@
 //! Reads an input in pieces of whole lines, on several threads.
 
+use std::io::BufRead;
+
 use super::evidence::Item;
 use super::hints::Hints;
 use super::lines::{Lines, MAX_LINE_BYTES};
@@ -49,6 +51,23 @@ pub fn read_piece<E>(
     })
 }
 
+/// Reads what is left of an input from line `first_line` on, unpacked, to its end.
+pub fn read_rest<E>(
+    input: impl BufRead,
+    first_line: u64,
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<PieceRead, ReadError<E>> {
+    let mut lines = Lines::from_line(input, first_line);
+    let mut state = text::State::default();
+    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
+    Ok(PieceRead {
+        tally,
+        lines: lines.read() + 1 - first_line,
+        open: false,
+    })
+}
+
 /// Reads lines of the forms that come in bulk, as many as there are in a row; answers where the next
 /// one begins, and its number.
 fn quick_lines(
@@ -92,20 +111,8 @@ impl Pieces {
         self.lines
     }
 
-    /// What the whole input came to; `rest` is what was read behind the pieces.
-    pub fn finish(self, rest: Option<Summary>, hints: &Hints) -> Summary {
-        let mut whole = summary(self.tally, self.lines, hints);
-        if let Some(rest) = rest {
-            whole.formats.extend(rest.formats);
-            whole.formats.sort_unstable();
-            whole.formats.dedup();
-            whole.lines += rest.lines;
-            whole.read += rest.read;
-            whole.accepted += rest.accepted;
-            whole.ignored += rest.ignored;
-            whole.refused += rest.refused;
-            whole.notes.extend(rest.notes);
-        }
-        whole
+    /// What the whole input came to.
+    pub fn finish(self, hints: &Hints) -> Summary {
+        summary(self.tally, self.lines, hints)
     }
 }

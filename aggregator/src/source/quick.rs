@@ -28,9 +28,9 @@ pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(
     }
     let batch: Batch = serde_json::from_str(text).ok()?;
     let entries = batch.records.0?;
-    let name = batch.function_arn.or(batch.function_name)?;
+    let name = batch.function_arn.or(batch.function_name)?.0;
     let origin = match batch.function_version {
-        Some(version) => telemetry::origin(Some(&name), Some(&version), out.hints).ok()?,
+        Some(version) => telemetry::origin(Some(&name), Some(&version.0), out.hints).ok()?,
         None => whose(name, out)?,
     };
     out.format(Format::Telemetry);
@@ -52,11 +52,11 @@ fn whose(name: Cow<'_, str>, out: &mut Output) -> Option<Origin> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Batch<'a> {
     #[serde(borrow)]
-    function_name: Option<Cow<'a, str>>,
+    function_name: Option<Text<'a>>,
     #[serde(borrow)]
-    function_arn: Option<Cow<'a, str>>,
+    function_arn: Option<Text<'a>>,
     #[serde(borrow, alias = "version")]
-    function_version: Option<Cow<'a, str>>,
+    function_version: Option<Text<'a>>,
     records: Entries,
 }
 

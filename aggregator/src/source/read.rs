@@ -83,19 +83,6 @@ pub(super) fn into_sink<T, E>(
     }
 }
 
-/// Reads on behind pieces: from line `first_line` of an input that is no gzip, to its end.
-pub fn read_rest<E>(
-    input: impl BufRead,
-    first_line: u64,
-    hints: &Hints,
-    sink: &mut dyn FnMut(Item) -> Result<(), E>,
-) -> Result<Summary, ReadError<E>> {
-    let mut lines = Lines::from_line(input, first_line);
-    let mut state = text::State::default();
-    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
-    Ok(summary(tally, lines.read() + 1 - first_line, hints))
-}
-
 type Done = (u64, Result<(), Stopped>);
 
 fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
@@ -163,6 +150,16 @@ fn too_long(line: &Line) -> String {
          input begins with a JSON document",
         line.bytes.len() as u64 + line.skipped
     )
+}
+
+impl Summary {
+    /// The same, with so many refused that looked like evidence at first.
+    #[must_use]
+    pub fn refusing(mut self, more: u64) -> Self {
+        self.accepted -= more;
+        self.refused += more;
+        self
+    }
 }
 
 pub(super) fn summary(tally: Tally, lines: u64, hints: &Hints) -> Summary {

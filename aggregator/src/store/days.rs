@@ -57,7 +57,7 @@ impl Unit<'_> {
         function: FunctionId,
         delta: DayDelta,
     ) -> Result<MergedDay, StoreError> {
-        let DayDelta { key, stats, .. } = delta;
+        let DayDelta { key, stats } = delta;
         let peak = PeakRow {
             peak_mb: stats.peak_mb,
             censored_mb: if stats.censored {
@@ -140,6 +140,7 @@ impl Unit<'_> {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.memory.set.days.write_back(|key, day| {
+            day.settle();
             write.execute(params![
                 key.day.number(),
                 key.function,

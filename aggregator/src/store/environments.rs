@@ -1,6 +1,7 @@
 //! `environments`: deduplication marks and counts of every environment that can still send.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 
 use rightsizer_records::{Arch, Day};
@@ -95,29 +96,60 @@ impl Unit<'_> {
                 last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
+        let mut texts = Texts::default();
         self.memory
             .set
             .environments
             .write_back(|(function, key), state| {
-                let days: Vec<String> = state.days.iter().map(|d| d.number().to_string()).collect();
+                let unwritten = |_| StoreError::Damaged("an environment has no text".into());
+                texts.fill(key, state).map_err(unwritten)?;
                 write.execute(params![
                     function,
-                    key.env.to_string(),
+                    texts.env,
                     key.memory_mb.0,
                     key.version,
                     state.first.as_ms(),
                     state.last.as_ms(),
-                    state.marks.to_text(),
+                    texts.marks,
                     int(state.total),
                     int(state.seen),
                     int(state.events_dropped),
-                    days.join(","),
+                    texts.days,
                     state.arch.map(Arch::name),
                     int(state.self_kib),
-                    state.high_water.to_text(),
+                    texts.high_water,
                 ])?;
                 Ok(())
             })
+    }
+}
+
+/// What of an environment is text in its row. Filled anew for each: a million environments would make
+/// four million texts.
+#[derive(Default)]
+struct Texts {
+    env: String,
+    marks: String,
+    days: String,
+    high_water: String,
+}
+
+impl Texts {
+    fn fill(&mut self, key: &EnvironmentKey, state: &EnvironmentState) -> fmt::Result {
+        let texts = [
+            &mut self.env,
+            &mut self.marks,
+            &mut self.days,
+            &mut self.high_water,
+        ];
+        texts.into_iter().for_each(String::clear);
+        write!(self.env, "{}", key.env)?;
+        write!(self.marks, "{}", state.marks)?;
+        for (n, day) in state.days.iter().enumerate() {
+            let comma = if n > 0 { "," } else { "" };
+            write!(self.days, "{comma}{}", day.number())?;
+        }
+        write!(self.high_water, "{}", state.high_water)
     }
 }
 

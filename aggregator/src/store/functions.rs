@@ -21,6 +21,17 @@ pub(super) struct FunctionRow {
     self_kib: u64,
 }
 
+/// A function that evidence was found of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighted {
+    /// Its row.
+    pub id: FunctionId,
+    /// Whether it was not known before.
+    pub new: bool,
+    /// Where its row is in memory, to the end of the unit.
+    place: usize,
+}
+
 /// What to add to a function's counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Arrived {
@@ -39,54 +50,73 @@ pub struct Arrived {
 impl Unit<'_> {
     /// Finds or makes the row of `key` and takes note of `sighting`, heard of at `heard` (W4: the
     /// arrival for what streams tell, whose times a stranger can choose; the report's own time for what
-    /// a person imports). The second answer is whether the function is new.
+    /// a person imports).
     pub fn function(
         &mut self,
         key: &FunctionKey,
         sighting: &Sighting,
         heard: Timestamp,
-    ) -> Result<(FunctionId, bool), StoreError> {
-        let (tx, set) = (&self.tx, &mut *self.memory.set);
-        let (next, unwritten) = (&mut set.next_function, &mut set.unwritten);
-        let mut new = false;
-        // Ids ascend from 1: with as many in memory as were given there is no other in the table.
-        let all_here = *next > 0 && set.functions.len() == usize::try_from(*next - 1).unwrap_or(0);
-        let row = set.functions.change(key.clone(), |key| {
-            let stored = if all_here {
-                None
-            } else {
-                select(tx, &key.to_string())?
-            };
-            if let Some(row) = stored {
-                return Ok(row);
-            }
-            if *next == 0 {
-                let query = "SELECT coalesce(max(id), 0) + 1 FROM functions";
-                *next = tx.query_row(query, [], |row| row.get(0))?;
-            }
-            new = true;
-            *unwritten = (*unwritten).min(*next);
-            *next += 1;
-            Ok(FunctionRow {
-                id: *next - 1,
-                sighting: sighting.clone(),
-                heard,
-                seen: 0,
-                duplicates: 0,
-                late: 0,
-                lost: 0,
-                self_kib: 0,
-            })
-        })?;
+    ) -> Result<Sighted, StoreError> {
+        let known = self.known_function(key)?;
+        let place = match known {
+            Some(place) => place,
+            None => self.new_function(key, sighting, heard)?,
+        };
+        let row = self.memory.set.functions.at(place)?;
         row.sighting.join(sighting);
         row.heard = row.heard.min(heard);
-        Ok((row.id, new))
+        Ok(Sighted {
+            id: row.id,
+            new: known.is_none(),
+            place,
+        })
+    }
+
+    /// Where the row of `key` is in memory; it is read where it is not. `None` where there is none.
+    fn known_function(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
+        let set = &mut *self.memory.set;
+        if let Some(place) = set.functions.place(key) {
+            return Ok(Some(place));
+        }
+        // Ids ascend from 1: with as many in memory as were given there is no other in the table.
+        let given = usize::try_from(set.next_function - 1).ok();
+        if given == Some(set.functions.len()) {
+            return Ok(None);
+        }
+        let stored = select(&self.tx, &key.text())?;
+        Ok(stored.map(|row| set.functions.keep(key.clone(), row)))
+    }
+
+    fn new_function(
+        &mut self,
+        key: &FunctionKey,
+        sighting: &Sighting,
+        heard: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let set = &mut *self.memory.set;
+        if set.next_function == 0 {
+            let query = "SELECT coalesce(max(id), 0) + 1 FROM functions";
+            set.next_function = self.tx.query_row(query, [], |row| row.get(0))?;
+        }
+        let id = set.next_function;
+        set.next_function += 1;
+        set.unwritten = set.unwritten.min(id);
+        let row = FunctionRow {
+            id,
+            sighting: sighting.clone(),
+            heard,
+            seen: 0,
+            duplicates: 0,
+            late: 0,
+            lost: 0,
+            self_kib: 0,
+        };
+        Ok(set.functions.keep(key.clone(), row))
     }
 
     /// Counts what arrived for a function.
-    pub fn tally(&mut self, key: &FunctionKey, arrived: Arrived) -> Result<(), StoreError> {
-        let missing = |key: &FunctionKey| Err(StoreError::Damaged(format!("{key} has no row")));
-        let row = self.memory.set.functions.change(key.clone(), missing)?;
+    pub fn tally(&mut self, of: Sighted, arrived: Arrived) -> Result<(), StoreError> {
+        let row = self.memory.set.functions.at(of.place)?;
         row.seen = row.seen.saturating_add(arrived.seen);
         row.duplicates = row.duplicates.saturating_add(arrived.duplicates);
         row.late = row.late.saturating_add(arrived.late);
@@ -97,11 +127,9 @@ impl Unit<'_> {
 
     /// Takes back that so many reports arrived for a function.
     pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
-        let tx = &self.tx;
-        let row = self.memory.set.functions.change(key.clone(), |key| {
-            let missing = || StoreError::Damaged(format!("{key} has no row"));
-            select(tx, &key.to_string())?.ok_or_else(missing)
-        })?;
+        let missing = || StoreError::Damaged(format!("{key} has no row"));
+        let place = self.known_function(key)?.ok_or_else(missing)?;
+        let row = self.memory.set.functions.at(place)?;
         row.seen = row.seen.saturating_sub(seen);
         Ok(())
     }
@@ -123,7 +151,7 @@ impl Unit<'_> {
             let s = &row.sighting;
             write.execute(params![
                 row.id,
-                key.to_string(),
+                key.text(),
                 s.newest.version,
                 s.arch.map(Arch::name),
                 s.runtime,

@@ -37,7 +37,7 @@ mod words;
 pub use days::MergedDay;
 pub use error::StoreError;
 pub use evidence::{Assessed, Assessment, Viewpoint};
-pub use functions::Arrived;
+pub use functions::{Arrived, Sighted};
 pub use lives::LifeEvent;
 pub use log_groups::LogDay;
 pub(crate) use open::Beside;

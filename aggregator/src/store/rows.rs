@@ -1,19 +1,20 @@
 //! Rows in memory: read once, changed in place, written back at the commit in the order of their
 //! table, and kept after it: what was touched now is mostly touched again soon.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use super::error::StoreError;
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
-/// Rows of one table.
+use super::error::StoreError;
+
+/// Rows of one table. A row has a place, which stays its own until rows are forgotten.
 #[derive(Debug)]
 pub(super) struct Rows<K, V> {
-    rows: HashMap<K, Slot<V>, RandomState>,
-    /// Keys of the rows that were changed since they were written.
-    changed: Vec<K>,
+    rows: IndexMap<K, Slot<V>, RandomState>,
+    /// Places of the rows that were changed since they were written.
+    changed: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -25,37 +26,54 @@ struct Slot<V> {
 impl<K, V> Default for Rows<K, V> {
     fn default() -> Self {
         Self {
-            rows: HashMap::default(),
+            rows: IndexMap::default(),
             changed: Vec::new(),
         }
     }
 }
 
-impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
+impl<K: Hash + Eq + Ord, V> Rows<K, V> {
     /// The row of `key`, to be changed; `load` reads or makes it where it is not in memory.
     pub(super) fn change(
         &mut self,
         key: K,
         load: impl FnOnce(&K) -> Result<V, StoreError>,
     ) -> Result<&mut V, StoreError> {
-        let slot = match self.rows.entry(key) {
-            Entry::Occupied(slot) => {
-                if !slot.get().changed {
-                    self.changed.push(slot.key().clone());
-                }
-                slot.into_mut()
-            }
+        let place = match self.rows.entry(key) {
+            Entry::Occupied(slot) => slot.index(),
             Entry::Vacant(slot) => {
                 let row = load(slot.key())?;
-                self.changed.push(slot.key().clone());
+                let place = slot.index();
                 slot.insert(Slot {
                     row,
                     changed: false,
-                })
+                });
+                place
             }
         };
-        slot.changed = true;
+        self.at(place)
+    }
+
+    /// The row at `place`, to be changed.
+    pub(super) fn at(&mut self, place: usize) -> Result<&mut V, StoreError> {
+        let gone = || StoreError::Damaged("a row in memory is gone".into());
+        let (_, slot) = self.rows.get_index_mut(place).ok_or_else(gone)?;
+        if !slot.changed {
+            slot.changed = true;
+            self.changed.push(place);
+        }
         Ok(&mut slot.row)
+    }
+
+    /// Where the row of `key` is, if it is in memory.
+    pub(super) fn place(&self, key: &K) -> Option<usize> {
+        self.rows.get_index_of(key)
+    }
+
+    /// Takes a row into memory that is not there, unchanged.
+    pub(super) fn keep(&mut self, key: K, row: V) -> usize {
+        let changed = false;
+        self.rows.insert_full(key, Slot { row, changed }).0
     }
 
     /// The row of `key`, to be looked at.
@@ -90,9 +108,10 @@ impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
         mut write: impl FnMut(&K, &mut V) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        for key in &changed {
-            if let Some(slot) = self.rows.get_mut(key) {
+        let key = |place: &usize| self.rows.get_index(*place).map(|(key, _)| key);
+        changed.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        for place in changed {
+            if let Some((key, slot)) = self.rows.get_index_mut(place) {
                 write(key, &mut slot.row)?;
                 slot.changed = false;
             }
@@ -103,13 +122,15 @@ impl<K: Hash + Eq + Ord + Clone, V> Rows<K, V> {
     /// Forgets the rows that `gone` names, changed or not.
     pub(super) fn forget(&mut self, gone: impl Fn(&K) -> bool) {
         self.rows.retain(|key, _| !gone(key));
-        self.changed.retain(|key| !gone(key));
+        let slots = self.rows.values().enumerate();
+        let changed = slots.filter(|(_, slot)| slot.changed);
+        self.changed = changed.map(|(place, _)| place).collect();
     }
 
     /// Forgets all rows once there are more than `most` of them; all must be written.
     pub(super) fn bound(&mut self, most: usize) {
         if self.rows.len() > most && self.changed.is_empty() {
-            self.rows = HashMap::default();
+            self.rows = IndexMap::default();
         }
     }
 }
@@ -134,8 +155,21 @@ mod tests {
         assert_eq!(written, [(1, 102), (2, 201), (3, 302)]);
         let known = rows.change(2, |_| Err(StoreError::Damaged("loaded again".into())));
         assert_eq!(*known.unwrap(), 201);
-        rows.forget(|key| *key == 3);
+        rows.forget(|key| *key == 1);
         rows.bound(0);
         assert_eq!(rows.changed(), 1, "what is not written is not forgotten");
+        let place = rows.place(&3).unwrap();
+        *rows.at(place).unwrap() += 1;
+        let mut rest = Vec::new();
+        let mut write = |key: &u8, row: &mut u32| {
+            rest.push((*key, *row));
+            Ok(())
+        };
+        rows.write_back(&mut write).unwrap();
+        assert_eq!(
+            rest,
+            [(2, 201), (3, 303)],
+            "places move when rows are forgotten"
+        );
     }
 }

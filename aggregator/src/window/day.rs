@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
 
-use super::distribution::{Distribution, Gathered};
+use super::distribution::Distribution;
 
 /// Where evidence came from. The invocations of one kind of source count per function and day, the
 /// first of these that has any (W7): the layer sees every invocation, a subscription most, a log group
@@ -100,13 +100,6 @@ pub(crate) struct Sample {
     pub(crate) status: Status,
 }
 
-/// Durations in ms and uses in MB of a day that wait to be added.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct DayValues {
-    durations: Gathered,
-    used: Gathered,
-}
-
 impl Sample {
     /// Billed milliseconds, 0 where the platform did not say.
     pub(crate) fn billed(&self) -> u64 {
@@ -115,8 +108,14 @@ impl Sample {
 }
 
 impl DayStats {
-    /// Adds one invocation that ran at `size`; its durations and use wait in `values`.
-    pub(crate) fn count(&mut self, sample: Sample, size: Megabytes, values: &mut DayValues) {
+    /// Makes room for so many invocations.
+    pub(crate) fn reserve(&mut self, invocations: usize) {
+        self.durations.reserve(invocations);
+        self.used.reserve(invocations);
+    }
+
+    /// Adds one invocation that ran at `size`.
+    pub(crate) fn count(&mut self, sample: Sample, size: Megabytes) {
         self.invocations += 1;
         match sample.status {
             Status::Ok => {}
@@ -127,21 +126,21 @@ impl DayStats {
         self.censored |= sample.status == Status::OutOfMemory;
         if let Some(used) = sample.max_used_mb {
             self.use_memory(used, size, sample.status.is_failure());
-            values.used.push(u64::from(used.0));
+            self.used.record(u64::from(used.0));
         } else if sample.status == Status::OutOfMemory {
             // The report of a reset environment may never come; all there was, was used.
             self.use_memory(size, size, true);
         }
         self.billed_ms = self.billed_ms.saturating_add(sample.billed());
         if let Some(duration) = sample.duration_ms {
-            values.durations.push(duration.ceil_ms());
+            self.durations.record(duration.ceil_ms());
         }
     }
 
-    /// Adds what waits in `values`.
-    pub(crate) fn settle(&mut self, values: &mut DayValues) {
-        self.durations.record_all(&mut values.durations);
-        self.used.record_all(&mut values.used);
+    /// Counts what waits in its distributions.
+    pub(crate) fn settle(&mut self) {
+        self.durations.settle();
+        self.used.settle();
     }
 
     /// Raises the peak. A failure near the limit hides the demand, and so does more used than
@@ -175,14 +174,6 @@ impl DayStats {
 mod tests {
     use super::*;
 
-    impl DayStats {
-        fn record(&mut self, sample: Sample, size: Megabytes) {
-            let mut values = DayValues::default();
-            self.count(sample, size, &mut values);
-            self.settle(&mut values);
-        }
-    }
-
     #[test]
     fn w7_the_layer_counts_before_a_subscription_before_log_groups_before_files() {
         let sources = [
@@ -207,7 +198,7 @@ mod tests {
 
     fn censored(used: u32, size: u32, status: Status) -> bool {
         let mut day = DayStats::default();
-        day.record(sample(used, status), Megabytes(size));
+        day.count(sample(used, status), Megabytes(size));
         day.censored
     }
 
@@ -233,7 +224,7 @@ mod tests {
     #[test]
     fn p3_running_out_without_a_figure_used_all_there_was() {
         let mut day = DayStats::default();
-        day.record(
+        day.count(
             Sample {
                 status: Status::OutOfMemory,
                 ..Sample::default()
@@ -255,7 +246,7 @@ mod tests {
             (120, Status::Timeout),
             (127, Status::Ok),
         ] {
-            day.record(sample(used, status), Megabytes(128));
+            day.count(sample(used, status), Megabytes(128));
         }
         let counts = (
             day.invocations,

@@ -3,7 +3,7 @@
 
 use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
 
-use super::day::{DayKey, DaySource, DayStats, DayValues, Sample};
+use super::day::{DayKey, DaySource, DayStats, Sample};
 use super::environment::EnvironmentState;
 use crate::source::{FunctionKey, Observation};
 
@@ -14,8 +14,6 @@ pub struct DayDelta {
     pub key: DayKey,
     /// What is added to it.
     pub stats: DayStats,
-    /// What waits to be added to `stats`.
-    pub(super) values: DayValues,
 }
 
 /// By what a piece of evidence is known when it comes again (W7).
@@ -60,7 +58,7 @@ pub struct Delta {
 impl DayDelta {
     pub(super) fn count(&mut self, sample: Sample) {
         let size = self.key.memory_mb;
-        self.stats.count(sample, size, &mut self.values);
+        self.stats.count(sample, size);
     }
 }
 
@@ -74,7 +72,6 @@ impl Delta {
             self.days.push(DayDelta {
                 key: key.owned(source),
                 stats: DayStats::default(),
-                values: DayValues::default(),
             });
             self.days.len() - 1
         });
@@ -94,13 +91,6 @@ impl Delta {
         for (key, state) in std::mem::take(&mut self.environments) {
             let days = state.days;
             self.count_environment(&key, &days);
-        }
-    }
-
-    /// Adds what waits: to be called before merging, where it was folded into.
-    pub fn settle(&mut self) {
-        for day in &mut self.days {
-            day.stats.settle(&mut day.values);
         }
     }
 

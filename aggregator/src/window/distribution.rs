@@ -6,6 +6,8 @@
 //! same samples give the same bytes in whatever order they came (W7). The tests hold it against
 //! `hdrhistogram`, bucket for bucket.
 
+use std::borrow::Cow;
+
 /// Thirty days in milliseconds: as long as [`rightsizer_records::Millis`] reaches. What lies above
 /// counts as this.
 const HIGHEST: u64 = 30 * 86_400_000;
@@ -13,22 +15,25 @@ const HIGHEST: u64 = 30 * 86_400_000;
 const EXACT: u64 = 256;
 /// Buckets of each further doubling.
 const HALF: u64 = EXACT / 2;
+/// Buckets that there can be.
+const BUCKETS: usize = bucket_of(HIGHEST) as usize + 1;
+/// So many values wait at most to be counted.
+const MOST_WAITING: usize = 512;
+/// So few are counted sooner by sorting them than by looking at every bucket.
+const FEW: usize = 48;
 
 /// Counts of values with two significant digits.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Distribution {
     /// Bucket number and count, by bucket number; no count is zero.
     buckets: Vec<(u16, u64)>,
+    /// Buckets of values that are not counted yet: many at once are much cheaper than one by one.
+    waiting: Vec<u16>,
 }
 
-/// Values that wait to be added to a distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Gathered(Vec<u16>);
-
-impl Gathered {
-    /// Adds one value.
-    pub fn push(&mut self, value: u64) {
-        self.0.push(bucket_of(value));
+impl PartialEq for Distribution {
+    fn eq(&self, other: &Self) -> bool {
+        self.counts() == other.counts()
     }
 }
 
@@ -38,9 +43,15 @@ impl Gathered {
 pub struct DistributionError;
 
 impl Distribution {
+    /// Makes room for so many values.
+    pub fn reserve(&mut self, values: usize) {
+        self.waiting.reserve(values.min(MOST_WAITING));
+    }
+
     /// Adds one value.
     pub fn record(&mut self, value: u64) {
-        self.add(bucket_of(value), 1);
+        self.waiting.push(bucket_of(value));
+        self.count_if_many();
     }
 
     /// Adds one value so many times.
@@ -50,41 +61,60 @@ impl Distribution {
         }
     }
 
-    /// Adds all of `values` and empties them: much cheaper than one by one.
-    pub fn record_all(&mut self, values: &mut Gathered) {
-        values.0.sort_unstable();
-        let mut counted = Self {
-            buckets: Vec::with_capacity(values.0.len().min(64)),
-        };
-        for bucket in values.0.drain(..) {
-            match counted.buckets.last_mut() {
-                Some((last, count)) if *last == bucket => *count += 1,
-                _ => counted.buckets.push((bucket, 1)),
-            }
-        }
-        if self.buckets.is_empty() {
-            *self = counted;
-        } else {
-            self.merge(&counted);
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.merge_counts(&other.buckets);
+        self.waiting.extend_from_slice(&other.waiting);
+        self.count_if_many();
+    }
+
+    /// Counts what waits, and gives back the room it took.
+    pub fn settle(&mut self) {
+        self.count_waiting();
+        self.waiting = Vec::new();
+    }
+
+    fn count_if_many(&mut self) {
+        if self.waiting.len() >= MOST_WAITING {
+            self.count_waiting();
         }
     }
 
-    /// Adds all of `other`.
-    pub fn merge(&mut self, other: &Self) {
+    fn count_waiting(&mut self) {
+        let counted = counted(&mut self.waiting);
+        self.waiting.clear();
         if self.buckets.is_empty() {
-            self.buckets.clone_from(&other.buckets);
+            self.buckets = counted;
+        } else {
+            self.merge_counts(&counted);
+        }
+    }
+
+    /// Bucket number and count of all there is.
+    fn counts(&self) -> Cow<'_, [(u16, u64)]> {
+        if self.waiting.is_empty() {
+            return Cow::Borrowed(&self.buckets);
+        }
+        let mut whole = self.clone();
+        whole.count_waiting();
+        Cow::Owned(whole.buckets)
+    }
+
+    fn merge_counts(&mut self, other: &[(u16, u64)]) {
+        if self.buckets.is_empty() {
+            self.buckets.extend_from_slice(other);
             return;
         }
         // A few counts go into their places; many are walked along with.
-        if other.buckets.len() < 4 {
-            for (bucket, count) in &other.buckets {
+        if other.len() < 4 {
+            for (bucket, count) in other {
                 self.add(*bucket, *count);
             }
             return;
         }
         let mine = std::mem::take(&mut self.buckets);
-        self.buckets.reserve(mine.len() + other.buckets.len());
-        let mut theirs = other.buckets.iter().peekable();
+        self.buckets.reserve(mine.len() + other.len());
+        let mut theirs = other.iter().peekable();
         for (bucket, count) in mine {
             while let Some(before) = theirs.next_if(|(other, _)| *other < bucket) {
                 self.buckets.push(*before);
@@ -108,43 +138,44 @@ impl Distribution {
 
     /// How many values it holds.
     pub fn count(&self) -> u64 {
-        self.buckets
-            .iter()
-            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        total(&self.counts())
     }
 
     /// How many lie in buckets that are wholly above `value`.
     pub fn above(&self, value: u64) -> u64 {
         let bucket = bucket_of(value);
-        let above = self.buckets.iter().filter(|(b, _)| *b > bucket);
+        let counts = self.counts();
+        let above = counts.iter().filter(|(b, _)| *b > bucket);
         above.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// The value at or below which the share `q` (0 to 1) of all lies: the highest of its bucket,
     /// so never too low. `None` when empty.
     pub fn quantile(&self, q: f64) -> Option<u64> {
+        let counts = self.counts();
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a rank between 1 and the count; beyond 2^52 samples a rank off is nothing"
         )]
-        let rank = ((q * self.count() as f64).ceil() as u64).max(1);
+        let rank = ((q * total(&counts) as f64).ceil() as u64).max(1);
         let mut below = 0_u64;
         let reaches = |(_, count): &&(u16, u64)| {
             below = below.saturating_add(*count);
             below >= rank
         };
-        let found = self.buckets.iter().find(reaches).or(self.buckets.last());
+        let found = counts.iter().find(reaches).or(counts.last());
         found.map(|(bucket, _)| highest_of(*bucket))
     }
 
     /// As bytes for the store: per bucket the distance to the one before and the count, each a
     /// little-endian base-128 number. The same content gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(3 * self.buckets.len());
+        let counts = self.counts();
+        let mut bytes = Vec::with_capacity(3 * counts.len());
         let mut before = 0;
-        for (bucket, count) in &self.buckets {
+        for (bucket, count) in counts.iter() {
             push_number(&mut bytes, u64::from(*bucket - before));
             push_number(&mut bytes, *count);
             before = *bucket;
@@ -166,15 +197,48 @@ impl Distribution {
             }
             buckets.push((u16::try_from(bucket).map_err(|_| DistributionError)?, count));
         }
-        Ok(Self { buckets })
+        Ok(Self {
+            buckets,
+            waiting: Vec::new(),
+        })
     }
 }
 
+fn total(counts: &[(u16, u64)]) -> u64 {
+    let counts = counts.iter();
+    counts.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+}
+
+/// How often each bucket comes in `values`, by bucket number.
+fn counted(values: &mut [u16]) -> Vec<(u16, u64)> {
+    if values.len() < FEW {
+        values.sort_unstable();
+        let runs = values.chunk_by(|a, b| a == b);
+        return runs.map(|run| (run[0], run.len() as u64)).collect();
+    }
+    let mut counts = [0_u32; BUCKETS];
+    let mut seen = [0_u64; BUCKETS.div_ceil(64)];
+    for value in values.iter().map(|value| usize::from(*value)) {
+        counts[value] += 1;
+        seen[value / 64] |= 1 << (value % 64);
+    }
+    let mut counted = Vec::with_capacity(values.len());
+    for (word, mut bits) in (0_u16..).zip(seen) {
+        while bits > 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 64")]
+            let bucket = word * 64 + bits.trailing_zeros() as u16;
+            counted.push((bucket, u64::from(counts[usize::from(bucket)])));
+            bits &= bits - 1;
+        }
+    }
+    counted
+}
+
 /// The bucket of a value: one each below [`EXACT`], then [`HALF`] for each doubling.
-fn bucket_of(value: u64) -> u16 {
-    let value = value.min(HIGHEST);
-    let shift = u64::from((EXACT.leading_zeros()).saturating_sub(value.leading_zeros()))
-        + u64::from(value >= EXACT);
+const fn bucket_of(value: u64) -> u16 {
+    let value = if value < HIGHEST { value } else { HIGHEST };
+    let shift = EXACT.leading_zeros().saturating_sub(value.leading_zeros()) as u64
+        + (value >= EXACT) as u64;
     #[expect(clippy::cast_possible_truncation, reason = "at most 3,400 for HIGHEST")]
     let bucket = (HALF * shift + (value >> shift)) as u16;
     bucket
@@ -227,15 +291,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn gathered_values_count_as_single_ones(
-            first in proptest::collection::vec(0_u64..5_000, 0..40),
-            second in proptest::collection::vec(0_u64..5_000, 0..40),
+        fn values_that_wait_count_as_counted_ones(
+            first in proptest::collection::vec(0_u64..5_000, 0..600),
+            second in proptest::collection::vec(0_u64..HIGHEST, 0..600), lazily in any::<bool>(),
         ) {
-            let (mut whole, mut gathered) = (of(&first), Gathered::default());
-            second.iter().for_each(|v| gathered.push(*v));
-            whole.record_all(&mut gathered);
-            prop_assert_eq!(whole, of(&[first, second].concat()));
-            prop_assert_eq!(gathered, Gathered::default());
+            let (mut lazy, mut other) = (of(&first), of(&second));
+            if lazily { lazy.settle(); } else { other.settle(); }
+            lazy.merge(&other);
+            let mut eager = Distribution::default();
+            first.iter().chain(&second).for_each(|v| eager.record_many(*v, 1));
+            prop_assert_eq!(&lazy, &eager);
+            prop_assert_eq!(lazy.to_bytes(), eager.to_bytes());
+            prop_assert_eq!(lazy.count(), (first.len() + second.len()) as u64);
+            prop_assert_eq!(lazy.quantile(0.95), eager.quantile(0.95));
+            prop_assert_eq!(lazy.above(300), eager.above(300));
+            prop_assert!(lazy.waiting.len() < MOST_WAITING);
         }
 
         #[test]

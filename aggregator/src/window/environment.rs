@@ -1,6 +1,8 @@
 //! What is remembered of one execution environment: which of its records were merged (W7), how
 //! many reports it has seen, and how many of them arrived.
 
+use std::fmt;
+
 use rightsizer_records::{Arch, Day, Megabytes, Timestamp};
 
 /// The sequence numbers merged so far, as sorted disjoint ranges: a canonical form, so that the
@@ -34,17 +36,7 @@ impl SeqMarks {
         true
     }
 
-    /// Ranges as text, `0-7,9-9`: short, and readable in `sqlite3`.
-    pub fn to_text(&self) -> String {
-        let ranges: Vec<String> = self
-            .ranges
-            .iter()
-            .map(|(a, b)| format!("{a}-{b}"))
-            .collect();
-        ranges.join(",")
-    }
-
-    /// Back from [`SeqMarks::to_text`]; `None` when it is none.
+    /// Back from how they are shown; `None` when it is none.
     pub fn from_text(text: &str) -> Option<Self> {
         let range = |part: &str| {
             let (a, b) = part.split_once('-')?;
@@ -65,6 +57,17 @@ impl SeqMarks {
             next = end.saturating_add(1);
             gaps + gap
         })
+    }
+}
+
+/// `0-7,9-9`: short, and readable in `sqlite3`.
+impl fmt::Display for SeqMarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (start, end)) in self.ranges.iter().enumerate() {
+            let comma = if n > 0 { "," } else { "" };
+            write!(f, "{comma}{start}-{end}")?;
+        }
+        Ok(())
     }
 }
 
@@ -97,19 +100,7 @@ impl HighWater {
         self.0[..whole].iter().map(&mut mark).collect()
     }
 
-    /// As text for the store, `80,81,,96`.
-    pub fn to_text(&self) -> String {
-        let shown = |mb: &Megabytes| {
-            if mb.0 == 0 {
-                String::new()
-            } else {
-                mb.0.to_string()
-            }
-        };
-        self.0.iter().map(shown).collect::<Vec<_>>().join(",")
-    }
-
-    /// Back from [`HighWater::to_text`]; `None` when it is none.
+    /// Back from how they are shown; `None` when it is none.
     pub fn from_text(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::default());
@@ -128,6 +119,21 @@ impl HighWater {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine = (*mine).max(*theirs);
         }
+    }
+}
+
+/// `80,81,,96`: nothing where none was noted.
+impl fmt::Display for HighWater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, used) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str(",")?;
+            }
+            if used.0 > 0 {
+                fmt::Display::fmt(&used.0, f)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -230,7 +236,7 @@ mod tests {
             prop_assert_eq!(&marks, &sorted);
             let missing = ordered.last().map_or(0, |top| top + 1 - ordered.len() as u64);
             prop_assert_eq!(marks.gaps(), missing);
-            prop_assert_eq!(SeqMarks::from_text(&marks.to_text()), Some(marks));
+            prop_assert_eq!(SeqMarks::from_text(&marks.to_string()), Some(marks));
         }
     }
 
@@ -247,10 +253,10 @@ mod tests {
         for (ordinal, used) in [(9, 96), (1, 80), (4, 81), (3, 80), (16, 99), (17, 120)] {
             high.note(ordinal, Megabytes(used));
         }
-        assert_eq!(high.to_text(), "80,,81,,99,120");
+        assert_eq!(high.to_string(), "80,,81,,99,120");
         let marks = [80, 80, 81, 81, 99].map(Megabytes);
         assert_eq!(high.marks(), marks, "the 17th to 32nd are not over");
-        assert_eq!(HighWater::from_text(&high.to_text()), Some(high));
+        assert_eq!(HighWater::from_text(&high.to_string()), Some(high));
         assert_eq!(HighWater::from_text(""), Some(HighWater::default()));
         assert_eq!(HighWater::from_text("80,x"), None);
     }

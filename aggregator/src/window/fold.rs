@@ -62,7 +62,6 @@ pub fn fold_reports(record: &Reports) -> Delta {
         version: record.version.clone(),
     };
     delta.environments.push((key, environment));
-    delta.settle();
     delta
 }
 
@@ -74,6 +73,10 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         version: &record.version,
     };
     let before = record.total.saturating_sub(record.reports.len() as u64);
+    if let Some(first) = record.reports.first() {
+        let day = delta.day(key(record.t0.plus_ms(first.at_ms)));
+        day.stats.reserve(record.reports.len());
+    }
     let mut wall = 0_u64;
     for (row, ordinal) in record.reports.iter().zip(before + 1..) {
         let sample = sample_of(row);
@@ -138,8 +141,7 @@ pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
     delta
 }
 
-/// Adds an observation without a key to what others of its function and source add. What waits in the
-/// end is added by [`Delta::settle`].
+/// Adds an observation without a key to what others of its function and source add.
 pub fn fold_into(seen: &Observation, delta: &mut Delta) {
     delta.sighting.see(seen);
     add(seen, delta);
@@ -311,7 +313,7 @@ mod tests {
         );
         r.total = 12;
         let (_, environment) = merged(&[r]);
-        assert_eq!(environment.high_water.to_text(), ",,,,95");
+        assert_eq!(environment.high_water.to_string(), ",,,,95");
     }
 
     proptest! {

@@ -15,10 +15,10 @@ struct Args {
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// Raw telemetry reports of the first measurement.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 2_000_000)]
     telemetry: u64,
     /// Records of 100 invocations of the second.
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 100_000)]
     records: u64,
     /// Records of the third, from 1,000 functions up to as many as there are records.
     #[arg(long, default_value_t = 1_000_000)]
@@ -61,7 +61,9 @@ fn main() -> Result<()> {
         records(&args, &binary, folder.path())?;
     }
     if args.growth > 0 {
-        growth(&args, folder.path())?;
+        for rows in [100, 10] {
+            growth(&args, folder.path(), rows)?;
+        }
     }
     if args.fleet > 0 {
         large_fleet(args.fleet, folder.path())?;
@@ -108,9 +110,9 @@ fn records(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
     Ok(std::fs::remove_file(file)?)
 }
 
-fn growth(args: &Args, folder: &Path) -> Result<()> {
+fn growth(args: &Args, folder: &Path, rows: u64) -> Result<()> {
     println!(
-        "Time per record of 10 rows as functions grow, {} records; each function is decided once at the end",
+        "Time per record of {rows} rows as functions grow, {} records; each function is decided once at the end",
         args.growth
     );
     let mut first = None;
@@ -119,13 +121,18 @@ fn growth(args: &Args, folder: &Path) -> Result<()> {
             break;
         }
         let file = folder.join("growth.jsonl");
-        files::records(&file, args.growth, 10, functions)?;
+        files::records(&file, args.growth, rows, functions)?;
         let (taken, decided) = import::parts(&file, args.growth)?;
         let micros = 1e6 / rate(args.growth, taken);
         let times = micros / *first.get_or_insert(micros);
         let each = 1e6 / rate(functions, decided);
+        let new = if functions == args.growth {
+            "all new, "
+        } else {
+            ""
+        };
         println!(
-            "  {functions:>9} functions     {micros:>12.2} µs        × {times:.2}  goal < 3   a decision {each:.1} µs"
+            "  {functions:>9} functions     {micros:>12.2} µs        × {times:.2}  goal < 3   {new}a decision {each:.1} µs"
         );
         std::fs::remove_file(file)?;
     }

@@ -312,7 +312,6 @@ impl<'a> Folded<'a> {
     fn give(self, piece: &Piece, read: &mut PieceRead) {
         let mut by_day: BTreeMap<Day, Vec<Delta>> = BTreeMap::new();
         for ((day, _), mut delta) in self.deltas {
-            delta.settle();
             delta.count_environments();
             // Added up reports do not tell which of them began an environment.
             delta.sighting.started = None;
