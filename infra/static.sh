@@ -28,6 +28,12 @@ else
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --target "$triple" \
         -p rightsizer -p rightsizer-updater --features rightsizer-updater/lambda --bins
     built=${CARGO_TARGET_DIR:-target}/$triple/dist
+    for binary in rightsizer rightsizer-updater; do
+        ldd "$built/$binary" 2>&1 | grep -Eq 'statically linked|not a dynamic' || {
+            echo "static: $built/$binary asks for a C library, which the container does not have" >&2
+            exit 1
+        }
+    done
 fi
 for binary in rightsizer rightsizer-updater; do
     [ -x "$built/$binary" ] || {
