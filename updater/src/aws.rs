@@ -20,3 +20,17 @@ pub async fn sdk_config() -> SdkConfig {
         .load()
         .await
 }
+
+/// An error and what caused it, each once: what a person reads of a call that no service answered.
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.ends_with(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
+}

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use rightsizer_records::{Outcome, Record, encode};
 
 use crate::OutcomeSink;
+use crate::aws::in_words;
 
 /// `PutRecords` takes no more at once.
 const MOST_RECORDS: usize = 500;
@@ -68,7 +68,7 @@ impl DecisionsStream {
             }
             Err(e) => {
                 let stream = &self.stream;
-                tracing::warn!(stream, "cannot put outcomes: {}", DisplayErrorContext(&e));
+                tracing::warn!(stream, "cannot put outcomes: {}", in_words(&e));
                 pending.to_vec()
             }
         }

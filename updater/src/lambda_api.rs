@@ -11,6 +11,7 @@ use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use rightsizer_records::{FunctionArn, Megabytes};
 
+use crate::aws::in_words;
 use crate::configuration::{live, megabytes, published, update};
 use crate::pace::Pace;
 use crate::updater::CALL_WITHIN;
@@ -223,20 +224,6 @@ where
         message,
         retry_after,
     }
-}
-
-/// An error and what caused it, each once: what a person reads.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.ends_with(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }
 
 /// What an answer means. By the code where there is one: proxies and local servers answer with

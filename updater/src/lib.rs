@@ -32,7 +32,7 @@ mod skip;
 mod tests;
 mod updater;
 
-pub use aws::{http_client, sdk_config};
+pub use aws::{http_client, in_words, sdk_config};
 pub use batch::{OutcomeSink, handle_batch};
 pub use check::{Verdict, judge};
 pub use clock::{Clock, RunningClock};

@@ -8,10 +8,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use rightsizer_updater::in_words;
 use tokio::sync::mpsc;
 
 use super::location::Location;
@@ -69,7 +70,7 @@ where
             (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
             (None, _) => match status.filter(|status| *status >= 300) {
                 Some(status) => format!("HTTP {status}"),
-                None => DisplayErrorContext(&error).to_string(),
+                None => in_words(&error),
             },
         };
         match (status, error.code()) {
@@ -123,7 +124,7 @@ impl Bucket {
         let tag = tag(answer.e_tag.clone())?;
         let body = tokio::time::timeout(HEAD_WITHIN, answer.body.collect()).await;
         let body = body.map_err(|_| unclear("its bytes do not arrive"))?;
-        let bytes = body.map_err(|e| unclear(&DisplayErrorContext(e).to_string()))?;
+        let bytes = body.map_err(|e| unclear(&in_words(&e)))?;
         Ok(Some((bytes.to_vec(), tag)))
     }
 
