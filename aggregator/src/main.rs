@@ -11,9 +11,12 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What is logged unless `RIGHTSIZER_LOG` says otherwise. That a machine is no EC2 instance is no news.
+const LOG: &str = "rightsizer=info,aws_config::imds=error,warn";
+
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("rightsizer=info,warn"));
+        .unwrap_or_else(|_| EnvFilter::new(LOG));
     let cli = Cli::parse();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
