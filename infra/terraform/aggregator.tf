@@ -130,14 +130,14 @@ resource "aws_iam_role_policy" "aggregator" {
         Sid      = "KeepSnapshots"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-        Resource = "${aws_s3_bucket.bucket["snapshots"].arn}/store/*"
+        Resource = "${aws_s3_bucket.bucket["snapshots"].arn}/${var.snapshot_prefix}/*"
       },
       {
         Sid       = "FindSnapshots"
         Effect    = "Allow"
         Action    = "s3:ListBucket"
         Resource  = aws_s3_bucket.bucket["snapshots"].arn
-        Condition = { StringLike = { "s3:prefix" = "store/*" } }
+        Condition = { StringLike = { "s3:prefix" = "${var.snapshot_prefix}/*" } }
       },
       {
         # A tunnel for reviewers; these actions know no resource.
@@ -193,7 +193,7 @@ resource "aws_ecs_task_definition" "aggregator" {
     environment = [
       { name = "AWS_REGION", value = local.region },
       { name = "RIGHTSIZER_LOG_FORMAT", value = "json" },
-      { name = "RIGHTSIZER_SNAPSHOT", value = "s3://${aws_s3_bucket.bucket["snapshots"].id}/store" },
+      { name = "RIGHTSIZER_SNAPSHOT", value = "s3://${aws_s3_bucket.bucket["snapshots"].id}/${var.snapshot_prefix}" },
       { name = "RIGHTSIZER_UPDATER", value = aws_lambda_function.updater.arn },
     ]
     secrets     = [{ name = "RIGHTSIZER_REVIEW_TOKEN", valueFrom = aws_secretsmanager_secret.review_token.arn }]

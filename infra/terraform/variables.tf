@@ -95,6 +95,12 @@ variable "log_retention_days" {
   default = 60
 }
 
+variable "snapshot_prefix" {
+  type        = string
+  default     = "store"
+  description = "Where in its bucket the aggregator's snapshots are. Another one takes the system back to the snapshot that `rightsizer restore --into` put there; where nothing is, it begins anew."
+}
+
 variable "alarm_topics" {
   type        = list(string)
   default     = []

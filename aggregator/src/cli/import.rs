@@ -186,7 +186,8 @@ fn open(path: &Path) -> std::io::Result<(File, u64, Timestamp)> {
     Ok((file, facts.len(), changed.unwrap_or_else(now)))
 }
 
-fn progress(name: &str, length: Option<u64>) -> ProgressBar {
+/// A bar of so many bytes; on standard error, and only where a person sees it.
+pub(super) fn progress(name: &str, length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
             ProgressBar::new(length),

@@ -14,6 +14,7 @@ mod import;
 mod import_cloudwatch;
 mod list;
 mod portrait;
+mod restore;
 mod review;
 mod serve;
 mod server;
@@ -100,6 +101,9 @@ enum Command {
     Unsubscribe(subscribe::UnsubscribeArgs),
     /// Copy the store to a new file, also while a server writes to it.
     Backup(backup::BackupArgs),
+    /// List the snapshots of the store in S3, write one to a file, or go back to one at a new place; shows
+    /// what that means, does it with --yes.
+    Restore(restore::RestoreArgs),
     /// Check the store, the streams, the permissions and the clock, and say what to do.
     Doctor(doctor::DoctorArgs),
     /// Whether the server here is alive: exit code 0 if it is, for health checks.
@@ -211,6 +215,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Unsubscribe(args) => subscribe::run_unsubscribe(&args),
         Command::Export(args) => export::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),

@@ -268,6 +268,15 @@ impl Bucket {
         }
     }
 
+    /// The key of some object below the prefix, whatever it is; `None` where there is none.
+    pub async fn anything(&self) -> Result<Option<String>, BucketError> {
+        let request = self.quick.list_objects_v2().bucket(&self.location.bucket);
+        let request = request.prefix(format!("{}/", self.location.prefix));
+        let page = request.max_keys(1).send().await?;
+        let first = page.contents().first();
+        Ok(first.and_then(|object| object.key()).map(str::to_owned))
+    }
+
     /// Removes the object `key`.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
         let request = self.bulk.delete_object().bucket(&self.location.bucket);

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::bucket::Bucket;
 use super::head::{Snapshot, snapshot_key};
-use super::pack::{Packed, pack};
+use super::pack::{Packed, Part, pack};
+use super::restore::{Watch, unwatched};
 use crate::serve::{copy, look};
 
 /// A part of an upload; S3 takes 10,000 of them, 160 GB.
@@ -61,7 +62,9 @@ impl Original {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         let made = match copied {
-            Ok(Some(copy)) => upload(copy, &bucket, place, now).await.map(Some),
+            Ok(Some(copy)) => upload(copy, &bucket, place, now, unwatched())
+                .await
+                .map(Some),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
@@ -92,8 +95,8 @@ impl Original {
 
 /// A copy beside the store, removed when it is not needed any more.
 #[derive(Debug)]
-struct Copied {
-    file: PathBuf,
+pub(super) struct Copied {
+    pub(super) file: PathBuf,
 }
 
 impl Drop for Copied {
@@ -103,17 +106,22 @@ impl Drop for Copied {
     }
 }
 
-async fn upload(
+/// Compresses a copy and writes it to the bucket as the snapshot at `place`, of the time `now`.
+pub(super) async fn upload(
     copied: Copied,
     bucket: &Bucket,
     place: Place,
     now: Timestamp,
+    watch: Watch,
 ) -> anyhow::Result<Snapshot> {
     let key = snapshot_key(&place.lineage, place.epoch, place.sequence);
     let (parts, waiting) = mpsc::channel(WAITING);
     let packing = tokio::task::spawn_blocking(move || -> anyhow::Result<(Packed, u64)> {
         let words = look::words_carried_out(&copied.file)?;
-        let send = |part| {
+        let mut sent = 0;
+        let send = |part: Part| {
+            sent += part.bytes.len() as u64;
+            watch(sent);
             let gone = |_| std::io::Error::other("the upload has ended");
             parts.blocking_send(part).map_err(gone)
         };

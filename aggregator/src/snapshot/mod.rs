@@ -4,9 +4,12 @@
 //! with it, `keeper` keeps it while serving. docs/OPERATIONS.md, Snapshots, says what it costs and
 //! what it promises.
 
+mod back;
 mod bucket;
+mod choice;
 mod head;
 mod held;
+mod identity;
 mod keeper;
 mod location;
 mod make;
@@ -17,14 +20,16 @@ mod settings;
 mod start;
 mod status;
 
+pub use back::{begin_at, take_out};
 pub use bucket::{Bucket, BucketError};
+pub use choice::{Later, NoSnapshot, choose, said_after};
 pub use head::{Head, HeadError, Snapshot};
 pub use held::Superseded;
 pub use keeper::{Keeper, KeeperHandle};
 pub use location::Location;
 pub use pack::{Packed, Part, Unpacker, pack};
 pub use plan::Contradiction;
-pub use restore::{Unusable, fetch};
+pub use restore::{Unusable, Watch};
 pub use settings::{MINUTES, SnapshotSettings};
 pub(crate) use start::advice;
 pub use start::{Opened, open};

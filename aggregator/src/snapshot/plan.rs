@@ -61,7 +61,7 @@ pub(super) fn plan(
 ) -> Result<Plan, Contradiction> {
     let head = match bucket {
         InBucket::Nothing => None,
-        // A head is written before any snapshot is.
+        // `serve` writes a head before any snapshot; `restore` was cut off, or the head is gone.
         InBucket::SnapshotsAlone => return Err(Contradiction::HeadGone),
         InBucket::Head(head) => Some(head),
     };

@@ -1,9 +1,12 @@
 //! Bringing a snapshot back to the disk. A file gets the store's name only when it is whole.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::bucket::{Bucket, BucketError};
 use super::head::Snapshot;
@@ -11,6 +14,18 @@ use super::pack::{Packed, Unpacker};
 use crate::serve::copy::room_for;
 use crate::serve::look;
 use crate::store::{Store, StoreError};
+
+/// How often a download that broke off is begun anew, and after how long.
+const ATTEMPTS: usize = 3;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Is told how many bytes of a snapshot have been moved so far.
+pub type Watch = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Nobody looks.
+pub(super) fn unwatched() -> Watch {
+    Arc::new(|_| ())
+}
 
 /// Why a snapshot is not used.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +42,14 @@ pub enum Unusable {
 }
 
 /// Writes `snapshot` to the new file `to`, and checks that it is what was written and a whole store.
-pub async fn fetch(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
+async fn fetch(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Path,
+    watch: &Watch,
+) -> Result<(), Unusable> {
     room_for(snapshot.store_bytes, to).map_err(Unusable::NotNow)?;
-    let got = download(bucket, snapshot, to).await?;
+    let got = download(bucket, snapshot, to, watch).await?;
     let wanted = Packed {
         bytes: snapshot.bytes,
         store_bytes: snapshot.store_bytes,
@@ -44,7 +64,32 @@ pub async fn fetch(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<()
     checked.await.map_err(|e| Unusable::NotNow(e.into()))?
 }
 
-async fn download(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<Packed, Unusable> {
+/// The same as [`fetch`], begun anew where it broke off on its way.
+pub(super) async fn fetch_patiently(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Path,
+    watch: &Watch,
+) -> Result<(), Unusable> {
+    let mut attempt = 1;
+    loop {
+        match fetch(bucket, snapshot, to, watch).await {
+            Err(Unusable::NotNow(error)) if attempt < ATTEMPTS => {
+                warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn download(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Path,
+    watch: &Watch,
+) -> Result<Packed, Unusable> {
     let answer = match bucket.download(&snapshot.key).await {
         Ok(answer) => answer,
         Err(BucketError::Missing(why)) => return Err(Unusable::Damaged(why)),
@@ -60,11 +105,13 @@ async fn download(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<Pac
         }
         unpacker.finish()
     });
-    let mut broken = None;
+    let (mut broken, mut arrived) = (None, 0);
     while let Some(chunk) = body.next().await {
         match chunk {
             // Where nobody takes it any more, what went wrong is told below.
             Ok(chunk) => {
+                arrived += chunk.len() as u64;
+                watch(arrived);
                 if bytes.send(chunk.to_vec()).await.is_err() {
                     break;
                 }

@@ -10,18 +10,14 @@ use tracing::{info, warn};
 use super::bucket::{Bucket, BucketError};
 use super::head::{Head, HeadError, Retention, Snapshot, Taker};
 use super::held::{Held, Superseded, superseded};
+use super::identity::{drawn, identity, set_identity};
 use super::plan::{InBucket, LocalStore, Plan, known_as, plan};
-use super::restore::{Unusable, beside, clear, fetch, place};
-use crate::store::{Store, StoreError};
+use super::restore::{Unusable, beside, clear, fetch_patiently, place, unwatched};
+use crate::store::Store;
 
-/// Under this key of `state` stands which history a store belongs to: lineage, copy, and where it
-/// held the head last.
-const IDENTITY: &str = "snapshots";
 /// How long a bucket that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often a download that broke off is begun anew.
-const ATTEMPTS: usize = 3;
 /// How often a taking over is begun anew because the holder still writes.
 const TAKING: usize = 10;
 
@@ -167,37 +163,6 @@ pub(crate) fn advice(error: &BucketError) -> &'static str {
     }
 }
 
-fn identity(store: &mut Store) -> Result<LocalStore, StoreError> {
-    let unit = store.begin()?;
-    let text = unit.state(IDENTITY)?.unwrap_or_default();
-    unit.commit()?;
-    let mut words = text.split(' ').map(str::to_owned);
-    Ok(LocalStore {
-        lineage: words.next().filter(|word| !word.is_empty()),
-        copy: words.next(),
-        held_at: words.next(),
-    })
-}
-
-fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(), StoreError> {
-    let words = [
-        identity.lineage.as_deref(),
-        identity.copy.as_deref(),
-        identity.held_at.as_deref(),
-    ];
-    let text: Vec<&str> = words.into_iter().flatten().collect();
-    let unit = store.begin()?;
-    unit.set_state(IDENTITY, Some(&text.join(" ")))?;
-    unit.commit()
-}
-
-/// 64 bits that nobody else drew.
-fn drawn() -> anyhow::Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
-}
-
 /// Restores the newest of `snapshots` that is whole, as the store that is known as `identity`.
 async fn restore(
     bucket: &Bucket,
@@ -210,7 +175,7 @@ async fn restore(
         let name = format!("{}/{}", bucket.location(), snapshot.key);
         info!("restoring {name}, of {}", snapshot.taken_at);
         clear(&to);
-        match fetch_patiently(bucket, snapshot, &to).await {
+        match fetch_patiently(bucket, snapshot, &to, &unwatched()).await {
             Ok(()) => {
                 let replaced = place_as(&to, path, identity)?;
                 let mb = snapshot.store_bytes >> 20;
@@ -247,20 +212,6 @@ async fn restore(
 fn place_as(from: &Path, store: &Path, identity: &LocalStore) -> anyhow::Result<Option<PathBuf>> {
     set_identity(&mut Store::open(from, "rightsizer restore")?, identity)?;
     place(from, store)
-}
-
-async fn fetch_patiently(bucket: &Bucket, snapshot: &Snapshot, to: &Path) -> Result<(), Unusable> {
-    let mut attempt = 1;
-    loop {
-        match fetch(bucket, snapshot, to).await {
-            Err(Unusable::NotNow(error)) if attempt < ATTEMPTS => {
-                warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
-                attempt += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            done => return done,
-        }
-    }
 }
 
 /// Takes the head over from whoever had it in `planned`. Where another one took it meanwhile, that one

@@ -10,6 +10,7 @@ mod bucket;
 mod doctor;
 mod loss;
 mod refusals;
+mod restore;
 mod stage;
 mod two_tasks;
 mod words;

@@ -104,9 +104,9 @@ impl Scene {
     }
 
     /// Arguments of a task that makes snapshots as often as it may.
-    fn arguments() -> Vec<&'static str> {
+    fn arguments(place: &str) -> Vec<&str> {
         let streams = ["--source", "kinesis:reports", "--emit", "kinesis:decisions"];
-        let snapshot = ["--snapshot", PLACE, "--snapshot-minutes", "0.01"];
+        let snapshot = ["--snapshot", place, "--snapshot-minutes", "0.01"];
         let more = ["--clock", "event", "--inventory", "lambda"];
         [&more, &streams[..], &snapshot[..]].concat()
     }
@@ -122,10 +122,25 @@ impl Scene {
         more: &[&str],
         variables: Vec<(String, String)>,
     ) -> anyhow::Result<Aggregator> {
+        let arguments = [&Self::arguments(PLACE), more].concat();
+        self.start(disk, &arguments, variables).await
+    }
+
+    async fn start(
+        &self,
+        disk: &Disk,
+        arguments: &[&str],
+        variables: Vec<(String, String)>,
+    ) -> anyhow::Result<Aggregator> {
         let log = disk.log_file();
-        let arguments = [&Self::arguments(), more].concat();
         let environment = [self.environment(), variables].concat();
-        Aggregator::start(&disk.store(), &arguments, &environment, Some(&log)).await
+        Aggregator::start(&disk.store(), arguments, &environment, Some(&log)).await
+    }
+
+    /// A task whose snapshots are at another place.
+    pub(crate) async fn serve_at(&self, place: &str, disk: &Disk) -> Aggregator {
+        let started = self.start(disk, &Self::arguments(place), Vec::new()).await;
+        started.unwrap_or_else(|error| panic!("{error:#}: {}", disk.log()))
     }
 
     pub(crate) async fn serve(&self, disk: &Disk) -> Aggregator {
@@ -155,9 +170,19 @@ impl Scene {
 
     /// A start that is expected to come to nothing.
     pub(crate) async fn refused(&self, disk: &Disk) -> Output {
+        self.refused_at(PLACE, disk).await
+    }
+
+    /// The same at another place.
+    pub(crate) async fn refused_at(&self, place: &str, disk: &Disk) -> Output {
         let store = disk.store();
         let start = ["serve", "--listen", "127.0.0.1:0", "--store"];
-        let arguments = [&start, &[store.to_str().unwrap()][..], &Self::arguments()].concat();
+        let arguments = [
+            &start,
+            &[store.to_str().unwrap()][..],
+            &Self::arguments(place),
+        ]
+        .concat();
         rightsizer_with(&arguments, &self.environment())
             .await
             .unwrap()

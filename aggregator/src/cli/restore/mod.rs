@@ -1,0 +1,200 @@
+//! `rightsizer restore`: which snapshots there are; one of them as a file, or as the beginning of a new
+//! history, so that a deployed system is taken back to it.
+
+mod words;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+use rightsizer_records::Timestamp;
+use serde_json::{Value, json};
+
+use super::fleet::runtime;
+use super::import::progress;
+use super::parse_region;
+use crate::serve::aws_config_of;
+use crate::snapshot::{
+    Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
+};
+use crate::wall::now;
+use words::{Taken, listed, table, unreadable, unwritable};
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// Where the snapshots are, `s3://BUCKET/PREFIX` [default: what --snapshot says]
+    #[arg(value_name = "URL")]
+    place: Option<Location>,
+    /// The same, as `serve` has it
+    #[arg(long, env = "RIGHTSIZER_SNAPSHOT", value_name = "URL")]
+    snapshot: Option<Location>,
+    /// The newest that was made at this time or before, as 2026-03-01T10:00:00Z [default: the newest]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    at: Option<Timestamp>,
+    /// Write it to this new file, a store to look into or to serve with a PREFIX of its own
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Make it the beginning of a new history here, `s3://BUCKET/PREFIX`, where nothing is; shows what
+    /// that means, does it with --yes
+    #[arg(long, value_name = "URL", conflicts_with = "store")]
+    into: Option<Location>,
+    /// Do it
+    #[arg(long, requires = "into")]
+    yes: bool,
+    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// The region [default: `AWS_REGION`, else the profile's]
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    region: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
+    let Some(place) = args.place.as_ref().or(args.snapshot.as_ref()) else {
+        eprintln!(
+            "rightsizer: say where the snapshots are: rightsizer restore s3://BUCKET/PREFIX, as \
+             `serve --snapshot` has it (of a deployed stack: its outputs)"
+        );
+        return Ok(ExitCode::from(2));
+    };
+    let (text, value) = runtime()?.block_on(restore(args, place))?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{text}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be said, in words and as JSON.
+async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String, Value)> {
+    let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
+    config
+        .region()
+        .context("no region is set: give --region, or set AWS_REGION or the profile's region")?;
+    let bucket = Bucket::new(&config, place.clone());
+    let head = head_of(&bucket).await?;
+    if args.at.is_none() && args.store.is_none() && args.into.is_none() {
+        let next = head.snapshots.first();
+        return Ok((table(place, &head, next), listed(place, &head, next)));
+    }
+    let chosen = choose(&head, args.at).with_context(|| {
+        format!("nothing to restore: `rightsizer restore {place}` lists what is there")
+    })?;
+    let taken = Taken {
+        place,
+        snapshot: chosen,
+        later: said_after(&head, chosen),
+        now: now(),
+    };
+    match (&args.store, &args.into) {
+        (Some(file), _) => to_file(&bucket, &taken, file).await,
+        (None, Some(into)) => {
+            let there = Bucket::new(&config, into.clone());
+            to_place(&bucket, &taken, &there, args.yes).await
+        }
+        (None, None) => Ok((
+            table(place, &head, Some(chosen)),
+            listed(place, &head, Some(chosen)),
+        )),
+    }
+}
+
+async fn head_of(bucket: &Bucket) -> anyhow::Result<Head> {
+    let place = bucket.location();
+    let head = bucket.head().await;
+    if let Some((bytes, _)) = head.map_err(|error| unreadable(place, &error))? {
+        return Head::decode(&bytes).map_err(|error| anyhow::anyhow!("{place}/head.json: {error}"));
+    }
+    let left = bucket.anything().await;
+    match left.map_err(|error| unreadable(place, &error))? {
+        None => bail!(
+            "there are no snapshots at {place}: give the URL that `serve --snapshot` has (its log \
+             begins with it; of a deployed stack s3://BUCKET/store, BUCKET being the output \
+             SnapshotBucket)"
+        ),
+        Some(key) => bail!(
+            "{place}/head.json is gone, and nothing else says which of the objects there ({key} and \
+             more) is which snapshot: bring it back (a bucket with versions has it: `aws s3api \
+             list-object-versions --bucket {} --prefix {}/head.json`)",
+            place.bucket,
+            place.prefix
+        ),
+    }
+}
+
+async fn to_file(
+    bucket: &Bucket,
+    taken: &Taken<'_>,
+    file: &Path,
+) -> anyhow::Result<(String, Value)> {
+    let (bar, watch) = watched("downloading", taken.snapshot);
+    let done = take_out(bucket, taken.snapshot, file, &watch).await;
+    bar.finish_and_clear();
+    let looked = done.with_context(|| format!("{} was not made", file.display()))?;
+    let mut value = taken.json();
+    value["file"] = json!(file);
+    value["functions"] = json!(looked.functions);
+    value["last_heard"] = json!(looked.last_heard);
+    value["stops"] = json!(looked.stops);
+    Ok((taken.as_file(file, &looked), value))
+}
+
+async fn to_place(
+    bucket: &Bucket,
+    taken: &Taken<'_>,
+    there: &Bucket,
+    yes: bool,
+) -> anyhow::Result<(String, Value)> {
+    let into = there.location();
+    let found = there.anything().await;
+    if let Some(key) = found.map_err(|error| unreadable(into, &error))? {
+        bail!(
+            "there is something at {into} already ({key}), and nothing is written over: give a prefix \
+             where nothing is"
+        );
+    }
+    // Better said before a long download.
+    let may = there.may_write().await;
+    may.map_err(|error| unwritable(into, &error))?;
+    let mut value = taken.json();
+    value["into"] = json!(into.to_string());
+    value["dry_run"] = json!(!yes);
+    if !yes {
+        return Ok((taken.as_plan(into), value));
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("rightsizer-restore-")
+        .tempdir()
+        .context("no folder can be made for the snapshot on its way; TMPDIR says where")?;
+    let work = folder.path().join("rightsizer.db");
+    let (bar, watch) = watched("downloading", taken.snapshot);
+    let (up_bar, up) = watched("uploading", taken.snapshot);
+    let done = begin_at(bucket, taken.snapshot, there, &work, (&watch, up)).await;
+    bar.finish_and_clear();
+    up_bar.finish_and_clear();
+    let made = done.with_context(|| {
+        format!(
+            "nothing was begun at {into} (it goes by way of {}; TMPDIR names another disk)",
+            folder.path().display()
+        )
+    })?;
+    value["key"] = json!(made.key);
+    Ok((taken.as_begun(into), value))
+}
+
+/// A bar, and what moves it.
+fn watched(what: &str, snapshot: &Snapshot) -> (ProgressBar, Watch) {
+    let bar = progress(what, Some(snapshot.bytes));
+    let moved = bar.clone();
+    (bar, Arc::new(move |bytes| moved.set_position(bytes)))
+}

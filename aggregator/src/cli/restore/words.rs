@@ -1,0 +1,311 @@
+//! What `rightsizer restore` says. Pure.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use rightsizer_records::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::list::counted;
+use crate::review::{Action, CarriedOut};
+use crate::serve::look::StoreLook;
+use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, said_after};
+
+/// What a stream keeps where nobody said otherwise.
+const RETENTION_MS: i64 = 24 * 3600 * 1000;
+/// So many words are told one by one.
+const TOLD: usize = 20;
+
+/// The snapshots that a head names; the one of `marked` is pointed at.
+pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) -> String {
+    let holds = if head.released { "left it" } else { "holds it" };
+    let epoch = format!("epoch {}, {} {holds}", head.epoch, head.holder);
+    if head.snapshots.is_empty() {
+        return format!("{place}: {epoch}; no snapshot was made yet");
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["MADE", "EPOCH", "OBJECT KB", "STORE KB", "SAID SINCE", ""]);
+    for (n, snapshot) in head.snapshots.iter().enumerate() {
+        let is_marked = marked.is_some_and(|marked| marked.key == snapshot.key);
+        let notes = [
+            (n == 0).then_some("the next task begins with it"),
+            (is_marked && n > 0).then_some("--at takes it"),
+        ];
+        table.add_row([
+            snapshot.taken_at.to_string(),
+            snapshot.epoch.to_string(),
+            snapshot.bytes.div_ceil(1024).to_string(),
+            snapshot.store_bytes.div_ceil(1024).to_string(),
+            said_after(head, snapshot).count().to_string(),
+            notes.into_iter().flatten().collect::<Vec<_>>().join("; "),
+        ]);
+    }
+    for column in [1, 2, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!(
+        "{place}: {epoch}\n\n{}\n\nA file of one, to look into: rightsizer restore {place} --at TIME \
+         --store FILE\nBack to one: rightsizer restore {place} --at TIME --into s3://{}/NEW-PREFIX",
+        table.trim_fmt(),
+        place.bucket
+    )
+}
+
+/// The same for programs.
+pub(super) fn listed(place: &Location, head: &Head, marked: Option<&Snapshot>) -> Value {
+    let snapshots = head.snapshots.iter().enumerate().map(|(n, snapshot)| {
+        let mut value = json!(snapshot);
+        value["said_since"] = json!(said_after(head, snapshot).count());
+        value["next"] = json!(n == 0);
+        value["chosen"] = json!(marked.is_some_and(|marked| marked.key == snapshot.key));
+        value
+    });
+    json!({
+        "from": place.to_string(),
+        "epoch": head.epoch,
+        "holder": head.holder,
+        "released": head.released,
+        "snapshots": snapshots.collect::<Vec<_>>(),
+    })
+}
+
+/// The snapshot that is taken, and what is not in it.
+pub(super) struct Taken<'a> {
+    pub(super) place: &'a Location,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) later: Later,
+    pub(super) now: Timestamp,
+}
+
+impl Taken<'_> {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "from": self.place.to_string(),
+            "snapshot": self.snapshot,
+            "not_in_it": {
+                "count": self.later.count(),
+                "forgotten": self.later.forgotten,
+                "words": self.later.words,
+            },
+        })
+    }
+
+    /// What `file` is now.
+    pub(super) fn as_file(&self, file: &Path, look: &StoreLook) -> String {
+        let heard = look.last_heard.map_or_else(
+            || "nothing was heard of any".to_owned(),
+            |heard| format!("the newest report is of {heard}"),
+        );
+        let functions = usize::try_from(look.functions).unwrap_or(usize::MAX);
+        let mut text = format!(
+            "{} is the store as of {}, checked: {}, {heard}\n{}",
+            file.display(),
+            self.snapshot.taken_at,
+            counted(functions, "function"),
+            self.not_in_it()
+        );
+        let _ = write!(
+            text,
+            "\nLook into it: rightsizer list --store {0}. Serve it with a --snapshot PREFIX of its own, \
+             where nothing is, when no task serves {1} any more",
+            file.display(),
+            self.place
+        );
+        text
+    }
+
+    /// What `--yes` would do.
+    pub(super) fn as_plan(&self, into: &Location) -> String {
+        format!(
+            "The snapshot of {} ({} KB) would be what a task at {into} begins with; {} stays as it is.\n\
+             {}\nNothing was written: --yes does it",
+            self.snapshot.taken_at,
+            self.snapshot.bytes.div_ceil(1024),
+            self.place,
+            self.not_in_it()
+        )
+    }
+
+    /// What was done.
+    pub(super) fn as_begun(&self, into: &Location) -> String {
+        let stack = if into.bucket == self.place.bucket {
+            format!(
+                "\nA deployed stack is pointed at it by: make deploy STACK=… OPTIONS=SnapshotPrefix={} \
+                 YES=1 (Terraform: snapshot_prefix = \"{0}\")",
+                into.prefix
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "{into} begins with the snapshot of {}, checked; {} is as it was.\n{}\nTwo tasks must not \
+             decide: the one at {1} has to end before one begins with --snapshot {into}{stack}",
+            self.snapshot.taken_at,
+            self.place,
+            self.not_in_it()
+        )
+    }
+
+    /// What a store of this snapshot does not know.
+    fn not_in_it(&self) -> String {
+        let mut text = match self.later.count() {
+            0 => "Everything that people said is in it.".to_owned(),
+            count => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                format!(
+                    "Not in it: {} that people said since:",
+                    counted(count, "word")
+                )
+            }
+        };
+        if self.later.forgotten > 0 {
+            let _ = write!(
+                text,
+                "\n  {}, the oldest, of which only later snapshots know",
+                self.later.forgotten
+            );
+        }
+        for word in self.later.words.iter().take(TOLD) {
+            let _ = write!(text, "\n  {}", said(word));
+        }
+        let untold = self.later.words.len().saturating_sub(TOLD);
+        if untold > 0 {
+            let _ = write!(text, "\n  and {untold} more (--json has them)");
+        }
+        if let Some(pause) = self.later.pause() {
+            let _ = write!(
+                text,
+                "\nSending is paused now, by {}, and would not be there: say `rightsizer pause` again \
+                 (a file: with --store FILE, before it is served). The tag rightsizer:paused of the \
+                 updater stays where it is set",
+                pause.word.by
+            );
+        }
+        if self.now.as_ms() - self.snapshot.taken_at.as_ms() > RETENTION_MS {
+            text.push_str(
+                "\nIt is older than the 24 hours that a stream keeps by default: what came after it and \
+                 is not on the streams any more is lost, and told as a gap",
+            );
+        }
+        text
+    }
+}
+
+/// `2026-03-01T10:00:00.000Z ann: hold checkout for 3 days (sale)`.
+fn said(carried: &CarriedOut) -> String {
+    let what = match &carried.word.action {
+        Action::Approve { what } => format!("approve {what}"),
+        Action::Reject { what } => format!("reject {what}"),
+        Action::Hold { what, days } => {
+            format!("hold {what} for {}", counted(*days as usize, "day"))
+        }
+        Action::Release { what } => format!("release {what}"),
+        Action::Pause => "pause".to_owned(),
+        Action::Resume => "resume".to_owned(),
+    };
+    let why = match carried.word.why.as_str() {
+        "" => String::new(),
+        why => format!(" ({why})"),
+    };
+    format!("{} {}: {what}{why}", carried.at, carried.word.by)
+}
+
+/// A place that cannot be read, with what to do.
+pub(super) fn unreadable(place: &Location, error: &BucketError) -> anyhow::Error {
+    let advice = match error {
+        BucketError::Denied(_) => format!(
+            "Allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to who runs this, or give another \
+             --profile",
+            place.bucket, place.prefix
+        ),
+        _ => advice(error).to_owned(),
+    };
+    anyhow::anyhow!("{place} cannot be read ({error}). Nothing was done. {advice}")
+}
+
+/// A place that cannot be written, with what to do.
+pub(super) fn unwritable(place: &Location, error: &BucketError) -> anyhow::Error {
+    let advice = match error {
+        BucketError::Denied(_) => format!(
+            "Allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to who runs this, \
+             or give another --profile",
+            place.bucket, place.prefix
+        ),
+        _ => advice(error).to_owned(),
+    };
+    anyhow::anyhow!("{place} cannot be written ({error}). Nothing was done. {advice}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::Word;
+
+    fn word(number: u64, action: Action, why: &str) -> CarriedOut {
+        CarriedOut {
+            number,
+            at: Timestamp::parse("2026-03-01T11:00:00Z").unwrap(),
+            word: Word {
+                action,
+                by: "ann".to_owned(),
+                why: why.to_owned(),
+            },
+        }
+    }
+
+    /// What a person has to know before going back: the words that are undone, the pause above all.
+    #[test]
+    fn what_is_lost_is_said_word_by_word() {
+        let snapshot = Snapshot {
+            key: "k".to_owned(),
+            epoch: 1,
+            sequence: 1,
+            taken_at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
+            bytes: 3000,
+            store_bytes: 1,
+            blake3: String::new(),
+            words: 2,
+        };
+        let place: Location = "s3://evidence/prod".parse().unwrap();
+        let (what, days) = ("checkout".to_owned(), 1);
+        let taken = Taken {
+            place: &place,
+            snapshot: &snapshot,
+            later: Later {
+                words: vec![
+                    word(5, Action::Hold { what, days }, "sale"),
+                    word(6, Action::Pause, ""),
+                ],
+                forgotten: 2,
+            },
+            now: Timestamp::parse("2026-03-02T10:00:01Z").unwrap(),
+        };
+        insta::assert_snapshot!(taken.as_plan(&"s3://evidence/prod-2".parse().unwrap()), @r"
+        The snapshot of 2026-03-01T10:00:00.000Z (3 KB) would be what a task at s3://evidence/prod-2 begins with; s3://evidence/prod stays as it is.
+        Not in it: 4 words that people said since:
+          2, the oldest, of which only later snapshots know
+          2026-03-01T11:00:00.000Z ann: hold checkout for 1 day (sale)
+          2026-03-01T11:00:00.000Z ann: pause
+        Sending is paused now, by ann, and would not be there: say `rightsizer pause` again (a file: with --store FILE, before it is served). The tag rightsizer:paused of the updater stays where it is set
+        It is older than the 24 hours that a stream keeps by default: what came after it and is not on the streams any more is lost, and told as a gap
+        Nothing was written: --yes does it
+        ");
+        let nothing = Taken {
+            later: Later::default(),
+            now: snapshot.taken_at,
+            ..taken
+        };
+        insta::assert_snapshot!(nothing.as_begun(&"s3://evidence/prod-2".parse().unwrap()), @r#"
+        s3://evidence/prod-2 begins with the snapshot of 2026-03-01T10:00:00.000Z, checked; s3://evidence/prod is as it was.
+        Everything that people said is in it.
+        Two tasks must not decide: the one at s3://evidence/prod has to end before one begins with --snapshot s3://evidence/prod-2
+        A deployed stack is pointed at it by: make deploy STACK=… OPTIONS=SnapshotPrefix=prod-2 YES=1 (Terraform: snapshot_prefix = "prod-2")
+        "#);
+    }
+}

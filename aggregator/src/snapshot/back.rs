@@ -1,0 +1,144 @@
+//! An earlier snapshot taken out of the bucket on purpose: as a file, or as the beginning of a history
+//! of its own at another place. What is at the place that it comes from is only read.
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+
+use super::bucket::{Bucket, BucketError};
+use super::head::{Edit, Head, Retention, Snapshot, Taker};
+use super::identity::{drawn, set_identity};
+use super::make::{Copied, Place, upload};
+use super::plan::LocalStore;
+use super::restore::{Unusable, Watch, beside, clear, fetch_patiently, place};
+use crate::serve::copy::room_for;
+use crate::serve::look::{self, StoreLook};
+use crate::store::Store;
+
+/// The one snapshot that a new history begins with.
+const ALL: Retention = Retention { newest: 1, days: 0 };
+
+/// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place that
+/// it comes from it is refused, for it is not what is newest there. Answers what it is.
+pub async fn take_out(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Path,
+    watch: &Watch,
+) -> anyhow::Result<StoreLook> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        ensure!(folder.is_dir(), "there is no folder {}", folder.display());
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let there = beside(to, suffix);
+        ensure!(
+            !there.exists(),
+            "{} is there already; nothing is written over: give another name",
+            there.display()
+        );
+    }
+    let partial = beside(to, ".partial");
+    let lineage = drawn()?;
+    let done = unpack(bucket, snapshot, &partial, lineage, watch).await;
+    let named = done.and_then(|()| {
+        let looked = look::look(&partial)?;
+        place(&partial, to)?;
+        Ok(looked)
+    });
+    named.inspect_err(|_| clear(&partial))
+}
+
+/// Makes `snapshot` the beginning of a new history at `to`, where nothing is, by way of the file
+/// `work`. Answers what it is there.
+pub async fn begin_at(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Bucket,
+    work: &Path,
+    watches: (&Watch, Watch),
+) -> anyhow::Result<Snapshot> {
+    let lineage = drawn()?;
+    let (down, up) = watches;
+    let done = unpack(bucket, snapshot, work, lineage.clone(), down).await;
+    done.inspect_err(|_| clear(work))?;
+    let first = Place {
+        lineage: lineage.clone(),
+        epoch: 1,
+        sequence: 1,
+    };
+    let file = work.to_owned();
+    let made = upload(Copied { file }, to, first, snapshot.taken_at, up).await;
+    clear(work);
+    let made = made?;
+    let taker = Taker {
+        holder: "rightsizer restore".to_owned(),
+        copy: drawn()?,
+    };
+    // Not released: the first task then waits until whoever decided before can send nothing any more.
+    let head = Head::first(lineage, taker);
+    let head = head.edited(&Edit::Snapshot(made.clone()), ALL);
+    enter(to, &head.context("a first snapshot is new")?).await?;
+    Ok(made)
+}
+
+async fn unpack(
+    bucket: &Bucket,
+    snapshot: &Snapshot,
+    to: &Path,
+    lineage: String,
+    watch: &Watch,
+) -> anyhow::Result<()> {
+    // Said at once; a fetch tries again.
+    room_for(snapshot.store_bytes, to)?;
+    clear(to);
+    let name = format!("{}/{}", bucket.location(), snapshot.key);
+    match fetch_patiently(bucket, snapshot, to, watch).await {
+        Ok(()) => {}
+        Err(Unusable::Damaged(why)) => bail!(
+            "{name} is damaged or gone ({why}). Nothing was made of it; another --at takes another \
+             snapshot, and a bucket with versions has what was there before"
+        ),
+        Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
+        Err(Unusable::NotNow(error)) => {
+            return Err(error.context(format!("{name} cannot be read; nothing was made of it")));
+        }
+    }
+    let own = LocalStore {
+        lineage: Some(lineage),
+        copy: Some(drawn()?),
+        held_at: None,
+    };
+    set_identity(&mut Store::open(to, "rightsizer restore")?, &own)?;
+    Ok(())
+}
+
+/// Writes the first head, where there is none.
+async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
+    let Err(error) = to.put_head(head.encode()?, None).await else {
+        return Ok(());
+    };
+    let here = to.location();
+    // The answer may have been lost alone.
+    let Ok(there) = to.head().await else {
+        bail!(
+            "whether {here} was begun is not known ({error}): `rightsizer restore {here}` tells when it \
+             answers"
+        );
+    };
+    let there = there.map(|(bytes, _)| Head::decode(&bytes));
+    if matches!(&there, Some(Ok(there)) if there.is_of(head)) {
+        return Ok(());
+    }
+    // A write that may still be under way needs what it names.
+    if there.is_some() || !matches!(error, BucketError::Unclear(_)) {
+        for snapshot in &head.snapshots {
+            // Where it stays nothing names it: it harms nobody.
+            let _ = to.delete(&snapshot.key).await;
+        }
+    }
+    bail!(
+        "{here} was not begun ({error}). Where that is known to pass, try again, with another prefix if \
+         something is left there"
+    )
+}

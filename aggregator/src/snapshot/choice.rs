@@ -1,0 +1,167 @@
+//! Going back on purpose: which snapshot a time means, and what people said after it. Pure.
+
+use rightsizer_records::Timestamp;
+
+use super::head::{Head, Snapshot};
+use crate::review::{Action, CarriedOut};
+
+/// Nothing to go back to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSnapshot {
+    /// The first task has made none yet.
+    #[error("no snapshot was made there yet")]
+    None,
+    /// All are younger than the time that was asked for.
+    #[error("no snapshot there is as old as {at}: the oldest was made at {oldest}")]
+    NoneSoOld {
+        /// The time that was asked for.
+        at: Timestamp,
+        /// When the oldest was made.
+        oldest: Timestamp,
+    },
+}
+
+/// The newest snapshot that was made at `at` or before; without a time the one that the next task
+/// begins with.
+pub fn choose(head: &Head, at: Option<Timestamp>) -> Result<&Snapshot, NoSnapshot> {
+    let Some(at) = at else {
+        return head.snapshots.first().ok_or(NoSnapshot::None);
+    };
+    let old_enough = head.snapshots.iter().filter(|made| made.taken_at <= at);
+    let chosen = old_enough.max_by_key(|made| (made.taken_at, made.sequence));
+    chosen.ok_or_else(|| {
+        let oldest = head.snapshots.iter().map(|made| made.taken_at).min();
+        oldest.map_or(NoSnapshot::None, |oldest| NoSnapshot::NoneSoOld {
+            at,
+            oldest,
+        })
+    })
+}
+
+/// What people said after a snapshot was made: it is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Later {
+    /// The words that the head still has, the oldest first.
+    pub words: Vec<CarriedOut>,
+    /// How many more there were, before those.
+    pub forgotten: u64,
+}
+
+impl Later {
+    /// How many words are not in the snapshot.
+    pub fn count(&self) -> u64 {
+        self.forgotten + self.words.len() as u64
+    }
+
+    /// The word that paused sending, where it is paused now by one that is not in the snapshot.
+    pub fn pause(&self) -> Option<&CarriedOut> {
+        let stops = |word: &&CarriedOut| word.word.action.is_stop();
+        let last = self.words.iter().rev().find(stops)?;
+        Some(last).filter(|last| last.word.action == Action::Pause)
+    }
+}
+
+/// What people said after `snapshot` was made.
+pub fn said_after(head: &Head, snapshot: &Snapshot) -> Later {
+    let after = |word: &&CarriedOut| word.number > snapshot.words;
+    let words: Vec<_> = head.words.iter().filter(after).cloned().collect();
+    let in_snapshots = head.snapshots.iter().map(|made| made.words).max();
+    let last = head.words.last().map(|word| word.number).max(in_snapshots);
+    let all = last.unwrap_or(0).saturating_sub(snapshot.words);
+    Later {
+        forgotten: all.saturating_sub(words.len() as u64),
+        words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head::Taker;
+    use super::*;
+    use crate::review::Word;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn snapshot(sequence: u64, made: &str, words: u64) -> Snapshot {
+        Snapshot {
+            key: format!("k{sequence}"),
+            epoch: 1,
+            sequence,
+            taken_at: at(made),
+            bytes: 1,
+            store_bytes: 1,
+            blake3: String::new(),
+            words,
+        }
+    }
+
+    fn word(number: u64, action: Action) -> CarriedOut {
+        let (by, why) = ("ann".to_owned(), String::new());
+        CarriedOut {
+            number,
+            at: at("2026-03-02T11:30:00Z"),
+            word: Word { action, by, why },
+        }
+    }
+
+    fn head() -> Head {
+        let (holder, copy) = ("h".to_owned(), "c".to_owned());
+        let mut head = Head::first("l".to_owned(), Taker { holder, copy });
+        head.snapshots = vec![
+            snapshot(3, "2026-03-02T12:00:00Z", 5),
+            snapshot(2, "2026-03-02T11:00:00Z", 3),
+            snapshot(1, "2026-03-01T23:55:00Z", 1),
+        ];
+        head.words = vec![word(4, Action::Resume), word(5, Action::Pause)];
+        head
+    }
+
+    #[test]
+    fn a_time_means_the_newest_that_was_made_until_then() {
+        let head = head();
+        for (time, wanted) in [
+            (None, 3),
+            (Some("2026-03-05T00:00:00Z"), 3),
+            (Some("2026-03-02T11:59:59.999Z"), 2),
+            // The very time that the list tells.
+            (Some("2026-03-02T11:00:00Z"), 2),
+            (Some("2026-03-02T10:59:59Z"), 1),
+        ] {
+            let chosen = choose(&head, time.map(at)).unwrap();
+            assert_eq!(chosen.sequence, wanted, "{time:?}");
+        }
+        let (asked, oldest) = (at("2026-03-01T00:00:00Z"), at("2026-03-01T23:55:00Z"));
+        assert_eq!(
+            choose(&head, Some(asked)),
+            Err(NoSnapshot::NoneSoOld { at: asked, oldest })
+        );
+        let mut empty = head;
+        empty.snapshots.clear();
+        for time in [None, Some(asked)] {
+            assert_eq!(choose(&empty, time), Err(NoSnapshot::None));
+        }
+    }
+
+    #[test]
+    fn what_was_said_since_is_told_and_what_nobody_kept_is_counted() {
+        let head = head();
+        let [newest, middle, oldest] = &head.snapshots[..] else {
+            panic!("three are there");
+        };
+        assert_eq!(said_after(&head, newest), Later::default());
+        let later = said_after(&head, middle);
+        assert_eq!((later.words.len(), later.forgotten), (2, 0));
+        assert_eq!(later.pause(), Some(&head.words[1]));
+        // 2 and 3 are in the snapshots after it alone.
+        let later = said_after(&head, oldest);
+        assert_eq!((later.count(), later.forgotten), (4, 2));
+        let mut resumed = head.clone();
+        resumed.words.push(word(6, Action::Resume));
+        assert_eq!(said_after(&resumed, newest).pause(), None);
+        let mut none_kept = head.clone();
+        none_kept.words.clear();
+        assert_eq!(said_after(&none_kept, oldest).forgotten, 4);
+    }
+}
