@@ -23,7 +23,7 @@ resource "aws_kms_key" "stream" {
         Condition = {
           StringEquals = {
             "aws:PrincipalOrgID" = var.organization_id
-            "kms:ViaService"     = "kinesis.${local.region}.amazonaws.com"
+            "kms:ViaService"     = "kinesis.${local.region}.${data.aws_partition.current.dns_suffix}"
           }
         }
       },

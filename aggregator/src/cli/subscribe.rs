@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -13,11 +14,12 @@ use serde_json::{Value, json};
 use super::fleet::{Which, progress, rate, runtime, value};
 use super::list::counted;
 use crate::fleet::{
-    SUBSCRIPTION_NAME, StreamArn, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups,
-    role_policies, subscribe, subscribe_account, unsubscribe, wanted,
+    SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
+    log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
 };
 use crate::inventory::{AwsFleet, LoggedReports};
 use crate::serve::aws_config;
+use crate::source::kinesis::words;
 use crate::source::logs::{AwsLogs, Calls, LogsError};
 
 /// The account instead of one of its log groups.
@@ -125,7 +127,26 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     if args.yes {
         carry_out(&calls, &mut entries).await;
     }
-    print(args, &entries, &selected.missing, role.map(|_| &stream))
+    let role = match role {
+        Some(_) => {
+            let key = key_of(&aws_sdk_kinesis::Client::new(&config), &stream).await;
+            Some((role_policies(&stream, &key), key))
+        }
+        None => None,
+    };
+    print(args, &entries, &selected.missing, role.as_ref())
+}
+
+/// The stream's key, which decides what the role must be allowed.
+async fn key_of(client: &aws_sdk_kinesis::Client, stream: &StreamArn) -> StreamKey {
+    let asked = client.describe_stream_summary().stream_arn(stream.as_str());
+    match asked.send().await {
+        Ok(answer) => {
+            let told = answer.stream_description_summary();
+            StreamKey::of(told.and_then(StreamDescriptionSummary::key_id))
+        }
+        Err(error) => StreamKey::Unknown(words(&error)),
+    }
 }
 
 async fn plan(
@@ -222,7 +243,7 @@ fn print(
     args: &LogsArgs,
     entries: &[Entry],
     missing: &[String],
-    stream: Option<&StreamArn>,
+    role: Option<&(Value, StreamKey)>,
 ) -> anyhow::Result<ExitCode> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for entry in entries {
@@ -237,7 +258,7 @@ fn print(
             "log_groups": entries.iter().map(json_of).collect::<Vec<_>>(),
             "counts": counts,
             "missing": missing,
-            "role": stream.map(role_policies),
+            "role": role.map(|(role, _)| role),
         });
         serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
         writeln!(out)?;
@@ -250,14 +271,24 @@ fn print(
                 "\nnothing was changed: --yes changes {}",
                 counted(changes, "log group")
             )?;
-            if let Some(stream) = stream {
-                let role = serde_json::to_string_pretty(&role_policies(stream))?;
-                writeln!(out, "the role needs\n{role}")?;
+            if let Some((role, _)) = role {
+                writeln!(
+                    out,
+                    "the role needs\n{}",
+                    serde_json::to_string_pretty(role)?
+                )?;
             }
         }
         for name in missing {
             eprintln!("rightsizer: no function of this account and region is called {name}");
         }
+    }
+    if let Some((_, StreamKey::Unknown(why))) = role {
+        eprintln!(
+            "rightsizer: the stream's key could not be read: {why}. Where it is a key of your own, the \
+             role needs kms:GenerateDataKey on it too, or no report line arrives; allow yourself \
+             kinesis:DescribeStreamSummary to be told"
+        );
     }
     let policy_in_the_way = counts.keys().any(|what| what == "skip: policy-exists");
     let failed = counts.keys().any(|what| what.starts_with("failed"));

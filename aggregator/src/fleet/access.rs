@@ -56,6 +56,13 @@ impl StreamArn {
         &self.0
     }
 
+    /// Its partition and its region.
+    pub(super) fn place(&self) -> (&str, &str) {
+        let mut parts = self.0.split(':').skip(1);
+        let partition = parts.next().unwrap_or_default();
+        (partition, parts.nth(1).unwrap_or_default())
+    }
+
     /// Its account.
     pub fn account(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()

@@ -11,6 +11,7 @@ mod intent;
 mod layer;
 mod select;
 mod skip;
+mod stream_role;
 mod subscription;
 mod subscription_calls;
 #[cfg(test)]
@@ -24,8 +25,9 @@ pub use intent::{Intent, Plan, Wish};
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use select::{Selected, Selection, SelectionError};
 pub use skip::{Skip, SkipCode};
+pub use stream_role::{StreamKey, role_policies};
 pub use subscription::{
-    SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, role_policies,
-    subscribe, subscribe_account, unsubscribe, wanted,
+    SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, subscribe,
+    subscribe_account, unsubscribe, wanted,
 };
 pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};

@@ -134,6 +134,15 @@ pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> Subsc
         Some(_) if there.contains(wanted) => {
             SubscriptionPlan::Leave("already-subscribed", String::new())
         }
+        Some(known)
+            if known.destination == wanted.destination && known.pattern == wanted.pattern =>
+        {
+            let words = format!(
+                "the account's policy {:?} goes to the same stream",
+                known.name
+            );
+            SubscriptionPlan::Leave("forwarded-already", words)
+        }
         Some(known) => SubscriptionPlan::Leave(
             "policy-exists",
             format!(
@@ -166,40 +175,6 @@ pub(super) fn read_policy(name: &str, document: &str) -> Subscription {
         destination: text("DestinationArn").unwrap_or_default(),
         role: text("RoleArn"),
     }
-}
-
-/// What the role must be allowed, and who must be allowed to be it.
-pub fn role_policies(stream: &StreamArn) -> Value {
-    let mut parts = stream.as_str().split(':').skip(1);
-    let partition = parts.next().unwrap_or_default();
-    let region = parts.nth(1).unwrap_or_default();
-    let keys = format!("arn:{partition}:kms:{region}:{}:key/*", stream.account());
-    let via = format!("kinesis.{region}.amazonaws.com");
-    json!({
-        "trust": {
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": {"Service": "logs.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceAccount": stream.account()}},
-            }],
-        },
-        "policy": {
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Action": ["kinesis:PutRecord", "kinesis:PutRecords"],
-                "Resource": stream.as_str(),
-            }, {
-                // Where the stream is encrypted by a key of its own.
-                "Effect": "Allow",
-                "Action": "kms:GenerateDataKey",
-                "Resource": keys,
-                "Condition": {"StringEquals": {"kms:ViaService": via}},
-            }],
-        },
-    })
 }
 
 /// Log groups with the functions that log there.
@@ -287,6 +262,14 @@ mod tests {
             (vec![], "put"),
             (vec![ours()], "already-subscribed"),
             (vec![known], "policy-exists"),
+            // As `make deploy` names it.
+            (
+                vec![Subscription {
+                    name: "rightsizer-report-lines".to_owned(),
+                    ..ours()
+                }],
+                "forwarded-already",
+            ),
             (
                 vec![Subscription {
                     pattern: String::new(),

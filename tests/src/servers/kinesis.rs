@@ -78,7 +78,7 @@ impl KinesisLocal {
         })
         .await?;
         let endpoint = format!("http://127.0.0.1:{port}");
-        let client = client(&endpoint);
+        let client = kinesis_client(&endpoint);
         Ok(Self {
             endpoint,
             client,
@@ -195,7 +195,8 @@ impl KinesisLocal {
     }
 }
 
-fn client(endpoint: &str) -> Client {
+/// A Kinesis client for the server at `endpoint`.
+pub fn kinesis_client(endpoint: &str) -> Client {
     Client::from_conf(
         aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -23,7 +23,7 @@ pub use bucket_front::{BucketFault, BucketFront};
 pub use event_filter::{filter_pattern, passes, template};
 pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
 pub use fault_proxy::FaultProxy;
-pub use kinesis::{KinesisLocal, StreamRecord};
+pub use kinesis::{KinesisLocal, StreamRecord, kinesis_client};
 pub use logs::LogsServer;
 pub use moto::{FunctionSpec, MotoServer};
 pub use process::ServerProcess;

@@ -9,6 +9,7 @@ mod readme;
 mod registry;
 mod release;
 mod stage;
+mod subscription;
 mod template;
 mod terraform;
 mod undeploy;

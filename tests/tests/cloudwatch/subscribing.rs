@@ -5,8 +5,10 @@ use std::process::Output;
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{PolicyType, Scope};
+use aws_sdk_kinesis::types::EncryptionType;
 use rightsizer::source::logs::REPORT_PATTERN;
 use rightsizer_tests::aggregator::rightsizer_with;
+use rightsizer_tests::servers::kinesis_client;
 use serde_json::{Value, json};
 
 use crate::stage::{Group, Stage};
@@ -105,6 +107,53 @@ async fn groups_are_subscribed_and_are_as_they_were_again() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(done["counts"]["unsubscribe"], 2, "{done}");
     assert_eq!(filters(&client).await, before);
+}
+
+/// With the key that AWS manages the role needs nothing but the stream; with a customer's own it needs
+/// that one, and where the stream cannot be asked that is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_is_told_the_right_to_the_stream_s_key_where_it_needs_one() {
+    let stage = Stage::with_functions(&["f"]).await;
+    let statements = |plan: &Value| plan["role"]["policy"]["Statement"].clone();
+    let client = kinesis_client(stage.moto.endpoint());
+    let create = client.create_stream().stream_name("reports").shard_count(1);
+    create.send().await.unwrap();
+    let (_, plan) = run(&stage, "subscribe", &["--all"]).await;
+    let bare = statements(&plan);
+    let encrypt = async |key: &str| {
+        let kind = EncryptionType::Kms;
+        let start = client.start_stream_encryption().encryption_type(kind);
+        let start = start.stream_name("reports").key_id(key);
+        start.send().await.unwrap();
+    };
+    encrypt("alias/aws/kinesis").await;
+    let (output, plan) = run(&stage, "subscribe", &["--all"]).await;
+    assert_eq!(statements(&plan), bare);
+    assert_eq!(bare.as_array().unwrap().len(), 1, "{bare}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/5a5a";
+    encrypt(key).await;
+    let (_, plan) = run(&stage, "subscribe", &["--all"]).await;
+    let own = statements(&plan);
+    assert_eq!(
+        (&own[1]["Action"], &own[1]["Resource"]),
+        (&json!("kms:GenerateDataKey"), &json!(key))
+    );
+
+    stage
+        .lambda
+        .always_refuse("DescribeStreamSummary", "AccessDeniedException");
+    let (output, plan) = run(&stage, "subscribe", &["--all"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(statements(&plan), bare);
+    let besides = &plan["role"]["with_a_key_of_its_own"]["Action"];
+    assert_eq!(besides, "kms:GenerateDataKey", "{plan}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("the stream's key could not be read"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,92 @@
+//! The role by which CloudWatch Logs puts report lines on the stream: the template, the Terraform module and
+//! `rightsizer subscribe` give it the same.
+
+use anyhow::{Context as _, Result};
+use rightsizer::fleet::{StreamArn, StreamKey, role_policies};
+use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_records::FunctionArn;
+use serde_json::{Value, json};
+
+use crate::stage::root;
+use crate::template::template;
+
+/// The template's words with its functions carried out, for a stream and a key of these names.
+fn resolved(value: &Value) -> Value {
+    match value {
+        Value::Object(map) if map.contains_key("Fn::Sub") => {
+            let text = map["Fn::Sub"].as_str().unwrap_or_default();
+            let text = text.replace("${AWS::Partition}", "aws");
+            let text = text.replace("${AWS::Region}", "eu-central-1");
+            text.replace("${AWS::AccountId}", "123456789012").into()
+        }
+        Value::Object(map) if map.contains_key("Fn::GetAtt") => match map["Fn::GetAtt"][0].as_str()
+        {
+            Some("Reports") => STREAM.into(),
+            Some("StreamKey") => KEY.into(),
+            _ => Value::Null,
+        },
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), resolved(v))).collect(),
+        Value::Array(all) => all.iter().map(resolved).collect(),
+        other => other.clone(),
+    }
+}
+
+const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/5a5a";
+
+const STREAM: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/reports";
+
+fn stream() -> Result<StreamArn> {
+    let function = FunctionArn::new("aws", "eu-central-1", "123456789012", "f")?;
+    Ok(StreamArn::of("reports", &function))
+}
+
+/// The stream has a key of its own where an organisation writes to it, and only there the role needs it.
+#[test]
+fn the_template_gives_the_role_what_subscribe_says_it_needs() -> Result<()> {
+    let template = template("template.yaml")?;
+    let resources = &template["Resources"];
+    let key = &resources["Reports"]["Properties"]["StreamEncryption"]["KeyId"]["Fn::If"];
+    assert_eq!(key[0], "ToOrganisation");
+    let role = &resources["SubscriptionRole"]["Properties"];
+    let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
+    for (organisation, told) in [(true, KEY), (false, key[2].as_str().context("no key")?)] {
+        let wanted = role_policies(&stream()?, &StreamKey::of(Some(told)));
+        let given = statements.as_array().context("no statements")?.iter();
+        let given = given.filter_map(|statement| match &statement["Fn::If"] {
+            Value::Null => Some(resolved(statement)),
+            conditional => {
+                assert_eq!(conditional[0], key[0], "the same condition as the key's");
+                organisation.then(|| resolved(&conditional[1]))
+            }
+        });
+        let given: Vec<Value> = given.collect();
+        assert_eq!(wanted["policy"]["Statement"], json!(given), "{told}");
+        let trust = &role["AssumeRolePolicyDocument"];
+        assert_eq!(wanted["trust"], resolved(trust));
+    }
+    Ok(())
+}
+
+/// The permission and its condition, as the module writes them, and one pattern everywhere.
+#[test]
+fn the_module_says_the_same() -> Result<()> {
+    let read = |name: &str| std::fs::read_to_string(root().join("infra").join(name));
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let module = words(read("terraform/logs.tf")?);
+    for wanted in [
+        "Action = \"kinesis:PutRecord\" Resource = aws_kinesis_stream.reports.arn",
+        "[for key in aws_kms_key.stream : { Sid = \"EncryptReportLines\" Effect = \"Allow\" \
+         Action = \"kms:GenerateDataKey\" Resource = key.arn }]",
+        "StringLike = { \"aws:SourceArn\" = \"arn:${local.partition}:logs:${local.region}:${local.account}:*\" }",
+    ] {
+        assert!(module.contains(wanted), "{wanted}\n{module}");
+    }
+    let streams = words(read("terraform/kinesis.tf")?);
+    let keys =
+        "kms_key_id = local.to_organisation ? aws_kms_key.stream[0].arn : \"alias/aws/kinesis\"";
+    assert!(streams.contains(keys), "{streams}");
+    let pattern = serde_json::to_string(REPORT_PATTERN)?;
+    assert!(module.contains(&format!("FilterPattern = {pattern}")));
+    assert!(read("template.yaml")?.contains(&format!("\"FilterPattern\":{pattern}")));
+    Ok(())
+}
