@@ -15,8 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LOG: &str = "rightsizer=info,aws_config::imds=error,warn";
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(LOG));
+    let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     let cli = Cli::parse();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

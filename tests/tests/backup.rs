@@ -17,7 +17,7 @@ use put_records::{client, put};
 use rightsizer::serve::look::look;
 use rightsizer::store::{Reader, Store};
 use rightsizer_records::{EnvId, Reports};
-use rightsizer_tests::aggregator::{Aggregator, rightsizer};
+use rightsizer_tests::aggregator::{Aggregator, rightsizer, rightsizer_with};
 use rightsizer_tests::sample;
 
 const BACKUPS: usize = 12;
@@ -158,4 +158,36 @@ async fn a_backup_is_written_over_nothing_and_leaves_nothing_half_made() {
             .contains("partial")
     });
     assert_eq!(left.count(), 0);
+}
+
+/// Whoever works through a tunnel has another store on the disk, or none.
+#[tokio::test]
+async fn a_backup_of_a_server_elsewhere_is_refused_and_names_what_keeps_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, file) = (
+        folder.path().join("rightsizer.db"),
+        folder.path().join("b.db"),
+    );
+    drop(Store::open(&store, "a test").unwrap());
+    let url = "http://127.0.0.1:8750/token";
+    let arguments = [
+        "backup",
+        file.to_str().unwrap(),
+        "--store",
+        store.to_str().unwrap(),
+    ];
+    let variable = [("RIGHTSIZER_SERVER".to_owned(), url.to_owned())];
+    for said in [
+        rightsizer(&[&arguments[..], &["--server", url]].concat()).await,
+        rightsizer_with(&arguments, &variable).await,
+    ] {
+        let said = said.unwrap();
+        assert_eq!(said.status.code(), Some(1));
+        let error = String::from_utf8(said.stderr).unwrap();
+        assert!(
+            error.contains("rightsizer restore s3://BUCKET/PREFIX --store"),
+            "{error}"
+        );
+        assert!(!file.exists());
+    }
 }

@@ -1,6 +1,6 @@
 //! `rightsizer backup FILE`: a copy of the store as it stood between two commits, made while a
 //! server goes on writing. `VACUUM INTO` reads one snapshot of it; the copy gets its name only when
-//! it is whole and on the disk.
+//! it is whole and on the disk. Of a server's store elsewhere the snapshots are the backup.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::StoreArg;
+use super::server::ServerArg;
 use crate::serve::{copy, look};
 
 #[derive(Debug, Args)]
@@ -17,10 +18,20 @@ pub(super) struct BackupArgs {
     file: PathBuf,
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
 }
 
 pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let (store, file) = (&args.store.store, &args.file);
+    ensure!(
+        args.server.named().is_none(),
+        "backup copies a store on this machine, and a server elsewhere is named (--server or \
+         RIGHTSIZER_SERVER). Nothing was copied. That server's own copies are its snapshots: rightsizer \
+         restore s3://BUCKET/PREFIX --store {} writes the newest to a file (BUCKET is the stack's output \
+         SnapshotBucket). For a store on this machine unset RIGHTSIZER_SERVER",
+        file.display()
+    );
     ensure!(
         !file.exists(),
         "{} is there already; a backup is written over nothing: give another name",

@@ -57,6 +57,16 @@ pub struct Prepared {
     pub(super) gaps: Vec<Gap>,
 }
 
+impl Prepared {
+    /// Where what cannot be used came from, and why it cannot, one for each record.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
+        let origin = self.origin.as_str();
+        self.poison
+            .iter()
+            .map(move |poison| (origin, poison.why.as_str()))
+    }
+}
+
 impl Gate {
     /// Decodes and folds one delivery. What cannot be used never stops the rest.
     pub fn prepare(&self, delivery: Delivery, now: Timestamp) -> Prepared {

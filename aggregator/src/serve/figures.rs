@@ -13,7 +13,8 @@ use crate::writer::WriterHandle;
 
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Tells them at once, so that an alarm learns of a start, and every minute until it is time to stop.
+/// Tells them at once, so that an alarm learns of a start, every minute, and when it is time to stop:
+/// what was quarantined since the last line is not lost on an alarm.
 pub(super) async fn tell(
     writer: WriterHandle,
     streams: StreamStatus,
@@ -23,9 +24,10 @@ pub(super) async fn tell(
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let started = now();
     let mut before = (0, 0);
-    loop {
+    let mut stopping = false;
+    while !stopping {
         tokio::select! {
-            () = stopped.requested() => return Ok(()),
+            () = stopped.requested() => stopping = true,
             _ = minute.tick() => {}
         }
         let counted = writer.metrics().counted();
@@ -39,6 +41,7 @@ pub(super) async fn tell(
         );
         before = counted;
     }
+    Ok(())
 }
 
 /// How far the shard that is furthest behind is: what it said when it was read last, and where it

@@ -1,6 +1,8 @@
 //! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
+mod refusals;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::refusals::Refusals;
 use crate::inventory::{InventorySink, InventoryUpdate};
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
@@ -193,6 +196,7 @@ pub(crate) fn spawn(
                 metrics,
                 unread: streams,
                 settled,
+                refusals: Refusals::default(),
                 finished: false,
             };
             writer.run();
@@ -226,6 +230,7 @@ struct Writer {
     unread: Vec<Channel>,
     /// Where that is told, once what waited for it is settled.
     settled: watch::Sender<Unread>,
+    refusals: Refusals,
     finished: bool,
 }
 
@@ -318,9 +323,17 @@ impl Writer {
                 Err(_) => break,
             }
         }
+        let refused = self.refusals.news(&deliveries, now());
         let done = self.pipeline.merge(deliveries, now());
         if let Ok(digest) = &done {
             self.announce(digest);
+            for refusals::Refused { origin, why } in refused {
+                warn!(
+                    origin,
+                    reason = why,
+                    "a record cannot be used and is quarantined"
+                );
+            }
         }
         for reply in replies {
             let _ = reply.send(done.as_ref().map_err(ToString::to_string).copied());
@@ -380,12 +393,6 @@ impl Writer {
         self.metrics.committed(digest);
         if let Some(day) = digest.closed {
             info!(%day, decided = digest.decided, "day closed");
-        }
-        if digest.quarantined > 0 {
-            info!(
-                records = digest.quarantined,
-                "quarantined, see the table of that name"
-            );
         }
         if digest.decided > 0 {
             self.decided.notify_one();

@@ -1,9 +1,11 @@
 //! What is put on an account: built, deployed into an account that is played by `moto`, found through
 //! its APIs, held to its policies, and taken off again. Nothing here reaches AWS.
 
+mod alarms;
 mod cost;
 mod deploy;
 mod image;
+mod metric_filter;
 mod policies;
 mod readme;
 mod registry;

@@ -588,7 +588,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-fn down(arn: &rightsizer_records::FunctionArn) -> Result<Recommendation> {
+pub(crate) fn down(arn: &rightsizer_records::FunctionArn) -> Result<Recommendation> {
     let fixture = std::fs::read(root().join("records/fixtures/recommendation-approved.json"))?;
     let Record::Recommendation(mut rec) = rightsizer_records::decode(&fixture)? else {
         anyhow::bail!("the fixture is no recommendation");
