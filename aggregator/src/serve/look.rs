@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::{Candidate, Present};
 use crate::review::Refused;
-use crate::store::{FunctionDetail, Reader, StoreError};
+use crate::store::{FunctionDetail, NotedGap, Reader, StoreError, newest_gaps};
 
 /// What a look at a store's file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,12 @@ pub struct StoreLook {
     pub last_checkpoint: Option<Timestamp>,
     /// What keeps recommendations from being sent.
     pub stops: Stops,
+    /// What streams dropped before it was read, the newest last.
+    pub gaps: Vec<NotedGap>,
 }
+
+/// How many gaps are told, the newest.
+const GAPS_TOLD: usize = 20;
 
 /// Opens `path` for reading, refusing what is not ours.
 pub fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -56,6 +61,7 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
         last_heard: time("SELECT max(last_ms) FROM functions")?,
         last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
         stops: stops_in(&connection)?,
+        gaps: newest_gaps(&connection, GAPS_TOLD)?,
     })
 }
 
@@ -85,6 +91,12 @@ pub struct Stops {
 /// What keeps recommendations from being sent.
 pub fn stops(path: &Path) -> Result<Stops, StoreError> {
     Ok(stops_in(&connect(path)?)?)
+}
+
+/// The same, and what streams dropped before it was read, the newest last.
+pub(crate) fn stops_and_gaps(path: &Path) -> Result<(Stops, Vec<NotedGap>), StoreError> {
+    let connection = connect(path)?;
+    Ok((stops_in(&connection)?, newest_gaps(&connection, GAPS_TOLD)?))
 }
 
 fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {

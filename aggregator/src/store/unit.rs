@@ -10,7 +10,6 @@ use super::error::StoreError;
 use super::functions::FunctionRow;
 use super::rows::Rows;
 use crate::source::FunctionKey;
-use crate::source::kinesis::Gap;
 use crate::window::{DayStats, EnvironmentState};
 
 /// Row id of a function.
@@ -171,22 +170,6 @@ impl<'s> Unit<'s> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
             .execute(params![source, position, now.as_ms()])?;
-        Ok(())
-    }
-
-    /// Keeps what a stream forgot before it was read.
-    pub fn note_gap(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
-        // A process that ended in between finds the same gap again.
-        self.tx.execute(
-            "INSERT OR IGNORE INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)",
-            params![
-                gap.source,
-                gap.from.map_or(0, Timestamp::as_ms),
-                gap.to.as_ms(),
-                gap.why,
-                now.as_ms()
-            ],
-        )?;
         Ok(())
     }
 

@@ -14,7 +14,8 @@ use serde_json::json;
 use super::Port;
 use crate::serve::look::{self, Stops};
 use crate::snapshot::SnapshotHealth;
-use crate::source::kinesis::{Gap, ShardStatus};
+use crate::source::kinesis::ShardStatus;
+use crate::store::NotedGap;
 use crate::wall::now;
 
 /// A commit is due every second; closing a day of a million functions may take this long.
@@ -30,7 +31,8 @@ struct Health {
     /// How far the shard that is furthest behind is behind.
     behind_seconds: Option<f64>,
     shards: BTreeMap<String, ShardStatus>,
-    gaps: Vec<Gap>,
+    /// The newest that the store knows of.
+    gaps: Vec<NotedGap>,
     /// How the snapshots go, where any are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotHealth>,
@@ -70,6 +72,9 @@ pub(super) async fn stops(port: &Port) -> Option<Stops> {
 }
 
 async fn health(port: &Port) -> Health {
+    let store = port.options.store.clone();
+    let told = tokio::task::spawn_blocking(move || look::stops_and_gaps(&store)).await;
+    let (stops, gaps) = told.ok().and_then(Result::ok).unwrap_or_default();
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
     let shards = port.options.streams.shards();
@@ -88,10 +93,10 @@ async fn health(port: &Port) -> Health {
         },
         writer_alive,
         last_commit,
-        stops: stops(port).await.unwrap_or_default(),
+        stops,
         behind_seconds,
         shards,
-        gaps: port.options.streams.gaps(),
+        gaps,
         snapshot,
     }
 }

@@ -49,7 +49,6 @@ fn judge(holder: &str, health: &Value) -> Finding {
         .flatten()
         .filter_map(|(shard, status)| Some(format!("{shard}: {}", status["failing"].as_str()?)))
         .collect();
-    let gaps = health["gaps"].as_array().map_or(0, Vec::len);
     match text("status").as_str() {
         "stalled" => Finding::wrong(
             "server",
@@ -57,11 +56,6 @@ fn judge(holder: &str, health: &Value) -> Finding {
             "nothing was committed for a minute: see its log and the disk",
         ),
         "degraded" => Finding::wrong("server", found, failing.join("; ")),
-        _ if gaps > 0 => Finding::doubtful(
-            "server",
-            format!("{found}; {gaps} gaps since its start"),
-            "/healthz lists them; a longer retention of the stream gives more time",
-        ),
         _ => Finding::ok("server", found),
     }
 }
@@ -75,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_server_is_judged_by_its_health() {
-        let well = json!({"status": "ok", "last_commit": "2026-03-01T10:00:00Z", "gaps": []});
+        let well = json!({"status": "ok", "last_commit": "2026-03-01T10:00:00Z"});
         assert_eq!(judge("serve", &well).verdict, Verdict::Ok);
         let stalled = json!({"status": "stalled"});
         assert_eq!(judge("serve", &stalled).verdict, Verdict::Wrong);
@@ -83,7 +77,5 @@ mod tests {
         let degraded = judge("serve", &json!({"status": "degraded", "shards": shards}));
         assert_eq!(degraded.verdict, Verdict::Wrong);
         assert!(degraded.advice.unwrap().contains("AccessDenied"));
-        let gap = json!({"status": "ok", "gaps": [{}]});
-        assert_eq!(judge("serve", &gap).verdict, Verdict::Doubtful);
     }
 }

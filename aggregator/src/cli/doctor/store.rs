@@ -6,7 +6,8 @@ use rightsizer_records::Timestamp;
 
 use super::finding::Finding;
 use crate::serve::look::{self, StoreLook};
-use crate::store::StoreError;
+use crate::store::{NotedGap, StoreError};
+use crate::window::DETAIL_DAYS;
 
 /// With less room than this a busy day may not fit.
 const LITTLE_ROOM: u64 = 1 << 30;
@@ -60,6 +61,7 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         )
     };
     let mut findings = vec![whole, heard(look, now)];
+    findings.extend(gaps(&look.gaps, now));
     let stops = &look.stops;
     if let Some(who) = &stops.paused {
         findings.push(Finding::doubtful(
@@ -78,6 +80,24 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::ok("limits", format!("decreases wait: {why}")));
     }
     findings
+}
+
+/// Of what streams dropped unread; what lies further back than details are kept is no matter any more.
+fn gaps(gaps: &[NotedGap], now: Timestamp) -> Option<Finding> {
+    let since = now.day().plus(-DETAIL_DAYS).start();
+    let recent: Vec<_> = gaps.iter().filter(|noted| noted.gap.to >= since).collect();
+    let newest = recent.last()?;
+    Some(Finding::doubtful(
+        "gaps",
+        format!(
+            "{} in the last {DETAIL_DAYS} days, the newest in {}",
+            recent.len(),
+            newest.gap
+        ),
+        "what was lost nothing brings back, and peaks of that time may be unknown: `lost` in `review` \
+         tells how many reports; a longer retention of the stream gives more time. The table `gaps` \
+         has them all",
+    ))
 }
 
 fn heard(look: &StoreLook, now: Timestamp) -> Finding {
@@ -150,6 +170,7 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
     use crate::serve::look::Stops;
+    use crate::source::kinesis::Gap;
 
     fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
         findings
@@ -168,6 +189,7 @@ mod tests {
             last_heard: Some(now.plus_ms(-60_000)),
             last_checkpoint: None,
             stops: Stops::default(),
+            gaps: Vec::new(),
         };
         let found = of(&well, 4096, now);
         assert_eq!(
@@ -195,6 +217,26 @@ mod tests {
                 ("automatic decreases", doubtful)
             ]
         );
+    }
+
+    #[test]
+    fn a_gap_is_told_while_the_details_of_its_time_are_kept() {
+        let now = Timestamp::parse("2026-03-05T10:00:00Z").unwrap();
+        let gap = |to: &str| NotedGap {
+            gap: Gap {
+                source: "kinesis:reports/shardId-000000000000".into(),
+                from: None,
+                to: Timestamp::parse(to).unwrap(),
+                why: "it is older than the stream's retention".into(),
+            },
+            noted_at: now,
+        };
+        assert_eq!(gaps(&[gap("2026-01-03T23:59:59Z")], now), None);
+        let both = [gap("2026-01-03T23:59:59Z"), gap("2026-01-04T00:00:00Z")];
+        let told = gaps(&both, now).unwrap();
+        assert_eq!(told.verdict, Verdict::Doubtful);
+        assert!(told.found.starts_with("1 in the last 60 days"), "{told}");
+        assert!(told.found.contains("shardId-000000000000"), "{told}");
     }
 
     #[test]

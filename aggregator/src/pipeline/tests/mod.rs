@@ -12,9 +12,11 @@ use crate::store::Reader;
 use crate::window::ClockMode;
 
 mod again;
+mod counts;
 mod decisions;
 mod limits;
 mod lost;
+mod retention;
 mod review;
 mod verdicts;
 mod windows;

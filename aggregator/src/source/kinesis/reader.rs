@@ -271,7 +271,7 @@ impl StreamReader {
             to: now(),
             why: "the stream lists the shard no more, and it was not read to its end".to_owned(),
         };
-        context.status.gap(gap.clone());
+        context.status.gap(&gap);
         context.status.ended(&context.name(shard));
         let end = context.delivery(
             life.facts.created,

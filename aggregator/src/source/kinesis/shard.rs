@@ -141,7 +141,7 @@ impl ShardReader {
             to,
             why: why.to_owned(),
         };
-        self.context.status.gap(gap.clone());
+        self.context.status.gap(&gap);
         self.gaps.push(gap);
         self.position.complete_to = Some(to);
     }

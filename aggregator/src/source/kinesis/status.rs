@@ -10,11 +10,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use rightsizer_records::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 /// Records that a stream dropped before they were read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// The shard, as `kinesis:STREAM/SHARD`.
     pub source: String,
@@ -63,7 +63,6 @@ pub struct StreamStatus(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     shards: BTreeMap<String, ShardStatus>,
-    gaps: Vec<Gap>,
     counts: Counts,
 }
 
@@ -74,18 +73,10 @@ struct Counts {
     expired: Family<ShardLabel, Counter>,
 }
 
-/// Gaps kept for `/healthz`, the newest.
-const GAPS_KEPT: usize = 20;
-
 impl StreamStatus {
     /// Every shard that is read, with how that goes.
     pub fn shards(&self) -> BTreeMap<String, ShardStatus> {
         self.state().shards.clone()
-    }
-
-    /// The newest gaps since the start.
-    pub fn gaps(&self) -> Vec<Gap> {
-        self.state().gaps.clone()
     }
 
     /// The counters in the Prometheus text format.
@@ -148,13 +139,11 @@ impl StreamStatus {
         count.get_or_create(&label(shard)).inc();
     }
 
-    pub(super) fn gap(&self, gap: Gap) {
+    /// Counted and logged here; kept by the store, which it reaches with the delivery behind it.
+    pub(super) fn gap(&self, gap: &Gap) {
         warn!("a gap in {gap}");
-        let mut state = self.state();
-        state.counts.gaps.get_or_create(&label(&gap.source)).inc();
-        state.gaps.push(gap);
-        let surplus = state.gaps.len().saturating_sub(GAPS_KEPT);
-        state.gaps.drain(..surplus);
+        let count = &self.state().counts.gaps;
+        count.get_or_create(&label(&gap.source)).inc();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
