@@ -49,7 +49,7 @@ const VERSION_2: &str = "
 const VERSION_4: &str = "UPDATE recommendations SET again_ms = 1767225800000 WHERE id = 'bb';";
 
 /// Makes the store that a program of `version` left.
-fn store_of(path: &std::path::Path, version: usize) -> Connection {
+fn store_of(path: &Path, version: usize) -> Connection {
     let old = Connection::open(path).unwrap();
     old.execute_batch(MIGRATIONS[0]).unwrap();
     old.execute_batch(VERSION_1).unwrap();

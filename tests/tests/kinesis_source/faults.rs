@@ -2,7 +2,26 @@
 
 use std::time::Duration;
 
+use rightsizer_tests::aggregator::rightsizer;
+
 use super::stage::{STREAM, Scene, counted, health, log, until};
+
+impl Scene {
+    /// Shards that `doctor` tells gaps of.
+    async fn gaps_that_doctor_tells(&self) -> Vec<String> {
+        let store = self.store();
+        let arguments = ["doctor", "--json", "--store", store.to_str().unwrap()];
+        let said = rightsizer(&arguments).await.unwrap();
+        let findings: Vec<serde_json::Value> = serde_json::from_slice(&said.stdout).unwrap();
+        let gaps = findings.iter().filter(|found| found["check"] == "gaps");
+        let found = gaps.map(|gap| gap["found"].as_str().unwrap());
+        let shard = |found: &str| {
+            let from = found.find("kinesis:").unwrap();
+            found[from..].split(": ").next().unwrap().to_owned()
+        };
+        found.map(shard).collect()
+    }
+}
 
 /// An iterator that took too long is made anew behind the last committed record.
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +147,15 @@ async fn a_position_that_the_stream_has_forgotten_is_a_gap_that_is_told() {
         "{gaps}"
     );
     assert!(log(scene.folder.path()).contains("may be lost"));
+    assert!(serve.stop().await.unwrap().success());
+    assert_eq!(scene.gaps_that_doctor_tells().await, [shard.clone()]);
+    scene.faults.mend();
+    let serve = scene.serve().await;
+    scene.put(1).await;
+    scene.all_arrived().await;
+    assert_eq!(counted(&serve, "rightsizer_gaps_total").await, 0);
+    assert_eq!(health(&serve).await["gaps"], gaps, "after a restart too");
+    assert_eq!(scene.gaps_that_doctor_tells().await, [shard]);
     assert!(serve.stop().await.unwrap().success());
 }
 
