@@ -157,6 +157,12 @@ impl Scene {
         }
     }
 
+    /// How many reports are in the store.
+    pub(crate) fn seen(&self) -> u64 {
+        let rows = Reader::open(&self.store()).and_then(|r| r.review());
+        rows.unwrap_or_default().iter().map(|row| row.seen).sum()
+    }
+
     /// Waits until everything sent so far is in the store.
     pub(crate) async fn all_arrived(&self) -> ReviewRow {
         let until = Instant::now() + Duration::from_mins(1);
