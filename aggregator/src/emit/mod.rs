@@ -146,3 +146,6 @@ async fn put(
     }
     (taken, refused)
 }
+
+#[cfg(test)]
+mod tests;

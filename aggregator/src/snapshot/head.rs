@@ -148,6 +148,12 @@ impl Head {
         (&self.lineage, self.epoch, &self.copy) == (&other.lineage, other.epoch, &other.copy)
     }
 
+    /// Whether its holder may still be sending what it was about to when `taken` has taken over: not
+    /// where it said that it had ended, and not where it was this very store's.
+    pub fn may_still_send(&self, taken: &Self) -> bool {
+        !self.released && self.copy != taken.copy
+    }
+
     /// The head with `edit` in it; `None` where it is already.
     #[must_use]
     pub fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {

@@ -1,59 +1,32 @@
 //! Keeps the head while serving: says whether this task still decides, keeps what people say, makes
-//! snapshots. One task owns the head; everybody else asks it.
+//! snapshots. One task owns the head; everybody else asks it by its handle.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use futures_util::future::BoxFuture;
 use rightsizer_records::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::bucket::HEAD_WITHIN;
+use super::handle::{KeeperHandle, Request};
 use super::head::{Edit, Head, Snapshot, left_over};
 use super::held::{Held, Superseded, Trouble};
 use super::make::{Original, Place};
 use super::settings::SnapshotSettings;
 use super::start::Opened;
 use super::status::SnapshotStatus;
-use crate::emit::{Leave, SEND_WITHIN};
 use crate::review::CarriedOut;
 use crate::stop::Stop;
-use crate::store::Outgoing;
 use crate::wall::now;
 
 /// How often the head is looked at when nothing is sent: a task that lost it ends so soon.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
-/// After a taking over, decreases wait until whatever the other task had begun to send before it could
-/// notice is over. A check is three waits at most, the head's tag, then its answer and its bytes where
-/// that is another, and nothing else happens before the sending: 3 × 5 s + 10 s, and 5 s for who answers
-/// whom within the process.
-const OTHERS_END_WITHIN: Duration =
-    Duration::from_secs(3 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
 /// Words that make a snapshot due at once: the head stays small.
 const MANY_WORDS: usize = 500;
 /// How long the last snapshot may take when the process is to end.
 const LAST_WITHIN: Duration = Duration::from_secs(100);
-/// Requests that may wait.
-const QUEUE: usize = 256;
-
-enum Request {
-    Keep(CarriedOut, oneshot::Sender<Result<(), String>>),
-    Check(oneshot::Sender<bool>),
-}
-
-/// A cheap handle to the keeper.
-#[derive(Debug, Clone)]
-pub struct KeeperHandle {
-    requests: mpsc::Sender<Request>,
-    status: SnapshotStatus,
-    /// When decreases may go, where another task may still be sending.
-    decreases_from: Instant,
-}
 
 /// Keeps the head until told to stop, or until it is lost.
 #[derive(Debug)]
@@ -83,40 +56,6 @@ struct Made {
 
 type Making = JoinHandle<Made>;
 
-impl KeeperHandle {
-    /// How it goes.
-    pub fn status(&self) -> &SnapshotStatus {
-        &self.status
-    }
-
-    /// Keeps a word in the bucket; answers when it is there.
-    pub async fn keep(&self, word: CarriedOut) -> anyhow::Result<()> {
-        let (reply, answer) = oneshot::channel();
-        let gone = "this task is ending; another one may not know of it: say it again there";
-        let request = Request::Keep(word, reply);
-        self.requests.send(request).await.ok().context(gone)?;
-        answer.await.context(gone)?.map_err(anyhow::Error::msg)
-    }
-
-    async fn holds(&self) -> Option<bool> {
-        let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::Check(reply)).await.ok()?;
-        answer.await.ok()
-    }
-}
-
-impl Leave for KeeperHandle {
-    fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>> {
-        Box::pin(async {
-            if self.holds().await? && Instant::now() >= self.decreases_from {
-                return Some(Outgoing::All);
-            }
-            // An increase harms nobody, whoever sends it; and nothing delays it (P5).
-            Some(Outgoing::Increases)
-        })
-    }
-}
-
 impl Keeper {
     /// A keeper of what was opened, with a handle to it.
     pub fn new(
@@ -124,19 +63,9 @@ impl Keeper {
         store: PathBuf,
         settings: SnapshotSettings,
     ) -> anyhow::Result<(Self, KeeperHandle)> {
-        let (sender, requests) = mpsc::channel(QUEUE);
         let status = SnapshotStatus::default();
         status.begun(&opened.head);
-        let wait = if opened.contested {
-            OTHERS_END_WITHIN
-        } else {
-            Duration::ZERO
-        };
-        let handle = KeeperHandle {
-            requests: sender,
-            status: status.clone(),
-            decreases_from: Instant::now() + wait,
-        };
+        let (handle, requests) = KeeperHandle::new(status.clone(), opened.contested);
         // What was just restored need not be stored again at once.
         let first = if opened.restored {
             settings.pause_after(Duration::ZERO)
@@ -412,12 +341,5 @@ async fn finished(making: &mut Option<Making>) -> Option<Made> {
     match making {
         Some(making) => making.await.ok(),
         None => std::future::pending().await,
-    }
-}
-
-/// The handle as the emitter asks it.
-impl From<KeeperHandle> for Arc<dyn Leave> {
-    fn from(handle: KeeperHandle) -> Self {
-        Arc::new(handle)
     }
 }

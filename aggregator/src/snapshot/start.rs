@@ -85,12 +85,12 @@ pub async fn open(
     set_identity(&mut store, &held)?;
     say_lost_words(&mut store, &taken)?;
     info!(epoch = taken.epoch, "took over {}", bucket.location());
-    let before = planned.filter(|before| !before.released && before.copy != taken.copy);
+    let contested = planned.is_some_and(|before| before.may_still_send(&taken));
     let opened = Opened {
         head: taken.clone(),
         held: Held::new(bucket, taken, tag, keep),
         restored,
-        contested: before.is_some(),
+        contested,
     };
     Ok((store, opened))
 }

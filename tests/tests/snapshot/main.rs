@@ -11,6 +11,7 @@ mod doctor;
 mod loss;
 mod refusals;
 mod restore;
+mod retention;
 mod stage;
 mod two_tasks;
 mod words;

@@ -1,6 +1,6 @@
 //! Two tasks at once: one decides.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rightsizer_tests::servers::BucketFault;
@@ -45,13 +45,16 @@ async fn a_task_that_hung_while_another_took_over_sends_nothing() {
     scene.all_arrived(&old).await;
     kept(&older, &old).await;
     older.pause_process().unwrap();
+    let begun = Instant::now();
     let newer = scene.serve(&new).await;
     scene.put_fortnight("shrinks").await;
-    // Not before whatever the other may have begun to send is over.
     until("the newer one sends the decrease", &new, async || {
         !scene.recommended().await.is_empty()
     })
     .await;
+    // Not before whatever the other may have begun to send is over.
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_secs(30), "{waited:?}");
     older.resume_process().unwrap();
     let ended = older.ended().await.unwrap();
     assert_eq!(ended.code(), Some(SUPERSEDED), "{}", old.log());

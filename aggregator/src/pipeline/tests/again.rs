@@ -145,3 +145,29 @@ fn what_was_skipped_for_a_pause_comes_with_its_end() {
     case.say(Action::Resume).unwrap();
     assert_eq!(case.tick_after(0), [id]);
 }
+
+/// It was on the stream: the next day's takes its place in a row of its own, and its outcome still counts.
+#[test]
+fn what_was_ever_sent_is_not_written_over() {
+    let (mut case, id) = sent();
+    // From now on it only waits for a person.
+    let tags: Tags = [(crate::policy::STACK_TAG.to_owned(), "shop".to_owned())].into();
+    case.know_tagged("f", "code", "2026-05-15T11:00:00Z", tags);
+    case.skip(&id, (1024, 300), "paused");
+    assert!(case.tick_after(5).is_empty());
+    let line = case.line("f");
+    assert_eq!(
+        (line.status.as_str(), line.recommendation),
+        ("open", Some(id.clone()))
+    );
+    case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
+    let next = case.line("f").recommendation;
+    assert!(next.is_some() && next.as_ref() != Some(&id));
+    let kept = format!(
+        "SELECT count(*) FROM recommendations
+         WHERE id = '{id}' AND status = 'superseded' AND sent_ms IS NOT NULL"
+    );
+    assert_eq!(case.count(&kept), 1);
+    case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+    assert_eq!(case.line("f").current_mb, 300);
+}

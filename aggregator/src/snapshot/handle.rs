@@ -1,0 +1,139 @@
+//! How the rest of the process asks the keeper: to keep a word, and whether decreases may be sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::bucket::HEAD_WITHIN;
+use super::status::SnapshotStatus;
+use crate::emit::{Leave, SEND_WITHIN};
+use crate::review::CarriedOut;
+use crate::store::Outgoing;
+
+/// After a taking over, decreases wait until whatever the other task had begun to send before it could
+/// notice is over. A check is three waits at most, the head's tag, then its answer and its bytes where
+/// that is another, and nothing else happens before the sending: 3 × 5 s + 10 s, and 5 s for who answers
+/// whom within the process.
+const OTHERS_END_WITHIN: Duration =
+    Duration::from_secs(3 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
+/// Requests that may wait.
+const QUEUE: usize = 256;
+
+/// What the keeper is asked.
+pub(super) enum Request {
+    /// To keep a word in the bucket.
+    Keep(CarriedOut, oneshot::Sender<Result<(), String>>),
+    /// Whether the head is still this task's.
+    Check(oneshot::Sender<bool>),
+}
+
+/// A cheap handle to the keeper.
+#[derive(Debug, Clone)]
+pub struct KeeperHandle {
+    requests: mpsc::Sender<Request>,
+    status: SnapshotStatus,
+    /// When decreases may go, where another task may still be sending.
+    decreases_from: Instant,
+}
+
+impl KeeperHandle {
+    /// A handle, and what is asked by it and its clones. Where the head is `contested` another task may
+    /// still be sending what it was about to.
+    pub(super) fn new(status: SnapshotStatus, contested: bool) -> (Self, mpsc::Receiver<Request>) {
+        let (requests, asked) = mpsc::channel(QUEUE);
+        let wait = if contested {
+            OTHERS_END_WITHIN
+        } else {
+            Duration::ZERO
+        };
+        let handle = Self {
+            requests,
+            status,
+            decreases_from: Instant::now() + wait,
+        };
+        (handle, asked)
+    }
+
+    /// How it goes.
+    pub fn status(&self) -> &SnapshotStatus {
+        &self.status
+    }
+
+    /// Keeps a word in the bucket; answers when it is there.
+    pub async fn keep(&self, word: CarriedOut) -> anyhow::Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let gone = "this task is ending; another one may not know of it: say it again there";
+        let request = Request::Keep(word, reply);
+        self.requests.send(request).await.ok().context(gone)?;
+        answer.await.context(gone)?.map_err(anyhow::Error::msg)
+    }
+
+    async fn holds(&self) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Check(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl Leave for KeeperHandle {
+    fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>> {
+        Box::pin(async {
+            if self.holds().await? && Instant::now() >= self.decreases_from {
+                return Some(Outgoing::All);
+            }
+            // An increase harms nobody, whoever sends it; and nothing delays it (P5).
+            Some(Outgoing::Increases)
+        })
+    }
+}
+
+/// The handle as the emitter asks it.
+impl From<KeeperHandle> for Arc<dyn Leave> {
+    fn from(handle: KeeperHandle) -> Self {
+        Arc::new(handle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handle whose keeper answers that it holds the head, or that it cannot tell.
+    fn asked(contested: bool, holds: bool) -> KeeperHandle {
+        let (handle, mut requests) = KeeperHandle::new(SnapshotStatus::default(), contested);
+        tokio::spawn(async move {
+            while let Some(request) = requests.recv().await {
+                if let Request::Check(reply) = request {
+                    reply.send(holds).unwrap();
+                }
+            }
+        });
+        handle
+    }
+
+    /// For 30 s whoever held the head before may be in the middle of a send.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_taking_over_no_decrease_goes_for_thirty_seconds() {
+        let handle = asked(true, true);
+        assert_eq!(handle.may_send().await, Some(Outgoing::Increases));
+        tokio::time::advance(Duration::from_millis(29_900)).await;
+        assert_eq!(handle.may_send().await, Some(Outgoing::Increases));
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(handle.may_send().await, Some(Outgoing::All));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_else_can_be_sending_nothing_waits() {
+        assert_eq!(asked(false, true).may_send().await, Some(Outgoing::All));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_tell_whether_it_holds_the_head_sends_increases_alone() {
+        let handle = asked(false, false);
+        assert_eq!(handle.may_send().await, Some(Outgoing::Increases));
+    }
+}
