@@ -136,6 +136,7 @@ pub async fn rightsizer_with(
         .args(arguments)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
+        .kill_on_drop(true)
         .output()
         .await?)
 }

@@ -183,9 +183,12 @@ impl Scene {
             &Self::arguments(place),
         ]
         .concat();
-        rightsizer_with(&arguments, &self.environment())
-            .await
-            .unwrap()
+        let environment = self.environment();
+        let ended = rightsizer_with(&arguments, &environment);
+        let Ok(ended) = tokio::time::timeout(Duration::from_mins(2), ended).await else {
+            panic!("it serves, and was to be refused: {}", disk.log());
+        };
+        ended.unwrap()
     }
 
     /// Puts these records on the reports stream, over all shards.
