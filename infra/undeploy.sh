@@ -22,6 +22,9 @@ for each in "$STACK:Snapshots" "$STACK:GivenUp" "$STACK-artifacts:Artifacts"; do
 done
 repository=$(physical "$STACK-artifacts" Images)
 secret=$(physical "$STACK" ReviewToken)
+# Of the bucket, for who wants the evidence kept; where the stack is gone already the default.
+prefix=$(known "does not exist" cloudformation describe-stacks --stack-name "$STACK" \
+    --query "Stacks[0].Parameters[?ParameterKey=='SnapshotPrefix'].ParameterValue")
 groups() { aws logs describe-log-groups --log-group-name-prefix "/rightsizer/$STACK/" --query 'logGroups[].logGroupName'; }
 tasks() { aws ecs list-task-definitions --family-prefix "$STACK-aggregator" --status "$1" --query 'taskDefinitionArns'; }
 
@@ -60,7 +63,11 @@ for each in $(of repository); do echo "  Remove   the repository $each and every
 for each in $(of layer); do echo "  Remove   every version of the layer $each"; done
 for each in $(of log-group); do echo "  Remove   the log group $each"; done
 if [ "${YES:-}" != 1 ]; then
-    echo "undeploy: nothing was changed. The evidence goes with it (make connect, rightsizer backup keep it). To do it: make undeploy STACK=$STACK YES=1"
+    for each in $(of bucket); do
+        [[ $each != *-snapshots-* ]] ||
+            echo "undeploy: the evidence goes with it. What keeps the newest snapshot of it: rightsizer restore s3://$each/${prefix:-store} --store $STACK.db"
+    done
+    echo "undeploy: nothing was changed. To do it: make undeploy STACK=$STACK YES=1"
     exit 0
 fi
 

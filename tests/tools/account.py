@@ -51,7 +51,15 @@ def function(name):
 
 def mapping(id):
     found = client("lambda").get_event_source_mapping(UUID=id)
-    keys = ("BatchSize", "FilterCriteria", "DestinationConfig", "FunctionResponseTypes", "MaximumRetryAttempts")
+    keys = (
+        "BatchSize",
+        "FilterCriteria",
+        "DestinationConfig",
+        "FunctionResponseTypes",
+        "MaximumRetryAttempts",
+        "BisectBatchOnFunctionError",
+        "MaximumRecordAgeInSeconds",
+    )
     return {key: found.get(key) for key in keys}
 
 
@@ -77,8 +85,42 @@ def layer(arn):
     return {"arn": next(v["LayerVersionArn"] for v in versions if v["LayerVersionArn"] == arn)}
 
 
+def alarm(name):
+    found = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    keys = (
+        "Namespace MetricName Dimensions Statistic Period EvaluationPeriods Threshold ComparisonOperator"
+        " TreatMissingData AlarmDescription AlarmActions OKActions"
+    )
+    return {key: found.get(key) for key in keys.split()}
+
+
+def metric_filter(name):
+    filters = client("logs").describe_metric_filters(filterNamePrefix=name)["metricFilters"]
+    found = next(f for f in filters if f["filterName"] == name)
+    return {key: found[key] for key in ("logGroupName", "filterPattern", "metricTransformations")}
+
+
+def account_policy(name):
+    policies = client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")["accountPolicies"]
+    found = next(policy for policy in policies if policy["policyName"] == name)
+    return found | {"policyDocument": json.loads(found["policyDocument"])}
+
+
+def secret(arn):
+    secrets = client("secretsmanager")
+    letters = secrets.get_secret_value(SecretId=arn)["SecretString"]
+    return {"arn": secrets.describe_secret(SecretId=arn)["ARN"], "length": len(letters), "plain": letters.isalnum()}
+
+
+def layer_policy(id):
+    arn = id.split("#")[0].split(":")
+    found = client("lambda").get_layer_version_policy(LayerName=arn[6], VersionNumber=int(arn[7]))
+    return json.loads(found["Policy"])["Statement"]
+
+
 # How each kind of resource is found through its own API, by its physical id.
 LOOK = {
+    "AWS::CloudWatch::Alarm": alarm,
     "AWS::EC2::SecurityGroup": lambda id: {
         "in": len(client("ec2").describe_security_groups(GroupIds=[id])["SecurityGroups"][0]["IpPermissions"])
     },
@@ -90,13 +132,25 @@ LOOK = {
     "AWS::ECS::TaskDefinition": task_definition,
     "AWS::IAM::ManagedPolicy": lambda id: client("iam").get_policy(PolicyArn=id)["Policy"]["Arn"],
     "AWS::IAM::Role": lambda id: len(policies_of(id)),
-    "AWS::KMS::Key": lambda id: client("kms").describe_key(KeyId=id)["KeyMetadata"]["KeyState"],
+    "AWS::KMS::Key": lambda id: {
+        "state": client("kms").describe_key(KeyId=id)["KeyMetadata"]["KeyState"],
+        "rotated": client("kms").get_key_rotation_status(KeyId=id)["KeyRotationEnabled"],
+        "policy": json.loads(client("kms").get_key_policy(KeyId=id, PolicyName="default")["Policy"])["Statement"],
+    },
+    "AWS::Kinesis::ResourcePolicy": lambda id: json.loads(
+        client("kinesis").get_resource_policy(ResourceARN=id)["Policy"]
+    )["Statement"],
     "AWS::Kinesis::Stream": stream,
     "AWS::Lambda::EventSourceMapping": mapping,
     "AWS::Lambda::Function": function,
     "AWS::Lambda::LayerVersion": layer,
+    "AWS::Lambda::LayerVersionPermission": layer_policy,
+    "AWS::Logs::AccountPolicy": account_policy,
     "AWS::Logs::LogGroup": log_group,
+    "AWS::Logs::MetricFilter": metric_filter,
     "AWS::S3::Bucket": bucket,
+    "AWS::S3::BucketPolicy": lambda id: json.loads(client("s3").get_bucket_policy(Bucket=id)["Policy"])["Statement"],
+    "AWS::SecretsManager::Secret": secret,
 }
 
 
@@ -118,6 +172,10 @@ def of_stack(name):
 
 def everything():
     names = {
+        "account policies": [
+            p["policyName"]
+            for p in client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")["accountPolicies"]
+        ],
         "alarms": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
         "buckets": [b["Name"] for b in client("s3").list_buckets()["Buckets"]],
         "clusters": client("ecs").list_clusters()["clusterArns"],
@@ -128,6 +186,7 @@ def everything():
             if g["GroupName"] != "default"
         ],
         "layers": [l["LayerName"] for l in client("lambda").list_layers()["Layers"]],
+        "figures": [f["filterName"] for f in client("logs").describe_metric_filters()["metricFilters"]],
         "log groups": [g["logGroupName"] for g in client("logs").describe_log_groups()["logGroups"]],
         "mappings": [m["UUID"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]],
         "policies": [p["PolicyName"] for p in client("iam").list_policies(Scope="Local")["Policies"]],

@@ -1,15 +1,51 @@
 """moto's server, with what the tests need of an account and moto does not play."""
 
+import functools
 import json
+import sys
 
+import boto3
+from botocore.exceptions import ClientError
 from moto.awslambda.models import LayerVersion
+from moto.cloudformation import parsing
 from moto.cloudformation.models import ChangeSet
+from moto.core.common_models import CloudFormationModel
+from moto.iam.access_control import PermissionResult
+from moto.kms.models import Key
 from moto.logs.responses import LogsResponse
+from moto.s3.models import FakeBucket
 from moto.server import main
 
 # A layer has the name that a template gives it, and a stack tells its ARN.
 LayerVersion.cloudformation_name_type = staticmethod(lambda: "LayerName")
 LayerVersion.physical_resource_id = property(lambda self: self.arn)
+
+# moto knows no conditions: a denial of what comes without TLS would be a denial of everything.
+FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+# A condition made of others names them by !Condition.
+parse = parsing.parse_condition
+
+
+def parse_condition(condition, resources, known):
+    if isinstance(condition, dict) and "Fn::Condition" in condition:
+        return known[condition["Fn::Condition"]]
+    return parse(condition, resources, known)
+
+
+parsing.parse_condition = parse_condition
+
+# A key's policy is kept as text, from a template too.
+made = Key.create_from_cloudformation_json
+
+
+def made_with_policy(name, resource, *more, **named):
+    policy = json.dumps(resource["Properties"]["KeyPolicy"])
+    resource = resource | {"Properties": resource["Properties"] | {"KeyPolicy": policy}}
+    return made(name, resource, *more, **named)
+
+
+Key.create_from_cloudformation_json = staticmethod(made_with_policy)
 
 apply = ChangeSet.apply
 
@@ -27,8 +63,11 @@ def account_policies(self):
     return self.logs_backend.__dict__.setdefault("account_policies", {})
 
 
+POLICY = ("policyName", "policyDocument", "policyType", "scope", "selectionCriteria")
+
+
 def put_account_policy(self):
-    policy = {key: self._get_param(key) for key in ("policyName", "policyDocument", "policyType", "scope")}
+    policy = {key: self._get_param(key) for key in POLICY}
     account_policies(self)[policy["policyName"]] = policy
     return json.dumps({"accountPolicy": policy})
 
@@ -44,5 +83,122 @@ def delete_account_policy(self):
 
 for action in (put_account_policy, describe_account_policies, delete_account_policy):
     setattr(LogsResponse, action.__name__, action)
+
+
+# Making one takes as long as a hundred calls.
+@functools.cache
+def client(service, region):
+    port = sys.argv[sys.argv.index("-p") + 1]
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
+class Put:
+    """What a stack has of a kind that moto makes nothing of: it is put by its service's own call, as
+    CloudFormation does, so that the service's model of that call judges what the template says."""
+
+    def __init__(self, physical, service, gone):
+        self.physical_resource_id = physical
+        self.service, self.gone = service, gone
+
+    def delete(self, account, region):
+        operation, words = self.gone
+        try:
+            getattr(client(self.service, region), operation)(**words)
+        except ClientError as error:
+            # What it was on has gone before it.
+            if not any(word in error.response["Error"]["Code"] for word in ("NotFound", "NoSuch")):
+                raise RuntimeError(f"{operation}: {error}") from error
+
+
+def alarm(name, properties):
+    return properties["AlarmName"], "cloudwatch", ("put_metric_alarm", properties), (
+        "delete_alarms",
+        {"AlarmNames": [properties["AlarmName"]]},
+    )
+
+
+def metric_filter(name, properties):
+    transformations = [
+        {key[0].lower() + key[1:]: value for key, value in made.items()}
+        for made in properties["MetricTransformations"]
+    ]
+    named = {"logGroupName": properties["LogGroupName"], "filterName": name}
+    put = named | {"filterPattern": properties["FilterPattern"], "metricTransformations": transformations}
+    return name, "logs", ("put_metric_filter", put), ("delete_metric_filter", named)
+
+
+def account_policy(name, properties):
+    put = {key[0].lower() + key[1:]: value for key, value in properties.items()}
+    gone = {key: put[key] for key in ("policyName", "policyType")}
+    return put["policyName"], "logs", ("put_account_policy", put), ("delete_account_policy", gone)
+
+
+def stream_policy(name, properties):
+    arn = properties["ResourceArn"]
+    put = {"ResourceARN": arn, "Policy": json.dumps(properties["ResourcePolicy"])}
+    return arn, "kinesis", ("put_resource_policy", put), ("delete_resource_policy", {"ResourceARN": arn})
+
+
+def bucket_policy(name, properties):
+    bucket = properties["Bucket"]
+    put = {"Bucket": bucket, "Policy": json.dumps(properties["PolicyDocument"])}
+    return bucket, "s3", ("put_bucket_policy", put), ("delete_bucket_policy", {"Bucket": bucket})
+
+
+def layer_permission(name, properties):
+    layer, version = properties["LayerVersionArn"].rsplit(":", 1)
+    on = {"LayerName": layer.rsplit(":", 1)[1], "VersionNumber": int(version), "StatementId": name}
+    put = on | {key: properties[key] for key in ("Action", "Principal", "OrganizationId") if key in properties}
+    arn = f"{properties['LayerVersionArn']}#{name}"
+    return arn, "lambda", ("add_layer_version_permission", put), ("remove_layer_version_permission", on)
+
+
+def secret(name, properties):
+    # GenerateSecretString is drawn by a call of its own.
+    made = {
+        "Name": name,
+        "Description": properties["Description"],
+        "SecretString": lambda client: client.get_random_password(**properties["GenerateSecretString"])[
+            "RandomPassword"
+        ],
+    }
+    gone = {"SecretId": name, "ForceDeleteWithoutRecovery": True}
+    return "ARN", "secretsmanager", ("create_secret", made), ("delete_secret", gone)
+
+
+def plays(kind, calls):
+    def create(cls, name, resource, account, region, **_):
+        physical, service, (operation, words), gone = calls(name, resource["Properties"])
+        to = client(service, region)
+        words = {key: value(to) if callable(value) else value for key, value in words.items()}
+        answer = getattr(to, operation)(**words)
+        return cls(answer.get(physical, physical), service, gone)
+
+    return type(
+        f"Put{kind.replace('::', '')}",
+        (Put, CloudFormationModel),
+        {
+            "cloudformation_name_type": staticmethod(lambda: ""),
+            "cloudformation_type": staticmethod(lambda: kind),
+            "create_from_cloudformation_json": classmethod(create),
+        },
+    )
+
+
+PLAYED = [
+    plays("AWS::CloudWatch::Alarm", alarm),
+    plays("AWS::Kinesis::ResourcePolicy", stream_policy),
+    plays("AWS::Lambda::LayerVersionPermission", layer_permission),
+    plays("AWS::Logs::AccountPolicy", account_policy),
+    plays("AWS::Logs::MetricFilter", metric_filter),
+    plays("AWS::S3::BucketPolicy", bucket_policy),
+    plays("AWS::SecretsManager::Secret", secret),
+]
 
 main()

@@ -3,23 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use rightsizer::source::logs::REPORT_PATTERN;
 use serde_json::{Value, json};
 
 use crate::policies::the_role_allows_what_the_updater_calls;
 use crate::stage::{Stage, words_of};
 use crate::template::template;
-
-/// Kinds of resources that moto makes nothing of when a stack has them. What they say is held to the
-/// services' own models by cfn-lint, to the Terraform module, and to nothing that runs.
-const NOT_PLAYED: [&str; 7] = [
-    "AWS::CloudWatch::Alarm",
-    "AWS::Kinesis::ResourcePolicy",
-    "AWS::Lambda::LayerVersionPermission",
-    "AWS::Logs::AccountPolicy",
-    "AWS::Logs::MetricFilter",
-    "AWS::S3::BucketPolicy",
-    "AWS::SecretsManager::Secret",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Result<()> {
@@ -54,8 +43,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     let role = role.map(|r| text(r, "physical")).context("no role")?;
     the_role_allows_what_the_updater_calls(&stage, role).await?;
 
-    // The plan of a change only, in which parameters stay: moto neither tells what a parameter would
-    // change nor changes a stack with kinds it does not play.
+    // The plan of a change only, in which parameters stay: moto tells not what a parameter would change.
     let again = stage
         .made(&["deploy", "STACK=rz", "OPTIONS=Mode=auto"])
         .await?;
@@ -114,8 +102,9 @@ fn has_the_image(stage: &Stage, found: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Each resource of the stack as its own service tells it, all of the template's or named as not
-/// played.
+/// Each resource of the stack as its own service tells it, all of the template's. Seven kinds moto makes
+/// nothing of by itself: `tests/tools/moto_server.py` puts those by their services' own calls. Not played
+/// by moto are what a bucket policy denies, what a filter counts, and what an alarm does.
 async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
     let found = stage.account(&["stack", stack]).await?;
     let found = found.as_array().context("no list")?.clone();
@@ -139,11 +128,9 @@ async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
         ) {
             continue;
         }
-        let played = !NOT_PLAYED.contains(&kind);
         ensure!(
-            played == seen.contains(logical.as_str()),
-            "{logical} ({kind}): found {}, wanted {played}",
-            !played
+            seen.contains(logical.as_str()),
+            "{logical} ({kind}) is not there"
         );
     }
     Ok(found)
@@ -153,15 +140,16 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
+/// What its own service says of a resource of the stack.
+fn of<'a>(found: &'a [Value], logical: &str) -> Result<&'a Value> {
+    let mut of_it = found.iter().filter(|r| r["logical"] == logical);
+    let of_it = of_it.next().map(|r| &r["found"]);
+    of_it.with_context(|| format!("no {logical}"))
+}
+
 /// The figures that matter are those of the template.
 fn looks_as_written(found: &[Value]) -> Result<()> {
-    let of = |logical: &str| {
-        let mut found = found.iter().filter(|r| r["logical"] == logical);
-        found
-            .next()
-            .map(|r| &r["found"])
-            .with_context(|| format!("no {logical}"))
-    };
+    let of = |logical: &str| of(found, logical);
     for bucket in ["Snapshots", "GivenUp"] {
         assert_eq!(of(bucket)?["encryption"], "AES256", "{bucket}");
     }
@@ -173,9 +161,167 @@ fn looks_as_written(found: &[Value]) -> Result<()> {
     assert_eq!(of("UpdaterLog")?, &json!({"days": 60}));
     assert_eq!(of("Aggregator")?["desired"], 1);
     assert_eq!(of("Updater")?["Runtime"], "provided.al2023");
-    assert_eq!(of("UpdaterSource")?["BatchSize"], 10);
     let image = text(of("AggregatorTask")?, "image");
     assert!(image.contains("/rz-artifacts@sha256:"), "{image}");
+    let secret = of("ReviewToken")?;
+    assert_eq!(
+        (&secret["length"], &secret["plain"]),
+        (&json!(48), &json!(true))
+    );
+    figures_and_alarms_are_as_written(found)?;
+    who_may_is_as_written(found)?;
+    what_is_given_up_is_kept(found)
+}
+
+/// Each alarm and each filter is the template's, and every alarm on figures of ours has its filter.
+fn figures_and_alarms_are_as_written(found: &[Value]) -> Result<()> {
+    let template = template("template.yaml")?;
+    let mut compared = 0;
+    for (logical, resource) in template["Resources"].as_object().context("no resources")? {
+        if resource["Type"] == "AWS::CloudWatch::Alarm" {
+            let properties = resource["Properties"]
+                .as_object()
+                .context("no properties")?;
+            let alarm = of(found, logical)?;
+            for (key, wanted) in properties
+                .iter()
+                .filter(|(_, v)| !v.is_object() && !v.is_array())
+            {
+                let same = wanted.as_f64().map_or(alarm[key] == *wanted, |number| {
+                    alarm[key].as_f64() == Some(number)
+                });
+                assert!(same, "{logical}: {key} is {}, not {wanted}", alarm[key]);
+            }
+            assert_eq!(
+                alarm["AlarmActions"],
+                json!([]),
+                "nobody is told unless named"
+            );
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 7);
+    let ours = found
+        .iter()
+        .filter(|r| r["found"]["Namespace"] == "Rightsizer/rz");
+    let counted = |metric: &Value| {
+        let made = found
+            .iter()
+            .map(|r| &r["found"]["metricTransformations"][0]);
+        made.clone()
+            .any(|made| made["metricName"] == *metric && made["metricNamespace"] == "Rightsizer/rz")
+    };
+    let mut alarms = 0;
+    for alarm in ours {
+        assert!(
+            counted(&alarm["found"]["MetricName"]),
+            "nothing counts for {alarm}"
+        );
+        alarms += 1;
+    }
+    assert_eq!(alarms, 4);
+    let updater = of(found, "UpdaterErrorAlarm")?;
+    let name = text(&updater["Dimensions"][0], "Value");
+    assert!(name.starts_with("rz-Updater-"), "{updater}");
+    for (filter, log) in [("FailedFigure", "updater"), ("BehindFigure", "aggregator")] {
+        assert_eq!(
+            of(found, filter)?["logGroupName"],
+            format!("/rightsizer/rz/{log}")
+        );
+    }
+    Ok(())
+}
+
+/// The policies on streams, buckets and the account's logs.
+fn who_may_is_as_written(found: &[Value]) -> Result<()> {
+    let writers = &of(found, "ReportsWriters")?[0];
+    assert_eq!(writers["Action"], "kinesis:PutRecords");
+    let account = json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}});
+    assert_eq!(writers["Condition"], account);
+    for policy in ["SnapshotsPolicy", "GivenUpPolicy"] {
+        let denied = &of(found, policy)?[0];
+        let plain = json!({"Bool": {"aws:SecureTransport": "false"}});
+        assert_eq!(
+            (&denied["Effect"], &denied["Condition"]),
+            (&json!("Deny"), &plain)
+        );
+    }
+    let subscription = of(found, "Subscription")?;
+    let own = "LogGroupName NOT IN [\"/rightsizer/rz/updater\", \"/rightsizer/rz/aggregator\"]";
+    assert_eq!(
+        subscription["selectionCriteria"], own,
+        "it would read its own lines"
+    );
+    let document = &subscription["policyDocument"];
+    assert_eq!(document["FilterPattern"], REPORT_PATTERN);
+    assert!(
+        text(document, "DestinationArn").ends_with(":stream/rz-reports"),
+        "{document}"
+    );
+    assert!(text(document, "RoleArn").contains(":role/"), "{document}");
+    Ok(())
+}
+
+/// What the updater cannot take three times goes to its bucket, whole; one runs at a time.
+fn what_is_given_up_is_kept(found: &[Value]) -> Result<()> {
+    let source = of(found, "UpdaterSource")?;
+    let bucket = found.iter().find(|r| r["logical"] == "GivenUp");
+    let bucket = bucket.map(|r| text(r, "physical")).context("no bucket")?;
+    let to = json!({"OnFailure": {"Destination": format!("arn:aws:s3:::{bucket}")}});
+    assert_eq!(source["DestinationConfig"], to);
+    assert_eq!(source["BatchSize"], 10);
+    assert_eq!(source["MaximumRetryAttempts"], 3);
+    assert_eq!(source["MaximumRecordAgeInSeconds"], 3600);
+    assert_eq!(source["BisectBatchOnFunctionError"], true);
+    assert_eq!(
+        source["FunctionResponseTypes"],
+        json!(["ReportBatchItemFailures"])
+    );
+    assert_eq!(of(found, "Updater")?["reserved"], 1);
+    Ok(())
+}
+
+/// The layer is shared with the organisation and nobody else, whose roles may put reports.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_gets_the_layer_and_the_stream() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.made(&["package"]).await?;
+    let options = "OPTIONS=Writers=organisation OrganizationId=o-a1b2c3d4e5";
+    stage
+        .made(&["deploy", "STACK=rz", "YES=1", options])
+        .await?;
+    let found = stage.account(&["stack", "rz"]).await?;
+    let found = found.as_array().context("no list")?;
+    let arch = std::fs::read_to_string(stage.package().join("architecture"))?;
+    let sharing = if arch.trim() == "arm64" {
+        "LayerArmSharing"
+    } else {
+        "LayerX86Sharing"
+    };
+    let statements = of(found, sharing)?;
+    assert_eq!(statements.as_array().map(Vec::len), Some(1), "{statements}");
+    assert_eq!(statements[0]["Action"], "lambda:GetLayerVersion");
+    let organisation = json!({"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}});
+    // So moto writes what Lambda makes a condition of.
+    assert_eq!(
+        statements[0]["OrganizationId"], "o-a1b2c3d4e5",
+        "{statements}"
+    );
+    assert_eq!(of(found, "ReportsWriters")?[0]["Condition"], organisation);
+    let key = of(found, "StreamKey")?;
+    assert_eq!(
+        (&key["state"], &key["rotated"]),
+        (&json!("Enabled"), &json!(true))
+    );
+    let theirs = &key["policy"][1];
+    assert_eq!(
+        theirs["Action"], "kms:GenerateDataKey",
+        "they write, and read nothing"
+    );
+    assert_eq!(
+        theirs["Condition"]["StringEquals"]["aws:PrincipalOrgID"],
+        "o-a1b2c3d4e5"
+    );
     Ok(())
 }
 

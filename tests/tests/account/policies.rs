@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use rightsizer_records::{Megabytes, Recommendation, Record, Timestamp, encode};
-use rightsizer_tests::servers::{FaultProxy, KinesisLocal, REGION, UPDATER, UpdaterLambda};
+use rightsizer_tests::servers::{
+    FaultLambda, FaultProxy, KinesisLocal, REGION, UPDATER, UpdaterLambda,
+};
 use serde_json::Value;
 
 use crate::stage::{Stage, root};
@@ -471,7 +473,22 @@ pub(crate) async fn the_role_allows_what_the_updater_calls(
         updater.log_text()
     );
 
-    every_call_is_allowed(&proxy.called(), role, policies)?;
+    let seen = allowed_calls(&proxy.called(), role, policies, &[MODE])?;
+    let wanted = [
+        "lambda:GetFunction",
+        "lambda:ListTags",
+        "lambda:UpdateFunctionConfiguration",
+    ];
+    assert_eq!(seen, BTreeSet::from(wanted));
+    let called = calls_for_an_alias(&kinesis).await?;
+    let seen = allowed_calls(&called, role, policies, &[MODE, ALIAS])?;
+    let more = [
+        "lambda:GetAlias",
+        "lambda:ListProvisionedConcurrencyConfigs",
+        "lambda:PublishVersion",
+        "lambda:UpdateAlias",
+    ];
+    assert_eq!(seen, wanted.into_iter().chain(more).collect());
     allows_no_more(policies, arn.as_str());
     for name in ["sized", UPDATER] {
         stage
@@ -485,13 +502,51 @@ pub(crate) async fn the_role_allows_what_the_updater_calls(
     Ok(())
 }
 
-/// Each request that was made, by the permission that it wants.
-fn every_call_is_allowed(called: &[String], role: &str, policies: &[Value]) -> Result<()> {
+/// Calls of the updater where traffic is on a version, of which moto plays not all.
+async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
+    kinesis.create_stream("moves", 1).await?;
+    let fleet = FaultLambda::default();
+    fleet.function(UPDATER, 128, &[]);
+    let arn = fleet.function("shop", 1024, &[MODE, ALIAS]);
+    let client = fleet.client();
+    client
+        .publish_version()
+        .function_name("shop")
+        .send()
+        .await?;
+    let alias = client.create_alias().function_name("shop").name(ALIAS.1);
+    alias.function_version("1").send().await?;
+    let server = fleet.serve().await?;
+    let proxy = FaultProxy::before(server.endpoint()).await?;
+    let mut updater = UpdaterLambda::start_at(kinesis, "moves", proxy.endpoint(), &[]).await?;
+    let mut change = down(&arn)?;
+    "1".clone_into(&mut change.version);
+    let put = kinesis.client().put_record().stream_name("moves");
+    let put = put
+        .partition_key("shop")
+        .data(encode(&Record::Recommendation(change)).into());
+    put.send().await?;
+    updater.deliver(kinesis).await?;
+    let moved = fleet.memory_mb("shop", Some(ALIAS.1));
+    assert_eq!(moved, 512, "{}", updater.log_text());
+    Ok(proxy.called())
+}
+
+const MODE: (&str, &str) = ("rightsizer:mode", "auto");
+const ALIAS: (&str, &str) = ("rightsizer:alias", "live");
+
+/// The permissions that requests want, all of which the role has for a function with these tags.
+fn allowed_calls(
+    called: &[String],
+    role: &str,
+    policies: &[Value],
+    tags: &[(&str, &str)],
+) -> Result<BTreeSet<&'static str>> {
+    let tagged = tags.iter().copied().collect();
     let mut seen = BTreeSet::new();
     for call in called {
         let (action, resource) =
             permission(call).with_context(|| format!("what permission is {call}?"))?;
-        let tagged = BTreeMap::from([("rightsizer:mode", "auto")]);
         println!("{call}: {action}");
         ensure!(
             allows(policies, action, &resource, &tagged),
@@ -499,13 +554,7 @@ fn every_call_is_allowed(called: &[String], role: &str, policies: &[Value]) -> R
         );
         seen.insert(action);
     }
-    let wanted = [
-        "lambda:GetFunction",
-        "lambda:ListTags",
-        "lambda:UpdateFunctionConfiguration",
-    ];
-    assert_eq!(seen, BTreeSet::from(wanted));
-    Ok(())
+    Ok(seen)
 }
 
 /// Not a function without the tag, not code, no role, not the reports stream.
@@ -523,6 +572,11 @@ fn allows_no_more(policies: &[Value], function: &str) {
         function,
         &none
     ));
+    // An alias is moved where the function's tag names one.
+    let mode = BTreeMap::from([MODE]);
+    for action in ["lambda:PublishVersion", "lambda:UpdateAlias"] {
+        assert!(!allows(policies, action, function, &mode), "{action}");
+    }
     assert!(!allows(
         policies,
         "iam:PassRole",
@@ -544,6 +598,12 @@ fn permission(call: &str) -> Option<(&'static str, String)> {
         ("GET", ["functions", _]) => "lambda:GetFunction",
         ("PUT", ["functions", _, "configuration"]) => "lambda:UpdateFunctionConfiguration",
         ("GET", ["tags", _]) => "lambda:ListTags",
+        ("GET", ["functions", _, "aliases", _]) => "lambda:GetAlias",
+        ("PUT", ["functions", _, "aliases", _]) => "lambda:UpdateAlias",
+        ("POST", ["functions", _, "versions"]) => "lambda:PublishVersion",
+        ("GET", ["functions", _, "provisioned-concurrency"]) => {
+            "lambda:ListProvisionedConcurrencyConfigs"
+        }
         _ => return None,
     };
     let named = parts.get(2)?.rsplit(':').next()?;
@@ -577,14 +637,34 @@ fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str
     })
 }
 
+/// A star stands for any text, a question mark for one character.
 fn fits(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        Some((before, after)) => {
-            text.starts_with(before)
-                && text.len() >= before.len() + after.len()
-                && text.ends_with(after)
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let mut rests = text.char_indices().map(|(n, _)| &text[n..]).chain([""]);
+            rests.any(|rest| fits(&pattern[1..], rest))
         }
-        None => pattern == text,
+        (Some(wanted), Some(is)) if wanted == '?' || wanted == is => {
+            fits(&pattern[wanted.len_utf8()..], &text[is.len_utf8()..])
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn wildcards_of_policies_fit_as_iam_says() {
+    for (pattern, text, fit) in [
+        ("a:function:*", "a:function:b", true),
+        ("a:function:*", "a:layer:b", false),
+        ("?*", "live", true),
+        ("?*", "", false),
+        ("*b*", "abc", true),
+        ("a*c", "abc", true),
+        ("a*c", "ab", false),
+        ("live", "live2", false),
+    ] {
+        assert_eq!(fits(pattern, text), fit, "{pattern} {text}");
     }
 }
 
