@@ -1,5 +1,6 @@
 //! `rightsizer list`: the fleet, as a table, JSON, CSV or Markdown.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -92,7 +93,7 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
         "STATUS",
         "SAVING $/MONTH",
     ]);
-    for row in rows {
+    for (row, name) in rows.iter().zip(names(rows)) {
         let mb = |mb: Option<u32>| mb.map_or_else(|| "-".to_owned(), |mb| mb.to_string());
         let to = row.to_mb.map_or_else(
             || {
@@ -105,7 +106,7 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
             |mb| mb.to_string(),
         );
         table.add_row([
-            short(&row.function).to_owned(),
+            name,
             row.current_mb.to_string(),
             mb(row.peak_mb),
             to,
@@ -170,6 +171,31 @@ pub(super) fn short(function: &str) -> &str {
         .strip_prefix("arn:")
         .and_then(|arn| arn.rsplit(':').next())
         .unwrap_or(function)
+}
+
+/// What each function is called where the others are listed too: its name, and where it is if that name is
+/// another one's as well.
+fn names(rows: &[ReviewRow]) -> Vec<String> {
+    let mut called: HashMap<&str, usize> = HashMap::new();
+    for row in rows {
+        *called.entry(short(&row.function)).or_default() += 1;
+    }
+    let accounts: HashSet<&str> = rows
+        .iter()
+        .filter_map(|row| row.function.split(':').nth(4))
+        .collect();
+    let name = |row: &ReviewRow| {
+        let name = short(&row.function);
+        let mut place = row.function.split(':').skip(3);
+        match (called.get(name), place.next(), place.next()) {
+            (Some(2..), Some(region), Some(_)) if accounts.len() < 2 => {
+                format!("{name} ({region})")
+            }
+            (Some(2..), Some(region), Some(account)) => format!("{name} ({account}, {region})"),
+            _ => name.to_owned(),
+        }
+    };
+    rows.iter().map(name).collect()
 }
 
 fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -12,7 +15,8 @@ pub async fn aws_config() -> SdkConfig {
     aws_config_of(None, None).await
 }
 
-/// The same with a profile and a region of the user's own choice.
+/// The same with a profile and a region of the user's own choice: whose account is meant, and where, is what
+/// was asked for, whatever keys and region the environment has.
 pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -23,13 +27,23 @@ pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkCo
         .operation_attempt_timeout(Duration::from_secs(10))
         .build();
     let mut config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .timeout_config(timeouts);
+    let mut region = region.map(|region| Region::new(region.to_owned()));
     if let Some(profile) = profile {
-        config = config.profile_name(profile);
+        if region.is_none() {
+            let of_profile = ProfileFileRegionProvider::builder().profile_name(profile);
+            region = of_profile.build().region().await;
+        }
+        let by = ProviderConfig::without_region();
+        let by = by.with_http_client(http).with_region(region.clone());
+        let keys = ProfileFileCredentialsProvider::builder().configure(&by);
+        config = config
+            .profile_name(profile)
+            .credentials_provider(keys.profile_name(profile).build());
     }
     if let Some(region) = region {
-        config = config.region(Region::new(region.to_owned()));
+        config = config.region(region);
     }
     config.load().await
 }

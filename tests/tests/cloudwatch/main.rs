@@ -11,5 +11,6 @@ mod live;
 #[path = "../put_records/mod.rs"]
 mod put_records;
 mod reading;
+mod regions;
 mod stage;
 mod subscribing;

@@ -16,10 +16,15 @@ use tempfile::TempDir;
 
 /// A client of the logs at `endpoint`.
 pub(crate) fn client(endpoint: &str) -> Client {
+    client_in(endpoint, REGION)
+}
+
+/// The same in a region.
+pub(crate) fn client_in(endpoint: &str, region: &'static str) -> Client {
     Client::from_conf(
         aws_sdk_cloudwatchlogs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
+            .region(Region::from_static(region))
             .credentials_provider(Credentials::new("testing", "testing", None, None, "tests"))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(endpoint)

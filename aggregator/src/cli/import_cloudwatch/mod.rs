@@ -47,7 +47,7 @@ pub(super) struct CloudwatchArgs {
     /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// The region [default: `AWS_REGION`, else the profile's]
+    /// The region [default: that of `--profile`, else `AWS_REGION`, else that of the default profile]
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<String>,
     #[command(flatten)]

@@ -1,0 +1,204 @@
+//! Two regions of one account, read one after the other into one store: real servers, real signatures.
+
+use std::path::Path;
+use std::process::Output;
+
+use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, Runtime};
+use rightsizer_tests::aggregator::rightsizer_with;
+use rightsizer_tests::servers::MotoServer;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::stage::{Group, Invocation, ago, client_in, stream};
+
+/// The tests' own, and one where Lambda is dearer.
+const HOME: &str = "eu-central-1";
+const AWAY: &str = "af-south-1";
+
+/// Functions of a region with their size; each was busy for an hour on three days.
+async fn region(moto: &MotoServer, region: &'static str, functions: &[(&str, i32)]) {
+    let lambda = aws_sdk_lambda::Client::from_conf(
+        aws_sdk_lambda::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(region))
+            .credentials_provider(Credentials::new("testing", "testing", None, None, "tests"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(moto.endpoint())
+            .build(),
+    );
+    let logs = client_in(moto.endpoint(), region);
+    for (name, size) in functions {
+        let code = FunctionCode::builder().zip_file(Blob::new(b"PK"));
+        let create = lambda.create_function().function_name(*name);
+        let create = create.runtime(Runtime::Python312).handler("main.handle");
+        let create = create.role("arn:aws:iam::123456789012:role/test-function");
+        create
+            .code(code.build())
+            .memory_size(*size)
+            .timeout(900)
+            .send()
+            .await
+            .unwrap();
+        let group = format!("/aws/lambda/{name}");
+        let group = Group {
+            client: &logs,
+            name: &group,
+        };
+        group.create().await;
+        for back in 1..=3 {
+            let day = ago(back);
+            let minute = Invocation {
+                ms: 60_000.0,
+                ..Invocation::ok(size.unsigned_abs(), 90)
+            };
+            group
+                .day(day, &stream(day, "", "$LATEST"), &[minute; 60])
+                .await;
+        }
+    }
+}
+
+struct Account {
+    moto: MotoServer,
+    folder: TempDir,
+}
+
+impl Account {
+    async fn open() -> Self {
+        let account = Self {
+            moto: MotoServer::start().await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        region(&account.moto, HOME, &[("checkout", 1024), ("home", 512)]).await;
+        region(&account.moto, AWAY, &[("checkout", 1024), ("away", 256)]).await;
+        account
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: &Path = &self.folder.path().join(name);
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// `import cloudwatch` where the environment says [`HOME`] and has keys of its own.
+    async fn import(&self, more: &[&str]) -> (Output, Value) {
+        let config = self.path("config");
+        let profile = format!(
+            "[profile away]\nregion = {AWAY}\naws_access_key_id = OTHERKEY\n\
+             aws_secret_access_key = testing\n"
+        );
+        std::fs::write(&config, profile).unwrap();
+        let environment = [
+            ("AWS_ENDPOINT_URL", self.moto.endpoint()),
+            ("AWS_REGION", HOME),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ("AWS_CONFIG_FILE", &config),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let store = self.path("store.db");
+        let mut arguments = vec!["import", "cloudwatch", "--json", "--rate", "100", "--store"];
+        arguments.push(&store);
+        arguments.extend(more);
+        let output = rightsizer_with(&arguments, &environment).await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let json = serde_json::from_slice(&output.stdout).unwrap();
+        (output, json)
+    }
+
+    async fn run(&self, command: &[&str]) -> Output {
+        let store = self.path("store.db");
+        let mut arguments = command.to_vec();
+        arguments.extend(["--store", &store]);
+        rightsizer_with(&arguments, &[]).await.unwrap()
+    }
+
+    async fn list(&self) -> Vec<Value> {
+        let output = self.run(&["list", "--json"]).await;
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn arn(region: &str, name: &str) -> String {
+    format!("arn:aws:lambda:{region}:123456789012:function:{name}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_regions_are_one_fleet() {
+    let account = Account::open().await;
+    for (more, region) in [(&[][..], HOME), (&["--region", AWAY][..], AWAY)] {
+        let (output, told) = account.import(more).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(&format!("in {region},")), "{said}");
+        assert_eq!(told["functions"], 2, "{told}");
+        assert_eq!(told["invocations"], 360, "{told}");
+    }
+    // What was read first is neither gone nor read again.
+    account.import(&[]).await;
+    let rows = account.list().await;
+    let of = |function: String| rows.iter().find(|row| row["function"] == function.as_str());
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for (region, name) in [
+        (HOME, "home"),
+        (AWAY, "away"),
+        (HOME, "checkout"),
+        (AWAY, "checkout"),
+    ] {
+        let row = of(arn(region, name)).unwrap();
+        assert_eq!((&row["seen"], &row["peak_mb"]), (&180.into(), &90.into()));
+    }
+    // 1 GB for 3 hours in three days is 30 hours a month: 108,000 s at $0.0000166667 and at $0.0000221.
+    let month = |region| of(arn(region, "checkout")).unwrap()["monthly_usd_before"].as_f64();
+    assert!((month(HOME).unwrap() - 1.80).abs() < 0.01, "{rows:?}");
+    assert!((month(AWAY).unwrap() - 2.387).abs() < 0.01, "{rows:?}");
+
+    let output = account.run(&["list"]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in [
+        "checkout (eu-central-1) ",
+        "checkout (af-south-1) ",
+        "home ",
+        "away ",
+    ] {
+        let lines = text
+            .lines()
+            .filter(|line| line.trim_start().starts_with(name));
+        assert_eq!(lines.count(), 1, "{name}\n{text}");
+    }
+    let sum = |key: &str| rows.iter().filter_map(|row| row[key].as_f64()).sum::<f64>();
+    let (before, after) = (sum("monthly_usd_before"), sum("monthly_usd_after"));
+    let total = format!(
+        "4 functions: 4 over-provisioned, 0 under-provisioned, 0 at risk; ${:.2}",
+        before - after
+    );
+    assert!(text.contains(&total), "{total}\n{text}");
+    assert!(text.contains(&format!("of ${before:.2} a month")), "{text}");
+
+    let output = account.run(&["show", "checkout"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for region in [HOME, AWAY] {
+        assert!(said.contains(&arn(region, "checkout")), "{said}");
+    }
+}
+
+/// The profile that was asked for, with its region and its keys, and not the environment's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_is_named_goes_before_the_environment() {
+    let account = Account::open().await;
+    account.import(&["--profile", "away"]).await;
+    let mut found: Vec<_> = account.list().await;
+    found.sort_by_key(|row| row["function"].to_string());
+    let found: Vec<_> = found.iter().map(|row| row["function"].as_str()).collect();
+    assert_eq!(
+        found,
+        [arn(AWAY, "away"), arn(AWAY, "checkout")]
+            .each_ref()
+            .map(|arn| Some(arn.as_str()))
+    );
+    account
+        .import(&["--profile", "away", "--region", HOME])
+        .await;
+    assert_eq!(account.list().await.len(), 4);
+}
