@@ -296,13 +296,18 @@ impl Pipeline {
         self.work(now, |session| session.applied_here(key, outcome))
     }
 
-    /// Takes in what a refresh of the inventory found.
+    /// Takes in what a refresh of the inventory found. Live, a function whose size is another now is decided
+    /// at once; else that comes at the end of the input.
     pub fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
-        let unit = self.store.begin()?;
-        unit.take_inventory(update)?;
-        let owners = unit.owners()?;
-        unit.commit()?;
-        self.gate.owners.set(owners);
+        let live = self.mode == ClockMode::Wall;
+        let mut owners = None;
+        self.work(update.seen_at, |session| {
+            owners = Some(session.take_inventory(update, live)?);
+            Ok::<_, StoreError>(())
+        })?;
+        if let Some(owners) = owners {
+            self.gate.owners.set(owners);
+        }
         Ok(())
     }
 

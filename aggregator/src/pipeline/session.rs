@@ -8,7 +8,9 @@ use super::batch::Batch;
 use super::close::Closing;
 use super::prepare::Prepared;
 use super::{Digest, save_clock};
+use crate::inventory::InventoryUpdate;
 use crate::settings::Settings;
+use crate::source::Owners;
 use crate::store::{Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit};
 use crate::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 
@@ -301,6 +303,21 @@ impl<'p> Session<'p> {
             self.begin_close(day)?;
         }
         self.decide_touched()
+    }
+
+    /// Takes in what a refresh of the inventory found, and decides those whose size it changed where that is
+    /// to be done at once. Tells who logs where.
+    pub(super) fn take_inventory(
+        &mut self,
+        update: &InventoryUpdate,
+        at_once: bool,
+    ) -> Result<Owners, StoreError> {
+        let resized = self.unit.take_inventory(update)?;
+        if at_once {
+            self.touched.extend(resized);
+            self.decide_touched()?;
+        }
+        self.unit.owners()
     }
 
     /// Decides what this unit touched.

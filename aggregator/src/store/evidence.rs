@@ -248,11 +248,11 @@ impl Unit<'_> {
         pipeline_tags: &[String],
     ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT f.id, f.function, f.version, coalesce(f.arch, i.arch), f.first_ms,
+            "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
-                    f.policy_mb IS NOT NULL, f.cleared_day, i.timeout_s, i.tags,
-                    f.baseline_p95_ms, coalesce(i.failures_only, 0)
-             FROM functions_now f LEFT JOIN inventory i ON i.function = f.function
+                    f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
+                    f.baseline_p95_ms, f.failures_only
+             FROM functions_now f
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
         let mut rows = statement.query(params![ids.start(), ids.end()])?;

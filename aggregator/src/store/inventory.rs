@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::columns::timestamp;
 use super::error::StoreError;
-use super::unit::Unit;
+use super::unit::{FunctionId, Unit};
 use crate::inventory::{FunctionFacts, InventoryUpdate, LoggedReports, Package};
 use crate::policy::Configured;
 use crate::source::Owners;
@@ -16,10 +16,13 @@ impl Unit<'_> {
     /// Takes a refresh in. What is missing in a complete one is gone, of the account and region that it
     /// is about: a store may hold several. Tags that could not be read leave
     /// those that are known. A function whose code is another is judged anew (P3): what ran out of memory
-    /// up to the day before it was seen with its old code does not hold any more.
-    pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<(), StoreError> {
+    /// up to the day before it was seen with its old code does not hold any more. Tells which functions with
+    /// reports have another size than at the refresh before.
+    pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<Vec<FunctionId>, StoreError> {
         let now = update.seen_at.as_ms();
+        let mut resized = Vec::new();
         for facts in &update.functions {
+            resized.extend(self.seen_with_other_size(facts)?);
             if let Some(seen) = self.seen_with_other_code(facts)? {
                 self.clear_through(facts, seen.day().plus(-1))?;
             }
@@ -35,7 +38,7 @@ impl Unit<'_> {
                 )?;
             }
         }
-        Ok(())
+        Ok(resized)
     }
 
     /// Who logs where nobody would expect it, and one or two others to tell where functions are at home.
@@ -115,6 +118,18 @@ impl Unit<'_> {
         let key = params![facts.function.as_str(), facts.code_sha256];
         let seen: Option<i64> = statement.query_row(key, |row| row.get(0)).optional()?;
         seen.map(timestamp).transpose()
+    }
+
+    fn seen_with_other_size(
+        &self,
+        facts: &FunctionFacts,
+    ) -> Result<Option<FunctionId>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT f.id FROM inventory i JOIN functions f ON f.function = i.function
+             WHERE i.function = ? AND i.memory_mb <> ?",
+        )?;
+        let key = params![facts.function.as_str(), facts.memory_mb.0];
+        Ok(statement.query_row(key, |row| row.get(0)).optional()?)
     }
 
     fn clear_through(&self, facts: &FunctionFacts, day: Day) -> Result<(), StoreError> {

@@ -106,6 +106,9 @@ async fn shared_group(stage: &Stage) {
 async fn both_ways_give_the_same_store() {
     let stage = Stage::with_functions(&FUNCTIONS).await;
     shared_group(&stage).await;
+    let small = stage.moto.lambda().update_function_configuration();
+    let small = small.function_name("failing").memory_size(128);
+    small.send().await.unwrap();
     live(&stage.client()).await;
     let (output, told) = stage.import("queries", &[]).await;
     assert!(output.status.success(), "{output:?}");
@@ -246,6 +249,51 @@ async fn running_again_reads_what_is_new_and_counts_nothing_twice() {
         (&listed[0]["seen"], &listed[0]["peak_mb"]),
         (&json!(8), &json!(95))
     );
+}
+
+/// The account knows a size that no invocation has had yet; of a published version it knows none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_was_changed_since_the_last_line_is_the_one_that_counts() {
+    let stage = Stage::with_functions(&["checkout", "published"]).await;
+    let client = stage.client();
+    for (name, version) in [("checkout", "$LATEST"), ("published", "7")] {
+        let group = format!("/aws/lambda/{name}");
+        let group = Group {
+            client: &client,
+            name: &group,
+        };
+        group.create().await;
+        for back in 2..=10 {
+            let day = ago(back);
+            let calls = [Invocation::ok(1024, 200); 6];
+            group.day(day, &stream(day, "", version), &calls).await;
+        }
+    }
+    let row = async |name: &str| {
+        let rows = stage.list("store").await;
+        let mut rows = rows.into_iter();
+        rows.find(|row| row["function"].as_str().unwrap().ends_with(name))
+            .unwrap()
+    };
+    stage.import("store", &[]).await;
+    let before = row("checkout").await;
+    assert_eq!(before["current_mb"], 1024, "{before}");
+
+    for name in ["checkout", "published"] {
+        let change = stage.moto.lambda().update_function_configuration();
+        let change = change.function_name(name).memory_size(256);
+        change.send().await.unwrap();
+    }
+    let (_, told) = stage.import("store", &[]).await;
+    assert_eq!(told["invocations"], 0, "{told}");
+    let now = row("checkout").await;
+    // The mean of 200 and 100 more: 256 is not enough, where 1024 was too much.
+    let sizes = |row: &serde_json::Value| ["current_mb", "to_mb"].map(|key| row[key].as_u64());
+    assert_eq!(sizes(&now), [Some(256), Some(300)], "{now}");
+    assert_eq!((&now["seen"], &now["peak_mb"]), (&json!(54), &json!(200)));
+    let cost = |row: &serde_json::Value| row["monthly_usd_before"].as_f64().unwrap();
+    assert!(cost(&now) < cost(&before), "{before}\n{now}");
+    assert_eq!(row("published").await["current_mb"], 1024);
 }
 
 #[tokio::test(flavor = "multi_thread")]

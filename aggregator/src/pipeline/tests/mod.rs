@@ -130,10 +130,21 @@ impl Case {
 
     /// A function anywhere, the only one of its account and region.
     fn know_one(&mut self, function: FunctionArn, code: &str, when: &str, tags: Tags) {
+        self.know_size(function, 1024, code, when, tags);
+    }
+
+    fn know_size(
+        &mut self,
+        function: FunctionArn,
+        memory_mb: u32,
+        code: &str,
+        when: &str,
+        tags: Tags,
+    ) {
         let facts = FunctionFacts {
             log_group: format!("/aws/lambda/{}", function.name()),
             function,
-            memory_mb: Megabytes(1024),
+            memory_mb: Megabytes(memory_mb),
             timeout_s: 30,
             arch: Arch::X86_64,
             runtime: None,
