@@ -192,6 +192,13 @@ impl Unit<'_> {
         self.tx
             .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
             .execute(params![size.0, present.as_ms(), id])?;
+        // Until it is asked again, this is what the account says, whatever the window's clock shows.
+        self.tx
+            .prepare_cached(
+                "UPDATE inventory SET memory_mb = ?
+                 WHERE function = (SELECT function FROM functions WHERE id = ?)",
+            )?
+            .execute(params![size.0, id])?;
         Ok(())
     }
 }
