@@ -1,15 +1,18 @@
-//! `rightsizer list`: the fleet, as a table, JSON, CSV or Markdown.
+//! `rightsizer list`: the fleet, as a table, JSON, CSV, Markdown or a page.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
 use rightsizer_records::Usd;
 
 use super::StoreArg;
 use super::grade::{Rank, at_risk, rank, summary};
+use super::page::{NOTHING, page};
 use super::server::ServerArg;
 use crate::policy::why;
 use crate::serve::look::{self, Stops};
@@ -40,6 +43,9 @@ struct ListFormat {
     /// A Markdown table
     #[arg(long)]
     markdown: bool,
+    /// A page for a browser, into this file; it needs no other
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
@@ -56,12 +62,22 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         writeln!(out)?;
     } else if args.format.csv {
         write_csv(&rows, &mut out)?;
-    } else if rows.is_empty() {
+    } else if let Some(file) = &args.format.html {
+        let made = crate::wall::now().to_string();
+        std::fs::write(file, page(&rows, &stopped(&stops), &made)).with_context(|| {
+            format!(
+                "cannot write the page to {}; name another file",
+                file.display()
+            )
+        })?;
         writeln!(
             out,
-            "no functions yet: `rightsizer serve` takes reports in, `rightsizer import cloudwatch` the logs \
-             of the account, `rightsizer import FILE` exports"
+            "{} in {}",
+            counted(rows.len(), "function"),
+            file.display()
         )?;
+    } else if rows.is_empty() {
+        writeln!(out, "{NOTHING}")?;
     } else {
         let style = if args.format.markdown {
             presets::ASCII_MARKDOWN
@@ -156,7 +172,7 @@ pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
 }
 
 /// Dollars and cents, without a minus before zero.
-fn cents(usd: Usd) -> String {
+pub(super) fn cents(usd: Usd) -> String {
     let text = format!("{:.2}", usd.as_f64());
     if text == "-0.00" {
         "0.00".to_owned()
@@ -175,7 +191,7 @@ pub(super) fn short(function: &str) -> &str {
 
 /// What each function is called where the others are listed too: its name, and where it is if that name is
 /// another one's as well.
-fn names(rows: &[ReviewRow]) -> Vec<String> {
+pub(super) fn names(rows: &[ReviewRow]) -> Vec<String> {
     let mut called: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         *called.entry(short(&row.function)).or_default() += 1;

@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod import_cloudwatch;
 mod list;
+mod page;
 mod portrait;
 mod restore;
 mod review;

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rightsizer_tests::aggregator::binary;
+use rightsizer_tests::aggregator::{binary, rightsizer_with};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -298,6 +298,23 @@ async fn a_killed_run_goes_on() {
     assert_eq!(stage.evidence("killed"), stage.evidence("whole"));
 }
 
+/// What `list --html` writes of a store; into a folder that is not there it says so.
+async fn page(stage: &Stage, store: &str) -> String {
+    let (path, page) = (stage.store(store), stage.store("page"));
+    let list = async |page: &std::path::Path| {
+        let words = ["list", "--store", path.to_str().unwrap(), "--html"];
+        let words = [&words[..], &[page.to_str().unwrap()]].concat();
+        rightsizer_with(&words, &[]).await.unwrap()
+    };
+    let output = list(&page).await;
+    assert!(output.status.success(), "{output:?}");
+    let output = list(&page.join("nowhere")).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the page"), "{said}");
+    std::fs::read_to_string(page).unwrap()
+}
+
 /// 300 functions with 14 days each: a handful of queries.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_log_groups() {
@@ -334,4 +351,22 @@ async fn three_hundred_log_groups() {
     assert!(told["queries"].as_u64().unwrap() <= 12, "{told}");
     assert_eq!(stage.list("store").await.len(), 300);
     eprintln!("300 log groups in {took:?}: {told}");
+    let page = page(&stage, "store").await;
+    // A row each, and that of the headings.
+    assert_eq!(page.matches("<tr").count(), 301);
+    for n in 0..300 {
+        let cell = format!("function:f{n:03}\">f{n:03}<td");
+        assert_eq!(page.matches(&cell).count(), 1, "{cell}");
+    }
+    assert!(page.contains("300 functions: 300 over-provisioned"));
+    for elsewhere in ["http", "src=", "href="] {
+        assert!(!page.contains(elsewhere), "the page needs nothing else");
+    }
+    stage.moto.reset().await.unwrap();
+    stage.import("empty", &[]).await;
+    let page = self::page(&stage, "empty").await;
+    assert!(
+        page.contains("no functions yet") && !page.contains("<tr"),
+        "{page}"
+    );
 }

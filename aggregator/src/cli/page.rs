@@ -1,0 +1,128 @@
+//! The fleet as one page of HTML that needs nothing else: to be kept, mailed, put on a share. Pure.
+
+use rightsizer_records::Usd;
+
+use super::grade::{at_risk, summary};
+use super::list::{cents, names, saving};
+use crate::policy::why;
+use crate::store::ReviewRow;
+
+/// Everything but the rows; no other file and no network is asked.
+const HEAD: &str = include_str!("page.html");
+
+/// What stands where no function is known.
+pub(super) const NOTHING: &str = "no functions yet: `rightsizer serve` takes reports in, `rightsizer import cloudwatch` \
+                                  the logs of the account, `rightsizer import FILE` exports";
+
+/// The page: the lines of the summary, what is stopped, and one row a function in the given order.
+pub(super) fn page(rows: &[ReviewRow], stops: &[String], made: &str) -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("<h1>Memory of Lambda functions</h1>\n");
+    if rows.is_empty() {
+        page.push_str(&format!("<p class=lead>{}</p>\n", escaped(NOTHING)));
+    } else {
+        for (n, line) in summary(rows).lines().enumerate() {
+            let class = if n == 0 { "lead" } else { "grade" };
+            page.push_str(&format!("<p class={class}>{}</p>\n", escaped(line)));
+        }
+    }
+    for line in stops {
+        page.push_str(&format!("<p class=stop>{}</p>\n", escaped(line)));
+    }
+    if !rows.is_empty() {
+        page.push_str(TABLE);
+        for (row, name) in rows.iter().zip(names(rows)) {
+            page.push_str(&line(row, &name));
+        }
+        page.push_str("</table>\n");
+    }
+    page.push_str(&format!(
+        "<footer>Written by rightsizer {} on {}</footer>\n",
+        env!("CARGO_PKG_VERSION"),
+        escaped(made)
+    ));
+    page
+}
+
+const TABLE: &str = "<input id=filter type=search placeholder='Filter by name or status' aria-label='Filter'>\n\
+    <table>\n<tr><th>Function<th class=n>Now, MB<th>Used, MB<th class=n>Recommended, MB\
+    <th class=n>Saving, $ a month<th>Status<th>Confidence<th>Why</tr>\n";
+
+fn line(row: &ReviewRow, name: &str) -> String {
+    let risk = at_risk(row);
+    let status = match (row.urgent, risk) {
+        (true, _) => format!("{}, urgent", row.status),
+        (false, true) => format!("{}, at risk", row.status),
+        (false, false) => row.status.clone(),
+    };
+    let to = match (row.to_mb, row.policy_mb) {
+        (Some(to), _) => to.to_string(),
+        (None, Some(_)) => "keep".to_owned(),
+        (None, None) => "–".to_owned(),
+    };
+    format!(
+        "<tr{}><td class=f title=\"{}\">{}<td class=n>{}<td>{}<td class=n>{to}<td class=n>{}<td>{}<td>{}<td>{}</tr>\n",
+        if risk { " class=risk" } else { "" },
+        escaped(&row.function),
+        escaped(name),
+        row.current_mb,
+        used(row),
+        saving(row).map_or_else(|| "–".to_owned(), money),
+        escaped(&status),
+        escaped(row.confidence.as_deref().unwrap_or("–")),
+        escaped(&why(&row.reasons)),
+    )
+}
+
+/// The highest use as a bar of the size, and its number.
+fn used(row: &ReviewRow) -> String {
+    let Some(peak) = row.peak_mb else {
+        return "–".to_owned();
+    };
+    let most = f64::from(row.current_mb.max(1));
+    format!(
+        "<meter max={most} high={:.0} value={}></meter> {peak}",
+        most * 0.9,
+        peak.min(row.current_mb)
+    )
+}
+
+fn money(usd: Usd) -> String {
+    cents(usd).replace('-', "−")
+}
+
+/// What a function is called is a stranger's word.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_is_text() {
+        assert_eq!(
+            escaped("<script>'a' & \"b\"</script>"),
+            "&lt;script&gt;&#39;a&#39; &amp; &quot;b&quot;&lt;/script&gt;"
+        );
+    }
+
+    #[test]
+    fn an_empty_fleet_has_no_table_and_says_what_to_do() {
+        let page = page(&[], &[], "2026-01-31 10:00 UTC");
+        assert!(page.contains("rightsizer import cloudwatch"), "{page}");
+        assert!(!page.contains("<table>") && !page.contains("id=filter"));
+    }
+}
