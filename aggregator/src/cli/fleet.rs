@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::list::counted;
@@ -321,12 +321,19 @@ pub(super) fn roles_by_stream(told: &Told, stream: &str) -> BTreeMap<StreamArn, 
     roles
 }
 
-/// A bar of so many functions; on standard error, and only where a person sees it.
+/// A bar of so many functions, as wide as the terminal; on standard error, and only where a person sees it.
 pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
-    let template = "{msg} [{bar:30}] {pos}/{len} {per_sec}, {eta} left";
+    let template = "{msg} [{wide_bar}] {pos}/{len} {rate}/s, {eta} left";
     // The template is a constant; with a bad one the bar would only look plainer.
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = style.with_key(
+        "rate",
+        |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // Where it cannot be written it is not seen.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        },
+    );
     let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
     bar.with_style(style).with_message(what)
 }

@@ -18,7 +18,7 @@ use crate::fleet::{
     log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
 };
 use crate::inventory::{AwsFleet, LoggedReports};
-use crate::serve::aws_config;
+use crate::serve::{aws_config, want_credentials};
 use crate::source::kinesis::words;
 use crate::source::logs::{AwsLogs, Calls, LogsError};
 
@@ -90,6 +90,7 @@ struct Entry {
 
 async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     let config = aws_config().await;
+    want_credentials(&config, None).await?;
     let selected = args
         .which
         .selected(&AwsFleet::new(&config), args.rate)

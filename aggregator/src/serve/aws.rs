@@ -7,6 +7,7 @@ use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvi
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
+use aws_sdk_kinesis::config::ProvideCredentials as _;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// What every client is made from: credentials, region and endpoints of the environment, as
@@ -46,6 +47,26 @@ pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkCo
         config = config.region(region);
     }
     config.load().await
+}
+
+/// Whether there are credentials at all: without, every call would fail in words of its own.
+///
+/// # Errors
+/// In words what to do where there are none.
+pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyhow::Result<()> {
+    let provider = config.credentials_provider();
+    let provider = provider.ok_or_else(|| anyhow::anyhow!("this program takes no credentials"))?;
+    provider.provide_credentials().await.map_err(|error| {
+        let place = profile.map_or_else(String::new, |name| format!(" in the profile {name:?}"));
+        anyhow::anyhow!(
+            "no credentials for AWS were found{place}, so nothing was asked: set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config that has keys, a role or a \
+             credential_process. After a single sign-on: eval \"$(aws configure export-credentials \
+             --format env)\". ({})",
+            rightsizer_updater::in_words(&error)
+        )
+    })?;
+    Ok(())
 }
 
 /// A Kinesis client from the environment.

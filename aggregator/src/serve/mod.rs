@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-pub use aws::{aws_config, aws_config_of, kinesis_client};
+pub use aws::{aws_config, aws_config_of, kinesis_client, want_credentials};
 pub use key::{holder, read_key};
 
 use self::keeping::{Keeping, Kept};

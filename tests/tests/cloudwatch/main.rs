@@ -8,6 +8,7 @@
 mod contract;
 mod faults;
 mod live;
+mod mistakes;
 #[path = "../put_records/mod.rs"]
 mod put_records;
 mod reading;

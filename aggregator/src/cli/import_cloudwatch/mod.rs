@@ -17,7 +17,7 @@ use super::{ConfigArg, StoreArg, parse_region};
 use crate::import::log_groups::take_in;
 use crate::inventory::{AwsFleet, FunctionFacts, Pacing, collect};
 use crate::pipeline::{Accept, Pipeline};
-use crate::serve::aws_config_of;
+use crate::serve::{aws_config_of, want_credentials};
 use crate::settings::Settings;
 use crate::source::logs::{
     AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
@@ -33,6 +33,8 @@ use words::{About, Told};
 const FUNCTIONS: &str = "/aws/lambda/";
 /// More than this, in dollars, is asked for first.
 const UNASKED_USD: f64 = 1.0;
+/// As shells tell of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
 /// Details of older days are not kept.
 const MOST_DAYS: i64 = 60;
 
@@ -95,9 +97,18 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::load(args.config.config.as_deref())?;
-    let store = Store::open(&args.store.store, "rightsizer import cloudwatch")?;
-    let pipeline = Pipeline::new(store, ClockMode::Event, settings.clone(), Accept::default())?;
-    runtime()?.block_on(import(args, &settings, pipeline))
+    runtime()?.block_on(async {
+        tokio::select! {
+            done = import(args, &settings) => done,
+            pressed = tokio::signal::ctrl_c() => {
+                pressed?;
+                eprintln!(
+                    "\nrightsizer: stopped. What was read is kept; the same command goes on from here"
+                );
+                Ok(ExitCode::from(INTERRUPTED))
+            }
+        }
+    })
 }
 
 /// Exactly what is called, on exactly these log groups.
@@ -143,16 +154,15 @@ struct Found {
     functions_known: bool,
 }
 
-async fn import(
-    args: &CloudwatchArgs,
-    settings: &Settings,
-    mut pipeline: Pipeline,
-) -> anyhow::Result<ExitCode> {
+async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
+    want_credentials(&config, args.profile.as_deref()).await?;
     let region = config
         .region()
         .context("no region is set: give --region, or set AWS_REGION or the profile's region")?;
     let (region, began) = (region.to_string(), now());
+    let store = Store::open(&args.store.store, "rightsizer import cloudwatch")?;
+    let mut pipeline = Pipeline::new(store, ClockMode::Event, settings.clone(), Accept::default())?;
     let functions = functions(&AwsFleet::new(&config), args, &mut pipeline).await?;
     let calls = Calls::new(AwsLogs::new(&config), args.rate);
     let found = find(&calls, args, functions).await?;
@@ -163,7 +173,7 @@ async fn import(
         &pieces,
         settings.price.rates(Some(&region)).insights_gb,
     );
-    about.say(days, &region);
+    about.say(days, &region, args.prefix.as_deref());
     if about.usd > UNASKED_USD && !args.how.yes {
         eprintln!("nothing was read: --yes goes on, --no-queries reads without that cost, slower");
         return Ok(ExitCode::FAILURE);
@@ -279,6 +289,9 @@ async fn groups<A: LogsApi>(calls: &Calls<A>, prefix: &str) -> anyhow::Result<Ve
         let hint = match &error {
             LogsError::Denied(_) => {
                 "; `rightsizer import cloudwatch --print-policy` prints what has to be allowed"
+            }
+            LogsError::Unclear(_) => {
+                "; nothing answered: is the region right, and can this machine reach AWS?"
             }
             _ => "",
         };

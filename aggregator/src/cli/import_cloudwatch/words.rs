@@ -47,8 +47,27 @@ impl About {
         }
     }
 
+    /// Why there is nothing to read, and what to do.
+    fn nothing(&self, prefix: Option<&str>, region: &str) -> String {
+        match (prefix, self.functions) {
+            (Some(prefix), _) => format!(
+                "there is nothing to read: no log group of a function begins with {prefix:?} in {region}. \
+                 Names begin with /aws/lambda/ where a function was given no other; another region is \
+                 asked by --region"
+            ),
+            (None, Some(0)) => format!(
+                "there is nothing to read: the account has no functions in {region}; another region is \
+                 asked by --region, another account by --profile"
+            ),
+            (None, _) => format!(
+                "there is nothing to read: none of the functions in {region} has a log group, which comes \
+                 with the first invocation; `rightsizer list` shows them"
+            ),
+        }
+    }
+
     /// Says it on standard error.
-    pub(super) fn say(&self, (first, last): (Day, Day), region: &str) {
+    pub(super) fn say(&self, (first, last): (Day, Day), region: &str, prefix: Option<&str>) {
         let functions = self.functions.map_or_else(String::new, |functions| {
             format!(" of the {}", counted(functions, "function"))
         });
@@ -63,20 +82,27 @@ impl About {
                 counted(self.left_out, "log group")
             );
         }
+        if self.groups == 0 {
+            eprintln!("{}", self.nothing(prefix, region));
+        }
         if self.queries > 0 {
             eprintln!(
                 "Logs Insights will scan about {:.1} GB by {}: about ${:.2} at ${} a GB (AWS's list \
                  price in {region}, as built in or set by [price] insights_gb)",
                 gigabytes(self.bytes),
-                if self.queries == 1 {
-                    "1 query".to_owned()
-                } else {
-                    format!("{} queries", self.queries)
-                },
+                queries(self.queries),
                 self.usd,
                 self.usd_a_gb
             );
         }
+    }
+}
+
+fn queries(n: usize) -> String {
+    if n == 1 {
+        "1 query".to_owned()
+    } else {
+        format!("{n} queries")
     }
 }
 
@@ -191,8 +217,8 @@ impl Told<'_> {
         if totals.queries > 0 {
             writeln!(
                 out,
-                "{} queries scanned {:.1} GB, about ${:.2}",
-                totals.queries,
+                "{} scanned {:.1} GB, about ${:.2}",
+                queries(usize::try_from(totals.queries).unwrap_or(usize::MAX)),
                 gigabytes(totals.scanned_bytes),
                 self.usd()
             )?;
