@@ -198,5 +198,9 @@ mod tests {
             [0.0, 4.9, 5.0, 15.0, 30.0, 49.9, 50.0, 100.0].map(|share| letter(share, false));
         assert_eq!(letters, ['A', 'A', 'B', 'C', 'D', 'D', 'E', 'E']);
         assert_eq!((letter(0.0, true), letter(99.0, true)), ('B', 'E'));
+        // The example that the documentation shows.
+        let page = include_str!("../../../docs/ONBOARDING.md");
+        let shown = format!("grade {}: 38 % of", letter(38.0, true));
+        assert!(page.contains(&shown), "{shown}");
     }
 }

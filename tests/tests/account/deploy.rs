@@ -31,7 +31,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
         "a plan changed something"
     );
 
-    let options = "OPTIONS=LogSubscription=true MoveAliases=true";
+    let options = "OPTIONS=LogSubscription=true MoveAliases=true SnapshotPrefix=evidence";
     let done = stage
         .made(&["deploy", "STACK=rz", "YES=1", options])
         .await?;
@@ -39,9 +39,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     let found = resources(&stage, "rz").await?;
     looks_as_written(&found)?;
     has_the_image(&stage, &found)?;
-    let role = found.iter().find(|r| r["logical"] == "UpdaterRole");
-    let role = role.map(|r| text(r, "physical")).context("no role")?;
-    the_role_allows_what_the_updater_calls(&stage, role).await?;
+    the_role_allows_what_the_updater_calls(&stage, physical(&found, "UpdaterRole")?).await?;
 
     // The plan of a change only, in which parameters stay: moto tells not what a parameter would change.
     let again = stage
@@ -55,6 +53,10 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     stage.moto.create_function("checkout", 512, 3, &[]).await?;
     let plan = stage.made(&["undeploy", "STACK=rz"]).await?;
     assert!(plan.contains("nothing was changed"), "{plan}");
+    // What is said to keep the evidence keeps it, by the bucket's real name and the place in it.
+    let bucket = physical(&found, "Snapshots")?;
+    let kept = format!("rightsizer restore s3://{bucket}/evidence --store rz.db\n");
+    assert!(plan.contains(&kept), "{plan}");
     assert!(
         plan.contains("the stack rz\n") && plan.contains("the bucket rz-artifacts-"),
         "{plan}"
@@ -144,6 +146,13 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn of<'a>(found: &'a [Value], logical: &str) -> Result<&'a Value> {
     let mut of_it = found.iter().filter(|r| r["logical"] == logical);
     let of_it = of_it.next().map(|r| &r["found"]);
+    of_it.with_context(|| format!("no {logical}"))
+}
+
+/// The name that a resource of the stack has on the account.
+fn physical<'a>(found: &'a [Value], logical: &str) -> Result<&'a str> {
+    let mut of_it = found.iter().filter(|r| r["logical"] == logical);
+    let of_it = of_it.next().map(|r| text(r, "physical"));
     of_it.with_context(|| format!("no {logical}"))
 }
 
@@ -265,8 +274,7 @@ fn who_may_is_as_written(found: &[Value]) -> Result<()> {
 /// What the updater cannot take three times goes to its bucket, whole; one runs at a time.
 fn what_is_given_up_is_kept(found: &[Value]) -> Result<()> {
     let source = of(found, "UpdaterSource")?;
-    let bucket = found.iter().find(|r| r["logical"] == "GivenUp");
-    let bucket = bucket.map(|r| text(r, "physical")).context("no bucket")?;
+    let bucket = physical(found, "GivenUp")?;
     let to = json!({"OnFailure": {"Destination": format!("arn:aws:s3:::{bucket}")}});
     assert_eq!(source["DestinationConfig"], to);
     assert_eq!(source["BatchSize"], 10);

@@ -81,6 +81,9 @@ fn one_version_is_shown_and_has_its_changes_written_down() -> Result<()> {
     assert!(carried.ends_with(&wanted), "{carried}");
     let changes = std::fs::read_to_string(root().join("CHANGELOG.md"))?;
     assert!(changes.contains(&format!("\n## {version}\n")));
+    for command in commands()?.iter().filter(|command| *command != "serve") {
+        assert!(changes.contains(&format!("`{command}`")), "{command}");
+    }
     for member in ["records", "extension", "aggregator", "updater", "tests"] {
         let manifest = std::fs::read_to_string(root().join(member).join("Cargo.toml"))?;
         assert!(
@@ -89,4 +92,22 @@ fn one_version_is_shown_and_has_its_changes_written_down() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The commands of the binary, as its help has them.
+fn commands() -> Result<Vec<String>> {
+    let help = words_of(&Command::new(binary()?).arg("--help").output()?);
+    let (_, listed) = help.split_once("\nCommands:\n").context("no commands")?;
+    let listed = listed.lines().take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| {
+        let name = line.strip_prefix("  ")?;
+        name.starts_with(|c: char| c.is_ascii_lowercase())
+            .then(|| name.split(' ').next())?
+    });
+    let names: Vec<_> = names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect();
+    ensure!(names.len() > 15, "{help}");
+    Ok(names)
 }

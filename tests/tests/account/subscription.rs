@@ -7,7 +7,7 @@ use rightsizer::source::logs::REPORT_PATTERN;
 use rightsizer_records::FunctionArn;
 use serde_json::{Value, json};
 
-use crate::stage::root;
+use crate::stage::{Stage, root, words_of};
 use crate::template::template;
 
 /// The template's words with its functions carried out, for a stream and a key of these names.
@@ -64,6 +64,44 @@ fn the_template_gives_the_role_what_subscribe_says_it_needs() -> Result<()> {
         let trust = &role["AssumeRolePolicyDocument"];
         assert_eq!(wanted["trust"], resolved(trust));
     }
+    Ok(())
+}
+
+/// An account has one: somebody else's is neither replaced nor added to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_of_somebody_elses_is_left_as_it_is() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.made(&["package"]).await?;
+    let put = "logs put-account-policy --policy-name ledger \
+               --policy-type SUBSCRIPTION_FILTER_POLICY --policy-document";
+    let document =
+        r#"{"DestinationArn":"arn:aws:kinesis:eu-central-1:123456789012:stream/ledger"}"#;
+    stage.aws(put, document).await?;
+    let before = stage.account(&["all"]).await?;
+    let subscribe = [
+        "deploy",
+        "STACK=rz",
+        "OPTIONS=Mode=auto LogSubscription=true",
+    ];
+    for yes in [&[][..], &["YES=1"]] {
+        let refused = stage.make(&[&subscribe[..], yes].concat()).await?;
+        assert!(!refused.status.success());
+        let said = words_of(&refused);
+        assert!(
+            said.contains("has a log subscription already: ledger"),
+            "{said}"
+        );
+        assert_eq!(stage.account(&["all"]).await?, before);
+    }
+    // Without one of its own a system is no hindrance to it.
+    stage.made(&["deploy", "STACK=rz"]).await?;
+    // Who may not look is not told that there is none.
+    let denied = "echo 'An error occurred (AccessDenied): you may not' >&2; exit 254";
+    stage.intercept("*describe-account-policies*", denied)?;
+    let refused = stage.make(&subscribe).await?;
+    assert!(!refused.status.success());
+    let said = words_of(&refused);
+    assert!(said.contains("logs:DescribeAccountPolicies"), "{said}");
     Ok(())
 }
 

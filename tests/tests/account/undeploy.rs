@@ -92,6 +92,10 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
 
     stage.intercept("nothing", "")?;
     let plan = stage.made(&["undeploy", "STACK=rz"]).await?;
+    assert!(
+        plan.contains("rightsizer restore s3://rz-snapshots-") && plan.contains("/store --store"),
+        "{plan}"
+    );
     for wanted in [
         "the bucket rz-snapshots-",
         "the bucket rz-givenup-",
