@@ -16,6 +16,7 @@ mod counts;
 mod decisions;
 mod limits;
 mod lost;
+mod merging;
 mod retention;
 mod review;
 mod verdicts;

@@ -1,0 +1,195 @@
+//! W7 as a law: any order, any split, any repetition of the same evidence gives the same bytes in `days`,
+//! `peaks` and `environments`, also where the process ends in between.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use rightsizer_records::Folded;
+
+use super::*;
+
+/// What a record says, but for its number.
+#[derive(Debug, Clone)]
+struct Told {
+    function: u64,
+    env: u64,
+    minute: i64,
+    size: u32,
+    version: &'static str,
+    arch: Option<Arch>,
+    /// Used, duration, status and billed or not, by invocation.
+    rows: Vec<(u32, u64, Status, bool)>,
+    folded: Option<u64>,
+    self_kib: Option<u64>,
+    cpu_ms: Option<u64>,
+}
+
+/// Environments of three functions over 17 days; strangers that claim several sizes and versions too.
+fn told() -> impl Strategy<Value = Told> {
+    let status = prop_oneof![
+        6 => Just(Status::Ok),
+        1 => Just(Status::Error),
+        1 => Just(Status::Timeout),
+        1 => Just(Status::OutOfMemory),
+    ];
+    let row = (0_u32..700, 0_u64..4000, status, any::<bool>());
+    (
+        (0_u64..3, 0_u64..4, 0_i64..17 * 1440),
+        prop_oneof![Just(256_u32), Just(512)],
+        prop_oneof![Just("$LATEST"), Just("7")],
+        option::of(prop_oneof![Just(Arch::X86_64), Just(Arch::Arm64)]),
+        vec(row, 0..5),
+        (
+            option::of(1_u64..9),
+            option::of(1_u64..9000),
+            option::of(0_u64..90),
+        ),
+    )
+        .prop_map(
+            |((function, env, minute), size, version, arch, rows, (folded, self_kib, cpu_ms))| {
+                Told {
+                    function,
+                    env,
+                    minute,
+                    size,
+                    version,
+                    arch,
+                    rows,
+                    folded,
+                    self_kib,
+                    cpu_ms,
+                }
+            },
+        )
+}
+
+/// Record `seq` on the wire. An invocation is 7 hours after the one before: records lie over midnights.
+fn record(seq: u64, told: Told) -> Vec<u8> {
+    let rows = (0..).zip(&told.rows);
+    let rows = rows.map(|(n, (used, duration, status, billed))| ReportRow {
+        at_ms: n * 7 * 3_600_000,
+        max_used_mb: (*used > 0).then_some(Megabytes(*used)),
+        duration_ms: Some(Millis::from_ms(*duration)),
+        billed_ms: billed.then(|| Millis::from_ms(*duration)),
+        status: *status,
+        init_ms: None,
+    });
+    let name = format!("f{}", told.function);
+    let reports = Reports {
+        seq,
+        total: seq * 3,
+        version: told.version.into(),
+        arch: told.arch,
+        t0: at("2026-05-01T00:00:00Z").plus_ms(told.minute * 60_000),
+        reports: rows.collect(),
+        cpu_ms: told.cpu_ms,
+        self_kib: told.self_kib,
+        events_dropped: seq % 3,
+        folded: told.folded.map(|count| Folded {
+            count,
+            max_used_mb: Some(Megabytes(100 + 50 * u32::try_from(count).unwrap())),
+            duration_ms: Some(Millis::from_ms(70 * count)),
+            failures: count / 2,
+            timeouts: count / 4,
+            ooms: count / 8,
+            billed_ms: 90 * count,
+        }),
+        ..reports(&name, told.env, "2026-05-01T00:00:00Z", told.size, 0, 0)
+    };
+    encode(&Record::Reports(reports))
+}
+
+/// Some lines of a log group as a subscription delivers them. They are of the last days: ids of log events
+/// are known for three.
+fn logged(n: u64, (function, minute, used): (u64, i64, u32)) -> Vec<u8> {
+    let first = at("2026-05-14T00:00:00Z").plus_ms(minute * 60_000);
+    let event = |i: u64| {
+        let message = format!(
+            "REPORT RequestId: {n}-{i}\tDuration: {used}.5 ms\tBilled Duration: {} ms\t\
+             Memory Size: 512 MB\tMax Memory Used: {used} MB\t\n",
+            used + 1
+        );
+        serde_json::json!({"id": format!("{n}-{i}"), "timestamp": first.as_ms(), "message": message})
+    };
+    let payload = serde_json::json!({
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789012",
+        "logGroup": format!("/aws/lambda/f{function}"),
+        "logStream": format!("2026/05/14/[$LATEST]{:032x}", n % 3),
+        "subscriptionFilters": ["f"],
+        "logEvents": (0..1 + n % 3).map(event).collect::<Vec<_>>(),
+    });
+    payload.to_string().into_bytes()
+}
+
+/// The payloads of a story, each once.
+fn story() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let line = (0_u64..4, 0_i64..3 * 1440, 1_u32..512);
+    (vec(told(), 1..30), vec(line, 0..12)).prop_map(|(told, lines)| {
+        let records = (0..).zip(told).map(|(seq, told)| record(seq, told));
+        let lines = (0..).zip(lines).map(|(n, line)| logged(n, line));
+        records.chain(lines).collect()
+    })
+}
+
+/// The same payloads as deliveries: in another order, some again, cut anywhere.
+fn told_otherwise() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>)> {
+    story().prop_flat_map(|payloads| {
+        let again = proptest::sample::subsequence(payloads.clone(), 0..=payloads.len());
+        let arrivals = again.prop_flat_map({
+            let payloads = payloads.clone();
+            move |again| Just([payloads.clone(), again].concat()).prop_shuffle()
+        });
+        let cut = (arrivals, vec(1_usize..9, 60)).prop_map(|(arrivals, lengths)| {
+            let mut rest = arrivals.as_slice();
+            let mut deliveries = Vec::new();
+            for length in lengths {
+                let (first, more) = rest.split_at(length.min(rest.len()));
+                deliveries.push(first.to_vec());
+                rest = more;
+            }
+            deliveries.push(rest.to_vec());
+            deliveries.retain(|delivery| !delivery.is_empty());
+            deliveries
+        });
+        (Just(payloads), cut)
+    })
+}
+
+impl Case {
+    /// The process ends and begins again, where the functions of log groups are those of the records.
+    fn begin_again(&mut self) {
+        self.restart();
+        let home = Home {
+            region: "eu-central-1".into(),
+            account: "123456789012".into(),
+        };
+        let pipeline = self.pipeline.take().unwrap();
+        self.pipeline = Some(pipeline.at_home(Some(home)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// After every third delivery the process ends, and whoever sent it has heard nothing and sends it
+    /// again.
+    #[test]
+    fn w7_any_order_split_and_replay_give_equal_bytes((payloads, deliveries) in told_otherwise()) {
+        let (mut straight, mut otherwise) = (Case::new(), Case::new());
+        straight.begin_again();
+        otherwise.begin_again();
+        let told = straight.deliver(payloads, Channel::Reports);
+        prop_assert_eq!(told.quarantined, 0);
+        for (n, delivery) in deliveries.into_iter().enumerate() {
+            if n % 3 == 2 {
+                otherwise.deliver(delivery.clone(), Channel::Reports);
+                otherwise.begin_again();
+            }
+            otherwise.deliver(delivery, Channel::Reports);
+        }
+        prop_assert_eq!(straight.evidence(), otherwise.evidence());
+        let named = straight.count("SELECT count(*) FROM functions WHERE function LIKE 'local:%'");
+        prop_assert_eq!(named, 0, "log lines are of the same functions");
+    }
+}
