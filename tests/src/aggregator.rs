@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -103,9 +103,16 @@ impl Aggregator {
         Ok(())
     }
 
-    /// Makes it hang, until it is resumed.
+    /// Makes it hang, until it is resumed: no thread of it does anything any more.
     pub fn pause_process(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
+        self.signal(Signal::SIGSTOP)?;
+        let id = self.child.id().context("rightsizer serve has ended")?;
+        let until = Instant::now() + PATIENCE;
+        while !all_stopped(id)? {
+            ensure!(Instant::now() < until, "rightsizer serve does not hang");
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Lets it go on.
@@ -120,6 +127,22 @@ impl Aggregator {
             .context("rightsizer serve has ended by itself")?;
         Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
     }
+}
+
+/// Whether every thread of a process is stopped.
+fn all_stopped(process: u32) -> Result<bool> {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // One that has just ended does nothing either.
+        let stat = std::fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        if !matches!(state, Some('T' | 'Z') | None) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Runs a `rightsizer` command to its end.
