@@ -139,7 +139,7 @@ aws cloudformation wait "stack-$waiter-complete" --stack-name "$STACK" || {
         stop "CloudFormation could not make it; the words above say why. What is left of it is in the way of the next: make undeploy STACK=$STACK YES=1, then make deploy again."
     stop "CloudFormation could not change it; the words above say why, what was there before is there again."
 }
-echo "deploy: $STACK is there. It recommends; it changes nothing until Mode or a tag says auto."
+echo "deploy: $STACK is there. Unless OPTIONS or a tag says otherwise it changes what a person approves, and nothing else."
 echo "  stream      $STACK-reports"
 found=$(layers LatestMatchingVersion.LayerVersionArn)
 for each in $found; do echo "  layer       $each"; done

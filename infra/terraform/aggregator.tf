@@ -195,6 +195,7 @@ resource "aws_ecs_task_definition" "aggregator" {
       { name = "RIGHTSIZER_LOG_FORMAT", value = "json" },
       { name = "RIGHTSIZER_SNAPSHOT", value = "s3://${aws_s3_bucket.bucket["snapshots"].id}/${var.snapshot_prefix}" },
       { name = "RIGHTSIZER_UPDATER", value = aws_lambda_function.updater.arn },
+      { name = "RIGHTSIZER_MODE", value = var.mode },
     ]
     secrets     = [{ name = "RIGHTSIZER_REVIEW_TOKEN", valueFrom = aws_secretsmanager_secret.review_token.arn }]
     mountPoints = [{ sourceVolume = "store", containerPath = "/var/lib/rightsizer", readOnly = false }]

@@ -15,6 +15,15 @@ resource "aws_iam_role" "updater" {
   })
 }
 
+# Functions take part by what they are tagged and by var.mode.
+locals {
+  taking_part = {
+    for operator, modes in { StringEquals = ["recommend", "auto"], StringNotEquals = ["off"] } :
+    operator => { "aws:ResourceTag/rightsizer:mode" = modes }
+    if(operator == "StringEquals") == (var.mode == "off")
+  }
+}
+
 # No iam:PassRole, no UpdateFunctionCode: nothing new can be published but memory.
 resource "aws_iam_role_policy" "updater" {
   name = "updater"
@@ -43,11 +52,11 @@ resource "aws_iam_role_policy" "updater" {
       },
       {
         # This action also covers layers, environment and role, which IAM cannot narrow.
-        Sid       = "ChangeTaggedFunctions"
+        Sid       = "ChangeFunctions"
         Effect    = "Allow"
         Action    = "lambda:UpdateFunctionConfiguration"
         Resource  = local.functions
-        Condition = { StringEquals = { "aws:ResourceTag/rightsizer:mode" = ["recommend", "auto"] } }
+        Condition = local.taking_part
       },
       {
         Sid      = "KeepGivenUp"
@@ -76,14 +85,11 @@ resource "aws_iam_role_policy" "updater" {
           Condition = {}
         },
         {
-          Sid      = "MoveNamedAliases"
-          Effect   = "Allow"
-          Action   = ["lambda:PublishVersion", "lambda:UpdateAlias"]
-          Resource = local.functions
-          Condition = {
-            StringEquals = { "aws:ResourceTag/rightsizer:mode" = ["recommend", "auto"] }
-            StringLike   = { "aws:ResourceTag/rightsizer:alias" = "?*" }
-          }
+          Sid       = "MoveNamedAliases"
+          Effect    = "Allow"
+          Action    = ["lambda:PublishVersion", "lambda:UpdateAlias"]
+          Resource  = local.functions
+          Condition = merge(local.taking_part, { StringLike = { "aws:ResourceTag/rightsizer:alias" = "?*" } })
         },
     ] : statement if var.move_aliases])
   })

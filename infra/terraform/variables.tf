@@ -53,7 +53,11 @@ variable "aggregator_memory" {
 variable "mode" {
   type        = string
   default     = "recommend"
-  description = "For functions without a tag rightsizer:mode that the role lets the updater change: off, recommend, auto."
+  description = "Who may change functions without a tag rightsizer:mode. recommend: a person, by rightsizer approve. auto: the system. off: nobody, and the updater's role reaches tagged functions only."
+  validation {
+    condition     = contains(["off", "recommend", "auto"], var.mode)
+    error_message = "mode is off, recommend or auto."
+  }
 }
 
 variable "paused" {

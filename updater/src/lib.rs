@@ -47,5 +47,5 @@ pub use event::{BatchItemFailure, BatchResponse, KinesisData, KinesisEvent, Kine
 pub use lambda_api::LambdaApi;
 pub use pause::{NeverPaused, PAUSED_TAG, PauseSwitch, PauseTag};
 pub use settings::{FunctionMode, Place, Settings, SettingsError};
-pub use skip::{SkipCode, passes_by_itself};
+pub use skip::{SkipCode, asks_a_person, passes_by_itself};
 pub use updater::Updater;

@@ -137,6 +137,17 @@ impl fmt::Display for SkipCode {
     }
 }
 
+/// Whether a person's approval is what this reason of a skip waits for.
+pub fn asks_a_person(reason: &str) -> bool {
+    let asking = [
+        SkipCode::RecommendOnly,
+        SkipCode::StackOwned,
+        SkipCode::ProvisionedConcurrency,
+        SkipCode::TimeoutUnknown,
+    ];
+    asking.map(SkipCode::name).contains(&reason)
+}
+
 /// Whether what this reason of a skip or a failure names passes by itself, so that the same may succeed
 /// a while later without anybody doing anything about this function.
 pub fn passes_by_itself(reason: &str) -> bool {

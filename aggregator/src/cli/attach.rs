@@ -9,11 +9,13 @@ use clap::Args;
 use rightsizer_records::{FunctionArn, Megabytes};
 use serde_json::{Value, json};
 
+use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, progress, roles_by_stream, runtime};
+use super::server::ServerArg;
 use crate::fleet::{Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement};
 use crate::inventory::AwsFleet;
 use crate::serve::aws_config;
-use crate::store::Reader;
+use crate::store::{Reader, ReviewRow};
 
 #[derive(Debug, Args)]
 pub(super) struct AttachArgs {
@@ -23,18 +25,31 @@ pub(super) struct AttachArgs {
     #[arg(long)]
     vpc_ok: bool,
     /// A store that knows what functions use: those within 16 MB of their size are left alone
+    /// [default: that of --server; else rightsizer.db, where it is there]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
     store: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArg,
 }
 
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
-    let used = args.store.as_ref().map(|path| used(path)).transpose()?;
-    if used.is_none() && !args.fleet.yes {
+    let here = || Some(PathBuf::from(DEFAULT_STORE)).filter(|store| store.exists());
+    let rows = match (&args.store, args.server.named()) {
+        (None, Some(server)) => Some(server.read("")?),
+        (store, _) => {
+            let store = store.clone().or_else(here);
+            store
+                .map(|store| Reader::open(&store)?.review())
+                .transpose()?
+        }
+    };
+    if rows.is_none() {
         eprintln!(
-            "rightsizer: without --store it is not known which functions are near their memory limit"
+            "rightsizer: without --store or --server it is not known which functions are near their memory \
+             limit: the extension takes 4.4 MB of it"
         );
     }
-    runtime()?.block_on(attach(args, used.unwrap_or_default()))
+    runtime()?.block_on(attach(args, used(rows.unwrap_or_default())))
 }
 
 async fn attach(
@@ -74,13 +89,12 @@ async fn attach(
 }
 
 /// The highest memory used by each function.
-fn used(store: &std::path::Path) -> anyhow::Result<HashMap<FunctionArn, Megabytes>> {
-    let rows = Reader::open(store)?.review()?;
+fn used(rows: Vec<ReviewRow>) -> HashMap<FunctionArn, Megabytes> {
     let used = rows.into_iter().filter_map(|row| {
         let function = FunctionArn::parse(&row.function).ok()?;
         Some((function, Megabytes(row.peak_mb?)))
     });
-    Ok(used.collect())
+    used.collect()
 }
 
 /// Which roles may and may not put records on one stream.

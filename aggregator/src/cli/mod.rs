@@ -115,6 +115,9 @@ enum Command {
     Simulate(simulate::SimulateArgs),
 }
 
+/// The store that is meant where none is named.
+const DEFAULT_STORE: &str = "rightsizer.db";
+
 /// Where the store is.
 #[derive(Debug, Args)]
 struct StoreArg {
@@ -122,7 +125,7 @@ struct StoreArg {
     #[arg(
         long,
         value_name = "FILE",
-        default_value = "rightsizer.db",
+        default_value = DEFAULT_STORE,
         env = "RIGHTSIZER_STORE"
     )]
     store: PathBuf,

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
+use crate::policy::ApplyMode;
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
 use crate::snapshot::{MINUTES, Superseded};
@@ -54,6 +55,10 @@ pub(super) struct ServeArgs {
     /// Ask the Lambda API what the fleet is: memory, timeout, tags, code of every function
     #[arg(long, default_value = "none", value_name = "WHERE")]
     inventory: InventoryFrom,
+    /// Who may change functions without the tag `rightsizer:mode`: the same as the updater's
+    /// [default: what rightsizer.toml says; else the updater decides]
+    #[arg(long, env = "RIGHTSIZER_MODE", value_name = "MODE", value_parser = parse_mode)]
+    mode: Option<ApplyMode>,
     /// Take only functions of this account and region; may be given several times [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
     accept: Vec<AcceptRule>,
@@ -80,6 +85,10 @@ pub(super) enum InventoryFrom {
     Lambda,
     /// Do not ask: no account is needed
     None,
+}
+
+fn parse_mode(text: &str) -> Result<ApplyMode, String> {
+    ApplyMode::from_name(text).ok_or_else(|| "wanted off, recommend or auto".to_owned())
 }
 
 fn parse_minutes(text: &str) -> Result<f64, String> {
@@ -131,6 +140,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     let mut settings = Settings::load(args.config.config.as_deref())?;
     settings.updater.function = args.updater.named(&settings);
+    settings.policy.mode = args.mode.or(settings.policy.mode);
     settings.snapshot.minutes = args.snapshot_minutes.unwrap_or(settings.snapshot.minutes);
     let options = ServeOptions {
         store: args.store.store,

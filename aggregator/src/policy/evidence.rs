@@ -4,7 +4,7 @@ use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use serde::Deserialize;
 
 use super::choice::{FloorRule, PolicyName};
-use super::facts::{Changes, Configured, Leak, SizeFacts, Strategy};
+use super::facts::{ApplyMode, Changes, Configured, Leak, SizeFacts, Strategy};
 
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -46,6 +46,9 @@ pub struct PolicySettings {
     pub timeout_share: f64,
     /// P6: what functions are tuned for whose tag says nothing.
     pub strategy: Strategy,
+    /// Who may change functions without the tag `rightsizer:mode`, as the updater is told it; where that
+    /// is not said, only the updater knows.
+    pub mode: Option<ApplyMode>,
     /// Functions with one of these tags, `NAME` or `NAME=VALUE`, belong to a pipeline, as those with a stack's
     /// own tag do: their sizes are exported, not sent by themselves.
     pub pipeline_tags: Vec<String>,
@@ -181,6 +184,7 @@ impl Default for PolicySettings {
             step_invocations: 50,
             timeout_share: 0.7,
             strategy: Strategy::Balanced,
+            mode: None,
             pipeline_tags: Vec::new(),
             p95_tolerance: P95Tolerance::default(),
         }

@@ -83,9 +83,10 @@ impl SizeChange {
 pub struct Configured {
     /// The configured timeout.
     pub timeout: Option<Millis>,
-    /// `rightsizer:mode`, or what the settings say of this function; `None` where only the updater
-    /// will learn it.
+    /// `rightsizer:mode`.
     pub mode: Option<ApplyMode>,
+    /// What holds where it has no such tag; `None` where only the updater knows.
+    pub untagged: Option<ApplyMode>,
     /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
     pub strategy: Option<Strategy>,
     /// `rightsizer:min-mb`.
@@ -126,6 +127,12 @@ impl Configured {
             }
         }
         read
+    }
+
+    /// Whether the updater changes it without a person's word.
+    pub fn is_changed_by_itself(&self) -> bool {
+        let mode = self.mode.or(self.untagged);
+        !matches!(mode, Some(ApplyMode::Off | ApplyMode::Recommend)) && !self.is_exported()
     }
 
     /// Whether its size goes to its pipeline instead of to the function: what belongs to one is changed directly only where its own tag or a person says so.
@@ -220,6 +227,7 @@ mod tests {
         let wanted = Configured {
             timeout: Some(Millis::from_ms(3000)),
             mode: Some(ApplyMode::Auto),
+            untagged: None,
             strategy: Some(Strategy::Speed),
             min_mb: Some(Megabytes(256)),
             max_mb: None,

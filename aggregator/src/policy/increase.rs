@@ -1,7 +1,6 @@
 //! P3's limits: how far an increase goes by itself, and when a person decides.
 
 use super::evidence::{FunctionEvidence, PolicySettings};
-use super::facts::ApplyMode;
 use super::reasons::Reasons;
 use rightsizer_records::Megabytes;
 
@@ -55,8 +54,7 @@ fn chases_a_leak(seen: &FunctionEvidence) -> bool {
 /// a stack would put back.
 pub(super) fn within_tags(mb: Megabytes, seen: &FunctionEvidence) -> bool {
     let tags = &seen.configured;
-    let by_itself = !matches!(tags.mode, Some(ApplyMode::Off | ApplyMode::Recommend));
-    by_itself && !tags.is_exported() && tags.max_mb.is_none_or(|most| mb <= most)
+    tags.is_changed_by_itself() && tags.max_mb.is_none_or(|most| mb <= most)
 }
 
 #[cfg(test)]

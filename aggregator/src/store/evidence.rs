@@ -245,7 +245,7 @@ impl Unit<'_> {
     fn heads(
         &self,
         ids: &RangeInclusive<FunctionId>,
-        pipeline_tags: &[String],
+        settings: &PolicySettings,
     ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
@@ -275,7 +275,10 @@ impl Unit<'_> {
                 decided: day(row.get(7)?),
                 has_decision: row.get(8)?,
                 cleared: day(row.get(9)?),
-                configured: configured(row.get(10)?, tags, pipeline_tags)?,
+                configured: Configured {
+                    untagged: settings.mode,
+                    ..configured(row.get(10)?, tags, &settings.pipeline_tags)?
+                },
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
                 failures_only: row.get(13)?,
             });
@@ -289,7 +292,7 @@ impl Unit<'_> {
         ids: &RangeInclusive<FunctionId>,
         view: Viewpoint<'_>,
     ) -> Result<Vec<Opened>, StoreError> {
-        let heads = self.heads(ids, &view.settings.pipeline_tags)?;
+        let heads = self.heads(ids, view.settings)?;
         let mut opened = Vec::with_capacity(heads.len());
         let mut statement = self.tx.prepare_cached(
             "SELECT day, peak_mb FROM peaks

@@ -132,7 +132,7 @@ impl Unit<'_> {
                     auto, record, issued_ms, expires_ms, rollback_of)
                  VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
-                    auto = excluded.auto, record = excluded.record, issued_ms = excluded.issued_ms,
+                    auto = excluded.auto AND NOT (status = 'open' AND sent_ms IS NOT NULL AND NOT auto), record = excluded.record, issued_ms = excluded.issued_ms,
                     expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of, closed_ms = NULL, closed_reason = NULL,
                     again_ms = NULL
                  WHERE status IN ('open', 'superseded')
@@ -234,23 +234,28 @@ impl Unit<'_> {
             outcome.from_mb.0,
             outcome.to_mb.0
         ];
-        let known: Option<(FunctionId, String)> = self
+        let known: Option<(FunctionId, String, bool)> = self
             .tx
             .prepare_cached(
-                "SELECT r.function_id, r.status FROM functions f
+                "SELECT r.function_id, r.status, r.reviewed_by IS NULL FROM functions f
                  JOIN recommendations r ON r.function_id = f.id
                  WHERE r.id = ? AND f.function = ? AND r.from_mb = ? AND r.to_mb = ?
                     AND r.sent_ms IS NOT NULL",
             )?
-            .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((function, status)) = known.filter(|_| new > 0) else {
+        let Some((function, status, unreviewed)) = known.filter(|_| new > 0) else {
             return Ok(None);
         };
         if status == Life::Applied.name() && outcome.status != OutcomeStatus::RolledBack {
             return Ok(None);
         }
         let life = Life::from_outcome(outcome.status);
+        if unreviewed && life == Life::Skipped && rightsizer_updater::asks_a_person(&outcome.reason)
+        {
+            self.leave_to_a_person(function, &outcome.id)?;
+            return Ok(None);
+        }
         self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
         self.note_again(function, outcome, now)?;
         if life == Life::Applied {
@@ -276,6 +281,17 @@ impl Unit<'_> {
             Life::RolledBack => Some((function, outcome.from_mb)),
             _ => None,
         })
+    }
+
+    /// The updater wants a person's word: it waits for one, and is not sent by itself again.
+    fn leave_to_a_person(&self, function: FunctionId, id: &str) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET status = 'open', auto = 0
+                 WHERE function_id = ? AND id = ? AND (status = 'sent' OR status = 'failed')",
+            )?
+            .execute(params![function, id])?;
+        Ok(())
     }
 
     /// A function without reports in the window is not decided any more: what was decided before does

@@ -9,7 +9,7 @@ use rightsizer_records::{Megabytes, Recommendation, Record, Timestamp, encode};
 use rightsizer_tests::servers::{
     FaultLambda, FaultProxy, KinesisLocal, REGION, UPDATER, UpdaterLambda,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::{Stage, root};
 use crate::template::template;
@@ -502,6 +502,40 @@ pub(crate) async fn the_role_allows_what_the_updater_calls(
     Ok(())
 }
 
+/// Whoever deploys with `Mode=off` has a role that reaches functions with the tag only, and no mode one
+/// that opted out.
+#[test]
+fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
+    let template = template("template.yaml")?;
+    let role = &template["Resources"]["UpdaterRole"]["Properties"];
+    let follows = |s: &&Value| s["Condition"]["Fn::If"][0] == "LeavesUntagged";
+    let mut found = 0;
+    for statement in statements(role).into_iter().filter(follows) {
+        for (branch, modes) in [
+            (1, ["auto", "recommend"].as_slice()),
+            (2, &["auto", "recommend", ""]),
+        ] {
+            let mut chosen = statement.clone();
+            chosen["Resource"] = json!("*");
+            chosen["Condition"] = statement["Condition"]["Fn::If"][branch].clone();
+            let policy = json!({ "Statement": [chosen] });
+            for action in listed(&statement["Action"]) {
+                for mode in ["auto", "recommend", "off", ""] {
+                    let mut tags = BTreeMap::from([("rightsizer:alias", "live")]);
+                    if !mode.is_empty() {
+                        tags.insert("rightsizer:mode", mode);
+                    }
+                    let may = allows(std::slice::from_ref(&policy), action, "it", &tags);
+                    ensure!(may == modes.contains(&mode), "{action}, {branch}, {mode:?}");
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(found, 3 * 2 * 4, "three actions change a function");
+    Ok(())
+}
+
 /// Calls of the updater where traffic is on a version, of which moto plays not all.
 async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
     kinesis.create_stream("moves", 1).await?;
@@ -557,15 +591,19 @@ fn allowed_calls(
     Ok(seen)
 }
 
-/// Not a function without the tag, not code, no role, not the reports stream.
+/// Not a function that opted out, not code, no role, not the reports stream.
 fn allows_no_more(policies: &[Value], function: &str) {
     let none = BTreeMap::new();
-    assert!(!allows(
-        policies,
-        "lambda:UpdateFunctionConfiguration",
-        function,
-        &none
-    ));
+    let out = BTreeMap::from([("rightsizer:mode", "off")]);
+    let change = |tags| {
+        allows(
+            policies,
+            "lambda:UpdateFunctionConfiguration",
+            function,
+            tags,
+        )
+    };
+    assert!(change(&none) && !change(&out));
     assert!(!allows(
         policies,
         "lambda:UpdateFunctionCode",
@@ -627,12 +665,17 @@ fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str
     });
     allowed.any(|s| {
         let operators = s["Condition"].as_object().into_iter().flatten();
-        let mut conditions = operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
-        conditions.all(|(key, values)| {
+        let mut conditions = operators.flat_map(|(operator, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.map(move |(key, values)| (operator, key, values))
+        });
+        conditions.all(|(operator, key, values)| {
             let tag = key
                 .strip_prefix("aws:ResourceTag/")
                 .and_then(|tag| tags.get(tag));
-            tag.is_some_and(|tag| listed(values).iter().any(|wanted| fits(wanted, tag)))
+            let named = tag.is_some_and(|tag| listed(values).iter().any(|each| fits(each, tag)));
+            // What is not there is not equal.
+            named != (operator == "StringNotEquals")
         })
     })
 }

@@ -57,12 +57,67 @@ fn what_was_skipped_for_a_moment_comes_again_at_growing_intervals() {
 /// A function that has opted out says so tomorrow too.
 #[test]
 fn what_was_skipped_for_good_waits_for_the_next_days_decision() {
-    for reason in ["opted-out", "recommend-only", "stale-from", "alias-ahead"] {
+    for reason in ["opted-out", "stale-from", "alias-ahead"] {
         let (mut case, id) = sent();
         case.skip(&id, (1024, 300), reason);
         assert!(case.tick_after(24 * 60 - 1).is_empty(), "{reason}");
         case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
         assert_eq!(case.outbox().len(), 1, "{reason}: with the next day's id");
+    }
+}
+
+/// The updater alone may know that a person is wanted: a stack's tag, its own default.
+#[test]
+fn what_the_updater_leaves_to_a_person_waits_for_one_and_can_be_approved() {
+    for reason in [
+        "recommend-only",
+        "stack-owned",
+        "provisioned-concurrency",
+        "timeout-unknown",
+    ] {
+        let (mut case, id) = sent();
+        case.skip(&id, (1024, 300), reason);
+        assert!(case.tick_after(60).is_empty(), "{reason}");
+        assert_eq!(case.line("f").status, "open", "{reason}");
+        case.restart();
+        case.say(Action::Approve { what: "f".into() }).unwrap();
+        assert_eq!(case.send_all(), std::slice::from_ref(&id), "{reason}");
+        // What says so once more says it for good.
+        case.now = case.now.plus_ms(MINUTE);
+        case.skip(&id, (1024, 300), reason);
+        assert_eq!(case.line("f").status, "skipped", "{reason}");
+    }
+}
+
+/// An increase that waits for a person is not sent by itself each time that memory runs out.
+#[test]
+fn an_urgent_increase_that_wants_a_person_waits_urgently() {
+    let mut case = Case::new();
+    let out = |env| {
+        let mut out = reports("f", env, "2026-05-01T10:00:00Z", 256, 256, 1);
+        out.reports[0].status = Status::OutOfMemory;
+        out
+    };
+    case.report(out(1));
+    let id = case.send_all().remove(0);
+    case.skip(&id, (256, 356), "recommend-only");
+    case.report(out(2));
+    assert!(case.tick_after(10).is_empty());
+    let line = case.line("f");
+    assert_eq!((line.status.as_str(), line.urgent), ("open", true));
+    case.say(Action::Approve { what: "f".into() }).unwrap();
+    assert_eq!(case.send_all(), [id]);
+}
+
+/// Where the aggregator is told what holds for untagged functions, nothing is sent in vain.
+#[test]
+fn p5_where_untagged_functions_are_a_persons_nothing_of_them_is_sent_by_itself() {
+    for (mode, waits) in [("off", true), ("recommend", true), ("auto", false)] {
+        let settings = format!("[policy]\nmax_step_down = 0.9\nmode = \"{mode}\"");
+        let mut case = Case::with(Settings::parse(&settings).unwrap());
+        case.fortnight("f", 1024, &[200; 14]);
+        assert_eq!(case.outbox().is_empty(), waits, "{mode}");
+        assert_eq!(case.line("f").status, "open", "{mode}");
     }
 }
 
