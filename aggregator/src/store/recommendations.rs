@@ -215,19 +215,7 @@ impl Unit<'_> {
         present: Timestamp,
         now: Timestamp,
     ) -> Result<Option<(FunctionId, Megabytes)>, StoreError> {
-        let new = self
-            .tx
-            .prepare_cached("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
-            .execute(params![
-                outcome.id,
-                outcome.status.name(),
-                outcome.at.as_ms(),
-                outcome.function.as_str(),
-                outcome.from_mb.0,
-                outcome.to_mb.0,
-                outcome.reason,
-                outcome.detail,
-            ])?;
+        let new = self.note_outcome(outcome)?;
         let key = params![
             outcome.id,
             outcome.function.as_str(),
@@ -244,7 +232,7 @@ impl Unit<'_> {
             )?
             .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((function, status, unreviewed)) = known.filter(|_| new > 0) else {
+        let Some((function, status, unreviewed)) = known.filter(|_| new) else {
             return Ok(None);
         };
         if status == Life::Applied.name() && outcome.status != OutcomeStatus::RolledBack {
@@ -281,6 +269,24 @@ impl Unit<'_> {
             Life::RolledBack => Some((function, outcome.from_mb)),
             _ => None,
         })
+    }
+
+    /// Keeps what the updater said; whether it was not known before.
+    fn note_outcome(&self, outcome: &Outcome) -> Result<bool, StoreError> {
+        let new = self
+            .tx
+            .prepare_cached("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+            .execute(params![
+                outcome.id,
+                outcome.status.name(),
+                outcome.at.as_ms(),
+                outcome.function.as_str(),
+                outcome.from_mb.0,
+                outcome.to_mb.0,
+                outcome.reason,
+                outcome.detail,
+            ])?;
+        Ok(new > 0)
     }
 
     /// The updater wants a person's word: it waits for one, and is not sent by itself again.
