@@ -10,7 +10,7 @@
 mod put_records;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use put_records::{client, put};
 use rightsizer::store::{Reader, Store};
@@ -19,6 +19,8 @@ use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::sample;
 
 const CUTS: u64 = 100;
+/// Deliveries before the first cut, to see how long one takes.
+const WARMING: u64 = 10;
 /// Records of a delivery: enough for some twenty pages of the WAL.
 const RECORDS: u64 = 40;
 
@@ -122,13 +124,20 @@ async fn w8_a_power_cut_at_any_moment_leaves_whole_deliveries_and_every_answered
         .await
         .unwrap();
     let mut draw = Draw(20_260_301);
-    let (mut in_between, mut answered) = (0, 0);
+    let began = Instant::now();
+    for n in 0..WARMING {
+        let kinesis = client(serve.endpoint());
+        put(&kinesis, delivery(n)).await.unwrap();
+    }
+    // Fast or slow, about half of the cuts come before the answer.
+    let within = u64::try_from(began.elapsed().as_micros()).unwrap() / WARMING * 2;
+    let (mut in_between, mut answered) = (0, WARMING);
     for cut in 0..CUTS {
         // The writer is idle: all that is written is synced.
         let (salts, end) = written(&std::fs::read(wal(&store)).unwrap_or_default());
         let kinesis = client(serve.endpoint());
         let sending = tokio::spawn(async move { put(&kinesis, delivery(answered)).await });
-        tokio::time::sleep(Duration::from_micros(draw.below(12_000))).await;
+        tokio::time::sleep(Duration::from_micros(draw.below(within))).await;
         let was_answered = sending.is_finished();
         serve.pause_process().unwrap();
         let synced = if was_answered {
