@@ -48,6 +48,12 @@ const VERSION_2: &str = "
 /// What version 4 brought.
 const VERSION_4: &str = "UPDATE recommendations SET again_ms = 1767225800000 WHERE id = 'bb';";
 
+/// What version 5 brought.
+const VERSION_5: &str = "
+    UPDATE inventory SET failures_only = 1;
+    INSERT INTO log_groups VALUES (4, '/aws/lambda/f');
+    INSERT INTO log_days VALUES (4, 20454, 1767225700000, 7);";
+
 /// Makes the store that a program of `version` left.
 fn store_of(path: &Path, version: usize) -> Connection {
     let old = Connection::open(path).unwrap();
@@ -58,6 +64,7 @@ fn store_of(path: &Path, version: usize) -> Connection {
         match n {
             2 => old.execute_batch(VERSION_2).unwrap(),
             4 => old.execute_batch(VERSION_4).unwrap(),
+            5 => old.execute_batch(VERSION_5).unwrap(),
             _ => {}
         }
     }
