@@ -56,14 +56,10 @@ impl Disk {
         Reader::open(&self.store()).unwrap().evidence().unwrap()
     }
 
-    /// What a person would see, times apart.
+    /// What a person would see.
     pub(crate) fn review(&self) -> Vec<Value> {
-        let rows = self.rows().into_iter().map(|row| {
-            let mut row = serde_json::to_value(row).unwrap();
-            row.as_object_mut().unwrap().retain(|key, _| key != "lost");
-            row
-        });
-        let mut rows: Vec<_> = rows.collect();
+        let rows = self.rows().into_iter();
+        let mut rows: Vec<_> = rows.map(|row| serde_json::to_value(row).unwrap()).collect();
         rows.sort_by_key(|row| row["function"].to_string());
         rows
     }
