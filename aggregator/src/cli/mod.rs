@@ -83,6 +83,8 @@ enum Command {
     Hold(review::HoldArgs),
     /// End a hold.
     Release(review::TargetArgs),
+    /// Let a function go below the sizes again at which it ran out of memory.
+    Clear(review::TargetArgs),
     /// Send nothing at all, until resumed.
     Pause(review::StopArgs),
     /// Send again.
@@ -210,6 +212,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
+        Command::Clear(args) => review::clear(args),
         Command::Pause(args) => review::pause(&args),
         Command::Resume(args) => review::resume(&args),
         Command::Apply(args) => apply::run(&args),

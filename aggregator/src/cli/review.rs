@@ -83,6 +83,10 @@ pub(super) fn release(args: TargetArgs) -> anyhow::Result<ExitCode> {
     say(Action::Release { what: args.what }, &args.word)
 }
 
+pub(super) fn clear(args: TargetArgs) -> anyhow::Result<ExitCode> {
+    say(Action::Clear { what: args.what }, &args.word)
+}
+
 pub(super) fn pause(args: &StopArgs) -> anyhow::Result<ExitCode> {
     switch(Action::Pause, args)
 }

@@ -40,7 +40,7 @@ pub struct Changes {
     /// The size that was last found good (`verified`); where none was yet, the size before the first
     /// automatic increase; `None` where there was neither.
     pub verified_mb: Option<Megabytes>,
-    /// Automatic increases that were applied since then. A person's approval, `release` or a
+    /// Automatic increases that were applied since then. A person's approval or a
     /// verification begins anew at 0.
     pub increases: u32,
     /// The last change of the size that came of a recommendation; `None` where there was none.

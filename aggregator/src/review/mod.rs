@@ -46,6 +46,11 @@ pub enum Action {
         /// Name, `local:NAME` or ARN.
         what: String,
     },
+    /// Let a function go below the sizes again at which it ran out of memory (P3): its need has changed.
+    Clear {
+        /// Name, `local:NAME` or ARN.
+        what: String,
+    },
     /// Send nothing at all.
     Pause,
     /// Send again.

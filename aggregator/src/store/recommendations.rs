@@ -177,6 +177,16 @@ impl Unit<'_> {
         Ok(())
     }
 
+    /// What ran out of memory on `day` or before does not count any more.
+    pub(super) fn clear_sizes(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET cleared_day = max(coalesce(cleared_day, ?1), ?1) WHERE id = ?2",
+            )?
+            .execute(params![day.number(), id])?;
+        Ok(())
+    }
+
     /// A size ran out of memory on `day` although it was cleared through that day: from there on it
     /// counts again.
     pub fn ran_out_again(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {

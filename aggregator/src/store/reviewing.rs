@@ -43,6 +43,7 @@ impl Unit<'_> {
                 self.on_function(what, |id, name| self.hold(id, name, *days, word, now))
             }
             Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
+            Action::Clear { what } => self.on_function(what, |id, name| self.clear(id, name, now)),
             Action::Pause => self.pause(word, now),
             Action::Resume => self.resume(now),
         }
@@ -119,6 +120,14 @@ impl Unit<'_> {
         } else {
             format!("{name} was not held")
         })
+    }
+
+    fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
+        self.clear_sizes(id, now.day())?;
+        done(format!(
+            "cleared: the sizes at which {name} ran out of memory until today hold its size up no more, the \
+             peaks of the last days do as before"
+        ))
     }
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {

@@ -23,7 +23,7 @@ impl Unit<'_> {
                     *what = id;
                 }
             }
-            Action::Hold { what, .. } | Action::Release { what } => {
+            Action::Hold { what, .. } | Action::Release { what } | Action::Clear { what } => {
                 if let [(_, name)] = self.functions_named(what)?.as_slice() {
                     what.clone_from(name);
                 }

@@ -206,6 +206,7 @@ fn said(carried: &CarriedOut) -> String {
             format!("hold {what} for {}", counted(*days as usize, "day"))
         }
         Action::Release { what } => format!("release {what}"),
+        Action::Clear { what } => format!("clear {what}"),
         Action::Pause => "pause".to_owned(),
         Action::Resume => "resume".to_owned(),
     };

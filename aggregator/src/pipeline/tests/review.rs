@@ -45,6 +45,29 @@ fn what_a_stack_made_is_sent_only_on_a_persons_word() {
     assert_eq!(case.outbox().len(), 2);
 }
 
+/// Its need has changed and its code has not: a person may say that what ran out in March is past.
+#[test]
+fn p3_a_person_lets_a_function_go_below_where_it_ran_out() {
+    let mut case = Case::new();
+    let mut out = reports("f", 500, "2026-03-01T10:00:00Z", 512, 512, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    case.fortnight("f", 1024, &[200; 14]);
+    // 1.2 × 512
+    assert_eq!(case.line("f").to_mb, Some(615));
+    let what = "f".to_owned();
+    let done = case.say(Action::Clear { what }).unwrap();
+    assert!(done.message.starts_with("cleared: "), "{}", done.message);
+    case.restart();
+    case.report(reports("f", 101, "2026-05-16T10:00:00Z", 1024, 200, 1));
+    assert_eq!(case.line("f").to_mb, Some(300));
+    // What runs out after that counts.
+    let mut out = reports("f", 102, "2026-05-16T11:00:00Z", 1024, 1024, 1);
+    out.reports[0].status = Status::OutOfMemory;
+    case.report(out);
+    assert!(case.line("f").to_mb > Some(1024));
+}
+
 /// A young function's decrease is not automatic: it waits for a person, who says yes.
 #[test]
 fn an_approved_recommendation_is_sent_with_who_approved_it() {
