@@ -18,9 +18,9 @@ use crate::store::StoreError;
 /// As much of an input as one thread reads at a time.
 const PIECE: usize = 4 << 20;
 
-/// Pieces for each processor that are read ahead of what is merged: as many as are parsed while the
-/// writer writes.
-const AHEAD: usize = 8;
+/// Pieces that are read ahead of what is merged, besides two for each processor: as many as are parsed
+/// while the writer writes.
+const AHEAD: usize = 12;
 
 /// Room for the end of a line, behind a piece.
 const LINE: usize = 64 << 10;
@@ -170,7 +170,7 @@ impl File<'_> {
                 scope.spawn(move || self.work(&inbox));
             }
             let (spare, buffers) = channel();
-            (0..workers * AHEAD).for_each(|_| drop(spare.send(Buffer::default())));
+            (0..2 * workers + AHEAD).for_each(|_| drop(spare.send(Buffer::default())));
             let (waiting, ahead) = channel();
             let reader = scope.spawn(move || source.feed(&buffers, &jobs, &waiting));
             let mut merge = |read, mut folded: Folded| {
