@@ -3,6 +3,7 @@
 //! whose lives are given day by day.
 
 pub mod aggregator;
+pub mod dice;
 pub mod emulator;
 pub mod fleet;
 mod identity;

@@ -15,6 +15,7 @@ use put_records::{client, put};
 use rightsizer::store::Reader;
 use rightsizer_records::{EnvId, Megabytes, Millis, ReportRow, Reports, Status, Timestamp};
 use rightsizer_tests::aggregator::Aggregator;
+use rightsizer_tests::dice::Dice;
 use rightsizer_tests::sample;
 
 const KILLS: u64 = 200;
@@ -22,24 +23,11 @@ const FUNCTIONS: u64 = 7;
 /// Records an environment sends.
 const RECORDS: u64 = 3;
 
-/// A small generator, so that a failure can be run again: splitmix64.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
 /// The `n`-th record of the story: environments of a few functions over 20 days, some of whose
 /// invocations run out of memory.
 fn record(n: u64) -> Vec<u8> {
     let environment = n / RECORDS;
-    let mut draw = Draw(n);
+    let mut draw = Dice::new(n);
     let first = Timestamp::parse("2026-03-01T00:10:00Z").unwrap();
     let minutes = i64::try_from(n * 11).unwrap();
     let mut row = |i: u64| ReportRow {
@@ -128,7 +116,7 @@ async fn send_from(endpoint: &str, mut next: u64) -> u64 {
 async fn w8_hundreds_of_kills_leave_the_state_of_a_run_never_killed() {
     let folder = tempfile::tempdir().unwrap();
     let killed = folder.path().join("killed.db");
-    let mut draw = Draw(20_260_301);
+    let mut draw = Dice::new(20_260_301);
     let mut next = 0;
     for _ in 0..KILLS {
         let aggregator = serve(&killed).await;

@@ -16,6 +16,7 @@ use put_records::{client, put};
 use rightsizer::store::{Reader, Store};
 use rightsizer_records::{EnvId, Reports};
 use rightsizer_tests::aggregator::Aggregator;
+use rightsizer_tests::dice::Dice;
 use rightsizer_tests::sample;
 
 const CUTS: u64 = 100;
@@ -23,19 +24,6 @@ const CUTS: u64 = 100;
 const WARMING: u64 = 10;
 /// Records of a delivery: enough for some twenty pages of the WAL.
 const RECORDS: u64 = 40;
-
-/// A small generator, so that a failure can be run again: splitmix64.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
 
 /// Delivery `n`: the first records of environments of many functions.
 fn delivery(n: u64) -> Vec<Vec<u8>> {
@@ -79,7 +67,7 @@ enum Synced {
 
 /// What the disk holds after the power went: the file as it is, the WAL with a byte range of what was not
 /// synced torn away, either to its end or as one sector in its midst.
-fn after_the_cut(store: &Path, synced: Synced, into: &Path, draw: &mut Draw) {
+fn after_the_cut(store: &Path, synced: Synced, into: &Path, draw: &mut Dice) {
     std::fs::copy(store, into).unwrap();
     let mut left = std::fs::read(wal(store)).unwrap();
     let (salts, end) = written(&left);
@@ -123,7 +111,7 @@ async fn w8_a_power_cut_at_any_moment_leaves_whole_deliveries_and_every_answered
     let serve = Aggregator::start(&store, &arguments, &[], Some(&log))
         .await
         .unwrap();
-    let mut draw = Draw(20_260_301);
+    let mut draw = Dice::new(20_260_301);
     let began = Instant::now();
     for n in 0..WARMING {
         let kinesis = client(serve.endpoint());

@@ -12,7 +12,8 @@ use rightsizer::store::Store;
 use rightsizer::window::ClockMode;
 use rightsizer_records::{Record, Timestamp, encode};
 
-use super::files::{Dice, at, record};
+use super::files::{at, record};
+use crate::dice::Dice;
 
 const DAY_MS: u64 = 86_400_000;
 /// Records of one delivery while the fleet is made.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rightsizer_tests::dice::Dice;
 
 use super::stage::{Disk, Scene, kept, metric, until};
 
@@ -44,19 +45,6 @@ async fn w8_a_lost_disk_is_restored_and_replayed_to_the_state_of_a_run_never_kil
     assert!(second.rows().iter().all(|row| row.duplicates == 0));
 }
 
-/// A small generator, so that a failure can be run again: splitmix64.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
 const KILLS: usize = 40;
 
 /// Each life has a new disk and is killed at a random moment: while it restores, takes over, reads,
@@ -64,7 +52,7 @@ const KILLS: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn w8_dozens_of_lost_tasks_leave_the_state_of_a_run_never_killed() {
     let mut scene = Scene::set().await;
-    let mut draw = Draw(20_261_121);
+    let mut draw = Dice::new(20_261_121);
     let mut made = 0;
     for _ in 0..KILLS {
         let disk = Disk::new();

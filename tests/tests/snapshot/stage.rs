@@ -81,10 +81,10 @@ impl Scene {
 
     /// With functions of 1024 MB and a timeout of 30 s: what is known of them may be decreased without
     /// a person.
-    pub(crate) async fn set_with_functions(names: &[&str]) -> Self {
+    pub(crate) async fn set_with_functions(sizes: &[(&str, i32)]) -> Self {
         let scene = Self::set().await;
-        for name in names {
-            let made = scene.moto.create_function(name, 1024, 30, &[]).await;
+        for (name, size) in sizes {
+            let made = scene.moto.create_function(name, *size, 30, &[]).await;
             made.unwrap();
         }
         scene

@@ -38,7 +38,7 @@ async fn the_newer_task_takes_over_and_the_older_one_ends() {
 /// decrease due, and does not send it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_hung_while_another_took_over_sends_nothing() {
-    let mut scene = Scene::set_with_functions(&["shrinks"]).await;
+    let mut scene = Scene::set_with_functions(&[("shrinks", 1024)]).await;
     let (old, new) = (Disk::new(), Disk::new());
     let older = scene.serve_knowing(&old).await;
     scene.put_story(10).await;
@@ -122,7 +122,7 @@ async fn of_two_tasks_started_together_one_is_left() {
 /// nobody else decides.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nobody_can_tell_who_decides_decreases_wait_and_increases_do_not() {
-    let mut scene = Scene::set_with_functions(&["shrinks", "grows"]).await;
+    let mut scene = Scene::set_with_functions(&[("shrinks", 1024), ("grows", 256)]).await;
     let disk = Disk::new();
     let serve = scene.serve_knowing(&disk).await;
     scene.put_story(10).await;

@@ -172,7 +172,7 @@ async fn what_became_of_the_updater_is_said_also_of_a_word_that_is_not_kept() {
 /// again, though no snapshot ever held it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lost_task_sent_is_known_and_not_sent_again() {
-    let mut scene = Scene::set_with_functions(&["shrinks"]).await;
+    let mut scene = Scene::set_with_functions(&[("shrinks", 1024)]).await;
     let first = Disk::new();
     let serve = scene.serve_knowing(&first).await;
     kept(&serve, &first).await;
