@@ -7,11 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rightsizer_aws::clock::now;
 use rightsizer_records::Timestamp;
+use rightsizer_store::inspect::Stops;
 
 use crate::pipeline::Digest;
-use crate::serve::look::Stops;
-use crate::wall::now;
 
 /// Which shard of which stream, as the checkpoints name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use anyhow::Context;
+use rightsizer_aws::inventory::InventorySettings;
+use rightsizer_aws::pause_tag::UpdaterSettings;
+use rightsizer_rules::limits::LimitSettings;
+use rightsizer_rules::policy::PolicySettings;
+use rightsizer_rules::price::PriceTable;
+use rightsizer_rules::window::WindowSettings;
 use serde::Deserialize;
 
-use crate::inventory::InventorySettings;
-use crate::limits::LimitSettings;
-use crate::policy::PolicySettings;
-use crate::price::PriceTable;
 use crate::snapshot::SnapshotSettings;
-use crate::switch::UpdaterSettings;
-use crate::window::WindowSettings;
 
 /// The file, as `rightsizer.toml` spells it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

@@ -6,19 +6,26 @@
 
 mod arn;
 mod codec;
+pub mod limits;
 mod outcome;
+mod partition;
 mod recommendation;
 mod reports;
+mod skip;
+pub mod tags;
 mod time;
 mod units;
 
 pub use arn::{ArnError, FunctionArn};
 pub use codec::{DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, decode, encode};
 pub use outcome::{Outcome, OutcomeStatus};
+pub use partition::Partition;
 pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
 pub use reports::{
     AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, MAX_ROWS, ReportRow, Reports, Status,
     is_at_limit,
 };
+pub use skip::{FailureCode, SkipCode, asks_a_person, passes_by_itself};
+pub use tags::ApplyMode;
 pub use time::{Day, TimeError, Timestamp};
 pub use units::{Megabytes, Millis, Usd};

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use put_records::{client, put};
-use rightsizer::serve::look::look;
-use rightsizer::store::{Reader, Store};
 use rightsizer_records::{EnvId, Reports};
+use rightsizer_store::inspect::look;
+use rightsizer_store::{Reader, Store};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer, rightsizer_with};
 use rightsizer_tests::sample;
 

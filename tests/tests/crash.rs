@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use put_records::{client, put};
-use rightsizer::store::Reader;
 use rightsizer_records::{EnvId, Megabytes, Millis, ReportRow, Reports, Status, Timestamp};
+use rightsizer_store::Reader;
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::dice::Dice;
 use rightsizer_tests::sample;

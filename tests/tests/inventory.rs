@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
-use rightsizer::inventory::{AwsFleet, Change, FleetError, Inventory, Pacing, collect};
-use rightsizer::wall::now;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::inventory::{AwsFleet, FleetError, Pacing, collect};
 use rightsizer_records::{Arch, Megabytes};
+use rightsizer_rules::inventory::{Change, Inventory};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::servers::{FaultProxy, MotoServer, REGION, aws_environment};
 

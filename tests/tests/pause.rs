@@ -109,7 +109,7 @@ fn recommendation(moto: &MotoServer, id: &str, name: &str) -> Recommendation {
     let Ok(Record::Recommendation(rec)) = decode(fixture) else {
         panic!("the fixture is no recommendation")
     };
-    let now = rightsizer::wall::now();
+    let now = rightsizer_aws::clock::now();
     Recommendation {
         id: id.into(),
         function: moto.function_arn(name).unwrap(),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use put_records::{client, put};
-use rightsizer::store::{Reader, Store};
 use rightsizer_records::{EnvId, Reports};
+use rightsizer_store::{Reader, Store};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::dice::Dice;
 use rightsizer_tests::sample;

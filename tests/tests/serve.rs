@@ -11,8 +11,8 @@ mod put_records;
 use std::path::{Path, PathBuf};
 
 use put_records::{client, put};
-use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::{Megabytes, ReportRow, Reports};
+use rightsizer_store::{Reader, ReviewRow};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
 use rightsizer_tests::sample;
 use tempfile::TempDir;

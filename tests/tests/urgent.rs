@@ -11,7 +11,7 @@ mod put_records;
 use std::time::{Duration, Instant};
 
 use put_records::{client, put};
-use rightsizer::wall::now;
+use rightsizer_aws::clock::now;
 use rightsizer_records::{Megabytes, Recommendation, Record, ReportRow, Reports, Status};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::sample;

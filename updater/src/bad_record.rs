@@ -4,7 +4,7 @@
 use rightsizer_records::{FunctionArn, Megabytes, Outcome, OutcomeStatus, Timestamp};
 use serde_json::Value;
 
-use crate::SkipCode;
+use rightsizer_records::SkipCode;
 
 /// What a record's sizes may be, and so an outcome's; one that is not becomes the nearest.
 const SIZES: std::ops::RangeInclusive<u64> = 1..=65_536;

@@ -5,22 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use rightsizer_records::{Megabytes, Mode, Recommendation, Timestamp};
+use rightsizer_records::limits::{LAMBDA_LEAST, ONE_VCPU, TIMEOUT_SHARE};
+use rightsizer_records::tags::{ALIAS_TAG, MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG};
+use rightsizer_records::{ApplyMode, Megabytes, Mode, Recommendation, SkipCode, Timestamp};
 
-use crate::settings::LAMBDA_LEAST;
-use crate::{FunctionMode, LastUpdate, LiveFunction, Place, Settings, SkipCode};
+use crate::settings::read_mode;
+use crate::{LastUpdate, LiveFunction, Place, Settings};
 
-/// One virtual CPU; above it a single thread gains nothing, below it CPU is in proportion.
-const ONE_CPU: Megabytes = Megabytes(1769);
-/// How much of the timeout the projected 99th percentile may take, in percent (P6).
-const TIMEOUT_SHARE_PERCENT: f64 = 70.0;
-
-const MODE_TAG: &str = "rightsizer:mode";
-const MIN_TAG: &str = "rightsizer:min-mb";
-const MAX_TAG: &str = "rightsizer:max-mb";
-const ALIAS_TAG: &str = "rightsizer:alias";
-/// Set by `CloudFormation` on everything it makes, and by nothing else: the prefix is reserved.
-const STACK_TAG: &str = "aws:cloudformation:stack-name";
 /// The version that is no published one.
 pub(crate) const LATEST: &str = "$LATEST";
 
@@ -159,7 +150,7 @@ fn tags(live: &LiveFunction) -> Result<&BTreeMap<String, String>, (SkipCode, Str
 fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: Timestamp) -> Check {
     let tag = tags(live)?.get(MODE_TAG);
     let mode = tag.map_or(Ok(settings.default_mode), |tag| {
-        tag.parse::<FunctionMode>().map_err(|_| {
+        read_mode(tag).map_err(|_| {
             let wanted = "wanted off, recommend or auto";
             (
                 SkipCode::BadTag,
@@ -172,7 +163,7 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     } else {
         "the configured default"
     };
-    skip_if(mode == FunctionMode::Off, SkipCode::OptedOut, || {
+    skip_if(mode == ApplyMode::Off, SkipCode::OptedOut, || {
         format!("{MODE_TAG} is off ({source})")
     })?;
     skip_if(settings.paused, SkipCode::Paused, || {
@@ -180,7 +171,7 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     })?;
     // Whoever approved a decrease has a right to its undoing: the size it had is nothing new.
     let undoes = rec.rollback_of.is_some() && rec.to_mb > rec.from_mb;
-    let for_a_person = mode == FunctionMode::Recommend && rec.mode != Mode::Approved;
+    let for_a_person = mode == ApplyMode::Recommend && rec.mode != Mode::Approved;
     skip_if(for_a_person && !undoes, SkipCode::RecommendOnly, || {
         format!(
             "{MODE_TAG} is recommend ({source}), and nobody approved this: approve it, or tag auto"
@@ -278,14 +269,16 @@ fn fast_enough(rec: &Recommendation, live: &LiveFunction) -> Check {
                 .to_owned()
         });
     };
-    let cpu = |mb: Megabytes| f64::from(mb.min(ONE_CPU).0);
+    let cpu = |mb: Megabytes| f64::from(mb.min(ONE_VCPU).0);
     let projected_ms = p99.as_ms_f64() * cpu(live.memory_mb) / cpu(rec.to_mb);
-    let allowed_ms = timeout.as_ms_f64() * TIMEOUT_SHARE_PERCENT / 100.0;
+    let allowed_ms = timeout.as_ms_f64() * TIMEOUT_SHARE;
     skip_if(projected_ms > allowed_ms, SkipCode::TimeoutRisk, || {
         format!(
             "p99 of {p99} at {} could become {projected_ms:.0} ms at {}, over \
-             {TIMEOUT_SHARE_PERCENT} % of its timeout of {timeout}",
-            live.memory_mb, rec.to_mb
+             {:.0} % of its timeout of {timeout}",
+            live.memory_mb,
+            rec.to_mb,
+            TIMEOUT_SHARE * 100.0
         )
     })
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use rightsizer_records::{FunctionArn, Megabytes, Millis};
+use rightsizer_records::{FailureCode, FunctionArn, Megabytes, Millis};
 
 /// A function's `$LATEST` as it is now, as far as the updater looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,21 +143,26 @@ pub enum ApiFault {
 }
 
 impl ApiFault {
+    /// Its code as the reason of an outcome.
+    pub const fn code(self) -> FailureCode {
+        match self {
+            Self::Conflict => FailureCode::Conflict,
+            Self::RevisionChanged => FailureCode::RevisionChanged,
+            Self::Throttled => FailureCode::Throttled,
+            Self::Unavailable => FailureCode::Unavailable,
+            Self::Credentials => FailureCode::Credentials,
+            Self::OutOfTime => FailureCode::OutOfTime,
+            Self::AccessDenied => FailureCode::AccessDenied,
+            Self::NotFound => FailureCode::NotFound,
+            Self::BlockedRuntime => FailureCode::BlockedRuntime,
+            Self::OtherCode => FailureCode::OtherCode,
+            Self::Refused => FailureCode::Refused,
+        }
+    }
+
     /// Its name as the reason of an outcome.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Conflict => "conflict",
-            Self::RevisionChanged => "revision-changed",
-            Self::Throttled => "throttled",
-            Self::Unavailable => "unavailable",
-            Self::Credentials => "credentials",
-            Self::OutOfTime => "out-of-time",
-            Self::AccessDenied => "access-denied",
-            Self::NotFound => "not-found",
-            Self::BlockedRuntime => "blocked-runtime",
-            Self::OtherCode => "other-code",
-            Self::Refused => "refused",
-        }
+        self.code().name()
     }
 }
 

@@ -1,11 +1,10 @@
 //! How a try ends: for good, or for now.
 
-use rightsizer_records::{Outcome, OutcomeStatus, Recommendation, Timestamp};
+use rightsizer_records::{
+    FailureCode, Outcome, OutcomeStatus, Recommendation, SkipCode, Timestamp,
+};
 
-use crate::{ApiError, ApiFault, SkipCode};
-
-/// The reason of a failure where a change was asked for and nobody knows what came of it.
-pub(crate) const UPDATE_UNCLEAR: &str = "update-unclear";
+use crate::{ApiError, ApiFault};
 
 /// Nothing is known to have been written, and the same recommendation may succeed later: deliver it
 /// again. Where a change was made after all, that is found then.
@@ -69,7 +68,7 @@ impl End {
                 "a change was asked for and got no clear answer, and the function could not be \
                  read since ({error}): look at its memory size"
             );
-            return Self::failed(UPDATE_UNCLEAR, detail);
+            return Self::failed(FailureCode::UpdateUnclear.name(), detail);
         }
         let detail = format!("nothing was changed, and this was the last try: {error}");
         Self::failed(error.fault.name(), detail)

@@ -27,7 +27,6 @@ mod pace;
 mod pause;
 mod published;
 mod settings;
-mod skip;
 #[cfg(test)]
 mod tests;
 mod updater;
@@ -45,7 +44,6 @@ pub use deliveries::Deliveries;
 pub use end::RetryLater;
 pub use event::{BatchItemFailure, BatchResponse, KinesisData, KinesisEvent, KinesisEventRecord};
 pub use lambda_api::LambdaApi;
-pub use pause::{NeverPaused, PAUSED_TAG, PauseSwitch, PauseTag};
-pub use settings::{FunctionMode, Place, Settings, SettingsError};
-pub use skip::{SkipCode, asks_a_person, passes_by_itself};
+pub use pause::{NeverPaused, PauseSwitch, PauseTag};
+pub use settings::{Place, Settings, SettingsError};
 pub use updater::Updater;

@@ -9,13 +9,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use rightsizer_records::FunctionArn;
+use rightsizer_records::tags::PAUSED_TAG;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::{ApiError, LambdaApi};
 
-/// The tag on the updater's own function whose presence stops it, whatever its value but `false`.
-pub const PAUSED_TAG: &str = "rightsizer:paused";
 /// How long an answer is good for.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 

@@ -5,7 +5,7 @@
 //! where: a version is published only from a `$LATEST` in which nothing but memory differs from the
 //! version that serves, and the alias is moved only to a version of which that was read.
 
-use rightsizer_records::{Mode, Recommendation};
+use rightsizer_records::{Mode, Recommendation, SkipCode};
 
 use crate::check::{LATEST, alias_to_move, change, sizable};
 use crate::end::{End, Step};
@@ -13,7 +13,7 @@ use crate::latest::{other_size, update_failed};
 use crate::updater::{Done, superseded};
 use crate::{
     Alias, ApiFault, Clock, ControlPlane, LastUpdate, LiveFunction, PauseSwitch, PublishFrom,
-    PublishedVersion, SkipCode, Updater,
+    PublishedVersion, Updater,
 };
 
 /// What a round has read.

@@ -3,50 +3,13 @@
 
 use std::str::FromStr;
 
-use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST};
+use rightsizer_records::{ApplyMode, FunctionArn, Megabytes};
 
-/// The largest size Lambda gives a function outside managed instances.
-const LAMBDA_MOST: Megabytes = Megabytes(10_240);
-/// The smallest size Lambda gives a function.
-pub(crate) const LAMBDA_LEAST: Megabytes = Megabytes(128);
-
-/// What may be done to a function: its tag `rightsizer:mode`, or the default for those without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FunctionMode {
-    /// Nothing, not even with approval.
-    Off,
-    /// Only what a person approved.
-    Recommend,
-    /// What the aggregator decides.
-    Auto,
-}
-
-impl FunctionMode {
-    /// Its name in tags and settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Recommend => "recommend",
-            Self::Auto => "auto",
-        }
-    }
-}
-
-impl FromStr for FunctionMode {
-    type Err = SettingsError;
-
-    fn from_str(text: &str) -> Result<Self, SettingsError> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "off" => Ok(Self::Off),
-            "recommend" => Ok(Self::Recommend),
-            "auto" => Ok(Self::Auto),
-            _ => Err(SettingsError::new(
-                "mode",
-                text,
-                "wanted off, recommend or auto",
-            )),
-        }
-    }
+/// Reads a mode, in any case and with blanks around it.
+pub(crate) fn read_mode(text: &str) -> Result<ApplyMode, SettingsError> {
+    ApplyMode::from_name(&text.trim().to_ascii_lowercase())
+        .ok_or_else(|| SettingsError::new("mode", text, "wanted off, recommend or auto"))
 }
 
 /// An account and region whose functions may be changed.
@@ -89,7 +52,7 @@ impl FromStr for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// For functions without a tag `rightsizer:mode`.
-    pub default_mode: FunctionMode,
+    pub default_mode: ApplyMode,
     /// The global stop.
     pub paused: bool,
     /// Where functions may be changed; nowhere when empty.
@@ -102,7 +65,7 @@ impl Default for Settings {
     /// Recommend only, nowhere.
     fn default() -> Self {
         Self {
-            default_mode: FunctionMode::Recommend,
+            default_mode: ApplyMode::Recommend,
             paused: false,
             accept: Vec::new(),
             account_most: LAMBDA_MOST,
@@ -136,7 +99,7 @@ impl Settings {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let mut settings = Self::default();
         if let Some(mode) = given("RIGHTSIZER_MODE") {
-            settings.default_mode = mode.parse().map_err(|_| {
+            settings.default_mode = read_mode(&mode).map_err(|_| {
                 SettingsError::new("RIGHTSIZER_MODE", &mode, "wanted off, recommend or auto")
             })?;
         }
@@ -183,7 +146,7 @@ mod tests {
     fn nothing_set_means_recommend_only_and_nowhere() {
         let settings = read(&[("RIGHTSIZER_MODE", "")]).unwrap();
         assert_eq!(settings, Settings::default());
-        assert_eq!(settings.default_mode, FunctionMode::Recommend);
+        assert_eq!(settings.default_mode, ApplyMode::Recommend);
         assert!(settings.accept.is_empty() && !settings.paused);
     }
 
@@ -199,7 +162,7 @@ mod tests {
             ("RIGHTSIZER_MAX_MB", "3008"),
         ])
         .unwrap();
-        assert_eq!(settings.default_mode, FunctionMode::Auto);
+        assert_eq!(settings.default_mode, ApplyMode::Auto);
         assert!(settings.paused);
         assert_eq!(settings.accept[1].region, "us-east-1");
         assert_eq!(settings.account_most, Megabytes(3008));

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use rightsizer_records::{Outcome, Recommendation, Timestamp};
+use rightsizer_records::{Outcome, Recommendation, SkipCode, Timestamp};
 
 use crate::check::{LATEST, judge_unread};
 use crate::end::{End, Step};
 use crate::order::by_function;
-use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Settings, SkipCode};
+use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
 
 /// How long one call may take. The control plane is told the same.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);

@@ -6,7 +6,14 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
+use rightsizer_aws::clock::now;
+use rightsizer_aws::config::aws_config;
+use rightsizer_aws::inventory::{AwsFleet, FleetApi};
 use rightsizer_records::{FunctionArn, Outcome, OutcomeStatus, Recommendation, Record, decode};
+use rightsizer_rules::limits::Limit;
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::inspect::stops;
+use rightsizer_store::{Outgoing, Reader, RecommendationKey, Store, StoreError};
 use rightsizer_updater::{
     ApiError, LambdaApi, PauseSwitch, PauseTag, Place, RetryLater, RunningClock,
     Settings as UpdaterSettings, Updater,
@@ -16,15 +23,8 @@ use serde_json::{Value, json};
 use super::fleet::{progress, runtime};
 use super::list::{counted, short};
 use super::{ConfigArg, StoreArg, UpdaterArg};
-use crate::inventory::{AwsFleet, FleetApi};
-use crate::limits::Limit;
 use crate::pipeline::{Accept, Pipeline};
-use crate::serve::aws_config;
-use crate::serve::look::stops;
 use crate::settings::Settings;
-use crate::store::{Outgoing, Reader, RecommendationKey, Store, StoreError};
-use crate::wall::now;
-use crate::window::ClockMode;
 
 /// More are taken up by the next run.
 const MOST: usize = 10_000;

@@ -6,16 +6,18 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use rightsizer_aws::config::aws_config;
+use rightsizer_aws::fleet::{
+    Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement,
+};
+use rightsizer_aws::inventory::AwsFleet;
 use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, progress, roles_by_stream, runtime};
 use super::server::ServerArg;
-use crate::fleet::{Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement};
-use crate::inventory::AwsFleet;
-use crate::serve::aws_config;
-use crate::store::{Reader, ReviewRow};
 
 #[derive(Debug, Args)]
 pub(super) struct AttachArgs {

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use rightsizer_store::{copy, inspect};
 
 use super::StoreArg;
 use super::server::ServerArg;
-use crate::serve::{copy, look};
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
@@ -56,7 +56,7 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn copy(store: &Path, partial: &Path) -> anyhow::Result<()> {
-    copy::copy(&look::connect(store)?, partial)?;
+    copy::copy(&inspect::connect(store)?, partial)?;
     std::fs::File::open(partial)?.sync_all()?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_aws::config::aws_config;
+use rightsizer_aws::fleet::{AwsLayers, Intent};
+use rightsizer_aws::inventory::AwsFleet;
 
 use super::fleet::{FleetArgs, Told, runtime};
-use crate::fleet::{AwsLayers, Intent};
-use crate::inventory::AwsFleet;
-use crate::serve::aws_config;
 
 #[derive(Debug, Args)]
 pub(super) struct DetachArgs {

@@ -10,16 +10,16 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use serde_json::{Value, json};
-
-use super::list::counted;
-use crate::fleet::{
+use rightsizer_aws::clock::now;
+use rightsizer_aws::fleet::{
     AwsLayers, Done, Entry, Intent, LayerVersion, Plan, Selected, Selection, StreamArn, carry_out,
     plan_all,
 };
-use crate::inventory::{AwsFleet, InventorySettings, Pacing, collect};
-use crate::pace::Pace;
-use crate::wall::now;
+use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
+use rightsizer_aws::pace::Pace;
+use serde_json::{Value, json};
+
+use super::list::counted;
 
 /// `GetFunction` has 100 calls a second to itself; others need some too.
 const READS_PER_SECOND: f64 = 50.0;

@@ -8,7 +8,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use rightsizer_aws::clock::now;
+use rightsizer_formats::{Counting, Hints, ImportReport};
 use rightsizer_records::{Day, Timestamp};
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::Store;
 use serde::Serialize;
 
 use super::import_cloudwatch::{self, CloudwatchArgs};
@@ -16,10 +21,6 @@ use super::{ConfigArg, HomeArg, StoreArg};
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
-use crate::source::{Counting, FunctionKey, Hints, ImportReport};
-use crate::store::Store;
-use crate::wall::now;
-use crate::window::ClockMode;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]

@@ -9,14 +9,14 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
 use rightsizer_records::Usd;
+use rightsizer_rules::policy::why;
+use rightsizer_store::inspect::{self, Stops};
+use rightsizer_store::{Reader, ReviewRow};
 
 use super::StoreArg;
 use super::grade::{Rank, at_risk, rank, summary};
 use super::page::{NOTHING, page};
 use super::server::ServerArg;
-use crate::policy::why;
-use crate::serve::look::{self, Stops};
-use crate::store::{Reader, ReviewRow};
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -53,7 +53,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         (server.read("")?, server.stops())
     } else {
         let store = &args.store.store;
-        (Reader::open(store)?.review()?, look::stops(store)?)
+        (Reader::open(store)?.review()?, inspect::stops(store)?)
     };
     rank(&mut rows, args.by);
     let mut out = std::io::stdout().lock();
@@ -63,7 +63,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     } else if args.format.csv {
         write_csv(&rows, &mut out)?;
     } else if let Some(file) = &args.format.html {
-        let made = crate::wall::now().to_string();
+        let made = rightsizer_aws::clock::now().to_string();
         std::fs::write(file, page(&rows, &stopped(&stops), &made)).with_context(|| {
             format!(
                 "cannot write the page to {}; name another file",

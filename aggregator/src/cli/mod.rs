@@ -28,10 +28,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
+use rightsizer_rules::inventory::Home;
 
 use crate::settings::Settings;
 use crate::snapshot::Location;
-use crate::source::Home;
 
 /// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
 #[derive(Debug, Parser)]

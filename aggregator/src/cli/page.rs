@@ -1,11 +1,11 @@
 //! The fleet as one page of HTML that needs nothing else: to be kept, mailed, put on a share. Pure.
 
 use rightsizer_records::Usd;
+use rightsizer_rules::policy::why;
+use rightsizer_store::ReviewRow;
 
 use super::grade::{at_risk, summary};
 use super::list::{cents, names, saving};
-use crate::policy::why;
-use crate::store::ReviewRow;
 
 /// Everything but the rows; no other file and no network is asked.
 const HEAD: &str = include_str!("page.html");

@@ -2,12 +2,12 @@
 //! costs, and what came of earlier numbers. Pure: what the store says in, text out.
 
 use rightsizer_records::FunctionArn;
+use rightsizer_rules::policy::sentence;
+use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::list::{counted, short};
-use crate::policy::sentence;
-use crate::store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 
 /// No line is wider, but for names that cannot be broken.
 const WIDTH: usize = 80;

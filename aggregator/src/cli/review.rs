@@ -4,19 +4,19 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
-use rightsizer_updater::PAUSED_TAG;
+use rightsizer_records::tags::PAUSED_TAG;
+use rightsizer_rules::commands::{Action, Done, Switched, Word};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::{Reader, Store, StoreError};
 
 use super::fleet::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};
-use crate::review::{Action, Done, Switched, Word};
 use crate::settings::Settings;
-use crate::store::{Reader, Store, StoreError};
-use crate::switch::UpdaterSwitch;
-use crate::wall::now;
-use crate::window::ClockMode;
 
 #[derive(Debug, Args)]
 pub(super) struct WordArgs {

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use rightsizer_aws::clock::now;
+use rightsizer_aws::kinesis::StartAt;
+use rightsizer_records::ApplyMode;
+use rightsizer_rules::window::ClockMode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
-use crate::policy::ApplyMode;
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
 use crate::snapshot::{MINUTES, Superseded};
-use crate::source::kinesis::StartAt;
-use crate::wall::now;
-use crate::window::ClockMode;
 
 /// The exit code of a task that another one took over from: it has not failed, and must not be started
 /// again beside that one.

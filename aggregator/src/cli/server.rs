@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use hyper::Method;
+use rightsizer_rules::commands::{Done, Switched, Word};
+use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::fleet::runtime;
 use super::http;
-use crate::review::{Done, Switched, Word};
-use crate::serve::look::{Exportable, Stops};
-use crate::serve::read_key;
+use rightsizer_store::key::read_key;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);

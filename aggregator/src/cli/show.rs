@@ -4,13 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_rules::commands::Refused;
+use rightsizer_store::FunctionDetail;
+use rightsizer_store::inspect::function_named;
 
 use super::StoreArg;
 use super::portrait::portrait;
 use super::server::ServerArg;
-use crate::review::Refused;
-use crate::serve::look::function_named;
-use crate::store::FunctionDetail;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {

@@ -9,13 +9,13 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use rightsizer_formats::Counting;
 
 use super::ConfigArg;
 use crate::settings::Settings;
 use crate::simulate::{
     Contender, Gaps, Measure, Refusal, Regime, Rules, Tally, Trace, contenders, read_trace, replay,
 };
-use crate::source::Counting;
 
 /// More refused rows than this are counted only.
 const REFUSALS_SHOWN: u64 = 20;

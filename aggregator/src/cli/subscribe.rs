@@ -9,18 +9,19 @@ use anyhow::Context;
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
+use rightsizer_aws::config::{aws_config, want_credentials};
+use rightsizer_aws::errors::words;
+use rightsizer_aws::fleet::{
+    SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
+    log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
+};
+use rightsizer_aws::inventory::AwsFleet;
+use rightsizer_aws::logs::{AwsLogs, Calls, LogsError};
+use rightsizer_rules::inventory::LoggedReports;
 use serde_json::{Value, json};
 
 use super::fleet::{Which, progress, rate, runtime, value};
 use super::list::counted;
-use crate::fleet::{
-    SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
-    log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
-};
-use crate::inventory::{AwsFleet, LoggedReports};
-use crate::serve::{aws_config, want_credentials};
-use crate::source::kinesis::words;
-use crate::source::logs::{AwsLogs, Calls, LogsError};
 
 /// The account instead of one of its log groups.
 const ACCOUNT: &str = "(the account)";

@@ -9,11 +9,12 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use futures_util::future::BoxFuture;
+use rightsizer_aws::errors::words;
+use rightsizer_aws::kinesis::StreamName;
+use rightsizer_aws::stop::Stop;
+use rightsizer_store::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
 use tracing::{info, warn};
 
-use crate::source::kinesis::{StreamName, words};
-use crate::stop::Stop;
-use crate::store::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
 use crate::writer::{WriterHandle, WriterStopped};
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.

@@ -1,17 +1,17 @@
 //! What is asked before a send.
 
+use rightsizer_aws::clock::now;
+use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{
     EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, encode,
 };
+use rightsizer_rules::commands::{Action, Word};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::Store;
 
 use super::*;
 use crate::pipeline::{Accept, Pipeline};
-use crate::review::{Action, Word};
 use crate::settings::Settings;
-use crate::source::{Channel, Delivery};
-use crate::store::Store;
-use crate::wall::now;
-use crate::window::ClockMode;
 
 /// Ten invocations of a function of 1024 MB a minute ago.
 fn used(env: u64, used_mb: u32) -> Delivery {

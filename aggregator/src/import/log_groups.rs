@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use rightsizer_aws::logs::{LogsApi, Piece, PieceRead, Reader, Unread, Way};
 use rightsizer_records::Timestamp;
+use rightsizer_store::StoreError;
 
 use crate::pipeline::{LogGroupDay, Pipeline};
-use crate::source::logs::{LogsApi, Piece, PieceRead, Reader, Unread, Way};
-use crate::store::StoreError;
 
 /// Pieces that are read at once: of the 30 queries that an account may run, others need some too.
 const AT_ONCE: usize = 5;

@@ -8,14 +8,13 @@ mod tests;
 
 use std::io::{BufReader, Chain, Cursor, Read};
 
+use rightsizer_formats::{Channel, Hints, ImportReport, ReadError, Refusal, Summary, gzip, read};
 use rightsizer_records::Timestamp;
+use rightsizer_rules::evidence::{Evidence, Item};
+use rightsizer_rules::window::DaySource;
+use rightsizer_store::StoreError;
 
 use crate::pipeline::{Accept, Batch, Intake, Session};
-use crate::source::{
-    Channel, Evidence, Hints, ImportReport, Item, ReadError, Refusal, Summary, gzip, read,
-};
-use crate::store::StoreError;
-use crate::window::DaySource;
 
 /// Evidence that is folded before it is merged, where an input is read in one piece.
 const FOLDED: usize = 10_000;

@@ -7,13 +7,14 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::{File, Folded, ImportError};
-use crate::pipeline::Session;
-use crate::source::{
+use rightsizer_formats::{
     ImportReport, MAX_LINE_BYTES, PieceRead, Pieces, ReadError, Summary, comes_in_pieces,
     read_piece, read_rest,
 };
-use crate::store::StoreError;
+use rightsizer_store::StoreError;
+
+use super::{File, Folded, ImportError};
+use crate::pipeline::Session;
 
 /// As much of an input as one thread reads at a time.
 const PIECE: usize = 4 << 20;

@@ -4,12 +4,12 @@ use std::io::{self, Cursor, Read, Write as _};
 
 use proptest::prelude::*;
 use rightsizer_records::{Day, Timestamp};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::{Reader, Store};
 
 use super::*;
 use crate::pipeline::Pipeline;
 use crate::settings::Settings;
-use crate::store::{Reader, Store};
-use crate::window::ClockMode;
 
 fn telemetry(n: usize) -> String {
     format!(

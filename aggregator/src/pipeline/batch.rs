@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
+use rightsizer_formats::Channel;
 use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp};
-
-use super::accept::Accept;
-use crate::source::{Channel, Evidence, FunctionKey, Observation};
-use crate::window::{
+use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
+use rightsizer_rules::window::{
     DaySource, Delta, FUTURE_TOLERANCE_MS, fold_into, fold_observation, fold_reports,
 };
+
+use super::accept::Accept;
 
 /// Why a record was not taken, in words for the quarantine or an import's report.
 #[derive(Debug, Clone, PartialEq, Eq)]

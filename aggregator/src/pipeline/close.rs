@@ -5,11 +5,11 @@
 use std::ops::RangeInclusive;
 
 use rightsizer_records::{Day, Timestamp};
+use rightsizer_store::{FunctionId, StoreError, Unit};
 
 use super::Pipeline;
 use super::propose::{Considered, Outlook};
 use super::session::Session;
-use crate::store::{FunctionId, StoreError, Unit};
 
 /// Functions of a slice: a few hundredths of a second.
 const SLICE: i64 = 2_000;

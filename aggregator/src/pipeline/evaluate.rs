@@ -1,14 +1,14 @@
 //! What a decision does to the recommendations that are there.
 
 use rightsizer_records::Megabytes;
+use rightsizer_rules::policy::decide;
+use rightsizer_store::{
+    Assessment, FunctionId, Life, NewRecommendation, Standing, StoreError, Viewpoint,
+};
 
 use super::propose::{Considered, Outlook, Proposal, is_on_trial};
 use super::session::Session;
 use super::verdict::Rollback;
-use crate::policy::decide;
-use crate::store::{
-    Assessment, FunctionId, Life, NewRecommendation, Standing, StoreError, Viewpoint,
-};
 
 impl<'p> Session<'p> {
     /// From where functions are looked at.

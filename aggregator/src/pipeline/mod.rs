@@ -16,15 +16,16 @@ pub use batch::{Batch, Intake, Refusal};
 pub use prepare::{Gate, KnownOwners, Prepared};
 pub use session::{LogGroupDay, Session};
 
+use rightsizer_formats::Delivery;
 use rightsizer_records::{Day, Outcome, Timestamp};
+use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
+use rightsizer_rules::inventory::Home;
+use rightsizer_rules::inventory::InventoryUpdate;
+use rightsizer_rules::window::{ClockMode, DayClock};
+use rightsizer_store::{Beside, Outbox, Outgoing, RecommendationKey, Store, StoreError, Unit};
 
 use self::close::Closing;
-use crate::inventory::InventoryUpdate;
-use crate::review::{CarriedOut, Done, Refused, Word};
 use crate::settings::Settings;
-use crate::source::{Delivery, Home};
-use crate::store::{Beside, Outbox, Outgoing, RecommendationKey, Store, StoreError, Unit};
-use crate::window::{ClockMode, DayClock};
 
 /// What a unit of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use rightsizer_formats::{Hints, gzip, read};
 use rightsizer_records::{DecodeError, Timestamp, decode};
-
-use crate::source::{Evidence, FunctionKey, Hints, Home, Item, Owners, gzip, read};
+use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
+use rightsizer_rules::inventory::{Home, Owners};
 
 /// Stands for "nobody" while a payload is read: no function has a control character in its name.
 const NOBODY: &str = "nobody";

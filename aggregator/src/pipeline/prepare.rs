@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rightsizer_formats::Delivery;
 use rightsizer_records::Timestamp;
+use rightsizer_rules::evidence::Item;
+use rightsizer_rules::gap::Gap;
+use rightsizer_rules::inventory::{Home, Owners};
+use rightsizer_rules::window::DaySource;
 
 use super::accept::Accept;
 use super::batch::{Batch, Intake};
 use super::payload::{self, Whose};
-use crate::source::kinesis::Gap;
-use crate::source::{Delivery, Home, Item, Owners};
-use crate::window::DaySource;
 
 /// Whose evidence is taken, and where functions are at home that payloads know by name only.
 #[derive(Debug, Clone, Default)]

@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use rightsizer_records::{
     FunctionArn, Megabytes, Mode, MonthlyUsd, Recommendation, Record, Timestamp, Usd, encode,
 };
-
-use crate::policy::{Decision, decide, recommendation_id};
-use crate::settings::Settings;
-use crate::store::{
+use rightsizer_rules::policy::{Decision, decide, recommendation_id};
+use rightsizer_rules::window::DayClock;
+use rightsizer_store::{
     Assessment, FunctionId, NewRecommendation, Standing, StoreError, Unit, Viewpoint,
 };
-use crate::window::DayClock;
+
+use crate::settings::Settings;
 
 /// From where functions are looked at.
 #[derive(Debug, Clone, Copy)]

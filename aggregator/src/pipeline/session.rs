@@ -3,16 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
+use rightsizer_rules::inventory::InventoryUpdate;
+use rightsizer_rules::inventory::Owners;
+use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
+use rightsizer_store::{
+    Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit,
+};
 
 use super::batch::Batch;
 use super::close::Closing;
 use super::prepare::Prepared;
 use super::{Digest, save_clock};
-use crate::inventory::InventoryUpdate;
 use crate::settings::Settings;
-use crate::source::Owners;
-use crate::store::{Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit};
-use crate::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 
 /// Log lines arrive so much later at most, but for rare ones.
 const LATE_LOGS_MS: i64 = 3_600_000;

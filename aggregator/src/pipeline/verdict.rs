@@ -1,11 +1,11 @@
 //! The loop closes: what was applied is judged by what ran since, at every decision.
 
 use rightsizer_records::{Megabytes, Reason};
+use rightsizer_rules::outcome::{Cause, HOLD_DAYS, Trial, Verdict, judge, rollback_size};
+use rightsizer_rules::policy::Decision;
+use rightsizer_store::{Assessment, FunctionId, Life, OpenTrial, StoreError};
 
 use super::session::Session;
-use crate::outcome::{Cause, HOLD_DAYS, Trial, Verdict, judge, rollback_size};
-use crate::policy::Decision;
-use crate::store::{Assessment, FunctionId, Life, OpenTrial, StoreError};
 
 /// An old size that is to be put back.
 pub(super) struct Rollback {

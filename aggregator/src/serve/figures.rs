@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use rightsizer_aws::clock::now;
+use rightsizer_aws::kinesis::{ShardStatus, StreamStatus};
+use rightsizer_aws::stop::Stop;
 use rightsizer_records::Timestamp;
 use tracing::info;
 
-use crate::source::kinesis::{ShardStatus, StreamStatus};
-use crate::stop::Stop;
-use crate::wall::now;
 use crate::writer::WriterHandle;
 
 const EVERY: Duration = Duration::from_mins(1);

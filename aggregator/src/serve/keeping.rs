@@ -4,15 +4,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rightsizer_aws::config::aws_config;
+use rightsizer_aws::stop::{Stop, Stopper};
+use rightsizer_rules::commands::CarriedOut;
+use rightsizer_store::Store;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use super::{RecordSource, ServeOptions, aws_config};
+use super::{RecordSource, ServeOptions};
 use crate::emit::Leave;
-use crate::review::CarriedOut;
 use crate::snapshot::{self, Bucket, Keeper, KeeperHandle, Superseded};
-use crate::stop::{Stop, Stopper};
-use crate::store::Store;
 
 /// A store that is open for writing.
 #[derive(Debug)]

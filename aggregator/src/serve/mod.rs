@@ -1,11 +1,7 @@
 //! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
 
-mod aws;
-pub mod copy;
 mod figures;
 mod keeping;
-pub mod key;
-pub mod look;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,21 +14,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-pub use aws::{aws_config, aws_config_of, kinesis_client, want_credentials};
-pub use key::{holder, read_key};
+use rightsizer_aws::inventory::{self, AwsFleet};
+use rightsizer_aws::kinesis::{StartAt, StreamReader, StreamStatus};
+use rightsizer_aws::pause_tag::UpdaterSwitch;
+use rightsizer_aws::stop::Stop;
+use rightsizer_formats::Channel;
+use rightsizer_rules::inventory::Home;
+use rightsizer_rules::window::ClockMode;
 
 use self::keeping::{Keeping, Kept};
 use crate::emit::{self, Leave};
-use crate::inventory::{self, AwsFleet};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
-use crate::source::kinesis::{StartAt, StreamReader, StreamStatus};
-use crate::source::{Channel, Home};
-use crate::stop::Stop;
-use crate::switch::UpdaterSwitch;
 use crate::web::{self, PortOptions, Secret};
-use crate::window::ClockMode;
 use crate::writer::{self, WriterHandle, WriterStopped};
 
 /// Where records come from.
@@ -170,7 +165,7 @@ async fn port(
     streams: StreamStatus,
     keeping: &Keeping,
 ) -> anyhow::Result<PortOptions> {
-    let local = key::draw(&options.store)?;
+    let local = rightsizer_store::key::draw(&options.store)?;
     let mut reviewers = vec![Secret::new(&local)];
     reviewers.extend(options.review_token.as_deref().map(Secret::new));
     Ok(PortOptions {
@@ -197,13 +192,13 @@ async fn spawn_aws_tasks(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     if let RecordSource::Kinesis(stream) = &options.source {
-        let client = kinesis_client().await;
+        let client = rightsizer_aws::config::kinesis_client().await;
         let reader = StreamReader::new(&client, stream, Channel::Reports, streams.clone())
             .starting(options.from);
         tasks.spawn(reader.run(writer.clone(), stopped.clone()));
     }
     if let Some(stream) = options.emit.clone() {
-        let client = kinesis_client().await;
+        let client = rightsizer_aws::config::kinesis_client().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
         let (told, mut end) = (writer.clone(), stopped.clone());
         tasks.spawn(async move {
@@ -218,7 +213,7 @@ async fn spawn_aws_tasks(
         tasks.spawn(emit::run(client, stream, writer, leave, stopped));
     }
     if options.inventory {
-        let fleet = AwsFleet::new(&aws_config().await);
+        let fleet = AwsFleet::new(&rightsizer_aws::config::aws_config().await);
         let settings = options.settings.inventory;
         let sink = writer.clone();
         tasks.spawn(inventory::keep_fresh(
@@ -232,7 +227,7 @@ async fn spawn_aws_tasks(
 
 /// What a failure of the store means and what to do, with the room left on its disk.
 fn cannot_store(store: &Path) -> String {
-    let room = look::free_bytes(store).map_or_else(
+    let room = rightsizer_store::inspect::free_bytes(store).map_or_else(
         || "unknown room".to_owned(),
         |bytes| format!("{} MB free", bytes >> 20),
     );

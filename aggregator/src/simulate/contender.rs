@@ -1,8 +1,7 @@
 //! The policies that are compared, each by the code that the product decides with.
 
 use rightsizer_records::Megabytes;
-
-use crate::policy::{
+use rightsizer_rules::policy::{
     AveragePlusBuffer, Estimator, FunctionEvidence, HighestPeak, Margin, PolicyName,
     PolicySettings, Reasons, policy_size,
 };

@@ -6,10 +6,10 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use rightsizer_formats::gzip;
 use rightsizer_records::Day;
 
 use super::replay::DemandDay;
-use crate::source::gzip;
 
 /// The longest line that is looked at.
 const MAX_LINE_BYTES: u64 = 64 * 1024;

@@ -1,10 +1,10 @@
 //! The loop: one series, one policy, day by day. `docs/POLICIES.md` states it exactly; change both.
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
+use rightsizer_rules::policy::{Changes, Configured, DayPeak, FunctionEvidence, after_running_out};
+use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 use super::contender::Contender;
-use crate::policy::{Changes, Configured, DayPeak, FunctionEvidence, after_running_out};
-use crate::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 /// What was demanded on one day. Days without invocations have none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -276,10 +276,10 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rightsizer_rules::policy::PolicySettings;
 
     use super::super::contender::contenders;
     use super::*;
-    use crate::policy::PolicySettings;
 
     fn series(peaks: &[Option<f64>]) -> Vec<DemandDay> {
         let first = Day::parse("2026-01-01").unwrap();

@@ -4,6 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use rightsizer_store::Store;
+use rightsizer_store::copy::room_for;
+use rightsizer_store::inspect::{self, StoreLook};
 
 use super::bucket::{Bucket, BucketError};
 use super::head::{Edit, Head, Retention, Snapshot, Taker};
@@ -11,9 +14,6 @@ use super::identity::{drawn, set_identity};
 use super::make::{Copied, Place, upload};
 use super::plan::LocalStore;
 use super::restore::{Unusable, Watch, beside, clear, fetch_patiently, place};
-use crate::serve::copy::room_for;
-use crate::serve::look::{self, StoreLook};
-use crate::store::Store;
 
 /// The one snapshot that a new history begins with.
 const ALL: Retention = Retention { newest: 1, days: 0 };
@@ -42,7 +42,7 @@ pub async fn take_out(
     let lineage = drawn()?;
     let done = unpack(bucket, snapshot, &partial, lineage, watch).await;
     let named = done.and_then(|()| {
-        let looked = look::look(&partial)?;
+        let looked = inspect::look(&partial)?;
         place(&partial, to)?;
         Ok(looked)
     });

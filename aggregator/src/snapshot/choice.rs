@@ -1,9 +1,9 @@
 //! Going back on purpose: which snapshot a time means, and what people said after it. Pure.
 
 use rightsizer_records::Timestamp;
+use rightsizer_rules::commands::{Action, CarriedOut};
 
 use super::head::{Head, Snapshot};
-use crate::review::{Action, CarriedOut};
 
 /// Nothing to go back to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +76,10 @@ pub fn said_after(head: &Head, snapshot: &Snapshot) -> Later {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_rules::commands::Word;
+
     use super::super::head::Taker;
     use super::*;
-    use crate::review::Word;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::BoxFuture;
+use rightsizer_rules::commands::CarriedOut;
+use rightsizer_store::Outgoing;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::bucket::HEAD_WITHIN;
 use super::status::SnapshotStatus;
 use crate::emit::{Leave, SEND_WITHIN};
-use crate::review::CarriedOut;
-use crate::store::Outgoing;
 
 /// After a taking over, decreases wait until whatever the other task had begun to send before it could
 /// notice is over. A check is three waits at most, the head's tag, then its answer and its bytes where

@@ -3,9 +3,8 @@
 //! the one place where two tasks can never both be right. Pure: it knows no bucket and no clock.
 
 use rightsizer_records::Timestamp;
+use rightsizer_rules::commands::CarriedOut;
 use serde::{Deserialize, Serialize};
-
-use crate::review::CarriedOut;
 
 /// The version that this program writes and reads.
 const VERSION: u32 = 1;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::review::{Action, Word};
+use rightsizer_rules::commands::{Action, Word};
 
 const KEEP: Retention = Retention { newest: 2, days: 3 };
 

@@ -1,9 +1,9 @@
 //! Which history of snapshots a store is of, as it stands in the store itself.
 
 use anyhow::Context;
+use rightsizer_store::{Store, StoreError};
 
 use super::plan::LocalStore;
-use crate::store::{Store, StoreError};
 
 /// Under this key of `state` stands which history a store belongs to: lineage, copy, and where it
 /// held the head last.

@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rightsizer_aws::clock::now;
+use rightsizer_aws::stop::Stop;
 use rightsizer_records::Timestamp;
+use rightsizer_rules::commands::CarriedOut;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -17,9 +20,6 @@ use super::make::{Original, Place};
 use super::settings::SnapshotSettings;
 use super::start::Opened;
 use super::status::SnapshotStatus;
-use crate::review::CarriedOut;
-use crate::stop::Stop;
-use crate::wall::now;
 
 /// How often the head is looked at when nothing is sent: a task that lost it ends so soon.
 const CHECK_EVERY: Duration = Duration::from_secs(5);

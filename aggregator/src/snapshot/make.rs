@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rightsizer_records::Timestamp;
+use rightsizer_store::{copy, inspect};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -11,7 +12,6 @@ use super::bucket::Bucket;
 use super::head::{Snapshot, snapshot_key};
 use super::pack::{Packed, Part, pack};
 use super::restore::{Watch, unwatched};
-use crate::serve::{copy, look};
 
 /// A part of an upload; S3 takes 10,000 of them, 160 GB.
 const PART_BYTES: usize = 16 << 20;
@@ -40,7 +40,7 @@ impl Original {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            connection: look::connect(path)?,
+            connection: inspect::connect(path)?,
             made_at: None,
         })
     }
@@ -117,7 +117,7 @@ pub(super) async fn upload(
     let key = snapshot_key(&place.lineage, place.epoch, place.sequence);
     let (parts, waiting) = mpsc::channel(WAITING);
     let packing = tokio::task::spawn_blocking(move || -> anyhow::Result<(Packed, u64)> {
-        let words = look::words_carried_out(&copied.file)?;
+        let words = inspect::words_carried_out(&copied.file)?;
         let mut sent = 0;
         let send = |part: Part| {
             sent += part.bytes.len() as u64;

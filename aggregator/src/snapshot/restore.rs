@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rightsizer_store::copy::room_for;
+use rightsizer_store::inspect;
+use rightsizer_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::bucket::{Bucket, BucketError};
 use super::head::Snapshot;
 use super::pack::{Packed, Unpacker};
-use crate::serve::copy::room_for;
-use crate::serve::look;
-use crate::store::{Store, StoreError};
 
 /// How often a download that broke off is begun anew, and after how long.
 const ATTEMPTS: usize = 3;
@@ -142,7 +142,7 @@ fn check(file: &Path) -> Result<(), Unusable> {
         Err(error @ StoreError::Newer { .. }) => return Err(Unusable::Newer(error)),
         Err(error) => return Err(Unusable::Damaged(error.to_string())),
     }
-    let look = look::look(file).map_err(|error| Unusable::Damaged(error.to_string()))?;
+    let look = inspect::look(file).map_err(|error| Unusable::Damaged(error.to_string()))?;
     if look.damage.is_empty() {
         return Ok(());
     }
@@ -165,7 +165,7 @@ pub(super) fn place(from: &Path, store: &Path) -> anyhow::Result<Option<PathBuf>
     if let Some(kept) = &replaced {
         for suffix in ["", "-wal", "-shm"] {
             let (old, new) = (beside(store, suffix), beside(kept, suffix));
-            crate::serve::copy::remove(&new)?;
+            rightsizer_store::copy::remove(&new)?;
             if old.exists() {
                 std::fs::rename(&old, &new)
                     .with_context(|| format!("cannot move {} away", old.display()))?;
@@ -175,7 +175,7 @@ pub(super) fn place(from: &Path, store: &Path) -> anyhow::Result<Option<PathBuf>
     std::fs::rename(from, store)
         .with_context(|| format!("cannot put the restored store at {}", store.display()))?;
     for suffix in BESIDE {
-        crate::serve::copy::remove(&beside(from, suffix))?;
+        rightsizer_store::copy::remove(&beside(from, suffix))?;
     }
     Ok(replaced)
 }
@@ -184,6 +184,6 @@ pub(super) fn place(from: &Path, store: &Path) -> anyhow::Result<Option<PathBuf>
 pub(super) fn clear(from: &Path) {
     for suffix in [""].into_iter().chain(BESIDE) {
         // The next restore is made in its place.
-        let _ = crate::serve::copy::remove(&beside(from, suffix));
+        let _ = rightsizer_store::copy::remove(&beside(from, suffix));
     }
 }

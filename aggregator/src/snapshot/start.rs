@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rightsizer_store::Store;
 use tracing::{info, warn};
 
 use super::bucket::{Bucket, BucketError};
@@ -13,7 +14,6 @@ use super::held::{Held, Superseded, superseded};
 use super::identity::{drawn, identity, set_identity};
 use super::plan::{InBucket, LocalStore, Plan, known_as, plan};
 use super::restore::{Unusable, beside, clear, fetch_patiently, place, unwatched};
-use crate::store::Store;
 
 /// How long a bucket that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -7,16 +7,16 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use rightsizer_aws::clock::now;
+use rightsizer_aws::kinesis::ShardStatus;
 use rightsizer_records::Timestamp;
+use rightsizer_store::NotedGap;
+use rightsizer_store::inspect::{self, Stops};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Port;
-use crate::serve::look::{self, Stops};
 use crate::snapshot::SnapshotHealth;
-use crate::source::kinesis::ShardStatus;
-use crate::store::NotedGap;
-use crate::wall::now;
 
 /// A commit is due every second; closing a day of a million functions may take this long.
 const WRITER_SILENT_MS: i64 = 60_000;
@@ -67,13 +67,13 @@ fn code(health: &Health) -> StatusCode {
 /// What keeps recommendations from being sent, where the store tells.
 pub(super) async fn stops(port: &Port) -> Option<Stops> {
     let store = port.options.store.clone();
-    let stops = tokio::task::spawn_blocking(move || look::stops(&store)).await;
+    let stops = tokio::task::spawn_blocking(move || inspect::stops(&store)).await;
     stops.ok()?.ok()
 }
 
 async fn health(port: &Port) -> Health {
     let store = port.options.store.clone();
-    let told = tokio::task::spawn_blocking(move || look::stops_and_gaps(&store)).await;
+    let told = tokio::task::spawn_blocking(move || inspect::stops_and_gaps(&store)).await;
     let (stops, gaps) = told.ok().and_then(Result::ok).unwrap_or_default();
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);

@@ -10,12 +10,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rightsizer_aws::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
-
-use crate::stop::Stop;
 
 /// Connections served at once; more wait in the system's queue. Few enough to leave the store its
 /// files where a process may open 1024.

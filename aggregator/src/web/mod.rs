@@ -18,13 +18,13 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use body::Bodies;
+use rightsizer_aws::kinesis::StreamStatus;
+use rightsizer_aws::pause_tag::UpdaterSwitch;
 use tokio::sync::Semaphore;
 
 use crate::snapshot::KeeperHandle;
-use crate::source::kinesis::StreamStatus;
-use crate::switch::UpdaterSwitch;
 use crate::writer::WriterHandle;
-use body::Bodies;
 pub(crate) use listen::serve;
 pub(crate) use secret::Secret;
 
@@ -82,7 +82,7 @@ impl Port {
 /// The routes. With a token, requests go to `/TOKEN/`: an endpoint URL is all that an SDK client
 /// can be given.
 pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
-    let start = u64::try_from(crate::wall::now().as_ms()).unwrap_or(0) * 1000;
+    let start = u64::try_from(rightsizer_aws::clock::now().as_ms()).unwrap_or(0) * 1000;
     let port = Port {
         writer,
         options: Arc::new(options),
@@ -126,7 +126,7 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
     }
     let counters = port.writer.metrics().text();
     let keeper = port.options.keeper.as_ref();
-    let snapshots = keeper.map(|keeper| keeper.status().metrics(crate::wall::now()));
+    let snapshots = keeper.map(|keeper| keeper.status().metrics(rightsizer_aws::clock::now()));
     // One exposition has one end.
     let text: String = [counters, snapshots.unwrap_or_default()]
         .iter()

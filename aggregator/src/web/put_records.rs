@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rightsizer_formats::{Channel, Delivery};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Port;
 use super::body::BodyError;
-use crate::source::{Channel, Delivery};
 
 /// Kinesis takes so many records a call.
 const MAX_RECORDS: usize = 500;

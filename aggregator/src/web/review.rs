@@ -8,15 +8,15 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use rightsizer_aws::clock::now;
+use rightsizer_rules::commands::{Done, Refused, Switched, Word};
+use rightsizer_store::inspect;
+use rightsizer_store::{Reader, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Port;
 use super::body::BodyError;
-use crate::review::{Done, Refused, Switched, Word};
-use crate::serve::look;
-use crate::store::{Reader, StoreError};
-use crate::wall::now;
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +89,14 @@ pub(super) async fn exportable(State(port): State<Port>, Path(token): Path<Strin
     let Ok(_turn) = port.lists.acquire().await else {
         return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
     };
-    answer(read(&port, &token, |store| Ok(look::exportable(&store)?)).await)
+    answer(read(&port, &token, |store| Ok(inspect::exportable(&store)?)).await)
 }
 
 pub(super) async fn show(
     State(port): State<Port>,
     Path((token, function)): Path<(String, String)>,
 ) -> Response {
-    let detail = move |store: PathBuf| Ok(look::function_named(&store, &function)??);
+    let detail = move |store: PathBuf| Ok(inspect::function_named(&store, &function)??);
     answer(read(&port, &token, detail).await)
 }
 

@@ -8,20 +8,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::inventory::InventorySink;
+use rightsizer_aws::kinesis::Inbox;
+use rightsizer_aws::stop::Stop;
+use rightsizer_formats::{Channel, Delivery};
+use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
+use rightsizer_rules::inventory::InventoryUpdate;
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::{Outbox, Outgoing, RecommendationKey, StoreError};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use self::refusals::Refusals;
-use crate::inventory::{InventorySink, InventoryUpdate};
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
-use crate::review::{CarriedOut, Done, Refused, Word};
-use crate::source::{Channel, Delivery, Inbox};
-use crate::stop::Stop;
-use crate::store::{Outbox, Outgoing, RecommendationKey, StoreError};
-use crate::wall::now;
-use crate::window::ClockMode;
 
 /// Messages that may wait for the writer before senders have to.
 const QUEUE: usize = 64;

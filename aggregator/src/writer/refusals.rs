@@ -55,8 +55,9 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rightsizer_formats::{Channel, Delivery};
+
     use crate::pipeline::Gate;
-    use crate::source::{Channel, Delivery};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_ms(1_769_904_000_000 + second * 1000).unwrap()

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rightsizer::pipeline::{Accept, Digest, Pipeline};
 use rightsizer::settings::Settings;
-use rightsizer::source::{Channel, Delivery};
-use rightsizer::store::Store;
-use rightsizer::window::ClockMode;
+use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Record, Timestamp, encode};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::Store;
 
 use super::files::{at, record};
 use crate::dice::Dice;

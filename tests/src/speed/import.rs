@@ -10,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 use rightsizer::import::{ImportError, take_in};
 use rightsizer::pipeline::{Accept, Pipeline};
 use rightsizer::settings::Settings;
-use rightsizer::source::{Hints, ImportReport};
-use rightsizer::store::Store;
-use rightsizer::window::ClockMode;
+use rightsizer_formats::{Hints, ImportReport};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::Store;
 
 use super::files::at;
 use super::median;

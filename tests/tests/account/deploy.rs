@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_aws::logs::REPORT_PATTERN;
 use serde_json::{Value, json};
 
 use crate::policies::the_role_allows_what_the_updater_calls;

@@ -2,8 +2,8 @@
 //! `rightsizer subscribe` give it the same.
 
 use anyhow::{Context as _, Result};
-use rightsizer::fleet::{StreamArn, StreamKey, role_policies};
-use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_aws::fleet::{StreamArn, StreamKey, role_policies};
+use rightsizer_aws::logs::REPORT_PATTERN;
 use rightsizer_records::FunctionArn;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
-use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_aws::logs::REPORT_PATTERN;
 use rightsizer_tests::servers::{LogsServer, MotoServer};
 
 use crate::stage::{Group, Invocation, ago, client, stream};

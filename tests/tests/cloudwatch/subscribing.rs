@@ -6,7 +6,7 @@ use std::process::Output;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{PolicyType, Scope};
 use aws_sdk_kinesis::types::EncryptionType;
-use rightsizer::source::logs::REPORT_PATTERN;
+use rightsizer_aws::logs::REPORT_PATTERN;
 use rightsizer_tests::aggregator::rightsizer_with;
 use rightsizer_tests::servers::kinesis_client;
 use serde_json::{Value, json};

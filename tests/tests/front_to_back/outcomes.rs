@@ -1,7 +1,7 @@
 //! What becomes of a change: one function lives a fortnight, is shrunk, and then its story goes on.
 
-use rightsizer::store::Reader;
 use rightsizer_records::Day;
+use rightsizer_store::Reader;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
 use rightsizer_tests::fleet::Life;
 use serde_json::Value;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::Day;
+use rightsizer_store::{Reader, ReviewRow};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::emulator::Options;
 use rightsizer_tests::fleet::Life;

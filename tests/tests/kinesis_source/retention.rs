@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rightsizer::source::kinesis::{Gap, StreamReader, StreamStatus};
-use rightsizer::source::{Channel, Delivery, Inbox};
-use rightsizer::stop::Stop;
+use rightsizer_aws::kinesis::Inbox;
+use rightsizer_aws::kinesis::{StreamReader, StreamStatus};
+use rightsizer_aws::stop::Stop;
+use rightsizer_formats::{Channel, Delivery};
+use rightsizer_rules::gap::Gap;
 
 use super::stage::{STREAM, Scene, until};
 
@@ -52,7 +54,7 @@ async fn what_is_older_than_the_retention_is_a_gap_with_its_times() {
     let summary = summary.stream_name(STREAM).send().await.unwrap();
     let created = summary.stream_description_summary().unwrap();
     let created = created.stream_creation_timestamp().to_millis().unwrap();
-    let now = rightsizer::wall::now();
+    let now = rightsizer_aws::clock::now();
     let hours_ago = |hours: i64| now.plus_ms(-hours * 3_600_000).as_ms();
     let inbox = Memory::default();
     let source = |n| format!("kinesis:{STREAM}@{created}/shardId-00000000000{n}");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::{EnvId, Reports};
+use rightsizer_store::{Reader, ReviewRow};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::sample;
 use rightsizer_tests::servers::{FaultProxy, KinesisLocal, aws_environment};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use rightsizer::store::Store;
+use rightsizer_store::Store;
 use rightsizer_tests::servers::BucketFault;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use reqwest::Method;
-use rightsizer::store::Reader;
+use rightsizer_store::Reader;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer, rightsizer_with};
 use rightsizer_tests::servers::BucketFault;
 use serde_json::Value;

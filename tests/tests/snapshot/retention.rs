@@ -50,7 +50,7 @@ async fn what_the_stream_dropped_since_the_snapshot_is_a_gap() {
     scene.all_arrived(&first).await;
     kept(&serve, &first).await;
     assert!(serve.stop().await.unwrap().success());
-    let now = rightsizer::wall::now().as_ms();
+    let now = rightsizer_aws::clock::now().as_ms();
     let shards = read_until(&first.store(), now - 72 * HOUR_MS);
     assert_eq!(shards, 2);
     scene.replace_newest(&first.store()).await;

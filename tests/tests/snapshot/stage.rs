@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use rightsizer::store::{Reader, ReviewRow};
 use rightsizer_records::{EnvId, Megabytes, Record, Reports, Status, Timestamp};
+use rightsizer_store::{Reader, ReviewRow};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer_with};
 use rightsizer_tests::sample;
 use rightsizer_tests::servers::{BucketFront, KinesisLocal, MotoServer, aws_environment};
@@ -265,7 +265,7 @@ impl Scene {
 
 /// Waits until a snapshot was made of what is in the store at this moment.
 pub(crate) async fn kept(serve: &Aggregator, disk: &Disk) {
-    let from = rightsizer::wall::now();
+    let from = rightsizer_aws::clock::now();
     until("a snapshot is made", disk, async || {
         let last = health(serve).await["snapshot"]["last"].clone();
         serde_json::from_value::<Timestamp>(last).is_ok_and(|last| last >= from)

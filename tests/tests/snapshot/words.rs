@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use rightsizer::serve::read_key;
+use rightsizer_store::key::read_key;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
 use rightsizer_tests::servers::{BucketFault, aws_environment};
 use rusqlite::Connection;

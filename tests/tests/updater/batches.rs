@@ -4,13 +4,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rightsizer_records::tags::PAUSED_TAG;
 use rightsizer_records::{Outcome, OutcomeStatus, Recommendation, Record, encode};
 use rightsizer_tests::servers::{
     Delivered, Fault, FaultLambda, Operation, StreamRecord, UPDATER, deliver_shard, first_failed,
     kinesis_event,
 };
 use rightsizer_updater::{
-    Deliveries, LambdaApi, OutcomeSink, PAUSED_TAG, PauseTag, RunningClock, Updater, handle_batch,
+    Deliveries, LambdaApi, OutcomeSink, PauseTag, RunningClock, Updater, handle_batch,
 };
 use tokio::time::Instant;
 

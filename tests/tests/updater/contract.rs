@@ -8,9 +8,10 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     AliasRoutingConfiguration, Environment, FunctionCode, FunctionConfiguration, Runtime,
 };
+use rightsizer_records::tags::PAUSED_TAG;
 use rightsizer_records::{FunctionArn, OutcomeStatus};
 use rightsizer_tests::servers::{ACCOUNT, FaultLambda, MotoServer, REGION};
-use rightsizer_updater::{LambdaApi, PAUSED_TAG, PauseSwitch, PauseTag, RunningClock, Updater};
+use rightsizer_updater::{LambdaApi, PauseSwitch, PauseTag, RunningClock, Updater};
 
 use crate::stage::{approved, for_version, now, recommendation, settings, updater};
 

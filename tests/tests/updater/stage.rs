@@ -1,13 +1,14 @@
 //! What the tests of the updater share: a recommendation, and an updater over a client.
 
 use aws_sdk_lambda::Client;
+use rightsizer_records::ApplyMode;
 use rightsizer_records::{
     Confidence, Day, EvidenceWindow, FunctionArn, Megabytes, Millis, Mode, MonthlyUsd, Outcome,
     Recommendation, Timestamp, Usd,
 };
 use rightsizer_tests::servers::{ACCOUNT, FaultLambda, REGION};
 use rightsizer_updater::{
-    FunctionMode, LambdaApi, NeverPaused, Place, RetryLater, RunningClock, Settings, Updater,
+    LambdaApi, NeverPaused, Place, RetryLater, RunningClock, Settings, Updater,
 };
 
 pub(crate) fn now() -> Timestamp {
@@ -72,7 +73,7 @@ pub(crate) fn approved(rec: Recommendation) -> Recommendation {
 /// Told to act, on the account and region of the tests.
 pub(crate) fn settings() -> Settings {
     Settings {
-        default_mode: FunctionMode::Auto,
+        default_mode: ApplyMode::Auto,
         accept: vec![Place {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rightsizer_records::tags::PAUSED_TAG;
 use rightsizer_records::{FunctionArn, Record, encode};
 use rightsizer_tests::servers::{filter_pattern, passes, template};
-use rightsizer_updater::PAUSED_TAG;
 
 use crate::stage::recommendation;
 

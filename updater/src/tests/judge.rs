@@ -1,10 +1,12 @@
 //! Every reason to leave a function alone, and what is no reason.
 
 use proptest::prelude::*;
-use rightsizer_records::{FunctionArn, Megabytes, Millis, Mode, Recommendation};
+use rightsizer_records::{
+    ApplyMode, FunctionArn, Megabytes, Millis, Mode, Recommendation, SkipCode,
+};
 
 use super::{live, now, rec, settings};
-use crate::{FunctionMode, LastUpdate, LiveFunction, Settings, SkipCode, Verdict, judge};
+use crate::{LastUpdate, LiveFunction, Settings, Verdict, judge};
 
 /// Changes one thing about a case that would be applied, and judges it.
 fn judged(change: impl FnOnce(&mut Recommendation, &mut LiveFunction, &mut Settings)) -> Verdict {
@@ -74,13 +76,13 @@ fn the_functions_own_tag_decides_before_the_default() {
         tag(live, "mode", "recommend");
     });
     skips(SkipCode::RecommendOnly, |_, _, settings| {
-        settings.default_mode = FunctionMode::Recommend;
+        settings.default_mode = ApplyMode::Recommend;
     });
     skips(SkipCode::OptedOut, |_, _, settings| {
-        settings.default_mode = FunctionMode::Off;
+        settings.default_mode = ApplyMode::Off;
     });
     let auto_by_tag = judged(|_, live, settings| {
-        settings.default_mode = FunctionMode::Off;
+        settings.default_mode = ApplyMode::Off;
         tag(live, "mode", "auto");
     });
     assert_eq!(auto_by_tag, Verdict::Apply);

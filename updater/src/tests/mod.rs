@@ -10,14 +10,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rightsizer_records::{
-    Confidence, Day, EvidenceWindow, FunctionArn, Megabytes, Millis, Mode, MonthlyUsd, Outcome,
-    Recommendation, Timestamp, Usd,
+    ApplyMode, Confidence, Day, EvidenceWindow, FunctionArn, Megabytes, Millis, Mode, MonthlyUsd,
+    Outcome, Recommendation, Timestamp, Usd,
 };
 
 use crate::{
-    Alias, ApiError, ApiFault, Clock, ControlPlane, FunctionMode, LastUpdate, LiveFunction,
-    NeverPaused, OtherSettings, OutcomeSink, PauseSwitch, Place, PublishFrom, PublishedVersion,
-    Settings, Updater,
+    Alias, ApiError, ApiFault, Clock, ControlPlane, LastUpdate, LiveFunction, NeverPaused,
+    OtherSettings, OutcomeSink, PauseSwitch, Place, PublishFrom, PublishedVersion, Settings,
+    Updater,
 };
 
 /// Who reads an outcome at 3 a.m. finds its code.
@@ -43,7 +43,7 @@ fn every_reason_code_is_documented() {
         ]
         .map(ApiFault::name),
     );
-    let skips = crate::SkipCode::ALL.map(crate::SkipCode::name);
+    let skips = rightsizer_records::SkipCode::ALL.map(rightsizer_records::SkipCode::name);
     for code in skips.into_iter().chain(faults) {
         assert!(text.contains(&format!("`{code}`")), "{code}");
     }
@@ -116,7 +116,7 @@ fn other(code: &str) -> OtherSettings {
 /// Told to act, on the account and region of [`rec`].
 fn settings() -> Settings {
     Settings {
-        default_mode: FunctionMode::Auto,
+        default_mode: ApplyMode::Auto,
         accept: vec![Place::of(&rec().function)],
         ..Settings::default()
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use hyper::Method;
+use rightsizer_aws::clock::now;
 use rightsizer_records::Timestamp;
 
 use super::finding::Finding;
 use crate::cli::http;
-use crate::wall::now;
 
 /// Above this it is worth setting right.
 const DOUBTFUL_MS: i64 = 30_000;

@@ -2,10 +2,10 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
+use rightsizer_aws::errors::words;
 
 use super::finding::Finding;
 use super::stream::advice;
-use crate::source::kinesis::words;
 
 /// One call of each kind that the inventory makes.
 pub(super) async fn examine(config: &SdkConfig) -> Vec<Finding> {

@@ -14,14 +14,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::config::aws_config;
 use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
 use super::serve::{InventoryFrom, parse_source, parse_stream};
 use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg};
-use crate::serve::{RecordSource, aws_config};
+use crate::serve::RecordSource;
 use crate::settings::Settings;
-use crate::wall::now;
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {

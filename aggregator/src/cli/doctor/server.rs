@@ -10,7 +10,7 @@ use crate::cli::server::Server;
 /// Asks whoever holds the store's lock.
 pub(super) async fn examine(path: &Path) -> Finding {
     let check = "server";
-    let Some(holder) = crate::serve::holder(path) else {
+    let Some(holder) = rightsizer_store::key::holder(path) else {
         return Finding::ok(check, "none has this store now");
     };
     let server = match Server::holding(path, &holder) {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use rightsizer_records::Timestamp;
+use rightsizer_rules::window::DETAIL_DAYS;
+use rightsizer_store::inspect::{self, StoreLook};
+use rightsizer_store::{NotedGap, StoreError};
 
 use super::finding::Finding;
-use crate::serve::look::{self, StoreLook};
-use crate::store::{NotedGap, StoreError};
-use crate::window::DETAIL_DAYS;
 
 /// With less room than this a busy day may not fit.
 const LITTLE_ROOM: u64 = 1 << 30;
@@ -19,7 +19,7 @@ const LONG_SILENCE_MS: i64 = 24 * 3600 * 1000;
 /// Looks at the store; answers what it tells of itself too.
 pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<StoreLook>) {
     let mut findings = Vec::new();
-    let looked = look::look(path);
+    let looked = inspect::look(path);
     match &looked {
         Ok(look) => findings.extend(of(look, size(path), now)),
         Err(StoreError::Missing(_)) => findings.push(Finding::doubtful(
@@ -35,7 +35,7 @@ pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<Stor
         )),
     }
     findings.push(writable(path));
-    findings.push(room(look::free_bytes(path)));
+    findings.push(room(inspect::free_bytes(path)));
     (findings, looked.ok())
 }
 
@@ -167,10 +167,11 @@ fn room(free: Option<u64>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_rules::gap::Gap;
+    use rightsizer_store::inspect::Stops;
+
     use super::super::finding::Verdict;
     use super::*;
-    use crate::serve::look::Stops;
-    use crate::source::kinesis::Gap;
 
     fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
         findings

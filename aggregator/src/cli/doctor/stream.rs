@@ -4,9 +4,10 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{ShardIteratorType, StreamDescriptionSummary};
+use rightsizer_aws::errors::words;
+use rightsizer_aws::kinesis::StreamName;
 
 use super::finding::Finding;
-use crate::source::kinesis::{StreamName, words};
 
 /// A hash key that no shard has: 2^128, one above the highest. A put with it is refused by the
 /// stream after it is allowed by the permissions, so nothing is written.

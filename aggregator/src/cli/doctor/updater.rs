@@ -1,10 +1,10 @@
 //! Whether the updater is stopped, and whether that is what the store says too.
 
+use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
-use rightsizer_updater::PAUSED_TAG;
+use rightsizer_records::tags::PAUSED_TAG;
 
 use super::finding::Finding;
-use crate::switch::UpdaterSwitch;
 
 /// Reads its tag. Whether it may be set is not tried: that would stop it.
 pub(super) async fn examine(updater: FunctionArn, store_is_paused: bool) -> Finding {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use clap::{Args, ValueEnum};
+use rightsizer_export::{LeftOut, Size, choose};
 use rightsizer_records::{FunctionArn, Timestamp};
+use rightsizer_rules::candidates::{Candidate, Present};
 use serde_json::{Value, json};
 
 use crate::cli::{parse_account, parse_region};
-use crate::export::{Candidate, LeftOut, Present, Size, choose};
 
 #[derive(Debug, Args)]
 pub(super) struct ChoiceArgs {

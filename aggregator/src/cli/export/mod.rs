@@ -11,17 +11,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use rightsizer_aws::clock::now;
+use rightsizer_export::{
+    Format, Patch, Rules, diff, kept, patch, read_values, values, write_values,
+};
+use rightsizer_rules::candidates::Present;
+use rightsizer_store::inspect;
 use serde_json::{Value, json};
 
 use self::choice::{ChoiceArgs, Chosen};
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
-use crate::export::{
-    Format, Patch, Present, Rules, diff, kept, patch, read_values, values, write_values,
-};
-use crate::serve::look;
-use crate::wall::now;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -95,7 +96,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let there = match args.server.named() {
         Some(server) => server.exportable()?,
-        None => look::exportable(&args.store.store)?,
+        None => inspect::exportable(&args.store.store)?,
     };
     // A pipeline would deploy what the stop is there to stop. An empty answer would be no better: what is
     // not in it goes back to its old size.

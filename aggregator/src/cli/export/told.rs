@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use rightsizer_export::{Became, Patch, Raised, Row, Size};
 use serde_json::{Value, json};
 
 use super::choice::Chosen;
 use crate::cli::list::{counted, short};
-use crate::export::{Became, Patch, Raised, Row, Size};
 
 /// Says what is left out, and where nothing is exported why.
 pub(super) fn say_choice(chosen: &Chosen) {

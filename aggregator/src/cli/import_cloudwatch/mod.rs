@@ -9,25 +9,27 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::config::{aws_config_of, want_credentials};
+use rightsizer_aws::inventory::{AwsFleet, Pacing, collect};
+use rightsizer_aws::logs::{
+    AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
+    pieces,
+};
+use rightsizer_formats::Hints;
 use rightsizer_records::{Day, Timestamp};
+use rightsizer_rules::inventory::FunctionFacts;
+use rightsizer_rules::inventory::Home;
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::{Store, StoreError};
 use serde_json::{Value, json};
+use words::{About, Told};
 
 use super::fleet::{progress, runtime};
 use super::{ConfigArg, StoreArg, parse_region};
 use crate::import::log_groups::take_in;
-use crate::inventory::{AwsFleet, FunctionFacts, Pacing, collect};
 use crate::pipeline::{Accept, Pipeline};
-use crate::serve::{aws_config_of, want_credentials};
 use crate::settings::Settings;
-use crate::source::logs::{
-    AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
-    pieces,
-};
-use crate::source::{Hints, Home};
-use crate::store::{Store, StoreError};
-use crate::wall::now;
-use crate::window::ClockMode;
-use words::{About, Told};
 
 /// Where functions log by themselves.
 const FUNCTIONS: &str = "/aws/lambda/";
@@ -238,7 +240,7 @@ async fn functions(
 ) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
     let pacing = Pacing {
         gap: std::time::Duration::from_secs_f64(1.0 / args.rate),
-        ..Pacing::of(&crate::inventory::InventorySettings::default())
+        ..Pacing::of(&rightsizer_aws::inventory::InventorySettings::default())
     };
     let (update, _, errors) = collect(fleet, pacing, now()).await;
     for error in errors {

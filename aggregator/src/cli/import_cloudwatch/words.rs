@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use rightsizer_aws::logs::{LogGroup, Piece, Unread, Way};
 use rightsizer_records::Day;
 use serde_json::{Value, json};
 
 use super::super::list::counted;
 use super::{CloudwatchArgs, Found};
 use crate::import::log_groups::Totals;
-use crate::source::logs::{LogGroup, Piece, Unread, Way};
 
 /// What will be done, and about what it costs.
 pub(super) struct About {

@@ -11,18 +11,18 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::ProgressBar;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::config::aws_config_of;
 use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
+use words::{Taken, listed, table, unreadable, unwritable};
 
 use super::fleet::runtime;
 use super::import::progress;
 use super::parse_region;
-use crate::serve::aws_config_of;
 use crate::snapshot::{
     Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
 };
-use crate::wall::now;
-use words::{Taken, listed, table, unreadable, unwritable};
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {

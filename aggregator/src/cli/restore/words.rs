@@ -5,11 +5,11 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_records::Timestamp;
+use rightsizer_rules::commands::{Action, CarriedOut};
+use rightsizer_store::inspect::StoreLook;
 use serde_json::{Value, json};
 
 use crate::cli::list::counted;
-use crate::review::{Action, CarriedOut};
-use crate::serve::look::StoreLook;
 use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, said_after};
 
 /// What a stream keeps where nobody said otherwise.
@@ -246,7 +246,7 @@ pub(super) fn unwritable(place: &Location, error: &BucketError) -> anyhow::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::review::Word;
+    use rightsizer_rules::commands::Word;
 
     fn word(number: u64, action: Action, why: &str) -> CarriedOut {
         CarriedOut {

@@ -1,7 +1,7 @@
 //! What was skipped for something that passes by itself comes again, at intervals that grow.
 
 use super::*;
-use crate::review::Action;
+use rightsizer_rules::commands::Action;
 
 const MINUTE: i64 = 60_000;
 
@@ -206,7 +206,11 @@ fn what_was_skipped_for_a_pause_comes_with_its_end() {
 fn what_was_ever_sent_is_not_written_over() {
     let (mut case, id) = sent();
     // From now on it only waits for a person.
-    let tags: Tags = [(crate::policy::STACK_TAG.to_owned(), "shop".to_owned())].into();
+    let tags: Tags = [(
+        rightsizer_records::tags::STACK_TAG.to_owned(),
+        "shop".to_owned(),
+    )]
+    .into();
     case.know_tagged("f", "code", "2026-05-15T11:00:00Z", tags);
     case.skip(&id, (1024, 300), "paused");
     assert!(case.tick_after(5).is_empty());

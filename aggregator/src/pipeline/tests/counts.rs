@@ -2,8 +2,8 @@
 //! environments saw that never arrived, and what a stream forgot.
 
 use super::*;
-use crate::serve::look;
-use crate::source::kinesis::Gap;
+use rightsizer_rules::gap::Gap;
+use rightsizer_store::inspect;
 
 /// Record `seq` of an environment that has seen `total` reports, with `count` of them.
 fn record(name: &str, env: u64, seq: u64, total: u64, count: usize) -> Reports {
@@ -87,7 +87,7 @@ impl Case {
 
     /// Shard, beginning and end of every gap that is told of the store.
     fn gaps(&self) -> Vec<(String, Option<Timestamp>, Timestamp)> {
-        let (_, gaps) = look::stops_and_gaps(&self.path()).unwrap();
+        let (_, gaps) = inspect::stops_and_gaps(&self.path()).unwrap();
         let gaps = gaps.into_iter().map(|noted| noted.gap);
         gaps.map(|gap| (gap.source, gap.from, gap.to)).collect()
     }

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use rightsizer_records::Day;
+use rightsizer_rules::commands::Action;
+use rightsizer_store::inspect::stops;
 
 use super::*;
-use crate::review::Action;
-use crate::serve::look::stops;
 
 const HOUR: i64 = 3_600_000;
 

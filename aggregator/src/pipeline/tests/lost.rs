@@ -2,7 +2,7 @@
 //! people said.
 
 use super::*;
-use crate::review::{Action, CarriedOut, Word};
+use rightsizer_rules::commands::{Action, CarriedOut, Word};
 
 impl Case {
     /// The records of what waits to be sent, as the stream would carry them.

@@ -1,15 +1,15 @@
 //! Scenarios of the whole synchronous heart over a real store file.
 
+use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{
     Arch, EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow,
     Reports, Status, Timestamp, encode,
 };
+use rightsizer_rules::inventory::{FunctionFacts, InventoryUpdate, Package, Tags};
+use rightsizer_rules::window::ClockMode;
+use rightsizer_store::Reader;
 
 use super::*;
-use crate::inventory::{FunctionFacts, InventoryUpdate, Package, Tags};
-use crate::source::{Channel, Delivery};
-use crate::store::Reader;
-use crate::window::ClockMode;
 
 mod again;
 mod counts;
@@ -152,7 +152,7 @@ impl Case {
             code_sha256: Some(code.to_owned()),
             package: Package::Zip,
             layers: Vec::new(),
-            logged: crate::inventory::LoggedReports::All,
+            logged: rightsizer_rules::inventory::LoggedReports::All,
             tags: Some(tags),
             edge_replica: false,
             managed_instances: false,
@@ -176,7 +176,7 @@ impl Case {
         self.report(reports(name, 99, "2026-05-15T10:00:01Z", size, peaks[0], 1));
     }
 
-    fn line(&self, name: &str) -> crate::store::ReviewRow {
+    fn line(&self, name: &str) -> rightsizer_store::ReviewRow {
         Reader::open(&self.path())
             .unwrap()
             .find(name)

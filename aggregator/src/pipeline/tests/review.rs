@@ -1,9 +1,9 @@
 //! What a person's word does.
 
 use rightsizer_records::Mode;
+use rightsizer_rules::commands::Action;
 
 use super::*;
-use crate::review::Action;
 
 impl Case {
     pub(super) fn say(&mut self, action: Action) -> Result<Done, Refused> {
@@ -22,7 +22,11 @@ impl Case {
 #[test]
 fn what_a_stack_made_is_sent_only_on_a_persons_word() {
     let mut case = Case::new();
-    let tags: Tags = [(crate::policy::STACK_TAG.to_owned(), "shop".to_owned())].into();
+    let tags: Tags = [(
+        rightsizer_records::tags::STACK_TAG.to_owned(),
+        "shop".to_owned(),
+    )]
+    .into();
     case.fortnight("checkout", 1024, &[200; 14]);
     case.fortnight("plain", 1024, &[200; 14]);
     assert_eq!(case.outbox().len(), 2);

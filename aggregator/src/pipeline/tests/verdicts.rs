@@ -1,7 +1,7 @@
 //! What was applied is judged by what ran since.
 
 use super::*;
-use crate::review::Action;
+use rightsizer_rules::commands::Action;
 
 impl Case {
     /// A function with a fortnight behind it that was shrunk from 1024 to 300 on the 15th.

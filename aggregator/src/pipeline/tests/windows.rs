@@ -93,11 +93,11 @@ fn an_outcome_on_the_reports_stream_is_a_forgery() {
 }
 
 /// What a file with one piece of evidence comes to.
-fn import(evidence: crate::source::Evidence, now: Timestamp) -> Batch {
+fn import(evidence: rightsizer_rules::evidence::Evidence, now: Timestamp) -> Batch {
     let mut batch = Batch::default();
     let intake = Intake {
         accept: &Accept::default(),
-        source: crate::window::DaySource::Import,
+        source: rightsizer_rules::window::DaySource::Import,
         channel: Channel::Reports,
         now,
     };
@@ -113,7 +113,7 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
         session.merge(import(
-            crate::source::Evidence::Record(Box::new(record)),
+            rightsizer_rules::evidence::Evidence::Record(Box::new(record)),
             now,
         ))?;
         Err(StoreError::Damaged("the disk is full".into()))
@@ -130,7 +130,7 @@ fn w7_one_source_counts_per_function_and_day() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
     let before = case.line("f");
-    let line = crate::source::Observation {
+    let line = rightsizer_rules::evidence::Observation {
         function: std::rc::Rc::new(arn("f").into()),
         version: "$LATEST".into(),
         at: at("2026-05-14T11:00:00Z"),
@@ -145,7 +145,7 @@ fn w7_one_source_counts_per_function_and_day() {
         event_id: None,
     };
     let now = case.now;
-    let batch = import(crate::source::Evidence::Observation(line), now);
+    let batch = import(rightsizer_rules::evidence::Evidence::Observation(line), now);
     let imported = case
         .pipeline()
         .work(now, |session| session.merge(batch))

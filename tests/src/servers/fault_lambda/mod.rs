@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use api::{Api, Reply};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_lambda::config::{HttpClient, RuntimeComponents, SharedHttpClient};
@@ -25,6 +26,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Method, Response, StatusCode, Uri};
+use fault::Ordered;
 use futures_util::stream;
 use rightsizer_records::FunctionArn;
 use serde_json::{Map, Value, json};
@@ -33,8 +35,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{ACCOUNT, REGION, lambda_client};
-use api::{Api, Reply};
-use fault::Ordered;
 pub use fault::{Call, Fault, Operation, most_within_a_second};
 use function::Function;
 

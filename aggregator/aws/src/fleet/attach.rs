@@ -1,0 +1,244 @@
+//! Whether the layer may be attached to a function, and what that changes. Pure. Every rule is there
+//! so that the function is not harmed: what is not known is not risked.
+
+use rightsizer_records::tags::MODE_TAG;
+use rightsizer_records::{Arch, Megabytes};
+use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
+
+use super::configuration::{Change, Configuration, Kind, Variables};
+use super::intent::{Plan, Wish};
+use super::skip::{Skip, SkipCode};
+
+/// Layers that Lambda lets a function have.
+const MOST_LAYERS: usize = 5;
+/// Bytes of variables that Lambda lets a function have.
+const MOST_VARIABLES: usize = 4096;
+/// Bytes of code and layers, unzipped, that Lambda lets a function have.
+const MOST_UNZIPPED: u64 = 262_144_000;
+/// The extension holds 8 to 10 MB; as much again is left for what is not measured.
+const EXTENSION_MB: Megabytes = Megabytes(16);
+
+/// What the list of functions tells without reading the function itself.
+pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
+    let layer = &wish.layer;
+    let runs = layer.runs_on.is_empty() || layer.runs_on.contains(&facts.arch);
+    let skip = |code, words: &str| Some(Skip::new(code, words));
+    match () {
+        () if opted_out(facts.tags.as_ref()) => Some(says_no()),
+        () if facts.edge_replica => skip(
+            SkipCode::EdgeReplica,
+            "a replica of an edge function cannot be changed, and edge functions take no layers",
+        ),
+        () if facts.managed_instances => skip(
+            SkipCode::ManagedInstances,
+            "its memory comes from a capacity provider: there is nothing to right-size",
+        ),
+        () if facts.package == Package::Image => skip(
+            SkipCode::ContainerImage,
+            "a container image takes no layers: copy the extension into the image, or subscribe \
+             its log group",
+        ),
+        () if facts.function.region() != layer.version.region() => Some(Skip::new(
+            SkipCode::OtherRegion,
+            format!(
+                "the layer is in {}: publish it here too",
+                layer.version.region()
+            ),
+        )),
+        () if !runs => Some(Skip::new(
+            SkipCode::OtherArchitecture,
+            format!(
+                "it runs on {}, the layer on {}",
+                facts.arch.name(),
+                names(&layer.runs_on)
+            ),
+        )),
+        () => None,
+    }
+}
+
+/// What becomes of the function as it is `now`.
+pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Plan {
+    let had = now
+        .layers
+        .iter()
+        .any(|layer| wish.layer.version.is_version_of_same(&layer.arn));
+    let variables = match may_change(wish, now, had) {
+        Ok(variables) => variables,
+        Err(skip) => return Plan::Skip(skip),
+    };
+    let layers = layers(wish, now);
+    let same_layers = layers.iter().eq(now.layers.iter().map(|layer| &layer.arn));
+    let same_variables = now.variables.as_ref() == Ok(&variables);
+    if same_layers && same_variables {
+        return Plan::skip(SkipCode::AlreadyAttached, "nothing is to change");
+    }
+    let skip = too_much(wish, now, &variables).or_else(|| {
+        let first = !had;
+        first.then(|| no_room(wish, facts, now)).flatten()
+    });
+    if let Some(skip) = skip {
+        return Plan::Skip(skip);
+    }
+    Plan::Change(Change {
+        kind: if had { Kind::Update } else { Kind::Attach },
+        layers: (!same_layers).then_some(layers),
+        variables: (!same_variables).then_some(variables),
+        notes: notes(facts, now),
+    })
+}
+
+/// The variables from then on, if they may be touched at all.
+fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, Skip> {
+    match &now.tags {
+        None => {
+            return Err(Skip::new(
+                SkipCode::TagsUnreadable,
+                "its tags cannot be read, so it may have opted out: allow lambda:ListTags",
+            ));
+        }
+        tags if opted_out(tags.as_ref()) => return Err(says_no()),
+        Some(_) => {}
+    }
+    let before = now.variables.as_ref().map_err(|why| {
+        Skip::new(
+            SkipCode::EnvironmentUnreadable,
+            format!(
+                "its variables cannot be read ({why}), and writing them would wipe them: allow \
+                 kms:Decrypt on the function's key"
+            ),
+        )
+    })?;
+    let mut variables = before.clone();
+    for (name, value) in &wish.variables {
+        let old = variables.0.insert(name.clone(), value.clone());
+        if old.is_some() && !had {
+            return Err(Skip::new(
+                SkipCode::VariableTaken,
+                format!(
+                    "{name} is set already, and not by attach, for the layer is not there: \
+                     remove the variable where it comes from"
+                ),
+            ));
+        }
+    }
+    Ok(variables)
+}
+
+/// The layers from then on: ours in the place of an older version, else behind all others.
+fn layers(wish: &Wish, now: &Configuration) -> Vec<String> {
+    let ours = wish.layer.version.to_string();
+    let mut there = false;
+    let mut layers = Vec::new();
+    for layer in &now.layers {
+        if !wish.layer.version.is_version_of_same(&layer.arn) {
+            layers.push(layer.arn.clone());
+        } else if !there {
+            there = true;
+            layers.push(ours.clone());
+        }
+    }
+    if !there {
+        layers.push(ours);
+    }
+    layers
+}
+
+/// Lambda's limits that hold for every change.
+fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<Skip> {
+    if variables.bytes() > MOST_VARIABLES {
+        return Some(Skip::new(
+            SkipCode::EnvironmentFull,
+            format!(
+                "with ours its variables would take {} bytes of {MOST_VARIABLES}",
+                variables.bytes()
+            ),
+        ));
+    }
+    // Archives: what they hold is at least as large. Between that and the truth Lambda decides, and
+    // refuses the change as a whole.
+    let others = now
+        .layers
+        .iter()
+        .filter(|layer| !wish.layer.version.is_version_of_same(&layer.arn));
+    let others: u64 = others.map(|layer| layer.bytes).sum();
+    let bytes = now
+        .code_bytes
+        .saturating_add(others)
+        .saturating_add(wish.layer.bytes);
+    (bytes > MOST_UNZIPPED).then(|| {
+        Skip::new(
+            SkipCode::TooLarge,
+            format!(
+                "its code and layers would take {bytes} bytes of {MOST_UNZIPPED}, still zipped"
+            ),
+        )
+    })
+}
+
+/// What matters only where the layer is new.
+fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Skip> {
+    if now.layers.len() >= MOST_LAYERS {
+        return Some(Skip::new(
+            SkipCode::FiveLayers,
+            format!(
+                "it has {} layers, and Lambda allows {MOST_LAYERS}",
+                now.layers.len()
+            ),
+        ));
+    }
+    let used = wish.used.get(&facts.function);
+    if let Some(used) =
+        used.filter(|used| used.0.saturating_add(EXTENSION_MB.0) > facts.memory_mb.0)
+    {
+        return Some(Skip::new(
+            SkipCode::LittleMemory,
+            format!(
+                "it has used {used} of {}, and the extension may take {EXTENSION_MB}: give it more \
+                 memory first",
+                facts.memory_mb
+            ),
+        ));
+    }
+    (now.in_vpc && !wish.vpc_ok).then(|| {
+        Skip::new(
+            SkipCode::Vpc,
+            format!(
+                "it is in a VPC, and whether that has a route to the stream is not known here. \
+                 With one: --vpc-ok. Without: no layer, a subscription of its log: rightsizer \
+                 subscribe --prefix {} --stream {} --role ROLE (a role that logs.amazonaws.com may \
+                 assume and that may put records there)",
+                facts.function.name(),
+                wish.stream
+            ),
+        )
+    })
+}
+
+fn notes(facts: &FunctionFacts, now: &Configuration) -> Vec<String> {
+    let mut notes = Vec::new();
+    let tags = now.tags.as_ref();
+    if let Some(stack) = tags.and_then(|tags| tags.get("aws:cloudformation:stack-name")) {
+        notes.push(format!(
+            "belongs to the stack {stack}: its next deployment may take the layer off again"
+        ));
+    }
+    if facts.snap_start {
+        notes.push("has SnapStart: takes effect with the next published version".to_owned());
+    }
+    notes
+}
+
+fn opted_out(tags: Option<&Tags>) -> bool {
+    tags.and_then(|tags| tags.get(MODE_TAG))
+        .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("off"))
+}
+
+fn says_no() -> Skip {
+    Skip::new(SkipCode::OptedOut, "its tag rightsizer:mode is off")
+}
+
+fn names(archs: &[Arch]) -> String {
+    let names: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
+    names.join(" and ")
+}

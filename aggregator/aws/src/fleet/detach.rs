@@ -1,0 +1,65 @@
+//! Taking the layer off: what `attach` added and nothing else. Pure.
+
+use std::collections::BTreeMap;
+
+use rightsizer_rules::inventory::FunctionFacts;
+
+use super::configuration::{Change, Configuration, Kind};
+use super::intent::Plan;
+use super::layer::LayerVersion;
+use super::skip::{Skip, SkipCode};
+
+/// What the list of functions tells without reading the function itself.
+pub(super) fn prejudge(layer: &LayerVersion, facts: &FunctionFacts) -> Option<Skip> {
+    let ours = |arn: &String| layer.is_version_of_same(arn);
+    (!facts.layers.iter().any(ours)).then(not_attached)
+}
+
+/// What becomes of the function as it is `now`.
+pub(super) fn judge(
+    layer: &LayerVersion,
+    ours: &BTreeMap<String, String>,
+    now: &Configuration,
+) -> Plan {
+    let arns = now.layers.iter().map(|used| &used.arn);
+    let layers: Vec<String> = arns
+        .filter(|arn| !layer.is_version_of_same(arn))
+        .cloned()
+        .collect();
+    if layers.len() == now.layers.len() {
+        return Plan::Skip(not_attached());
+    }
+    let before = match &now.variables {
+        Ok(variables) => variables,
+        Err(why) => {
+            return Plan::skip(
+                SkipCode::EnvironmentUnreadable,
+                format!(
+                    "its variables cannot be read ({why}), so it cannot be told which are ours: \
+                     allow kms:Decrypt on the function's key"
+                ),
+            );
+        }
+    };
+    let mut variables = before.clone();
+    let mut notes = Vec::new();
+    for (name, value) in ours {
+        match before.0.get(name) {
+            Some(there) if there == value => {
+                variables.0.remove(name);
+            }
+            Some(_) => notes.push(format!("{name} stays: it has another value")),
+            None => {}
+        }
+    }
+    Plan::Change(Change {
+        kind: Kind::Detach,
+        layers: Some(layers),
+        variables: (variables != *before).then_some(variables),
+        notes,
+    })
+}
+
+fn not_attached() -> Skip {
+    Skip::new(SkipCode::NotAttached, "it does not have the layer")
+}

@@ -1,0 +1,82 @@
+//! What is wanted of every selected function, and what that comes to for one. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_rules::inventory::FunctionFacts;
+
+use super::LayerFacts;
+use super::attach;
+use super::configuration::{Change, Configuration, LastUpdate};
+use super::detach;
+use super::layer::LayerVersion;
+use super::skip::{Skip, SkipCode};
+
+/// What `attach` is to bring about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The layer.
+    pub layer: LayerFacts,
+    /// The variables that the extension needs.
+    pub variables: BTreeMap<String, String>,
+    /// Every VPC has a route to the stream.
+    pub vpc_ok: bool,
+    /// ARN of the stream, for the words that propose a log subscription.
+    pub stream: String,
+    /// Highest memory used by function, where known.
+    pub used: HashMap<FunctionArn, Megabytes>,
+}
+
+/// What is wanted of every selected function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// The layer and its variables.
+    Attach(Wish),
+    /// Neither.
+    Detach {
+        /// Any version of this one's layer goes.
+        layer: LayerVersion,
+        /// These go where they have these values.
+        variables: BTreeMap<String, String>,
+    },
+}
+
+/// What is to happen to one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// This.
+    Change(Change),
+    /// Nothing, for this reason.
+    Skip(Skip),
+}
+
+impl Plan {
+    pub(super) fn skip(code: SkipCode, words: impl Into<String>) -> Self {
+        Self::Skip(Skip::new(code, words))
+    }
+}
+
+impl Intent {
+    /// What can be told before the function is read.
+    pub fn prejudge(&self, facts: &FunctionFacts) -> Option<Skip> {
+        match self {
+            Self::Attach(wish) => attach::prejudge(wish, facts),
+            Self::Detach { layer, .. } => detach::prejudge(layer, facts),
+        }
+    }
+
+    /// What is to happen to the function as it is `now`.
+    pub fn judge(&self, facts: &FunctionFacts, now: &Configuration) -> Plan {
+        let plan = match self {
+            Self::Attach(wish) => attach::judge(wish, facts, now),
+            Self::Detach { layer, variables } => detach::judge(layer, variables, now),
+        };
+        match plan {
+            Plan::Change(_) if now.last_update == LastUpdate::InProgress => Plan::skip(
+                SkipCode::UpdateInProgress,
+                "somebody else is changing it just now: run the same again later",
+            ),
+            plan => plan,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The fleet by AWS's APIs: `ListFunctions`, 50 a page, has everything but tags; tags come from the
+//! Resource Groups Tagging API, 100 a page, because `ListTags` would take a call for every function.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::list_functions::ListFunctionsError;
+use aws_sdk_lambda::types::{
+    FunctionConfiguration, LogFormat, PackageType, SnapStartApplyOn, SystemLogLevel,
+};
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_rules::inventory::{FunctionFacts, LoggedReports, Package, Tags};
+
+use super::refresh::{FleetApi, FleetError};
+use crate::Page;
+use crate::errors::words;
+
+/// The most that `GetResources` gives a page.
+const TAGGED_PAGE: i32 = 100;
+
+/// One account's functions in one region, those of the clients.
+#[derive(Debug, Clone)]
+pub struct AwsFleet {
+    lambda: aws_sdk_lambda::Client,
+    tagging: aws_sdk_resourcegroupstagging::Client,
+}
+
+impl AwsFleet {
+    /// With this configuration's credentials and region. The SDK does not repeat calls: that is
+    /// paced with all others.
+    pub fn new(config: &SdkConfig) -> Self {
+        let once = RetryConfig::disabled();
+        let once = config.to_builder().retry_config(once).build();
+        Self {
+            lambda: aws_sdk_lambda::Client::new(&once),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&once),
+        }
+    }
+}
+
+impl FleetApi for AwsFleet {
+    async fn functions(&self, page: Option<String>) -> Result<Page<FunctionFacts>, FleetError> {
+        let request = self.lambda.list_functions().set_marker(page);
+        let answer = request.send().await.map_err(|error| {
+            let wait = match error.as_service_error() {
+                Some(ListFunctionsError::TooManyRequestsException(e)) => e.retry_after_seconds(),
+                _ => None,
+            };
+            refusal(&error, retry_after(wait))
+        })?;
+        Ok(Page {
+            items: answer.functions().iter().filter_map(facts).collect(),
+            next: answer.next_marker.filter(|next| !next.is_empty()),
+        })
+    }
+
+    async fn tags(&self, page: Option<String>) -> Result<Page<(FunctionArn, Tags)>, FleetError> {
+        let request = self.tagging.get_resources().set_pagination_token(page);
+        let request = request
+            .resource_type_filters("lambda:function")
+            .resources_per_page(TAGGED_PAGE);
+        let answer = request.send().await.map_err(|e| refusal(&e, None))?;
+        let tagged = answer.resource_tag_mapping_list().iter();
+        let tagged = tagged.filter_map(|resource| {
+            let function = FunctionArn::parse(resource.resource_arn()?).ok()?;
+            let tags = resource.tags().iter();
+            let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Some((function, tags.collect()))
+        });
+        Ok(Page {
+            items: tagged.collect(),
+            next: answer
+                .pagination_token
+                .clone()
+                .filter(|next| !next.is_empty()),
+        })
+    }
+}
+
+fn retry_after(seconds: Option<&str>) -> Option<Duration> {
+    let seconds: f64 = seconds?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn refusal<E, R>(error: &SdkError<E, R>, retry_after: Option<Duration>) -> FleetError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    match error.code() {
+        Some("TooManyRequestsException" | "ThrottlingException" | "ThrottledException") => {
+            FleetError::Throttled { retry_after }
+        }
+        _ => FleetError::Other(words(error)),
+    }
+}
+
+/// What a configuration tells; `None` where it names no function that has a size.
+fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
+    let function = unqualified(told.function_arn()?)?;
+    let log_group = told.logging_config().and_then(|config| config.log_group());
+    let log_group =
+        log_group.map_or_else(|| format!("/aws/lambda/{}", function.name()), str::to_owned);
+    let layers = told.layers().iter();
+    Some(FunctionFacts {
+        memory_mb: Megabytes(u32::try_from(told.memory_size()?).ok()?),
+        timeout_s: u32::try_from(told.timeout().unwrap_or(3)).ok()?,
+        arch: told
+            .architectures()
+            .first()
+            .map_or(Arch::X86_64, |arch| Arch::from_name(arch.as_str())),
+        runtime: told.runtime().map(|runtime| runtime.as_str().to_owned()),
+        code_sha256: told.code_sha256().map(str::to_owned),
+        package: match told.package_type() {
+            Some(PackageType::Image) => Package::Image,
+            _ => Package::Zip,
+        },
+        layers: layers
+            .filter_map(|layer| layer.arn().map(str::to_owned))
+            .collect(),
+        log_group,
+        logged: logged(told),
+        tags: None,
+        edge_replica: told.master_arn().is_some(),
+        managed_instances: told.capacity_provider_config().is_some(),
+        snap_start: told
+            .snap_start()
+            .and_then(|snap| snap.apply_on())
+            .is_some_and(|on| *on == SnapStartApplyOn::PublishedVersions),
+        function,
+    })
+}
+
+fn logged(told: &FunctionConfiguration) -> LoggedReports {
+    let failures = told.logging_config().is_some_and(|config| {
+        config.log_format() == Some(&LogFormat::Json)
+            && config.system_log_level() == Some(&SystemLogLevel::Warn)
+    });
+    if failures {
+        LoggedReports::Failures
+    } else {
+        LoggedReports::All
+    }
+}
+
+/// `ListFunctions` lists `$LATEST`, and some servers say so in the ARN.
+fn unqualified(arn: &str) -> Option<FunctionArn> {
+    let whole = arn.strip_suffix(":$LATEST").unwrap_or(arn);
+    FunctionArn::parse(whole).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::{Architecture, Layer, LoggingConfig};
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:checkout";
+
+    #[test]
+    fn a_configuration_is_read_with_what_aws_leaves_out() {
+        let plain = FunctionConfiguration::builder()
+            .function_arn(format!("{ARN}:$LATEST"))
+            .memory_size(512)
+            .build();
+        let plain = facts(&plain).unwrap();
+        assert_eq!(plain.function.as_str(), ARN);
+        assert_eq!(plain.log_group, "/aws/lambda/checkout");
+        assert_eq!((plain.arch, plain.timeout_s), (Arch::X86_64, 3));
+        let full = FunctionConfiguration::builder()
+            .function_arn(ARN)
+            .memory_size(512)
+            .architectures(Architecture::Arm64)
+            .logging_config(
+                LoggingConfig::builder()
+                    .log_group("/team/a")
+                    .log_format(LogFormat::Json)
+                    .system_log_level(SystemLogLevel::Warn)
+                    .build(),
+            )
+            .layers(Layer::builder().arn("layer:1").build())
+            .master_arn("elsewhere")
+            .build();
+        let full = facts(&full).unwrap();
+        assert_eq!(
+            (full.log_group.as_str(), full.arch),
+            ("/team/a", Arch::Arm64)
+        );
+        assert!(full.edge_replica && full.layers == ["layer:1"]);
+        let logged = (full.logged, plain.logged);
+        assert_eq!(logged, (LoggedReports::Failures, LoggedReports::All));
+        assert_eq!(facts(&FunctionConfiguration::builder().build()), None);
+    }
+
+    #[test]
+    fn the_wait_that_is_asked_for_is_read() {
+        assert_eq!(retry_after(Some("2")), Some(Duration::from_secs(2)));
+        assert_eq!(retry_after(Some("soon")), None);
+        assert_eq!(retry_after(Some("-1")), None);
+    }
+}

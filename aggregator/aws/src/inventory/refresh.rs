@@ -1,0 +1,351 @@
+//! Reading the whole fleet, page by page, no faster than agreed, and again after a while. Knows no
+//! AWS type: pages come from a [`FleetApi`], what was found goes to an [`InventorySink`].
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use rightsizer_records::{FunctionArn, Timestamp};
+use rightsizer_rules::inventory::InventoryUpdate;
+use rightsizer_rules::inventory::{FunctionFacts, Tags};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{info, warn};
+
+use super::InventorySettings;
+use crate::Page;
+use crate::clock::now;
+use crate::stop::Stop;
+
+/// Why a page was not given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// Too many calls, ours or others': ask again after this.
+    #[error("throttled")]
+    Throttled {
+        /// How long to wait, where the service says.
+        retry_after: Option<Duration>,
+    },
+    /// Denied, unreachable, or out of order.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Who knows the fleet.
+pub trait FleetApi: Send + Sync {
+    /// A page of functions, tags left out.
+    fn functions(
+        &self,
+        page: Option<String>,
+    ) -> impl Future<Output = Result<Page<FunctionFacts>, FleetError>> + Send;
+
+    /// A page of the functions that have tags.
+    fn tags(
+        &self,
+        page: Option<String>,
+    ) -> impl Future<Output = Result<Page<(FunctionArn, Tags)>, FleetError>> + Send;
+}
+
+/// Whoever wants to know what the fleet is.
+pub trait InventorySink: Send + Sync {
+    /// Takes what a refresh found. An error means that nothing more can be taken.
+    fn refreshed(&self, update: InventoryUpdate)
+    -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// How fast calls may follow each other, and how long a throttled one is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct Pacing {
+    /// Between the beginnings of two calls.
+    pub gap: Duration,
+    /// The first pause after a refusal; it doubles each time.
+    pub pause: Duration,
+    /// How often a refused call is made again.
+    pub retries: u32,
+}
+
+impl Pacing {
+    /// As `[inventory]` says.
+    pub fn of(settings: &InventorySettings) -> Self {
+        Self {
+            gap: Duration::from_secs_f64(1.0 / settings.calls_per_second),
+            pause: Duration::from_secs(1),
+            retries: 8,
+        }
+    }
+}
+
+/// Lets calls through one by one.
+struct Turns {
+    pacing: Pacing,
+    next: Instant,
+    calls: u64,
+}
+
+impl Turns {
+    /// Makes a call when it is its turn, and again where it was refused for being too soon.
+    async fn call<T, F>(&mut self, mut make: impl FnMut() -> F) -> Result<T, FleetError>
+    where
+        F: Future<Output = Result<T, FleetError>>,
+    {
+        let mut refused = 0;
+        loop {
+            tokio::time::sleep_until(self.next).await;
+            self.next = Instant::now() + self.pacing.gap;
+            self.calls += 1;
+            match make().await {
+                Err(FleetError::Throttled { retry_after }) if refused < self.pacing.retries => {
+                    let pause = self.pacing.pause.saturating_mul(1 << refused.min(6));
+                    self.next = Instant::now() + retry_after.unwrap_or_default().max(pause);
+                    refused += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+/// Reads the whole fleet. Where it is cut off, what was found till then is told as incomplete;
+/// where tags cannot be read they are unknown. The second value is the number of calls made.
+pub async fn collect(
+    api: &impl FleetApi,
+    pacing: Pacing,
+    seen_at: Timestamp,
+) -> (InventoryUpdate, u64, Vec<FleetError>) {
+    let mut turns = Turns {
+        pacing,
+        next: Instant::now(),
+        calls: 0,
+    };
+    let mut errors = Vec::new();
+    // Tags first: a function made meanwhile is found without them and looks untagged for one
+    // refresh; the other way round a new one would be missed.
+    let (tags, tags_error) = all(&mut turns, |page| api.tags(page)).await;
+    let (mut functions, error) = all(&mut turns, |page| api.functions(page)).await;
+    let complete = error.is_none();
+    let tags_known = tags_error.is_none();
+    errors.extend(tags_error);
+    errors.extend(error);
+    let mut tags: HashMap<FunctionArn, Tags> = tags.into_iter().collect();
+    for facts in &mut functions {
+        let found = tags.remove(&facts.function);
+        facts.tags = found.or_else(|| tags_known.then(Tags::new));
+    }
+    let update = InventoryUpdate {
+        seen_at,
+        functions,
+        complete,
+    };
+    (update, turns.calls, errors)
+}
+
+/// Every page, or those before the first that failed.
+async fn all<T, F>(
+    turns: &mut Turns,
+    mut page_at: impl FnMut(Option<String>) -> F,
+) -> (Vec<T>, Option<FleetError>)
+where
+    F: Future<Output = Result<Page<T>, FleetError>>,
+{
+    let mut items = Vec::new();
+    let mut next = None;
+    loop {
+        match turns.call(|| page_at(next.clone())).await {
+            Ok(page) => {
+                items.extend(page.items);
+                next = page.next;
+            }
+            Err(error) => return (items, Some(error)),
+        }
+        if next.is_none() {
+            return (items, None);
+        }
+    }
+}
+
+/// Refreshes until told to stop. A fleet that cannot be read is said and tried again the next time.
+pub async fn keep_fresh(
+    api: impl FleetApi,
+    settings: InventorySettings,
+    sink: impl InventorySink,
+    mut stopped: Stop,
+) -> anyhow::Result<()> {
+    let every = Duration::from_secs(u64::from(settings.refresh_minutes) * 60);
+    let mut due = tokio::time::interval(every);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stopped.requested() => return Ok(()),
+            _ = due.tick() => {}
+        }
+        let seen_at = now();
+        let collected = tokio::select! {
+            () = stopped.requested() => return Ok(()),
+            collected = collect(&api, Pacing::of(&settings), seen_at) => collected,
+        };
+        let (update, calls, errors) = collected;
+        for error in errors {
+            warn!("the inventory is not whole: {error}; it is tried again in {every:?}");
+        }
+        info!(
+            functions = update.functions.len(),
+            calls,
+            complete = update.complete,
+            "inventory refreshed"
+        );
+        sink.refreshed(update).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use rightsizer_records::{Arch, Megabytes};
+    use rightsizer_rules::inventory::Package;
+
+    use super::*;
+
+    /// A fleet of so many functions, every other one tagged, that refuses these calls.
+    #[derive(Default)]
+    struct Fake {
+        functions: usize,
+        refuse: Mutex<Vec<(u64, FleetError)>>,
+        calls: Mutex<u64>,
+    }
+
+    fn arn(n: usize) -> FunctionArn {
+        FunctionArn::new("aws", "eu-west-1", "123456789012", &format!("f{n}")).unwrap()
+    }
+
+    fn facts(n: usize) -> FunctionFacts {
+        FunctionFacts {
+            function: arn(n),
+            memory_mb: Megabytes(128),
+            timeout_s: 3,
+            arch: Arch::X86_64,
+            runtime: None,
+            code_sha256: None,
+            package: Package::Image,
+            layers: Vec::new(),
+            log_group: String::new(),
+            logged: rightsizer_rules::inventory::LoggedReports::All,
+            tags: None,
+            edge_replica: false,
+            managed_instances: false,
+            snap_start: false,
+        }
+    }
+
+    impl Fake {
+        fn page<T>(
+            &self,
+            page: Option<String>,
+            size: usize,
+            all: Vec<T>,
+        ) -> Result<Page<T>, FleetError> {
+            let mut calls = self.calls.lock().unwrap();
+            *calls += 1;
+            let mut refuse = self.refuse.lock().unwrap();
+            if let Some(at) = refuse.iter().position(|(call, _)| *call == *calls) {
+                return Err(refuse.remove(at).1);
+            }
+            let from: usize = page.map_or(0, |page| page.parse().unwrap());
+            let next = (from + size < all.len()).then(|| (from + size).to_string());
+            let items = all.into_iter().skip(from).take(size).collect();
+            Ok(Page { items, next })
+        }
+    }
+
+    impl FleetApi for Fake {
+        async fn functions(&self, page: Option<String>) -> Result<Page<FunctionFacts>, FleetError> {
+            self.page(page, 50, (0..self.functions).map(facts).collect())
+        }
+
+        async fn tags(
+            &self,
+            page: Option<String>,
+        ) -> Result<Page<(FunctionArn, Tags)>, FleetError> {
+            let tagged = (0..self.functions).step_by(2);
+            let tagged = tagged.map(|n| (arn(n), Tags::from([("team".into(), "a".into())])));
+            self.page(page, 100, tagged.collect())
+        }
+    }
+
+    const AT_ONCE: Pacing = Pacing {
+        gap: Duration::ZERO,
+        pause: Duration::from_millis(1),
+        retries: 3,
+    };
+
+    async fn collected(api: &Fake) -> (InventoryUpdate, u64, Vec<FleetError>) {
+        collect(api, AT_ONCE, now()).await
+    }
+
+    /// 1,000 functions, 500 of them tagged: 20 pages of 50, and 5 of 100.
+    #[tokio::test]
+    async fn a_thousand_functions_take_25_calls() {
+        let api = Fake {
+            functions: 1000,
+            ..Fake::default()
+        };
+        let (update, calls, errors) = collected(&api).await;
+        assert_eq!((update.functions.len(), calls, errors.len()), (1000, 25, 0));
+        assert!(update.complete);
+        assert_eq!(update.functions[0].tags.as_ref().unwrap().len(), 1);
+        assert_eq!(update.functions[1].tags.as_ref().unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_made_again_not_before_the_time_that_was_asked_for() {
+        let wait = Duration::from_millis(80);
+        let refusal = |retry_after| FleetError::Throttled { retry_after };
+        let api = Fake {
+            functions: 60,
+            refuse: Mutex::new(vec![(1, refusal(Some(wait))), (3, refusal(None))]),
+            ..Fake::default()
+        };
+        let begun = Instant::now();
+        let (update, calls, errors) = collected(&api).await;
+        assert_eq!((update.functions.len(), calls, errors), (60, 5, vec![]));
+        assert!(begun.elapsed() >= wait, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_was_found_before_an_error_is_told_as_incomplete() {
+        let denied = FleetError::Other("AccessDeniedException".to_owned());
+        let api = Fake {
+            functions: 200,
+            refuse: Mutex::new(vec![(4, denied.clone())]),
+            ..Fake::default()
+        };
+        let (update, _, errors) = collected(&api).await;
+        assert_eq!((update.functions.len(), update.complete), (100, false));
+        assert_eq!(errors, [denied]);
+    }
+
+    #[tokio::test]
+    async fn tags_that_may_not_be_read_are_unknown_not_none() {
+        let denied = FleetError::Other("AccessDeniedException".to_owned());
+        let api = Fake {
+            functions: 2,
+            refuse: Mutex::new(vec![(1, denied)]),
+            ..Fake::default()
+        };
+        let (update, ..) = collected(&api).await;
+        assert!(update.complete);
+        assert_eq!(update.functions[0].tags, None);
+    }
+
+    #[tokio::test]
+    async fn calls_keep_their_distance() {
+        let api = Fake {
+            functions: 150,
+            ..Fake::default()
+        };
+        let begun = Instant::now();
+        let gap = Duration::from_millis(20);
+        let (_, calls, _) = collect(&api, Pacing { gap, ..AT_ONCE }, now()).await;
+        let least = gap * u32::try_from(calls - 1).unwrap();
+        assert!(begun.elapsed() >= least, "{calls} in {:?}", begun.elapsed());
+    }
+}

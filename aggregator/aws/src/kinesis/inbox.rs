@@ -1,0 +1,25 @@
+//! Where a reader of a stream delivers to.
+
+use std::future::Future;
+
+use rightsizer_formats::{Channel, Delivery};
+
+/// Whoever stores deliveries.
+pub trait Inbox: Clone + Send + Sync + 'static {
+    /// Takes deliveries; answers once they and their checkpoints are stored. An error means that
+    /// nothing more can be stored.
+    fn take(&self, deliveries: Vec<Delivery>) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Takes note of how far the reading of `source` is behind its newest record.
+    fn behind(&self, source: &str, ms: i64);
+
+    /// Every shard of a stream has been read to its newest record once: what was written while nobody
+    /// read is in.
+    fn caught_up(&self, stream: Channel) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Checkpoints of the sources whose name begins with `prefix`, with their positions.
+    fn checkpoints(
+        &self,
+        prefix: &str,
+    ) -> impl Future<Output = anyhow::Result<Vec<(String, String)>>> + Send;
+}

@@ -1,0 +1,21 @@
+//! A Kinesis stream as a source: all shards, parents before children, each from its checkpoint in
+//! the store. Checkpoints belong to one life of a stream, told by its creation time: one that is
+//! deleted and made anew under its name is read from its beginning. A shard's next read waits until
+//! the last one is committed, so a checkpoint is never ahead of its data and memory is bounded by
+//! one read a shard. What the stream has dropped before it was read is recorded as a [`Gap`](rightsizer_rules::gap::Gap).
+
+mod api;
+mod backlog;
+mod inbox;
+mod pause;
+mod plan;
+mod position;
+mod reader;
+mod shard;
+mod status;
+
+pub use api::StreamName;
+pub use inbox::Inbox;
+pub use position::StartAt;
+pub use reader::StreamReader;
+pub use status::{ShardStatus, StreamStatus};

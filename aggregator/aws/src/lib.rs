@@ -1,0 +1,20 @@
+//! Every call that the aggregator makes to AWS, and nothing else.
+//!
+//! One folder for each task: [`kinesis`] reads streams, [`logs`] reads log groups, [`inventory`] lists
+//! functions, [`fleet`] attaches the layer and subscribes log groups, [`pause_tag`] stops the updater.
+//! In each, plain rules decide, a trait names the calls, and one file makes them with the SDK. This
+//! crate must not know the store, the command line or what a decision is.
+
+pub mod clock;
+pub mod config;
+pub mod errors;
+pub mod fleet;
+pub mod inventory;
+pub mod kinesis;
+pub mod logs;
+pub mod pace;
+mod paging;
+pub mod pause_tag;
+pub mod stop;
+
+pub use paging::Page;

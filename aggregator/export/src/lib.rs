@@ -1,0 +1,109 @@
+//! Recommendations for those who deploy by their own pipeline: values that it reads, or a patch of the
+//! template that it deploys. Pure: sizes and text in, text out; no file is touched here.
+//!
+//! A patch changes bytes in their places and never writes a template anew, so comments, order, quotes, line
+//! endings and intrinsic functions stay as they are. One file for each format; `matching` finds whose
+//! place is whose, `patch` carries it out and reads the result back.
+
+mod cdk;
+mod choice;
+mod cloudformation;
+mod declared;
+mod document;
+mod error;
+mod insertion;
+mod json;
+mod matching;
+mod patch;
+mod pattern;
+mod sam;
+mod serverless;
+mod site;
+mod terraform;
+mod values;
+mod yaml;
+
+pub use choice::{LeftOut, choose};
+pub use error::Refused;
+pub use matching::Rules;
+pub use patch::{Became, Patch, Row, diff, patch};
+pub use values::{Raised, kept, read_values, values, write_values};
+
+use rightsizer_records::Megabytes;
+
+/// What the pipeline is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Terraform or `OpenTofu`.
+    Terraform,
+    /// `CloudFormation`.
+    CloudFormation,
+    /// AWS SAM.
+    Sam,
+    /// The Serverless Framework.
+    Serverless,
+    /// AWS CDK.
+    Cdk,
+}
+
+/// The name in an ARN or a `local:` key.
+fn name_of(function: &str) -> &str {
+    let local = function.strip_prefix("local:");
+    local.unwrap_or_else(|| function.rsplit(':').next().unwrap_or(function))
+}
+
+/// The size that one function is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Size {
+    /// Its ARN, or `local:NAME` where only its name is known.
+    pub function: String,
+    /// Its name.
+    pub name: String,
+    /// The size it has.
+    pub from_mb: Megabytes,
+    /// The size it is to have.
+    pub to_mb: Megabytes,
+    /// Where the policy wants to end.
+    pub target_mb: Option<Megabytes>,
+    /// The recommendation.
+    pub id: String,
+    /// Where that is in its life.
+    pub status: String,
+    /// It ran out of memory.
+    pub urgent: bool,
+    /// The stack that made it, by its tags.
+    pub stack: Option<String>,
+    /// What it is called in that stack's template, by its tags.
+    pub logical_id: Option<String>,
+}
+
+impl Size {
+    /// The part of an ARN: 3 is the region, 4 the account.
+    fn part_of_arn(&self, n: usize) -> Option<&str> {
+        let arn = self.function.strip_prefix("arn:")?;
+        arn.split(':').nth(n - 1)
+    }
+
+    /// Its region, where known.
+    pub fn region(&self) -> Option<&str> {
+        self.part_of_arn(3)
+    }
+
+    /// Its account, where known.
+    pub fn account(&self) -> Option<&str> {
+        self.part_of_arn(4)
+    }
+
+    /// As people tell it from others of its name.
+    fn told_apart(&self) -> String {
+        let stack = self.stack.as_ref();
+        let stack = stack.map_or_else(String::new, |stack| format!(", stack {stack}"));
+        match (self.region(), self.account()) {
+            (Some(region), Some(account)) => format!("{} in {account}/{region}{stack}", self.name),
+            _ => format!("{}{stack}", self.function),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! CloudWatch Logs as JSON: the answers of `aws logs filter-log-events` and `get-log-events`,
+//! subscription payloads, and the events in which Lambda and Kinesis deliver those.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use flate2::read::MultiGzDecoder;
+use rightsizer_records::Timestamp;
+use rightsizer_rules::evidence::first_64_bits;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::json::{self, Places};
+use super::message::{self, Spot};
+use super::output::{Format, Output, Stopped};
+use super::text;
+
+/// The most a payload may unpack to: a stream record holds 1 MiB, logs shrink 10 to 50 times.
+const MAX_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
+/// A payload in an event in a line: deeper is nobody's format.
+const MAX_NESTING: u8 = 3;
+/// Gzip's magic bytes and its only method, in base64.
+const GZIP_IN_BASE64: &str = "H4sI";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogEvents<'a> {
+    #[serde(alias = "logGroup")]
+    log_group_name: Option<String>,
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscription<'a> {
+    message_type: Option<String>,
+    owner: Option<String>,
+    log_group: Option<String>,
+    log_stream: Option<String>,
+    #[serde(borrow, default)]
+    log_events: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogEvent<'a> {
+    #[serde(default)]
+    timestamp: Value,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(alias = "logGroup")]
+    log_group_name: Option<String>,
+    #[serde(alias = "logStream")]
+    log_stream_name: Option<String>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+}
+
+/// Where log events lie, as their surroundings say.
+#[derive(Default, Clone, Copy)]
+struct Log<'a> {
+    group: Option<&'a str>,
+    stream: Option<&'a str>,
+    owner: Option<&'a str>,
+    /// Whether it came through a subscription, which may deliver an event again.
+    subscribed: bool,
+}
+
+/// Reads `{"events":[{"timestamp","message","logStreamName"}]}`.
+pub(super) fn log_events(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::LogEvents);
+    let document: LogEvents = match serde_json::from_str(text) {
+        Ok(document) => document,
+        Err(e) => return out.refuse(places.line_of(text), format!("bad log events: {e}"), text),
+    };
+    let log = Log {
+        group: document.log_group_name.as_deref(),
+        ..Log::default()
+    };
+    for event in document.events {
+        one_event(event.get(), log, places, out)?;
+    }
+    Ok(())
+}
+
+/// Reads a log event that stands by itself.
+pub(super) fn log_event(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::LogEvents);
+    one_event(text, Log::default(), places, out)
+}
+
+/// Reads `{messageType, owner, logGroup, logStream, logEvents}`.
+pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::Subscription);
+    let payload: Subscription = match serde_json::from_str(text) {
+        Ok(payload) => payload,
+        Err(e) => {
+            let why = format!("bad subscription payload: {e}");
+            return out.refuse(places.line_of(text), why, text);
+        }
+    };
+    match payload.message_type.as_deref() {
+        Some("DATA_MESSAGE") | None => {}
+        Some("CONTROL_MESSAGE") => return out.ignore(),
+        Some(other) => {
+            let why = format!("subscription message type {other:?} is not known here");
+            return out.refuse(places.line_of(text), why, text);
+        }
+    }
+    let log = Log {
+        group: payload.log_group.as_deref(),
+        stream: payload.log_stream.as_deref(),
+        owner: payload.owner.as_deref(),
+        subscribed: true,
+    };
+    for event in payload.log_events {
+        one_event(event.get(), log, places, out)?;
+    }
+    Ok(())
+}
+
+fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    let line = places.line_of(text);
+    let event: LogEvent = match serde_json::from_str(text) {
+        Ok(event) => event,
+        Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
+    };
+    let group = event.log_group_name.as_deref().or(log.group);
+    let stream = event.log_stream_name.as_deref().or(log.stream);
+    let at = event_time(&event.timestamp);
+    if at.is_none() && !event.timestamp.is_null() {
+        let time = event.timestamp;
+        let why = format!("timestamp is {time}, wanted milliseconds since 1970");
+        return out.refuse(line, why, text);
+    }
+    let spot = Spot {
+        line,
+        origin: &out.hints.logged(group, stream, log.owner),
+        at,
+        event: event
+            .id
+            .filter(|_| log.subscribed)
+            .map(|id| first_64_bits(&id)),
+    };
+    message::read(&event.message, spot, out)
+}
+
+fn event_time(time: &Value) -> Option<Timestamp> {
+    match time {
+        Value::Number(ms) => Timestamp::from_ms(ms.as_i64()?),
+        Value::String(text) => Timestamp::parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// Whether a line of text is a packed payload, as a Lambda event holds it.
+pub(super) fn is_packed(text: &str) -> bool {
+    text.starts_with(GZIP_IN_BASE64) && text.bytes().all(is_base64)
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+#[derive(Deserialize)]
+struct AwsLogs<'a> {
+    #[serde(borrow)]
+    data: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct StreamRecord<'a> {
+    #[serde(borrow)]
+    kinesis: AwsLogs<'a>,
+}
+
+/// Reads the event a subscribed Lambda function gets: `{"awslogs":{"data":BASE64}}`.
+pub(super) fn lambda_event(
+    awslogs: &str,
+    places: &Places,
+    depth: u8,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let line = places.line_of(awslogs);
+    match serde_json::from_str::<AwsLogs>(awslogs) {
+        Ok(logs) => packed(&logs.data, line, depth, out),
+        Err(e) => out.refuse(line, format!("bad awslogs event: {e}"), awslogs),
+    }
+}
+
+/// Reads the event a Lambda function gets from Kinesis: `{"Records":[{"kinesis":{"data":…}}]}`.
+pub(super) fn stream_event(
+    records: &str,
+    places: &Places,
+    depth: u8,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let line = places.line_of(records);
+    let list: Vec<&RawValue> = match serde_json::from_str(records) {
+        Ok(list) => list,
+        Err(e) => return out.refuse(line, format!("bad Kinesis event: {e}"), records),
+    };
+    for record in list {
+        let line = places.line_of(record.get());
+        match serde_json::from_str::<StreamRecord>(record.get()) {
+            Ok(record) => packed(&record.kinesis.data, line, depth, out)?,
+            Err(e) => out.refuse(line, format!("bad Kinesis record: {e}"), record.get())?,
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks base64, and gzip inside of it, and reads what is there.
+pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Result<(), Stopped> {
+    if depth >= MAX_NESTING {
+        return out.refuse(line, "payloads packed in payloads too deep", data);
+    }
+    let content = match unpack(data) {
+        Ok(content) => content,
+        Err(why) => return out.refuse(line, why, data),
+    };
+    let content = message::trim(&content);
+    let places = Places::at(line);
+    if content.starts_with(['{', '[']) {
+        return json::values(content, &places, depth + 1, out);
+    }
+    let mut state = text::State::default();
+    for part in content.lines() {
+        text::line(part, line, &mut state, out)?;
+    }
+    Ok(())
+}
+
+fn unpack(data: &str) -> Result<String, String> {
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
+    let bytes = engine
+        .decode(data.trim())
+        .map_err(|e| format!("bad base64 payload: {e}"))?;
+    let content = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut unpacked = Vec::new();
+        MultiGzDecoder::new(bytes.as_slice())
+            .take(MAX_UNPACKED_BYTES + 1)
+            .read_to_end(&mut unpacked)
+            .map_err(|e| format!("bad gzip in a base64 payload: {e}"))?;
+        unpacked
+    } else {
+        bytes
+    };
+    if content.len() as u64 > MAX_UNPACKED_BYTES {
+        return Err("payload unpacks to more than 64 MiB".to_owned());
+    }
+    Ok(String::from_utf8_lossy(&content).into_owned())
+}

@@ -1,0 +1,111 @@
+//! Which figures an invocation can have. Every format's numbers pass here.
+
+use rightsizer_records::{Megabytes, Millis, Status};
+
+/// The largest size Lambda has offered (managed instances).
+const MAX_SIZE_MB: u64 = 32_768;
+/// Used may exceed the size by a little (129 of 128 is seen); this far it is another line's figure.
+const MAX_USED_TIMES_SIZE: u64 = 10;
+
+/// What one platform report says, in whichever format it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Invocation {
+    /// Configured size.
+    pub memory_mb: Megabytes,
+    /// High-water mark of the environment.
+    pub max_used_mb: Megabytes,
+    /// Duration of the handler.
+    pub duration_ms: Option<Millis>,
+    /// Billed duration.
+    pub billed_ms: Option<Millis>,
+    /// Init duration, or the restore duration under `SnapStart`.
+    pub init_ms: Option<Millis>,
+    /// How the invocation ended.
+    pub status: Status,
+}
+
+/// A figure that no invocation has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FigureError {
+    /// Memory size out of range.
+    #[error("memory size is {0} MB, wanted 1 to {MAX_SIZE_MB}")]
+    Size(u64),
+    /// A used memory of zero.
+    #[error("memory used is 0 MB: nothing was measured")]
+    UsedNothing,
+    /// Used and size cannot belong together.
+    #[error(
+        "memory used is {used} MB at a size of {size} MB: more than {MAX_USED_TIMES_SIZE} times the size"
+    )]
+    UsedTooMuch {
+        /// Used, in MB.
+        used: u64,
+        /// Size, in MB.
+        size: u64,
+    },
+    /// Negative, not a number, or longer than any invocation.
+    #[error("{what} is {ms} ms, wanted 0 to 30 days")]
+    Duration {
+        /// Which duration.
+        what: &'static str,
+        /// Its figure as found.
+        ms: String,
+    },
+}
+
+/// Checks a memory size and a usage against each other, both in MB.
+pub fn memory(size: u64, used: u64) -> Result<(Megabytes, Megabytes), FigureError> {
+    let size_mb = u32::try_from(size)
+        .ok()
+        .filter(|_| (1..=MAX_SIZE_MB).contains(&size))
+        .ok_or(FigureError::Size(size))?;
+    if used == 0 {
+        return Err(FigureError::UsedNothing);
+    }
+    let used_mb = u32::try_from(used)
+        .ok()
+        .filter(|_| used <= size * MAX_USED_TIMES_SIZE)
+        .ok_or(FigureError::UsedTooMuch { used, size })?;
+    Ok((Megabytes(size_mb), Megabytes(used_mb)))
+}
+
+/// Checks a duration in milliseconds; `what` names it in the error.
+pub(super) fn duration(what: &'static str, ms: f64) -> Result<Millis, FigureError> {
+    Millis::from_ms_f64(ms).ok_or_else(|| FigureError::Duration {
+        what,
+        ms: ms.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_figures_have_bounds() {
+        assert_eq!(memory(128, 129), Ok((Megabytes(128), Megabytes(129))));
+        assert_eq!(memory(32_768, 1), Ok((Megabytes(32_768), Megabytes(1))));
+        assert_eq!(memory(128, 1280), Ok((Megabytes(128), Megabytes(1280))));
+        assert_eq!(memory(0, 5), Err(FigureError::Size(0)));
+        assert_eq!(memory(32_769, 5), Err(FigureError::Size(32_769)));
+        assert_eq!(memory(u64::MAX, 5), Err(FigureError::Size(u64::MAX)));
+        assert_eq!(memory(128, 0), Err(FigureError::UsedNothing));
+        assert_eq!(
+            memory(128, 1281),
+            Err(FigureError::UsedTooMuch {
+                used: 1281,
+                size: 128
+            })
+        );
+    }
+
+    #[test]
+    fn the_error_names_the_duration_and_its_figure() {
+        let error = duration("Billed Duration", -3.5).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Billed Duration is -3.5 ms, wanted 0 to 30 days"
+        );
+        assert!(duration("Duration", 30.0 * 86_400_000.0).is_ok());
+    }
+}

@@ -1,0 +1,270 @@
+//! What is known about a file beside its content, and whose evidence a log line is.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rightsizer_records::{Day, EnvId, Timestamp};
+use rightsizer_rules::evidence::{
+    FunctionKey, LATEST, environment_of_stream, function_of_stream, version_of_stream,
+};
+use rightsizer_rules::inventory::{Home, Owners};
+
+/// What the user, or the file system, says about an input. What stands in the input goes first.
+#[derive(Debug, Clone)]
+pub struct Hints {
+    /// `--function`: whose evidence it is where the input does not say.
+    pub function: Option<FunctionKey>,
+    /// `--date`: the day of lines without a time.
+    pub date: Option<Day>,
+    /// The day the file was last changed: the day of lines without a time where no date is given.
+    pub fallback_date: Day,
+    /// The file's own name, without folders: the last resort for a function's name.
+    pub file_name: String,
+    /// `--account` and `--region`: makes ARNs of names.
+    pub home: Option<Home>,
+    /// Who logs where, as the inventory knows it.
+    pub owners: Arc<Owners>,
+}
+
+/// Whose evidence a line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) function: Rc<FunctionKey>,
+    pub(super) version: Rc<str>,
+    pub(super) environment: Option<EnvId>,
+}
+
+impl Origin {
+    /// A function, of no version in particular.
+    fn of(function: FunctionKey) -> Self {
+        Self {
+            function: Rc::new(function),
+            version: latest(),
+            environment: None,
+        }
+    }
+}
+
+impl Hints {
+    /// The time of a line that carries none: the first instant of its day.
+    pub(super) fn undated(&self) -> Timestamp {
+        self.date.unwrap_or(self.fallback_date).start()
+    }
+
+    /// Whose evidence it is where the input names nobody.
+    pub(super) fn unnamed(&self) -> Origin {
+        let file = || FunctionKey::of_file(&self.file_name);
+        Origin::of(self.function.clone().unwrap_or_else(file))
+    }
+
+    /// Whose evidence it is by a name or an ARN, which may end in a version or an alias.
+    pub(super) fn named(&self, text: &str, account: Option<&str>) -> Result<Origin, String> {
+        let (name, version) = match text.match_indices(':').nth(6) {
+            Some((at, _)) if text.starts_with("arn:") => (&text[..at], Some(&text[at + 1..])),
+            _ => (text, None),
+        };
+        let named = FunctionKey::parse(name).map_err(|e| e.to_string())?;
+        let function = match named {
+            FunctionKey::Local(name) => self.keyed(name, account),
+            arn @ FunctionKey::Arn(_) => arn,
+        };
+        let number = version.filter(|v| v.bytes().all(|b| b.is_ascii_digit()) && !v.is_empty());
+        Ok(Origin {
+            function: Rc::new(function),
+            version: number.map_or_else(latest, Rc::from),
+            environment: None,
+        })
+    }
+
+    /// Whose evidence it is by where it was logged: a stream that has the name in it, or the group
+    /// `/aws/lambda/NAME`, or the only function that logs there, or `--function`, or any other group's
+    /// own name.
+    pub(super) fn logged(
+        &self,
+        group: Option<&str>,
+        stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Origin {
+        let in_stream = stream.and_then(function_of_stream);
+        let mut origin = self.logger(group, in_stream, account);
+        if let Some(stream) = stream {
+            origin.environment = Some(environment_of_stream(stream));
+            if let Some(version) = version_of_stream(stream) {
+                origin.version = Rc::from(version);
+            }
+        }
+        origin
+    }
+
+    /// Returns the function that logs to `group` under the name `in_stream` in its stream's name.
+    pub fn function_of_group(
+        &self,
+        group: &str,
+        in_stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Rc<FunctionKey> {
+        self.logger(Some(group), in_stream, account).function
+    }
+
+    /// Whose evidence it is by the group and by the name that stands in the stream's.
+    fn logger(
+        &self,
+        group: Option<&str>,
+        in_stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Origin {
+        let owner = group.and_then(|group| self.owners.function(group, in_stream));
+        match owner {
+            Some(arn) => Origin::of(FunctionKey::Arn(arn.clone())),
+            None => self.by_name(group, in_stream, account),
+        }
+    }
+
+    fn by_name(
+        &self,
+        group: Option<&str>,
+        in_stream: Option<&str>,
+        account: Option<&str>,
+    ) -> Origin {
+        let by_group = || group.and_then(|g| g.strip_prefix("/aws/lambda/"));
+        let group_itself = || group.filter(|_| self.function.is_none());
+        let name = in_stream.or_else(by_group).or_else(group_itself);
+        let named = name.and_then(|name| self.named(name, account).ok());
+        named.unwrap_or_else(|| self.unnamed())
+    }
+
+    fn keyed(&self, name: String, account: Option<&str>) -> FunctionKey {
+        // The user's own ARN says where this name is at home.
+        if let Some(known) = self.function.as_ref().filter(|f| f.name() == name) {
+            return known.clone();
+        }
+        let home = self.home.as_ref().or_else(|| self.owners.home());
+        let arn = home.and_then(|home| {
+            let account = account.unwrap_or(&home.account);
+            home.arn_in(account, &name)
+        });
+        arn.map_or(FunctionKey::Local(name), FunctionKey::Arn)
+    }
+}
+
+fn latest() -> Rc<str> {
+    Rc::from(LATEST)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rightsizer_records::FunctionArn;
+
+    use super::*;
+
+    pub(crate) fn hints() -> Hints {
+        Hints {
+            function: None,
+            date: None,
+            fallback_date: Day::parse("2026-11-20").unwrap(),
+            file_name: "export.txt".to_owned(),
+            home: None,
+            owners: Arc::default(),
+        }
+    }
+
+    fn at_home(region: &str) -> Hints {
+        let home = Home {
+            account: "123456789012".to_owned(),
+            region: region.to_owned(),
+        };
+        Hints {
+            home: Some(home),
+            ..hints()
+        }
+    }
+
+    #[test]
+    fn a_log_group_names_the_function() {
+        let stream = Some("2026/11/20/[72]88ab");
+        let origin = hints().logged(Some("/aws/lambda/checkout"), stream, None);
+        assert_eq!(origin.function.to_string(), "local:checkout");
+        assert_eq!(&*origin.version, "72");
+        assert_eq!(origin.environment, stream.map(environment_of_stream));
+        let origin = at_home("cn-north-1").logged(Some("/aws/lambda/checkout"), None, None);
+        assert_eq!(
+            origin.function.to_string(),
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:checkout"
+        );
+        // The owner of the log is where the function lives.
+        let other = at_home("eu-west-1").logged(Some("/aws/lambda/a"), None, Some("210987654321"));
+        assert_eq!(other.function.arn().unwrap().account(), "210987654321");
+    }
+
+    #[test]
+    fn a_group_of_ones_own_leaves_the_name_to_the_stream_or_the_user() {
+        let group = Some("/shop/all");
+        let stream = Some("2026/11/20/checkout[$LATEST]88ab");
+        let key = |hints: &Hints, stream| hints.logged(group, stream, None).function.to_string();
+        assert_eq!(key(&hints(), stream), "local:checkout");
+        assert_eq!(key(&hints(), None), "local:/shop/all");
+        let told = Hints {
+            function: Some(FunctionKey::parse("cart").unwrap()),
+            ..hints()
+        };
+        assert_eq!(key(&told, None), "local:cart");
+        assert_eq!(
+            hints().logged(None, None, None).function.to_string(),
+            "local:export.txt"
+        );
+    }
+
+    #[test]
+    fn the_inventory_knows_who_logs_where_and_where_names_are_at_home() {
+        let arn = |name| FunctionArn::new("aws", "eu-west-1", "123456789012", name).unwrap();
+        let known = Hints {
+            owners: Arc::new(Owners::of([
+                (arn("cart"), "/shop/all".to_owned()),
+                (arn("mail"), "/aws/lambda/post".to_owned()),
+            ])),
+            ..hints()
+        };
+        let key = |group, stream| known.logged(Some(group), stream, None).function.to_string();
+        assert_eq!(key("/shop/all", None), arn("cart").as_str());
+        // A function that logs where another one's lines would be expected is named by the stream.
+        let stream = Some("2026/11/20/mail[$LATEST]88ab");
+        assert_eq!(key("/aws/lambda/post", stream), arn("mail").as_str());
+        assert_eq!(key("/aws/lambda/other", None), arn("other").as_str());
+    }
+
+    #[test]
+    fn the_users_arn_is_the_home_of_its_name() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:checkout";
+        let told = Hints {
+            function: Some(FunctionKey::parse(arn).unwrap()),
+            ..hints()
+        };
+        assert_eq!(
+            told.named("checkout", None).unwrap().function.to_string(),
+            arn
+        );
+        assert_eq!(
+            told.named("cart", None).unwrap().function.to_string(),
+            "local:cart"
+        );
+    }
+
+    #[test]
+    fn a_qualified_arn_gives_key_and_version() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:checkout";
+        for (suffix, version) in [
+            ("", LATEST),
+            (":7", "7"),
+            (":live", LATEST),
+            (":$LATEST", LATEST),
+        ] {
+            let origin = hints().named(&format!("{arn}{suffix}"), None).unwrap();
+            assert_eq!(
+                (origin.function.to_string().as_str(), &*origin.version),
+                (arn, version)
+            );
+        }
+        assert!(hints().named("arn:aws:s3:::x", None).is_err());
+        assert!(hints().named("", None).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! Reads every form in which evidence of Lambda invocations comes: bytes in, [`Item`]s out.
+//!
+//! Telemetry events, `REPORT` lines, CloudWatch Logs payloads, Logs Insights results and this
+//! product's own records are recognised by their content, gzip or not; `docs/WIRE.md` lists them.
+//! This crate must not know where the bytes come from, what time it is, or what becomes of the
+//! evidence.
+//!
+//! [`Item`]: rightsizer_rules::evidence::Item
+
+mod cloudwatch;
+mod csv_rows;
+mod delivery;
+mod document;
+mod figures;
+pub mod gzip;
+mod hints;
+mod insights;
+mod json;
+mod json_scan;
+mod lines;
+mod log_event;
+mod message;
+mod output;
+mod piece;
+mod quick;
+mod read;
+mod report;
+mod report_line;
+mod telemetry;
+mod text;
+
+pub use delivery::{Channel, Delivery};
+pub use figures::memory as plausible_memory;
+pub use hints::Hints;
+pub use insights::megabytes as megabytes_of_bytes;
+pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
+pub use log_event::{LogEvent, read_log_event};
+pub use output::Format;
+pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
+pub use read::{ReadError, Summary, read};
+pub use report::{ImportReport, MAX_LISTED, Refusal};

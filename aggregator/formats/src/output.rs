@@ -1,0 +1,153 @@
+//! Where the readers of all formats put what they find: counts it, and passes it on.
+
+use std::collections::{BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
+use rightsizer_records::Record;
+use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
+use serde::Serialize;
+
+use super::figures::Invocation;
+use super::hints::{Hints, Origin};
+use super::message::Spot;
+
+/// As much of a refused entry as is shown.
+const SAMPLE_CHARS: usize = 200;
+
+/// A format that was found in an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Records of this product's own streams.
+    Records,
+    /// Telemetry API events.
+    Telemetry,
+    /// The JSON of `aws logs filter-log-events` or `get-log-events`.
+    LogEvents,
+    /// The text of `aws logs tail` and its like: time, log stream, message.
+    LogsTail,
+    /// A Logs Insights result, JSON or CSV.
+    LogsInsights,
+    /// CloudWatch Logs subscription payloads.
+    Subscription,
+    /// Bare `REPORT` lines.
+    ReportLines,
+}
+
+/// The sink does not want more. Why, it remembers itself.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// What was counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) accepted: u64,
+    pub(super) ignored: u64,
+    pub(super) refused: u64,
+    pub(super) formats: BTreeSet<Format>,
+    /// Accepted without a time of their own.
+    pub(super) undated: u64,
+    /// Accepted under a name that is no ARN.
+    pub(super) local: u64,
+    /// Platform reports without memory figures.
+    pub(super) no_memory: u64,
+    /// Logs Insights rows without anything to use.
+    pub(super) empty_rows: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.ignored += other.ignored;
+        self.refused += other.refused;
+        self.formats.extend(other.formats);
+        self.undated += other.undated;
+        self.local += other.local;
+        self.no_memory += other.no_memory;
+        self.empty_rows += other.empty_rows;
+    }
+}
+
+/// Counts and passes on.
+pub(super) struct Output<'a> {
+    pub(super) hints: &'a Hints,
+    pub(super) tally: Tally,
+    /// Whose names mean: a piece of a file names the same functions again and again.
+    pub(super) origins: HashMap<String, Origin, RandomState>,
+    sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(
+        hints: &'a Hints,
+        sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
+    ) -> Self {
+        Self {
+            hints,
+            tally: Tally::default(),
+            origins: HashMap::default(),
+            sink,
+        }
+    }
+
+    pub(super) fn format(&mut self, format: Format) {
+        self.tally.formats.insert(format);
+    }
+
+    /// One invocation; without a time it is put on the day of undated lines.
+    pub(super) fn invocation(
+        &mut self,
+        spot: Spot<'_>,
+        invocation: Invocation,
+    ) -> Result<(), Stopped> {
+        let Spot {
+            line,
+            origin,
+            at,
+            event,
+        } = spot;
+        self.tally.accepted += 1;
+        self.tally.undated += u64::from(at.is_none());
+        self.tally.local += u64::from(matches!(*origin.function, FunctionKey::Local(_)));
+        let evidence = Evidence::Observation(Observation {
+            function: origin.function.clone(),
+            version: origin.version.clone(),
+            at: at.unwrap_or_else(|| self.hints.undated()),
+            memory_mb: invocation.memory_mb,
+            max_used_mb: Some(invocation.max_used_mb),
+            duration_ms: invocation.duration_ms,
+            billed_ms: invocation.billed_ms,
+            status: invocation.status,
+            init_ms: invocation.init_ms,
+            environment: origin.environment,
+            arch: None,
+            event_id: event,
+        });
+        (self.sink)(Item::Evidence { line, evidence })
+    }
+
+    pub(super) fn record(&mut self, line: u64, record: Record) -> Result<(), Stopped> {
+        self.tally.accepted += 1;
+        let evidence = Evidence::Record(Box::new(record));
+        (self.sink)(Item::Evidence { line, evidence })
+    }
+
+    pub(super) fn ignore(&mut self) -> Result<(), Stopped> {
+        self.tally.ignored += 1;
+        (self.sink)(Item::Ignored)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        line: u64,
+        reason: impl Into<String>,
+        sample: &str,
+    ) -> Result<(), Stopped> {
+        self.tally.refused += 1;
+        (self.sink)(Item::Refused {
+            line,
+            reason: reason.into(),
+            sample: sample.trim().chars().take(SAMPLE_CHARS).collect(),
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! A word as it was carried out: kept beside a snapshot of the store, so that a store from before
+//! can be brought to where it was.
+
+use rightsizer_records::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Word;
+
+/// A word that was carried out, as it was understood: a recommendation by its id, a function by its
+/// whole name. No stream tells of it again, so it is kept by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedOut {
+    /// Its place among all that were carried out on this store, from 1 on.
+    pub number: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// What was said.
+    #[serde(flatten)]
+    pub word: Word,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::Action;
+
+    #[test]
+    fn it_crosses_json_as_it_is() {
+        let carried = CarriedOut {
+            number: 7,
+            at: Timestamp::parse("2026-03-01T10:00:00.5Z").unwrap(),
+            word: Word {
+                action: Action::Hold {
+                    what: "checkout".to_owned(),
+                    days: 3,
+                },
+                by: "ann".to_owned(),
+                why: "sale".to_owned(),
+            },
+        };
+        let text = serde_json::to_string(&carried).unwrap();
+        insta::assert_snapshot!(text, @r#"{"number":7,"at":"2026-03-01T10:00:00.500Z","action":"hold","what":"checkout","days":3,"by":"ann","why":"sale"}"#);
+        assert_eq!(serde_json::from_str::<CarriedOut>(&text).unwrap(), carried);
+    }
+}

@@ -1,0 +1,287 @@
+//! What every source yields: evidence of what a function used, and what was no evidence.
+//!
+//! A source knows formats; the window knows functions and days. This is all they share.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+use std::str::FromStr;
+
+use rightsizer_records::{Arch, EnvId, FunctionArn, Megabytes, Millis, Record, Status, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+/// The version that traffic belongs to when nothing names one.
+pub const LATEST: &str = "$LATEST";
+
+const LOCAL: &str = "local:";
+/// Log groups may have 512 characters; a key is also shown in tables.
+const MAX_LOCAL_NAME: usize = 256;
+
+/// The key of a function: its ARN, or `local:NAME` where account and region are not known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FunctionKey {
+    /// An unqualified ARN.
+    Arn(FunctionArn),
+    /// Only a name is known (without the `local:`).
+    Local(String),
+}
+
+/// Why a text names no function.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionKeyError {
+    /// It begins like an ARN, but is none of a function.
+    #[error(transparent)]
+    Arn(#[from] rightsizer_records::ArnError),
+    /// Empty, too long, or with characters that cannot be shown.
+    #[error("{0:?} is no function name: wanted 1 to {MAX_LOCAL_NAME} printable characters")]
+    Name(String),
+}
+
+impl FunctionKey {
+    /// Reads an ARN, `local:NAME`, or a bare name (which becomes `local:NAME`).
+    pub fn parse(text: &str) -> Result<Self, FunctionKeyError> {
+        if text.starts_with("arn:") {
+            return Ok(Self::Arn(FunctionArn::parse(text)?));
+        }
+        let name = text.strip_prefix(LOCAL).unwrap_or(text);
+        let printable = !name.trim().is_empty()
+            && name.len() <= MAX_LOCAL_NAME
+            && !name.chars().any(char::is_control);
+        if printable {
+            Ok(Self::Local(name.to_owned()))
+        } else {
+            Err(FunctionKeyError::Name(text.chars().take(64).collect()))
+        }
+    }
+
+    /// The key of evidence about which only the file it stood in is known. Never fails: what
+    /// cannot be shown in a name becomes `_`.
+    pub fn of_file(file_name: &str) -> Self {
+        let name: String = file_name
+            .chars()
+            .map(|c| if c.is_control() { '_' } else { c })
+            .take(MAX_LOCAL_NAME / char::MAX.len_utf8())
+            .collect();
+        Self::Local(if name.trim().is_empty() {
+            "unnamed".to_owned()
+        } else {
+            name
+        })
+    }
+
+    /// The ARN, where known: only such a function can be changed.
+    pub const fn arn(&self) -> Option<&FunctionArn> {
+        match self {
+            Self::Arn(arn) => Some(arn),
+            Self::Local(_) => None,
+        }
+    }
+
+    /// As it is written everywhere: the ARN, or `local:` and the name.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Arn(arn) => Cow::Borrowed(arn.as_str()),
+            Self::Local(name) => Cow::Owned(format!("{LOCAL}{name}")),
+        }
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Arn(arn) => arn.name(),
+            Self::Local(name) => name,
+        }
+    }
+}
+
+impl From<FunctionArn> for FunctionKey {
+    fn from(arn: FunctionArn) -> Self {
+        Self::Arn(arn)
+    }
+}
+
+impl FromStr for FunctionKey {
+    type Err = FunctionKeyError;
+    fn from_str(text: &str) -> Result<Self, FunctionKeyError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for FunctionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl Serialize for FunctionKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FunctionKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(d)?).map_err(de::Error::custom)
+    }
+}
+
+/// One invocation as a log or a telemetry event told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Whose it is. Shared within its thread: a million lines are of a thousand functions, and two
+    /// threads that count who shares would wait for each other at every line.
+    pub function: Rc<FunctionKey>,
+    /// `$LATEST` (also where unknown) or the published version's number.
+    pub version: Rc<str>,
+    /// When it was reported; midnight UTC of the given day where the source carries no time.
+    pub at: Timestamp,
+    /// Configured size of the environment.
+    pub memory_mb: Megabytes,
+    /// High-water mark of the environment.
+    pub max_used_mb: Option<Megabytes>,
+    /// Duration of the handler.
+    pub duration_ms: Option<Millis>,
+    /// Billed duration.
+    pub billed_ms: Option<Millis>,
+    /// How it ended.
+    pub status: Status,
+    /// Init duration of a cold start, or the restore duration under `SnapStart`.
+    pub init_ms: Option<Millis>,
+    /// The environment it ran in, known from the name of its log stream.
+    pub environment: Option<EnvId>,
+    /// Architecture, where known.
+    pub arch: Option<Arch>,
+    /// What its log event is known by, where a subscription delivered it: deliveries may be repeated.
+    pub event_id: Option<u64>,
+}
+
+/// Names an environment by its log stream: the first 64 bits of the SHA-256 of the stream's name.
+pub fn environment_of_stream(log_stream: &str) -> EnvId {
+    EnvId(first_64_bits(log_stream))
+}
+
+/// The first 64 bits of a text's SHA-256.
+pub fn first_64_bits(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    let first = digest.iter().take(8);
+    first.fold(0, |bits, byte| (bits << 8) | u64::from(*byte))
+}
+
+/// The version in a log stream's name, as in `2023/06/02/[72]88ab…` or `…/[$LATEST]88ab…`.
+pub fn version_of_stream(log_stream: &str) -> Option<&str> {
+    let (_, version) = bracketed(log_stream)?;
+    let number = (1..=20).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_digit());
+    (number || version == LATEST).then_some(version)
+}
+
+/// The function's name in a log stream's name: functions that log to a group of their own choice
+/// have it there, as in `2023/06/02/checkout[72]88ab…`.
+pub fn function_of_stream(log_stream: &str) -> Option<&str> {
+    version_of_stream(log_stream)?;
+    let (name, _) = bracketed(log_stream)?;
+    (!name.is_empty()).then_some(name)
+}
+
+fn bracketed(log_stream: &str) -> Option<(&str, &str)> {
+    let (_, last) = log_stream.rsplit_once('/')?;
+    let (name, rest) = last.split_once('[')?;
+    let (version, _) = rest.split_once(']')?;
+    Some((name, version))
+}
+
+/// Something that tells what a function used, or what became of a recommendation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evidence {
+    /// A record of this product's own streams.
+    Record(Box<Record>),
+    /// One invocation from a log or a telemetry event.
+    Observation(Observation),
+}
+
+/// What a source makes of one entry: a line, a log event, a telemetry event or a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// It is evidence.
+    Evidence {
+        /// Line of the input it begins on, from 1.
+        line: u64,
+        /// What it says.
+        evidence: Evidence,
+    },
+    /// It is none and need not be: `START` lines, an application's own log lines, other events.
+    Ignored,
+    /// It should have been evidence, but cannot be used.
+    Refused {
+        /// Line of the input it begins on, from 1.
+        line: u64,
+        /// What is wrong, with the figures.
+        reason: String,
+        /// How it begins.
+        sample: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:checkout";
+
+    #[test]
+    fn a_key_is_an_arn_or_a_local_name() {
+        for (text, shown, name, has_arn) in [
+            (ARN, ARN, "checkout", true),
+            ("checkout", "local:checkout", "checkout", false),
+            ("local:checkout", "local:checkout", "checkout", false),
+        ] {
+            let key = FunctionKey::parse(text).unwrap();
+            assert_eq!(key.to_string(), shown);
+            assert_eq!(key.name(), name);
+            assert_eq!(key.arn().is_some(), has_arn);
+            assert_eq!(FunctionKey::parse(&key.to_string()).unwrap(), key);
+        }
+        for text in [
+            "",
+            "local:",
+            "a\nb",
+            "arn:aws:s3:::bucket",
+            &format!("{ARN}:live"),
+        ] {
+            assert!(FunctionKey::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_file_name_makes_a_key() {
+        assert_eq!(FunctionKey::of_file("a.jsonl").to_string(), "local:a.jsonl");
+        assert_eq!(FunctionKey::of_file("").to_string(), "local:unnamed");
+        let odd = FunctionKey::of_file(&"\u{1}\u{10ffff}".repeat(500)).to_string();
+        assert!(FunctionKey::parse(&odd).is_ok());
+    }
+
+    #[test]
+    fn the_version_stands_in_the_log_stream() {
+        for (stream, version, name) in [
+            ("2023/06/02/[72]88ab219a", Some("72"), None),
+            ("2023/06/02/[$LATEST]88ab219a", Some("$LATEST"), None),
+            (
+                "2023/06/02/checkout[7]88ab219a",
+                Some("7"),
+                Some("checkout"),
+            ),
+            ("2023/06/02/[live]88ab", None, None),
+            ("2023/06/02/checkout[live]88ab", None, None),
+            ("app", None, None),
+        ] {
+            assert_eq!(version_of_stream(stream), version, "{stream}");
+            assert_eq!(function_of_stream(stream), name, "{stream}");
+        }
+    }
+
+    #[test]
+    fn an_environment_is_named_by_its_stream() {
+        // printf abc | sha256sum: ba7816bf8f01cfea…
+        assert_eq!(environment_of_stream("abc").to_string(), "ba7816bf8f01cfea");
+    }
+}

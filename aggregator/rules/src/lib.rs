@@ -1,0 +1,20 @@
+//! The numbered rules of Lambda Rightsizer: what is kept of a function, what size it should have, and
+//! what came of a change.
+//!
+//! Everything here is a plain synchronous function over plain data: evidence and settings in,
+//! decisions with their reasons out. Time is an argument. This crate must not know how evidence is
+//! written (`rightsizer-formats`), where it is stored (`rightsizer-store`) or who applies a decision
+//! (`rightsizer-aws`, `rightsizer-updater`); it has no tokio, no AWS type, no SQL and no clock.
+//!
+//! `docs/ALGORITHM.md` states the rules by number; tests cite them by it.
+
+pub mod candidates;
+pub mod commands;
+pub mod evidence;
+pub mod gap;
+pub mod inventory;
+pub mod limits;
+pub mod outcome;
+pub mod policy;
+pub mod price;
+pub mod window;

@@ -1,0 +1,226 @@
+//! What is known of a function besides its peaks: its durations and CPU at each size, its
+//! configuration and tags, and how its size came to be. Plain data, filled from the store.
+
+use rightsizer_records::tags::{MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG, STRATEGY_TAG};
+use rightsizer_records::{ApplyMode, Megabytes, Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One memory size of a function as the window saw it (P6: what was measured beats a projection).
+/// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeFacts {
+    /// The size.
+    pub memory_mb: Megabytes,
+    /// Invocations with a duration.
+    pub invocations: u64,
+    /// Their billed milliseconds; × `memory_mb` it is what they cost.
+    pub billed_ms: u64,
+    /// Median duration.
+    pub p50: Millis,
+    /// 95th percentile of the durations.
+    pub p95: Millis,
+    /// 99th percentile of the durations.
+    pub p99: Millis,
+    /// CPU time, where the layer told it.
+    pub cpu: Option<CpuUse>,
+}
+
+/// CPU time over some batches of reports: both sums are over the same batches, those that have
+/// `cpu_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuUse {
+    /// CPU milliseconds that the sandbox spent.
+    pub cpu_ms: u64,
+    /// Milliseconds of the invocations in those batches: the sum of their durations.
+    pub wall_ms: u64,
+}
+
+/// How the present size came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The size that was last found good (`verified`); where none was yet, the size before the first
+    /// automatic increase; `None` where there was neither.
+    pub verified_mb: Option<Megabytes>,
+    /// Automatic increases that were applied since then. A person's approval or a
+    /// verification begins anew at 0.
+    pub increases: u32,
+    /// The last change of the size that came of a recommendation; `None` where there was none.
+    pub last: Option<SizeChange>,
+    /// 95th percentile of the durations before the first decrease that came of a recommendation, since the
+    /// code last changed: what P6's tolerance is a tolerance of, so that many steps do not add up to a slow
+    /// function. `None` where there was no decrease; then it is the present one.
+    pub baseline_p95: Option<Millis>,
+}
+
+/// A change of the memory size that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeChange {
+    /// When it was applied.
+    pub at: Timestamp,
+    /// The size before.
+    pub from_mb: Megabytes,
+    /// The size after.
+    pub to_mb: Megabytes,
+    /// Whether verification found it good.
+    pub verified: bool,
+    /// Invocations that ran in the new size since.
+    pub invocations: u64,
+}
+
+impl SizeChange {
+    /// Whether it gave the function less.
+    pub fn is_decrease(&self) -> bool {
+        self.to_mb < self.from_mb
+    }
+
+    /// Whether it gave the function more.
+    pub fn is_increase(&self) -> bool {
+        self.to_mb > self.from_mb
+    }
+}
+
+/// What a function's configuration and tags say of it. `None`: not known, or not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Configured {
+    /// The configured timeout.
+    pub timeout: Option<Millis>,
+    /// `rightsizer:mode`.
+    pub mode: Option<ApplyMode>,
+    /// What holds where it has no such tag; `None` where only the updater knows.
+    pub untagged: Option<ApplyMode>,
+    /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
+    pub strategy: Option<Strategy>,
+    /// `rightsizer:min-mb`.
+    pub min_mb: Option<Megabytes>,
+    /// `rightsizer:max-mb`.
+    pub max_mb: Option<Megabytes>,
+    /// Whether a pipeline made it, whose next deployment puts its own size back: a stack's tag tells it, or
+    /// one of `[policy] pipeline_tags`.
+    pub of_a_pipeline: bool,
+}
+
+impl Configured {
+    /// Out of a function's timeout and tags. `pipeline_tags`, each `NAME` or `NAME=VALUE`, are those of what a
+    /// pipeline owns, besides a stack's own tag. A tag that cannot be read says nothing; the updater, which
+    /// reads it again, refuses where that matters.
+    pub fn read<'a>(
+        timeout: Option<Millis>,
+        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+        pipeline_tags: &[String],
+    ) -> Self {
+        let mut read = Self {
+            timeout,
+            ..Self::default()
+        };
+        for (name, value) in tags {
+            read.of_a_pipeline |= pipeline_tags.iter().any(|tag| {
+                let (wanted, of) = tag.split_once('=').unwrap_or((tag, value));
+                (wanted, of) == (name, value)
+            });
+            let mb = || value.trim().parse().ok().map(Megabytes);
+            match name {
+                MODE_TAG => read.mode = ApplyMode::from_name(value.trim()),
+                STRATEGY_TAG => read.strategy = Strategy::from_name(value.trim()),
+                MIN_TAG => read.min_mb = mb(),
+                MAX_TAG => read.max_mb = mb(),
+                STACK_TAG => read.of_a_pipeline = true,
+                _ => {}
+            }
+        }
+        read
+    }
+
+    /// Whether the updater changes it without a person's word.
+    pub fn is_changed_by_itself(&self) -> bool {
+        let mode = self.mode.or(self.untagged);
+        !matches!(mode, Some(ApplyMode::Off | ApplyMode::Recommend)) && !self.is_exported()
+    }
+
+    /// Whether its size goes to its pipeline instead of to the function: what belongs to one is changed directly only where its own tag or a person says so.
+    pub const fn is_exported(&self) -> bool {
+        self.of_a_pipeline && self.mode.is_none()
+    }
+}
+
+/// What a function is tuned for (`rightsizer:strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// The smallest bill.
+    Cost,
+    /// A smaller bill at about the same speed.
+    #[default]
+    Balanced,
+    /// Speed; memory is given back where it costs none.
+    Speed,
+}
+
+impl Strategy {
+    /// As it is written in tags and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cost => "cost",
+            Self::Balanced => "balanced",
+            Self::Speed => "speed",
+        }
+    }
+
+    /// Reads a tag's value; `None` where it is none of the names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Cost, Self::Balanced, Self::Speed]
+            .into_iter()
+            .find(|strategy| strategy.name() == name)
+    }
+}
+
+/// A climb within environments over their lives (P3): memory that is not given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leak {
+    /// Median slope of the environments that climb.
+    pub mb_per_1000: u32,
+    /// Environments of the window that climb.
+    pub climbing: u32,
+    /// Environments of the window that lived long enough to be judged.
+    pub judged: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_and_odd_ones_say_nothing() {
+        let tags = [
+            ("rightsizer:mode", "auto"),
+            ("rightsizer:strategy", "speed"),
+            ("rightsizer:min-mb", "256"),
+            ("rightsizer:max-mb", "lots"),
+            ("team", "payments"),
+        ];
+        let read = Configured::read(Some(Millis::from_ms(3000)), tags, &[]);
+        let wanted = Configured {
+            timeout: Some(Millis::from_ms(3000)),
+            mode: Some(ApplyMode::Auto),
+            untagged: None,
+            strategy: Some(Strategy::Speed),
+            min_mb: Some(Megabytes(256)),
+            max_mb: None,
+            of_a_pipeline: false,
+        };
+        assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn what_a_stack_made_is_exported_unless_its_own_tag_says_otherwise() {
+        let stack = (STACK_TAG, "shop");
+        let of = |tags: &[(&'static str, &'static str)]| {
+            let ours = ["managed-by=terraform".to_owned(), "terraform".to_owned()];
+            Configured::read(None, tags.iter().copied(), &ours).is_exported()
+        };
+        assert!(of(&[("managed-by", "terraform")]) && of(&[("terraform", "")]));
+        assert!(!of(&[("managed-by", "hand")]));
+        assert!(of(&[stack]));
+        assert!(!of(&[("team", "shop")]));
+        assert!(!of(&[stack, ("rightsizer:mode", "auto")]));
+    }
+}

@@ -1,0 +1,46 @@
+//! Decisions: window in, memory size with reasons out. Pure; the rules are numbered in
+//! `docs/ALGORITHM.md` (P1–P8) and applied in that order. `docs/POLICIES.md` compares the policies.
+//!
+//! `size` makes P1–P4's size of the evidence; `increase` (P3's limits), `speed` (P6, by `project`)
+//! and `step` (P5) say how to get there, and what is left to a person.
+
+mod autopilot;
+#[cfg(test)]
+mod case;
+mod choice;
+mod decide;
+mod estimate;
+mod evidence;
+mod facts;
+mod identity;
+mod increase;
+mod leak;
+mod percentile;
+mod phrases;
+mod project;
+mod reasons;
+mod recurring;
+mod size;
+mod speed;
+#[cfg(test)]
+mod steering;
+mod step;
+mod words;
+
+pub use autopilot::Autopilot;
+pub use choice::{FloorRule, PolicyName};
+pub use decide::{Decision, decide};
+pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
+pub use evidence::{DayPeak, FunctionEvidence, P95Tolerance, PolicySettings};
+pub use facts::{Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, Strategy};
+pub use identity::recommendation_id;
+pub use leak::{Climb, climb, leak};
+pub use percentile::{DecayingPercentile, VPA};
+pub use project::{Basis, Factors, Projection, project};
+pub use reasons::{Reasons, after_running_out};
+pub use recurring::{RECURRING, RecurringPeak};
+pub use size::policy_size;
+pub use words::{sentence, why};
+
+/// Name of the default policy (P1).
+pub const AVERAGE_PLUS_BUFFER: &str = "average-plus-buffer";

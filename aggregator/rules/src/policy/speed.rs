@@ -1,0 +1,412 @@
+//! P6: no size at which a function would come near its timeout, get slower than its strategy allows,
+//! or cost more.
+
+use rightsizer_records::{Megabytes, Millis};
+
+use super::evidence::{FunctionEvidence, PolicySettings};
+use super::project::{Basis, Factors, Projector};
+use super::reasons::Reasons;
+
+/// What P6 makes of a decrease.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Allowed {
+    /// The smallest size, at or above the policy's, that the evidence allows.
+    pub(super) target: Megabytes,
+    /// The smallest size that is safe whatever the evidence leaves open: how far an automatic step may
+    /// go. `None`: a person decides.
+    pub(super) automatic: Option<Megabytes>,
+}
+
+/// What a size must not do.
+struct Limits<'a> {
+    seen: &'a FunctionEvidence,
+    projector: Projector<'a>,
+    /// 99th percentiles above this come too near the timeout; `None` where the timeout is not known.
+    p99_ms: Option<f64>,
+    /// 95th percentiles above this are too slow.
+    p95_ms: f64,
+    settings: &'a PolicySettings,
+}
+
+/// What a size would do.
+enum Breach {
+    Timeout { p99: f64 },
+    TooSlow { p95: f64 },
+    Dearer { factor: f64 },
+}
+
+/// Holds the decrease to `policy_mb` against P6.
+pub(super) fn allowed(
+    policy_mb: Megabytes,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> Allowed {
+    let Some(projector) = Projector::new(&seen.sizes, seen.current_mb) else {
+        reasons.add("durations-unknown", || [("mb", seen.current_mb.0.into())]);
+        return Allowed {
+            target: policy_mb,
+            automatic: None,
+        };
+    };
+    let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
+    let tolerance = settings.p95_tolerance.of(seen.strategy(settings));
+    let limits = Limits {
+        seen,
+        p99_ms: timeout.map(|ms| ms * settings.timeout_share),
+        p95_ms: baseline_p95(seen, &projector) * tolerance,
+        projector,
+        settings,
+    };
+    let least = limits.smallest(policy_mb, Limits::expected_breach);
+    if let Some(breach) = limits.expected_breach(policy_mb) {
+        limits.explain(breach.code(), (policy_mb, least), &breach, reasons);
+    }
+    let target = limits.faster_for_nothing(least, reasons);
+    if target >= seen.current_mb {
+        return Allowed {
+            target,
+            automatic: None,
+        };
+    }
+    if timeout.is_none() {
+        reasons.add("timeout-unknown", || [("mb", target.0.into())]);
+    }
+    let step = limits.smallest(target, Limits::worst_breach);
+    if let Some(breach) = limits.worst_breach(target) {
+        limits.explain("careful-step", (target, step), &breach, reasons);
+    }
+    Allowed {
+        target,
+        automatic: (timeout.is_some() && step < seen.current_mb).then_some(step),
+    }
+}
+
+/// What the function took before it was made smaller: a tolerance of each step by itself would add up.
+fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
+    let before = seen.changes.baseline_p95.map(Millis::as_ms_f64);
+    let larger = projector.larger().map(|size| size.p95.as_ms_f64());
+    let now = projector.here().p95.as_ms_f64();
+    larger.chain(before).fold(now, f64::min)
+}
+
+impl Breach {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout-near",
+            Self::TooSlow { .. } => "too-slow",
+            Self::Dearer { .. } => "no-saving",
+        }
+    }
+}
+
+impl Limits<'_> {
+    /// The smallest size from `least` up to the present one that does not breach; the present one
+    /// where every smaller one does. A larger size never is slower, so halving finds it.
+    fn smallest(
+        &self,
+        least: Megabytes,
+        breach: fn(&Self, Megabytes) -> Option<Breach>,
+    ) -> Megabytes {
+        let (mut low, mut high) = (least.0, self.seen.current_mb.0);
+        while low < high {
+            let middle = low.midpoint(high);
+            if breach(self, Megabytes(middle)).is_some() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Megabytes(high)
+    }
+
+    /// A larger size that costs the same and is faster: below the size at which a function has the CPU
+    /// it uses, it takes as much longer as it has less, and saves nothing.
+    fn faster_for_nothing(&self, least: Megabytes, reasons: &mut Reasons) -> Megabytes {
+        let slower = self.projector.to(least).expected.mean;
+        let most = self.billed(least) * (1.0 + AS_CHEAP);
+        let (mut low, mut high) = (least.0, self.seen.current_mb.0);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.billed(Megabytes(middle)) <= most {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let larger = Megabytes(low);
+        if slower < self.projector.to(larger).expected.mean * WORTH_IT {
+            return least;
+        }
+        reasons.add("only-slower", || {
+            [
+                ("wanted_mb", least.0.into()),
+                ("cost", rounded(self.billed(least)).into()),
+                ("slower", rounded(slower).into()),
+                ("mb", larger.0.into()),
+            ]
+        });
+        larger
+    }
+
+    /// GB-seconds at a size ÷ GB-seconds now, expected.
+    fn billed(&self, size: Megabytes) -> f64 {
+        let mean = self.projector.to(size).expected.mean;
+        mean * f64::from(size.0) / f64::from(self.seen.current_mb.0)
+    }
+
+    /// By what the evidence says. Where nothing is known of the CPU only the timeout binds, at worst:
+    /// a slower function can be measured and taken back, one that cannot finish fails.
+    fn expected_breach(&self, size: Megabytes) -> Option<Breach> {
+        let projection = self.projector.to(size);
+        if projection.basis == Basis::Unknown {
+            return self.timeout_breach(projection.worst);
+        }
+        self.breach(size, projection.expected)
+    }
+
+    /// By what the evidence cannot exclude.
+    fn worst_breach(&self, size: Megabytes) -> Option<Breach> {
+        self.breach(size, self.projector.to(size).worst)
+    }
+
+    fn breach(&self, size: Megabytes, factors: Factors) -> Option<Breach> {
+        let billed = factors.mean * f64::from(size.0) / f64::from(self.seen.current_mb.0);
+        self.timeout_breach(factors).or_else(|| {
+            let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            if p95 > self.p95_ms * (1.0 + ROUNDING) {
+                Some(Breach::TooSlow { p95 })
+            } else {
+                (billed > 1.0 + ROUNDING).then_some(Breach::Dearer { factor: billed })
+            }
+        })
+    }
+
+    fn timeout_breach(&self, factors: Factors) -> Option<Breach> {
+        let p99 = self.projector.here().p99.as_ms_f64() * factors.p99;
+        let most = self.p99_ms?;
+        (p99 > most).then_some(Breach::Timeout { p99 })
+    }
+
+    /// Why it is `mb` and not `wanted`.
+    fn explain(
+        &self,
+        code: &'static str,
+        (wanted, mb): (Megabytes, Megabytes),
+        breach: &Breach,
+        reasons: &mut Reasons,
+    ) {
+        let here = self.projector.here();
+        let (p95, p99) = (here.p95.as_ms_f64(), here.p99.as_ms_f64());
+        let (figure, now, then, most) = match breach {
+            Breach::Timeout { p99: then } => ("p99", p99, *then, self.p99_ms.unwrap_or_default()),
+            Breach::TooSlow { p95: then } => ("p95", p95, *then, self.p95_ms),
+            Breach::Dearer { factor } => ("cost", 1.0, *factor, 1.0),
+        };
+        reasons.add(code, || {
+            [
+                ("wanted_mb", wanted.0.into()),
+                ("figure", figure.into()),
+                ("now", rounded(now).into()),
+                ("then", rounded(then).into()),
+                ("most", rounded(most).into()),
+                ("basis", self.projector.to(wanted).basis.name().into()),
+                ("strategy", self.seen.strategy(self.settings).name().into()),
+                ("mb", mb.0.into()),
+            ]
+        });
+    }
+}
+
+/// Costs that differ by less are the same.
+const AS_CHEAP: f64 = 0.001;
+/// What is that much faster at the same cost is worth its memory.
+const WORTH_IT: f64 = 1.05;
+/// Factors are quotients of binary fractions.
+const ROUNDING: f64 = 1e-9;
+
+/// To two decimals, as people read them.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::ApplyMode;
+
+    use super::super::case::{Case, codes, figure, size};
+    use super::super::facts::{SizeFacts, Strategy};
+    use super::*;
+
+    fn mb(size: Megabytes) -> u32 {
+        size.0
+    }
+
+    /// 1000 MB, where half of the time is computing: measured at 1500 it takes 1 ÷ 1.2 of the time, and
+    /// 1.2 = 1 + 0.4 × (1500 ÷ 1000 − 1), of which 0.6 ÷ 1.2 computes. At m it takes
+    /// 1 + 0.5 × (1000 ÷ m − 1) as long.
+    fn half_computing() -> Case {
+        let mut case = Case::new(1000, &[200; 14]);
+        let at = |mb, billed_ms| SizeFacts {
+            billed_ms,
+            cpu: None,
+            ..size(mb)
+        };
+        case.0.sizes = vec![at(1000, 600_000), at(1500, 500_000)];
+        case
+    }
+
+    /// 1.25 times as long at 1000 ÷ 1.5 = 666.7, which `balanced` allows; so 667 and not the policy's 300.
+    #[test]
+    fn p6_a_size_that_slows_down_beyond_the_tolerance_is_not_the_target() {
+        let decision = half_computing().decide();
+        assert_eq!(mb(decision.policy_mb), 300);
+        assert_eq!(mb(decision.target_mb), 667);
+        assert_eq!(figure(&decision, "too-slow", "now"), 200.0);
+        // 1 + 0.5 × (1000 ÷ 300 − 1) = 2.167
+        assert_eq!(figure(&decision, "too-slow", "then"), 433.33);
+        assert_eq!(figure(&decision, "too-slow", "most"), 250.0);
+        assert_eq!(figure(&decision, "too-slow", "basis"), "slope");
+    }
+
+    /// `cost` twice as long at 1000 ÷ 3, `speed` 5 % at 1000 ÷ 1.1.
+    #[test]
+    fn p6_the_strategy_says_how_much_slower() {
+        for (strategy, target) in [(Strategy::Cost, 334), (Strategy::Speed, 910)] {
+            let mut case = half_computing();
+            case.0.configured.strategy = Some(strategy);
+            assert_eq!(mb(case.decide().target_mb), target, "{strategy:?}");
+        }
+    }
+
+    /// Half a core used; one core is 1769 MB, so 885 MB give it. `balanced` allows 708, where it is 25 %
+    /// slower, but there it costs the same: 886 is as cheap within 0.1 %.
+    #[test]
+    fn p6_below_the_cpu_that_it_uses_it_is_only_slower() {
+        let decision = Case::new(1769, &[200; 14]).using_cores(50).decide();
+        assert_eq!(mb(decision.target_mb), 885);
+        assert_eq!(figure(&decision, "only-slower", "wanted_mb"), 708);
+        assert_eq!(figure(&decision, "only-slower", "slower"), 1.25);
+        // All of two cores used at 3538: nothing smaller saves.
+        let decision = Case::new(3538, &[200; 14]).using_cores(200).decide();
+        assert_eq!((mb(decision.target_mb), decision.to_mb), (3538, None));
+    }
+
+    /// 99 % within 400 ms; timeout 800 ms: 0.7 × 800 = 560 = 1.4 × 400. Tolerance aside (`cost` allows
+    /// twice), 1 + 0.5 × (1000 ÷ m − 1) = 1.4 at 1000 ÷ 1.8 = 555.6.
+    #[test]
+    fn p6_the_timeout_is_kept_away_from() {
+        let mut case = half_computing();
+        case.0.configured.strategy = Some(Strategy::Cost);
+        case.0.configured.timeout = Some(Millis::from_ms(800));
+        let decision = case.decide();
+        assert_eq!(mb(decision.target_mb), 556);
+        assert_eq!(figure(&decision, "timeout-near", "most"), 560.0);
+        // Too near already: nothing smaller at all.
+        case.0.configured.timeout = Some(Millis::from_ms(571));
+        let decision = case.decide();
+        assert_eq!((mb(decision.target_mb), decision.to_mb), (1000, None));
+    }
+
+    /// It took 180 ms before its first step down: at most 225 now, and 200 are gone already, so 1.125 of
+    /// what it takes now: 1 + 0.5 × (1000 ÷ m − 1) at 800. A larger size in the window tells the same.
+    #[test]
+    fn p6_many_steps_do_not_add_up_to_a_slow_function() {
+        let mut case = half_computing();
+        case.0.changes.baseline_p95 = Some(Millis::from_ms(180));
+        assert_eq!(mb(case.decide().target_mb), 800);
+        let mut case = half_computing();
+        case.0.sizes[1].p95 = Millis::from_ms(180);
+        assert_eq!(mb(case.decide().target_mb), 800);
+        // Slower than that already: no further.
+        case.0.sizes[1].p95 = Millis::from_ms(159);
+        assert_eq!(mb(case.decide().target_mb), 1000);
+    }
+
+    #[test]
+    fn p6_without_a_timeout_a_person_decides() {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.configured.timeout = None;
+        assert_eq!(case.step(), (Some(300), false));
+        assert!(codes(&case.decide()).contains(&"timeout-unknown"));
+    }
+
+    #[test]
+    fn p6_without_durations_a_person_decides() {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.sizes.clear();
+        assert_eq!(case.step(), (Some(300), false));
+        assert!(codes(&case.decide()).contains(&"durations-unknown"));
+        assert_eq!(case.decide().projection, None);
+    }
+
+    /// Nothing known of the CPU: at worst 1024 ÷ 1.25 = 819.2 → 820 is 25 % slower, so that is the step,
+    /// and measures. A person may go the whole way, unless it might time out: 400 ms × 1024 ÷ 300 is
+    /// 1365 ms, and 0.7 × 1.5 s = 1050: 1024 ÷ 2.625 = 390.1.
+    #[test]
+    fn p6_where_cpu_is_unknown_a_step_measures() {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.sizes[0].cpu = None;
+        assert_eq!(case.decide().target_mb, Megabytes(300));
+        assert_eq!(case.step(), (Some(820), true));
+        assert_eq!(figure(&case.decide(), "careful-step", "basis"), "unknown");
+        case.0.configured.timeout = Some(Millis::from_ms(1500));
+        assert_eq!(case.decide().target_mb, Megabytes(391));
+    }
+
+    /// After that step 820 took as long as 1024 had (5 % of measuring error): next, as much as that
+    /// leaves open.
+    #[test]
+    fn p6_what_was_measured_opens_the_way() {
+        let without_cpu = |mb| SizeFacts {
+            cpu: None,
+            ..size(mb)
+        };
+        let mut case = Case::new(820, &[200; 14]);
+        case.0.sizes = vec![without_cpu(820), without_cpu(1024)];
+        assert_eq!(case.decide().target_mb, Megabytes(300));
+        // Share at 1024 at most 0.05 ÷ (1024 ÷ 820 − 1) = 0.201, at 820 0.201 × 1.2488 ÷ 1.05 = 0.239;
+        // 1 + 0.239 × (820 ÷ m − 1) = 1.25 at m = 400.9; half of 820 is 410.
+        assert_eq!(case.step(), (Some(410), true));
+        // Had it taken as much longer as it had less, it would be all computing: no saving in going on.
+        case.0.sizes[0].billed_ms = 625_000;
+        assert_eq!(case.decide().target_mb, Megabytes(820));
+    }
+
+    /// Measured at 512: three times as slow. Whatever the CPU says, that is so; and so is what lies below.
+    #[test]
+    fn p6_a_measured_size_beats_a_projection() {
+        let mut case = Case::new(1024, &[200; 14]);
+        let slow = SizeFacts {
+            p95: Millis::from_ms(600),
+            ..size(512)
+        };
+        case.0.sizes.insert(0, slow);
+        let decision = case.decide();
+        assert_eq!(mb(decision.target_mb), 513);
+        // 51 invocations would do, 49 do not.
+        case.0.sizes[0].invocations = 49;
+        assert_eq!(mb(case.decide().target_mb), 300);
+    }
+
+    /// No faster, no cheaper: measured at 512 each invocation takes 2.1 times the time.
+    #[test]
+    fn p6_a_size_that_costs_more_is_none() {
+        let mut case = Case::new(1024, &[412; 14]);
+        case.0.sizes.insert(0, size(512));
+        case.0.sizes[0].billed_ms = 1_050_000;
+        let decision = case.decide();
+        assert_eq!(figure(&decision, "no-saving", "then"), 1.05);
+        assert!(decision.target_mb > Megabytes(512));
+    }
+
+    #[test]
+    fn p6_the_projection_goes_with_the_decision() {
+        let mut case = half_computing();
+        case.0.configured.mode = Some(ApplyMode::Recommend);
+        let projection = case.decide().projection.unwrap();
+        let by_hand = 1.0 + 0.5 * (1000.0 / 667.0 - 1.0);
+        assert!((projection.expected.mean - by_hand).abs() < 1e-9);
+        assert!(projection.worst.mean > projection.expected.mean);
+    }
+}

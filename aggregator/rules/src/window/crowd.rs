@@ -1,0 +1,189 @@
+//! Invocations that are told together: how many, the highest of what they used, a few percentiles. What
+//! Logs Insights makes of a million log lines.
+
+use rightsizer_records::{Megabytes, Status, Timestamp, is_at_limit};
+
+use super::day::{DaySource, DayStats};
+use super::delta::{DayKeyRef, Delta, Newest, Sighting};
+use crate::evidence::FunctionKey;
+
+/// Values at the ranks 50, 90, 95 and 99 % and at the end; whole ms or MB, rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Levels {
+    /// At 50, 90, 95, 99 % of all.
+    pub at: [u64; 4],
+    /// The highest.
+    pub highest: u64,
+}
+
+/// The ranks of [`Levels::at`], in percent.
+const RANKS: [u64; 4] = [50, 90, 95, 99];
+
+impl Levels {
+    /// What `count` values are at most: each is put at the level that ends its share, so that no
+    /// quantile of days added up is too low.
+    fn spread(self, count: u64) -> impl Iterator<Item = (u64, u64)> {
+        let ranks = RANKS.map(|percent| (count * percent).div_ceil(100));
+        let mut done = 0;
+        let highest = self.highest;
+        let levels = self.at.into_iter().zip(ranks);
+        levels.chain([(highest, count)]).map(move |(value, rank)| {
+            let here = rank - done;
+            done = rank;
+            (value.min(highest), here)
+        })
+    }
+}
+
+/// Invocations of one function, version, size, day and end that are told together. Either all of them
+/// used at least 97 % of the size or none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crowd {
+    /// `$LATEST` or a published version's number.
+    pub version: String,
+    /// Configured size.
+    pub memory_mb: Megabytes,
+    /// How many.
+    pub invocations: u64,
+    /// How they ended.
+    pub status: Status,
+    /// When the oldest of them was reported.
+    pub oldest: Timestamp,
+    /// When the newest of them was reported, on the same UTC date.
+    pub newest: Timestamp,
+    /// Environments among them.
+    pub environments: u64,
+    /// Highest memory used.
+    pub peak_mb: Megabytes,
+    /// Memory used in MB, where it is known.
+    pub used: Option<Levels>,
+    /// Durations in ms, where they are known.
+    pub durations: Option<Levels>,
+    /// Billed milliseconds, summed.
+    pub billed_ms: u64,
+}
+
+impl Crowd {
+    fn stats(&self) -> DayStats {
+        let mut stats = DayStats {
+            invocations: self.invocations,
+            billed_ms: self.billed_ms,
+            ..DayStats::default()
+        };
+        match self.status {
+            Status::Ok => {}
+            Status::Error => stats.errors = self.invocations,
+            Status::Timeout => stats.timeouts = self.invocations,
+            Status::OutOfMemory => stats.ooms = self.invocations,
+        }
+        stats.censored = self.status == Status::OutOfMemory;
+        stats.use_memory(self.peak_mb, self.memory_mb, self.status.is_failure());
+        if is_at_limit(self.peak_mb, self.memory_mb) {
+            stats.at_limit = self.invocations;
+        }
+        for (value, count) in self.used.iter().flat_map(|l| l.spread(self.invocations)) {
+            stats.used.record_many(value, count);
+        }
+        let durations = self.durations.iter();
+        for (value, count) in durations.flat_map(|l| l.spread(self.invocations)) {
+            stats.durations.record_many(value, count);
+        }
+        stats
+    }
+}
+
+/// What crowds of one function add; `None` of none. An environment whose invocations ended in several
+/// ways is in several crowds: of those of one size and version the most environments count.
+pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
+    let first = crowds.first()?;
+    let sighting = |crowd: &Crowd| Sighting {
+        oldest: crowd.oldest,
+        newest: Newest {
+            at: crowd.newest,
+            memory_mb: crowd.memory_mb,
+            version: crowd.version.clone(),
+        },
+        arch: None,
+        runtime: None,
+        started: None,
+    };
+    let mut delta = Delta {
+        function: function.clone(),
+        source: DaySource::Import,
+        sighting: sighting(first),
+        mark: None,
+        environments: Vec::new(),
+        days: Vec::new(),
+        reports: 0,
+    };
+    for crowd in crowds {
+        delta.sighting.join(&sighting(crowd));
+        delta.reports += crowd.invocations;
+        let key = DayKeyRef {
+            day: crowd.newest.day(),
+            memory_mb: crowd.memory_mb,
+            version: &crowd.version,
+        };
+        let stats = &mut delta.day(key).stats;
+        stats.merge(&crowd.stats());
+        stats.environments = stats.environments.max(crowd.environments);
+    }
+    Some(delta)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crowd(invocations: u64, peak: u32, status: Status) -> Crowd {
+        let levels = |highest| Levels {
+            at: [10, 20, 30, 40],
+            highest,
+        };
+        Crowd {
+            version: "$LATEST".into(),
+            memory_mb: Megabytes(128),
+            invocations,
+            status,
+            oldest: Timestamp::parse("2026-01-31T11:00:00Z").unwrap(),
+            newest: Timestamp::parse("2026-01-31T12:00:00Z").unwrap(),
+            environments: 2,
+            peak_mb: Megabytes(peak),
+            used: Some(levels(u64::from(peak))),
+            durations: Some(levels(50)),
+            billed_ms: 100,
+        }
+    }
+
+    /// Of 200: 100 at 10 ms, to the 180th at 20, to the 190th at 30, to the 198th at 40, two at 50.
+    #[test]
+    fn levels_are_spread_by_their_ranks() {
+        let levels = crowd(200, 90, Status::Ok).durations.unwrap();
+        let spread: Vec<_> = levels.spread(200).collect();
+        assert_eq!(spread, [(10, 100), (20, 80), (30, 10), (40, 8), (50, 2)]);
+        let one: u64 = levels.spread(1).map(|(_, count)| count).sum();
+        assert_eq!(one, 1);
+    }
+
+    #[test]
+    fn crowds_add_up_to_a_day() {
+        let function = FunctionKey::parse("f").unwrap();
+        let crowds = [
+            crowd(200, 90, Status::Ok),
+            crowd(3, 127, Status::OutOfMemory),
+            crowd(1, 50, Status::Timeout),
+        ];
+        let delta = fold_crowds(&function, &crowds).unwrap();
+        assert_eq!((delta.days.len(), delta.reports), (1, 204));
+        let day = &delta.days[0].stats;
+        assert_eq!((day.invocations, day.ooms, day.timeouts), (204, 3, 1));
+        // 127 of 128 is above 97 %: all three of that crowd are.
+        assert_eq!((day.peak_mb.0, day.at_limit, day.environments), (127, 3, 2));
+        assert!(day.censored);
+        assert_eq!(
+            (day.billed_ms, day.durations.quantile(1.0)),
+            (300, Some(50))
+        );
+        assert_eq!(fold_crowds(&function, &[]), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! What one UTC day of one function keeps (W2), per memory size, version and source.
+
+use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
+
+use super::distribution::Distribution;
+
+/// Where evidence came from. The invocations of one kind of source count per function and day, the
+/// first of these that has any (W7): the layer sees every invocation, a subscription most, a log group
+/// what was kept, a file what was exported. Peaks count from any: whoever saw it, it was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DaySource {
+    /// The extension's `reports` records.
+    Layer,
+    /// CloudWatch Logs delivered as they are written.
+    Subscription,
+    /// A log group read as a whole, by its number in the store: what it gave for a day is replaced
+    /// when that day is read again.
+    LogGroup(u32),
+    /// Files.
+    Import,
+}
+
+impl DaySource {
+    /// The number of the first log group.
+    const LOG_GROUPS: i64 = 16;
+    /// Behind every log group.
+    const FILES: i64 = 1 << 40;
+
+    /// Its number in the store; lower counts first.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Layer => 0,
+            Self::Subscription => 1,
+            Self::LogGroup(id) => Self::LOG_GROUPS + id as i64,
+            Self::Import => Self::FILES,
+        }
+    }
+
+    /// Of which kind the source with this number is; the invocations of several log groups add up.
+    pub const fn kind(rank: i64) -> u8 {
+        match rank {
+            0 => 0,
+            1..Self::LOG_GROUPS => 1,
+            Self::LOG_GROUPS..Self::FILES => 2,
+            _ => 3,
+        }
+    }
+}
+
+/// Key of a day's row: a size change leaves old environments running, so sizes never mix (W2).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DayKey {
+    /// UTC date of the reports' own time (W1).
+    pub day: Day,
+    /// Where they came from.
+    pub source: DaySource,
+    /// Size of the environments they ran in.
+    pub memory_mb: Megabytes,
+    /// Version they ran.
+    pub version: String,
+}
+
+/// What a day keeps (W2). Merging is commutative and associative; the empty value is neutral.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DayStats {
+    /// Highest memory used; 0 where no report gave one.
+    pub peak_mb: Megabytes,
+    /// Invocations, retries included.
+    pub invocations: u64,
+    /// Failures that are neither timeouts nor out of memory.
+    pub errors: u64,
+    /// Invocations that ran into the timeout.
+    pub timeouts: u64,
+    /// Invocations that ran out of memory.
+    pub ooms: u64,
+    /// Invocations that used at least 97 % of the size, however they ended.
+    pub at_limit: u64,
+    /// Whether the peak hides the demand (P3).
+    pub censored: bool,
+    /// Environments that reported on this day.
+    pub environments: u64,
+    /// Billed milliseconds.
+    pub billed_ms: u64,
+    /// CPU time in ms that sandboxes say they spent (P6).
+    pub cpu_ms: u64,
+    /// Durations, summed, of the invocations that that CPU time is of.
+    pub cpu_wall_ms: u64,
+    /// Durations in ms.
+    pub durations: Distribution,
+    /// Memory used in MB.
+    pub used: Distribution,
+}
+
+/// One invocation's figures, whatever format they came in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sample {
+    pub(crate) max_used_mb: Option<Megabytes>,
+    pub(crate) duration_ms: Option<Millis>,
+    pub(crate) billed_ms: Option<Millis>,
+    pub(crate) status: Status,
+}
+
+impl Sample {
+    /// Billed milliseconds, 0 where the platform did not say.
+    pub(crate) fn billed(&self) -> u64 {
+        self.billed_ms.map_or(0, Millis::ceil_ms)
+    }
+}
+
+impl DayStats {
+    /// Makes room for so many invocations.
+    pub(crate) fn reserve(&mut self, invocations: usize) {
+        self.durations.reserve(invocations);
+        self.used.reserve(invocations);
+    }
+
+    /// Adds one invocation that ran at `size`.
+    pub(crate) fn count(&mut self, sample: Sample, size: Megabytes) {
+        self.invocations += 1;
+        match sample.status {
+            Status::Ok => {}
+            Status::Error => self.errors += 1,
+            Status::Timeout => self.timeouts += 1,
+            Status::OutOfMemory => self.ooms += 1,
+        }
+        self.censored |= sample.status == Status::OutOfMemory;
+        if let Some(used) = sample.max_used_mb {
+            self.use_memory(used, size, sample.status.is_failure());
+            self.used.record(u64::from(used.0));
+        } else if sample.status == Status::OutOfMemory {
+            // The report of a reset environment may never come; all there was, was used.
+            self.use_memory(size, size, true);
+        }
+        self.billed_ms = self.billed_ms.saturating_add(sample.billed());
+        if let Some(duration) = sample.duration_ms {
+            self.durations.record(duration.ceil_ms());
+        }
+    }
+
+    /// Counts what waits in its distributions.
+    pub fn settle(&mut self) {
+        self.durations.settle();
+        self.used.settle();
+    }
+
+    /// Raises the peak. A failure near the limit hides the demand, and so does more used than
+    /// there is: 129 of 128 MB is an out-of-memory that was not called one.
+    pub(crate) fn use_memory(&mut self, used: Megabytes, size: Megabytes, failed: bool) {
+        self.peak_mb = self.peak_mb.max(used);
+        let at_limit = is_at_limit(used, size);
+        self.at_limit += u64::from(at_limit);
+        self.censored |= (at_limit && failed) || used > size;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.peak_mb = self.peak_mb.max(other.peak_mb);
+        self.invocations = self.invocations.saturating_add(other.invocations);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.timeouts = self.timeouts.saturating_add(other.timeouts);
+        self.ooms = self.ooms.saturating_add(other.ooms);
+        self.at_limit = self.at_limit.saturating_add(other.at_limit);
+        self.censored |= other.censored;
+        self.environments = self.environments.saturating_add(other.environments);
+        self.billed_ms = self.billed_ms.saturating_add(other.billed_ms);
+        self.cpu_ms = self.cpu_ms.saturating_add(other.cpu_ms);
+        self.cpu_wall_ms = self.cpu_wall_ms.saturating_add(other.cpu_wall_ms);
+        self.durations.merge(&other.durations);
+        self.used.merge(&other.used);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w7_the_layer_counts_before_a_subscription_before_log_groups_before_files() {
+        let sources = [
+            DaySource::Layer,
+            DaySource::Subscription,
+            DaySource::LogGroup(0),
+            DaySource::LogGroup(u32::MAX),
+            DaySource::Import,
+        ];
+        assert!(sources.is_sorted() && sources.map(DaySource::rank).is_sorted());
+        let kinds = sources.map(|source| DaySource::kind(source.rank()));
+        assert_eq!(kinds, [0, 1, 2, 2, 3]);
+    }
+
+    fn sample(used: u32, status: Status) -> Sample {
+        Sample {
+            max_used_mb: Some(Megabytes(used)),
+            status,
+            ..Sample::default()
+        }
+    }
+
+    fn censored(used: u32, size: u32, status: Status) -> bool {
+        let mut day = DayStats::default();
+        day.count(sample(used, status), Megabytes(size));
+        day.censored
+    }
+
+    #[test]
+    fn p3_what_hides_the_demand() {
+        assert!(censored(128, 128, Status::OutOfMemory));
+        assert!(
+            censored(60, 128, Status::OutOfMemory),
+            "an out-of-memory counts at any figure"
+        );
+        assert!(
+            censored(253, 256, Status::Timeout),
+            "thrashing ends as a timeout"
+        );
+        assert!(censored(129, 128, Status::Ok), "more used than there is");
+        assert!(
+            !censored(128, 128, Status::Ok),
+            "used = size alone is no proof"
+        );
+        assert!(!censored(200, 256, Status::Timeout));
+    }
+
+    #[test]
+    fn p3_running_out_without_a_figure_used_all_there_was() {
+        let mut day = DayStats::default();
+        day.count(
+            Sample {
+                status: Status::OutOfMemory,
+                ..Sample::default()
+            },
+            Megabytes(256),
+        );
+        assert_eq!(
+            (day.peak_mb, day.censored, day.at_limit),
+            (Megabytes(256), true, 1)
+        );
+    }
+
+    #[test]
+    fn w2_a_day_counts_what_it_says() {
+        let mut day = DayStats::default();
+        for (used, status) in [
+            (90, Status::Ok),
+            (91, Status::Error),
+            (120, Status::Timeout),
+            (127, Status::Ok),
+        ] {
+            day.count(sample(used, status), Megabytes(128));
+        }
+        let counts = (
+            day.invocations,
+            day.errors,
+            day.timeouts,
+            day.ooms,
+            day.at_limit,
+        );
+        // 127 of 128 is 99.2 %, 120 is 93.75 %: one at the limit.
+        assert_eq!(counts, (4, 1, 1, 0, 1));
+        assert_eq!(day.peak_mb, Megabytes(127));
+    }
+}

@@ -1,0 +1,200 @@
+//! What evidence adds to the windows of one function, made without looking at any state: so that it
+//! can be made on any thread, merged in any order, and folded together where it has no key of its own.
+
+use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
+
+use super::day::{DayKey, DaySource, DayStats, Sample};
+use super::environment::EnvironmentState;
+use crate::evidence::{FunctionKey, Observation};
+
+/// What is added to one day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayDelta {
+    /// Which day's row.
+    pub key: DayKey,
+    /// What is added to it.
+    pub stats: DayStats,
+}
+
+/// By what a piece of evidence is known when it comes again (W7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The number of a record of its one environment.
+    Record(u64),
+    /// The id of a log event.
+    Event(u64),
+}
+
+/// An environment has one size and one version; a stranger who claims several gets several rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentKey {
+    /// Its id.
+    pub env: EnvId,
+    /// Its size.
+    pub memory_mb: Megabytes,
+    /// The version it runs.
+    pub version: String,
+}
+
+/// What is added to one function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delta {
+    /// Whose.
+    pub function: FunctionKey,
+    /// Where it came from.
+    pub source: DaySource,
+    /// What it says of the function itself.
+    pub sighting: Sighting,
+    /// What it is known by, where it has a key.
+    pub mark: Option<Mark>,
+    /// What it says of environments. A record has one.
+    pub environments: Vec<(EnvironmentKey, EnvironmentState)>,
+    /// What it adds to days.
+    pub days: Vec<DayDelta>,
+    /// Reports in it.
+    pub reports: u64,
+}
+
+impl DayDelta {
+    pub(super) fn count(&mut self, sample: Sample) {
+        let size = self.key.memory_mb;
+        self.stats.count(sample, size);
+    }
+}
+
+impl Delta {
+    /// What is added to a day, to be added to.
+    pub(super) fn day(&mut self, key: DayKeyRef<'_>) -> &mut DayDelta {
+        let source = self.source;
+        // The day before is mostly the same day, and the days of a piece are few.
+        let at = self.days.iter().rposition(|day| key.is(&day.key));
+        let at = at.unwrap_or_else(|| {
+            self.days.push(DayDelta {
+                key: key.owned(source),
+                stats: DayStats::default(),
+            });
+            self.days.len() - 1
+        });
+        &mut self.days[at]
+    }
+
+    /// The same evidence as told by another source.
+    #[must_use]
+    pub fn counted_as(mut self, source: DaySource) -> Self {
+        self.source = source;
+        self.days.iter_mut().for_each(|day| day.key.source = source);
+        self
+    }
+
+    /// Keeps of environments how many there were on each day, and forgets which.
+    pub fn count_environments(&mut self) {
+        for (key, state) in std::mem::take(&mut self.environments) {
+            let days = state.days;
+            self.count_environment(&key, &days);
+        }
+    }
+
+    /// Counts the environment `key` on `days`, on which it had not reported before.
+    pub fn count_environment(&mut self, key: &EnvironmentKey, days: &[Day]) {
+        for day in days {
+            let key = DayKeyRef {
+                day: *day,
+                memory_mb: key.memory_mb,
+                version: &key.version,
+            };
+            let stats = &mut self.day(key).stats;
+            stats.environments = stats.environments.saturating_add(1);
+        }
+    }
+}
+
+/// A [`DayKey`] that borrows its version; its source is the delta's.
+#[derive(Clone, Copy)]
+pub(super) struct DayKeyRef<'a> {
+    pub(super) day: Day,
+    pub(super) memory_mb: Megabytes,
+    pub(super) version: &'a str,
+}
+
+impl DayKeyRef<'_> {
+    fn is(&self, key: &DayKey) -> bool {
+        key.day == self.day && key.memory_mb == self.memory_mb && key.version == self.version
+    }
+
+    fn owned(&self, source: DaySource) -> DayKey {
+        DayKey {
+            day: self.day,
+            source,
+            memory_mb: self.memory_mb,
+            version: self.version.to_owned(),
+        }
+    }
+}
+
+/// What evidence says of a function itself. Joining is commutative and associative, so what is known
+/// in the end does not depend on the order or the split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Time of the oldest report.
+    pub oldest: Timestamp,
+    /// What the newest report says.
+    pub newest: Newest,
+    /// Architecture, where known.
+    pub arch: Option<Arch>,
+    /// Runtime, where known.
+    pub runtime: Option<String>,
+    /// When the environment that began last began, and its size: the size the function has, unless a
+    /// change was applied since.
+    pub started: Option<(Timestamp, Megabytes)>,
+}
+
+/// What the newest report says. A log line without a start may be of an old environment: its size
+/// counts only where nothing better is known, or a day after whatever was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Newest {
+    /// Its time.
+    pub at: Timestamp,
+    /// The size of its environment.
+    pub memory_mb: Megabytes,
+    /// `$LATEST` or a published version's number.
+    pub version: String,
+}
+
+impl Sighting {
+    /// Takes in an observation: as joining what it alone says, without making that first.
+    pub(super) fn see(&mut self, seen: &Observation) {
+        self.oldest = self.oldest.min(seen.at);
+        if seen.init_ms.is_some() {
+            self.started = self.started.max(Some((seen.at, seen.memory_mb)));
+        }
+        let newest = &mut self.newest;
+        let mine = (newest.at, newest.memory_mb, newest.version.as_str());
+        if (seen.at, seen.memory_mb, &*seen.version) > mine {
+            (newest.at, newest.memory_mb) = (seen.at, seen.memory_mb);
+            if newest.version != *seen.version {
+                newest.version = seen.version.to_string();
+            }
+            self.arch = seen.arch.or(self.arch);
+        } else {
+            self.arch = self.arch.or(seen.arch);
+        }
+    }
+
+    /// Takes in another view.
+    pub fn join(&mut self, other: &Self) {
+        self.oldest = self.oldest.min(other.oldest);
+        self.started = self.started.max(other.started);
+        if other.newest > self.newest {
+            self.newest.clone_from(&other.newest);
+            self.arch = other.arch.or(self.arch);
+            if other.runtime.is_some() {
+                self.runtime.clone_from(&other.runtime);
+            }
+        } else {
+            self.arch = self.arch.or(other.arch);
+            if self.runtime.is_none() {
+                self.runtime.clone_from(&other.runtime);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What was skipped or failed for something that passes by itself is decided anew, after a while that
+//! doubles with each time: a pause, another change under way, a service that did not answer. So is an
+//! increase that nobody answered.
+
+use rightsizer_records::{Outcome, OutcomeStatus, Timestamp};
+use rusqlite::params;
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// After the first time.
+const FIRST_MS: i64 = 5 * 60_000;
+/// At most; the next day's decision begins anew.
+const LONGEST_MS: i64 = 24 * 3_600_000;
+/// An increase that is not answered by then was lost: a record lives an hour on the stream.
+const LOST_AFTER_MS: i64 = 2 * 3_600_000;
+/// Functions of one unit of work.
+const MOST: i64 = 500;
+
+/// How long to wait after so many answers of the kind.
+fn wait_ms(answers: u32) -> i64 {
+    let doubled = FIRST_MS.checked_shl(answers.saturating_sub(1).min(20));
+    doubled.unwrap_or(LONGEST_MS).min(LONGEST_MS)
+}
+
+impl Unit<'_> {
+    /// Notes when a recommendation that was answered may be decided anew; never where the answer is one
+    /// that stands.
+    pub(super) fn note_again(
+        &self,
+        function: FunctionId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let passes = matches!(
+            outcome.status,
+            OutcomeStatus::Skipped | OutcomeStatus::Failed
+        ) && rightsizer_records::passes_by_itself(&outcome.reason);
+        let again = if passes {
+            let mut answers = self
+                .tx
+                .prepare_cached("SELECT count(*) FROM outcomes WHERE id = ? AND function = ?")?;
+            let key = params![outcome.id, outcome.function.as_str()];
+            let answers = answers.query_row(key, |row| row.get(0))?;
+            Some(now.plus_ms(wait_ms(answers)).as_ms())
+        } else {
+            None
+        };
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET again_ms = ? WHERE function_id = ? AND id = ?",
+            )?
+            .execute(params![again, function, outcome.id])?;
+        Ok(())
+    }
+
+    /// Functions to be decided anew because of such an answer. What a person had approved is approved
+    /// again: their yes outlives a pause.
+    pub fn due_again(&self, now: Timestamp) -> Result<Vec<FunctionId>, StoreError> {
+        self.give_up_lost_increases(now)?;
+        let mut statement = self.tx.prepare_cached(
+            "SELECT DISTINCT function_id FROM recommendations INDEXED BY recommendations_again
+             WHERE again_ms <= ? LIMIT ?",
+        )?;
+        let rows = statement.query_map(params![now.as_ms(), MOST], |row| row.get(0))?;
+        let due: Vec<FunctionId> = rows.collect::<Result<_, _>>()?;
+        let mut approved = self.tx.prepare_cached(
+            "UPDATE recommendations SET status = 'approved', again_ms = NULL, closed_ms = NULL,
+                closed_reason = NULL
+             WHERE function_id = ?1 AND again_ms <= ?2 AND expires_ms > ?2
+                AND reviewed_by IS NOT NULL AND (status = 'skipped' OR status = 'failed')",
+        )?;
+        for id in &due {
+            approved.execute(params![id, now.as_ms()])?;
+        }
+        Ok(due)
+    }
+
+    /// An increase whose answer is missing ends as failed, and is due: a function may be running out
+    /// of memory all the while. Of one that was made after all the outcome still counts.
+    fn give_up_lost_increases(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations INDEXED BY recommendations_sent SET status = 'failed',
+                    closed_ms = ?1, closed_reason = 'no answer from the updater', again_ms = ?1
+                 WHERE status = 'sent' AND sent_ms <= ?2 AND to_mb > from_mb",
+            )?
+            .execute(params![now.as_ms(), now.as_ms() - LOST_AFTER_MS])?;
+        Ok(())
+    }
+
+    /// They were decided anew.
+    pub fn was_due(&self, function: FunctionId, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET again_ms = NULL WHERE function_id = ? AND again_ms <= ?",
+            )?
+            .execute(params![function, now.as_ms()])?;
+        Ok(())
+    }
+
+    /// The pause is over: what was skipped for it need not wait.
+    pub(super) fn end_waiting_for_pause(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tx.execute(
+            "UPDATE recommendations INDEXED BY recommendations_again SET again_ms = ?1
+             WHERE again_ms > ?1 AND closed_reason = 'paused'",
+            [now.as_ms()],
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_from_five_minutes_to_a_day() {
+        let minutes = [1, 2, 3, 4, 9, 10, 99].map(|n| wait_ms(n) / 60_000);
+        assert_eq!(minutes, [5, 10, 20, 40, 1280, 1440, 1440]);
+    }
+}

@@ -1,0 +1,87 @@
+//! How the sizes of some functions came to be, and what is under way for them.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_rules::policy::{Changes, SizeChange};
+use rusqlite::params;
+
+use super::columns::{megabytes, timestamp};
+use super::error::StoreError;
+use super::recommendations::Life;
+use super::unit::{FunctionId, Unit};
+
+/// What recommendations did to a function, and are about to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct History {
+    pub(super) changes: Changes,
+    /// The largest size that was sent and is not answered yet.
+    pub(super) pending_mb: Option<Megabytes>,
+}
+
+impl History {
+    /// Takes in a change, the oldest first.
+    fn apply(&mut self, change: SizeChange, life: &str, automatic: bool) {
+        let changes = &mut self.changes;
+        changes.last = Some(change);
+        if change.verified {
+            changes.verified_mb = Some(change.to_mb);
+            changes.increases = 0;
+        } else if life == Life::Applied.name() && change.to_mb > change.from_mb {
+            if automatic {
+                changes.verified_mb.get_or_insert(change.from_mb);
+                changes.increases += 1;
+            } else {
+                // A person answers for it.
+                changes.increases = 0;
+            }
+        }
+    }
+}
+
+impl Unit<'_> {
+    /// The history of each function of `ids` that has one. Invocations since a change are not filled
+    /// in: they are counted from the days.
+    pub(super) fn histories(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        now: Timestamp,
+    ) -> Result<HashMap<FunctionId, History>, StoreError> {
+        let mut histories: HashMap<FunctionId, History> = HashMap::new();
+        let mut changed = self.tx.prepare_cached(
+            "SELECT function_id, applied_ms, from_mb, to_mb, status, auto AND reviewed_by IS NULL
+             FROM recommendations INDEXED BY recommendations_changes
+             WHERE function_id BETWEEN ? AND ? AND applied_ms IS NOT NULL
+                AND status IN ('applied', 'verified', 'rolled-back', 'reverted')
+             ORDER BY function_id, applied_ms, id",
+        )?;
+        let mut rows = changed.query(params![ids.start(), ids.end()])?;
+        while let Some(row) = rows.next()? {
+            let (from, to) = (megabytes(row.get(2)?), megabytes(row.get(3)?));
+            let life: String = row.get(4)?;
+            let kept = life != Life::RolledBack.name();
+            let change = SizeChange {
+                at: timestamp(row.get(1)?)?,
+                from_mb: if kept { from } else { to },
+                to_mb: if kept { to } else { from },
+                verified: life == Life::Verified.name(),
+                invocations: 0,
+            };
+            let history = histories.entry(row.get(0)?).or_default();
+            history.apply(change, &life, row.get(5)?);
+        }
+        let mut sent = self.tx.prepare_cached(
+            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_standing
+             WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND expires_ms > ?
+                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
+             GROUP BY function_id",
+        )?;
+        let mut rows = sent.query(params![ids.start(), ids.end(), now.as_ms()])?;
+        while let Some(row) = rows.next()? {
+            let history = histories.entry(row.get(0)?).or_default();
+            history.pending_mb = Some(megabytes(row.get(1)?));
+        }
+        Ok(histories)
+    }
+}

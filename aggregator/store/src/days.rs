@@ -1,0 +1,254 @@
+//! `days` and `peaks`: what each day keeps, and the peaks alone for longer.
+
+use rightsizer_records::{Day, Megabytes};
+use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{count, int, megabytes};
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// Key of a row of `days`, in the table's own order: day first, so that a live commit touches one day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DayRow {
+    day: Day,
+    function: FunctionId,
+    source: DaySource,
+    memory_mb: Megabytes,
+    version: String,
+}
+
+/// Key of a row of `peaks`, in the table's own order.
+pub(super) type PeakKey = (FunctionId, Day);
+
+/// A day's peak and the largest size that hid the demand, of any source: whoever saw it, it was
+/// used. (Which source counts is a question of counting invocations, see `Unit::assess`.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PeakRow {
+    pub(super) peak_mb: Megabytes,
+    pub(super) censored_mb: Megabytes,
+}
+
+impl PeakRow {
+    /// Joins two views of the same day; commutative, associative and idempotent (W7).
+    pub(super) fn join(self, other: Self) -> Self {
+        Self {
+            peak_mb: self.peak_mb.max(other.peak_mb),
+            censored_mb: self.censored_mb.max(other.censored_mb),
+        }
+    }
+}
+
+/// What merging into a day changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergedDay {
+    /// The day's peak is higher than it was.
+    pub raised: bool,
+    /// The day's peak now.
+    pub peak_mb: Megabytes,
+    /// The demand was hidden in what was merged.
+    pub censored: bool,
+}
+
+impl Unit<'_> {
+    /// Adds `delta` to its day.
+    pub fn merge_day(
+        &mut self,
+        function: FunctionId,
+        delta: DayDelta,
+    ) -> Result<MergedDay, StoreError> {
+        let DayDelta { key, stats } = delta;
+        let peak = PeakRow {
+            peak_mb: stats.peak_mb,
+            censored_mb: if stats.censored {
+                key.memory_mb
+            } else {
+                Megabytes(0)
+            },
+        };
+        let merged = self.merge_peak(function, key.day, peak)?;
+        let row = DayRow {
+            day: key.day,
+            function,
+            source: key.source,
+            memory_mb: key.memory_mb,
+            version: key.version,
+        };
+        let tx = &self.tx;
+        let known = function < self.memory.set.unwritten;
+        let load = |row: &DayRow| {
+            let stored = if known { select_day(tx, row)? } else { None };
+            Ok(stored.unwrap_or_default())
+        };
+        self.memory.set.days.change(row, load)?.merge(&stats);
+        Ok(merged)
+    }
+
+    fn merge_peak(
+        &mut self,
+        function: FunctionId,
+        day: Day,
+        peak: PeakRow,
+    ) -> Result<MergedDay, StoreError> {
+        let nothing = PeakRow {
+            peak_mb: Megabytes(0),
+            censored_mb: Megabytes(0),
+        };
+        let (tx, key) = (&self.tx, (function, day));
+        let known = function < self.memory.set.unwritten;
+        let peaks = &mut self.memory.set.peaks;
+        let load = || {
+            let stored = if known {
+                select_peak(tx, function, day)?
+            } else {
+                None
+            };
+            Ok(stored.unwrap_or(nothing))
+        };
+        let before = *peaks.read(key, load)?;
+        let after = before.join(peak);
+        if after != before {
+            *peaks.change(key, |_| Ok(nothing))? = after;
+        }
+        Ok(MergedDay {
+            raised: after.peak_mb > before.peak_mb,
+            peak_mb: after.peak_mb,
+            censored: peak.censored_mb > Megabytes(0),
+        })
+    }
+
+    /// Forgets what is in memory of a day of one source.
+    pub(super) fn forget_days(&mut self, source: DaySource, day: Day) {
+        let days = &mut self.memory.set.days;
+        days.forget(|row| row.source == source && row.day == day);
+    }
+
+    pub(super) fn flush_days(&mut self) -> Result<(), StoreError> {
+        let mut peak = self.tx.prepare_cached(
+            "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
+             VALUES (?, ?, ?, ?)",
+        )?;
+        self.memory.set.peaks.write_back(|(function, day), row| {
+            let figures = (row.peak_mb.0, row.censored_mb.0);
+            peak.execute(params![function, day.number(), figures.0, figures.1])?;
+            Ok(())
+        })?;
+        let mut write = self.tx.prepare_cached(
+            "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
+                invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
+                cpu_ms, cpu_wall_ms, durations, used)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        self.memory.set.days.write_back(|key, day| {
+            day.settle();
+            write.execute(params![
+                key.day.number(),
+                key.function,
+                key.source.rank(),
+                key.memory_mb.0,
+                key.version,
+                day.peak_mb.0,
+                int(day.invocations),
+                int(day.errors),
+                int(day.timeouts),
+                int(day.ooms),
+                int(day.at_limit),
+                day.censored,
+                int(day.environments),
+                int(day.billed_ms),
+                int(day.cpu_ms),
+                int(day.cpu_wall_ms),
+                day.durations.to_bytes(),
+                day.used.to_bytes(),
+            ])?;
+            Ok(())
+        })
+    }
+}
+
+fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
+                billed_ms, cpu_ms, cpu_wall_ms, durations, used
+         FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
+            AND version = ?",
+    )?;
+    let key = params![
+        key.day.number(),
+        key.function,
+        key.source.rank(),
+        key.memory_mb.0,
+        key.version
+    ];
+    statement
+        .query_row(key, |row| Ok(read_day(row)))
+        .optional()?
+        .transpose()
+}
+
+fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
+    let number = |n: usize| row.get::<_, i64>(n);
+    let distribution = |n: usize| -> Result<Distribution, StoreError> {
+        let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
+        Ok(Distribution::from_bytes(bytes)?)
+    };
+    Ok(DayStats {
+        peak_mb: megabytes(number(0)?),
+        invocations: count(number(1)?),
+        errors: count(number(2)?),
+        timeouts: count(number(3)?),
+        ooms: count(number(4)?),
+        at_limit: count(number(5)?),
+        censored: row.get(6)?,
+        environments: count(number(7)?),
+        billed_ms: count(number(8)?),
+        cpu_ms: count(number(9)?),
+        cpu_wall_ms: count(number(10)?),
+        durations: distribution(11)?,
+        used: distribution(12)?,
+    })
+}
+
+fn select_peak(
+    tx: &Connection,
+    function: FunctionId,
+    day: Day,
+) -> Result<Option<PeakRow>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT peak_mb, censored_mb FROM peaks WHERE function_id = ? AND day = ?",
+    )?;
+    let row = statement
+        .query_row(params![function, day.number()], |row| {
+            Ok(PeakRow {
+                peak_mb: megabytes(row.get(0)?),
+                censored_mb: megabytes(row.get(1)?),
+            })
+        })
+        .optional()?;
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row() -> impl Strategy<Value = PeakRow> {
+        (0_u32..5, 0_u32..3).prop_map(|(peak, censored)| PeakRow {
+            peak_mb: Megabytes(peak),
+            censored_mb: Megabytes(censored),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn w7_joining_peaks_is_commutative_associative_and_idempotent(
+            a in row(), b in row(), c in row(),
+        ) {
+            prop_assert_eq!(a.join(b), b.join(a));
+            prop_assert_eq!(a.join(b).join(c), a.join(b.join(c)));
+            prop_assert_eq!(a.join(a), a);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Functions' windows out of the store, as the policies look at them: of one function, or of many in
+//! a row, for which the tables are walked in their own order.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use rightsizer_records::{Arch, Day, EvidenceWindow, Megabytes, Millis, Timestamp};
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::policy::{
+    Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings,
+};
+use rightsizer_rules::price;
+use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS};
+use rusqlite::params;
+
+use super::changes::History;
+use super::columns::{megabytes, timestamp};
+use super::error::StoreError;
+use super::inventory::configured;
+use super::unit::{FunctionId, Unit};
+use super::usage::{DaySet, Usage, Wanted};
+
+/// Everything a decision about one function needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// Whose.
+    pub function: FunctionKey,
+    /// The version whose traffic it is.
+    pub version: String,
+    /// Architecture, where known.
+    pub arch: Option<Arch>,
+    /// What the policies look at.
+    pub evidence: FunctionEvidence,
+    /// Highest peak of the window and the open days.
+    pub peak_mb: Megabytes,
+    /// What was billed in the window.
+    pub usage: price::Usage,
+    /// 99th percentile of the durations at the current size, where there are any.
+    pub p99: Option<Millis>,
+}
+
+/// One function of a walk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessed {
+    /// Its row.
+    pub id: FunctionId,
+    /// The day of its last decision.
+    pub decided: Option<Day>,
+    /// Whether that decision still stands in the store.
+    pub has_decision: bool,
+    /// `None` where no day of the window or after it has a memory figure.
+    pub seen: Option<Assessment>,
+}
+
+/// When and by which settings windows are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewpoint<'a> {
+    /// Which days are closed.
+    pub clock: &'a DayClock,
+    /// The caller's clock.
+    pub now: Timestamp,
+    /// What the policies want to see.
+    pub settings: &'a PolicySettings,
+}
+
+impl Viewpoint<'_> {
+    /// The present, as the window sees it.
+    fn present(&self) -> Timestamp {
+        self.clock.present(self.now)
+    }
+
+    /// The last closed day; today where none is closed yet.
+    fn last_closed(&self) -> Day {
+        let closed = self.clock.last_closed();
+        closed.unwrap_or_else(|| self.present().day())
+    }
+
+    /// The first day whose peak holds the floor up (P2).
+    fn floor_from(&self) -> Day {
+        let days = self.settings.floor_days.max(WINDOW_DAYS);
+        self.last_closed().plus(1 - days)
+    }
+
+    /// The first day whose peak the policies look at.
+    fn history_from(&self) -> Day {
+        if self.settings.looks_back_all_the_way() {
+            self.last_closed().plus(-PEAK_MEMORY_DAYS)
+        } else {
+            self.floor_from()
+        }
+    }
+}
+
+/// The identity columns of a function.
+struct Head {
+    id: FunctionId,
+    function: FunctionKey,
+    version: String,
+    arch: Option<Arch>,
+    first: Timestamp,
+    /// Since when it is known, for W4.
+    known_since: Timestamp,
+    current_mb: Megabytes,
+    decided: Option<Day>,
+    has_decision: bool,
+    /// What ran out of memory on this day or before does not count any more.
+    cleared: Option<Day>,
+    configured: Configured,
+    baseline_p95: Option<Millis>,
+    /// Whether its logs hold reports of failures alone.
+    failures_only: bool,
+}
+
+impl Head {
+    /// P3: the largest size that hid the demand among all remembered days after those that were
+    /// cleared, and the day it did so last.
+    fn largest_censored(&self, days: &[DayPeak], to: Day) -> Option<(Day, Megabytes)> {
+        let remembered = to.plus(-PEAK_MEMORY_DAYS);
+        let after = self.cleared.map(|day| day.plus(1));
+        let from = after.map_or(remembered, |day| remembered.max(day));
+        let counting = days.iter().filter(|d| d.day >= from);
+        let largest = counting.max_by_key(|d| (d.peak, d.day))?;
+        Some((largest.day, largest.peak))
+    }
+}
+
+/// The days a decision rests on: the window's closed days with a memory figure; where there is none
+/// yet, the open ones (W4).
+struct Span {
+    from: Day,
+    to: Day,
+    decided: Vec<DayPeak>,
+    /// Highest peak of the window and the open days.
+    peak_mb: Megabytes,
+    /// Calendar days that the usage spreads over, idle ones included, since the function is known.
+    calendar_days: u32,
+}
+
+impl Span {
+    fn new(peaks: &[DayPeak], last_closed: Day, first_report: Day) -> Option<Self> {
+        let from = last_closed.plus(1 - WINDOW_DAYS);
+        let seen = peaks.iter().filter(|p| p.day >= from);
+        let (closed, open): (Vec<DayPeak>, Vec<DayPeak>) = seen.partition(|p| p.day <= last_closed);
+        let peak_mb = closed.iter().chain(&open).map(|p| p.peak).max()?;
+        let (from, to, decided, used_from) = if closed.is_empty() {
+            let (oldest, newest) = (open.first()?.day, open.last()?.day);
+            (oldest, newest, open, oldest)
+        } else {
+            (from, last_closed, closed, from.max(first_report))
+        };
+        let calendar_days = u32::try_from(to.number() - used_from.number() + 1).unwrap_or(1);
+        Some(Self {
+            from,
+            to,
+            decided,
+            peak_mb,
+            calendar_days,
+        })
+    }
+
+    fn days(&self) -> DaySet {
+        let mut days = DaySet::from(self.from);
+        self.decided.iter().for_each(|p| days.insert(p.day));
+        days
+    }
+}
+
+/// A function of a walk with what was read of it before its days.
+struct Opened {
+    head: Head,
+    peaks: Vec<DayPeak>,
+    span: Option<Span>,
+}
+
+/// What else is known of it.
+#[derive(Clone, Copy)]
+struct Around {
+    history: History,
+    leak: Option<Leak>,
+    censored: Option<(Day, Megabytes)>,
+}
+
+impl Opened {
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        Some(Wanted {
+            function: self.head.id,
+            days: self.span.as_ref()?.days(),
+            version: &self.head.version,
+        })
+    }
+}
+
+impl Unit<'_> {
+    /// Assesses the functions `ids`, ascending. What was merged since the last flush is not seen.
+    pub fn assess(
+        &self,
+        ids: RangeInclusive<FunctionId>,
+        view: Viewpoint<'_>,
+    ) -> Result<Vec<Assessed>, StoreError> {
+        let opened = self.opened(&ids, view)?;
+        let mut censored = self.censored(&ids)?;
+        let histories = self.histories(&ids, view.now)?;
+        let window = view.last_closed().plus(1 - WINDOW_DAYS);
+        let leaks = self.leaks(&ids, window)?;
+        let spans = || opened.iter().filter_map(|o| o.span.as_ref());
+        let range = spans()
+            .map(|s| s.from)
+            .min()
+            .zip(spans().map(|s| s.to).max());
+        let days = range
+            .into_iter()
+            .flat_map(|(from, to)| from.number()..=to.number());
+        let wanted: Vec<Wanted<'_>> = opened.iter().filter_map(Opened::wanted).collect();
+        let mut usage = self.usage(&wanted, days.map(Day::from_number))?.into_iter();
+        drop(wanted);
+        let mut assessed = Vec::with_capacity(opened.len());
+        for Opened { head, peaks, span } in opened {
+            let around = Around {
+                history: histories.get(&head.id).copied().unwrap_or_default(),
+                leak: leaks.get(&head.id).copied(),
+                censored: censored
+                    .remove(&head.id)
+                    .and_then(|days| head.largest_censored(&days, view.last_closed())),
+            };
+            // Only of those with a span something was asked for.
+            let used = span.as_ref().and_then(|_| usage.next());
+            assessed.push(Assessed {
+                id: head.id,
+                decided: head.decided,
+                has_decision: head.has_decision,
+                seen: span
+                    .zip(used)
+                    .map(|(span, used)| assembled(head, peaks, &span, &used, around, view)),
+            });
+        }
+        Ok(assessed)
+    }
+
+    /// The last function there is.
+    pub fn last_function(&self) -> Result<FunctionId, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM functions")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    fn heads(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        settings: &PolicySettings,
+    ) -> Result<Vec<Head>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
+                    max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
+                    f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
+                    f.baseline_p95_ms, f.failures_only
+             FROM functions_now f
+             WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
+        )?;
+        let mut rows = statement.query(params![ids.start(), ids.end()])?;
+        let mut heads = Vec::new();
+        let day = |n: Option<i32>| n.map(Day::from_number);
+        while let Some(row) = rows.next()? {
+            let function: String = row.get(1)?;
+            let arch: Option<String> = row.get(3)?;
+            let tags = row.get_ref(11)?.as_str_or_null();
+            let tags = tags.map_err(rusqlite::Error::from)?;
+            heads.push(Head {
+                id: row.get(0)?,
+                function: FunctionKey::parse(&function)
+                    .map_err(|e| StoreError::Damaged(e.to_string()))?,
+                version: row.get(2)?,
+                arch: arch.map(|name| Arch::from_name(&name)),
+                first: timestamp(row.get(4)?)?,
+                known_since: timestamp(row.get(5)?)?,
+                current_mb: megabytes(row.get(6)?),
+                decided: day(row.get(7)?),
+                has_decision: row.get(8)?,
+                cleared: day(row.get(9)?),
+                configured: Configured {
+                    untagged: settings.mode,
+                    ..configured(row.get(10)?, tags, &settings.pipeline_tags)?
+                },
+                baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
+                failures_only: row.get(13)?,
+            });
+        }
+        Ok(heads)
+    }
+
+    /// The functions `ids` with the days that have a memory figure, oldest first.
+    fn opened(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+        view: Viewpoint<'_>,
+    ) -> Result<Vec<Opened>, StoreError> {
+        let heads = self.heads(ids, view.settings)?;
+        let mut opened = Vec::with_capacity(heads.len());
+        let mut statement = self.tx.prepare_cached(
+            "SELECT day, peak_mb FROM peaks
+             WHERE function_id = ? AND day >= ? AND peak_mb > 0 ORDER BY day",
+        )?;
+        let from = view.history_from().number();
+        for head in heads {
+            let rows = statement.query_map(params![head.id, from], |row| {
+                Ok(DayPeak {
+                    day: Day::from_number(row.get(0)?),
+                    peak: megabytes(row.get(1)?),
+                })
+            })?;
+            let peaks = rows.collect::<Result<Vec<_>, _>>()?;
+            let span = Span::new(&peaks, view.last_closed(), head.first.day());
+            opened.push(Opened { head, peaks, span });
+        }
+        Ok(opened)
+    }
+
+    /// The days on which a size hid the demand, of those among `ids` that have any.
+    fn censored(
+        &self,
+        ids: &RangeInclusive<FunctionId>,
+    ) -> Result<HashMap<FunctionId, Vec<DayPeak>>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT function_id, day, censored_mb FROM peaks INDEXED BY peaks_censored
+             WHERE function_id BETWEEN ? AND ? AND censored_mb > 0",
+        )?;
+        let mut rows = statement.query(params![ids.start(), ids.end()])?;
+        let mut days: HashMap<FunctionId, Vec<DayPeak>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            days.entry(row.get(0)?).or_default().push(DayPeak {
+                day: Day::from_number(row.get(1)?),
+                peak: megabytes(row.get(2)?),
+            });
+        }
+        Ok(days)
+    }
+}
+
+fn assembled(
+    head: Head,
+    peaks: Vec<DayPeak>,
+    span: &Span,
+    usage: &Usage,
+    around: Around,
+    view: Viewpoint<'_>,
+) -> Assessment {
+    let floor_from = view.floor_from();
+    let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
+    let floor_peak = floor_peak.max_by_key(|p| p.peak);
+    let mut changes: Changes = around.history.changes;
+    changes.baseline_p95 = head.baseline_p95;
+    if let Some(last) = &mut changes.last {
+        last.invocations = usage.since(last.at.day(), last.to_mb);
+    }
+    let evidence = FunctionEvidence {
+        current_mb: head.current_mb,
+        pending_mb: around.history.pending_mb.filter(|mb| *mb > head.current_mb),
+        window: EvidenceWindow {
+            from: span.from,
+            to: span.to,
+            days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
+            invocations: usage.invocations,
+        },
+        daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
+        floor_peak: floor_peak.map(|p| (p.day, p.peak)),
+        censored: around.censored,
+        leak: around.leak,
+        changes,
+        configured: head.configured,
+        sizes: usage.size_facts(),
+        failures_only: head.failures_only && usage.by_logs,
+        first_report: head.known_since,
+        present: view.present(),
+        history: peaks,
+    };
+    Assessment {
+        evidence,
+        peak_mb: span.peak_mb,
+        usage: price::Usage {
+            billed_ms: usage.billed_ms,
+            invocations: usage.invocations,
+            days: span.calendar_days,
+        },
+        p99: usage.p99(head.current_mb),
+        function: head.function,
+        version: head.version,
+        arch: head.arch,
+    }
+}

@@ -1,0 +1,243 @@
+//! `functions`: one row a function, with what was last decided for it.
+
+use rightsizer_records::{Arch, Megabytes, Millis, Timestamp};
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::window::{Newest, Sighting};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::columns::{count, int, megabytes, timestamp};
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+#[derive(Debug, Clone)]
+pub(super) struct FunctionRow {
+    pub(super) id: FunctionId,
+    sighting: Sighting,
+    heard: Timestamp,
+    seen: u64,
+    duplicates: u64,
+    late: u64,
+    lost: i64,
+    self_kib: u64,
+}
+
+/// A function that evidence was found of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighted {
+    /// Its row.
+    pub id: FunctionId,
+    /// Whether it was not known before.
+    pub new: bool,
+    /// Where its row is in memory, to the end of the unit.
+    place: usize,
+}
+
+/// What to add to a function's counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arrived {
+    /// Reports merged.
+    pub seen: u64,
+    /// Reports that came again.
+    pub duplicates: u64,
+    /// Reports that came after their window.
+    pub late: u64,
+    /// By how much the number of reports changed that its environments saw and that never arrived.
+    pub lost: i64,
+    /// The extension's own resident size in KiB, where it is told.
+    pub self_kib: u64,
+}
+
+impl Unit<'_> {
+    /// Finds or makes the row of `key` and takes note of `sighting`, heard of at `heard` (W4: the
+    /// arrival for what streams tell, whose times a stranger can choose; the report's own time for what
+    /// a person imports).
+    pub fn function(
+        &mut self,
+        key: &FunctionKey,
+        sighting: &Sighting,
+        heard: Timestamp,
+    ) -> Result<Sighted, StoreError> {
+        let known = self.known_function(key)?;
+        let place = match known {
+            Some(place) => place,
+            None => self.new_function(key, sighting, heard)?,
+        };
+        let row = self.memory.set.functions.at(place)?;
+        row.sighting.join(sighting);
+        row.heard = row.heard.min(heard);
+        Ok(Sighted {
+            id: row.id,
+            new: known.is_none(),
+            place,
+        })
+    }
+
+    /// Where the row of `key` is in memory; it is read where it is not. `None` where there is none.
+    fn known_function(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
+        let set = &mut *self.memory.set;
+        if let Some(place) = set.functions.place(key) {
+            return Ok(Some(place));
+        }
+        // Ids ascend from 1: with as many in memory as were given there is no other in the table.
+        let given = usize::try_from(set.next_function - 1).ok();
+        if given == Some(set.functions.len()) {
+            return Ok(None);
+        }
+        let stored = select(&self.tx, &key.text())?;
+        Ok(stored.map(|row| set.functions.keep(key.clone(), row)))
+    }
+
+    fn new_function(
+        &mut self,
+        key: &FunctionKey,
+        sighting: &Sighting,
+        heard: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let set = &mut *self.memory.set;
+        if set.next_function == 0 {
+            let query = "SELECT coalesce(max(id), 0) + 1 FROM functions";
+            set.next_function = self.tx.query_row(query, [], |row| row.get(0))?;
+        }
+        let id = set.next_function;
+        set.next_function += 1;
+        set.unwritten = set.unwritten.min(id);
+        let row = FunctionRow {
+            id,
+            sighting: sighting.clone(),
+            heard,
+            seen: 0,
+            duplicates: 0,
+            late: 0,
+            lost: 0,
+            self_kib: 0,
+        };
+        Ok(set.functions.keep(key.clone(), row))
+    }
+
+    /// Counts what arrived for a function.
+    pub fn tally(&mut self, of: Sighted, arrived: Arrived) -> Result<(), StoreError> {
+        let row = self.memory.set.functions.at(of.place)?;
+        row.seen = row.seen.saturating_add(arrived.seen);
+        row.duplicates = row.duplicates.saturating_add(arrived.duplicates);
+        row.late = row.late.saturating_add(arrived.late);
+        row.lost = row.lost.saturating_add(arrived.lost);
+        row.self_kib = row.self_kib.max(arrived.self_kib);
+        Ok(())
+    }
+
+    /// Takes back that so many reports arrived for a function.
+    pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
+        let missing = || StoreError::Damaged(format!("{key} has no row"));
+        let place = self.known_function(key)?.ok_or_else(missing)?;
+        let row = self.memory.set.functions.at(place)?;
+        row.seen = row.seen.saturating_sub(seen);
+        Ok(())
+    }
+
+    pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
+        let mut write = self.tx.prepare_cached(
+            "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
+                    newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, arch = excluded.arch,
+                    runtime = excluded.runtime, first_ms = excluded.first_ms,
+                    heard_ms = excluded.heard_ms, last_ms = excluded.last_ms,
+                    newest_mb = excluded.newest_mb, started_mb = excluded.started_mb,
+                    started_ms = excluded.started_ms, seen = excluded.seen,
+                    duplicates = excluded.duplicates, late = excluded.late, lost = excluded.lost,
+                    self_kib = excluded.self_kib",
+        )?;
+        self.memory.set.functions.write_back(|key, row| {
+            let s = &row.sighting;
+            write.execute(params![
+                row.id,
+                key.text(),
+                s.newest.version,
+                s.arch.map(Arch::name),
+                s.runtime,
+                s.oldest.as_ms(),
+                row.heard.as_ms(),
+                s.newest.at.as_ms(),
+                s.newest.memory_mb.0,
+                s.started.map(|(_, mb)| mb.0),
+                s.started.map(|(at, _)| at.as_ms()),
+                int(row.seen),
+                int(row.duplicates),
+                int(row.late),
+                row.lost,
+                int(row.self_kib),
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// How long invocations took before the first decrease, unless that is known.
+    pub fn note_baseline(&self, id: FunctionId, p95: Millis) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET baseline_p95_ms = ?
+                 WHERE id = ? AND baseline_p95_ms IS NULL",
+            )?
+            .execute(params![p95.as_ms_f64(), id])?;
+        Ok(())
+    }
+
+    /// The updater says that the function has `size` now, at `present` by the window's clock.
+    pub fn set_applied(
+        &self,
+        id: FunctionId,
+        size: Megabytes,
+        present: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
+            .execute(params![size.0, present.as_ms(), id])?;
+        // Until it is asked again, this is what the account says, whatever the window's clock shows.
+        self.tx
+            .prepare_cached(
+                "UPDATE inventory SET memory_mb = ?
+                 WHERE function = (SELECT function FROM functions WHERE id = ?)",
+            )?
+            .execute(params![size.0, id])?;
+        Ok(())
+    }
+}
+
+fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
+                started_ms, seen, duplicates, late, lost, self_kib
+         FROM functions WHERE function = ?",
+    )?;
+    let row = statement
+        .query_row([name], |row| Ok(read(row)))
+        .optional()?;
+    row.transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
+    let number = |n| row.get::<_, i64>(n);
+    let arch: Option<String> = row.get(2)?;
+    let started_mb: Option<i64> = row.get(8)?;
+    let started_at = row.get::<_, Option<i64>>(9)?.map(timestamp).transpose()?;
+    Ok(FunctionRow {
+        id: number(0)?,
+        sighting: Sighting {
+            oldest: timestamp(number(4)?)?,
+            newest: Newest {
+                at: timestamp(number(6)?)?,
+                memory_mb: megabytes(number(7)?),
+                version: row.get(1)?,
+            },
+            arch: arch.map(|name| Arch::from_name(&name)),
+            runtime: row.get(3)?,
+            started: started_at.zip(started_mb.map(megabytes)),
+        },
+        heard: timestamp(number(5)?)?,
+        seen: count(number(10)?),
+        duplicates: count(number(11)?),
+        late: count(number(12)?),
+        lost: number(13)?,
+        self_kib: count(number(14)?),
+    })
+}

@@ -1,0 +1,164 @@
+//! What can be told of a store beside its writer, whatever state it is in: whether sending is
+//! paused, how whole it is, when something was heard last.
+
+use std::path::Path;
+
+use rightsizer_records::Timestamp;
+use rightsizer_rules::candidates::{Candidate, Present};
+use rightsizer_rules::commands::Refused;
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+use crate::gaps::newest_gaps;
+use crate::{FunctionDetail, NotedGap, Reader, StoreError};
+
+/// What a look at a store's file tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreLook {
+    /// What `PRAGMA quick_check` finds wrong; empty where nothing is.
+    pub damage: Vec<String>,
+    /// Its schema version.
+    pub version: i64,
+    /// Functions in it.
+    pub functions: u64,
+    /// Time of the newest report.
+    pub last_heard: Option<Timestamp>,
+    /// When a stream was last read into it.
+    pub last_checkpoint: Option<Timestamp>,
+    /// What keeps recommendations from being sent.
+    pub stops: Stops,
+    /// What streams dropped before it was read, the newest last.
+    pub gaps: Vec<NotedGap>,
+}
+
+/// How many gaps are told, the newest.
+const GAPS_TOLD: usize = 20;
+
+/// Opens `path` for reading, refusing what is not ours.
+pub fn connect(path: &Path) -> Result<Connection, StoreError> {
+    Ok(Reader::open(path)?.into_connection())
+}
+
+/// Looks at the whole file: seconds for a large store.
+pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
+    let connection = connect(path)?;
+    let mut check = connection.prepare("PRAGMA quick_check(20)")?;
+    let found = check.query_map([], |row| row.get::<_, String>(0))?;
+    let mut damage = found.collect::<Result<Vec<_>, _>>()?;
+    damage.retain(|line| line != "ok");
+    let time = |sql: &str| -> rusqlite::Result<Option<Timestamp>> {
+        let ms: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(ms.and_then(Timestamp::from_ms))
+    };
+    Ok(StoreLook {
+        damage,
+        version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        functions: connection
+            .query_row("SELECT count(*) FROM functions", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|n| u64::try_from(n).unwrap_or_default())?,
+        last_heard: time("SELECT max(last_ms) FROM functions")?,
+        last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
+        stops: stops_in(&connection)?,
+        gaps: newest_gaps(&connection, GAPS_TOLD)?,
+    })
+}
+
+/// Bytes that may still be written to the disk that `path` is on; `None` where it does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let folder = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let folder = folder
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let disk = nix::sys::statvfs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
+/// What keeps recommendations from being sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stops {
+    /// Who paused everything, and why, where it is.
+    pub paused: Option<String>,
+    /// Since when automatic decreases are paused by themselves, and why.
+    #[serde(default)]
+    pub auto_paused: Option<String>,
+    /// What kept decreases back when it was last looked what is to be sent.
+    #[serde(default)]
+    pub waits: Option<String>,
+}
+
+/// What keeps recommendations from being sent.
+pub fn stops(path: &Path) -> Result<Stops, StoreError> {
+    Ok(stops_in(&connect(path)?)?)
+}
+
+/// The same, and what streams dropped before it was read, the newest last.
+pub fn stops_and_gaps(path: &Path) -> Result<(Stops, Vec<NotedGap>), StoreError> {
+    let connection = connect(path)?;
+    Ok((stops_in(&connection)?, newest_gaps(&connection, GAPS_TOLD)?))
+}
+
+fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
+    let state = |key: &str| {
+        let sql = "SELECT value FROM state WHERE key = ?";
+        connection
+            .query_row(sql, [key], |row| row.get(0))
+            .optional()
+    };
+    Ok(Stops {
+        paused: state("paused")?,
+        auto_paused: state("auto_paused")?,
+        waits: state("waits")?,
+    })
+}
+
+/// What an export chooses from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exportable {
+    /// What keeps recommendations from being sent.
+    pub stops: Stops,
+    /// By function, the newest of each first.
+    pub candidates: Vec<Candidate>,
+    /// What every function has now.
+    pub present: Vec<Present>,
+}
+
+/// What an export chooses from.
+pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
+    let reader = Reader::open(path)?;
+    Ok(Exportable {
+        candidates: reader.exportable()?,
+        present: reader.present()?,
+        stops: stops(path)?,
+    })
+}
+
+/// How many words of people were carried out on the store.
+pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
+    let words: Option<i64> = connect(path)?
+        .query_row(sql, [], |row| row.get(0))
+        .optional()?;
+    Ok(words.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+}
+
+/// The function that a person means, whole.
+pub fn function_named(
+    path: &Path,
+    name: &str,
+) -> Result<Result<FunctionDetail, Refused>, StoreError> {
+    let reader = Reader::open(path)?;
+    let mut found = reader.find(name)?;
+    let Some(row) = found.pop() else {
+        return Ok(Err(Refused::NotFound(name.to_owned())));
+    };
+    if found.is_empty() {
+        return Ok(Ok(reader.detail(row)?));
+    }
+    found.push(row);
+    Ok(Err(Refused::Ambiguous {
+        what: name.to_owned(),
+        names: found.into_iter().map(|row| row.function).collect(),
+    }))
+}

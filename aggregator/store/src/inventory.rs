@@ -1,0 +1,166 @@
+//! `inventory`: what the control plane says of each function, and what a change there means here.
+
+use std::collections::BTreeSet;
+
+use rightsizer_records::{Day, FunctionArn, Millis, Timestamp};
+use rightsizer_rules::inventory::{FunctionFacts, InventoryUpdate, LoggedReports, Owners, Package};
+use rightsizer_rules::policy::Configured;
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::timestamp;
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+impl Unit<'_> {
+    /// Takes a refresh in. What is missing in a complete one is gone, of the account and region that it
+    /// is about: a store may hold several. Tags that could not be read leave
+    /// those that are known. A function whose code is another is judged anew (P3): what ran out of memory
+    /// up to the day before it was seen with its old code does not hold any more. Tells which functions with
+    /// reports have another size than at the refresh before.
+    pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<Vec<FunctionId>, StoreError> {
+        let now = update.seen_at.as_ms();
+        let mut resized = Vec::new();
+        for facts in &update.functions {
+            resized.extend(self.seen_with_other_size(facts)?);
+            if let Some(seen) = self.seen_with_other_code(facts)? {
+                self.clear_through(facts, seen.day().plus(-1))?;
+            }
+            self.put_facts(facts, now)?;
+        }
+        if update.complete {
+            let places = update.functions.iter().map(|facts| place(&facts.function));
+            for place in places.collect::<BTreeSet<_>>() {
+                self.tx.execute(
+                    "UPDATE inventory SET gone_ms = ?1 WHERE seen_ms < ?1 AND gone_ms IS NULL
+                        AND substr(function, 1, length(?2)) = ?2",
+                    params![now, place],
+                )?;
+            }
+        }
+        Ok(resized)
+    }
+
+    /// Who logs where nobody would expect it, and one or two others to tell where functions are at home.
+    pub fn owners(&self) -> Result<Owners, StoreError> {
+        let mut statement = self.tx.prepare(
+            "SELECT function, log_group FROM inventory
+             WHERE gone_ms IS NULL AND (
+                log_group NOT LIKE '/aws/lambda/%'
+                OR substr(function, 11 - length(log_group)) <> ':' || substr(log_group, 13)
+                OR function IN ((SELECT min(function) FROM inventory),
+                                (SELECT max(function) FROM inventory)))",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut functions = Vec::new();
+        while let Some(row) = rows.next()? {
+            let function: String = row.get(0)?;
+            let function = FunctionArn::parse(&function);
+            let function = function.map_err(|e| StoreError::Damaged(e.to_string()))?;
+            functions.push((function, row.get(1)?));
+        }
+        Ok(Owners::of(functions))
+    }
+
+    fn put_facts(&self, facts: &FunctionFacts, now: i64) -> Result<(), StoreError> {
+        let json = |value: serde_json::Result<String>| {
+            value.map_err(|e| StoreError::Damaged(e.to_string()))
+        };
+        let layers = json(serde_json::to_string(&facts.layers))?;
+        let tags = facts.tags.as_ref().map(serde_json::to_string);
+        let tags = tags.map(json).transpose()?;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO inventory (function, memory_mb, timeout_s, arch, runtime, code_sha256,
+                    package, layers, log_group, failures_only, tags, edge_replica, managed_instances,
+                    snap_start, seen_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (function) DO UPDATE SET memory_mb = excluded.memory_mb,
+                    timeout_s = excluded.timeout_s, arch = excluded.arch,
+                    runtime = excluded.runtime,
+                    code_sha256 = coalesce(excluded.code_sha256, code_sha256),
+                    package = excluded.package, layers = excluded.layers,
+                    log_group = excluded.log_group,
+                    failures_only = excluded.failures_only, tags = coalesce(excluded.tags, tags),
+                    edge_replica = excluded.edge_replica,
+                    managed_instances = excluded.managed_instances,
+                    snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL",
+            )?
+            .execute(params![
+                facts.function.as_str(),
+                facts.memory_mb.0,
+                facts.timeout_s,
+                facts.arch.name(),
+                facts.runtime,
+                facts.code_sha256,
+                match facts.package {
+                    Package::Zip => "zip",
+                    Package::Image => "image",
+                },
+                layers,
+                facts.log_group,
+                facts.logged == LoggedReports::Failures,
+                tags,
+                facts.edge_replica,
+                facts.managed_instances,
+                facts.snap_start,
+                now,
+            ])?;
+        Ok(())
+    }
+
+    /// When the function was last seen, if its code was another one then. A code that is not told is
+    /// not another one.
+    fn seen_with_other_code(&self, facts: &FunctionFacts) -> Result<Option<Timestamp>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT seen_ms FROM inventory WHERE function = ? AND code_sha256 <> ?",
+        )?;
+        let key = params![facts.function.as_str(), facts.code_sha256];
+        let seen: Option<i64> = statement.query_row(key, |row| row.get(0)).optional()?;
+        seen.map(timestamp).transpose()
+    }
+
+    fn seen_with_other_size(
+        &self,
+        facts: &FunctionFacts,
+    ) -> Result<Option<FunctionId>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT f.id FROM inventory i JOIN functions f ON f.function = i.function
+             WHERE i.function = ? AND i.memory_mb <> ?",
+        )?;
+        let key = params![facts.function.as_str(), facts.memory_mb.0];
+        Ok(statement.query_row(key, |row| row.get(0)).optional()?)
+    }
+
+    fn clear_through(&self, facts: &FunctionFacts, day: Day) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE functions SET cleared_day = max(coalesce(cleared_day, ?1), ?1),
+                    baseline_p95_ms = NULL
+                 WHERE function = ?2",
+            )?
+            .execute(params![day.number(), facts.function.as_str()])?;
+        Ok(())
+    }
+}
+
+/// What the columns `timeout_s` and `tags` say; nothing where the function is not in the inventory.
+pub(super) fn configured(
+    timeout_s: Option<u32>,
+    tags: Option<&str>,
+    pipeline_tags: &[String],
+) -> Result<Configured, StoreError> {
+    let tags: Option<std::collections::BTreeMap<String, String>> = tags
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|e| StoreError::Damaged(format!("a function's tags: {e}")))?;
+    let timeout = timeout_s.map(|s| Millis::from_ms(u64::from(s) * 1000));
+    let tags = tags.iter().flatten();
+    let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(Configured::read(timeout, tags, pipeline_tags))
+}
+
+/// How the ARNs of an account and region begin.
+fn place(function: &FunctionArn) -> &str {
+    let arn = function.as_str();
+    arn.get(..arn.len() - function.name().len()).unwrap_or(arn)
+}

@@ -1,0 +1,88 @@
+//! The local reviewers' key: drawn anew by each server and written beside its store, for its owner
+//! alone. Who can read that file may review; a process that can merely reach the port may not.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// The file beside a store that the key is in.
+pub fn key_file(store: &Path) -> PathBuf {
+    // Another name of the same file is the same store.
+    let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
+    let mut name = store.into_os_string();
+    name.push(".key");
+    name.into()
+}
+
+/// Who holds `store`'s lock, in the lock's own words; `None` where nobody does.
+pub fn holder(store: &Path) -> Option<String> {
+    let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
+    let mut name = store.into_os_string();
+    name.push(".lock");
+    let file = std::fs::File::open(&name).ok()?;
+    match file.try_lock_shared() {
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let words = std::fs::read_to_string(&name).ok()?;
+            Some(words.trim().to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Draws a key and writes it beside `store`, whose lock the caller holds.
+pub fn draw(store: &Path) -> anyhow::Result<String> {
+    let path = key_file(store);
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    let key = format!("{:032x}", u128::from_ne_bytes(bytes));
+    let write = || -> std::io::Result<()> {
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(key.as_bytes())
+    };
+    write().with_context(|| format!("cannot write the reviewers' key {}", path.display()))?;
+    Ok(key)
+}
+
+/// The key of the server that has `store`.
+pub fn read_key(store: &Path) -> anyhow::Result<String> {
+    let path = key_file(store);
+    let key = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read the reviewers' key {}: be the user that the server runs as, or give \
+             --server http://HOST:PORT/TOKEN with its --review-token",
+            path.display()
+        )
+    })?;
+    Ok(key.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_new_each_time_and_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store.db");
+        std::fs::write(key_file(&store), "old, and readable by all").unwrap();
+        let first = draw(&store).unwrap();
+        let mode = std::fs::metadata(key_file(&store)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        assert_eq!(read_key(&store).unwrap(), first);
+        assert_ne!(draw(&store).unwrap(), first);
+        assert_eq!(first.len(), 32);
+    }
+}

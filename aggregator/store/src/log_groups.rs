@@ -1,0 +1,111 @@
+//! `log_groups` and `log_days`: log groups that were read as a whole. What one gave for a day is taken
+//! back when that day is read again (W7).
+
+use rightsizer_records::{Day, Timestamp};
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::window::DaySource;
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{count, int, timestamp};
+use super::error::StoreError;
+use super::unit::Unit;
+
+/// A day of a log group as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogDay {
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Invocations found.
+    pub invocations: u64,
+}
+
+impl Unit<'_> {
+    /// The number of a log group, which gets one where it has none.
+    pub fn log_group(&self, arn: &str) -> Result<u32, StoreError> {
+        let found = self.find_log_group(arn)?;
+        let id = found.map_or_else(
+            || {
+                self.tx
+                    .prepare_cached("INSERT INTO log_groups (log_group) VALUES (?)")?
+                    .insert([arn])
+            },
+            Ok,
+        )?;
+        u32::try_from(id).map_err(|e| StoreError::Damaged(format!("log group {id}: {e}")))
+    }
+
+    /// Days of a log group that were read, from `from` on.
+    pub fn log_days(&self, arn: &str, from: Day) -> Result<Vec<(Day, LogDay)>, StoreError> {
+        let Some(id) = self.find_log_group(arn)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.tx.prepare_cached(
+            "SELECT day, read_ms, invocations FROM log_days WHERE log_group = ? AND day >= ?",
+        )?;
+        let mut rows = statement.query(params![id, from.number()])?;
+        let mut days = Vec::new();
+        while let Some(row) = rows.next()? {
+            let read = LogDay {
+                read_at: timestamp(row.get(1)?)?,
+                invocations: count(row.get(2)?),
+            };
+            days.push((Day::from_number(row.get(0)?), read));
+        }
+        Ok(days)
+    }
+
+    /// Notes that a day of a log group was read.
+    pub fn set_log_day(&self, group: u32, day: Day, read: LogDay) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO log_days VALUES (?, ?, ?, ?)")?
+            .execute(params![
+                group,
+                day.number(),
+                read.read_at.as_ms(),
+                int(read.invocations)
+            ])?;
+        Ok(())
+    }
+
+    /// Takes back what a log group gave for a day. Its peaks stay: whoever saw them, they were used.
+    pub fn take_back(&mut self, group: u32, day: Day) -> Result<(), StoreError> {
+        self.flush()?;
+        let source = DaySource::LogGroup(group);
+        let gave = self.given(source, day)?;
+        for (function, invocations) in gave {
+            self.untally(&function, invocations)?;
+        }
+        self.tx
+            .prepare_cached(
+                "DELETE FROM days INDEXED BY days_of_log_groups WHERE source = ? AND day = ?
+                    AND source >= 16 AND source < 1099511627776",
+            )?
+            .execute(params![source.rank(), day.number()])?;
+        self.forget_days(source, day);
+        Ok(())
+    }
+
+    fn given(&self, source: DaySource, day: Day) -> Result<Vec<(FunctionKey, u64)>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT f.function, sum(d.invocations) FROM days d INDEXED BY days_of_log_groups
+             JOIN functions f ON f.id = d.function_id
+             WHERE d.source = ? AND d.day = ? AND d.source >= 16 AND d.source < 1099511627776
+             GROUP BY 1",
+        )?;
+        let mut rows = statement.query(params![source.rank(), day.number()])?;
+        let mut gave = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key: String = row.get(0)?;
+            let key = FunctionKey::parse(&key).map_err(|e| StoreError::Damaged(e.to_string()))?;
+            gave.push((key, count(row.get(1)?)));
+        }
+        Ok(gave)
+    }
+
+    fn find_log_group(&self, arn: &str) -> Result<Option<i64>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT id FROM log_groups WHERE log_group = ?")?;
+        Ok(statement.query_row([arn], |row| row.get(0)).optional()?)
+    }
+}

@@ -1,0 +1,299 @@
+//! The outbox: what of the recommendations is to be sent now, and what was. Increases go first and are
+//! held back by nothing but a pause; decreases go as far as the limits allow, those that a person approved
+//! before automatic ones.
+
+use rightsizer_records::Timestamp;
+use rightsizer_rules::limits::{Allowance, Limit, LimitSettings, SentOn, Taken};
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{count, int};
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// Under this key of `state` stands how many decreases were sent today.
+const SENT: &str = "sent";
+/// How many functions there are to decide on, as it was counted last.
+const FLEET: &str = "fleet";
+/// What keeps decreases back.
+const WAITS: &str = "waits";
+/// What is not answered by then was lost, or is too old to be.
+const UNDER_WAY_MS: i64 = 3_600_000;
+/// What is not answered by then was not made: a record lives an hour on the stream.
+const SENT_MS: i64 = 24 * 3_600_000;
+/// A change that says nothing for so long will not: an idle function takes nobody's place.
+const UNVERIFIED_MS: i64 = 14 * 86_400_000;
+
+/// Names a recommendation in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecommendationKey {
+    /// Whose it is.
+    pub function: FunctionId,
+    /// Its id (P8).
+    pub id: String,
+}
+
+/// A recommendation that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Which it is.
+    pub key: RecommendationKey,
+    /// The record's bytes.
+    pub record: Vec<u8>,
+    /// The function, as partition key.
+    pub function: String,
+    /// Whether it goes whatever the updater has before it.
+    urgent: bool,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outbox {
+    /// In the order in which it is to be sent.
+    pub entries: Vec<OutboxEntry>,
+    /// What keeps other decreases back, where something does.
+    pub limit: Option<Limit>,
+}
+
+/// What of the outbox is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outgoing {
+    /// All of it.
+    All,
+    /// Increases alone: nothing ever delays those (P5).
+    Increases,
+    /// What a person approved.
+    Approved,
+}
+
+/// The ranks of the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Increase = 0,
+    Approved = 1,
+    Automatic = 2,
+}
+
+impl Unit<'_> {
+    /// What is to be sent now, at most so many. Nothing while everything is paused; no decrease of a
+    /// function that is held, nor more of them than `limits` allow.
+    pub fn outbox(
+        &self,
+        which: Outgoing,
+        most: usize,
+        limits: &LimitSettings,
+        now: Timestamp,
+    ) -> Result<Outbox, StoreError> {
+        if self.is_paused()? {
+            return Ok(Outbox::default());
+        }
+        let increases = self.of_rank(Rank::Increase, which, most, now)?;
+        let decreases = self.any_decrease(which, now)?;
+        if increases.is_empty() && !decreases {
+            self.note_limit(which, None)?;
+            return Ok(Outbox::default());
+        }
+        let allowed = limits.allowance(&self.taken(decreases, now)?, now);
+        let mut outbox = Outbox::default();
+        let mut room = allowed.increases;
+        for entry in increases {
+            let fits = room > 0;
+            room = room.saturating_sub(1);
+            if fits || entry.urgent {
+                outbox.entries.push(entry);
+            }
+        }
+        let free = most.saturating_sub(outbox.entries.len());
+        if decreases && free > 0 {
+            let allowed = Allowance {
+                decreases: allowed.decreases.min(room),
+                ..allowed
+            };
+            self.add_decreases(&mut outbox, which, (free, allowed), now)?;
+        }
+        self.note_limit(which, outbox.limit)?;
+        Ok(outbox)
+    }
+
+    fn add_decreases(
+        &self,
+        outbox: &mut Outbox,
+        which: Outgoing,
+        (free, allowed): (usize, Allowance),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let may = usize::try_from(allowed.decreases).unwrap_or(free);
+        // One more than may go tells whether one is kept back.
+        let most = free.min(may.saturating_add(1));
+        let mut decreases = self.of_rank(Rank::Approved, which, most, now)?;
+        let left = most - decreases.len();
+        match which {
+            Outgoing::All if allowed.automatic => {
+                decreases.extend(self.of_rank(Rank::Automatic, which, left, now)?);
+            }
+            Outgoing::All if decreases.is_empty() => outbox.limit = Some(Limit::AutoPaused),
+            _ => {}
+        }
+        if decreases.len() > may {
+            outbox.limit = Some(allowed.limit);
+            decreases.truncate(may);
+        }
+        outbox.entries.extend(decreases);
+        Ok(())
+    }
+
+    /// What keeps decreases back stands in the store, for who asks why nothing is sent.
+    fn note_limit(&self, which: Outgoing, limit: Option<Limit>) -> Result<(), StoreError> {
+        let words = limit.map(|limit| limit.to_string());
+        if which == Outgoing::All && self.state(WAITS)? != words {
+            self.set_state(WAITS, words.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn any_decrease(&self, which: Outgoing, now: Timestamp) -> Result<bool, StoreError> {
+        if which == Outgoing::Increases {
+            return Ok(false);
+        }
+        let any = |rank| Ok::<_, StoreError>(!self.of_rank(rank, which, 1, now)?.is_empty());
+        Ok(any(Rank::Approved)? || (which == Outgoing::All && any(Rank::Automatic)?))
+    }
+
+    /// What waits of a rank, the urgent first.
+    fn of_rank(
+        &self,
+        rank: Rank,
+        which: Outgoing,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT r.function_id, r.id, r.record, f.function, r.urgent
+             FROM recommendations r INDEXED BY recommendations_outbox
+             JOIN functions f ON f.id = r.function_id
+             WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
+                AND CASE WHEN r.to_mb > r.from_mb THEN 0 WHEN r.status = 'approved' THEN 1 ELSE 2
+                    END = ?1
+                AND r.record IS NOT NULL AND r.expires_ms > ?2
+                AND (?3 OR r.status = 'approved')
+                AND (?1 = 0 OR NOT EXISTS (SELECT 1 FROM holds h
+                    WHERE h.function_id = r.function_id AND h.until_ms > ?2))
+             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?4",
+        )?;
+        let key = params![
+            rank as i64,
+            now.as_ms(),
+            which != Outgoing::Approved,
+            int(most as u64)
+        ];
+        let rows = statement.query_map(key, |row| {
+            Ok(OutboxEntry {
+                key: RecommendationKey {
+                    function: row.get(0)?,
+                    id: row.get(1)?,
+                },
+                record: row.get::<_, String>(2)?.into_bytes(),
+                function: row.get(3)?,
+                urgent: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What of the limits is taken; of decreases only where they matter.
+    fn taken(&self, decreases: bool, now: Timestamp) -> Result<Taken, StoreError> {
+        let under_way = self.counted(
+            "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
+             WHERE status = 'sent' AND sent_ms > ?",
+            params![now.as_ms() - UNDER_WAY_MS],
+        )?;
+        let taken = Taken {
+            under_way,
+            auto_paused: self.is_auto_paused()?,
+            ..Taken::default()
+        };
+        if !decreases {
+            return Ok(taken);
+        }
+        Ok(Taken {
+            sent_today: SentOn::on(now.day(), self.state(SENT)?.as_deref()).count,
+            unverified: self.unverified(now)?,
+            fleet: self.fleet(now)?,
+            ..taken
+        })
+    }
+
+    fn unverified(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.counted(
+            "SELECT count(DISTINCT function_id) FROM recommendations
+                INDEXED BY recommendations_unverified
+             WHERE to_mb < from_mb AND ((status = 'sent' AND sent_ms > ?1)
+                OR (status = 'applied' AND closed_ms > ?2))
+                AND (status = 'sent' OR status = 'applied')",
+            params![now.as_ms() - SENT_MS, now.as_ms() - UNVERIFIED_MS],
+        )
+    }
+
+    /// Functions with a decision: counted anew on a new day, and where there are more by a hundredth.
+    fn fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let (day, last) = (i64::from(now.day().number()), self.last_function()?);
+        if let Some(text) = self.state(FLEET)? {
+            let kept: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
+            if let &[on, then, fleet] = kept.as_slice()
+                && on == day
+                && last - then <= then / 100
+            {
+                return Ok(count(fleet));
+            }
+        }
+        let sql = "SELECT count(*) FROM functions WHERE policy_mb IS NOT NULL";
+        let fleet = self.counted(sql, params![])?;
+        self.set_state(FLEET, Some(&format!("{day} {last} {fleet}")))?;
+        Ok(fleet)
+    }
+
+    fn counted(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+        let mut statement = self.tx.prepare_cached(sql)?;
+        Ok(count(statement.query_row(values, |row| row.get(0))?))
+    }
+
+    /// These are on the stream. One that was superseded between reading and sending stays so, but its
+    /// outcome will count.
+    pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "UPDATE recommendations SET sent_ms = ?, status = CASE
+                WHEN status = 'open' OR status = 'approved' THEN 'sent' ELSE status END
+             WHERE function_id = ? AND id = ?",
+        )?;
+        let mut decreases = 0;
+        for key in keys {
+            decreases += u64::from(self.is_unsent_decrease(key.function, &key.id)?);
+            statement.execute(params![now.as_ms(), key.function, key.id])?;
+        }
+        self.count_sent(decreases, now)
+    }
+
+    /// Whether this is a decrease that does not count as sent yet: one whose record came back on the
+    /// stream before it was marked does.
+    pub(super) fn is_unsent_decrease(
+        &self,
+        function: FunctionId,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT to_mb < from_mb AND status <> 'sent' FROM recommendations
+             WHERE function_id = ? AND id = ?",
+        )?;
+        let found = statement.query_row(params![function, id], |row| row.get(0));
+        Ok(found.optional()?.unwrap_or(false))
+    }
+
+    /// So many decreases more were sent today.
+    pub(super) fn count_sent(&self, decreases: u64, now: Timestamp) -> Result<(), StoreError> {
+        if decreases == 0 {
+            return Ok(());
+        }
+        let mut sent = SentOn::on(now.day(), self.state(SENT)?.as_deref());
+        sent.count += decreases;
+        self.set_state(SENT, Some(&sent.to_string()))
+    }
+}

@@ -1,0 +1,91 @@
+//! What is not needed any more is deleted at a day's close, function by function with its decision, so
+//! that it never holds up what is arriving.
+
+use std::ops::RangeInclusive;
+
+use rightsizer_records::Day;
+use rightsizer_rules::window::{DETAIL_DAYS, PEAK_MEMORY_DAYS};
+use rusqlite::params;
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// A log event is delivered again within hours, if at all.
+const LOG_EVENT_DAYS: i32 = 3;
+
+impl Unit<'_> {
+    /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
+    /// peaks and ended recommendations older than 400, counted back from the last closed day. 60 days
+    /// are far beyond what an environment lives and what a stream with the usual retention can replay.
+    pub fn retain(&self, ids: RangeInclusive<FunctionId>, closed: Day) -> Result<(), StoreError> {
+        let details = closed.plus(-DETAIL_DAYS);
+        let peaks = closed.plus(-PEAK_MEMORY_DAYS).number();
+        let (first, last) = (*ids.start(), *ids.end());
+        for day in self.days_before(details)? {
+            self.tx
+                .prepare_cached("DELETE FROM days WHERE day = ? AND function_id BETWEEN ? AND ?")?
+                .execute(params![day, first, last])?;
+        }
+        self.tx
+            .prepare_cached(
+                "DELETE FROM environments WHERE function_id BETWEEN ? AND ? AND last_ms < ?",
+            )?
+            .execute(params![first, last, details.start().as_ms()])?;
+        for id in self.first_seen_before(ids, closed.plus(-PEAK_MEMORY_DAYS))? {
+            self.tx
+                .prepare_cached("DELETE FROM peaks WHERE function_id = ? AND day < ?")?
+                .execute(params![id, peaks])?;
+            self.tx
+                .prepare_cached(
+                    "DELETE FROM recommendations WHERE function_id = ? AND day < ?
+                        AND status NOT IN ('open', 'approved', 'sent')",
+                )?
+                .execute(params![id, peaks])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what belongs to no one function: outcomes older than 400 days, ids of log events older
+    /// than 3, which days of log groups were read.
+    pub fn retain_logs(&self, closed: Day) -> Result<(), StoreError> {
+        let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
+        self.tx
+            .execute("DELETE FROM outcomes WHERE at_ms < ?", [outcomes])?;
+        let events = closed.plus(-LOG_EVENT_DAYS).number();
+        self.tx
+            .execute("DELETE FROM log_events WHERE day < ?", [events])?;
+        let details = closed.plus(-DETAIL_DAYS).number();
+        self.tx
+            .execute("DELETE FROM log_days WHERE day < ?", [details])?;
+        Ok(())
+    }
+
+    /// Those of `ids` that can have anything older than `day`.
+    fn first_seen_before(
+        &self,
+        ids: RangeInclusive<FunctionId>,
+        day: Day,
+    ) -> Result<Vec<FunctionId>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT id FROM functions WHERE id BETWEEN ? AND ? AND first_ms < ?")?;
+        let key = params![ids.start(), ids.end(), day.start().as_ms()];
+        let rows = statement.query_map(key, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The days before `day` that still have details: mostly the one that grew too old last.
+    fn days_before(&self, day: Day) -> Result<Vec<i32>, StoreError> {
+        let mut next = self
+            .tx
+            .prepare_cached("SELECT min(day) FROM days WHERE day >= ? AND day < ?")?;
+        let (mut from, mut days) = (0, Vec::new());
+        while let Some(found) = next.query_row(params![from, day.number()], |row| {
+            row.get::<_, Option<i32>>(0)
+        })? {
+            days.push(found);
+            from = found + 1;
+        }
+        Ok(days)
+    }
+}

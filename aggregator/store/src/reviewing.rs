@@ -1,0 +1,246 @@
+//! Carries a person's word out on the store.
+
+use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
+use rightsizer_rules::commands::{Action, Done, Refused, Word};
+use rusqlite::{OptionalExtension, params};
+
+use super::error::StoreError;
+use super::recommendations::Life;
+use super::unit::{FunctionId, Unit};
+
+/// A rejected decrease is not proposed again for so long.
+pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
+/// A yes holds for so long, also behind a pause; the updater reads the function again anyway.
+const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+
+/// What waits for a person, by its id or by its function.
+const BY_ID: &str = "r.id = ?1 AND r.status = 'open'";
+const BY_FUNCTION: &str = "f.function = ?1 AND r.status = 'open'";
+
+type Answer = Result<Result<Done, Refused>, StoreError>;
+
+/// A recommendation that waits for a person.
+struct Waiting {
+    owner: FunctionId,
+    id: String,
+    function: String,
+    from_mb: i64,
+    to_mb: i64,
+    record: Option<String>,
+}
+
+impl Unit<'_> {
+    /// Carries out a person's word, or says why not.
+    pub fn carry_out(&self, word: &Word, now: Timestamp) -> Answer {
+        if let Err(refused) = word.check() {
+            return Ok(Err(refused));
+        }
+        match &word.action {
+            Action::Approve { what } => self.on_open(what, |open| self.approve(open, word, now)),
+            Action::Reject { what } => self.on_open(what, |open| self.reject(open, word, now)),
+            Action::Hold { what, days } => {
+                self.on_function(what, |id, name| self.hold(id, name, *days, word, now))
+            }
+            Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
+            Action::Clear { what } => self.on_function(what, |id, name| self.clear(id, name, now)),
+            Action::Pause => self.pause(word, now),
+            Action::Resume => self.resume(now),
+        }
+    }
+
+    fn approve(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+        let Some(record) = &open.record else {
+            return Ok(Err(Refused::OnlyAName(open.function.clone())));
+        };
+        let damaged =
+            |why: String| StoreError::Damaged(format!("recommendation {}: {why}", open.id));
+        let record = decode(record.as_bytes()).map_err(|e| damaged(e.to_string()))?;
+        let Record::Recommendation(mut record) = record else {
+            return Err(damaged("it is of another kind".to_owned()));
+        };
+        record.mode = Mode::Approved;
+        record.by = Some(word.by.clone());
+        record.expires_at = now.plus_ms(APPROVED_FOR_MS);
+        let expires = record.expires_at.as_ms();
+        let record = encode(&Record::Recommendation(record));
+        let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
+        self.tx.execute(
+            "UPDATE recommendations SET status = 'approved', record = ?, expires_ms = ?,
+                reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
+             WHERE function_id = ? AND id = ?",
+            params![
+                record,
+                expires,
+                word.by,
+                word.why,
+                now.as_ms(),
+                open.owner,
+                open.id
+            ],
+        )?;
+        done(format!(
+            "approved: {} from {} to {} MB ({}); `serve` with --emit sends it, or `rightsizer apply` \
+             carries it out from here",
+            open.function, open.from_mb, open.to_mb, open.id
+        ))
+    }
+
+    fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+        self.end_recommendation(open.owner, &open.id, Life::Rejected, &word.why, now)?;
+        self.tx.execute(
+            "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
+             WHERE function_id = ? AND id = ?",
+            params![word.by, word.why, now.as_ms(), open.owner, open.id],
+        )?;
+        done(format!(
+            "rejected: {} from {} to {} MB ({})",
+            open.function, open.from_mb, open.to_mb, open.id
+        ))
+    }
+
+    fn hold(&self, id: FunctionId, name: &str, days: u32, word: &Word, now: Timestamp) -> Answer {
+        let until = now.plus_ms(i64::from(days) * DAY_MS);
+        self.tx.execute(
+            "INSERT OR REPLACE INTO holds (function_id, until_ms, by, why, since_ms)
+             VALUES (?, ?, ?, ?, ?)",
+            params![id, until.as_ms(), word.by, word.why, now.as_ms()],
+        )?;
+        done(format!(
+            "held: no decrease of {name} is sent before {until}; increases still are"
+        ))
+    }
+
+    fn release(&self, id: FunctionId, name: &str) -> Answer {
+        let released = self
+            .tx
+            .execute("DELETE FROM holds WHERE function_id = ?", [id])?;
+        done(if released > 0 {
+            format!("released: {name}")
+        } else {
+            format!("{name} was not held")
+        })
+    }
+
+    fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
+        self.clear_sizes(id, now.day())?;
+        done(format!(
+            "cleared: the sizes at which {name} ran out of memory until today hold its size up no more, the \
+             peaks of the last days do as before"
+        ))
+    }
+
+    fn pause(&self, word: &Word, now: Timestamp) -> Answer {
+        let paused = format!("by {} at {now}: {}", word.by, word.why);
+        self.set_paused(&paused)?;
+        done("paused: nothing is sent until `rightsizer resume`".to_owned())
+    }
+
+    fn resume(&self, now: Timestamp) -> Answer {
+        self.end_waiting_for_pause(now)?;
+        let [by_person, by_itself] = self.end_pauses()?;
+        let by_person = by_person.map(|was| format!("it was paused {was}"));
+        let by_itself = by_itself.map(|was| format!("automatic decreases were paused {was}"));
+        let were: Vec<String> = by_person.into_iter().chain(by_itself).collect();
+        done(if were.is_empty() {
+            "it was not paused".to_owned()
+        } else {
+            format!("resumed; {}", were.join("; "))
+        })
+    }
+
+    /// The id of the open recommendation that a person means by `what`, if there is just one.
+    pub(super) fn open_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
+        if let Some(open) = self.waiting(BY_ID, what)? {
+            return Ok(Some(open.id));
+        }
+        match self.functions_named(what)?.as_slice() {
+            [(_, name)] => Ok(self.waiting(BY_FUNCTION, name)?.map(|open| open.id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The functions that a person may mean by `what`.
+    pub(super) fn functions_named(
+        &self,
+        what: &str,
+    ) -> Result<Vec<(FunctionId, String)>, StoreError> {
+        let query = format!(
+            "SELECT id, function FROM functions WHERE {}",
+            super::review::NAMED
+        );
+        let mut statement = self.tx.prepare(&query)?;
+        let found = statement.query_map([what], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn on_open(&self, what: &str, carry_out: impl FnOnce(&Waiting) -> Answer) -> Answer {
+        let by_id = self.waiting(BY_ID, what)?;
+        if let Some(open) = by_id {
+            return carry_out(&open);
+        }
+        self.on_function(what, |_, name| match self.waiting(BY_FUNCTION, name)? {
+            Some(open) => carry_out(&open),
+            None => Ok(Err(Refused::NothingOpen {
+                what: name.to_owned(),
+                status: self.last_status(name)?,
+            })),
+        })
+    }
+
+    fn waiting(&self, condition: &str, value: &str) -> Result<Option<Waiting>, StoreError> {
+        let query = format!(
+            "SELECT r.function_id, r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
+             JOIN functions f ON f.id = r.function_id
+             WHERE {condition} ORDER BY r.issued_ms DESC, r.id LIMIT 1"
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Waiting {
+                owner: row.get(0)?,
+                id: row.get(1)?,
+                function: row.get(2)?,
+                from_mb: row.get(3)?,
+                to_mb: row.get(4)?,
+                record: row.get(5)?,
+            })
+        };
+        Ok(self.tx.query_row(&query, [value], read).optional()?)
+    }
+
+    fn last_status(&self, function: &str) -> Result<String, StoreError> {
+        let query = "SELECT r.status FROM recommendations r
+             JOIN functions f ON f.id = r.function_id WHERE f.function = ?
+             ORDER BY r.issued_ms DESC, r.id LIMIT 1";
+        let status = self
+            .tx
+            .query_row(query, [function], |row| row.get(0))
+            .optional()?;
+        Ok(status.unwrap_or_else(|| "none".to_owned()))
+    }
+
+    fn on_function(
+        &self,
+        what: &str,
+        carry_out: impl FnOnce(FunctionId, &str) -> Answer,
+    ) -> Answer {
+        match self.functions_named(what)?.as_slice() {
+            [] => Ok(Err(Refused::NotFound(what.to_owned()))),
+            [(id, name)] => carry_out(*id, name),
+            several => Ok(Err(Refused::Ambiguous {
+                what: what.to_owned(),
+                names: several.iter().map(|(_, name)| name.clone()).collect(),
+            })),
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the last expression of every way to be carried out"
+)]
+fn done(message: String) -> Answer {
+    Ok(Ok(Done {
+        message,
+        updater: None,
+    }))
+}

@@ -1,0 +1,86 @@
+//! Recommendations that come back on the decisions stream: whatever is there was sent, also where
+//! the store that sent it was lost before it was kept anywhere.
+
+use rightsizer_records::{Day, Mode, Recommendation, Record, Timestamp, encode};
+use rightsizer_rules::policy::recommendation_id;
+use rusqlite::{OptionalExtension, params};
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// A recommendation is decided on the day it is issued where the wall clock rules, else on a day close
+/// behind the window that it rests on.
+const DAYS_BEHIND_WINDOW: i32 = 3;
+
+impl Unit<'_> {
+    /// Takes note that `record` is on the decisions stream: from now on its outcome counts, and what
+    /// comes of it is judged. What is known as sent already changes nothing, and neither does what was
+    /// not decided by this product.
+    pub fn saw_sent(&self, record: &Recommendation, now: Timestamp) -> Result<(), StoreError> {
+        let mut find = self
+            .tx
+            .prepare_cached("SELECT id FROM functions WHERE function = ?")?;
+        let found = find.query_row([record.function.as_str()], |row| row.get(0));
+        let Some(function): Option<FunctionId> = found.optional()? else {
+            return Ok(());
+        };
+        let unsent = self.is_unsent_decrease(function, &record.id)?;
+        self.count_sent(unsent.into(), now)?;
+        let noted = self
+            .tx
+            .prepare_cached(
+                "UPDATE recommendations SET
+                    status = CASE WHEN status IN ('open', 'approved') THEN 'sent' ELSE status END,
+                    sent_ms = coalesce(sent_ms, ?1), reviewed_by = coalesce(reviewed_by, ?2)
+                 WHERE function_id = ?3 AND id = ?4",
+            )?
+            .execute(params![now.as_ms(), record.by, function, record.id])?;
+        match decision_day(record) {
+            Some(day) if noted == 0 => self.insert_sent(function, record, day, now),
+            _ => Ok(()),
+        }
+    }
+
+    fn insert_sent(
+        &self,
+        function: FunctionId,
+        record: &Recommendation,
+        day: Day,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.count_sent((record.to_mb < record.from_mb).into(), now)?;
+        let text = String::from_utf8(encode(&Record::Recommendation(record.clone())));
+        let text = text.map_err(|e| StoreError::Damaged(e.to_string()))?;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO recommendations (function_id, id, day, status, from_mb, to_mb, urgent,
+                    auto, issued_ms, expires_ms, sent_ms, rollback_of, reviewed_by, record)
+                 VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                function,
+                record.id,
+                day.number(),
+                record.from_mb.0,
+                record.to_mb.0,
+                record.urgent,
+                record.mode == Mode::Auto,
+                record.issued_at.as_ms(),
+                record.expires_at.as_ms(),
+                now.as_ms(),
+                record.rollback_of,
+                record.by,
+                text,
+            ])?;
+        Ok(())
+    }
+}
+
+/// The day that the recommendation's own id names (P8).
+fn decision_day(record: &Recommendation) -> Option<Day> {
+    let name = record.function.as_str();
+    let behind = (0..=DAYS_BEHIND_WINDOW).map(|days| record.window.to.plus(days));
+    std::iter::once(record.issued_at.day())
+        .chain(behind)
+        .find(|day| recommendation_id(name, *day, record.from_mb, record.to_mb) == record.id)
+}

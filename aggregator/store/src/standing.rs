@@ -1,0 +1,173 @@
+//! What the next decision of a function has to reckon with: what is open, approved or sent, and what a
+//! person rejected.
+
+use std::ops::RangeInclusive;
+
+use rightsizer_records::{Megabytes, Timestamp};
+use rusqlite::params;
+
+use super::columns::megabytes;
+use super::error::StoreError;
+use super::recommendations::{Life, NewRecommendation};
+use super::reviewing::REJECTED_FOR_MS;
+use super::unit::{FunctionId, Unit};
+
+/// A recommendation that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub function: FunctionId,
+    pub id: String,
+    /// Open, approved, sent or rejected.
+    pub life: Life,
+    pub from_mb: Megabytes,
+    pub to_mb: Megabytes,
+    pub expires_at: i64,
+    /// May be acted on without a person: it may be on its way to the stream.
+    pub auto: bool,
+    was_sent: bool,
+    closed_ms: i64,
+    row: i64,
+}
+
+impl Standing {
+    /// Whether it may still be acted on.
+    pub fn is_live(&self) -> bool {
+        self.life != Life::Rejected
+    }
+
+    /// Whether it waits for a person, so that nobody but a reader of the list knows it: it was never sent,
+    /// and is not about to be.
+    pub fn only_waits(&self) -> bool {
+        self.life == Life::Open && !self.auto && !self.was_sent
+    }
+
+    /// Whether a person said no to this decrease, or to one up to 32 MB less far, not long ago.
+    pub fn rejects(&self, (from, to): (Megabytes, Megabytes), now: Timestamp) -> bool {
+        self.life == Life::Rejected
+            && self.from_mb == from
+            && self.to_mb < from
+            && self.to_mb.0.saturating_add(32) >= to.0
+            && self.closed_ms > now.as_ms() - REJECTED_FOR_MS
+    }
+}
+
+impl Unit<'_> {
+    /// What stands of the functions `ids`, by function.
+    pub fn standing(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Standing>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
+                    coalesce(closed_ms, 0), sent_ms IS NOT NULL
+             FROM recommendations INDEXED BY recommendations_standing
+             WHERE function_id BETWEEN ? AND ?
+                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
+             ORDER BY function_id",
+        )?;
+        let mut rows = statement.query(params![ids.start(), ids.end()])?;
+        let mut standing = Vec::new();
+        while let Some(row) = rows.next()? {
+            let status = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+            let Some(life) = Life::from_name(status) else {
+                return Err(StoreError::Damaged(format!("a life {status:?}")));
+            };
+            standing.push(Standing {
+                function: row.get(0)?,
+                row: row.get(1)?,
+                id: row.get(2)?,
+                life,
+                from_mb: megabytes(row.get(4)?),
+                to_mb: megabytes(row.get(5)?),
+                expires_at: row.get(6)?,
+                auto: row.get(7)?,
+                closed_ms: row.get(8)?,
+                was_sent: row.get(9)?,
+            });
+        }
+        Ok(standing)
+    }
+
+    /// Writes `new` over one that only waited. Its own row where its id had one before: that one has
+    /// a history, and the other gives way to it.
+    pub fn replace(
+        &self,
+        old: &Standing,
+        new: &NewRecommendation,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let replaced = self
+            .tx
+            .prepare_cached(
+                "UPDATE OR IGNORE recommendations SET id = ?, day = ?, from_mb = ?, to_mb = ?,
+                    urgent = ?, auto = ?, record = ?, issued_ms = ?, expires_ms = ?, rollback_of = ?
+                 WHERE rowid = ?",
+            )?
+            .execute(params![
+                new.id,
+                new.day.number(),
+                new.from_mb.0,
+                new.to_mb.0,
+                new.urgent,
+                new.auto,
+                new.record,
+                new.issued_at.as_ms(),
+                new.expires_at.as_ms(),
+                new.rollback_of,
+                old.row,
+            ])?;
+        if replaced == 0 {
+            let why = format!("by {}", new.id);
+            self.end_recommendation(old.function, &old.id, Life::Superseded, &why, now)?;
+            self.recommend(old.function, new)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    fn new(id: &str, to_mb: u32) -> NewRecommendation {
+        let issued_at = Timestamp::parse("2026-05-01T10:00:00Z").unwrap();
+        NewRecommendation {
+            id: id.to_owned(),
+            day: issued_at.day(),
+            from_mb: Megabytes(1024),
+            to_mb: Megabytes(to_mb),
+            urgent: false,
+            auto: false,
+            record: None,
+            issued_at,
+            expires_at: issued_at.plus_ms(1000),
+            rollback_of: None,
+        }
+    }
+
+    #[test]
+    fn what_only_waited_gives_way_to_a_row_that_its_successor_has_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("store.db"), "test").unwrap();
+        let unit = store.begin().unwrap();
+        let now = new("", 0).issued_at;
+        unit.tx
+            .execute(
+                "INSERT INTO functions (id, function, version, first_ms, heard_ms, last_ms)
+                 VALUES (7, 'local:f', '$LATEST', 0, 0, 0)",
+                [],
+            )
+            .unwrap();
+        unit.recommend(7, &new("first", 300)).unwrap();
+        unit.end_recommendation(7, "first", Life::Withdrawn, "the next step waits", now)
+            .unwrap();
+        unit.recommend(7, &new("second", 310)).unwrap();
+        let standing = unit.standing(&(1..=9)).unwrap();
+        assert_eq!(standing.len(), 1);
+        unit.replace(&standing[0], &new("third", 320), now).unwrap();
+        let standing = unit.standing(&(1..=9)).unwrap();
+        assert_eq!((standing.len(), standing[0].id.as_str()), (1, "third"));
+        unit.replace(&standing[0], &new("first", 300), now).unwrap();
+        let standing = unit.standing(&(1..=9)).unwrap();
+        assert_eq!((standing.len(), standing[0].id.as_str()), (1, "first"));
+        assert_eq!(standing[0].to_mb, Megabytes(300));
+    }
+}

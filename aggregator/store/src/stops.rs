@@ -1,0 +1,66 @@
+//! What stops the sending: a person's pause, and automatic decreases pausing themselves after rollbacks.
+
+use rightsizer_records::Timestamp;
+use rightsizer_rules::limits::Rollbacks;
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// Under this key of `state` stands who paused, and why.
+const PAUSED: &str = "paused";
+/// Since when automatic decreases are paused by themselves, and why.
+const AUTO_PAUSED: &str = "auto_paused";
+/// When something was rolled back in the last 24 hours.
+const ROLLBACKS: &str = "rollbacks";
+
+impl Unit<'_> {
+    /// Whether everything is paused.
+    pub(super) fn is_paused(&self) -> Result<bool, StoreError> {
+        Ok(self.state(PAUSED)?.is_some())
+    }
+
+    /// Whether automatic decreases paused themselves.
+    pub(super) fn is_auto_paused(&self) -> Result<bool, StoreError> {
+        Ok(self.state(AUTO_PAUSED)?.is_some())
+    }
+
+    /// Pauses everything, in these words.
+    pub(super) fn set_paused(&self, words: &str) -> Result<(), StoreError> {
+        self.set_state(PAUSED, Some(words))
+    }
+
+    /// Ends a pause, and that of automatic decreases; the words of both. Rollbacks count from here.
+    pub(super) fn end_pauses(&self) -> Result<[Option<String>; 2], StoreError> {
+        let were = [self.state(PAUSED)?, self.state(AUTO_PAUSED)?];
+        for key in [PAUSED, AUTO_PAUSED, ROLLBACKS] {
+            self.set_state(key, None)?;
+        }
+        Ok(were)
+    }
+
+    /// Whether a change has been recommended to be taken back before.
+    pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
+        )?;
+        Ok(statement.query_row(rusqlite::params![id, change], |row| row.get(0))?)
+    }
+
+    /// A change is taken back at `at`: the `most`th within 24 hours pauses automatic decreases.
+    pub fn note_rollback(
+        &self,
+        function: &str,
+        at: Timestamp,
+        most: u32,
+    ) -> Result<(), StoreError> {
+        let mut rollbacks = Rollbacks::parse(&self.state(ROLLBACKS)?.unwrap_or_default());
+        let count = rollbacks.add(at);
+        self.set_state(ROLLBACKS, Some(&rollbacks.to_string()))?;
+        if most > 0 && count >= most as usize && !self.is_auto_paused()? {
+            let words =
+                format!("since {at}: {count} rollbacks within 24 hours, the last of {function}");
+            self.set_state(AUTO_PAUSED, Some(&words))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! A unit of work: rows are read once, changed in memory, and written back at the commit.
+
+use rightsizer_records::Timestamp;
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::window::{DayStats, EnvironmentState};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::columns::int;
+use super::days::{DayRow, PeakKey, PeakRow};
+use super::environments::EnvironmentRow;
+use super::error::StoreError;
+use super::functions::FunctionRow;
+use super::rows::Rows;
+
+/// Row id of a function.
+pub type FunctionId = i64;
+
+/// The quarantine keeps this many entries, the newest.
+const QUARANTINE_ROWS: i64 = 10_000;
+/// How much of a bad record is kept.
+const SAMPLE_CHARS: usize = 500;
+/// Days and environments that may wait to be written before the end of a unit.
+const MOST_WAITING: usize = 262_144;
+/// Rows of each table that stay in memory after a commit: days and environments take half a kilobyte
+/// to two, functions and peaks a quarter.
+const KEPT_DAYS: usize = 131_072;
+const KEPT_FUNCTIONS: usize = 1_048_576;
+
+/// The rows in memory. They outlive the unit that changed them if it commits.
+#[derive(Debug)]
+pub(super) struct WorkingSet {
+    pub(super) functions: Rows<FunctionKey, FunctionRow>,
+    pub(super) days: Rows<DayRow, DayStats>,
+    pub(super) peaks: Rows<PeakKey, PeakRow>,
+    pub(super) environments: Rows<EnvironmentRow, EnvironmentState>,
+    /// The id that the next new function gets; 0 where it was not asked for yet.
+    pub(super) next_function: FunctionId,
+    /// From this one on functions are newer than the last flush: the tables hold nothing of them.
+    pub(super) unwritten: FunctionId,
+}
+
+impl Default for WorkingSet {
+    fn default() -> Self {
+        Self {
+            functions: Rows::default(),
+            days: Rows::default(),
+            peaks: Rows::default(),
+            environments: Rows::default(),
+            next_function: 0,
+            unwritten: FunctionId::MAX,
+        }
+    }
+}
+
+/// Empties the working set when its unit ends without a commit: what is in it never happened.
+#[derive(Debug)]
+pub(super) struct Borrowed<'s> {
+    pub(super) set: &'s mut WorkingSet,
+    committed: bool,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            *self.set = WorkingSet::default();
+        }
+    }
+}
+
+/// One transaction with its working set.
+#[derive(Debug)]
+pub struct Unit<'s> {
+    pub(super) tx: Transaction<'s>,
+    pub(super) memory: Borrowed<'s>,
+}
+
+impl<'s> Unit<'s> {
+    pub(super) const fn new(tx: Transaction<'s>, set: &'s mut WorkingSet) -> Self {
+        Self {
+            tx,
+            memory: Borrowed {
+                set,
+                committed: false,
+            },
+        }
+    }
+
+    /// Writes what was changed into the transaction, so that queries see it.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.flush_functions()?;
+        self.flush_environments()?;
+        self.flush_days()?;
+        self.memory.set.unwritten = FunctionId::MAX;
+        Ok(())
+    }
+
+    /// Writes what was changed once that is much.
+    pub fn flush_if_large(&mut self) -> Result<(), StoreError> {
+        let set = &self.memory.set;
+        if set.days.changed() + set.environments.changed() / 4 < MOST_WAITING {
+            return Ok(());
+        }
+        self.flush()?;
+        self.memory.set.days.bound(KEPT_DAYS);
+        self.memory.set.environments.bound(KEPT_DAYS);
+        Ok(())
+    }
+
+    /// Commits all of it.
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.tx.commit()?;
+        let set = &mut *self.memory.set;
+        set.functions.bound(KEPT_FUNCTIONS);
+        set.peaks.bound(KEPT_FUNCTIONS);
+        set.days.bound(KEPT_DAYS);
+        set.environments.bound(KEPT_DAYS);
+        self.memory.committed = true;
+        Ok(())
+    }
+
+    /// A value kept under `key`.
+    pub fn state(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT value FROM state WHERE key = ?")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    /// Keeps `value` under `key`; `None` forgets it.
+    pub fn set_state(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        match value {
+            Some(value) => self
+                .tx
+                .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)")?
+                .execute([key, value])?,
+            None => self
+                .tx
+                .prepare_cached("DELETE FROM state WHERE key = ?")?
+                .execute([key])?,
+        };
+        Ok(())
+    }
+
+    /// How far `source` has been read.
+    pub fn checkpoint(&self, source: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT position FROM checkpoints WHERE source = ?")?;
+        Ok(statement.query_row([source], |row| row.get(0)).optional()?)
+    }
+
+    /// Every checkpoint whose source begins with `prefix`.
+    pub fn checkpoints(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare("SELECT source, position FROM checkpoints WHERE substr(source, 1, ?) = ?")?;
+        let length = int(prefix.chars().count() as u64);
+        let rows = statement.query_map(params![length, prefix], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes how far `source` has been read, in the same commit as what was read.
+    pub fn set_checkpoint(
+        &self,
+        source: &str,
+        position: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
+            .execute(params![source, position, now.as_ms()])?;
+        Ok(())
+    }
+
+    /// Keeps a record that is none, with the reason; the newest 10,000 are kept.
+    pub fn quarantine(
+        &self,
+        origin: &str,
+        reason: &str,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sample: String = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SAMPLE_CHARS)])
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .take(SAMPLE_CHARS)
+            .collect();
+        self.tx
+            .prepare_cached(
+                "INSERT INTO quarantine (at_ms, origin, reason, bytes, sample)
+                 VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                now.as_ms(),
+                origin,
+                reason,
+                int(bytes.len() as u64),
+                sample
+            ])?;
+        let newest = self.tx.last_insert_rowid();
+        self.tx
+            .prepare_cached("DELETE FROM quarantine WHERE id <= ?")?
+            .execute([newest - QUARANTINE_ROWS])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! Words that were carried out are counted, so that a store from before can be told which it lacks;
+//! those that it cannot carry out yet wait in it until the streams have been read again.
+
+use rightsizer_records::Timestamp;
+use rightsizer_rules::commands::{Action, CarriedOut, Word};
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// Under this key of `state` stands how many words were carried out.
+const CARRIED_OUT: &str = "words";
+/// Under this one those that wait, as a JSON array.
+const WAITING: &str = "words_waiting";
+
+impl Unit<'_> {
+    /// The same word with the recommendation or function that it is about named by what is unique:
+    /// said again later, it is about the same. One that is about nothing, or about several, stays.
+    pub fn understood(&self, word: &Word) -> Result<Word, StoreError> {
+        let mut word = word.clone();
+        match &mut word.action {
+            Action::Approve { what } | Action::Reject { what } => {
+                if let Some(id) = self.open_recommendation(what)? {
+                    *what = id;
+                }
+            }
+            Action::Hold { what, .. } | Action::Release { what } | Action::Clear { what } => {
+                if let [(_, name)] = self.functions_named(what)?.as_slice() {
+                    what.clone_from(name);
+                }
+            }
+            Action::Pause | Action::Resume => {}
+        }
+        Ok(word)
+    }
+
+    /// Counts a word that was just carried out.
+    pub fn count_word(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
+        let number = self.words_carried_out()? + 1;
+        self.set_words_carried_out(number)?;
+        let waiting = self.not_replaced(self.words_waiting()?, &word)?;
+        self.set_words_waiting(&waiting)?;
+        Ok(CarriedOut { number, at, word })
+    }
+
+    /// How many words were carried out on this store.
+    pub fn words_carried_out(&self) -> Result<u64, StoreError> {
+        let Some(text) = self.state(CARRIED_OUT)? else {
+            return Ok(0);
+        };
+        text.parse()
+            .map_err(|_| StoreError::Damaged(format!("{CARRIED_OUT} is {text:?}")))
+    }
+
+    /// So many were: numbers that are given are not given again, also where their words are lost.
+    pub fn set_words_carried_out(&self, number: u64) -> Result<(), StoreError> {
+        self.set_state(CARRIED_OUT, Some(&number.to_string()))
+    }
+
+    /// Carries out again what this store lacks of `words`, in their order. What is about something that
+    /// it does not know waits: the streams will tell it.
+    pub fn carry_out_again(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+        let known = self.words_carried_out()?;
+        let mut waiting = self.words_waiting()?;
+        for carried in words.iter().filter(|carried| carried.number > known) {
+            if self.carry_out(&carried.word, carried.at)?.is_ok() {
+                waiting = self.not_replaced(waiting, &carried.word)?;
+            } else {
+                waiting.push(carried.clone());
+            }
+            self.set_words_carried_out(carried.number)?;
+        }
+        self.set_words_waiting(&waiting)
+    }
+
+    /// Tries once more what waits; answers, and forgets, what is still about nothing that is there.
+    pub fn settle_words(&self) -> Result<Vec<CarriedOut>, StoreError> {
+        let waiting = self.words_waiting()?;
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let mut in_vain = Vec::new();
+        for carried in waiting {
+            if self.carry_out(&carried.word, carried.at)?.is_err() {
+                in_vain.push(carried);
+            }
+        }
+        self.set_words_waiting(&[])?;
+        Ok(in_vain)
+    }
+
+    /// Those of `waiting` that `newer`, which was just carried out, says nothing about. Whether a
+    /// function is held is what was said last; what is said of a recommendation ends it, so what waits
+    /// finds it closed.
+    fn not_replaced(
+        &self,
+        waiting: Vec<CarriedOut>,
+        newer: &Word,
+    ) -> Result<Vec<CarriedOut>, StoreError> {
+        let Some(function) = self.held_or_released(newer)? else {
+            return Ok(waiting);
+        };
+        let mut kept = Vec::new();
+        for carried in waiting {
+            if self.held_or_released(&carried.word)? != Some(function) {
+                kept.push(carried);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The function that a hold, or the end of one, is about; `None` where it is not there.
+    fn held_or_released(&self, word: &Word) -> Result<Option<FunctionId>, StoreError> {
+        let (Action::Hold { what, .. } | Action::Release { what }) = &word.action else {
+            return Ok(None);
+        };
+        Ok(match self.functions_named(what)?.as_slice() {
+            [(function, _)] => Some(*function),
+            _ => None,
+        })
+    }
+
+    fn words_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
+        let Some(text) = self.state(WAITING)? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(&text).map_err(|e| StoreError::Damaged(format!("{WAITING}: {e}")))
+    }
+
+    fn set_words_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+        if words.is_empty() {
+            return self.set_state(WAITING, None);
+        }
+        let text = serde_json::to_string(words).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        self.set_state(WAITING, Some(&text))
+    }
+}

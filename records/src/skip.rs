@@ -1,0 +1,216 @@
+//! Why a recommendation was not applied, as the codes that an [`Outcome`](crate::Outcome) carries
+//! and that stores and dashboards count.
+
+use std::fmt;
+
+/// A reason to leave a function as it is, on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipCode {
+    /// Its account is not one that this updater accepts.
+    OtherAccount,
+    /// Its region is not one that this updater accepts.
+    OtherRegion,
+    /// The traffic is on a published version, which a change of `$LATEST` does not reach.
+    ServedByVersion,
+    /// Something else than memory differs between `$LATEST` and the version its alias points at:
+    /// publishing would release it.
+    AliasAhead,
+    /// A pipeline moves its alias: a stack owns it, or part of its traffic goes to another version.
+    AliasManaged,
+    /// Its provisioned concurrency would be taken away with the change.
+    ProvisionedConcurrency,
+    /// A replica of an edge function: only its master can be changed.
+    EdgeReplica,
+    /// It runs on managed instances, where memory is not sized per function.
+    ManagedInstances,
+    /// Its tags cannot be read, so nobody knows whether it opted out.
+    TagsUnreadable,
+    /// One of its `rightsizer:` tags has a value that means nothing.
+    BadTag,
+    /// The function's tag or the configuration says `off`.
+    OptedOut,
+    /// The global stop is on.
+    Paused,
+    /// The function is to get recommendations only, and nobody approved this one.
+    RecommendOnly,
+    /// A stack owns the function, and neither its own tag nor a person says to change it anyway.
+    StackOwned,
+    /// A newer recommendation of the same batch wants the size that the function has.
+    Superseded,
+    /// It is past its expiry.
+    Expired,
+    /// The function has another size than the one it was decided for.
+    StaleFrom,
+    /// The function runs other code than the evidence is from.
+    CodeChanged,
+    /// The size lies outside what Lambda or the account allows.
+    OutsideLimits,
+    /// The size lies outside the function's own `rightsizer:min-mb` and `rightsizer:max-mb`.
+    OutsideTags,
+    /// The smaller CPU share could bring its slow invocations too near its timeout (P6).
+    TimeoutRisk,
+    /// Whether the smaller CPU share is harmless cannot be said: durations or timeout unknown (P6).
+    TimeoutUnknown,
+    /// Another change of it is under way.
+    UpdateInProgress,
+    /// It kept being changed by somebody else between being read and being written.
+    RevisionChanged,
+    /// It is in a state in which it cannot be changed.
+    NotUpdatable,
+    /// Lambda no longer updates functions of its runtime.
+    BlockedRuntime,
+    /// The record names a function but says something impossible about it.
+    BadRecord,
+}
+
+impl SkipCode {
+    /// Every code, for documentation and dashboards.
+    pub const ALL: [Self; 27] = [
+        Self::OtherAccount,
+        Self::OtherRegion,
+        Self::ServedByVersion,
+        Self::AliasAhead,
+        Self::AliasManaged,
+        Self::ProvisionedConcurrency,
+        Self::EdgeReplica,
+        Self::ManagedInstances,
+        Self::TagsUnreadable,
+        Self::BadTag,
+        Self::OptedOut,
+        Self::Paused,
+        Self::RecommendOnly,
+        Self::StackOwned,
+        Self::Superseded,
+        Self::Expired,
+        Self::StaleFrom,
+        Self::CodeChanged,
+        Self::OutsideLimits,
+        Self::OutsideTags,
+        Self::TimeoutRisk,
+        Self::TimeoutUnknown,
+        Self::UpdateInProgress,
+        Self::RevisionChanged,
+        Self::NotUpdatable,
+        Self::BlockedRuntime,
+        Self::BadRecord,
+    ];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OtherAccount => "other-account",
+            Self::OtherRegion => "other-region",
+            Self::ServedByVersion => "served-by-version",
+            Self::AliasAhead => "alias-ahead",
+            Self::AliasManaged => "alias-managed",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+            Self::EdgeReplica => "edge-replica",
+            Self::ManagedInstances => "managed-instances",
+            Self::TagsUnreadable => "tags-unreadable",
+            Self::BadTag => "bad-tag",
+            Self::OptedOut => "opted-out",
+            Self::Paused => "paused",
+            Self::RecommendOnly => "recommend-only",
+            Self::StackOwned => "stack-owned",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+            Self::StaleFrom => "stale-from",
+            Self::CodeChanged => "code-changed",
+            Self::OutsideLimits => "outside-limits",
+            Self::OutsideTags => "outside-tags",
+            Self::TimeoutRisk => "timeout-risk",
+            Self::TimeoutUnknown => "timeout-unknown",
+            Self::UpdateInProgress => "update-in-progress",
+            Self::RevisionChanged => "revision-changed",
+            Self::NotUpdatable => "not-updatable",
+            Self::BlockedRuntime => "blocked-runtime",
+            Self::BadRecord => "bad-record",
+        }
+    }
+}
+
+impl fmt::Display for SkipCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a recommendation failed at Lambda's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// 409: another update of the function is under way.
+    Conflict,
+    /// 412: the function changed after it was read.
+    RevisionChanged,
+    /// 429: too many calls.
+    Throttled,
+    /// No answer, or a fault of the service: an update may or may not have been made.
+    Unavailable,
+    /// The credentials are expired or not accepted.
+    Credentials,
+    /// Too little of the invocation's time was left for the call.
+    OutOfTime,
+    /// No permission.
+    AccessDenied,
+    /// No such function, version or alias.
+    NotFound,
+    /// Lambda does not update functions of this runtime any more.
+    BlockedRuntime,
+    /// `$LATEST` has other code than was to be published.
+    OtherCode,
+    /// The request was refused for another reason.
+    Refused,
+    /// The update was accepted, and its end was not seen.
+    UpdateUnclear,
+}
+
+impl FailureCode {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::RevisionChanged => "revision-changed",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Credentials => "credentials",
+            Self::OutOfTime => "out-of-time",
+            Self::AccessDenied => "access-denied",
+            Self::NotFound => "not-found",
+            Self::BlockedRuntime => "blocked-runtime",
+            Self::OtherCode => "other-code",
+            Self::Refused => "refused",
+            Self::UpdateUnclear => "update-unclear",
+        }
+    }
+}
+
+/// Whether a skip with this reason waits for a person's approval.
+pub fn asks_a_person(reason: &str) -> bool {
+    let asking = [
+        SkipCode::RecommendOnly,
+        SkipCode::StackOwned,
+        SkipCode::ProvisionedConcurrency,
+        SkipCode::TimeoutUnknown,
+    ];
+    asking.map(SkipCode::name).contains(&reason)
+}
+
+/// Whether a skip or failure with this reason is temporary: the same recommendation may succeed later
+/// although nobody does anything about this function.
+pub fn passes_by_itself(reason: &str) -> bool {
+    let skips = [
+        SkipCode::Paused,
+        SkipCode::Superseded,
+        SkipCode::Expired,
+        SkipCode::UpdateInProgress,
+        SkipCode::RevisionChanged,
+    ];
+    let failures = [
+        FailureCode::Throttled,
+        FailureCode::Unavailable,
+        FailureCode::Credentials,
+        FailureCode::OutOfTime,
+        FailureCode::UpdateUnclear,
+    ];
+    skips.map(SkipCode::name).contains(&reason) || failures.map(FailureCode::name).contains(&reason)
+}

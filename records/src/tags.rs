@@ -1,0 +1,67 @@
+//! The tags that the product reads on functions, and what the tag `rightsizer:mode` may say.
+//!
+//! The aggregator, the updater and `attach` read the same tags; their names have one home, here.
+
+use serde::{Deserialize, Serialize};
+
+/// Who may change a function: [`ApplyMode`].
+pub const MODE_TAG: &str = "rightsizer:mode";
+/// What a function is tuned for.
+pub const STRATEGY_TAG: &str = "rightsizer:strategy";
+/// The smallest size that a function may be given, in MB.
+pub const MIN_TAG: &str = "rightsizer:min-mb";
+/// The largest size that a function may be given, in MB.
+pub const MAX_TAG: &str = "rightsizer:max-mb";
+/// The alias that carries a function's traffic.
+pub const ALIAS_TAG: &str = "rightsizer:alias";
+/// Set on the updater's own function while everything is paused.
+pub const PAUSED_TAG: &str = "rightsizer:paused";
+/// Set by `CloudFormation` on everything it creates, and by nothing else: the prefix is reserved.
+pub const STACK_TAG: &str = "aws:cloudformation:stack-name";
+/// Set by `CloudFormation`: the name of the function in its stack's template.
+pub const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
+
+/// Who may change a function: the value of its tag `rightsizer:mode`, or the default for functions
+/// without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyMode {
+    /// Nobody, not even with approval.
+    Off,
+    /// A person, by approving.
+    Recommend,
+    /// The updater, as the aggregator decides.
+    Auto,
+}
+
+impl ApplyMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Recommend, Self::Auto];
+
+    /// Its name in tags and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Recommend => "recommend",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// Reads a name as [`ApplyMode::name`] gives it; `None` for any other text.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_read_back_by_its_name() {
+        for mode in ApplyMode::ALL {
+            assert_eq!(ApplyMode::from_name(mode.name()), Some(mode));
+        }
+        assert_eq!(ApplyMode::from_name("Auto"), None);
+    }
+}
