@@ -43,6 +43,8 @@ check: rust ## formatting, clippy and doc warnings, licences, bans, sources, unu
 	@cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@echo "check: documentation, warnings denied"
 	@RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
+	@echo "check: the crate graph"
+	@tests/tools/crate_graph.py
 	@folders=$$(tests/tools/cargo-tools.sh "$(CACHE)" | paste -sd: -); \
 	export PATH="$$folders:$$PATH"; \
 	echo "check: licences, bans and sources of dependencies"; \

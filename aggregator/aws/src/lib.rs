@@ -9,12 +9,16 @@ pub mod clock;
 pub mod config;
 pub mod errors;
 pub mod fleet;
+mod iam;
 pub mod inventory;
 pub mod kinesis;
 pub mod logs;
 pub mod pace;
 mod paging;
 pub mod pause_tag;
+mod signed;
 pub mod stop;
+pub mod tagging;
 
 pub use paging::Page;
+pub use signed::CallFailure;

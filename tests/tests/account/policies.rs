@@ -255,7 +255,13 @@ const BY_PEOPLE: &[&str] = &[
 /// Each call of an AWS SDK in a crate: the operation's name, and the file and line.
 fn calls(of: &str) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    // Its own code, and that of the crates in its folder.
     let mut folders = vec![root().join(of).join("src")];
+    for entry in std::fs::read_dir(root().join(of))? {
+        folders.extend(
+            Some(entry?.path().join("src")).filter(|src| src.is_dir() && !folders.contains(src)),
+        );
+    }
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
@@ -271,7 +277,7 @@ fn calls(of: &str) -> Result<BTreeMap<String, String>> {
 
 fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
-    if !text.contains("aws_sdk_") {
+    if !text.contains("aws_sdk_") && !text.contains("SignedClient") {
         return Ok(());
     }
     // What is under test is not what is deployed.
@@ -280,6 +286,10 @@ fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
         .next()
         .unwrap_or_default();
     for (n, line) in text.lines().enumerate() {
+        if let Some(operation) = signed_operation(line) {
+            let path = path.strip_prefix(root()).unwrap_or(path);
+            found.insert(operation, format!("{}:{}", path.display(), n + 1));
+        }
         for part in line.split('.').skip(1) {
             let Some(name) = part.split_once("()").map(|(name, _)| name) else {
                 continue;
@@ -296,6 +306,21 @@ fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The operation that a line of a signed call names, as the SDK would spell it.
+fn signed_operation(line: &str) -> Option<String> {
+    let query = line.split_once("append_pair(\"Action\", \"");
+    let json = || line.split_once("target: Some(\"")?.1.split_once('.');
+    let (name, _) = query.or_else(json)?.1.split_once('"')?;
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    Some(snake)
 }
 
 /// How operations of the services begin that are used here.

@@ -2,11 +2,11 @@
 //! `GetFunctionConfiguration`: it tells the tags as well and does not share the control plane's 15
 //! calls a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
@@ -18,12 +18,13 @@ use super::configuration::{Change, Configuration, LastUpdate, UsedLayer, Variabl
 use super::layer::{LayerFacts, LayerVersion};
 use super::walk::{CallError, LayersApi};
 use crate::errors::words;
+use crate::iam::{Decision, Iam};
 
 /// One account's functions in one region, those of the clients.
 #[derive(Debug, Clone)]
 pub struct AwsLayers {
     lambda: aws_sdk_lambda::Client,
-    iam: aws_sdk_iam::Client,
+    iam: Arc<Iam>,
     kinesis: aws_sdk_kinesis::Client,
 }
 
@@ -35,7 +36,7 @@ impl AwsLayers {
         let once = config.to_builder().retry_config(once).build();
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
-            iam: aws_sdk_iam::Client::new(config),
+            iam: Arc::new(Iam::new(config)),
             kinesis: aws_sdk_kinesis::Client::new(config),
         }
     }
@@ -56,15 +57,14 @@ impl AwsLayers {
 
     /// Whether a role may put records on a stream.
     pub async fn may_put(&self, role: &str, stream: &StreamArn) -> Access {
-        let request = self.iam.simulate_principal_policy().policy_source_arn(role);
-        let request = request.action_names(ACTION).resource_arns(stream.as_str());
-        let decision = match request.send().await {
-            Ok(answer) => match answer.evaluation_results().first() {
-                Some(result) => result.eval_decision().clone(),
-                None => return Access::NotChecked("IAM gave no answer".to_owned()),
-            },
+        let decision = self
+            .iam
+            .simulate_principal_policy(role, ACTION, stream.as_str());
+        let decision = match decision.await {
+            Ok(Some(decision)) => decision,
+            Ok(None) => return Access::NotChecked("IAM gave no answer".to_owned()),
             Err(e) => {
-                let why: String = words(&e).chars().take(300).collect();
+                let why: String = e.to_string().chars().take(300).collect();
                 return Access::NotChecked(format!("iam:SimulatePrincipalPolicy fails: {why}"));
             }
         };
@@ -72,7 +72,7 @@ impl AwsLayers {
             Decision::Allowed => Access::ByRole,
             // No policy of the stream outweighs a denial.
             Decision::ExplicitDeny => Access::Denied,
-            _ => self.stream_lets(role, stream).await,
+            Decision::ImplicitDeny => self.stream_lets(role, stream).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The fleet by AWS's APIs: `ListFunctions`, 50 a page, has everything but tags; tags come from the
 //! Resource Groups Tagging API, 100 a page, because `ListTags` would take a call for every function.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -16,15 +17,20 @@ use rightsizer_rules::inventory::{FunctionFacts, LoggedReports, Package, Tags};
 use super::refresh::{FleetApi, FleetError};
 use crate::Page;
 use crate::errors::words;
+use crate::tagging::{LARGEST_PAGE, Tagging};
 
-/// The most that `GetResources` gives a page.
-const TAGGED_PAGE: i32 = 100;
+/// Codes of both services for calls that came too soon.
+const THROTTLED: [&str; 3] = [
+    "TooManyRequestsException",
+    "ThrottlingException",
+    "ThrottledException",
+];
 
 /// One account's functions in one region, those of the clients.
 #[derive(Debug, Clone)]
 pub struct AwsFleet {
     lambda: aws_sdk_lambda::Client,
-    tagging: aws_sdk_resourcegroupstagging::Client,
+    tagging: Arc<Tagging>,
 }
 
 impl AwsFleet {
@@ -35,7 +41,7 @@ impl AwsFleet {
         let once = config.to_builder().retry_config(once).build();
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(&once),
+            tagging: Arc::new(Tagging::new(config)),
         }
     }
 }
@@ -57,24 +63,10 @@ impl FleetApi for AwsFleet {
     }
 
     async fn tags(&self, page: Option<String>) -> Result<Page<(FunctionArn, Tags)>, FleetError> {
-        let request = self.tagging.get_resources().set_pagination_token(page);
-        let request = request
-            .resource_type_filters("lambda:function")
-            .resources_per_page(TAGGED_PAGE);
-        let answer = request.send().await.map_err(|e| refusal(&e, None))?;
-        let tagged = answer.resource_tag_mapping_list().iter();
-        let tagged = tagged.filter_map(|resource| {
-            let function = FunctionArn::parse(resource.resource_arn()?).ok()?;
-            let tags = resource.tags().iter();
-            let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-            Some((function, tags.collect()))
-        });
-        Ok(Page {
-            items: tagged.collect(),
-            next: answer
-                .pagination_token
-                .clone()
-                .filter(|next| !next.is_empty()),
+        let answer = self.tagging.get_resources(page, LARGEST_PAGE).await;
+        answer.map_err(|error| match error.code() {
+            Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after: None },
+            _ => FleetError::Other(error.to_string()),
         })
     }
 }
@@ -90,9 +82,7 @@ where
     R: std::fmt::Debug,
 {
     match error.code() {
-        Some("TooManyRequestsException" | "ThrottlingException" | "ThrottledException") => {
-            FleetError::Throttled { retry_after }
-        }
+        Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after },
         _ => FleetError::Other(words(error)),
     }
 }

@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use rightsizer_aws::errors::words;
+use rightsizer_aws::tagging::Tagging;
 
 use super::finding::Finding;
 use super::stream::advice;
@@ -18,16 +19,11 @@ pub(super) async fn examine(config: &SdkConfig) -> Vec<Finding> {
             Finding::wrong("functions", found, advice("lambda:ListFunctions", e.code()))
         }
     };
-    let tagging = aws_sdk_resourcegroupstagging::Client::new(config);
-    let request = tagging.get_resources().resources_per_page(1);
-    let read = request
-        .resource_type_filters("lambda:function")
-        .send()
-        .await;
+    let read = Tagging::new(config).get_resources(None, 1).await;
     let tags = match read {
         Ok(_) => Finding::ok("tags", "can be read"),
         Err(e) => {
-            let found = format!("tag:GetResources fails: {}; tags stay unknown", words(&e));
+            let found = format!("tag:GetResources fails: {e}; tags stay unknown");
             Finding::wrong("tags", found, advice("tag:GetResources", e.code()))
         }
     };

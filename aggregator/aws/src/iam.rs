@@ -1,0 +1,131 @@
+//! The one call of IAM that the product makes: may a role do something?
+
+use aws_config::SdkConfig;
+use rightsizer_records::Partition;
+
+use crate::signed::{Call, CallFailure, Service, SignedClient, element};
+
+/// How often the call is made if IAM has no time.
+const TRIES: u64 = 3;
+
+/// IAM is one service for a partition, in one region of it.
+/// Source: the endpoint rules of AWS's SDKs for IAM.
+fn place(region: &str) -> (String, String) {
+    let partition = Partition::of_region(region);
+    let (host, region) = match partition.name {
+        "aws" => ("iam.amazonaws.com".to_owned(), "us-east-1"),
+        "aws-us-gov" => ("iam.us-gov.amazonaws.com".to_owned(), "us-gov-west-1"),
+        name => {
+            let home = match name {
+                "aws-cn" => "cn-north-1",
+                "aws-iso" => "us-iso-east-1",
+                "aws-iso-b" => "us-isob-east-1",
+                "aws-iso-e" => "eu-isoe-west-1",
+                "aws-iso-f" => "us-isof-south-1",
+                _ => "eusc-de-east-1",
+            };
+            (format!("iam.{home}.{}", partition.dns_suffix), home)
+        }
+    };
+    (host, region.to_owned())
+}
+
+/// What IAM decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The policies allow it.
+    Allowed,
+    /// One of them denies it.
+    ExplicitDeny,
+    /// None of them allows it.
+    ImplicitDeny,
+}
+
+/// IAM, by the caller's credentials.
+#[derive(Debug)]
+pub(crate) struct Iam(SignedClient);
+
+impl Iam {
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        let service = Service {
+            id: "IAM",
+            signing_name: "iam",
+            place,
+        };
+        Self(SignedClient::new(config, service))
+    }
+
+    /// Whether the policies of `role` let it do `action` on `resource`; `None` if IAM gives no decision.
+    pub(crate) async fn simulate_principal_policy(
+        &self,
+        role: &str,
+        action: &str,
+        resource: &str,
+    ) -> Result<Option<Decision>, CallFailure> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "SimulatePrincipalPolicy")
+            .append_pair("Version", "2010-05-08")
+            .append_pair("PolicySourceArn", role)
+            .append_pair("ActionNames.member.1", action)
+            .append_pair("ResourceArns.member.1", resource)
+            .finish();
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            let call = Call {
+                content_type: "application/x-www-form-urlencoded",
+                target: None,
+                body: body.clone(),
+            };
+            match self.0.call(call).await {
+                Err(error) if tries < TRIES && passes(&error) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(500 * tries)).await;
+                }
+                answer => break answer?,
+            }
+        };
+        Ok(match element(&answer, "EvalDecision").as_deref() {
+            Some("allowed") => Some(Decision::Allowed),
+            Some("explicitDeny") => Some(Decision::ExplicitDeny),
+            Some(_) => Some(Decision::ImplicitDeny),
+            None => None,
+        })
+    }
+}
+
+fn passes(error: &CallFailure) -> bool {
+    matches!(
+        error.code(),
+        None | Some("Throttling" | "ServiceFailure" | "ServiceUnavailable")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iam_has_one_home_in_each_partition() {
+        for (region, host, home) in [
+            ("eu-central-1", "iam.amazonaws.com", "us-east-1"),
+            (
+                "cn-northwest-1",
+                "iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            ("us-gov-east-1", "iam.us-gov.amazonaws.com", "us-gov-west-1"),
+            (
+                "eusc-de-east-1",
+                "iam.eusc-de-east-1.amazonaws.eu",
+                "eusc-de-east-1",
+            ),
+            (
+                "us-iso-west-1",
+                "iam.us-iso-east-1.c2s.ic.gov",
+                "us-iso-east-1",
+            ),
+        ] {
+            assert_eq!(place(region), (host.to_owned(), home.to_owned()));
+        }
+    }
+}
