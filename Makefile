@@ -19,16 +19,23 @@ export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: help demo test check extension layer package deploy undeploy connect layer-arn weigh speed tools rust clean
+.PHONY: help build demo test check extension layer package deploy undeploy connect layer-arn weigh speed \
+	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# With the same packages selected, cargo selects the same features: one build for all that is run from it.
+BUILD := cargo build --release -p rightsizer -p rightsizer-tests --bin rightsizer
+
+build: rust ## build target/release/rightsizer
+	@$(BUILD)
+
 demo: export RIGHTSIZER_THIS_MACHINE := 1
 demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
-	@echo "demo: building the aggregator and the emulator"
-	@cargo build -p rightsizer -p rightsizer-tests --bins
-	@"$(TARGET)/debug/demo" $(if $(LOGS),--logs "$(LOGS)")
+	@echo "demo: building rightsizer and the emulator (about seven minutes the first time)"
+	@$(BUILD) --bin demo
+	@RIGHTSIZER_BINARY="$(TARGET)/release/rightsizer" "$(TARGET)/release/demo" $(if $(LOGS),--logs "$(LOGS)")
 
 test: tools extension ## install what the tests need, then run every test, end-to-end ones included
 	@echo "test: building the binaries that tests start"
@@ -93,8 +100,11 @@ weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSI
 
 speed: rust ## measure how fast the aggregator takes evidence in and what a large fleet costs; SPEED="--fleet 1000000" takes minutes
 	@echo "speed: building the aggregator and the benchmark for release"
-	@cargo build --release -p rightsizer -p rightsizer-tests --bin rightsizer --bin speed
+	@cargo build --release -p rightsizer -p rightsizer-speed --bin rightsizer --bin speed
 	@RIGHTSIZER_RELEASE_BINARY="$(TARGET)/release/rightsizer" "$(TARGET)/release/speed" $(SPEED)
+
+compile-time: rust ## measure what compiling takes from nothing, in a folder of its own: CPU minutes, megabytes, seconds after an edit
+	@tests/tools/compile-time.sh
 
 tools: ## install the servers that the tests start into .tools (again only when their versions change)
 	@tests/tools/install.sh

@@ -1,8 +1,9 @@
-//! The aggregator of Lambda Rightsizer: evidence in, memory recommendations out.
+//! The aggregator as one program: evidence in, memory recommendations out.
 //!
-//! `source` → `window` → `policy`, in one transaction of the `store` (`pipeline` joins them), and
-//! `emit` for what is to be sent. Everything a person types is in `cli`. `docs/ARCHITECTURE.md` has
-//! the picture.
+//! This crate composes the others and holds the command line ([`cli`]). [`pipeline`] joins evidence,
+//! rules and store in one transaction; [`writer`] owns it; [`serve`] runs it with its sources. It must not
+//! decide anything that a rule could: rules are in `rightsizer-rules`. `docs/ARCHITECTURE.md` has the
+//! picture.
 
 pub mod cli;
 pub mod emit;

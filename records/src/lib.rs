@@ -1,8 +1,9 @@
-//! The records that cross a stream, their codec, and the units they speak in.
+//! The records that cross a stream, their codec, and the units they are measured in.
 //!
-//! This crate is the contract between the extension, the aggregator and the updater. It knows no
-//! stream, no clock and no AWS type: bytes in, records out, and back. `docs/WIRE.md` describes the
-//! same formats for readers of other languages.
+//! This crate is the contract between the extension, the aggregator and the updater, so it also holds
+//! what they must agree on: tag names, skip codes, limits of Lambda, AWS's partitions. It must not know a
+//! stream, a clock or an AWS type: bytes in, records out, and back. `docs/WIRE.md` describes the same
+//! formats for readers in other languages.
 
 mod arn;
 mod codec;

@@ -10,5 +10,4 @@ mod identity;
 pub mod sample;
 pub mod servers;
 pub mod snapshot;
-pub mod speed;
 pub mod weigh;

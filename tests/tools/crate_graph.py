@@ -43,7 +43,8 @@ ROWS = {
         ),
     ),
     "rightsizer-reference-extension": ((), ("*",)),
-    "rightsizer-tests": (("*",), ("*",)),
+    "rightsizer-tests": (("records", "updater"), ("*",)),
+    "rightsizer-speed": (("*",), ("*",)),
 }
 
 # What these two must build and test without, at any depth.

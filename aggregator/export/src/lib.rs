@@ -1,9 +1,10 @@
-//! Recommendations for those who deploy by their own pipeline: values that it reads, or a patch of the
-//! template that it deploys. Pure: sizes and text in, text out; no file is touched here.
+//! Recommended sizes for teams that deploy by their own pipeline: values that the pipeline reads, or a
+//! patch of the template that it deploys.
 //!
-//! A patch changes bytes in their places and never writes a template anew, so comments, order, quotes, line
-//! endings and intrinsic functions stay as they are. One file for each format; `matching` finds whose
-//! place is whose, `patch` carries it out and reads the result back.
+//! Sizes and text in, text out. This crate must not know files or the store. A patch changes bytes in
+//! place and never rewrites a template, so comments, order, quotes, line endings and intrinsic functions
+//! stay as they are. There is one file for each format; `matching` finds which declaration belongs to
+//! which function, `patch` applies the sizes and reads the result back.
 
 mod cdk;
 mod choice;

@@ -1,9 +1,12 @@
 //! The store: one SQLite file (WAL), one writer, any number of readers.
 //!
-//! Opened here and nowhere else. What a delivery changes — aggregates, deduplication marks, stream
-//! checkpoints, decisions — commits in one transaction (W8), so a killed process leaves either all
-//! of it or nothing. `synchronous = FULL`: an embedded source is told "stored" only after the
-//! commit is on disk, and a Kinesis checkpoint is never ahead of its data.
+//! What a delivery changes — aggregates, deduplication marks, stream checkpoints, decisions — commits in
+//! one transaction (W8), so a process that is killed leaves all of it or nothing. `synchronous = FULL`: a
+//! record is acknowledged only after its commit is on disk, and a Kinesis checkpoint is never ahead of
+//! its data.
+//!
+//! Only this crate opens the file. It must not know AWS, tokio, input formats or the command line, and
+//! it decides nothing: rows become the types of `rightsizer-rules`, and are written back.
 
 mod again;
 mod canonical;

@@ -15,12 +15,17 @@ use super::unit::{FunctionId, Unit};
 /// A recommendation that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
+    /// The function.
     pub function: FunctionId,
+    /// Its id.
     pub id: String,
     /// Open, approved, sent or rejected.
     pub life: Life,
+    /// The size it was decided for.
     pub from_mb: Megabytes,
+    /// The size it wants.
     pub to_mb: Megabytes,
+    /// When it is too old to act on, in milliseconds since 1970.
     pub expires_at: i64,
     /// May be acted on without a person: it may be on its way to the stream.
     pub auto: bool,

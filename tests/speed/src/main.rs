@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use rightsizer_tests::speed::{bare, files, fleet, import, median, rate};
+use rightsizer_speed::{bare, files, fleet, import, median, rate};
 
 /// Measures the aggregator: medians, beside a bare parse of the same bytes in the same run.
 #[derive(Parser)]

@@ -12,8 +12,8 @@ use rightsizer_records::{Record, Timestamp, encode};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
 
-use super::files::{at, record};
-use crate::dice::Dice;
+use crate::files::{at, record};
+use rightsizer_tests::dice::Dice;
 
 const DAY_MS: u64 = 86_400_000;
 /// Records of one delivery while the fleet is made.

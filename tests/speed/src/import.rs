@@ -14,8 +14,8 @@ use rightsizer_formats::{Hints, ImportReport};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
 
-use super::files::at;
-use super::median;
+use crate::files::at;
+use crate::median;
 
 /// Median time of importing `file` into a new store, and the size of that store in bytes.
 pub fn import(binary: &Path, file: &Path, reports: u64, runs: usize) -> Result<(Duration, u64)> {

@@ -9,7 +9,7 @@ use rightsizer_records::{
     EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, Status, Timestamp, encode,
 };
 
-use crate::dice::Dice;
+use rightsizer_tests::dice::Dice;
 
 /// Midnight of the first day of every file: 2026-01-01.
 const FIRST_DAY_MS: u64 = 1_767_225_600_000;
