@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use super::Size;
 use super::declared::{described, literal};
-use super::document::{Document, Node};
+use super::document::Document;
+use super::edit::{Became, Edit, Row};
 use super::error::Refused;
 use super::insertion::{before_on_line, in_braces, line_ending};
 use super::matching::one_place;
-use super::patch::{Became, Edit, Row};
+use super::node::Node;
 
 /// The context's key.
 pub(super) const KEY: &str = "rightsizer";

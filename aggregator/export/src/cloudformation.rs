@@ -2,8 +2,9 @@
 //! a SAM template is one of these with a transform.
 
 use super::declared::{Spelling, described, inherited, memory};
-use super::document::{Document, Kind, Node};
+use super::document::Document;
 use super::error::Refused;
+use super::node::{Kind, Node};
 use super::pattern::{Part, Pattern};
 use super::site::{Inherited, Memory, Name, Site};
 

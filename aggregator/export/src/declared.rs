@@ -1,7 +1,8 @@
 //! Reading a declaration out of a YAML or JSON tree: what all of its kinds share.
 
-use super::document::{Document, Kind, Node, Style};
+use super::document::Document;
 use super::insertion;
+use super::node::{Kind, Node, Style};
 use super::site::{Inherited, Memory, number};
 
 /// How a kind of template says a function's memory.

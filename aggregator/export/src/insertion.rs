@@ -1,6 +1,7 @@
 //! How a line, or an entry, is added to a block as its writer would have.
 
-use super::document::{Document, Kind, Node, Style};
+use super::document::Document;
+use super::node::{Kind, Node, Style};
 
 /// Text to be put in one place, around the number.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::document::{Kind, Node, Style, line_of};
 use super::error::Refused;
+use super::node::{Kind, Node, Style, line_of};
 
 /// Strict JSON: what its readers accept, and no more.
 const STRICT: ParseOptions = ParseOptions {

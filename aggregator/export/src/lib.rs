@@ -11,10 +11,12 @@ mod choice;
 mod cloudformation;
 mod declared;
 mod document;
+mod edit;
 mod error;
 mod insertion;
 mod json;
 mod matching;
+mod node;
 mod patch;
 mod pattern;
 mod sam;
@@ -25,9 +27,10 @@ mod values;
 mod yaml;
 
 pub use choice::{LeftOut, choose};
+pub use edit::{Became, Row};
 pub use error::Refused;
 pub use matching::Rules;
-pub use patch::{Became, Patch, Row, diff, patch};
+pub use patch::{Patch, diff, patch};
 pub use values::{Raised, kept, read_values, values, write_values};
 
 use rightsizer_records::Megabytes;

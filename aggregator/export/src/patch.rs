@@ -1,10 +1,9 @@
 //! A template with other memory sizes: which bytes change, and proof that nothing else does.
 
-use std::ops::Range;
-
 use rightsizer_records::Megabytes;
 use similar::{Algorithm, TextDiff};
 
+use super::edit::{Became, Edit, Row};
 use super::error::Refused;
 use super::matching::{Found, Rules, find};
 use super::site::{Memory, Site};
@@ -17,55 +16,6 @@ pub struct Patch {
     pub text: String,
     /// One for each size, in their order.
     pub rows: Vec<Row>,
-}
-
-/// What became of one size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The function's ARN or `local:` key.
-    pub function: String,
-    /// What the template calls it, where it is there.
-    pub label: Option<String>,
-    /// What became of it.
-    pub became: Became,
-}
-
-/// What became of one size in the template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Became {
-    /// It is changed.
-    Changed {
-        /// In the file as it was.
-        line: usize,
-        /// What the template said.
-        from: Option<u32>,
-        /// What the template says now.
-        to: u32,
-    },
-    /// It was there already.
-    Already {
-        /// Where.
-        line: usize,
-    },
-    /// The template says it in a way that is not replaced.
-    Left {
-        /// Where.
-        line: usize,
-        /// What it says, and what to do.
-        why: String,
-    },
-    /// The template does not have the function, or not for certain.
-    Missing {
-        /// What would make it certain.
-        hint: Option<String>,
-    },
-}
-
-/// Bytes to be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Edit {
-    pub(super) span: Range<usize>,
-    pub(super) text: String,
 }
 
 /// Puts sizes into a template: each into its function's declaration, no other byte changed.

@@ -2,8 +2,9 @@
 //! changed: a function that is to differ from it gets a size of its own.
 
 use super::cloudformation;
-use super::document::{Document, Kind, Node};
+use super::document::Document;
 use super::error::Refused;
+use super::node::{Kind, Node};
 use super::site::Site;
 
 /// The functions of a template.

@@ -6,9 +6,9 @@ use hcl_edit::expr::Expression;
 use hcl_edit::parser::parse_body;
 use hcl_edit::structure::{Attribute, Block, BlockLabel, Body};
 
-use super::document::line_of;
 use super::error::Refused;
 use super::insertion::{Insertion, before_on_line, end_of_line, line_ending};
+use super::node::line_of;
 use super::pattern::{Part, Pattern};
 use super::site::{Memory, Name, Site, number};
 

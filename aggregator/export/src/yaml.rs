@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::document::{DEEPEST, Kind, Node, Style};
 use super::error::Refused;
+use super::node::{DEEPEST, Kind, Node, Style};
 
 /// The tree of the file's only document, and the anchors that are used in it.
 pub(super) fn read(text: &str) -> Result<(Node, BTreeSet<usize>), Refused> {

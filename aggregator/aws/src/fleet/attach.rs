@@ -6,7 +6,7 @@ use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
 use super::configuration::{Change, Configuration, Kind, Variables};
-use super::intent::{Plan, Wish};
+use super::plan::{Plan, Wish};
 use super::skip::{Skip, SkipCode};
 
 /// Layers that Lambda lets a function have.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rightsizer_rules::inventory::FunctionFacts;
 
 use super::configuration::{Change, Configuration, Kind};
-use super::intent::Plan;
 use super::layer::LayerVersion;
+use super::plan::Plan;
 use super::skip::{Skip, SkipCode};
 
 /// What the list of functions tells without reading the function itself.

@@ -1,31 +1,15 @@
 //! What is wanted of every selected function, and what that comes to for one. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rightsizer_records::{FunctionArn, Megabytes};
 use rightsizer_rules::inventory::FunctionFacts;
 
-use super::LayerFacts;
 use super::attach;
-use super::configuration::{Change, Configuration, LastUpdate};
+use super::configuration::{Configuration, LastUpdate};
 use super::detach;
 use super::layer::LayerVersion;
+use super::plan::{Plan, Wish};
 use super::skip::{Skip, SkipCode};
-
-/// What `attach` is to bring about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// The layer.
-    pub layer: LayerFacts,
-    /// The variables that the extension needs.
-    pub variables: BTreeMap<String, String>,
-    /// Every VPC has a route to the stream.
-    pub vpc_ok: bool,
-    /// ARN of the stream, for the words that propose a log subscription.
-    pub stream: String,
-    /// Highest memory used by function, where known.
-    pub used: HashMap<FunctionArn, Megabytes>,
-}
 
 /// What is wanted of every selected function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,21 +23,6 @@ pub enum Intent {
         /// These go where they have these values.
         variables: BTreeMap<String, String>,
     },
-}
-
-/// What is to happen to one function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plan {
-    /// This.
-    Change(Change),
-    /// Nothing, for this reason.
-    Skip(Skip),
-}
-
-impl Plan {
-    pub(super) fn skip(code: SkipCode, words: impl Into<String>) -> Self {
-        Self::Skip(Skip::new(code, words))
-    }
 }
 
 impl Intent {

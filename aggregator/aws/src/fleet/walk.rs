@@ -11,7 +11,8 @@ use rightsizer_rules::inventory::FunctionFacts;
 use tokio::time::sleep;
 
 use super::configuration::{Change, Configuration, LastUpdate};
-use super::intent::{Intent, Plan};
+use super::intent::Intent;
+use super::plan::Plan;
 use super::skip::{Skip, SkipCode};
 use crate::pace::{Pace, TooSoon};
 

@@ -6,6 +6,7 @@
 
 mod api;
 mod backlog;
+mod context;
 mod inbox;
 mod pause;
 mod plan;

@@ -9,9 +9,9 @@ use rightsizer_rules::gap::Gap;
 use tracing::info;
 
 use super::api::{Fault, timestamp};
+use super::context::{Context, Life};
 use super::pause::Pause;
 use super::position::{Begin, LastRecord, Position};
-use super::reader::{Context, Life};
 use crate::clock::now;
 use crate::kinesis::Inbox;
 use crate::stop::Stop;

@@ -3,9 +3,10 @@
 use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 
 use super::decide::{Decision, decide};
+use super::evidence::FunctionEvidence;
 use super::evidence::tests::seen;
-use super::evidence::{FunctionEvidence, PolicySettings};
 use super::facts::{CpuUse, Leak, SizeChange, SizeFacts};
+use super::settings::PolicySettings;
 
 pub(super) struct Case(pub(super) FunctionEvidence, pub(super) PolicySettings);
 

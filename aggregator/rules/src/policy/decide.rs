@@ -2,10 +2,11 @@
 
 use rightsizer_records::{Confidence, Megabytes, Reason};
 
-use super::evidence::{FunctionEvidence, PolicySettings};
+use super::evidence::FunctionEvidence;
 use super::increase;
 use super::project::{Projection, project};
 use super::reasons::Reasons;
+use super::settings::PolicySettings;
 use super::size::policy_size;
 use super::speed::{self, Allowed};
 use super::step::{self, Step};

@@ -2,8 +2,9 @@
 
 use rightsizer_records::Megabytes;
 
-use super::evidence::{FunctionEvidence, PolicySettings};
+use super::evidence::FunctionEvidence;
 use super::reasons::Reasons;
+use super::settings::PolicySettings;
 
 /// Whether the updater may make the increase to `mb` without a person. Nothing here delays it (P5): it
 /// is shown at once, and urgent stays urgent.

@@ -7,19 +7,21 @@
 mod autopilot;
 #[cfg(test)]
 mod case;
-mod choice;
 mod decide;
 mod estimate;
+mod estimators;
 mod evidence;
 mod facts;
 mod identity;
 mod increase;
 mod leak;
+mod name;
 mod percentile;
 mod phrases;
 mod project;
 mod reasons;
 mod recurring;
+mod settings;
 mod size;
 mod speed;
 #[cfg(test)]
@@ -28,17 +30,18 @@ mod step;
 mod words;
 
 pub use autopilot::Autopilot;
-pub use choice::{FloorRule, PolicyName};
 pub use decide::{Decision, decide};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
-pub use evidence::{DayPeak, FunctionEvidence, P95Tolerance, PolicySettings};
+pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, Strategy};
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};
+pub use name::{FloorRule, PolicyName};
 pub use percentile::{DecayingPercentile, VPA};
 pub use project::{Basis, Factors, Projection, project};
 pub use reasons::{Reasons, after_running_out};
 pub use recurring::{RECURRING, RecurringPeak};
+pub use settings::{P95Tolerance, PolicySettings};
 pub use size::policy_size;
 pub use words::{sentence, why};
 

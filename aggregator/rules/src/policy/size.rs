@@ -2,10 +2,11 @@
 
 use rightsizer_records::Megabytes;
 
-use super::choice::FloorRule;
-use super::evidence::{FunctionEvidence, PolicySettings};
+use super::evidence::FunctionEvidence;
+use super::name::FloorRule;
 use super::reasons::{Reasons, after_running_out, times};
 use super::recurring::RecurringPeak;
+use super::settings::PolicySettings;
 
 /// P1–P4: the size that the policy in force wants, and whether a size ran out that is not answered
 /// yet. `None` where no report gave a memory figure.
@@ -138,8 +139,8 @@ fn clamp(
 #[cfg(test)]
 mod tests {
     use super::super::case::{Case, codes};
-    use super::super::choice::PolicyName;
     use super::super::evidence::tests::seen;
+    use super::super::name::PolicyName;
     use super::*;
 
     /// 14 days at 200: mean 200, + 100 = 300; the floor 1.10 × 200 = 220 is lower.

@@ -3,9 +3,10 @@
 
 use rightsizer_records::{Megabytes, Millis};
 
-use super::evidence::{FunctionEvidence, PolicySettings};
+use super::evidence::FunctionEvidence;
 use super::project::{Basis, Factors, Projector};
 use super::reasons::Reasons;
+use super::settings::PolicySettings;
 
 /// What P6 makes of a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]

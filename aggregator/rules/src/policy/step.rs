@@ -3,10 +3,11 @@
 
 use rightsizer_records::Megabytes;
 
-use super::evidence::{FunctionEvidence, PolicySettings};
+use super::evidence::FunctionEvidence;
 use super::facts::SizeChange;
 use super::increase::within_tags;
 use super::reasons::Reasons;
+use super::settings::PolicySettings;
 use super::speed::Allowed;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -1,0 +1,52 @@
+//! What a patch does to a template: bytes to replace, and what became of each size.
+
+use std::ops::Range;
+
+/// What became of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The function's ARN or `local:` key.
+    pub function: String,
+    /// What the template calls it, where it is there.
+    pub label: Option<String>,
+    /// What became of it.
+    pub became: Became,
+}
+
+/// What became of one size in the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Became {
+    /// It is changed.
+    Changed {
+        /// In the file as it was.
+        line: usize,
+        /// What the template said.
+        from: Option<u32>,
+        /// What the template says now.
+        to: u32,
+    },
+    /// It was there already.
+    Already {
+        /// Where.
+        line: usize,
+    },
+    /// The template says it in a way that is not replaced.
+    Left {
+        /// Where.
+        line: usize,
+        /// What it says, and what to do.
+        why: String,
+    },
+    /// The template does not have the function, or not for certain.
+    Missing {
+        /// What would make it certain.
+        hint: Option<String>,
+    },
+}
+
+/// Bytes to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) span: Range<usize>,
+    pub(super) text: String,
+}
