@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use rightsizer_records::{ReportRow, Status, Timestamp};
 
-use crate::buffer::Row;
+use crate::row::Row;
 use crate::telemetry::{Report, RuntimeDone};
 
 /// An environment runs one invocation at a time, a managed instance at most this many.

@@ -10,9 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use rightsizer_records::{Arch, EnvId, FunctionArn, InitType, Megabytes, Reports, Status};
 use rightsizer_records::{ReportRow, Timestamp};
 
-use crate::buffer::{Buffer, Cut, MOST_ROWS, Row};
+use crate::buffer::{Buffer, Cut, MOST_ROWS};
 use crate::invocations::{Invocations, ShutdownReason};
 use crate::procfs::Usage;
+use crate::row::Row;
 use crate::seen::{Seen, Step};
 use crate::telemetry::{Event, EventKind, Report, RuntimeDone};
 
