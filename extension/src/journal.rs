@@ -128,8 +128,8 @@ impl Journal {
                 EventKind::InitStart(runtime) => self.place.runtime = runtime,
                 EventKind::RestoreStart => self.on_restore(),
                 EventKind::Start(id) if self.seen.is_new(Step::Start, &id, at) => {
-                    self.last_failed = false;
-                    self.invocations.start(id, at);
+                    // A late one of an invocation that is over starts nothing.
+                    self.last_failed &= !self.invocations.start(id, at);
                 }
                 EventKind::RuntimeDone(done)
                     if self.seen.is_new(Step::RuntimeDone, &done.request_id, at) =>
