@@ -4,7 +4,8 @@
 //! nothing it suffers may fail one. The core knows no socket and no clock: [`telemetry`] reads
 //! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`row`]
 //! and [`seen`]), [`config`], [`credentials`], [`endpoint`], [`target`] and [`procfs`] read text,
-//! [`put_records`] is a call as bytes. The shell is [`session`] (the life of the process) and
+//! [`put_records`] is a call as bytes, and [`requests`] is HTTP as the
+//! platform posts it. The shell is [`session`] (the life of the process) and
 //! [`observer`] (its main loop) with [`extensions_api`], [`listener`] and [`stream`], over [`http`],
 //! [`tls`] and [`wallet`].
 //!
@@ -27,6 +28,7 @@ pub mod log;
 pub mod observer;
 pub mod procfs;
 pub mod put_records;
+pub mod requests;
 pub mod row;
 pub mod seen;
 pub mod session;

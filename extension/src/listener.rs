@@ -1,32 +1,41 @@
 //! The HTTP server the Telemetry API posts to. It reads events as they come and passes them on,
 //! nothing else. What it holds is bounded, whoever posts whatever: a few connections (beyond that
-//! the oldest is closed; the platform comes again), of each a read buffer and one event.
+//! the oldest is closed; the platform comes again), of each a request's head and one event.
 //!
 //! It answers 200 whatever comes: any other answer brings the same batch again. It listens on all
 //! addresses because `sandbox.localdomain` is not loopback inside Lambda.
+//!
+//! Each POST should wake this process once. Mostly the whole request is there when its connection
+//! is accepted, so it is read at once; and to a platform that opens a connection for each POST, the
+//! answer says that this side closes it, which otherwise is waited for.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::requests::{Found, Malformed, Requests};
 use crate::telemetry::{Posted, Reader};
 
 /// The platform needs one or two.
 const MOST_CONNECTIONS: usize = 8;
-/// Of a connection. Events of a few hundred bytes come in pieces of this size.
-const READ_BUFFER_BYTES: usize = 32_768;
+/// Events of a few hundred bytes come in pieces of this size.
+const READ_BYTES: usize = 8192;
 /// Pieces that wait to be taken in; a slow reader makes the platform wait, and then drop and say so.
 const MOST_WAITING: usize = 2;
+/// After so many connections in a row that the platform closed after one request, this side closes.
+const LONE_REQUESTS: u32 = 3;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const LAST_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A port that is served in the background.
 #[derive(Debug)]
@@ -56,6 +65,7 @@ pub async fn listen() -> std::io::Result<Listening> {
 
 async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {
     let mut connections = VecDeque::<AbortHandle>::new();
+    let lone_requests = Arc::new(AtomicU32::new(0));
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             // Out of file handles: the function holds them, and may give some back.
@@ -68,27 +78,127 @@ async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {
         {
             oldest.abort();
         }
-        let pieces = pieces.clone();
-        let service = service_fn(move |request| on_post(request, pieces.clone()));
-        let mut http = http1::Builder::new();
-        http.max_buf_size(READ_BUFFER_BYTES);
-        let connection = http.serve_connection(TokioIo::new(socket), service);
-        connections.push_back(tokio::spawn(connection).abort_handle());
+        let connection = Connection {
+            pieces: pieces.clone(),
+            lone_requests: Arc::clone(&lone_requests),
+            requests: Requests::default(),
+            reader: Reader::default(),
+            answered: 0,
+        };
+        connections.push_back(tokio::spawn(connection.live(socket)).abort_handle());
     }
 }
 
-async fn on_post(
-    request: Request<Incoming>,
+/// One connection, and the request that is being read from it.
+struct Connection {
     pieces: mpsc::Sender<Posted>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let mut body = request.into_body();
-    let mut reader = Reader::default();
-    // The receiver is gone only when this process ends.
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(bytes) = frame.data_ref() {
-            let _ = pieces.send(reader.feed(bytes)).await;
+    /// Connections in a row that ended after one request.
+    lone_requests: Arc<AtomicU32>,
+    requests: Requests,
+    reader: Reader,
+    answered: u32,
+}
+
+/// What is to be done for the bytes that came.
+enum Step {
+    PassOn(Posted),
+    Continue,
+    /// Only after everything of the request was passed on: what is answered does not come again.
+    Answer {
+        closes: bool,
+    },
+    Refuse,
+}
+
+/// The connection is over.
+struct Over;
+
+impl Connection {
+    async fn live(mut self, socket: TcpStream) -> Result<(), Over> {
+        loop {
+            self.read_all(&socket).await?;
+            socket.readable().await.map_err(|_| Over)?;
         }
     }
-    let _ = pieces.send(reader.finish()).await;
-    Ok(Response::new(Empty::new()))
+
+    /// Reads and answers until nothing more is there.
+    async fn read_all(&mut self, socket: &TcpStream) -> Result<(), Over> {
+        while let Some(steps) = self.read(socket)? {
+            for step in steps {
+                match step {
+                    // The receiver is gone only when this process ends.
+                    Step::PassOn(posted) => drop(self.pieces.send(posted).await),
+                    Step::Continue => write(socket, CONTINUE)?,
+                    Step::Answer { closes } => self.answer(socket, closes)?,
+                    Step::Refuse => {
+                        write(socket, REFUSAL)?;
+                        return Err(Over);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once. Returns what is to be done for it, or `None` if there was nothing to read.
+    fn read(&mut self, socket: &TcpStream) -> Result<Option<Vec<Step>>, Over> {
+        let mut buffer = [0; READ_BYTES];
+        let length = match socket.try_read(&mut buffer) {
+            Ok(0) => return Err(self.ended()),
+            Ok(length) => length,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+            Err(_) => return Err(Over),
+        };
+        let (mut bytes, mut steps) = (&buffer[..length], Vec::new());
+        loop {
+            match self.requests.next(&mut bytes) {
+                Ok(None) => return Ok(Some(steps)),
+                Ok(Some(Found::Expects)) => steps.push(Step::Continue),
+                Ok(Some(Found::Body(body))) => steps.extend(pass_on(self.reader.feed(body))),
+                Ok(Some(Found::End { closes })) => {
+                    let reader = std::mem::take(&mut self.reader);
+                    steps.extend(pass_on(reader.finish()));
+                    steps.push(Step::Answer { closes });
+                }
+                Err(Malformed) => {
+                    steps.push(Step::Refuse);
+                    return Ok(Some(steps));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, socket: &TcpStream, closes: bool) -> Result<(), Over> {
+        self.answered = self.answered.saturating_add(1);
+        if self.answered > 1 {
+            self.lone_requests.store(0, Ordering::Relaxed);
+        }
+        if closes || self.lone_requests.load(Ordering::Relaxed) >= LONE_REQUESTS {
+            write(socket, LAST_ANSWER)?;
+            return Err(Over);
+        }
+        write(socket, ANSWER)
+    }
+
+    /// The platform has closed it.
+    fn ended(&self) -> Over {
+        if self.answered == 1 {
+            self.lone_requests.fetch_add(1, Ordering::Relaxed);
+        }
+        Over
+    }
+}
+
+/// Answers are small. A sender that does not read them until no more fit is not the platform.
+fn write(socket: &TcpStream, answer: &[u8]) -> Result<(), Over> {
+    match socket.try_write(answer) {
+        Ok(written) if written == answer.len() => Ok(()),
+        _ => Err(Over),
+    }
+}
+
+/// Nothing, if nothing was read.
+fn pass_on(posted: Posted) -> Option<Step> {
+    (posted != Posted::default()).then_some(Step::PassOn(posted))
 }
