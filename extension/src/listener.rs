@@ -10,11 +10,15 @@
 //! answer says that this side closes it, which otherwise is waited for.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -114,46 +118,44 @@ enum Step {
 struct Over;
 
 impl Connection {
-    async fn live(mut self, socket: TcpStream) -> Result<(), Over> {
+    async fn live(mut self, mut socket: TcpStream) -> Result<(), Over> {
         loop {
-            self.read_all(&socket).await?;
-            socket.readable().await.map_err(|_| Over)?;
-        }
-    }
-
-    /// Reads and answers until nothing more is there.
-    async fn read_all(&mut self, socket: &TcpStream) -> Result<(), Over> {
-        while let Some(steps) = self.read(socket)? {
-            for step in steps {
+            for step in poll_fn(|context| self.read(&mut socket, context)).await? {
                 match step {
                     // The receiver is gone only when this process ends.
                     Step::PassOn(posted) => drop(self.pieces.send(posted).await),
-                    Step::Continue => write(socket, CONTINUE)?,
-                    Step::Answer { closes } => self.answer(socket, closes)?,
+                    Step::Continue => write(&socket, CONTINUE)?,
+                    Step::Answer { closes } => self.answer(&socket, closes)?,
                     Step::Refuse => {
-                        write(socket, REFUSAL)?;
+                        write(&socket, REFUSAL)?;
                         return Err(Over);
                     }
                 }
             }
         }
-        Ok(())
     }
 
-    /// Reads once. Returns what is to be done for it, or `None` if there was nothing to read.
-    fn read(&mut self, socket: &TcpStream) -> Result<Option<Vec<Step>>, Over> {
-        let mut buffer = [0; READ_BYTES];
-        let length = match socket.try_read(&mut buffer) {
-            Ok(0) => return Err(self.ended()),
-            Ok(length) => length,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(e) if e.kind() == ErrorKind::Interrupted => 0,
-            Err(_) => return Err(Over),
-        };
-        let (mut bytes, mut steps) = (&buffer[..length], Vec::new());
+    /// Reads once. Returns what is to be done for it.
+    fn read(
+        &mut self,
+        socket: &mut TcpStream,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Step>, Over>> {
+        let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        let read = ready!(Pin::new(socket).poll_read(context, &mut buffer));
+        Poll::Ready(match read {
+            Ok(()) if buffer.filled().is_empty() => Err(self.ended()),
+            Ok(()) => Ok(self.steps(buffer.filled())),
+            Err(_) => Err(Over),
+        })
+    }
+
+    fn steps(&mut self, mut bytes: &[u8]) -> Vec<Step> {
+        let mut steps = Vec::new();
         loop {
             match self.requests.next(&mut bytes) {
-                Ok(None) => return Ok(Some(steps)),
+                Ok(None) => return steps,
                 Ok(Some(Found::Expects)) => steps.push(Step::Continue),
                 Ok(Some(Found::Body(body))) => steps.extend(pass_on(self.reader.feed(body))),
                 Ok(Some(Found::End { closes })) => {
@@ -163,7 +165,7 @@ impl Connection {
                 }
                 Err(Malformed) => {
                     steps.push(Step::Refuse);
-                    return Ok(Some(steps));
+                    return steps;
                 }
             }
         }
