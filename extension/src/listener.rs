@@ -228,3 +228,45 @@ fn write(socket: &TcpStream, answer: &[u8]) -> Result<(), Over> {
 fn pass_on(posted: Posted) -> Option<Step> {
     (posted != Posted::default()).then_some(Step::PassOn(posted))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// So many requests on one connection, one after the other; whether the last answer closes it.
+    fn is_closed_after(port: u16, requests: u32) -> bool {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut last = Vec::new();
+        for _ in 0..requests {
+            let request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]";
+            socket.write_all(request).unwrap();
+            last.clear();
+            while !last.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                last.push(byte[0]);
+            }
+        }
+        let last = String::from_utf8(last).unwrap();
+        assert!(last.starts_with("HTTP/1.1 200 OK\r\n"), "{last}");
+        last.contains("connection: close")
+    }
+
+    #[tokio::test]
+    async fn this_side_closes_once_the_platform_has_shown_that_it_keeps_none() {
+        let listening = listen().await.unwrap();
+        let port = listening.port;
+        let closed = async |requests| {
+            let client = tokio::task::spawn_blocking(move || is_closed_after(port, requests));
+            client.await.unwrap()
+        };
+        assert!(!closed(1).await && !closed(1).await);
+        // It keeps one after all: counting begins anew.
+        assert!(!closed(3).await);
+        assert!(!closed(1).await && !closed(1).await && !closed(1).await);
+        assert!(closed(1).await && closed(1).await);
+    }
+}
