@@ -16,6 +16,7 @@ OTHER_ARCH := $(if $(filter arm64,$(ARCH)),x86_64,arm64)
 # The binaries that tests and the demo run as child processes. The extension is always the one that
 # is built by itself: features of other crates are not unified into it.
 export RIGHTSIZER_EXTENSION_BINARY := $(TARGET)/layer/rightsizer-extension
+export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-extension
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
@@ -93,7 +94,10 @@ connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, ap
 layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
 	@infra/layer-arn.sh "$(or $(LAYER_ARCH),$(ARCH))"
 
+weigh: export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/layer/rightsizer-reference-extension
 weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it
+	@echo "weigh: building the reference extension"
+	@infra/extension.sh "$(ARCH)" "$(RIGHTSIZER_REFERENCE_BINARY)" rightsizer-reference-extension
 	@echo "weigh: building the benchmark"
 	@cargo build -p rightsizer-tests --bin weigh --bin weigh-floor
 	@"$(TARGET)/debug/weigh" $(WEIGH) $(EXTENSION)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the extension for one architecture, by itself and for size, such that it runs on Amazon
 # Linux 2 and later: it needs no symbol newer than glibc 2.26, whatever this machine has.
+# Another package is built the same way, to be measured beside it.
 # Exits with 3, and says why, where Rust's standard library for that architecture is missing.
 # RIGHTSIZER_THIS_MACHINE=1: where Python is missing, a binary that runs here will do (the demo).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-arch=${1:?usage: extension.sh x86_64|arm64 BINARY}
-binary=${2:?usage: extension.sh x86_64|arm64 BINARY}
+arch=${1:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
+binary=${2:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
+package=${3:-rightsizer-extension}
 case $arch in
 x86_64) triple=x86_64-unknown-linux-gnu ;;
 arm64) triple=aarch64-unknown-linux-gnu ;;
@@ -23,8 +25,8 @@ target=${CARGO_TARGET_DIR:-target}
 python3 -c 'import venv, ensurepip' 2>/dev/null || {
     if [ "${RIGHTSIZER_THIS_MACHINE:-}" = 1 ]; then
         echo "extension: Python 3 with venv is missing, so this one is built for this machine; do not publish it"
-        cargo build --package rightsizer-extension --profile layer
-        [ "$target/layer/rightsizer-extension" -ef "$binary" ] || install -m 755 "$target/layer/rightsizer-extension" "$binary"
+        cargo build --package "$package" --profile layer
+        [ "$target/layer/$package" -ef "$binary" ] || install -m 755 "$target/layer/$package" "$binary"
         exit 0
     fi
     echo "extension: Python 3 with venv is missing; zig, the linker, comes as a Python package. Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3. macOS: brew install python3." >&2
@@ -43,8 +45,8 @@ if ! cmp -s infra/requirements.txt .tools/layer/installed-requirements.txt; then
 fi
 
 PATH=$PWD/.tools/layer/bin:$PATH CARGO_TARGET_DIR=$target \
-    cargo zigbuild --package rightsizer-extension --profile layer --target "$triple.2.26"
-built=$target/$triple/layer/rightsizer-extension
+    cargo zigbuild --package "$package" --profile layer --target "$triple.2.26"
+built=$target/$triple/layer/$package
 if ! cmp -s "$built" "$binary"; then
     mkdir -p "$(dirname "$binary")"
     install -m 755 "$built" "$binary"

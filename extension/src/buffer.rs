@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use rightsizer_records::{Folded, Megabytes, ReportRow, Timestamp};
+use rightsizer_records::{Folded, Megabytes, Timestamp};
 
 use crate::folds::Folds;
+use crate::row::Row;
 
 /// Kinesis bills each record in units of 25 KB; the fields around the rows take under 1 KB.
 pub const BATCH_BYTES: usize = 24_000;
@@ -14,35 +15,6 @@ pub const MOST_ROWS: usize = 4096;
 const MOST_BYTES: usize = 250_000;
 /// The codec takes rows up to 15 days from `t0`.
 const MOST_SPAN_MS: i64 = 10 * 86_400_000;
-
-/// One invocation on its way into a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The platform's time of its report.
-    pub at: Timestamp,
-    /// Configured size, where the report says it.
-    pub memory_mb: Option<Megabytes>,
-    /// The request whose report may still complete this row.
-    pub awaits: Option<String>,
-    /// The platform's error type.
-    pub error: Option<String>,
-    /// The numbers; `at_ms` is set when the row gets into a record.
-    pub row: ReportRow,
-}
-
-impl Row {
-    /// What it takes of a record, but for its offset from `t0`.
-    fn bytes(&self) -> usize {
-        // Brackets, commas and status; each number by its own length.
-        let number = |text: Option<String>| text.map_or(4, |t| t.len());
-        let millis = |ms: Option<_>| number(ms.as_ref().map(ToString::to_string));
-        9 + number(self.row.max_used_mb.map(|mb| mb.0.to_string()))
-            + millis(self.row.duration_ms)
-            + millis(self.row.billed_ms)
-            + millis(self.row.init_ms)
-            + self.error.as_ref().map_or(0, |error| error.len() * 2 + 12)
-    }
-}
 
 /// What goes into one record: rows, a summary, or both.
 #[derive(Debug, PartialEq, Eq)]
@@ -187,7 +159,7 @@ fn offset_bytes(t0: Timestamp, at: Timestamp) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::{Millis, Status};
+    use rightsizer_records::{Millis, ReportRow, Status};
 
     use super::*;
 

@@ -11,6 +11,7 @@ use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes};
 use crate::credentials::Source;
 use crate::endpoint::Endpoint;
 use crate::journal::{Limits, Place};
+use crate::target::Target;
 
 /// The longest a row may wait, by event time. Longer loses more where an environment is killed.
 const MOST_FLUSH_SECONDS: i64 = 3600;
@@ -36,28 +37,6 @@ pub struct Config {
     name: String,
     version: String,
     memory_mb: Option<Megabytes>,
-}
-
-/// A stream and how to reach it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Name or ARN.
-    pub stream: String,
-    /// Region of the stream: that of its ARN, else the function's.
-    pub region: String,
-    /// Instead of AWS's own endpoint.
-    pub endpoint: Option<String>,
-    /// PEM file to trust instead of the system's roots (`AWS_CA_BUNDLE`, else `SSL_CERT_FILE`).
-    pub ca_bundle: Option<String>,
-    /// What signs.
-    pub credentials: Source,
-}
-
-impl Target {
-    /// Whether the stream is given by its ARN.
-    pub fn is_arn(&self) -> bool {
-        self.stream.starts_with("arn:")
-    }
 }
 
 impl Config {

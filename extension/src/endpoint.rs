@@ -2,8 +2,6 @@
 
 use hyper::Uri;
 
-use crate::config::Target;
-
 /// A host to connect to, and the path that requests to it begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -50,26 +48,6 @@ impl Endpoint {
         })
     }
 
-    /// AWS's own for this stream, by the rules of its SDKs: an ARN names the account, and outside
-    /// of the isolated partitions every account has its own host.
-    pub fn of_stream(target: &Target) -> Option<Self> {
-        let region = &target.region;
-        let (suffix, isolated) = match region {
-            r if r.starts_with("cn-") => ("amazonaws.com.cn", false),
-            r if r.starts_with("eusc-") => ("amazonaws.eu", false),
-            r if r.starts_with("us-isob-") => ("sc2s.sgov.gov", true),
-            r if r.starts_with("us-iso-") => ("c2s.ic.gov", true),
-            _ => ("amazonaws.com", false),
-        };
-        let account = target.stream.strip_prefix("arn:");
-        let account = account.and_then(|arn| arn.split(':').nth(3));
-        let host = match account.filter(|account| !isolated && !account.is_empty()) {
-            Some(account) => format!("{account}.data-kinesis"),
-            None => "kinesis".to_owned(),
-        };
-        Self::parse(&format!("https://{host}.{region}.{suffix}/"))
-    }
-
     /// The `Host` header: the port only where it is not the usual one.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -85,18 +63,6 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Source;
-
-    fn of(stream: &str, region: &str) -> String {
-        let target = Target {
-            stream: stream.to_owned(),
-            region: region.to_owned(),
-            endpoint: None,
-            ca_bundle: None,
-            credentials: Source::Missing,
-        };
-        Endpoint::of_stream(&target).unwrap().url()
-    }
 
     #[test]
     fn a_url_is_taken_apart() {
@@ -121,27 +87,5 @@ mod tests {
         ] {
             assert_eq!(Endpoint::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn the_hosts_are_those_of_the_sdks() {
-        assert_eq!(
-            of("reports", "eu-central-1"),
-            "https://kinesis.eu-central-1.amazonaws.com/"
-        );
-        assert_eq!(
-            of("reports", "cn-north-1"),
-            "https://kinesis.cn-north-1.amazonaws.com.cn/"
-        );
-        let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/reports";
-        assert_eq!(
-            of(arn, "us-east-1"),
-            "https://123456789012.data-kinesis.us-east-1.amazonaws.com/"
-        );
-        let isolated = "arn:aws-iso:kinesis:us-iso-east-1:123456789012:stream/reports";
-        assert_eq!(
-            of(isolated, "us-iso-east-1"),
-            "https://kinesis.us-iso-east-1.c2s.ic.gov/"
-        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use rightsizer_records::{Folded, MAX_COUNT, Megabytes, Millis, Status, Timestamp};
 
-use crate::buffer::Row;
+use crate::row::Row;
 
 /// Environments live for hours, so there are two days at most; times that make no sense may say
 /// otherwise, and what is beyond this many joins the last.

@@ -1,19 +1,28 @@
 //! Invocations that have started and whose report has not come yet.
 //!
-//! Events arrive at least once, mostly but not always in order. A report closes its invocation; at
-//! a failure there may be no time to wait for one, and what `runtimeDone` said makes the row.
+//! Events arrive at least once, mostly but not always in order, and the clock that stamps them may
+//! step at any moment. So the request id decides what belongs together: each invocation has one
+//! `start`, one `runtimeDone` and one report, whatever their times. Times only choose between
+//! attempts of the same request, since an asynchronous retry keeps its id.
+//!
+//! A report closes its invocation; at a failure there may be no time to wait for one, and what
+//! `runtimeDone` said makes the row.
 
 use std::collections::VecDeque;
 
 use rightsizer_records::{ReportRow, Status, Timestamp};
 
-use crate::buffer::Row;
+use crate::row::Row;
 use crate::telemetry::{Report, RuntimeDone};
 
 /// An environment runs one invocation at a time, a managed instance at most this many.
 const MOST_OPEN: usize = 256;
-/// How many reports are remembered, so that a late `start` of theirs opens nothing.
+/// How many reports are remembered, so that a late event of theirs opens nothing.
 const MOST_REPORTED: usize = 256;
+/// A `start` that arrives after a report of its request, and is later than it by more than this, is
+/// a retry: Lambda makes the first one a minute after the failure. One within this is late, and the
+/// clock was put back.
+const RETRY_AFTER_MS: i64 = 30_000;
 
 /// Why the environment is being shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +58,25 @@ impl ShutdownReason {
 struct Open {
     request_id: String,
     since: Timestamp,
+    started: bool,
     done: Option<RuntimeDone>,
     given_up: bool,
+}
+
+/// An invocation whose report has come, and which of its events came before it.
+#[derive(Debug)]
+struct Reported {
+    request_id: String,
+    at: Timestamp,
+    started: bool,
+    done: bool,
+}
+
+impl Reported {
+    /// Whether an event of this time may be one of this invocation.
+    fn may_have(&self, request_id: &str, at: Timestamp) -> bool {
+        self.request_id == request_id && at <= self.at.plus_ms(RETRY_AFTER_MS)
+    }
 }
 
 /// How an invocation stood when its report came.
@@ -66,39 +92,57 @@ pub struct Closed {
 #[derive(Debug, Default)]
 pub struct Invocations {
     open: VecDeque<Open>,
-    reported: VecDeque<(String, Timestamp)>,
+    reported: VecDeque<Reported>,
 }
 
 impl Invocations {
-    /// `platform.start`.
-    pub fn start(&mut self, request_id: String, at: Timestamp) {
-        if self.was_reported(&request_id, at) {
-            return;
+    /// `platform.start`. Returns whether it begins an invocation that is not over yet.
+    pub fn start(&mut self, request_id: String, at: Timestamp) -> bool {
+        let is_retry = |of: Timestamp| at > of.plus_ms(RETRY_AFTER_MS);
+        let unstarted = |open: &&mut Open| {
+            open.request_id == request_id && !open.started && !is_retry(open.since)
+        };
+        if let Some(open) = self.open.iter_mut().find(unstarted) {
+            // Its `runtimeDone` was faster.
+            open.started = true;
+            open.since = at;
+            return true;
         }
-        match self.find(&request_id) {
-            Some(open) if open.done.is_some() => open.since = at.min(open.since),
-            Some(open) => open.since = at,
-            None => self.push(Open {
-                request_id,
-                since: at,
-                done: None,
-                given_up: false,
-            }),
+        let mut reported = self.reported.iter_mut();
+        let its_own = |r: &&mut Reported| !r.started && r.may_have(&request_id, at);
+        if let Some(over) = reported.find(its_own) {
+            over.started = true;
+            return false;
         }
+        self.push(Open {
+            request_id,
+            since: at,
+            started: true,
+            done: None,
+            given_up: false,
+        });
+        true
     }
 
     /// `platform.runtimeDone`.
     pub fn done(&mut self, done: RuntimeDone, at: Timestamp) {
-        if self.was_reported(&done.request_id, at) {
+        let id = &done.request_id;
+        let running = self.position(id, at, |open| open.done.is_none());
+        let began_before = running.is_some_and(|n| self.open[n].since <= at);
+        let mut reported = self.reported.iter_mut();
+        let its_own = |r: &&mut Reported| !r.done && r.may_have(id, at);
+        if !began_before && let Some(over) = reported.find(its_own) {
+            over.done = true;
             return;
         }
-        if let Some(open) = self.find(&done.request_id) {
-            open.done = Some(done);
+        if let Some(n) = running.or_else(|| self.position(id, at, |_| true)) {
+            self.open[n].done = Some(done);
             return;
         }
         self.push(Open {
             request_id: done.request_id.clone(),
             since: at,
+            started: false,
             done: Some(done),
             given_up: false,
         });
@@ -106,13 +150,17 @@ impl Invocations {
 
     /// `platform.report`: the invocation is over.
     pub fn reported(&mut self, report: &Report, at: Timestamp) -> Closed {
-        self.reported.push_back((report.request_id.clone(), at));
+        let position = self.position(&report.request_id, at, |_| true);
+        let open = position.and_then(|n| self.open.remove(n));
+        self.reported.push_back(Reported {
+            request_id: report.request_id.clone(),
+            at,
+            started: open.as_ref().is_some_and(|open| open.started),
+            done: open.as_ref().is_some_and(|open| open.done.is_some()),
+        });
         if self.reported.len() > MOST_REPORTED {
             self.reported.pop_front();
         }
-        let is_it = |o: &Open| o.request_id == report.request_id && o.since <= at;
-        let position = self.open.iter().position(is_it);
-        let open = position.and_then(|n| self.open.remove(n));
         open.map_or_else(Closed::default, |open| Closed {
             done: open.done,
             given_up: open.given_up,
@@ -142,8 +190,17 @@ impl Invocations {
         open.map(row).collect()
     }
 
-    fn find(&mut self, request_id: &str) -> Option<&mut Open> {
-        self.open.iter_mut().find(|o| o.request_id == request_id)
+    /// The attempt at this request that an event of this time belongs to: the last that began
+    /// before it, or the first, where the clock was put back since.
+    fn position(
+        &self,
+        request_id: &str,
+        at: Timestamp,
+        fits: impl Fn(&Open) -> bool,
+    ) -> Option<usize> {
+        let is_it = |open: &Open| open.request_id == request_id && fits(open);
+        let before = self.open.iter().rposition(|o| is_it(o) && o.since <= at);
+        before.or_else(|| self.open.iter().position(is_it))
     }
 
     fn push(&mut self, open: Open) {
@@ -151,11 +208,6 @@ impl Invocations {
         if self.open.len() > MOST_OPEN {
             self.open.pop_front();
         }
-    }
-
-    fn was_reported(&self, request_id: &str, at: Timestamp) -> bool {
-        let mut reported = self.reported.iter();
-        reported.any(|(id, reported_at)| id == request_id && *reported_at >= at)
     }
 }
 

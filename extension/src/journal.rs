@@ -10,9 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use rightsizer_records::{Arch, EnvId, FunctionArn, InitType, Megabytes, Reports, Status};
 use rightsizer_records::{ReportRow, Timestamp};
 
-use crate::buffer::{Buffer, Cut, MOST_ROWS, Row};
+use crate::buffer::{Buffer, Cut, MOST_ROWS};
 use crate::invocations::{Invocations, ShutdownReason};
 use crate::procfs::Usage;
+use crate::row::Row;
 use crate::seen::{Seen, Step};
 use crate::telemetry::{Event, EventKind, Report, RuntimeDone};
 
@@ -127,8 +128,8 @@ impl Journal {
                 EventKind::InitStart(runtime) => self.place.runtime = runtime,
                 EventKind::RestoreStart => self.on_restore(),
                 EventKind::Start(id) if self.seen.is_new(Step::Start, &id, at) => {
-                    self.last_failed = false;
-                    self.invocations.start(id, at);
+                    // A late one of an invocation that is over starts nothing.
+                    self.last_failed &= !self.invocations.start(id, at);
                 }
                 EventKind::RuntimeDone(done)
                     if self.seen.is_new(Step::RuntimeDone, &done.request_id, at) =>

@@ -2,10 +2,12 @@
 //!
 //! It can only observe: registered for SHUTDOWN alone, it is never on an invocation's path, and
 //! nothing it suffers may fail one. The core knows no socket and no clock: [`telemetry`] reads
-//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`seen`]),
-//! [`config`], [`credentials`], [`endpoint`] and [`procfs`] read text, [`put_records`] is a call as
-//! bytes. The shell is [`session`] (the life of the process) and [`observer`] (its main loop) with
-//! [`extensions_api`], [`listener`] and [`stream`], over [`http`], [`tls`] and [`wallet`].
+//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`row`]
+//! and [`seen`]), [`config`], [`credentials`], [`endpoint`], [`target`] and [`procfs`] read text,
+//! [`put_records`] is a call as bytes, and [`requests`] is HTTP as the
+//! platform posts it. The shell is [`session`] (the life of the process) and
+//! [`observer`] (its main loop) with [`extensions_api`], [`listener`] and [`stream`], over [`http`],
+//! [`tls`] and [`wallet`].
 //!
 //! The crate `aws-sdk-kinesis` is not used: it takes more memory than all of this, see
 //! `docs/EXTENSION.md`.
@@ -26,9 +28,12 @@ pub mod log;
 pub mod observer;
 pub mod procfs;
 pub mod put_records;
+pub mod requests;
+pub mod row;
 pub mod seen;
 pub mod session;
 pub mod stream;
+pub mod target;
 pub mod telemetry;
 pub mod tls;
 pub mod wallet;

@@ -1,32 +1,46 @@
 //! The HTTP server the Telemetry API posts to. It reads events as they come and passes them on,
 //! nothing else. What it holds is bounded, whoever posts whatever: a few connections (beyond that
-//! the oldest is closed; the platform comes again), of each a read buffer and one event.
+//! the oldest is closed; the platform comes again), of each a request's head and one event.
 //!
 //! It answers 200 whatever comes: any other answer brings the same batch again. It listens on all
 //! addresses because `sandbox.localdomain` is not loopback inside Lambda.
+//!
+//! Each POST should wake this process once. Mostly the whole request is there when its connection
+//! is reported, so it is read at once; and to a platform that opens a connection for each POST, the
+//! answer says that this side closes it, which otherwise is waited for.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::requests::{Found, Malformed, Requests};
 use crate::telemetry::{Posted, Reader};
 
 /// The platform needs one or two.
 const MOST_CONNECTIONS: usize = 8;
-/// Of a connection. Events of a few hundred bytes come in pieces of this size.
-const READ_BUFFER_BYTES: usize = 32_768;
+/// Events of a few hundred bytes come in pieces of this size.
+const READ_BYTES: usize = 8192;
 /// Pieces that wait to be taken in; a slow reader makes the platform wait, and then drop and say so.
 const MOST_WAITING: usize = 2;
+/// After so many connections in a row that the platform closed after one request, this side closes.
+const LONE_REQUESTS: u32 = 3;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const LAST_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A port that is served in the background.
 #[derive(Debug)]
@@ -48,14 +62,38 @@ impl Listening {
 /// Binds any free port and serves it.
 pub async fn listen() -> std::io::Result<Listening> {
     let listener = TcpListener::bind(("0.0.0.0", 0)).await?;
+    accept_with_data(&listener);
     let port = listener.local_addr()?.port();
     let (pieces, posted) = mpsc::channel(MOST_WAITING);
     let task = tokio::spawn(serve(listener, pieces)).abort_handle();
     Ok(Listening { port, posted, task })
 }
 
+/// Asks the kernel to report a connection only when its first bytes are there, so that a POST on a
+/// new connection wakes this process once and not twice. Works without it, so a refusal is no fault.
+#[expect(
+    unsafe_code,
+    reason = "no safe crate in the tree sets TCP_DEFER_ACCEPT, and std's is unstable"
+)]
+fn accept_with_data(listener: &TcpListener) {
+    const LENGTH: libc::socklen_t = 4;
+    let seconds: libc::c_int = 1;
+    // SAFETY: the descriptor is open for as long as `listener` lives; the kernel reads one `int`
+    // from a pointer that is valid for it, and keeps neither.
+    unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            LENGTH,
+        );
+    }
+}
+
 async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {
     let mut connections = VecDeque::<AbortHandle>::new();
+    let lone_requests = Arc::new(AtomicU32::new(0));
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             // Out of file handles: the function holds them, and may give some back.
@@ -68,27 +106,167 @@ async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {
         {
             oldest.abort();
         }
-        let pieces = pieces.clone();
-        let service = service_fn(move |request| on_post(request, pieces.clone()));
-        let mut http = http1::Builder::new();
-        http.max_buf_size(READ_BUFFER_BYTES);
-        let connection = http.serve_connection(TokioIo::new(socket), service);
-        connections.push_back(tokio::spawn(connection).abort_handle());
+        let connection = Connection {
+            pieces: pieces.clone(),
+            lone_requests: Arc::clone(&lone_requests),
+            requests: Requests::default(),
+            reader: Reader::default(),
+            answered: 0,
+        };
+        connections.push_back(tokio::spawn(connection.live(socket)).abort_handle());
     }
 }
 
-async fn on_post(
-    request: Request<Incoming>,
+/// One connection, and the request that is being read from it.
+struct Connection {
     pieces: mpsc::Sender<Posted>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let mut body = request.into_body();
-    let mut reader = Reader::default();
-    // The receiver is gone only when this process ends.
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(bytes) = frame.data_ref() {
-            let _ = pieces.send(reader.feed(bytes)).await;
+    /// Connections in a row that ended after one request.
+    lone_requests: Arc<AtomicU32>,
+    requests: Requests,
+    reader: Reader,
+    answered: u32,
+}
+
+/// What is to be done for the bytes that came.
+enum Step {
+    PassOn(Posted),
+    Continue,
+    /// Only after everything of the request was passed on: what is answered does not come again.
+    Answer {
+        closes: bool,
+    },
+    Refuse,
+}
+
+/// The connection is over.
+struct Over;
+
+impl Connection {
+    async fn live(mut self, mut socket: TcpStream) -> Result<(), Over> {
+        loop {
+            for step in poll_fn(|context| self.read(&mut socket, context)).await? {
+                match step {
+                    // The receiver is gone only when this process ends.
+                    Step::PassOn(posted) => drop(self.pieces.send(posted).await),
+                    Step::Continue => write(&socket, CONTINUE)?,
+                    Step::Answer { closes } => self.answer(&socket, closes)?,
+                    Step::Refuse => {
+                        write(&socket, REFUSAL)?;
+                        return Err(Over);
+                    }
+                }
+            }
         }
     }
-    let _ = pieces.send(reader.finish()).await;
-    Ok(Response::new(Empty::new()))
+
+    /// Reads once. Returns what is to be done for it.
+    fn read(
+        &mut self,
+        socket: &mut TcpStream,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Step>, Over>> {
+        let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        let read = ready!(Pin::new(socket).poll_read(context, &mut buffer));
+        Poll::Ready(match read {
+            Ok(()) if buffer.filled().is_empty() => Err(self.ended()),
+            Ok(()) => Ok(self.steps(buffer.filled())),
+            Err(_) => Err(Over),
+        })
+    }
+
+    fn steps(&mut self, mut bytes: &[u8]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        loop {
+            match self.requests.next(&mut bytes) {
+                Ok(None) => return steps,
+                Ok(Some(Found::Expects)) => steps.push(Step::Continue),
+                Ok(Some(Found::Body(body))) => steps.extend(pass_on(self.reader.feed(body))),
+                Ok(Some(Found::End { closes })) => {
+                    let reader = std::mem::take(&mut self.reader);
+                    steps.extend(pass_on(reader.finish()));
+                    steps.push(Step::Answer { closes });
+                }
+                Err(Malformed) => {
+                    steps.push(Step::Refuse);
+                    return steps;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, socket: &TcpStream, closes: bool) -> Result<(), Over> {
+        self.answered = self.answered.saturating_add(1);
+        if self.answered > 1 {
+            self.lone_requests.store(0, Ordering::Relaxed);
+        }
+        if closes || self.lone_requests.load(Ordering::Relaxed) >= LONE_REQUESTS {
+            write(socket, LAST_ANSWER)?;
+            return Err(Over);
+        }
+        write(socket, ANSWER)
+    }
+
+    /// The platform has closed it.
+    fn ended(&self) -> Over {
+        if self.answered == 1 {
+            self.lone_requests.fetch_add(1, Ordering::Relaxed);
+        }
+        Over
+    }
+}
+
+/// Answers are small. A sender that does not read them until no more fit is not the platform.
+fn write(socket: &TcpStream, answer: &[u8]) -> Result<(), Over> {
+    match socket.try_write(answer) {
+        Ok(written) if written == answer.len() => Ok(()),
+        _ => Err(Over),
+    }
+}
+
+/// Nothing, if nothing was read.
+fn pass_on(posted: Posted) -> Option<Step> {
+    (posted != Posted::default()).then_some(Step::PassOn(posted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// So many requests on one connection, one after the other; whether the last answer closes it.
+    fn is_closed_after(port: u16, requests: u32) -> bool {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut last = Vec::new();
+        for _ in 0..requests {
+            let request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]";
+            socket.write_all(request).unwrap();
+            last.clear();
+            while !last.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                last.push(byte[0]);
+            }
+        }
+        let last = String::from_utf8(last).unwrap();
+        assert!(last.starts_with("HTTP/1.1 200 OK\r\n"), "{last}");
+        last.contains("connection: close")
+    }
+
+    #[tokio::test]
+    async fn this_side_closes_once_the_platform_has_shown_that_it_keeps_none() {
+        let listening = listen().await.unwrap();
+        let port = listening.port;
+        let closed = async |requests| {
+            let client = tokio::task::spawn_blocking(move || is_closed_after(port, requests));
+            client.await.unwrap()
+        };
+        assert!(!closed(1).await && !closed(1).await);
+        // It keeps one after all: counting begins anew.
+        assert!(!closed(3).await);
+        assert!(!closed(1).await && !closed(1).await && !closed(1).await);
+        assert!(closed(1).await && closed(1).await);
+    }
 }

@@ -14,9 +14,9 @@ use hyper::{Request, StatusCode};
 use rightsizer_records::{Record, Reports, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Target;
 use crate::credentials::Keys;
 use crate::endpoint::Endpoint;
+use crate::target::Target;
 
 const OPERATION: (&str, &str) = ("x-amz-target", "Kinesis_20131202.PutRecords");
 const MEDIA_TYPE: &str = "application/x-amz-json-1.1";

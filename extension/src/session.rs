@@ -9,7 +9,7 @@ use rightsizer_records::InitType;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::config::{Config, Target};
+use crate::config::Config;
 use crate::extensions_api::{Api, Registration};
 use crate::invocations::ShutdownReason;
 use crate::journal::{Journal, Place};
@@ -17,6 +17,7 @@ use crate::listener;
 use crate::log::Log;
 use crate::observer::{Observer, usage};
 use crate::stream::Stream;
+use crate::target::Target;
 use crate::telemetry::Posted;
 
 /// Schemas of the Telemetry API, newest last. Managed instances take only the newest.

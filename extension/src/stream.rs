@@ -11,10 +11,10 @@ use rightsizer_records::{EnvId, Reports};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::config::Target;
 use crate::endpoint::Endpoint;
 use crate::http::{Connection, is_untrusted};
 use crate::put_records::{self, Answer};
+use crate::target::Target;
 use crate::tls;
 use crate::wallet::Wallet;
 
@@ -180,7 +180,7 @@ impl Stream {
         let own = self.target.endpoint.as_deref();
         let endpoint = match own {
             Some(url) => Endpoint::parse(url),
-            None => Endpoint::of_stream(&self.target),
+            None => self.target.aws_endpoint(),
         };
         let Some(endpoint) = endpoint else {
             // The value may hold a token, so it is not repeated here.

@@ -123,13 +123,23 @@ impl Reader {
     /// Takes in the next bytes and answers the events that end in them.
     pub fn feed(&mut self, bytes: &[u8]) -> Posted {
         let mut posted = Posted::default();
-        for byte in bytes {
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
             match self.place {
                 Place::Before => self.before(*byte, &mut posted),
-                Place::Between => self.between(*byte),
-                Place::Within => self.within(*byte, &mut posted),
+                Place::Between => {
+                    self.between(*byte);
+                    if self.place == Place::Within {
+                        continue;
+                    }
+                }
+                Place::Within => {
+                    rest = self.within(rest, &mut posted);
+                    continue;
+                }
                 Place::Over => break,
             }
+            rest = behind;
         }
         posted
     }
@@ -159,44 +169,51 @@ impl Reader {
             b']' => self.place = Place::Over,
             b',' => {}
             _ if byte.is_ascii_whitespace() => {}
-            _ => {
-                self.place = Place::Within;
-                self.push(byte);
-            }
+            _ => self.place = Place::Within,
         }
     }
 
-    fn within(&mut self, byte: u8, posted: &mut Posted) {
-        let ends_a_scalar = self.depth == 0 && !self.in_string && matches!(byte, b',' | b']');
-        if !ends_a_scalar {
-            self.push(byte);
+    /// Takes the bytes of an event, as far as they go. Returns those behind it.
+    fn within<'a>(&mut self, bytes: &'a [u8], posted: &mut Posted) -> &'a [u8] {
+        let end = self.end_of_event(bytes);
+        let (of_event, behind) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if self.value.len() + of_event.len() > MOST_EVENT_BYTES {
+            self.too_long = true;
+        } else {
+            if self.value.capacity() == 0 {
+                self.value.reserve(USUAL_EVENT_BYTES);
+            }
+            self.value.extend_from_slice(of_event);
         }
-        if ends_a_scalar || (self.depth == 0 && matches!(byte, b'}' | b']') && !self.in_string) {
+        if end.is_some() {
             self.end_event(posted);
             self.place = Place::Between;
         }
-        if ends_a_scalar {
-            self.between(byte);
-        }
+        behind
     }
 
-    fn push(&mut self, byte: u8) {
-        if self.value.len() < MOST_EVENT_BYTES {
-            self.value.push(byte);
-        } else {
-            self.too_long = true;
+    /// Where in these bytes the event ends: behind its last bracket, or before what follows a scalar.
+    fn end_of_event(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (n, byte) in bytes.iter().enumerate() {
+            if self.in_string {
+                self.in_string = self.escaped || *byte != b'"';
+                self.escaped = !self.escaped && *byte == b'\\';
+                continue;
+            }
+            match byte {
+                b',' | b']' if self.depth == 0 => return Some(n),
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(n + 1);
+                    }
+                }
+                _ => {}
+            }
         }
-        if self.in_string {
-            self.in_string = self.escaped || byte != b'"';
-            self.escaped = !self.escaped && byte == b'\\';
-            return;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
+        None
     }
 
     fn end_event(&mut self, posted: &mut Posted) {

@@ -5,6 +5,8 @@ use rightsizer_records::{Millis, Record, decode, encode};
 
 use super::*;
 
+mod clock;
+
 fn journal(most_rows: usize) -> Journal {
     let place = Place {
         function: FunctionArn::new("aws", "eu-central-1", "123456789012", "checkout").unwrap(),

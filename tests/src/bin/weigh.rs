@@ -1,10 +1,11 @@
-//! `make weigh`: the weight of the extension, of the floor under it, and of any other extension.
+//! `make weigh`: the weight of the extension, of the floor under it, of the reference extension, and
+//! of any other.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use rightsizer_tests::emulator::extension_binary;
+use rightsizer_tests::emulator::{extension_binary, reference_extension_binary};
 use rightsizer_tests::weigh::bench::Bench;
 use rightsizer_tests::weigh::endpoint::Endpoint;
 use rightsizer_tests::weigh::life::Subject;
@@ -74,6 +75,11 @@ fn subjects(others: &[PathBuf]) -> Result<Vec<Subject>> {
             false,
         ),
         subject("rightsizer-extension", extension_binary()?, true),
+        subject(
+            "reference: lambda-extension, aws-sdk-kinesis",
+            reference_extension_binary()?,
+            true,
+        ),
     ];
     for path in others {
         let binary = path.canonicalize();

@@ -41,18 +41,31 @@ pub use tls::Tls;
 /// `RIGHTSIZER_EXTENSION_BINARY` names.
 pub fn extension_binary() -> Result<PathBuf> {
     let named = std::env::var_os("RIGHTSIZER_EXTENSION_BINARY").map(PathBuf::from);
-    let built = || {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
-            PathBuf::from,
-        );
-        target.join("layer/rightsizer-extension")
-    };
-    let path = named.unwrap_or_else(built);
+    let path = named.unwrap_or_else(|| target().join("layer/rightsizer-extension"));
     ensure!(
         path.is_file(),
         "the extension is not built ({} does not exist): run `make extension`",
         path.display()
     );
     Ok(path.canonicalize()?)
+}
+
+/// The plain extension of `tests/reference-extension`: what `RIGHTSIZER_REFERENCE_BINARY` names, or
+/// the one that `cargo build` makes.
+pub fn reference_extension_binary() -> Result<PathBuf> {
+    let named = std::env::var_os("RIGHTSIZER_REFERENCE_BINARY").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| target().join("debug/rightsizer-reference-extension"));
+    ensure!(
+        path.is_file(),
+        "the reference extension is not built ({} does not exist): run `cargo build -p \
+         rightsizer-reference-extension`",
+        path.display()
+    );
+    Ok(path.canonicalize()?)
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"))
 }

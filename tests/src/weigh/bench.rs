@@ -9,7 +9,7 @@ use rightsizer_records::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::endpoint::Endpoint;
-use super::life::{Life, Subject, begin, report};
+use super::life::{Delivery, Life, Subject, begin, report};
 use super::share::CpuShare;
 use super::table::{HeldBack, Row, median};
 
@@ -37,37 +37,48 @@ impl Bench<'_> {
     /// Measures these, turn by turn, so that what else the machine does meets all of them.
     pub async fn rows(&self, subjects: &[Subject], pack: &Path) -> Result<Vec<Row>> {
         let mut lives = vec![Vec::new(); subjects.len()];
+        let mut apart = vec![Vec::new(); subjects.len()];
         let mut shares = vec![Vec::new(); subjects.len()];
         for _ in 0..self.runs {
             for (n, subject) in subjects.iter().enumerate() {
-                lives[n].push(self.life(subject).await?);
+                lives[n].push(self.life(subject, Delivery::OnePost).await?);
+                if subject.observes {
+                    let life = self.life(subject, Delivery::NewConnections).await?;
+                    apart[n].push(life.cpu_ms);
+                }
                 if let Some(share) = self.share {
                     shares[n].push(self.held_back(subject, share).await?);
                 }
             }
         }
         let mut rows = Vec::new();
-        for (subject, (lives, shares)) in subjects.iter().zip(lives.iter().zip(&shares)) {
+        for (n, subject) in subjects.iter().enumerate() {
+            let lives = &lives[n];
             let of = |pick: fn(&Row) -> f64| median(lives.iter().map(pick).collect());
             rows.push(Row {
                 name: subject.name.clone(),
                 init_ms: of(|l| l.init_ms),
                 peak_mb: of(|l| l.peak_mb),
                 cpu_ms: of(|l| l.cpu_ms),
+                cpu_new_connections_ms: subject.observes.then(|| median(apart[n].clone())),
                 calls: of(|l| l.calls),
                 held_ms: of(|l| l.held_ms),
                 zip_mb: zip_mb(subject, pack)?,
                 bytes_per_report: self.bytes_per_report(subject).await?,
-                held_back: HeldBack::median(shares),
+                held_back: HeldBack::median(&shares[n]),
             });
         }
         Ok(rows)
     }
 
+    async fn start(&self, subject: &Subject, share: Option<&CpuShare>) -> Result<Life> {
+        Life::start(subject, self.endpoint, self.env, share, Delivery::OnePost).await
+    }
+
     /// Fifty invocations a second apart, of which the last brings the flush, then SHUTDOWN.
-    async fn life(&self, subject: &Subject) -> Result<Row> {
+    async fn life(&self, subject: &Subject, delivery: Delivery) -> Result<Row> {
         let calls_before = *self.endpoint.calls().borrow();
-        let life = Life::start(subject, self.endpoint, self.env, None).await?;
+        let life = Life::start(subject, self.endpoint, self.env, None, delivery).await?;
         let held = self.fifty(&life).await?;
         self.flush(&life, subject).await?;
         let init_ms = ms(life.init);
@@ -128,7 +139,7 @@ impl Bench<'_> {
         if !subject.observes {
             return Ok(None);
         }
-        let life = Life::start(subject, self.endpoint, self.env, None).await?;
+        let life = self.start(subject, None).await?;
         let before = *self.endpoint.calls().borrow();
         self.endpoint.drain();
         for chunk in (0..BURST).collect::<Vec<_>>().chunks(500) {
@@ -144,7 +155,7 @@ impl Bench<'_> {
     }
 
     async fn held_back(&self, subject: &Subject, share: &CpuShare) -> Result<HeldBack> {
-        let life = Life::start(subject, self.endpoint, self.env, Some(share)).await?;
+        let life = self.start(subject, Some(share)).await?;
         let init_ms = ms(life.init);
         self.fifty(&life).await?;
         share.rest().await;
@@ -162,7 +173,7 @@ impl Bench<'_> {
         if !subject.observes {
             return Ok(None);
         }
-        let life = Life::start(subject, self.endpoint, self.env, Some(share)).await?;
+        let life = self.start(subject, Some(share)).await?;
         let before = *self.endpoint.calls().borrow();
         life.post(vec![report(0, at(0), duration_ms(0))]).await?;
         life.freeze()?;

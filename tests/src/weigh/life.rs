@@ -23,6 +23,10 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// How often the peak is read: what grows after the last reading is missed.
 const PEAK_EVERY: Duration = Duration::from_millis(2);
 
+/// Between POSTs on connections of their own: in this time other processes take the caches, as they
+/// do between invocations.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// An extension to measure.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -34,6 +38,15 @@ pub struct Subject {
     pub observes: bool,
 }
 
+/// How the platform delivers an invocation's telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// In one POST, over a connection that is kept.
+    OnePost,
+    /// In two POSTs, [`PAUSE`] apart, each over a connection of its own.
+    NewConnections,
+}
+
 /// A running subject.
 pub struct Life {
     platform: Platform,
@@ -42,6 +55,7 @@ pub struct Life {
     cpu_before_us: i64,
     http: reqwest::Client,
     observes: bool,
+    delivery: Delivery,
     /// Process start to first `next`.
     pub init: Duration,
 }
@@ -64,6 +78,7 @@ impl Life {
         endpoint: &Endpoint,
         more: &[(String, String)],
         share: Option<&CpuShare>,
+        delivery: Delivery,
     ) -> Result<Self> {
         let platform = Platform::start().await?;
         let cpu_before_us = children_cpu_us()?;
@@ -105,11 +120,9 @@ impl Life {
             platform,
             child,
             cpu_before_us,
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(LIMIT)
-                .build()?,
+            http: client(delivery)?,
             observes: subject.observes,
+            delivery,
             init: ready - began,
         })
     }
@@ -125,17 +138,30 @@ impl Life {
                 "invokedFunctionArn": "arn:aws:lambda:eu-central-1:123456789012:function:weighed",
             });
             self.platform.send(event).await?;
-            self.post(events).await?;
+            self.deliver(events).await?;
             let mut seen = self.platform.seen();
             let back = timeout(LIMIT, seen.wait_for(|seen| seen.nexts > nexts)).await;
             back.context("an invocation is never given back")??;
             return Ok(began.elapsed());
         }
-        self.post(events).await?;
+        self.deliver(events).await?;
         Ok(Duration::ZERO)
     }
 
-    /// Delivers telemetry.
+    async fn deliver(&self, mut events: Vec<Value>) -> Result<()> {
+        if self.delivery == Delivery::NewConnections
+            && let Some(last) = events.pop()
+        {
+            self.post(events).await?;
+            sleep(PAUSE).await;
+            self.post(vec![last]).await?;
+            sleep(PAUSE).await;
+            return Ok(());
+        }
+        self.post(events).await
+    }
+
+    /// Delivers telemetry in one POST.
     pub async fn post(&self, events: Vec<Value>) -> Result<()> {
         let port = self.platform.seen().borrow().port;
         let Some(port) = port.filter(|_| self.observes) else {
@@ -180,6 +206,15 @@ impl Life {
             ended_well: status.success(),
         })
     }
+}
+
+fn client(delivery: Delivery) -> Result<reqwest::Client> {
+    let http = reqwest::Client::builder().no_proxy().timeout(LIMIT);
+    let http = match delivery {
+        Delivery::OnePost => http,
+        Delivery::NewConnections => http.pool_max_idle_per_host(0),
+    };
+    Ok(http.build()?)
 }
 
 /// A shell that stops itself and then becomes the subject: what putting it into its share cost is
@@ -257,8 +292,14 @@ pub fn begin(n: u32, at: Timestamp, duration_ms: f64) -> Vec<Value> {
 pub fn report(n: u32, at: Timestamp, duration_ms: f64) -> Value {
     // Some variety, as a real function has it.
     let used = 80 + n * 7 % 40;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "durations here are small and positive"
+    )]
+    let billed_ms = duration_ms.ceil() as u64;
     let metrics = json!({
-        "durationMs": duration_ms, "billedDurationMs": duration_ms.ceil(),
+        "durationMs": duration_ms, "billedDurationMs": billed_ms,
         "memorySizeMB": 128, "maxMemoryUsedMB": used,
     });
     let record = json!({"requestId": request_id(n), "status": "success", "metrics": metrics});

@@ -15,6 +15,9 @@ pub struct Row {
     pub peak_mb: f64,
     /// CPU time of the whole life.
     pub cpu_ms: f64,
+    /// The same where each invocation's telemetry comes in two POSTs, each over a new connection;
+    /// `None` if it takes none.
+    pub cpu_new_connections_ms: Option<f64>,
     /// Calls to the stream in that life.
     pub calls: f64,
     /// An invocation's wait for it.
@@ -66,7 +69,8 @@ pub fn to_json(rows: &[Row], roots: usize, runs: usize) -> Value {
     let row = |row: &Row| {
         json!({
             "name": row.name, "init_ms": row.init_ms, "peak_mb": row.peak_mb,
-            "cpu_ms": row.cpu_ms, "calls": row.calls, "held_ms": row.held_ms,
+            "cpu_ms": row.cpu_ms, "cpu_new_connections_ms": row.cpu_new_connections_ms,
+            "calls": row.calls, "held_ms": row.held_ms,
             "zip_mb": row.zip_mb, "bytes_per_report": row.bytes_per_report,
             "held_back": row.held_back.map(|h| json!({
                 "share_percent": PERCENT, "init_ms": h.init_ms, "flush_ms": h.flush_ms,
@@ -80,19 +84,20 @@ pub fn to_json(rows: &[Row], roots: usize, runs: usize) -> Value {
 /// For a person to read; Markdown.
 pub fn to_text(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| | start to next, ms | peak resident, MB | CPU, ms | calls | held, ms | zip, MB | bytes/report |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| | start to next, ms | peak resident, MB | CPU, ms | CPU at 100 connections, ms | calls | held, ms | zip, MB | bytes/report |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"))
     };
     for row in rows {
         text += &format!(
-            "| {} | {:.2} | {:.2} | {:.1} | {} | {:.2} | {} | {} |\n",
+            "| {} | {:.2} | {:.2} | {:.1} | {} | {} | {:.2} | {} | {} |\n",
             row.name,
             row.init_ms,
             row.peak_mb,
             row.cpu_ms,
+            number(row.cpu_new_connections_ms, 1),
             row.calls,
             row.held_ms,
             number(row.zip_mb, 2),
@@ -119,6 +124,29 @@ pub fn to_text(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_deliveries_are_in_the_text_and_in_the_json() {
+        let row = |name: &str, cpu_new_connections_ms| Row {
+            name: name.to_owned(),
+            cpu_ms: 3.6,
+            cpu_new_connections_ms,
+            ..Row::default()
+        };
+        let rows = [row("floor", None), row("it", Some(12.34))];
+        let text = to_text(&rows);
+        assert!(
+            text.contains("| floor | 0.00 | 0.00 | 3.6 | – | 0 |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| it | 0.00 | 0.00 | 3.6 | 12.3 | 0 |"),
+            "{text}"
+        );
+        let json = to_json(&rows, 145, 10);
+        assert_eq!(json["rows"][0]["cpu_new_connections_ms"], Value::Null);
+        assert_eq!(json["rows"][1]["cpu_new_connections_ms"], 12.34);
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {

@@ -18,6 +18,7 @@ mod hostile;
 mod load;
 mod neighbours;
 mod odd;
+mod reference;
 mod restore;
 mod rie;
 mod short;

@@ -196,7 +196,8 @@ pub(crate) fn invocation_text(n: usize, from: Timestamp) -> String {
     )
 }
 
-fn report_text(n: usize, from: Timestamp) -> String {
+/// The report of invocation `n`, as the platform writes it.
+pub(crate) fn report_text(n: usize, from: Timestamp) -> String {
     let time = from.plus_ms(n as i64);
     format!(
         r#"{{"time":"{time}","type":"platform.report","record":{{"requestId":"r{n}","status":"success","metrics":{{"durationMs":{n},"billedDurationMs":{n},"memorySizeMB":1024,"maxMemoryUsedMB":{}}}}}}}"#,

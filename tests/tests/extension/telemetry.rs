@@ -239,3 +239,37 @@ async fn a_subscription_that_no_schema_gets_is_told_and_idles() -> Result<()> {
     assert_eq!((exit.log.lines().count(), sink.calls()), (1, 0));
     Ok(())
 }
+
+/// Each step of the clock between two events of an invocation: the invocation is one row.
+#[tokio::test]
+async fn a_clock_that_is_put_back_leaves_no_invocation_open() -> Result<()> {
+    const STEPS_S: [i64; 6] = [-3600, -7, -1, 1, 7, 3600];
+    let sink = Sink::start().await?;
+    let mut environment = start(&sink, Faults::default()).await?;
+    for (n, step_s) in STEPS_S.into_iter().enumerate() {
+        let id = format!("stepped-{n}");
+        let began = at(10 * n as i64);
+        let stepped = at(10 * n as i64 + step_s);
+        let metrics = json!({
+            "durationMs": 5.0, "billedDurationMs": 5, "memorySizeMB": 1024, "maxMemoryUsedMB": 90 + n,
+        });
+        environment.emit(json!({
+            "time": began.to_string(), "type": "platform.start", "record": {"requestId": id},
+        }));
+        environment.emit(json!({
+            "time": stepped.to_string(), "type": "platform.runtimeDone",
+            "record": {"requestId": id, "status": "success"},
+        }));
+        environment.emit(json!({
+            "time": stepped.to_string(), "type": "platform.report",
+            "record": {"requestId": id, "status": "success", "metrics": metrics},
+        }));
+    }
+    environment.invoke(ok(100, 99)).await?;
+    let exit = environment.shutdown(Reason::Spindown).await?;
+    sum_up("steps of the clock", 7, sink.reports(), &[&exit])?;
+    let mut peaks = peaks(&distinct(sink.reports()));
+    peaks.sort_unstable();
+    assert_eq!(peaks, [90, 91, 92, 93, 94, 95, 99]);
+    Ok(())
+}
