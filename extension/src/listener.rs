@@ -6,13 +6,12 @@
 //! addresses because `sandbox.localdomain` is not loopback inside Lambda.
 //!
 //! Each POST should wake this process once. Mostly the whole request is there when its connection
-//! is reported, so it is read at once; and to a platform that opens a connection for each POST, the
+//! is accepted, so it is read at once; and to a platform that opens a connection for each POST, the
 //! answer says that this side closes it, which otherwise is waited for.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,33 +61,10 @@ impl Listening {
 /// Binds any free port and serves it.
 pub async fn listen() -> std::io::Result<Listening> {
     let listener = TcpListener::bind(("0.0.0.0", 0)).await?;
-    accept_with_data(&listener);
     let port = listener.local_addr()?.port();
     let (pieces, posted) = mpsc::channel(MOST_WAITING);
     let task = tokio::spawn(serve(listener, pieces)).abort_handle();
     Ok(Listening { port, posted, task })
-}
-
-/// Asks the kernel to report a connection only when its first bytes are there, so that a POST on a
-/// new connection wakes this process once and not twice. Works without it, so a refusal is no fault.
-#[expect(
-    unsafe_code,
-    reason = "no safe crate in the tree sets TCP_DEFER_ACCEPT, and std's is unstable"
-)]
-fn accept_with_data(listener: &TcpListener) {
-    const LENGTH: libc::socklen_t = 4;
-    let seconds: libc::c_int = 1;
-    // SAFETY: the descriptor is open for as long as `listener` lives; the kernel reads one `int`
-    // from a pointer that is valid for it, and keeps neither.
-    unsafe {
-        libc::setsockopt(
-            listener.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
-            LENGTH,
-        );
-    }
 }
 
 async fn serve(listener: TcpListener, pieces: mpsc::Sender<Posted>) {
