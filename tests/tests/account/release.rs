@@ -59,7 +59,8 @@ fn nothing_is_released_that_was_not_checked() -> Result<()> {
     let (_, jobs) = release.split_once("\njobs:\n").context("no jobs")?;
     let gate = "  check:\n    uses: ./.github/workflows/check.yml\n";
     assert!(jobs.contains(gate), "{jobs}");
-    for (job, after) in [("build", "check"), ("publish", "build")] {
+    assert!(jobs.contains("cargo deny check advisories"), "{jobs}");
+    for (job, after) in [("build", "[check, advisories]"), ("publish", "build")] {
         let wanted = format!("  {job}:\n    needs: {after}\n");
         assert!(jobs.contains(&wanted), "{job} does not wait for {after}");
     }
