@@ -6,7 +6,7 @@
 //! (`debug` for more). A setting that makes no sense is named in a warning and its default holds:
 //! an extension that ends fails the function.
 
-use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes, Partition};
 
 use crate::credentials::Source;
 use crate::endpoint::Endpoint;
@@ -75,7 +75,7 @@ impl Config {
     /// What every record says. `account` comes with the registration; `arch` is what this binary
     /// was built for. The reason where the function's own variables make no ARN.
     pub fn place(&self, account: Option<&str>, arch: &str) -> Result<Place, String> {
-        let partition = partition(&self.region);
+        let partition = Partition::of_region(&self.region).name;
         let account = account.unwrap_or(NO_ACCOUNT);
         let function = FunctionArn::new(partition, &self.region, account, &self.name);
         Ok(Place {
@@ -148,14 +148,6 @@ fn flush_ms(setting: Option<String>, warnings: &mut Vec<String>) -> i64 {
     default_ms
 }
 
-fn partition(region: &str) -> &'static str {
-    match region {
-        r if r.starts_with("cn-") => "aws-cn",
-        r if r.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
 fn init_type(name: &str) -> InitType {
     match name {
         "on-demand" => InitType::OnDemand,
@@ -196,11 +188,16 @@ mod tests {
             (place.arch, place.init),
             (Some(Arch::Arm64), Some(InitType::SnapStart))
         );
-        let china = read(&[("AWS_REGION", "cn-north-1")])
-            .place(None, "x86_64")
-            .unwrap();
-        let arn = "arn:aws-cn:lambda:cn-north-1:000000000000:function:checkout";
-        assert_eq!(china.function.as_str(), arn);
+        for (region, partition) in [
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            let place = read(&[("AWS_REGION", region)]).place(None, "x86_64");
+            let arn = format!("arn:{partition}:lambda:{region}:000000000000:function:checkout");
+            assert_eq!(place.unwrap().function.as_str(), arn);
+        }
     }
 
     #[test]

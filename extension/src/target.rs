@@ -1,5 +1,7 @@
 //! The stream that records go to, and AWS's own address for it. Pure: it opens and resolves nothing.
 
+use rightsizer_records::Partition;
+
 use crate::credentials::Source;
 use crate::endpoint::Endpoint;
 
@@ -28,20 +30,18 @@ impl Target {
     /// outside of the isolated partitions every account has its own host.
     pub fn aws_endpoint(&self) -> Option<Endpoint> {
         let region = &self.region;
-        let (suffix, isolated) = match region {
-            r if r.starts_with("cn-") => ("amazonaws.com.cn", false),
-            r if r.starts_with("eusc-") => ("amazonaws.eu", false),
-            r if r.starts_with("us-isob-") => ("sc2s.sgov.gov", true),
-            r if r.starts_with("us-iso-") => ("c2s.ic.gov", true),
-            _ => ("amazonaws.com", false),
-        };
+        let partition = Partition::of_region(region);
+        let isolated = matches!(partition.name, "aws-iso" | "aws-iso-b");
         let account = self.stream.strip_prefix("arn:");
         let account = account.and_then(|arn| arn.split(':').nth(3));
         let host = match account.filter(|account| !isolated && !account.is_empty()) {
             Some(account) => format!("{account}.data-kinesis"),
             None => "kinesis".to_owned(),
         };
-        Endpoint::parse(&format!("https://{host}.{region}.{suffix}/"))
+        Endpoint::parse(&format!(
+            "https://{host}.{region}.{}/",
+            partition.dns_suffix
+        ))
     }
 }
 
@@ -79,6 +79,10 @@ mod tests {
         assert_eq!(
             of(isolated, "us-iso-east-1"),
             "https://kinesis.us-iso-east-1.c2s.ic.gov/"
+        );
+        assert_eq!(
+            of("reports", "eusc-de-east-1"),
+            "https://kinesis.eusc-de-east-1.amazonaws.eu/"
         );
     }
 }
