@@ -236,7 +236,7 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 /// Refuses what is not ours before anything is written beside it. By SQLite, for no other descriptor may
 /// be opened on a file that this process may have open (see [`files`]).
 fn refuse_strangers(path: &Path) -> Result<(), StoreError> {
-    let looked = open_to_read(path).map_err(StoreError::from);
+    let looked = open_to_read(path);
     match looked.and_then(|connection| check_identity(&connection, path)) {
         Err(error @ (StoreError::NotOurs { .. } | StoreError::Newer { .. })) => Err(error),
         // What keeps it from being read shows again, or is mended, when it is opened to be written.
