@@ -34,6 +34,8 @@ pub struct Metrics {
     behind: Family<ShardLabel, Gauge<f64, AtomicU64>>,
     paused: Gauge,
     auto_paused: Gauge,
+    store_failing: Gauge,
+    store_wal: Gauge,
 }
 
 impl Default for Metrics {
@@ -51,6 +53,8 @@ impl Default for Metrics {
             behind: Family::default(),
             paused: Gauge::default(),
             auto_paused: Gauge::default(),
+            store_failing: Gauge::default(),
+            store_wal: Gauge::default(),
         };
         metrics.register_counters();
         metrics.register_gauges();
@@ -101,10 +105,21 @@ impl Metrics {
                 "1 while automatic decreases are paused by themselves, after rollbacks",
                 &self.auto_paused,
             ),
+            (
+                "store_failing",
+                "1 while the store cannot be read, or its files are not at their paths",
+                &self.store_failing,
+            ),
         ];
         for (name, help, gauge) in gauges {
             self.registry.register(name, help, gauge.clone());
         }
+        self.registry.register_with_unit(
+            "store_wal",
+            "The size of the store's log, which grows while another program reads for long",
+            Unit::Bytes,
+            self.store_wal.clone(),
+        );
         self.registry.register_with_unit(
             "last_commit_time",
             "When the store was last committed to, in seconds since 1970-01-01T00:00:00Z",
@@ -117,6 +132,13 @@ impl Metrics {
             Unit::Seconds,
             self.behind.clone(),
         );
+    }
+
+    /// How the store is.
+    pub(crate) fn store(&self, wal_bytes: u64, failing: bool) {
+        self.store_wal
+            .set(i64::try_from(wal_bytes).unwrap_or(i64::MAX));
+        self.store_failing.set(failing.into());
     }
 
     /// A commit and what was in it.

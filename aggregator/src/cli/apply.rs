@@ -180,7 +180,7 @@ impl PauseSwitch for Pause {
 
 fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyhow::Result<()> {
     use std::io::Write;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.json {
         let all: Vec<Value> = approved.iter().map(Approved::json).collect();
         serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;

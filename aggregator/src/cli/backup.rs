@@ -46,12 +46,12 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     std::fs::rename(&partial, file)
         .with_context(|| format!("cannot name the backup {}", file.display()))?;
     let bytes = std::fs::metadata(file)?.len();
-    println!(
+    super::out::line(format_args!(
         "{} holds the store as of now ({} KB, checked); to restore it: stop the server, put it in the \
          store's place, start",
         file.display(),
         bytes.div_ceil(1024)
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -196,7 +196,7 @@ impl Told {
         args: &FleetArgs,
         roles: Option<&Value>,
     ) -> anyhow::Result<ExitCode> {
-        let mut out = std::io::stdout().lock();
+        let mut out = super::out::stdout();
         if args.json {
             let json = json!({
                 "dry_run": !args.yes,

@@ -32,7 +32,7 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let status = health["status"].as_str().unwrap_or("unknown");
-    println!("{status}");
+    super::out::line(format_args!("{status}"))?;
     // A shard that cannot be read is not mended by a restart.
     Ok(if matches!(status, "ok" | "degraded") {
         ExitCode::SUCCESS

@@ -14,6 +14,7 @@ use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
+use rightsizer_store::files::is_part_of;
 use serde::Serialize;
 
 use super::import_cloudwatch::{self, CloudwatchArgs};
@@ -83,7 +84,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let decided = pipeline.finish(now())?.decided;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.json {
         let json = JsonReport {
             report: &report,
@@ -137,6 +138,10 @@ fn import_file(
     let (input, length, changed): (Box<dyn Read + Send>, Option<u64>, Timestamp) = if stdin {
         (Box::new(std::io::stdin()), None, now())
     } else {
+        if is_part_of(path, &args.store.store) {
+            // Closing it again would drop SQLite's locks on the store.
+            return Err(ImportError::OwnStore);
+        }
         let (file, length, changed) = open(path).map_err(ImportError::Unreadable)?;
         (Box::new(file), Some(length), changed)
     };

@@ -56,7 +56,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         (Reader::open(store)?.review()?, inspect::stops(store)?)
     };
     rank(&mut rows, args.by);
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.format.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
         writeln!(out)?;

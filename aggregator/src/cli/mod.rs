@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod import_cloudwatch;
 mod list;
+mod out;
 mod page;
 mod portrait;
 mod restore;
@@ -23,6 +24,7 @@ mod show;
 mod simulate;
 mod subscribe;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -231,7 +233,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(code) => code,
         // A reader that has seen enough (`rightsizer list | head`) is no error.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rightsizer: {error:#}");
             ExitCode::FAILURE
@@ -239,8 +241,16 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// Whether that is what ended it, in whatever wraps it: what else went wrong is told.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    let broken = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        let csv = cause.downcast_ref().map(csv::Error::kind);
+        let json = cause
+            .downcast_ref()
+            .and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref().is_some_and(broken)
+            || matches!(csv, Some(csv::ErrorKind::Io(error)) if broken(error))
+            || json == Some(ErrorKind::BrokenPipe)
+    })
 }

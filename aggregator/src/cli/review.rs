@@ -97,7 +97,8 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 
 fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.word(action), args)?;
-    println!("{}", done.message);
+    // What was done stands, whether or not it is read.
+    let _ = super::out::line(format_args!("{}", done.message));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,13 +145,14 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
         (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
     };
     if let Ok(done) = &carried {
-        println!("{}", done.message);
+        // What was done stands, whether or not it is read.
+        let _ = super::out::line(format_args!("{}", done.message));
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
         eprintln!("rightsizer: {told}");
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        println!("{told}");
+        let _ = super::out::line(format_args!("{told}"));
     }
     carried?;
     Ok(match switched {

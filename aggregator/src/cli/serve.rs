@@ -204,6 +204,9 @@ async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow:
         }
     };
     // For scripts that asked for port 0.
-    let ready = |address| println!("listening on {address}");
+    let ready = |address| {
+        // Whoever does not read it serves as well.
+        let _ = super::out::line(format_args!("listening on {address}"));
+    };
     serve(options, listener, ready, shutdown).await
 }

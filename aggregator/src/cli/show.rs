@@ -37,7 +37,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
             Err(refused) => return Err(refused.into()),
         },
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &detail).map_err(std::io::Error::from)?;
         writeln!(out)?;

@@ -69,7 +69,7 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         name(&args.file),
         args.warm_up
     );
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &measures).map_err(std::io::Error::from)?;
         writeln!(out)?;

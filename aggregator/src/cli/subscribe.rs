@@ -253,7 +253,7 @@ fn print(
         let what = code.map_or_else(|| action.to_owned(), |code| format!("{action}: {code}"));
         *counts.entry(what).or_default() += 1;
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::stdout();
     if args.json {
         let json = json!({
             "dry_run": !args.yes,

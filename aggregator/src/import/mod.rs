@@ -25,6 +25,9 @@ pub enum ImportError {
     /// Its content was taken in before, under this name.
     #[error("it was imported before, as {0}: nothing was taken in again")]
     Known(String),
+    /// It is one of the store's own files, by whatever name.
+    #[error("it is the store itself, or its log: it was not opened")]
+    OwnStore,
     /// It cannot be read to its end.
     #[error("{0}")]
     Unreadable(std::io::Error),

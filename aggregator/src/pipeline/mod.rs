@@ -245,6 +245,11 @@ impl Pipeline {
         unit.commit()
     }
 
+    /// Empties the store's log if it is large, see [`Store::trim_wal`].
+    pub(crate) fn trim_wal(&mut self) -> Result<u64, StoreError> {
+        self.store.trim_wal()
+    }
+
     /// Carries out a person's word, or says why not.
     pub fn review(
         &mut self,

@@ -21,6 +21,7 @@ use rightsizer_aws::stop::Stop;
 use rightsizer_formats::Channel;
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
+use rightsizer_store::files::{OpenFiles, rescue_path};
 
 use self::keeping::{Keeping, Kept};
 use crate::emit::{self, Leave};
@@ -28,7 +29,7 @@ use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
 use crate::web::{self, PortOptions, Secret};
-use crate::writer::{self, WriterHandle, WriterStopped};
+use crate::writer::{self, Remedy, WriterHandle, WriterStopped};
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +88,10 @@ pub async fn run(
     };
     let mut keeping = kept.keeping();
     let restored = kept.restored;
+    let files = kept.store.files();
     let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let port = port(&options, streams.clone(), &keeping).await?;
+    let port = port(&options, streams.clone(), &keeping, files).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -131,12 +133,7 @@ pub async fn run(
     let failed = failed.or(finished.err());
     let lost = keeping.finish(failed.is_none()).await.err();
     if let Some(error) = failed.or(lost) {
-        // Anything else is no matter of the disk.
-        return Err(if error.is::<WriterStopped>() {
-            error.context(cannot_store(&options.store))
-        } else {
-            error
-        });
+        return Err(explained(error, &options.store));
     }
     info!("stopped; everything acknowledged is stored");
     Ok(())
@@ -164,6 +161,7 @@ async fn port(
     options: &ServeOptions,
     streams: StreamStatus,
     keeping: &Keeping,
+    files: OpenFiles,
 ) -> anyhow::Result<PortOptions> {
     let local = rightsizer_store::key::draw(&options.store)?;
     let mut reviewers = vec![Secret::new(&local)];
@@ -177,6 +175,7 @@ async fn port(
             None => None,
         },
         store: options.store.clone(),
+        files,
         streams,
         keeper: keeping.handle(),
     })
@@ -225,18 +224,50 @@ async fn spawn_aws_tasks(
     }
 }
 
-/// What a failure of the store means and what to do, with the room left on its disk.
-fn cannot_store(store: &Path) -> String {
-    let room = rightsizer_store::inspect::free_bytes(store).map_or_else(
-        || "unknown room".to_owned(),
-        |bytes| format!("{} MB free", bytes >> 20),
-    );
-    format!(
-        "stopped, because nothing can be stored in {} any more ({room} on its disk). Everything \
-         acknowledged before is stored; a Kinesis stream keeps the rest for its retention. Make room \
-         or make it writable, then start again: it goes on from the last commit",
-        store.display()
-    )
+/// An error with what to do about it, if it is one of the store.
+fn explained(error: anyhow::Error, store: &Path) -> anyhow::Error {
+    let stopped = error.downcast_ref::<WriterStopped>();
+    match stopped.map(|stopped| stopped.remedy) {
+        Some(remedy) => error.context(cannot_store(store, remedy)),
+        None => error,
+    }
+}
+
+/// What a failure of the store means and what to do.
+fn cannot_store(store: &Path, remedy: Remedy) -> String {
+    let store_path = store.display();
+    match remedy {
+        Remedy::Room => {
+            let room = rightsizer_store::inspect::free_bytes(store).map_or_else(
+                || "unknown room".to_owned(),
+                |bytes| format!("{} MB free", bytes >> 20),
+            );
+            format!(
+                "stopped, because nothing can be stored in {store_path} any more ({room} on its disk). \
+                 Everything acknowledged before is stored; a Kinesis stream keeps the rest for its \
+                 retention. Make room or make it writable, then start again: it goes on from the last \
+                 commit"
+            )
+        }
+        Remedy::Backup => format!(
+            "stopped, because the store {store_path} is damaged. Keep the file and its -wal, check the \
+             disk, and restore a backup or a snapshot in its place (docs/OPERATIONS.md, Backup); then \
+             start again: a Kinesis stream is read on from there, as far as its retention reaches"
+        ),
+        Remedy::Files => {
+            let rescued = rescue_path(store);
+            let copy = if rescued.exists() {
+                format!(" A copy of what was stored is in {}.", rescued.display())
+            } else {
+                String::new()
+            };
+            format!(
+                "stopped, because the files of the store {store_path} are not the ones this process \
+                 opened. Nothing was acknowledged since that was noticed.{copy} Put them back, the store \
+                 together with its -wal if that was moved too, or restore a backup; then start again"
+            )
+        }
+    }
 }
 
 /// Waits until every task has ended. What was aborted is no news.

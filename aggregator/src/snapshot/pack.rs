@@ -112,10 +112,11 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    /// Makes the file `to`, or empties it.
+    /// Makes the file `to`, for its owner alone; one that is there is replaced.
     pub fn new(to: &Path) -> io::Result<Self> {
+        rightsizer_store::copy::remove(to)?;
         Ok(Self {
-            decoder: zstd::stream::write::Decoder::new(File::create(to)?)?,
+            decoder: zstd::stream::write::Decoder::new(rightsizer_store::files::make(to)?)?,
             hash: blake3::Hasher::new(),
             bytes: 0,
         })

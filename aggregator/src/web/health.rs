@@ -1,7 +1,9 @@
 //! `/healthz`: whether the writer commits, how far the reading is behind, whether sending is paused.
-//! Answers 503 where nothing is committed any more, so that whoever watches can act.
+//! Answers 503 if nothing is committed any more, or the store is damaged or gone, so that whoever watches
+//! can act.
 
 use std::collections::BTreeMap;
+use std::path::Path as FsPath;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::kinesis::ShardStatus;
 use rightsizer_records::Timestamp;
-use rightsizer_store::NotedGap;
 use rightsizer_store::inspect::{self, Stops};
+use rightsizer_store::{NotedGap, WAL_LARGE, wal_bytes};
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,13 +28,16 @@ struct Health {
     status: &'static str,
     writer_alive: bool,
     last_commit: Option<Timestamp>,
+    /// Absent while the store cannot be read: nothing is claimed of it then.
     #[serde(flatten)]
-    stops: Stops,
+    stops: Option<Stops>,
     /// How far the shard that is furthest behind is behind.
     behind_seconds: Option<f64>,
     shards: BTreeMap<String, ShardStatus>,
     /// The newest that the store knows of.
-    gaps: Vec<NotedGap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gaps: Option<Vec<NotedGap>>,
+    store: StoreHealth,
     /// How the snapshots go, where any are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotHealth>,
@@ -57,39 +62,110 @@ pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<Strin
 }
 
 fn code(health: &Health) -> StatusCode {
-    if health.writer_alive {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
+    match health.status {
+        "stalled" | "failed" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
     }
 }
 
-/// What keeps recommendations from being sent, where the store tells.
-pub(super) async fn stops(port: &Port) -> Option<Stops> {
-    let store = port.options.store.clone();
-    let stops = tokio::task::spawn_blocking(move || inspect::stops(&store)).await;
-    stops.ok()?.ok()
+/// How the store's own files are.
+#[derive(Serialize)]
+struct StoreHealth {
+    /// Bytes of its log.
+    wal_bytes: u64,
+    /// Why it cannot be read or written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// What should be looked at before it becomes an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
+impl StoreHealth {
+    fn of(store: &FsPath, error: Option<String>) -> Self {
+        let wal_bytes = wal_bytes(store);
+        Self {
+            wal_bytes,
+            error,
+            warning: (wal_bytes > WAL_LARGE).then_some(
+                "the log grows because another program has been reading the store for long: end it",
+            ),
+        }
+    }
+
+    const fn is_degraded(&self) -> bool {
+        self.error.is_some() || self.warning.is_some()
+    }
+}
+
+/// What the store tells, unless its files are gone or it cannot be read.
+pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTrouble> {
+    if let Some(failure) = port.writer.failure() {
+        return Err(StoreTrouble::for_good(failure));
+    }
+    let options = port.options.clone();
+    let read = move || {
+        options.files.check()?;
+        inspect::stops_and_gaps(&options.store)
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(told)) => Ok(told),
+        Ok(Err(error)) if error.is_damage() || error.is_gone() => {
+            Err(StoreTrouble::for_good(&error))
+        }
+        Ok(Err(error)) => Err(StoreTrouble::of(&error)),
+        Err(error) => Err(StoreTrouble::of(&error)),
+    }
+}
+
+/// Why the store tells nothing.
+pub(super) struct StoreTrouble {
+    why: String,
+    /// Whether it will not pass by itself.
+    lasts: bool,
+}
+
+impl StoreTrouble {
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self {
+            why: error.to_string(),
+            lasts: false,
+        }
+    }
+
+    fn for_good(error: &dyn std::error::Error) -> Self {
+        Self {
+            lasts: true,
+            ..Self::of(error)
+        }
+    }
 }
 
 async fn health(port: &Port) -> Health {
-    let store = port.options.store.clone();
-    let told = tokio::task::spawn_blocking(move || inspect::stops_and_gaps(&store)).await;
-    let (stops, gaps) = told.ok().and_then(Result::ok).unwrap_or_default();
+    let (told, trouble) = match look(port).await {
+        Ok(told) => (Some(told), None),
+        Err(trouble) => (None, Some(trouble)),
+    };
+    let (stops, gaps) = told.unzip();
+    let failed = trouble.as_ref().is_some_and(|trouble| trouble.lasts);
+    let store = StoreHealth::of(&port.options.store, trouble.map(|trouble| trouble.why));
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
     let shards = port.options.streams.shards();
     let keeper = port.options.keeper.as_ref();
     let snapshot = keeper.map(|keeper| keeper.status().health());
     let unkept = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
-    let failing = unkept || shards.values().any(|shard| shard.failing.is_some());
+    let degraded = unkept || store.is_degraded();
+    let failing = degraded || shards.values().any(|shard| shard.failing.is_some());
     let behind = shards.values().map(|shard| shard.behind_ms).max();
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
     let behind_seconds = behind.map(|ms| ms as f64 / 1000.0);
     Health {
-        status: match (writer_alive, failing) {
-            (false, _) => "stalled",
-            (true, true) => "degraded",
-            (true, false) => "ok",
+        status: match (failed, writer_alive, failing) {
+            (true, ..) => "failed",
+            (_, false, _) => "stalled",
+            (_, _, true) => "degraded",
+            _ => "ok",
         },
         writer_alive,
         last_commit,
@@ -97,6 +173,7 @@ async fn health(port: &Port) -> Health {
         behind_seconds,
         shards,
         gaps,
+        store,
         snapshot,
     }
 }

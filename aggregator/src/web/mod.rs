@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
+use rightsizer_store::files::OpenFiles;
 use tokio::sync::Semaphore;
 
 use crate::snapshot::KeeperHandle;
@@ -41,6 +42,8 @@ pub(crate) struct PortOptions {
     pub(crate) updater: Option<UpdaterSwitch>,
     /// The store, to read reviews from.
     pub(crate) store: PathBuf,
+    /// The files that the writer has open.
+    pub(crate) files: OpenFiles,
     /// How the reading of streams goes.
     pub(crate) streams: StreamStatus,
     /// Who keeps snapshots, and what people say.
@@ -121,9 +124,12 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         return StatusCode::FORBIDDEN.into_response();
     }
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    if let Some(stops) = health::stops(port).await {
-        port.writer.metrics().stopped(&stops);
+    let looked = health::look(port).await;
+    if let Ok((stops, _)) = &looked {
+        port.writer.metrics().stopped(stops);
     }
+    let wal = rightsizer_store::wal_bytes(&port.options.store);
+    port.writer.metrics().store(wal, looked.is_err());
     let counters = port.writer.metrics().text();
     let keeper = port.options.keeper.as_ref();
     let snapshots = keeper.map(|keeper| keeper.status().metrics(rightsizer_aws::clock::now()));

@@ -1,9 +1,11 @@
 //! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
+mod log;
 mod refusals;
+mod stopped;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,7 +23,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::log::LogWatch;
 use self::refusals::Refusals;
+pub use self::stopped::{Remedy, WriterStopped};
 use crate::metrics::Metrics;
 use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 
@@ -32,7 +36,7 @@ const COMMIT_BYTES: usize = 32 << 20;
 /// Smaller deliveries are decoded on the asker's own thread: a millisecond or two.
 const INLINE_BYTES: usize = 256 << 10;
 
-type Reply<T> = oneshot::Sender<Result<T, String>>;
+type Reply<T> = oneshot::Sender<Result<T, WriterStopped>>;
 
 enum Command {
     Ingest(Vec<Prepared>, usize, Reply<Digest>),
@@ -45,11 +49,6 @@ enum Command {
     Finish(Reply<()>),
 }
 
-/// The store could not be written; the process should end.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct WriterStopped(String);
-
 /// A cheap handle to the writer.
 #[derive(Debug, Clone)]
 pub struct WriterHandle {
@@ -58,6 +57,7 @@ pub struct WriterHandle {
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     unread: watch::Receiver<Unread>,
+    failure: Arc<OnceLock<WriterStopped>>,
 }
 
 /// The streams that were not read to their newest record since the start.
@@ -68,6 +68,11 @@ impl WriterHandle {
     /// The counters of this process.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Why the writer has stopped, if it failed.
+    pub fn failure(&self) -> Option<&WriterStopped> {
+        self.failure.get()
     }
 
     /// Merges deliveries; answers once they are committed. They are decoded and folded here, by the
@@ -83,7 +88,7 @@ impl WriterHandle {
             prepare()
         } else {
             let prepared = tokio::task::spawn_blocking(prepare).await;
-            prepared.map_err(|e| WriterStopped(format!("decoding a delivery failed: {e}")))?
+            prepared.map_err(|e| WriterStopped::new(format!("decoding a delivery failed: {e}")))?
         };
         self.ask(|reply| Command::Ingest(prepared, bytes, reply))
             .await
@@ -130,13 +135,17 @@ impl WriterHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WriterStopped> {
-        let stopped = || WriterStopped("the store's writer has stopped".into());
+        // The first failure is the reason, also for whoever comes after it.
+        let stopped = || {
+            let failure = self.failure().cloned();
+            failure.unwrap_or_else(|| WriterStopped::new("the store's writer has stopped"))
+        };
         let (reply, answer) = oneshot::channel();
         self.commands
             .send(command(reply))
             .await
             .map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?.map_err(WriterStopped)
+        answer.await.map_err(|_| stopped())?
     }
 }
 
@@ -185,8 +194,10 @@ pub(crate) fn spawn(
         metrics: Arc::default(),
         gate: Arc::new(pipeline.gate().clone()),
         unread,
+        failure: Arc::default(),
     };
     let (decided, metrics) = (handle.decided.clone(), handle.metrics.clone());
+    let failure = handle.failure.clone();
     let thread = std::thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || {
@@ -199,6 +210,8 @@ pub(crate) fn spawn(
                 unread: streams,
                 settled,
                 refusals: Refusals::default(),
+                log: LogWatch::default(),
+                failure,
                 finished: false,
             };
             writer.run();
@@ -233,6 +246,8 @@ struct Writer {
     /// Where that is told, once what waited for it is settled.
     settled: watch::Sender<Unread>,
     refusals: Refusals,
+    log: LogWatch,
+    failure: Arc<OnceLock<WriterStopped>>,
     finished: bool,
 }
 
@@ -243,6 +258,7 @@ impl Writer {
     fn run(mut self) {
         if let Err(store_error) = self.serve() {
             error!("the store failed, so this process stops: {store_error}");
+            let _ = self.failure.set(WriterStopped::from(&store_error));
         }
     }
 
@@ -253,6 +269,7 @@ impl Writer {
         while !self.finished {
             self.turn()?;
             self.tell_read()?;
+            self.log.look_after(&mut self.pipeline)?;
         }
         Ok(())
     }
@@ -338,7 +355,7 @@ impl Writer {
             }
         }
         for reply in replies {
-            let _ = reply.send(done.as_ref().map_err(ToString::to_string).copied());
+            let _ = reply.send(done.as_ref().map_err(WriterStopped::from).copied());
         }
         done?;
         other.map_or(Ok(()), |command| self.handle(command))
@@ -418,7 +435,7 @@ fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) -> Result<(), Store
             Ok(())
         }
         Err(error) => {
-            let _ = reply.send(Err(error.to_string()));
+            let _ = reply.send(Err(WriterStopped::from(&error)));
             Err(error)
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use rusqlite::Connection;
 
-use crate::inspect;
+use crate::{files, inspect};
 
 /// Copies what `connection` reads, the store, to the new file `to`, and checks the copy.
 pub fn copy(connection: &Connection, to: &Path) -> anyhow::Result<()> {
@@ -16,6 +16,8 @@ pub fn copy(connection: &Connection, to: &Path) -> anyhow::Result<()> {
     let bytes: i64 = connection.query_row(pages, [], |row| row.get(0))?;
     room_for(bytes.try_into()?, to)?;
     let name = to.to_str().context("the file's name is not UTF-8")?;
+    // SQLite takes an empty file that is there, and would make one for others to read.
+    files::make(to)?;
     connection.execute("VACUUM INTO ?", [name])?;
     let copied = inspect::look(to)?;
     ensure!(

@@ -69,12 +69,71 @@ pub enum StoreError {
         /// What it said.
         source: std::io::Error,
     },
+    /// A file of the store is not the one that was opened.
+    #[error(
+        "{} was moved, replaced or removed while this process had the store open, so nothing is \
+         stored any more",
+        .0.display()
+    )]
+    Gone(PathBuf),
+    /// A database with a second name.
+    #[error(
+        "the store {} has more than one name (it has hard links): each name has its own log, and \
+         evidence written by one is lost to the other; remove the others (`find DIR -samefile FILE` \
+         lists them)",
+        .0.display()
+    )]
+    ManyNames(PathBuf),
+    /// Something else stands where this program writes.
+    #[error(
+        "{} is a link, or no plain file: it is not written to; remove it, and keep the store in a \
+         folder that nobody else may write to",
+        .0.display()
+    )]
+    Link(PathBuf),
     /// SQLite refused.
     #[error("the store cannot be read or written: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// What it holds cannot be.
     #[error("the store is damaged ({0}): restore a backup, or move it away and import again")]
     Damaged(String),
+}
+
+impl StoreError {
+    /// Whether what is stored is at fault, and not the disk or the rights to it.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_))
+    }
+
+    /// Whether the store's files are not at their paths any more.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+}
+
+/// What SQLite finds wrong with the file, its tables or their values is damage; the rest is not.
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{Error, ErrorCode};
+        let damage = match &error {
+            Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => {
+                matches!(
+                    failure.code,
+                    // The last is "no such table" and its like.
+                    ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
+                )
+            }
+            Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => true,
+            _ => false,
+        };
+        if damage {
+            return Self::Damaged(error.to_string());
+        }
+        Self::Sqlite(error)
+    }
 }
 
 impl From<rightsizer_rules::window::DistributionError> for StoreError {

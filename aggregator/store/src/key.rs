@@ -22,7 +22,11 @@ pub fn holder(store: &Path) -> Option<String> {
     let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
     let mut name = store.into_os_string();
     name.push(".lock");
-    let file = std::fs::File::open(&name).ok()?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(crate::lock::NO_LINK)
+        .open(&name)
+        .ok()?;
     match file.try_lock_shared() {
         Err(std::fs::TryLockError::WouldBlock) => {
             let words = std::fs::read_to_string(&name).ok()?;

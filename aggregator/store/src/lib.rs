@@ -11,6 +11,7 @@
 mod again;
 mod canonical;
 mod changes;
+mod closing;
 mod columns;
 pub mod copy;
 mod days;
@@ -18,6 +19,7 @@ mod environments;
 mod error;
 mod evidence;
 mod export;
+pub mod files;
 mod functions;
 mod gaps;
 pub mod inspect;
@@ -39,6 +41,7 @@ mod stops;
 mod trial;
 mod unit;
 mod usage;
+mod wal;
 mod words;
 
 pub use days::MergedDay;
@@ -55,3 +58,4 @@ pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub use standing::Standing;
 pub use trial::OpenTrial;
 pub use unit::{FunctionId, Unit};
+pub use wal::{WAL_KEPT, WAL_LARGE, wal_bytes};

@@ -1,11 +1,18 @@
 //! One writer: an advisory lock on `FILE.lock`, which also says who holds it. The operating system
 //! releases it when the process ends, however it ends; readers do not look at it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
 
 use super::error::StoreError;
+use super::files::{FileId, beside, real};
+
+/// Opens no link, and does not wait where a pipe stands in the file's place.
+pub(super) const NO_LINK: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// Held as long as the store is open for writing.
 #[derive(Debug)]
@@ -17,7 +24,7 @@ impl WriterLock {
     /// Takes the lock beside `store`, and writes `holder` into it for whoever comes second.
     pub(super) fn take(store: &Path, holder: &str) -> Result<Self, StoreError> {
         // Another name of the same file is the same store.
-        let path = lock_path(&std::fs::canonicalize(store).unwrap_or_else(|_| store.into()));
+        let path = beside(&real(store), ".lock");
         let io = |action| {
             let path = path.clone();
             move |source| StoreError::Io {
@@ -26,13 +33,7 @@ impl WriterLock {
                 source,
             }
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io("open the lock file"))?;
+        let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -50,6 +51,12 @@ impl WriterLock {
             }
             Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
         }
+        let locked = file.metadata().map_err(io("read the lock file"))?;
+        let there = std::fs::symlink_metadata(&path);
+        if !there.is_ok_and(|there| FileId::of(&there) == FileId::of(&locked)) {
+            // It was removed between the two: the lock of a file without a name keeps nobody out.
+            return Err(StoreError::Gone(path));
+        }
         file.set_len(0).map_err(io("write the lock file"))?;
         file.rewind().map_err(io("write the lock file"))?;
         writeln!(file, "{holder} (process {})", std::process::id())
@@ -58,8 +65,33 @@ impl WriterLock {
     }
 }
 
-fn lock_path(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+/// Opens the lock's own file and no other: what it leads to would be emptied and written.
+fn open(path: &Path) -> Result<File, StoreError> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(NO_LINK)
+        .open(path);
+    let io = |source| StoreError::Io {
+        action: "open the lock file",
+        path: path.into(),
+        source,
+    };
+    let link = || StoreError::Link(path.into());
+    let file = match opened {
+        Err(_) if path.is_symlink() => return Err(link()),
+        opened => opened.map_err(io)?,
+    };
+    let facts = file.metadata().map_err(io)?;
+    if !facts.is_file() || facts.nlink() > 1 {
+        return Err(link());
+    }
+    if facts.mode() & 0o777 != 0o600 {
+        // Another user's keeps its mode.
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok(file)
 }

@@ -1,13 +1,17 @@
 //! Opening: is it there, is it ours, is it of a version we know, is it free.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::columns::int;
 use super::error::StoreError;
+use super::files::{self, OpenFiles};
 use super::lock::WriterLock;
 use super::unit::{Unit, WorkingSet};
+use super::wal::WAL_KEPT;
 
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
@@ -26,6 +30,8 @@ const MIGRATIONS: [&str; 6] = [
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.
 const PAGE_CACHE_KIB: i64 = -131_072;
+/// How long a connection waits for a lock that another program holds.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// Of a connection that reads each page once.
 const READER_CACHE_KIB: i64 = -16_384;
 
@@ -34,6 +40,7 @@ const READER_CACHE_KIB: i64 = -16_384;
 pub struct Store {
     connection: Connection,
     rows: WorkingSet,
+    files: OpenFiles,
     _lock: WriterLock,
 }
 
@@ -41,20 +48,49 @@ impl Store {
     /// Opens `path` for writing, making it where it does not exist. `holder` tells whoever finds
     /// it in use who has it.
     pub fn open(path: &Path, holder: &str) -> Result<Self, StoreError> {
-        check_header(path)?;
+        let real = files::real(path);
+        if files::is_there(path)? {
+            files::refuse_other_names(path)?;
+            refuse_strangers(path)?;
+        }
         let lock = WriterLock::take(path, holder)?;
-        let connection = Connection::open(path)?;
+        files::refuse_links_beside(&real)?;
+        if !files::is_there(path)? {
+            files::make(&real).map_err(|source| StoreError::Io {
+                action: "make the store",
+                path: path.into(),
+                source,
+            })?;
+        }
+        let before = OpenFiles::remember(&real);
+        let flags = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = Connection::open_with_flags(&real, flags)?;
         check_identity(&connection, path)?;
+        files::close_to_others(&real);
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", int(WAL_KEPT))?;
         prepare(&connection, PAGE_CACHE_KIB)?;
         let mut store = Self {
             connection,
             rows: WorkingSet::default(),
+            files: before,
             _lock: lock,
         };
         store.migrate()?;
+        // Its log is there by now.
+        files::refuse_other_names(path)?;
+        store.files = store.files.with_log()?;
         Ok(store)
+    }
+
+    /// The files that it has open: another thread may watch them.
+    pub fn files(&self) -> OpenFiles {
+        self.files.clone()
+    }
+
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// At most `count` connections that read what was committed, beside this one. Fewer where the
@@ -67,11 +103,19 @@ impl Store {
 
     /// Begins a unit of work: all of it is committed, or none (W8).
     pub fn begin(&mut self) -> Result<Unit<'_>, StoreError> {
-        Ok(Unit::new(self.connection.transaction()?, &mut self.rows))
+        self.files.check()?;
+        // One that reads first and writes later fails if another program has written in between.
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let unit = Unit::new(tx, &mut self.rows);
+        Ok(unit.watching(&self.files))
     }
 
     fn migrate(&mut self) -> Result<(), StoreError> {
-        let tx = self.connection.transaction()?;
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
         for step in MIGRATIONS
             .iter()
@@ -87,7 +131,7 @@ impl Store {
 
 /// How every connection of the writer works.
 fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", cache)?;
     // Else every statement that a partial index might serve is planned anew for every value: half of
     // a day's close.
@@ -132,10 +176,10 @@ pub struct Reader {
 impl Reader {
     /// Opens `path` for reading.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
+        if !files::is_there(path)? {
             return Err(StoreError::Missing(path.into()));
         }
-        check_header(path)?;
+        files::refuse_other_names_without_log(path)?;
         let connection = open_to_read(path)?;
         check_identity(&connection, path)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -152,7 +196,7 @@ impl Reader {
                 known: SCHEMA_VERSION,
             });
         }
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.busy_timeout(BUSY)?;
         Ok(Self { connection })
     }
 
@@ -189,24 +233,15 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     )?)
 }
 
-/// Looks at the first bytes before SQLite does: opening a stranger's file must not touch it.
-fn check_header(path: &Path) -> Result<(), StoreError> {
-    use std::io::Read;
-    let io = |source| StoreError::Io {
-        action: "read the store",
-        path: path.into(),
-        source,
-    };
-    let mut header = Vec::new();
-    match std::fs::File::open(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(io(e)),
-        Ok(file) => file.take(16).read_to_end(&mut header).map_err(io)?,
-    };
-    if header.is_empty() || header == b"SQLite format 3\0" {
-        return Ok(());
+/// Refuses what is not ours before anything is written beside it. By SQLite, for no other descriptor may
+/// be opened on a file that this process may have open (see [`files`]).
+fn refuse_strangers(path: &Path) -> Result<(), StoreError> {
+    let looked = open_to_read(path);
+    match looked.and_then(|connection| check_identity(&connection, path)) {
+        Err(error @ (StoreError::NotOurs { .. } | StoreError::Newer { .. })) => Err(error),
+        // What keeps it from being read shows again, or is mended, when it is opened to be written.
+        _ => Ok(()),
     }
-    Err(not_ours(path, "it is no SQLite database"))
 }
 
 fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use super::columns::int;
 use super::days::{DayRow, PeakKey, PeakRow};
 use super::environments::EnvironmentRow;
 use super::error::StoreError;
+use super::files::OpenFiles;
 use super::functions::FunctionRow;
 use super::rows::Rows;
 
@@ -72,6 +73,8 @@ impl Drop for Borrowed<'_> {
 pub struct Unit<'s> {
     pub(super) tx: Transaction<'s>,
     pub(super) memory: Borrowed<'s>,
+    /// Watched, where it is the writer's.
+    files: Option<&'s OpenFiles>,
 }
 
 impl<'s> Unit<'s> {
@@ -82,6 +85,15 @@ impl<'s> Unit<'s> {
                 set,
                 committed: false,
             },
+            files: None,
+        }
+    }
+
+    /// A commit counts only while these files are at their paths.
+    pub(super) fn watching(self, files: &'s OpenFiles) -> Self {
+        Self {
+            files: Some(files),
+            ..self
         }
     }
 
@@ -110,6 +122,8 @@ impl<'s> Unit<'s> {
     pub fn commit(mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.tx.commit()?;
+        // Before anything is acknowledged: a commit to a file without a name is found by nobody.
+        self.files.map_or(Ok(()), OpenFiles::check)?;
         let set = &mut *self.memory.set;
         set.functions.bound(KEPT_FUNCTIONS);
         set.peaks.bound(KEPT_FUNCTIONS);

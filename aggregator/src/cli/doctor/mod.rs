@@ -61,7 +61,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         .build()?;
     let mut findings = runtime.block_on(examine(args, updater));
     findings.extend(unreadable);
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::cli::out::stdout();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &findings).map_err(std::io::Error::from)?;
         writeln!(out)?;

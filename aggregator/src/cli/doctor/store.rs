@@ -5,7 +5,7 @@ use std::path::Path;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::window::DETAIL_DAYS;
 use rightsizer_store::inspect::{self, StoreLook};
-use rightsizer_store::{NotedGap, StoreError};
+use rightsizer_store::{NotedGap, StoreError, WAL_LARGE, wal_bytes};
 
 use super::finding::Finding;
 
@@ -27,6 +27,13 @@ pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<Stor
             format!("there is none at {}", path.display()),
             "`rightsizer serve` or `rightsizer import FILE` makes one; --store FILE names another",
         )),
+        Err(error @ (StoreError::ManyNames(_) | StoreError::Link(_))) => {
+            findings.push(Finding::wrong(
+                "store",
+                error.to_string(),
+                "leave it one name",
+            ));
+        }
         Err(error) => findings.push(Finding::wrong(
             "store",
             error.to_string(),
@@ -35,6 +42,7 @@ pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<Stor
         )),
     }
     findings.push(writable(path));
+    findings.extend(log(wal_bytes(path)));
     findings.push(room(inspect::free_bytes(path)));
     (findings, looked.ok())
 }
@@ -128,17 +136,14 @@ fn writable(path: &Path) -> Finding {
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let named = |what: &Path| format!("{} can be written", what.display());
-    // Opening it changes nothing; access rights alone would not show a read-only file system.
-    let file = path
-        .exists()
-        .then(|| std::fs::OpenOptions::new().append(true).open(path));
-    let refused = match file {
-        Some(Err(error)) => Some((path, error)),
-        // SQLite keeps its log beside the store.
-        _ => nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK)
+    // SQLite keeps its log beside the store. It alone opens the file; a read-only file system shows too.
+    let refusal = |what| {
+        nix::unistd::access(what, nix::unistd::AccessFlags::W_OK)
             .err()
-            .map(|error| (folder, error.into())),
+            .map(|error| (what, std::io::Error::from(error)))
     };
+    let store = path.exists().then_some(path);
+    let refused = store.into_iter().chain([folder]).find_map(refusal);
     match refused {
         None => Finding::ok("disk", named(folder)),
         Some((what, error)) => Finding::wrong(
@@ -148,6 +153,18 @@ fn writable(path: &Path) -> Finding {
              another place",
         ),
     }
+}
+
+/// The log that commits go to first.
+fn log(bytes: u64) -> Option<Finding> {
+    (bytes > WAL_LARGE).then(|| {
+        Finding::doubtful(
+            "log",
+            format!("{} MB: another program reads the store for long", bytes >> 20),
+            "end that reader (`lsof FILE` lists who has the store open): the log grows as long as it \
+             reads, until the disk is full",
+        )
+    })
 }
 
 fn room(free: Option<u64>) -> Finding {
@@ -238,6 +255,14 @@ mod tests {
         assert_eq!(told.verdict, Verdict::Doubtful);
         assert!(told.found.starts_with("1 in the last 60 days"), "{told}");
         assert!(told.found.contains("shardId-000000000000"), "{told}");
+    }
+
+    #[test]
+    fn a_log_that_a_reader_holds_is_told() {
+        assert_eq!(log(WAL_LARGE), None);
+        let told = log(WAL_LARGE + 1).unwrap();
+        assert_eq!(told.verdict, Verdict::Doubtful);
+        assert!(told.found.starts_with("512 MB"), "{told}");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn as_values(
         told::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::cli::out::stdout();
     if args.json {
         let more = json!({ "values": values, "out": args.out });
         return print_json(chosen, more, &mut out);
@@ -192,7 +192,7 @@ fn print_patch(
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
     let diff = diff(name.trim_start_matches('/'), before, &patch.text);
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::cli::out::stdout();
     if args.json {
         let more = json!({
             "template": path,

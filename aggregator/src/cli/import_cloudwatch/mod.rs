@@ -93,7 +93,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
     if args.print_policy {
-        let mut out = std::io::stdout().lock();
+        let mut out = crate::cli::out::stdout();
         serde_json::to_writer_pretty(&mut out, &policy(args)).map_err(std::io::Error::from)?;
         writeln!(out)?;
         return Ok(ExitCode::SUCCESS);

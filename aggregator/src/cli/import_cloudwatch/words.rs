@@ -125,7 +125,7 @@ pub(super) struct Told<'a> {
 
 impl Told<'_> {
     pub(super) fn print(&self) -> anyhow::Result<ExitCode> {
-        let mut out = std::io::stdout().lock();
+        let mut out = crate::cli::out::stdout();
         if self.args.json {
             serde_json::to_writer_pretty(&mut out, &self.json()).map_err(std::io::Error::from)?;
             writeln!(out)?;

@@ -1,0 +1,121 @@
+//! The log that SQLite writes commits to first. It is written back to the database as it grows, but not
+//! past what the oldest reader sees, and so grows as long as that one reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::files::{beside, real};
+use super::open::{BUSY, Store};
+
+/// What the log may keep on the disk once nobody reads in it any more.
+pub const WAL_KEPT: u64 = 64 << 20;
+/// Beyond this a reader has held it for long: a person should know.
+pub const WAL_LARGE: u64 = 512 << 20;
+/// How long the writer waits for readers to let go of the log; everybody who sends waits as long.
+const FOR_READERS: Duration = Duration::from_millis(200);
+
+/// Bytes of the log of `store`; none where it has none.
+pub fn wal_bytes(store: &Path) -> u64 {
+    std::fs::metadata(beside(&real(store), "-wal")).map_or(0, |facts| facts.len())
+}
+
+impl Store {
+    /// Bytes of the log.
+    pub fn wal_bytes(&self) -> u64 {
+        wal_bytes(self.files().store())
+    }
+
+    /// Writes the log back and empties it, if it is larger than [`WAL_KEPT`]. Commits alone never do
+    /// where some reader is always in it, nor does a log that nobody writes to any more shrink.
+    /// Returns its bytes now: still as many where a reader holds it.
+    pub fn trim_wal(&mut self) -> Result<u64, StoreError> {
+        if self.wal_bytes() <= WAL_KEPT {
+            return Ok(self.wal_bytes());
+        }
+        let connection = self.connection();
+        connection.busy_timeout(FOR_READERS)?;
+        let trimmed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        connection.busy_timeout(BUSY)?;
+        match trimmed {
+            // A reader holds it, or another program writes it back just now.
+            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {}
+            trimmed => trimmed?,
+        }
+        Ok(self.wal_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// Writes and deletes some 20 MB, in commits of 1 MB.
+    fn write(store: &Store) {
+        let connection = store.connection();
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS ballast (bytes)")
+            .unwrap();
+        for _ in 0..20 {
+            connection
+                .execute_batch("BEGIN; INSERT INTO ballast VALUES (randomblob(1000000)); COMMIT;")
+                .unwrap();
+        }
+        connection.execute_batch("DELETE FROM ballast").unwrap();
+    }
+
+    /// `sqlite3 … | less`: a statement that is not stepped to its end.
+    #[test]
+    fn the_log_that_a_long_reader_held_is_given_back_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let mut store = Store::open(&path, "a test").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM functions;")
+            .unwrap();
+        for _ in 0..4 {
+            write(&store);
+        }
+        assert!(store.trim_wal().unwrap() > WAL_KEPT, "it is held");
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(store.trim_wal().unwrap() <= WAL_KEPT);
+    }
+
+    /// Readers that overlap: at no time is there none.
+    #[test]
+    fn the_log_is_bounded_beside_readers_without_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let mut store = Store::open(&path, "a test").unwrap();
+        let done = AtomicBool::new(false);
+        let read = || {
+            let reader = Connection::open(&path).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                reader
+                    .execute_batch("BEGIN; SELECT count(*) FROM functions;")
+                    .unwrap();
+                std::thread::sleep(Duration::from_millis(10));
+                reader.execute_batch("COMMIT").unwrap();
+            }
+        };
+        let largest = std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(read);
+            }
+            let mut largest = 0;
+            for _ in 0..20 {
+                write(&store);
+                largest = largest.max(store.trim_wal().unwrap());
+            }
+            done.store(true, Ordering::Relaxed);
+            largest
+        });
+        // 400 MB were written.
+        assert!(largest <= WAL_KEPT + (64 << 20), "{} MB", largest >> 20);
+    }
+}
