@@ -11,6 +11,7 @@ mod changes;
 mod columns;
 pub mod copy;
 mod days;
+mod early;
 mod environments;
 mod error;
 mod evidence;
@@ -39,6 +40,7 @@ mod usage;
 mod words;
 
 pub use days::MergedDay;
+pub use early::Kept;
 pub use error::StoreError;
 pub use evidence::{Assessed, Assessment, Viewpoint};
 pub use functions::{Arrived, Sighted};
