@@ -1,6 +1,7 @@
 //! `rightsizer approve`, `reject`, `hold`, `release`, `pause`, `resume`: a person's word. Where a
 //! server has the store it goes through its review API, else the store is opened here.
 
+use rightsizer_records::shown::shown;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -97,7 +98,7 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 
 fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.word(action), args)?;
-    println!("{}", done.message);
+    println!("{}", shown(&done.message));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,13 +145,13 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
         (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
     };
     if let Ok(done) = &carried {
-        println!("{}", done.message);
+        println!("{}", shown(&done.message));
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        eprintln!("rightsizer: {told}");
+        eprintln!("rightsizer: {}", shown(&told));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        println!("{told}");
+        println!("{}", shown(&told));
     }
     carried?;
     Ok(match switched {
