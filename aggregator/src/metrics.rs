@@ -1,6 +1,7 @@
 //! What `serve` counts, in the Prometheus text format.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rightsizer_aws::clock::now;
 use rightsizer_records::Timestamp;
+use rightsizer_records::shown::shown;
 use rightsizer_store::inspect::Stops;
 
 use crate::pipeline::Digest;
@@ -36,6 +38,9 @@ pub struct Metrics {
     auto_paused: Gauge,
     store_failing: Gauge,
     store_wal: Gauge,
+    clock_doubted: Gauge,
+    /// Why the machine's clock is not believed, if it is not.
+    clock_doubt: Mutex<Option<String>>,
 }
 
 impl Default for Metrics {
@@ -55,6 +60,8 @@ impl Default for Metrics {
             auto_paused: Gauge::default(),
             store_failing: Gauge::default(),
             store_wal: Gauge::default(),
+            clock_doubted: Gauge::default(),
+            clock_doubt: Mutex::default(),
         };
         metrics.register_counters();
         metrics.register_gauges();
@@ -109,6 +116,11 @@ impl Metrics {
                 "store_failing",
                 "1 while the store cannot be read, or its files are not at their paths",
                 &self.store_failing,
+            ),
+            (
+                "clock_doubted",
+                "1 while the clock of this machine is not believed; /healthz has the reason",
+                &self.clock_doubted,
             ),
         ];
         for (name, help, gauge) in gauges {
@@ -171,6 +183,27 @@ impl Metrics {
         self.auto_paused.set(stops.auto_paused.is_some().into());
     }
 
+    /// Why the clock is not believed, if it is not; answers whether that is news.
+    pub(crate) fn doubt_clock(&self, doubt: Option<String>) -> bool {
+        self.clock_doubted.set(doubt.is_some().into());
+        let mut known = self
+            .clock_doubt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let news = known.is_some() != doubt.is_some();
+        *known = doubt;
+        news
+    }
+
+    /// Why the clock is not believed, if it is not.
+    pub(crate) fn clock_doubt(&self) -> Option<String> {
+        let known = self
+            .clock_doubt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+
     /// When the store was last committed to; `None` before the first time.
     pub(crate) fn last_commit(&self) -> Option<Timestamp> {
         let at = self.last_commit_ms.load(Ordering::Relaxed);
@@ -183,7 +216,7 @@ impl Metrics {
         let seconds = ms as f64 / 1000.0;
         self.behind
             .get_or_create(&ShardLabel {
-                shard: source.to_owned(),
+                shard: shown(source).into_owned(),
             })
             .set(seconds);
     }

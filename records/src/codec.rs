@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::shown::is_hidden;
 use crate::{MAX_ROWS, Megabytes, Mode, Outcome, Recommendation, Reports};
 
 /// The version of the record formats this crate writes and reads.
@@ -130,8 +131,8 @@ fn body<T: DeserializeOwned>(
 
 fn check_reports(r: &Reports) -> Result<(), String> {
     size("memory_mb", r.memory_mb)?;
-    text("version", &r.version, 1, 64)?;
-    text("runtime", r.runtime.as_deref().unwrap_or_default(), 0, 256)?;
+    name("version", &r.version, 1, 64)?;
+    name("runtime", r.runtime.as_deref().unwrap_or_default(), 0, 256)?;
     if r.reports.len() > MAX_ROWS {
         return Err(format!("{} rows, at most {MAX_ROWS}", r.reports.len()));
     }
@@ -170,9 +171,9 @@ fn check_reports(r: &Reports) -> Result<(), String> {
 }
 
 fn check_recommendation(r: &Recommendation) -> Result<(), String> {
-    text("id", &r.id, 1, 64)?;
-    text("version", &r.version, 1, 64)?;
-    text("policy", &r.policy, 1, 64)?;
+    name("id", &r.id, 1, 64)?;
+    name("version", &r.version, 1, 64)?;
+    name("policy", &r.policy, 1, 64)?;
     size("from_mb", r.from_mb)?;
     size("to_mb", r.to_mb)?;
     size("target_mb", r.target_mb)?;
@@ -186,8 +187,8 @@ fn check_recommendation(r: &Recommendation) -> Result<(), String> {
 }
 
 fn check_outcome(o: &Outcome) -> Result<(), String> {
-    text("id", &o.id, 1, 64)?;
-    text("reason", &o.reason, 0, 64)?;
+    name("id", &o.id, 1, 64)?;
+    name("reason", &o.reason, 0, 64)?;
     text("detail", &o.detail, 0, MAX_TEXT)?;
     size("from_mb", o.from_mb)?;
     size("to_mb", o.to_mb)
@@ -202,6 +203,18 @@ fn size(field: &str, mb: Megabytes) -> Result<(), String> {
 
 fn used(field: &str, mb: Option<Megabytes>) -> Result<(), String> {
     mb.map_or(Ok(()), |mb| size(field, Megabytes(mb.0.max(1))))
+}
+
+/// An identifier: a text that people read in tables, and so one that shows all there is of it.
+fn name(field: &str, name: &str, least: usize, most: usize) -> Result<(), String> {
+    text(field, name, least, most)?;
+    match name.chars().find(|c| is_hidden(*c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "{field} has the hidden character {}",
+            c.escape_unicode()
+        )),
+    }
 }
 
 fn text(field: &str, text: &str, least: usize, most: usize) -> Result<(), String> {

@@ -12,6 +12,7 @@ mod outcome;
 mod partition;
 mod recommendation;
 mod reports;
+pub mod shown;
 mod skip;
 pub mod tags;
 mod time;

@@ -1,14 +1,103 @@
 //! The wall clock. Asked in shells only; everything else is told what time it is.
+//!
+//! Every answer of AWS carries its time. If the machine's clock is minutes away from it, the time of AWS
+//! counts: days close by it, and records are judged by it.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::{DateTime, Format};
 use rightsizer_records::Timestamp;
 
-/// The present.
+/// AWS refuses signatures of a clock that is further off, so no clock that works is.
+const TOLERANCE_MS: i64 = 300_000;
+/// For so long an answer tells the time: longer, and a machine that slept would be behind.
+const FRESH: Duration = Duration::from_mins(15);
+
+/// What AWS said last, and when that was by a clock that does not jump.
+static TOLD: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
+
+/// The present: the machine's clock, unless AWS says that it is wrong.
 pub fn now() -> Timestamp {
+    believed(machine(), confirmed())
+}
+
+/// The present by AWS, if it answered lately.
+pub fn confirmed() -> Option<Timestamp> {
+    let told = *TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let (at, since) = told?;
+    let since = Some(since.elapsed()).filter(|since| *since < FRESH)?;
+    Some(at.plus_ms(i64::try_from(since.as_millis()).unwrap_or(0)))
+}
+
+fn machine() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| {
             i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
         });
-    // A clock before 2000 is held at 2000: reports would be refused as from the future, loudly.
+    // A clock before 2000 is held at 2000: what arrives is kept as from the future, loudly.
     Timestamp::MIN.plus_ms(since_epoch - Timestamp::MIN.as_ms())
+}
+
+fn believed(machine: Timestamp, confirmed: Option<Timestamp>) -> Timestamp {
+    let off = |at: &Timestamp| (machine.as_ms() - at.as_ms()).abs() > TOLERANCE_MS;
+    confirmed.filter(off).unwrap_or(machine)
+}
+
+/// `Sun, 01 Mar 2026 10:00:00 GMT`.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let date = DateTime::from_str(text, Format::HttpDate).ok()?;
+    Timestamp::from_ms(date.to_millis().ok()?)
+}
+
+/// Listens to what the answers of a client say about the time.
+#[derive(Debug)]
+pub(crate) struct DateListener;
+
+impl Intercept for DateListener {
+    fn name(&self) -> &'static str {
+        "DateListener"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(at) = context.response().headers().get("date").and_then(http_date) {
+            let told = Some((at, Instant::now()));
+            *TOLD.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_is_believed_when_the_machine_is_minutes_off() {
+        let aws = Timestamp::parse("2026-03-01T10:00:00Z").unwrap();
+        assert_eq!(http_date("Sun, 01 Mar 2026 10:00:00 GMT"), Some(aws));
+        for (off, right) in [
+            (3_000, false),
+            (-299_000, false),
+            (301_000, true),
+            (-70 * 86_400_000, true),
+            (70 * 86_400_000, true),
+        ] {
+            let machine = aws.plus_ms(off);
+            let present = believed(machine, Some(aws));
+            assert_eq!(present == aws, right, "{off}");
+            assert_eq!(believed(machine, None), machine);
+        }
+    }
 }

@@ -10,6 +10,8 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_kinesis::config::ProvideCredentials as _;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use crate::clock::DateListener;
+
 /// What every client is made from: credentials, region and endpoints of the environment, as
 /// `AWS_ENDPOINT_URL_KINESIS`.
 pub async fn aws_config() -> SdkConfig {
@@ -69,7 +71,8 @@ pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyh
     Ok(())
 }
 
-/// A Kinesis client from the environment.
+/// A Kinesis client from the environment. Its answers tell the time, see [`crate::clock`].
 pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
-    aws_sdk_kinesis::Client::new(&aws_config().await)
+    let config = aws_sdk_kinesis::config::Builder::from(&aws_config().await);
+    aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())
 }

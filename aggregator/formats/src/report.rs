@@ -156,20 +156,12 @@ fn group(f: &mut fmt::Formatter<'_>, reason: &str, refusals: &[&Refusal]) -> fmt
 
 /// `text` as it can be put on a terminal: shortened, and without anything that controls it.
 fn shown(text: &str, most: usize) -> String {
-    let mut shown: String = text.chars().take(most).flat_map(escaped).collect();
+    let short: String = text.chars().take(most).collect();
+    let mut shown = rightsizer_records::shown::shown(&short).into_owned();
     if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown
-}
-
-fn escaped(c: char) -> impl Iterator<Item = char> {
-    // Also what changes the direction of text.
-    let controls = c.is_control()
-        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escape = controls.then(|| c.escape_default());
-    let plain = (!controls).then_some(c);
-    escape.into_iter().flatten().chain(plain)
 }
 
 #[cfg(test)]

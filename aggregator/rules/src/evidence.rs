@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use rightsizer_records::shown::{has_hidden, is_hidden};
 use rightsizer_records::{Arch, EnvId, FunctionArn, Megabytes, Millis, Record, Status, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
@@ -45,13 +46,20 @@ impl FunctionKey {
             return Ok(Self::Arn(FunctionArn::parse(text)?));
         }
         let name = text.strip_prefix(LOCAL).unwrap_or(text);
-        let printable = !name.trim().is_empty()
-            && name.len() <= MAX_LOCAL_NAME
-            && !name.chars().any(char::is_control);
+        let printable =
+            !name.trim().is_empty() && name.len() <= MAX_LOCAL_NAME && !has_hidden(name);
         if printable {
             Ok(Self::Local(name.to_owned()))
         } else {
             Err(FunctionKeyError::Name(text.chars().take(64).collect()))
+        }
+    }
+
+    /// Reads a key as a store keeps it: what was once taken is known for good.
+    pub fn stored(text: &str) -> Result<Self, FunctionKeyError> {
+        match text.strip_prefix(LOCAL) {
+            Some(name) if !name.is_empty() => Ok(Self::Local(name.to_owned())),
+            _ => Self::parse(text),
         }
     }
 
@@ -60,7 +68,7 @@ impl FunctionKey {
     pub fn of_file(file_name: &str) -> Self {
         let name: String = file_name
             .chars()
-            .map(|c| if c.is_control() { '_' } else { c })
+            .map(|c| if is_hidden(c) { '_' } else { c })
             .take(MAX_LOCAL_NAME / char::MAX.len_utf8())
             .collect();
         Self::Local(if name.trim().is_empty() {
@@ -245,6 +253,8 @@ mod tests {
             "",
             "local:",
             "a\nb",
+            "local:a\u{202e}b",
+            "\u{200b}\u{2060}",
             "arn:aws:s3:::bucket",
             &format!("{ARN}:live"),
         ] {
@@ -256,6 +266,7 @@ mod tests {
     fn any_file_name_makes_a_key() {
         assert_eq!(FunctionKey::of_file("a.jsonl").to_string(), "local:a.jsonl");
         assert_eq!(FunctionKey::of_file("").to_string(), "local:unnamed");
+        assert_eq!(FunctionKey::of_file("a\u{202e}b").to_string(), "local:a_b");
         let odd = FunctionKey::of_file(&"\u{1}\u{10ffff}".repeat(500)).to_string();
         assert!(FunctionKey::parse(&odd).is_ok());
     }

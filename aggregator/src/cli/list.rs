@@ -9,14 +9,15 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
 use rightsizer_records::Usd;
+use rightsizer_records::shown::{markdown, shown, shown_lines};
 use rightsizer_rules::policy::why;
 use rightsizer_store::inspect::{self, Stops};
 use rightsizer_store::{Reader, ReviewRow};
 
-use super::StoreArg;
 use super::grade::{Rank, at_risk, rank, summary};
 use super::page::{NOTHING, page};
 use super::server::ServerArg;
+use super::{StoreArg, write_json};
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -58,8 +59,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     rank(&mut rows, args.by);
     let mut out = super::out::stdout();
     if args.format.json {
-        serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        write_json(&rows, &mut out)?;
     } else if args.format.csv {
         write_csv(&rows, &mut out)?;
     } else if let Some(file) = &args.format.html {
@@ -79,22 +79,22 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     } else if rows.is_empty() {
         writeln!(out, "{NOTHING}")?;
     } else {
-        let style = if args.format.markdown {
-            presets::ASCII_MARKDOWN
+        let style: (_, fn(&str) -> String) = if args.format.markdown {
+            (presets::ASCII_MARKDOWN, markdown)
         } else {
-            presets::NOTHING
+            (presets::NOTHING, |text: &str| shown(text).into_owned())
         };
         writeln!(out, "{}", table(&rows, style).trim_fmt())?;
-        writeln!(out, "\n{}", summary(&rows))?;
+        writeln!(out, "\n{}", shown_lines(&summary(&rows)))?;
         for line in stopped(&stops) {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", shown(&line))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The table that a person reads.
-fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
+fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) -> Table {
     let mut table = Table::new();
     table
         .load_style(style)
@@ -121,7 +121,7 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
             },
             |mb| mb.to_string(),
         );
-        table.add_row([
+        let cells = [
             name,
             row.current_mb.to_string(),
             mb(row.peak_mb),
@@ -134,7 +134,8 @@ fn table(rows: &[ReviewRow], style: TableStyle) -> Table {
                 (false, false) => row.status.clone(),
             },
             saving(row).map_or_else(|| "-".to_owned(), cents),
-        ]);
+        ];
+        table.add_row(cells.map(|text| cell(&text)));
     }
     for column in [1, 2, 3, 7] {
         if let Some(column) = table.column_mut(column) {
@@ -234,15 +235,15 @@ fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {
     let usd = |usd: Option<f64>| usd.map_or_else(String::new, |usd| usd.to_string());
     for row in rows {
         csv.write_record([
-            row.function.clone(),
+            shown(&row.function).into_owned(),
             row.current_mb.to_string(),
             mb(row.peak_mb),
             mb(row.policy_mb),
             mb(row.target_mb),
             mb(row.to_mb),
-            row.status.clone(),
-            row.confidence.clone().unwrap_or_default(),
-            why(&row.reasons),
+            shown(&row.status).into_owned(),
+            shown(row.confidence.as_deref().unwrap_or_default()).into_owned(),
+            shown(&why(&row.reasons)).into_owned(),
             row.invocations.to_string(),
             usd(row.monthly_usd_before),
             usd(row.monthly_usd_after),

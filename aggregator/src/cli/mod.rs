@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod import_cloudwatch;
 mod list;
+mod log;
 mod out;
 mod page;
 mod portrait;
@@ -30,8 +31,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
+use rightsizer_records::shown::{json, shown_lines};
 use rightsizer_rules::inventory::Home;
 
+pub use self::log::Log;
 use crate::settings::Settings;
 use crate::snapshot::Location;
 
@@ -117,6 +120,13 @@ enum Command {
     Show(show::ShowArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
+}
+
+/// Writes `value` as JSON that harms no terminal.
+fn write_json(value: &impl serde::Serialize, out: &mut impl std::io::Write) -> anyhow::Result<()> {
+    let document = serde_json::to_string_pretty(value)?;
+    writeln!(out, "{}", json(&document))?;
+    Ok(())
 }
 
 /// The store that is meant where none is named.
@@ -235,7 +245,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // A reader that has seen enough (`rightsizer list | head`) is no error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rightsizer: {error:#}");
+            eprintln!("rightsizer: {}", shown_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! The fleet as one page of HTML that needs nothing else: to be kept, mailed, put on a share. Pure.
 
 use rightsizer_records::Usd;
+use rightsizer_records::shown::shown;
 use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 
@@ -94,7 +95,7 @@ fn money(usd: Usd) -> String {
 /// What a function is called is a stranger's word.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in shown(text).chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

@@ -2,6 +2,7 @@
 //! costs, and what came of earlier numbers. Pure: what the store says in, text out.
 
 use rightsizer_records::FunctionArn;
+use rightsizer_records::shown::shown;
 use rightsizer_rules::policy::sentence;
 use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ const BAR: u32 = 36;
 /// Everything that `show` prints.
 pub(super) fn portrait(detail: &FunctionDetail) -> String {
     let row = &detail.review;
-    let mut text = format!("{}\n", row.function);
+    let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
     text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
     for reason in &row.reasons {
@@ -223,7 +224,9 @@ fn wrapped(first: &str, rest: &str, what: &str) -> String {
     let mut line = first.to_owned();
     let mut empty = true;
     // A figure and its unit stay together.
-    let bound = what.replace(" MB", "\u{a0}MB").replace("× ", "×\u{a0}");
+    let bound = shown(what)
+        .replace(" MB", "\u{a0}MB")
+        .replace("× ", "×\u{a0}");
     for word in bound.split(' ') {
         let fits = line.chars().count() + 1 + word.chars().count() <= WIDTH;
         if !empty && fits {

@@ -1,6 +1,7 @@
 //! `rightsizer approve`, `reject`, `hold`, `release`, `pause`, `resume`: a person's word. Where a
 //! server has the store it goes through its review API, else the store is opened here.
 
+use rightsizer_records::shown::shown;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -98,7 +99,7 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.word(action), args)?;
     // What was done stands, whether or not it is read.
-    let _ = super::out::line(format_args!("{}", done.message));
+    let _ = super::out::line(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,13 +147,13 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     };
     if let Ok(done) = &carried {
         // What was done stands, whether or not it is read.
-        let _ = super::out::line(format_args!("{}", done.message));
+        let _ = super::out::line(format_args!("{}", shown(&done.message)));
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        eprintln!("rightsizer: {told}");
+        eprintln!("rightsizer: {}", shown(&told));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        let _ = super::out::line(format_args!("{told}"));
+        let _ = super::out::line(format_args!("{}", shown(&told)));
     }
     carried?;
     Ok(match switched {

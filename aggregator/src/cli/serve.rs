@@ -52,6 +52,10 @@ pub(super) struct ServeArgs {
     /// the same as --token [default: review from this machine only]
     #[arg(long, env = "RIGHTSIZER_REVIEW_TOKEN", hide_env_values = true, value_parser = parse_token)]
     review_token: Option<String>,
+    /// Answer requests for this name too, as a proxy on this machine passes it on; without a token only
+    /// `localhost` and its addresses are; may be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Ask the Lambda API what the fleet is: memory, timeout, tags, code of every function
     #[arg(long, default_value = "none", value_name = "WHERE")]
     inventory: InventoryFrom,
@@ -152,6 +156,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             Clock::Event => ClockMode::Event,
         },
         token: args.token,
+        hosts: args.allow_host,
         review_token: args.review_token,
         inventory: args.inventory == InventoryFrom::Lambda,
         accept: Accept::new(args.accept),

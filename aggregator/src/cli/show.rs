@@ -8,9 +8,9 @@ use rightsizer_rules::commands::Refused;
 use rightsizer_store::FunctionDetail;
 use rightsizer_store::inspect::function_named;
 
-use super::StoreArg;
 use super::portrait::portrait;
 use super::server::ServerArg;
+use super::{StoreArg, write_json};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -39,8 +39,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     };
     let mut out = super::out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &detail).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        write_json(&detail, &mut out)?;
     } else {
         out.write_all(portrait(&detail).as_bytes())?;
     }

@@ -181,12 +181,12 @@ impl Folded {
 
     fn evidence(&mut self, line: u64, evidence: Evidence, of: File<'_>) {
         self.taken += 1;
-        if let Err(why) = self.batch.take(evidence, &of.intake) {
+        if let Err(refusal) = self.batch.take(evidence, &of.intake) {
             self.refused_late += 1;
             self.refused.push(Refusal {
                 file: of.name.to_owned(),
                 line,
-                reason: why.0,
+                reason: refusal.why,
                 sample: String::new(),
             });
         }

@@ -15,7 +15,21 @@ use super::accept::Accept;
 
 /// Why a record was not taken, in words for the quarantine or an import's report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal(pub String);
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// The time it claims, if that lies too far ahead of the clock: it may be the clock that is wrong.
+    pub early: Option<Timestamp>,
+}
+
+impl Refusal {
+    fn because(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            early: None,
+        }
+    }
+}
 
 /// How evidence is looked at as it comes in.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +63,18 @@ impl Batch {
             Evidence::Observation(seen) => self.observe(&seen, intake),
             Evidence::Record(record) => match *record {
                 Record::Reports(reports) => self.report(&reports, intake),
-                Record::Outcome(_) if intake.channel == Channel::Reports => Err(Refusal(
-                    "an outcome on the reports stream, where every function may write".into(),
+                Record::Outcome(_) if intake.channel == Channel::Reports => Err(Refusal::because(
+                    "an outcome on the reports stream, where every function may write",
                 )),
                 Record::Outcome(outcome) => {
                     self.outcomes.push(outcome);
                     Ok(())
                 }
-                Record::Recommendation(_) if intake.channel == Channel::Reports => Err(Refusal(
-                    "a recommendation on the reports stream, where every function may write".into(),
-                )),
+                Record::Recommendation(_) if intake.channel == Channel::Reports => {
+                    Err(Refusal::because(
+                        "a recommendation on the reports stream, where every function may write",
+                    ))
+                }
                 Record::Recommendation(recommendation) => {
                     self.sent.push(recommendation);
                     Ok(())
@@ -97,7 +113,7 @@ impl Batch {
 }
 
 fn stranger(function: &rightsizer_records::FunctionArn) -> Refusal {
-    Refusal(format!(
+    Refusal::because(format!(
         "{function} is not in an accepted account and region"
     ))
 }
@@ -108,9 +124,12 @@ impl Intake<'_> {
         if newest <= self.now.plus_ms(FUTURE_TOLERANCE_MS) {
             return Ok(());
         }
-        Err(Refusal(format!(
-            "its time {newest} is more than a day in the future of {}",
-            self.now
-        )))
+        Err(Refusal {
+            why: format!(
+                "its time {newest} is more than a day in the future of {}",
+                self.now
+            ),
+            early: Some(newest),
+        })
     }
 }

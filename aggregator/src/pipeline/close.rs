@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 
 use rightsizer_records::{Day, Timestamp};
+use rightsizer_rules::window::FUTURE_TOLERANCE_MS;
 use rightsizer_store::{FunctionId, StoreError, Unit};
 
 use super::Pipeline;
@@ -63,8 +64,14 @@ impl Closing {
 
 impl Session<'_> {
     pub(super) fn begin_close(&mut self, day: Day) -> Result<(), StoreError> {
+        if self.clock.is_live() {
+            let until = self.now.plus_ms(FUTURE_TOLERANCE_MS);
+            self.digest.quarantined += self.unit.give_up_early(until, self.now)?;
+        }
         self.unit.flush()?;
-        self.unit.retain_logs(day)?;
+        if let Some(certain) = self.clock.certainly_closed() {
+            self.unit.retain_logs(certain)?;
+        }
         self.closing = Some(Closing {
             day,
             done: 0,
@@ -78,7 +85,11 @@ impl Session<'_> {
         let Some(closing) = self.closing else {
             return Ok(());
         };
-        self.unit.retain(closing.slice(), closing.day)?;
+        // Never by the word of one clock alone: what is deleted stays deleted.
+        if let Some(certain) = self.clock.certainly_closed() {
+            self.unit
+                .retain(closing.slice(), certain.min(closing.day))?;
+        }
         for one in slice {
             self.carry_out(one)?;
         }

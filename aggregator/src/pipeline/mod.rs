@@ -16,12 +16,12 @@ pub use batch::{Batch, Intake, Refusal};
 pub use prepare::{Gate, KnownOwners, Prepared};
 pub use session::{LogGroupDay, Session};
 
-use rightsizer_formats::Delivery;
+use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Day, Outcome, Timestamp};
 use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::inventory::InventoryUpdate;
-use rightsizer_rules::window::{ClockMode, DayClock};
+use rightsizer_rules::window::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 use rightsizer_store::{Beside, Outbox, Outgoing, RecommendationKey, Store, StoreError, Unit};
 
 use self::close::Closing;
@@ -38,6 +38,10 @@ pub struct Digest {
     pub closed: Option<Day>,
     /// Functions decided.
     pub decided: u64,
+    /// Records kept until the clock reaches their time.
+    pub early: u64,
+    /// The day that stays closed after later closes were undone: a wrong clock had made them.
+    pub undone: Option<Day>,
 }
 
 impl Digest {
@@ -46,8 +50,20 @@ impl Digest {
         self.quarantined += other.quarantined;
         self.closed = other.closed.or(self.closed);
         self.decided += other.decided;
+        self.early += other.early;
+        self.undone = other.undone.or(self.undone);
     }
 }
+
+/// Records that were early and are not any more.
+#[derive(Default)]
+struct Due {
+    prepared: Vec<Prepared>,
+    keys: Vec<String>,
+}
+
+/// So many of them are taken in one commit.
+const DUE_AT_ONCE: usize = 200;
 
 const NEWEST_EVENT: &str = "newest_event_ms";
 const LAST_CLOSED: &str = "last_closed_day";
@@ -66,6 +82,8 @@ pub struct Pipeline {
     readers: Vec<Beside>,
     /// Whether days may close: not while a backlog that may belong to them is unread.
     days_close: bool,
+    /// Whether a stream was just read to its newest record: AWS answers no clock that is wrong.
+    caught_up: bool,
 }
 
 impl Pipeline {
@@ -105,6 +123,7 @@ impl Pipeline {
             },
             readers: Vec::new(),
             days_close: true,
+            caught_up: false,
         })
     }
 
@@ -133,6 +152,7 @@ impl Pipeline {
     /// The backlog is read.
     pub const fn let_days_close(&mut self) {
         self.days_close = true;
+        self.caught_up = true;
     }
 
     /// Prepares and merges deliveries, see [`Pipeline::merge`].
@@ -155,10 +175,15 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Digest, StoreError> {
         let days_close = self.days_close;
+        if std::mem::take(&mut self.caught_up) {
+            self.clock.confirm(now);
+        }
+        let due = self.take_due(now)?;
         let digest = self.work(now, |session| {
-            for delivery in deliveries {
+            for delivery in deliveries.into_iter().chain(due.prepared) {
                 session.deliver(delivery)?;
             }
+            session.unit.forget_early(&due.keys)?;
             if days_close {
                 session.close_days()
             } else {
@@ -169,6 +194,43 @@ impl Pipeline {
             ClockMode::Wall => Ok(digest),
             ClockMode::Event => self.settled(digest, now),
         }
+    }
+
+    /// Takes note of what a second source of time says: it is at least `at`.
+    pub const fn confirm_time(&mut self, at: Timestamp) {
+        self.clock.confirm(at);
+    }
+
+    /// Why the machine's clock is not believed, if it is not.
+    pub fn clock_doubt(&self, now: Timestamp) -> Option<ClockDoubt> {
+        self.clock.doubt(now)
+    }
+
+    /// Records whose time has come by now, made ready.
+    fn take_due(&mut self, now: Timestamp) -> Result<Due, StoreError> {
+        if self.mode == ClockMode::Event {
+            return Ok(Due::default());
+        }
+        let unit = self.store.begin()?;
+        let due = unit.early_until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
+        unit.commit()?;
+        let mut taken = Due::default();
+        for (key, kept) in due {
+            let delivery = Delivery {
+                origin: kept.origin,
+                channel: if kept.decisions {
+                    Channel::Decisions
+                } else {
+                    Channel::Reports
+                },
+                payloads: vec![kept.bytes],
+                checkpoint: None,
+                gaps: Vec::new(),
+            };
+            taken.prepared.push(self.gate.prepare(delivery, now));
+            taken.keys.push(key);
+        }
+        Ok(taken)
     }
 
     /// Closes the days whose time has come.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rightsizer_formats::Delivery;
+use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::Item;
 use rightsizer_rules::gap::Gap;
@@ -49,12 +49,21 @@ pub(super) struct Poison {
     pub(super) bytes: Vec<u8>,
 }
 
+/// A record whose time lies too far ahead of the clock. If the clock is wrong, it is evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Early {
+    pub(super) at: Timestamp,
+    pub(super) poison: Poison,
+}
+
 /// A delivery that was folded and waits to be merged.
 #[derive(Debug)]
 pub struct Prepared {
     pub(super) origin: String,
     pub(super) batch: Batch,
     pub(super) poison: Vec<Poison>,
+    pub(super) early: Vec<Early>,
+    pub(super) channel: Channel,
     pub(super) checkpoint: Option<(String, String)>,
     pub(super) gaps: Vec<Gap>,
 }
@@ -63,8 +72,10 @@ impl Prepared {
     /// Where what cannot be used came from, and why it cannot, one for each record.
     pub fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
         let origin = self.origin.as_str();
+        let early = self.early.iter().map(|early| &early.poison);
         self.poison
             .iter()
+            .chain(early)
             .map(move |poison| (origin, poison.why.as_str()))
     }
 }
@@ -83,21 +94,34 @@ impl Gate {
             owners: self.owners.get(),
         };
         let mut batch = Batch::default();
-        let mut poison = Vec::new();
+        let (mut poison, mut early) = (Vec::new(), Vec::new());
         for bytes in delivery.payloads {
             let mut refused = Vec::new();
+            let (mut taken, mut latest) = (false, None);
             for item in payload::items(&bytes, &whose, now) {
                 match item {
                     Item::Ignored => {}
-                    Item::Refused { reason, .. } => refused.push(reason),
-                    Item::Evidence { evidence, .. } => {
-                        if let Err(refusal) = batch.take(evidence, &intake) {
-                            refused.push(refusal.0);
+                    Item::Refused { reason, .. } => refused.push((reason, None)),
+                    Item::Evidence { evidence, .. } => match batch.take(evidence, &intake) {
+                        Ok(()) => taken = true,
+                        Err(refusal) => {
+                            latest = latest.max(refusal.early);
+                            refused.push((refusal.why, refusal.early));
                         }
-                    }
+                    },
                 }
             }
-            let poisoned = refused.into_iter().map(|why| Poison {
+            // Kept as a whole or not at all: a part that was merged would count twice.
+            let all_early = !taken && refused.iter().all(|(_, early)| early.is_some());
+            if let (true, Some(at), Some((why, _))) = (all_early, latest, refused.first()) {
+                let why = why.clone();
+                early.push(Early {
+                    at,
+                    poison: Poison { why, bytes },
+                });
+                continue;
+            }
+            let poisoned = refused.into_iter().map(|(why, _)| Poison {
                 why,
                 bytes: bytes.clone(),
             });
@@ -107,6 +131,8 @@ impl Gate {
             origin: delivery.origin,
             batch,
             poison,
+            early,
+            channel: delivery.channel,
             checkpoint: delivery.checkpoint,
             gaps: delivery.gaps,
         }

@@ -81,7 +81,10 @@ impl<'a> Outlook<'a> {
             while let Some(next) = standing.next_if(|s| s.function <= one.id) {
                 its.push(next);
             }
-            let due = one.decided.is_none_or(|day| day <= decided_by);
+            // A decision of the future was made by a clock that was wrong.
+            let due = one
+                .decided
+                .is_none_or(|day| day <= decided_by || day > today);
             let settled = one.seen.as_ref().filter(|seen| due && !is_on_trial(seen));
             considered.push(Considered {
                 id: one.id,

@@ -2,17 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rightsizer_formats::Channel;
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit,
+    Arrived, FunctionId, Kept, LogDay, MergedDay, RecommendationKey, StoreError, Unit,
 };
 
 use super::batch::Batch;
 use super::close::Closing;
-use super::prepare::Prepared;
+use super::prepare::{Early, Prepared};
 use super::{Digest, save_clock};
 use crate::settings::Settings;
 
@@ -87,6 +88,9 @@ impl<'p> Session<'p> {
             self.unit
                 .quarantine(&delivery.origin, &poison.why, &poison.bytes, self.now)?;
         }
+        for early in &delivery.early {
+            self.keep_for_later(&delivery.origin, delivery.channel, early)?;
+        }
         self.merge(delivery.batch)?;
         for gap in &delivery.gaps {
             self.unit.note_gap(gap, self.now)?;
@@ -95,6 +99,29 @@ impl<'p> Session<'p> {
             self.unit.set_checkpoint(source, position, self.now)?;
         }
         Ok(())
+    }
+
+    /// Keeps a record whose time has not come until it has: if the clock is behind, it is good evidence.
+    /// What there is no room for is quarantined.
+    fn keep_for_later(
+        &mut self,
+        origin: &str,
+        channel: Channel,
+        early: &Early,
+    ) -> Result<(), StoreError> {
+        let Early { at, poison } = early;
+        let kept = Kept {
+            origin: origin.to_owned(),
+            decisions: channel == Channel::Decisions,
+            bytes: poison.bytes.clone(),
+        };
+        if self.clock.is_live() && self.unit.keep_early(*at, &kept, self.now)? {
+            self.digest.early += 1;
+            return Ok(());
+        }
+        self.digest.quarantined += 1;
+        self.unit
+            .quarantine(origin, &poison.why, &poison.bytes, self.now)
     }
 
     /// Merges what was folded.
@@ -149,7 +176,7 @@ impl<'p> Session<'p> {
         }
         self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
         self.unit.tally(sighted, arrived)?;
-        self.clock.observe(delta.sighting.newest.at);
+        self.clock.observe(id, delta.sighting.newest.at, self.now);
         self.unit.flush_if_large()
     }
 
@@ -273,7 +300,7 @@ impl<'p> Session<'p> {
 
     /// All that was reported up to `at` is in: under the event clock it is as late as that.
     pub fn seen_until(&mut self, at: Timestamp) {
-        self.clock.observe(at);
+        self.clock.observe(0, at, self.now);
     }
 
     /// Notes that a file was taken in, so that it is not taken in twice.
@@ -289,6 +316,11 @@ impl<'p> Session<'p> {
     /// Closes the days whose time has come, which begins a close of the functions active in the
     /// window, and decides what this unit touched.
     pub fn close_days(&mut self) -> Result<(), StoreError> {
+        if let Some(day) = self.clock.undo(self.now) {
+            self.unit.note_clock_fault(day, self.now)?;
+            self.begin_close(day)?;
+            self.digest.undone = Some(day);
+        }
         if let Some(day) = self.clock.advance(self.now) {
             self.begin_close(day)?;
             self.digest.closed = Some(day);

@@ -28,7 +28,7 @@ use crate::emit::{self, Leave};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
-use crate::web::{self, PortOptions, Secret};
+use crate::web::{self, Hosts, PortOptions, Secret};
 use crate::writer::{self, Remedy, WriterHandle, WriterStopped};
 
 /// Where records come from.
@@ -55,6 +55,8 @@ pub struct ServeOptions {
     pub clock: ClockMode,
     /// Wanted in the path by whoever puts records or looks at the metrics, where set.
     pub token: Option<String>,
+    /// Names beside `localhost` under which the port may be asked without a token.
+    pub hosts: Vec<String>,
     /// Wanted in the path by who reviews from another machine; without one nobody does.
     pub review_token: Option<String>,
     /// Whether to ask the Lambda API what the fleet is.
@@ -91,7 +93,7 @@ pub async fn run(
     let files = kept.store.files();
     let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let port = port(&options, streams.clone(), &keeping, files).await?;
+    let port = port(&options, address, streams.clone(), &keeping, files).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let (stop, stopped) = Stop::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -159,6 +161,7 @@ fn streams_of(options: &ServeOptions) -> Vec<Channel> {
 /// What the port does, with a key drawn for the reviewers of this machine.
 async fn port(
     options: &ServeOptions,
+    address: SocketAddr,
     streams: StreamStatus,
     keeping: &Keeping,
     files: OpenFiles,
@@ -168,6 +171,7 @@ async fn port(
     reviewers.extend(options.review_token.as_deref().map(Secret::new));
     Ok(PortOptions {
         token: options.token.as_deref().map(Secret::new),
+        hosts: Hosts::new(address, options.hosts.clone()),
         reviewers,
         embedded: options.source == RecordSource::Embedded,
         updater: match options.settings.updater.function.clone() {

@@ -31,6 +31,9 @@ struct Health {
     /// Absent while the store cannot be read: nothing is claimed of it then.
     #[serde(flatten)]
     stops: Option<Stops>,
+    /// Why this machine's clock is not believed, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
     /// How far the shard that is furthest behind is behind.
     behind_seconds: Option<f64>,
     shards: BTreeMap<String, ShardStatus>,
@@ -155,7 +158,8 @@ async fn health(port: &Port) -> Health {
     let keeper = port.options.keeper.as_ref();
     let snapshot = keeper.map(|keeper| keeper.status().health());
     let unkept = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
-    let degraded = unkept || store.is_degraded();
+    let clock = port.writer.metrics().clock_doubt();
+    let degraded = unkept || clock.is_some() || store.is_degraded();
     let failing = degraded || shards.values().any(|shard| shard.failing.is_some());
     let behind = shards.values().map(|shard| shard.behind_ms).max();
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]
@@ -170,6 +174,7 @@ async fn health(port: &Port) -> Health {
         writer_alive,
         last_commit,
         stops,
+        clock,
         behind_seconds,
         shards,
         gaps,

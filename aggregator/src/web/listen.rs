@@ -1,26 +1,32 @@
-//! Connections: so many at once and no more, each with a bound on how long a request's head may
-//! take, all let finish when it is time to stop.
+//! Connections: so many at once and no more, each with a bound on how long its client may keep the
+//! server waiting, and on its age; all let finish when it is time to stop.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rightsizer_aws::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
-/// Connections served at once; more wait in the system's queue. Few enough to leave the store its
-/// files where a process may open 1024.
-const CONNECTIONS: usize = 512;
+use super::patient::Patient;
+use super::seats::{Held, Seats};
+
 /// How long a client may take to send a request's head, and to begin with the next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// What is read ahead of a connection: a client that sends many requests and reads no answer is not
+/// read any further.
+const READ_AHEAD: usize = 64 << 10;
+/// A connection ends with the request that it serves at this age; clients open another.
+const MOST_AGE: Duration = Duration::from_mins(10);
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,45 +36,69 @@ pub(crate) async fn serve(
     router: Router,
     mut stopped: Stop,
 ) -> anyhow::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let seats = Seats::default();
     let mut connections = JoinSet::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN);
+    let mut next = None;
     loop {
         let accepted = async {
-            let permit = room.clone().acquire_owned().await;
-            (permit, listener.accept().await)
+            if next.is_none() {
+                next = Some(listener.accept().await);
+            }
+            seats.take().await
         };
-        let (permit, accepted) = tokio::select! {
+        let held = tokio::select! {
             () = stopped.requested() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accepted => accepted,
+            held = accepted => held,
         };
-        let permit = permit.context("the connections' semaphore is closed")?;
-        let Ok((stream, _)) = accepted else {
+        let Some(Ok((stream, _))) = next.take() else {
             // Out of file descriptors, or the client has gone already: neither ends the server.
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let connection =
-            http.serve_connection(io(stream), TowerToHyperService::new(router.clone()));
-        let connection = graceful.watch(connection);
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                debug!("a connection ended: {error}");
-            }
-            drop(permit);
-        });
+        connections.spawn(connection(stream, held, router.clone(), stopped.clone()));
     }
     drop(listener);
-    graceful.shutdown().await;
+    while connections.join_next().await.is_some() {}
     Ok(())
 }
 
-fn io(stream: TcpStream) -> TokioIo<TcpStream> {
-    // Answers are small, and the client waits for them.
-    let _ = stream.set_nodelay(true);
-    TokioIo::new(stream)
+async fn connection(stream: TcpStream, held: Held, router: Router, mut stopped: Stop) {
+    let seat = held.seat.clone();
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let seat = seat.clone();
+        request.extensions_mut().insert(seat.clone());
+        let answer = hyper::service::Service::call(&service, request);
+        async move {
+            let answer = answer.await;
+            seat.is_answered();
+            answer
+        }
+    });
+    let io = TokioIo::new(Patient::new(stream, Arc::clone(&held.seat)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(READ_AHEAD)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let mut old = pin!(tokio::time::sleep(MOST_AGE));
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    debug!("a connection ended: {error}");
+                }
+                return;
+            }
+            () = held.seat.evicted() => return,
+            () = stopped.requested(), if !ending => ending = true,
+            () = old.as_mut(), if !ending => ending = true,
+        }
+        if ending {
+            connection.as_mut().graceful_shutdown();
+        }
+    }
 }

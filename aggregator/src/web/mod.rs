@@ -3,9 +3,12 @@
 
 mod body;
 mod health;
+mod hosts;
 mod listen;
+mod patient;
 mod put_records;
 mod review;
+mod seats;
 mod secret;
 
 use std::path::PathBuf;
@@ -16,16 +19,19 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
+use rightsizer_records::shown::shown_lines;
 use rightsizer_store::files::OpenFiles;
 use tokio::sync::Semaphore;
 
 use crate::snapshot::KeeperHandle;
 use crate::writer::WriterHandle;
+pub(crate) use hosts::Hosts;
 pub(crate) use listen::serve;
 pub(crate) use secret::Secret;
 
@@ -34,6 +40,8 @@ pub(crate) use secret::Secret;
 pub(crate) struct PortOptions {
     /// Wanted in the path by `PutRecords`, `/metrics` and `/healthz`, where set.
     pub(crate) token: Option<Secret>,
+    /// Under which names it may be asked, on loopback without a token.
+    pub(crate) hosts: Hosts,
     /// Any of these is wanted in the path by the review API.
     pub(crate) reviewers: Vec<Secret>,
     /// Whether records are taken here.
@@ -108,6 +116,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))
+        .layer(from_fn_with_state(port.clone(), hosts::only_ours))
         .with_state(port)
 }
 
@@ -139,5 +148,6 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         .map(|text| text.strip_suffix("# EOF\n").unwrap_or(text))
         .chain([port.options.streams.metrics().as_str()])
         .collect();
+    let text = shown_lines(&text).into_owned();
     ([(CONTENT_TYPE, format)], text).into_response()
 }

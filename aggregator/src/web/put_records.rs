@@ -1,6 +1,7 @@
 //! Kinesis `PutRecords`, as the SDKs speak it (AWS JSON 1.1). The answer comes after the commit:
 //! what is answered with a sequence number is stored.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
@@ -10,11 +11,13 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rightsizer_formats::{Channel, Delivery};
+use rightsizer_records::shown::has_hidden;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Port;
 use super::body::BodyError;
+use super::seats::Seat;
 
 /// Kinesis takes so many records a call.
 const MAX_RECORDS: usize = 500;
@@ -112,7 +115,12 @@ pub(super) async fn with_token(
 }
 
 /// Whether this request is taken at all, before its body is read.
-fn admit(port: &Port, token: Option<&str>, headers: &HeaderMap) -> Result<(), KinesisError> {
+fn admit(
+    port: &Port,
+    token: Option<&str>,
+    headers: &HeaderMap,
+    reserved: bool,
+) -> Result<(), KinesisError> {
     let bad_request = |name, why| Err(KinesisError(StatusCode::BAD_REQUEST, name, why));
     if !port.may_look(token) {
         return Err(denied(
@@ -127,6 +135,9 @@ fn admit(port: &Port, token: Option<&str>, headers: &HeaderMap) -> Result<(), Ki
         let why = format!("{target:?} is not served here: only Kinesis PutRecords is");
         return bad_request("UnknownOperationException", why);
     }
+    if reserved {
+        return Err(BodyError::Busy.into());
+    }
     if !port.options.embedded {
         let why = "this server reads a Kinesis stream and takes no records itself";
         return bad_request("ResourceNotFoundException", why.to_owned());
@@ -139,10 +150,15 @@ async fn handle(
     token: Option<&str>,
     request: Request,
 ) -> Result<Response, KinesisError> {
-    admit(port, token, request.headers())?;
+    let seat = request.extensions().get::<Arc<Seat>>();
+    let reserved = seat.is_some_and(|seat| seat.is_reserved());
+    admit(port, token, request.headers(), reserved)?;
     let body = port.bodies.read(request).await?;
     let request: PutRecords =
         serde_json::from_slice(&body.bytes).map_err(|e| invalid(e.to_string()))?;
+    if has_hidden(request.stream()) {
+        return Err(invalid("StreamName has hidden characters"));
+    }
     let channel = request.channel();
     // Who writes reports must not be believed about what became of recommendations.
     match channel {

@@ -343,7 +343,11 @@ impl Writer {
             }
         }
         let refused = self.refusals.news(&deliveries, now());
+        if let Some(at) = rightsizer_aws::clock::confirmed() {
+            self.pipeline.confirm_time(at);
+        }
         let done = self.pipeline.merge(deliveries, now());
+        self.tell_clock();
         if let Ok(digest) = &done {
             self.announce(digest);
             for refusals::Refused { origin, why } in refused {
@@ -408,10 +412,36 @@ impl Writer {
         Ok(())
     }
 
+    /// Says so once when the clock is not believed, and when it is again.
+    fn tell_clock(&self) {
+        let doubt = self.pipeline.clock_doubt(now());
+        let words = doubt.map(|doubt| doubt.to_string());
+        if self.metrics.doubt_clock(words.clone()) {
+            match words {
+                Some(words) => error!("{words}"),
+                None => info!("this machine's clock agrees with the evidence again"),
+            }
+        }
+    }
+
     fn announce(&self, digest: &Digest) {
         self.metrics.committed(digest);
         if let Some(day) = digest.closed {
             info!(%day, decided = digest.decided, "day closed");
+        }
+        if let Some(day) = digest.undone {
+            error!(
+                last_closed = %day,
+                "days were closed that are not over, because a clock was ahead; they are open again, and \
+                 every function is decided anew. Set the clock by NTP"
+            );
+        }
+        if digest.early > 0 {
+            error!(
+                records = digest.early,
+                "records lie more than a day ahead of this machine's clock; they are kept until it gets \
+                 there. If it is wrong, set it by NTP"
+            );
         }
         if digest.decided > 0 {
             self.decided.notify_one();

@@ -69,10 +69,12 @@ impl Viewpoint<'_> {
         self.clock.present(self.now)
     }
 
-    /// The last closed day; today where none is closed yet.
+    /// The last closed day; today where none is closed yet, or a wrong clock closed days to come: those
+    /// would leave the open days out of the window.
     fn last_closed(&self) -> Day {
+        let today = self.present().day();
         let closed = self.clock.last_closed();
-        closed.unwrap_or_else(|| self.present().day())
+        closed.map_or(today, |closed| closed.min(today))
     }
 
     /// The first day whose peak holds the floor up (P2).
@@ -267,7 +269,7 @@ impl Unit<'_> {
             let tags = tags.map_err(rusqlite::Error::from)?;
             heads.push(Head {
                 id: row.get(0)?,
-                function: FunctionKey::parse(&function)
+                function: FunctionKey::stored(&function)
                     .map_err(|e| StoreError::Damaged(e.to_string()))?,
                 version: row.get(2)?,
                 arch: arch.map(|name| Arch::from_name(&name)),

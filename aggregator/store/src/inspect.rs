@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use rightsizer_records::Timestamp;
+use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::candidates::{Candidate, Present};
 use rightsizer_rules::commands::Refused;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
+use crate::early::{CLOCK_FAULT, EARLY};
 use crate::gaps::newest_gaps;
 use crate::{FunctionDetail, NotedGap, Reader, StoreError};
 
@@ -29,6 +30,19 @@ pub struct StoreLook {
     pub stops: Stops,
     /// What streams dropped before it was read, the newest last.
     pub gaps: Vec<NotedGap>,
+    /// What it knows of wrong clocks.
+    pub clock: ClockTraces,
+}
+
+/// What a clock that was or is wrong left in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClockTraces {
+    /// The last closed day.
+    pub last_closed: Option<Day>,
+    /// Records that lie too far ahead of the clock, kept until it reaches their time.
+    pub early: u64,
+    /// Which closes were undone last, and when.
+    pub fault: Option<String>,
 }
 
 /// How many gaps are told, the newest.
@@ -62,6 +76,7 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
         last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
         stops: stops_in(&connection)?,
         gaps: newest_gaps(&connection, GAPS_TOLD)?,
+        clock: clock_traces(&connection)?,
     })
 }
 
@@ -99,13 +114,30 @@ pub fn stops_and_gaps(path: &Path) -> Result<(Stops, Vec<NotedGap>), StoreError>
     Ok((stops_in(&connection)?, newest_gaps(&connection, GAPS_TOLD)?))
 }
 
-fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
-    let state = |key: &str| {
-        let sql = "SELECT value FROM state WHERE key = ?";
-        connection
-            .query_row(sql, [key], |row| row.get(0))
-            .optional()
+fn clock_traces(connection: &Connection) -> rusqlite::Result<ClockTraces> {
+    let number = |key| -> rusqlite::Result<Option<i64>> {
+        let text = state_in(connection, key)?;
+        Ok(text.and_then(|text| text.parse().ok()))
     };
+    let closed = number("last_closed_day")?.and_then(|day| i32::try_from(day).ok());
+    Ok(ClockTraces {
+        last_closed: closed.map(Day::from_number),
+        early: number(EARLY)?
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or(0),
+        fault: state_in(connection, CLOCK_FAULT)?,
+    })
+}
+
+fn state_in(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM state WHERE key = ?";
+    connection
+        .query_row(sql, [key], |row| row.get(0))
+        .optional()
+}
+
+fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
+    let state = |key: &str| state_in(connection, key);
     Ok(Stops {
         paused: state("paused")?,
         auto_paused: state("auto_paused")?,

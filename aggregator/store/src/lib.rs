@@ -15,6 +15,7 @@ mod closing;
 mod columns;
 pub mod copy;
 mod days;
+mod early;
 mod environments;
 mod error;
 mod evidence;
@@ -45,6 +46,7 @@ mod wal;
 mod words;
 
 pub use days::MergedDay;
+pub use early::Kept;
 pub use error::StoreError;
 pub use evidence::{Assessed, Assessment, Viewpoint};
 pub use functions::{Arrived, Sighted};

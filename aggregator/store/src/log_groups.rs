@@ -96,7 +96,7 @@ impl Unit<'_> {
         let mut gave = Vec::new();
         while let Some(row) = rows.next()? {
             let key: String = row.get(0)?;
-            let key = FunctionKey::parse(&key).map_err(|e| StoreError::Damaged(e.to_string()))?;
+            let key = FunctionKey::stored(&key).map_err(|e| StoreError::Damaged(e.to_string()))?;
             gave.push((key, count(row.get(1)?)));
         }
         Ok(gave)

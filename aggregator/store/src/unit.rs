@@ -1,6 +1,7 @@
 //! A unit of work: rows are read once, changed in memory, and written back at the commit.
 
 use rightsizer_records::Timestamp;
+use rightsizer_records::shown::{is_hidden, shown};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{DayStats, EnvironmentState};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -197,9 +198,11 @@ impl<'s> Unit<'s> {
     ) -> Result<(), StoreError> {
         let sample: String = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SAMPLE_CHARS)])
             .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
             .take(SAMPLE_CHARS)
             .collect();
+        // It is read by plain `SELECT`s too.
+        let (origin, reason) = (shown(origin), shown(reason));
         self.tx
             .prepare_cached(
                 "INSERT INTO quarantine (at_ms, origin, reason, bytes, sample)

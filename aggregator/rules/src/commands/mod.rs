@@ -5,6 +5,7 @@ mod carried;
 
 pub use carried::CarriedOut;
 use rightsizer_records::FunctionArn;
+use rightsizer_records::shown::has_hidden;
 use serde::{Deserialize, Serialize};
 
 /// A person's word, with who and why.
@@ -133,13 +134,7 @@ impl Word {
     /// Whether it can be carried out at all, before anything is looked up.
     pub fn check(&self) -> Result<(), Refused> {
         let named = (1..=128).contains(&self.by.trim().len()) && self.why.len() <= 1024;
-        if !named
-            || self
-                .by
-                .chars()
-                .chain(self.why.chars())
-                .any(char::is_control)
-        {
+        if !named || has_hidden(&self.by) || has_hidden(&self.why) {
             return Err(Refused::Nobody);
         }
         match self.action {

@@ -12,7 +12,7 @@ mod environment;
 mod fold;
 
 pub use cadence::{Cadence, WindowSettings};
-pub use clock::{ClockMode, DayClock, FUTURE_TOLERANCE_MS};
+pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use crowd::{Crowd, Levels, fold_crowds};
 pub use day::{DayKey, DaySource, DayStats};
 pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};

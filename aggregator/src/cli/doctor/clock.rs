@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use hyper::Method;
 use rightsizer_aws::clock::now;
 use rightsizer_records::Timestamp;
+use rightsizer_store::inspect::StoreLook;
 
 use super::finding::Finding;
 use crate::cli::http;
@@ -42,6 +43,40 @@ pub(super) fn against_reports(newest: Option<Timestamp>, now: Timestamp) -> Find
         ),
         Some(_) => Finding::ok(check, "no report is of the future"),
     }
+}
+
+/// Against what a clock that was wrong left in the store.
+pub(super) fn against_store(look: &StoreLook, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let traces = &look.clock;
+    if let Some(closed) = traces.last_closed.filter(|closed| *closed >= now.day()) {
+        findings.push(Finding::wrong(
+            "closed days",
+            format!(
+                "{closed} is closed, and here it is {now}: this clock is behind, or another was ahead"
+            ),
+            "set this machine's clock by NTP; `serve` then opens days again that were closed too early",
+        ));
+    }
+    if traces.early > 0 {
+        findings.push(Finding::doubtful(
+            "early records",
+            format!(
+                "{} lie more than a day ahead of the clock; they are kept, and count when it gets there",
+                traces.early
+            ),
+            ADVICE,
+        ));
+    }
+    if let Some(fault) = &traces.fault {
+        findings.push(Finding::doubtful(
+            "clock before",
+            fault.clone(),
+            "let this machine's clock be set by NTP (chrony, systemd-timesyncd). No evidence was deleted; \
+             `DELETE FROM state WHERE key = 'clock_fault'` forgets this",
+        ));
+    }
+    findings
 }
 
 fn skew(ms: i64) -> Finding {

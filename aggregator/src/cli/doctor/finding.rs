@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rightsizer_records::shown::shown;
 use serde::Serialize;
 
 /// How it is with what was checked.
@@ -70,9 +71,9 @@ impl fmt::Display for Finding {
             Verdict::Doubtful => "look ",
             Verdict::Wrong => "WRONG",
         };
-        writeln!(f, "{mark}  {}: {}", self.check, self.found)?;
+        writeln!(f, "{mark}  {}: {}", shown(&self.check), shown(&self.found))?;
         match &self.advice {
-            Some(advice) => writeln!(f, "       do: {advice}"),
+            Some(advice) => writeln!(f, "       do: {}", shown(advice)),
             None => Ok(()),
         }
     }

@@ -20,7 +20,7 @@ use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
 use super::serve::{InventoryFrom, parse_source, parse_stream};
-use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg};
+use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg, write_json};
 use crate::serve::RecordSource;
 use crate::settings::Settings;
 
@@ -63,8 +63,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     findings.extend(unreadable);
     let mut out = crate::cli::out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &findings).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        write_json(&findings, &mut out)?;
     } else {
         for finding in &findings {
             write!(out, "{finding}")?;

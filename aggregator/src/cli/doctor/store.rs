@@ -70,6 +70,7 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
     };
     let mut findings = vec![whole, heard(look, now)];
     findings.extend(gaps(&look.gaps, now));
+    findings.extend(super::clock::against_store(look, now));
     let stops = &look.stops;
     if let Some(who) = &stops.paused {
         findings.push(Finding::doubtful(
@@ -185,7 +186,7 @@ fn room(free: Option<u64>) -> Finding {
 #[cfg(test)]
 mod tests {
     use rightsizer_rules::gap::Gap;
-    use rightsizer_store::inspect::Stops;
+    use rightsizer_store::inspect::{ClockTraces, Stops};
 
     use super::super::finding::Verdict;
     use super::*;
@@ -208,6 +209,7 @@ mod tests {
             last_checkpoint: None,
             stops: Stops::default(),
             gaps: Vec::new(),
+            clock: ClockTraces::default(),
         };
         let found = of(&well, 4096, now);
         assert_eq!(

@@ -12,6 +12,7 @@ use rightsizer_store::Reader;
 use super::*;
 
 mod again;
+mod clock;
 mod counts;
 mod decisions;
 mod limits;

@@ -1,0 +1,180 @@
+//! Records whose time lies more than a day ahead of the machine's clock, kept in `state` until the clock
+//! reaches it: if the clock is behind, they are good evidence, and the stream does not give them again.
+
+use rightsizer_records::Timestamp;
+use rusqlite::params;
+
+use super::columns::int;
+use super::error::StoreError;
+use super::unit::Unit;
+
+/// So many are kept at most.
+const MOST_RECORDS: i64 = 10_000;
+/// And so many bytes.
+const MOST_BYTES: i64 = 64 << 20;
+/// What did not come true by then was a lie.
+const KEPT_MS: i64 = 7 * 86_400_000;
+/// Keys begin so; behind it the time that is claimed, in order.
+const PREFIX: &str = "early/";
+/// Behind every key that begins with [`PREFIX`].
+const END: &str = "early0";
+const COUNT: &str = "early_records";
+const BYTES: &str = "early_bytes";
+
+/// A record as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Where from, for the quarantine.
+    pub origin: String,
+    /// Whether it came on the decisions stream.
+    pub decisions: bool,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Kept {
+    fn pack(&self, now: Timestamp) -> Vec<u8> {
+        let origin = self.origin.as_bytes();
+        let mut packed = now.as_ms().to_be_bytes().to_vec();
+        packed.push(self.decisions.into());
+        packed.extend(u32::try_from(origin.len()).unwrap_or(0).to_be_bytes());
+        packed.extend(origin);
+        packed.extend(&self.bytes);
+        packed
+    }
+
+    /// The record, and when it came.
+    fn unpack(packed: &[u8]) -> Option<(i64, Self)> {
+        let (came, rest) = packed.split_first_chunk::<8>()?;
+        let (decisions, rest) = rest.split_first()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (origin, bytes) = rest.split_at_checked(length)?;
+        let kept = Self {
+            origin: String::from_utf8_lossy(origin).into_owned(),
+            decisions: *decisions != 0,
+            bytes: bytes.to_vec(),
+        };
+        Some((i64::from_be_bytes(*came), kept))
+    }
+}
+
+impl Unit<'_> {
+    /// Keeps a record until `at`; the answer is whether there was room for it.
+    pub fn keep_early(
+        &self,
+        at: Timestamp,
+        kept: &Kept,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let packed = kept.pack(now);
+        let count = self.number_in_state(COUNT)? + 1;
+        let bytes = self.number_in_state(BYTES)? + int(packed.len() as u64);
+        if count > MOST_RECORDS || bytes > MOST_BYTES {
+            return Ok(false);
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO state (key, value)
+                 VALUES (?1 || printf('%015d', ?2) || '/' || hex(randomblob(8)), ?3)",
+            )?
+            .execute(params![PREFIX, at.as_ms(), packed])?;
+        self.set_state(COUNT, Some(&count.to_string()))?;
+        self.set_state(BYTES, Some(&bytes.to_string()))?;
+        Ok(true)
+    }
+
+    /// At most `most` records that claim a time up to `until`, with their keys, the earliest first.
+    pub fn early_until(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(String, Kept)>, StoreError> {
+        let end = format!("{PREFIX}{:015}0", until.as_ms());
+        let found = self.early_between(PREFIX, &end, most)?;
+        Ok(found
+            .into_iter()
+            .map(|(key, (_, kept))| (key, kept))
+            .collect())
+    }
+
+    /// Forgets these.
+    pub fn forget_early(&self, keys: &[String]) -> Result<(), StoreError> {
+        let (mut count, mut bytes) = (0, 0);
+        for key in keys {
+            let size: i64 = self
+                .tx
+                .prepare_cached("DELETE FROM state WHERE key = ? RETURNING length(value)")?
+                .query_row([key], |row| row.get(0))?;
+            count += 1;
+            bytes += size;
+        }
+        if count > 0 {
+            let left = |counted: i64, gone: i64| (counted - gone).max(0).to_string();
+            self.set_state(COUNT, Some(&left(self.number_in_state(COUNT)?, count)))?;
+            self.set_state(BYTES, Some(&left(self.number_in_state(BYTES)?, bytes)))?;
+        }
+        Ok(())
+    }
+
+    /// Quarantines what has waited for a week and claims a time after `until`: it will not come true.
+    pub fn give_up_early(&self, until: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        let from = format!("{PREFIX}{:015}0", until.as_ms());
+        let waiting = self.early_between(&from, END, usize::MAX)?;
+        let before = now.as_ms() - KEPT_MS;
+        let mut keys = Vec::new();
+        for (key, (_, kept)) in waiting.into_iter().filter(|(_, (came, _))| *came < before) {
+            let why = "its time is far in the future, and a week later it still is";
+            self.quarantine(&kept.origin, why, &kept.bytes, now)?;
+            keys.push(key);
+        }
+        self.forget_early(&keys)?;
+        Ok(keys.len() as u64)
+    }
+
+    fn early_between(
+        &self,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> Result<Vec<(String, (i64, Kept))>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![from, to, most])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key: String = row.get(0)?;
+            let packed: Vec<u8> = row.get(1)?;
+            let kept = Kept::unpack(&packed)
+                .ok_or_else(|| StoreError::Damaged(format!("{key} is no record")))?;
+            found.push((key, kept));
+        }
+        Ok(found)
+    }
+
+    fn number_in_state(&self, key: &str) -> Result<i64, StoreError> {
+        let text = self.state(key)?;
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+}
+
+/// Under this key of `state` stands what a wrong clock did last.
+pub(crate) const CLOCK_FAULT: &str = "clock_fault";
+/// Under this key of `state` stands how many records are early.
+pub(crate) const EARLY: &str = COUNT;
+
+impl Unit<'_> {
+    /// Notes for whoever looks later that closes made by a wrong clock were undone, back to `day`.
+    pub fn note_clock_fault(
+        &self,
+        day: rightsizer_records::Day,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let what = format!(
+            "at {now} days after {day} were found closed, by a clock that was ahead; they were opened again"
+        );
+        self.set_state(CLOCK_FAULT, Some(&what))
+    }
+}
