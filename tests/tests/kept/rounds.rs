@@ -168,7 +168,7 @@ async fn nothing_acknowledged_is_missing_beside_outside_programs_and_kills() {
     let rounds: u64 = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let mut next = [0; SENDERS as usize];
+    let mut next: Vec<u64> = (0..SENDERS).map(|_| 0).collect();
     let mut draw = Dice::new(20_261_129);
     let opened = Arc::new(AtomicU64::new(0));
     // They go on over kills and starts.
