@@ -32,6 +32,9 @@ pub struct Kept {
     pub bytes: Vec<u8>,
 }
 
+/// Its key, when it came, and the record.
+type Found = (String, (i64, Kept));
+
 impl Kept {
     fn pack(&self, now: Timestamp) -> Vec<u8> {
         let origin = self.origin.as_bytes();
@@ -137,7 +140,7 @@ impl Unit<'_> {
         from: &str,
         to: &str,
         most: usize,
-    ) -> Result<Vec<(String, (i64, Kept))>, StoreError> {
+    ) -> Result<Vec<Found>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
         )?;
