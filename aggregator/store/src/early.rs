@@ -135,12 +135,7 @@ impl Unit<'_> {
         Ok(keys.len() as u64)
     }
 
-    fn early_between(
-        &self,
-        from: &str,
-        to: &str,
-        most: usize,
-    ) -> Result<Vec<Found>, StoreError> {
+    fn early_between(&self, from: &str, to: &str, most: usize) -> Result<Vec<Found>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
         )?;
