@@ -63,6 +63,8 @@ struct Port {
     writer: WriterHandle,
     options: Arc<PortOptions>,
     bodies: Bodies,
+    /// Makers of `/metrics`, two at a time.
+    metrics: Arc<Semaphore>,
     /// Readers of the whole fleet, one at a time: each holds all of it.
     lists: Arc<Semaphore>,
     /// The next sequence number, counted up from the time of the start in microseconds: larger
@@ -98,6 +100,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         writer,
         options: Arc::new(options),
         bodies: Bodies::default(),
+        metrics: Arc::new(Semaphore::new(2)),
         lists: Arc::new(Semaphore::new(1)),
         sequence: Arc::new(AtomicU64::new(start)),
     };
@@ -132,6 +135,10 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
     if !port.may_look(token) {
         return StatusCode::FORBIDDEN.into_response();
     }
+    // Whoever asks without an end takes no more than this from everybody else.
+    let Ok(_turn) = port.metrics.acquire().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let looked = health::look(port).await;
     if let Ok((stops, _)) = &looked {

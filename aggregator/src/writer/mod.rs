@@ -417,9 +417,10 @@ impl Writer {
         let doubt = self.pipeline.clock_doubt(now());
         let words = doubt.map(|doubt| doubt.to_string());
         if self.metrics.doubt_clock(words.clone()) {
-            match words {
-                Some(words) => error!("{words}"),
-                None => info!("this machine's clock agrees with the evidence again"),
+            if let Some(words) = words {
+                error!("{words}");
+            } else {
+                info!("this machine's clock agrees with the evidence again");
             }
         }
     }

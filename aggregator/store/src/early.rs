@@ -32,6 +32,9 @@ pub struct Kept {
     pub bytes: Vec<u8>,
 }
 
+/// Its key, when it came, and the record.
+type Found = (String, (i64, Kept));
+
 impl Kept {
     fn pack(&self, now: Timestamp) -> Vec<u8> {
         let origin = self.origin.as_bytes();
@@ -132,12 +135,7 @@ impl Unit<'_> {
         Ok(keys.len() as u64)
     }
 
-    fn early_between(
-        &self,
-        from: &str,
-        to: &str,
-        most: usize,
-    ) -> Result<Vec<(String, (i64, Kept))>, StoreError> {
+    fn early_between(&self, from: &str, to: &str, most: usize) -> Result<Vec<Found>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
         )?;
