@@ -59,5 +59,7 @@ pub(super) fn unpack(packed: &[u8], most: u64) -> Option<Unpacked> {
 /// The size that the end of a gzip stream states for its content: right for most, and only a hint.
 fn stated_size(packed: &[u8]) -> usize {
     let end = packed.last_chunk().copied().map_or(0, u32::from_le_bytes);
-    usize::try_from(end).unwrap_or_default().saturating_add(STEP)
+    usize::try_from(end)
+        .unwrap_or_default()
+        .saturating_add(STEP)
 }

@@ -246,7 +246,10 @@ fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stoppe
 /// Reads the text of `{"line": TEXT}`, or one that was left quoted.
 pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
     if raw.len() > MAX_LINE_BYTES {
-        let why = format!("line of {} bytes: only {MAX_LINE_BYTES} are looked at", raw.len());
+        let why = format!(
+            "line of {} bytes: only {MAX_LINE_BYTES} are looked at",
+            raw.len()
+        );
         return out.refuse(number, why, raw);
     }
     match serde_json::from_str::<String>(raw) {

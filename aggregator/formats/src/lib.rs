@@ -40,5 +40,5 @@ pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use log_event::{LogEvent, read_log_event};
 pub use output::Format;
 pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
-pub use read::{ReadError, RecordRead, Summary, read, read_record};
+pub use read::{ReadError, RecordRead, Summary, read, read_and_watch, read_record};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

@@ -23,7 +23,11 @@ pub(super) struct Line {
 enum GivenBack {
     Line(Line),
     /// Lines from this number on, of which those before `at` were handed out again.
-    Text { text: String, at: usize, number: u64 },
+    Text {
+        text: String,
+        at: usize,
+        number: u64,
+    },
 }
 
 pub(super) struct Lines<R> {
@@ -45,6 +49,11 @@ impl<R: BufRead> Lines<R> {
             failure: None,
             ended_within: false,
         }
+    }
+
+    /// What is left of the input.
+    pub(super) fn into_input(self) -> R {
+        self.input
     }
 
     /// Lines out of the middle of an input, the first of which is number `first`.

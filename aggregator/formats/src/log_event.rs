@@ -3,9 +3,9 @@
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::Item;
 
+use crate::Hints;
 use crate::budget::Budget;
 use crate::lines::MAX_DOCUMENT_BYTES;
-use crate::Hints;
 use crate::message::{self, Spot};
 use crate::output::Output;
 

@@ -138,6 +138,9 @@ impl<'a> Output<'a> {
             at,
             event,
         } = spot;
+        if let Err(why) = invocation.check() {
+            return self.refuse(line, why.to_string(), "");
+        }
         self.spend(Budget::entry)?;
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());

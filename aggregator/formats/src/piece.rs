@@ -66,7 +66,9 @@ pub fn read_rest<E>(
 ) -> Result<PieceRead, ReadError<E>> {
     let mut lines = Lines::from_line(input, first_line);
     let mut state = text::State::default();
-    let (tally, _) = into_sink(hints, unlimited(), sink, |out| all(&mut lines, &mut state, out))?;
+    let (tally, _) = into_sink(hints, unlimited(), sink, |out| {
+        all(&mut lines, &mut state, out)
+    })?;
     Ok(PieceRead {
         tally,
         lines: lines.read() + 1 - first_line,

@@ -1,6 +1,6 @@
 //! Reads one input of any of the formats, recognised by its content, in one pass.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use rightsizer_rules::evidence::Item;
@@ -62,9 +62,34 @@ pub fn read<E>(
     hints: &Hints,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<Summary, ReadError<E>> {
+    read_and_watch(input, hints, &mut |_| {}, sink)
+}
+
+/// Reads all of `input` as [`read`] does, and passes what gzip unpacks to, to its end, to `watch`: a
+/// content is the same content packed or not.
+pub fn read_and_watch<E>(
+    input: impl BufRead,
+    hints: &Hints,
+    watch: &mut dyn FnMut(&[u8]),
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
     let budget = Budget::unlimited(MAX_DOCUMENT_BYTES);
-    let (tally, (lines, _)) = into_sink(hints, budget, sink, |out| unpacked(input, out))?;
+    let (tally, (lines, _)) = into_sink(hints, budget, sink, |out| unpacked(input, watch, out))?;
     Ok(summary(tally, lines, hints))
+}
+
+/// Shows what is read through it.
+struct Watched<'w, R> {
+    inner: R,
+    watch: &'w mut dyn FnMut(&[u8]),
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        (self.watch)(buffer.get(..n).unwrap_or_default());
+        Ok(n)
+    }
 }
 
 /// What reading a record of a stream came to.
@@ -156,7 +181,11 @@ pub(super) fn into_sink<T, E>(
 
 type Done = (u64, Result<(), Stopped>);
 
-fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
+fn unpacked(
+    input: impl BufRead,
+    watch: &mut dyn FnMut(&[u8]),
+    out: &mut Output,
+) -> io::Result<Done> {
     let (packed, whole) = gzip::sniff(input)?;
     let mut state = text::State::default();
     if !packed {
@@ -164,9 +193,15 @@ fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
         let done = all(&mut lines, &mut state, out)?;
         return Ok((lines.read(), done));
     }
-    let mut lines = Lines::new(BufReader::new(MultiGzDecoder::new(whole)));
+    let inner = MultiGzDecoder::new(whole);
+    let mut lines = Lines::new(BufReader::new(Watched { inner, watch }));
     match all(&mut lines, &mut state, out) {
-        Ok(done) => Ok((lines.read(), done)),
+        Ok(done) => {
+            // Not all of it may have been looked at.
+            let read = lines.read();
+            let _ = io::copy(&mut lines.into_input(), &mut io::sink());
+            Ok((read, done))
+        }
         Err(e) => {
             let why = damaged(&e).ok_or(e)?;
             Ok((lines.read(), out.refuse(lines.read() + 1, why, "")))

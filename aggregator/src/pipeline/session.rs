@@ -7,7 +7,7 @@ use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Arrived, FunctionId, LogDay, MergedDay, RecommendationKey, StoreError, Unit,
+    Arrived, FunctionId, LogDay, MergedDay, Quarantined, RecommendationKey, StoreError, Unit,
 };
 
 use super::batch::Batch;
@@ -84,8 +84,13 @@ impl<'p> Session<'p> {
     pub fn deliver(&mut self, delivery: Prepared) -> Result<(), StoreError> {
         for poison in &delivery.poison {
             self.digest.quarantined += 1;
-            self.unit
-                .quarantine(&delivery.origin, &poison.why, &poison.bytes, self.now)?;
+            let what = Quarantined {
+                origin: &delivery.origin,
+                reason: &poison.why,
+                bytes: poison.bytes,
+                sample: &poison.sample,
+            };
+            self.unit.quarantine(&what, self.now)?;
         }
         self.merge(delivery.batch)?;
         for gap in &delivery.gaps {
