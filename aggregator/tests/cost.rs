@@ -208,7 +208,7 @@ fn what_is_packed_in_packed_is_bounded_together() {
         "{{\"kinesis\":{{\"data\":\"{}\"}}}}",
         base64(&gzip(&vec![b'\n'; 8 << 20]))
     );
-    let many = format!("{{\"Records\":[{}]}}", vec![one; 40].join(","));
+    let many = format!("{{\"Records\":[{}]}}", vec![one; 15].join(","));
     bounded("many payloads", many.into_bytes());
     let lines = base64(&gzip(&vec![b'\n'; 8 << 20])) + "\n";
     bounded("payloads in lines", gzip(lines.repeat(60).as_bytes()));
