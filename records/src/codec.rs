@@ -78,6 +78,11 @@ struct Versioned<'a> {
     release: &'static str,
 }
 
+/// Whether a record begins as [`encode`] begins one of reports: then nothing else is tried to read it.
+pub fn begins_like_reports(bytes: &[u8]) -> bool {
+    bytes.starts_with(REPORTS_1)
+}
+
 /// Reads one record from the bytes of a stream record or a line of a file.
 pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     if bytes.len() > MAX_RECORD_BYTES {

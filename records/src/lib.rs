@@ -10,6 +10,8 @@ mod codec;
 pub mod limits;
 mod outcome;
 mod partition;
+mod physical;
+mod printable;
 mod recommendation;
 mod reports;
 pub mod shown;
@@ -19,9 +21,15 @@ mod time;
 mod units;
 
 pub use arn::{ArnError, FunctionArn};
-pub use codec::{DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, decode, encode};
+pub use codec::{
+    DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
+};
 pub use outcome::{Outcome, OutcomeStatus};
 pub use partition::Partition;
+pub use physical::{
+    Implausible, memory as plausible_memory, record as plausible_record, used as plausible_use,
+};
+pub use printable::printable;
 pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
 pub use reports::{
     AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, MAX_ROWS, ReportRow, Reports, Status,

@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for EnvId {
 }
 
 /// Processor architecture of a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Arch {
     /// 64-bit x86.
     #[serde(rename = "x86_64")]
@@ -113,8 +113,14 @@ pub enum Arch {
     #[serde(rename = "arm64")]
     Arm64,
     /// One this version does not know.
-    #[serde(other, rename = "unknown")]
+    #[serde(rename = "unknown")]
     Unknown,
+}
+
+impl<'de> Deserialize<'de> for Arch {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(word(d)?.map_or(Self::Unknown, |word| Self::from_name(&word)))
+    }
 }
 
 impl Arch {
@@ -138,7 +144,7 @@ impl Arch {
 }
 
 /// How an execution environment was initialised (`AWS_LAMBDA_INITIALIZATION_TYPE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitType {
     /// Started for an invocation.
@@ -150,8 +156,33 @@ pub enum InitType {
     /// On instances of the account.
     LambdaManagedInstances,
     /// One this version does not know.
-    #[serde(other)]
     Unknown,
+}
+
+impl<'de> Deserialize<'de> for InitType {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(match word(d)?.as_deref() {
+            Some("on-demand") => Self::OnDemand,
+            Some("provisioned-concurrency") => Self::ProvisionedConcurrency,
+            Some("snap-start") => Self::SnapStart,
+            Some("lambda-managed-instances") => Self::LambdaManagedInstances,
+            _ => Self::Unknown,
+        })
+    }
+}
+
+/// A text, or `None` if something else stands there: a word that nothing depends on costs no record.
+fn word<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Word(String),
+        Other(IgnoredAny),
+    }
+    Ok(match Any::deserialize(d)? {
+        Any::Word(word) => Some(word),
+        Any::Other(_) => None,
+    })
 }
 
 /// How an invocation ended.

@@ -2,25 +2,26 @@
 //! subscription payloads, and the events in which Lambda and Kinesis deliver those.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use flate2::read::MultiGzDecoder;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::first_64_bits;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::gzip;
 use super::json::{self, Places};
+use super::loose::{Loose, brief};
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::text;
 
-/// The most a payload may unpack to: a stream record holds 1 MiB, logs shrink 10 to 50 times.
+/// The most that a payload in base64 may unpack to, in a file. A record of a stream may take less.
 const MAX_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
+/// Names of log groups and streams have at most 512 characters.
+const MAX_NAME_BYTES: usize = 512 * char::MAX.len_utf8();
 /// A payload in an event in a line: deeper is nobody's format.
 const MAX_NESTING: u8 = 3;
 /// Gzip's magic bytes and its only method, in base64.
@@ -32,7 +33,7 @@ struct LogEvents<'a> {
     #[serde(alias = "logGroup")]
     log_group_name: Option<String>,
     #[serde(borrow)]
-    events: Vec<&'a RawValue>,
+    events: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -43,14 +44,14 @@ struct Subscription<'a> {
     log_group: Option<String>,
     log_stream: Option<String>,
     #[serde(borrow, default)]
-    log_events: Vec<&'a RawValue>,
+    log_events: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogEvent<'a> {
-    #[serde(default)]
-    timestamp: Value,
+    #[serde(borrow, default)]
+    timestamp: Loose<'a>,
     #[serde(borrow)]
     message: Cow<'a, str>,
     #[serde(alias = "logGroup")]
@@ -79,13 +80,13 @@ pub(super) fn log_events(text: &str, places: &Places, out: &mut Output) -> Resul
         Err(e) => return out.refuse(places.line_of(text), format!("bad log events: {e}"), text),
     };
     let log = Log {
-        group: document.log_group_name.as_deref(),
+        group: name(document.log_group_name.as_deref()),
         ..Log::default()
     };
-    for event in document.events {
-        one_event(event.get(), log, places, out)?;
-    }
-    Ok(())
+    let events = document.events.get();
+    json::entries(events, "log events", places, out, |event, out| {
+        one_event(event, log, places, out)
+    })
 }
 
 /// Reads a log event that stands by itself.
@@ -108,20 +109,23 @@ pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Res
         Some("DATA_MESSAGE") | None => {}
         Some("CONTROL_MESSAGE") => return out.ignore(),
         Some(other) => {
+            let other = brief(other);
             let why = format!("subscription message type {other:?} is not known here");
             return out.refuse(places.line_of(text), why, text);
         }
     }
     let log = Log {
-        group: payload.log_group.as_deref(),
-        stream: payload.log_stream.as_deref(),
-        owner: payload.owner.as_deref(),
+        group: name(payload.log_group.as_deref()),
+        stream: name(payload.log_stream.as_deref()),
+        owner: name(payload.owner.as_deref()),
         subscribed: true,
     };
-    for event in payload.log_events {
-        one_event(event.get(), log, places, out)?;
-    }
-    Ok(())
+    let Some(events) = payload.log_events else {
+        return Ok(());
+    };
+    json::entries(events.get(), "log events", places, out, |event, out| {
+        one_event(event, log, places, out)
+    })
 }
 
 fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<(), Stopped> {
@@ -130,11 +134,11 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         Ok(event) => event,
         Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
     };
-    let group = event.log_group_name.as_deref().or(log.group);
-    let stream = event.log_stream_name.as_deref().or(log.stream);
-    let at = event_time(&event.timestamp);
-    if at.is_none() && !event.timestamp.is_null() {
-        let time = event.timestamp;
+    let group = name(event.log_group_name.as_deref()).or(log.group);
+    let stream = name(event.log_stream_name.as_deref()).or(log.stream);
+    let at = event_time(event.timestamp);
+    if let (None, Some(time)) = (at, event.timestamp.json()) {
+        let time = brief(time);
         let why = format!("timestamp is {time}, wanted milliseconds since 1970");
         return out.refuse(line, why, text);
     }
@@ -150,12 +154,17 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
     message::read(&event.message, spot, out)
 }
 
-fn event_time(time: &Value) -> Option<Timestamp> {
-    match time {
-        Value::Number(ms) => Timestamp::from_ms(ms.as_i64()?),
-        Value::String(text) => Timestamp::parse(text).ok(),
-        _ => None,
+fn event_time(time: Loose<'_>) -> Option<Timestamp> {
+    match time.text() {
+        Some(text) => Timestamp::parse(&text).ok(),
+        None => Timestamp::from_ms(time.number()?),
     }
+}
+
+/// The name of a log group or stream, or an owner; what is too long to be one is none. Names are looked
+/// at for each event.
+fn name(text: Option<&str>) -> Option<&str> {
+    text.filter(|name| name.len() <= MAX_NAME_BYTES)
 }
 
 /// Whether a line of text is a packed payload, as a Lambda event holds it.
@@ -200,19 +209,13 @@ pub(super) fn stream_event(
     depth: u8,
     out: &mut Output,
 ) -> Result<(), Stopped> {
-    let line = places.line_of(records);
-    let list: Vec<&RawValue> = match serde_json::from_str(records) {
-        Ok(list) => list,
-        Err(e) => return out.refuse(line, format!("bad Kinesis event: {e}"), records),
-    };
-    for record in list {
-        let line = places.line_of(record.get());
-        match serde_json::from_str::<StreamRecord>(record.get()) {
-            Ok(record) => packed(&record.kinesis.data, line, depth, out)?,
-            Err(e) => out.refuse(line, format!("bad Kinesis record: {e}"), record.get())?,
+    json::entries(records, "Kinesis event", places, out, |record, out| {
+        let line = places.line_of(record);
+        match serde_json::from_str::<StreamRecord>(record) {
+            Ok(record) => packed(&record.kinesis.data, line, depth, out),
+            Err(e) => out.refuse(line, format!("bad Kinesis record: {e}"), record),
         }
-    }
-    Ok(())
+    })
 }
 
 /// Unpacks base64, and gzip inside of it, and reads what is there.
@@ -220,10 +223,11 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     if depth >= MAX_NESTING {
         return out.refuse(line, "payloads packed in payloads too deep", data);
     }
-    let content = match unpack(data) {
-        Ok(content) => content,
+    let bytes = match unpack(data, out)? {
+        Ok(bytes) => bytes,
         Err(why) => return out.refuse(line, why, data),
     };
+    let content = out.text(&bytes)?;
     let content = message::trim(&content);
     let places = Places::at(line);
     if content.starts_with(['{', '[']) {
@@ -236,25 +240,29 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     Ok(())
 }
 
-fn unpack(data: &str) -> Result<String, String> {
+/// Decodes base64, and unpacks gzip inside of it; `Err` within says why it cannot be.
+fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopped> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
-    let bytes = engine
-        .decode(data.trim())
-        .map_err(|e| format!("bad base64 payload: {e}"))?;
-    let content = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut unpacked = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice())
-            .take(MAX_UNPACKED_BYTES + 1)
-            .read_to_end(&mut unpacked)
-            .map_err(|e| format!("bad gzip in a base64 payload: {e}"))?;
-        unpacked
-    } else {
-        bytes
+    let bytes = match engine.decode(data.trim()) {
+        Ok(bytes) => bytes,
+        Err(e) => return Ok(Err(format!("bad base64 payload: {e}"))),
     };
-    if content.len() as u64 > MAX_UNPACKED_BYTES {
-        return Err("payload unpacks to more than 64 MiB".to_owned());
+    out.spend(|budget| budget.unpack(bytes.len() as u64))?;
+    if !bytes.starts_with(&gzip::MAGIC) {
+        return Ok(Ok(bytes));
     }
-    Ok(String::from_utf8_lossy(&content).into_owned())
+    let left = out.budget.unpacked_left();
+    let Some(unpacked) = gzip::unpack(&bytes, left.min(MAX_UNPACKED_BYTES)) else {
+        if left < MAX_UNPACKED_BYTES {
+            out.spend(|budget| budget.unpack(left.saturating_add(1)))?;
+        }
+        return Ok(Err("payload unpacks to more than 64 MiB".to_owned()));
+    };
+    if let Some(e) = unpacked.damage {
+        return Ok(Err(format!("bad gzip in a base64 payload: {e}")));
+    }
+    out.spend(|budget| budget.unpack(unpacked.bytes.len() as u64))?;
+    Ok(Ok(unpacked.bytes))
 }

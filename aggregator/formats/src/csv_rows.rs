@@ -3,6 +3,8 @@
 
 use std::io::{self, BufRead};
 
+use csv_core::ReadFieldResult;
+
 use super::insights::Row;
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use super::output::{Format, Output, Stopped};
@@ -12,10 +14,19 @@ const MAX_ROW_LINES: usize = 1000;
 
 /// The fields of a header, if `line` is one.
 pub(super) fn header(line: &str) -> Option<Vec<String>> {
-    let fields = split(line.trim_start_matches('\u{feff}'))?;
+    if line.len() > MAX_HEADER_BYTES {
+        return None;
+    }
+    let fields = split(line.trim_start_matches('\u{feff}'), usize::MAX)?;
     let ours = line.contains(',') || fields.len() == 1;
     (ours && fields.iter().any(|f| f.starts_with('@') && f.len() > 1)).then_some(fields)
 }
+
+/// A longer head line is none, and a row is looked at for so many fields more than its header has.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+const MORE_FIELDS: usize = 16;
+/// As much of a field is copied at a time.
+const FIELD_STEP: usize = 4096;
 
 /// Reads all rows after the header.
 pub(super) fn rows<R: BufRead>(
@@ -26,13 +37,20 @@ pub(super) fn rows<R: BufRead>(
     out.format(Format::LogsInsights);
     while let Some(first) = lines.next()? {
         let number = first.number;
+        let (mut closed, mut size) = (is_even(&first), first.bytes.len());
         let mut taken = vec![first];
-        while !closed(&taken) && taken.len() < MAX_ROW_LINES && size(&taken) < MAX_LINE_BYTES {
+        while !closed && taken.len() < MAX_ROW_LINES && size < MAX_LINE_BYTES {
             let Some(more) = lines.next()? else { break };
+            closed = closed == is_even(&more);
+            size += more.bytes.len();
             taken.push(more);
         }
+        if out.spend(|budget| budget.look(size)).is_err() {
+            return Ok(Err(Stopped));
+        }
         let text = joined(&taken);
-        let fields = split(&text).filter(|_| closed(&taken)).unwrap_or_default();
+        let most = header.len() + MORE_FIELDS;
+        let fields = split(&text, most).filter(|_| closed).unwrap_or_default();
         let done = if text.trim().is_empty() {
             out.ignore()
         } else if fields.len() == header.len() {
@@ -60,13 +78,11 @@ fn why_not(fields: &[String], header: &[String]) -> String {
     }
 }
 
-fn closed(lines: &[Line]) -> bool {
-    let quotes = lines.iter().flat_map(|l| &l.bytes).filter(|b| **b == b'"');
-    quotes.count().is_multiple_of(2)
-}
-
-fn size(lines: &[Line]) -> usize {
-    lines.iter().map(|l| l.bytes.len()).sum()
+/// Whether every quote on the line is closed, if the line began outside of any.
+fn is_even(line: &Line) -> bool {
+    memchr::memchr_iter(b'"', &line.bytes)
+        .count()
+        .is_multiple_of(2)
 }
 
 fn joined(lines: &[Line]) -> String {
@@ -77,11 +93,25 @@ fn joined(lines: &[Line]) -> String {
     texts.join("\n")
 }
 
-fn split(text: &str) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let record = reader.records().next()?.ok()?;
-    Some(record.iter().map(str::to_owned).collect())
+/// The fields of a row, or as many as say that there are more than `most`.
+fn split(text: &str, most: usize) -> Option<Vec<String>> {
+    let mut reader = csv_core::Reader::new();
+    let mut fields = Vec::new();
+    let (mut input, mut field) = (text.as_bytes(), Vec::new());
+    let mut room = vec![0; FIELD_STEP.min(text.len() + 1)];
+    loop {
+        let (result, read, wrote) = reader.read_field(input, &mut room);
+        input = input.get(read..)?;
+        field.extend_from_slice(room.get(..wrote)?);
+        match result {
+            ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+            ReadFieldResult::Field { record_end } => {
+                fields.push(String::from_utf8(std::mem::take(&mut field)).ok()?);
+                if record_end || fields.len() > most {
+                    return Some(fields);
+                }
+            }
+            ReadFieldResult::End => return (!fields.is_empty()).then_some(fields),
+        }
+    }
 }

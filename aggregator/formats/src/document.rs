@@ -1,13 +1,38 @@
 //! JSON that begins on a line, over as many lines as it takes, and what of it can be kept where it is cut
 //! off.
 
+use std::borrow::Cow;
 use std::io::BufRead;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::json::{self, Places};
 use super::json_scan::{Cut, Progress, Scan};
-use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES};
+use super::lines::{Line, Lines};
 use super::output::{Output, Stopped};
 use super::quick;
+
+/// Reads JSON of which no line follows.
+pub(super) fn one_line(content: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
+    if let Some(done) = whole(content, number, out) {
+        return done;
+    }
+    let mut scan = Scan::default();
+    match scan.feed(content) {
+        Progress::Whole => json::values(content, &Places::new(content, number), 0, out),
+        Progress::Open | Progress::Broken => incomplete(content, scan.cut(), number, out),
+    }
+}
+
+/// Reads a line that is one JSON value; `None` if it is not.
+fn whole(content: &str, number: u64, out: &mut Output) -> Option<Result<(), Stopped>> {
+    if let Some(done) = quick::line(content, number, out) {
+        return Some(done);
+    }
+    serde_json::from_str::<&serde_json::value::RawValue>(content).ok()?;
+    Some(json::value(content, &Places::new(content, number), 0, out))
+}
 
 /// Reads the JSON that begins on `first`, over as many lines as it takes.
 pub(super) fn document<R: BufRead>(
@@ -16,18 +41,15 @@ pub(super) fn document<R: BufRead>(
     lines: &mut Lines<R>,
     out: &mut Output,
 ) -> Result<(), Stopped> {
-    if let Some(done) = quick::line(content, first.number, out) {
+    if let Some(done) = whole(content, first.number, out) {
         return done;
-    }
-    if serde_json::from_str::<&serde_json::value::RawValue>(content).is_ok() {
-        return json::value(content, &Places::new(content, first.number), 0, out);
     }
     let mut scan = Scan::default();
     let mut progress = scan.feed(content);
-    let on_first = scan.cut().cloned();
-    let mut text = content.to_owned();
-    let mut taken = Vec::new();
-    while progress == Progress::Open && text.len() < MAX_DOCUMENT_BYTES {
+    let on_first = scan.cut().copied();
+    let mut text = Cow::Borrowed(content);
+    let mut broken = None;
+    while progress == Progress::Open && text.len() < out.budget.document {
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) => {
@@ -39,42 +61,60 @@ pub(super) fn document<R: BufRead>(
                 break;
             }
         };
-        let more = String::from_utf8_lossy(&line.bytes);
+        let more = out.text(&line.bytes)?;
         progress = match line.skipped {
             0 => scan.feed(&more),
             _ => Progress::Broken, // a part of it is not here
         };
-        if progress != Progress::Broken {
+        if progress == Progress::Broken {
+            broken = Some(line);
+        } else {
+            let text = text.to_mut();
             text.push('\n');
             text.push_str(&more);
         }
-        taken.push(line);
     }
+    // What is given back below is looked at again.
+    out.spend(|budget| budget.look(text.len()))?;
     if progress == Progress::Whole {
-        json::values(&text, &Places::new(&text, first.number), 0, out)
-    } else if on_first.is_some() || scan.cut().is_none() {
+        return json::values(&text, &Places::new(&text, first.number), 0, out);
+    }
+    lines.give_back(broken.into_iter().collect());
+    if on_first.is_some() || scan.cut().is_none() {
         // The first line is cut off; the ones after it stand for themselves.
-        lines.give_back(taken);
+        if let Some(rest) = text.get(content.len() + 1..) {
+            lines.give_back_text(rest.to_owned(), first.number + 1);
+        }
+        drop(text);
         incomplete(content, on_first.as_ref(), first.number, out)
     } else {
         // A document over several lines, cut off or damaged further down.
-        let broken = (progress == Progress::Broken)
-            .then(|| taken.pop())
-            .flatten();
-        lines.give_back(broken.into_iter().collect());
         incomplete(&text, scan.cut(), first.number, out)
     }
 }
 
+/// The fields of a record of this product.
+#[derive(Deserialize)]
+struct Record {
+    v: Option<IgnoredAny>,
+    kind: Option<IgnoredAny>,
+}
+
+/// Whether `closed` is JSON other than a record: half a record is no record.
+fn is_document(closed: &str) -> bool {
+    if closed.trim_start().starts_with('{') {
+        return serde_json::from_str::<Record>(closed)
+            .is_ok_and(|record| record.v.is_none() && record.kind.is_none());
+    }
+    serde_json::from_str::<IgnoredAny>(closed).is_ok()
+}
+
 /// Reads the whole entries of a document that is cut off, and says so.
 fn incomplete(text: &str, cut: Option<&Cut>, line: u64, out: &mut Output) -> Result<(), Stopped> {
-    // Of a value that is no document of entries, a part is nothing: half a record is no record.
-    let closed = cut.and_then(|cut| cut.close(text)).filter(|closed| {
-        serde_json::from_str::<serde_json::Value>(closed)
-            .is_ok_and(|v| v.get("v").is_none() && v.get("kind").is_none())
-    });
-    let Some(closed) = closed else {
-        return match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+    // Of a value that is no document of entries, a part is nothing.
+    let closed = cut.and_then(|cut| cut.close(text));
+    let Some(closed) = closed.filter(|closed| is_document(closed)) else {
+        return match serde_json::from_str::<IgnoredAny>(text) {
             Err(e) if e.is_eof() => out.refuse(line, "cut off: the JSON does not end", text),
             _ => json::values(text, &Places::new(text, line), 0, out),
         };

@@ -1,11 +1,9 @@
 //! Which figures an invocation can have. Every format's numbers pass here.
 
-use rightsizer_records::{Megabytes, Millis, Status};
+use rightsizer_records::{Implausible, Megabytes, Millis, Status, plausible_memory, plausible_use};
 
 /// The largest size Lambda has offered (managed instances).
 const MAX_SIZE_MB: u64 = 32_768;
-/// Used may exceed the size by a little (129 of 128 is seen); this far it is another line's figure.
-const MAX_USED_TIMES_SIZE: u64 = 10;
 
 /// What one platform report says, in whichever format it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +22,14 @@ pub(super) struct Invocation {
     pub status: Status,
 }
 
+impl Invocation {
+    /// Whether its figures fit each other, as they have to in a record too.
+    pub(super) fn check(&self) -> Result<(), Implausible> {
+        let memory = (self.max_used_mb, self.memory_mb);
+        plausible_use(memory, self.billed_ms, self.status)
+    }
+}
+
 /// A figure that no invocation has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FigureError {
@@ -34,15 +40,8 @@ pub enum FigureError {
     #[error("memory used is 0 MB: nothing was measured")]
     UsedNothing,
     /// Used and size cannot belong together.
-    #[error(
-        "memory used is {used} MB at a size of {size} MB: more than {MAX_USED_TIMES_SIZE} times the size"
-    )]
-    UsedTooMuch {
-        /// Used, in MB.
-        used: u64,
-        /// Size, in MB.
-        size: u64,
-    },
+    #[error(transparent)]
+    Implausible(#[from] Implausible),
     /// Negative, not a number, or longer than any invocation.
     #[error("{what} is {ms} ms, wanted 0 to 30 days")]
     Duration {
@@ -62,10 +61,9 @@ pub fn memory(size: u64, used: u64) -> Result<(Megabytes, Megabytes), FigureErro
     if used == 0 {
         return Err(FigureError::UsedNothing);
     }
-    let used_mb = u32::try_from(used)
-        .ok()
-        .filter(|_| used <= size * MAX_USED_TIMES_SIZE)
-        .ok_or(FigureError::UsedTooMuch { used, size })?;
+    plausible_memory(used, size)?;
+    let too_much = |_| Implausible::UsedTooMuch { used, size };
+    let used_mb = u32::try_from(used).map_err(too_much)?;
     Ok((Megabytes(size_mb), Megabytes(used_mb)))
 }
 
@@ -92,10 +90,10 @@ mod tests {
         assert_eq!(memory(128, 0), Err(FigureError::UsedNothing));
         assert_eq!(
             memory(128, 1281),
-            Err(FigureError::UsedTooMuch {
+            Err(FigureError::Implausible(Implausible::UsedTooMuch {
                 used: 1281,
                 size: 128
-            })
+            }))
         );
     }
 

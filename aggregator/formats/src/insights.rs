@@ -4,16 +4,21 @@
 //! invocation ended, else from the fields that Insights discovers. Those give memory in decimal
 //! bytes: 1024 MB reads 1024000000.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use rightsizer_records::{Status, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::figures::{self, Invocation};
 use super::hints::Origin;
-use super::json::Places;
+use super::json::{self, Places};
+use super::loose::{self, ListError, Loose};
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
+use super::quick::Text;
 use super::report_line;
 
 /// Insights' megabyte.
@@ -38,14 +43,15 @@ pub(super) struct Row {
 #[derive(Deserialize)]
 struct Results<'a> {
     #[serde(borrow)]
-    results: Vec<&'a RawValue>,
+    results: &'a RawValue,
 }
 
 #[derive(Deserialize)]
-struct Field {
-    field: String,
-    #[serde(default)]
-    value: Value,
+struct Field<'a> {
+    #[serde(borrow)]
+    field: Cow<'a, str>,
+    #[serde(borrow, default)]
+    value: Loose<'a>,
 }
 
 /// Reads `{"results":[[{"field","value"},…],…]}`.
@@ -53,10 +59,10 @@ pub(super) fn results(text: &str, places: &Places, out: &mut Output) -> Result<(
     out.format(Format::LogsInsights);
     match serde_json::from_str::<Results>(text) {
         Ok(document) => {
-            for row in document.results {
-                field_list(row.get(), places, out)?;
-            }
-            Ok(())
+            let rows = document.results.get();
+            json::entries(rows, "Logs Insights result", places, out, |row, out| {
+                field_list(row, places, out)
+            })
         }
         Err(e) => {
             let why = format!("bad Logs Insights result: {e}");
@@ -69,15 +75,21 @@ pub(super) fn results(text: &str, places: &Places, out: &mut Output) -> Result<(
 pub(super) fn field_list(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::LogsInsights);
     let line = places.line_of(text);
-    match serde_json::from_str::<Vec<Field>>(text) {
-        Ok(fields) => {
-            let mut row = Row::default();
-            for field in fields {
-                row.set(&field.field, &plain(field.value));
-            }
-            row.read(line, text, out)
+    let mut row = Row::default();
+    let mut wrong = None;
+    let fields = loose::each(text, |field| {
+        match serde_json::from_str::<Field<'_>>(field) {
+            Ok(field) => row.set(&field.field, &plain(field.value)),
+            Err(why) => wrong = Some(why.to_string()),
         }
-        Err(e) => out.refuse(line, format!("bad Logs Insights row: {e}"), text),
+        wrong.as_ref().map_or(Ok(()), |_| Err(Stopped))
+    });
+    if let Err(ListError::NoList(why)) = fields {
+        wrong = Some(why);
+    }
+    match wrong {
+        None => row.read(line, text, out),
+        Some(why) => out.refuse(line, format!("bad Logs Insights row: {why}"), text),
     }
 }
 
@@ -85,24 +97,39 @@ pub(super) fn field_list(text: &str, places: &Places, out: &mut Output) -> Resul
 pub(super) fn object(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::LogsInsights);
     let line = places.line_of(text);
-    match serde_json::from_str::<serde_json::Map<String, Value>>(text) {
-        Ok(fields) => {
-            let mut row = Row::default();
-            for (field, value) in fields {
-                row.set(&field, &plain(value));
-            }
-            row.read(line, text, out)
-        }
+    match serde_json::from_str::<Row>(text) {
+        Ok(row) => row.read(line, text, out),
         Err(e) => out.refuse(line, format!("bad Logs Insights row: {e}"), text),
     }
 }
 
 /// The text of a value; a message that is JSON comes as such from the console.
-fn plain(value: Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
+fn plain(value: Loose<'_>) -> Cow<'_, str> {
+    let other = || Cow::Borrowed(value.json().unwrap_or_default());
+    value.text().unwrap_or_else(other)
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(EachField)
+    }
+}
+
+struct EachField;
+
+impl<'de> Visitor<'de> for EachField {
+    type Value = Row;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+        let mut row = Row::default();
+        while let Some((Text(name), value)) = map.next_entry::<Text<'_>, Loose<'_>>()? {
+            row.set(&name, &plain(value));
+        }
+        Ok(row)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Tells JSON values apart by their fields and hands each to the reader of its format.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::hints::Hints;
+use super::lines::MAX_LINE_BYTES;
+use super::loose::{self, ListError};
 use super::message::Spot;
 use super::output::{Format, Output, Stopped};
 use super::{cloudwatch, insights, telemetry, text};
@@ -192,22 +197,30 @@ pub(super) fn value(
 
 /// Reads the entries of a list: telemetry events, log events, or Logs Insights rows.
 fn array(text: &str, places: &Places, depth: u8, out: &mut Output) -> Result<(), Stopped> {
-    let entries: Vec<&RawValue> = match serde_json::from_str(text) {
-        Ok(entries) => entries,
-        Err(e) => {
-            let why = format!("not JSON: {}", without_place(&e));
-            return out.refuse(places.line_of(text), why, text);
-        }
-    };
-    for entry in entries {
-        let text = entry.get();
-        if text.starts_with('[') {
-            insights::field_list(text, places, out)?;
+    entries(text, "list", places, out, |entry, out| {
+        if entry.starts_with('[') {
+            insights::field_list(entry, places, out)
         } else {
-            value(text, places, depth, out)?;
+            value(entry, places, depth, out)
+        }
+    })
+}
+
+/// Passes the entries of a list on one by one; what is no list is refused under the name `of`.
+pub(super) fn entries(
+    list: &str,
+    of: &str,
+    places: &Places,
+    out: &mut Output,
+    mut take: impl FnMut(&str, &mut Output) -> Result<(), Stopped>,
+) -> Result<(), Stopped> {
+    match loose::each(list, |entry| take(entry, out)) {
+        Ok(()) => Ok(()),
+        Err(ListError::Stopped(stopped)) => Err(stopped),
+        Err(ListError::NoList(why)) => {
+            out.refuse(places.line_of(list), format!("bad {of}: {why}"), list)
         }
     }
-    Ok(())
 }
 
 fn record(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
@@ -232,6 +245,13 @@ fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stoppe
 
 /// Reads the text of `{"line": TEXT}`, or one that was left quoted.
 pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
+    if raw.len() > MAX_LINE_BYTES {
+        let why = format!(
+            "line of {} bytes: only {MAX_LINE_BYTES} are looked at",
+            raw.len()
+        );
+        return out.refuse(number, why, raw);
+    }
     match serde_json::from_str::<String>(raw) {
         Ok(inner) => text::line(&inner, number, &mut text::State::default(), out),
         Err(_) => out.refuse(number, "not a text where a line should be", raw),
@@ -239,19 +259,61 @@ pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(),
 }
 
 fn unknown(text: &str) -> String {
-    let fields = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
-    let names: Vec<String> = fields
-        .map(|map| {
-            map.keys()
-                .take(6)
-                .map(|k| k.chars().take(30).collect())
-                .collect()
-        })
-        .unwrap_or_default();
+    let Names(names) = serde_json::from_str(text).unwrap_or_default();
+    let names: Vec<String> = names.into_iter().collect();
     format!(
         "a JSON object of no known kind (its fields: {})",
         names.join(", ")
     )
+}
+
+/// The first six names of an object's fields by the alphabet, shortened.
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((Name(name), _)) = map.next_entry::<Name, IgnoredAny>()? {
+            self.0.insert(name);
+            if self.0.len() > 6 {
+                self.0.pop_last();
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The begin of a field's name.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Begin;
+        impl Visitor<'_> for Begin {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(name.chars().take(30).collect()))
+            }
+        }
+        json.deserialize_str(Begin)
+    }
 }
 
 #[cfg(test)]

@@ -28,17 +28,18 @@ enum Expect {
 }
 
 /// Where a document can be closed: behind its last whole entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     /// Bytes to keep, counted over all lines and their line breaks.
     pub(super) keep: usize,
-    closers: Vec<u8>,
+    closers: [u8; ENTRIES_DEPTH],
+    depth: usize,
 }
 
 impl Cut {
     /// `document` up to the cut, closed.
     pub(super) fn close(&self, document: &str) -> Option<String> {
-        let closers = std::str::from_utf8(&self.closers).ok()?;
+        let closers = str::from_utf8(self.closers.get(..self.depth)?).ok()?;
         Some(format!("{}{closers}", document.get(..self.keep)?))
     }
 }
@@ -145,9 +146,15 @@ impl Scan {
         }
         self.expect = (!self.stack.is_empty()).then_some(Expect::CommaOrEnd);
         if self.stack.last() == Some(&b'[') && self.stack.len() <= ENTRIES_DEPTH {
+            let mut closers = [0; ENTRIES_DEPTH];
+            let opened = self.stack.iter().rev();
+            for (closing, opened) in closers.iter_mut().zip(opened) {
+                *closing = closer(*opened);
+            }
             self.cut = Some(Cut {
                 keep: self.offset + at,
-                closers: self.stack.iter().rev().map(|b| closer(*b)).collect(),
+                closers,
+                depth: self.stack.len(),
             });
         }
         Some(())

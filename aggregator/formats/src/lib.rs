@@ -7,6 +7,7 @@
 //!
 //! [`Item`]: rightsizer_rules::evidence::Item
 
+mod budget;
 mod cloudwatch;
 mod csv_rows;
 mod delivery;
@@ -19,6 +20,7 @@ mod json;
 mod json_scan;
 mod lines;
 mod log_event;
+mod loose;
 mod message;
 mod output;
 mod piece;
@@ -29,6 +31,7 @@ mod report_line;
 mod telemetry;
 mod text;
 
+pub use budget::Overspent;
 pub use delivery::{Channel, Delivery};
 pub use figures::memory as plausible_memory;
 pub use hints::Hints;
@@ -37,5 +40,5 @@ pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 pub use log_event::{LogEvent, read_log_event};
 pub use output::Format;
 pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
-pub use read::{ReadError, Summary, read};
+pub use read::{ReadError, RecordRead, Summary, read, read_and_watch, read_record};
 pub use report::{ImportReport, MAX_LISTED, Refusal};

@@ -19,10 +19,21 @@ pub(super) struct Line {
     pub(super) skipped: u64,
 }
 
+/// What a reader took and could not use.
+enum GivenBack {
+    Line(Line),
+    /// Lines from this number on, of which those before `at` were handed out again.
+    Text {
+        text: String,
+        at: usize,
+        number: u64,
+    },
+}
+
 pub(super) struct Lines<R> {
     input: R,
     number: u64,
-    given_back: VecDeque<Line>,
+    given_back: VecDeque<GivenBack>,
     /// Came behind the beginning of a line: that is handed out first.
     failure: Option<io::Error>,
     /// The input ended within a document.
@@ -38,6 +49,11 @@ impl<R: BufRead> Lines<R> {
             failure: None,
             ended_within: false,
         }
+    }
+
+    /// What is left of the input.
+    pub(super) fn into_input(self) -> R {
+        self.input
     }
 
     /// Lines out of the middle of an input, the first of which is number `first`.
@@ -70,7 +86,39 @@ impl<R: BufRead> Lines<R> {
     /// Hands these lines out again, before any other.
     pub(super) fn give_back(&mut self, lines: Vec<Line>) {
         for line in lines.into_iter().rev() {
-            self.given_back.push_front(line);
+            self.given_back.push_front(GivenBack::Line(line));
+        }
+    }
+
+    /// Hands the lines of `text` out again, before any other; the first of them has this number.
+    pub(super) fn give_back_text(&mut self, text: String, number: u64) {
+        let at = 0;
+        self.given_back
+            .push_front(GivenBack::Text { text, at, number });
+    }
+
+    /// The next of what was given back.
+    fn again(&mut self) -> Option<Line> {
+        match self.given_back.pop_front()? {
+            GivenBack::Line(line) => Some(line),
+            GivenBack::Text { text, at, number } => {
+                let rest = text.get(at..).unwrap_or_default();
+                let end = memchr::memchr(b'\n', rest.as_bytes());
+                let bytes = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                let line = Line {
+                    number,
+                    bytes: bytes.into(),
+                    skipped: 0,
+                };
+                if let Some(end) = end {
+                    self.given_back.push_front(GivenBack::Text {
+                        at: at + end + 1,
+                        number: number + 1,
+                        text,
+                    });
+                }
+                Some(line)
+            }
         }
     }
 
@@ -81,7 +129,7 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line, as much of it as is allowed: a document may open the input.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
-        if let Some(line) = self.given_back.pop_front() {
+        if let Some(line) = self.again() {
             return Ok(Some(line));
         }
         if let Some(failure) = self.failure.take() {

@@ -4,6 +4,8 @@ use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::Item;
 
 use crate::Hints;
+use crate::budget::Budget;
+use crate::lines::MAX_DOCUMENT_BYTES;
 use crate::message::{self, Spot};
 use crate::output::Output;
 
@@ -37,6 +39,8 @@ pub fn read_log_event(event: &LogEvent<'_>, hints: &Hints) -> Vec<Item> {
         Ok(())
     };
     // This sink never stops the reading.
-    let _ = message::read(event.message, spot, &mut Output::new(hints, &mut sink));
+    let budget = Budget::unlimited(MAX_DOCUMENT_BYTES);
+    let mut out = Output::new(hints, budget, &mut sink);
+    let _ = message::read(event.message, spot, &mut out);
     items
 }

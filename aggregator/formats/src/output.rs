@@ -1,5 +1,6 @@
 //! Where the readers of all formats put what they find: counts it, and passes it on.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
@@ -7,12 +8,15 @@ use rightsizer_records::Record;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
 use serde::Serialize;
 
+use super::budget::{Budget, Overspent};
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
 
 /// As much of a refused entry as is shown.
 const SAMPLE_CHARS: usize = 200;
+/// The longest reason: it may hold words of the entry itself.
+const REASON_CHARS: usize = 500;
 
 /// A format that was found in an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,7 +38,7 @@ pub enum Format {
     ReportLines,
 }
 
-/// The sink does not want more. Why, it remembers itself.
+/// The sink does not want more, or the budget is spent. Why, whoever stopped it remembers.
 #[derive(Debug)]
 pub(super) struct Stopped;
 
@@ -74,24 +78,52 @@ pub(super) struct Output<'a> {
     pub(super) tally: Tally,
     /// Whose names mean: a piece of a file names the same functions again and again.
     pub(super) origins: HashMap<String, Origin, RandomState>,
+    /// What is left of what the input may cost.
+    pub(super) budget: Budget,
+    /// What there was not enough of.
+    pub(super) overspent: Option<Overspent>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
 impl<'a> Output<'a> {
     pub(super) fn new(
         hints: &'a Hints,
+        budget: Budget,
         sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
     ) -> Self {
         Self {
             hints,
             tally: Tally::default(),
             origins: HashMap::default(),
+            budget,
+            overspent: None,
             sink,
         }
     }
 
     pub(super) fn format(&mut self, format: Format) {
         self.tally.formats.insert(format);
+    }
+
+    /// Spends something of the budget; an input that has not so much left is not read on.
+    pub(super) fn spend(
+        &mut self,
+        spend: impl FnOnce(&mut Budget) -> Result<(), Overspent>,
+    ) -> Result<(), Stopped> {
+        spend(&mut self.budget).map_err(|why| {
+            self.overspent = Some(why);
+            Stopped
+        })
+    }
+
+    /// Text of bytes: what is not UTF-8 is replaced, which takes up to three times as much.
+    pub(super) fn text<'b>(&mut self, bytes: &'b [u8]) -> Result<Cow<'b, str>, Stopped> {
+        // The common case is checked much faster than the other is mended.
+        if let Ok(text) = str::from_utf8(bytes) {
+            return Ok(Cow::Borrowed(text));
+        }
+        self.spend(|budget| budget.unpack(2 * bytes.len() as u64))?;
+        Ok(String::from_utf8_lossy(bytes))
     }
 
     /// One invocation; without a time it is put on the day of undated lines.
@@ -106,6 +138,10 @@ impl<'a> Output<'a> {
             at,
             event,
         } = spot;
+        if let Err(why) = invocation.check() {
+            return self.refuse(line, why.to_string(), "");
+        }
+        self.spend(Budget::entry)?;
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());
         self.tally.local += u64::from(matches!(*origin.function, FunctionKey::Local(_)));
@@ -127,12 +163,14 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn record(&mut self, line: u64, record: Record) -> Result<(), Stopped> {
+        self.spend(Budget::entry)?;
         self.tally.accepted += 1;
         let evidence = Evidence::Record(Box::new(record));
         (self.sink)(Item::Evidence { line, evidence })
     }
 
     pub(super) fn ignore(&mut self) -> Result<(), Stopped> {
+        self.spend(Budget::entry)?;
         self.tally.ignored += 1;
         (self.sink)(Item::Ignored)
     }
@@ -143,10 +181,16 @@ impl<'a> Output<'a> {
         reason: impl Into<String>,
         sample: &str,
     ) -> Result<(), Stopped> {
+        self.spend(Budget::entry)?;
         self.tally.refused += 1;
+        let mut reason: String = reason.into();
+        if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS) {
+            reason.truncate(end);
+            reason.shrink_to_fit();
+        }
         (self.sink)(Item::Refused {
             line,
-            reason: reason.into(),
+            reason,
             sample: sample.trim().chars().take(SAMPLE_CHARS).collect(),
         })
     }

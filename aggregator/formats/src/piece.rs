@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use rightsizer_rules::evidence::Item;
 
+use super::budget::Budget;
 use super::hints::Hints;
-use super::lines::{Lines, MAX_LINE_BYTES};
+use super::lines::{Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::output::{Output, Stopped, Tally};
 use super::read::{ReadError, Summary, all, into_sink, summary};
 use super::{message, quick, text};
@@ -28,6 +29,10 @@ pub fn comes_in_pieces(first_line: &str) -> bool {
     line.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok()
 }
 
+const fn unlimited() -> Budget {
+    Budget::unlimited(MAX_DOCUMENT_BYTES)
+}
+
 /// Reads whole lines out of the middle of an input (from line `first_line` on), unpacked.
 pub fn read_piece<E>(
     piece: &[u8],
@@ -36,7 +41,7 @@ pub fn read_piece<E>(
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<PieceRead, ReadError<E>> {
     let mut state = text::State::default();
-    let (tally, (lines, open)) = into_sink(hints, sink, |out| {
+    let (tally, (lines, open)) = into_sink(hints, unlimited(), sink, |out| {
         let (at, line, done) = quick_lines(piece, first_line, out);
         let mut lines = Lines::from_line(piece.get(at..).unwrap_or_default(), line);
         if done.is_ok() {
@@ -61,7 +66,9 @@ pub fn read_rest<E>(
 ) -> Result<PieceRead, ReadError<E>> {
     let mut lines = Lines::from_line(input, first_line);
     let mut state = text::State::default();
-    let (tally, _) = into_sink(hints, sink, |out| all(&mut lines, &mut state, out))?;
+    let (tally, _) = into_sink(hints, unlimited(), sink, |out| {
+        all(&mut lines, &mut state, out)
+    })?;
     Ok(PieceRead {
         tally,
         lines: lines.read() + 1 - first_line,

@@ -19,12 +19,19 @@ use super::telemetry::{self, Metrics, Reported};
 /// How our own encoder begins a record.
 const RECORD: &str = r#"{"v":1,"kind":"reports","#;
 
+/// What is longer, or has more events, does not come in bulk.
+const MOST_BYTES: usize = 1 << 20;
+const MOST_EVENTS: usize = 10_000;
+
 /// Reads a line of one of the two forms; `None` where it is none of them.
 pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(), Stopped>> {
     if text.starts_with(RECORD) {
         let record = rightsizer_records::decode(text.as_bytes()).ok()?;
         out.format(Format::Records);
         return Some(out.record(number, record));
+    }
+    if text.len() > MOST_BYTES {
+        return None;
     }
     let batch: Batch = serde_json::from_str(text).ok()?;
     let entries = batch.records.0?;
@@ -74,7 +81,7 @@ struct Event<'a> {
 }
 
 /// A text without escapes is borrowed: serde copies every `Cow` within an `Option`.
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 /// The record of a report; of other events anything may stand there.
 #[derive(Default)]
@@ -174,7 +181,8 @@ impl<'de> Visitor<'de> for EachEvent {
         // Whoever forwards events one by one has one a line.
         let mut entries = Some(Vec::with_capacity(1));
         while let Some(event) = events.next_element::<Event<'_>>()? {
-            entries = entries.zip(Entry::of(&event)).map(|(mut entries, entry)| {
+            let more = entries.filter(|entries| entries.len() < MOST_EVENTS);
+            entries = more.zip(Entry::of(&event)).map(|(mut entries, entry)| {
                 entries.push(entry);
                 entries
             });
@@ -231,6 +239,7 @@ mod tests {
     use rightsizer_rules::evidence::Item;
     use serde_json::{Value, json};
 
+    use super::super::budget::Budget;
     use super::super::hints::tests::hints;
     use super::super::json::{self, Places};
     use super::*;
@@ -245,7 +254,8 @@ mod tests {
             items.push(item);
             Ok(())
         };
-        let mut out = Output::new(&hints, &mut sink);
+        let budget = Budget::unlimited(usize::MAX);
+        let mut out = Output::new(&hints, budget, &mut sink);
         reader(&mut out)?.unwrap();
         let tally = format!("{:?}", out.tally);
         Some((items, tally))

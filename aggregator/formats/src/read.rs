@@ -1,20 +1,23 @@
 //! Reads one input of any of the formats, recognised by its content, in one pass.
 
-use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use rightsizer_rules::evidence::Item;
 use serde::Serialize;
 
+use super::budget::{Budget, Overspent};
 use super::csv_rows;
-use super::document::document;
+use super::document::{self, document};
 use super::gzip;
 use super::hints::Hints;
 use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::message;
 use super::output::{Format, Output, Stopped, Tally};
 use super::text;
+
+/// As much of a record as is kept to be shown.
+const BEGIN_BYTES: usize = 800;
 
 /// What reading an input came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,6 +48,9 @@ pub enum ReadError<E> {
     /// The sink failed.
     #[error(transparent)]
     Sink(E),
+    /// It costs more than it may. What came before was passed on.
+    #[error(transparent)]
+    Overspent(Overspent),
 }
 
 /// Reads all of `input`, unpacking gzip, and passes every entry to `sink`.
@@ -56,13 +62,100 @@ pub fn read<E>(
     hints: &Hints,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<Summary, ReadError<E>> {
-    let (tally, (lines, _)) = into_sink(hints, sink, |out| unpacked(input, out))?;
+    read_and_watch(input, hints, &mut |_| {}, sink)
+}
+
+/// Reads all of `input` as [`read`] does, and passes what gzip unpacks to, to its end, to `watch`: a
+/// content is the same content packed or not.
+pub fn read_and_watch<E>(
+    input: impl BufRead,
+    hints: &Hints,
+    watch: &mut dyn FnMut(&[u8]),
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    let budget = Budget::unlimited(MAX_DOCUMENT_BYTES);
+    let (tally, (lines, _)) = into_sink(hints, budget, sink, |out| unpacked(input, watch, out))?;
     Ok(summary(tally, lines, hints))
+}
+
+/// Shows what is read through it.
+struct Watched<'w, R> {
+    inner: R,
+    watch: &'w mut dyn FnMut(&[u8]),
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        (self.watch)(buffer.get(..n).unwrap_or_default());
+        Ok(n)
+    }
+}
+
+/// What reading a record of a stream came to.
+#[derive(Debug)]
+pub struct RecordRead {
+    /// The formats found.
+    pub formats: Vec<Format>,
+    /// How its content begins, unpacked.
+    pub begin: String,
+    /// Why the rest of it was not read, if it costs more than a record may.
+    pub overspent: Option<Overspent>,
+}
+
+/// Reads a record of a stream, unpacking gzip, and passes its entries to `sink`.
+///
+/// Whatever the bytes are, this neither panics nor takes more memory and time than a record may: the
+/// work it does is bounded by the record's own size. What came before the bound was passed on.
+pub fn read_record<E>(
+    record: &[u8],
+    hints: &Hints,
+    sink: &mut dyn FnMut(Item) -> Result<(), E>,
+) -> Result<RecordRead, ReadError<E>> {
+    let budget = Budget::of_record(record.len());
+    let most = budget.unpacked_left();
+    let unpacked;
+    let (content, damage) = if record.starts_with(&gzip::MAGIC) {
+        let Some(whole) = gzip::unpack(record, most) else {
+            return Ok(RecordRead {
+                formats: Vec::new(),
+                begin: String::new(),
+                overspent: Some(Overspent::Unpacked(most)),
+            });
+        };
+        unpacked = whole;
+        (unpacked.bytes.as_slice(), unpacked.damage.as_ref())
+    } else {
+        (record, None)
+    };
+    let begin = content.get(..BEGIN_BYTES).unwrap_or(content);
+    let begin = String::from_utf8_lossy(begin).into_owned();
+    let mut formats = Vec::new();
+    let body = |out: &mut Output| {
+        let spent = out.spend(|budget| budget.unpack(content.len() as u64));
+        let done = match spent {
+            Ok(()) => in_memory(content, damage, out)?,
+            Err(stopped) => (0, Err(stopped)),
+        };
+        formats = out.tally.formats.iter().copied().collect();
+        Ok(done)
+    };
+    let overspent = match into_sink(hints, budget, sink, body) {
+        Ok(_) => None,
+        Err(ReadError::Overspent(why)) => Some(why),
+        Err(error) => return Err(error),
+    };
+    Ok(RecordRead {
+        formats,
+        begin,
+        overspent,
+    })
 }
 
 /// Lets `body` put what it reads into `sink`, and tells a failure of the one from one of the other.
 pub(super) fn into_sink<T, E>(
     hints: &Hints,
+    budget: Budget,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
     body: impl FnOnce(&mut Output) -> io::Result<T>,
 ) -> Result<(Tally, T), ReadError<E>> {
@@ -73,19 +166,26 @@ pub(super) fn into_sink<T, E>(
             Stopped
         })
     };
-    let mut out = Output::new(hints, &mut stopping);
+    let mut out = Output::new(hints, budget, &mut stopping);
     let done = body(&mut out);
-    let tally = out.tally;
+    let (tally, overspent) = (out.tally, out.overspent);
     match (failure, done) {
         (Some(failure), _) => Err(ReadError::Sink(failure)),
-        (None, Ok(done)) => Ok((tally, done)),
+        (None, Ok(done)) => match overspent {
+            Some(why) => Err(ReadError::Overspent(why)),
+            None => Ok((tally, done)),
+        },
         (None, Err(e)) => Err(ReadError::Input(e)),
     }
 }
 
 type Done = (u64, Result<(), Stopped>);
 
-fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
+fn unpacked(
+    input: impl BufRead,
+    watch: &mut dyn FnMut(&[u8]),
+    out: &mut Output,
+) -> io::Result<Done> {
     let (packed, whole) = gzip::sniff(input)?;
     let mut state = text::State::default();
     if !packed {
@@ -93,22 +193,53 @@ fn unpacked(input: impl BufRead, out: &mut Output) -> io::Result<Done> {
         let done = all(&mut lines, &mut state, out)?;
         return Ok((lines.read(), done));
     }
-    let mut lines = Lines::new(BufReader::new(MultiGzDecoder::new(whole)));
+    let inner = MultiGzDecoder::new(whole);
+    let mut lines = Lines::new(BufReader::new(Watched { inner, watch }));
     match all(&mut lines, &mut state, out) {
-        Ok(done) => Ok((lines.read(), done)),
+        Ok(done) => {
+            // Not all of it may have been looked at.
+            let read = lines.read();
+            let _ = io::copy(&mut lines.into_input(), &mut io::sink());
+            Ok((read, done))
+        }
         Err(e) => {
-            let why = match e.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    "the gzip file ends early: what it held up to here was read"
-                }
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                    "the gzip file is damaged from here on: what it held up to here was read"
-                }
-                _ => return Err(e),
-            };
+            let why = damaged(&e).ok_or(e)?;
             Ok((lines.read(), out.refuse(lines.read() + 1, why, "")))
         }
     }
+}
+
+/// Says how gzip is damaged; `None` if something else is wrong.
+fn damaged(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            Some("the gzip file ends early: what it held up to here was read")
+        }
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            Some("the gzip file is damaged from here on: what it held up to here was read")
+        }
+        _ => None,
+    }
+}
+
+/// Reads content that is all there. A document on one line is read where it is.
+fn in_memory(content: &[u8], damage: Option<&io::Error>, out: &mut Output) -> io::Result<Done> {
+    let text = str::from_utf8(content).map(message::trim);
+    let mut lines = Lines::new(content);
+    let done = match text {
+        Ok(text) if text.starts_with(['{', '[']) && !text.contains('\n') => {
+            document::one_line(text, 1, out)
+        }
+        _ => all(&mut lines, &mut text::State::default(), out)?,
+    };
+    let done = done.and_then(|()| match damage {
+        Some(error) => {
+            let why = damaged(error).unwrap_or("the gzip file cannot be unpacked");
+            out.refuse(lines.read() + 1, why, "")
+        }
+        None => Ok(()),
+    });
+    Ok((lines.read(), done))
 }
 
 /// Reads all lines.
@@ -119,9 +250,9 @@ pub(super) fn all<R: BufRead>(
 ) -> io::Result<Result<(), Stopped>> {
     let mut begun = !lines.at_start();
     while let Some(line) = lines.next()? {
-        // The common case is checked much faster than the other is mended.
-        let content = str::from_utf8(&line.bytes)
-            .map_or_else(|_| String::from_utf8_lossy(&line.bytes), Cow::Borrowed);
+        let Ok(content) = out.text(&line.bytes) else {
+            return Ok(Err(Stopped));
+        };
         let content = message::trim(&content);
         let first = !begun && !content.is_empty();
         begun |= first;

@@ -139,6 +139,8 @@ pub(super) fn split_glued(text: &str) -> impl Iterator<Item = &str> {
 
 /// Reads one `REPORT` line, from the word `REPORT` on.
 pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
+    // Trimmed once: each word looks whether it is the last.
+    let text = text.trim_end();
     let mut fields = Fields::default();
     let mut rest = skip_separators(text.strip_prefix("REPORT").unwrap_or(text));
     while !rest.is_empty() {

@@ -7,32 +7,50 @@ use rightsizer_records::{Millis, Status, Timestamp};
 use rightsizer_rules::evidence::LATEST;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::figures::{self, Invocation};
 use super::hints::{Hints, Origin};
-use super::json::Places;
+use super::json::{self, Places};
+use super::loose::{Loose, brief};
 use super::message::Spot;
 use super::output::{Format, Output, Stopped};
 
 #[derive(Deserialize)]
 struct Event<'a> {
-    #[serde(default)]
-    time: Value,
-    #[serde(default, rename = "type")]
-    kind: Value,
+    #[serde(borrow, default)]
+    time: Loose<'a>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Loose<'a>,
     #[serde(borrow, default)]
     record: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
-    #[serde(default)]
-    status: Value,
-    #[serde(default)]
-    error_type: Value,
-    metrics: Map<String, Value>,
+struct Report<'a> {
+    #[serde(borrow, default)]
+    status: Loose<'a>,
+    #[serde(borrow, default)]
+    error_type: Loose<'a>,
+    #[serde(borrow)]
+    metrics: Figures<'a>,
+}
+
+/// The figures of a report, of whatever type they are.
+#[derive(Deserialize)]
+struct Figures<'a> {
+    #[serde(borrow, default, rename = "memorySizeMB")]
+    memory_size: Loose<'a>,
+    #[serde(borrow, default, rename = "maxMemoryUsedMB")]
+    max_memory_used: Loose<'a>,
+    #[serde(borrow, default, rename = "durationMs")]
+    duration: Loose<'a>,
+    #[serde(borrow, default, rename = "billedDurationMs")]
+    billed_duration: Loose<'a>,
+    #[serde(borrow, default, rename = "initDurationMs")]
+    init_duration: Loose<'a>,
+    #[serde(borrow, default, rename = "restoreDurationMs")]
+    restore_duration: Loose<'a>,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +61,7 @@ struct Wrapped<'a> {
     #[serde(alias = "version")]
     function_version: Option<String>,
     #[serde(borrow)]
-    records: Vec<&'a RawValue>,
+    records: &'a RawValue,
 }
 
 /// Reads `{"functionName":…, "records":[events]}`.
@@ -60,16 +78,16 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
         Ok(origin) => origin,
         Err(why) => return out.refuse(line, why, text),
     };
-    for event in batch.records {
+    let records = batch.records.get();
+    json::entries(records, "telemetry batch", places, out, |event, out| {
         let spot = Spot {
-            line: places.line_of(event.get()),
+            line: places.line_of(event),
             origin: &origin,
             at: None,
             event: None,
         };
-        self::event(event.get(), spot, out)?;
-    }
-    Ok(())
+        self::event(event, spot, out)
+    })
 }
 
 /// Whose a batch is.
@@ -96,7 +114,7 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
         Ok(event) => event,
         Err(e) => return out.refuse(spot.line, format!("bad telemetry event: {e}"), text),
     };
-    if event.kind != "platform.report" {
+    if event.kind.text().as_deref() != Some("platform.report") {
         return out.ignore();
     }
     match report(&event) {
@@ -115,28 +133,30 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
 /// `None` where the report has no memory figures, as on managed instances.
 fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, String> {
     let record = event.record.ok_or("platform.report has no record")?;
-    let report: Report = serde_json::from_str(record.get())
+    let report: Report<'_> = serde_json::from_str(record.get())
         .map_err(|e| format!("bad record of a platform.report: {e}"))?;
-    let at = match &event.time {
-        Value::Null => None,
-        Value::String(time) => Some(Timestamp::parse(time).map_err(|e| e.to_string())?),
-        other => {
+    let at = match (event.time.json(), event.time.text()) {
+        (None, _) => None,
+        (_, Some(time)) => Some(Timestamp::parse(&time).map_err(|e| e.to_string())?),
+        (Some(other), None) => {
             return Err(format!(
-                "time of a platform.report is {other}, wanted RFC 3339 text"
+                "time of a platform.report is {}, wanted RFC 3339 text",
+                brief(other)
             ));
         }
     };
-    let duration = |name| millis(&report.metrics, name);
+    let (status, error_type) = (report.status.text(), report.error_type.text());
+    let figures = report.metrics;
     let reported = Reported {
-        status: report.status.as_str(),
-        error_type: report.error_type.as_str(),
+        status: status.as_deref(),
+        error_type: error_type.as_deref(),
         metrics: Metrics {
-            memory_size_mb: megabytes(&report.metrics, "memorySizeMB")?,
-            max_memory_used_mb: megabytes(&report.metrics, "maxMemoryUsedMB")?,
-            duration_ms: duration("durationMs")?,
-            billed_duration_ms: duration("billedDurationMs")?,
-            init_duration_ms: duration("initDurationMs")?,
-            restore_duration_ms: duration("restoreDurationMs")?,
+            memory_size_mb: megabytes("memorySizeMB", figures.memory_size)?,
+            max_memory_used_mb: megabytes("maxMemoryUsedMB", figures.max_memory_used)?,
+            duration_ms: millis("durationMs", figures.duration)?,
+            billed_duration_ms: millis("billedDurationMs", figures.billed_duration)?,
+            init_duration_ms: millis("initDurationMs", figures.init_duration)?,
+            restore_duration_ms: millis("restoreDurationMs", figures.restore_duration)?,
         },
     };
     Ok(reported.invocation()?.map(|invocation| (at, invocation)))
@@ -188,24 +208,25 @@ impl Reported<'_> {
     }
 }
 
-fn megabytes(metrics: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
-    match metrics.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64() {
-            Some(mb) => Ok(Some(mb)),
-            None => Err(format!("{name} is {value}, wanted a whole number of MB")),
-        },
-    }
+fn megabytes(name: &str, value: Loose<'_>) -> Result<Option<u64>, String> {
+    let Some(json) = value.json() else {
+        return Ok(None);
+    };
+    let mb = value.number::<u64>();
+    mb.map(Some).ok_or_else(|| {
+        let found = brief(json);
+        format!("{name} is {found}, wanted a whole number of MB")
+    })
 }
 
-fn millis(metrics: &Map<String, Value>, name: &'static str) -> Result<Option<Millis>, String> {
-    match metrics.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_f64() {
-            Some(ms) => figures::duration(name, ms)
-                .map(Some)
-                .map_err(|e| e.to_string()),
-            None => Err(format!("{name} is {value}, wanted milliseconds")),
-        },
+fn millis(name: &'static str, value: Loose<'_>) -> Result<Option<Millis>, String> {
+    let Some(json) = value.json() else {
+        return Ok(None);
+    };
+    match value.number::<f64>() {
+        Some(ms) => figures::duration(name, ms)
+            .map(Some)
+            .map_err(|e| e.to_string()),
+        None => Err(format!("{name} is {}, wanted milliseconds", brief(json))),
     }
 }

@@ -8,7 +8,9 @@ mod tests;
 
 use std::io::{BufReader, Chain, Cursor, Read};
 
-use rightsizer_formats::{Channel, Hints, ImportReport, ReadError, Refusal, Summary, gzip, read};
+use rightsizer_formats::{
+    Channel, Hints, ImportReport, MAX_LISTED, ReadError, Refusal, Summary, gzip, read_and_watch,
+};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::{Evidence, Item};
 use rightsizer_rules::window::DaySource;
@@ -61,17 +63,26 @@ pub fn take_in(
         hints,
         intake,
     };
-    let summary = file.read_all(&mut hashing, session, report)?;
+    let mut content = blake3::Hasher::new();
+    let summary = file.read_all(&mut hashing, &mut content, session, report)?;
     let accepted = summary.accepted;
     report.finish(name, summary);
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(ImportError::Unreadable)?;
-    let source = identity(hashing.hash.finalize().as_bytes(), hints);
-    if let Some(known) = session.known_file(&source)? {
-        return Err(ImportError::Known(known));
+    // Packed or not, it is the same content.
+    let mut sources = vec![identity(hashing.hash.finalize().as_bytes(), hints)];
+    if content.count() > 0 {
+        sources.push(identity(content.finalize().as_bytes(), hints));
+    }
+    for source in &sources {
+        if let Some(known) = session.known_file(source)? {
+            return Err(ImportError::Known(known));
+        }
     }
     // What gave nothing may be tried again with other hints.
     if accepted > 0 {
-        session.remember_file(&source, name)?;
+        for source in &sources {
+            session.remember_file(source, name)?;
+        }
     }
     Ok(())
 }
@@ -108,6 +119,7 @@ impl File<'_> {
     fn read_all(
         self,
         input: impl Read + Send,
+        content: &mut blake3::Hasher,
         session: &mut Session<'_>,
         report: &mut ImportReport,
     ) -> Result<Summary, ImportError> {
@@ -116,7 +128,12 @@ impl File<'_> {
             return self.in_pieces(first, rest, session, report);
         }
         let whole: Resumed<_> = BufReader::new(Cursor::new(first).chain(rest));
-        let (summary, late) = self.in_one(session, report, |sink| read(whole, self.hints, sink))?;
+        let (summary, late) = self.in_one(session, report, |sink| {
+            let mut watch = |bytes: &[u8]| {
+                content.update(bytes);
+            };
+            read_and_watch(whole, self.hints, &mut watch, sink)
+        })?;
         Ok(summary.refusing(late))
     }
 
@@ -148,6 +165,8 @@ fn unread(error: ReadError<StoreError>) -> ImportError {
     match error {
         ReadError::Input(error) => ImportError::Unreadable(error),
         ReadError::Sink(error) => ImportError::Store(error),
+        // A file has no budget.
+        ReadError::Overspent(why) => ImportError::Unreadable(std::io::Error::other(why)),
     }
 }
 
@@ -169,7 +188,7 @@ impl Folded {
                 line,
                 reason,
                 sample,
-            } => self.refused.push(Refusal {
+            } => self.refuse(|| Refusal {
                 file: of.name.to_owned(),
                 line,
                 reason,
@@ -183,12 +202,19 @@ impl Folded {
         self.taken += 1;
         if let Err(refusal) = self.batch.take(evidence, &of.intake) {
             self.refused_late += 1;
-            self.refused.push(Refusal {
+            self.refuse(|| Refusal {
                 file: of.name.to_owned(),
                 line,
                 reason: refusal.why,
                 sample: String::new(),
             });
+        }
+    }
+
+    /// Keeps as many as a report lists: all are counted elsewhere.
+    fn refuse(&mut self, refusal: impl FnOnce() -> Refusal) {
+        if self.refused.len() < MAX_LISTED {
+            self.refused.push(refusal());
         }
     }
 

@@ -236,7 +236,7 @@ impl File<'_> {
                     let _ = answer.send((read, folded));
                 }
                 // Bytes in memory can be read.
-                Err(ReadError::Input(_) | ReadError::Sink(_)) => return,
+                Err(ReadError::Input(_) | ReadError::Sink(_) | ReadError::Overspent(_)) => return,
             }
         }
     }

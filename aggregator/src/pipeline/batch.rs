@@ -5,13 +5,17 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use rightsizer_formats::Channel;
-use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp};
+use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp, plausible_record};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
 use rightsizer_rules::window::{
     DaySource, Delta, FUTURE_TOLERANCE_MS, fold_into, fold_observation, fold_reports,
 };
 
 use super::accept::Accept;
+
+/// About what a record of a decision takes in memory, and a function's place among the observed ones.
+const OF_A_DECISION: usize = 2048;
+const OF_A_FUNCTION: usize = 400;
 
 /// Why a record was not taken, in words for the quarantine or an import's report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +58,16 @@ pub struct Batch {
     pub(super) outcomes: Vec<Outcome>,
     /// Seen on the decisions stream, and so sent.
     pub(super) sent: Vec<Recommendation>,
+    /// Bytes of memory that all of it takes, about.
+    weight: usize,
 }
 
 impl Batch {
+    /// Returns about how many bytes of memory it takes.
+    pub(super) const fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Folds one piece of evidence in, or says why it cannot be used.
     pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
         match evidence {
@@ -67,6 +78,7 @@ impl Batch {
                     "an outcome on the reports stream, where every function may write",
                 )),
                 Record::Outcome(outcome) => {
+                    self.weight += OF_A_DECISION;
                     self.outcomes.push(outcome);
                     Ok(())
                 }
@@ -76,6 +88,7 @@ impl Batch {
                     ))
                 }
                 Record::Recommendation(recommendation) => {
+                    self.weight += OF_A_DECISION;
                     self.sent.push(recommendation);
                     Ok(())
                 }
@@ -87,8 +100,10 @@ impl Batch {
         if !intake.accept.takes(&record.function) {
             return Err(stranger(&record.function));
         }
+        plausible_record(record).map_err(Refusal::because)?;
         let delta = fold_reports(record);
         intake.not_from_the_future(delta.sighting.newest.at)?;
+        self.weight += delta.weight();
         self.keyed.push(delta);
         Ok(())
     }
@@ -101,11 +116,16 @@ impl Batch {
         }
         intake.not_from_the_future(seen.at)?;
         if seen.event_id.is_some() {
-            self.keyed.push(fold_observation(seen, intake.source));
+            let delta = fold_observation(seen, intake.source);
+            self.weight += delta.weight();
+            self.keyed.push(delta);
         } else if let Some(delta) = self.observed.get_mut(&*seen.function) {
+            let before = delta.weight();
             fold_into(seen, delta);
+            self.weight += delta.weight() - before;
         } else {
             let delta = fold_observation(seen, intake.source);
+            self.weight += delta.weight() + OF_A_FUNCTION;
             self.observed.insert(delta.function.clone(), delta);
         }
         Ok(())

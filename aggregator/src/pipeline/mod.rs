@@ -45,7 +45,8 @@ pub struct Digest {
 }
 
 impl Digest {
-    fn add(&mut self, other: Self) {
+    /// Adds what another unit of work did.
+    pub fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.quarantined += other.quarantined;
         self.closed = other.closed.or(self.closed);

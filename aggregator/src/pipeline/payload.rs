@@ -1,12 +1,13 @@
 //! What the bytes of one stream record hold: a record of ours, or one of the other accepted forms.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use rightsizer_formats::{Hints, gzip, read};
+use rightsizer_formats::{Format, Hints, gzip, read_record};
 use rightsizer_records::{DecodeError, Timestamp, decode};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
 use rightsizer_rules::inventory::{Home, Owners};
+
+use super::batch::Refusal;
 
 /// Stands for "nobody" while a payload is read: no function has a control character in its name.
 const NOBODY: &str = "nobody";
@@ -20,34 +21,143 @@ pub(super) struct Whose<'a> {
     pub(super) owners: Arc<Owners>,
 }
 
-/// Reads one stream record. What is no record of ours is tried as wrapped telemetry or as a log
-/// subscription payload, which name their function; anything else is refused.
-pub(super) fn items(bytes: &[u8], whose: &Whose<'_>, now: Timestamp) -> Vec<Item> {
+/// Why a record, or a part of it, cannot be used.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What is wrong, in words.
+    pub(super) why: String,
+    /// How it begins, or the first of its entries that cannot be used, where that is more readable than
+    /// its bytes.
+    pub(super) sample: Option<String>,
+    /// How many of its entries cannot be used, if all of them were read.
+    pub(super) entries: Option<u64>,
+}
+
+/// Why a sink takes no more of a record.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TooMuch {
+    #[error("what it says takes more memory than a record may")]
+    Weight,
+    #[error("it takes more than a second to read")]
+    Time,
+}
+
+/// Reads one stream record and passes the evidence in it to `take`, which says why not if it cannot be
+/// used. What is no record of ours is tried as wrapped telemetry or as a log subscription payload, which
+/// name their function; anything else is refused.
+pub(super) fn read(
+    bytes: &[u8],
+    whose: &Whose<'_>,
+    now: Timestamp,
+    take: &mut dyn FnMut(Evidence) -> Result<Result<(), Refusal>, TooMuch>,
+) -> Option<Refused> {
     let error = match decode(bytes) {
         Ok(record) => {
-            let evidence = Evidence::Record(Box::new(record));
-            return vec![Item::Evidence { line: 1, evidence }];
+            let taken = take(Evidence::Record(Box::new(record)));
+            return match taken {
+                Ok(Ok(())) => None,
+                Ok(Err(refusal)) => Some(Refused::by(refusal.why)),
+                Err(why) => Some(Refused::by(why.to_string())),
+            };
         }
         Err(error) => error,
     };
-    let other_form = matches!(error, DecodeError::NotARecord(_))
-        && (bytes.starts_with(b"{") || bytes.starts_with(&gzip::MAGIC));
-    let items = if other_form {
-        read_other(bytes, whose, now)
-    } else {
-        Vec::new()
-    };
-    // Half a record of ours is refused by the other reader too, but in its own words.
-    if items
-        .iter()
-        .all(|item| matches!(item, Item::Refused { .. }))
-    {
-        return vec![refused(error.to_string())];
+    let packed = bytes.starts_with(&gzip::MAGIC);
+    if !matches!(error, DecodeError::NotARecord(_)) || !(bytes.starts_with(b"{") || packed) {
+        return Some(Refused::by(error.to_string()));
     }
-    items
+    read_other(bytes, whose, now, take).summary(packed, &error)
 }
 
-fn read_other(bytes: &[u8], whose: &Whose<'_>, now: Timestamp) -> Vec<Item> {
+/// What the entries of a record came to.
+#[derive(Default)]
+struct Entries {
+    taken: u64,
+    ignored: u64,
+    refused: u64,
+    first: Option<Refused>,
+    /// Why the rest was not read.
+    ended: Option<String>,
+    /// Its content, unpacked, begins so.
+    begin: String,
+    /// It has the form of something other than a record of ours.
+    known: bool,
+}
+
+impl Refused {
+    const fn by(why: String) -> Self {
+        Self {
+            why,
+            sample: None,
+            entries: Some(1),
+        }
+    }
+}
+
+impl Entries {
+    fn refuse(&mut self, why: String, sample: String) {
+        self.refused += 1;
+        self.first.get_or_insert_with(|| Refused {
+            why,
+            sample: Some(sample).filter(|sample| !sample.is_empty()),
+            entries: Some(1),
+        });
+    }
+
+    /// One reason for all of the record; `error` is what it is as a record of ours.
+    fn summary(self, packed: bool, error: &DecodeError) -> Option<Refused> {
+        let read = self.taken + self.ignored;
+        let all = read + self.refused;
+        let begin = Some(self.begin).filter(|begin| packed && !begin.is_empty());
+        if let Some(ended) = self.ended {
+            let why = match all {
+                0 => ended,
+                _ => format!(
+                    "{ended}; the {all} entries before were read, {} refused",
+                    self.refused
+                ),
+            };
+            return Some(Refused {
+                why,
+                sample: begin,
+                entries: None,
+            });
+        }
+        // Half a record of ours is refused by the other reader too, but in its own words.
+        if read == 0 && !(self.known || packed && self.first.is_some()) {
+            return Some(Refused {
+                why: error.to_string(),
+                sample: begin,
+                entries: None,
+            });
+        }
+        let first = match self.first {
+            Some(first) => first,
+            None if read == 0 => Refused::by("it has no entries".to_owned()),
+            None => return None,
+        };
+        let why = match self.refused {
+            0 | 1 => first.why,
+            refused => format!(
+                "{refused} of {all} entries cannot be used, the first for: {}",
+                first.why
+            ),
+        };
+        let sample = first.sample.or(begin);
+        Some(Refused {
+            why,
+            sample,
+            entries: Some(self.refused),
+        })
+    }
+}
+
+fn read_other(
+    bytes: &[u8],
+    whose: &Whose<'_>,
+    now: Timestamp,
+    take: &mut dyn FnMut(Evidence) -> Result<Result<(), Refusal>, TooMuch>,
+) -> Entries {
     let hints = Hints {
         function: None,
         date: None,
@@ -56,34 +166,34 @@ fn read_other(bytes: &[u8], whose: &Whose<'_>, now: Timestamp) -> Vec<Item> {
         home: whose.home.cloned(),
         owners: whose.owners.clone(),
     };
-    let mut items = Vec::new();
-    let mut sink = |item| -> Result<(), Infallible> {
-        items.push(named(item));
+    let nobody = FunctionKey::of_file(NOBODY);
+    let mut entries = Entries::default();
+    let mut sink = |item| -> Result<(), TooMuch> {
+        match item {
+            Item::Ignored => entries.ignored += 1,
+            Item::Refused { reason, sample, .. } => entries.refuse(reason, sample),
+            Item::Evidence { evidence, .. } => match &evidence {
+                Evidence::Observation(seen) if *seen.function == nobody => {
+                    entries.refuse("it names no function".to_owned(), String::new());
+                }
+                _ => match take(evidence)? {
+                    Ok(()) => entries.taken += 1,
+                    Err(refusal) => entries.refuse(refusal.why, String::new()),
+                },
+            },
+        }
         Ok(())
     };
-    // Reading from memory cannot fail, and the sink does not.
-    let _ = read(bytes, &hints, &mut sink);
-    items
-}
-
-fn named(item: Item) -> Item {
-    match &item {
-        Item::Evidence {
-            evidence: Evidence::Observation(seen),
-            ..
-        } if *seen.function == FunctionKey::of_file(NOBODY) => {
-            refused("it names no function".to_owned())
+    match read_record(bytes, &hints, &mut sink) {
+        Ok(record) => {
+            let other = |format: &Format| *format != Format::Records;
+            entries.known = record.formats.iter().any(other);
+            entries.begin = record.begin;
+            entries.ended = record.overspent.map(|why| why.to_string());
         }
-        _ => item,
+        Err(error) => entries.ended = Some(error.to_string()),
     }
-}
-
-fn refused(reason: String) -> Item {
-    Item::Refused {
-        line: 1,
-        reason,
-        sample: String::new(),
-    }
+    entries
 }
 
 #[cfg(test)]
@@ -95,7 +205,8 @@ mod tests {
     const REPORT: &str = "REPORT RequestId: 0b1e Duration: 12.00 ms Billed Duration: 12 ms \
                           Memory Size: 512 MB Max Memory Used: 90 MB";
 
-    fn of(bytes: &[u8]) -> Vec<Item> {
+    /// The functions of the evidence in a record, and why what else is in it cannot be used.
+    fn of(bytes: &[u8]) -> (Vec<String>, Option<Refused>) {
         let home = Home {
             account: "123456789012".into(),
             region: "eu-west-1".into(),
@@ -104,22 +215,19 @@ mod tests {
             home: Some(&home),
             owners: Arc::default(),
         };
-        items(
-            bytes,
-            &whose,
-            Timestamp::parse("2026-02-01T00:00:00Z").unwrap(),
-        )
+        let mut functions = Vec::new();
+        let mut take = |evidence| {
+            if let Evidence::Observation(seen) = evidence {
+                functions.push(seen.function.to_string());
+            }
+            Ok(Ok(()))
+        };
+        let now = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        let refused = read(bytes, &whose, now, &mut take);
+        (functions, refused)
     }
 
-    fn function(item: &Item) -> String {
-        match item {
-            Item::Evidence {
-                evidence: Evidence::Observation(seen),
-                ..
-            } => seen.function.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
+    const CHECKOUT: &str = "arn:aws:lambda:eu-west-1:123456789012:function:checkout";
 
     #[test]
     fn a_gzipped_subscription_payload_is_read_and_its_function_named() {
@@ -134,12 +242,9 @@ mod tests {
         });
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(payload.to_string().as_bytes()).unwrap();
-        let items = of(&gzip.finish().unwrap());
-        assert_eq!(
-            function(&items[0]),
-            "arn:aws:lambda:eu-west-1:123456789012:function:checkout"
-        );
-        assert_eq!(items[1], Item::Ignored);
+        let (functions, refused) = of(&gzip.finish().unwrap());
+        assert_eq!(functions, [CHECKOUT]);
+        assert!(refused.is_none(), "{refused:?}");
     }
 
     #[test]
@@ -150,11 +255,32 @@ mod tests {
                 "durationMs": 1.5, "billedDurationMs": 2, "memorySizeMB": 512,
                 "maxMemoryUsedMB": 90 } },
         }] });
-        let items = of(payload.to_string().as_bytes());
-        assert_eq!(
-            function(&items[0]),
-            "arn:aws:lambda:eu-west-1:123456789012:function:checkout"
-        );
+        let (functions, refused) = of(payload.to_string().as_bytes());
+        assert_eq!(functions, [CHECKOUT]);
+        assert!(refused.is_none(), "{refused:?}");
+    }
+
+    #[test]
+    fn telemetry_of_a_bad_name_is_refused_for_its_name() {
+        let report = r#"{"type":"platform.report"}"#;
+        let bad = format!(r#"{{"functionName":"arn:aws:s3:::x","records":[{report}]}}"#);
+        let why = of(bad.as_bytes()).1.unwrap().why;
+        assert!(why.contains("is no unqualified function ARN"), "{why}");
+    }
+
+    #[test]
+    fn entries_that_cannot_be_used_are_one_refusal_with_the_first_of_them() {
+        let batch = r#"{"functionName":"f","records":[{"type":"platform.start"},1,2,3]}"#;
+        let (functions, refused) = of(batch.as_bytes());
+        assert_eq!(functions, [""; 0]);
+        let Refused {
+            why,
+            sample,
+            entries,
+        } = refused.unwrap();
+        assert_eq!(entries, Some(3));
+        assert!(why.starts_with("3 of 4 entries cannot be used"), "{why}");
+        assert_eq!(sample.as_deref(), Some("1"));
     }
 
     #[test]
@@ -168,11 +294,8 @@ mod tests {
             b"",
             b"[]",
         ] {
-            let items = of(bytes);
-            assert!(
-                matches!(items.as_slice(), [Item::Refused { .. }]),
-                "{bytes:?} gave {items:?}"
-            );
+            let (functions, refused) = of(bytes);
+            assert!(functions.is_empty() && refused.is_some(), "{bytes:?}");
         }
     }
 }

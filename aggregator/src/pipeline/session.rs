@@ -8,7 +8,7 @@ use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Arrived, FunctionId, Kept, LogDay, MergedDay, RecommendationKey, StoreError, Unit,
+    Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, StoreError, Unit,
 };
 
 use super::batch::Batch;
@@ -85,8 +85,13 @@ impl<'p> Session<'p> {
     pub fn deliver(&mut self, delivery: Prepared) -> Result<(), StoreError> {
         for poison in &delivery.poison {
             self.digest.quarantined += 1;
-            self.unit
-                .quarantine(&delivery.origin, &poison.why, &poison.bytes, self.now)?;
+            let what = Quarantined {
+                origin: &delivery.origin,
+                reason: &poison.why,
+                bytes: poison.bytes,
+                sample: &poison.sample,
+            };
+            self.unit.quarantine(&what, self.now)?;
         }
         for early in &delivery.early {
             self.keep_for_later(&delivery.origin, delivery.channel, early)?;
@@ -109,19 +114,18 @@ impl<'p> Session<'p> {
         channel: Channel,
         early: &Early,
     ) -> Result<(), StoreError> {
-        let Early { at, poison } = early;
         let kept = Kept {
             origin: origin.to_owned(),
             decisions: channel == Channel::Decisions,
-            bytes: poison.bytes.clone(),
+            bytes: early.bytes.clone(),
         };
-        if self.clock.is_live() && self.unit.keep_early(*at, &kept, self.now)? {
+        if self.clock.is_live() && self.unit.keep_early(early.at, &kept, self.now)? {
             self.digest.early += 1;
             return Ok(());
         }
         self.digest.quarantined += 1;
         self.unit
-            .quarantine(origin, &poison.why, &poison.bytes, self.now)
+            .quarantine_whole(origin, &early.why, &early.bytes, self.now)
     }
 
     /// Merges what was folded.

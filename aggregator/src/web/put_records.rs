@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rightsizer_formats::{Channel, Delivery};
+use rightsizer_records::printable;
 use rightsizer_records::shown::has_hidden;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ use super::seats::Seat;
 const MAX_RECORDS: usize = 500;
 /// The embedded stream's only shard.
 const SHARD: &str = "shardId-000000000000";
+/// The longest origin: a stream's name has up to 128 characters, but a stranger may send any.
+const ORIGIN_CHARS: usize = 128;
 /// Records put to a stream of this name are outcomes; all other names are reports.
 const DECISIONS: &str = "decisions";
 
@@ -175,7 +178,7 @@ async fn handle(
     let payloads = payloads(&request)?;
     let count = payloads.len() as u64;
     let delivery = Delivery {
-        origin: format!("embedded:{}", request.stream()),
+        origin: printable(&format!("embedded:{}", request.stream()), ORIGIN_CHARS),
         channel,
         payloads,
         checkpoint: None,

@@ -5,8 +5,9 @@ mod log;
 mod refusals;
 mod stopped;
 
+use std::num::NonZero;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,12 +16,13 @@ use rightsizer_aws::inventory::InventorySink;
 use rightsizer_aws::kinesis::Inbox;
 use rightsizer_aws::stop::Stop;
 use rightsizer_formats::{Channel, Delivery};
+use rightsizer_records::begins_like_reports;
 use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Outbox, Outgoing, RecommendationKey, StoreError};
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use self::log::LogWatch;
@@ -33,8 +35,11 @@ use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 const QUEUE: usize = 64;
 /// Payload bytes that share one commit at most.
 const COMMIT_BYTES: usize = 32 << 20;
-/// Smaller deliveries are decoded on the asker's own thread: a millisecond or two.
+/// Smaller deliveries of `reports` records are decoded on the asker's own thread: a millisecond or two.
+/// What other records may unpack to, their size does not say.
 const INLINE_BYTES: usize = 256 << 10;
+/// Memory of deliveries that are decoded and not committed yet, in KiB.
+const DECODED_KIB: u32 = 96 << 10;
 
 type Reply<T> = oneshot::Sender<Result<T, WriterStopped>>;
 
@@ -58,6 +63,10 @@ pub struct WriterHandle {
     gate: Arc<Gate>,
     unread: watch::Receiver<Unread>,
     failure: Arc<OnceLock<WriterStopped>>,
+    /// Turns to decode what may be large once unpacked: as many at once as there are processors.
+    turns: Arc<Semaphore>,
+    /// KiB of memory for what is decoded, until it is committed.
+    room: Arc<Semaphore>,
 }
 
 /// The streams that were not read to their newest record since the start.
@@ -75,23 +84,61 @@ impl WriterHandle {
         self.failure.get()
     }
 
+    /// The first failure is the reason, also for those who come after it.
+    fn stopped(&self) -> WriterStopped {
+        let failure = self.failure().cloned();
+        failure.unwrap_or_else(|| WriterStopped::new("the store's writer has stopped"))
+    }
+
     /// Merges deliveries; answers once they are committed. They are decoded and folded here, by the
     /// asker, so that the writer only merges.
     pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
-        let bytes = bytes(&deliveries);
-        let gate = self.gate.clone();
-        let prepare = move || {
-            let prepare = |delivery| gate.prepare(delivery, now());
-            deliveries.into_iter().map(prepare).collect()
+        if is_quick(&deliveries) {
+            let bytes = bytes(&deliveries);
+            let prepare = |delivery| self.gate.prepare(delivery, now());
+            let prepared = deliveries.into_iter().map(prepare).collect();
+            return self.merge(prepared, bytes).await;
+        }
+        let mut digest = Digest::default();
+        for delivery in deliveries {
+            digest.add(self.ingest_in_parts(delivery).await?);
+        }
+        Ok(digest)
+    }
+
+    /// Decodes one delivery on a thread of its own. What a commit has no room for is decoded when the
+    /// part before it is committed: the last part has the checkpoint, and only after it is the delivery
+    /// answered.
+    async fn ingest_in_parts(&self, mut delivery: Delivery) -> Result<Digest, WriterStopped> {
+        let failed = |e: tokio::task::JoinError| {
+            WriterStopped::new(format!("decoding a delivery failed: {e}"))
         };
-        let prepared: Vec<Prepared> = if bytes < INLINE_BYTES {
-            prepare()
-        } else {
-            let prepared = tokio::task::spawn_blocking(prepare).await;
-            prepared.map_err(|e| WriterStopped::new(format!("decoding a delivery failed: {e}")))?
-        };
-        self.ask(|reply| Command::Ingest(prepared, bytes, reply))
-            .await
+        let mut digest = Digest::default();
+        loop {
+            let turn = self.turns.clone().acquire_owned().await;
+            let turn = turn.map_err(|_| self.stopped())?;
+            let gate = self.gate.clone();
+            let decoding = tokio::task::spawn_blocking(move || {
+                let part = gate.prepare_part(&mut delivery, now());
+                (part, delivery)
+            });
+            let part;
+            (part, delivery) = decoding.await.map_err(failed)?;
+            let kib = u32::try_from(part.weight() >> 10).unwrap_or(u32::MAX);
+            let room = self.room.acquire_many(kib.min(DECODED_KIB)).await;
+            let room = room.map_err(|_| self.stopped())?;
+            drop(turn);
+            let weight = part.weight();
+            digest.add(self.merge(vec![part], weight).await?);
+            drop(room);
+            if delivery.payloads.is_empty() {
+                return Ok(digest);
+            }
+        }
+    }
+
+    async fn merge(&self, parts: Vec<Prepared>, bytes: usize) -> Result<Digest, WriterStopped> {
+        self.ask(|reply| Command::Ingest(parts, bytes, reply)).await
     }
 
     /// What is to be sent now.
@@ -135,17 +182,12 @@ impl WriterHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WriterStopped> {
-        // The first failure is the reason, also for whoever comes after it.
-        let stopped = || {
-            let failure = self.failure().cloned();
-            failure.unwrap_or_else(|| WriterStopped::new("the store's writer has stopped"))
-        };
         let (reply, answer) = oneshot::channel();
         self.commands
             .send(command(reply))
             .await
-            .map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+            .map_err(|_| self.stopped())?;
+        answer.await.map_err(|_| self.stopped())?
     }
 }
 
@@ -195,10 +237,14 @@ pub(crate) fn spawn(
         gate: Arc::new(pipeline.gate().clone()),
         unread,
         failure: Arc::default(),
+        turns: Arc::new(Semaphore::new(
+            thread::available_parallelism().map_or(1, NonZero::get),
+        )),
+        room: Arc::new(Semaphore::new(DECODED_KIB as usize)),
     };
     let (decided, metrics) = (handle.decided.clone(), handle.metrics.clone());
     let failure = handle.failure.clone();
-    let thread = std::thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || {
             let writer = Writer {
@@ -448,6 +494,12 @@ impl Writer {
             self.decided.notify_one();
         }
     }
+}
+
+/// Whether all of it is small and of the form that our own encoder writes, which holds nothing packed.
+fn is_quick(deliveries: &[Delivery]) -> bool {
+    let mut records = deliveries.iter().flat_map(|d| &d.payloads);
+    bytes(deliveries) < INLINE_BYTES && records.all(|record| begins_like_reports(record))
 }
 
 fn bytes(deliveries: &[Delivery]) -> usize {

@@ -128,7 +128,7 @@ impl Unit<'_> {
         let mut keys = Vec::new();
         for (key, (_, kept)) in waiting.into_iter().filter(|(_, (came, _))| *came < before) {
             let why = "its time is far in the future, and a week later it still is";
-            self.quarantine(&kept.origin, why, &kept.bytes, now)?;
+            self.quarantine_whole(&kept.origin, why, &kept.bytes, now)?;
             keys.push(key);
         }
         self.forget_early(&keys)?;

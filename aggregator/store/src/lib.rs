@@ -59,5 +59,5 @@ pub use recommendations::{Life, NewRecommendation};
 pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub use standing::Standing;
 pub use trial::OpenTrial;
-pub use unit::{FunctionId, Unit};
+pub use unit::{FunctionId, Quarantined, Unit};
 pub use wal::{WAL_KEPT, WAL_LARGE, wal_bytes};

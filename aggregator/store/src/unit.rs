@@ -1,7 +1,6 @@
 //! A unit of work: rows are read once, changed in memory, and written back at the commit.
 
-use rightsizer_records::Timestamp;
-use rightsizer_records::shown::{is_hidden, shown};
+use rightsizer_records::{Timestamp, printable};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{DayStats, EnvironmentState};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -19,8 +18,11 @@ pub type FunctionId = i64;
 
 /// The quarantine keeps this many entries, the newest.
 const QUARANTINE_ROWS: i64 = 10_000;
-/// How much of a bad record is kept.
+/// How much of a bad record is kept, of why it is bad, and of where it came from: all of them may be
+/// words of a stranger.
 const SAMPLE_CHARS: usize = 500;
+const REASON_CHARS: usize = 500;
+const ORIGIN_CHARS: usize = 128;
 /// Days and environments that may wait to be written before the end of a unit.
 const MOST_WAITING: usize = 262_144;
 /// Rows of each table that stay in memory after a commit: days and environments take half a kilobyte
@@ -67,6 +69,19 @@ impl Drop for Borrowed<'_> {
             *self.set = WorkingSet::default();
         }
     }
+}
+
+/// A record that cannot be used.
+#[derive(Debug, Clone, Copy)]
+pub struct Quarantined<'a> {
+    /// Where it came from.
+    pub origin: &'a str,
+    /// Why it cannot be used.
+    pub reason: &'a str,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How it begins.
+    pub sample: &'a str,
 }
 
 /// One transaction with its working set.
@@ -188,21 +203,26 @@ impl<'s> Unit<'s> {
         Ok(())
     }
 
-    /// Keeps a record that is none, with the reason; the newest 10,000 are kept.
-    pub fn quarantine(
+    /// Keeps a record of which nothing can be used, with the reason.
+    pub fn quarantine_whole(
         &self,
         origin: &str,
         reason: &str,
         bytes: &[u8],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sample: String = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SAMPLE_CHARS)])
-            .chars()
-            .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
-            .take(SAMPLE_CHARS)
-            .collect();
-        // It is read by plain `SELECT`s too.
-        let (origin, reason) = (shown(origin), shown(reason));
+        let begin = bytes.get(..4 * SAMPLE_CHARS).unwrap_or(bytes);
+        let what = Quarantined {
+            origin,
+            reason,
+            bytes: bytes.len() as u64,
+            sample: &String::from_utf8_lossy(begin),
+        };
+        self.quarantine(&what, now)
+    }
+
+    /// Keeps a record that is none, with the reason; the newest 10,000 are kept.
+    pub fn quarantine(&self, record: &Quarantined<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
                 "INSERT INTO quarantine (at_ms, origin, reason, bytes, sample)
@@ -210,10 +230,10 @@ impl<'s> Unit<'s> {
             )?
             .execute(params![
                 now.as_ms(),
-                origin,
-                reason,
-                int(bytes.len() as u64),
-                sample
+                printable(record.origin, ORIGIN_CHARS),
+                printable(record.reason, REASON_CHARS),
+                int(record.bytes),
+                printable(record.sample, SAMPLE_CHARS),
             ])?;
         let newest = self.tx.last_insert_rowid();
         self.tx

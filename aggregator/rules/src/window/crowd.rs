@@ -4,7 +4,7 @@
 use rightsizer_records::{Megabytes, Status, Timestamp, is_at_limit};
 
 use super::day::{DaySource, DayStats};
-use super::delta::{DayKeyRef, Delta, Newest, Sighting};
+use super::delta::{DayKeyRef, Delta, Lookup, Newest, Sighting};
 use crate::evidence::FunctionKey;
 
 /// Values at the ranks 50, 90, 95 and 99 % and at the end; whole ms or MB, rounded up.
@@ -115,6 +115,7 @@ pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
         environments: Vec::new(),
         days: Vec::new(),
         reports: 0,
+        lookup: Lookup::default(),
     };
     for crowd in crowds {
         delta.sighting.join(&sighting(crowd));

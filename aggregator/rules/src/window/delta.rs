@@ -1,6 +1,8 @@
 //! What evidence adds to the windows of one function, made without looking at any state: so that it
 //! can be made on any thread, merged in any order, and folded together where it has no key of its own.
 
+use std::collections::HashMap;
+
 use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
 
 use super::day::{DayKey, DaySource, DayStats, Sample};
@@ -53,6 +55,26 @@ pub struct Delta {
     pub days: Vec<DayDelta>,
     /// Reports in it.
     pub reports: u64,
+    /// Where the many days and environments of a delta are.
+    pub(super) lookup: Lookup,
+}
+
+/// Entries at the end of a list that are compared one by one before a [`Lookup`] is asked.
+const RECENT: usize = 16;
+
+/// Where the days and environments of a delta are, kept only for lists that are longer than
+/// [`RECENT`]: a stranger can make any number of sizes, versions and environments, and looking through
+/// all of them for each report would be quadratic. It holds nothing of its own, so any two are equal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lookup {
+    days: HashMap<DayKey, usize>,
+    environments: HashMap<EnvironmentKey, usize>,
+}
+
+impl PartialEq for Lookup {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl DayDelta {
@@ -67,7 +89,13 @@ impl Delta {
     pub(super) fn day(&mut self, key: DayKeyRef<'_>) -> &mut DayDelta {
         let source = self.source;
         // The day before is mostly the same day, and the days of a piece are few.
-        let at = self.days.iter().rposition(|day| key.is(&day.key));
+        let recent = self.days.len().saturating_sub(RECENT);
+        let at = self.days[recent..].iter().rposition(|d| key.is(&d.key));
+        let at = match at {
+            Some(at) => Some(recent + at),
+            None if recent == 0 => None,
+            None => self.older_day(&key.owned(source)),
+        };
         let at = at.unwrap_or_else(|| {
             self.days.push(DayDelta {
                 key: key.owned(source),
@@ -78,10 +106,52 @@ impl Delta {
         &mut self.days[at]
     }
 
+    /// Returns where a day of a long list is.
+    fn older_day(&mut self, key: &DayKey) -> Option<usize> {
+        let (known, count) = (&mut self.lookup.days, self.days.len());
+        for at in known.len()..count {
+            known.insert(self.days[at].key.clone(), at);
+        }
+        known.get(key).copied().filter(|at| *at < count)
+    }
+
+    /// Adds the view of an environment that an observation gives.
+    pub(super) fn see_environment(&mut self, key: EnvironmentKey, view: EnvironmentState) {
+        let recent = self.environments.len().saturating_sub(RECENT);
+        let list = &self.environments[recent..];
+        let at = match list.iter().rposition(|(k, _)| *k == key) {
+            Some(at) => Some(recent + at),
+            None if recent == 0 => None,
+            None => self.older_environment(&key),
+        };
+        match at {
+            Some(at) => drop(self.environments[at].1.absorb(&view, None)),
+            None => self.environments.push((key, view)),
+        }
+    }
+
+    fn older_environment(&mut self, key: &EnvironmentKey) -> Option<usize> {
+        let (known, count) = (&mut self.lookup.environments, self.environments.len());
+        for at in known.len()..count {
+            known.insert(self.environments[at].0.clone(), at);
+        }
+        known.get(key).copied().filter(|at| *at < count)
+    }
+
+    /// Returns about how many bytes of memory it takes.
+    pub const fn weight(&self) -> usize {
+        // A key, its version's text and what its lists hold at least, once more in the lookup.
+        const BESIDE: usize = 160;
+        size_of::<Self>()
+            + self.days.len() * (size_of::<DayDelta>() + BESIDE)
+            + self.environments.len() * (size_of::<(EnvironmentKey, EnvironmentState)>() + BESIDE)
+    }
+
     /// The same evidence as told by another source.
     #[must_use]
     pub fn counted_as(mut self, source: DaySource) -> Self {
         self.source = source;
+        self.lookup = Lookup::default();
         self.days.iter_mut().for_each(|day| day.key.source = source);
         self
     }

@@ -3,7 +3,7 @@
 use rightsizer_records::{Folded, Megabytes, Millis, ReportRow, Reports, Timestamp};
 
 use super::day::{DaySource, DayStats, Sample};
-use super::delta::{DayKeyRef, Delta, EnvironmentKey, Mark, Newest, Sighting};
+use super::delta::{DayKeyRef, Delta, EnvironmentKey, Lookup, Mark, Newest, Sighting};
 use super::environment::EnvironmentState;
 use crate::evidence::{FunctionKey, Observation};
 
@@ -42,6 +42,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
         environments: Vec::with_capacity(1),
         days: Vec::with_capacity(1),
         reports,
+        lookup: Lookup::default(),
     };
     let mut environment = EnvironmentState {
         first: record.t0.min(oldest),
@@ -136,6 +137,7 @@ pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
         environments: Vec::new(),
         days: Vec::with_capacity(1),
         reports: 0,
+        lookup: Lookup::default(),
     };
     add(seen, &mut delta);
     delta
@@ -184,12 +186,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
-    match delta.environments.iter_mut().rev().find(|(k, _)| *k == key) {
-        Some((_, known)) => {
-            known.absorb(&view, None);
-        }
-        None => delta.environments.push((key, view)),
-    }
+    delta.see_environment(key, view);
 }
 
 /// Lambda bills whole milliseconds, rounded up.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use hyper::Method;
 use rightsizer_aws::clock::now;
-use rightsizer_records::Timestamp;
+use rightsizer_records::{Partition, Timestamp};
 use rightsizer_store::inspect::StoreLook;
 
 use super::finding::Finding;
@@ -102,8 +102,8 @@ fn endpoint(config: &SdkConfig) -> String {
             let region = config
                 .region()
                 .map_or("us-east-1", |region| region.as_ref());
-            let china = if region.starts_with("cn-") { ".cn" } else { "" };
-            format!("https://kinesis.{region}.amazonaws.com{china}")
+            let suffix = Partition::of_region(region).dns_suffix;
+            format!("https://kinesis.{region}.{suffix}")
         })
 }
 

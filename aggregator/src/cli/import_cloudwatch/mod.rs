@@ -17,7 +17,7 @@ use rightsizer_aws::logs::{
     pieces,
 };
 use rightsizer_formats::Hints;
-use rightsizer_records::{Day, Timestamp};
+use rightsizer_records::{Day, Partition, Timestamp};
 use rightsizer_rules::inventory::FunctionFacts;
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
@@ -116,11 +116,7 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
 /// Exactly what is called, on exactly these log groups.
 fn policy(args: &CloudwatchArgs) -> Value {
     let region = args.region.as_deref().unwrap_or("*");
-    let partition = match region {
-        r if r.starts_with("cn-") => "aws-cn",
-        r if r.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
+    let partition = Partition::of_region(region).name;
     let prefix = args.prefix.as_deref().unwrap_or(FUNCTIONS);
     let groups = format!("arn:{partition}:logs:{region}:*:log-group:{prefix}*");
     json!({

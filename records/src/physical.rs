@@ -1,0 +1,160 @@
+//! What an invocation and its environment can have done. A record and a log line are held to the same:
+//! figures that no sandbox can reach are refused, wherever they come from.
+
+use crate::{Folded, Megabytes, Millis, ReportRow, Reports, Status};
+
+/// Used may exceed the size by a little (129 of 128 is seen), or be what it ran out of memory at; this far
+/// it is another line's figure.
+const MAX_USED_TIMES_SIZE: u64 = 10;
+/// How much more than its size an invocation may have used that did not run out of memory: a tenth, and
+/// some for small sizes.
+const USED_OVER_PERCENT: u64 = 110;
+const USED_OVER_MB: u64 = 16;
+/// More than one invocation is billed for: it takes 15 minutes at most, and its init as long.
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Figures that no sandbox can reach.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Implausible {
+    /// Used and size cannot belong together.
+    #[error(
+        "memory used is {used} MB at a size of {size} MB: more than {MAX_USED_TIMES_SIZE} times the size"
+    )]
+    UsedTooMuch {
+        /// Used, in MB.
+        used: u64,
+        /// Size, in MB.
+        size: u64,
+    },
+    /// More than the size, and yet not out of memory.
+    #[error("memory used is {used} MB at a size of {size} MB, and it did not run out of memory")]
+    UsedMore {
+        /// Used, in MB.
+        used: u64,
+        /// Size, in MB.
+        size: u64,
+    },
+    /// Billed for longer than an invocation can take.
+    #[error("billed for {ms} ms: an invocation takes 15 minutes at most")]
+    Billed {
+        /// Billed, in ms.
+        ms: u64,
+    },
+}
+
+/// Whether `used` may stand beside `size` at all; both in MB.
+pub const fn memory(used: u64, size: u64) -> Result<(), Implausible> {
+    if used > size.saturating_mul(MAX_USED_TIMES_SIZE) {
+        return Err(Implausible::UsedTooMuch { used, size });
+    }
+    Ok(())
+}
+
+/// Whether an invocation that ended as `status` may have used `used` at `size` and been billed `billed`.
+pub fn used(
+    (used, size): (Megabytes, Megabytes),
+    billed: Option<Millis>,
+    status: Status,
+) -> Result<(), Implausible> {
+    let ms = billed.map_or(0, Millis::ceil_ms);
+    if ms > HOUR_MS {
+        return Err(Implausible::Billed { ms });
+    }
+    let (used, size) = (u64::from(used.0), u64::from(size.0));
+    memory(used, size)?;
+    let most = (size * USED_OVER_PERCENT / 100).max(size + USED_OVER_MB);
+    if used > most && status != Status::OutOfMemory {
+        return Err(Implausible::UsedMore { used, size });
+    }
+    Ok(())
+}
+
+/// Whether a row may stand in a record of `size`.
+fn row(row: &ReportRow, size: Megabytes) -> Result<(), Implausible> {
+    let most = row.max_used_mb.unwrap_or_default();
+    used((most, size), row.billed_ms, row.status)
+}
+
+/// Whether one environment can have done what a record says of it; `Err` names the figure.
+pub fn record(r: &Reports) -> Result<(), String> {
+    for (n, row) in r.reports.iter().enumerate() {
+        self::row(row, r.memory_mb).map_err(|why| format!("row {n}: {why}"))?;
+    }
+    most("total", r.total, MOST_EVENTS)?;
+    most("events_dropped", r.events_dropped, MOST_EVENTS)?;
+    if let Some(folded) = &r.folded {
+        summary(folded, r)?;
+    }
+    let billed = r.reports.iter().filter_map(|row| row.billed_ms);
+    let billed = billed.map(Millis::ceil_ms).sum::<u64>();
+    let first = r.reports.iter().map(|row| row.at_ms).min().unwrap_or(0);
+    let last = r.reports.iter().map(|row| row.at_ms).max().unwrap_or(0);
+    let span = last.abs_diff(first);
+    // One environment runs one invocation at a time. The first one began before it was reported.
+    if billed > span + HOUR_MS {
+        return Err(format!(
+            "rows of {span} ms are billed for {billed} ms in one environment"
+        ));
+    }
+    let cores = u64::from(r.cores.unwrap_or(MOST_CORES).min(MOST_CORES));
+    most("cpu_ms", r.cpu_ms.unwrap_or(0), 30 * DAY_MS * cores)?;
+    let size_kib = u64::from(r.memory_mb.0) * 1024;
+    most("self_kib", r.self_kib.unwrap_or(0), size_kib)
+}
+
+/// Nothing happens more than once a millisecond in an environment of 30 days.
+const MOST_EVENTS: u64 = 30 * DAY_MS;
+/// More processors than any sandbox has.
+const MOST_CORES: u32 = 64;
+
+/// All that is folded is of one environment and one UTC day, an invocation a millisecond at most.
+fn summary(folded: &Folded, r: &Reports) -> Result<(), String> {
+    most("folded.count", folded.count, r.total.min(DAY_MS))?;
+    most("folded.failures", folded.failures, folded.count)?;
+    most("folded.timeouts", folded.timeouts, folded.failures)?;
+    let others = folded.failures - folded.timeouts;
+    most("folded.ooms", folded.ooms, others)?;
+    most("folded.billed_ms", folded.billed_ms, DAY_MS + HOUR_MS)?;
+    let status = match folded.ooms {
+        0 => Status::Ok,
+        _ => Status::OutOfMemory,
+    };
+    let most_used = folded.max_used_mb.unwrap_or_default();
+    let fits = used((most_used, r.memory_mb), None, status);
+    fits.map_err(|why| format!("folded: {why}"))
+}
+
+fn most(field: &str, n: u64, most: u64) -> Result<(), String> {
+    if n > most {
+        return Err(format!("{field} is {n}, at most {most} here"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_the_size_is_used_only_by_what_runs_out_of_memory() {
+        let mb = |used, size| (Megabytes(used), Megabytes(size));
+        assert_eq!(used(mb(129, 128), None, Status::Ok), Ok(()));
+        assert_eq!(used(mb(144, 128), None, Status::Ok), Ok(()));
+        assert!(used(mb(145, 128), None, Status::Error).is_err());
+        assert_eq!(used(mb(1100, 1000), None, Status::Timeout), Ok(()));
+        assert!(used(mb(1101, 1000), None, Status::Timeout).is_err());
+        assert_eq!(used(mb(1280, 128), None, Status::OutOfMemory), Ok(()));
+        assert!(used(mb(1281, 128), None, Status::OutOfMemory).is_err());
+    }
+
+    #[test]
+    fn an_invocation_is_not_billed_for_hours() {
+        let billed = |ms| used(Default::default(), Some(Millis::from_ms(ms)), Status::Ok);
+        assert_eq!(billed(HOUR_MS), Ok(()));
+        assert_eq!(
+            billed(HOUR_MS + 1),
+            Err(Implausible::Billed { ms: HOUR_MS + 1 })
+        );
+    }
+}
