@@ -78,7 +78,8 @@ impl Session<'_> {
         let Some(closing) = self.closing else {
             return Ok(());
         };
-        self.unit.retain(closing.slice(), closing.day)?;
+        let live = self.clock.is_live();
+        self.unit.retain(closing.slice(), closing.day, live)?;
         for one in slice {
             self.carry_out(one)?;
         }

@@ -10,6 +10,7 @@ use rightsizer_rules::inventory::{Home, Owners};
 use rightsizer_rules::window::DaySource;
 
 use super::accept::Accept;
+use super::arrival;
 use super::batch::{Batch, Intake};
 use super::payload::{self, Whose};
 
@@ -22,6 +23,8 @@ pub struct Gate {
     pub home: Option<Home>,
     /// Who logs where; shared with the writer, which learns it from the inventory.
     pub owners: KnownOwners,
+    /// Whether what comes is of the present: no claim is of a time that has not come.
+    pub live: bool,
 }
 
 /// Who logs where, as the last inventory knows it.
@@ -90,7 +93,10 @@ impl Gate {
                 match item {
                     Item::Ignored => {}
                     Item::Refused { reason, .. } => refused.push(reason),
-                    Item::Evidence { evidence, .. } => {
+                    Item::Evidence { mut evidence, .. } => {
+                        if self.live {
+                            arrival::no_later_than(&mut evidence, now);
+                        }
                         if let Err(refusal) = batch.take(evidence, &intake) {
                             refused.push(refusal.0);
                         }

@@ -15,6 +15,7 @@ mod facts;
 mod identity;
 mod increase;
 mod leak;
+mod lone;
 mod percentile;
 mod phrases;
 mod project;

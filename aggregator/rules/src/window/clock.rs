@@ -54,6 +54,11 @@ impl DayClock {
         self.last_closed
     }
 
+    /// Whether the caller's clock makes time pass.
+    pub fn is_live(&self) -> bool {
+        self.mode == ClockMode::Wall
+    }
+
     /// The present, as this clock sees it: `now` live, the newest event in a replay.
     pub fn present(&self, now: Timestamp) -> Timestamp {
         match self.mode {

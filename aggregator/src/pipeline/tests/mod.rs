@@ -12,13 +12,17 @@ use rightsizer_store::Reader;
 use super::*;
 
 mod again;
+mod asked;
+mod claims;
 mod counts;
 mod decisions;
+mod forged;
 mod limits;
 mod lost;
 mod merging;
 mod retention;
 mod review;
+mod strangers;
 mod verdicts;
 mod windows;
 
