@@ -155,10 +155,8 @@ fn stopped(stops: &Stops) -> Vec<String> {
         format!("automatic decreases are paused by themselves {why}; `rightsizer resume` ends that")
     });
     let waits = stops
-        .waits
-        .as_ref()
+        .waiting()
         .filter(|_| paused.is_none() && by_itself.is_none());
-    let waits = waits.map(|why| format!("decreases wait: {why}"));
     paused.into_iter().chain(by_itself).chain(waits).collect()
 }
 

@@ -90,6 +90,8 @@ enum Command {
     Release(review::TargetArgs),
     /// Let a function go below the sizes again at which it ran out of memory.
     Clear(review::TargetArgs),
+    /// Delete all that is known of a function.
+    Forget(review::TargetArgs),
     /// Send nothing at all, until resumed.
     Pause(review::StopArgs),
     /// Send again.
@@ -225,6 +227,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
         Command::Clear(args) => review::clear(args),
+        Command::Forget(args) => review::forget(args),
         Command::Pause(args) => review::pause(&args),
         Command::Resume(args) => review::resume(&args),
         Command::Apply(args) => apply::run(&args),

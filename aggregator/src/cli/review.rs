@@ -88,6 +88,10 @@ pub(super) fn clear(args: TargetArgs) -> anyhow::Result<ExitCode> {
     say(Action::Clear { what: args.what }, &args.word)
 }
 
+pub(super) fn forget(args: TargetArgs) -> anyhow::Result<ExitCode> {
+    say(Action::Forget { what: args.what }, &args.word)
+}
+
 pub(super) fn pause(args: &StopArgs) -> anyhow::Result<ExitCode> {
     switch(Action::Pause, args)
 }

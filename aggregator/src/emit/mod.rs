@@ -39,7 +39,7 @@ pub async fn run(
     mut stopped: Stop,
 ) -> anyhow::Result<()> {
     let stream = StreamName::parse(&stream);
-    let (mut warned, mut limit) = (false, None);
+    let (mut warned, mut limit, mut alarmed) = (false, None, false);
     loop {
         let outbox = due(&writer, leave.as_deref()).await?;
         if outbox.limit != limit {
@@ -49,6 +49,11 @@ pub async fn run(
             });
             info!("{why}");
         }
+        if let Some(alarm) = outbox.alarm.filter(|_| !alarmed) {
+            // The template's metric filter looks for these words.
+            warn!("increase alarm: {alarm}");
+        }
+        alarmed = outbox.alarm.is_some();
         let waiting = outbox.entries;
         if waiting.is_empty() {
             tokio::select! {

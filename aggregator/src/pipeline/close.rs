@@ -87,8 +87,9 @@ impl Session<'_> {
         };
         // Never by the word of one clock alone: what is deleted stays deleted.
         if let Some(certain) = self.clock.certainly_closed() {
+            let live = self.clock.is_live();
             self.unit
-                .retain(closing.slice(), certain.min(closing.day))?;
+                .retain(closing.slice(), certain.min(closing.day), live)?;
         }
         for one in slice {
             self.carry_out(one)?;

@@ -2,6 +2,7 @@
 //! aggregator. It does no network IO, and its caller tells it the time.
 
 mod accept;
+mod arrival;
 mod batch;
 mod close;
 mod evaluate;
@@ -121,6 +122,7 @@ impl Pipeline {
                 accept,
                 home: None,
                 owners,
+                live: mode == ClockMode::Wall,
             },
             readers: Vec::new(),
             days_close: true,
@@ -329,7 +331,7 @@ impl Pipeline {
         word: &Word,
         now: Timestamp,
     ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
-        let unit = self.store.begin()?;
+        let mut unit = self.store.begin()?;
         let word = unit.understood(word)?;
         let answer = match unit.carry_out(&word, now)? {
             Ok(done) => Ok((done, unit.count_word(word, now)?)),
@@ -341,14 +343,14 @@ impl Pipeline {
 
     /// Carries out again what this store lacks of `words`, see [`Unit::carry_out_again`].
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
-        let unit = self.store.begin()?;
+        let mut unit = self.store.begin()?;
         unit.carry_out_again(words)?;
         unit.commit()
     }
 
     /// Tries once more what waited for the streams; answers what was in vain.
     pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
-        let unit = self.store.begin()?;
+        let mut unit = self.store.begin()?;
         let in_vain = unit.settle_words()?;
         unit.commit()?;
         Ok(in_vain)

@@ -11,6 +11,7 @@ use rightsizer_rules::inventory::{Home, Owners};
 use rightsizer_rules::window::DaySource;
 
 use super::accept::Accept;
+use super::arrival;
 use super::batch::{Batch, Intake};
 use super::payload::{self, Refused, TooMuch, Whose};
 
@@ -23,6 +24,8 @@ pub struct Gate {
     pub home: Option<Home>,
     /// Who logs where; shared with the writer, which learns it from the inventory.
     pub owners: KnownOwners,
+    /// Whether what comes is of the present: no claim is of a time that has not come.
+    pub live: bool,
 }
 
 /// Who logs where, as the last inventory knows it.
@@ -146,7 +149,7 @@ impl Gate {
                 break;
             }
             read += 1;
-            match fold(record, &whose, &intake, &mut batch) {
+            match fold(record, &whose, &intake, self.live, &mut batch) {
                 None => {}
                 Some((refused, Some(at))) => early.push(Early {
                     at,
@@ -181,13 +184,17 @@ fn fold(
     record: &[u8],
     whose: &Whose<'_>,
     intake: &Intake<'_>,
+    live: bool,
     batch: &mut Batch,
 ) -> Option<(Refused, Option<Timestamp>)> {
     let weight = batch.weight() + RECORD_WEIGHT;
     let until = processor_time() + RECORD_TIME;
     let (mut entries, mut early, mut newest) = (0_u64, 0_u64, None);
-    let mut take = |evidence| {
+    let mut take = |mut evidence| {
         entries += 1;
+        if live {
+            arrival::no_later_than(&mut evidence, intake.now);
+        }
         if batch.weight() > weight {
             return Err(TooMuch::Weight);
         }

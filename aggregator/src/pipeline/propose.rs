@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use rightsizer_records::{
     FunctionArn, Megabytes, Mode, MonthlyUsd, Recommendation, Record, Timestamp, Usd, encode,
 };
+use rightsizer_rules::limits::counted_usd;
 use rightsizer_rules::policy::{Decision, decide, recommendation_id};
 use rightsizer_rules::window::DayClock;
 use rightsizer_store::{
@@ -195,6 +196,12 @@ impl<'a> Outlook<'a> {
             issued_at: self.now,
             expires_at,
             rollback_of,
+            known: seen.known,
+            added_usd: if to > from {
+                counted_usd(from, to, usd)
+            } else {
+                0.0
+            },
         }
     }
 }

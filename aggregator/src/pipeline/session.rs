@@ -8,7 +8,8 @@ use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, StoreError, Unit,
+    Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, Sighted,
+    StoreError, Unit,
 };
 
 use super::batch::Batch;
@@ -150,11 +151,11 @@ impl<'p> Session<'p> {
     }
 
     fn add(&mut self, mut delta: Delta) -> Result<(), StoreError> {
-        let heard = self.heard(&delta);
-        let sighted = self
-            .unit
-            .function(&delta.function, &delta.sighting, heard)?;
+        let Some(sighted) = self.sight(&delta)? else {
+            return Ok(());
+        };
         let id = sighted.id;
+        let env = delta.only_environment();
         let Some(mut arrived) = self.add_environments(id, &mut delta)? else {
             let again = Arrived {
                 duplicates: delta.reports,
@@ -165,6 +166,7 @@ impl<'p> Session<'p> {
         if sighted.new {
             self.touched.insert(id);
         }
+        arrived.imported = matches!(delta.source, DaySource::LogGroup(_) | DaySource::Import);
         let closed = self.clock.last_closed();
         for day in delta.days {
             let (date, count) = (day.key.day, day.stats.invocations);
@@ -172,7 +174,7 @@ impl<'p> Session<'p> {
             if closed.is_some_and(|closed| date <= closed.plus(-WINDOW_DAYS)) {
                 arrived.late = arrived.late.saturating_add(count);
             }
-            let merged = self.unit.merge_day(id, day)?;
+            let merged = self.unit.merge_day(id, day, env)?;
             self.note(id, merged, closed.is_some_and(|closed| date <= closed));
             if merged.censored {
                 self.unit.ran_out_again(id, date)?;
@@ -182,6 +184,24 @@ impl<'p> Session<'p> {
         self.unit.tally(sighted, arrived)?;
         self.clock.observe(id, delta.sighting.newest.at, self.now);
         self.unit.flush_if_large()
+    }
+
+    /// Finds or makes the function that `delta` is of; `None` of what holds no reports, which adds nothing.
+    /// Reports without figures say nothing of the size of a function that is there.
+    fn sight(&mut self, delta: &Delta) -> Result<Option<Sighted>, StoreError> {
+        if delta.reports == 0 && delta.days.is_empty() {
+            return Ok(None);
+        }
+        if !delta.is_evidence()
+            && let Some(known) = self.unit.find_function(&delta.function)?
+        {
+            return Ok(Some(known));
+        }
+        let heard = self.heard(delta);
+        let sighted = self
+            .unit
+            .function(&delta.function, &delta.sighting, heard)?;
+        Ok(Some(sighted))
     }
 
     /// Merges the environments of `delta`, and counts each on the days that are new to it; `None` when

@@ -163,6 +163,7 @@ impl<'a> Run<'a> {
                 configured: Configured::default(),
                 sizes: Vec::new(),
                 failures_only: false,
+                agreed_mb: None,
                 first_report: Timestamp::MIN,
                 present: Timestamp::MIN,
             },

@@ -1,7 +1,7 @@
 //! `days` and `peaks`: what each day keeps, and the peaks alone for longer.
 
-use rightsizer_records::{Day, Megabytes};
-use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution};
+use rightsizer_records::{Day, EnvId, Megabytes};
+use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution, Witnesses};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes};
@@ -12,7 +12,7 @@ use super::unit::{FunctionId, Unit};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DayRow {
     day: Day,
-    function: FunctionId,
+    pub(super) function: FunctionId,
     source: DaySource,
     memory_mb: Megabytes,
     version: String,
@@ -27,6 +27,8 @@ pub(super) type PeakKey = (FunctionId, Day);
 pub(super) struct PeakRow {
     pub(super) peak_mb: Megabytes,
     pub(super) censored_mb: Megabytes,
+    /// Who saw it.
+    pub(super) seen_by: Witnesses,
 }
 
 impl PeakRow {
@@ -35,6 +37,7 @@ impl PeakRow {
         Self {
             peak_mb: self.peak_mb.max(other.peak_mb),
             censored_mb: self.censored_mb.max(other.censored_mb),
+            seen_by: self.seen_by.join(other.seen_by),
         }
     }
 }
@@ -51,13 +54,14 @@ pub struct MergedDay {
 }
 
 impl Unit<'_> {
-    /// Adds `delta` to its day.
+    /// Adds `delta`, which is of the environment `env` alone if it names one, to its day.
     pub fn merge_day(
         &mut self,
         function: FunctionId,
         delta: DayDelta,
+        env: Option<EnvId>,
     ) -> Result<MergedDay, StoreError> {
-        let DayDelta { key, stats } = delta;
+        let DayDelta { mut key, stats } = delta;
         let peak = PeakRow {
             peak_mb: stats.peak_mb,
             censored_mb: if stats.censored {
@@ -65,7 +69,11 @@ impl Unit<'_> {
             } else {
                 Megabytes(0)
             },
+            seen_by: env.map_or(Witnesses::shown(stats.peak_mb), |env| {
+                Witnesses::of(env, stats.peak_mb)
+            }),
         };
+        self.admit(function, &mut key)?;
         let merged = self.merge_peak(function, key.day, peak)?;
         let row = DayRow {
             day: key.day,
@@ -93,6 +101,7 @@ impl Unit<'_> {
         let nothing = PeakRow {
             peak_mb: Megabytes(0),
             censored_mb: Megabytes(0),
+            seen_by: Witnesses::default(),
         };
         let (tx, key) = (&self.tx, (function, day));
         let known = function < self.memory.set.unwritten;
@@ -128,9 +137,22 @@ impl Unit<'_> {
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
         )?;
+        let mut seen_by = self
+            .tx
+            .prepare_cached("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?)")?;
         self.memory.set.peaks.write_back(|(function, day), row| {
             let figures = (row.peak_mb.0, row.censored_mb.0);
             peak.execute(params![function, day.number(), figures.0, figures.1])?;
+            let [one, two] = row.seen_by.top;
+            seen_by.execute(params![
+                function,
+                day.number(),
+                row.seen_by.shown.0,
+                one.0.0,
+                one.1.0.cast_signed(),
+                two.0.0,
+                two.1.0.cast_signed()
+            ])?;
             Ok(())
         })?;
         let mut write = self.tx.prepare_cached(
@@ -209,19 +231,36 @@ fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
     })
 }
 
+/// Who saw a peak, as the columns from `first` on have it.
+pub(super) fn witnesses(row: &Row<'_>, first: usize) -> rusqlite::Result<Witnesses> {
+    let env = |n| Ok::<_, rusqlite::Error>(EnvId(row.get::<_, i64>(n)?.cast_unsigned()));
+    let mb = |n| Ok::<_, rusqlite::Error>(megabytes(row.get(n)?));
+    Ok(Witnesses {
+        shown: mb(first)?,
+        top: [
+            (mb(first + 1)?, env(first + 2)?),
+            (mb(first + 3)?, env(first + 4)?),
+        ],
+    })
+}
+
 fn select_peak(
     tx: &Connection,
     function: FunctionId,
     day: Day,
 ) -> Result<Option<PeakRow>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT peak_mb, censored_mb FROM peaks WHERE function_id = ? AND day = ?",
+        "SELECT p.peak_mb, p.censored_mb, coalesce(w.shown_mb, p.peak_mb), coalesce(w.one_mb, 0),
+                coalesce(w.one_env, 0), coalesce(w.two_mb, 0), coalesce(w.two_env, 0)
+         FROM peaks p LEFT JOIN witnesses w ON w.function_id = p.function_id AND w.day = p.day
+         WHERE p.function_id = ? AND p.day = ?",
     )?;
     let row = statement
         .query_row(params![function, day.number()], |row| {
             Ok(PeakRow {
                 peak_mb: megabytes(row.get(0)?),
                 censored_mb: megabytes(row.get(1)?),
+                seen_by: witnesses(row, 2)?,
             })
         })
         .optional()?;
@@ -238,6 +277,7 @@ mod tests {
         (0_u32..5, 0_u32..3).prop_map(|(peak, censored)| PeakRow {
             peak_mb: Megabytes(peak),
             censored_mb: Megabytes(censored),
+            seen_by: Witnesses::shown(Megabytes(peak)),
         })
     }
 

@@ -10,11 +10,12 @@ use rightsizer_rules::policy::{
     Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings,
 };
 use rightsizer_rules::price;
-use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS};
+use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
 use rusqlite::params;
 
 use super::changes::History;
 use super::columns::{megabytes, timestamp};
+use super::days::witnesses;
 use super::error::StoreError;
 use super::inventory::configured;
 use super::unit::{FunctionId, Unit};
@@ -37,6 +38,8 @@ pub struct Assessment {
     pub usage: price::Usage,
     /// 99th percentile of the durations at the current size, where there are any.
     pub p99: Option<Millis>,
+    /// Whether the inventory or history knows it.
+    pub known: bool,
 }
 
 /// One function of a walk.
@@ -111,6 +114,7 @@ struct Head {
     baseline_p95: Option<Millis>,
     /// Whether its logs hold reports of failures alone.
     failures_only: bool,
+    known: bool,
 }
 
 impl Head {
@@ -171,6 +175,7 @@ impl Span {
 struct Opened {
     head: Head,
     peaks: Vec<DayPeak>,
+    seen_by: Witnesses,
     span: Option<Span>,
 }
 
@@ -180,6 +185,7 @@ struct Around {
     history: History,
     leak: Option<Leak>,
     censored: Option<(Day, Megabytes)>,
+    agreed: Megabytes,
 }
 
 impl Opened {
@@ -216,10 +222,17 @@ impl Unit<'_> {
         let mut usage = self.usage(&wanted, days.map(Day::from_number))?.into_iter();
         drop(wanted);
         let mut assessed = Vec::with_capacity(opened.len());
-        for Opened { head, peaks, span } in opened {
+        for Opened {
+            head,
+            peaks,
+            seen_by,
+            span,
+        } in opened
+        {
             let around = Around {
                 history: histories.get(&head.id).copied().unwrap_or_default(),
                 leak: leaks.get(&head.id).copied(),
+                agreed: seen_by.agreed(),
                 censored: censored
                     .remove(&head.id)
                     .and_then(|days| head.largest_censored(&days, view.last_closed())),
@@ -252,10 +265,10 @@ impl Unit<'_> {
         settings: &PolicySettings,
     ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
+            "SELECT f.id, f.function, f.traffic, f.known_arch, f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
                     f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
-                    f.baseline_p95_ms, f.failures_only
+                    f.baseline_p95_ms, f.failures_only, f.known
              FROM functions_now f
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
@@ -285,6 +298,7 @@ impl Unit<'_> {
                 },
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
                 failures_only: row.get(13)?,
+                known: row.get(14)?,
             });
         }
         Ok(heads)
@@ -299,20 +313,33 @@ impl Unit<'_> {
         let heads = self.heads(ids, view.settings)?;
         let mut opened = Vec::with_capacity(heads.len());
         let mut statement = self.tx.prepare_cached(
-            "SELECT day, peak_mb FROM peaks
-             WHERE function_id = ? AND day >= ? AND peak_mb > 0 ORDER BY day",
+            "SELECT p.day, p.peak_mb, coalesce(w.shown_mb, p.peak_mb), coalesce(w.one_mb, 0),
+                    coalesce(w.one_env, 0), coalesce(w.two_mb, 0), coalesce(w.two_env, 0)
+             FROM peaks p LEFT JOIN witnesses w ON w.function_id = p.function_id AND w.day = p.day
+             WHERE p.function_id = ? AND p.day >= ? AND p.peak_mb > 0 ORDER BY p.day",
         )?;
         let from = view.history_from().number();
+        let floor_from = view.floor_from();
         for head in heads {
-            let rows = statement.query_map(params![head.id, from], |row| {
-                Ok(DayPeak {
-                    day: Day::from_number(row.get(0)?),
+            let mut rows = statement.query(params![head.id, from])?;
+            let (mut peaks, mut seen_by) = (Vec::new(), Witnesses::default());
+            while let Some(row) = rows.next()? {
+                let day = Day::from_number(row.get(0)?);
+                peaks.push(DayPeak {
+                    day,
                     peak: megabytes(row.get(1)?),
-                })
-            })?;
-            let peaks = rows.collect::<Result<Vec<_>, _>>()?;
+                });
+                if day >= floor_from {
+                    seen_by = seen_by.join(witnesses(row, 2)?);
+                }
+            }
             let span = Span::new(&peaks, view.last_closed(), head.first.day());
-            opened.push(Opened { head, peaks, span });
+            opened.push(Opened {
+                head,
+                peaks,
+                seen_by,
+                span,
+            });
         }
         Ok(opened)
     }
@@ -365,6 +392,7 @@ fn assembled(
         },
         daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
         floor_peak: floor_peak.map(|p| (p.day, p.peak)),
+        agreed_mb: Some(around.agreed),
         censored: around.censored,
         leak: around.leak,
         changes,
@@ -384,6 +412,7 @@ fn assembled(
             days: span.calendar_days,
         },
         p99: usage.p99(head.current_mb),
+        known: head.known,
         function: head.function,
         version: head.version,
         arch: head.arch,

@@ -19,6 +19,7 @@ pub(super) struct FunctionRow {
     late: u64,
     lost: i64,
     self_kib: u64,
+    imported: bool,
 }
 
 /// A function that evidence was found of.
@@ -45,6 +46,8 @@ pub struct Arrived {
     pub lost: i64,
     /// The extension's own resident size in KiB, where it is told.
     pub self_kib: u64,
+    /// Whether a person imported it.
+    pub imported: bool,
 }
 
 impl Unit<'_> {
@@ -70,6 +73,19 @@ impl Unit<'_> {
             new: known.is_none(),
             place,
         })
+    }
+
+    /// Finds the row of `key` without taking note of anything; `None` where there is none.
+    pub fn find_function(&mut self, key: &FunctionKey) -> Result<Option<Sighted>, StoreError> {
+        let Some(place) = self.known_function(key)? else {
+            return Ok(None);
+        };
+        let id = self.memory.set.functions.at(place)?.id;
+        Ok(Some(Sighted {
+            id,
+            new: false,
+            place,
+        }))
     }
 
     /// Where the row of `key` is in memory; it is read where it is not. `None` where there is none.
@@ -110,6 +126,7 @@ impl Unit<'_> {
             late: 0,
             lost: 0,
             self_kib: 0,
+            imported: false,
         };
         Ok(set.functions.keep(key.clone(), row))
     }
@@ -122,6 +139,7 @@ impl Unit<'_> {
         row.late = row.late.saturating_add(arrived.late);
         row.lost = row.lost.saturating_add(arrived.lost);
         row.self_kib = row.self_kib.max(arrived.self_kib);
+        row.imported |= arrived.imported;
         Ok(())
     }
 
@@ -137,15 +155,17 @@ impl Unit<'_> {
     pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
-                    newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib,
+                    ran_out_mb, ran_out_ms, imported)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version, arch = excluded.arch,
                     runtime = excluded.runtime, first_ms = excluded.first_ms,
                     heard_ms = excluded.heard_ms, last_ms = excluded.last_ms,
                     newest_mb = excluded.newest_mb, started_mb = excluded.started_mb,
                     started_ms = excluded.started_ms, seen = excluded.seen,
                     duplicates = excluded.duplicates, late = excluded.late, lost = excluded.lost,
-                    self_kib = excluded.self_kib",
+                    self_kib = excluded.self_kib, ran_out_mb = excluded.ran_out_mb,
+                    ran_out_ms = excluded.ran_out_ms, imported = excluded.imported",
         )?;
         self.memory.set.functions.write_back(|key, row| {
             let s = &row.sighting;
@@ -166,6 +186,9 @@ impl Unit<'_> {
                 int(row.late),
                 row.lost,
                 int(row.self_kib),
+                s.ran_out.map(|(_, mb)| mb.0),
+                s.ran_out.map(|(at, _)| at.as_ms()),
+                row.imported,
             ])?;
             Ok(())
         })
@@ -206,7 +229,7 @@ impl Unit<'_> {
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
-                started_ms, seen, duplicates, late, lost, self_kib
+                started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -218,8 +241,11 @@ fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, 
 fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
     let number = |n| row.get::<_, i64>(n);
     let arch: Option<String> = row.get(2)?;
-    let started_mb: Option<i64> = row.get(8)?;
-    let started_at = row.get::<_, Option<i64>>(9)?.map(timestamp).transpose()?;
+    let event = |at: usize, mb: usize| -> Result<_, StoreError> {
+        let mb: Option<i64> = row.get(mb)?;
+        let at = row.get::<_, Option<i64>>(at)?.map(timestamp).transpose()?;
+        Ok(at.zip(mb.map(megabytes)))
+    };
     Ok(FunctionRow {
         id: number(0)?,
         sighting: Sighting {
@@ -231,7 +257,8 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
             },
             arch: arch.map(|name| Arch::from_name(&name)),
             runtime: row.get(3)?,
-            started: started_at.zip(started_mb.map(megabytes)),
+            started: event(9, 8)?,
+            ran_out: event(16, 15)?,
         },
         heard: timestamp(number(5)?)?,
         seen: count(number(10)?),
@@ -239,5 +266,6 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
         late: count(number(12)?),
         lost: number(13)?,
         self_kib: count(number(14)?),
+        imported: row.get(17)?,
     })
 }

@@ -9,8 +9,10 @@ use rightsizer_rules::commands::Refused;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
+use crate::crowding::CROWDED;
 use crate::early::{CLOCK_FAULT, EARLY};
 use crate::gaps::newest_gaps;
+use crate::outbox::INCREASES;
 use crate::{FunctionDetail, NotedGap, Reader, StoreError};
 
 /// What a look at a store's file tells.
@@ -101,6 +103,24 @@ pub struct Stops {
     /// What kept decreases back when it was last looked what is to be sent.
     #[serde(default)]
     pub waits: Option<String>,
+    /// Which increases wait, and why, if those of today add more dollars than they may.
+    #[serde(default)]
+    pub increases: Option<String>,
+    /// Whose reports claimed too many sizes or versions on a day, last.
+    #[serde(default)]
+    pub crowded: Option<String>,
+}
+
+impl Stops {
+    /// What waits and why, in words.
+    pub fn waiting(&self) -> Option<String> {
+        let waits = self.waits.as_ref()?;
+        Some(if self.increases.as_ref() == Some(waits) {
+            waits.clone()
+        } else {
+            format!("decreases wait: {waits}")
+        })
+    }
 }
 
 /// What keeps recommendations from being sent.
@@ -138,11 +158,21 @@ fn state_in(connection: &Connection, key: &str) -> rusqlite::Result<Option<Strin
 
 fn stops_in(connection: &Connection) -> rusqlite::Result<Stops> {
     let state = |key: &str| state_in(connection, key);
+    let increases: Option<String> = state(INCREASES)?;
     Ok(Stops {
         paused: state("paused")?,
         auto_paused: state("auto_paused")?,
-        waits: state("waits")?,
+        waits: joined(state("waits")?, increases.clone()),
+        increases,
+        crowded: state(CROWDED)?,
     })
+}
+
+fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What an export chooses from.

@@ -27,6 +27,14 @@ impl Unit<'_> {
             }
             self.put_facts(facts, now)?;
         }
+        // What waits of functions that were not known is of known ones now.
+        self.tx.execute(
+            "UPDATE recommendations SET known = 1 WHERE NOT known
+                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
+                AND function_id IN (SELECT f.id FROM functions f
+                    JOIN inventory i ON i.function = f.function WHERE i.gone_ms IS NULL)",
+            [],
+        )?;
         if update.complete {
             let places = update.functions.iter().map(|facts| place(&facts.function));
             for place in places.collect::<BTreeSet<_>>() {

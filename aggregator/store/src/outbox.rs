@@ -3,7 +3,9 @@
 //! before automatic ones.
 
 use rightsizer_records::Timestamp;
-use rightsizer_rules::limits::{Allowance, Limit, LimitSettings, SentOn, Taken};
+use rightsizer_rules::limits::{
+    AddedOn, Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY, SentOn, Taken,
+};
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{count, int};
@@ -16,6 +18,10 @@ const SENT: &str = "sent";
 const FLEET: &str = "fleet";
 /// What keeps decreases back.
 const WAITS: &str = "waits";
+/// What keeps increases of functions back that are not known.
+pub(super) const INCREASES: &str = "increases";
+/// Dollars a month that the increases sent today add.
+const ADDED: &str = "added_usd";
 /// What is not answered by then was lost, or is too old to be.
 const UNDER_WAY_MS: i64 = 3_600_000;
 /// What is not answered by then was not made: a record lives an hour on the stream.
@@ -33,7 +39,7 @@ pub struct RecommendationKey {
 }
 
 /// A recommendation that waits to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OutboxEntry {
     /// Which it is.
     pub key: RecommendationKey,
@@ -43,15 +49,21 @@ pub struct OutboxEntry {
     pub function: String,
     /// Whether it goes whatever the updater has before it.
     urgent: bool,
+    /// Whether the inventory, history or a person's yes speaks for the function.
+    known: bool,
+    /// Dollars a month that it adds.
+    added_usd: f64,
 }
 
 /// What is to be sent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outbox {
     /// In the order in which it is to be sent.
     pub entries: Vec<OutboxEntry>,
     /// What keeps other decreases back, where something does.
     pub limit: Option<Limit>,
+    /// That the increases of today add more dollars than they may, where they do.
+    pub alarm: Option<IncreaseAlarm>,
 }
 
 /// What of the outbox is asked for.
@@ -90,18 +102,15 @@ impl Unit<'_> {
         let decreases = self.any_decrease(which, now)?;
         if increases.is_empty() && !decreases {
             self.note_limit(which, None)?;
-            return Ok(Outbox::default());
+            let alarm = self.note_alarm(limits, (self.added(now)?, 0))?;
+            return Ok(Outbox {
+                alarm,
+                ..Outbox::default()
+            });
         }
         let allowed = limits.allowance(&self.taken(decreases, now)?, now);
         let mut outbox = Outbox::default();
-        let mut room = allowed.increases;
-        for entry in increases {
-            let fits = room > 0;
-            room = room.saturating_sub(1);
-            if fits || entry.urgent {
-                outbox.entries.push(entry);
-            }
-        }
+        let room = self.add_increases(&mut outbox, increases, (limits, allowed.increases), now)?;
         let free = most.saturating_sub(outbox.entries.len());
         if decreases && free > 0 {
             let allowed = Allowance {
@@ -112,6 +121,72 @@ impl Unit<'_> {
         }
         self.note_limit(which, outbox.limit)?;
         Ok(outbox)
+    }
+
+    /// Adds the increases that may go: those of known functions that ran out of memory whatever else is on
+    /// its way, others as far as there is room, and of functions that are not known as many as have a place
+    /// of theirs and as the dollars of the day allow. Answers the room that is left.
+    fn add_increases(
+        &self,
+        outbox: &mut Outbox,
+        increases: Vec<OutboxEntry>,
+        (limits, mut room): (&LimitSettings, u64),
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut added = self.added(now)?;
+        let under_way = self.unknown_under_way(now)?;
+        let mut places = MOST_UNKNOWN_UNDER_WAY.saturating_sub(under_way);
+        let most = limits.increase_usd_per_day.as_f64();
+        let mut waiting = 0;
+        for entry in increases {
+            let dear = added + entry.added_usd > most;
+            let goes = if entry.known {
+                room > 0 || entry.urgent
+            } else {
+                waiting += u64::from(dear);
+                room > 0 && places > 0 && !dear
+            };
+            if goes {
+                places = places.saturating_sub(u64::from(!entry.known));
+                room = room.saturating_sub(1);
+                added += entry.added_usd;
+                outbox.entries.push(entry);
+            }
+        }
+        outbox.alarm = self.note_alarm(limits, (added, waiting))?;
+        Ok(room)
+    }
+
+    fn note_alarm(
+        &self,
+        limits: &LimitSettings,
+        (added_usd, waiting): (f64, u64),
+    ) -> Result<Option<IncreaseAlarm>, StoreError> {
+        let most = limits.increase_usd_per_day;
+        let alarm = (added_usd > most.as_f64() || waiting > 0).then_some(IncreaseAlarm {
+            added_usd,
+            most,
+            waiting,
+        });
+        let words = alarm.map(|alarm| alarm.to_string());
+        if self.state(INCREASES)? != words {
+            self.set_state(INCREASES, words.as_deref())?;
+        }
+        Ok(alarm)
+    }
+
+    /// Dollars a month that the increases sent on this UTC day add.
+    fn added(&self, now: Timestamp) -> Result<f64, StoreError> {
+        Ok(AddedOn::on(now.day(), self.state(ADDED)?.as_deref()).usd)
+    }
+
+    /// Of functions that are not known, what is on the stream and not answered.
+    fn unknown_under_way(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.counted(
+            "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
+             WHERE status = 'sent' AND sent_ms > ? AND NOT known",
+            params![now.as_ms() - UNDER_WAY_MS],
+        )
     }
 
     fn add_decreases(
@@ -167,7 +242,7 @@ impl Unit<'_> {
         now: Timestamp,
     ) -> Result<Vec<OutboxEntry>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT r.function_id, r.id, r.record, f.function, r.urgent
+            "SELECT r.function_id, r.id, r.record, f.function, r.urgent, r.known, r.added_usd
              FROM recommendations r INDEXED BY recommendations_outbox
              JOIN functions f ON f.id = r.function_id
              WHERE (r.status = 'approved' OR (r.status = 'open' AND r.auto))
@@ -177,7 +252,7 @@ impl Unit<'_> {
                 AND (?3 OR r.status = 'approved')
                 AND (?1 = 0 OR NOT EXISTS (SELECT 1 FROM holds h
                     WHERE h.function_id = r.function_id AND h.until_ms > ?2))
-             ORDER BY r.urgent DESC, r.issued_ms, r.id LIMIT ?4",
+             ORDER BY r.known DESC, r.urgent DESC, r.issued_ms, r.id LIMIT ?4",
         )?;
         let key = params![
             rank as i64,
@@ -194,6 +269,8 @@ impl Unit<'_> {
                 record: row.get::<_, String>(2)?.into_bytes(),
                 function: row.get(3)?,
                 urgent: row.get(4)?,
+                known: row.get(5)?,
+                added_usd: row.get(6)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -217,7 +294,7 @@ impl Unit<'_> {
         Ok(Taken {
             sent_today: SentOn::on(now.day(), self.state(SENT)?.as_deref()).count,
             unverified: self.unverified(now)?,
-            fleet: self.fleet(now)?,
+            fleet: self.known_fleet(now)?,
             ..taken
         })
     }
@@ -233,8 +310,8 @@ impl Unit<'_> {
         )
     }
 
-    /// Functions with a decision: counted anew on a new day, and where there are more by a hundredth.
-    fn fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Functions with a decision that are known: counted anew on a new day, and where there are more by a hundredth.
+    pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
         let (day, last) = (i64::from(now.day().number()), self.last_function()?);
         if let Some(text) = self.state(FLEET)? {
             let kept: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
@@ -245,7 +322,7 @@ impl Unit<'_> {
                 return Ok(count(fleet));
             }
         }
-        let sql = "SELECT count(*) FROM functions WHERE policy_mb IS NOT NULL";
+        let sql = "SELECT count(*) FROM functions_now WHERE policy_mb IS NOT NULL AND known";
         let fleet = self.counted(sql, params![])?;
         self.set_state(FLEET, Some(&format!("{day} {last} {fleet}")))?;
         Ok(fleet)
@@ -265,11 +342,34 @@ impl Unit<'_> {
              WHERE function_id = ? AND id = ?",
         )?;
         let mut decreases = 0;
+        let mut added = 0.0;
         for key in keys {
+            added += self.unsent_usd(key.function, &key.id)?;
             decreases += u64::from(self.is_unsent_decrease(key.function, &key.id)?);
             statement.execute(params![now.as_ms(), key.function, key.id])?;
         }
+        self.count_added(added, now)?;
         self.count_sent(decreases, now)
+    }
+
+    /// Dollars a month that a recommendation adds which does not count as sent yet.
+    pub(super) fn unsent_usd(&self, function: FunctionId, id: &str) -> Result<f64, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT CASE WHEN status <> 'sent' THEN added_usd ELSE 0 END FROM recommendations
+             WHERE function_id = ? AND id = ?",
+        )?;
+        let found = statement.query_row(params![function, id], |row| row.get(0));
+        Ok(found.optional()?.unwrap_or(0.0))
+    }
+
+    /// So many dollars a month more were added today.
+    pub(super) fn count_added(&self, usd: f64, now: Timestamp) -> Result<(), StoreError> {
+        if usd <= 0.0 {
+            return Ok(());
+        }
+        let mut added = AddedOn::on(now.day(), self.state(ADDED)?.as_deref());
+        added.usd += usd;
+        self.set_state(ADDED, Some(&added.to_string()))
     }
 
     /// Whether this is a decrease that does not count as sent yet: one whose record came back on the

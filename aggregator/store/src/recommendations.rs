@@ -114,6 +114,10 @@ pub struct NewRecommendation {
     pub expires_at: Timestamp,
     /// The recommendation that it takes back, where it does.
     pub rollback_of: Option<String>,
+    /// Whether the inventory or history knows the function.
+    pub known: bool,
+    /// Dollars a month that it adds, if it is an increase.
+    pub added_usd: f64,
 }
 
 impl Unit<'_> {
@@ -129,11 +133,12 @@ impl Unit<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
-                    auto, record, issued_ms, expires_ms, rollback_of)
-                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
+                    auto, record, issued_ms, expires_ms, rollback_of, known, added_usd)
+                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
                     auto = excluded.auto AND NOT (status = 'open' AND sent_ms IS NOT NULL AND NOT auto), record = excluded.record, issued_ms = excluded.issued_ms,
-                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of, closed_ms = NULL, closed_reason = NULL,
+                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of,
+                    known = excluded.known, added_usd = excluded.added_usd, closed_ms = NULL, closed_reason = NULL,
                     again_ms = NULL
                  WHERE status IN ('open', 'superseded')
                     OR (status = 'withdrawn' AND closed_reason NOT LIKE 'a peak of %')
@@ -153,6 +158,8 @@ impl Unit<'_> {
                 new.issued_at.as_ms(),
                 new.expires_at.as_ms(),
                 new.rollback_of,
+                new.known,
+                new.added_usd,
             ])?;
         Ok(())
     }

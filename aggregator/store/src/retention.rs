@@ -17,7 +17,17 @@ impl Unit<'_> {
     /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
     /// peaks and ended recommendations older than 400, counted back from the last closed day. 60 days
     /// are far beyond what an environment lives and what a stream with the usual retention can replay.
-    pub fn retain(&self, ids: RangeInclusive<FunctionId>, closed: Day) -> Result<(), StoreError> {
+    ///
+    /// With `strangers` functions that nobody knows and that have been idle are forgotten.
+    pub fn retain(
+        &mut self,
+        ids: RangeInclusive<FunctionId>,
+        closed: Day,
+        strangers: bool,
+    ) -> Result<(), StoreError> {
+        if strangers {
+            self.forget_idle_strangers(&ids, closed)?;
+        }
         let details = closed.plus(-DETAIL_DAYS);
         let peaks = closed.plus(-PEAK_MEMORY_DAYS).number();
         let (first, last) = (*ids.start(), *ids.end());
@@ -34,6 +44,9 @@ impl Unit<'_> {
         for id in self.first_seen_before(ids, closed.plus(-PEAK_MEMORY_DAYS))? {
             self.tx
                 .prepare_cached("DELETE FROM peaks WHERE function_id = ? AND day < ?")?
+                .execute(params![id, peaks])?;
+            self.tx
+                .prepare_cached("DELETE FROM witnesses WHERE function_id = ? AND day < ?")?
                 .execute(params![id, peaks])?;
             self.tx
                 .prepare_cached(

@@ -32,7 +32,7 @@ struct Waiting {
 
 impl Unit<'_> {
     /// Carries out a person's word, or says why not.
-    pub fn carry_out(&self, word: &Word, now: Timestamp) -> Answer {
+    pub fn carry_out(&mut self, word: &Word, now: Timestamp) -> Answer {
         if let Err(refused) = word.check() {
             return Ok(Err(refused));
         }
@@ -44,6 +44,7 @@ impl Unit<'_> {
             }
             Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
             Action::Clear { what } => self.on_function(what, |id, name| self.clear(id, name, now)),
+            Action::Forget { what } => self.forget(what),
             Action::Pause => self.pause(word, now),
             Action::Resume => self.resume(now),
         }
@@ -66,7 +67,7 @@ impl Unit<'_> {
         let record = encode(&Record::Recommendation(record));
         let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
         self.tx.execute(
-            "UPDATE recommendations SET status = 'approved', record = ?, expires_ms = ?,
+            "UPDATE recommendations SET status = 'approved', known = 1, record = ?, expires_ms = ?,
                 reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
             params![
@@ -128,6 +129,21 @@ impl Unit<'_> {
             "cleared: the sizes at which {name} ran out of memory until today hold its size up no more, the \
              peaks of the last days do as before"
         ))
+    }
+
+    fn forget(&mut self, what: &str) -> Answer {
+        let mut found = None;
+        let answer = self.on_function(what, |id, name| {
+            found = Some(id);
+            done(format!(
+                "forgotten: {name}, with its days, peaks and recommendations; if it reports again it begins \
+                 anew"
+            ))
+        })?;
+        if let Some(id) = found {
+            self.forget_functions(&[id])?;
+        }
+        Ok(answer)
     }
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {

@@ -92,6 +92,44 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(&slot.row)
     }
 
+    /// The row of `key`, which is never written back: what can be read again from other tables.
+    pub(super) fn look(
+        &mut self,
+        key: K,
+        load: impl FnOnce(&K) -> Result<V, StoreError>,
+    ) -> Result<&mut V, StoreError> {
+        let slot = match self.rows.entry(key) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(slot) => {
+                let row = load(slot.key())?;
+                slot.insert(Slot {
+                    row,
+                    changed: false,
+                })
+            }
+        };
+        Ok(&mut slot.row)
+    }
+
+    /// The key of a row that is `wanted`; every row is looked at.
+    pub(super) fn find(&self, wanted: impl Fn(&V) -> bool) -> Option<&K> {
+        let mut rows = self.rows.iter();
+        rows.find(|(_, slot)| wanted(&slot.row)).map(|(key, _)| key)
+    }
+
+    /// What `weight` makes of all rows.
+    pub(super) fn weight(&self, weight: impl Fn(&V) -> usize) -> usize {
+        self.rows.values().map(|slot| weight(&slot.row)).sum()
+    }
+
+    /// Forgets the rows that `gone` names by their values, changed or not.
+    pub(super) fn forget_rows(&mut self, gone: impl Fn(&V) -> bool) {
+        self.rows.retain(|_, slot| !gone(&slot.row));
+        let slots = self.rows.values().enumerate();
+        let changed = slots.filter(|(_, slot)| slot.changed);
+        self.changed = changed.map(|(place, _)| place).collect();
+    }
+
     /// How many are in memory.
     pub(super) fn len(&self) -> usize {
         self.rows.len()

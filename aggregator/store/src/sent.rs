@@ -26,6 +26,7 @@ impl Unit<'_> {
         };
         let unsent = self.is_unsent_decrease(function, &record.id)?;
         self.count_sent(unsent.into(), now)?;
+        self.count_added(self.unsent_usd(function, &record.id)?, now)?;
         let noted = self
             .tx
             .prepare_cached(

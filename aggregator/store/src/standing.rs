@@ -102,7 +102,8 @@ impl Unit<'_> {
             .tx
             .prepare_cached(
                 "UPDATE OR IGNORE recommendations SET id = ?, day = ?, from_mb = ?, to_mb = ?,
-                    urgent = ?, auto = ?, record = ?, issued_ms = ?, expires_ms = ?, rollback_of = ?
+                    urgent = ?, auto = ?, record = ?, issued_ms = ?, expires_ms = ?, rollback_of = ?,
+                    known = ?, added_usd = ?
                  WHERE rowid = ?",
             )?
             .execute(params![
@@ -116,6 +117,8 @@ impl Unit<'_> {
                 new.issued_at.as_ms(),
                 new.expires_at.as_ms(),
                 new.rollback_of,
+                new.known,
+                new.added_usd,
                 old.row,
             ])?;
         if replaced == 0 {
@@ -145,6 +148,8 @@ mod tests {
             issued_at,
             expires_at: issued_at.plus_ms(1000),
             rollback_of: None,
+            known: true,
+            added_usd: 0.0,
         }
     }
 

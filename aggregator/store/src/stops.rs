@@ -49,12 +49,12 @@ impl Unit<'_> {
     /// A change is taken back at `at`: the `most`th within 24 hours pauses automatic decreases.
     pub fn note_rollback(
         &self,
-        function: &str,
+        (id, function): (FunctionId, &str),
         at: Timestamp,
         most: u32,
     ) -> Result<(), StoreError> {
         let mut rollbacks = Rollbacks::parse(&self.state(ROLLBACKS)?.unwrap_or_default());
-        let count = rollbacks.add(at);
+        let count = rollbacks.add(id, at);
         self.set_state(ROLLBACKS, Some(&rollbacks.to_string()))?;
         if most > 0 && count >= most as usize && !self.is_auto_paused()? {
             let words =

@@ -1,14 +1,18 @@
 //! What ran before and after a change, for the verdict on it.
 
 use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
-use rightsizer_rules::outcome::{After, Before, Failures, Silences, Trial, slow_above};
-use rightsizer_rules::window::{Distribution, WINDOW_DAYS};
+use rightsizer_rules::outcome::{After, Before, Failures, Reverted, Silences, Trial, slow_above};
+use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
 use rusqlite::{Row, params};
 
 use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
 use super::recommendations::Life;
 use super::unit::{FunctionId, Unit};
+
+/// The updater's answer comes so long after the change at most: environments that begin in between begin at
+/// the new size.
+const OUTCOME_WITHIN_MS: i64 = 900_000;
 
 /// A change that was applied and is not judged yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,7 @@ struct DayOfSize {
     source: u8,
     size: Megabytes,
     invocations: u64,
+    environments: u64,
     errors: u64,
     timeouts: u64,
     censored: bool,
@@ -43,9 +48,10 @@ impl DayOfSize {
         let durations = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
         Ok(Self {
             day: Day::from_number(row.get(0)?),
-            source: row.get(1)?,
+            source: DaySource::kind(row.get(1)?),
             size: megabytes(row.get(2)?),
             invocations: number(3)?,
+            environments: number(10)?,
             errors: number(4)?,
             timeouts: number(5)?,
             ooms: number(6)?,
@@ -110,9 +116,12 @@ impl Unit<'_> {
             applied_at: open.applied_at,
             now,
             before,
-            after: after(&later, slow_above, silent_hours),
+            after: After {
+                environments: Some(self.environments_since(id, open, &later)?),
+                ..after(&later, slow_above, silent_hours)
+            },
             p95_tolerance,
-            reverted_sightings: self.reverted_sightings(id, open)?,
+            reverted_sightings: self.reverted(id, open)?.sightings(),
         })
     }
 
@@ -120,7 +129,7 @@ impl Unit<'_> {
     fn days_of(&self, id: FunctionId, from: Day, to: Day) -> Result<Vec<DayOfSize>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT day, source, memory_mb, invocations, errors, timeouts, ooms, censored, billed_ms,
-                    durations
+                    durations, environments
              FROM days WHERE day = ? AND function_id = ? ORDER BY source",
         )?;
         let mut days: Vec<DayOfSize> = Vec::new();
@@ -137,15 +146,47 @@ impl Unit<'_> {
         Ok(days)
     }
 
-    /// Environments that began at the old size after one had begun at the new.
-    fn reverted_sightings(&self, id: FunctionId, open: &OpenTrial) -> Result<u32, StoreError> {
+    /// Environments that began at the new size since the change; of sources that do not tell one from the
+    /// other as many as their days count.
+    fn environments_since(
+        &self,
+        id: FunctionId,
+        open: &OpenTrial,
+        later: &[DayOfSize],
+    ) -> Result<u32, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT count(*) FROM environments WHERE function_id = ?1 AND memory_mb = ?2
-                AND first_ms > (SELECT min(first_ms) FROM environments
+            "SELECT count(DISTINCT env) FROM environments
+             WHERE function_id = ? AND memory_mb = ? AND first_ms >= ? AND days <> ''",
+        )?;
+        let since = open.applied_at.as_ms() - OUTCOME_WITHIN_MS;
+        let key = params![id, open.to_mb.0, since];
+        let begun: u32 = statement.query_row(key, |row| row.get(0))?;
+        let counted = later.iter().filter(|day| day.source > 1);
+        let counted: u64 = counted.map(|day| day.environments).sum();
+        Ok(begun.max(u32::try_from(counted).unwrap_or(u32::MAX)))
+    }
+
+    /// Environments that began at the old size after every one that began at the new. Those that logs tell
+    /// of have no numbered records, and count with as many invocations as an environment has to.
+    fn reverted(&self, id: FunctionId, open: &OpenTrial) -> Result<Reverted, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT count(DISTINCT env), coalesce(sum(CASE WHEN marks = '' THEN 5 ELSE seen END), 0)
+             FROM environments WHERE function_id = ?1 AND memory_mb = ?2 AND days <> ''
+                AND first_ms > (SELECT max(first_ms) FROM environments
                     WHERE function_id = ?1 AND memory_mb = ?3 AND first_ms >= ?4)",
         )?;
         let key = params![id, open.from_mb.0, open.to_mb.0, open.applied_at.as_ms()];
-        Ok(statement.query_row(key, |row| row.get(0))?)
+        let (environments, invocations): (u32, i64) =
+            statement.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut account = self.tx.prepare_cached(
+            "SELECT coalesce(told_ms + 86400000 >= last_ms AND account_mb <> ?2, 0)
+             FROM functions_now WHERE id = ?1",
+        )?;
+        Ok(Reverted {
+            environments,
+            invocations: count(invocations),
+            contradicted: account.query_row(params![id, open.from_mb.0], |row| row.get(0))?,
+        })
     }
 
     /// Ends a trial: the change's recommendation is now `life`, for `why`.

@@ -1,16 +1,18 @@
 //! A unit of work: rows are read once, changed in memory, and written back at the commit.
 
-use rightsizer_records::{Timestamp, printable};
+use rightsizer_records::{Day, Timestamp, printable};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{DayStats, EnvironmentState};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::columns::int;
+use super::crowding::Crowding;
 use super::days::{DayRow, PeakKey, PeakRow};
 use super::environments::EnvironmentRow;
 use super::error::StoreError;
 use super::files::OpenFiles;
 use super::functions::FunctionRow;
+use super::memory::Bounds;
 use super::rows::Rows;
 
 /// Row id of a function.
@@ -23,13 +25,8 @@ const QUARANTINE_ROWS: i64 = 10_000;
 const SAMPLE_CHARS: usize = 500;
 const REASON_CHARS: usize = 500;
 const ORIGIN_CHARS: usize = 128;
-/// Days and environments that may wait to be written before the end of a unit.
-const MOST_WAITING: usize = 262_144;
-/// Rows of each table that stay in memory after a commit: days and environments take half a kilobyte
-/// to two, functions and peaks a quarter.
-const KEPT_DAYS: usize = 131_072;
-const KEPT_FUNCTIONS: usize = 1_048_576;
-
+/// Bytes of marks that environments in memory have on average, at most.
+const AVERAGE_MARKS: usize = 256;
 /// The rows in memory. They outlive the unit that changed them if it commits.
 #[derive(Debug)]
 pub(super) struct WorkingSet {
@@ -37,6 +34,12 @@ pub(super) struct WorkingSet {
     pub(super) days: Rows<DayRow, DayStats>,
     pub(super) peaks: Rows<PeakKey, PeakRow>,
     pub(super) environments: Rows<EnvironmentRow, EnvironmentState>,
+    /// The sizes and versions of days, as `days` has them.
+    pub(super) crowding: Rows<(FunctionId, Day), Crowding>,
+    /// The function and day that had too many of them last.
+    pub(super) crowded: Option<(FunctionId, Day)>,
+    /// How much of all this stays.
+    bounds: Bounds,
     /// The id that the next new function gets; 0 where it was not asked for yet.
     pub(super) next_function: FunctionId,
     /// From this one on functions are newer than the last flush: the tables hold nothing of them.
@@ -50,9 +53,26 @@ impl Default for WorkingSet {
             days: Rows::default(),
             peaks: Rows::default(),
             environments: Rows::default(),
+            crowding: Rows::default(),
+            crowded: None,
+            bounds: Bounds::of_this_machine(),
             next_function: 0,
             unwritten: FunctionId::MAX,
         }
+    }
+}
+
+impl WorkingSet {
+    /// Forgets days and environments that were written, once there are many.
+    fn bound_days(&mut self) {
+        let most = self.bounds.days;
+        self.days.bound(most);
+        self.crowding.bound(most);
+        // Few environments can be large: those whose records were lost have a range of marks for each.
+        let bytes = |state: &EnvironmentState| state.marks.bytes();
+        let large = self.environments.len() > most / 64
+            && self.environments.weight(bytes) > most.saturating_mul(AVERAGE_MARKS);
+        self.environments.bound(if large { 0 } else { most });
     }
 }
 
@@ -125,12 +145,11 @@ impl<'s> Unit<'s> {
     /// Writes what was changed once that is much.
     pub fn flush_if_large(&mut self) -> Result<(), StoreError> {
         let set = &self.memory.set;
-        if set.days.changed() + set.environments.changed() / 4 < MOST_WAITING {
+        if set.days.changed() + set.environments.changed() / 4 < set.bounds.waiting {
             return Ok(());
         }
         self.flush()?;
-        self.memory.set.days.bound(KEPT_DAYS);
-        self.memory.set.environments.bound(KEPT_DAYS);
+        self.memory.set.bound_days();
         Ok(())
     }
 
@@ -141,10 +160,9 @@ impl<'s> Unit<'s> {
         // Before anything is acknowledged: a commit to a file without a name is found by nobody.
         self.files.map_or(Ok(()), OpenFiles::check)?;
         let set = &mut *self.memory.set;
-        set.functions.bound(KEPT_FUNCTIONS);
-        set.peaks.bound(KEPT_FUNCTIONS);
-        set.days.bound(KEPT_DAYS);
-        set.environments.bound(KEPT_DAYS);
+        set.functions.bound(set.bounds.functions);
+        set.peaks.bound(set.bounds.functions);
+        set.bound_days();
         self.memory.committed = true;
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! What the details of some days of some functions add up to.
 
+use std::collections::HashMap;
+
 use rightsizer_records::{Day, Megabytes, Millis};
 use rightsizer_rules::policy::{CpuUse, SizeFacts};
 use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
 use rusqlite::{Row, params};
 
 use super::columns::{count, megabytes};
+use super::crowding::OTHER_SIZES;
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 
@@ -46,7 +49,7 @@ impl DaySet {
 pub(super) struct Usage {
     pub(super) invocations: u64,
     pub(super) billed_ms: u64,
-    sizes: Vec<SizeUsage>,
+    sizes: HashMap<Megabytes, SizeUsage>,
     /// The day that the row before was of, and the kind of source that counts on it.
     counting: Option<(Day, u8)>,
     /// Whether the invocations of some day were told by logs.
@@ -66,13 +69,13 @@ struct SizeUsage {
 impl Usage {
     /// 99th percentile of the durations at `size`.
     pub(super) fn p99(&self, size: Megabytes) -> Option<Millis> {
-        let size = self.sizes.iter().find(|s| s.memory_mb == size)?;
+        let size = self.sizes.get(&size)?;
         size.durations.quantile(0.99).map(Millis::from_ms)
     }
 
     /// Invocations in `size` on and after `day`.
     pub(super) fn since(&self, day: Day, size: Megabytes) -> u64 {
-        let size = self.sizes.iter().find(|s| s.memory_mb == size);
+        let size = self.sizes.get(&size);
         let days = size.into_iter().flat_map(|s| &s.by_day);
         days.filter(|(d, _)| *d >= day).map(|(_, n)| n).sum()
     }
@@ -91,7 +94,7 @@ impl Usage {
                 cpu: (s.cpu.wall_ms > 0).then_some(s.cpu),
             })
         };
-        let mut facts: Vec<SizeFacts> = self.sizes.iter().filter_map(facts).collect();
+        let mut facts: Vec<SizeFacts> = self.sizes.values().filter_map(facts).collect();
         facts.sort_unstable_by_key(|s| s.memory_mb);
         facts
     }
@@ -116,7 +119,11 @@ impl Usage {
         if named != version {
             return Ok(());
         }
-        let size = self.size(megabytes(row.get(2)?));
+        let size = megabytes(row.get(2)?);
+        if size == OTHER_SIZES {
+            return Ok(());
+        }
+        let size = self.size(size);
         size.billed_ms = size.billed_ms.saturating_add(billed_ms);
         size.cpu.cpu_ms = size.cpu.cpu_ms.saturating_add(number(6)?);
         size.cpu.wall_ms = size.cpu.wall_ms.saturating_add(number(7)?);
@@ -127,21 +134,16 @@ impl Usage {
     }
 
     fn size(&mut self, memory_mb: Megabytes) -> &mut SizeUsage {
-        let at = self.sizes.iter().position(|s| s.memory_mb == memory_mb);
-        let at = at.unwrap_or_else(|| {
-            self.sizes.push(SizeUsage {
-                memory_mb,
-                billed_ms: 0,
-                cpu: CpuUse {
-                    cpu_ms: 0,
-                    wall_ms: 0,
-                },
-                durations: Distribution::default(),
-                by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
-            });
-            self.sizes.len() - 1
-        });
-        &mut self.sizes[at]
+        self.sizes.entry(memory_mb).or_insert_with(|| SizeUsage {
+            memory_mb,
+            billed_ms: 0,
+            cpu: CpuUse {
+                cpu_ms: 0,
+                wall_ms: 0,
+            },
+            durations: Distribution::default(),
+            by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
+        })
     }
 }
 

@@ -23,7 +23,10 @@ impl Unit<'_> {
                     *what = id;
                 }
             }
-            Action::Hold { what, .. } | Action::Release { what } | Action::Clear { what } => {
+            Action::Hold { what, .. }
+            | Action::Release { what }
+            | Action::Clear { what }
+            | Action::Forget { what } => {
                 if let [(_, name)] = self.functions_named(what)?.as_slice() {
                     what.clone_from(name);
                 }
@@ -58,7 +61,7 @@ impl Unit<'_> {
 
     /// Carries out again what this store lacks of `words`, in their order. What is about something that
     /// it does not know waits: the streams will tell it.
-    pub fn carry_out_again(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let known = self.words_carried_out()?;
         let mut waiting = self.words_waiting()?;
         for carried in words.iter().filter(|carried| carried.number > known) {
@@ -73,7 +76,7 @@ impl Unit<'_> {
     }
 
     /// Tries once more what waits; answers, and forgets, what is still about nothing that is there.
-    pub fn settle_words(&self) -> Result<Vec<CarriedOut>, StoreError> {
+    pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let waiting = self.words_waiting()?;
         if waiting.is_empty() {
             return Ok(waiting);

@@ -52,6 +52,11 @@ pub enum Action {
         /// Name, `local:NAME` or ARN.
         what: String,
     },
+    /// Delete all that is known of a function.
+    Forget {
+        /// Name, `local:NAME` or ARN.
+        what: String,
+    },
     /// Send nothing at all.
     Pause,
     /// Send again.

@@ -3,13 +3,15 @@
 //! what was sent in, what may be sent out.
 
 mod calendar;
+mod increases;
 
 use std::fmt;
 
-use rightsizer_records::{Day, Timestamp};
+use rightsizer_records::{Day, Timestamp, Usd};
 use serde::Deserialize;
 
 pub use calendar::ChangeWindows;
+pub use increases::{AddedOn, IncreaseAlarm, MOST_UNKNOWN_UNDER_WAY, counted_usd};
 
 /// What the updater may have before it at once: at ten calls a second, three a change, it has just time
 /// for these before a record on the stream is too old.
@@ -32,6 +34,9 @@ pub struct LimitSettings {
     pub rollbacks_to_pause: u32,
     /// When decreases may be sent.
     pub change_windows: ChangeWindows,
+    /// Dollars a month that the increases sent on one UTC day may add; beyond it there is an alarm, and
+    /// increases of functions that are not known wait for a person.
+    pub increase_usd_per_day: Usd,
 }
 
 impl Default for LimitSettings {
@@ -42,6 +47,7 @@ impl Default for LimitSettings {
             unverified_least: 10,
             rollbacks_to_pause: 2,
             change_windows: ChangeWindows::default(),
+            increase_usd_per_day: Usd::from_f64(500.0),
         }
     }
 }
@@ -56,6 +62,7 @@ struct Written {
     rollbacks_to_pause: u32,
     change_windows: Vec<String>,
     timezone: String,
+    increase_usd_per_day: f64,
 }
 
 impl Default for Written {
@@ -68,6 +75,7 @@ impl Default for Written {
             rollbacks_to_pause: defaults.rollbacks_to_pause,
             change_windows: Vec::new(),
             timezone: "UTC".to_owned(),
+            increase_usd_per_day: defaults.increase_usd_per_day.as_f64(),
         }
     }
 }
@@ -88,7 +96,14 @@ impl TryFrom<Written> for LimitSettings {
                 ));
             }
         }
+        let usd = written.increase_usd_per_day;
+        if !(0.0..=1e9).contains(&usd) {
+            return Err(format!(
+                "limits.increase_usd_per_day must be 0 to 1000000000, not {usd}"
+            ));
+        }
         Ok(Self {
+            increase_usd_per_day: Usd::from_f64(usd),
             decreases_per_day: written.decreases_per_day,
             unverified_percent: written.unverified_percent,
             unverified_least: written.unverified_least,
@@ -191,30 +206,39 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Rollbacks of the last 24 hours, as the store keeps them.
+/// Rollbacks of the last 24 hours, as the store keeps them: when, and of which function.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rollbacks(Vec<Timestamp>);
+pub struct Rollbacks(Vec<(Timestamp, i64)>);
 
 impl Rollbacks {
     /// Reads what [`fmt::Display`] wrote; what is none is left out.
     pub fn parse(text: &str) -> Self {
-        let times = text.split(' ').filter_map(|ms| ms.parse().ok());
-        Self(times.filter_map(Timestamp::from_ms).collect())
+        let read = |one: &str| {
+            let (ms, function) = one.split_once(':').unwrap_or((one, "0"));
+            Some((
+                Timestamp::from_ms(ms.parse().ok()?)?,
+                function.parse().ok()?,
+            ))
+        };
+        Self(text.split(' ').filter_map(read).collect())
     }
 
-    /// Adds one at `at` and forgets those that do not count any more; how many count.
-    pub fn add(&mut self, at: Timestamp) -> usize {
-        self.0
-            .retain(|time| at.as_ms() - time.as_ms() < ROLLBACKS_WITHIN_MS);
-        self.0.push(at);
+    /// Adds one of `function` at `at` and forgets those that do not count any more; of how many functions
+    /// there were some. Two of one function rest on one function's evidence.
+    pub fn add(&mut self, function: i64, at: Timestamp) -> usize {
+        self.0.retain(|(time, of)| {
+            *of != function && at.as_ms() - time.as_ms() < ROLLBACKS_WITHIN_MS
+        });
+        self.0.push((at, function));
         self.0.len()
     }
 }
 
 impl fmt::Display for Rollbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times: Vec<String> = self.0.iter().map(|t| t.as_ms().to_string()).collect();
-        f.write_str(&times.join(" "))
+        let one = |(at, function): &(Timestamp, i64)| format!("{}:{function}", at.as_ms());
+        let all: Vec<String> = self.0.iter().map(one).collect();
+        f.write_str(&all.join(" "))
     }
 }
 
@@ -314,11 +338,18 @@ mod tests {
     #[test]
     fn rollbacks_count_for_24_hours() {
         let mut kept = Rollbacks::default();
-        assert_eq!(kept.add(now()), 1);
+        assert_eq!(kept.add(1, now()), 1);
         let mut kept = Rollbacks::parse(&kept.to_string());
-        assert_eq!(kept.add(now().plus_ms(ROLLBACKS_WITHIN_MS - 1)), 2);
+        assert_eq!(kept.add(2, now().plus_ms(ROLLBACKS_WITHIN_MS - 1)), 2);
         let mut kept = Rollbacks::parse(&kept.to_string());
-        assert_eq!(kept.add(now().plus_ms(ROLLBACKS_WITHIN_MS)), 2);
+        assert_eq!(kept.add(3, now().plus_ms(ROLLBACKS_WITHIN_MS)), 2);
+    }
+
+    #[test]
+    fn two_rollbacks_of_one_function_count_once() {
+        let mut kept = Rollbacks::default();
+        assert_eq!((kept.add(1, now()), kept.add(1, now().plus_ms(1))), (1, 1));
+        assert_eq!(kept.add(2, now().plus_ms(2)), 2);
     }
 
     #[test]

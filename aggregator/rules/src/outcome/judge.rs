@@ -122,6 +122,10 @@ pub fn rollback_size(
 
 fn harm(trial: &Trial) -> Option<Cause> {
     let after = &trial.after;
+    if !after.is_consistent() {
+        // No environment can claim that it is not called.
+        return silent(trial);
+    }
     if after.out_of_memory > 0 {
         return Some(Cause::OutOfMemory(after.out_of_memory));
     }
@@ -279,7 +283,7 @@ impl fmt::Display for Cause {
 mod tests {
     use rightsizer_records::{Millis, Timestamp};
 
-    use super::super::trial::{After, Before, Silences};
+    use super::super::trial::{After, Before, Reverted, Silences};
     use super::*;
 
     /// 1024 → 512 two days ago: 100,000 invocations before, 1 % errors, 0.1 % timeouts, 95 % within
@@ -463,6 +467,42 @@ mod tests {
             weekly(4 * 72),
             Verdict::Rollback(Cause::Silent { .. })
         ));
+    }
+
+    /// A thousand failures of one environment are one environment's word, and so are nine of nine.
+    #[test]
+    fn one_environment_takes_nothing_back() {
+        for (environments, invocations) in [(1, 10_000), (2, 9), (0, 9)] {
+            let verdict = after(|a| {
+                (a.environments, a.invocations) = (Some(environments), invocations);
+                (a.out_of_memory, a.errors, a.slow) = (3, invocations, invocations);
+            });
+            assert!(!matches!(verdict, Verdict::Rollback(_)), "{verdict:?}");
+        }
+        let two = after(|a| (a.environments, a.out_of_memory) = (Some(2), 1));
+        assert_eq!(two, Verdict::Rollback(Cause::OutOfMemory(1)));
+        let silent = after(|a| (a.environments, a.silent_hours) = (Some(0), 6));
+        assert!(matches!(silent, Verdict::Rollback(Cause::Silent { .. })));
+    }
+
+    #[test]
+    fn the_old_size_is_back_where_environments_with_traffic_say_so_and_the_account_does_not_deny_it()
+     {
+        let seen = Reverted {
+            environments: 2,
+            invocations: 10,
+            contradicted: false,
+        };
+        let few = Reverted {
+            invocations: 9,
+            ..seen
+        };
+        let denied = Reverted {
+            contradicted: true,
+            ..seen
+        };
+        let sightings = [seen, few, denied].map(Reverted::sightings);
+        assert_eq!(sightings, [2, 0, 0]);
     }
 
     #[test]

@@ -12,4 +12,4 @@ mod trial;
 
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
 pub use saving::Saving;
-pub use trial::{After, Before, Failures, Silences, Trial, slow_above};
+pub use trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};

@@ -21,8 +21,44 @@ pub struct Trial {
     /// projected when a person approved it, if that is more.
     pub p95_tolerance: f64,
     /// Environments that started at `from_mb` after environments had started at `to_mb`: somebody puts
-    /// the old size back.
+    /// the old size back. See [`Reverted::sightings`].
     pub reverted_sightings: u32,
+}
+
+/// Environments that started at the old size after every one that started at the new size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reverted {
+    /// How many.
+    pub environments: u32,
+    /// Their invocations.
+    pub invocations: u64,
+    /// Whether the account says that the function has another size than the old one.
+    pub contradicted: bool,
+}
+
+/// So many environments, with so many invocations among them, have to agree before a change is taken back,
+/// or counts as reverted: a few rows of one writer do neither.
+const LEAST_ENVIRONMENTS: u32 = 2;
+const LEAST_INVOCATIONS: u64 = 10;
+
+impl Reverted {
+    /// How many of them count: none that the account contradicts, or that served next to nothing.
+    pub fn sightings(self) -> u32 {
+        if self.contradicted || self.invocations < LEAST_INVOCATIONS {
+            0
+        } else {
+            self.environments
+        }
+    }
+}
+
+impl After {
+    /// Whether it is more than one environment's word; so is what nobody counted environments of.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.environments.is_none_or(|environments| {
+            environments >= LEAST_ENVIRONMENTS && self.invocations >= LEAST_INVOCATIONS
+        })
+    }
 }
 
 /// What ran at the old size.
@@ -66,6 +102,8 @@ pub struct Silences {
 /// What ran at the new size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct After {
+    /// Environments that started at the new size after the change, where they are known.
+    pub environments: Option<u32>,
     /// Invocations.
     pub invocations: u64,
     /// Their billed milliseconds.

@@ -38,6 +38,9 @@ pub struct FunctionEvidence {
     /// Day and height of the highest peak that holds the floor up: window, open days and the last
     /// `floor_days` (P2).
     pub floor_peak: Option<(Day, Megabytes)>,
+    /// The highest use of memory in the days that hold the floor up that does not rest on the word of one
+    /// environment alone; `None` where that is not known.
+    pub agreed_mb: Option<Megabytes>,
     /// The largest size in which the demand was hidden, and when (P3). Only what still holds: not what
     /// ran before the code changed, nor what a person cleared.
     pub censored: Option<(Day, Megabytes)>,
@@ -93,6 +96,7 @@ pub(super) mod tests {
             configured: Configured::default(),
             sizes: Vec::new(),
             failures_only: false,
+            agreed_mb: None,
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),
             history,

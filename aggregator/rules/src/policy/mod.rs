@@ -15,6 +15,7 @@ mod facts;
 mod identity;
 mod increase;
 mod leak;
+mod lone;
 mod name;
 mod percentile;
 mod phrases;

@@ -11,6 +11,7 @@ pub(super) fn brief(reason: &Reason) -> String {
         "partial-evidence" => "logs hold failures only".to_owned(),
         "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
         "increase-limit" => format!("{} increases, a person decides", f("increases")),
+        "one-environment" => format!("one environment alone, {} at most", f("mb")),
         "dead-band" => format!("only {} MB less", f("change_mb")),
         "step" => format!("by steps, now {}", f("mb")),
         "step-waits" => format!("waits for {} to prove itself", f("to_mb")),
@@ -106,6 +107,13 @@ fn step(reason: &Reason) -> String {
             f("most_increases"),
             f("most_times"),
             f("mb")
+        ),
+        "one-environment" => format!(
+            "one environment alone calls for {} MB: {} MB, at most {} times the last verified size, until a \
+             second one agrees",
+            f("wanted_mb"),
+            f("mb"),
+            f("times")
         ),
         "dead-band" => format!(
             "P5 dead band: {} MB less is not worth a change; at least {} MB",

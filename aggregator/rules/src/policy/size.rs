@@ -3,6 +3,7 @@
 use rightsizer_records::Megabytes;
 
 use super::evidence::FunctionEvidence;
+use super::lone;
 use super::name::FloorRule;
 use super::reasons::{Reasons, after_running_out, times};
 use super::recurring::RecurringPeak;
@@ -15,6 +16,17 @@ pub fn policy_size(
     settings: &PolicySettings,
     reasons: &mut Reasons,
 ) -> Option<(Megabytes, bool)> {
+    let (wanted, urgent) = wanted(seen, settings, reasons)?;
+    let bounded = lone::bound(wanted, seen, settings, reasons);
+    Some((clamp(bounded, seen, settings, reasons), urgent))
+}
+
+/// P1–P3, whoever says so.
+pub(super) fn wanted(
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> Option<(Megabytes, bool)> {
     let policy = settings.name.estimator(settings);
     let wanted = policy.estimate(seen, reasons)?;
     let floored = if settings.floor {
@@ -22,8 +34,7 @@ pub fn policy_size(
     } else {
         wanted
     };
-    let (bumped, urgent) = bump(floored, seen, reasons);
-    Some((clamp(bumped, seen, settings, reasons), urgent))
+    Some(bump(floored, seen, reasons))
 }
 
 /// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
@@ -94,7 +105,7 @@ fn bump(mb: Megabytes, seen: &FunctionEvidence, reasons: &mut Reasons) -> (Megab
     let Some((day, size)) = seen.censored else {
         return (mb, false);
     };
-    let least = after_running_out(size);
+    let least = after(size, seen);
     let urgent = least > seen.pending_mb.unwrap_or_default().max(seen.current_mb);
     if least <= mb {
         return (mb, urgent);
@@ -107,6 +118,22 @@ fn bump(mb: Megabytes, seen: &FunctionEvidence, reasons: &mut Reasons) -> (Megab
         ]
     });
     (least, urgent)
+}
+
+/// What a function gets that ran out at `size` (P3).
+pub(super) fn after(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
+    after_running_out(size).max(back_to(size, seen))
+}
+
+/// What ran out at a size that a decrease gave and that is not verified gets at least the size before: one
+/// environment is enough for that, and costs no more than there was. That the decrease counts as taken back,
+/// with all that follows, takes several (`outcome`).
+fn back_to(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
+    let change = seen.changes.last.filter(|change| {
+        let on_trial = change.is_decrease() && !change.verified;
+        on_trial && change.to_mb == size && seen.current_mb == size
+    });
+    change.map_or(Megabytes(0), |change| change.from_mb)
 }
 
 /// P4: sizes that Lambda has, and that the settings and the function's tags allow. The maximum caps

@@ -125,8 +125,9 @@ fn estimate_sentence(reason: &Reason) -> String {
 }
 
 /// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
-const NOTES: [&str; 8] = [
+const NOTES: [&str; 9] = [
     "increase-limit",
+    "one-environment",
     "leak",
     "little-evidence",
     "partial-evidence",
@@ -211,7 +212,7 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 27] = [
+    const CODES: [&str; 28] = [
         "average-plus-buffer",
         "floor",
         "highest-peak",
@@ -228,6 +229,7 @@ mod tests {
         "window-not-full",
         "leak",
         "increase-limit",
+        "one-environment",
         "dead-band",
         "step",
         "step-waits",

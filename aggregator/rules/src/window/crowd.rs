@@ -106,6 +106,7 @@ pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
         arch: None,
         runtime: None,
         started: None,
+        ran_out: (crowd.status == Status::OutOfMemory).then_some((crowd.newest, crowd.memory_mb)),
     };
     let mut delta = Delta {
         function: function.clone(),

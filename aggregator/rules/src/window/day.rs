@@ -137,6 +137,15 @@ impl DayStats {
         }
     }
 
+    /// Whether it holds more than bare counts of invocations: a memory figure, a duration, or a failure.
+    pub fn has_figures(&self) -> bool {
+        let failures = self.errors.max(self.timeouts).max(self.ooms);
+        self.peak_mb > Megabytes(0)
+            || self.billed_ms > 0
+            || failures > 0
+            || self.durations.count() > 0
+    }
+
     /// Counts what waits in its distributions.
     pub fn settle(&mut self) {
         self.durations.settle();

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use rightsizer_records::{Arch, Day, EnvId, Megabytes, Timestamp};
+use rightsizer_records::{Arch, Day, EnvId, Megabytes, Status, Timestamp};
 
 use super::day::{DayKey, DaySource, DayStats, Sample};
 use super::environment::EnvironmentState;
@@ -147,6 +147,19 @@ impl Delta {
             + self.environments.len() * (size_of::<(EnvironmentKey, EnvironmentState)>() + BESIDE)
     }
 
+    /// Whether it holds evidence of what the function used. What holds none says nothing of its size.
+    pub fn is_evidence(&self) -> bool {
+        self.days.iter().any(|day| day.stats.has_figures())
+    }
+
+    /// The one environment that it is of, where it is a record of the layer.
+    pub fn only_environment(&self) -> Option<EnvId> {
+        match (self.source, self.environments.as_slice()) {
+            (DaySource::Layer, [(key, _)]) => Some(key.env),
+            _ => None,
+        }
+    }
+
     /// The same evidence as told by another source.
     #[must_use]
     pub fn counted_as(mut self, source: DaySource) -> Self {
@@ -216,6 +229,8 @@ pub struct Sighting {
     /// When the environment that began last began, and its size: the size the function has, unless a
     /// change was applied since.
     pub started: Option<(Timestamp, Megabytes)>,
+    /// When it ran out of memory last, and at which size.
+    pub ran_out: Option<(Timestamp, Megabytes)>,
 }
 
 /// What the newest report says. A log line without a start may be of an old environment: its size
@@ -237,6 +252,9 @@ impl Sighting {
         if seen.init_ms.is_some() {
             self.started = self.started.max(Some((seen.at, seen.memory_mb)));
         }
+        if seen.status == Status::OutOfMemory {
+            self.ran_out = self.ran_out.max(Some((seen.at, seen.memory_mb)));
+        }
         let newest = &mut self.newest;
         let mine = (newest.at, newest.memory_mb, newest.version.as_str());
         if (seen.at, seen.memory_mb, &*seen.version) > mine {
@@ -254,6 +272,7 @@ impl Sighting {
     pub fn join(&mut self, other: &Self) {
         self.oldest = self.oldest.min(other.oldest);
         self.started = self.started.max(other.started);
+        self.ran_out = self.ran_out.max(other.ran_out);
         if other.newest > self.newest {
             self.newest.clone_from(&other.newest);
             self.arch = other.arch.or(self.arch);

@@ -12,8 +12,14 @@ pub struct SeqMarks {
     ranges: Vec<(u64, u64)>,
 }
 
+/// Ranges that are kept of an environment. One of the extension's has one, and one more for each record
+/// that was lost on its way.
+const MOST_RANGES: usize = 256;
+
 impl SeqMarks {
-    /// Marks `seq`; `false` when it was marked before.
+    /// Marks `seq`; `false` when it was marked before. Beyond [`MOST_RANGES`] the oldest gap counts as
+    /// marked: what would fill it is 256 lost records old, and a writer who leaves out every other number
+    /// must not make the marks grow without end.
     pub fn insert(&mut self, seq: u64) -> bool {
         let at = self.ranges.partition_point(|(_, end)| *end < seq);
         if self.ranges.get(at).is_some_and(|(start, _)| *start <= seq) {
@@ -33,7 +39,16 @@ impl SeqMarks {
             (false, true) => self.ranges[at].0 = seq,
             (false, false) => self.ranges.insert(at, (seq, seq)),
         }
+        if self.ranges.len() > MOST_RANGES {
+            self.ranges[0].1 = self.ranges[1].1;
+            self.ranges.remove(1);
+        }
         true
+    }
+
+    /// Bytes that they take in memory, beside their own.
+    pub const fn bytes(&self) -> usize {
+        self.ranges.capacity() * size_of::<(u64, u64)>()
     }
 
     /// Back from how they are shown; `None` when it is none.
@@ -221,6 +236,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// 100,000 records that leave out every other number: 256 ranges, the newest.
+    #[test]
+    fn marks_of_every_other_record_do_not_grow_without_end() {
+        let mut marks = SeqMarks::default();
+        for seq in (0..200_000).step_by(2) {
+            assert!(marks.insert(seq));
+        }
+        assert!(
+            marks.to_string().len() < 256 * 16,
+            "{}",
+            marks.to_string().len()
+        );
+        assert!(!marks.insert(199_998) && marks.insert(199_997) && !marks.insert(1));
+        assert_eq!(SeqMarks::from_text(&marks.to_string()), Some(marks));
+    }
 
     proptest! {
         #[test]

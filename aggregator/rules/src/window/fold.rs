@@ -1,6 +1,6 @@
 //! Evidence in, deltas out: the one place where a record or an observation becomes window state.
 
-use rightsizer_records::{Folded, Megabytes, Millis, ReportRow, Reports, Timestamp};
+use rightsizer_records::{Folded, Megabytes, Millis, ReportRow, Reports, Status, Timestamp};
 
 use super::day::{DaySource, DayStats, Sample};
 use super::delta::{DayKeyRef, Delta, EnvironmentKey, Lookup, Mark, Newest, Sighting};
@@ -22,7 +22,7 @@ fn span(record: &Reports) -> (Timestamp, Timestamp) {
 /// What a `reports` record adds. Its mark is (`env`, `seq`): merged twice it adds nothing (W7).
 pub fn fold_reports(record: &Reports) -> Delta {
     let (oldest, newest) = span(record);
-    let folded = record.folded.map_or(0, |f| f.count);
+    let folded = folded_rows(record).map_or(0, |f| f.count);
     let reports = (record.reports.len() as u64).saturating_add(folded);
     let mut delta = Delta {
         function: FunctionKey::Arn(record.function.clone()),
@@ -37,6 +37,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
             arch: record.arch,
             runtime: record.runtime.clone(),
             started: (record.seq == 0).then(|| (oldest.min(record.t0), record.memory_mb)),
+            ran_out: ran_out(record).map(|at| (at, record.memory_mb)),
         },
         mark: Some(Mark::Record(record.seq)),
         environments: Vec::with_capacity(1),
@@ -88,7 +89,7 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
             environment.high_water.note(ordinal, used);
         }
     }
-    if let Some(folded) = &record.folded {
+    if let Some(folded) = folded_rows(record) {
         add_folded(&mut delta.day(key(record.t0)).stats, folded, size);
     }
     if let (Some(cpu), Some(first)) = (record.cpu_ms, record.reports.first()) {
@@ -96,6 +97,21 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         day.cpu_ms = day.cpu_ms.saturating_add(cpu);
         day.cpu_wall_ms = day.cpu_wall_ms.saturating_add(wall);
     }
+}
+
+/// When the last of its rows that ran out of memory was reported; a summary is of the time of the record.
+fn ran_out(record: &Reports) -> Option<Timestamp> {
+    let rows = record.reports.iter();
+    let out = rows.filter(|row| row.status == Status::OutOfMemory);
+    let folded = folded_rows(record).filter(|folded| folded.ooms > 0);
+    out.map(|row| record.t0.plus_ms(row.at_ms))
+        .chain(folded.map(|_| record.t0))
+        .max()
+}
+
+/// The summary of a record, unless it is a summary of nothing.
+fn folded_rows(record: &Reports) -> Option<&Folded> {
+    record.folded.as_ref().filter(|folded| folded.count > 0)
 }
 
 fn sample_of(row: &ReportRow) -> Sample {
@@ -160,6 +176,7 @@ fn sighting(seen: &Observation) -> Sighting {
         arch: seen.arch,
         runtime: None,
         started: seen.init_ms.map(|_| (seen.at, seen.memory_mb)),
+        ran_out: (seen.status == Status::OutOfMemory).then_some((seen.at, seen.memory_mb)),
     }
 }
 
@@ -331,6 +348,7 @@ mod tests {
                 arch: None,
                 runtime: None,
                 started: starts.then(|| (t0.plus_ms(*at), Megabytes(*mb))),
+                ran_out: (!starts).then(|| (t0.plus_ms(*at), Megabytes(*mb))),
             };
             let joined = |views: &[&(i64, u32, bool)]| {
                 let mut whole = of(views[0]);

@@ -10,6 +10,7 @@ mod delta;
 mod distribution;
 mod environment;
 mod fold;
+mod witnesses;
 
 pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
@@ -19,6 +20,7 @@ pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
 pub use distribution::{Distribution, DistributionError};
 pub use environment::{EnvironmentState, HighWater, SeqMarks};
 pub use fold::{fold_into, fold_observation, fold_reports};
+pub use witnesses::Witnesses;
 
 /// Length of the window in UTC days (W3).
 pub const WINDOW_DAYS: i32 = 14;

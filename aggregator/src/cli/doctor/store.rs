@@ -85,8 +85,23 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
             format!("paused by themselves {why}; increases and what is approved are sent"),
             "look at the functions that were rolled back, then `rightsizer resume`",
         ));
-    } else if let Some(why) = stops.waits.as_ref().filter(|_| stops.paused.is_none()) {
-        findings.push(Finding::ok("limits", format!("decreases wait: {why}")));
+    } else if let Some(why) = stops.waiting().filter(|_| stops.paused.is_none()) {
+        findings.push(Finding::ok("limits", why));
+    }
+    if let Some(why) = &stops.increases {
+        findings.push(Finding::doubtful(
+            "increases",
+            why.clone(),
+            "look at the increases of today with `rightsizer list`; `rightsizer approve FN` sends one that \
+             waits, `[limits] increase_usd_per_day` allows more",
+        ));
+    }
+    if let Some(why) = &stops.crowded {
+        findings.push(Finding::doubtful(
+            "sizes",
+            why.clone(),
+            "find out which role writes these reports; `rightsizer forget FN` removes a function that is not there",
+        ));
     }
     findings
 }
@@ -222,7 +237,8 @@ mod tests {
             stops: Stops {
                 paused: Some("by on-call".to_owned()),
                 auto_paused: Some("since then".to_owned()),
-                waits: None,
+                increases: Some("$501 of $500".to_owned()),
+                ..Stops::default()
             },
             ..well
         };
@@ -234,7 +250,8 @@ mod tests {
                 ("store", Verdict::Wrong),
                 ("reports", doubtful),
                 ("sending", doubtful),
-                ("automatic decreases", doubtful)
+                ("automatic decreases", doubtful),
+                ("increases", doubtful)
             ]
         );
     }

@@ -207,6 +207,7 @@ fn said(carried: &CarriedOut) -> String {
         }
         Action::Release { what } => format!("release {what}"),
         Action::Clear { what } => format!("clear {what}"),
+        Action::Forget { what } => format!("forget {what}"),
         Action::Pause => "pause".to_owned(),
         Action::Resume => "resume".to_owned(),
     };

@@ -41,7 +41,7 @@ fn out_of_memory(name: &str, env: u64, when: Timestamp) -> Reports {
 }
 
 impl Case {
-    fn on_the_wall() -> Self {
+    fn on_a_wall_clock() -> Self {
         let mut case = Self::new();
         case.mode = ClockMode::Wall;
         case.restart();
@@ -61,7 +61,7 @@ impl Case {
 
     /// Twenty days of three functions, seen as they happened.
     fn twenty_days() -> Self {
-        let mut case = Self::on_the_wall();
+        let mut case = Self::on_a_wall_clock();
         for day in 1..=20 {
             for (n, name) in ["f", "g", "h"].into_iter().enumerate() {
                 let env = day * 10 + n as u64;

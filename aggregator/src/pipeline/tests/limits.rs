@@ -56,6 +56,15 @@ impl Case {
         self.report(out);
     }
 
+    /// Two environments that served five calls each run out of memory at `size`.
+    fn run_out_in_two(&mut self, name: &str, env: u64, when: &str, size: u32) {
+        for env in env..env + 2 {
+            let mut out = reports(name, env, when, size, size, 6);
+            out.reports[5].status = Status::OutOfMemory;
+            self.report(out);
+        }
+    }
+
     fn pass(&mut self, ms: i64) {
         self.now = self.now.plus_ms(ms);
     }
@@ -187,14 +196,14 @@ fn two_rollbacks_within_24_hours_pause_automatic_decreases_until_resumed() {
     case.pass(HOUR);
     let others = names(4).into_iter().filter(|name| !sent.contains_key(name));
     let others: Vec<String> = others.collect();
-    case.run_out(shrunk[0], 300, "2026-05-15T12:00:00Z", 300);
+    case.run_out_in_two(shrunk[0], 300, "2026-05-15T12:00:00Z", 300);
     assert_eq!(case.line(shrunk[0]).to_mb, Some(1024));
     let mut back = case.send();
     assert_eq!(back.len(), 1);
     // Judged again before it is taken back, it is the same rollback.
-    case.run_out(shrunk[0], 301, "2026-05-15T13:00:00Z", 300);
+    case.run_out(shrunk[0], 302, "2026-05-15T13:00:00Z", 300);
     assert_eq!(case.auto_paused(), None);
-    case.run_out(shrunk[1], 302, "2026-05-16T11:00:00Z", 300);
+    case.run_out_in_two(shrunk[1], 303, "2026-05-16T11:00:00Z", 300);
     let words = case.auto_paused().unwrap();
     assert!(
         words.starts_with("since 2026-05-16T11:00:00.000Z: 2 rollbacks within 24 hours")
@@ -233,8 +242,8 @@ fn rollbacks_a_day_apart_pause_nothing() {
     for (name, id) in case.send() {
         case.answered(&id, &name, OutcomeStatus::Applied, "");
     }
-    case.run_out("f00", 300, "2026-05-15T12:00:00Z", 300);
-    case.run_out("f01", 301, "2026-05-16T12:00:00Z", 300);
+    case.run_out_in_two("f00", 300, "2026-05-15T12:00:00Z", 300);
+    case.run_out_in_two("f01", 302, "2026-05-16T12:00:00Z", 300);
     assert_eq!(case.auto_paused(), None);
     assert!(case.line("f01").urgent);
 }

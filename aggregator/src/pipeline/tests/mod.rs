@@ -12,14 +12,18 @@ use rightsizer_store::Reader;
 use super::*;
 
 mod again;
+mod asked;
+mod claims;
 mod clock;
 mod counts;
 mod decisions;
+mod forged;
 mod limits;
 mod lost;
 mod merging;
 mod retention;
 mod review;
+mod strangers;
 mod verdicts;
 mod windows;
 

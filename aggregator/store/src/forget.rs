@@ -1,0 +1,88 @@
+//! Functions are forgotten: by a person, and by themselves if neither the inventory nor history knows them
+//! and they have been idle.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use rightsizer_records::Day;
+use rusqlite::params;
+
+use super::error::StoreError;
+use super::unit::{FunctionId, Unit};
+
+/// A function that nobody knows is forgotten after so many idle days: its peaks hold up no size any more (P2).
+const IDLE_DAYS: i32 = 35;
+
+impl Unit<'_> {
+    /// Forgets, of the functions `ids`, those that are not known and have been idle for long, as of the last
+    /// closed day.
+    pub(super) fn forget_idle_strangers(
+        &mut self,
+        ids: &RangeInclusive<FunctionId>,
+        closed: Day,
+    ) -> Result<(), StoreError> {
+        let idle = closed.plus(-IDLE_DAYS).start().as_ms();
+        let found: Vec<FunctionId> = {
+            let mut statement = self.tx.prepare_cached(
+                "SELECT f.id FROM functions_now f
+                 WHERE f.id BETWEEN ? AND ? AND f.last_ms < ? AND NOT f.known
+                    AND NOT EXISTS (SELECT 1 FROM recommendations r
+                        WHERE r.function_id = f.id AND r.reviewed_ms IS NOT NULL)",
+            )?;
+            let key = params![ids.start(), ids.end(), idle];
+            let rows = statement.query_map(key, |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        self.forget_functions(&found)
+    }
+
+    /// Deletes all that is known of these functions. The inventory stays: it is the account's.
+    pub(super) fn forget_functions(&mut self, ids: &[FunctionId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.flush()?;
+        let days = self.days_with_details()?;
+        let mut of_day = self
+            .tx
+            .prepare_cached("DELETE FROM days WHERE day = ? AND function_id = ?")?;
+        for id in ids {
+            for day in &days {
+                of_day.execute(params![day, id])?;
+            }
+            for sql in [
+                "DELETE FROM peaks WHERE function_id = ?",
+                "DELETE FROM witnesses WHERE function_id = ?",
+                "DELETE FROM environments WHERE function_id = ?",
+                "DELETE FROM holds WHERE function_id = ?",
+                "DELETE FROM recommendations WHERE function_id = ?",
+                "DELETE FROM functions WHERE id = ?",
+            ] {
+                self.tx.prepare_cached(sql)?.execute([id])?;
+            }
+        }
+        drop(of_day);
+        let gone: HashSet<FunctionId> = ids.iter().copied().collect();
+        let set = &mut *self.memory.set;
+        set.functions.forget_rows(|row| gone.contains(&row.id));
+        set.days.forget(|row| gone.contains(&row.function));
+        set.peaks.forget(|(id, _)| gone.contains(id));
+        set.environments.forget(|(id, _)| gone.contains(id));
+        set.crowding.forget(|(id, _)| gone.contains(id));
+        // A number is not given twice while the process lives; after that nothing is left of it.
+        Ok(())
+    }
+
+    /// The days that have details.
+    fn days_with_details(&self) -> Result<Vec<i32>, StoreError> {
+        let mut next = self
+            .tx
+            .prepare_cached("SELECT min(day) FROM days WHERE day > ?")?;
+        let (mut after, mut days) = (i32::MIN, Vec::new());
+        while let Some(day) = next.query_row([after], |row| row.get::<_, Option<i32>>(0))? {
+            days.push(day);
+            after = day;
+        }
+        Ok(days)
+    }
+}
