@@ -6,6 +6,7 @@ locals {
     behind     = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"figures\" }", metric = "BehindSeconds", value = "$.behind_seconds" }
     quarantine = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"figures\" }", metric = "Quarantined", value = "$.quarantined" }
     snapshots  = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"*no snapshot could be made*\" }", metric = "FailedSnapshots", value = "1" }
+    increases  = { group = aws_cloudwatch_log_group.aggregator.name, pattern = "{ $.message = \"increase alarm*\" }", metric = "ExpensiveIncreases", value = "1" }
     poison     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.poison = 1 }", metric = "Quarantined", value = "1" }
     failed     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.status = \"failed\" }", metric = "FailedUpdates", value = "1" }
   }
@@ -14,6 +15,7 @@ locals {
     behind         = { words = "The aggregator does not run, or reads more than 15 minutes behind", namespace = local.namespace, metric = "BehindSeconds", dimensions = {}, statistic = "Maximum", period = 300, periods = 3, threshold = 900, missing = "breaching" }
     quarantine     = { words = "A stream had records that could not be used", namespace = local.namespace, metric = "Quarantined", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
     snapshots      = { words = "No snapshot of the store could be made for 30 minutes", namespace = local.namespace, metric = "FailedSnapshots", dimensions = {}, statistic = "Sum", period = 900, periods = 2, threshold = 0, missing = "notBreaching" }
+    increases      = { words = "Increases of one day add more dollars than limits.increase_usd_per_day", namespace = local.namespace, metric = "ExpensiveIncreases", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
     failed-updates = { words = "The updater could not make a change that was decided", namespace = local.namespace, metric = "FailedUpdates", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
     updater-errors = { words = "The updater crashed, timed out or ran out of memory", namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
     decision-age   = { words = "Recommendations wait for the updater for more than 30 minutes", namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Maximum", period = 300, periods = 1, threshold = 1800000, missing = "notBreaching" }

@@ -21,7 +21,7 @@ use crate::template::template;
 #[test]
 fn the_module_counts_what_the_template_counts() -> Result<()> {
     let filters = of_template()?;
-    assert_eq!(filters.len(), 5);
+    assert_eq!(filters.len(), 6);
     assert_eq!(of_module()?, filters);
     Ok(())
 }

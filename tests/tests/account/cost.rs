@@ -46,7 +46,7 @@ fn month(functions: f64, vcpu: f64, gb: f64) -> [f64; 3] {
     let bucket = kept * BUCKET_GB_MONTH
         + puts * BUCKET_THOUSAND_PUTS
         + LOOKS_A_MONTH * BUCKET_MILLION_GETS / 1e6;
-    let watching = 7.0 * ALARM + 4.0 * METRIC;
+    let watching = 8.0 * ALARM + 5.0 * METRIC;
     [streams, task, bucket + watching + SECRET]
 }
 

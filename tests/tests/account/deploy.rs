@@ -228,7 +228,7 @@ fn figures_and_alarms_are_as_written(found: &[Value]) -> Result<()> {
         );
         alarms += 1;
     }
-    assert_eq!(alarms, 4);
+    assert_eq!(alarms, 5);
     let updater = of(found, "UpdaterErrorAlarm")?;
     let name = text(&updater["Dimensions"][0], "Value");
     assert!(name.starts_with("rz-Updater-"), "{updater}");
