@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
@@ -16,8 +16,12 @@ use rightsizer_rules::inventory::Home;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The allocator counts for the whole process: one record at a time.
+/// The allocator counts for the whole process, so one test runs at a time, its input included.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const MOST_BYTES: usize = 64 << 20;
 /// One second as it is shipped. A build without optimisation takes some ten times as long.
@@ -32,7 +36,6 @@ struct Cost {
 }
 
 fn cost(record: Vec<u8>) -> Cost {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(record.len() <= 1 << 20, "{} bytes", record.len());
     let gate = Gate {
         home: Some(Home {
@@ -111,6 +114,7 @@ fn filter_log_events(n: usize) -> String {
 
 #[test]
 fn a_flood_of_newlines_is_bounded() {
+    let _alone = alone();
     for mib in [4, 20, 200] {
         let record = gzip(&vec![b'\n'; mib << 20]);
         let refused = bounded(&format!("gzip of {mib} MiB of newlines"), record);
@@ -120,6 +124,7 @@ fn a_flood_of_newlines_is_bounded() {
 
 #[test]
 fn a_flood_of_bad_lines_is_bounded() {
+    let _alone = alone();
     for line in [
         "\"x\n",
         "x\n",
@@ -136,6 +141,7 @@ fn a_flood_of_bad_lines_is_bounded() {
 
 #[test]
 fn a_list_of_what_is_no_event_is_bounded() {
+    let _alone = alone();
     let list = |n: usize, entry: &str| vec![entry; n].join(",");
     for entry in ["1", "{}", "[]", "null", "\"\"", "{\"type\":\"\"}"] {
         let n = 80_000 / (entry.len() + 1);
@@ -165,6 +171,7 @@ fn a_list_of_what_is_no_event_is_bounded() {
 
 #[test]
 fn many_environments_are_not_quadratic() {
+    let _alone = alone();
     for n in [20_000, 80_000] {
         let record = gzip(filter_log_events(n).as_bytes());
         bounded(&format!("{n} log events"), record);
@@ -173,6 +180,7 @@ fn many_environments_are_not_quadratic() {
 
 #[test]
 fn many_sizes_and_functions_are_not_quadratic() {
+    let _alone = alone();
     let mut sizes = String::new();
     let mut functions = String::new();
     for n in 0..60_000 {
@@ -197,6 +205,7 @@ fn many_sizes_and_functions_are_not_quadratic() {
 
 #[test]
 fn what_is_packed_in_packed_is_bounded_together() {
+    let _alone = alone();
     let inner = gzip(&vec![b'\n'; 60 << 20]);
     let event = |data: &str| format!("{{\"awslogs\":{{\"data\":\"{data}\"}}}}");
     let record = event(&base64(&inner));
@@ -217,6 +226,7 @@ fn what_is_packed_in_packed_is_bounded_together() {
 
 #[test]
 fn long_texts_are_bounded() {
+    let _alone = alone();
     let odd = "\u{e000}".repeat(4 << 20);
     for form in [
         format!("{{\"functionName\":\"x\",\"records\":\"{odd}\"}}"),
@@ -248,6 +258,7 @@ fn long_texts_are_bounded() {
 
 #[test]
 fn a_name_of_a_stream_is_not_read_again_for_each_event() {
+    let _alone = alone();
     let events = vec!["{\"timestamp\":1,\"message\":\"x\"}"; 100_000].join(",");
     for field in ["logStream", "logGroup", "owner"] {
         let payload = format!(
@@ -260,6 +271,7 @@ fn a_name_of_a_stream_is_not_read_again_for_each_event() {
 
 #[test]
 fn deep_and_open_documents_are_bounded() {
+    let _alone = alone();
     for (what, text) in [
         ("deep", "[".repeat(8 << 20)),
         ("deep objects", "{\"a\":".repeat(3 << 20)),
@@ -318,6 +330,7 @@ proptest! {
         mib in 1_usize..24,
         packed: bool,
     ) {
+        let _alone = alone();
         let unit = pieces.concat();
         let size = if packed { mib << 20 } else { 1_000_000 };
         let text = prefix.concat() + &unit.repeat(size / unit.len());

@@ -1,7 +1,7 @@
 //! What an invocation and its environment can have done. A record and a log line are held to the same:
 //! figures that no sandbox can reach are refused, wherever they come from.
 
-use crate::{Folded, Megabytes, Millis, ReportRow, Reports, Status};
+use crate::{Folded, InitType, Megabytes, Millis, ReportRow, Reports, Status};
 
 /// Used may exceed the size by a little (129 of 128 is seen), or be what it ran out of memory at; this far
 /// it is another line's figure.
@@ -91,8 +91,10 @@ pub fn record(r: &Reports) -> Result<(), String> {
     let first = r.reports.iter().map(|row| row.at_ms).min().unwrap_or(0);
     let last = r.reports.iter().map(|row| row.at_ms).max().unwrap_or(0);
     let span = last.abs_diff(first);
-    // One environment runs one invocation at a time. The first one began before it was reported.
-    if billed > span + HOUR_MS {
+    // One environment runs one invocation at a time, but for those on managed instances. The first one began
+    // before it was reported.
+    let one_by_one = r.init != Some(InitType::LambdaManagedInstances);
+    if one_by_one && billed > span + HOUR_MS {
         return Err(format!(
             "rows of {span} ms are billed for {billed} ms in one environment"
         ));
@@ -135,6 +137,7 @@ fn most(field: &str, n: u64, most: u64) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Record, decode};
 
     #[test]
     fn more_than_the_size_is_used_only_by_what_runs_out_of_memory() {
@@ -156,5 +159,114 @@ mod tests {
             billed(HOUR_MS + 1),
             Err(Implausible::Billed { ms: HOUR_MS + 1 })
         );
+    }
+
+    fn golden() -> Reports {
+        match decode(include_bytes!("../fixtures/reports.json")).unwrap() {
+            Record::Reports(reports) => reports,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What one environment cannot have done is refused, and what it just can is not.
+    #[test]
+    fn a_record_says_what_one_environment_can_have_done() {
+        assert_eq!(record(&golden()), Ok(()));
+        let refused = |change: fn(&mut Reports)| {
+            let mut reports = golden();
+            change(&mut reports);
+            record(&reports).err()
+        };
+        let folded = |count, failures, timeouts, ooms, billed_ms| Folded {
+            count,
+            max_used_mb: None,
+            duration_ms: None,
+            failures,
+            timeouts,
+            ooms,
+            billed_ms,
+        };
+        for (field, reports) in [
+            (
+                "total",
+                Reports {
+                    total: MOST_EVENTS + 1,
+                    ..golden()
+                },
+            ),
+            (
+                "events_dropped",
+                Reports {
+                    events_dropped: u64::MAX,
+                    ..golden()
+                },
+            ),
+            (
+                "self_kib",
+                Reports {
+                    self_kib: Some(1 << 40),
+                    ..golden()
+                },
+            ),
+            (
+                "cpu_ms",
+                Reports {
+                    cpu_ms: Some(u64::MAX),
+                    ..golden()
+                },
+            ),
+            (
+                "folded.count",
+                Reports {
+                    folded: Some(folded(1 << 40, 0, 0, 0, 0)),
+                    ..golden()
+                },
+            ),
+            (
+                "folded.failures",
+                Reports {
+                    folded: Some(folded(1, 2, 0, 0, 0)),
+                    ..golden()
+                },
+            ),
+            (
+                "folded.timeouts",
+                Reports {
+                    folded: Some(folded(1, 1, 2, 0, 0)),
+                    ..golden()
+                },
+            ),
+            (
+                "folded.ooms",
+                Reports {
+                    folded: Some(folded(1, 1, 1, 1, 0)),
+                    ..golden()
+                },
+            ),
+            (
+                "folded.billed_ms",
+                Reports {
+                    folded: Some(folded(1, 0, 0, 0, 1 << 40)),
+                    ..golden()
+                },
+            ),
+        ] {
+            let why = record(&reports).unwrap_err();
+            assert!(why.starts_with(field), "{field}: {why}");
+        }
+        let busy = |reports: &mut Reports| {
+            let row = reports.reports[0];
+            let billed_ms = Some(Millis::from_ms(900_000));
+            reports.reports = vec![ReportRow { billed_ms, ..row }; 5];
+        };
+        let why = refused(busy).unwrap();
+        assert!(why.contains("in one environment"), "{why}");
+        let several = refused(|reports| {
+            let row = reports.reports[0];
+            let billed_ms = Some(Millis::from_ms(900_000));
+            reports.reports = vec![ReportRow { billed_ms, ..row }; 5];
+            reports.init = Some(InitType::LambdaManagedInstances);
+        });
+        assert_eq!(several, None, "managed instances run several at once");
     }
 }

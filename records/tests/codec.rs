@@ -207,7 +207,7 @@ prop_compose! {
         function in arn(), version in "(\\$LATEST|[0-9]{1,6})", env in any::<u64>(),
         seq in any::<u64>(), total in count(), memory in 1_u32..=65_536,
         arch in proptest::option::of(proptest::sample::select(vec![Arch::X86_64, Arch::Arm64])),
-        runtime in proptest::option::of(".{0,40}"), t0 in time(),
+        runtime in proptest::option::of("[a-zA-Z0-9.:/äö_ -]{0,40}"), t0 in time(),
         rows in proptest::collection::vec(row(), 0..50), error in proptest::option::of(".{0,30}"),
         cpu_ms in proptest::option::of(count()), self_kib in proptest::option::of(count()), events_dropped in count(),
         folded in proptest::option::of((count(), 0_u32..60_000, count())),

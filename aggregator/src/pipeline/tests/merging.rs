@@ -68,7 +68,11 @@ fn record(seq: u64, told: &Told) -> Vec<u8> {
     let rows = (0..).zip(&told.rows);
     let rows = rows.map(|(n, (used, duration, status, billed))| ReportRow {
         at_ms: n * 7 * 3_600_000,
-        max_used_mb: (*used > 0).then_some(Megabytes(*used)),
+        max_used_mb: (*used > 0).then_some(Megabytes(match status {
+            Status::OutOfMemory => *used,
+            // No other one uses more than it has.
+            _ => (*used).min(told.size),
+        })),
         duration_ms: Some(Millis::from_ms(*duration)),
         billed_ms: billed.then(|| Millis::from_ms(*duration)),
         status: *status,
@@ -77,7 +81,7 @@ fn record(seq: u64, told: &Told) -> Vec<u8> {
     let name = format!("f{}", told.function);
     let reports = Reports {
         seq,
-        total: seq * 3,
+        total: 10 + seq * 3,
         version: told.version.into(),
         arch: told.arch,
         t0: at("2026-05-01T00:00:00Z").plus_ms(told.minute * 60_000),
@@ -87,7 +91,7 @@ fn record(seq: u64, told: &Told) -> Vec<u8> {
         events_dropped: seq % 3,
         folded: told.folded.map(|count| Folded {
             count,
-            max_used_mb: Some(Megabytes(100 + 50 * u32::try_from(count).unwrap())),
+            max_used_mb: Some(Megabytes(100 + 15 * u32::try_from(count).unwrap())),
             duration_ms: Some(Millis::from_ms(70 * count)),
             failures: count / 2,
             timeouts: count / 4,
