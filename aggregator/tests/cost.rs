@@ -1,6 +1,11 @@
 //! What one record of a stream may cost: any record of at most 1 MiB takes at most 64 MiB of memory
 //! and one second, whatever is in it, and leaves at most one entry in the quarantine.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -71,8 +76,8 @@ fn bounded(what: &str, record: Vec<u8>) -> Vec<String> {
     let size = record.len();
     let cost = cost(record);
     println!(
-        "{what}: {size} bytes took {:.1} MiB and {:?}, {} refusals: {:.120}",
-        cost.memory as f64 / 1_048_576.0,
+        "{what}: {size} bytes took {} KiB and {:?}, {} refusals: {:.120}",
+        cost.memory >> 10,
         cost.time,
         cost.refusals.len(),
         cost.refusals.first().map_or("", String::as_str),
@@ -164,7 +169,7 @@ fn a_list_of_what_is_no_event_is_bounded() {
             format!("{{\"type\":[{many}],\"time\":[{many}],\"record\":[]}}"),
             format!("{{\"Records\":[{many}]}}"),
         ] {
-            bounded(&format!("gzip of {:.40}…", form), gzip(form.as_bytes()));
+            bounded(&format!("gzip of {form:.40}…"), gzip(form.as_bytes()));
         }
     }
 }
@@ -240,7 +245,7 @@ fn long_texts_are_bounded() {
         format!("{{\"functionName\":\"{odd}\",\"records\":[]}}"),
         format!("REPORT RequestId: {odd} Duration: {odd}"),
     ] {
-        let what = format!("gzip of {:.30}…", form);
+        let what = format!("gzip of {form:.30}…");
         bounded(&what, gzip(form.as_bytes()));
     }
     let total = format!(

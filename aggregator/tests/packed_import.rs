@@ -1,5 +1,10 @@
 //! A file and the same file packed with gzip are one content: it counts once, whichever comes first.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 use std::io::{Cursor, Write as _};
 
 use rightsizer::import::{ImportError, take_in};

@@ -168,16 +168,14 @@ mod tests {
         }
     }
 
-    /// What one environment cannot have done is refused, and what it just can is not.
-    #[test]
-    fn a_record_says_what_one_environment_can_have_done() {
-        assert_eq!(record(&golden()), Ok(()));
-        let refused = |change: fn(&mut Reports)| {
-            let mut reports = golden();
-            change(&mut reports);
-            record(&reports).err()
-        };
-        let folded = |count, failures, timeouts, ooms, billed_ms| Folded {
+    fn refused(change: impl FnOnce(&mut Reports)) -> Option<String> {
+        let mut reports = golden();
+        change(&mut reports);
+        record(&reports).err()
+    }
+
+    fn folded(count: u64, [failures, timeouts, ooms]: [u64; 3], billed_ms: u64) -> Folded {
+        Folded {
             count,
             max_used_mb: None,
             duration_ms: None,
@@ -185,88 +183,49 @@ mod tests {
             timeouts,
             ooms,
             billed_ms,
-        };
-        for (field, reports) in [
-            (
-                "total",
-                Reports {
-                    total: MOST_EVENTS + 1,
-                    ..golden()
-                },
-            ),
-            (
-                "events_dropped",
-                Reports {
-                    events_dropped: u64::MAX,
-                    ..golden()
-                },
-            ),
-            (
-                "self_kib",
-                Reports {
-                    self_kib: Some(1 << 40),
-                    ..golden()
-                },
-            ),
-            (
-                "cpu_ms",
-                Reports {
-                    cpu_ms: Some(u64::MAX),
-                    ..golden()
-                },
-            ),
-            (
-                "folded.count",
-                Reports {
-                    folded: Some(folded(1 << 40, 0, 0, 0, 0)),
-                    ..golden()
-                },
-            ),
-            (
-                "folded.failures",
-                Reports {
-                    folded: Some(folded(1, 2, 0, 0, 0)),
-                    ..golden()
-                },
-            ),
-            (
-                "folded.timeouts",
-                Reports {
-                    folded: Some(folded(1, 1, 2, 0, 0)),
-                    ..golden()
-                },
-            ),
-            (
-                "folded.ooms",
-                Reports {
-                    folded: Some(folded(1, 1, 1, 1, 0)),
-                    ..golden()
-                },
-            ),
-            (
-                "folded.billed_ms",
-                Reports {
-                    folded: Some(folded(1, 0, 0, 0, 1 << 40)),
-                    ..golden()
-                },
-            ),
-        ] {
-            let why = record(&reports).unwrap_err();
-            assert!(why.starts_with(field), "{field}: {why}");
         }
+    }
+
+    #[test]
+    fn what_one_environment_cannot_have_done_is_refused() {
+        assert_eq!(refused(|_| ()), None);
+        let begins = |why: Option<String>, field: &str| {
+            assert!(
+                why.as_ref().is_some_and(|why| why.starts_with(field)),
+                "{field}: {why:?}"
+            );
+        };
+        begins(refused(|r| r.total = MOST_EVENTS + 1), "total");
+        begins(refused(|r| r.events_dropped = u64::MAX), "events_dropped");
+        begins(refused(|r| r.self_kib = Some(1 << 40)), "self_kib");
+        begins(refused(|r| r.cpu_ms = Some(u64::MAX)), "cpu_ms");
+        for (field, summary) in [
+            ("folded.count", folded(1 << 40, [0; 3], 0)),
+            ("folded.failures", folded(1, [2, 0, 0], 0)),
+            ("folded.timeouts", folded(1, [1, 2, 0], 0)),
+            ("folded.ooms", folded(1, [1, 1, 1], 0)),
+            ("folded.billed_ms", folded(1, [0; 3], 1 << 40)),
+        ] {
+            begins(refused(|r| r.folded = Some(summary)), field);
+        }
+    }
+
+    /// Five quarters of an hour within one moment.
+    #[test]
+    fn one_environment_runs_one_invocation_at_a_time_but_on_managed_instances() {
         let busy = |reports: &mut Reports| {
-            let row = reports.reports[0];
-            let billed_ms = Some(Millis::from_ms(900_000));
-            reports.reports = vec![ReportRow { billed_ms, ..row }; 5];
+            let row = ReportRow {
+                billed_ms: Some(Millis::from_ms(900_000)),
+                ..reports.reports[0]
+            };
+            reports.reports = vec![row; 5];
         };
         let why = refused(busy).unwrap();
         assert!(why.contains("in one environment"), "{why}");
         let several = refused(|reports| {
-            let row = reports.reports[0];
-            let billed_ms = Some(Millis::from_ms(900_000));
-            reports.reports = vec![ReportRow { billed_ms, ..row }; 5];
+            busy(reports);
             reports.init = Some(InitType::LambdaManagedInstances);
         });
-        assert_eq!(several, None, "managed instances run several at once");
+        assert_eq!(several, None);
     }
 }

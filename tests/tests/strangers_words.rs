@@ -164,8 +164,8 @@ async fn a_store_that_has_them_already_prints_none_as_it_is() {
     let raw = rusqlite::Connection::open(&store).unwrap();
     let paused = "INSERT INTO state VALUES ('paused', 'by ' || ?1)";
     raw.execute(paused, [HOSTILE.concat()]).unwrap();
-    for n in 0..HOSTILE.len() {
-        let function = format!("local:f{n}{}", HOSTILE[n]);
+    for (n, word) in HOSTILE.iter().enumerate() {
+        let function = format!("local:f{n}{word}");
         for (what, text) in forms(path, &folder.path().join("page.html"), &function).await {
             harmless(&what, &text);
         }

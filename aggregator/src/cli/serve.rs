@@ -213,5 +213,6 @@ async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow:
         // Whoever does not read it serves as well.
         let _ = super::out::line(format_args!("listening on {address}"));
     };
-    serve(options, listener, ready, shutdown).await
+    // On the heap: what all its parts keep between two steps takes 16 KB.
+    Box::pin(serve(options, listener, ready, shutdown)).await
 }

@@ -189,7 +189,7 @@ fn number(input: &mut Vec<u8>, chance: &mut Chance) {
     input.splice(from..from + digits, other);
 }
 
-fn swap(input: &mut Vec<u8>, chance: &mut Chance) {
+fn swap(input: &mut [u8], chance: &mut Chance) {
     let (from, to) = range(input, chance);
     input[from..to].reverse();
     if chance.below(2) == 0 {

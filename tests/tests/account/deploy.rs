@@ -209,7 +209,7 @@ fn figures_and_alarms_are_as_written(found: &[Value]) -> Result<()> {
             compared += 1;
         }
     }
-    assert_eq!(compared, 7);
+    assert_eq!(compared, 8);
     let ours = found
         .iter()
         .filter(|r| r["found"]["Namespace"] == "Rightsizer/rz");

@@ -19,7 +19,7 @@ fn elsewhere(store: &Path) -> PathBuf {
 /// Each must be noticed within a second or so, without any record coming.
 const HARMS: [(&str, Harm); 7] = [
     ("the store is moved", |store| {
-        moved(store, &elsewhere(store))
+        moved(store, &elsewhere(store));
     }),
     ("the store is moved with its log", |store| {
         for suffix in ["", "-wal", "-shm"] {

@@ -134,7 +134,7 @@ fn jumped(jump: i64, at_start: bool) {
     assert_eq!(left[0], rows[0] + 4, "days: {which}");
     assert_eq!(left[1], rows[1] + 4, "environments: {which}");
     // What claims to be of less than a day ahead counts when it came: the peak of `f` is on the day before.
-    let before = jump < 0 && jump > -DAY && at(NOON).plus_ms(jump).day() < at(NOON).day();
+    let before = (-DAY..0).contains(&jump) && at(NOON).plus_ms(jump).day() < at(NOON).day();
     assert_eq!(left[2], rows[2] + 3 - i64::from(before), "peaks: {which}");
     assert_ne!(case.line("g").status, "idle", "{which}");
     assert_eq!(case.count("SELECT count(*) FROM quarantine"), 0, "{which}");

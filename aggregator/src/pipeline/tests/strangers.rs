@@ -47,7 +47,14 @@ fn a_known_function_goes_first_and_strangers_have_a_small_place() {
             for days in (0..=10).rev() {
                 case.now = now.plus_ms(-days * DAY);
                 let when = case.now.to_string();
-                case.report(reports("real", 100 + days as u64, &when, 128, 60, 5));
+                case.report(reports(
+                    "real",
+                    100 + days.unsigned_abs(),
+                    &when,
+                    128,
+                    60,
+                    5,
+                ));
             }
         } else {
             case.know_size(arn("real"), 128, "code", &now.to_string(), Tags::default());
@@ -132,7 +139,14 @@ fn strangers_are_forgotten_when_they_have_been_idle_for_35_days() {
     for days in (0..=8).rev() {
         case.now = start.plus_ms(-days * DAY);
         let when = case.now.to_string();
-        case.report(reports("steady", 100 + days as u64, &when, 128, 60, 5));
+        case.report(reports(
+            "steady",
+            100 + days.unsigned_abs(),
+            &when,
+            128,
+            60,
+            5,
+        ));
     }
     case.report(reports("listed", 1, &start.to_string(), 128, 60, 5));
     case.strangers_run_out(50);
@@ -140,7 +154,7 @@ fn strangers_are_forgotten_when_they_have_been_idle_for_35_days() {
     let lives_on = |case: &mut Case, days: i64| {
         case.now = start.plus_ms(days * DAY);
         let when = case.now.to_string();
-        let env = u64::try_from(days).unwrap();
+        let env = days.unsigned_abs();
         case.report(reports("steady", 500 + env, &when, 128, 60, 5));
         case.report(reports("listed", 600 + env, &when, 128, 60, 5));
         case.day_ends();
