@@ -131,10 +131,10 @@ fn command(image: &Image, folder: &Path, from: Option<&Snapshot>) -> Result<Comm
     let mut command = Command::new(QEMU);
     if own.exists() {
         command = Command::new(own);
-        command.env(
-            "LD_LIBRARY_PATH",
-            installed.join("usr/lib/x86_64-linux-gnu"),
-        );
+        // Some packages still have their libraries in /lib, which a system has merged into /usr/lib.
+        let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
+        let libraries = libraries.map(|folder| installed.join(folder).display().to_string());
+        command.env("LD_LIBRARY_PATH", libraries.join(":"));
         for firmware in ["usr/share/seabios", "usr/share/qemu"] {
             command.arg("-L").arg(installed.join(firmware));
         }
