@@ -249,7 +249,9 @@ async fn a_huge_body_is_refused_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &["--token", WRITERS]).await;
     let head = |path: &str, length: u64| {
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n")
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n"
+        )
     };
     // Announced, and not sent: whoever waited for it would wait for ever.
     let answer = raw(&serve, &head(&format!("/{WRITERS}"), 1 << 40), b"").await;
@@ -258,7 +260,7 @@ async fn a_huge_body_is_refused_before_it_is_read() {
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     // Not announced.
     let chunked = format!(
-        "POST /{WRITERS} HTTP/1.1\r\nhost: x\r\n{TARGET}\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST /{WRITERS} HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     let mut chunks = Vec::new();
     for _ in 0..9 {
@@ -286,7 +288,9 @@ async fn nonsense_is_answered_and_stops_nothing() {
     let serve = serve(&folder, &[]).await;
     let request = |body: &str| {
         let length = body.len();
-        format!("POST / HTTP/1.1\r\nhost: x\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n{body}")
+        format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
     };
     for body in [
         "",
@@ -302,8 +306,8 @@ async fn nonsense_is_answered_and_stops_nothing() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     for head in [
-        "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
-        "PUT /a/b/c HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "PUT /a/b/c HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ] {
         let answer = raw(&serve, head, b"").await;
         assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
@@ -328,7 +332,7 @@ async fn idle_and_half_open_connections_are_borne() {
         let begun: &[u8] = match n % 3 {
             0 => b"",
             1 => b"POST / HTTP/1.1\r\nhost:",
-            _ => b"POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: Kinesis_20131202.PutRecords\r\ncontent-length: 100\r\n\r\nhalf",
+            _ => b"POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: Kinesis_20131202.PutRecords\r\ncontent-length: 100\r\n\r\nhalf",
         };
         stream.write_all(begun).await.unwrap();
         held.push(stream);

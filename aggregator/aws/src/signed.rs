@@ -159,7 +159,8 @@ impl SignedClient {
             .profile("endpoint_url")
             .build()
             .ok()?;
-        let own = self.config.service_config()?.load_config(key);
+        let settings = self.config.service_config();
+        let own = settings.and_then(|settings| settings.load_config(key));
         own.or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 }

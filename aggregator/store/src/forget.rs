@@ -15,7 +15,7 @@ const IDLE_DAYS: i32 = 35;
 
 impl Unit<'_> {
     /// Forgets, of the functions `ids`, those that are not known and have been idle for long, as of the last
-    /// closed day.
+    /// closed day. What was first heard of lately is kept, however old it is: a backlog may have been read.
     pub(super) fn forget_idle_strangers(
         &mut self,
         ids: &RangeInclusive<FunctionId>,
@@ -25,7 +25,7 @@ impl Unit<'_> {
         let found: Vec<FunctionId> = {
             let mut statement = self.tx.prepare_cached(
                 "SELECT f.id FROM functions_now f
-                 WHERE f.id BETWEEN ? AND ? AND f.last_ms < ? AND NOT f.known
+                 WHERE f.id BETWEEN ?1 AND ?2 AND f.last_ms < ?3 AND f.heard_ms < ?3 AND NOT f.known
                     AND NOT EXISTS (SELECT 1 FROM recommendations r
                         WHERE r.function_id = f.id AND r.reviewed_ms IS NOT NULL)",
             )?;

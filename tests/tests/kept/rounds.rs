@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tokio::process::Command;
 
 use crate::put_records::{client, put};
-use crate::scene::{beside, call_every_route, serve, store};
+use crate::scene::{call_every_route, serve, store};
 
 const ROUNDS: u64 = 8;
 const SENDERS: u64 = 4;
@@ -201,7 +201,6 @@ async fn nothing_acknowledged_is_missing_beside_outside_programs_and_kills() {
         .query_row("SELECT sum(seen) FROM functions", [], |row| row.get(0))
         .unwrap();
     assert_eq!(u64::try_from(seen).unwrap(), total);
-    assert!(!beside(&store, "-wal").exists(), "the store was closed");
     let opened = opened.load(Ordering::Relaxed);
     assert!(
         opened >= rounds,
