@@ -43,7 +43,7 @@ pub struct Subject {
 pub enum Delivery {
     /// In one POST, over a connection that is kept.
     OnePost,
-    /// In two POSTs, [`PAUSE`] apart, each over a connection of its own.
+    /// In two POSTs, `PAUSE` apart, each over a connection of its own.
     NewConnections,
 }
 

@@ -17,7 +17,7 @@ pub struct SeqMarks {
 const MOST_RANGES: usize = 256;
 
 impl SeqMarks {
-    /// Marks `seq`; `false` when it was marked before. Beyond [`MOST_RANGES`] the oldest gap counts as
+    /// Marks `seq`; `false` when it was marked before. Beyond `MOST_RANGES` the oldest gap counts as
     /// marked: what would fill it is 256 lost records old, and a writer who leaves out every other number
     /// must not make the marks grow without end.
     pub fn insert(&mut self, seq: u64) -> bool {
