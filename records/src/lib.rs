@@ -7,6 +7,7 @@
 
 mod arn;
 mod codec;
+mod error_kind;
 pub mod limits;
 mod outcome;
 mod partition;
@@ -24,6 +25,7 @@ pub use arn::{ArnError, FunctionArn};
 pub use codec::{
     DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
 };
+pub use error_kind::ErrorKind;
 pub use outcome::{Outcome, OutcomeStatus};
 pub use partition::Partition;
 pub use physical::{
@@ -32,8 +34,8 @@ pub use physical::{
 pub use printable::printable;
 pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
 pub use reports::{
-    AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, MAX_ROWS, ReportRow, Reports, Status,
-    is_at_limit,
+    AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, KILLED_PERCENT, MAX_ROWS, ReportRow, Reports,
+    Status, is_at_limit, is_killed_for_memory,
 };
 pub use skip::{FailureCode, SkipCode, asks_a_person, passes_by_itself};
 pub use tags::ApplyMode;

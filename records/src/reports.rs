@@ -15,6 +15,15 @@ pub const MAX_ROWS: usize = 10_000;
 /// thrashing functions time out at 252–254 of 256 MB, and 1023 of 1024 is an out-of-memory.
 pub const AT_LIMIT_PERCENT: u32 = 97;
 
+/// From this share of the memory size on, a process that was killed (`Runtime.ExitError`, "signal:
+/// killed") was killed for want of memory: 2581 of 2688 MB was seen.
+pub const KILLED_PERCENT: u32 = 90;
+
+/// Whether a process that was killed with `used` of `size` in use ran out of memory.
+pub const fn is_killed_for_memory(used: Megabytes, size: Megabytes) -> bool {
+    used.0 as u64 * 100 >= size.0 as u64 * KILLED_PERCENT as u64
+}
+
 /// Whether `used` is so near to `size` that a failure there may be a shortage of memory.
 pub const fn is_at_limit(used: Megabytes, size: Megabytes) -> bool {
     used.0 as u64 * 100 >= size.0 as u64 * AT_LIMIT_PERCENT as u64
@@ -226,16 +235,17 @@ impl Status {
     /// `status` is the platform's word (`success`, `failure`, `error`, `timeout`; absent in some
     /// documents), `error_type` its error type, `memory` the size used and the size given. An
     /// unknown word counts as a failure. `Runtime.ExitError` ("signal: killed") is an
-    /// out-of-memory only near the limit: a process that calls `exit(1)` gets the same type.
+    /// out-of-memory only from [`KILLED_PERCENT`] of the size on: a process that calls `exit(1)` gets the
+    /// same type.
     pub fn classify(
         status: Option<&str>,
         error_type: Option<&str>,
         memory: Option<(Megabytes, Megabytes)>,
     ) -> Self {
-        let at_limit = memory.is_some_and(|(used, size)| is_at_limit(used, size));
+        let killed = memory.is_some_and(|(used, size)| is_killed_for_memory(used, size));
         match (status, error_type) {
             (_, Some("Runtime.OutOfMemory")) => Self::OutOfMemory,
-            (_, Some("Runtime.ExitError")) if at_limit => Self::OutOfMemory,
+            (_, Some("Runtime.ExitError")) if killed => Self::OutOfMemory,
             (Some("timeout"), _) => Self::Timeout,
             (Some("success") | None, None) => Self::Ok,
             _ => Self::Error,
@@ -372,7 +382,11 @@ mod tests {
             Status::OutOfMemory
         );
         assert_eq!(
-            classify("error", Some("Runtime.ExitError"), 40, 1024),
+            classify("error", Some("Runtime.ExitError"), 2581, 2688), // 96 %
+            Status::OutOfMemory
+        );
+        assert_eq!(
+            classify("error", Some("Runtime.ExitError"), 921, 1024), // 89.9 %
             Status::Error
         );
         assert_eq!(classify("timeout", None, 253, 256), Status::Timeout);
