@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use rightsizer_records::shown::{has_hidden, is_hidden};
-use rightsizer_records::{Arch, EnvId, FunctionArn, Megabytes, Millis, Record, Status, Timestamp};
+use rightsizer_records::{
+    Arch, EnvId, ErrorKind, FunctionArn, Megabytes, Millis, Record, Status, Timestamp,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
@@ -154,6 +156,8 @@ pub struct Observation {
     pub billed_ms: Option<Millis>,
     /// How it ended.
     pub status: Status,
+    /// What its error type says, where it has one.
+    pub error: Option<ErrorKind>,
     /// Init duration of a cold start, or the restore duration under `SnapStart`.
     pub init_ms: Option<Millis>,
     /// The environment it ran in, known from the name of its log stream.

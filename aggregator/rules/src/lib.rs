@@ -11,6 +11,7 @@
 pub mod candidates;
 pub mod commands;
 pub mod evidence;
+mod exact_tests;
 pub mod gap;
 pub mod inventory;
 pub mod limits;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, Megabytes, Timestamp};
 
 /// Tags of a function.
 pub type Tags = BTreeMap<String, String>;
@@ -56,4 +56,8 @@ pub struct FunctionFacts {
     pub managed_instances: bool,
     /// Restored from a snapshot: only published versions carry traffic.
     pub snap_start: bool,
+    /// When its code or configuration was last changed.
+    pub modified: Option<Timestamp>,
+    /// A CloudWatch alarm on it that is in `ALARM`; `None` where there is none, or alarms could not be read.
+    pub alarm: Option<String>,
 }

@@ -176,6 +176,8 @@ mod tests {
             edge_replica: false,
             managed_instances: false,
             snap_start: false,
+            modified: None,
+            alarm: None,
         }
     }
 

@@ -6,8 +6,8 @@ use rightsizer_records::{Megabytes, Reason};
 use serde_json::Value;
 
 use super::saving::Saving;
-use super::tests_of_counts::{at_least, rate_rose, silence};
 use super::trial::{Failures, Trial};
+use crate::exact_tests::{at_least, rate_rose, silence};
 use crate::policy::after_running_out;
 
 /// After a rollback no decrease is made for so many days.

@@ -7,7 +7,6 @@ mod judge;
 mod saving;
 #[cfg(test)]
 mod simulated;
-mod tests_of_counts;
 mod trial;
 
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};

@@ -5,7 +5,7 @@ use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 use super::decide::{Decision, decide};
 use super::evidence::FunctionEvidence;
 use super::evidence::tests::seen;
-use super::facts::{CpuUse, Leak, SizeChange, SizeFacts};
+use super::facts::{CpuUse, Leak, SizeChange, SizeFacts, SizeHealth};
 use super::settings::PolicySettings;
 
 pub(super) struct Case(pub(super) FunctionEvidence, pub(super) PolicySettings);
@@ -26,6 +26,19 @@ pub(super) fn size(mb: u32) -> SizeFacts {
     }
 }
 
+/// The same invocations, none of which failed, and starts of 10 ms.
+pub(super) fn health(mb: u32) -> SizeHealth {
+    SizeHealth {
+        memory_mb: Megabytes(mb),
+        invocations: 5000,
+        failures: 0,
+        crashes: 0,
+        heap_limits: 0,
+        peak_mb: Megabytes(200),
+        start: Some(Millis::from_ms(10)),
+    }
+}
+
 impl Case {
     /// A function at `current` MB with a full window of these daily peaks, hardly any CPU and a
     /// timeout of 30 s. The present is 2026-02-01T01:00.
@@ -34,6 +47,7 @@ impl Case {
         seen.current_mb = Megabytes(current);
         seen.configured.timeout = Some(Millis::from_ms(30_000));
         seen.sizes = vec![size(current)];
+        seen.health = vec![health(current)];
         Self(seen, PolicySettings::default())
     }
 

@@ -5,6 +5,7 @@ use rightsizer_records::{Confidence, Megabytes, Reason};
 use super::evidence::FunctionEvidence;
 use super::increase;
 use super::project::{Projection, project};
+use super::proof;
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
 use super::size::policy_size;
@@ -57,6 +58,8 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         let auto = to
             .is_some_and(|mb| increase::may_be_automatic(mb, urgent, seen, settings, &mut reasons));
         (policy_mb, Step { to, auto })
+    } else if proof::is_missing(seen, &mut reasons) {
+        (seen.current_mb, Step::NONE)
     } else {
         let allowed = speed::allowed(policy_mb, seen, settings, &mut reasons);
         let may = confidence == Confidence::High && seen.leak.is_none();
@@ -86,20 +89,20 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     })
 }
 
-/// W4 and W6; and what logs of failures alone tell is no measure of the rest.
+/// W4 and W6, by what succeeded; and what logs of failures alone tell is no measure of the rest.
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
-    let window = seen.window;
+    let proven = seen.successes;
     if seen.failures_only {
         reasons.add("partial-evidence", || {
-            [("invocations", window.invocations.into())]
+            [("invocations", seen.window.invocations.into())]
         });
         return Confidence::Low;
     }
-    if window.days < ENOUGH_DAYS || window.invocations < ENOUGH_INVOCATIONS {
+    if proven.days < ENOUGH_DAYS || proven.invocations < ENOUGH_INVOCATIONS {
         reasons.add("little-evidence", || {
             [
-                ("days", window.days.into()),
-                ("invocations", window.invocations.into()),
+                ("days", proven.days.into()),
+                ("invocations", proven.invocations.into()),
             ]
         });
         return Confidence::Low;
@@ -143,7 +146,7 @@ mod tests {
             (Confidence::Low, false)
         );
         case = Case::new(1024, &[200; 14]);
-        case.0.window.invocations = 49;
+        case.0.successes.invocations = 49;
         assert_eq!(case.decide().confidence, Confidence::Low);
     }
 
@@ -173,10 +176,10 @@ mod tests {
         assert_eq!(case.decide().confidence, Confidence::High);
     }
 
-    /// One day at 90 in 128: 190 is wanted; an increase waits for nothing.
+    /// One day at 120 in 128: 220 is wanted; an increase waits for nothing.
     #[test]
     fn p5_nothing_delays_an_increase() {
-        let decision = Case::new(128, &[90]).decide();
+        let decision = Case::new(128, &[120]).decide();
         assert_eq!(
             (decision.confidence, decision.auto),
             (Confidence::Low, true)

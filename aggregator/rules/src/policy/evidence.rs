@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 
-use super::facts::{Changes, Configured, Leak, SizeFacts, Strategy};
+use super::facts::{Changes, Configured, Leak, SizeFacts, SizeHealth, Strategy, Successes};
 use super::settings::PolicySettings;
 
 /// The peak of one day.
@@ -30,8 +30,10 @@ pub struct FunctionEvidence {
     pub pending_mb: Option<Megabytes>,
     /// The window that is decided on, with its counts.
     pub window: EvidenceWindow,
-    /// Daily peaks of the window's closed days with invocations; where none is closed yet, of the
-    /// open ones (W4: a recommendation exists as soon as there is evidence).
+    /// Of them what succeeded: a decrease rests on nothing else.
+    pub successes: Successes,
+    /// Daily peaks of the window's closed days with a success (all days where there is none); where none is
+    /// closed yet, of the open ones (W4: a recommendation exists as soon as there is evidence).
     pub daily_peaks: Vec<Megabytes>,
     /// All remembered days with a memory figure, oldest first, open days included.
     pub history: Vec<DayPeak>,
@@ -52,6 +54,13 @@ pub struct FunctionEvidence {
     pub configured: Configured,
     /// Every size that the window's days saw, ascending (P6).
     pub sizes: Vec<SizeFacts>,
+    /// How invocations ended at each size of the window's days, ascending (P6).
+    pub health: Vec<SizeHealth>,
+    /// A CloudWatch alarm on the function that is in `ALARM`; `None` where there is none, or alarms cannot be
+    /// read.
+    pub alarm: Option<String>,
+    /// When its code or configuration was last changed by somebody else, where the inventory tells it.
+    pub deployed_at: Option<Timestamp>,
     /// Whether logs that hold reports of failures alone told some day of it.
     pub failures_only: bool,
     /// First report ever seen of the function.
@@ -95,6 +104,13 @@ pub(super) mod tests {
             changes: Changes::default(),
             configured: Configured::default(),
             sizes: Vec::new(),
+            health: Vec::new(),
+            alarm: None,
+            deployed_at: None,
+            successes: Successes {
+                days: u32::try_from(window.len()).unwrap(),
+                invocations: 5000,
+            },
             failures_only: false,
             agreed_mb: None,
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),

@@ -25,6 +25,35 @@ pub struct SizeFacts {
     pub cpu: Option<CpuUse>,
 }
 
+/// How the invocations at one memory size ended, in the window (P6). Of the version whose traffic is decided
+/// on, and of the source that counts on each day (W7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeHealth {
+    /// The size.
+    pub memory_mb: Megabytes,
+    /// Invocations, failed ones included.
+    pub invocations: u64,
+    /// Those that failed: errors, timeouts and out of memory.
+    pub failures: u64,
+    /// Of the failures: those in which the runtime or an extension ended or could not start.
+    pub crashes: u64,
+    /// Of the failures: those in which the runtime's own heap was full.
+    pub heap_limits: u64,
+    /// Highest memory used.
+    pub peak_mb: Megabytes,
+    /// 99th percentile of the durations of starts: init, or restore from a snapshot.
+    pub start: Option<Millis>,
+}
+
+/// Days and invocations with a success: what a decrease may rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Successes {
+    /// Days of the window with at least one.
+    pub days: u32,
+    /// How many there were.
+    pub invocations: u64,
+}
+
 /// CPU time over some batches of reports: both sums are over the same batches, those that have
 /// `cpu_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +126,8 @@ pub struct Configured {
     /// Whether a pipeline made it, whose next deployment puts its own size back: a stack's tag tells it, or
     /// one of `[policy] pipeline_tags`.
     pub of_a_pipeline: bool,
+    /// Whether its environments are restored from a snapshot: those have longer to start than the timeout.
+    pub snap_start: bool,
 }
 
 impl Configured {
@@ -206,6 +237,7 @@ mod tests {
             min_mb: Some(Megabytes(256)),
             max_mb: None,
             of_a_pipeline: false,
+            snap_start: false,
         };
         assert_eq!(read, wanted);
     }

@@ -1,8 +1,8 @@
 //! Decisions: window in, memory size with reasons out. Pure; the rules are numbered in
 //! `docs/ALGORITHM.md` (P1–P8) and applied in that order. `docs/POLICIES.md` compares the policies.
 //!
-//! `size` makes P1–P4's size of the evidence; `increase` (P3's limits), `speed` (P6, by `project`)
-//! and `step` (P5) say how to get there, and what is left to a person.
+//! `size` makes P1–P4's size of the evidence; `increase` (P3's limits), `proof` and `speed` (P6, by
+//! `project`) and `step` (P5) say how to get there, and what is left to a person.
 
 mod autopilot;
 #[cfg(test)]
@@ -20,6 +20,7 @@ mod name;
 mod percentile;
 mod phrases;
 mod project;
+mod proof;
 mod reasons;
 mod recurring;
 mod settings;
@@ -34,7 +35,9 @@ pub use autopilot::Autopilot;
 pub use decide::{Decision, decide};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
-pub use facts::{Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, Strategy};
+pub use facts::{
+    Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, SizeHealth, Strategy, Successes,
+};
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};
 pub use name::{FloorRule, PolicyName};

@@ -15,6 +15,11 @@ pub(super) fn brief(reason: &Reason) -> String {
         "dead-band" => format!("only {} MB less", f("change_mb")),
         "step" => format!("by steps, now {}", f("mb")),
         "step-waits" => format!("waits for {} to prove itself", f("to_mb")),
+        "failing" => format!("{} % of the calls fail", f("percent")),
+        "heap-limit" => format!("the runtime's heap was full at {}", f("used_mb")),
+        "init-near" => format!("a start would take {} ms", f("then")),
+        "alarm" => format!("alarm {}", f("name")),
+        "just-deployed" => format!("deployed {} min ago", f("minutes")),
         "too-slow" | "timeout-near" => format!("{} would be {} ms", f("figure"), f("then")),
         "no-saving" => format!("no saving below {}", f("mb")),
         "only-slower" => format!("CPU: slower below {}", f("mb")),
@@ -41,6 +46,48 @@ fn partial(reason: &Reason) -> Option<String> {
              here; what the others used is not known. Attach the layer, which sees all",
             f("invocations")
         )
+    })
+}
+
+/// Why nothing shows that less memory suffices, or why it is not the time; `None` where the reason is
+/// another.
+fn unproven(reason: &Reason) -> Option<String> {
+    let f = |name: &str| figure(reason, name);
+    Some(match reason.code.as_str() {
+        "failing" => format!(
+            "P6 failing: {} of {} invocations at {} MB ended in {} ({} %); what failed does not show that less \
+             memory is enough, so the size stays until they succeed, or fail as often at another size",
+            f("count"),
+            f("invocations"),
+            f("mb"),
+            f("kind"),
+            f("percent")
+        ),
+        "heap-limit" => format!(
+            "P6 heap limit: the runtime's own heap was full {} times, with {} of {} MB used. Look at its limit \
+             (--max-old-space-size of Node, -Xmx of Java) before the memory size; until then the size stays",
+            f("count"),
+            f("used_mb"),
+            f("mb")
+        ),
+        "init-near" => format!(
+            "P6 start near the timeout: a start took {} ms; made again inside of an invocation at {} MB, without \
+             the extra CPU of a first start, it would take {} ms of at most {}; so {} MB",
+            f("now"),
+            f("wanted_mb"),
+            f("then"),
+            f("most"),
+            f("mb")
+        ),
+        "alarm" => format!(
+            "Alarm: the CloudWatch alarm {} on it is in ALARM; no automatic decrease until it is over",
+            f("name")
+        ),
+        "just-deployed" => format!(
+            "Just deployed: it was changed {} minutes ago; no automatic decrease within the hour",
+            f("minutes")
+        ),
+        _ => return None,
     })
 }
 
@@ -85,6 +132,7 @@ fn rollback(reason: &Reason) -> Option<String> {
 pub(super) fn sentence(reason: &Reason) -> String {
     rollback(reason)
         .or_else(|| partial(reason))
+        .or_else(|| unproven(reason))
         .unwrap_or_else(|| step(reason))
 }
 

@@ -205,7 +205,7 @@ fn cores_used(cpu: CpuUse) -> Option<f64> {
 }
 
 /// Cores that a size gives.
-fn cores(size: Megabytes) -> f64 {
+pub(super) fn cores(size: Megabytes) -> f64 {
     f64::from(size.0) / ONE_CORE_MB
 }
 

@@ -34,7 +34,44 @@ pub(super) fn wanted(
     } else {
         wanted
     };
-    Some(bump(floored, seen, reasons))
+    let (mb, urgent) = bump(floored, seen, reasons);
+    Some((without_danger(mb, seen, settings, reasons), urgent))
+}
+
+/// An increase needs a danger: a floor (P2) or a size that ran out (P3) above the present size. The buffer
+/// may hold a decrease up; by itself it never raises a size. Without the floor the highest peak takes its
+/// place.
+fn without_danger(
+    mb: Megabytes,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> Megabytes {
+    if mb <= seen.current_mb {
+        return mb;
+    }
+    let highest = seen.floor_peak.map(|(_, peak)| peak);
+    let floor = match (settings.floor, settings.floor_rule) {
+        (false, _) => highest,
+        (true, FloorRule::Highest) => highest.map(|peak| times(peak, settings.floor_headroom)),
+        (true, FloorRule::Recurring) => {
+            let most = settings.recurring_headroom;
+            (RecurringPeak { most }).of(seen).map(|found| found.mb)
+        }
+    };
+    let ran_out = seen.censored.map(|(_, size)| after(size, seen));
+    let needed = floor.max(ran_out).unwrap_or_default();
+    if needed > seen.current_mb {
+        return mb;
+    }
+    reasons.add("no-danger", || {
+        [
+            ("wanted_mb", mb.0.into()),
+            ("needed_mb", needed.0.into()),
+            ("mb", seen.current_mb.0.into()),
+        ]
+    });
+    seen.current_mb
 }
 
 /// P2: never below `ceil(headroom × highest peak)`. The mean alone under-sizes whenever
@@ -178,6 +215,33 @@ mod tests {
         assert_eq!(codes(&decision)[0], "average-plus-buffer");
         assert!(!codes(&decision).contains(&"floor"));
         assert!(decision.auto && !decision.urgent);
+    }
+
+    /// 60 of 128: 60 + 100 = 160, but its floor is 66: nothing is in danger. Peaks of 200 to 204 in 300: 302,
+    /// with a floor of 225. At 118 of 128 the floor is 130, which is more than there is: 118 + 100.
+    #[test]
+    fn p1_the_buffer_by_itself_never_raises_a_size() {
+        let flat = Case::new(128, &[60; 14]).decide();
+        assert_eq!((flat.policy_mb, flat.to_mb), (Megabytes(128), None));
+        assert_eq!(codes(&flat).last(), Some(&"no-danger"));
+        assert_eq!(
+            Case::new(300, &[200, 202, 204]).decide().policy_mb,
+            Megabytes(300)
+        );
+        assert_eq!(Case::new(128, &[118; 14]).step(), (Some(218), true));
+        assert_eq!(Case::new(128, &[116; 14]).step(), (None, false));
+    }
+
+    /// Without the floor the highest peak itself has to be above the size: 129 of 128, not 127.
+    #[test]
+    fn p2_without_the_floor_the_highest_peak_is_the_danger() {
+        let plain = |peak| {
+            let mut case = Case::new(128, &[peak; 14]);
+            case.1.floor = false;
+            case.step()
+        };
+        assert_eq!(plain(127), (None, false));
+        assert_eq!(plain(129), (Some(229), true));
     }
 
     /// Peaks 101 and 102: mean 101.5, rounded up 102, + 100 = 202.

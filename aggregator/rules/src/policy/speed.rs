@@ -4,7 +4,7 @@
 use rightsizer_records::{Megabytes, Millis};
 
 use super::evidence::FunctionEvidence;
-use super::project::{Basis, Factors, Projector};
+use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
 
@@ -26,14 +26,65 @@ struct Limits<'a> {
     p99_ms: Option<f64>,
     /// 95th percentiles above this are too slow.
     p95_ms: f64,
+    /// What a start takes, and at most may; `None` where one of them is not known.
+    start: Option<Start>,
     settings: &'a PolicySettings,
+}
+
+/// A start that fails is made again inside of the first invocation: within the function's timeout, and
+/// without the CPU that a start is given beyond the size's own.
+#[derive(Clone, Copy)]
+struct Start {
+    /// As measured, with that CPU: one core or more.
+    boosted_ms: f64,
+    /// So long it may take without.
+    most_ms: f64,
+}
+
+/// Environments that are started beforehand or restored from a snapshot have so long, or the timeout if that
+/// is longer.
+const BEFOREHAND_MS: f64 = 130_000.0;
+
+impl Start {
+    /// Of the size that is decided on; where it was never seen to start, of all sizes.
+    fn of(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Self> {
+        let timeout = seen.configured.timeout?.as_ms_f64();
+        let here = seen.health.iter().find(|h| h.memory_mb == seen.current_mb);
+        let all = || seen.health.iter().filter_map(|size| size.start).max();
+        let boosted = here.and_then(|size| size.start).or_else(all)?;
+        let most_ms = if seen.configured.snap_start {
+            timeout.max(BEFOREHAND_MS)
+        } else {
+            timeout * settings.timeout_share
+        };
+        Some(Self {
+            boosted_ms: boosted.as_ms_f64(),
+            most_ms,
+        })
+    }
+
+    /// What it takes at `size` at worst: one core computes all the time.
+    fn at(self, size: Megabytes) -> f64 {
+        self.boosted_ms / cores(size).min(1.0)
+    }
 }
 
 /// What a size would do.
 enum Breach {
-    Timeout { p99: f64 },
-    TooSlow { p95: f64 },
-    Dearer { factor: f64 },
+    /// A start made again takes so long, in ms.
+    Start {
+        takes: f64,
+        start: Start,
+    },
+    Timeout {
+        p99: f64,
+    },
+    TooSlow {
+        p95: f64,
+    },
+    Dearer {
+        factor: f64,
+    },
 }
 
 /// Holds the decrease to `policy_mb` against P6.
@@ -56,6 +107,7 @@ pub(super) fn allowed(
         seen,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
         p95_ms: baseline_p95(seen, &projector) * tolerance,
+        start: Start::of(seen, settings),
         projector,
         settings,
     };
@@ -94,6 +146,7 @@ fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
 impl Breach {
     const fn code(&self) -> &'static str {
         match self {
+            Self::Start { .. } => "init-near",
             Self::Timeout { .. } => "timeout-near",
             Self::TooSlow { .. } => "too-slow",
             Self::Dearer { .. } => "no-saving",
@@ -161,7 +214,8 @@ impl Limits<'_> {
     fn expected_breach(&self, size: Megabytes) -> Option<Breach> {
         let projection = self.projector.to(size);
         if projection.basis == Basis::Unknown {
-            return self.timeout_breach(projection.worst);
+            let start = self.start_breach(size);
+            return start.or_else(|| self.timeout_breach(projection.worst));
         }
         self.breach(size, projection.expected)
     }
@@ -173,7 +227,8 @@ impl Limits<'_> {
 
     fn breach(&self, size: Megabytes, factors: Factors) -> Option<Breach> {
         let billed = factors.mean * f64::from(size.0) / f64::from(self.seen.current_mb.0);
-        self.timeout_breach(factors).or_else(|| {
+        let start = self.start_breach(size);
+        start.or_else(|| self.timeout_breach(factors)).or_else(|| {
             let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
             if p95 > self.p95_ms * (1.0 + ROUNDING) {
                 Some(Breach::TooSlow { p95 })
@@ -181,6 +236,12 @@ impl Limits<'_> {
                 (billed > 1.0 + ROUNDING).then_some(Breach::Dearer { factor: billed })
             }
         })
+    }
+
+    fn start_breach(&self, size: Megabytes) -> Option<Breach> {
+        let start = self.start?;
+        let takes = start.at(size);
+        (takes > start.most_ms).then_some(Breach::Start { takes, start })
     }
 
     fn timeout_breach(&self, factors: Factors) -> Option<Breach> {
@@ -200,9 +261,14 @@ impl Limits<'_> {
         let here = self.projector.here();
         let (p95, p99) = (here.p95.as_ms_f64(), here.p99.as_ms_f64());
         let (figure, now, then, most) = match breach {
+            Breach::Start { takes, start } => ("start", start.boosted_ms, *takes, start.most_ms),
             Breach::Timeout { p99: then } => ("p99", p99, *then, self.p99_ms.unwrap_or_default()),
             Breach::TooSlow { p95: then } => ("p95", p95, *then, self.p95_ms),
             Breach::Dearer { factor } => ("cost", 1.0, *factor, 1.0),
+        };
+        let basis = match breach {
+            Breach::Start { .. } => "one-core",
+            _ => self.projector.to(wanted).basis.name(),
         };
         reasons.add(code, || {
             [
@@ -211,7 +277,7 @@ impl Limits<'_> {
                 ("now", rounded(now).into()),
                 ("then", rounded(then).into()),
                 ("most", rounded(most).into()),
-                ("basis", self.projector.to(wanted).basis.name().into()),
+                ("basis", basis.into()),
                 ("strategy", self.seen.strategy(self.settings).name().into()),
                 ("mb", mb.0.into()),
             ]
@@ -236,11 +302,57 @@ mod tests {
     use rightsizer_records::ApplyMode;
 
     use super::super::case::{Case, codes, figure, size};
-    use super::super::facts::{SizeFacts, Strategy};
+    use super::super::facts::{SizeFacts, SizeHealth, Strategy};
     use super::*;
 
     fn mb(size: Megabytes) -> u32 {
         size.0
+    }
+
+    fn starting(takes_ms: u64, timeout_ms: u64) -> Case {
+        let mut case = Case::new(2048, &[115; 14]);
+        case.0.configured.timeout = Some(Millis::from_ms(timeout_ms));
+        case.0.health[0].start = Some(Millis::from_ms(takes_ms));
+        case
+    }
+
+    /// 4.8 s of 6 s: more than 0.7 × 6 = 4.2 at any size. Where all of the timeout may be used,
+    /// 4800 × 1769 ÷ 6000 = 1415.2 MB gives one busy core the time.
+    #[test]
+    fn p6_an_environment_must_be_able_to_start_again_without_boost() {
+        let kept = starting(4800, 6000).decide();
+        assert_eq!((kept.to_mb, kept.target_mb), (None, Megabytes(2048)));
+        assert_eq!(figure(&kept, "init-near", "now"), 4800.0);
+        let mut whole = starting(4800, 6000);
+        whole.1.timeout_share = 1.0;
+        assert_eq!(whole.decide().target_mb, Megabytes(1416));
+        assert_eq!(figure(&whole.decide(), "init-near", "mb"), 1416);
+    }
+
+    /// 4800 × 1769 ÷ 130,000 is 66 MB: below every size.
+    #[test]
+    fn p6_what_is_restored_from_a_snapshot_has_longer_to_start() {
+        let mut case = starting(4800, 6000);
+        case.0.configured.snap_start = true;
+        assert!(!codes(&case.decide()).contains(&"init-near"));
+    }
+
+    /// The size was changed and nothing started there yet: what starts took before counts.
+    #[test]
+    fn p6_starts_of_other_sizes_count_where_the_present_one_was_never_started() {
+        let mut case = starting(4800, 6000);
+        let larger = super::super::case::health(3008);
+        case.0.health = vec![
+            SizeHealth {
+                start: None,
+                ..case.0.health[0]
+            },
+            SizeHealth {
+                start: case.0.health[0].start,
+                ..larger
+            },
+        ];
+        assert_eq!(case.decide().to_mb, None);
     }
 
     /// 1000 MB, where half of the time is computing: measured at 1500 it takes 1 ÷ 1.2 of the time, and

@@ -19,6 +19,7 @@ fn brief(reason: &Reason) -> String {
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
+        "no-danger" => "enough".to_owned(),
         "little-evidence" => shortage(reason),
         "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
         _ => phrases::brief(reason),
@@ -59,8 +60,15 @@ pub fn sentence(reason: &Reason) -> String {
             f("wanted_mb"),
             f("mb")
         ),
+        "no-danger" => format!(
+            "P1 no increase: the average plus the buffer is {} MB, but what was seen calls for {} MB, which {} \
+             MB hold",
+            f("wanted_mb"),
+            f("needed_mb"),
+            f("mb")
+        ),
         "little-evidence" => format!(
-            "W6 little evidence: {} active days and {} invocations; wanted 7 and 50",
+            "W6 little evidence: {} days and {} invocations that succeeded; wanted 7 and 50",
             f("days"),
             f("invocations")
         ),
@@ -125,7 +133,9 @@ fn estimate_sentence(reason: &Reason) -> String {
 }
 
 /// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
-const NOTES: [&str; 9] = [
+const NOTES: [&str; 13] = [
+    "failing",
+    "heap-limit",
     "increase-limit",
     "one-environment",
     "leak",
@@ -133,6 +143,8 @@ const NOTES: [&str; 9] = [
     "partial-evidence",
     "window-not-full",
     "stack-owned",
+    "alarm",
+    "just-deployed",
     "step-waits",
     "dead-band",
 ];
@@ -212,7 +224,13 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 28] = [
+    const CODES: [&str; 34] = [
+        "no-danger",
+        "failing",
+        "heap-limit",
+        "init-near",
+        "alarm",
+        "just-deployed",
         "average-plus-buffer",
         "floor",
         "highest-peak",
@@ -264,6 +282,7 @@ mod tests {
             include_str!("estimate.rs"),
             include_str!("increase.rs"),
             include_str!("percentile.rs"),
+            include_str!("proof.rs"),
             include_str!("recurring.rs"),
             include_str!("size.rs"),
             include_str!("speed.rs"),

@@ -96,13 +96,14 @@ impl Crowd {
 /// ways is in several crowds: of those of one size and version the most environments count.
 pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
     let first = crowds.first()?;
+    let newest = |crowd: &Crowd| Newest {
+        at: crowd.newest,
+        memory_mb: crowd.memory_mb,
+        version: crowd.version.clone(),
+    };
     let sighting = |crowd: &Crowd| Sighting {
         oldest: crowd.oldest,
-        newest: Newest {
-            at: crowd.newest,
-            memory_mb: crowd.memory_mb,
-            version: crowd.version.clone(),
-        },
+        newest: newest(crowd),
         arch: None,
         runtime: None,
         started: None,

@@ -1,6 +1,6 @@
 //! What one UTC day of one function keeps (W2), per memory size, version and source.
 
-use rightsizer_records::{Day, Megabytes, Millis, Status, is_at_limit};
+use rightsizer_records::{Day, ErrorKind, Megabytes, Millis, Status, is_at_limit};
 
 use super::distribution::Distribution;
 
@@ -73,6 +73,10 @@ pub struct DayStats {
     pub timeouts: u64,
     /// Invocations that ran out of memory.
     pub ooms: u64,
+    /// Of the errors: those in which the runtime or an extension ended or could not start.
+    pub crashes: u64,
+    /// Of the errors: those in which the runtime's own heap was full.
+    pub heap_limits: u64,
     /// Invocations that used at least 97 % of the size, however they ended.
     pub at_limit: u64,
     /// Whether the peak hides the demand (P3).
@@ -87,6 +91,8 @@ pub struct DayStats {
     pub cpu_wall_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
+    /// Durations of starts (init, or restore from a snapshot) in ms.
+    pub inits: Distribution,
     /// Memory used in MB.
     pub used: Distribution,
 }
@@ -97,7 +103,9 @@ pub(crate) struct Sample {
     pub(crate) max_used_mb: Option<Megabytes>,
     pub(crate) duration_ms: Option<Millis>,
     pub(crate) billed_ms: Option<Millis>,
+    pub(crate) init_ms: Option<Millis>,
     pub(crate) status: Status,
+    pub(crate) error: Option<ErrorKind>,
 }
 
 impl Sample {
@@ -119,7 +127,7 @@ impl DayStats {
         self.invocations += 1;
         match sample.status {
             Status::Ok => {}
-            Status::Error => self.errors += 1,
+            Status::Error => self.count_error(sample.error),
             Status::Timeout => self.timeouts += 1,
             Status::OutOfMemory => self.ooms += 1,
         }
@@ -135,6 +143,18 @@ impl DayStats {
         if let Some(duration) = sample.duration_ms {
             self.durations.record(duration.ceil_ms());
         }
+        if let Some(init) = sample.init_ms {
+            self.inits.record(init.ceil_ms());
+        }
+    }
+
+    const fn count_error(&mut self, kind: Option<ErrorKind>) {
+        self.errors += 1;
+        match kind {
+            Some(ErrorKind::Crash) => self.crashes += 1,
+            Some(ErrorKind::HeapLimit) => self.heap_limits += 1,
+            Some(ErrorKind::Function) | None => {}
+        }
     }
 
     /// Whether it holds more than bare counts of invocations: a memory figure, a duration, or a failure.
@@ -149,6 +169,7 @@ impl DayStats {
     /// Counts what waits in its distributions.
     pub fn settle(&mut self) {
         self.durations.settle();
+        self.inits.settle();
         self.used.settle();
     }
 
@@ -168,6 +189,8 @@ impl DayStats {
         self.errors = self.errors.saturating_add(other.errors);
         self.timeouts = self.timeouts.saturating_add(other.timeouts);
         self.ooms = self.ooms.saturating_add(other.ooms);
+        self.crashes = self.crashes.saturating_add(other.crashes);
+        self.heap_limits = self.heap_limits.saturating_add(other.heap_limits);
         self.at_limit = self.at_limit.saturating_add(other.at_limit);
         self.censored |= other.censored;
         self.environments = self.environments.saturating_add(other.environments);
@@ -175,6 +198,7 @@ impl DayStats {
         self.cpu_ms = self.cpu_ms.saturating_add(other.cpu_ms);
         self.cpu_wall_ms = self.cpu_wall_ms.saturating_add(other.cpu_wall_ms);
         self.durations.merge(&other.durations);
+        self.inits.merge(&other.inits);
         self.used.merge(&other.used);
     }
 }

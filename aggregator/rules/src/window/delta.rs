@@ -115,8 +115,13 @@ impl Delta {
         known.get(key).copied().filter(|at| *at < count)
     }
 
-    /// Adds the view of an environment that an observation gives.
-    pub(super) fn see_environment(&mut self, key: EnvironmentKey, view: EnvironmentState) {
+    /// Adds the view of an environment that an observation gives, and what it used.
+    pub(super) fn see_environment(
+        &mut self,
+        key: EnvironmentKey,
+        view: EnvironmentState,
+        used: Option<Megabytes>,
+    ) {
         let recent = self.environments.len().saturating_sub(RECENT);
         let list = &self.environments[recent..];
         let at = match list.iter().rposition(|(k, _)| *k == key) {
@@ -124,9 +129,15 @@ impl Delta {
             None if recent == 0 => None,
             None => self.older_environment(&key),
         };
-        match at {
-            Some(at) => drop(self.environments[at].1.absorb(&view, None)),
-            None => self.environments.push((key, view)),
+        let at = at.unwrap_or_else(|| {
+            self.environments
+                .push((key, EnvironmentState::starting(view.first)));
+            self.environments.len() - 1
+        });
+        let state = &mut self.environments[at].1;
+        drop(state.absorb(&view, None));
+        if let Some(used) = used {
+            state.used.note(used);
         }
     }
 
@@ -226,15 +237,15 @@ pub struct Sighting {
     pub arch: Option<Arch>,
     /// Runtime, where known.
     pub runtime: Option<String>,
-    /// When the environment that began last began, and its size: the size the function has, unless a
+    /// When the environment that began last began, and its size: the size its version has, unless a
     /// change was applied since.
-    pub started: Option<(Timestamp, Megabytes)>,
+    pub started: Option<Newest>,
     /// When it ran out of memory last, and at which size.
     pub ran_out: Option<(Timestamp, Megabytes)>,
 }
 
-/// What the newest report says. A log line without a start may be of an old environment: its size
-/// counts only where nothing better is known, or a day after whatever was.
+/// What the newest report of some kind says. A log line without a start may be of an old environment: its
+/// size counts only where nothing better is known, or a day after whatever was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Newest {
     /// Its time.
@@ -245,23 +256,58 @@ pub struct Newest {
     pub version: String,
 }
 
+impl Newest {
+    /// What an observation says.
+    pub(super) fn of(seen: &Observation) -> Self {
+        Self {
+            at: seen.at,
+            memory_mb: seen.memory_mb,
+            version: seen.version.to_string(),
+        }
+    }
+
+    /// Whether an observation is newer.
+    fn is_before(&self, seen: &Observation) -> bool {
+        (self.at, self.memory_mb, self.version.as_str()) < (seen.at, seen.memory_mb, &*seen.version)
+    }
+
+    /// Takes in a newer observation.
+    fn follow(&mut self, seen: &Observation) {
+        (self.at, self.memory_mb) = (seen.at, seen.memory_mb);
+        if self.version != *seen.version {
+            self.version = seen.version.to_string();
+        }
+    }
+
+    /// Takes an observation in where it is newer than what is known.
+    fn note(known: &mut Option<Self>, seen: &Observation) {
+        match known {
+            Some(known) if known.is_before(seen) => known.follow(seen),
+            Some(_) => {}
+            None => *known = Some(Self::of(seen)),
+        }
+    }
+
+    /// Takes in another view.
+    fn join(known: &mut Option<Self>, other: Option<&Self>) {
+        if other > known.as_ref() {
+            *known = other.cloned();
+        }
+    }
+}
+
 impl Sighting {
     /// Takes in an observation: as joining what it alone says, without making that first.
     pub(super) fn see(&mut self, seen: &Observation) {
         self.oldest = self.oldest.min(seen.at);
         if seen.init_ms.is_some() {
-            self.started = self.started.max(Some((seen.at, seen.memory_mb)));
+            Newest::note(&mut self.started, seen);
         }
         if seen.status == Status::OutOfMemory {
             self.ran_out = self.ran_out.max(Some((seen.at, seen.memory_mb)));
         }
-        let newest = &mut self.newest;
-        let mine = (newest.at, newest.memory_mb, newest.version.as_str());
-        if (seen.at, seen.memory_mb, &*seen.version) > mine {
-            (newest.at, newest.memory_mb) = (seen.at, seen.memory_mb);
-            if newest.version != *seen.version {
-                newest.version = seen.version.to_string();
-            }
+        if self.newest.is_before(seen) {
+            self.newest.follow(seen);
             self.arch = seen.arch.or(self.arch);
         } else {
             self.arch = self.arch.or(seen.arch);
@@ -271,7 +317,7 @@ impl Sighting {
     /// Takes in another view.
     pub fn join(&mut self, other: &Self) {
         self.oldest = self.oldest.min(other.oldest);
-        self.started = self.started.max(other.started);
+        Newest::join(&mut self.started, other.started.as_ref());
         self.ran_out = self.ran_out.max(other.ran_out);
         if other.newest > self.newest {
             self.newest.clone_from(&other.newest);

@@ -152,6 +152,97 @@ impl fmt::Display for HighWater {
     }
 }
 
+/// How often an environment of the logs was seen with each value of memory used. What an environment used is
+/// a high-water mark that only rises, so in ascending order the values are in the order of its
+/// invocations, in whatever order the lines came: a leak shows as it does in the layer's records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsedCounts {
+    /// Ascending.
+    counts: Vec<(Megabytes, u32)>,
+    /// There were more than [`MOST_VALUES`]: nothing is said of the environment any more.
+    too_many: bool,
+}
+
+/// Different values that are kept of an environment. One that climbs by more has long been found out.
+const MOST_VALUES: usize = 256;
+
+impl UsedCounts {
+    /// Counts one invocation.
+    pub fn note(&mut self, used: Megabytes) {
+        self.add(used, 1);
+    }
+
+    fn add(&mut self, used: Megabytes, times: u32) {
+        if self.too_many {
+            return;
+        }
+        match self.counts.binary_search_by_key(&used, |(mb, _)| *mb) {
+            Ok(at) => self.counts[at].1 = self.counts[at].1.saturating_add(times),
+            Err(_) if self.counts.len() == MOST_VALUES => {
+                (self.too_many, self.counts) = (true, Vec::new());
+            }
+            Err(at) => self.counts.insert(at, (used, times)),
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        for (used, times) in &other.counts {
+            self.add(*used, *times);
+        }
+        if other.too_many {
+            (self.too_many, self.counts) = (true, Vec::new());
+        }
+    }
+
+    /// The most it had used after 1, 2, 4, 8, … invocations, as [`HighWater::marks`] says it.
+    pub fn marks(&self) -> Vec<Megabytes> {
+        let (mut marks, mut served, mut next) = (Vec::new(), 0_u64, 1_u64);
+        let all: u64 = self.counts.iter().map(|(_, times)| u64::from(*times)).sum();
+        for (used, times) in &self.counts {
+            served += u64::from(*times);
+            // Of the last doubling it is not known whether it was gone to its end.
+            while next <= served && next < all {
+                marks.push(*used);
+                next *= 2;
+            }
+        }
+        marks
+    }
+
+    /// Back from how they are shown; `None` when it is none.
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text == TOO_MANY {
+            return Some(Self {
+                too_many: true,
+                ..Self::default()
+            });
+        }
+        let mut read = Self::default();
+        for part in text.split(',').filter(|part| !part.is_empty()) {
+            let (used, times) = part.split_once(':')?;
+            read.add(Megabytes(used.parse().ok()?), times.parse().ok()?);
+        }
+        Some(read)
+    }
+}
+
+/// How [`UsedCounts`] are shown that had too many values.
+const TOO_MANY: &str = "*";
+
+/// `400:1,408:2`: two invocations with 408 MB used.
+impl fmt::Display for UsedCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.too_many {
+            return f.write_str(TOO_MANY);
+        }
+        for (n, (used, times)) in self.counts.iter().enumerate() {
+            let comma = if n > 0 { "," } else { "" };
+            write!(f, "{comma}{}:{times}", used.0)?;
+        }
+        Ok(())
+    }
+}
+
 /// State of one environment at one memory size and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentState {
@@ -173,8 +264,10 @@ pub struct EnvironmentState {
     pub arch: Option<Arch>,
     /// The extension's own largest resident size in KiB.
     pub self_kib: u64,
-    /// How its memory use rose.
+    /// How its memory use rose, as the layer tells it.
     pub high_water: HighWater,
+    /// What its log lines say that it used.
+    pub used: UsedCounts,
 }
 
 impl EnvironmentState {
@@ -191,6 +284,10 @@ impl EnvironmentState {
             arch: None,
             self_kib: 0,
             high_water: HighWater(Vec::new()),
+            used: UsedCounts {
+                counts: Vec::new(),
+                too_many: false,
+            },
         }
     }
 
@@ -219,6 +316,7 @@ impl EnvironmentState {
         self.arch = self.arch.max(other.arch);
         self.self_kib = self.self_kib.max(other.self_kib);
         self.high_water.join(&other.high_water);
+        self.used.join(&other.used);
         let days = other.days.iter().copied();
         Some(days.filter(|day| self.on(*day)).collect())
     }
@@ -253,7 +351,46 @@ mod tests {
         assert_eq!(SeqMarks::from_text(&marks.to_string()), Some(marks));
     }
 
+    /// 1 at 80, 3 at 81, 5 at 99: after 1, 2, 4 and 8 invocations 80, 81, 81, 99. The values come in any order.
+    #[test]
+    fn p3_values_in_ascending_order_are_the_life_of_an_environment() {
+        let mut used = UsedCounts::default();
+        for mb in [99, 81, 99, 80, 81, 99, 99, 81, 99] {
+            used.note(Megabytes(mb));
+        }
+        assert_eq!(used.to_string(), "80:1,81:3,99:5");
+        assert_eq!(used.marks(), [80, 81, 81, 99].map(Megabytes));
+        assert_eq!(UsedCounts::from_text(&used.to_string()), Some(used));
+        assert_eq!(UsedCounts::from_text("80"), None);
+    }
+
+    #[test]
+    fn p3_an_environment_with_too_many_values_says_nothing() {
+        let mut used = UsedCounts::default();
+        (0..=256).for_each(|mb| used.note(Megabytes(mb)));
+        assert_eq!((used.to_string().as_str(), used.marks().len()), ("*", 0));
+        let mut other = UsedCounts::default();
+        other.note(Megabytes(3));
+        other.join(&used);
+        assert_eq!(other, used);
+        assert_eq!(UsedCounts::from_text("*"), Some(used));
+    }
+
     proptest! {
+        /// The layer's high-water marks and the counted values of the same life say the same.
+        #[test]
+        fn p3_logs_and_records_say_the_same_of_an_environment(
+            mut life in proptest::collection::vec(1_u32..200, 1..300), seed in 0_usize..1000,
+        ) {
+            life.sort_unstable();
+            let (mut high, mut used) = (HighWater::default(), UsedCounts::default());
+            (1..).zip(&life).for_each(|(n, mb)| high.note(n, Megabytes(*mb)));
+            let turn = seed % life.len();
+            life.rotate_left(turn);
+            life.iter().for_each(|mb| used.note(Megabytes(*mb)));
+            prop_assert_eq!(high.marks(), used.marks());
+        }
+
         #[test]
         fn w7_marks_are_a_set_with_one_form(seqs in proptest::collection::vec(0_u64..40, 0..80)) {
             let (mut marks, mut model) = (SeqMarks::default(), HashSet::new());

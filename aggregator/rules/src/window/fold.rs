@@ -1,6 +1,8 @@
 //! Evidence in, deltas out: the one place where a record or an observation becomes window state.
 
-use rightsizer_records::{Folded, Megabytes, Millis, ReportRow, Reports, Status, Timestamp};
+use rightsizer_records::{
+    ErrorKind, Folded, Megabytes, Millis, ReportRow, Reports, Status, Timestamp,
+};
 
 use super::day::{DaySource, DayStats, Sample};
 use super::delta::{DayKeyRef, Delta, EnvironmentKey, Lookup, Mark, Newest, Sighting};
@@ -24,19 +26,20 @@ pub fn fold_reports(record: &Reports) -> Delta {
     let (oldest, newest) = span(record);
     let folded = folded_rows(record).map_or(0, |f| f.count);
     let reports = (record.reports.len() as u64).saturating_add(folded);
+    let at_its_size = |at| Newest {
+        at,
+        memory_mb: record.memory_mb,
+        version: record.version.clone(),
+    };
     let mut delta = Delta {
         function: FunctionKey::Arn(record.function.clone()),
         source: DaySource::Layer,
         sighting: Sighting {
             oldest: oldest.min(record.t0),
-            newest: Newest {
-                at: newest,
-                memory_mb: record.memory_mb,
-                version: record.version.clone(),
-            },
+            newest: at_its_size(newest),
             arch: record.arch,
             runtime: record.runtime.clone(),
-            started: (record.seq == 0).then(|| (oldest.min(record.t0), record.memory_mb)),
+            started: (record.seq == 0).then(|| at_its_size(oldest.min(record.t0))),
             ran_out: ran_out(record).map(|at| (at, record.memory_mb)),
         },
         mark: Some(Mark::Record(record.seq)),
@@ -80,8 +83,14 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         day.stats.reserve(record.reports.len());
     }
     let mut wall = 0_u64;
-    for (row, ordinal) in record.reports.iter().zip(before + 1..) {
-        let sample = sample_of(row);
+    let mut errors = record.errors.iter().peekable();
+    for ((n, row), ordinal) in record.reports.iter().enumerate().zip(before + 1..) {
+        // Rows ascend in what the extension writes; of what does not, a row keeps its status alone.
+        let error = errors.next_if(|(of, _)| *of == n);
+        let sample = Sample {
+            error: error.map(|(_, error_type)| ErrorKind::of(error_type)),
+            ..sample_of(row)
+        };
         let duration = sample.duration_ms.map_or(0, Millis::ceil_ms);
         wall = wall.saturating_add(duration);
         delta.day(key(record.t0.plus_ms(row.at_ms))).count(sample);
@@ -119,7 +128,9 @@ fn sample_of(row: &ReportRow) -> Sample {
         max_used_mb: row.max_used_mb,
         duration_ms: row.duration_ms,
         billed_ms: row.billed_ms,
+        init_ms: row.init_ms,
         status: row.status,
+        error: None,
     }
 }
 
@@ -168,14 +179,10 @@ pub fn fold_into(seen: &Observation, delta: &mut Delta) {
 fn sighting(seen: &Observation) -> Sighting {
     Sighting {
         oldest: seen.at,
-        newest: Newest {
-            at: seen.at,
-            memory_mb: seen.memory_mb,
-            version: seen.version.to_string(),
-        },
+        newest: Newest::of(seen),
         arch: seen.arch,
         runtime: None,
-        started: seen.init_ms.map(|_| (seen.at, seen.memory_mb)),
+        started: seen.init_ms.map(|_| Newest::of(seen)),
         ran_out: (seen.status == Status::OutOfMemory).then_some((seen.at, seen.memory_mb)),
     }
 }
@@ -185,7 +192,9 @@ fn add(seen: &Observation, delta: &mut Delta) {
         max_used_mb: seen.max_used_mb,
         duration_ms: seen.duration_ms,
         billed_ms: seen.billed_ms.or(seen.duration_ms.map(round_up)),
+        init_ms: seen.init_ms,
         status: seen.status,
+        error: seen.error,
     };
     let day = seen.at.day();
     let key = DayKeyRef {
@@ -203,7 +212,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
-    delta.see_environment(key, view);
+    delta.see_environment(key, view, seen.max_used_mb);
 }
 
 /// Lambda bills whole milliseconds, rounded up.
@@ -338,16 +347,17 @@ mod tests {
             order in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
         ) {
             let t0 = Timestamp::parse("2026-01-31T12:00:00Z").unwrap();
+            let newest = |at: &i64, mb: &u32| Newest {
+                at: t0.plus_ms(*at),
+                memory_mb: Megabytes(*mb),
+                version: mb.to_string(),
+            };
             let of = |(at, mb, starts): &(i64, u32, bool)| Sighting {
                 oldest: t0.plus_ms(*at),
-                newest: Newest {
-                    at: t0.plus_ms(*at),
-                    memory_mb: Megabytes(*mb),
-                    version: mb.to_string(),
-                },
+                newest: newest(at, mb),
                 arch: None,
                 runtime: None,
-                started: starts.then(|| (t0.plus_ms(*at), Megabytes(*mb))),
+                started: starts.then(|| newest(at, mb)),
                 ran_out: (!starts).then(|| (t0.plus_ms(*at), Megabytes(*mb))),
             };
             let joined = |views: &[&(i64, u32, bool)]| {

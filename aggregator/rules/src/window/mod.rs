@@ -18,7 +18,7 @@ pub use crowd::{Crowd, Levels, fold_crowds};
 pub use day::{DayKey, DaySource, DayStats};
 pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
 pub use distribution::{Distribution, DistributionError};
-pub use environment::{EnvironmentState, HighWater, SeqMarks};
+pub use environment::{EnvironmentState, HighWater, SeqMarks, UsedCounts};
 pub use fold::{fold_into, fold_observation, fold_reports};
 pub use witnesses::Witnesses;
 

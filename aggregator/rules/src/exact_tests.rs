@@ -1,7 +1,7 @@
 //! Exact tests of counts, one-sided: is this more than it was?
 
 /// P(X ≥ `k`) for X binomial of `n` draws with chance `p`: summed term by term, so exact to rounding.
-pub(super) fn at_least(k: u64, n: u64, p: f64) -> f64 {
+pub(crate) fn at_least(k: u64, n: u64, p: f64) -> f64 {
     if k == 0 || p >= 1.0 {
         return 1.0;
     }
@@ -28,7 +28,7 @@ pub(super) fn at_least(k: u64, n: u64, p: f64) -> f64 {
 /// Two rates compared by counts alone (the conditional test of Przyborowski and Wilenski): of all
 /// failures, those after the change are binomial with chance `r·n₂ ÷ (r·n₂ + n₁)` if the rate became `r`
 /// times what it was. The chance of as many or more, if it became `ratio` times.
-pub(super) fn rate_rose(before: (u64, u64), after: (u64, u64), ratio: f64) -> f64 {
+pub(crate) fn rate_rose(before: (u64, u64), after: (u64, u64), ratio: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (earlier, later) = (before.1 as f64, after.1 as f64 * ratio);
     if later + earlier <= 0.0 {
@@ -37,9 +37,16 @@ pub(super) fn rate_rose(before: (u64, u64), after: (u64, u64), ratio: f64) -> f6
     at_least(after.0, after.0 + before.0, later / (later + earlier))
 }
 
+/// Whether two rates, each as failures and invocations, do not differ by more than chance: by the same test
+/// both ways, at 5 %.
+pub(crate) fn rates_are_equal(one: (u64, u64), other: (u64, u64)) -> bool {
+    const EACH_SIDE: f64 = 0.025;
+    rate_rose(one, other, 1.0) > EACH_SIDE && rate_rose(other, one, 1.0) > EACH_SIDE
+}
+
 /// The chance that a silence lasts `times` as long as the longest of `count` earlier ones, where silences
 /// are exponential: `count · B(count, times + 1) = ∏ i ÷ (count + i)` for i to `times`.
-pub(super) fn silence(count: u64, times: u32) -> f64 {
+pub(crate) fn silence(count: u64, times: u32) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "hours of two weeks")]
     let count = count as f64;
     (1..=times.min(100))
@@ -78,6 +85,13 @@ mod tests {
             (a - b).abs() <= 1e-9 * b.abs().max(1e-300),
             "{a}, wanted {b}"
         );
+    }
+
+    /// 10 and 20 of 100: 20 or more of 30 at a half is 4.9 %, more than 2.5 %. 10 and 24: 24 or more of 34 is 1.2 %.
+    #[test]
+    fn rates_that_differ_by_chance_are_equal() {
+        assert!(rates_are_equal((10, 100), (20, 100)) && rates_are_equal((0, 50), (0, 900)));
+        assert!(!rates_are_equal((10, 100), (24, 100)) && !rates_are_equal((24, 100), (10, 100)));
     }
 
     /// Two dice throws of ten: 1 − (5/6)^10 − 10 × (1/6) × (5/6)^9 = 0.51548 for two sixes or more (left
