@@ -1,6 +1,8 @@
 //! Which figures an invocation can have. Every format's numbers pass here.
 
-use rightsizer_records::{Implausible, Megabytes, Millis, Status, plausible_memory, plausible_use};
+use rightsizer_records::{
+    ErrorKind, Implausible, Megabytes, Millis, Status, plausible_memory, plausible_use,
+};
 
 /// The largest size Lambda has offered (managed instances).
 const MAX_SIZE_MB: u64 = 32_768;
@@ -18,8 +20,9 @@ pub(super) struct Invocation {
     pub billed_ms: Option<Millis>,
     /// Init duration, or the restore duration under `SnapStart`.
     pub init_ms: Option<Millis>,
-    /// How the invocation ended.
-    pub status: Status,
+    pub(super) status: Status,
+    /// What its error type says, where it has one.
+    pub(super) error: Option<ErrorKind>,
 }
 
 impl Invocation {

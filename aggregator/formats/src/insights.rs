@@ -213,6 +213,7 @@ impl Row {
             init_ms: millis("@initDuration", self.init.as_deref())?,
             // The discovered fields do not say how it ended.
             status: Status::classify(None, None, Some((max_used_mb, memory_mb))),
+            error: None,
         })
     }
 }

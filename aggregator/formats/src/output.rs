@@ -154,6 +154,7 @@ impl<'a> Output<'a> {
             duration_ms: invocation.duration_ms,
             billed_ms: invocation.billed_ms,
             status: invocation.status,
+            error: invocation.error,
             init_ms: invocation.init_ms,
             environment: origin.environment,
             arch: None,

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use rightsizer_records::{Millis, Status};
+use rightsizer_records::{ErrorKind, Millis, Status};
 
 use super::figures::{self, FigureError, Invocation};
 
@@ -271,6 +271,7 @@ impl Fields {
             billed_ms: self.billed,
             init_ms: self.init.or(self.restore),
             status,
+            error: self.error_type.as_deref().map(ErrorKind::of),
         })
     }
 }

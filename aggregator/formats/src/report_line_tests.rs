@@ -17,6 +17,7 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
         )),
         init_ms: None,
         status: Status::Ok,
+        error: None,
     }
 }
 
@@ -28,6 +29,13 @@ fn init(mut line: Invocation, ms: f64) -> Invocation {
 fn ended(mut line: Invocation, status: Status) -> Invocation {
     line.status = status;
     line
+}
+
+fn crashed(line: Invocation, status: Status) -> Invocation {
+    Invocation {
+        error: Some(ErrorKind::Crash),
+        ..ended(line, status)
+    }
 }
 
 /// The line up to and with the memory figures, 512 MB of which 90 are used.
@@ -61,25 +69,25 @@ fn lines_as_the_platform_and_pipelines_write_them() {
         ("\tStatus: timeout", ended(plain, Status::Timeout)),
         (
             "\tStatus: error\tError Type: Runtime.ImportModuleError",
-            ended(plain, Status::Error),
+            crashed(plain, Status::Error),
         ),
         (
             "\tStatus: error\tError Type: Runtime.ImportModuleError\\nXRAY TraceId: 1-2",
-            ended(plain, Status::Error),
+            crashed(plain, Status::Error),
         ),
         ("\tStatus: failure", ended(plain, Status::Error)),
         (
             "\tStatus: error\tError Type: Runtime.OutOfMemory",
-            ended(plain, Status::OutOfMemory),
+            crashed(plain, Status::OutOfMemory),
         ),
         (
             "\tStatus: error\tError Type: Runtime.OutOfMem",
-            ended(plain, Status::OutOfMemory),
+            crashed(plain, Status::OutOfMemory),
         ),
         // 90 of 512 MB is far from the limit: a process that ended itself.
         (
             "\tStatus: error\tError Type: Runtime.ExitError",
-            ended(plain, Status::Error),
+            crashed(plain, Status::Error),
         ),
         ("\tStatus: success", plain),
         // Cut off behind the memory figures.
@@ -342,6 +350,7 @@ prop_compose! {
             billed_ms: Some(Millis::from_ms(billed)),
             init_ms: first.and_then(|_| millis(start)),
             status: Status::classify(status, None, None),
+            error: None,
         };
         (fields, line)
     }

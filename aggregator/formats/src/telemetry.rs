@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use rightsizer_records::{Millis, Status, Timestamp};
+use rightsizer_records::{ErrorKind, Millis, Status, Timestamp};
 use rightsizer_rules::evidence::LATEST;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -204,6 +204,7 @@ impl Reported<'_> {
             billed_ms: metrics.billed_duration_ms,
             init_ms: metrics.init_duration_ms.or(metrics.restore_duration_ms),
             status: Status::classify(self.status, self.error_type, Some((max_used_mb, memory_mb))),
+            error: self.error_type.map(ErrorKind::of),
         }))
     }
 }
