@@ -158,8 +158,8 @@ impl Unit<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                cpu_ms, cpu_wall_ms, durations, used)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.memory.set.days.write_back(|key, day| {
             day.settle();
@@ -182,6 +182,9 @@ impl Unit<'_> {
                 int(day.cpu_wall_ms),
                 day.durations.to_bytes(),
                 day.used.to_bytes(),
+                int(day.crashes),
+                int(day.heap_limits),
+                day.inits.to_bytes(),
             ])?;
             Ok(())
         })
@@ -191,7 +194,7 @@ impl Unit<'_> {
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
-                billed_ms, cpu_ms, cpu_wall_ms, durations, used
+                billed_ms, cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits
          FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
             AND version = ?",
     )?;
@@ -228,6 +231,9 @@ fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         cpu_wall_ms: count(number(10)?),
         durations: distribution(11)?,
         used: distribution(12)?,
+        crashes: count(number(13)?),
+        heap_limits: count(number(14)?),
+        inits: distribution(15)?,
     })
 }
 

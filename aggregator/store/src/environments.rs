@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use rightsizer_records::{Arch, Day};
 use rightsizer_rules::policy::{self, Leak};
-use rightsizer_rules::window::{EnvironmentKey, EnvironmentState, HighWater, SeqMarks};
+use rightsizer_rules::window::{EnvironmentKey, EnvironmentState, HighWater, SeqMarks, UsedCounts};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes, timestamp};
@@ -59,20 +59,26 @@ impl Unit<'_> {
         ids: &RangeInclusive<FunctionId>,
         day: Day,
     ) -> Result<HashMap<FunctionId, Leak>, StoreError> {
-        // Only of environments that served more than 32 invocations anything can be said.
+        // Only of environments that served more than 32 invocations anything can be said; of those that logs
+        // tell of, only where they used four different amounts at least.
         let mut statement = self.tx.prepare_cached(
-            "SELECT function_id, memory_mb, high_water FROM environments
-             WHERE function_id BETWEEN ? AND ? AND last_ms >= ? AND seen > 32
-                AND high_water LIKE '%,%,%,%,%,%,%'",
+            "SELECT function_id, memory_mb, high_water, used FROM environments
+             WHERE function_id BETWEEN ? AND ? AND last_ms >= ?
+                AND ((seen > 32 AND high_water LIKE '%,%,%,%,%,%,%') OR used LIKE '%:%:%:%:%')",
         )?;
         let since = day.start().as_ms();
         let mut rows = statement.query(params![ids.start(), ids.end(), since])?;
         let mut climbs: HashMap<FunctionId, Vec<policy::Climb>> = HashMap::new();
         while let Some(row) = rows.next()? {
-            let text = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-            let high = HighWater::from_text(text)
-                .ok_or_else(|| StoreError::Damaged("an environment's high-water marks".into()))?;
-            let climb = policy::climb(&high.marks(), megabytes(row.get(1)?));
+            let text = |n| row.get_ref(n)?.as_str().map_err(rusqlite::Error::from);
+            let damaged = || StoreError::Damaged("an environment's memory used".into());
+            let used = UsedCounts::from_text(text(3)?).ok_or_else(damaged)?.marks();
+            // An environment is told either by its layer or by its logs.
+            let marks = match HighWater::from_text(text(2)?).ok_or_else(damaged)?.marks() {
+                high if high.is_empty() => used,
+                high => high,
+            };
+            let climb = policy::climb(&marks, megabytes(row.get(1)?));
             climbs.entry(row.get(0)?).or_default().push(climb);
         }
         let leaks = climbs.into_iter();
@@ -93,8 +99,8 @@ impl Unit<'_> {
     pub(super) fn flush_environments(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO environments (function_id, env, memory_mb, version, first_ms,
-                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water, used)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut texts = Texts::default();
         self.memory
@@ -118,6 +124,7 @@ impl Unit<'_> {
                     state.arch.map(Arch::name),
                     int(state.self_kib),
                     texts.high_water,
+                    texts.used,
                 ])?;
                 Ok(())
             })
@@ -132,6 +139,7 @@ struct Texts {
     marks: String,
     days: String,
     high_water: String,
+    used: String,
 }
 
 impl Texts {
@@ -141,6 +149,7 @@ impl Texts {
             &mut self.marks,
             &mut self.days,
             &mut self.high_water,
+            &mut self.used,
         ];
         texts.into_iter().for_each(String::clear);
         write!(self.env, "{}", key.env)?;
@@ -149,7 +158,8 @@ impl Texts {
             let comma = if n > 0 { "," } else { "" };
             write!(self.days, "{comma}{}", day.number())?;
         }
-        write!(self.high_water, "{}", state.high_water)
+        write!(self.high_water, "{}", state.high_water)?;
+        write!(self.used, "{}", state.used)
     }
 }
 
@@ -158,7 +168,8 @@ fn select(
     (function, key): &EnvironmentRow,
 ) -> Result<Option<EnvironmentState>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water
+        "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water,
+                used
          FROM environments WHERE function_id = ? AND env = ? AND memory_mb = ? AND version = ?",
     )?;
     let key = params![function, key.env.to_string(), key.memory_mb.0, key.version];
@@ -190,5 +201,6 @@ fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
         arch: arch.map(|name| Arch::from_name(&name)),
         self_kib: count(number(8)?),
         high_water: HighWater::from_text(&text(9)?).ok_or_else(|| damaged("high-water marks"))?,
+        used: UsedCounts::from_text(&text(10)?).ok_or_else(|| damaged("counts of memory used"))?,
     })
 }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use rightsizer_records::{Arch, Day, EvidenceWindow, Megabytes, Millis, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::policy::{
-    Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings,
+    Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings, Successes,
 };
 use rightsizer_rules::price;
 use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
@@ -115,6 +115,9 @@ struct Head {
     /// Whether its logs hold reports of failures alone.
     failures_only: bool,
     known: bool,
+    /// A CloudWatch alarm on it that is in `ALARM`.
+    alarm: Option<String>,
+    deployed: Option<Timestamp>,
 }
 
 impl Head {
@@ -268,7 +271,7 @@ impl Unit<'_> {
             "SELECT f.id, f.function, f.traffic, f.known_arch, f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
                     f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
-                    f.baseline_p95_ms, f.failures_only, f.known
+                    f.baseline_p95_ms, f.failures_only, f.known, f.snap_start, f.alarm, f.deployed_ms
              FROM functions_now f
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
@@ -294,11 +297,14 @@ impl Unit<'_> {
                 cleared: day(row.get(9)?),
                 configured: Configured {
                     untagged: settings.mode,
+                    snap_start: row.get(15)?,
                     ..configured(row.get(10)?, tags, &settings.pipeline_tags)?
                 },
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
                 failures_only: row.get(13)?,
                 known: row.get(14)?,
+                alarm: row.get(16)?,
+                deployed: row.get::<_, Option<i64>>(17)?.map(timestamp).transpose()?,
             });
         }
         Ok(heads)
@@ -365,6 +371,19 @@ impl Unit<'_> {
     }
 }
 
+/// The peaks of the days with a success; of all where there is none. What a failed invocation used is the
+/// least that was needed, which the floor takes care of.
+fn peaks_of(decided: &[DayPeak], with_success: &[Day]) -> Vec<Megabytes> {
+    let proven = decided
+        .iter()
+        .filter(|p| with_success.binary_search(&p.day).is_ok());
+    let proven: Vec<Megabytes> = proven.map(|p| p.peak).collect();
+    if proven.is_empty() {
+        return decided.iter().map(|p| p.peak).collect();
+    }
+    proven
+}
+
 fn assembled(
     head: Head,
     peaks: Vec<DayPeak>,
@@ -390,7 +409,11 @@ fn assembled(
             days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
             invocations: usage.invocations,
         },
-        daily_peaks: span.decided.iter().map(|p| p.peak).collect(),
+        successes: Successes {
+            days: u32::try_from(usage.days_with_success.len()).unwrap_or(u32::MAX),
+            invocations: usage.succeeded,
+        },
+        daily_peaks: peaks_of(&span.decided, &usage.days_with_success),
         floor_peak: floor_peak.map(|p| (p.day, p.peak)),
         agreed_mb: Some(around.agreed),
         censored: around.censored,
@@ -398,6 +421,9 @@ fn assembled(
         changes,
         configured: head.configured,
         sizes: usage.size_facts(),
+        health: usage.health(),
+        alarm: head.alarm,
+        deployed_at: head.deployed,
         failures_only: head.failures_only && usage.by_logs,
         first_report: head.known_since,
         present: view.present(),

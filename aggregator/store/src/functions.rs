@@ -156,8 +156,8 @@ impl Unit<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
                     newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib,
-                    ran_out_mb, ran_out_ms, imported)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ran_out_mb, ran_out_ms, imported, started_version)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version, arch = excluded.arch,
                     runtime = excluded.runtime, first_ms = excluded.first_ms,
                     heard_ms = excluded.heard_ms, last_ms = excluded.last_ms,
@@ -165,7 +165,8 @@ impl Unit<'_> {
                     started_ms = excluded.started_ms, seen = excluded.seen,
                     duplicates = excluded.duplicates, late = excluded.late, lost = excluded.lost,
                     self_kib = excluded.self_kib, ran_out_mb = excluded.ran_out_mb,
-                    ran_out_ms = excluded.ran_out_ms, imported = excluded.imported",
+                    ran_out_ms = excluded.ran_out_ms, imported = excluded.imported,
+                    started_version = excluded.started_version",
         )?;
         self.memory.set.functions.write_back(|key, row| {
             let s = &row.sighting;
@@ -179,8 +180,8 @@ impl Unit<'_> {
                 row.heard.as_ms(),
                 s.newest.at.as_ms(),
                 s.newest.memory_mb.0,
-                s.started.map(|(_, mb)| mb.0),
-                s.started.map(|(at, _)| at.as_ms()),
+                s.started.as_ref().map(|at| at.memory_mb.0),
+                s.started.as_ref().map(|at| at.at.as_ms()),
                 int(row.seen),
                 int(row.duplicates),
                 int(row.late),
@@ -189,6 +190,7 @@ impl Unit<'_> {
                 s.ran_out.map(|(_, mb)| mb.0),
                 s.ran_out.map(|(at, _)| at.as_ms()),
                 row.imported,
+                s.started.as_ref().map(|at| &at.version),
             ])?;
             Ok(())
         })
@@ -229,7 +231,8 @@ impl Unit<'_> {
 fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
-                started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported
+                started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported,
+                started_version
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -241,11 +244,19 @@ fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, 
 fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
     let number = |n| row.get::<_, i64>(n);
     let arch: Option<String> = row.get(2)?;
+    let version: String = row.get(1)?;
     let event = |at: usize, mb: usize| -> Result<_, StoreError> {
         let mb: Option<i64> = row.get(mb)?;
         let at = row.get::<_, Option<i64>>(at)?.map(timestamp).transpose()?;
         Ok(at.zip(mb.map(megabytes)))
     };
+    // Stores of before did not keep it.
+    let started_version: Option<String> = row.get(18)?;
+    let started = event(9, 8)?.map(|(at, memory_mb)| Newest {
+        at,
+        memory_mb,
+        version: started_version.unwrap_or_else(|| version.clone()),
+    });
     Ok(FunctionRow {
         id: number(0)?,
         sighting: Sighting {
@@ -253,11 +264,11 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
             newest: Newest {
                 at: timestamp(number(6)?)?,
                 memory_mb: megabytes(number(7)?),
-                version: row.get(1)?,
+                version: version.clone(),
             },
             arch: arch.map(|name| Arch::from_name(&name)),
             runtime: row.get(3)?,
-            started: event(9, 8)?,
+            started,
             ran_out: event(16, 15)?,
         },
         heard: timestamp(number(5)?)?,

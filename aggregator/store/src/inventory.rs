@@ -80,8 +80,8 @@ impl Unit<'_> {
             .prepare_cached(
                 "INSERT INTO inventory (function, memory_mb, timeout_s, arch, runtime, code_sha256,
                     package, layers, log_group, failures_only, tags, edge_replica, managed_instances,
-                    snap_start, seen_ms)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    snap_start, seen_ms, modified_ms, alarm)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (function) DO UPDATE SET memory_mb = excluded.memory_mb,
                     timeout_s = excluded.timeout_s, arch = excluded.arch,
                     runtime = excluded.runtime,
@@ -91,7 +91,8 @@ impl Unit<'_> {
                     failures_only = excluded.failures_only, tags = coalesce(excluded.tags, tags),
                     edge_replica = excluded.edge_replica,
                     managed_instances = excluded.managed_instances,
-                    snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL",
+                    snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL,
+                    modified_ms = excluded.modified_ms, alarm = excluded.alarm",
             )?
             .execute(params![
                 facts.function.as_str(),
@@ -112,6 +113,8 @@ impl Unit<'_> {
                 facts.managed_instances,
                 facts.snap_start,
                 now,
+                facts.modified.map(Timestamp::as_ms),
+                facts.alarm,
             ])?;
         Ok(())
     }

@@ -54,6 +54,11 @@ const VERSION_5: &str = "
     INSERT INTO log_groups VALUES (4, '/aws/lambda/f');
     INSERT INTO log_days VALUES (4, 20454, 1767225700000, 7);";
 
+/// What version 7 brought.
+const VERSION_7: &str = "
+    UPDATE functions SET ran_out_mb = 512, ran_out_ms = 1767225600000, imported = 1;
+    INSERT INTO witnesses VALUES (7, 20454, 200, 0, 0, 0, 0);";
+
 /// Makes the store that a program of `version` left.
 fn store_of(path: &Path, version: usize) -> Connection {
     let old = Connection::open(path).unwrap();
@@ -65,6 +70,7 @@ fn store_of(path: &Path, version: usize) -> Connection {
             2 => old.execute_batch(VERSION_2).unwrap(),
             4 => old.execute_batch(VERSION_4).unwrap(),
             5 => old.execute_batch(VERSION_5).unwrap(),
+            7 => old.execute_batch(VERSION_7).unwrap(),
             _ => {}
         }
     }

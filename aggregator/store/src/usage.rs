@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
-use rightsizer_rules::policy::{CpuUse, SizeFacts};
+use rightsizer_rules::policy::{CpuUse, SizeFacts, SizeHealth};
 use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
 use rusqlite::{Row, params};
 
@@ -54,6 +54,9 @@ pub(super) struct Usage {
     counting: Option<(Day, u8)>,
     /// Whether the invocations of some day were told by logs.
     pub(super) by_logs: bool,
+    /// Invocations that did not fail, and the days that have one, ascending.
+    pub(super) succeeded: u64,
+    pub(super) days_with_success: Vec<Day>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ struct SizeUsage {
     billed_ms: u64,
     cpu: CpuUse,
     durations: Distribution,
+    inits: Distribution,
+    health: SizeHealth,
     /// Invocations by day, for those since a change.
     by_day: Vec<(Day, u64)>,
 }
@@ -99,6 +104,17 @@ impl Usage {
         facts
     }
 
+    /// How invocations ended at each size, ascending.
+    pub(super) fn health(&self) -> Vec<SizeHealth> {
+        let of = |size: &SizeUsage| SizeHealth {
+            start: size.inits.quantile(0.99).map(Millis::from_ms),
+            ..size.health
+        };
+        let mut health: Vec<SizeHealth> = self.sizes.values().map(of).collect();
+        health.sort_unstable_by_key(|size| size.memory_mb);
+        health
+    }
+
     /// Adds a row of `days`. Rows come in the table's order, so the kind of the first source of a day
     /// is the one that counts (W7).
     fn add(&mut self, day: Day, row: &Row<'_>, version: &str) -> Result<(), StoreError> {
@@ -115,6 +131,16 @@ impl Usage {
         let (invocations, billed_ms) = (number(4)?, number(5)?);
         self.invocations = self.invocations.saturating_add(invocations);
         self.billed_ms = self.billed_ms.saturating_add(billed_ms);
+        let failures = number(9)?
+            .saturating_add(number(10)?)
+            .saturating_add(number(11)?);
+        let succeeded = invocations.saturating_sub(failures);
+        if succeeded > 0 {
+            self.succeeded = self.succeeded.saturating_add(succeeded);
+            if self.days_with_success.last() != Some(&day) {
+                self.days_with_success.push(day);
+            }
+        }
         let named = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         if named != version {
             return Ok(());
@@ -129,6 +155,14 @@ impl Usage {
         size.cpu.wall_ms = size.cpu.wall_ms.saturating_add(number(7)?);
         let durations = row.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?;
         size.durations.merge(&Distribution::from_bytes(durations)?);
+        let inits = row.get_ref(15)?.as_blob().map_err(rusqlite::Error::from)?;
+        size.inits.merge(&Distribution::from_bytes(inits)?);
+        let health = &mut size.health;
+        health.invocations = health.invocations.saturating_add(invocations);
+        health.failures = health.failures.saturating_add(failures);
+        health.crashes = health.crashes.saturating_add(number(12)?);
+        health.heap_limits = health.heap_limits.saturating_add(number(13)?);
+        health.peak_mb = health.peak_mb.max(megabytes(row.get(14)?));
         size.by_day.push((day, invocations));
         Ok(())
     }
@@ -142,6 +176,16 @@ impl Usage {
                 wall_ms: 0,
             },
             durations: Distribution::default(),
+            inits: Distribution::default(),
+            health: SizeHealth {
+                memory_mb,
+                invocations: 0,
+                failures: 0,
+                crashes: 0,
+                heap_limits: 0,
+                peak_mb: Megabytes(0),
+                start: None,
+            },
             by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
         })
     }
@@ -167,7 +211,7 @@ impl Unit<'_> {
         };
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, source, memory_mb, version, invocations, billed_ms, cpu_ms,
-                    cpu_wall_ms, durations
+                    cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits
              FROM days WHERE day = ? AND function_id BETWEEN ? AND ?",
         )?;
         for day in days {
