@@ -31,7 +31,7 @@ ROWS = {
         ("records", "rules", "formats", "updater"),
         (
             "anyhow", "aws-*", "form_urlencoded", "futures-util", "http", "http-body-util",
-            "prometheus-client", "tokio", "tracing",
+            "prometheus-client", "roxmltree", "tokio", "tracing",
         ),
     ),
     "rightsizer": (("records", "rules", "formats", "export", "store", "aws", "updater"), ("*",)),

@@ -5,6 +5,7 @@
 //! In each, plain rules decide, a trait names the calls, and one file makes them with the SDK. This
 //! crate must not know the store, the command line or what a decision is.
 
+pub mod alarms;
 pub mod clock;
 pub mod config;
 pub mod errors;

@@ -1,5 +1,6 @@
 //! The fleet by AWS's APIs: `ListFunctions`, 50 a page, has everything but tags; tags come from the
-//! Resource Groups Tagging API, 100 a page, because `ListTags` would take a call for every function.
+//! Resource Groups Tagging API, 100 a page, because `ListTags` would take a call for every function; alarms
+//! that ring come from CloudWatch, 100 a page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +12,19 @@ use aws_sdk_lambda::operation::list_functions::ListFunctionsError;
 use aws_sdk_lambda::types::{
     FunctionConfiguration, LogFormat, PackageType, SnapStartApplyOn, SystemLogLevel,
 };
-use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, Megabytes, Timestamp};
 use rightsizer_rules::inventory::{FunctionFacts, LoggedReports, Package, Tags};
 
 use super::refresh::{FleetApi, FleetError};
 use crate::Page;
+use crate::alarms::{Alarms, Ringing};
 use crate::errors::words;
+use crate::signed::CallFailure;
 use crate::tagging::{LARGEST_PAGE, Tagging};
 
-/// Codes of both services for calls that came too soon.
-const THROTTLED: [&str; 3] = [
+/// Codes of these services for calls that came too soon.
+const THROTTLED: [&str; 4] = [
+    "Throttling",
     "TooManyRequestsException",
     "ThrottlingException",
     "ThrottledException",
@@ -31,6 +35,7 @@ const THROTTLED: [&str; 3] = [
 pub struct AwsFleet {
     lambda: aws_sdk_lambda::Client,
     tagging: Arc<Tagging>,
+    alarms: Arc<Alarms>,
 }
 
 impl AwsFleet {
@@ -42,6 +47,7 @@ impl AwsFleet {
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
             tagging: Arc::new(Tagging::new(config)),
+            alarms: Arc::new(Alarms::new(config)),
         }
     }
 }
@@ -64,10 +70,19 @@ impl FleetApi for AwsFleet {
 
     async fn tags(&self, page: Option<String>) -> Result<Page<(FunctionArn, Tags)>, FleetError> {
         let answer = self.tagging.get_resources(page, LARGEST_PAGE).await;
-        answer.map_err(|error| match error.code() {
-            Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after: None },
-            _ => FleetError::Other(error.to_string()),
-        })
+        answer.map_err(|error| refused(&error))
+    }
+
+    async fn ringing(&self, page: Option<String>) -> Result<Page<Ringing>, FleetError> {
+        let answer = self.alarms.ringing(page).await;
+        answer.map_err(|error| refused(&error))
+    }
+}
+
+fn refused(error: &CallFailure) -> FleetError {
+    match error.code() {
+        Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after: None },
+        _ => FleetError::Other(error.to_string()),
     }
 }
 
@@ -119,6 +134,10 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
             .snap_start()
             .and_then(|snap| snap.apply_on())
             .is_some_and(|on| *on == SnapStartApplyOn::PublishedVersions),
+        modified: told
+            .last_modified()
+            .and_then(|at| Timestamp::parse(at).ok()),
+        alarm: None,
         function,
     })
 }
@@ -171,12 +190,17 @@ mod tests {
                     .build(),
             )
             .layers(Layer::builder().arn("layer:1").build())
+            .last_modified("2026-11-20T10:00:00.250+0000")
             .master_arn("elsewhere")
             .build();
         let full = facts(&full).unwrap();
         assert_eq!(
             (full.log_group.as_str(), full.arch),
             ("/team/a", Arch::Arm64)
+        );
+        assert_eq!(
+            full.modified,
+            Timestamp::parse("2026-11-20T10:00:00.250Z").ok()
         );
         assert!(full.edge_replica && full.layers == ["layer:1"]);
         let logged = (full.logged, plain.logged);

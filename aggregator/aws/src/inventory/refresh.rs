@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::InventorySettings;
 use crate::Page;
+use crate::alarms::Ringing;
 use crate::clock::now;
 use crate::stop::Stop;
 
@@ -43,6 +44,12 @@ pub trait FleetApi: Send + Sync {
         &self,
         page: Option<String>,
     ) -> impl Future<Output = Result<Page<(FunctionArn, Tags)>, FleetError>> + Send;
+
+    /// A page of the names of functions that have an alarm in `ALARM`, with its name.
+    fn ringing(
+        &self,
+        page: Option<String>,
+    ) -> impl Future<Output = Result<Page<Ringing>, FleetError>> + Send;
 }
 
 /// Whoever wants to know what the fleet is.
@@ -121,12 +128,20 @@ pub async fn collect(
     // refresh; the other way round a new one would be missed.
     let (tags, tags_error) = all(&mut turns, |page| api.tags(page)).await;
     let (mut functions, error) = all(&mut turns, |page| api.functions(page)).await;
+    let (ringing, alarms_error) = all(&mut turns, |page| api.ringing(page)).await;
     let complete = error.is_none();
     let tags_known = tags_error.is_none();
     errors.extend(tags_error);
+    errors.extend(alarms_error.map(|error| {
+        FleetError::Other(format!(
+            "alarms are not read, and no decrease waits for one: {error}"
+        ))
+    }));
     errors.extend(error);
     let mut tags: HashMap<FunctionArn, Tags> = tags.into_iter().collect();
+    let ringing: HashMap<String, String> = ringing.into_iter().collect();
     for facts in &mut functions {
+        facts.alarm = ringing.get(facts.function.name()).cloned();
         let found = tags.remove(&facts.function);
         facts.tags = found.or_else(|| tags_known.then(Tags::new));
     }
@@ -233,6 +248,8 @@ mod tests {
             edge_replica: false,
             managed_instances: false,
             snap_start: false,
+            modified: None,
+            alarm: None,
         }
     }
 
@@ -269,6 +286,11 @@ mod tests {
             let tagged = tagged.map(|n| (arn(n), Tags::from([("team".into(), "a".into())])));
             self.page(page, 100, tagged.collect())
         }
+
+        async fn ringing(&self, page: Option<String>) -> Result<Page<Ringing>, FleetError> {
+            let name = arn(0).name().to_owned();
+            self.page(page, 100, vec![(name, "too many errors".to_owned())])
+        }
     }
 
     const AT_ONCE: Pacing = Pacing {
@@ -281,15 +303,18 @@ mod tests {
         collect(api, AT_ONCE, now()).await
     }
 
-    /// 1,000 functions, 500 of them tagged: 20 pages of 50, and 5 of 100.
+    /// 1,000 functions, 500 of them tagged: 20 pages of 50, 5 of 100, and one of alarms.
     #[tokio::test]
-    async fn a_thousand_functions_take_25_calls() {
+    async fn a_thousand_functions_take_26_calls() {
         let api = Fake {
             functions: 1000,
             ..Fake::default()
         };
         let (update, calls, errors) = collected(&api).await;
-        assert_eq!((update.functions.len(), calls, errors.len()), (1000, 25, 0));
+        assert_eq!((update.functions.len(), calls, errors.len()), (1000, 26, 0));
+        let alarms = update.functions.iter().map(|facts| facts.alarm.as_deref());
+        let alarms: Vec<_> = alarms.flatten().collect();
+        assert_eq!(alarms, ["too many errors"]);
         assert!(update.complete);
         assert_eq!(update.functions[0].tags.as_ref().unwrap().len(), 1);
         assert_eq!(update.functions[1].tags.as_ref().unwrap().len(), 0);
@@ -306,7 +331,7 @@ mod tests {
         };
         let begun = Instant::now();
         let (update, calls, errors) = collected(&api).await;
-        assert_eq!((update.functions.len(), calls, errors), (60, 5, vec![]));
+        assert_eq!((update.functions.len(), calls, errors), (60, 6, vec![]));
         assert!(begun.elapsed() >= wait, "{:?}", begun.elapsed());
     }
 

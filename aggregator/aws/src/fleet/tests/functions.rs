@@ -51,6 +51,8 @@ pub(in crate::fleet) fn facts(name: &str) -> FunctionFacts {
         edge_replica: false,
         managed_instances: false,
         snap_start: false,
+        modified: None,
+        alarm: None,
     }
 }
 
