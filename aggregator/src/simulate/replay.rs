@@ -1,7 +1,9 @@
 //! The loop: one series, one policy, day by day. `docs/POLICIES.md` states it exactly; change both.
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
-use rightsizer_rules::policy::{Changes, Configured, DayPeak, FunctionEvidence, after_running_out};
+use rightsizer_rules::policy::{
+    Changes, Configured, DayPeak, FunctionEvidence, Successes, after_running_out,
+};
 use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 use super::contender::Contender;
@@ -161,7 +163,11 @@ impl<'a> Run<'a> {
                 leak: None,
                 changes: Changes::default(),
                 configured: Configured::default(),
+                successes: Successes::default(),
                 sizes: Vec::new(),
+                health: Vec::new(),
+                alarm: None,
+                deployed_at: None,
                 failures_only: false,
                 agreed_mb: None,
                 first_report: Timestamp::MIN,
@@ -251,6 +257,8 @@ impl<'a> Run<'a> {
     fn look_back(&mut self, day: Day) {
         let last_closed = day.plus(-1);
         let seen = &mut self.seen;
+        // An increase needs a danger to the size that there is; what has none yet takes what is wanted.
+        seen.current_mb = self.size.unwrap_or_default();
         let since = |from: Day| seen.history.partition_point(|p| p.day < from);
         let window = &seen.history[since(day.plus(-WINDOW_DAYS))..];
         seen.daily_peaks.clear();

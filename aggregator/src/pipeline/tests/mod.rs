@@ -162,6 +162,8 @@ impl Case {
             edge_replica: false,
             managed_instances: false,
             snap_start: false,
+            modified: None,
+            alarm: None,
         };
         let update = InventoryUpdate {
             seen_at: at(when),

@@ -49,7 +49,7 @@ fn details_are_kept_for_60_days() {
             .execute(
                 "INSERT INTO days SELECT ?, function_id, source, memory_mb, ?, peak_mb, invocations,
                     errors, timeouts, ooms, at_limit, censored, environments, billed_ms, durations,
-                    used, cpu_ms, cpu_wall_ms FROM days WHERE version = '$LATEST'",
+                    used, cpu_ms, cpu_wall_ms, crashes, heap_limits, inits FROM days WHERE version = '$LATEST'",
                 rusqlite::params![days_ago(days), name],
             )
             .unwrap();
@@ -64,7 +64,7 @@ fn details_are_kept_for_60_days() {
         store
             .execute(
                 "INSERT INTO environments SELECT function_id, env, memory_mb, ?, first_ms, ?, marks,
-                    total, seen, events_dropped, days, arch, self_kib, high_water
+                    total, seen, events_dropped, days, arch, self_kib, high_water, used
                  FROM environments WHERE version = '$LATEST'",
                 rusqlite::params![name, last_ms],
             )

@@ -139,6 +139,7 @@ fn w7_one_source_counts_per_function_and_day() {
         duration_ms: Some(Millis::from_ms(100)),
         billed_ms: Some(Millis::from_ms(100)),
         status: Status::Ok,
+        error: None,
         init_ms: None,
         environment: None,
         arch: None,
