@@ -3,10 +3,13 @@
 mod bad;
 mod cdk;
 mod cloudformation;
+mod for_each;
+mod ignored;
 mod laws;
 mod names;
 mod serverless;
 mod terraform;
+mod terraform_json;
 
 use super::*;
 

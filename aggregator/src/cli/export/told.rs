@@ -114,15 +114,21 @@ impl<'a> Told<'a> {
 
 fn words(size: &Size, became: &Became) -> String {
     match became {
-        Became::Changed { line, from, to } => {
+        Became::Changed {
+            line,
+            from,
+            to,
+            note: know,
+        } => {
+            let know = know.as_ref().map_or_else(String::new, |know| format!("; {know}"));
             let from_mb = size.from_mb.0;
             let other = from.filter(|from| *from != from_mb);
             let note = other.map_or_else(String::new, |_| {
                 format!(" (the function itself had {from_mb})")
             });
             match from {
-                Some(from) => format!("line {line}: {from} → {to}{note}"),
-                None => format!("line {line}: {to} is added; it had {from_mb}"),
+                Some(from) => format!("line {line}: {from} → {to}{note}{know}"),
+                None => format!("line {line}: {to} is added; it had {from_mb}{know}"),
             }
         }
         Became::Already { line } => format!("line {line}: it is {} already", size.to_mb.0),
