@@ -7,7 +7,7 @@ use super::edit::{Became, Edit, Row};
 use super::error::Refused;
 use super::matching::{Found, Rules, find};
 use super::site::{Memory, Site};
-use super::{Format, Size, cdk, cloudformation, sam, serverless, terraform};
+use super::{Format, Size, cdk, cloudformation, program, sam, serverless, terraform};
 
 /// A template with what became of each size in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +18,21 @@ pub struct Patch {
     pub rows: Vec<Row>,
 }
 
-/// Puts sizes into a template: each into its function's declaration, no other byte changed.
+/// Puts sizes into a template: each into its function's declaration, no other byte changed. A program stays as it
+/// is: its rows say what to change in it.
 pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
-    let (rows, edits) = plan(format, text, sizes, rules)?;
+    let (rows, edits) = match plan(format, text, sizes, rules) {
+        Ok(plan) => plan,
+        Err(refused) => {
+            let program = Some(&refused)
+                .filter(|refused| refused.is_not_a_template())
+                .and_then(|_| program::rows(format, text, sizes));
+            return program.ok_or(refused).map(|rows| Patch {
+                text: text.to_owned(),
+                rows,
+            });
+        }
+    };
     let patched = apply(text, edits)?;
     let (again, edits) = plan(format, &patched, sizes, rules)
         .map_err(|e| Refused::Unsafe(format!("after the change {e}")))?;

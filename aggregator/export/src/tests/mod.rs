@@ -7,6 +7,7 @@ mod for_each;
 mod ignored;
 mod laws;
 mod names;
+mod programs;
 mod serverless;
 mod terraform;
 mod terraform_json;
