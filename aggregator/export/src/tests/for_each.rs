@@ -276,3 +276,25 @@ fn a_number_of_several_functions_stays() {
     let already = patched(Format::Terraform, &shared, &[("a", 1024)]);
     assert_eq!(became(&already), [&Became::Already { line: 4 }]);
 }
+
+/// Names that are made of names without end are followed only so far, and soon.
+#[test]
+fn endless_names_end() {
+    let wide = |n: usize| {
+        format!(
+            "  n{n} = \"{}\"\n",
+            format!("${{local.n{}}}", n + 1).repeat(50)
+        )
+    };
+    let names: String = (0..20).map(wide).collect();
+    let text = format!(
+        "locals {{\n{names}  all = {{ a = {{ name = \"${{each.value.name}}\", mb = 1024 }} }}\n}}\n{}{}",
+        of("local.all", "each.value.mb").replace("each.key", "each.value.name"),
+        of("local.all", "each.value.mb").replace("each.key", "local.n0"),
+    );
+    let patch = patched(Format::Terraform, &text, &[("a", 300)]);
+    assert_eq!(patch.text, text);
+    let many = "${x}".repeat(2000);
+    let text = of("local.all", "1024").replace("each.key", &format!("\"{many}\""));
+    assert_eq!(patched(Format::Terraform, &text, &[("a", 300)]).text, text);
+}

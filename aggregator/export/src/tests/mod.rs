@@ -6,6 +6,7 @@ mod cloudformation;
 mod for_each;
 mod ignored;
 mod laws;
+mod laws_terraform;
 mod names;
 mod programs;
 mod serverless;

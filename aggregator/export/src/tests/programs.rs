@@ -138,6 +138,24 @@ fn a_name_that_is_made_at_run_time_gets_a_hint() {
     );
 }
 
+/// A part of a program, without its imports, is known by the format that was asked for.
+#[test]
+fn the_format_tells_what_a_script_is() {
+    let text =
+        "new lambda.Function(this, 'A', { functionName: 'orders-api', memorySize: 1024 });\n";
+    for (format, words) in [
+        (Format::Cdk, "a CDK app"),
+        (Format::Serverless, "a serverless.js"),
+        (Format::Sam, "this is a program"),
+    ] {
+        let became = said(format, text);
+        assert!(why(&became).contains(words), "{became:?}");
+    }
+    // Nothing speaks for a program: refused, with what would be read.
+    let refused = patch(Format::Cdk, "just words", &sizes(&[]), &Rules::default());
+    assert!(refused.unwrap_err().to_string().contains("cdk.json"));
+}
+
 /// Templates quote programs, and a broken template is still a template.
 #[test]
 fn a_template_with_a_program_in_it_is_no_program() {
