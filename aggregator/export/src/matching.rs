@@ -196,6 +196,9 @@ fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
     let Some(first) = by_name.first() else {
         return by_id.clone().find_map(|site| elsewhere(site, size));
     };
+    if let Some(hint) = elsewhere(first, size) {
+        return Some(hint);
+    }
     let places: Vec<String> = by_name.iter().map(|site| site.place()).collect();
     Some(format!(
         "{} may be it, its name being computed; if it is, say --map {}={}",

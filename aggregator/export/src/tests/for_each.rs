@@ -298,3 +298,15 @@ fn endless_names_end() {
     let text = of("local.all", "1024").replace("each.key", &format!("\"{many}\""));
     assert_eq!(patched(Format::Terraform, &text, &[("a", 300)]).text, text);
 }
+
+/// A declaration whose name fits is the closer one: it comes before a block that may make anything.
+#[test]
+fn the_closest_declaration_is_the_hint() {
+    let named = "resource \"aws_lambda_function\" \"n\" {\n  function_name = \"${var.x}-a\"\n  memory_size = 1024\n}\n";
+    let text = format!("{}{named}", of("local.all", "each.value.mb"));
+    let patch = patched(Format::Terraform, &text, &[("b-a", 300)]);
+    let Became::Missing { hint: Some(hint) } = &patch.rows[0].became else {
+        panic!("{patch:?}")
+    };
+    assert!(hint.contains("--map aws_lambda_function.n=b-a"), "{hint}");
+}
