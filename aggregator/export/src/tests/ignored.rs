@@ -23,6 +23,7 @@ fn a_size_that_terraform_ignores_is_not_patched_but_told() {
         "[timeout, memory_size]",
         "[\"memory_size\"]",
         "all",
+        "[\"*\"]",
         "[\n    memory_size, # by hand\n  ]",
     ];
     let objects = [

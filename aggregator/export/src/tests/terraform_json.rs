@@ -101,3 +101,47 @@ fn only_json_is_read() {
         );
     }
 }
+
+/// A number inside a text is an expression: its bytes are not the file's.
+#[test]
+fn numbers_inside_expressions_stay() {
+    for memory in ["${1024}", "${\\\"1024\\\"}", "${ 1024 }", "10${24}"] {
+        let text = JSON.replacen(
+            "\"memory_size\" : 1024",
+            &format!("\"memory_size\": \"{memory}\""),
+            1,
+        );
+        let patch = patched(Format::Terraform, &text, &[("grind", 300)]);
+        assert_eq!(patch.text, text);
+        assert!(
+            why(&patch.rows[0].became).contains("give it 300 there"),
+            "{patch:?}"
+        );
+    }
+    let text = JSON.replacen("${local.mills}", "${{ wind = { mb = 1024 } }}", 1);
+    let patch = patched(Format::Terraform, &text, &[("mill-wind", 300)]);
+    assert_eq!(patch.text, text);
+    assert!(
+        why(&patch.rows[0].became).contains("and that is 1024 for wind"),
+        "{patch:?}"
+    );
+}
+
+/// Terraform takes a variable's default as it is: `${` in it is text.
+#[test]
+fn a_default_is_no_expression() {
+    let text = JSON.replacen("\"hill\"", "\"${local.hill}\"", 1).replacen(
+        "\"locals\": [{",
+        "\"locals\": [{ \"hill\": \"hill\",",
+        1,
+    );
+    let patch = patched(Format::Terraform, &text, &[("hill-sieve", 300)]);
+    assert_eq!(patch.text, text);
+    let Became::Missing { hint: Some(hint) } = &patch.rows[0].became else {
+        panic!("{patch:?}")
+    };
+    assert!(
+        hint.contains("--map aws_lambda_function.sieve=hill-sieve"),
+        "{hint}"
+    );
+}
