@@ -48,6 +48,7 @@ pub(super) fn plan(text: &str, sizes: &[Size]) -> Result<(Vec<Row>, Vec<Edit>), 
                 line: document.line(ours.unwrap_or(root).span.start),
                 from: None,
                 to: size.to_mb.0,
+                note: None,
             }
         };
         rows.push(Row {
@@ -91,6 +92,7 @@ fn replaced(document: &Document<'_>, value: &Node, size: &Size, edits: &mut Vec<
                 line,
                 from: Some(mb),
                 to,
+                note: None,
             }
         }
         None => Became::Left {

@@ -35,7 +35,12 @@ pub(super) fn memory(
     let line = document.line(value.span.start);
     let shared = document.is_shared(block) || document.is_shared(value);
     match literal(document, value) {
-        Some((digits, mb)) if !shared => Memory::Literal { digits, mb, line },
+        Some((digits, mb)) if !shared => Memory::Literal {
+            digits,
+            mb,
+            line,
+            note: None,
+        },
         _ if shared => Memory::Other {
             line,
             why: format!("{} counts in other places too, by an anchor", spelling.key),

@@ -28,6 +28,15 @@ impl<'a> Document<'a> {
         } else {
             yaml::read(text)?
         };
+        Self::checked(text, root, shared)
+    }
+
+    /// Reads JSON and nothing else.
+    pub(super) fn json(text: &'a str) -> Result<Self, Refused> {
+        Self::checked(text, json::read(text)?, BTreeSet::new())
+    }
+
+    fn checked(text: &'a str, root: Node, shared: BTreeSet<usize>) -> Result<Self, Refused> {
         let document = Self { text, root, shared };
         document.without_duplicates(&document.root)?;
         Ok(document)
@@ -43,13 +52,14 @@ impl<'a> Document<'a> {
         node.anchor.is_some_and(|id| self.shared.contains(&id))
     }
 
-    /// A key twice in one map: readers differ in which one they take. `<<` merges.
+    /// A key twice in one map: readers differ in which one they take. `<<` merges, and
+    /// `//` is a comment in Terraform's JSON.
     fn without_duplicates(&self, node: &Node) -> Result<(), Refused> {
         let children: Vec<&Node> = match &node.kind {
             Kind::Map(entries) => {
                 let mut seen = BTreeSet::new();
                 for (key, _) in entries {
-                    if let Some(text) = key.as_text().filter(|text| *text != "<<")
+                    if let Some(text) = key.as_text().filter(|text| !matches!(*text, "<<" | "//"))
                         && !seen.insert(text)
                     {
                         return Err(Refused::KeyTwice {

@@ -24,6 +24,8 @@ pub enum Became {
         from: Option<u32>,
         /// What the template says now.
         to: u32,
+        /// When the template's size is not what is deployed.
+        note: Option<String>,
     },
     /// It was there already.
     Already {

@@ -120,3 +120,13 @@ pub enum Refused {
     )]
     Unsafe(String),
 }
+
+impl Refused {
+    /// The text is of no kind that can be patched; it may be a program.
+    pub(super) const fn is_not_a_template(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. } | Self::OtherKind { .. } | Self::SeveralDocuments { .. }
+        )
+    }
+}

@@ -19,6 +19,7 @@ mod matching;
 mod node;
 mod patch;
 mod pattern;
+mod program;
 mod sam;
 mod serverless;
 mod site;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Refused;
 use super::pattern::Fit;
-use super::site::{Name, Site};
+use super::site::{Memory, Name, Site};
 use super::{Format, Size};
 
 /// What a person says about whose place is whose.
@@ -190,15 +190,33 @@ fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
         ));
     }
     let by_name: Vec<&Site> = by_id
+        .clone()
         .filter(|site| matches!(&site.name, Name::Computed(of) if of.says_something()))
         .collect();
-    let first = by_name.first()?;
+    let Some(first) = by_name.first() else {
+        return by_id.clone().find_map(|site| elsewhere(site, size));
+    };
+    if let Some(hint) = elsewhere(first, size) {
+        return Some(hint);
+    }
     let places: Vec<String> = by_name.iter().map(|site| site.place()).collect();
     Some(format!(
         "{} may be it, its name being computed; if it is, say --map {}={}",
         places.join(" or "),
         first.label,
         size.name
+    ))
+}
+
+/// A block that makes functions of entries elsewhere may make any.
+fn elsewhere(site: &Site, size: &Size) -> Option<String> {
+    let Memory::Elsewhere { why, .. } = &site.memory else {
+        return None;
+    };
+    Some(format!(
+        "{} may make it; {why}: give it {} in its entry there",
+        site.place(),
+        size.to_mb
     ))
 }
 

@@ -7,7 +7,7 @@ use super::edit::{Became, Edit, Row};
 use super::error::Refused;
 use super::matching::{Found, Rules, find};
 use super::site::{Memory, Site};
-use super::{Format, Size, cdk, cloudformation, sam, serverless, terraform};
+use super::{Format, Size, cdk, cloudformation, program, sam, serverless, terraform};
 
 /// A template with what became of each size in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +18,21 @@ pub struct Patch {
     pub rows: Vec<Row>,
 }
 
-/// Puts sizes into a template: each into its function's declaration, no other byte changed.
+/// Puts sizes into a template: each into its function's declaration, no other byte changed. A program stays as it
+/// is: its rows say what to change in it.
 pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
-    let (rows, edits) = plan(format, text, sizes, rules)?;
+    let (rows, edits) = match plan(format, text, sizes, rules) {
+        Ok(plan) => plan,
+        Err(refused) => {
+            let program = Some(&refused)
+                .filter(|refused| refused.is_not_a_template())
+                .and_then(|_| program::rows(format, text, sizes));
+            return program.ok_or(refused).map(|rows| Patch {
+                text: text.to_owned(),
+                rows,
+            });
+        }
+    };
     let patched = apply(text, edits)?;
     let (again, edits) = plan(format, &patched, sizes, rules)
         .map_err(|e| Refused::Unsafe(format!("after the change {e}")))?;
@@ -65,8 +77,12 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
 fn change(site: &Site, size: &Size, edits: &mut Vec<Edit>) -> Became {
     let Megabytes(to) = size.to_mb;
     match &site.memory {
-        Memory::Literal { mb, line, .. } if *mb == to => Became::Already { line: *line },
-        Memory::Literal { digits, mb, line } => {
+        Memory::Literal {
+            digits,
+            mb,
+            line,
+            note,
+        } if *mb != to => {
             edits.push(Edit {
                 span: digits.clone(),
                 text: to.to_string(),
@@ -75,16 +91,13 @@ fn change(site: &Site, size: &Size, edits: &mut Vec<Edit>) -> Became {
                 line: *line,
                 from: Some(*mb),
                 to,
+                note: note.clone(),
             }
         }
         Memory::Absent {
-            inherited: Some(default),
-            ..
-        } if default.mb == Some(to) => Became::Already { line: default.line },
-        Memory::Absent {
             insertion: Ok(insertion),
-            ..
-        } => {
+            inherited,
+        } if inherited.as_ref().is_none_or(|of| of.mb != Some(to)) => {
             edits.push(Edit {
                 span: insertion.at..insertion.at,
                 text: format!("{}{to}{}", insertion.before, insertion.after),
@@ -93,20 +106,49 @@ fn change(site: &Site, size: &Size, edits: &mut Vec<Edit>) -> Became {
                 line: site.line,
                 from: None,
                 to,
+                note: None,
             }
         }
-        Memory::Absent {
-            insertion: Err(why),
-            ..
-        } => Became::Left {
-            line: site.line,
-            why: format!("no memory size is said, and {why}: add {to} yourself"),
-        },
-        Memory::Other { line, why } => Became::Left {
-            line: *line,
-            why: format!("{why}: give it {to} there"),
-        },
+        memory => stays(site, memory, to),
     }
+}
+
+/// What is said of a memory size that is not changed.
+fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
+    let (line, why) = match memory {
+        Memory::Literal { line, .. } => return Became::Already { line: *line },
+        Memory::Shared {
+            mb: Some(mb), line, ..
+        } if *mb == to => return Became::Already { line: *line },
+        Memory::Absent {
+            inherited: Some(default),
+            ..
+        } if default.mb == Some(to) => return Became::Already { line: default.line },
+        Memory::Absent { insertion, .. } => {
+            let why = insertion.as_ref().err().map_or("", String::as_str);
+            let why = format!("no memory size is said, and {why}: add {to} yourself");
+            (site.line, why)
+        }
+        Memory::Other { line, why } => (*line, format!("{why}: give it {to} there")),
+        Memory::Ignored { line } => (*line, ignored(to)),
+        Memory::Shared { line, with, .. } => (
+            *line,
+            format!("its memory size is that of {with}: give it one of its own, {to}"),
+        ),
+        Memory::Elsewhere { line, why } => {
+            (*line, format!("{why}: give it {to} in its entry there"))
+        }
+    };
+    Became::Left { line, why }
+}
+
+/// A size that is right in the file is no better: the function keeps what it has.
+fn ignored(to: u32) -> String {
+    format!(
+        "ignore_changes makes Terraform ignore memory_size here, so a size in this file never reaches the \
+         function: have the updater change it to {to}, which no deployment reverts, or take memory_size out of \
+         ignore_changes and export again"
+    )
 }
 
 /// Carries edits out. Two at one place, or over each other, are refused.

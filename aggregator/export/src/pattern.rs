@@ -15,6 +15,8 @@ pub(super) enum Part {
     Region,
     /// The account's id.
     Account,
+    /// A default that a deployment may replace.
+    Default(String),
     /// Whatever else.
     Unknown,
 }
@@ -37,6 +39,11 @@ pub(super) enum Fit {
 impl Pattern {
     /// Splits `text` at `${…}` and has `of` say what each stands for.
     pub(super) fn parse(text: &str, of: impl Fn(&str) -> Part) -> Self {
+        Self::parse_parts(text, |inside| vec![of(inside)])
+    }
+
+    /// The same if what stands in `${…}` is itself made of parts.
+    pub(super) fn parse_parts(text: &str, mut of: impl FnMut(&str) -> Vec<Part>) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, inside)) = rest.split_once("${") {
@@ -45,7 +52,7 @@ impl Pattern {
                 parts.push(Part::Unknown);
                 return Self(parts);
             };
-            parts.push(of(inside.trim()));
+            parts.extend(of(inside.trim()));
             rest = after;
         }
         parts.push(Part::Text(rest.to_owned()));
@@ -53,11 +60,17 @@ impl Pattern {
     }
 
     /// Whether a function has this name. `stage` is the one that is deployed, where that is known; else what
-    /// stands in its place is the stage.
+    /// stands in its place is the stage. A name that the defaults make is certain; without them it may still be.
     pub(super) fn fit(&self, size: &Size, stage: Option<&str>) -> Fit {
-        let resolved = self.resolved(size, stage);
-        if self.only_the_stage_is_open(&resolved) {
-            let is = stage_in(&size.name, &resolved).is_some();
+        match self.fit_of(&self.resolved(size, stage), size) {
+            Fit::Is => Fit::Is,
+            _ => self.fit_of(&self.without_defaults(size, stage), size),
+        }
+    }
+
+    fn fit_of(&self, resolved: &[Option<String>], size: &Size) -> Fit {
+        if self.only_the_stage_is_open(resolved) {
+            let is = stage_in(&size.name, resolved).is_some();
             return if is { Fit::Is } else { Fit::IsNot };
         }
         let open: Vec<Option<&str>> = resolved.iter().map(Option::as_deref).collect();
@@ -80,7 +93,7 @@ impl Pattern {
     /// The parts' texts; `None` of those that are not known.
     fn resolved(&self, size: &Size, stage: Option<&str>) -> Vec<Option<String>> {
         let known = |part: &Part| match part {
-            Part::Text(text) => Some(text.clone()),
+            Part::Text(text) | Part::Default(text) => Some(text.clone()),
             Part::Stage => stage.map(str::to_owned),
             Part::Stack => size.stack.clone(),
             Part::Region => size.region().map(str::to_owned),
@@ -88,6 +101,16 @@ impl Pattern {
             Part::Unknown => None,
         };
         self.0.iter().map(known).collect()
+    }
+
+    /// The same if the defaults are not what is deployed.
+    fn without_defaults(&self, size: &Size, stage: Option<&str>) -> Vec<Option<String>> {
+        let parts = self.0.iter().zip(self.resolved(size, stage));
+        let known = |(part, text)| match part {
+            &Part::Default(_) => None,
+            _ => text,
+        };
+        parts.map(known).collect()
     }
 
     fn only_the_stage_is_open(&self, resolved: &[Option<String>]) -> bool {
@@ -119,7 +142,7 @@ fn stage_in<'n>(name: &'n str, resolved: &[Option<String>]) -> Option<&'n str> {
 }
 
 /// Up to the brace that closes `${`: some expressions hold others.
-fn closing(inside: &str) -> Option<(&str, &str)> {
+pub(super) fn closing(inside: &str) -> Option<(&str, &str)> {
     let mut depth = 1_usize;
     for (at, byte) in inside.bytes().enumerate() {
         match byte {
@@ -134,16 +157,28 @@ fn closing(inside: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Whether `name` is these texts in their order with anything in place of `None`.
+/// Whether `name` is these texts in their order with anything in place of `None`. Each text between two unknown
+/// parts is taken where it comes first, so it takes one pass however many there are.
 fn glob(name: &str, parts: &[Option<&str>]) -> bool {
-    match parts.split_first() {
-        None => name.is_empty(),
-        Some((Some(text), rest)) => name.strip_prefix(text).is_some_and(|name| glob(name, rest)),
-        Some((None, rest)) => {
-            let mut ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-            ends.any(|at| name.get(at..).is_some_and(|name| glob(name, rest)))
+    let mut texts = vec![String::new()];
+    for part in parts {
+        match (part, texts.last_mut()) {
+            (Some(text), Some(last)) => last.push_str(text),
+            _ => texts.push(String::new()),
         }
     }
+    let Some((first, rest)) = texts.split_first() else {
+        return false;
+    };
+    let Some((last, middle)) = rest.split_last() else {
+        return name == first;
+    };
+    let left = name.strip_prefix(first.as_str());
+    let left = middle.iter().try_fold(left, |left, text| {
+        let (_, after) = left?.split_once(text.as_str())?;
+        Some(Some(after))
+    });
+    left.flatten().is_some_and(|left| left.ends_with(last))
 }
 
 #[cfg(test)]

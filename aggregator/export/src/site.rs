@@ -42,6 +42,8 @@ pub(super) enum Memory {
         digits: Range<usize>,
         mb: u32,
         line: usize,
+        /// What to know about it, if it is changed.
+        note: Option<String>,
     },
     /// Nothing is said.
     Absent {
@@ -54,6 +56,21 @@ pub(super) enum Memory {
     Other {
         line: usize,
         /// What it is, and what to do.
+        why: String,
+    },
+    /// Terraform's `ignore_changes` has it: whatever the file says, the function keeps what it has.
+    Ignored { line: usize },
+    /// One number, or one place for it, is several functions'.
+    Shared {
+        mb: Option<u32>,
+        line: usize,
+        /// The functions.
+        with: String,
+    },
+    /// The block makes several functions of entries that are not in the file.
+    Elsewhere {
+        line: usize,
+        /// Where they are instead.
         why: String,
     },
 }

@@ -11,62 +11,70 @@ const FUNCTION: &str =
     "Resources:\n  A:\n    Type: AWS::Lambda::Function\n    Properties:\n      FunctionName: a\n";
 const SERVICE: &str = "service: s\nprovider: {name: aws}\nfunctions: {a: {handler: b.c}}\n";
 
+/// A file, and words of why it is refused.
+const FILES: [(Format, &str, &str); 21] = [
+    (Format::CloudFormation, SERVICE, "--format serverless"),
+    (
+        Format::CloudFormation,
+        "{\"app\": \"x\", \"context\": {}}",
+        "--format cdk",
+    ),
+    (
+        Format::CloudFormation,
+        "Resources: {B: {Type: AWS::S3::Bucket}}",
+        "no Lambda function",
+    ),
+    (Format::CloudFormation, "just words", "no block Resources"),
+    (Format::CloudFormation, "", "empty"),
+    (Format::CloudFormation, "a: [1", "no readable YAML: line"),
+    (
+        Format::CloudFormation,
+        "{\"a\": 1",
+        "no readable JSON: line 1",
+    ),
+    (
+        Format::CloudFormation,
+        "a: 1\n---\nb: 2\n",
+        "several YAML documents",
+    ),
+    (Format::Sam, FUNCTION, "--format cloudformation"),
+    (Format::Sam, SERVICE, "no SAM template"),
+    (Format::Serverless, FUNCTION, "--format cloudformation"),
+    (
+        Format::Serverless,
+        "service: s\nprovider: google\nfunctions: {a: {handler: b}}",
+        "provider is google",
+    ),
+    (
+        Format::Serverless,
+        "service: s\nfunctions: ${file(f.yml)}",
+        "${file(f.yml)}",
+    ),
+    (
+        Format::Terraform,
+        FUNCTION,
+        "no readable Terraform (HCL): line 1",
+    ),
+    (
+        Format::Terraform,
+        "{\"resource\": {}}",
+        "no Lambda function",
+    ),
+    (
+        Format::Terraform,
+        "{\"resource\": {}",
+        "no readable JSON: line 1",
+    ),
+    (Format::Terraform, "{resource: {}}", "no readable JSON"),
+    (Format::Terraform, "locals {}\n", "no Lambda function"),
+    (Format::Terraform, "\n", "empty"),
+    (Format::Cdk, "{\"a\": 1}", "neither app nor context"),
+    (Format::Cdk, "{\"context\": 1}", "no block"),
+];
+
 #[test]
 fn another_kind_of_template_is_named() {
-    let cases = [
-        (Format::CloudFormation, SERVICE, "--format serverless"),
-        (
-            Format::CloudFormation,
-            "{\"app\": \"x\", \"context\": {}}",
-            "--format cdk",
-        ),
-        (
-            Format::CloudFormation,
-            "Resources: {B: {Type: AWS::S3::Bucket}}",
-            "no Lambda function",
-        ),
-        (Format::CloudFormation, "just words", "no block Resources"),
-        (Format::CloudFormation, "", "empty"),
-        (Format::CloudFormation, "a: [1", "no readable YAML: line"),
-        (
-            Format::CloudFormation,
-            "{\"a\": 1",
-            "no readable JSON: line 1",
-        ),
-        (
-            Format::CloudFormation,
-            "a: 1\n---\nb: 2\n",
-            "several YAML documents",
-        ),
-        (Format::Sam, FUNCTION, "--format cloudformation"),
-        (Format::Sam, SERVICE, "no SAM template"),
-        (Format::Serverless, FUNCTION, "--format cloudformation"),
-        (
-            Format::Serverless,
-            "service: s\nprovider: google\nfunctions: {a: {handler: b}}",
-            "provider is google",
-        ),
-        (
-            Format::Serverless,
-            "service: s\nfunctions: ${file(f.yml)}",
-            "${file(f.yml)}",
-        ),
-        (
-            Format::Terraform,
-            FUNCTION,
-            "no readable Terraform (HCL): line 1",
-        ),
-        (
-            Format::Terraform,
-            "{\"resource\": {}}",
-            "JSON syntax is not patched",
-        ),
-        (Format::Terraform, "locals {}\n", "no Lambda function"),
-        (Format::Terraform, "\n", "empty"),
-        (Format::Cdk, "{\"a\": 1}", "neither app nor context"),
-        (Format::Cdk, "{\"context\": 1}", "no block"),
-    ];
-    for (format, text, words) in cases {
+    for (format, text, words) in FILES {
         let said = refused(format, text);
         assert!(said.contains(words), "{format:?} {text:?}: {said}");
     }

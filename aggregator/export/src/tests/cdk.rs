@@ -37,16 +37,3 @@ fn other_context_and_empty_context_are_kept() {
         assert_eq!(empty.contains('\r'), text.contains('\r'), "{text:?}");
     }
 }
-
-#[test]
-fn a_program_is_not_patched() {
-    let source = "new lambda.Function(this, 'A', { functionName: 'a', memorySize: 1024 });\n";
-    let error = patch(
-        Format::Cdk,
-        source,
-        &sizes(&[("a", 300)]),
-        &Rules::default(),
-    );
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("cdk.json"), "{error}");
-}

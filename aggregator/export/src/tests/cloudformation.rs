@@ -115,7 +115,8 @@ fn a_function_that_is_not_there_is_missing_and_the_others_are_changed() {
         Became::Changed {
             from: Some(1024),
             to: 300,
-            line: 10
+            line: 10,
+            note: None,
         }
     ));
 }

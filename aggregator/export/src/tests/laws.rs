@@ -6,36 +6,38 @@ use super::*;
 
 /// How a function says its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+pub(super) enum Said {
     Plain,
     Quoted,
     Not,
     ByReference,
+    /// As a number that Terraform ignores.
+    Ignored,
 }
 
 /// A function of a made-up template. `memory` stands right behind its name, where a new line goes too.
 #[derive(Debug, Clone)]
-struct Function {
-    said: Said,
-    mb: u32,
-    comment: String,
+pub(super) struct Function {
+    pub(super) said: Said,
+    pub(super) mb: u32,
+    pub(super) comment: String,
     /// Of its name.
-    quote: bool,
-    more: u8,
+    pub(super) quote: bool,
+    pub(super) more: u8,
     /// What it is to have, if anything.
-    wanted: Option<u32>,
+    pub(super) wanted: Option<u32>,
 }
 
 /// A template's layout.
 #[derive(Debug, Clone, Copy)]
-struct Layout {
-    indent: usize,
-    end: &'static str,
-    last_end: bool,
-    mark: bool,
+pub(super) struct Layout {
+    pub(super) indent: usize,
+    pub(super) end: &'static str,
+    pub(super) last_end: bool,
+    pub(super) mark: bool,
 }
 
-fn function() -> impl Strategy<Value = Function> {
+pub(super) fn function() -> impl Strategy<Value = Function> {
     let said = prop_oneof![
         3 => Just(Said::Plain), 1 => Just(Said::Quoted), 2 => Just(Said::Not), 1 => Just(Said::ByReference),
     ];
@@ -58,7 +60,7 @@ fn function() -> impl Strategy<Value = Function> {
         })
 }
 
-fn layout() -> impl Strategy<Value = Layout> {
+pub(super) fn layout() -> impl Strategy<Value = Layout> {
     (
         1_usize..6,
         prop_oneof![Just("\n"), Just("\r\n")],
@@ -74,7 +76,7 @@ fn layout() -> impl Strategy<Value = Layout> {
 }
 
 impl Layout {
-    fn finish(self, lines: &[(usize, String)]) -> String {
+    pub(super) fn finish(self, lines: &[(usize, String)]) -> String {
         let lines: Vec<String> = lines
             .iter()
             .map(|(depth, line)| format!("{}{line}", " ".repeat(self.indent * depth)))
@@ -86,12 +88,13 @@ impl Layout {
 }
 
 /// The memory as it is written, before or after the patch; `None` where nothing is said.
-fn written(of: &Function, after: bool, reference: &str) -> Option<String> {
+pub(super) fn written(of: &Function, after: bool, reference: &str) -> Option<String> {
     let mb = of.wanted.filter(|_| after).unwrap_or(of.mb);
     match of.said {
         Said::Plain => Some(mb.to_string()),
         Said::Quoted => Some(format!("\"{mb}\"")),
         Said::ByReference => Some(reference.to_owned()),
+        Said::Ignored => Some(of.mb.to_string()),
         Said::Not => of.wanted.filter(|_| after).map(|mb| mb.to_string()),
     }
 }
@@ -205,7 +208,7 @@ fn wanted(functions: &[Function]) -> Vec<Size> {
 }
 
 /// Exactly the memory of those that are wanted is another, by bytes; a second run finds nothing to do.
-fn holds(
+pub(super) fn holds(
     format: Format,
     functions: &[Function],
     before: &str,
@@ -219,7 +222,7 @@ fn holds(
         let of = size.name.strip_prefix('f').and_then(|n| n.parse().ok());
         let of = of.and_then(|n: usize| functions.get(n));
         let right = match (of.map(|of| of.said), &row.became) {
-            (Some(Said::ByReference), Became::Left { .. })
+            (Some(Said::ByReference | Said::Ignored), Became::Left { .. })
             | (None, Became::Missing { hint: None }) => true,
             (Some(_), Became::Changed { to, .. }) => *to == size.to_mb.0,
             (Some(_), Became::Already { .. }) => of.map(|of| of.mb) == Some(size.to_mb.0),

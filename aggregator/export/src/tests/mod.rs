@@ -3,10 +3,15 @@
 mod bad;
 mod cdk;
 mod cloudformation;
+mod for_each;
+mod ignored;
 mod laws;
+mod laws_terraform;
 mod names;
+mod programs;
 mod serverless;
 mod terraform;
+mod terraform_json;
 
 use super::*;
 

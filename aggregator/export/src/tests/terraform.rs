@@ -113,7 +113,7 @@ fn a_computed_name_is_no_match_but_a_hint_and_map_makes_it_one() {
     );
     let map = [
         ("aws_lambda_function.computed", "prod-computed"),
-        ("aws_lambda_function.many", "many-a"),
+        ("aws_lambda_function.many[\"a\"]", "many-a"),
     ];
     let rules = Rules {
         map: map.map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
@@ -124,7 +124,7 @@ fn a_computed_name_is_no_match_but_a_hint_and_map_makes_it_one() {
         changes(HCL, &patch.text),
         ["-  memory_size   = \"1024\"", "+  memory_size   = \"300\""]
     );
-    assert!(why(&patch.rows[1].became).contains("for_each makes several"));
+    assert!(why(&patch.rows[1].became).contains("many[\"a\"] and aws_lambda_function.many[\"b\"]"));
 }
 
 #[test]

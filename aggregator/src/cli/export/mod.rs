@@ -197,7 +197,7 @@ fn print_patch(
         let more = json!({
             "template": path,
             "written": args.yes && !diff.is_empty(),
-            "rows": told.json(),
+            "rows": told.json(&name),
             "diff": diff,
         });
         print_json(chosen, more, &mut out)?;

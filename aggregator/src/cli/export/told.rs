@@ -78,7 +78,11 @@ impl<'a> Told<'a> {
 
     pub(super) fn say(&self, file: &str) {
         for (size, row) in &self.0 {
-            eprintln!("rightsizer: {}: {}", size.name, words(size, &row.became));
+            eprintln!(
+                "rightsizer: {}: {}",
+                size.name,
+                words(size, &row.became, file)
+            );
         }
         let count =
             |is: fn(&Became) -> bool| self.0.iter().filter(|(_, row)| is(&row.became)).count();
@@ -91,7 +95,7 @@ impl<'a> Told<'a> {
         );
     }
 
-    pub(super) fn json(&self) -> Vec<Value> {
+    pub(super) fn json(&self, file: &str) -> Vec<Value> {
         let rows = self.0.iter();
         rows.map(|(size, row)| {
             let (became, line) = match &row.became {
@@ -105,28 +109,34 @@ impl<'a> Told<'a> {
                 "label": row.label,
                 "became": became,
                 "line": line,
-                "words": words(size, &row.became),
+                "words": words(size, &row.became, file),
             })
         })
         .collect()
     }
 }
 
-fn words(size: &Size, became: &Became) -> String {
+fn words(size: &Size, became: &Became, file: &str) -> String {
     match became {
-        Became::Changed { line, from, to } => {
+        Became::Changed {
+            line,
+            from,
+            to,
+            note: know,
+        } => {
+            let know = know.as_ref().map_or_else(String::new, |know| format!("; {know}"));
             let from_mb = size.from_mb.0;
             let other = from.filter(|from| *from != from_mb);
             let note = other.map_or_else(String::new, |_| {
                 format!(" (the function itself had {from_mb})")
             });
             match from {
-                Some(from) => format!("line {line}: {from} → {to}{note}"),
-                None => format!("line {line}: {to} is added; it had {from_mb}"),
+                Some(from) => format!("line {line}: {from} → {to}{note}{know}"),
+                None => format!("line {line}: {to} is added; it had {from_mb}{know}"),
             }
         }
         Became::Already { line } => format!("line {line}: it is {} already", size.to_mb.0),
-        Became::Left { line, why } => format!("line {line}: left as it is: {why}"),
+        Became::Left { line, why } => format!("line {line} of {file}: left as it is: {why}"),
         Became::Missing { hint: None } => {
             "not in the template by its name; if it is there under another, say --map LABEL=FUNCTION"
                 .to_owned()

@@ -1,0 +1,105 @@
+//! `for_each`: the entries that one block makes functions of.
+
+use super::scope::{Lost, Scope};
+use super::term::{Form, Term};
+use crate::pattern::Part;
+
+/// Locals that are other locals, at most so many in a row.
+const DEEPEST: usize = 8;
+
+/// One entry: `each.key` and `each.value`.
+#[derive(Debug, Clone)]
+pub(super) struct Each<'s> {
+    /// What `each.key` is.
+    pub(super) key: Vec<Part>,
+    /// The key as the file writes it.
+    pub(super) written: &'s str,
+    /// Where the entry begins.
+    pub(super) at: usize,
+    /// What `each.value` is; `None` in a set, where it is the key.
+    pub(super) value: Option<&'s Term>,
+    /// The variable whose default has the entry.
+    pub(super) variable: Option<String>,
+}
+
+impl Each<'_> {
+    /// The key, unless it is computed.
+    pub(super) fn key_text(&self) -> Option<&str> {
+        match self.key.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The entries of a `for_each`.
+pub(super) fn entries<'s>(scope: &'s Scope, for_each: &'s Term) -> Result<Vec<Each<'s>>, Lost> {
+    let mut term = for_each;
+    let mut variable = None;
+    let mut keys_only = false;
+    for _ in 0..DEEPEST {
+        match &term.form {
+            Form::Path(..) => {
+                let found = scope.find(term, None)?;
+                term = found.term;
+                variable = found.variable.or(variable);
+            }
+            Form::Call(name, args) => match (name.as_str(), args.as_slice()) {
+                ("toset" | "tomap" | "tolist", [inner]) => term = inner,
+                ("keys", [inner]) => {
+                    keys_only = true;
+                    term = inner;
+                }
+                _ => return Err(computed(term)),
+            },
+            Form::Map(all) => {
+                let entries = all.iter().map(|(key, value)| Each {
+                    key: scope.name(key, None),
+                    written: &key.written,
+                    at: key.at,
+                    value: Some(value).filter(|_| !keys_only),
+                    variable: variable.clone(),
+                });
+                return filled(entries.collect(), term, variable.as_deref());
+            }
+            Form::List(all) => {
+                let entries = all.iter().map(|key| Each {
+                    key: scope.name(key, None),
+                    written: &key.written,
+                    at: key.at,
+                    value: None,
+                    variable: variable.clone(),
+                });
+                return filled(entries.collect(), term, variable.as_deref());
+            }
+            Form::Literal { .. } | Form::Template(_) | Form::Computed => {
+                return Err(computed(term));
+            }
+        }
+    }
+    Err(computed(for_each))
+}
+
+fn computed(term: &Term) -> Lost {
+    Lost {
+        at: Some(term.at),
+        why: format!("`{}` is computed", term.written),
+    }
+}
+
+/// An empty default is filled from elsewhere.
+fn filled<'s>(
+    entries: Vec<Each<'s>>,
+    term: &Term,
+    variable: Option<&str>,
+) -> Result<Vec<Each<'s>>, Lost> {
+    match variable {
+        Some(variable) if entries.is_empty() => Err(Lost {
+            at: Some(term.at),
+            why: format!(
+                "the default of var.{variable} is empty, so its entries are set elsewhere"
+            ),
+        }),
+        _ => Ok(entries),
+    }
+}
