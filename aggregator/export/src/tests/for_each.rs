@@ -310,3 +310,32 @@ fn the_closest_declaration_is_the_hint() {
     };
     assert!(hint.contains("--map aws_lambda_function.n=b-a"), "{hint}");
 }
+
+/// What Terraform would refuse, or take in a way of its own, is not followed.
+#[test]
+fn odd_maps_are_not_followed() {
+    let twice = of("{ a = { mb = 1024, \"mb\" = 512 } }", "each.value.mb");
+    let names = format!(
+        "locals {{\n  all = {{ a = {{ mb = 1024 }} }}\n}}\n{}",
+        of("toset(keys(local.all))", "each.value.mb")
+    );
+    for (text, words) in [
+        (twice, "there are two `mb`"),
+        (names, "there is only a name"),
+    ] {
+        let patch = patched(Format::Terraform, &text, &[("a", 300)]);
+        assert_eq!(patch.text, text);
+        assert!(why(&patch.rows[0].became).contains(words), "{patch:?}");
+    }
+    // `each` is not known in a local.
+    let text = format!(
+        "locals {{\n  n = \"${{each.key}}-x\"\n}}\n{}",
+        of("{ a = 1024 }", "each.value").replace("each.key", "local.n")
+    );
+    let patch = patched(Format::Terraform, &text, &[("a-x", 300)]);
+    assert_eq!(patch.text, text);
+    assert!(
+        matches!(patch.rows[0].became, Became::Missing { hint: Some(_) }),
+        "{patch:?}"
+    );
+}
