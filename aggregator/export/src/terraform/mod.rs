@@ -158,10 +158,7 @@ fn site(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) ->
 
 /// `ignore_changes` with the memory size in it, or with everything.
 fn ignored(text: &str, of: &Declaration) -> Option<Memory> {
-    let names = |term: &Term, name: &str| {
-        let bare = matches!(&term.form, Form::Path(root, _) if root == name);
-        bare || term.literal() == Some(name)
-    };
+    let names = |term: &Term, name: &str| term.is_name(name) || term.literal() == Some(name);
     let covers = |term: &Term| ["all", "*", KEY].iter().any(|name| names(term, name));
     let list = of.ignored.as_ref()?;
     let found = match &list.form {

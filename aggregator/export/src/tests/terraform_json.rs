@@ -119,9 +119,12 @@ fn numbers_inside_expressions_stay() {
             "{patch:?}"
         );
     }
-    // A number that stands at the same bytes of the file as that one of its expression, by chance.
+    // A number, and a text, at the same bytes of the file as those of an expression, by chance.
     let chance = JSON.replacen("{\n", "{\"//\":         \"1024\",\n", 1);
     assert_eq!(chance.get(16..20), Some("1024"));
+    let quoted = chance.replacen("${local.mills}", "${{ wind = {mb = \\\"1024\\\"} }}", 1);
+    let patch = patched(Format::Terraform, &quoted, &[("mill-wind", 300)]);
+    assert_eq!(patch.text, quoted);
     let text = chance.replacen("${local.mills}", "${{ wind = { mb = 1024 } }}", 1);
     let patch = patched(Format::Terraform, &text, &[("mill-wind", 300)]);
     assert_eq!(patch.text, text);
