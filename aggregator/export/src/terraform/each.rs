@@ -85,8 +85,9 @@ fn entries_within<'s>(
                 let entries = entries_within(scope, &of.of, left)?;
                 let made = entries.into_iter().map(|each| made(scope, of, each));
                 let made: Option<Vec<Each<'s>>> = made.collect();
-                let entries = made.filter(|_| !keys_only).ok_or_else(|| computed(term))?;
+                let entries = made.ok_or_else(|| computed(term))?;
                 let known = |each: Each<'s>| Each {
+                    value: each.value.filter(|_| !keys_only),
                     variable: each.variable.or_else(|| variable.clone()),
                     ..each
                 };

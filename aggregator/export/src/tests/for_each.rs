@@ -319,9 +319,11 @@ fn odd_maps_are_not_followed() {
         "locals {{\n  all = {{ a = {{ mb = 1024 }} }}\n}}\n{}",
         of("toset(keys(local.all))", "each.value.mb")
     );
+    let made = names.replace("(local.all)", "({ for k, f in local.all : k => f })");
     for (text, words) in [
         (twice, "there are two `mb`"),
         (names, "there is only a name"),
+        (made, "there is only a name"),
     ] {
         let patch = patched(Format::Terraform, &text, &[("a", 300)]);
         assert_eq!(patch.text, text);
@@ -371,6 +373,7 @@ fn lists_of_objects_are_followed_through_for() {
         (map, "{ for k, f in local.all : k => merge(f, {}) }"),
         (map, "{ for k, f in local.all : f => k }"),
         (number, "{ for mb in local.all : mb => mb }"),
+        (number, "{ for k, mb in local.all : upper(k) => mb }"),
     ] {
         let text = format!("{text}{}", of(for_each, size));
         let patch = patched(Format::Terraform, &text, &[("a", 300)]);
