@@ -8,6 +8,7 @@ mod json;
 mod scope;
 mod term;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use self::each::{Each, entries};
@@ -72,8 +73,9 @@ fn takes_memory(source: Option<&Term>) -> Result<(), String> {
 
 /// The functions of a file.
 pub(super) fn sites(text: &str) -> Result<Vec<Site>, Refused> {
-    let begins = text.trim_start_matches('\u{feff}').trim_start();
-    let file = if begins.starts_with('{') {
+    let unmarked = without_mark(text);
+    let text = unmarked.as_ref();
+    let file = if text.trim_start().starts_with('{') {
         json::read(text)?
     } else {
         hcl::read(text)?
@@ -89,6 +91,14 @@ pub(super) fn sites(text: &str) -> Result<Vec<Site>, Refused> {
     }
     one_number_each(&mut sites);
     Ok(sites)
+}
+
+/// Spaces in place of a byte order mark: every other byte keeps its place.
+fn without_mark(text: &str) -> Cow<'_, str> {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Cow::Owned(format!("   {rest}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// The functions that a block makes: one, or one for each entry of `for_each`.
@@ -148,11 +158,7 @@ fn site(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) ->
 
 /// `ignore_changes` with the memory size in it, or with everything.
 fn ignored(text: &str, of: &Declaration) -> Option<Memory> {
-    let names = |term: &Term, name: &str| {
-        let bare =
-            matches!(&term.form, Form::Path(root, steps) if root == name && steps.is_empty());
-        bare || term.literal() == Some(name)
-    };
+    let names = |term: &Term, name: &str| term.is_name(name) || term.literal() == Some(name);
     let covers = |term: &Term| ["all", "*", KEY].iter().any(|name| names(term, name));
     let list = of.ignored.as_ref()?;
     let found = match &list.form {

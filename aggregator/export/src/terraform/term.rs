@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::expr::{Expression, FuncCall, ObjectKey, Traversal, TraversalOperator};
+use hcl_edit::expr::{Expression, ForExpr, FuncCall, ObjectKey, Traversal, TraversalOperator};
 
 use crate::pattern::closing;
 
@@ -34,8 +34,20 @@ pub(super) enum Form {
     Map(Vec<(Term, Term)>),
     List(Vec<Term>),
     Call(String, Vec<Term>),
+    /// `{ for key, value in of : new_key => new_value }`, without a condition.
+    For(Box<For>),
     /// Anything else.
     Computed,
+}
+
+/// An object made of another collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct For {
+    pub(super) key: Option<String>,
+    pub(super) value: String,
+    pub(super) of: Term,
+    pub(super) new_key: Term,
+    pub(super) new_value: Term,
 }
 
 /// One step of a path.
@@ -62,6 +74,11 @@ impl Term {
             return false;
         };
         start == root && matches!(steps.as_slice(), [Step::Name(only)] if only == name)
+    }
+
+    /// Whether it is `name` and nothing more.
+    pub(super) fn is_name(&self, name: &str) -> bool {
+        matches!(&self.form, Form::Path(root, steps) if root == name && steps.is_empty())
     }
 
     /// Whether it depends on the entry of `for_each`.
@@ -115,6 +132,7 @@ impl Source<'_> {
             Expression::Variable(name) => Form::Path(name.as_str().to_owned(), Vec::new()),
             Expression::Traversal(traversal) => self.path(traversal),
             Expression::FuncCall(call) => self.call(call),
+            Expression::ForExpr(of) => self.made_of(of),
             _ => Form::Computed,
         };
         self.placed(&span, form)
@@ -169,6 +187,25 @@ impl Source<'_> {
         steps.map_or(Form::Computed, |steps| {
             Form::Path(root.as_str().to_owned(), steps)
         })
+    }
+
+    fn made_of(self, of: &ForExpr) -> Form {
+        // Which entries a condition leaves is known only to Terraform.
+        let Some(key) = of
+            .key_expr
+            .as_ref()
+            .filter(|_| of.cond.is_none() && !of.grouping)
+        else {
+            return Form::Computed;
+        };
+        let intro = &of.intro;
+        Form::For(Box::new(For {
+            key: intro.key_var.as_ref().map(|name| name.as_str().to_owned()),
+            value: intro.value_var.as_str().to_owned(),
+            of: self.term(&intro.collection_expr),
+            new_key: self.term(key),
+            new_value: self.term(&of.value_expr),
+        }))
     }
 
     fn call(self, call: &FuncCall) -> Form {

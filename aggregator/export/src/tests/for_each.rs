@@ -213,7 +213,7 @@ fn entries_that_are_elsewhere_are_said() {
         ),
         (
             of(
-                "{ for name in local.names : name => { mb = 1024 } }",
+                "{ for name in [\"a\"] : name => { mb = 1024 } }",
                 "each.value.mb",
             ),
             "=> { mb = 1024 } }` is computed",
@@ -309,4 +309,86 @@ fn the_closest_declaration_is_the_hint() {
         panic!("{patch:?}")
     };
     assert!(hint.contains("--map aws_lambda_function.n=b-a"), "{hint}");
+}
+
+/// What Terraform would refuse, or take in a way of its own, is not followed.
+#[test]
+fn odd_maps_are_not_followed() {
+    let twice = of("{ a = { mb = 1024, \"mb\" = 512 } }", "each.value.mb");
+    let names = format!(
+        "locals {{\n  all = {{ a = {{ mb = 1024 }} }}\n}}\n{}",
+        of("toset(keys(local.all))", "each.value.mb")
+    );
+    let made = names.replace("(local.all)", "({ for k, f in local.all : k => f })");
+    for (text, words) in [
+        (twice, "there are two `mb`"),
+        (names, "there is only a name"),
+        (made, "there is only a name"),
+    ] {
+        let patch = patched(Format::Terraform, &text, &[("a", 300)]);
+        assert_eq!(patch.text, text);
+        assert!(why(&patch.rows[0].became).contains(words), "{patch:?}");
+    }
+    // `each` is not known in a local.
+    let text = format!(
+        "locals {{\n  n = \"${{each.key}}-x\"\n}}\n{}",
+        of("{ a = 1024 }", "each.value").replace("each.key", "local.n")
+    );
+    let patch = patched(Format::Terraform, &text, &[("a-x", 300)]);
+    assert_eq!(patch.text, text);
+    assert!(
+        matches!(patch.rows[0].became, Became::Missing { hint: Some(_) }),
+        "{patch:?}"
+    );
+}
+
+/// A list of objects becomes a map by `for`; a condition leaves entries out that only Terraform knows.
+#[test]
+fn lists_of_objects_are_followed_through_for() {
+    let list = "locals {\n  all = [\n    { name = \"a\", mb = 1024 },\n    { name = \"b\", mb = 1024 },\n  ]\n}\n";
+    let map = "locals {\n  all = { a = { mb = 1024 }, b = { mb = 1024 } }\n}\n";
+    let number = "locals {\n  all = { a = 1024, b = 1024 }\n}\n";
+    let size = "each.value.mb";
+    for (text, memory, for_each) in [
+        (list, size, "{ for f in local.all : f.name => f }"),
+        (map, size, "{ for k, f in local.all : k => f }"),
+        (number, "each.value", "{ for k, mb in local.all : k => mb }"),
+        (
+            map,
+            size,
+            "{ for k, f in { for i, g in local.all : i => g } : k => f }",
+        ),
+    ] {
+        let text = format!("{text}{}", of(for_each, memory));
+        let patch = patched(Format::Terraform, &text, &[("a", 300)]);
+        assert_eq!(patch.text, text.replacen("1024", "300", 1), "{for_each}");
+    }
+    for (text, for_each) in [
+        (list, "{ for i, f in local.all : i => f }"),
+        (list, "{ for f in local.all : f.id => f }"),
+        (list, "{ for f in local.all : upper(f.name) => f }"),
+        (list, "{ for f in local.all : f.name => f if f.mb > 1 }"),
+        (list, "{ for f in local.all : f.name => f... }"),
+        (list, "[for f in local.all : f]"),
+        (map, "{ for k, f in local.all : k => merge(f, {}) }"),
+        (map, "{ for k, f in local.all : f => k }"),
+        (number, "{ for mb in local.all : mb => mb }"),
+        (number, "{ for k, mb in local.all : upper(k) => mb }"),
+    ] {
+        let text = format!("{text}{}", of(for_each, size));
+        let patch = patched(Format::Terraform, &text, &[("a", 300)]);
+        assert_eq!(patch.text, text);
+        let Became::Missing { hint: Some(hint) } = &patch.rows[0].became else {
+            panic!("{for_each}: {patch:?}")
+        };
+        assert!(hint.contains("is computed"), "{for_each}: {hint}");
+    }
+    let endless = format!(
+        "locals {{\n  all = {{ for k, f in local.all : k => f }}\n}}\n{}",
+        of("local.all", size)
+    );
+    assert_eq!(
+        patched(Format::Terraform, &endless, &[("a", 300)]).text,
+        endless
+    );
 }

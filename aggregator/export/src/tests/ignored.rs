@@ -78,7 +78,23 @@ fn nothing_is_added_where_terraform_would_ignore_it() {
             "function_name = \"mill\"",
             "for_each = { mill = 1024 }\n  function_name = each.key",
         )
-        .replace("= 1024", "= each.value");
+        .replace("memory_size   = 1024", "memory_size   = each.value");
+    let elsewhere = each.replace("{ mill = 1024 }", "local.mills");
+    let rules = Rules {
+        map: [("aws_lambda_function.mill".to_owned(), "mill".to_owned())].into(),
+        ..Rules::default()
+    };
+    let mapped = patch(
+        Format::Terraform,
+        &elsewhere,
+        &sizes(&[("mill", 300)]),
+        &rules,
+    )
+    .unwrap();
+    assert!(
+        why(&mapped.rows[0].became).contains("ignore_changes"),
+        "{mapped:?}"
+    );
     for text in [absent, each] {
         let patch = patched(Format::Terraform, &text, &[("mill", 300)]);
         assert_eq!(patch.text, text);

@@ -251,7 +251,6 @@ proptest! {
 
     #[test]
     fn only_memory_changes_in_hcl(functions in prop::collection::vec(function(), 1..6), layout in layout()) {
-        let layout = Layout { mark: false, ..layout };
         let (before, after) = (hcl(&functions, layout, false), hcl(&functions, layout, true));
         holds(Format::Terraform, &functions, &before, &after)?;
     }

@@ -162,7 +162,6 @@ proptest! {
     #[test]
     fn only_memory_changes_in_maps(functions in functions(), layout in layout(), place in place()) {
         let functions = of_a_map(functions);
-        let layout = Layout { mark: false, ..layout };
         let before = hcl(&functions, layout, place, false);
         holds(Format::Terraform, &functions, &before, &hcl(&functions, layout, place, true))?;
     }
@@ -170,7 +169,6 @@ proptest! {
     #[test]
     fn only_memory_changes_in_terraforms_json(functions in functions(), layout in layout()) {
         let functions = some_ignored(functions);
-        let layout = Layout { mark: false, ..layout };
         let before = json(&functions, layout, false, false);
         holds(Format::Terraform, &functions, &before, &json(&functions, layout, false, true))?;
     }
@@ -178,7 +176,6 @@ proptest! {
     #[test]
     fn only_memory_changes_in_maps_of_terraforms_json(functions in functions(), layout in layout()) {
         let functions = of_a_map(functions);
-        let layout = Layout { mark: false, ..layout };
         let before = json(&functions, layout, true, false);
         holds(Format::Terraform, &functions, &before, &json(&functions, layout, true, true))?;
     }

@@ -151,6 +151,9 @@ fn the_format_tells_what_a_script_is() {
         let became = said(format, text);
         assert!(why(&became).contains(words), "{became:?}");
     }
+    let service =
+        "module.exports = { service: 'orders', functions: { a: { name: 'orders-api' } } };\n";
+    assert!(why(&said(Format::CloudFormation, service)).contains("a serverless.js"));
     // Nothing speaks for a program: refused, with what would be read.
     let refused = patch(Format::Cdk, "just words", &sizes(&[]), &Rules::default());
     assert!(refused.unwrap_err().to_string().contains("cdk.json"));
@@ -171,6 +174,17 @@ fn a_template_with_a_program_in_it_is_no_program() {
     let lines = changed(Format::CloudFormation, inline, &[("orders-api", 768)]);
     assert_eq!(lines, ["+      MemorySize: 768"]);
     let wanted = sizes(&[("orders-api", 768)]);
+    let function = |id: &str| {
+        let body = inline.split_once("  A:\n").map_or("", |(_, body)| body);
+        let body = body.replace("\n    ", "\n     ");
+        format!("   {id}:\n {body}")
+    };
+    let twice = format!(" Resources:\n{}{}", function("A"), function("B"));
+    let refused = patch(Format::CloudFormation, &twice, &wanted, &Rules::default());
+    assert!(
+        matches!(refused, Err(Refused::FunctionTwice { .. })),
+        "{refused:?}"
+    );
     for (format, text) in [
         (Format::CloudFormation, format!("{inline}    - [")),
         (

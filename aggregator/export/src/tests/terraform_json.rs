@@ -12,6 +12,7 @@ const JSON: &str = r#"{
   "resource": [
     {
       "aws_lambda_function": {
+        "//": { "function_name": "grind", "memory_size": 1 },
         "grind": {
           "function_name": "grind",
           "memory_size" : 1024,
@@ -118,7 +119,13 @@ fn numbers_inside_expressions_stay() {
             "{patch:?}"
         );
     }
-    let text = JSON.replacen("${local.mills}", "${{ wind = { mb = 1024 } }}", 1);
+    // A number, and a text, at the same bytes of the file as those of an expression, by chance.
+    let chance = JSON.replacen("{\n", "{\"//\":         \"1024\",\n", 1);
+    assert_eq!(chance.get(16..20), Some("1024"));
+    let quoted = chance.replacen("${local.mills}", "${{ wind = {mb = \\\"1024\\\"} }}", 1);
+    let patch = patched(Format::Terraform, &quoted, &[("mill-wind", 300)]);
+    assert_eq!(patch.text, quoted);
+    let text = chance.replacen("${local.mills}", "${{ wind = { mb = 1024 } }}", 1);
     let patch = patched(Format::Terraform, &text, &[("mill-wind", 300)]);
     assert_eq!(patch.text, text);
     assert!(
@@ -130,6 +137,13 @@ fn numbers_inside_expressions_stay() {
 /// Terraform takes a variable's default as it is: `${` in it is text.
 #[test]
 fn a_default_is_no_expression() {
+    let map = JSON.replacen("\"hill\"", "\"${local.mills}\"", 1).replacen(
+        "\"${local.mills}\",",
+        "\"${var.place}\",",
+        1,
+    );
+    let patch = patched(Format::Terraform, &map, &[("mill-wind", 300)]);
+    assert_eq!(patch.text, map);
     let text = JSON.replacen("\"hill\"", "\"${local.hill}\"", 1).replacen(
         "\"locals\": [{",
         "\"locals\": [{ \"hill\": \"hill\",",
