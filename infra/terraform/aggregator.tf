@@ -123,7 +123,7 @@ resource "aws_iam_role_policy" "aggregator" {
         # Neither action knows a resource: both list what is there.
         Sid      = "KnowTheFleet"
         Effect   = "Allow"
-        Action   = ["lambda:ListFunctions", "tag:GetResources"]
+        Action   = ["lambda:ListFunctions", "tag:GetResources", "cloudwatch:DescribeAlarms"]
         Resource = "*"
       },
       {

@@ -103,6 +103,7 @@ async fn all_is_well_and_nothing_is_written() {
         "decisions stream, writing",
         "functions",
         "tags",
+        "alarms",
     ] {
         let found = findings.iter().find(|f| f["check"] == check);
         assert!(

@@ -24,9 +24,15 @@ pub(super) enum Rank {
     Money,
 }
 
-/// Whether it ran out of memory, or used nearly all it has.
+/// What is wrong with a function that has room.
+const IN_TROUBLE: [&str; 3] = ["failing", "heap-limit", "held-by-maximum"];
+
+/// Whether it ran out of memory, used nearly all it has, or fails for another reason.
 pub(super) fn at_risk(row: &ReviewRow) -> bool {
-    row.urgent || fullness(row) >= FULL_PERCENT
+    let mut reasons = row.reasons.iter();
+    row.urgent
+        || fullness(row) >= FULL_PERCENT
+        || reasons.any(|reason| IN_TROUBLE.contains(&reason.code.as_str()))
 }
 
 /// Highest use in percent of the size.

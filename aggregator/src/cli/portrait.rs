@@ -50,7 +50,7 @@ fn headline(row: &ReviewRow) -> String {
             Some(target) if target != now => {
                 format!("{name} has {now} MB; {target} MB would do, but nothing is to change now")
             }
-            _ => format!("{name} has {now} MB, and that is right"),
+            _ => format!("{name} has {now} MB{}", why_it_stays(row)),
         },
         (Some(_), Some(to)) => {
             let on_the_way = row.target_mb.filter(|target| *target != to);
@@ -63,6 +63,25 @@ fn headline(row: &ReviewRow) -> String {
             )
         }
     }
+}
+
+/// What the size it keeps means: right, or held where it is although something is wrong.
+fn why_it_stays(row: &ReviewRow) -> String {
+    let reason = |code: &str| row.reasons.iter().find(|reason| reason.code == code);
+    if let Some(held) = reason("held-by-maximum") {
+        let ran_out = held.figures.get("ran_out") == Some(&Value::Bool(true));
+        let ran_out = if ran_out { " and runs out of memory" } else { "" };
+        let most = held.figures.get("mb").unwrap_or(&Value::Null);
+        return format!("{ran_out}; the maximum of {most} MB holds it");
+    }
+    if let Some(failing) = reason("failing") {
+        let percent = failing.figures.get("percent").unwrap_or(&Value::Null);
+        return format!(" and keeps it: {percent} % of its invocations fail");
+    }
+    if reason("heap-limit").is_some() {
+        return " and keeps it: the heap of its runtime was full".to_owned();
+    }
+    ", and that is right".to_owned()
 }
 
 /// Daily peaks as bars, one a day; below them the size it has and those it would have, on the same

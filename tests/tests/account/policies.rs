@@ -179,6 +179,11 @@ const NEEDED: &[(&str, &str, By)] = &[
     ),
     (
         "AggregatorRole",
+        "cloudwatch:DescribeAlarms",
+        Code("aggregator DescribeAlarms"),
+    ),
+    (
+        "AggregatorRole",
         "s3:AbortMultipartUpload",
         Code("aggregator abort_multipart_upload"),
     ),

@@ -191,7 +191,16 @@ fn clamp(
         .map_or(settings.min_mb, |tag| tag.max(settings.min_mb));
     let most = most.max(mb.min(seen.current_mb));
     let clamped = mb.max(least).min(most);
-    if clamped != mb {
+    if clamped < mb && clamped <= seen.current_mb && mb > seen.current_mb {
+        let ran_out = seen.censored.is_some_and(|(_, size)| after(size, seen) > clamped);
+        reasons.add("held-by-maximum", || {
+            [
+                ("wanted_mb", mb.0.into()),
+                ("mb", clamped.0.into()),
+                ("ran_out", ran_out.into()),
+            ]
+        });
+    } else if clamped != mb {
         let code = if clamped > mb { "minimum" } else { "maximum" };
         reasons.add(code, || {
             [("wanted_mb", mb.0.into()), ("mb", clamped.0.into())]
@@ -202,7 +211,7 @@ fn clamp(
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::{Case, codes};
+    use super::super::case::{Case, codes, figure};
     use super::super::evidence::tests::seen;
     use super::super::name::PolicyName;
     use super::*;
@@ -322,6 +331,7 @@ mod tests {
     fn p3_ends_at_the_maximum() {
         let decision = Case::new(10_240, &[9000; 14]).ran_out_at(10_240).decide();
         assert_eq!((decision.to_mb, decision.urgent), (None, false));
+        assert_eq!(figure(&decision, "held-by-maximum", "ran_out"), true);
     }
 
     /// Peak 10: 10 + 100 = 110, below Lambda's smallest size. Peak 9990: floor 10989.

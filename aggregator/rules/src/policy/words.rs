@@ -19,6 +19,7 @@ fn brief(reason: &Reason) -> String {
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
+        "held-by-maximum" => format!("held by the maximum of {}", f("mb")),
         "no-danger" => "enough".to_owned(),
         "little-evidence" => shortage(reason),
         "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
@@ -57,6 +58,17 @@ pub fn sentence(reason: &Reason) -> String {
         ),
         "maximum" => format!(
             "P4 maximum: {} MB is above the largest size {} MB",
+            f("wanted_mb"),
+            f("mb")
+        ),
+        "held-by-maximum" => format!(
+            "P4 maximum: {}{} MB is wanted, and the maximum of {} MB holds it. Raise `[policy] max_mb`, or its \
+             tag rightsizer:max-mb",
+            if f("ran_out") == "true" {
+                "it runs out of memory; "
+            } else {
+                ""
+            },
             f("wanted_mb"),
             f("mb")
         ),
@@ -224,7 +236,8 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 34] = [
+    const CODES: [&str; 35] = [
+        "held-by-maximum",
         "no-danger",
         "failing",
         "heap-limit",

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
+use rightsizer_aws::alarms::Alarms;
 use rightsizer_aws::errors::words;
 use rightsizer_aws::tagging::Tagging;
 
@@ -27,5 +28,13 @@ pub(super) async fn examine(config: &SdkConfig) -> Vec<Finding> {
             Finding::wrong("tags", found, advice("tag:GetResources", e.code()))
         }
     };
-    vec![functions, tags]
+    let alarms = match Alarms::new(config).ringing(None).await {
+        Ok(_) => Finding::ok("alarms", "can be read"),
+        Err(e) => Finding::doubtful(
+            "alarms",
+            format!("cloudwatch:DescribeAlarms fails: {e}; no decrease waits for an alarm"),
+            advice("cloudwatch:DescribeAlarms", e.code()),
+        ),
+    };
+    vec![functions, tags, alarms]
 }
