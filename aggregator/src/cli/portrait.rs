@@ -70,7 +70,11 @@ fn why_it_stays(row: &ReviewRow) -> String {
     let reason = |code: &str| row.reasons.iter().find(|reason| reason.code == code);
     if let Some(held) = reason("held-by-maximum") {
         let ran_out = held.figures.get("ran_out") == Some(&Value::Bool(true));
-        let ran_out = if ran_out { " and runs out of memory" } else { "" };
+        let ran_out = if ran_out {
+            " and runs out of memory"
+        } else {
+            ""
+        };
         let most = held.figures.get("mb").unwrap_or(&Value::Null);
         return format!("{ran_out}; the maximum of {most} MB holds it");
     }

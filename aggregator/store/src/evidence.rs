@@ -268,7 +268,7 @@ impl Unit<'_> {
         settings: &PolicySettings,
     ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT f.id, f.function, f.traffic, f.known_arch, f.first_ms,
+            "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
                     f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
                     f.baseline_p95_ms, f.failures_only, f.known, f.snap_start, f.alarm, f.deployed_ms

@@ -192,7 +192,9 @@ fn clamp(
     let most = most.max(mb.min(seen.current_mb));
     let clamped = mb.max(least).min(most);
     if clamped < mb && clamped <= seen.current_mb && mb > seen.current_mb {
-        let ran_out = seen.censored.is_some_and(|(_, size)| after(size, seen) > clamped);
+        let ran_out = seen
+            .censored
+            .is_some_and(|(_, size)| after(size, seen) > clamped);
         reasons.add("held-by-maximum", || {
             [
                 ("wanted_mb", mb.0.into()),

@@ -17,6 +17,7 @@ mod claims;
 mod clock;
 mod counts;
 mod decisions;
+mod fleet;
 mod forged;
 mod limits;
 mod lost;

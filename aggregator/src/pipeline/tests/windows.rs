@@ -92,8 +92,11 @@ fn an_outcome_on_the_reports_stream_is_a_forgery() {
     assert_eq!(case.line("f").status, "sent");
 }
 
-/// What a file with one piece of evidence comes to.
-fn import(evidence: rightsizer_rules::evidence::Evidence, now: Timestamp) -> Batch {
+/// What a file with this evidence comes to.
+pub(super) fn import(
+    evidence: impl IntoIterator<Item = rightsizer_rules::evidence::Evidence>,
+    now: Timestamp,
+) -> Batch {
     let mut batch = Batch::default();
     let intake = Intake {
         accept: &Accept::default(),
@@ -101,7 +104,9 @@ fn import(evidence: rightsizer_rules::evidence::Evidence, now: Timestamp) -> Bat
         channel: Channel::Reports,
         now,
     };
-    batch.take(evidence, &intake).unwrap();
+    for one in evidence {
+        batch.take(one, &intake).unwrap();
+    }
     batch
 }
 
@@ -113,7 +118,7 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
         session.merge(import(
-            rightsizer_rules::evidence::Evidence::Record(Box::new(record)),
+            [rightsizer_rules::evidence::Evidence::Record(Box::new(record))],
             now,
         ))?;
         Err(StoreError::Damaged("the disk is full".into()))
@@ -146,7 +151,10 @@ fn w7_one_source_counts_per_function_and_day() {
         event_id: None,
     };
     let now = case.now;
-    let batch = import(rightsizer_rules::evidence::Evidence::Observation(line), now);
+    let batch = import(
+        [rightsizer_rules::evidence::Evidence::Observation(line)],
+        now,
+    );
     let imported = case
         .pipeline()
         .work(now, |session| session.merge(batch))

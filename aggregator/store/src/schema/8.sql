@@ -49,23 +49,23 @@ SELECT
 FROM (
     SELECT
         t.*,
-        CASE WHEN t.traffic = '$LATEST' THEN t.listed_ms END AS told_ms,
-        CASE WHEN coalesce(t.begun_version, t.traffic) = t.traffic THEN t.begun_mb END AS started_mb,
-        CASE WHEN coalesce(t.begun_version, t.traffic) = t.traffic THEN t.begun_ms END AS started_ms,
+        CASE WHEN t.version = '$LATEST' THEN t.listed_ms END AS told_ms,
+        CASE WHEN coalesce(t.begun_version, t.version) = t.version THEN t.begun_mb END AS started_mb,
+        CASE WHEN coalesce(t.begun_version, t.version) = t.version THEN t.begun_ms END AS started_ms,
         -- The newest report may be of another version.
-        CASE WHEN t.version = t.traffic THEN t.latest_mb ELSE coalesce(t.traffic_mb, t.latest_mb) END
+        CASE WHEN t.newest_version = t.version THEN t.latest_mb ELSE coalesce(t.traffic_mb, t.latest_mb) END
             AS newest_mb,
         CASE WHEN t.applied_ms > t.listed_ms THEN t.applied_mb ELSE t.told_mb END AS account_mb
     FROM (
         SELECT
             v.*,
-            CASE WHEN v.version <> v.traffic THEN
+            CASE WHEN v.newest_version <> v.version THEN
                 (SELECT d.memory_mb FROM days d
-                 WHERE d.day = v.last_ms / 86400000 AND d.function_id = v.id AND d.version = v.traffic
+                 WHERE d.day = v.last_ms / 86400000 AND d.function_id = v.id AND d.version = v.version
                  ORDER BY d.invocations DESC, d.memory_mb DESC LIMIT 1) END AS traffic_mb
         FROM (
         SELECT
-            f.id, f.function, f.version, f.arch, f.runtime, f.first_ms, f.heard_ms, f.last_ms,
+            f.id, f.function, f.version AS newest_version, f.arch, f.runtime, f.first_ms, f.heard_ms, f.last_ms,
             f.newest_mb AS latest_mb, f.started_mb AS begun_mb, f.started_ms AS begun_ms,
             f.started_version AS begun_version, f.ran_out_mb, f.ran_out_ms, f.applied_mb, f.applied_ms, f.seen, f.duplicates, f.late,
             f.lost, f.self_kib, f.decided_day, f.peak_mb, f.policy_mb, f.target_mb, f.to_mb,
@@ -91,7 +91,7 @@ FROM (
                     AND d.function_id = f.id AND d.version <> 'other'
                  GROUP BY d.version HAVING max(d.day) = f.last_ms / 86400000
                  ORDER BY sum(d.invocations) DESC, d.version LIMIT 1),
-                f.version) AS traffic
+                f.version) AS version
         FROM functions f LEFT JOIN inventory i ON i.function = f.function
         ) v
     ) t
