@@ -9,14 +9,18 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::first_64_bits;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::facts::Facts;
 use super::gzip;
+use super::hints::Place;
 use super::json::{self, Places};
 use super::loose::{Loose, brief};
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::text;
+use super::wrapped::{self, Around};
 
 /// The most that a payload in base64 may unpack to, in a file. A record of a stream may take less.
 const MAX_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
@@ -62,6 +66,31 @@ struct LogEvent<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// A log event with no other fields than CloudWatch's own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PureLogEvent {
+    #[serde(rename = "timestamp")]
+    _timestamp: Option<IgnoredAny>,
+    #[serde(rename = "message")]
+    _message: IgnoredAny,
+    #[serde(rename = "logGroupName", alias = "logGroup")]
+    _group: Option<IgnoredAny>,
+    #[serde(rename = "logStreamName", alias = "logStream")]
+    _stream: Option<IgnoredAny>,
+    #[serde(rename = "id", alias = "eventId")]
+    _id: Option<IgnoredAny>,
+    #[serde(rename = "ingestionTime")]
+    _stored: Option<IgnoredAny>,
+    #[serde(rename = "extractedFields")]
+    _extracted: Option<IgnoredAny>,
+}
+
+/// Whether an object is a log event as CloudWatch writes them.
+pub(super) fn is_log_event(object: &str) -> bool {
+    serde_json::from_str::<PureLogEvent>(object).is_ok()
+}
+
 /// Where log events lie, as their surroundings say.
 #[derive(Default, Clone, Copy)]
 struct Log<'a> {
@@ -70,6 +99,17 @@ struct Log<'a> {
     owner: Option<&'a str>,
     /// Whether it came through a subscription, which may deliver an event again.
     subscribed: bool,
+}
+
+impl Log<'_> {
+    fn facts(&self) -> Facts {
+        Facts {
+            group: self.group.map(str::to_owned),
+            stream: self.stream.map(str::to_owned),
+            account: self.owner.map(str::to_owned),
+            ..Facts::default()
+        }
+    }
 }
 
 /// Reads `{"events":[{"timestamp","message","logStreamName"}]}`.
@@ -130,6 +170,10 @@ pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Res
 
 fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     let line = places.line_of(text);
+    if !out.live() && !is_log_event(text) && wrapped::may_hold_report(text) {
+        // It has fields of other tools, which may say more.
+        return wrapped::object(text, Around::new(places, &log.facts()), out);
+    }
     let event: LogEvent = match serde_json::from_str(text) {
         Ok(event) => event,
         Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
@@ -142,14 +186,15 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         let why = format!("timestamp is {time}, wanted milliseconds since 1970");
         return out.refuse(line, why, text);
     }
+    let place = Place {
+        account: log.owner,
+        region: None,
+    };
+    let origin = out.hints.logged(group, stream, place);
+    let id = event.id.filter(|_| log.subscribed);
     let spot = Spot {
-        line,
-        origin: &out.hints.logged(group, stream, log.owner),
-        at,
-        event: event
-            .id
-            .filter(|_| log.subscribed)
-            .map(|id| first_64_bits(&id)),
+        event: id.map(|id| first_64_bits(&id)),
+        ..Spot::new(line, &origin, at)
     };
     message::read(&event.message, spot, out)
 }
@@ -182,10 +227,27 @@ struct AwsLogs<'a> {
     data: Cow<'a, str>,
 }
 
+/// A record of a stream, in a function's event or as `aws kinesis get-records` shows it.
 #[derive(Deserialize)]
-struct StreamRecord<'a> {
-    #[serde(borrow)]
-    kinesis: AwsLogs<'a>,
+#[serde(untagged)]
+enum StreamRecord<'a> {
+    Event {
+        #[serde(borrow)]
+        kinesis: AwsLogs<'a>,
+    },
+    Shown {
+        #[serde(borrow, rename = "Data")]
+        data: Cow<'a, str>,
+    },
+}
+
+impl StreamRecord<'_> {
+    fn data(&self) -> &str {
+        match self {
+            Self::Event { kinesis } => &kinesis.data,
+            Self::Shown { data } => data,
+        }
+    }
 }
 
 /// Reads the event a subscribed Lambda function gets: `{"awslogs":{"data":BASE64}}`.
@@ -212,7 +274,7 @@ pub(super) fn stream_event(
     json::entries(records, "Kinesis event", places, out, |record, out| {
         let line = places.line_of(record);
         match serde_json::from_str::<StreamRecord>(record) {
-            Ok(record) => packed(&record.kinesis.data, line, depth, out),
+            Ok(record) => packed(record.data(), line, depth, out),
             Err(e) => out.refuse(line, format!("bad Kinesis record: {e}"), record),
         }
     })

@@ -20,9 +20,29 @@ pub(super) struct Invocation {
     pub init_ms: Option<Millis>,
     /// How the invocation ended.
     pub status: Status,
+    /// CPU time, which only Lambda Insights says.
+    pub cpu_ms: Option<Millis>,
 }
 
 impl Invocation {
+    /// Memory and how it ended; nothing else is known yet.
+    pub(super) const fn of(memory_mb: Megabytes, max_used_mb: Megabytes, status: Status) -> Self {
+        Self {
+            memory_mb,
+            max_used_mb,
+            duration_ms: None,
+            billed_ms: None,
+            init_ms: None,
+            status,
+            cpu_ms: None,
+        }
+    }
+
+    /// Whether it says that all memory was used, as local emulators always do.
+    pub(super) fn used_all(&self) -> bool {
+        self.max_used_mb == self.memory_mb
+    }
+
     /// Whether its figures fit each other, as they have to in a record too.
     pub(super) fn check(&self) -> Result<(), Implausible> {
         let memory = (self.max_used_mb, self.memory_mb);

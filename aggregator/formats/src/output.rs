@@ -30,12 +30,22 @@ pub enum Format {
     LogEvents,
     /// The text of `aws logs tail` and its like: time, log stream, message.
     LogsTail,
-    /// A Logs Insights result, JSON or CSV.
+    /// A Logs Insights result: JSON, CSV or a table.
     LogsInsights,
+    /// Events of the Lambda Insights extension.
+    LambdaInsights,
     /// CloudWatch Logs subscription payloads.
     Subscription,
     /// Bare `REPORT` lines.
     ReportLines,
+    /// A table of log lines: CSV or drawn with marks.
+    LogTable,
+    /// Reports inside of what another tool wrote around them.
+    Wrapped,
+    /// A result of Lambda Power Tuning.
+    PowerTuning,
+    /// An export of Compute Optimizer.
+    ComputeOptimizer,
 }
 
 /// The sink does not want more, or the budget is spent. Why, whoever stopped it remembers.
@@ -57,9 +67,20 @@ pub(super) struct Tally {
     pub(super) no_memory: u64,
     /// Logs Insights rows without anything to use.
     pub(super) empty_rows: u64,
+    /// Accepted without a time of their own, on the day in the name of their log stream.
+    pub(super) stream_days: u64,
+    /// Reports of Lambda@Edge replicas.
+    pub(super) replicas: u64,
+    /// What other tools found out about sizes.
+    pub(super) measured: u64,
 }
 
 impl Tally {
+    /// Entries of any kind.
+    pub(super) const fn entries(&self) -> u64 {
+        self.accepted + self.ignored + self.refused
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.ignored += other.ignored;
@@ -69,6 +90,9 @@ impl Tally {
         self.local += other.local;
         self.no_memory += other.no_memory;
         self.empty_rows += other.empty_rows;
+        self.stream_days += other.stream_days;
+        self.replicas += other.replicas;
+        self.measured += other.measured;
     }
 }
 
@@ -82,6 +106,8 @@ pub(super) struct Output<'a> {
     pub(super) budget: Budget,
     /// What there was not enough of.
     pub(super) overspent: Option<Overspent>,
+    /// A line of this input was printed by a local emulator, which reports used = size always.
+    pub(super) emulator: bool,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -97,8 +123,14 @@ impl<'a> Output<'a> {
             origins: HashMap::default(),
             budget,
             overspent: None,
+            emulator: false,
             sink,
         }
+    }
+
+    /// Whether it comes as it is written, and not from a file that somebody chose.
+    pub(super) const fn live(&self) -> bool {
+        self.budget.live
     }
 
     pub(super) fn format(&mut self, format: Format) {
@@ -137,7 +169,12 @@ impl<'a> Output<'a> {
             origin,
             at,
             event,
+            wrapped,
         } = spot;
+        if origin.replica {
+            self.tally.replicas += 1;
+            return self.ignore();
+        }
         if let Err(why) = invocation.check() {
             return self.refuse(line, why.to_string(), "");
         }
@@ -158,6 +195,8 @@ impl<'a> Output<'a> {
             environment: origin.environment,
             arch: None,
             event_id: event,
+            cpu_ms: invocation.cpu_ms,
+            wrapped,
         });
         (self.sink)(Item::Evidence { line, evidence })
     }

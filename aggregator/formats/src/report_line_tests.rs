@@ -17,6 +17,7 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
         )),
         init_ms: None,
         status: Status::Ok,
+        cpu_ms: None,
     }
 }
 
@@ -342,6 +343,7 @@ prop_compose! {
             billed_ms: Some(Millis::from_ms(billed)),
             init_ms: first.and_then(|_| millis(start)),
             status: Status::classify(status, None, None),
+            cpu_ms: None,
         };
         (fields, line)
     }

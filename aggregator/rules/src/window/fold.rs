@@ -193,7 +193,13 @@ fn add(seen: &Observation, delta: &mut Delta) {
         memory_mb: seen.memory_mb,
         version: &seen.version,
     };
-    delta.day(key).count(sample);
+    let counted = delta.day(key);
+    counted.count(sample);
+    let stats = &mut counted.stats;
+    if let (Some(cpu), Some(wall)) = (seen.cpu_ms, seen.duration_ms) {
+        stats.cpu_ms = stats.cpu_ms.saturating_add(cpu.ceil_ms());
+        stats.cpu_wall_ms = stats.cpu_wall_ms.saturating_add(wall.ceil_ms());
+    }
     delta.reports += 1;
     let Some(env) = seen.environment else { return };
     let key = EnvironmentKey {

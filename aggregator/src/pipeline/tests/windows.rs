@@ -143,6 +143,8 @@ fn w7_one_source_counts_per_function_and_day() {
         environment: None,
         arch: None,
         event_id: None,
+        cpu_ms: None,
+        wrapped: false,
     };
     let now = case.now;
     let batch = import(rightsizer_rules::evidence::Evidence::Observation(line), now);
