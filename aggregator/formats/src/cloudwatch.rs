@@ -68,27 +68,41 @@ struct LogEvent<'a> {
 
 /// A log event with no other fields than CloudWatch's own.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PureLogEvent {
-    #[serde(rename = "timestamp")]
-    _timestamp: Option<IgnoredAny>,
-    #[serde(rename = "message")]
-    _message: IgnoredAny,
-    #[serde(rename = "logGroupName", alias = "logGroup")]
-    _group: Option<IgnoredAny>,
-    #[serde(rename = "logStreamName", alias = "logStream")]
-    _stream: Option<IgnoredAny>,
-    #[serde(rename = "id", alias = "eventId")]
-    _id: Option<IgnoredAny>,
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PureLogEvent<'a> {
+    #[serde(borrow, default)]
+    timestamp: Loose<'a>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(alias = "logGroup")]
+    log_group_name: Option<String>,
+    #[serde(alias = "logStream")]
+    log_stream_name: Option<String>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(rename = "eventId")]
+    _event_id: Option<IgnoredAny>,
     #[serde(rename = "ingestionTime")]
-    _stored: Option<IgnoredAny>,
+    _ingestion_time: Option<IgnoredAny>,
     #[serde(rename = "extractedFields")]
-    _extracted: Option<IgnoredAny>,
+    _extracted_fields: Option<IgnoredAny>,
+}
+
+impl<'a> From<PureLogEvent<'a>> for LogEvent<'a> {
+    fn from(event: PureLogEvent<'a>) -> Self {
+        Self {
+            timestamp: event.timestamp,
+            message: event.message,
+            log_group_name: event.log_group_name,
+            log_stream_name: event.log_stream_name,
+            id: event.id,
+        }
+    }
 }
 
 /// Whether an object is a log event as CloudWatch writes them.
 pub(super) fn is_log_event(object: &str) -> bool {
-    serde_json::from_str::<PureLogEvent>(object).is_ok()
+    serde_json::from_str::<PureLogEvent<'_>>(object).is_ok()
 }
 
 /// Where log events lie, as their surroundings say.
@@ -170,13 +184,17 @@ pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Res
 
 fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     let line = places.line_of(text);
-    if !out.live() && !is_log_event(text) && wrapped::may_hold_report(text) {
+    let pure = serde_json::from_str::<PureLogEvent<'_>>(text);
+    let event = match pure {
+        Ok(event) => event.into(),
         // It has fields of other tools, which may say more.
-        return wrapped::object(text, Around::new(places, &log.facts()), out);
-    }
-    let event: LogEvent = match serde_json::from_str(text) {
-        Ok(event) => event,
-        Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
+        Err(_) if !out.live() && wrapped::may_hold_report(text) => {
+            return wrapped::object(text, Around::new(places, &log.facts()), out);
+        }
+        Err(_) => match serde_json::from_str::<LogEvent<'_>>(text) {
+            Ok(event) => event,
+            Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
+        },
     };
     let group = name(event.log_group_name.as_deref()).or(log.group);
     let stream = name(event.log_stream_name.as_deref()).or(log.stream);

@@ -118,9 +118,17 @@ pub(super) fn is_row(object: &str) -> bool {
     .any(|field| object.contains(field))
 }
 
+/// Whether the entries of a list, as far as they were read, begin with a field of a row.
+pub(super) fn begins_with_field(entries: &str) -> bool {
+    serde_json::from_str::<Field<'_>>(entry_of(entries)).is_ok()
+}
+
 /// The first entry of a list; empty if there is none.
 fn first_entry(list: &str) -> &str {
-    let inner = list.trim_start().strip_prefix('[').unwrap_or_default();
+    entry_of(list.trim_start().strip_prefix('[').unwrap_or_default())
+}
+
+fn entry_of(inner: &str) -> &str {
     let mut entries = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
     entries
         .next()
