@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::document;
 use super::facts::Facts;
 use super::gzip;
 use super::hints::Place;
@@ -100,11 +101,6 @@ impl<'a> From<PureLogEvent<'a>> for LogEvent<'a> {
     }
 }
 
-/// Whether an object is a log event as CloudWatch writes them.
-pub(super) fn is_log_event(object: &str) -> bool {
-    serde_json::from_str::<PureLogEvent<'_>>(object).is_ok()
-}
-
 /// Where log events lie, as their surroundings say.
 #[derive(Default, Clone, Copy)]
 struct Log<'a> {
@@ -191,6 +187,7 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         Err(_) if !out.live() && wrapped::may_hold_report(text) => {
             return wrapped::object(text, Around::new(places, &log.facts()), out);
         }
+        Err(_) if !out.live() && wrapped::holds_a_message(text) => return out.ignore(),
         Err(_) => match serde_json::from_str::<LogEvent<'_>>(text) {
             Ok(event) => event,
             Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
@@ -303,15 +300,27 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     if depth >= MAX_NESTING {
         return out.refuse(line, "payloads packed in payloads too deep", data);
     }
-    let bytes = match unpack(data, out)? {
-        Ok(bytes) => bytes,
+    let (bytes, damage) = match unpack(data, out)? {
+        Ok(unpacked) => unpacked,
         Err(why) => return out.refuse(line, why, data),
     };
     let content = out.text(&bytes)?;
     let content = message::trim(&content);
-    let places = Places::at(line);
+    let Some(damage) = damage else {
+        return unpacked(content, line, depth, out);
+    };
+    // What it held up to there is good.
+    if content.starts_with('{') {
+        document::one_line(content, line, out)?;
+    }
+    let sample = if content.is_empty() { data } else { content };
+    out.refuse(line, damage, sample)
+}
+
+/// Reads what a payload unpacked to.
+fn unpacked(content: &str, line: u64, depth: u8, out: &mut Output) -> Result<(), Stopped> {
     if content.starts_with(['{', '[']) {
-        return json::values(content, &places, depth + 1, out);
+        return json::values(content, &Places::at(line), depth + 1, out);
     }
     let mut state = text::State::default();
     for part in content.lines() {
@@ -320,8 +329,11 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     Ok(())
 }
 
+/// Bytes, and why they end before their time.
+type Content = (Vec<u8>, Option<String>);
+
 /// Decodes base64, and unpacks gzip inside of it; `Err` within says why it cannot be.
-fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopped> {
+fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, String>, Stopped> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
@@ -331,7 +343,7 @@ fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopp
     };
     out.spend(|budget| budget.unpack(bytes.len() as u64))?;
     if !bytes.starts_with(&gzip::MAGIC) {
-        return Ok(Ok(bytes));
+        return Ok(Ok((bytes, None)));
     }
     let left = out.budget.unpacked_left();
     let Some(unpacked) = gzip::unpack(&bytes, left.min(MAX_UNPACKED_BYTES)) else {
@@ -340,9 +352,8 @@ fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopp
         }
         return Ok(Err("payload unpacks to more than 64 MiB".to_owned()));
     };
-    if let Some(e) = unpacked.damage {
-        return Ok(Err(format!("bad gzip in a base64 payload: {e}")));
-    }
     out.spend(|budget| budget.unpack(unpacked.bytes.len() as u64))?;
-    Ok(Ok(unpacked.bytes))
+    let damage = unpacked.damage;
+    let damage = damage.map(|e| format!("bad gzip in a base64 payload: {e}"));
+    Ok(Ok((unpacked.bytes, damage)))
 }

@@ -10,7 +10,7 @@ use super::insights;
 use super::json::{self, Places};
 use super::json_scan::{Cut, Progress, Scan};
 use super::lines::{Line, Lines};
-use super::output::{Output, Stopped};
+use super::output::{Format, Output, Stopped};
 use super::quick;
 
 /// Reads JSON of which no line follows.
@@ -182,7 +182,13 @@ fn incomplete(text: &str, cut: Option<&Cut>, line: u64, out: &mut Output) -> Res
     let closed = cut.and_then(|cut| cut.close(text));
     let Some(closed) = closed.filter(|closed| is_document(closed)) else {
         return match serde_json::from_str::<IgnoredAny>(text) {
-            Err(e) if e.is_eof() => out.refuse(line, "cut off: the JSON does not end", text),
+            Err(e) if e.is_eof() => {
+                // Known by its fields, though its end is missing.
+                if text.contains("\"logEvents\"") || text.contains("\"messageType\"") {
+                    out.format(Format::Subscription);
+                }
+                out.refuse(line, "cut off: the JSON does not end", text)
+            }
             _ => json::values(text, &Places::new(text, line), 0, out),
         };
     };

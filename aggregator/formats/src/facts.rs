@@ -235,7 +235,7 @@ pub(super) fn plain_name(name: &str) -> String {
 }
 
 fn says(name: &str) -> Option<Says> {
-    if name.ends_with("faas.name") {
+    if name.ends_with("faas.name") || name == "aws.lambda.function_name" {
         return Some(Says::Function);
     }
     let name = plain_name(name);

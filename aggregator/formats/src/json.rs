@@ -199,7 +199,7 @@ impl<'a> Shape<'a> {
             _ if text.contains("\"@") && only(insights::is_row(text)) => Known::Row,
             Self {
                 message: Some(_), ..
-            } if live || cloudwatch::is_log_event(text) => Known::LogEvent,
+            } => Known::LogEvent,
             Self { power: Some(_), .. }
             | Self {
                 state_machine: Some(_),

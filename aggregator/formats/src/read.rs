@@ -114,19 +114,26 @@ pub fn read_record<E>(
 ) -> Result<RecordRead, ReadError<E>> {
     let budget = Budget::of_record(record.len());
     let most = budget.unpacked_left();
-    let unpacked;
-    let (content, damage) = if record.starts_with(&gzip::MAGIC) {
-        let Some(whole) = gzip::unpack(record, most) else {
+    let mut unpacked = None;
+    for _ in 0..MOST_PACKED {
+        let packed = unpacked
+            .as_ref()
+            .map_or(record, |u: &gzip::Unpacked| &*u.bytes);
+        if !packed.starts_with(&gzip::MAGIC) {
+            break;
+        }
+        let Some(content) = gzip::unpack(packed, most) else {
             return Ok(RecordRead {
                 formats: Vec::new(),
                 begin: String::new(),
                 overspent: Some(Overspent::Unpacked(most)),
             });
         };
-        unpacked = whole;
-        (unpacked.bytes.as_slice(), unpacked.damage.as_ref())
-    } else {
-        (record, None)
+        unpacked = Some(content);
+    }
+    let (content, damage) = match &unpacked {
+        Some(unpacked) => (&*unpacked.bytes, unpacked.damage.as_ref()),
+        None => (record, None),
     };
     let begin = content.get(..BEGIN_BYTES).unwrap_or(content);
     let begin = String::from_utf8_lossy(begin).into_owned();
@@ -181,6 +188,10 @@ pub(super) fn into_sink<T, E>(
 
 type Done = (u64, Result<(), Stopped>);
 
+/// Gzip in gzip: deeper is nobody's format.
+const MOST_PACKED: usize = 3;
+
+/// Reads an input that may be packed, more than once too, and shows `watch` what it unpacks to.
 fn unpacked(
     input: impl BufRead,
     watch: &mut dyn FnMut(&[u8]),
@@ -193,7 +204,23 @@ fn unpacked(
         let done = all(&mut lines, &mut state, out)?;
         return Ok((lines.read(), done));
     }
-    let inner = MultiGzDecoder::new(whole);
+    let mut content: Box<dyn BufRead + '_> = Box::new(BufReader::new(MultiGzDecoder::new(whole)));
+    for _ in 1..MOST_PACKED {
+        // Damage in the first bytes comes again when they are read.
+        let (packed, whole) = match gzip::sniff(content) {
+            Ok(sniffed) => sniffed,
+            Err(e) => {
+                let why = damaged(&e).ok_or(e)?;
+                return Ok((0, out.refuse(1, why, "")));
+            }
+        };
+        content = Box::new(whole);
+        if !packed {
+            break;
+        }
+        content = Box::new(BufReader::new(MultiGzDecoder::new(content)));
+    }
+    let inner = content;
     let mut lines = Lines::new(BufReader::new(Watched { inner, watch }));
     match all(&mut lines, &mut state, out) {
         Ok(done) => {

@@ -78,12 +78,13 @@ impl Surroundings {
     /// Reads all that stands before a report.
     pub(super) fn before(text: &str, today: Day) -> Result<Self, Quoted> {
         let mut found = Self::default();
-        let mut rest = text;
+        let spaced = spaced(text);
+        let mut rest = &*spaced;
         loop {
             rest = match found.known(rest, today) {
                 Some(behind) => behind,
                 None if rest.trim().is_empty() => return Ok(found),
-                None => found.unknown(rest.trim_start(), text)?,
+                None => found.unknown(rest.trim_start(), &spaced)?,
             };
         }
     }
@@ -171,6 +172,31 @@ impl Surroundings {
 fn is_stream_first(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default();
     word.starts_with(|c: char| c.is_ascii_digit()) && version_of_stream(word).is_some()
+}
+
+/// `text` with a space before the commas and semicolons that part fields, and not those within a number.
+fn spaced(text: &str) -> Cow<'_, str> {
+    let parts = |at: usize| {
+        let next = text.as_bytes().get(at + 1);
+        !next.is_some_and(|b| b.is_ascii_digit() || b.is_ascii_whitespace())
+    };
+    let marks = || {
+        text.match_indices([',', ';'])
+            .map(|(at, _)| at)
+            .filter(|at| parts(*at))
+    };
+    if marks().next().is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut spaced = String::with_capacity(text.len() + 16);
+    let mut from = 0;
+    for at in marks() {
+        spaced.push_str(text.get(from..at).unwrap_or_default());
+        spaced.push(' ');
+        from = at;
+    }
+    spaced.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(spaced)
 }
 
 /// What stands in the brackets that `text` begins with, and what follows them.

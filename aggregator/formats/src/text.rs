@@ -2,6 +2,7 @@
 //! before the message, or the rows of a drawn table.
 
 use rightsizer_records::Timestamp;
+use serde::de::IgnoredAny;
 
 use super::cloudwatch;
 use super::drawn::{self, Table};
@@ -83,6 +84,11 @@ fn with_report(
     state: &mut State,
     out: &mut Output,
 ) -> Result<(), Stopped> {
+    let (outside, rest) = Surroundings::leading(text, out.hints.fallback_date);
+    if rest.starts_with('{') && serde_json::from_str::<IgnoredAny>(rest).is_ok() {
+        state.tail = true;
+        return json::within_line(rest, number, &outside.facts, out);
+    }
     let (before, report) = text.split_at(at);
     let found = match Surroundings::before(before, out.hints.fallback_date) {
         Ok(found) => found,

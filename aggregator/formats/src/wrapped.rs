@@ -72,6 +72,15 @@ fn has_message(fields: &[(Cow<'_, str>, &RawValue)], depth: u8) -> bool {
     })
 }
 
+/// A field as an object of its own.
+#[derive(Deserialize)]
+struct Pair<'a> {
+    #[serde(borrow, alias = "Key", alias = "name", alias = "field")]
+    key: Text<'a>,
+    #[serde(borrow, alias = "Value")]
+    value: &'a RawValue,
+}
+
 /// What an object was found to hold.
 #[derive(Default)]
 struct Found<'a> {
@@ -146,12 +155,34 @@ impl<'a> Found<'a> {
         }
         if may_hold_report(list) {
             self.lists.push(list);
+        } else if self.pairs(list) {
+            // Fields as a list of names and values.
         } else if matches!(
             facts::plain_name(name).as_str(),
             "columns" | "fields" | "cols" | "header" | "headers" | "schema" | "columninfo"
         ) {
             self.columns = names(list);
         }
+    }
+
+    /// Takes `[{"key":…, "value":…}, …]`; `false` if the list is something else.
+    fn pairs(&mut self, list: &str) -> bool {
+        let mut any = false;
+        let _ = loose::each(list, |entry| {
+            let Ok(pair) = serde_json::from_str::<Pair<'_>>(entry) else {
+                return Err(Stopped);
+            };
+            // A value may be wrapped once more, by its type.
+            let value = pair.value.get();
+            let inner = fields(value).and_then(|typed| Some(typed.first()?.1.get()));
+            let value = inner.unwrap_or(value);
+            let text = loose::text(value).filter(|_| value.starts_with('"'));
+            self.facts
+                .take(&pair.key.0, text.as_deref().unwrap_or(value));
+            any = true;
+            Ok(())
+        });
+        any
     }
 
     fn read(&self, line: u64, around: Around<'_>, out: &mut Output) -> Result<(), Stopped> {
