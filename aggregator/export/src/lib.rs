@@ -51,10 +51,15 @@ pub enum Format {
     Cdk,
 }
 
-/// The name in an ARN or a `local:` key.
+/// The name in an ARN or a `local:` key, which may have an account or a region before the name.
 fn name_of(function: &str) -> &str {
-    let local = function.strip_prefix("local:");
-    local.unwrap_or_else(|| function.rsplit(':').next().unwrap_or(function))
+    let Some(local) = function.strip_prefix("local:") else {
+        return function.rsplit(':').next().unwrap_or(function);
+    };
+    match local.split_once('/') {
+        Some((place, name)) if !place.is_empty() => name,
+        _ => local,
+    }
 }
 
 /// The size that one function is to have.

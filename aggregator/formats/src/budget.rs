@@ -23,6 +23,8 @@ pub(super) struct Budget {
     looks: Purse,
     /// The longest JSON document over several lines.
     pub(super) document: usize,
+    /// What comes live may be anyone's: only what the platform wrote itself counts.
+    pub(super) live: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,7 @@ impl Budget {
             entries: Purse::of(u64::MAX),
             looks: Purse::of(u64::MAX),
             document,
+            live: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl Budget {
             entries: Purse::of((LEAST_ENTRIES + packed / 2).min(MOST_ENTRIES)),
             looks: Purse::of(unpacked * LOOKS),
             document: MOST_DOCUMENT,
+            live: true,
         }
     }
 
@@ -93,6 +97,12 @@ impl Budget {
             return Ok(());
         }
         Err(Overspent::Unpacked(self.unpacked.most))
+    }
+
+    /// The same, of an input that comes as it is written.
+    pub(super) const fn live(mut self) -> Self {
+        self.live = true;
+        self
     }
 
     /// Spends one entry.

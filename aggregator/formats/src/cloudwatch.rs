@@ -9,14 +9,19 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::first_64_bits;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::document;
+use super::facts::Facts;
 use super::gzip;
+use super::hints::Place;
 use super::json::{self, Places};
 use super::loose::{Loose, brief};
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::text;
+use super::wrapped::{self, Around};
 
 /// The most that a payload in base64 may unpack to, in a file. A record of a stream may take less.
 const MAX_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
@@ -62,6 +67,40 @@ struct LogEvent<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// A log event with no other fields than CloudWatch's own.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PureLogEvent<'a> {
+    #[serde(borrow, default)]
+    timestamp: Loose<'a>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(alias = "logGroup")]
+    log_group_name: Option<String>,
+    #[serde(alias = "logStream")]
+    log_stream_name: Option<String>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(rename = "eventId")]
+    _event_id: Option<IgnoredAny>,
+    #[serde(rename = "ingestionTime")]
+    _ingestion_time: Option<IgnoredAny>,
+    #[serde(rename = "extractedFields")]
+    _extracted_fields: Option<IgnoredAny>,
+}
+
+impl<'a> From<PureLogEvent<'a>> for LogEvent<'a> {
+    fn from(event: PureLogEvent<'a>) -> Self {
+        Self {
+            timestamp: event.timestamp,
+            message: event.message,
+            log_group_name: event.log_group_name,
+            log_stream_name: event.log_stream_name,
+            id: event.id,
+        }
+    }
+}
+
 /// Where log events lie, as their surroundings say.
 #[derive(Default, Clone, Copy)]
 struct Log<'a> {
@@ -70,6 +109,17 @@ struct Log<'a> {
     owner: Option<&'a str>,
     /// Whether it came through a subscription, which may deliver an event again.
     subscribed: bool,
+}
+
+impl Log<'_> {
+    fn facts(&self) -> Facts {
+        Facts {
+            group: self.group.map(str::to_owned),
+            stream: self.stream.map(str::to_owned),
+            account: self.owner.map(str::to_owned),
+            ..Facts::default()
+        }
+    }
 }
 
 /// Reads `{"events":[{"timestamp","message","logStreamName"}]}`.
@@ -130,9 +180,18 @@ pub(super) fn subscription(text: &str, places: &Places, out: &mut Output) -> Res
 
 fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     let line = places.line_of(text);
-    let event: LogEvent = match serde_json::from_str(text) {
-        Ok(event) => event,
-        Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
+    let pure = serde_json::from_str::<PureLogEvent<'_>>(text);
+    let event = match pure {
+        Ok(event) => event.into(),
+        // It has fields of other tools, which may say more.
+        Err(_) if !out.live() && wrapped::may_hold_report(text) => {
+            return wrapped::object(text, Around::new(places, &log.facts()), out);
+        }
+        Err(_) if !out.live() && wrapped::holds_a_message(text) => return out.ignore(),
+        Err(_) => match serde_json::from_str::<LogEvent<'_>>(text) {
+            Ok(event) => event,
+            Err(e) => return out.refuse(line, format!("bad log event: {e}"), text),
+        },
     };
     let group = name(event.log_group_name.as_deref()).or(log.group);
     let stream = name(event.log_stream_name.as_deref()).or(log.stream);
@@ -142,14 +201,15 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         let why = format!("timestamp is {time}, wanted milliseconds since 1970");
         return out.refuse(line, why, text);
     }
+    let place = Place {
+        account: log.owner,
+        region: None,
+    };
+    let origin = out.hints.logged(group, stream, place);
+    let id = event.id.filter(|_| log.subscribed);
     let spot = Spot {
-        line,
-        origin: &out.hints.logged(group, stream, log.owner),
-        at,
-        event: event
-            .id
-            .filter(|_| log.subscribed)
-            .map(|id| first_64_bits(&id)),
+        event: id.map(|id| first_64_bits(&id)),
+        ..Spot::new(line, &origin, at)
     };
     message::read(&event.message, spot, out)
 }
@@ -182,10 +242,27 @@ struct AwsLogs<'a> {
     data: Cow<'a, str>,
 }
 
+/// A record of a stream, in a function's event or as `aws kinesis get-records` shows it.
 #[derive(Deserialize)]
-struct StreamRecord<'a> {
-    #[serde(borrow)]
-    kinesis: AwsLogs<'a>,
+#[serde(untagged)]
+enum StreamRecord<'a> {
+    Event {
+        #[serde(borrow)]
+        kinesis: AwsLogs<'a>,
+    },
+    Shown {
+        #[serde(borrow, rename = "Data")]
+        data: Cow<'a, str>,
+    },
+}
+
+impl StreamRecord<'_> {
+    fn data(&self) -> &str {
+        match self {
+            Self::Event { kinesis } => &kinesis.data,
+            Self::Shown { data } => data,
+        }
+    }
 }
 
 /// Reads the event a subscribed Lambda function gets: `{"awslogs":{"data":BASE64}}`.
@@ -212,7 +289,7 @@ pub(super) fn stream_event(
     json::entries(records, "Kinesis event", places, out, |record, out| {
         let line = places.line_of(record);
         match serde_json::from_str::<StreamRecord>(record) {
-            Ok(record) => packed(&record.kinesis.data, line, depth, out),
+            Ok(record) => packed(record.data(), line, depth, out),
             Err(e) => out.refuse(line, format!("bad Kinesis record: {e}"), record),
         }
     })
@@ -223,15 +300,27 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     if depth >= MAX_NESTING {
         return out.refuse(line, "payloads packed in payloads too deep", data);
     }
-    let bytes = match unpack(data, out)? {
-        Ok(bytes) => bytes,
+    let (bytes, damage) = match unpack(data, out)? {
+        Ok(unpacked) => unpacked,
         Err(why) => return out.refuse(line, why, data),
     };
     let content = out.text(&bytes)?;
     let content = message::trim(&content);
-    let places = Places::at(line);
+    let Some(damage) = damage else {
+        return unpacked(content, line, depth, out);
+    };
+    // What it held up to there is good.
+    if content.starts_with('{') {
+        document::one_line(content, line, out)?;
+    }
+    let sample = if content.is_empty() { data } else { content };
+    out.refuse(line, damage, sample)
+}
+
+/// Reads what a payload unpacked to.
+fn unpacked(content: &str, line: u64, depth: u8, out: &mut Output) -> Result<(), Stopped> {
     if content.starts_with(['{', '[']) {
-        return json::values(content, &places, depth + 1, out);
+        return json::values(content, &Places::at(line), depth + 1, out);
     }
     let mut state = text::State::default();
     for part in content.lines() {
@@ -240,8 +329,11 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     Ok(())
 }
 
+/// Bytes, and why they end before their time.
+type Content = (Vec<u8>, Option<String>);
+
 /// Decodes base64, and unpacks gzip inside of it; `Err` within says why it cannot be.
-fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopped> {
+fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, String>, Stopped> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
@@ -251,7 +343,7 @@ fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopp
     };
     out.spend(|budget| budget.unpack(bytes.len() as u64))?;
     if !bytes.starts_with(&gzip::MAGIC) {
-        return Ok(Ok(bytes));
+        return Ok(Ok((bytes, None)));
     }
     let left = out.budget.unpacked_left();
     let Some(unpacked) = gzip::unpack(&bytes, left.min(MAX_UNPACKED_BYTES)) else {
@@ -260,9 +352,8 @@ fn unpack(data: &str, out: &mut Output) -> Result<Result<Vec<u8>, String>, Stopp
         }
         return Ok(Err("payload unpacks to more than 64 MiB".to_owned()));
     };
-    if let Some(e) = unpacked.damage {
-        return Ok(Err(format!("bad gzip in a base64 payload: {e}")));
-    }
     out.spend(|budget| budget.unpack(unpacked.bytes.len() as u64))?;
-    Ok(Ok(unpacked.bytes))
+    let damage = unpacked.damage;
+    let damage = damage.map(|e| format!("bad gzip in a base64 payload: {e}"));
+    Ok(Ok((unpacked.bytes, damage)))
 }

@@ -1,27 +1,40 @@
-//! Logs Insights' CSV: a header whose fields begin with `@`, and rows whose messages may go over
-//! several lines.
+//! CSV: a head line that names columns, and rows whose messages may go over several lines. Fields lie
+//! between commas, semicolons or tabs.
 
 use std::io::{self, BufRead};
 
 use csv_core::ReadFieldResult;
 
-use super::insights::Row;
+use super::facts::Facts;
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
-use super::output::{Format, Output, Stopped};
+use super::output::{Output, Stopped};
+use super::table::{self, Header};
 
 /// A row that goes on for longer has a quote too many.
 const MAX_ROW_LINES: usize = 1000;
 
-/// The fields of a header, if `line` is one.
-pub(super) fn header(line: &str) -> Option<Vec<String>> {
-    if line.len() > MAX_HEADER_BYTES {
-        return None;
-    }
-    let fields = split(line.trim_start_matches('\u{feff}'), usize::MAX)?;
-    let ours = line.contains(',') || fields.len() == 1;
-    (ours && fields.iter().any(|f| f.starts_with('@') && f.len() > 1)).then_some(fields)
+/// A head line, and what lies between its fields.
+pub(super) struct Csv {
+    header: Header,
+    delimiter: u8,
 }
 
+/// The head line that `line` is; `None` if it is none.
+pub(super) fn header(line: &str) -> Option<Csv> {
+    if line.len() > MAX_HEADER_BYTES || line.starts_with('|') || !table::may_be_header(line) {
+        return None;
+    }
+    let line = line.trim_start_matches('\u{feff}');
+    let of = |delimiter| Some((split(line, usize::MAX, delimiter)?, delimiter));
+    let candidates = DELIMITERS.into_iter().filter_map(of);
+    let (names, delimiter) = candidates.max_by_key(|(names, d)| (names.len(), *d == b','))?;
+    let ours = names.len() > 1 || names.iter().all(|name| !name.contains(char::is_whitespace));
+    let header = Header::of(&names).filter(|_| ours)?;
+    Some(Csv { header, delimiter })
+}
+
+/// What lies between fields. A spreadsheet writes semicolons where a comma is in numbers.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// A longer head line is none, and a row is looked at for so many fields more than its header has.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 const MORE_FIELDS: usize = 16;
@@ -30,11 +43,11 @@ const FIELD_STEP: usize = 4096;
 
 /// Reads all rows after the header.
 pub(super) fn rows<R: BufRead>(
-    header: &[String],
+    csv: &Csv,
     lines: &mut Lines<R>,
     out: &mut Output,
 ) -> io::Result<Result<(), Stopped>> {
-    out.format(Format::LogsInsights);
+    let header = &csv.header;
     while let Some(first) = lines.next()? {
         let number = first.number;
         let (mut closed, mut size) = (is_even(&first), first.bytes.len());
@@ -50,15 +63,13 @@ pub(super) fn rows<R: BufRead>(
         }
         let text = joined(&taken);
         let most = header.len() + MORE_FIELDS;
-        let fields = split(&text, most).filter(|_| closed).unwrap_or_default();
+        let fields = split(&text, most, csv.delimiter)
+            .filter(|_| closed)
+            .unwrap_or_default();
         let done = if text.trim().is_empty() {
             out.ignore()
         } else if fields.len() == header.len() {
-            let mut row = Row::default();
-            for (field, value) in header.iter().zip(&fields) {
-                row.set(field, value);
-            }
-            row.read(number, &text, out)
+            table::row(header, &fields, &Facts::default(), (number, &text), out)
         } else {
             // Only this line is lost: what was taken for the rest of it may be rows.
             lines.give_back(taken.split_off(1));
@@ -71,7 +82,7 @@ pub(super) fn rows<R: BufRead>(
     Ok(Ok(()))
 }
 
-fn why_not(fields: &[String], header: &[String]) -> String {
+fn why_not(fields: &[String], header: &Header) -> String {
     match fields.len() {
         0 => "a quote is not closed".to_owned(),
         n => format!("row of {n} fields under a header of {}", header.len()),
@@ -94,8 +105,8 @@ fn joined(lines: &[Line]) -> String {
 }
 
 /// The fields of a row, or as many as say that there are more than `most`.
-fn split(text: &str, most: usize) -> Option<Vec<String>> {
-    let mut reader = csv_core::Reader::new();
+fn split(text: &str, most: usize, delimiter: u8) -> Option<Vec<String>> {
+    let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
     let mut fields = Vec::new();
     let (mut input, mut field) = (text.as_bytes(), Vec::new());
     let mut room = vec![0; FIELD_STEP.min(text.len() + 1)];

@@ -1,16 +1,16 @@
 //! JSON that begins on a line, over as many lines as it takes, and what of it can be kept where it is cut
 //! off.
 
-use std::borrow::Cow;
 use std::io::BufRead;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::insights;
 use super::json::{self, Places};
 use super::json_scan::{Cut, Progress, Scan};
 use super::lines::{Line, Lines};
-use super::output::{Output, Stopped};
+use super::output::{Format, Output, Stopped};
 use super::quick;
 
 /// Reads JSON of which no line follows.
@@ -41,15 +41,23 @@ pub(super) fn document<R: BufRead>(
     lines: &mut Lines<R>,
     out: &mut Output,
 ) -> Result<(), Stopped> {
-    if let Some(done) = whole(content, first.number, out) {
+    if !first.goes_on
+        && let Some(done) = whole(content, first.number, out)
+    {
         return done;
     }
-    let mut scan = Scan::default();
-    let mut progress = scan.feed(content);
-    let on_first = scan.cut().copied();
-    let mut text = Cow::Borrowed(content);
+    let mut begun = Begun {
+        text: content.to_owned(),
+        scan: Scan::default(),
+        line: first.number,
+        parted: false,
+    };
+    let mut progress = begun.follow(first.goes_on);
+    let on_first = begun.scan.cut().copied().filter(|_| !first.goes_on);
     let mut broken = None;
-    while progress == Progress::Open && text.len() < out.budget.document {
+    let mut goes_on = first.goes_on;
+    while progress == Progress::Open && begun.text.len() < out.budget.document {
+        begun.give(out)?;
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) => {
@@ -62,25 +70,40 @@ pub(super) fn document<R: BufRead>(
             }
         };
         let more = out.text(&line.bytes)?;
+        if !goes_on {
+            begun.text.push('\n');
+        }
+        let before = begun.text.len();
+        begun.text.push_str(&more);
         progress = match line.skipped {
-            0 => scan.feed(&more),
+            0 => begun.follow(line.goes_on),
             _ => Progress::Broken, // a part of it is not here
         };
-        if progress == Progress::Broken {
+        if progress == Progress::Broken && !goes_on {
+            // The lines before may be whole without it.
+            begun.text.truncate(before.saturating_sub(1));
             broken = Some(line);
-        } else {
-            let text = text.to_mut();
-            text.push('\n');
-            text.push_str(&more);
+            break;
         }
+        goes_on = line.goes_on;
     }
     // What is given back below is looked at again.
-    out.spend(|budget| budget.look(text.len()))?;
+    out.spend(|budget| budget.look(begun.text.len()))?;
     if progress == Progress::Whole {
-        return json::values(&text, &Places::new(&text, first.number), 0, out);
+        let Begun { text, line, .. } = begun;
+        return json::values(&text, &Places::new(&text, line), 0, out);
+    }
+    if let Err(e) = lines.skip_line() {
+        lines.fail_after_those(e);
     }
     lines.give_back(broken.into_iter().collect());
-    if on_first.is_some() || scan.cut().is_none() {
+    let Begun {
+        text,
+        scan,
+        line,
+        parted,
+    } = begun;
+    if !parted && !first.goes_on && (on_first.is_some() || scan.cut().is_none()) {
         // The first line is cut off; the ones after it stand for themselves.
         if let Some(rest) = text.get(content.len() + 1..) {
             lines.give_back_text(rest.to_owned(), first.number + 1);
@@ -88,8 +111,52 @@ pub(super) fn document<R: BufRead>(
         drop(text);
         incomplete(content, on_first.as_ref(), first.number, out)
     } else {
-        // A document over several lines, cut off or damaged further down.
-        incomplete(&text, scan.cut(), first.number, out)
+        // A long document, cut off or damaged further down.
+        incomplete(&text, scan.cut(), line, out)
+    }
+}
+
+/// So much of a document is read at once: of a longer one, its entries so far.
+const PART_BYTES: usize = 4 << 20;
+
+/// A document as far as it was read.
+struct Begun {
+    /// Its begin, and what was not read as entries yet.
+    text: String,
+    scan: Scan,
+    /// The line that `text` begins on, less the line breaks that are not in it any more.
+    line: u64,
+    /// Entries were read already.
+    parted: bool,
+}
+
+impl Begun {
+    /// Follows what was added.
+    fn follow(&mut self, goes_on: bool) -> Progress {
+        let line = self.text.get(self.scan.followed()..).unwrap_or_default();
+        if goes_on {
+            self.scan.feed_part(line)
+        } else {
+            self.scan.feed(line)
+        }
+    }
+
+    /// Reads the entries of a long document so far. What comes live is short.
+    fn give(&mut self, out: &mut Output) -> Result<(), Stopped> {
+        if out.live() || self.text.len() < PART_BYTES {
+            return Ok(());
+        }
+        // Fields of rows that are all in one list cannot be told apart without what is before them.
+        if insights::begins_with_field(self.scan.entries(&self.text)) {
+            return Ok(());
+        }
+        let Some((entries, removed)) = self.scan.part(&mut self.text) else {
+            return Ok(());
+        };
+        json::values(&entries, &Places::new(&entries, self.line), 0, out)?;
+        self.line += removed;
+        self.parted = true;
+        Ok(())
     }
 }
 
@@ -115,7 +182,13 @@ fn incomplete(text: &str, cut: Option<&Cut>, line: u64, out: &mut Output) -> Res
     let closed = cut.and_then(|cut| cut.close(text));
     let Some(closed) = closed.filter(|closed| is_document(closed)) else {
         return match serde_json::from_str::<IgnoredAny>(text) {
-            Err(e) if e.is_eof() => out.refuse(line, "cut off: the JSON does not end", text),
+            Err(e) if e.is_eof() => {
+                // Known by its fields, though its end is missing.
+                if text.contains("\"logEvents\"") || text.contains("\"messageType\"") {
+                    out.format(Format::Subscription);
+                }
+                out.refuse(line, "cut off: the JSON does not end", text)
+            }
             _ => json::values(text, &Places::new(text, line), 0, out),
         };
     };

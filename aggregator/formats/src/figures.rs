@@ -20,12 +20,34 @@ pub(super) struct Invocation {
     pub billed_ms: Option<Millis>,
     /// Init duration, or the restore duration under `SnapStart`.
     pub init_ms: Option<Millis>,
+    /// How the invocation ended.
     pub(super) status: Status,
     /// What its error type says, where it has one.
     pub(super) error: Option<ErrorKind>,
+    /// CPU time, which only Lambda Insights says.
+    pub(super) cpu_ms: Option<Millis>,
 }
 
 impl Invocation {
+    /// Memory and how it ended; nothing else is known yet.
+    pub(super) const fn of(memory_mb: Megabytes, max_used_mb: Megabytes, status: Status) -> Self {
+        Self {
+            memory_mb,
+            max_used_mb,
+            duration_ms: None,
+            billed_ms: None,
+            init_ms: None,
+            status,
+            error: None,
+            cpu_ms: None,
+        }
+    }
+
+    /// Whether it says that all memory was used, as local emulators always do.
+    pub(super) fn used_all(&self) -> bool {
+        self.max_used_mb == self.memory_mb
+    }
+
     /// Whether its figures fit each other, as they have to in a record too.
     pub(super) fn check(&self) -> Result<(), Implausible> {
         let memory = (self.max_used_mb, self.memory_mb);

@@ -12,8 +12,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::facts::Facts;
 use super::figures::{self, Invocation};
-use super::hints::Origin;
 use super::json::{self, Places};
 use super::loose::{self, ListError, Loose};
 use super::message::{self, Spot};
@@ -24,13 +24,21 @@ use super::report_line;
 /// Insights' megabyte.
 const BYTES_PER_MB: f64 = 1e6;
 
+/// What to do about figures that a spreadsheet changed.
+const AS_EXPORTED: &str = "export the results again and import that file as it is";
+/// Why figures that a query computed are no evidence, and what to do.
+const COMPUTED: &str = "figures about memory that the query computed: single invocations are needed; run \
+    `fields @timestamp, @log, @logStream, @message | filter @message like /^REPORT/` and import its result";
+/// A query has no more fields.
+const MOST_FIELDS: usize = 1000;
+
 /// The fields of one row that are of use here.
 #[derive(Default)]
 pub(super) struct Row {
     timestamp: Option<String>,
     message: Option<String>,
-    log: Option<String>,
-    log_stream: Option<String>,
+    /// Whose it is.
+    facts: Facts,
     max_used: Option<String>,
     size: Option<String>,
     duration: Option<String>,
@@ -38,6 +46,8 @@ pub(super) struct Row {
     init: Option<String>,
     /// Has any field that Insights discovers.
     known: bool,
+    /// Has a field about memory that a query made.
+    computed: bool,
 }
 
 #[derive(Deserialize)]
@@ -60,8 +70,15 @@ pub(super) fn results(text: &str, places: &Places, out: &mut Output) -> Result<(
     match serde_json::from_str::<Results>(text) {
         Ok(document) => {
             let rows = document.results.get();
+            if is_flattened(rows) {
+                return flattened(rows, places, out);
+            }
             json::entries(rows, "Logs Insights result", places, out, |row, out| {
-                field_list(row, places, out)
+                if row.starts_with('{') {
+                    object(row, places, out)
+                } else {
+                    field_list(row, places, out)
+                }
             })
         }
         Err(e) => {
@@ -69,6 +86,85 @@ pub(super) fn results(text: &str, places: &Places, out: &mut Output) -> Result<(
             out.refuse(places.line_of(text), why, text)
         }
     }
+}
+
+/// Whether `results` holds rows of Logs Insights.
+pub(super) fn are_rows(results: &str) -> bool {
+    is_flattened(results) || are_fields(results) || {
+        let first = first_entry(results);
+        are_fields(first) || is_row(first)
+    }
+}
+
+/// Whether `list` begins with a field of a row.
+pub(super) fn are_fields(list: &str) -> bool {
+    list.starts_with('[') && serde_json::from_str::<Field<'_>>(first_entry(list)).is_ok()
+}
+
+/// Whether `list` holds the fields of all rows one after the other, as PowerShell writes them.
+pub(super) fn is_flattened(list: &str) -> bool {
+    are_fields(list)
+}
+
+/// Whether an object is a row by its fields.
+pub(super) fn is_row(object: &str) -> bool {
+    [
+        "\"@message\"",
+        "\"@maxMemoryUsed\"",
+        "\"@memorySize\"",
+        "\"@ptr\"",
+    ]
+    .iter()
+    .any(|field| object.contains(field))
+}
+
+/// Whether the entries of a list, as far as they were read, begin with a field of a row.
+pub(super) fn begins_with_field(entries: &str) -> bool {
+    serde_json::from_str::<Field<'_>>(entry_of(entries)).is_ok()
+}
+
+/// The first entry of a list; empty if there is none.
+fn first_entry(list: &str) -> &str {
+    entry_of(list.trim_start().strip_prefix('[').unwrap_or_default())
+}
+
+fn entry_of(inner: &str) -> &str {
+    let mut entries = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
+    entries
+        .next()
+        .and_then(Result::ok)
+        .map_or("", RawValue::get)
+}
+
+/// Reads rows whose fields follow each other in one list. Each row has them in the order of the query:
+/// a field that does not go on in it begins the next row.
+pub(super) fn flattened(list: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    out.format(Format::LogsInsights);
+    let mut order: Vec<String> = Vec::new();
+    let mut row: Option<(Row, u64)> = None;
+    let mut last = 0;
+    json::entries(list, "Logs Insights result", places, out, |entry, out| {
+        let line = places.line_of(entry);
+        let field = match serde_json::from_str::<Field<'_>>(entry) {
+            Ok(field) => field,
+            Err(why) => return out.refuse(line, format!("bad Logs Insights row: {why}"), entry),
+        };
+        let known = order.iter().position(|name| *name == field.field);
+        let place = known.unwrap_or(order.len());
+        if known.is_none() && order.len() < MOST_FIELDS {
+            order.push(field.field.clone().into_owned());
+        }
+        if place <= last
+            && let Some((row, line)) = row.take()
+        {
+            row.read(line, "", out)?;
+        }
+        last = place;
+        let (row, _) = row.get_or_insert_with(|| (Row::default(), line));
+        row.set(&field.field, &plain(field.value));
+        Ok(())
+    })?;
+    row.map_or(Ok(()), |(row, line)| row.read(line, "", out))
 }
 
 /// Reads a row `[{"field","value"},…]`.
@@ -134,44 +230,76 @@ impl<'de> Visitor<'de> for EachField {
 }
 
 impl Row {
+    /// A row of a table about which `facts` are known.
+    pub(super) fn of(facts: &Facts) -> Self {
+        Self {
+            facts: facts.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Takes one field; those of no use here, and empty ones, are left out.
     pub(super) fn set(&mut self, field: &str, value: &str) {
         self.known |= field.starts_with('@');
+        let value = Some(value).filter(|v| !v.trim().is_empty());
         let slot = match field {
             "@timestamp" => &mut self.timestamp,
             "@message" => &mut self.message,
-            "@log" => &mut self.log,
-            "@logStream" => &mut self.log_stream,
             "@maxMemoryUsed" => &mut self.max_used,
             "@memorySize" => &mut self.size,
             "@duration" => &mut self.duration,
             "@billedDuration" => &mut self.billed,
             "@initDuration" => &mut self.init,
-            _ => return,
+            _ => return self.set_fact(field, value.unwrap_or_default()),
         };
-        *slot = Some(value.to_owned()).filter(|v| !v.trim().is_empty());
+        *slot = value.map(str::to_owned);
+    }
+
+    /// Takes a field about whose the row is.
+    fn set_fact(&mut self, field: &str, value: &str) {
+        match field {
+            _ if value.is_empty() => {}
+            // `@log` is `ACCOUNT:/aws/lambda/NAME`.
+            "@log" => {
+                let (account, group) = value.split_once(':').unwrap_or(("", value));
+                self.facts.take("account", account);
+                self.facts.group = Some(group.to_owned());
+            }
+            "@logStream" => self.facts.stream = Some(value.to_owned()),
+            "@entity.KeyAttributes.Name" => self.facts.label = Some(value.to_owned()),
+            _ if field.starts_with("@aws.") || field.starts_with("@entity.") => {
+                self.facts.take(field, value);
+            }
+            _ if field.to_ascii_lowercase().contains("memory") => self.computed = true,
+            _ => {}
+        }
     }
 
     /// Reads the row; `text` is what is shown of it when it is refused.
     pub(super) fn read(&self, line: u64, text: &str, out: &mut Output) -> Result<(), Stopped> {
+        let figures = self.max_used.is_some() || self.size.is_some();
+        if self.computed && !figures && self.message.is_none() {
+            return out.refuse(line, COMPUTED, text);
+        }
         if !self.known {
             let why = "not a Logs Insights row of single invocations: no field begins with @";
             return out.refuse(line, why, text);
         }
-        let at = match self.timestamp.as_deref().map(row_time) {
+        let at = match self.timestamp.as_deref().map(|time| (time, row_time(time))) {
             None => None,
-            Some(Some(at)) => Some(at),
-            Some(None) => return out.refuse(line, "@timestamp is no time", text),
+            Some((_, Some(at))) => Some(at),
+            Some((time, None)) => {
+                let why = format!(
+                    "@timestamp is no time that can be read in one way only: {:?}; a spreadsheet \
+                     rewrites times, so {AS_EXPORTED}",
+                    loose::brief(time)
+                );
+                return out.refuse(line, why, text);
+            }
         };
-        let origin = self.origin(out);
-        let spot = Spot {
-            line,
-            origin: &origin,
-            at,
-            event: None,
-        };
+        let origin = self.facts.origin(out.hints);
+        let spot = Spot::new(line, &origin, at);
         let message = self.message.as_deref().map_or("", message::trim);
-        let figures = self.max_used.is_some() || self.size.is_some();
         let readable = report_line::is_report(message)
             && report_line::split_glued(message).all(|m| report_line::parse(m).is_ok());
         if readable || !figures {
@@ -184,17 +312,6 @@ impl Row {
         }
     }
 
-    /// `@log` is `ACCOUNT:/aws/lambda/NAME`.
-    fn origin(&self, out: &Output) -> Origin {
-        let split = self
-            .log
-            .as_deref()
-            .map(|log| log.split_once(':').unwrap_or(("", log)));
-        let account = split.map(|(account, _)| account).filter(|a| !a.is_empty());
-        let group = split.map(|(_, group)| group);
-        out.hints.logged(group, self.log_stream.as_deref(), account)
-    }
-
     fn invocation(&self) -> Result<Invocation, String> {
         let missing = |name| format!("row has no {name}: add it to the query's fields");
         let size = self.size.as_deref().ok_or_else(|| missing("@memorySize"))?;
@@ -205,15 +322,13 @@ impl Row {
         let size = megabytes("@memorySize", size)?;
         let used = megabytes("@maxMemoryUsed", used)?;
         let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        // The discovered fields do not say how it ended.
+        let status = Status::classify(None, None, Some((max_used_mb, memory_mb)));
         Ok(Invocation {
-            memory_mb,
-            max_used_mb,
             duration_ms: millis("@duration", self.duration.as_deref())?,
             billed_ms: millis("@billedDuration", self.billed.as_deref())?,
             init_ms: millis("@initDuration", self.init.as_deref())?,
-            // The discovered fields do not say how it ended.
-            status: Status::classify(None, None, Some((max_used_mb, memory_mb))),
-            error: None,
+            ..Invocation::of(memory_mb, max_used_mb, status)
         })
     }
 }
@@ -224,6 +339,13 @@ fn row_time(text: &str) -> Option<Timestamp> {
 }
 
 fn number(name: &str, text: &str) -> Result<f64, String> {
+    // Logs Insights writes 1.024E9, a spreadsheet 1.02E+09 of it or 1,02E+09.
+    if text.contains("E+") || text.contains(',') {
+        return Err(format!(
+            "{name} is {:?}, a figure that a spreadsheet rounded or rewrote: {AS_EXPORTED}",
+            loose::brief(text.trim())
+        ));
+    }
     let number = text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
     number.ok_or_else(|| {
         format!(

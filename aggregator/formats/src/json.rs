@@ -8,12 +8,13 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::hints::Hints;
+use super::facts::Facts;
 use super::lines::MAX_LINE_BYTES;
 use super::loose::{self, ListError};
 use super::message::Spot;
 use super::output::{Format, Output, Stopped};
-use super::{cloudwatch, insights, telemetry, text};
+use super::wrapped::{self, Around};
+use super::{cloudwatch, insights, insights_extension, telemetry, text};
 
 /// Finds the line that a part of a document begins on. Parts are asked for roughly in order, so
 /// the count goes on from the last answer.
@@ -124,6 +125,94 @@ struct Shape<'a> {
     lambda_records: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    power: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "stateMachine")]
+    state_machine: Option<&'a RawValue>,
+}
+
+/// The formats that are known by their fields, and the part of the value that is read.
+enum Known<'a> {
+    Record,
+    Subscription,
+    Telemetry,
+    LogEvents,
+    Results,
+    Line(&'a RawValue),
+    LambdaEvent(&'a RawValue),
+    StreamEvent(&'a RawValue),
+    TelemetryEvent,
+    Row,
+    LogEvent,
+    PowerTuning,
+}
+
+impl<'a> Shape<'a> {
+    /// The format of the value, which reads `text`. What comes live is never looked through for reports,
+    /// so it is of the format that it looks like.
+    fn known(&self, text: &str, live: bool) -> Option<Known<'a>> {
+        // Fields of these names are in the objects of other tools too.
+        let only = |fits: bool| live || fits || !wrapped::may_hold_report(text);
+        Some(match self {
+            Self { v: Some(_), .. } | Self { kind: Some(_), .. }
+                if only(self.v.is_some() && self.kind.is_some()) =>
+            {
+                Known::Record
+            }
+            Self {
+                message_type: Some(_),
+                ..
+            } if only(self.log_events.is_some()) => Known::Subscription,
+            Self {
+                log_events: Some(_),
+                ..
+            } => Known::Subscription,
+            Self {
+                records: Some(_), ..
+            } if only(text.contains("\"platform.")) => Known::Telemetry,
+            Self {
+                events: Some(_), ..
+            } => Known::LogEvents,
+            Self {
+                results: Some(results),
+                ..
+            } if only(insights::are_rows(results.get())) => Known::Results,
+            Self {
+                line: Some(inner), ..
+            } if live || wrapped::says_only(text, "line") => Known::Line(inner),
+            Self {
+                awslogs: Some(inner),
+                ..
+            } if only(false) => Known::LambdaEvent(inner),
+            Self {
+                lambda_records: Some(inner),
+                ..
+            } if only(false) => Known::StreamEvent(inner),
+            Self {
+                event_type: Some(kind),
+                ..
+            } if (self.record.is_some() || self.time.is_some())
+                && only(kind.get().starts_with("\"platform.")) =>
+            {
+                Known::TelemetryEvent
+            }
+            _ if text.contains("\"@") && only(insights::is_row(text)) => Known::Row,
+            Self {
+                message: Some(_), ..
+            } => Known::LogEvent,
+            Self { power: Some(_), .. }
+            | Self {
+                state_machine: Some(_),
+                ..
+            } if !live && text.contains("\"cost\"") => Known::PowerTuning,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether an object within a file is of a known format.
+pub(super) fn is_known(object: &str) -> bool {
+    serde_json::from_str::<Shape<'_>>(object).is_ok_and(|s| s.known(object, false).is_some())
 }
 
 /// Reads one value.
@@ -151,57 +240,79 @@ pub(super) fn value(
         Ok(shape) => shape,
         Err(e) => return out.refuse(line, format!("not JSON: {}", without_place(&e)), text),
     };
-    match shape {
-        Shape { v: Some(_), .. } | Shape { kind: Some(_), .. } => record(text, line, out),
-        Shape {
-            message_type: Some(_),
-            ..
+    match shape.known(text, out.live()) {
+        Some(Known::Record) => record(text, line, out),
+        Some(Known::Subscription) => cloudwatch::subscription(text, places, out),
+        Some(Known::Telemetry) => telemetry::wrapped(text, places, out),
+        Some(Known::LogEvents) => cloudwatch::log_events(text, places, out),
+        Some(Known::Results | Known::Row) if out.live() => {
+            let why = "a Logs Insights result: only files may hold one (rightsizer import)";
+            out.refuse(line, why, text)
         }
-        | Shape {
-            log_events: Some(_),
-            ..
-        } => cloudwatch::subscription(text, places, out),
-        Shape {
-            records: Some(_), ..
-        } => telemetry::wrapped(text, places, out),
-        Shape {
-            events: Some(_), ..
-        } => cloudwatch::log_events(text, places, out),
-        Shape {
-            results: Some(_), ..
-        } => insights::results(text, places, out),
-        Shape {
-            line: Some(inner), ..
-        } => inner_line(inner.get(), line, out),
-        Shape {
-            awslogs: Some(inner),
-            ..
-        } => cloudwatch::lambda_event(inner.get(), places, depth, out),
-        Shape {
-            lambda_records: Some(inner),
-            ..
-        } => cloudwatch::stream_event(inner.get(), places, depth, out),
-        Shape {
-            event_type: Some(_),
-            record,
-            time,
-            ..
-        } if record.is_some() || time.is_some() => telemetry_event(text, line, out),
-        _ if text.contains("\"@") => insights::object(text, places, out),
-        Shape {
-            message: Some(_), ..
-        } => cloudwatch::log_event(text, places, out),
-        _ => out.refuse(line, unknown(text), text),
+        Some(Known::Results) => insights::results(text, places, out),
+        Some(Known::Line(inner)) => inner_line(inner.get(), line, out),
+        Some(Known::LambdaEvent(inner)) => {
+            cloudwatch::lambda_event(inner.get(), places, depth, out)
+        }
+        Some(Known::StreamEvent(inner)) => {
+            cloudwatch::stream_event(inner.get(), places, depth, out)
+        }
+        Some(Known::TelemetryEvent) => telemetry_event(text, line, out),
+        Some(Known::Row) => insights::object(text, places, out),
+        Some(Known::LogEvent) => cloudwatch::log_event(text, places, out),
+        Some(Known::PowerTuning) => {
+            out.format(Format::PowerTuning);
+            out.tally.measured += 1;
+            out.ignore()
+        }
+        None => stranger(text, places, out),
     }
+}
+
+/// Reads an object of no known format: it is looked through for reports.
+fn stranger(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
+    let line = places.line_of(text);
+    if out.live() {
+        return out.refuse(line, unknown(text), text);
+    }
+    if insights_extension::is_event(text) {
+        let origin = out.hints.unnamed();
+        return insights_extension::event(text, Spot::new(line, &origin, None), out);
+    }
+    if wrapped::may_hold_report(text) {
+        return wrapped::object(text, Around::new(places, &Facts::default()), out);
+    }
+    if wrapped::holds_a_message(text) {
+        return out.ignore();
+    }
+    out.refuse(line, unknown(text), text)
+}
+
+/// Reads JSON that stands on a line behind `facts`.
+pub(super) fn within_line(
+    text: &str,
+    line: u64,
+    facts: &Facts,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    if !wrapped::may_hold_report(text) {
+        return out.ignore();
+    }
+    wrapped::text(text, line, facts, out)
 }
 
 /// Reads the entries of a list: telemetry events, log events, or Logs Insights rows.
 fn array(text: &str, places: &Places, depth: u8, out: &mut Output) -> Result<(), Stopped> {
+    if !out.live() && insights::is_flattened(text) {
+        return insights::flattened(text, places, out);
+    }
     entries(text, "list", places, out, |entry, out| {
-        if entry.starts_with('[') {
+        if !entry.starts_with('[') {
+            value(entry, places, depth, out)
+        } else if out.live() || insights::are_fields(entry) || !wrapped::may_hold_report(entry) {
             insights::field_list(entry, places, out)
         } else {
-            value(entry, places, depth, out)
+            wrapped::row(entry, &[], Around::new(places, &Facts::default()), out)
         }
     })
 }
@@ -233,14 +344,8 @@ fn record(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
 
 fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::Telemetry);
-    let hints: &Hints = out.hints;
-    let spot = Spot {
-        line,
-        origin: &hints.unnamed(),
-        at: None,
-        event: None,
-    };
-    telemetry::event(text, spot, out)
+    let origin = out.hints.unnamed();
+    telemetry::event(text, Spot::new(line, &origin, None), out)
 }
 
 /// Reads the text of `{"line": TEXT}`, or one that was left quoted.

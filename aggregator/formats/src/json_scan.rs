@@ -1,10 +1,12 @@
 //! Follows JSON as its lines come in, without building anything: is it whole, does it go on, or is
 //! it broken? And where could it be closed so that what is whole in it can still be read?
 
+use std::ops::Range;
+
 /// Deeper than any format here, and no deeper than the parser goes.
 const MAX_DEPTH: usize = 120;
-/// A list of entries lies in the document itself or in one of its fields.
-const ENTRIES_DEPTH: usize = 2;
+/// A list of entries lies so deep in the document, and in no other list.
+const ENTRIES_DEPTH: usize = 4;
 
 /// What is known after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,22 @@ pub(super) struct Scan {
     expect: Option<Expect>,
     offset: usize,
     cut: Option<Cut>,
+    /// Where the document can be parted, so that what comes before need not be kept.
+    part: Option<Part>,
+    /// Where the value that is being read begins.
+    value: usize,
+    /// Behind the opening of its list of entries.
+    list: Option<usize>,
+    /// The entries of its earlier lists.
+    earlier: Vec<Range<usize>>,
+}
+
+/// Between two entries of a document, or between two documents.
+#[derive(Clone, Copy)]
+struct Part {
+    cut: Cut,
+    /// Where the next entry begins.
+    next: usize,
 }
 
 impl Scan {
@@ -60,48 +78,125 @@ impl Scan {
 
     /// Follows one line (without its break).
     pub(super) fn feed(&mut self, line: &str) -> Progress {
-        let whole = self.tokens(line.as_bytes());
+        let whole = self.tokens(line.as_bytes(), false);
         self.offset += line.len() + 1;
         match whole {
             None => Progress::Broken,
-            Some(()) if self.stack.is_empty() => Progress::Whole,
-            Some(()) => Progress::Open,
+            Some(_) if self.stack.is_empty() => Progress::Whole,
+            Some(_) => Progress::Open,
         }
     }
 
-    fn tokens(&mut self, line: &[u8]) -> Option<()> {
+    /// Follows a part of a line that goes on, up to its last whole token: what is behind it comes again,
+    /// with more.
+    pub(super) fn feed_part(&mut self, part: &str) -> Progress {
+        match self.tokens(part.as_bytes(), true) {
+            None => Progress::Broken,
+            Some(read) => {
+                self.offset += read;
+                Progress::Open
+            }
+        }
+    }
+
+    /// How many bytes of the document, with its line breaks, were followed.
+    pub(super) const fn followed(&self) -> usize {
+        self.offset
+    }
+
+    /// Parts `document` behind as many whole entries as it has: gives those as a document of their own,
+    /// and leaves the rest, which begins as the document did. Also gives how many line breaks the rest
+    /// lacks.
+    pub(super) fn part(&mut self, document: &mut String) -> Option<(String, u64)> {
+        let part = self.part.take()?;
+        let whole = part.cut.close(document)?;
+        let mut head = String::new();
+        let mut from = self.value;
+        if let Some(list) = self.list.filter(|_| part.cut.depth > 0) {
+            for entries in self.earlier.drain(..) {
+                head.push_str(document.get(from..entries.start)?);
+                from = entries.end;
+            }
+            head.push_str(document.get(from..list)?);
+        }
+        let rest = document.get(part.next..)?;
+        let shorter = part.next.checked_sub(head.len())?;
+        let breaks = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+        let removed = breaks(document.get(..part.next)?).saturating_sub(breaks(&head));
+        *document = format!("{head}{rest}");
+        self.offset = self.offset.saturating_sub(shorter);
+        self.cut = None;
+        if part.cut.depth > 0 {
+            self.value = 0;
+            self.list = Some(head.len());
+        } else {
+            self.value = self.value.saturating_sub(shorter);
+            self.list = self.list.map(|list| list.saturating_sub(shorter));
+            for list in &mut self.earlier {
+                *list = list.start.saturating_sub(shorter)..list.end.saturating_sub(shorter);
+            }
+        }
+        Some((whole, removed))
+    }
+
+    /// What follows the opening of the list of entries.
+    pub(super) fn entries<'a>(&self, document: &'a str) -> &'a str {
+        self.list
+            .and_then(|list| document.get(list..))
+            .unwrap_or_default()
+    }
+
+    /// Follows the tokens of a line; gives how far they go, or `None` if they cannot follow.
+    fn tokens(&mut self, line: &[u8], goes_on: bool) -> Option<usize> {
         let mut at = 0;
         while let Some(byte) = line.get(at) {
             let start = at;
             at += 1;
             match byte {
                 b' ' | b'\t' | b'\r' => {}
-                b'{' | b'[' => self.open(*byte)?,
+                b'{' | b'[' => self.open(*byte, start)?,
                 b'}' | b']' => self.close(*byte, at)?,
-                b',' | b':' => self.punctuation(*byte)?,
+                b',' | b':' => self.punctuation(*byte, start)?,
                 b'"' => {
-                    at = string_end(line, at)?;
+                    match string_end(line, at) {
+                        Some(end) => at = end,
+                        None if goes_on && !line[at..].iter().any(|b| *b < b' ') => {
+                            return Some(start);
+                        }
+                        None => return None,
+                    }
                     self.string(at)?;
                 }
                 _ => {
-                    at = scalar_end(line, start)?;
+                    at = match scalar_end(line, start) {
+                        Some(end) if goes_on && end == line.len() => return Some(start),
+                        end => end?,
+                    };
                     self.value_ends(at)?;
                 }
             }
         }
-        Some(())
+        Some(at)
     }
 
     fn expect(&self) -> Expect {
         self.expect.unwrap_or(Expect::Value)
     }
 
-    fn open(&mut self, byte: u8) -> Option<()> {
+    fn open(&mut self, byte: u8, start: usize) -> Option<()> {
         let fits = matches!(self.expect(), Expect::Value | Expect::ValueOrEnd);
         if !fits || self.stack.len() >= MAX_DEPTH {
             return None;
         }
+        if self.stack.is_empty() {
+            self.value = self.offset + start;
+            self.list = None;
+            self.earlier.clear();
+        }
         self.stack.push(byte);
+        if self.in_entries() {
+            self.list = Some(self.offset + start + 1);
+        }
         self.expect = Some(match byte {
             b'{' => Expect::KeyOrEnd,
             _ => Expect::ValueOrEnd,
@@ -115,6 +210,12 @@ impl Scan {
             _ => Expect::ValueOrEnd,
         };
         let fits = self.expect() == empty || self.expect() == Expect::CommaOrEnd;
+        if byte == b']'
+            && self.in_entries()
+            && let Some(list) = self.list.take()
+        {
+            self.earlier.push(list..self.offset + at - 1);
+        }
         let opened = self.stack.pop()?;
         if !fits || closer(opened) != byte {
             return None;
@@ -123,7 +224,20 @@ impl Scan {
         self.value_ends(at)
     }
 
-    fn punctuation(&mut self, byte: u8) -> Option<()> {
+    /// Whether it is in a list of entries, and in none of the entries themselves.
+    fn in_entries(&self) -> bool {
+        let lists = self.stack.iter().filter(|opened| **opened == b'[');
+        self.stack.len() <= ENTRIES_DEPTH && self.stack.last() == Some(&b'[') && lists.count() == 1
+    }
+
+    fn punctuation(&mut self, byte: u8, start: usize) -> Option<()> {
+        if byte == b','
+            && self.in_entries()
+            && let Some(cut) = self.cut
+        {
+            let next = self.offset + start + 1;
+            self.part = Some(Part { cut, next });
+        }
         self.expect = Some(match (byte, self.expect(), self.stack.last()?) {
             (b',', Expect::CommaOrEnd, b'{') => Expect::Key,
             (b',', Expect::CommaOrEnd, _) | (b':', Expect::Colon, _) => Expect::Value,
@@ -145,7 +259,16 @@ impl Scan {
             return None;
         }
         self.expect = (!self.stack.is_empty()).then_some(Expect::CommaOrEnd);
-        if self.stack.last() == Some(&b'[') && self.stack.len() <= ENTRIES_DEPTH {
+        if self.stack.is_empty() {
+            let next = self.offset + at;
+            let cut = Cut {
+                keep: next,
+                closers: [0; ENTRIES_DEPTH],
+                depth: 0,
+            };
+            self.part = Some(Part { cut, next });
+        }
+        if self.in_entries() {
             let mut closers = [0; ENTRIES_DEPTH];
             let opened = self.stack.iter().rev();
             for (closing, opened) in closers.iter_mut().zip(opened) {

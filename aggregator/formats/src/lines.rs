@@ -6,7 +6,8 @@ use std::io::{self, BufRead, Read};
 
 /// The longest line that is looked at.
 pub const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
-/// The longest JSON document, which may also stand on the first line alone.
+/// The longest JSON document that is read as a whole. A longer one is read entry by entry, if it is a list
+/// or has one.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024 * 1024;
 
 /// One line without its line break.
@@ -17,6 +18,8 @@ pub(super) struct Line {
     pub(super) bytes: Vec<u8>,
     /// Bytes beyond the bound, which were skipped.
     pub(super) skipped: u64,
+    /// It is the begin or the middle of a document's line, and the next line is the rest.
+    pub(super) goes_on: bool,
 }
 
 /// What a reader took and could not use.
@@ -34,6 +37,8 @@ pub(super) struct Lines<R> {
     input: R,
     number: u64,
     given_back: VecDeque<GivenBack>,
+    /// The rest of a document's line, as far as it was read.
+    begun: Option<Vec<u8>>,
     /// Came behind the beginning of a line: that is handed out first.
     failure: Option<io::Error>,
     /// The input ended within a document.
@@ -46,6 +51,7 @@ impl<R: BufRead> Lines<R> {
             input,
             number: 0,
             given_back: VecDeque::new(),
+            begun: None,
             failure: None,
             ended_within: false,
         }
@@ -109,6 +115,7 @@ impl<R: BufRead> Lines<R> {
                     number,
                     bytes: bytes.into(),
                     skipped: 0,
+                    goes_on: false,
                 };
                 if let Some(end) = end {
                     self.given_back.push_front(GivenBack::Text {
@@ -127,7 +134,16 @@ impl<R: BufRead> Lines<R> {
         self.failure = Some(failure);
     }
 
-    /// The next line, as much of it as is allowed: a document may open the input.
+    /// Skips what is left of a line that goes on.
+    pub(super) fn skip_line(&mut self) -> io::Result<()> {
+        if self.begun.take().is_some() {
+            self.input.skip_until(b'\n')?;
+        }
+        Ok(())
+    }
+
+    /// The next line, as much of it as is allowed. A document that opens the input may have a longer one:
+    /// it comes in parts.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         if let Some(line) = self.again() {
             return Ok(Some(line));
@@ -135,10 +151,12 @@ impl<R: BufRead> Lines<R> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        let begun = self.begun.take();
         let mut line = Line {
-            number: self.number + 1,
-            bytes: Vec::new(),
+            number: self.number + u64::from(begun.is_none()),
+            bytes: begun.unwrap_or_default(),
             skipped: 0,
+            goes_on: false,
         };
         let ended = loop {
             match self.more_of(&mut line) {
@@ -156,6 +174,12 @@ impl<R: BufRead> Lines<R> {
             return Ok(None);
         }
         self.number = line.number;
+        if line.goes_on {
+            // Between two values, most likely: no character is cut apart.
+            let end = memchr::memrchr(b',', &line.bytes).map_or(line.bytes.len(), |at| at + 1);
+            self.begun = Some(line.bytes.split_off(end));
+            return Ok(Some(line));
+        }
         if line.bytes.last() == Some(&b'\r') {
             line.bytes.pop();
         }
@@ -174,17 +198,16 @@ impl<R: BufRead> Lines<R> {
         }
         let end = memchr::memchr(b'\n', chunk);
         let part = &chunk[..end.unwrap_or(chunk.len())];
-        let bound = if line.number == 1
-            && opens(if line.bytes.is_empty() {
-                part
-            } else {
-                &line.bytes
-            }) {
-            MAX_DOCUMENT_BYTES
-        } else {
-            MAX_LINE_BYTES
-        };
-        let room = bound.saturating_sub(line.bytes.len()).min(part.len());
+        let room = MAX_LINE_BYTES
+            .saturating_sub(line.bytes.len())
+            .min(part.len());
+        // The parts of a document's line are all of the first one.
+        if room < part.len() && line.number == 1 && (self.number == 1 || opens(&line.bytes)) {
+            line.goes_on = true;
+            line.bytes.extend_from_slice(&part[..room]);
+            self.input.consume(room);
+            return Ok(Some(true));
+        }
         line.bytes.extend_from_slice(&part[..room]);
         line.skipped += (part.len() - room) as u64;
         let used = part.len() + usize::from(end.is_some());

@@ -5,6 +5,7 @@ use rightsizer_rules::evidence::Item;
 
 use crate::Hints;
 use crate::budget::Budget;
+use crate::hints::Place;
 use crate::lines::MAX_DOCUMENT_BYTES;
 use crate::message::{self, Spot};
 use crate::output::Output;
@@ -26,20 +27,19 @@ pub struct LogEvent<'a> {
 
 /// Reads the evidence in one log event. A message may hold several reports glued together.
 pub fn read_log_event(event: &LogEvent<'_>, hints: &Hints) -> Vec<Item> {
-    let origin = hints.logged(Some(event.group), event.stream, event.account);
-    let spot = Spot {
-        line: 0,
-        origin: &origin,
-        at: event.at,
-        event: None,
+    let place = Place {
+        account: event.account,
+        region: None,
     };
+    let origin = hints.logged(Some(event.group), event.stream, place);
+    let spot = Spot::new(0, &origin, event.at);
     let mut items = Vec::new();
     let mut sink = |item| {
         items.push(item);
         Ok(())
     };
     // This sink never stops the reading.
-    let budget = Budget::unlimited(MAX_DOCUMENT_BYTES);
+    let budget = Budget::unlimited(MAX_DOCUMENT_BYTES).live();
     let mut out = Output::new(hints, budget, &mut sink);
     let _ = message::read(event.message, spot, &mut out);
     items

@@ -1,10 +1,13 @@
-//! One log message: a `REPORT` line, a `platform.report` of JSON logging, or an application's own.
+//! One log message: a `REPORT` line, a `platform.report` of JSON logging, an event of Lambda Insights,
+//! or an application's own.
 
 use rightsizer_records::Timestamp;
 
 use super::hints::Origin;
 use super::output::{Output, Stopped};
-use super::{report_line, telemetry};
+use super::report_line::ReportLineError;
+use super::surroundings::{Quoted, Surroundings};
+use super::{endings, insights_extension, report_line, telemetry};
 
 /// Where a message was found, and whose it is.
 #[derive(Clone, Copy)]
@@ -15,17 +18,70 @@ pub(super) struct Spot<'a> {
     pub(super) at: Option<Timestamp>,
     /// What its log event is known by, where deliveries may be repeated.
     pub(super) event: Option<u64>,
+    /// It stood in what another tool wrote around it.
+    pub(super) wrapped: bool,
 }
 
-/// Reads a message of a log export. What an application wrote is no evidence, and no error.
+impl<'a> Spot<'a> {
+    pub(super) const fn new(line: u64, origin: &'a Origin, at: Option<Timestamp>) -> Self {
+        Self {
+            line,
+            origin,
+            at,
+            event: None,
+            wrapped: false,
+        }
+    }
+
+    pub(super) const fn within_wrapper(self) -> Self {
+        Self {
+            wrapped: true,
+            ..self
+        }
+    }
+}
+
+/// Reads a message of a log export. What an application wrote is no evidence, and no error, unless it
+/// quotes a report.
 pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopped> {
     let text = trim(text);
     if report_line::is_report(text) {
-        reports(text, spot, out)
-    } else if is_report_event(text) {
-        telemetry::event(text, spot, out)
-    } else {
-        out.ignore()
+        return reports(text, spot, out);
+    }
+    if is_report_event(text) {
+        return telemetry::event(text, spot, out);
+    }
+    if let Some(id) = endings::ended_request(text) {
+        return match out.endings.end(id) {
+            Some(told) => out.amend(spot, told),
+            None => out.ignore(),
+        };
+    }
+    if endings::is_heap_full(text) {
+        out.endings.fill(spot.origin);
+    }
+    // What comes live counts only as the platform wrote it.
+    if out.live() {
+        return out.ignore();
+    }
+    if insights_extension::is_event(text) {
+        return insights_extension::event(text, spot, out);
+    }
+    let Some(at) = report_line::find(text) else {
+        return out.ignore();
+    };
+    let before = text.get(..at).unwrap_or_default();
+    match Surroundings::before(before, out.hints.fallback_date) {
+        Ok(before) if !before.foreign => {
+            let at_time = spot.at.or(before.facts.at);
+            let spot = Spot {
+                at: at_time,
+                ..spot
+            };
+            reports(text.get(at..).unwrap_or_default(), spot, out)
+        }
+        Ok(_) => out.refuse(spot.line, Quoted::in_text(before).to_string(), text),
+        Err(why) => out.refuse(spot.line, why.to_string(), text),
     }
 }
 
@@ -35,8 +91,15 @@ pub(super) fn reports(text: &str, spot: Spot, out: &mut Output) -> Result<(), St
         let event = spot.event.map(|event| event.wrapping_add(n));
         let spot = Spot { event, ..spot };
         match report_line::parse(line) {
-            Ok(invocation) => out.invocation(spot, invocation)?,
-            Err(why) => out.refuse(spot.line, why.to_string(), line)?,
+            // Only the first report of an emulator's environment has its form.
+            Ok(invocation) if out.emulator && invocation.used_all() => {
+                out.refuse(spot.line, ReportLineError::Emulator.to_string(), line)?;
+            }
+            Ok(invocation) => out.ended(endings::request(line), spot, invocation)?,
+            Err(why) => {
+                out.emulator |= why == ReportLineError::Emulator;
+                out.refuse(spot.line, why.to_string(), line)?;
+            }
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
 use serde::Serialize;
 
 use super::budget::{Budget, Overspent};
+use super::endings::Endings;
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
@@ -30,12 +31,22 @@ pub enum Format {
     LogEvents,
     /// The text of `aws logs tail` and its like: time, log stream, message.
     LogsTail,
-    /// A Logs Insights result, JSON or CSV.
+    /// A Logs Insights result: JSON, CSV or a table.
     LogsInsights,
+    /// Events of the Lambda Insights extension.
+    LambdaInsights,
     /// CloudWatch Logs subscription payloads.
     Subscription,
     /// Bare `REPORT` lines.
     ReportLines,
+    /// A table of log lines: CSV or drawn with marks.
+    LogTable,
+    /// Reports inside of what another tool wrote around them.
+    Wrapped,
+    /// A result of Lambda Power Tuning.
+    PowerTuning,
+    /// An export of Compute Optimizer.
+    ComputeOptimizer,
 }
 
 /// The sink does not want more, or the budget is spent. Why, whoever stopped it remembers.
@@ -57,9 +68,20 @@ pub(super) struct Tally {
     pub(super) no_memory: u64,
     /// Logs Insights rows without anything to use.
     pub(super) empty_rows: u64,
+    /// Accepted without a time of their own, on the day in the name of their log stream.
+    pub(super) stream_days: u64,
+    /// Reports of Lambda@Edge replicas.
+    pub(super) replicas: u64,
+    /// What other tools found out about sizes.
+    pub(super) measured: u64,
 }
 
 impl Tally {
+    /// Entries of any kind.
+    pub(super) const fn entries(&self) -> u64 {
+        self.accepted + self.ignored + self.refused
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.ignored += other.ignored;
@@ -69,6 +91,9 @@ impl Tally {
         self.local += other.local;
         self.no_memory += other.no_memory;
         self.empty_rows += other.empty_rows;
+        self.stream_days += other.stream_days;
+        self.replicas += other.replicas;
+        self.measured += other.measured;
     }
 }
 
@@ -82,6 +107,10 @@ pub(super) struct Output<'a> {
     pub(super) budget: Budget,
     /// What there was not enough of.
     pub(super) overspent: Option<Overspent>,
+    /// A line of this input was printed by a local emulator, which reports used = size always.
+    pub(super) emulator: bool,
+    /// What lines other than reports tell of how invocations ended.
+    pub(super) endings: Endings,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -97,8 +126,15 @@ impl<'a> Output<'a> {
             origins: HashMap::default(),
             budget,
             overspent: None,
+            emulator: false,
+            endings: Endings::default(),
             sink,
         }
+    }
+
+    /// Whether it comes as it is written, and not from a file that somebody chose.
+    pub(super) const fn live(&self) -> bool {
+        self.budget.live
     }
 
     pub(super) fn format(&mut self, format: Format) {
@@ -133,11 +169,12 @@ impl<'a> Output<'a> {
         invocation: Invocation,
     ) -> Result<(), Stopped> {
         let Spot {
-            line,
-            origin,
-            at,
-            event,
+            line, origin, at, ..
         } = spot;
+        if origin.replica {
+            self.tally.replicas += 1;
+            return self.ignore();
+        }
         if let Err(why) = invocation.check() {
             return self.refuse(line, why.to_string(), "");
         }
@@ -145,7 +182,19 @@ impl<'a> Output<'a> {
         self.tally.accepted += 1;
         self.tally.undated += u64::from(at.is_none());
         self.tally.local += u64::from(matches!(*origin.function, FunctionKey::Local(_)));
-        let evidence = Evidence::Observation(Observation {
+        let evidence = Evidence::Observation(self.observed(spot, invocation));
+        (self.sink)(Item::Evidence { line, evidence })
+    }
+
+    fn observed(&self, spot: Spot<'_>, invocation: Invocation) -> Observation {
+        let Spot {
+            origin,
+            at,
+            event,
+            wrapped,
+            ..
+        } = spot;
+        Observation {
             function: origin.function.clone(),
             version: origin.version.clone(),
             at: at.unwrap_or_else(|| self.hints.undated()),
@@ -159,7 +208,37 @@ impl<'a> Output<'a> {
             environment: origin.environment,
             arch: None,
             event_id: event,
+            cpu_ms: invocation.cpu_ms,
+            wrapped,
+            amends: false,
+        }
+    }
+
+    /// The invocation of a `REPORT` line of the request `id`, with what other lines say of it.
+    pub(super) fn ended(
+        &mut self,
+        id: Option<&str>,
+        spot: Spot<'_>,
+        told: Invocation,
+    ) -> Result<(), Stopped> {
+        let told = self.endings.explained(id, spot.origin, told);
+        if let Some(id) = id.filter(|_| Endings::may_turn_out(&told)) {
+            let observed = self.observed(spot, told);
+            self.endings.watch(id, observed);
+        }
+        self.invocation(spot, told)
+    }
+
+    /// Tells how an invocation ended that was passed on before. The line is no report, so it is an entry that
+    /// is none.
+    pub(super) fn amend(&mut self, spot: Spot<'_>, told: Observation) -> Result<(), Stopped> {
+        self.ignore()?;
+        let evidence = Evidence::Observation(Observation {
+            event_id: spot.event,
+            amends: true,
+            ..told
         });
+        let line = spot.line;
         (self.sink)(Item::Evidence { line, evidence })
     }
 

@@ -48,7 +48,9 @@ pub fn read_piece<E>(
             // That the sink has enough, it remembers itself.
             let _ = all(&mut lines, &mut state, out)?;
         }
-        Ok((lines.read() + 1 - first_line, lines.ran_out()))
+        // What a local emulator printed says something about later lines.
+        let open = lines.ran_out() || out.emulator;
+        Ok((lines.read() + 1 - first_line, open))
     })?;
     Ok(PieceRead {
         tally,

@@ -109,15 +109,7 @@ impl Entry {
                 out.tally.no_memory += 1;
                 out.ignore()
             }
-            Self::Report(at, invocation) => {
-                let spot = Spot {
-                    line,
-                    origin,
-                    at,
-                    event: None,
-                };
-                out.invocation(spot, invocation)
-            }
+            Self::Report(at, invocation) => out.invocation(Spot::new(line, origin, at), invocation),
         }
     }
 

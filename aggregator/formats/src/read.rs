@@ -114,19 +114,26 @@ pub fn read_record<E>(
 ) -> Result<RecordRead, ReadError<E>> {
     let budget = Budget::of_record(record.len());
     let most = budget.unpacked_left();
-    let unpacked;
-    let (content, damage) = if record.starts_with(&gzip::MAGIC) {
-        let Some(whole) = gzip::unpack(record, most) else {
+    let mut unpacked = None;
+    for _ in 0..MOST_PACKED {
+        let packed = unpacked
+            .as_ref()
+            .map_or(record, |u: &gzip::Unpacked| &*u.bytes);
+        if !packed.starts_with(&gzip::MAGIC) {
+            break;
+        }
+        let Some(content) = gzip::unpack(packed, most) else {
             return Ok(RecordRead {
                 formats: Vec::new(),
                 begin: String::new(),
                 overspent: Some(Overspent::Unpacked(most)),
             });
         };
-        unpacked = whole;
-        (unpacked.bytes.as_slice(), unpacked.damage.as_ref())
-    } else {
-        (record, None)
+        unpacked = Some(content);
+    }
+    let (content, damage) = match &unpacked {
+        Some(unpacked) => (&*unpacked.bytes, unpacked.damage.as_ref()),
+        None => (record, None),
     };
     let begin = content.get(..BEGIN_BYTES).unwrap_or(content);
     let begin = String::from_utf8_lossy(begin).into_owned();
@@ -181,6 +188,10 @@ pub(super) fn into_sink<T, E>(
 
 type Done = (u64, Result<(), Stopped>);
 
+/// Gzip in gzip: deeper is nobody's format.
+const MOST_PACKED: usize = 3;
+
+/// Reads an input that may be packed, more than once too, and shows `watch` what it unpacks to.
 fn unpacked(
     input: impl BufRead,
     watch: &mut dyn FnMut(&[u8]),
@@ -193,7 +204,23 @@ fn unpacked(
         let done = all(&mut lines, &mut state, out)?;
         return Ok((lines.read(), done));
     }
-    let inner = MultiGzDecoder::new(whole);
+    let mut content: Box<dyn BufRead + '_> = Box::new(BufReader::new(MultiGzDecoder::new(whole)));
+    for _ in 1..MOST_PACKED {
+        // Damage in the first bytes comes again when they are read.
+        let (packed, whole) = match gzip::sniff(content) {
+            Ok(sniffed) => sniffed,
+            Err(e) => {
+                let why = damaged(&e).ok_or(e)?;
+                return Ok((0, out.refuse(1, why, "")));
+            }
+        };
+        content = Box::new(whole);
+        if !packed {
+            break;
+        }
+        content = Box::new(BufReader::new(MultiGzDecoder::new(content)));
+    }
+    let inner = content;
     let mut lines = Lines::new(BufReader::new(Watched { inner, watch }));
     match all(&mut lines, &mut state, out) {
         Ok(done) => {
@@ -261,9 +288,11 @@ pub(super) fn all<R: BufRead>(
         } else if first && matches!(line.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
             let why = "the file is UTF-16 (as > in PowerShell writes it): save it as UTF-8";
             return Ok(out.refuse(line.number, why, content));
-        } else if content.starts_with(['{', '[']) {
+        } else if content.starts_with(['{', '['])
+            && (out.live() || !text::begins_in_brackets(content))
+        {
             document(content, &line, lines, out)
-        } else if let Some(header) = first.then(|| csv_rows::header(content)).flatten() {
+        } else if let Some(header) = head_line(content, first, out) {
             return csv_rows::rows(&header, lines, out);
         } else {
             text::line(content, line.number, state, out)
@@ -273,6 +302,13 @@ pub(super) fn all<R: BufRead>(
         }
     }
     Ok(Ok(()))
+}
+
+/// The head line of a table, which only a file has, at its begin.
+fn head_line(content: &str, first: bool, out: &Output) -> Option<csv_rows::Csv> {
+    (first && !out.live())
+        .then(|| csv_rows::header(content))
+        .flatten()
 }
 
 fn too_long(line: &Line) -> String {
@@ -296,9 +332,9 @@ impl Summary {
 pub(super) fn summary(tally: Tally, lines: u64, hints: &Hints) -> Summary {
     Summary {
         notes: notes(&tally, hints),
+        read: tally.entries(),
         formats: tally.formats.into_iter().collect(),
         lines,
-        read: tally.accepted + tally.ignored + tally.refused,
         accepted: tally.accepted,
         ignored: tally.ignored,
         refused: tally.refused,
@@ -319,14 +355,22 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             hints.fallback_date
         )),
     }
+    if tally.stream_days > 0 {
+        notes.push(format!(
+            "{} reports carry no time: each was put on the day in the name of its log stream",
+            tally.stream_days
+        ));
+    }
     if tally.local > 0 {
         let missing = match hints.home {
-            None => "account and region: give --function with an ARN, or --account and --region",
-            Some(_) => "function: give --function",
+            None => {
+                "account and region both: give --function with an ARN, or --account and --region"
+            }
+            Some(_) => "a function: give --function",
         };
         notes.push(format!(
-            "{} reports are kept as local:NAME, for they name no {missing}, to join them with other \
-             evidence of the function",
+            "{} reports are kept under a local: key, because they do not name {missing}, to join them \
+             with other evidence of the function",
             tally.local
         ));
     }
@@ -343,7 +387,21 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             tally.empty_rows
         ));
     }
-    if tally.accepted + tally.ignored + tally.refused == 0 {
+    if tally.replicas > 0 {
+        notes.push(format!(
+            "{} reports are of Lambda@Edge replicas (/aws/lambda/us-east-1.NAME) and were ignored: a \
+             replica has the size of its function in us-east-1",
+            tally.replicas
+        ));
+    }
+    if tally.measured > 0 {
+        notes.push(format!(
+            "{} entries are results of Lambda Power Tuning or Compute Optimizer, which are about sizes \
+             and not about single invocations: they were ignored",
+            tally.measured
+        ));
+    }
+    if tally.entries() == 0 {
         notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
     }
     notes

@@ -13,6 +13,8 @@ use super::figures::{self, FigureError, Invocation};
 
 /// How every `REPORT` line of the platform begins.
 const START: &str = "REPORT RequestId:";
+/// How the Serverless Framework's begin.
+const SERVERLESS: &str = "END Duration:";
 
 /// Why a `REPORT` line is no evidence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +124,21 @@ pub(super) fn is_report(text: &str) -> bool {
         && (label_at(fields).is_some() || cut_label(fields).is_some())
 }
 
+/// Where the first report in `text` begins, whatever stands before it: the platform's line, or the one
+/// that version 3 of the Serverless Framework makes of it (`END Duration: … Max Memory Used: …`).
+pub(super) fn find(text: &str) -> Option<usize> {
+    let starts = |word: &str| {
+        let found = memchr::memmem::find_iter(text.as_bytes(), word).find(|at| {
+            let before = text
+                .get(..*at)
+                .and_then(|before| before.chars().next_back());
+            !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        });
+        found
+    };
+    starts(START).or_else(|| starts(SERVERLESS).filter(|_| text.contains("Max Memory Used:")))
+}
+
 /// The `REPORT` lines in a text that begins with one: writers that lose line breaks glue them.
 pub(super) fn split_glued(text: &str) -> impl Iterator<Item = &str> {
     let mut starts: Vec<usize> = text
@@ -142,7 +159,10 @@ pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
     // Trimmed once: each word looks whether it is the last.
     let text = text.trim_end();
     let mut fields = Fields::default();
-    let mut rest = skip_separators(text.strip_prefix("REPORT").unwrap_or(text));
+    let begin = text
+        .strip_prefix("REPORT")
+        .or_else(|| text.strip_prefix("END"));
+    let mut rest = skip_separators(begin.unwrap_or(text));
     while !rest.is_empty() {
         rest = match (label_at(rest), cut_label(rest)) {
             (Some((label, value)), _) => fields.take(label, value)?,
@@ -219,7 +239,7 @@ impl Fields {
     ) -> Result<&'a str, ReportLineError> {
         let figure = quantity(text, what, "MB")?;
         if let Some(number) = figure.number {
-            let mb = number.parse().map_err(|_| not_a_number(what, number))?;
+            let mb = whole(number).ok_or_else(|| not_a_number(what, number))?;
             set(field(self), mb, what)?;
         }
         self.odd_form |= figure.glued;
@@ -265,15 +285,22 @@ impl Fields {
             Some((max_used_mb, memory_mb)),
         );
         Ok(Invocation {
-            memory_mb,
-            max_used_mb,
             duration_ms: self.duration,
             billed_ms: self.billed,
             init_ms: self.init.or(self.restore),
-            status,
             error: self.error_type.as_deref().map(ErrorKind::of),
+            ..Invocation::of(memory_mb, max_used_mb, status)
         })
     }
+}
+
+/// A whole number, also written `512.0`.
+fn whole(number: &str) -> Option<u64> {
+    let digits = match number.split_once('.') {
+        Some((digits, zeros)) if zeros.bytes().all(|b| b == b'0') && !zeros.is_empty() => digits,
+        _ => number,
+    };
+    digits.parse().ok()
 }
 
 fn set<T: PartialEq>(

@@ -18,6 +18,7 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
         init_ms: None,
         status: Status::Ok,
         error: None,
+        cpu_ms: None,
     }
 }
 
@@ -351,6 +352,7 @@ prop_compose! {
             init_ms: first.and_then(|_| millis(start)),
             status: Status::classify(status, None, None),
             error: None,
+            cpu_ms: None,
         };
         (fields, line)
     }

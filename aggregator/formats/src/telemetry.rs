@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::figures::{self, Invocation};
-use super::hints::{Hints, Origin};
+use super::hints::{Hints, Origin, Place};
 use super::json::{self, Places};
 use super::loose::{Loose, brief};
 use super::message::Spot;
@@ -80,12 +80,7 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
     };
     let records = batch.records.get();
     json::entries(records, "telemetry batch", places, out, |event, out| {
-        let spot = Spot {
-            line: places.line_of(event),
-            origin: &origin,
-            at: None,
-            event: None,
-        };
+        let spot = Spot::new(places.line_of(event), &origin, None);
         self::event(event, spot, out)
     })
 }
@@ -98,7 +93,10 @@ pub(super) fn origin(
 ) -> Result<Origin, String> {
     let mut origin = match name {
         None => hints.unnamed(),
-        Some(name) => hints.named(name, None)?,
+        Some(name) => {
+            let named = hints.named(name, Place::default());
+            named.map_err(|e| e.to_string())?
+        }
     };
     let number =
         |v: &&str| *v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
@@ -197,14 +195,14 @@ impl Reported<'_> {
             (None, Some(_)) => return Err("platform.report has no memorySizeMB".to_owned()),
         };
         let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        let used = Some((max_used_mb, memory_mb));
+        let status = Status::classify(self.status, self.error_type, used);
         Ok(Some(Invocation {
-            memory_mb,
-            max_used_mb,
             duration_ms: metrics.duration_ms,
             billed_ms: metrics.billed_duration_ms,
             init_ms: metrics.init_duration_ms.or(metrics.restore_duration_ms),
-            status: Status::classify(self.status, self.error_type, Some((max_used_mb, memory_mb))),
             error: self.error_type.map(ErrorKind::of),
+            ..Invocation::of(memory_mb, max_used_mb, status)
         }))
     }
 }
@@ -213,7 +211,9 @@ fn megabytes(name: &str, value: Loose<'_>) -> Result<Option<u64>, String> {
     let Some(json) = value.json() else {
         return Ok(None);
     };
-    let mb = value.number::<u64>();
+    // Some writers know floating point only: 512.0 is whole.
+    let whole = |mb: f64| format!("{mb}").parse().ok();
+    let mb = value.number::<u64>().or_else(|| whole(value.number()?));
     mb.map(Some).ok_or_else(|| {
         let found = brief(json);
         format!("{name} is {found}, wanted a whole number of MB")

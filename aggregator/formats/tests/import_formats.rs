@@ -363,7 +363,7 @@ fn damage_costs_only_what_is_damaged() {
             "{\"events\":[{\"timestamp\":-1,\"message\":\"x\"}]}",
             "timestamp is -1",
         ),
-        ("{\"results\":[{\"a\":1}]}", "bad Logs Insights row"),
+        ("{\"results\":[{\"a\":1}]}", "not a Logs Insights row"),
         ("{\"messageType\":\"X\"}", "\"X\" is not known here"),
         ("{\"awslogs\":{\"data\":\"???\"}}", "bad base64"),
         ("{\"awslogs\":{\"data\":\"H4sIAAAA\"}}", "bad gzip"),
@@ -476,10 +476,15 @@ fn csv_with_an_open_quote_loses_one_row() {
 fn a_report_quoted_by_an_application_is_no_evidence() {
     let quoted = format!("got {REPORT}");
     let event = format!("{{\"events\":[{{\"timestamp\":1795000000000,\"message\":{quoted:?}}}]}}");
-    assert_eq!(counts(event.as_bytes()), (0, 1, 0));
-    assert_eq!(counts(quoted.as_bytes()), (0, 0, 1));
     let tail = format!("2026-11-18T09:00:01Z 2026/11/18/[7]ab {quoted}");
-    assert_eq!(counts(tail.as_bytes()), (0, 1, 0));
+    for input in [event, quoted, tail] {
+        assert_eq!(counts(input.as_bytes()), (0, 0, 1), "{input}");
+        let why = reasons(input.as_bytes()).remove(0).1;
+        assert!(
+            why.starts_with("REPORT stands inside a line's own text, after \""),
+            "{why}"
+        );
+    }
 }
 
 #[test]

@@ -21,12 +21,15 @@ const LOCAL: &str = "local:";
 /// Log groups may have 512 characters; a key is also shown in tables.
 const MAX_LOCAL_NAME: usize = 256;
 
-/// The key of a function: its ARN, or `local:NAME` where account and region are not known.
+/// The key of a function: its ARN, or a `local:` key if account and region are not both known.
+///
+/// A `local:` key keeps what is known, so that one name in two accounts stays two functions:
+/// `local:NAME`, `local:ACCOUNT/NAME` or `local:REGION/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FunctionKey {
     /// An unqualified ARN.
     Arn(FunctionArn),
-    /// Only a name is known (without the `local:`).
+    /// Only a name is known, or a name and one of account and region (without the `local:`).
     Local(String),
 }
 
@@ -65,6 +68,11 @@ impl FunctionKey {
         }
     }
 
+    /// The key of a name in an account or a region, if the other of the two is not known.
+    pub fn local_in(place: &str, name: &str) -> Self {
+        Self::Local(format!("{place}/{name}"))
+    }
+
     /// The key of evidence about which only the file it stood in is known. Never fails: what
     /// cannot be shown in a name becomes `_`.
     pub fn of_file(file_name: &str) -> Self {
@@ -100,9 +108,43 @@ impl FunctionKey {
     pub fn name(&self) -> &str {
         match self {
             Self::Arn(arn) => arn.name(),
-            Self::Local(name) => name,
+            Self::Local(local) => placed(local).map_or(local, |(_, name)| name),
         }
     }
+
+    /// The account or the region of a function whose ARN is not known.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Self::Arn(_) => None,
+            Self::Local(local) => placed(local).map(|(place, _)| place),
+        }
+    }
+}
+
+/// Account or region, and the name behind it.
+fn placed(local: &str) -> Option<(&str, &str)> {
+    let (place, name) = local.split_once('/')?;
+    (is_account(place) || is_region(place)).then_some((place, name))
+}
+
+/// Whether `text` has the form of an account's id: twelve digits.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether `text` has the form of a region's name, such as `eu-central-1`.
+pub fn is_region(text: &str) -> bool {
+    let lower = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let Some((words, number)) = text.rsplit_once('-') else {
+        return false;
+    };
+    let digits = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let mut words = words.split('-');
+    let partition = words
+        .next()
+        .is_some_and(|word| word.len() == 2 && lower(word));
+    let mut rest = words.peekable();
+    digits && partition && rest.peek().is_some() && rest.all(lower)
 }
 
 impl From<FunctionArn> for FunctionKey {
@@ -166,6 +208,13 @@ pub struct Observation {
     pub arch: Option<Arch>,
     /// What its log event is known by, where a subscription delivered it: deliveries may be repeated.
     pub event_id: Option<u64>,
+    /// CPU time, where a source knows it: Lambda Insights does.
+    pub cpu_ms: Option<Millis>,
+    /// It was found inside of what another tool wrote around it, so that its time and function are read
+    /// from fields of no known meaning.
+    pub wrapped: bool,
+    /// It tells how an invocation ended that was told before: nothing else of it counts again.
+    pub amends: bool,
 }
 
 /// Names an environment by its log stream: the first 64 bits of the SHA-256 of the stream's name.
@@ -246,6 +295,20 @@ mod tests {
             (ARN, ARN, "checkout", true),
             ("checkout", "local:checkout", "checkout", false),
             ("local:checkout", "local:checkout", "checkout", false),
+            (
+                "local:123456789012/checkout",
+                "local:123456789012/checkout",
+                "checkout",
+                false,
+            ),
+            (
+                "eu-west-1/checkout",
+                "local:eu-west-1/checkout",
+                "checkout",
+                false,
+            ),
+            ("/shop/all", "local:/shop/all", "/shop/all", false),
+            ("shop/all", "local:shop/all", "shop/all", false),
         ] {
             let key = FunctionKey::parse(text).unwrap();
             assert_eq!(key.to_string(), shown);
@@ -264,6 +327,31 @@ mod tests {
         ] {
             assert!(FunctionKey::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn accounts_and_regions_are_known_by_their_form() {
+        for region in [
+            "eu-central-1",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "cn-north-1",
+        ] {
+            assert!(is_region(region), "{region}");
+        }
+        for other in [
+            "",
+            "eu",
+            "eu-1",
+            "shop-west-1",
+            "eu-west-",
+            "eu--1",
+            "eu-west-1a",
+        ] {
+            assert!(!is_region(other), "{other}");
+        }
+        assert!(is_account("123456789012"));
+        assert!(!is_account("12345678901x") && !is_account("1234567890123"));
     }
 
     #[test]

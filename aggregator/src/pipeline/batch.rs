@@ -55,6 +55,8 @@ pub struct Batch {
     pub(super) keyed: Vec<Delta>,
     /// What has none, folded by function.
     pub(super) observed: HashMap<FunctionKey, Delta, RandomState>,
+    /// The same of reports found in files of unknown tools.
+    pub(super) wrapped: HashMap<FunctionKey, Delta, RandomState>,
     pub(super) outcomes: Vec<Outcome>,
     /// Seen on the decisions stream, and so sent.
     pub(super) sent: Vec<Recommendation>,
@@ -115,18 +117,24 @@ impl Batch {
             return Err(stranger(arn));
         }
         intake.not_from_the_future(seen.at)?;
+        let wrapped = seen.wrapped && intake.source == DaySource::Import;
+        let (source, observed) = if wrapped {
+            (DaySource::Wrapped, &mut self.wrapped)
+        } else {
+            (intake.source, &mut self.observed)
+        };
         if seen.event_id.is_some() {
-            let delta = fold_observation(seen, intake.source);
+            let delta = fold_observation(seen, source);
             self.weight += delta.weight();
             self.keyed.push(delta);
-        } else if let Some(delta) = self.observed.get_mut(&*seen.function) {
+        } else if let Some(delta) = observed.get_mut(&*seen.function) {
             let before = delta.weight();
             fold_into(seen, delta);
             self.weight += delta.weight() - before;
         } else {
-            let delta = fold_observation(seen, intake.source);
+            let delta = fold_observation(seen, source);
             self.weight += delta.weight() + OF_A_FUNCTION;
-            self.observed.insert(delta.function.clone(), delta);
+            observed.insert(delta.function.clone(), delta);
         }
         Ok(())
     }

@@ -134,7 +134,7 @@ impl<'p> Session<'p> {
         for delta in batch.keyed {
             self.add(delta)?;
         }
-        for (_, delta) in batch.observed {
+        for (_, delta) in batch.observed.into_iter().chain(batch.wrapped) {
             self.add(delta)?;
         }
         if !batch.sent.is_empty() {
@@ -166,7 +166,10 @@ impl<'p> Session<'p> {
         if sighted.new {
             self.touched.insert(id);
         }
-        arrived.imported = matches!(delta.source, DaySource::LogGroup(_) | DaySource::Import);
+        arrived.imported = matches!(
+            delta.source,
+            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped
+        );
         let closed = self.clock.last_closed();
         for day in delta.days {
             let (date, count) = (day.key.day, day.stats.invocations);
@@ -241,7 +244,9 @@ impl<'p> Session<'p> {
             DaySource::Layer | DaySource::Subscription => {
                 self.clock.arrival(delta.sighting.oldest, self.now)
             }
-            DaySource::LogGroup(_) | DaySource::Import => delta.sighting.oldest,
+            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped => {
+                delta.sighting.oldest
+            }
         }
     }
 

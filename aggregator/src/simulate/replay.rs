@@ -169,6 +169,7 @@ impl<'a> Run<'a> {
                 alarm: None,
                 deployed_at: None,
                 failures_only: false,
+                wrapped: false,
                 agreed_mb: None,
                 first_report: Timestamp::MIN,
                 present: Timestamp::MIN,

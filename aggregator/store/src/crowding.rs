@@ -50,7 +50,10 @@ impl Unit<'_> {
             crowding.sizes.contains(&key.memory_mb) || crowding.sizes.len() < MOST_SIZES;
         let version_fits =
             crowding.versions.contains(&key.version) || crowding.versions.len() < MOST_VERSIONS;
-        let log_group = matches!(key.source, DaySource::LogGroup(_) | DaySource::Import);
+        let log_group = matches!(
+            key.source,
+            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped
+        );
         let own_size = size_fits || log_group || self.is_its_own(function, key.memory_mb)?;
         let own_version = version_fits || log_group || key.version == LATEST;
         if !(own_size && own_version) {

@@ -94,9 +94,12 @@ pub struct FunctionDetail {
     pub timeouts: u64,
 }
 
-/// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name.
+/// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name. A `local:` key may
+/// have an account or a region before the name.
 pub(super) const NAMED: &str = "function = ?1 OR function = 'local:' || ?1
-     OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)";
+     OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)
+     OR (function LIKE 'local:%' AND substr(function, -length(?1) - 1) = '/' || ?1
+         AND instr(function, '/') = length(function) - length(?1))";
 
 impl Reader {
     /// Every function, the urgent and the dear first.

@@ -54,6 +54,8 @@ pub(super) struct Usage {
     counting: Option<(Day, u8)>,
     /// Whether the invocations of some day were told by logs.
     pub(super) by_logs: bool,
+    /// Whether reports found in files of unknown tools count on some day.
+    pub(super) by_wrapped: bool,
     /// Invocations that did not fail, and the days that have one, ascending.
     pub(super) succeeded: u64,
     pub(super) days_with_success: Vec<Day>,
@@ -127,6 +129,7 @@ impl Usage {
             }
             self.counting = Some((day, kind));
         }
+        self.by_wrapped |= kind == DaySource::WRAPPED_KIND;
         self.by_logs |= rank != DaySource::Layer.rank();
         let (invocations, billed_ms) = (number(4)?, number(5)?);
         self.invocations = self.invocations.saturating_add(invocations);

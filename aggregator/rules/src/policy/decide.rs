@@ -81,7 +81,7 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         to_mb: step.to,
         confidence,
         urgent: urgent && policy_mb > seen.current_mb,
-        auto: step.auto,
+        auto: step.auto && !seen.wrapped,
         projection: step
             .to
             .and_then(|to| project(&seen.sizes, seen.current_mb, to)),
@@ -118,6 +118,10 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
                 ("window_days", WINDOW_DAYS.into()),
             ]
         });
+        return Confidence::Medium;
+    }
+    if seen.wrapped {
+        reasons.add("wrapped-evidence", || []);
         return Confidence::Medium;
     }
     Confidence::High
@@ -161,6 +165,20 @@ mod tests {
         );
         let codes = decision.reasons.iter().map(|r| r.code.as_str());
         assert!(codes.into_iter().any(|code| code == "partial-evidence"));
+    }
+
+    /// What surrounds reports in the file of an unknown tool is read by likeness: a person looks at it.
+    #[test]
+    fn files_of_unknown_tools_change_nothing_by_themselves() {
+        for mut case in [
+            Case::new(1024, &[200; 14]),
+            Case::new(256, &[250; 14]).ran_out_at(256),
+        ] {
+            case.0.wrapped = true;
+            let decision = case.decide();
+            assert!(decision.to_mb.is_some() && !decision.auto);
+            assert_eq!(decision.confidence, Confidence::Medium);
+        }
     }
 
     #[test]

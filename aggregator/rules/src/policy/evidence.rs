@@ -63,6 +63,8 @@ pub struct FunctionEvidence {
     pub deployed_at: Option<Timestamp>,
     /// Whether logs that hold reports of failures alone told some day of it.
     pub failures_only: bool,
+    /// Whether reports found in files of unknown tools are what counts on some day of it.
+    pub wrapped: bool,
     /// First report ever seen of the function.
     pub first_report: Timestamp,
     /// The present, as the window's clock sees it.
@@ -112,6 +114,7 @@ pub(super) mod tests {
                 invocations: 5000,
             },
             failures_only: false,
+            wrapped: false,
             agreed_mb: None,
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),

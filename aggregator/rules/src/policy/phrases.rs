@@ -9,6 +9,7 @@ pub(super) fn brief(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "partial-evidence" => "logs hold failures only".to_owned(),
+        "wrapped-evidence" => "from an unknown tool's file".to_owned(),
         "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
         "increase-limit" => format!("{} increases, a person decides", f("increases")),
         "one-environment" => format!("one environment alone, {} at most", f("mb")),
@@ -79,6 +80,10 @@ fn unproven(reason: &Reason) -> Option<String> {
             f("most"),
             f("mb")
         ),
+        "wrapped-evidence" => "Unknown file: its reports were found in the file of a tool that is not known, so \
+             whose they are and when is read by likeness; nothing is changed by itself. Look at both, or import \
+             the logs themselves"
+            .to_owned(),
         "alarm" => format!(
             "Alarm: the CloudWatch alarm {} on it is in ALARM; no automatic decrease until it is over",
             f("name")

@@ -145,7 +145,7 @@ fn estimate_sentence(reason: &Reason) -> String {
 }
 
 /// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
-const NOTES: [&str; 13] = [
+const NOTES: [&str; 14] = [
     "failing",
     "heap-limit",
     "increase-limit",
@@ -154,6 +154,7 @@ const NOTES: [&str; 13] = [
     "little-evidence",
     "partial-evidence",
     "window-not-full",
+    "wrapped-evidence",
     "stack-owned",
     "alarm",
     "just-deployed",
@@ -236,7 +237,8 @@ mod tests {
     }
 
     /// Every code that a rule can leave. The codes in the rules' own text are held against it below.
-    const CODES: [&str; 35] = [
+    const CODES: [&str; 36] = [
+        "wrapped-evidence",
         "held-by-maximum",
         "no-danger",
         "failing",

@@ -18,6 +18,8 @@ pub enum DaySource {
     LogGroup(u32),
     /// Files.
     Import,
+    /// Files of unknown tools, in which reports were found: what surrounds them is read by likeness.
+    Wrapped,
 }
 
 impl DaySource {
@@ -25,6 +27,9 @@ impl DaySource {
     const LOG_GROUPS: i64 = 16;
     /// Behind every log group.
     const FILES: i64 = 1 << 40;
+    const UNKNOWN_FILES: i64 = Self::FILES + 1;
+    /// The kind of [`DaySource::Wrapped`].
+    pub const WRAPPED_KIND: u8 = 4;
 
     /// Its number in the store; lower counts first.
     pub const fn rank(self) -> i64 {
@@ -33,6 +38,7 @@ impl DaySource {
             Self::Subscription => 1,
             Self::LogGroup(id) => Self::LOG_GROUPS + id as i64,
             Self::Import => Self::FILES,
+            Self::Wrapped => Self::UNKNOWN_FILES,
         }
     }
 
@@ -42,7 +48,8 @@ impl DaySource {
             0 => 0,
             1..Self::LOG_GROUPS => 1,
             Self::LOG_GROUPS..Self::FILES => 2,
-            _ => 3,
+            Self::FILES => 3,
+            _ => Self::WRAPPED_KIND,
         }
     }
 }
@@ -106,6 +113,8 @@ pub(crate) struct Sample {
     pub(crate) init_ms: Option<Millis>,
     pub(crate) status: Status,
     pub(crate) error: Option<ErrorKind>,
+    /// The invocation was counted before: this tells how it ended.
+    pub(crate) amends: bool,
 }
 
 impl Sample {
@@ -124,6 +133,9 @@ impl DayStats {
 
     /// Adds one invocation that ran at `size`.
     pub(crate) fn count(&mut self, sample: Sample, size: Megabytes) {
+        if sample.amends {
+            return self.amend(sample);
+        }
         self.invocations += 1;
         match sample.status {
             Status::Ok => {}
@@ -145,6 +157,17 @@ impl DayStats {
         }
         if let Some(init) = sample.init_ms {
             self.inits.record(init.ceil_ms());
+        }
+    }
+
+    /// A line of the platform's after the report tells that the invocation failed.
+    fn amend(&mut self, sample: Sample) {
+        match sample.status {
+            Status::OutOfMemory => {
+                self.ooms += 1;
+                self.censored = true;
+            }
+            _ => self.count_error(sample.error),
         }
     }
 
@@ -215,10 +238,11 @@ mod tests {
             DaySource::LogGroup(0),
             DaySource::LogGroup(u32::MAX),
             DaySource::Import,
+            DaySource::Wrapped,
         ];
         assert!(sources.is_sorted() && sources.map(DaySource::rank).is_sorted());
         let kinds = sources.map(|source| DaySource::kind(source.rank()));
-        assert_eq!(kinds, [0, 1, 2, 2, 3]);
+        assert_eq!(kinds, [0, 1, 2, 2, 3, DaySource::WRAPPED_KIND]);
     }
 
     fn sample(used: u32, status: Status) -> Sample {

@@ -131,6 +131,7 @@ fn sample_of(row: &ReportRow) -> Sample {
         init_ms: row.init_ms,
         status: row.status,
         error: None,
+        amends: false,
     }
 }
 
@@ -195,6 +196,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
         init_ms: seen.init_ms,
         status: seen.status,
         error: seen.error,
+        amends: seen.amends,
     };
     let day = seen.at.day();
     let key = DayKeyRef {
@@ -202,7 +204,16 @@ fn add(seen: &Observation, delta: &mut Delta) {
         memory_mb: seen.memory_mb,
         version: &seen.version,
     };
-    delta.day(key).count(sample);
+    let counted = delta.day(key);
+    counted.count(sample);
+    let stats = &mut counted.stats;
+    if let (Some(cpu), Some(wall)) = (seen.cpu_ms, seen.duration_ms) {
+        stats.cpu_ms = stats.cpu_ms.saturating_add(cpu.ceil_ms());
+        stats.cpu_wall_ms = stats.cpu_wall_ms.saturating_add(wall.ceil_ms());
+    }
+    if seen.amends {
+        return;
+    }
     delta.reports += 1;
     let Some(env) = seen.environment else { return };
     let key = EnvironmentKey {

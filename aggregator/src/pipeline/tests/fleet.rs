@@ -169,6 +169,9 @@ fn p3_a_leak_shows_in_log_lines_as_in_records() {
                 environment: Some(environment_of_stream(&format!("stream {env}"))),
                 arch: None,
                 event_id: None,
+                cpu_ms: None,
+                wrapped: false,
+                amends: false,
             };
             lines.push(Evidence::Observation(line));
         }

@@ -118,7 +118,9 @@ fn w8_a_unit_that_fails_leaves_nothing_behind() {
     let failed: Result<Digest, StoreError> = case.pipeline().work(now, |session| {
         let record = Record::Reports(reports("f", 500, "2026-05-20T10:00:00Z", 1024, 900, 5));
         session.merge(import(
-            [rightsizer_rules::evidence::Evidence::Record(Box::new(record))],
+            [rightsizer_rules::evidence::Evidence::Record(Box::new(
+                record,
+            ))],
             now,
         ))?;
         Err(StoreError::Damaged("the disk is full".into()))
@@ -149,6 +151,9 @@ fn w7_one_source_counts_per_function_and_day() {
         environment: None,
         arch: None,
         event_id: None,
+        cpu_ms: None,
+        wrapped: false,
+        amends: false,
     };
     let now = case.now;
     let batch = import(

@@ -1,0 +1,246 @@
+//! How invocations ended, where other lines than their reports tell it: a runtime that was killed, and a
+//! runtime whose own heap was full.
+//!
+//! The platform says that a runtime was killed in a line of its own, before the report of that request or
+//! after it, and the report of an older log does not say it at all. Used 90 % of the size or more it was
+//! killed for memory. What an application prints about memory raises nothing: a full heap only explains
+//! a failure that the report or the platform tells.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use rightsizer_records::{EnvId, ErrorKind, Millis, Status, is_killed_for_memory};
+use rightsizer_rules::evidence::{FunctionKey, Observation};
+
+use super::figures::Invocation;
+use super::hints::Origin;
+
+/// So many requests and environments are remembered: lines of one request are near each other.
+const REMEMBERED: usize = 64;
+/// A request id has 36 characters.
+const MAX_ID: usize = 64;
+
+/// What the platform's line about a runtime that ended says, behind the request's id.
+const ENDED: &str = "Error: Runtime exited";
+/// What runtimes print when their heap is full.
+const HEAP_FULL: [&str; 5] = [
+    "JavaScript heap out of memory",
+    "java.lang.OutOfMemoryError",
+    "[ERROR] MemoryError",
+    "System.OutOfMemoryException",
+    "failed to allocate memory (NoMemoryError)",
+];
+
+/// What was read so far of one input.
+#[derive(Default)]
+pub(super) struct Endings {
+    /// Requests whose runtime ended and whose report has not come.
+    ended: VecDeque<String>,
+    /// Reports that say of no failure, near their size: the runtime may turn out to have ended.
+    near: VecDeque<(String, Observation)>,
+    /// Whose heap was full, and whose next failure that explains.
+    full: VecDeque<(Rc<FunctionKey>, Option<EnvId>)>,
+}
+
+/// The request whose runtime ended, by a line of the platform.
+pub(super) fn ended_request(text: &str) -> Option<&str> {
+    let (id, rest) = text.strip_prefix("RequestId: ")?.split_once(' ')?;
+    (rest.starts_with(ENDED) && id.len() <= MAX_ID).then_some(id)
+}
+
+/// Whether a runtime prints that its heap is full.
+pub(super) fn is_heap_full(text: &str) -> bool {
+    HEAP_FULL.iter().any(|words| text.contains(words))
+}
+
+/// Whether a line tells how an invocation ended.
+pub(super) fn is_ending(text: &str) -> bool {
+    ended_request(text).is_some() || is_heap_full(text)
+}
+
+/// The request that a `REPORT` line is of.
+pub(super) fn request(report: &str) -> Option<&str> {
+    let (_, rest) = report.split_once("RequestId:")?;
+    rest.split_whitespace()
+        .next()
+        .filter(|id| id.len() <= MAX_ID)
+}
+
+fn remember<T>(list: &mut VecDeque<T>, one: T) {
+    if list.len() == REMEMBERED {
+        list.pop_front();
+    }
+    list.push_back(one);
+}
+
+fn forget<T>(list: &mut VecDeque<T>, is: impl FnMut(&T) -> bool) -> Option<T> {
+    let at = list.iter().position(is)?;
+    list.remove(at)
+}
+
+impl Endings {
+    /// A runtime ended in this request. Its report, where that came before and said of no failure, told as
+    /// what it was.
+    pub(super) fn end(&mut self, id: &str) -> Option<Observation> {
+        let Some((_, reported)) = forget(&mut self.near, |(near, _)| near == id) else {
+            remember(&mut self.ended, id.to_owned());
+            return None;
+        };
+        Some(Observation {
+            status: Status::OutOfMemory,
+            error: Some(ErrorKind::Crash),
+            ..reported
+        })
+    }
+
+    /// A heap of this origin is full.
+    pub(super) fn fill(&mut self, origin: &Origin) {
+        remember(
+            &mut self.full,
+            (origin.function.clone(), origin.environment),
+        );
+    }
+
+    /// What the report of a request says, with what other lines told before.
+    pub(super) fn explained(
+        &mut self,
+        id: Option<&str>,
+        origin: &Origin,
+        told: Invocation,
+    ) -> Invocation {
+        let mut told = told;
+        let ended = id.and_then(|id| forget(&mut self.ended, |ended| ended == id));
+        if ended.is_some() && told.status != Status::OutOfMemory {
+            let killed = is_killed_for_memory(told.max_used_mb, told.memory_mb);
+            told.status = match told.status {
+                _ if killed => Status::OutOfMemory,
+                Status::Ok => Status::Error,
+                other => other,
+            };
+            told.error = told.error.or(Some(ErrorKind::Crash));
+        }
+        if told.status == Status::Error {
+            let of = |(function, env): &(Rc<FunctionKey>, Option<EnvId>)| {
+                *function == origin.function && *env == origin.environment
+            };
+            if forget(&mut self.full, of).is_some() {
+                told.error = Some(ErrorKind::HeapLimit);
+            }
+        }
+        told
+    }
+
+    /// Whether a line after the report may tell more of it.
+    pub(super) fn may_turn_out(told: &Invocation) -> bool {
+        told.status == Status::Ok && is_killed_for_memory(told.max_used_mb, told.memory_mb)
+    }
+
+    /// Remembers a report that [`Endings::may_turn_out`] to be of a runtime that ended.
+    pub(super) fn watch(&mut self, id: &str, told: Observation) {
+        let told = Observation {
+            duration_ms: None::<Millis>,
+            billed_ms: None,
+            init_ms: None,
+            ..told
+        };
+        remember(&mut self.near, (id.to_owned(), told));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Megabytes;
+    use rightsizer_rules::evidence::{Evidence, Item};
+
+    use crate::hints::tests::hints;
+    use crate::read;
+
+    /// Used, size, and how the invocations ended that a text tells of; of amendments the same.
+    fn ended(text: &str) -> Vec<(u32, u32, super::Status, Option<super::ErrorKind>, bool)> {
+        let mut seen = Vec::new();
+        let mut sink = |item| {
+            if let Item::Evidence {
+                evidence: Evidence::Observation(told),
+                ..
+            } = item
+            {
+                let Megabytes(used) = told.max_used_mb.unwrap();
+                seen.push((used, told.memory_mb.0, told.status, told.error, told.amends));
+            }
+            Ok::<(), std::convert::Infallible>(())
+        };
+        read(text.as_bytes(), &hints(), &mut sink).unwrap();
+        seen
+    }
+
+    const ENDED: &str =
+        "RequestId: a-1 Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n";
+
+    fn report(id: &str, used: u32, rest: &str) -> String {
+        format!(
+            "REPORT RequestId: {id}\tDuration: 12.5 ms\tBilled Duration: 13 ms\tMemory Size: 1000 MB\t\
+             Max Memory Used: {used} MB\t{rest}\n"
+        )
+    }
+
+    use super::{ErrorKind, Status};
+
+    const OUT: (Status, Option<ErrorKind>) = (Status::OutOfMemory, Some(ErrorKind::Crash));
+
+    #[test]
+    fn a_runtime_that_was_killed_near_its_size_ran_out_of_memory() {
+        let before = ended(&format!("{ENDED}{}", report("a-1", 900, "")));
+        assert_eq!(before, [(900, 1000, OUT.0, OUT.1, false)]);
+        // The other order: the report is told as it is, and then what it was.
+        let after = ended(&format!("{}{ENDED}", report("a-1", 900, "")));
+        assert_eq!(
+            after,
+            [
+                (900, 1000, Status::Ok, None, false),
+                (900, 1000, OUT.0, OUT.1, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_runtime_that_was_killed_with_room_crashed() {
+        let told = ended(&format!("{ENDED}{}", report("a-1", 899, "")));
+        assert_eq!(
+            told,
+            [(899, 1000, Status::Error, Some(ErrorKind::Crash), false)]
+        );
+        assert_eq!(
+            ended(&format!("{}{ENDED}", report("a-1", 899, ""))).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn another_request_is_not_meant() {
+        let told = ended(&format!("{ENDED}{}", report("b-2", 950, "")));
+        assert_eq!(told, [(950, 1000, Status::Ok, None, false)]);
+    }
+
+    /// What an application prints explains a failure, and raises nothing.
+    #[test]
+    fn a_full_heap_explains_the_next_failure_and_nothing_else() {
+        let full =
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n";
+        let failed = "Status: error\tError Type: Runtime.ExitError";
+        let told = ended(&format!(
+            "{full}{}{}",
+            report("a-1", 500, failed),
+            report("b-2", 500, failed)
+        ));
+        let kinds: Vec<_> = told.iter().map(|told| (told.2, told.3)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (Status::Error, Some(ErrorKind::HeapLimit)),
+                (Status::Error, Some(ErrorKind::Crash))
+            ]
+        );
+        let caught = ended(&format!("{full}{}", report("a-1", 990, "")));
+        assert_eq!(caught, [(990, 1000, Status::Ok, None, false)]);
+    }
+}
