@@ -210,9 +210,14 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Whether an object within a file is of a known format.
+/// Whether an object within a wrapper is of a format that says itself whose its reports are.
 pub(super) fn is_known(object: &str) -> bool {
-    serde_json::from_str::<Shape<'_>>(object).is_ok_and(|s| s.known(object, false).is_some())
+    let shape = serde_json::from_str::<Shape<'_>>(object);
+    let known = shape.ok().and_then(|shape| shape.known(object, false));
+    !matches!(
+        known,
+        None | Some(Known::LogEvent | Known::Line(_) | Known::TelemetryEvent)
+    )
 }
 
 /// Reads one value.
