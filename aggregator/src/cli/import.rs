@@ -94,24 +94,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let decided = pipeline.finish(now())?.decided;
-    let mut out = super::out::stdout();
-    if args.json {
-        let json = JsonReport {
-            report: &report,
-            failed: failed.clone(),
-            functions_decided: decided,
-        };
-        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    } else if report.read > 0 || failed.is_empty() {
-        write!(out, "{report}")?;
-        writeln!(
-            out,
-            "{} decided; `rightsizer list --store {}` shows the fleet",
-            super::list::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
-            args.store.store.display()
-        )?;
-    }
+    print(args, &report, &failed, decided)?;
     for failure in &failed {
         eprintln!("rightsizer: {failure}");
     }
@@ -127,6 +110,34 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Prints what was read.
+fn print(
+    args: &ImportArgs,
+    report: &ImportReport,
+    failed: &[String],
+    decided: u64,
+) -> anyhow::Result<()> {
+    let mut out = super::out::stdout();
+    if args.json {
+        let json = JsonReport {
+            report,
+            failed: failed.to_vec(),
+            functions_decided: decided,
+        };
+        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else if report.read > 0 || failed.is_empty() {
+        write!(out, "{report}")?;
+        writeln!(
+            out,
+            "{} decided; `rightsizer list --store {}` shows the fleet",
+            super::list::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
+            args.store.store.display()
+        )?;
+    }
+    Ok(())
 }
 
 /// Where no file can be opened: what is wrong with each, behind what is wrong with the arguments.
