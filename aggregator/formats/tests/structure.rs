@@ -255,14 +255,14 @@ fn long(between: &str, before: &str, events: usize, damage: Option<usize>) -> St
 
 #[test]
 fn a_long_document_is_the_same_in_parts() {
-    const EVENTS: usize = 14_000;
+    const EVENTS: usize = 16_000;
     let before = "\"logGroupName\":\"/aws/lambda/pay\",\"other\":[1,{\"a\":[2]}],";
     for between in ["\n", "", "\n  "] {
         let text = long(between, before, EVENTS, None);
         assert!(text.len() > 9 << 20);
         let (items, summary) = taken(text.as_bytes());
         let counts = (summary.accepted, summary.ignored, summary.refused);
-        assert_eq!(counts, (14_000, 0, 14_000), "{between:?}");
+        assert_eq!(counts, (16_000, 0, 16_000), "{between:?}");
         let Some(Item::Refused { line, .. }) = items.last() else {
             panic!("{between:?}");
         };
@@ -292,6 +292,19 @@ fn a_long_document_that_is_damaged_keeps_what_came_before() {
         let last = refusals(&items).last().unwrap().1;
         assert!(last.starts_with("cut off"), "{last}");
     }
+}
+
+#[test]
+fn each_list_of_a_long_wrapper_is_read_once() {
+    let entry = |n: usize| format!("{{\"log\":{REPORT:?},\"time\":{}}}", 1_795_000_000_000 + n);
+    let list = |n: usize| (0..n).map(entry).collect::<Vec<_>>().join(",\n");
+    let text = format!(
+        "{{\"region\":\"eu-north-1\",\"first\":[{}],\"pages\":{{\"second\":[{}]}}}}",
+        list(100),
+        list(30_000)
+    );
+    assert!(text.len() > 5 << 20);
+    assert_eq!(counts(&text), (30_100, 0, 0));
 }
 
 #[test]
