@@ -187,7 +187,10 @@ fn a_payload_with_a_report_that_is_cut_off_says_so() {
     let early = STANDARD.encode(&packed[..packed.len() - 40]);
     for (text, reason) in [
         (half.to_owned(), "cut off: the JSON does not end"),
-        (STANDARD.encode(gzip(half.as_bytes())), "not JSON: EOF"),
+        (
+            STANDARD.encode(gzip(half.as_bytes())),
+            "cut off: the JSON does not end",
+        ),
         (
             format!("{{\"awslogs\":{{\"data\":\"{early}\"}}}}"),
             "bad gzip in a base64 payload",
