@@ -76,9 +76,10 @@ pub(super) fn values(
                 stream.byte_offset()
             }
             Some(Err(e)) => {
-                let why = match e.is_eof() {
-                    true => "cut off: the JSON does not end".to_owned(),
-                    false => format!("not JSON: {}", without_place(&e)),
+                let why = if e.is_eof() {
+                    "cut off: the JSON does not end".to_owned()
+                } else {
+                    format!("not JSON: {}", without_place(&e))
                 };
                 return out.refuse(places.line_of(rest), why, rest);
             }
