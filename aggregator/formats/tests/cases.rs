@@ -403,41 +403,65 @@ fn taken(path: &Path) -> (Vec<Observation>, Vec<String>, Summary) {
     (seen, reasons, summary.unwrap())
 }
 
+/// What a file came to, in the words of [`Right`].
+struct Found {
+    functions: Vec<String>,
+    days: BTreeSet<String>,
+    memory: Vec<(u32, u32)>,
+    wrapped: usize,
+    all: usize,
+    said: Vec<String>,
+    summary: Summary,
+}
+
+impl Found {
+    fn of(right: &Right, path: &Path) -> Self {
+        let (seen, mut said, summary) = taken(path);
+        said.extend(summary.notes.iter().cloned());
+        let own = format!("local:{}", right.file);
+        let functions: BTreeSet<String> = seen.iter().map(|o| o.function.to_string()).collect();
+        let most = |f: &String| {
+            let of = seen.iter().filter(|o| o.function.to_string() == *f);
+            let most = of.max_by_key(|o| o.max_used_mb).unwrap();
+            (most.max_used_mb.unwrap().0, most.memory_mb.0)
+        };
+        Self {
+            memory: functions.iter().map(most).collect(),
+            functions: functions
+                .into_iter()
+                .map(|f| if f == own { "FILE".to_owned() } else { f })
+                .collect(),
+            days: seen.iter().map(|o| o.at.day().to_string()).collect(),
+            wrapped: seen.iter().filter(|o| o.wrapped).count(),
+            all: seen.len(),
+            said,
+            summary,
+        }
+    }
+
+    fn row(&self, file: &str) -> String {
+        format!(
+            "{file:<38} {:>4} accepted {:>3} ignored {:>2} refused  {} {:?}",
+            self.summary.accepted,
+            self.summary.ignored,
+            self.summary.refused,
+            self.functions.join(" "),
+            self.memory
+        )
+    }
+}
+
 /// All that is not as it should be, one a line.
 fn wrong(right: &Right, path: &Path, table: &mut String) -> String {
-    let (seen, mut reasons, summary) = taken(path);
-    let own = format!("local:{}", right.file);
-    let functions: BTreeSet<String> = seen.iter().map(|o| o.function.to_string()).collect();
-    let shown: Vec<&str> = functions
-        .iter()
-        .map(|f| if *f == own { "FILE" } else { f })
-        .collect();
-    let most = |f: &String| {
-        let of = seen.iter().filter(|o| o.function.to_string() == *f);
-        let most = of.max_by_key(|o| o.max_used_mb).unwrap();
-        (most.max_used_mb.unwrap().0, most.memory_mb.0)
-    };
-    let memory: Vec<(u32, u32)> = functions.iter().map(most).collect();
-    let days: BTreeSet<String> = seen.iter().map(|o| o.at.day().to_string()).collect();
-    let days: Vec<&str> = days.iter().map(String::as_str).collect();
-    reasons.extend(summary.notes.iter().cloned());
-    let counts = (summary.accepted, summary.refused);
-    writeln!(
-        table,
-        "{:<38} {:>4} accepted {:>3} ignored {:>2} refused  {} {memory:?}",
-        right.file,
-        counts.0,
-        summary.ignored,
-        counts.1,
-        shown.join(" ")
-    )
-    .unwrap();
+    let found = Found::of(right, path);
+    writeln!(table, "{}", found.row(right.file)).unwrap();
     let mut wrong = String::new();
     let mut check = |what: &str, found: String, wanted: String| {
         if found != wanted {
             writeln!(wrong, "{}: {what}: {found}, right: {wanted}", right.file).unwrap();
         }
     };
+    let counts = (found.summary.accepted, found.summary.refused);
     let wanted = (right.accepted, right.refused);
     check(
         "accepted, refused",
@@ -445,33 +469,31 @@ fn wrong(right: &Right, path: &Path, table: &mut String) -> String {
         format!("{wanted:?}"),
     );
     if let Some(ignored) = right.ignored {
-        check("ignored", summary.ignored.to_string(), ignored.to_string());
+        check(
+            "ignored",
+            found.summary.ignored.to_string(),
+            ignored.to_string(),
+        );
     }
-    check(
-        "functions",
-        format!("{shown:?}"),
-        format!("{:?}", right.functions),
-    );
+    let functions = format!("{:?}", found.functions);
+    check("functions", functions, format!("{:?}", right.functions));
     if !right.days.is_empty() {
+        let days: Vec<&String> = found.days.iter().collect();
         check("days", format!("{days:?}"), format!("{:?}", right.days));
     }
     if !right.memory.is_empty() {
         check(
             "memory",
-            format!("{memory:?}"),
+            format!("{:?}", found.memory),
             format!("{:?}", right.memory),
         );
     }
-    let wrapped = seen.iter().filter(|o| o.wrapped).count();
-    let all = if right.wrapped { seen.len() } else { 0 };
-    check("wrapped", wrapped.to_string(), all.to_string());
+    let wrapped = if right.wrapped { found.all } else { 0 };
+    check("wrapped", found.wrapped.to_string(), wrapped.to_string());
     for words in right.says {
-        let said = reasons.iter().any(|reason| reason.contains(words));
-        check(
-            "says",
-            format!("{said} {reasons:?}"),
-            format!("true {reasons:?}"),
-        );
+        if !found.said.iter().any(|said| said.contains(words)) {
+            check("says", format!("{:?}", found.said), (*words).to_owned());
+        }
     }
     wrong
 }
