@@ -52,41 +52,12 @@ pub(super) fn document<R: BufRead>(
         line: first.number,
         parted: false,
     };
-    let mut progress = begun.follow(first.goes_on);
+    let progress = begun.follow(first.goes_on);
     let on_first = begun.scan.cut().copied().filter(|_| !first.goes_on);
-    let mut broken = None;
-    let mut goes_on = first.goes_on;
-    while progress == Progress::Open && begun.text.len() < out.budget.document {
-        begun.give(out)?;
-        let line = match lines.next() {
-            Ok(Some(line)) => line,
-            Ok(None) => {
-                lines.note_end_within();
-                break;
-            }
-            Err(e) => {
-                lines.fail_after_those(e);
-                break;
-            }
-        };
-        let more = out.text(&line.bytes)?;
-        if !goes_on {
-            begun.text.push('\n');
-        }
-        let before = begun.text.len();
-        begun.text.push_str(&more);
-        progress = match line.skipped {
-            0 => begun.follow(line.goes_on),
-            _ => Progress::Broken, // a part of it is not here
-        };
-        if progress == Progress::Broken && !goes_on {
-            // The lines before may be whole without it.
-            begun.text.truncate(before.saturating_sub(1));
-            broken = Some(line);
-            break;
-        }
-        goes_on = line.goes_on;
-    }
+    let (progress, broken) = match progress {
+        Progress::Open => begun.follow_lines(first.goes_on, lines, out)?,
+        done => (done, None),
+    };
     // What is given back below is looked at again.
     out.spend(|budget| budget.look(begun.text.len()))?;
     if progress == Progress::Whole {
@@ -131,6 +102,47 @@ struct Begun {
 }
 
 impl Begun {
+    /// Follows as many lines as it takes; also gives the one that cannot follow.
+    fn follow_lines<R: BufRead>(
+        &mut self,
+        mut goes_on: bool,
+        lines: &mut Lines<R>,
+        out: &mut Output,
+    ) -> Result<(Progress, Option<Line>), Stopped> {
+        let mut progress = Progress::Open;
+        while progress == Progress::Open && self.text.len() < out.budget.document {
+            self.give(out)?;
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => {
+                    lines.note_end_within();
+                    break;
+                }
+                Err(e) => {
+                    lines.fail_after_those(e);
+                    break;
+                }
+            };
+            let more = out.text(&line.bytes)?;
+            let before = self.text.len();
+            if !goes_on {
+                self.text.push('\n');
+            }
+            self.text.push_str(&more);
+            progress = match line.skipped {
+                0 => self.follow(line.goes_on),
+                _ => Progress::Broken, // a part of it is not here
+            };
+            if progress == Progress::Broken && !goes_on {
+                // The lines before may be whole without it.
+                self.text.truncate(before);
+                return Ok((progress, Some(line)));
+            }
+            goes_on = line.goes_on;
+        }
+        Ok((progress, None))
+    }
+
     /// Follows what was added.
     fn follow(&mut self, goes_on: bool) -> Progress {
         let line = self.text.get(self.scan.followed()..).unwrap_or_default();

@@ -76,7 +76,11 @@ pub(super) fn values(
                 stream.byte_offset()
             }
             Some(Err(e)) => {
-                let why = format!("not JSON: {}", without_place(&e));
+                let why = if e.is_eof() {
+                    "cut off: the JSON does not end".to_owned()
+                } else {
+                    format!("not JSON: {}", without_place(&e))
+                };
                 return out.refuse(places.line_of(rest), why, rest);
             }
             None => break,
@@ -210,9 +214,14 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Whether an object within a file is of a known format.
+/// Whether an object within a wrapper is of a format that says itself whose its reports are.
 pub(super) fn is_known(object: &str) -> bool {
-    serde_json::from_str::<Shape<'_>>(object).is_ok_and(|s| s.known(object, false).is_some())
+    let shape = serde_json::from_str::<Shape<'_>>(object);
+    let known = shape.ok().and_then(|shape| shape.known(object, false));
+    !matches!(
+        known,
+        None | Some(Known::LogEvent | Known::Line(_) | Known::TelemetryEvent)
+    )
 }
 
 /// Reads one value.

@@ -374,6 +374,16 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             tally.local
         ));
     }
+    notes.extend(notes_of_ignored(tally));
+    if tally.entries() == 0 {
+        notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
+    }
+    notes
+}
+
+/// Notes about what was ignored and might have been meant to count.
+fn notes_of_ignored(tally: &Tally) -> Vec<String> {
+    let mut notes = Vec::new();
     if tally.no_memory > 0 {
         notes.push(format!(
             "{} reports carry no memory figures and were ignored: managed instances give none",
@@ -400,9 +410,6 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
              and not about single invocations: they were ignored",
             tally.measured
         ));
-    }
-    if tally.entries() == 0 {
-        notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
     }
     notes
 }

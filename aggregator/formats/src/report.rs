@@ -83,9 +83,9 @@ impl ImportReport {
         self.notes.extend(other.notes);
     }
 
-    /// Whether anything was read at all, which is what decides the exit code.
+    /// Whether anything is evidence, which is what decides the exit code.
     pub const fn any(&self) -> bool {
-        self.accepted > 0 || self.ignored > 0
+        self.accepted > 0
     }
 }
 

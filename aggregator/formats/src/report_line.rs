@@ -127,15 +127,11 @@ pub(super) fn is_report(text: &str) -> bool {
 /// Where the first report in `text` begins, whatever stands before it: the platform's line, or the one
 /// that version 3 of the Serverless Framework makes of it (`END Duration: … Max Memory Used: …`).
 pub(super) fn find(text: &str) -> Option<usize> {
-    let starts = |word: &str| {
-        let found = memchr::memmem::find_iter(text.as_bytes(), word).find(|at| {
-            let before = text
-                .get(..*at)
-                .and_then(|before| before.chars().next_back());
-            !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-        });
-        found
+    let begins = |at: &usize| {
+        let before = text.get(..*at).and_then(|text| text.chars().next_back());
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
     };
+    let starts = |word: &str| memchr::memmem::find_iter(text.as_bytes(), word).find(begins);
     starts(START).or_else(|| starts(SERVERLESS).filter(|_| text.contains("Max Memory Used:")))
 }
 

@@ -18,6 +18,7 @@ use rightsizer_store::files::is_part_of;
 use serde::Serialize;
 
 use super::import_cloudwatch::{self, CloudwatchArgs};
+use super::import_paths;
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
@@ -28,7 +29,8 @@ use crate::settings::Settings;
 pub(super) struct ImportArgs {
     #[command(subcommand)]
     from: Option<ImportFrom>,
-    /// Files to read; `-` is standard input. The format is recognised by the content
+    /// Files to read, folders with all files in them, or patterns such as 'logs/**/*.gz'; `-` is standard
+    /// input. The format is recognised by the content
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -67,7 +69,15 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         return import_cloudwatch::run(args);
     }
     let settings = Settings::load(args.config.config.as_deref())?;
-    if let Some(nothing) = nothing_to_read(&args.files) {
+    let mut failed = Vec::new();
+    let mut files = Vec::new();
+    for argument in &args.files {
+        match import_paths::files(argument) {
+            Ok(found) => files.extend(found),
+            Err(why) => failed.push(why.to_string()),
+        }
+    }
+    if let Some(nothing) = nothing_to_read(&files, &failed) {
         // Not even an empty store is made for it.
         eprintln!("{nothing}");
         return Ok(ExitCode::FAILURE);
@@ -75,20 +85,45 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let store = Store::open(&args.store.store, "rightsizer import")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default())?;
     let mut report = ImportReport::default();
-    let mut failed = Vec::new();
-    for path in &args.files {
+    for path in &files {
         match import_file(args, path, &mut pipeline, &mut report) {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(unusable)) => failed.push(format!("{}: {unusable}", path.display())),
             Err(ImportError::Store(error)) => return Err(error.into()),
             Err(error) => failed.push(format!("{}: {error}", path.display())),
         }
     }
     let decided = pipeline.finish(now())?.decided;
+    print(args, &report, &failed, decided)?;
+    for failure in &failed {
+        eprintln!("rightsizer: {failure}");
+    }
+    if failed.is_empty() && !report.any() {
+        eprintln!(
+            "rightsizer: no evidence was found: {} entries were read, and none is a report of an \
+             invocation\nhint: docs/WIRE.md lists what is read",
+            report.read
+        );
+    }
+    Ok(if failed.is_empty() && report.any() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what was read.
+fn print(
+    args: &ImportArgs,
+    report: &ImportReport,
+    failed: &[String],
+    decided: u64,
+) -> anyhow::Result<()> {
     let mut out = super::out::stdout();
     if args.json {
         let json = JsonReport {
-            report: &report,
-            failed: failed.clone(),
+            report,
+            failed: failed.to_vec(),
             functions_decided: decided,
         };
         serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
@@ -102,25 +137,29 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             args.store.store.display()
         )?;
     }
-    for failure in &failed {
-        eprintln!("rightsizer: {failure}");
-    }
-    Ok(if failed.is_empty() && report.any() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(())
 }
 
-/// Where no file can be opened: what is wrong with each.
-fn nothing_to_read(files: &[PathBuf]) -> Option<String> {
+/// Where no file can be opened: what is wrong with each, behind what is wrong with the arguments.
+fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
     let wrong = |path: &PathBuf| match open(path) {
         Ok(_) => None,
         Err(_) if path == Path::new("-") => None,
         Err(error) => Some(format!("rightsizer: {}: {error}", path.display())),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
-    wrong.map(|lines| lines.join("\n"))
+    let failed = failed.iter().map(|why| format!("rightsizer: {why}"));
+    wrong.map(|lines| failed.chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// Says that nothing in a file could be used, if that is so although something should have been.
+fn unusable(report: &ImportReport) -> Option<String> {
+    (report.accepted == 0 && report.refused_count > 0).then(|| {
+        format!(
+            "nothing in it could be used: {} entries refused, {} ignored",
+            report.refused_count, report.ignored
+        )
+    })
 }
 
 fn import_file(
@@ -128,7 +167,7 @@ fn import_file(
     path: &Path,
     pipeline: &mut Pipeline,
     report: &mut ImportReport,
-) -> Result<(), ImportError> {
+) -> Result<Option<String>, ImportError> {
     let stdin = path == Path::new("-");
     let name = if stdin {
         "standard input".to_owned()
@@ -152,9 +191,7 @@ fn import_file(
             .map(|function| at_home(function, args)),
         date: args.date,
         fallback_date: changed.day(),
-        file_name: path
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        file_name: import_paths::name_of(path),
         home: args.home.home(),
         owners: pipeline.gate().owners.get(),
     };
@@ -167,8 +204,9 @@ fn import_file(
         take_in(session, input, &name, &hints, against, &mut file_report)
     })?;
     bar.finish_and_clear();
+    let unusable = unusable(&file_report);
     report.absorb(file_report);
-    Ok(())
+    Ok(unusable)
 }
 
 /// A function that is given by name is one of the account and region that are given with it.

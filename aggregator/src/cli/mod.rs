@@ -12,6 +12,7 @@ mod health;
 mod http;
 mod import;
 mod import_cloudwatch;
+mod import_paths;
 mod list;
 mod log;
 mod out;

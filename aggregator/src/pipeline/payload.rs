@@ -9,6 +9,9 @@ use rightsizer_rules::inventory::{Home, Owners};
 
 use super::batch::Refusal;
 
+/// Why evidence of nobody cannot be used.
+const NO_NAME: &str = "it names no function";
+
 /// Stands for "nobody" while a payload is read: no function has a control character in its name.
 const NOBODY: &str = "nobody";
 
@@ -97,7 +100,15 @@ impl Refused {
 impl Entries {
     fn refuse(&mut self, why: String, sample: String) {
         self.refused += 1;
-        self.first.get_or_insert_with(|| Refused {
+        // What is cut off may have lost its function's name with its end: that it is cut off is the reason.
+        if self
+            .first
+            .as_ref()
+            .is_some_and(|first| first.why != NO_NAME)
+        {
+            return;
+        }
+        self.first = Some(Refused {
             why,
             sample: Some(sample).filter(|sample| !sample.is_empty()),
             entries: Some(1),
@@ -174,7 +185,7 @@ fn read_other(
             Item::Refused { reason, sample, .. } => entries.refuse(reason, sample),
             Item::Evidence { evidence, .. } => match &evidence {
                 Evidence::Observation(seen) if *seen.function == nobody => {
-                    entries.refuse("it names no function".to_owned(), String::new());
+                    entries.refuse(NO_NAME.to_owned(), String::new());
                 }
                 _ => match take(evidence)? {
                     Ok(()) => entries.taken += 1,
@@ -245,6 +256,43 @@ mod tests {
         let (functions, refused) = of(&gzip.finish().unwrap());
         assert_eq!(functions, [CHECKOUT]);
         assert!(refused.is_none(), "{refused:?}");
+    }
+
+    #[test]
+    fn a_payload_that_is_cut_off_says_so_and_shows_how_it_begins() {
+        let payload = |message: &str| {
+            serde_json::json!({
+                "messageType": "DATA_MESSAGE", "owner": "123456789012",
+                "logGroup": "/aws/lambda/checkout", "logStream": "2026/01/31/[$LATEST]00aa",
+                "logEvents": [{ "id": "1", "timestamp": 1_769_900_000_000_i64, "message": message }],
+            })
+            .to_string()
+        };
+        let report = payload(&REPORT[..REPORT.len() - 4]);
+        let refused = of(report.as_bytes()).1.unwrap();
+        assert_eq!(refused.why, "cut off: Max Memory Used is missing");
+        assert!(refused.sample.unwrap().starts_with("REPORT RequestId"));
+        let half = payload(REPORT);
+        let refused = of(&half.as_bytes()[..half.len() - 40]).1.unwrap();
+        assert!(
+            refused.why.contains("cut off or damaged"),
+            "{}",
+            refused.why
+        );
+        let early = of(&half.as_bytes()[..half.len() / 2]).1.unwrap();
+        assert_eq!(early.why, "cut off: the JSON does not end");
+        assert!(early.sample.unwrap().contains("\"logEvents\""));
+    }
+
+    #[test]
+    fn what_stands_around_a_report_does_not_make_it_evidence_here() {
+        for record in [
+            serde_json::json!({ "log_group": "/aws/lambda/checkout", "text": REPORT }),
+            serde_json::json!({ "@log": "123456789012:/aws/lambda/checkout", "@message": REPORT }),
+        ] {
+            let (functions, refused) = of(record.to_string().as_bytes());
+            assert!(functions.is_empty() && refused.is_some(), "{record}");
+        }
     }
 
     #[test]
