@@ -156,7 +156,7 @@ mod tests {
     use crate::read;
 
     /// Used, size, and how the invocations ended that a text tells of; of amendments the same.
-    fn ended(text: &str) -> Vec<(u32, u32, super::Status, Option<super::ErrorKind>, bool)> {
+    fn ended(text: &str) -> Vec<(u32, u32, Status, Option<ErrorKind>, bool)> {
         let mut seen = Vec::new();
         let mut sink = |item| {
             if let Item::Evidence {

@@ -70,6 +70,8 @@ pub(super) struct Tally {
     pub(super) empty_rows: u64,
     /// Accepted without a time of their own, on the day in the name of their log stream.
     pub(super) stream_days: u64,
+    /// Accepted with a memory figure that a spreadsheet rounded.
+    pub(super) rounded: u64,
     /// Reports of Lambda@Edge replicas.
     pub(super) replicas: u64,
     /// What other tools found out about sizes.
@@ -92,6 +94,7 @@ impl Tally {
         self.no_memory += other.no_memory;
         self.empty_rows += other.empty_rows;
         self.stream_days += other.stream_days;
+        self.rounded += other.rounded;
         self.replicas += other.replicas;
         self.measured += other.measured;
     }

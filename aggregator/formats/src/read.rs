@@ -361,6 +361,13 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             tally.stream_days
         ));
     }
+    if tally.rounded > 0 {
+        notes.push(format!(
+            "{} rows have memory figures that a spreadsheet rounded (1.02E+09 of 1024 MB): sizes are off by up to \
+             0.5 %; import the file as it was exported",
+            tally.rounded
+        ));
+    }
     if tally.local > 0 {
         let missing = match hints.home {
             None => {

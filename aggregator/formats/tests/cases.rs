@@ -230,7 +230,9 @@ const OWN: &[Right] = &[
         .ignored(1)
         .says(&["Compute Optimizer"]),
     of("spreadsheet_semicolon.csv", 0, 1).says(&["a spreadsheet rewrites times"]),
-    of("spreadsheet_comma.csv", 0, 1).says(&["\"1.02E+09\", a figure that a spreadsheet rounded"]),
+    of("spreadsheet_comma.csv", 1, 0)
+        .whose(&["local:210987654321/mailer"])
+        .says(&["figures that a spreadsheet rounded"]),
     of("quoted.txt", 0, 4).ignored(0).says(&[
         "an application wrote this line",
         "stands inside a line's own text",
@@ -347,7 +349,10 @@ const FIELD: &[Right] = &[
         .ignored(1)
         .says(&["Compute Optimizer"]),
     of("c23_excel_semicolon.csv", 0, 2).says(&["spreadsheet"]),
-    of("c23b_excel_comma.csv", 0, 2).says(&["spreadsheet rounded"]),
+    of("c23b_excel_comma.csv", 2, 0)
+        .whose(&["local:123456789012/pay"])
+        .with(&[(120, 1020)])
+        .says(&["spreadsheet rounded"]),
     of("c24_quoted_in_debug.txt", 0, 1).ignored(0),
     of("c25_filter_events_pretty.json", 3, 0)
         .whose(&["local:invoicing"])

@@ -210,7 +210,10 @@ mod tests {
         let sorted = sorted(&[text, json]);
         let day = Day::parse("2026-01-31").unwrap();
         let deltas = &sorted.days[&(7, day)];
-        assert_eq!(deltas[0].function.to_string(), "local:123456789012/checkout");
+        assert_eq!(
+            deltas[0].function.to_string(),
+            "local:123456789012/checkout"
+        );
         let told: Vec<_> = deltas[0]
             .days
             .iter()
