@@ -57,7 +57,9 @@ impl Scene {
         let mut environment = aws_environment("KINESIS", self.kinesis.endpoint());
         environment.extend(aws_environment("LAMBDA", self.fleet.endpoint()));
         let tagging = "RESOURCE_GROUPS_TAGGING_API";
-        environment.extend(aws_environment(tagging, self.fleet.endpoint()));
+        for service in [tagging, "CLOUDWATCH"] {
+            environment.extend(aws_environment(service, self.fleet.endpoint()));
+        }
         environment.push(("AWS_MAX_ATTEMPTS".to_owned(), "1".to_owned()));
         let streams = ["--source", "kinesis:reports", "--emit", "kinesis:decisions"];
         let more = [

@@ -14,6 +14,7 @@ use rightsizer_tests::servers::{FaultProxy, MotoServer, REGION, aws_environment}
 
 const LIST: &str = "GET /2015-03-31/functions";
 const TAGS: &str = "GetResources";
+const ALARMS: &str = "DescribeAlarms";
 const AT_ONCE: Pacing = Pacing {
     gap: Duration::ZERO,
     pause: Duration::from_millis(1),
@@ -52,7 +53,7 @@ async fn the_fleet_is_read_and_what_changed_is_told() {
     assert_eq!(errors, []);
     assert!(update.complete);
     assert_eq!(update.functions.len(), 61);
-    let seen = proxy.calls(LIST) + proxy.calls(TAGS);
+    let seen = proxy.calls(LIST) + proxy.calls(TAGS) + proxy.calls(ALARMS);
     assert_eq!(usize::try_from(calls).unwrap(), seen);
     let mut inventory = Inventory::default();
     inventory.apply(update);
@@ -98,7 +99,7 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
     proxy.refuse(LIST, 2, "TooManyRequestsException");
     proxy.refuse(TAGS, 1, "ThrottledException");
     let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
-    assert_eq!((update.functions.len(), calls, errors.len()), (1, 5, 0));
+    assert_eq!((update.functions.len(), calls, errors.len()), (1, 6, 0));
 
     proxy.always_refuse(TAGS, "AccessDeniedException");
     let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
@@ -114,6 +115,80 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
     assert_eq!(errors.len(), 2);
 }
 
+/// An alarm on a metric of the function, in `ALARM`: moto keeps it as CloudWatch does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ringing_alarm_is_known_and_one_that_may_not_be_read_is_said() {
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    for name in ["checkout", "cart"] {
+        moto.create_function(name, 1024, 7, &[]).await.unwrap();
+    }
+    for (alarm, function, state) in [
+        ("checkout-errors", "checkout", "ALARM"),
+        ("cart-errors", "cart", "OK"),
+    ] {
+        let dimensions =
+            format!("Dimensions.member.1.Name=FunctionName&Dimensions.member.1.Value={function}");
+        cloudwatch(
+            &moto,
+            &format!(
+                "Action=PutMetricAlarm&AlarmName={alarm}&Namespace=AWS/Lambda&MetricName=Errors&{dimensions}\
+                 &Statistic=Sum&Period=60&EvaluationPeriods=1&Threshold=1&ComparisonOperator=GreaterThanThreshold"
+            ),
+        )
+        .await;
+        cloudwatch(
+            &moto,
+            &format!("Action=SetAlarmState&AlarmName={alarm}&StateValue={state}&StateReason=test"),
+        )
+        .await;
+    }
+    let api = fleet(proxy.endpoint());
+    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    assert_eq!(errors, []);
+    let alarm = |name: &str| {
+        let functions = update.functions.iter();
+        let found = functions
+            .clone()
+            .find(|facts| facts.function.name() == name);
+        found.unwrap().alarm.clone()
+    };
+    assert_eq!(alarm("checkout").as_deref(), Some("checkout-errors"));
+    assert_eq!(alarm("cart"), None);
+    assert!(
+        update
+            .functions
+            .iter()
+            .all(|facts| facts.modified.is_some())
+    );
+
+    proxy.always_refuse(ALARMS, "AccessDenied");
+    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    assert!(update.complete && update.functions.iter().all(|facts| facts.alarm.is_none()));
+    assert!(
+        matches!(&errors[..], [FleetError::Other(why)] if why.contains("alarms are not read")),
+        "{errors:?}"
+    );
+}
+
+/// Calls CloudWatch's query API.
+async fn cloudwatch(moto: &MotoServer, form: &str) {
+    let answer = reqwest::Client::new()
+        .post(moto.endpoint())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header(
+            "authorization",
+            format!(
+                "AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/monitoring/aws4_request"
+            ),
+        )
+        .body(format!("{form}&Version=2010-08-01"))
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
 /// The binary refreshes by itself where it is told to, and asks nobody where it is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_asks_for_the_fleet_only_when_told() {
@@ -126,7 +201,9 @@ async fn serve_asks_for_the_fleet_only_when_told() {
     let log = folder.path().join("serve.log");
     let mut environment = aws_environment("LAMBDA", proxy.endpoint());
     let tagging = "RESOURCE_GROUPS_TAGGING_API";
-    environment.extend(aws_environment(tagging, proxy.endpoint()));
+    for service in [tagging, "CLOUDWATCH"] {
+        environment.extend(aws_environment(service, proxy.endpoint()));
+    }
     let store = folder.path().join("rightsizer.db");
     let serve = Aggregator::start(&store, &[], &environment, Some(&log))
         .await
@@ -151,7 +228,7 @@ async fn serve_asks_for_the_fleet_only_when_told() {
     };
     assert_eq!(
         (&refreshed["functions"], &refreshed["calls"]),
-        (&1.into(), &2.into())
+        (&1.into(), &3.into())
     );
     assert!(serve.stop().await.unwrap().success());
 }

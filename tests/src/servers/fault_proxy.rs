@@ -164,8 +164,8 @@ async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
 
 async fn pass(proxy: &Proxy, request: Request) -> Result<Response> {
     let (head, body) = request.into_parts();
-    let operation = operation(&head.headers, head.method.as_str(), head.uri.path());
     let body = to_bytes(body, MOST_BYTES).await?;
+    let operation = operation(&head.headers, head.method.as_str(), head.uri.path(), &body);
     if let Some(refusal) = refusal(&mut lock(&proxy.plan), &operation, &body) {
         return Ok(refusal);
     }
@@ -183,8 +183,13 @@ async fn pass(proxy: &Proxy, request: Request) -> Result<Response> {
     Ok((status, headers, body).into_response())
 }
 
-/// By `X-Amz-Target` where there is one, else by method and path.
-fn operation(headers: &HeaderMap, method: &str, path: &str) -> String {
+/// By `X-Amz-Target` where there is one, by the `Action` of a form, else by method and path.
+fn operation(headers: &HeaderMap, method: &str, path: &str, body: &[u8]) -> String {
+    let action = body.strip_prefix(b"Action=").unwrap_or_default();
+    let action = action.split(|byte| *byte == b'&').next();
+    if let Some(action) = action.filter(|action| !action.is_empty()) {
+        return String::from_utf8_lossy(action).into_owned();
+    }
     let target = headers.get("x-amz-target").map(HeaderValue::as_bytes);
     let target = target.map(String::from_utf8_lossy);
     match target

@@ -80,7 +80,12 @@ impl Stage {
     /// The environment of a command whose logs are at `logs`.
     pub(crate) fn environment(&self, logs: &str) -> Vec<(String, String)> {
         let mut environment = aws_environment("CLOUDWATCH_LOGS", logs);
-        for service in ["KINESIS", "LAMBDA", "RESOURCE_GROUPS_TAGGING_API"] {
+        for service in [
+            "KINESIS",
+            "LAMBDA",
+            "RESOURCE_GROUPS_TAGGING_API",
+            "CLOUDWATCH",
+        ] {
             environment.extend(aws_environment(service, self.lambda.endpoint()));
         }
         environment

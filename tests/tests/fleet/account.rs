@@ -23,7 +23,13 @@ impl Account {
     pub(crate) async fn open() -> Self {
         let moto = MotoServer::start().await.unwrap();
         let layer = publish(&moto, "rightsizer").await;
-        let services = ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API", "IAM", "KINESIS"];
+        let services = [
+            "LAMBDA",
+            "RESOURCE_GROUPS_TAGGING_API",
+            "CLOUDWATCH",
+            "IAM",
+            "KINESIS",
+        ];
         let environment = services
             .into_iter()
             .flat_map(|service| aws_environment(service, moto.endpoint()))

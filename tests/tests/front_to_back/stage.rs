@@ -76,7 +76,7 @@ impl Scene {
             config.to_str().unwrap(),
         ];
         let mut environment = aws_environment("KINESIS", self.kinesis.endpoint());
-        for service in ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API"] {
+        for service in ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API", "CLOUDWATCH"] {
             environment.extend(aws_environment(service, self.moto.endpoint()));
         }
         Aggregator::start(&self.store(), &arguments, &environment, Some(&self.log()))

@@ -93,7 +93,7 @@ impl Scene {
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = aws_environment("KINESIS", self.kinesis.endpoint());
         environment.extend(aws_environment("S3", self.s3.endpoint()));
-        for service in ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API"] {
+        for service in ["LAMBDA", "RESOURCE_GROUPS_TAGGING_API", "CLOUDWATCH"] {
             environment.extend(aws_environment(service, self.moto.endpoint()));
         }
         environment
