@@ -156,8 +156,8 @@ impl Unit<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
                     newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib,
-                    ran_out_mb, ran_out_ms, imported, started_version)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ran_out_mb, ran_out_ms, imported, started_version, mixed_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version, arch = excluded.arch,
                     runtime = excluded.runtime, first_ms = excluded.first_ms,
                     heard_ms = excluded.heard_ms, last_ms = excluded.last_ms,
@@ -166,7 +166,7 @@ impl Unit<'_> {
                     duplicates = excluded.duplicates, late = excluded.late, lost = excluded.lost,
                     self_kib = excluded.self_kib, ran_out_mb = excluded.ran_out_mb,
                     ran_out_ms = excluded.ran_out_ms, imported = excluded.imported,
-                    started_version = excluded.started_version",
+                    started_version = excluded.started_version, mixed_ms = excluded.mixed_ms",
         )?;
         self.memory.set.functions.write_back(|key, row| {
             let s = &row.sighting;
@@ -191,6 +191,7 @@ impl Unit<'_> {
                 s.ran_out.map(|(at, _)| at.as_ms()),
                 row.imported,
                 s.started.as_ref().map(|at| &at.version),
+                s.mixed.map(Timestamp::as_ms),
             ])?;
             Ok(())
         })
@@ -232,7 +233,7 @@ fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, 
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
                 started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported,
-                started_version
+                started_version, mixed_ms
          FROM functions WHERE function = ?",
     )?;
     let row = statement
@@ -270,6 +271,7 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
             runtime: row.get(3)?,
             started,
             ran_out: event(16, 15)?,
+            mixed: row.get::<_, Option<i64>>(19)?.map(timestamp).transpose()?,
         },
         heard: timestamp(number(5)?)?,
         seen: count(number(10)?),

@@ -108,6 +108,7 @@ pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
         runtime: None,
         started: None,
         ran_out: (crowd.status == Status::OutOfMemory).then_some((crowd.newest, crowd.memory_mb)),
+        mixed: None,
     };
     let mut delta = Delta {
         function: function.clone(),

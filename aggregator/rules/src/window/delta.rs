@@ -242,6 +242,9 @@ pub struct Sighting {
     pub started: Option<Newest>,
     /// When it ran out of memory last, and at which size.
     pub ran_out: Option<(Timestamp, Megabytes)>,
+    /// When another version than the newest report's was told last, or somewhat later: a hint that traffic may
+    /// be on several, which alone depends on the order of what is joined.
+    pub mixed: Option<Timestamp>,
 }
 
 /// What the newest report of some kind says. A log line without a start may be of an old environment: its
@@ -306,6 +309,9 @@ impl Sighting {
         if seen.status == Status::OutOfMemory {
             self.ran_out = self.ran_out.max(Some((seen.at, seen.memory_mb)));
         }
+        if self.newest.version != *seen.version {
+            self.mixed = self.mixed.max(Some(self.newest.at.min(seen.at)));
+        }
         if self.newest.is_before(seen) {
             self.newest.follow(seen);
             self.arch = seen.arch.or(self.arch);
@@ -319,6 +325,10 @@ impl Sighting {
         self.oldest = self.oldest.min(other.oldest);
         Newest::join(&mut self.started, other.started.as_ref());
         self.ran_out = self.ran_out.max(other.ran_out);
+        self.mixed = self.mixed.max(other.mixed);
+        if self.newest.version != other.newest.version {
+            self.mixed = self.mixed.max(Some(self.newest.at.min(other.newest.at)));
+        }
         if other.newest > self.newest {
             self.newest.clone_from(&other.newest);
             self.arch = other.arch.or(self.arch);

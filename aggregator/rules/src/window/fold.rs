@@ -41,6 +41,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
             runtime: record.runtime.clone(),
             started: (record.seq == 0).then(|| at_its_size(oldest.min(record.t0))),
             ran_out: ran_out(record).map(|at| (at, record.memory_mb)),
+            mixed: None,
         },
         mark: Some(Mark::Record(record.seq)),
         environments: Vec::with_capacity(1),
@@ -185,6 +186,7 @@ fn sighting(seen: &Observation) -> Sighting {
         runtime: None,
         started: seen.init_ms.map(|_| Newest::of(seen)),
         ran_out: (seen.status == Status::OutOfMemory).then_some((seen.at, seen.memory_mb)),
+        mixed: None,
     }
 }
 
@@ -370,10 +372,13 @@ mod tests {
                 runtime: None,
                 started: starts.then(|| newest(at, mb)),
                 ran_out: (!starts).then(|| (t0.plus_ms(*at), Megabytes(*mb))),
+                mixed: None,
             };
             let joined = |views: &[&(i64, u32, bool)]| {
                 let mut whole = of(views[0]);
                 views.iter().for_each(|view| whole.join(&of(view)));
+                assert!(whole.mixed.is_some() || views.iter().all(|view| view.1 == views[0].1));
+                whole.mixed = None;
                 whole
             };
             let mut shuffled: Vec<_> = order.iter().map(|i| i.get(&seen)).collect();

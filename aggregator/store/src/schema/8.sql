@@ -6,8 +6,11 @@ ALTER TABLE days ADD COLUMN heap_limits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE days ADD COLUMN inits BLOB NOT NULL DEFAULT x'';
 -- What log lines say that an environment used, and how often.
 ALTER TABLE environments ADD COLUMN used TEXT NOT NULL DEFAULT '';
--- The version of the environment that began last.
+-- The version of the environment that began last, and when another version than the newest was told last.
 ALTER TABLE functions ADD COLUMN started_version TEXT;
+ALTER TABLE functions ADD COLUMN mixed_ms INTEGER;
+UPDATE functions SET mixed_ms = last_ms WHERE id IN
+    (SELECT function_id FROM days GROUP BY function_id HAVING min(version) <> max(version));
 -- When the function was last changed, and an alarm on it that is in ALARM.
 ALTER TABLE inventory ADD COLUMN modified_ms INTEGER;
 ALTER TABLE inventory ADD COLUMN alarm TEXT;
@@ -84,14 +87,16 @@ FROM (
             (i.function IS NOT NULL AND i.gone_ms IS NULL) OR f.applied_ms IS NOT NULL OR f.imported
                 OR f.last_ms - f.heard_ms >= 604800000 AS known,
             -- The version whose traffic it is: of those called on the newest day the one with the most
-            -- calls of two days.
-            coalesce(
+            -- calls of two days. Most functions have one.
+            CASE WHEN f.mixed_ms >= f.last_ms - 172800000
+            THEN coalesce(
                 (SELECT d.version FROM days d
                  WHERE d.day IN (f.last_ms / 86400000, f.last_ms / 86400000 - 1)
                     AND d.function_id = f.id AND d.version <> 'other'
                  GROUP BY d.version HAVING max(d.day) = f.last_ms / 86400000
                  ORDER BY sum(d.invocations) DESC, d.version LIMIT 1),
-                f.version) AS version
+                f.version)
+            ELSE f.version END AS version
         FROM functions f LEFT JOIN inventory i ON i.function = f.function
         ) v
     ) t
