@@ -50,6 +50,32 @@ fn partial(reason: &Reason) -> Option<String> {
     })
 }
 
+/// Why it keeps its size although more was wanted; `None` where the reason is another.
+fn kept(reason: &Reason) -> Option<String> {
+    let f = |name: &str| figure(reason, name);
+    Some(match reason.code.as_str() {
+        "held-by-maximum" => format!(
+            "P4 maximum: {}{} MB is wanted, and the maximum of {} MB holds it. Raise `[policy] max_mb`, or its \
+             tag rightsizer:max-mb",
+            if f("ran_out") == "true" {
+                "it runs out of memory; "
+            } else {
+                ""
+            },
+            f("wanted_mb"),
+            f("mb")
+        ),
+        "no-danger" => format!(
+            "P1 no increase: the average plus the buffer is {} MB, but what was seen calls for {} MB, which {} \
+             MB hold",
+            f("wanted_mb"),
+            f("needed_mb"),
+            f("mb")
+        ),
+        _ => return None,
+    })
+}
+
 /// Why nothing shows that less memory suffices, or why it is not the time; `None` where the reason is
 /// another.
 fn unproven(reason: &Reason) -> Option<String> {
@@ -137,6 +163,7 @@ fn rollback(reason: &Reason) -> Option<String> {
 pub(super) fn sentence(reason: &Reason) -> String {
     rollback(reason)
         .or_else(|| partial(reason))
+        .or_else(|| kept(reason))
         .or_else(|| unproven(reason))
         .unwrap_or_else(|| step(reason))
 }

@@ -31,7 +31,7 @@ pub(super) fn is_missing(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool
 fn present(seen: &FunctionEvidence) -> SizeHealth {
     let of_all = || {
         let none = SizeHealth::none(seen.current_mb);
-        seen.health.iter().fold(none, |sum, size| sum.add(size))
+        seen.health.iter().fold(none, SizeHealth::add)
     };
     let here = seen.health.iter().find(|h| h.memory_mb == seen.current_mb);
     here.copied()
@@ -206,8 +206,8 @@ mod tests {
             kept(&case)
         };
         let other = |failures, invocations| SizeHealth {
-            failures,
             invocations,
+            failures,
             ..health(2048)
         };
         assert!(!with(other(2750, 5000)));

@@ -61,24 +61,6 @@ pub fn sentence(reason: &Reason) -> String {
             f("wanted_mb"),
             f("mb")
         ),
-        "held-by-maximum" => format!(
-            "P4 maximum: {}{} MB is wanted, and the maximum of {} MB holds it. Raise `[policy] max_mb`, or its \
-             tag rightsizer:max-mb",
-            if f("ran_out") == "true" {
-                "it runs out of memory; "
-            } else {
-                ""
-            },
-            f("wanted_mb"),
-            f("mb")
-        ),
-        "no-danger" => format!(
-            "P1 no increase: the average plus the buffer is {} MB, but what was seen calls for {} MB, which {} \
-             MB hold",
-            f("wanted_mb"),
-            f("needed_mb"),
-            f("mb")
-        ),
         "little-evidence" => format!(
             "W6 little evidence: {} days and {} invocations that succeeded; wanted 7 and 50",
             f("days"),

@@ -119,7 +119,7 @@ impl Delta {
     pub(super) fn see_environment(
         &mut self,
         key: EnvironmentKey,
-        view: EnvironmentState,
+        view: &EnvironmentState,
         used: Option<Megabytes>,
     ) {
         let recent = self.environments.len().saturating_sub(RECENT);
@@ -135,7 +135,7 @@ impl Delta {
             self.environments.len() - 1
         });
         let state = &mut self.environments[at].1;
-        drop(state.absorb(&view, None));
+        drop(state.absorb(view, None));
         if let Some(used) = used {
             state.used.note(used);
         }

@@ -225,7 +225,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
-    delta.see_environment(key, view, seen.max_used_mb);
+    delta.see_environment(key, &view, seen.max_used_mb);
 }
 
 /// Lambda bills whole milliseconds, rounded up.

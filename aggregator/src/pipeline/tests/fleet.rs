@@ -64,7 +64,7 @@ fn p6_a_function_that_cannot_start_keeps_its_size_until_it_can() {
 fn p6_a_function_that_times_out_always_keeps_its_size() {
     let mut case = Case::new();
     case.days("hanging", 2048, 134, |record| {
-        fail(record, Status::Timeout, None)
+        fail(record, Status::Timeout, None);
     });
     assert_eq!(case.line("hanging").to_mb, None);
     assert!(case.codes("hanging").contains(&"failing".to_owned()));
