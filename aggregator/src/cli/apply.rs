@@ -20,8 +20,8 @@ use rightsizer_updater::{
 };
 use serde_json::{Value, json};
 
-use super::fleet::{progress, runtime};
-use super::list::{counted, short};
+use super::runtime::{progress, runtime};
+use super::text::{counted, short};
 use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;

@@ -16,7 +16,8 @@ use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
-use super::fleet::{FleetArgs, Told, progress, roles_by_stream, runtime};
+use super::fleet::{FleetArgs, Told, roles_by_stream};
+use super::runtime::{progress, runtime};
 use super::server::ServerArg;
 
 #[derive(Debug, Args)]

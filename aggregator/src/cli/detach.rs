@@ -7,7 +7,8 @@ use rightsizer_aws::config::aws_config;
 use rightsizer_aws::fleet::{AwsLayers, Intent};
 use rightsizer_aws::inventory::AwsFleet;
 
-use super::fleet::{FleetArgs, Told, runtime};
+use super::fleet::{FleetArgs, Told};
+use super::runtime::runtime;
 
 #[derive(Debug, Args)]
 pub(super) struct DetachArgs {

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::fleet::{
     AwsLayers, Done, Entry, Intent, LayerVersion, Plan, Selected, Selection, StreamArn, carry_out,
@@ -19,7 +18,8 @@ use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
 use rightsizer_aws::pace::Pace;
 use serde_json::{Value, json};
 
-use super::list::counted;
+use super::runtime::progress;
+use super::text::counted;
 
 /// `GetFunction` has 100 calls a second to itself; others need some too.
 const READS_PER_SECOND: f64 = 50.0;
@@ -319,28 +319,4 @@ pub(super) fn roles_by_stream(told: &Told, stream: &str) -> BTreeMap<StreamArn, 
         of.extend(entry.role.clone().filter(|role| !of.contains(role)));
     }
     roles
-}
-
-/// A bar of so many functions, as wide as the terminal; on standard error, and only where a person sees it.
-pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
-    let template = "{msg} [{wide_bar}] {pos}/{len} {rate}/s, {eta} left";
-    // The template is a constant; with a bad one the bar would only look plainer.
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let style = style.with_key(
-        "rate",
-        |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // Where it cannot be written it is not seen.
-            let _ = write!(out, "{:.0}", state.per_sec());
-        },
-    );
-    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
-    bar.with_style(style).with_message(what)
-}
-
-/// A runtime for one command.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?)
 }

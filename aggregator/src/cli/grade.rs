@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use rightsizer_records::{Arch, Usd};
 use rightsizer_store::ReviewRow;
 
-use super::list::{counted, saving};
+use super::text::{counted, saving};
 
 /// Of its size a function may use so much, in percent, before it is at risk.
 const FULL_PERCENT: u64 = 90;

@@ -133,7 +133,7 @@ fn print(
         writeln!(
             out,
             "{} decided; `rightsizer list --store {}` shows the fleet",
-            super::list::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
+            super::text::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
             args.store.store.display()
         )?;
     }

@@ -1,6 +1,5 @@
 //! `rightsizer list`: the fleet, as a table, JSON, CSV, Markdown or a page.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
-use rightsizer_records::Usd;
 use rightsizer_records::shown::{markdown, shown, shown_lines};
 use rightsizer_rules::policy::why;
 use rightsizer_store::inspect::{self, Stops};
@@ -17,6 +15,7 @@ use rightsizer_store::{Reader, ReviewRow};
 use super::grade::{Rank, at_risk, rank, summary};
 use super::page::{NOTHING, page};
 use super::server::ServerArg;
+use super::text::{cents, counted, names, saving};
 use super::{StoreArg, write_json};
 
 #[derive(Debug, Args)]
@@ -158,59 +157,6 @@ fn stopped(stops: &Stops) -> Vec<String> {
         .waiting()
         .filter(|_| paused.is_none() && by_itself.is_none());
     paused.into_iter().chain(by_itself).chain(waits).collect()
-}
-
-/// `1 function`, `2 functions`.
-pub(super) fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// What a month would cost less; less than nothing where it would cost more.
-pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
-    Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
-}
-
-/// Dollars and cents, without a minus before zero.
-pub(super) fn cents(usd: Usd) -> String {
-    let text = format!("{:.2}", usd.as_f64());
-    if text == "-0.00" {
-        "0.00".to_owned()
-    } else {
-        text
-    }
-}
-
-/// The name alone where the rest of the ARN says nothing new.
-pub(super) fn short(function: &str) -> &str {
-    function
-        .strip_prefix("arn:")
-        .and_then(|arn| arn.rsplit(':').next())
-        .unwrap_or(function)
-}
-
-/// What each function is called where the others are listed too: its name, and where it is if that name is
-/// another one's as well.
-pub(super) fn names(rows: &[ReviewRow]) -> Vec<String> {
-    let mut called: HashMap<&str, usize> = HashMap::new();
-    for row in rows {
-        *called.entry(short(&row.function)).or_default() += 1;
-    }
-    let accounts: HashSet<&str> = rows
-        .iter()
-        .filter_map(|row| row.function.split(':').nth(4))
-        .collect();
-    let name = |row: &ReviewRow| {
-        let name = short(&row.function);
-        let mut place = row.function.split(':').skip(3);
-        match (called.get(name), place.next(), place.next()) {
-            (Some(2..), Some(region), Some(_)) if accounts.len() < 2 => {
-                format!("{name} ({region})")
-            }
-            (Some(2..), Some(region), Some(account)) => format!("{name} ({account}, {region})"),
-            _ => name.to_owned(),
-        }
-    };
-    rows.iter().map(name).collect()
 }
 
 fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {

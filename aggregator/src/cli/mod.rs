@@ -20,11 +20,13 @@ mod page;
 mod portrait;
 mod restore;
 mod review;
+mod runtime;
 mod serve;
 mod server;
 mod show;
 mod simulate;
 mod subscribe;
+mod text;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

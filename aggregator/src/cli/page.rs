@@ -6,7 +6,7 @@ use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 
 use super::grade::{at_risk, summary};
-use super::list::{cents, names, saving};
+use super::text::{cents, names, saving};
 
 /// Everything but the rows; no other file and no network is asked.
 const HEAD: &str = include_str!("page.html");

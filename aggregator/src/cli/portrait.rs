@@ -8,7 +8,7 @@ use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::list::{counted, short};
+use super::text::{counted, short};
 
 /// No line is wider, but for names that cannot be broken.
 const WIDTH: usize = 80;

@@ -13,7 +13,7 @@ use rightsizer_rules::commands::{Action, Done, Switched, Word};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
-use super::fleet::runtime;
+use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};

@@ -12,8 +12,8 @@ use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::fleet::runtime;
 use super::http;
+use super::runtime::runtime;
 use rightsizer_store::key::read_key;
 
 /// How long a server may take to answer.

@@ -20,8 +20,9 @@ use rightsizer_aws::logs::{AwsLogs, Calls, LogsError};
 use rightsizer_rules::inventory::LoggedReports;
 use serde_json::{Value, json};
 
-use super::fleet::{Which, progress, rate, runtime, value};
-use super::list::counted;
+use super::fleet::{Which, rate, value};
+use super::runtime::{progress, runtime};
+use super::text::counted;
 
 /// The account instead of one of its log groups.
 const ACCOUNT: &str = "(the account)";

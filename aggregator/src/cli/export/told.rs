@@ -6,7 +6,7 @@ use rightsizer_export::{Became, Patch, Raised, Row, Size};
 use serde_json::{Value, json};
 
 use super::choice::Chosen;
-use crate::cli::list::{counted, short};
+use crate::cli::text::{counted, short};
 
 /// Says what is left out, and where nothing is exported why.
 pub(super) fn say_choice(chosen: &Chosen) {

@@ -25,7 +25,7 @@ use rightsizer_store::{Store, StoreError};
 use serde_json::{Value, json};
 use words::{About, Told};
 
-use super::fleet::{progress, runtime};
+use super::runtime::{progress, runtime};
 use super::{ConfigArg, StoreArg, parse_region};
 use crate::import::log_groups::take_in;
 use crate::pipeline::{Accept, Pipeline};

@@ -7,7 +7,7 @@ use rightsizer_aws::logs::{LogGroup, Piece, Unread, Way};
 use rightsizer_records::Day;
 use serde_json::{Value, json};
 
-use super::super::list::counted;
+use super::super::text::counted;
 use super::{CloudwatchArgs, Found};
 use crate::import::log_groups::Totals;
 

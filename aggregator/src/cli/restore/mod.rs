@@ -17,9 +17,9 @@ use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
 use words::{Taken, listed, table, unreadable, unwritable};
 
-use super::fleet::runtime;
 use super::import::progress;
 use super::parse_region;
+use super::runtime::runtime;
 use crate::snapshot::{
     Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
 };

@@ -9,7 +9,7 @@ use rightsizer_rules::commands::{Action, CarriedOut};
 use rightsizer_store::inspect::StoreLook;
 use serde_json::{Value, json};
 
-use crate::cli::list::counted;
+use crate::cli::text::counted;
 use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, said_after};
 
 /// What a stream keeps where nobody said otherwise.
