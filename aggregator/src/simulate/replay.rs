@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use rightsizer_rules::policy::{
-    Changes, Configured, DayPeak, FunctionEvidence, Successes, after_running_out,
+    Changes, Configured, DayPeak, FunctionEvidence, Successes, Wrapped, after_running_out,
 };
 use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
                 alarm: None,
                 deployed_at: None,
                 failures_only: false,
-                wrapped: false,
+                wrapped: Wrapped::None,
                 agreed_mb: None,
                 first_report: Timestamp::MIN,
                 present: Timestamp::MIN,

@@ -425,7 +425,7 @@ fn assembled(
         alarm: head.alarm,
         deployed_at: head.deployed,
         failures_only: head.failures_only && usage.by_logs,
-        wrapped: usage.by_wrapped,
+        wrapped: usage.wrapped(),
         first_report: head.known_since,
         present: view.present(),
         history: peaks,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
-use rightsizer_rules::policy::{CpuUse, SizeFacts, SizeHealth};
+use rightsizer_rules::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
 use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
 use rusqlite::{Row, params};
 
@@ -54,8 +54,9 @@ pub(super) struct Usage {
     counting: Option<(Day, u8)>,
     /// Whether the invocations of some day were told by logs.
     pub(super) by_logs: bool,
-    /// Whether reports found in files of unknown tools count on some day.
-    pub(super) by_wrapped: bool,
+    /// Rows of reports found in files of unknown tools that count, and of others.
+    wrapped_rows: u64,
+    other_rows: u64,
     /// Invocations that did not fail, and the days that have one, ascending.
     pub(super) succeeded: u64,
     pub(super) days_with_success: Vec<Day>,
@@ -106,6 +107,15 @@ impl Usage {
         facts
     }
 
+    /// How much of it was found in files of unknown tools.
+    pub(super) const fn wrapped(&self) -> Wrapped {
+        match (self.wrapped_rows, self.other_rows) {
+            (0, _) => Wrapped::None,
+            (_, 0) => Wrapped::All,
+            _ => Wrapped::Some,
+        }
+    }
+
     /// How invocations ended at each size, ascending.
     pub(super) fn health(&self) -> Vec<SizeHealth> {
         let of = |size: &SizeUsage| SizeHealth {
@@ -129,7 +139,11 @@ impl Usage {
             }
             self.counting = Some((day, kind));
         }
-        self.by_wrapped |= kind == DaySource::WRAPPED_KIND;
+        if kind == DaySource::WRAPPED_KIND {
+            self.wrapped_rows += 1;
+        } else {
+            self.other_rows += 1;
+        }
         self.by_logs |= rank != DaySource::Layer.rank();
         let (invocations, billed_ms) = (number(4)?, number(5)?);
         self.invocations = self.invocations.saturating_add(invocations);

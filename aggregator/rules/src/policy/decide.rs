@@ -3,6 +3,7 @@
 use rightsizer_records::{Confidence, Megabytes, Reason};
 
 use super::evidence::FunctionEvidence;
+use super::facts::Wrapped;
 use super::increase;
 use super::project::{Projection, project};
 use super::proof;
@@ -81,7 +82,7 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         to_mb: step.to,
         confidence,
         urgent: urgent && policy_mb > seen.current_mb,
-        auto: step.auto && !seen.wrapped,
+        auto: step.auto && seen.wrapped != Wrapped::All,
         projection: step
             .to
             .and_then(|to| project(&seen.sizes, seen.current_mb, to)),
@@ -120,7 +121,7 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
         });
         return Confidence::Medium;
     }
-    if seen.wrapped {
+    if seen.wrapped != Wrapped::None {
         reasons.add("wrapped-evidence", || []);
         return Confidence::Medium;
     }
@@ -174,10 +175,13 @@ mod tests {
             Case::new(1024, &[200; 14]),
             Case::new(256, &[250; 14]).ran_out_at(256),
         ] {
-            case.0.wrapped = true;
+            case.0.wrapped = Wrapped::All;
             let decision = case.decide();
             assert!(decision.to_mb.is_some() && !decision.auto);
             assert_eq!(decision.confidence, Confidence::Medium);
+            // Where other sources tell of it too, nothing delays an increase.
+            case.0.wrapped = Wrapped::Some;
+            assert_eq!(case.decide().auto, case.0.current_mb == Megabytes(256));
         }
     }
 

@@ -2,7 +2,9 @@
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 
-use super::facts::{Changes, Configured, Leak, SizeFacts, SizeHealth, Strategy, Successes};
+use super::facts::{
+    Changes, Configured, Leak, SizeFacts, SizeHealth, Strategy, Successes, Wrapped,
+};
 use super::settings::PolicySettings;
 
 /// The peak of one day.
@@ -63,8 +65,8 @@ pub struct FunctionEvidence {
     pub deployed_at: Option<Timestamp>,
     /// Whether logs that hold reports of failures alone told some day of it.
     pub failures_only: bool,
-    /// Whether reports found in files of unknown tools are what counts on some day of it.
-    pub wrapped: bool,
+    /// On which of its days reports found in files of unknown tools are what counts.
+    pub wrapped: Wrapped,
     /// First report ever seen of the function.
     pub first_report: Timestamp,
     /// The present, as the window's clock sees it.
@@ -114,7 +116,7 @@ pub(super) mod tests {
                 invocations: 5000,
             },
             failures_only: false,
-            wrapped: false,
+            wrapped: Wrapped::None,
             agreed_mb: None,
             first_report: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             present: Timestamp::parse("2026-02-01T01:00:00Z").unwrap(),

@@ -45,6 +45,18 @@ pub struct SizeHealth {
     pub start: Option<Millis>,
 }
 
+/// How much of the evidence was found in files of unknown tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Wrapped {
+    /// Nothing.
+    #[default]
+    None,
+    /// Some days.
+    Some,
+    /// All days.
+    All,
+}
+
 /// Days and invocations with a success: what a decrease may rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Successes {
