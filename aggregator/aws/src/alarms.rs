@@ -33,7 +33,10 @@ impl Alarms {
     }
 
     /// Returns a page of the functions that metric alarms in `ALARM` are about.
-    pub async fn ringing(&self, page: Option<String>) -> Result<Page<Ringing>, CallFailure> {
+    pub async fn describe_alarms(
+        &self,
+        page: Option<String>,
+    ) -> Result<Page<Ringing>, CallFailure> {
         let answer = self.0.call(Call {
             content_type: "application/x-www-form-urlencoded",
             target: None,

@@ -180,7 +180,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     (
         "AggregatorRole",
         "cloudwatch:DescribeAlarms",
-        Code("aggregator DescribeAlarms"),
+        Code("aggregator describe_alarms"),
     ),
     (
         "AggregatorRole",

@@ -74,7 +74,7 @@ impl FleetApi for AwsFleet {
     }
 
     async fn ringing(&self, page: Option<String>) -> Result<Page<Ringing>, FleetError> {
-        let answer = self.alarms.ringing(page).await;
+        let answer = self.alarms.describe_alarms(page).await;
         answer.map_err(|error| refused(&error))
     }
 }

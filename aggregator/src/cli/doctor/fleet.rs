@@ -28,7 +28,7 @@ pub(super) async fn examine(config: &SdkConfig) -> Vec<Finding> {
             Finding::wrong("tags", found, advice("tag:GetResources", e.code()))
         }
     };
-    let alarms = match Alarms::new(config).ringing(None).await {
+    let alarms = match Alarms::new(config).describe_alarms(None).await {
         Ok(_) => Finding::ok("alarms", "can be read"),
         Err(e) => Finding::doubtful(
             "alarms",
