@@ -19,23 +19,34 @@ use super::hints::Origin;
 const REMEMBERED: usize = 64;
 /// A request id has 36 characters.
 const MAX_ID: usize = 64;
+/// An error type is the name of a class.
+const MAX_TYPE: usize = 256;
 
 /// What the platform's line about a runtime that ended says, behind the request's id.
 const ENDED: &str = "Error: Runtime exited";
 /// What runtimes print when their heap is full.
-const HEAP_FULL: [&str; 5] = [
+const HEAP_FULL: [&str; 6] = [
     "JavaScript heap out of memory",
     "java.lang.OutOfMemoryError",
     "[ERROR] MemoryError",
     "System.OutOfMemoryException",
     "failed to allocate memory (NoMemoryError)",
+    "\"MemoryError\"",
 ];
+
+/// How an invocation ended, by what came before its report.
+enum Ended {
+    /// The platform says that the runtime exited.
+    Exited,
+    /// With an error of this type (`platform.runtimeDone`).
+    WithError(String),
+}
 
 /// What was read so far of one input.
 #[derive(Default)]
 pub(super) struct Endings {
-    /// Requests whose runtime ended and whose report has not come.
-    ended: VecDeque<String>,
+    /// Requests of which it is known how they ended, and whose report has not come.
+    ended: VecDeque<(String, Ended)>,
     /// Reports that say of no failure, near their size: the runtime may turn out to have ended.
     near: VecDeque<(String, Observation)>,
     /// Whose heap was full, and whose next failure that explains.
@@ -83,7 +94,7 @@ impl Endings {
     /// what it was.
     pub(super) fn end(&mut self, id: &str) -> Option<Observation> {
         let Some((_, reported)) = forget(&mut self.near, |(near, _)| near == id) else {
-            remember(&mut self.ended, id.to_owned());
+            remember(&mut self.ended, (id.to_owned(), Ended::Exited));
             return None;
         };
         Some(Observation {
@@ -91,6 +102,14 @@ impl Endings {
             error: Some(ErrorKind::Crash),
             ..reported
         })
+    }
+
+    /// `platform.runtimeDone` tells the type of a request's error, which its report may leave out.
+    pub(super) fn fail(&mut self, id: &str, error_type: &str) {
+        if id.len() <= MAX_ID && error_type.len() <= MAX_TYPE {
+            let ended = Ended::WithError(error_type.to_owned());
+            remember(&mut self.ended, (id.to_owned(), ended));
+        }
     }
 
     /// A heap of this origin is full.
@@ -109,15 +128,24 @@ impl Endings {
         told: Invocation,
     ) -> Invocation {
         let mut told = told;
-        let ended = id.and_then(|id| forget(&mut self.ended, |ended| ended == id));
-        if ended.is_some() && told.status != Status::OutOfMemory {
-            let killed = is_killed_for_memory(told.max_used_mb, told.memory_mb);
-            told.status = match told.status {
-                _ if killed => Status::OutOfMemory,
-                Status::Ok => Status::Error,
-                other => other,
-            };
-            told.error = told.error.or(Some(ErrorKind::Crash));
+        let ended = id.and_then(|id| forget(&mut self.ended, |(ended, _)| ended == id));
+        let memory = (told.max_used_mb, told.memory_mb);
+        match ended.map(|(_, ended)| ended) {
+            Some(Ended::Exited) if told.status != Status::OutOfMemory => {
+                told.status = match told.status {
+                    _ if is_killed_for_memory(memory.0, memory.1) => Status::OutOfMemory,
+                    Status::Ok => Status::Error,
+                    other => other,
+                };
+                told.error = told.error.or(Some(ErrorKind::Crash));
+            }
+            Some(Ended::WithError(kind))
+                if told.error.is_none() && told.status != Status::Timeout =>
+            {
+                told.status = Status::classify(Some("error"), Some(&kind), Some(memory));
+                told.error = Some(ErrorKind::of(&kind));
+            }
+            _ => {}
         }
         if told.status == Status::Error {
             let of = |(function, env): &(Rc<FunctionKey>, Option<EnvId>)| {
@@ -219,6 +247,32 @@ mod tests {
     fn another_request_is_not_meant() {
         let told = ended(&format!("{ENDED}{}", report("b-2", 950, "")));
         assert_eq!(told, [(950, 1000, Status::Ok, None, false)]);
+    }
+
+    /// As the Telemetry API gives them; the report of a runtime that says nothing itself leaves the type out.
+    #[test]
+    fn the_error_type_of_runtime_done_is_the_report_s() {
+        let told = |error_type: &str, used: u32| {
+            let done = format!(
+                r#"{{"type":"platform.runtimeDone","record":{{"requestId":"a-1","status":"error","errorType":"{error_type}"}}}}"#
+            );
+            let report = format!(
+                r#"{{"type":"platform.report","record":{{"requestId":"a-1","status":"error","metrics":{{"durationMs":1.5,"billedDurationMs":2,"memorySizeMB":1000,"maxMemoryUsedMB":{used}}}}}}}"#
+            );
+            let batch = format!(r#"{{"functionName":"f","records":[{done},{report}]}}"#);
+            let apart = ended(&format!("{done}\n{report}\n"));
+            assert_eq!(ended(&batch), apart, "in a batch as apart");
+            (apart[0].2, apart[0].3)
+        };
+        assert_eq!(told("Runtime.ExitError", 950), OUT);
+        assert_eq!(
+            told("Runtime.ExitError", 500),
+            (Status::Error, Some(ErrorKind::Crash))
+        );
+        assert_eq!(
+            told("java.lang.OutOfMemoryError", 500),
+            (Status::Error, Some(ErrorKind::HeapLimit))
+        );
     }
 
     /// What an application prints explains a failure, and raises nothing.

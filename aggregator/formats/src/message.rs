@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
     if report_line::is_report(text) {
         return reports(text, spot, out);
     }
-    if is_report_event(text) {
+    if is_report_event(text) || is_ending_event(text) {
         return telemetry::event(text, spot, out);
     }
     if let Some(id) = endings::ended_request(text) {
@@ -108,6 +108,13 @@ pub(super) fn reports(text: &str, spot: Spot, out: &mut Output) -> Result<(), St
 /// Whether it looks like what the platform writes with JSON logging.
 pub(super) fn is_report_event(text: &str) -> bool {
     text.starts_with('{') && text.contains("\"platform.report\"")
+}
+
+/// Whether it looks like what the platform writes with JSON logging of an invocation that failed.
+fn is_ending_event(text: &str) -> bool {
+    text.starts_with('{')
+        && text.contains("\"platform.runtimeDone\"")
+        && text.contains("\"errorType\"")
 }
 
 /// Without what pipelines leave around a message.

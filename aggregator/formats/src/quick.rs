@@ -115,7 +115,8 @@ impl Entry {
 
     fn of(event: &Event<'_>) -> Option<Self> {
         if event.kind.as_ref()?.0 != "platform.report" {
-            return Some(Self::Other);
+            // An error's type belongs to the report that follows.
+            return event.record.error_type.is_none().then_some(Self::Other);
         }
         let record = Some(&event.record).filter(|record| record.fit)?;
         let reported = Reported {

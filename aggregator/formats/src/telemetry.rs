@@ -1,6 +1,7 @@
 //! Telemetry API events, of every schema so far. Each event is read by itself and leniently: one
 //! odd event must not cost its batch.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use rightsizer_records::{ErrorKind, Millis, Status, Timestamp};
@@ -29,11 +30,23 @@ struct Event<'a> {
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
     #[serde(borrow, default)]
+    request_id: Loose<'a>,
+    #[serde(borrow, default)]
     status: Loose<'a>,
     #[serde(borrow, default)]
     error_type: Loose<'a>,
     #[serde(borrow)]
     metrics: Figures<'a>,
+}
+
+/// The record of a `platform.runtimeDone`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Done<'a> {
+    #[serde(borrow, default)]
+    request_id: Loose<'a>,
+    #[serde(borrow, default)]
+    error_type: Loose<'a>,
 }
 
 /// The figures of a report, of whatever type they are.
@@ -112,13 +125,22 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
         Ok(event) => event,
         Err(e) => return out.refuse(spot.line, format!("bad telemetry event: {e}"), text),
     };
-    if event.kind.text().as_deref() != Some("platform.report") {
-        return out.ignore();
+    match event.kind.text().as_deref() {
+        Some("platform.report") => {}
+        Some("platform.runtimeDone") => {
+            note_ending(&event, out);
+            return out.ignore();
+        }
+        _ => return out.ignore(),
     }
     match report(&event) {
-        Ok(Some((at, invocation))) => {
-            let at = at.or(spot.at);
-            out.invocation(Spot { at, ..spot }, invocation)
+        Ok(Some(told)) => {
+            let at = told.at.or(spot.at);
+            out.ended(
+                told.request.as_deref(),
+                Spot { at, ..spot },
+                told.invocation,
+            )
         }
         Ok(None) => {
             out.tally.no_memory += 1;
@@ -128,8 +150,32 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
     }
 }
 
+/// The type of a request's error, which its report may leave out.
+fn note_ending(event: &Event, out: &mut Output) {
+    let done = event
+        .record
+        .map(|record| serde_json::from_str(record.get()));
+    let Some(Ok(Done {
+        request_id,
+        error_type,
+    })) = done
+    else {
+        return;
+    };
+    if let (Some(id), Some(error_type)) = (request_id.text(), error_type.text()) {
+        out.endings.fail(&id, &error_type);
+    }
+}
+
+/// What a `platform.report` tells.
+struct Told {
+    at: Option<Timestamp>,
+    request: Option<String>,
+    invocation: Invocation,
+}
+
 /// `None` where the report has no memory figures, as on managed instances.
-fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, String> {
+fn report(event: &Event) -> Result<Option<Told>, String> {
     let record = event.record.ok_or("platform.report has no record")?;
     let report: Report<'_> = serde_json::from_str(record.get())
         .map_err(|e| format!("bad record of a platform.report: {e}"))?;
@@ -157,7 +203,12 @@ fn report(event: &Event) -> Result<Option<(Option<Timestamp>, Invocation)>, Stri
             restore_duration_ms: millis("restoreDurationMs", figures.restore_duration)?,
         },
     };
-    Ok(reported.invocation()?.map(|invocation| (at, invocation)))
+    let told = |invocation| Told {
+        at,
+        request: report.request_id.text().map(Cow::into_owned),
+        invocation,
+    };
+    Ok(reported.invocation()?.map(told))
 }
 
 /// What a `platform.report` says, as it stands there.
