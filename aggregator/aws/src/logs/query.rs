@@ -16,7 +16,7 @@ pub const QUERY: &str = r#"filter @message like /^REPORT RequestId: |"platform\.
 | parse @message /Status: (?<lineStatus>\S+)/
 | parse @message /Error Type: (?<lineError>\S+)/
 | fields floor(@maxMemoryUsed * 100 / @memorySize / 97) as lineNear, floor(record.metrics.maxMemoryUsedMB * 100 / record.metrics.memorySizeMB / 97) as eventNear
-| stats count(*) as invocations, min(@timestamp) as oldest, max(@timestamp) as newest, count_distinct(@logStream) as environments, max(@maxMemoryUsed) as lineUsed, pct(@maxMemoryUsed, 50) as lineUsed50, pct(@maxMemoryUsed, 90) as lineUsed90, pct(@maxMemoryUsed, 95) as lineUsed95, pct(@maxMemoryUsed, 99) as lineUsed99, max(@duration) as lineTook, pct(@duration, 50) as lineTook50, pct(@duration, 90) as lineTook90, pct(@duration, 95) as lineTook95, pct(@duration, 99) as lineTook99, sum(@billedDuration) as lineBilled, max(record.metrics.maxMemoryUsedMB) as eventUsed, pct(record.metrics.maxMemoryUsedMB, 50) as eventUsed50, pct(record.metrics.maxMemoryUsedMB, 90) as eventUsed90, pct(record.metrics.maxMemoryUsedMB, 95) as eventUsed95, pct(record.metrics.maxMemoryUsedMB, 99) as eventUsed99, max(record.metrics.durationMs) as eventTook, pct(record.metrics.durationMs, 50) as eventTook50, pct(record.metrics.durationMs, 90) as eventTook90, pct(record.metrics.durationMs, 95) as eventTook95, pct(record.metrics.durationMs, 99) as eventTook99, sum(record.metrics.billedDurationMs) as eventBilled by @log, bin(1d) as day, inStream, ofVersion, @memorySize, lineStatus, lineError, lineNear, record.metrics.memorySizeMB, record.status, record.errorType, eventNear
+| stats count(*) as invocations, min(@timestamp) as oldest, max(@timestamp) as newest, count_distinct(@logStream) as environments, max(@maxMemoryUsed) as lineUsed, pct(@maxMemoryUsed, 50) as lineUsed50, pct(@maxMemoryUsed, 90) as lineUsed90, pct(@maxMemoryUsed, 95) as lineUsed95, pct(@maxMemoryUsed, 99) as lineUsed99, max(@duration) as lineTook, pct(@duration, 50) as lineTook50, pct(@duration, 90) as lineTook90, pct(@duration, 95) as lineTook95, pct(@duration, 99) as lineTook99, sum(@billedDuration) as lineBilled, max(@initDuration) as lineStart, max(record.metrics.maxMemoryUsedMB) as eventUsed, pct(record.metrics.maxMemoryUsedMB, 50) as eventUsed50, pct(record.metrics.maxMemoryUsedMB, 90) as eventUsed90, pct(record.metrics.maxMemoryUsedMB, 95) as eventUsed95, pct(record.metrics.maxMemoryUsedMB, 99) as eventUsed99, max(record.metrics.durationMs) as eventTook, pct(record.metrics.durationMs, 50) as eventTook50, pct(record.metrics.durationMs, 90) as eventTook90, pct(record.metrics.durationMs, 95) as eventTook95, pct(record.metrics.durationMs, 99) as eventTook99, sum(record.metrics.billedDurationMs) as eventBilled, max(record.metrics.initDurationMs) as eventStart by @log, bin(1d) as day, inStream, ofVersion, @memorySize, lineStatus, lineError, lineNear, record.metrics.memorySizeMB, record.status, record.errorType, eventNear
 | limit 10000"#;
 
 /// Keys of the group by which rows of one end differ.
@@ -25,6 +25,7 @@ pub(super) const LINE: Names = Names {
     used: "lineUsed",
     took: "lineTook",
     billed: "lineBilled",
+    start: "lineStart",
     status: "lineStatus",
     error: "lineError",
     bytes: true,
@@ -35,6 +36,7 @@ pub(super) const EVENT: Names = Names {
     used: "eventUsed",
     took: "eventTook",
     billed: "eventBilled",
+    start: "eventStart",
     status: "record.status",
     error: "record.errorType",
     bytes: false,
@@ -47,6 +49,7 @@ pub(super) struct Names {
     pub(super) used: &'static str,
     pub(super) took: &'static str,
     pub(super) billed: &'static str,
+    pub(super) start: &'static str,
     pub(super) status: &'static str,
     pub(super) error: &'static str,
     /// Whether its memory is in decimal bytes.
@@ -71,7 +74,9 @@ mod tests {
                     );
                 }
             }
-            assert!(QUERY.contains(&format!(" as {}", names.billed)));
+            for column in [names.billed, names.start] {
+                assert!(QUERY.contains(&format!(" as {column}")), "{column}");
+            }
         }
         assert!(QUERY.ends_with(&format!("limit {QUERY_ROWS}")));
         // The service's own bound of a query's length.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use rightsizer_formats::{Hints, megabytes_of_bytes, plausible_memory};
-use rightsizer_records::{Day, Status, Timestamp};
+use rightsizer_records::{Day, ErrorKind, Status, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::evidence::LATEST;
 use rightsizer_rules::window::{Crowd, Delta, Levels, fold_crowds};
@@ -122,6 +122,7 @@ impl<'a> Fields<'a> {
             memory_mb,
             invocations: self.whole("invocations").filter(|count| *count > 0)?,
             status: Status::classify(status, error, Some((peak_mb, memory_mb))),
+            error: error.map(ErrorKind::of),
             oldest: on_day("oldest")?,
             newest: on_day("newest")?,
             environments: self.whole("environments").unwrap_or(0),
@@ -129,6 +130,7 @@ impl<'a> Fields<'a> {
             used: Self::levels(names.used, |name| self.mb(name, names)),
             durations: Self::levels(names.took, |name| self.whole(name)),
             billed_ms: self.whole(names.billed).unwrap_or(0),
+            start_ms: self.whole(names.start),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Invocations that are told together: how many, the highest of what they used, a few percentiles. What
 //! Logs Insights makes of a million log lines.
 
-use rightsizer_records::{Megabytes, Status, Timestamp, is_at_limit};
+use rightsizer_records::{ErrorKind, Megabytes, Status, Timestamp, is_at_limit};
 
 use super::day::{DaySource, DayStats};
 use super::delta::{DayKeyRef, Delta, Lookup, Newest, Sighting};
@@ -47,6 +47,8 @@ pub struct Crowd {
     pub invocations: u64,
     /// How they ended.
     pub status: Status,
+    /// What their error type says, where they have one.
+    pub error: Option<ErrorKind>,
     /// When the oldest of them was reported.
     pub oldest: Timestamp,
     /// When the newest of them was reported, on the same UTC date.
@@ -61,6 +63,8 @@ pub struct Crowd {
     pub durations: Option<Levels>,
     /// Billed milliseconds, summed.
     pub billed_ms: u64,
+    /// The longest start among them in ms: init, or restore from a snapshot.
+    pub start_ms: Option<u64>,
 }
 
 impl Crowd {
@@ -72,7 +76,14 @@ impl Crowd {
         };
         match self.status {
             Status::Ok => {}
-            Status::Error => stats.errors = self.invocations,
+            Status::Error => {
+                stats.errors = self.invocations;
+                match self.error {
+                    Some(ErrorKind::Crash) => stats.crashes = self.invocations,
+                    Some(ErrorKind::HeapLimit) => stats.heap_limits = self.invocations,
+                    Some(ErrorKind::Function) | None => {}
+                }
+            }
             Status::Timeout => stats.timeouts = self.invocations,
             Status::OutOfMemory => stats.ooms = self.invocations,
         }
@@ -83,6 +94,9 @@ impl Crowd {
         }
         for (value, count) in self.used.iter().flat_map(|l| l.spread(self.invocations)) {
             stats.used.record_many(value, count);
+        }
+        if let Some(start) = self.start_ms {
+            stats.inits.record(start);
         }
         let durations = self.durations.iter();
         for (value, count) in durations.flat_map(|l| l.spread(self.invocations)) {
@@ -156,7 +170,24 @@ mod tests {
             used: Some(levels(u64::from(peak))),
             durations: Some(levels(50)),
             billed_ms: 100,
+            error: None,
+            start_ms: None,
         }
+    }
+
+    #[test]
+    fn a_crowd_tells_its_errors_and_its_longest_start() {
+        let crashed = Crowd {
+            error: Some(ErrorKind::Crash),
+            start_ms: Some(900),
+            ..crowd(4, 90, Status::Error)
+        };
+        let stats = crashed.stats();
+        assert_eq!((stats.errors, stats.crashes, stats.heap_limits), (4, 4, 0));
+        assert_eq!(
+            (stats.inits.count(), stats.inits.quantile(0.99)),
+            (1, Some(903))
+        );
     }
 
     /// Of 200: 100 at 10 ms, to the 180th at 20, to the 190th at 30, to the 198th at 40, two at 50.

@@ -312,6 +312,10 @@ mod tests {
             day.ooms,
             day.at_limit,
         );
+        for error in [ErrorKind::Crash, ErrorKind::HeapLimit, ErrorKind::Function] {
+            day.count_error(Some(error));
+        }
+        assert_eq!((day.crashes, day.heap_limits, day.errors), (1, 1, 4));
         // 127 of 128 is 99.2 %, 120 is 93.75 %: one at the limit.
         assert_eq!(counts, (4, 1, 1, 0, 1));
         assert_eq!(day.peak_mb, Megabytes(127));

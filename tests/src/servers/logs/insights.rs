@@ -177,6 +177,7 @@ fn fields(group: &str, undiscovered: bool, event: &Event) -> Option<Fields> {
     if line && !undiscovered {
         let bytes = |label| Some(format!("{:E}", after(label)?.parse::<f64>().ok()? * 1e6));
         set("@duration", after("\tDuration: "));
+        set("@initDuration", after("\tInit Duration: "));
         set("@billedDuration", after("Billed Duration: "));
         set("@memorySize", bytes("Memory Size: "));
         set("@maxMemoryUsed", bytes("Max Memory Used: "));
