@@ -18,6 +18,8 @@ const FAILURES_PERCENT: u64 = 50;
 const COMPARED_INVOCATIONS: u64 = 50;
 /// For so long after a deployment no decrease is automatic: what the new code uses is not known yet.
 const SETTLING_MS: i64 = 3_600_000;
+/// Clocks may differ by so much.
+const CLOCK_SKEW_MS: i64 = 300_000;
 
 /// Whether nothing of the evidence justifies a decrease: it fails too often, or reached a limit of its own
 /// runtime's heap.
@@ -110,7 +112,8 @@ pub(super) fn waits(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool {
         reasons.add("alarm", || [("name", alarm.as_str().into())]);
     }
     let since = seen.deployed_at.map(|at| since_ms(at, seen.present));
-    let fresh = since.filter(|ms| *ms < SETTLING_MS);
+    // Under a clock of events of long ago, what was deployed since then is not what ran.
+    let fresh = since.filter(|ms| (-CLOCK_SKEW_MS..SETTLING_MS).contains(ms));
     if let Some(ms) = fresh {
         reasons.add("just-deployed", || {
             [("minutes", (ms.max(0) / 60_000).into())]
@@ -255,6 +258,8 @@ mod tests {
         assert_eq!((fresh.to_mb, fresh.target_mb), (None, Megabytes(300)));
         assert_eq!(figure(&fresh, "just-deployed", "minutes"), 59);
         assert!(deployed("2026-02-01T00:00:00Z").auto);
+        assert_eq!(deployed("2026-02-01T01:05:00Z").to_mb, None);
+        assert!(deployed("2026-02-01T01:05:00.001Z").auto);
         let mut case = Case::new(1024, &[200; 14]);
         case.0.alarm = Some("orders-errors".to_owned());
         assert_eq!(case.step(), (None, false));
