@@ -86,7 +86,7 @@ fn read(answer: &str) -> Result<Page<Ringing>, CallFailure> {
 }
 
 fn is(node: Node<'_, '_>, name: &str) -> bool {
-    node.tag_name().name() == name
+    node.has_tag_name(name)
 }
 
 /// The text of a child element.
