@@ -197,6 +197,8 @@ async fn a_size_that_a_pipeline_puts_back_twice_is_left_there() {
     deploy.send().await.unwrap();
     // A start reads the inventory: the account must not deny what the reports say.
     let mut story = story.restarted().await;
+    let listed = |rows: &[_]| line(rows, NAME).current_mb == 1024;
+    story.scene.review("the account's size", listed).await;
     story.live(16, &life()).await;
     story.live(17, &life()).await;
     story.close_day_before(18).await;
