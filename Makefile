@@ -34,7 +34,7 @@ build: rust ## build target/release/rightsizer
 
 demo: export RIGHTSIZER_THIS_MACHINE := 1
 demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
-	@echo "demo: building rightsizer and the emulator (about ten minutes the first time)"
+	@echo "demo: building rightsizer and the emulator (about six minutes the first time)"
 	@$(BUILD) --bin demo
 	@RIGHTSIZER_BINARY="$(TARGET)/release/rightsizer" "$(TARGET)/release/demo" $(if $(LOGS),--logs "$(LOGS)")
 
