@@ -1,5 +1,6 @@
 //! Fuzz targets for every decoder of the product. Each takes any bytes: it must not panic, and a record
-//! of a stream must stay within what a record may cost. `corpus/TARGET` holds the inputs to begin with.
+//! of a stream must stay within what a record may cost. `corpus/TARGET` holds the inputs to begin with; templates
+//! are those of other tests.
 
 pub mod mutate;
 
@@ -113,13 +114,25 @@ pub fn run(target: Target, time: Duration, seed: u64) -> std::io::Result<Done> {
     Ok(done)
 }
 
+/// Templates are those of other tests.
+const TEMPLATES: [&str; 2] = [
+    "../tests/export/templates",
+    "../../aggregator/export/tests/fixtures",
+];
+
 fn corpus(name: &str) -> std::io::Result<Vec<Vec<u8>>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(name);
-    let mut files: Vec<_> = std::fs::read_dir(folder)?
-        .map(|file| Ok(file?.path()))
-        .collect::<std::io::Result<_>>()?;
+    let own = format!("corpus/{name}");
+    let folders = match name {
+        "templates" => TEMPLATES.to_vec(),
+        _ => vec![own.as_str()],
+    };
+    let mut files = Vec::new();
+    for folder in folders {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for file in std::fs::read_dir(folder)? {
+            files.push(file?.path());
+        }
+    }
     files.sort();
     files.into_iter().map(std::fs::read).collect()
 }
