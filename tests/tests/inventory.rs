@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::inventory::{AwsFleet, FleetError, Pacing, collect};
+use rightsizer_aws::inventory::{AwsFleet, FleetError, Pacing, collect, collect_with_alarms};
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{Change, Inventory};
 use rightsizer_tests::aggregator::Aggregator;
@@ -53,7 +53,12 @@ async fn the_fleet_is_read_and_what_changed_is_told() {
     assert_eq!(errors, []);
     assert!(update.complete);
     assert_eq!(update.functions.len(), 61);
-    let seen = proxy.calls(LIST) + proxy.calls(TAGS) + proxy.calls(ALARMS);
+    let seen = proxy.calls(LIST) + proxy.calls(TAGS);
+    assert_eq!(
+        proxy.calls(ALARMS),
+        0,
+        "alarms are read where they are wanted"
+    );
     assert_eq!(usize::try_from(calls).unwrap(), seen);
     let mut inventory = Inventory::default();
     inventory.apply(update);
@@ -99,7 +104,7 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
     proxy.refuse(LIST, 2, "TooManyRequestsException");
     proxy.refuse(TAGS, 1, "ThrottledException");
     let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
-    assert_eq!((update.functions.len(), calls, errors.len()), (1, 6, 0));
+    assert_eq!((update.functions.len(), calls, errors.len()), (1, 5, 0));
 
     proxy.always_refuse(TAGS, "AccessDeniedException");
     let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
@@ -146,7 +151,7 @@ async fn a_ringing_alarm_is_known_and_one_that_may_not_be_read_is_said() {
         .unwrap();
     }
     let api = fleet(proxy.endpoint());
-    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, _, errors) = collect_with_alarms(&api, AT_ONCE, now()).await;
     assert_eq!(errors, []);
     let alarm = |name: &str| {
         let functions = update.functions.iter();
@@ -165,7 +170,7 @@ async fn a_ringing_alarm_is_known_and_one_that_may_not_be_read_is_said() {
     );
 
     proxy.always_refuse(ALARMS, "AccessDenied");
-    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, _, errors) = collect_with_alarms(&api, AT_ONCE, now()).await;
     assert!(update.complete && update.functions.iter().all(|facts| facts.alarm.is_none()));
     assert!(
         matches!(&errors[..], [FleetError::Other(why)] if why.contains("alarms are not read")),

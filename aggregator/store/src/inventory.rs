@@ -25,7 +25,7 @@ impl Unit<'_> {
             if let Some(seen) = self.seen_with_other_code(facts)? {
                 self.clear_through(facts, seen.day().plus(-1))?;
             }
-            self.put_facts(facts, now)?;
+            self.put_facts(facts, now, update.with_alarms)?;
         }
         // What waits of functions that were not known is of known ones now.
         self.tx.execute(
@@ -69,7 +69,12 @@ impl Unit<'_> {
         Ok(Owners::of(functions))
     }
 
-    fn put_facts(&self, facts: &FunctionFacts, now: i64) -> Result<(), StoreError> {
+    fn put_facts(
+        &self,
+        facts: &FunctionFacts,
+        now: i64,
+        with_alarms: bool,
+    ) -> Result<(), StoreError> {
         let json = |value: serde_json::Result<String>| {
             value.map_err(|e| StoreError::Damaged(e.to_string()))
         };
@@ -92,7 +97,8 @@ impl Unit<'_> {
                     edge_replica = excluded.edge_replica,
                     managed_instances = excluded.managed_instances,
                     snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL,
-                    modified_ms = excluded.modified_ms, alarm = excluded.alarm",
+                    modified_ms = excluded.modified_ms,
+                    alarm = CASE WHEN ? THEN excluded.alarm ELSE alarm END",
             )?
             .execute(params![
                 facts.function.as_str(),
@@ -115,6 +121,7 @@ impl Unit<'_> {
                 now,
                 facts.modified.map(Timestamp::as_ms),
                 facts.alarm,
+                with_alarms,
             ])?;
         Ok(())
     }

@@ -5,7 +5,9 @@ mod aws;
 mod refresh;
 
 pub use aws::AwsFleet;
-pub use refresh::{FleetApi, FleetError, InventorySink, Pacing, collect, keep_fresh};
+pub use refresh::{
+    FleetApi, FleetError, InventorySink, Pacing, collect, collect_with_alarms, keep_fresh,
+};
 
 use serde::Deserialize;
 

@@ -111,12 +111,30 @@ impl Turns {
     }
 }
 
-/// Reads the whole fleet. Where it is cut off, what was found till then is told as incomplete;
-/// where tags cannot be read they are unknown. The second value is the number of calls made.
+/// Reads the whole fleet, but for its alarms. Where it is cut off, what was found till then is told as
+/// incomplete; where tags cannot be read they are unknown. The second value is the number of calls made.
 pub async fn collect(
     api: &impl FleetApi,
     pacing: Pacing,
     seen_at: Timestamp,
+) -> (InventoryUpdate, u64, Vec<FleetError>) {
+    collect_what(api, pacing, seen_at, false).await
+}
+
+/// The same, and which alarms ring.
+pub async fn collect_with_alarms(
+    api: &impl FleetApi,
+    pacing: Pacing,
+    seen_at: Timestamp,
+) -> (InventoryUpdate, u64, Vec<FleetError>) {
+    collect_what(api, pacing, seen_at, true).await
+}
+
+async fn collect_what(
+    api: &impl FleetApi,
+    pacing: Pacing,
+    seen_at: Timestamp,
+    with_alarms: bool,
 ) -> (InventoryUpdate, u64, Vec<FleetError>) {
     let mut turns = Turns {
         pacing,
@@ -128,7 +146,11 @@ pub async fn collect(
     // refresh; the other way round a new one would be missed.
     let (tags, tags_error) = all(&mut turns, |page| api.tags(page)).await;
     let (mut functions, error) = all(&mut turns, |page| api.functions(page)).await;
-    let (ringing, alarms_error) = all(&mut turns, |page| api.ringing(page)).await;
+    let (ringing, alarms_error) = if with_alarms {
+        all(&mut turns, |page| api.ringing(page)).await
+    } else {
+        (Vec::new(), None)
+    };
     let complete = error.is_none();
     let tags_known = tags_error.is_none();
     errors.extend(tags_error);
@@ -149,6 +171,7 @@ pub async fn collect(
         seen_at,
         functions,
         complete,
+        with_alarms,
     };
     (update, turns.calls, errors)
 }
@@ -195,7 +218,7 @@ pub async fn keep_fresh(
         let seen_at = now();
         let collected = tokio::select! {
             () = stopped.requested() => return Ok(()),
-            collected = collect(&api, Pacing::of(&settings), seen_at) => collected,
+            collected = collect_with_alarms(&api, Pacing::of(&settings), seen_at) => collected,
         };
         let (update, calls, errors) = collected;
         for error in errors {
@@ -300,7 +323,7 @@ mod tests {
     };
 
     async fn collected(api: &Fake) -> (InventoryUpdate, u64, Vec<FleetError>) {
-        collect(api, AT_ONCE, now()).await
+        collect_with_alarms(api, AT_ONCE, now()).await
     }
 
     /// 1,000 functions, 500 of them tagged: 20 pages of 50, 5 of 100, and one of alarms.

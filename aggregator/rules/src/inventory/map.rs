@@ -15,6 +15,8 @@ pub struct InventoryUpdate {
     pub functions: Vec<FunctionFacts>,
     /// Whether these are all of them: what is missing then is gone.
     pub complete: bool,
+    /// Whether it was asked which alarms ring; else what is known of them stays.
+    pub with_alarms: bool,
 }
 
 /// What has become different since the last refresh.
@@ -186,6 +188,7 @@ mod tests {
             seen_at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
             functions,
             complete,
+            with_alarms: true,
         }
     }
 

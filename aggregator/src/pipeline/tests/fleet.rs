@@ -95,6 +95,40 @@ fn p6_a_target_leaves_a_start_without_boost_its_time() {
     assert!(case.codes("heavy").contains(&"init-near".to_owned()));
 }
 
+/// 14 days at 200 of 1024 MB: 300 by itself, but for the alarm. A refresh that does not ask for alarms leaves what
+/// is known of them.
+#[test]
+fn p5_an_alarm_and_a_deployment_hold_an_automatic_decrease() {
+    let mut case = Case::new();
+    case.days("ringing", 1024, 200, |_| {});
+    let told = |alarm: Option<&str>, modified: Option<&str>| FunctionFacts {
+        alarm: alarm.map(str::to_owned),
+        modified: modified.map(at),
+        ..facts(arn("ringing"), 1024)
+    };
+    let decided = |case: &mut Case, day: u64| {
+        let when = format!("2026-05-{day}T10:00:01Z");
+        case.report(reports("ringing", day, &when, 1024, 200, 10));
+        (case.line("ringing").to_mb, case.codes("ringing"))
+    };
+    assert_eq!(case.line("ringing").to_mb, Some(300));
+    case.tell(told(Some("errors"), None), "2026-05-15T11:00:00Z", true);
+    case.tell(told(None, None), "2026-05-15T12:00:00Z", false);
+    let (to_mb, codes) = decided(&mut case, 16);
+    assert!(
+        to_mb.is_none() && codes.contains(&"alarm".to_owned()),
+        "{codes:?}"
+    );
+    let deployed = told(None, Some("2026-05-17T09:30:00Z"));
+    case.tell(deployed, "2026-05-16T11:00:00Z", true);
+    let (to_mb, codes) = decided(&mut case, 17);
+    assert!(
+        to_mb.is_none() && codes.contains(&"just-deployed".to_owned()),
+        "{codes:?}"
+    );
+    assert_eq!(decided(&mut case, 18).0, Some(300));
+}
+
 /// Version 5 has the traffic at 512 MB; versions 101 to 103 were published to try other sizes, and 101 ran out.
 #[test]
 fn a_tuning_run_on_other_versions_changes_nothing() {

@@ -76,6 +76,28 @@ fn reports(name: &str, env: u64, when: &str, size: u32, used: u32, count: usize)
     }
 }
 
+/// A function with a timeout of 30 s.
+fn facts(function: FunctionArn, memory_mb: u32) -> FunctionFacts {
+    FunctionFacts {
+        log_group: format!("/aws/lambda/{}", function.name()),
+        function,
+        memory_mb: Megabytes(memory_mb),
+        timeout_s: 30,
+        arch: Arch::X86_64,
+        runtime: None,
+        code_sha256: None,
+        package: Package::Zip,
+        layers: Vec::new(),
+        logged: rightsizer_rules::inventory::LoggedReports::All,
+        tags: None,
+        edge_replica: false,
+        managed_instances: false,
+        snap_start: false,
+        modified: None,
+        alarm: None,
+    }
+}
+
 impl Case {
     /// One step takes a function all the way (P5 has scenarios of its own).
     fn new() -> Self {
@@ -149,27 +171,20 @@ impl Case {
         tags: Tags,
     ) {
         let facts = FunctionFacts {
-            log_group: format!("/aws/lambda/{}", function.name()),
-            function,
-            memory_mb: Megabytes(memory_mb),
-            timeout_s: 30,
-            arch: Arch::X86_64,
-            runtime: None,
             code_sha256: Some(code.to_owned()),
-            package: Package::Zip,
-            layers: Vec::new(),
-            logged: rightsizer_rules::inventory::LoggedReports::All,
             tags: Some(tags),
-            edge_replica: false,
-            managed_instances: false,
-            snap_start: false,
-            modified: None,
-            alarm: None,
+            ..facts(function, memory_mb)
         };
+        self.tell(facts, when, true);
+    }
+
+    /// A refresh that finds this function alone.
+    fn tell(&mut self, facts: FunctionFacts, when: &str, with_alarms: bool) {
         let update = InventoryUpdate {
             seen_at: at(when),
             functions: vec![facts],
             complete: true,
+            with_alarms,
         };
         self.pipeline().take_inventory(&update).unwrap();
     }
