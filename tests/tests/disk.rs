@@ -80,6 +80,8 @@ impl SmallDisk {
         self.command(program).args(arguments).output().unwrap()
     }
 
+    /// Runs a script that sees this disk. A `mount` in it names source and folder: else it takes the options of
+    /// `/proc/mounts` along, among which are a user's numbers that his namespace does not have.
     fn shell(&self, script: &str) {
         let done = self.run(Path::new("sh"), &["-c", script]);
         assert!(done.status.success(), "{script}: {done:?}");
@@ -193,7 +195,7 @@ async fn a_full_disk_stops_the_reading_of_a_stream_and_loses_nothing() {
     disk.make_room();
     // 4,000 functions need more than this disk has: the rest of the way on a larger one.
     disk.shell(&format!(
-        "mount -o remount,size=64m '{}'",
+        "mount -o remount,size=64m none '{}'",
         disk.folder.path().display()
     ));
     let serve = disk.serve(&source, &environment, &log).await;
@@ -266,7 +268,7 @@ async fn an_import_that_does_not_fit_takes_in_nothing_and_fits_later() {
     assert!(all_there(&disk.rows(), 1), "all of a file or nothing");
     disk.make_room();
     disk.shell(&format!(
-        "mount -o remount,size=64m '{}'",
+        "mount -o remount,size=64m none '{}'",
         disk.folder.path().display()
     ));
     let taken = import(&file);
@@ -286,7 +288,7 @@ async fn a_read_only_disk_is_said_and_can_still_be_read() {
     assert!(disk.rightsizer(&import).status.success());
     let remount = |how: &str| {
         disk.shell(&format!(
-            "mount -o remount,{how} '{}'",
+            "mount -o remount,{how} none '{}'",
             disk.folder.path().display()
         ));
     };
