@@ -194,15 +194,7 @@ impl Usage {
             },
             durations: Distribution::default(),
             inits: Distribution::default(),
-            health: SizeHealth {
-                memory_mb,
-                invocations: 0,
-                failures: 0,
-                crashes: 0,
-                heap_limits: 0,
-                peak_mb: Megabytes(0),
-                start: None,
-            },
+            health: SizeHealth::none(memory_mb),
             by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
         })
     }

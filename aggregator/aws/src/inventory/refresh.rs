@@ -111,7 +111,7 @@ impl Turns {
     }
 }
 
-/// Reads the whole fleet, but for its alarms. Where it is cut off, what was found till then is told as
+/// Reads the whole fleet without its alarms. If it is cut off, what was found until then is told as
 /// incomplete; where tags cannot be read they are unknown. The second value is the number of calls made.
 pub async fn collect(
     api: &impl FleetApi,

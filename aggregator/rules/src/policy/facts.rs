@@ -45,6 +45,21 @@ pub struct SizeHealth {
     pub start: Option<Millis>,
 }
 
+impl SizeHealth {
+    /// Of a size without invocations.
+    pub const fn none(memory_mb: Megabytes) -> Self {
+        Self {
+            memory_mb,
+            invocations: 0,
+            failures: 0,
+            crashes: 0,
+            heap_limits: 0,
+            peak_mb: Megabytes(0),
+            start: None,
+        }
+    }
+}
+
 /// How much of the evidence was found in files of unknown tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Wrapped {

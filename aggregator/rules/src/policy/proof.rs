@@ -1,7 +1,7 @@
 //! P6: whether the evidence shows that less memory suffices. A failed invocation tells the least that was
 //! needed, and never that less would do.
 
-use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_records::Timestamp;
 
 use super::evidence::FunctionEvidence;
 use super::facts::SizeHealth;
@@ -134,18 +134,6 @@ fn percent(count: u64, of: u64) -> f64 {
 }
 
 impl SizeHealth {
-    const fn none(memory_mb: Megabytes) -> Self {
-        Self {
-            memory_mb,
-            invocations: 0,
-            failures: 0,
-            crashes: 0,
-            heap_limits: 0,
-            peak_mb: Megabytes(0),
-            start: None,
-        }
-    }
-
     fn add(self, other: &Self) -> Self {
         Self {
             memory_mb: self.memory_mb,
@@ -161,6 +149,8 @@ impl SizeHealth {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_records::Megabytes;
+
     use super::super::case::{Case, codes, figure, health};
     use super::*;
 
