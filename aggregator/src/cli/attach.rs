@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, roles_by_stream};
+use super::out;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
 
@@ -47,10 +48,10 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if rows.is_none() {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: without --store or --server it is not known which functions are near their memory \
              limit: the extension takes 4.4 MB of it"
-        );
+        ));
     }
     runtime()?.block_on(attach(args, used(rows.unwrap_or_default())))
 }
@@ -171,28 +172,31 @@ impl Roles {
         });
         let policy = statement(&self.stream);
         if let Some(why) = why {
-            eprintln!(
+            out::note(format_args!(
                 "\nwhether the roles may put records was not checked: {why}. Each needs\n{policy}"
-            );
+            ));
         }
         let denied = self.denied();
         if denied.is_empty() {
             return;
         }
-        eprintln!("\nthese roles may not put records on {}:", self.stream);
+        out::note(format_args!(
+            "\nthese roles may not put records on {}:",
+            self.stream
+        ));
         for role in denied {
-            eprintln!("  {role}");
+            out::note(format_args!("  {role}"));
         }
-        eprintln!(
+        out::note(format_args!(
             "their functions run as ever, and nothing is heard of them. Give each role\n{policy}"
-        );
+        ));
         if let Some(policy) = self.stream_policy() {
-            eprintln!(
+            out::note(format_args!(
                 "or, for all of the stream's own account at once, add to the stream's policy (aws \
                  kinesis put-resource-policy --resource-arn {} --policy …; it replaces the one \
                  that is there)\n{policy}",
                 self.stream
-            );
+            ));
         }
     }
 }

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
-use rightsizer_records::shown::{json, shown_lines};
+use rightsizer_records::shown::json;
 use rightsizer_rules::inventory::Home;
 
 pub use self::log::Log;
@@ -251,7 +251,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // A reader that has seen enough (`rightsizer list | head`) is no error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rightsizer: {}", shown_lines(&format!("{error:#}")));
+            out::note(format_args!("rightsizer: {error:#}"));
             ExitCode::FAILURE
         }
     }

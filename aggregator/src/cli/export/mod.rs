@@ -23,6 +23,7 @@ use self::choice::{ChoiceArgs, Chosen};
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
+use crate::cli::out;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -133,13 +134,17 @@ fn as_values(
         told::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({ "values": values, "out": args.out });
         return print_json(chosen, more, &mut out);
     }
     match &args.out {
-        Some(path) => eprintln!("rightsizer: {} has {} values", path.display(), values.len()),
+        Some(path) => out::note(format_args!(
+            "rightsizer: {} has {} values",
+            path.display(),
+            values.len()
+        )),
         None => write!(out, "{}", write_values(format, &values))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -192,7 +197,7 @@ fn print_patch(
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
     let diff = diff(name.trim_start_matches('/'), before, &patch.text);
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({
             "template": path,
@@ -212,9 +217,11 @@ fn print_patch(
         return Ok(());
     }
     if args.yes {
-        eprintln!("rightsizer: {name} is written");
+        out::note(format_args!("rightsizer: {name} is written"));
     } else {
-        eprintln!("rightsizer: nothing was written: --yes writes it");
+        out::note(format_args!(
+            "rightsizer: nothing was written: --yes writes it"
+        ));
     }
     Ok(())
 }
@@ -224,7 +231,6 @@ fn print_json(chosen: &Chosen, more: Value, out: &mut impl Write) -> anyhow::Res
     if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
         all.extend(more);
     }
-    serde_json::to_writer_pretty(&mut *out, &all).map_err(std::io::Error::from)?;
-    writeln!(out)?;
+    crate::cli::write_json(&all, out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,16 +6,17 @@ use rightsizer_export::{Became, Patch, Raised, Row, Size};
 use serde_json::{Value, json};
 
 use super::choice::Chosen;
+use crate::cli::out;
 use crate::cli::text::{counted, short};
 
 /// Says what is left out, and where nothing is exported why.
 pub(super) fn say_choice(chosen: &Chosen) {
     for left in &chosen.left_out {
         let function = short(&left.function);
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {function} is left out ({}): {}",
             left.code, left.words
-        );
+        ));
     }
     if !chosen.sizes.is_empty() {
         return;
@@ -39,20 +40,20 @@ pub(super) fn say_choice(chosen: &Chosen) {
         0 => String::new(),
         n => format!(" ({n} of another account, region or stack)"),
     };
-    eprintln!(
+    out::note(format_args!(
         "rightsizer: nothing to export: no recommendation is {wanted} and may be deployed now{elsewhere}; \
          {others}"
-    );
+    ));
 }
 
 /// Says which values of an earlier export are not kept.
 pub(super) fn say_raised(raised: &[Raised]) {
     for of in raised {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {}: the file said {}, which is not recommended any more, and the function has {}: \
              that is written",
             of.name, of.from_mb, of.to_mb
-        );
+        ));
     }
 }
 
@@ -78,21 +79,21 @@ impl<'a> Told<'a> {
 
     pub(super) fn say(&self, file: &str) {
         for (size, row) in &self.0 {
-            eprintln!(
+            out::note(format_args!(
                 "rightsizer: {}: {}",
                 size.name,
                 words(size, &row.became, file)
-            );
+            ));
         }
         let count =
             |is: fn(&Became) -> bool| self.0.iter().filter(|(_, row)| is(&row.became)).count();
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {file}: {} changed, {} as wanted already, {} left to you, {} not in it",
             counted(count(|of| matches!(of, Became::Changed { .. })), "size"),
             count(|of| matches!(of, Became::Already { .. })),
             count(|of| matches!(of, Became::Left { .. })),
             count(|of| matches!(of, Became::Missing { .. })),
-        );
+        ));
     }
 
     pub(super) fn json(&self, file: &str) -> Vec<Value> {
