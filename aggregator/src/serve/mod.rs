@@ -255,7 +255,7 @@ fn cannot_store(store: &Path, remedy: Remedy) -> String {
         }
         Remedy::Backup => format!(
             "stopped, because the store {store_path} is damaged. Keep the file and its -wal, check the \
-             disk, and restore a backup or a snapshot in its place (docs/OPERATIONS.md, Backup); then \
+             disk, and restore a backup or a snapshot in its place (docs/BACKUP.md); then \
              start again: a Kinesis stream is read on from there, as far as its retention reaches"
         ),
         Remedy::Files => {

@@ -1,7 +1,7 @@
 //! Snapshots of the store in S3, for a task whose disk goes with it: made while it serves, restored by
 //! the next one, and a head that only one of two tasks can hold. `head`, `plan`, `settings`, `location`
 //! and `pack` are pure or touch files alone; `bucket` calls S3; `held` holds the head, `start` begins
-//! with it, `keeper` keeps it while serving. docs/OPERATIONS.md, Snapshots, says what it costs and
+//! with it, `keeper` keeps it while serving. docs/BACKUP.md, says what it costs and
 //! what it promises.
 
 mod back;

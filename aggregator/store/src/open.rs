@@ -343,7 +343,7 @@ mod tests {
         drop(first);
     }
 
-    /// docs/OPERATIONS.md says why: what was answered "stored" must outlive a power cut, and WAL alone
+    /// docs/STORE.md explains it: what was answered "stored" must outlive a power cut, and WAL alone
     /// syncs only at checkpoints.
     #[test]
     fn w8_a_store_is_opened_so_that_a_commit_outlives_a_power_cut() {

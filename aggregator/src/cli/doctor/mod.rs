@@ -52,7 +52,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref());
     let unreadable = settings.as_ref().err().map(|error| {
         let advice =
-            "correct it: `serve` does not start with it either; docs/OPERATIONS.md lists them";
+            "correct it: `serve` does not start with it either; docs/CONFIGURE.md lists them";
         Finding::wrong("settings", format!("{error:#}"), advice)
     });
     let updater = args.updater.named(&settings.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! What is kept, to the day, of every table, as docs/OPERATIONS.md says it.
+//! What is kept, to the day, of every table, as in docs/STORE.md.
 
 use super::*;
 
