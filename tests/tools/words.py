@@ -38,7 +38,7 @@ OTHERS = {
     "somebody, nobody, whoever": re.compile(
         r"\b(?:somebody|nobody|whoever|whomever|everybody|anybody)(?:'s|s)?\b(?!\s*[:/=])", re.I
     ),
-    "is no": re.compile(r"(?<!there )\b(?:is|are|was|were|be) no\b(?!\s+(?:longer|more than|less than|matter)\b|[-`\"'.,;)])", re.I),
+    "is no": re.compile(r"(?<!there )\b(?:is|are|was|were|be) no\b(?!\s+(?:longer|more than|less than|matter|larger|smaller|later|older|newer|better|worse|further)\b|[-`\"'.,;)])", re.I),
     "so many, so much, so long": re.compile(r"\b(?:so many|so long as|for so long|as ever|ever after)\b", re.I),
     "anew": re.compile(r"\banew\b", re.I),
     "no more": re.compile(r"\bno more(?=[.,;:)]|$)", re.I),

@@ -313,7 +313,7 @@ mod tests {
         let report = r#"{"type":"platform.report"}"#;
         let bad = format!(r#"{{"functionName":"arn:aws:s3:::x","records":[{report}]}}"#);
         let why = of(bad.as_bytes()).1.unwrap().why;
-        assert!(why.contains("is no unqualified function ARN"), "{why}");
+        assert!(why.contains("is not an unqualified function ARN"), "{why}");
     }
 
     #[test]

@@ -65,10 +65,7 @@ fn the_cost_in_the_documentation_is_computed() -> Result<()> {
             all / functions
         );
         println!("{row}");
-        ensure!(
-            text.contains(&row),
-            "docs/COST.md lacks this row: {row}"
-        );
+        ensure!(text.contains(&row), "docs/COST.md lacks this row: {row}");
     }
     Ok(())
 }
