@@ -50,6 +50,35 @@ fn golden_fixtures_round_trip_byte_for_byte() {
     }
 }
 
+/// A platform may add architectures and ways to initialise; a record that names one is not lost for it.
+#[test]
+fn an_architecture_or_init_of_any_kind_is_read_as_unknown() {
+    let golden = GOLDEN[0].1.trim_end();
+    for odd in [
+        "5",
+        "\"riscv\"",
+        "{\"a\":[1]}",
+        "[]",
+        "true",
+        "-1.5e3",
+        "\"\"",
+    ] {
+        let replaced = golden
+            .replace("\"arch\":\"arm64\"", &format!("\"arch\":{odd}"))
+            .replace("\"init\":\"on-demand\"", &format!("\"init\":{odd}"));
+        assert!(
+            !replaced.contains("arm64") && !replaced.contains("on-demand"),
+            "{replaced}"
+        );
+        let record = decode(replaced.as_bytes()).unwrap_or_else(|e| panic!("{odd}: {e}"));
+        let Record::Reports(read) = record else {
+            panic!("kind")
+        };
+        assert_eq!(read.arch, Some(Arch::Unknown), "{odd}");
+        assert_eq!(read.init, Some(InitType::Unknown), "{odd}");
+    }
+}
+
 #[test]
 fn the_golden_reports_mean_what_wire_md_describes() {
     let Record::Reports(r) = decode(GOLDEN[0].1.as_bytes()).unwrap() else {

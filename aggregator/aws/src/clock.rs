@@ -35,7 +35,29 @@ pub fn confirmed() -> Option<Timestamp> {
     Some(at.plus_ms(i64::try_from(since.as_millis()).unwrap_or(0)))
 }
 
-fn machine() -> Timestamp {
+/// The machine's clock, off from AWS by more than AWS accepts in a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this machine's clock shows {machine}, but AWS says {aws}: set the clock by NTP. Until then days close \
+     by the time of AWS, and AWS refuses requests that are signed with this clock"
+)]
+pub struct ClockFault {
+    machine: Timestamp,
+    aws: Timestamp,
+}
+
+/// Returns by how much the machine's clock is wrong, if AWS answered lately and the two differ.
+pub fn fault() -> Option<ClockFault> {
+    fault_of(machine(), confirmed())
+}
+
+fn fault_of(machine: Timestamp, confirmed: Option<Timestamp>) -> Option<ClockFault> {
+    let aws = confirmed.filter(|aws| is_off(machine, *aws))?;
+    Some(ClockFault { machine, aws })
+}
+
+/// Returns the machine's own clock, right or wrong, for a comparison with another one.
+pub fn machine() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| {
@@ -46,8 +68,13 @@ fn machine() -> Timestamp {
 }
 
 fn believed(machine: Timestamp, confirmed: Option<Timestamp>) -> Timestamp {
-    let off = |at: &Timestamp| (machine.as_ms() - at.as_ms()).abs() > TOLERANCE_MS;
-    confirmed.filter(off).unwrap_or(machine)
+    confirmed
+        .filter(|aws| is_off(machine, *aws))
+        .unwrap_or(machine)
+}
+
+fn is_off(machine: Timestamp, aws: Timestamp) -> bool {
+    (machine.as_ms() - aws.as_ms()).abs() > TOLERANCE_MS
 }
 
 /// `Sun, 01 Mar 2026 10:00:00 GMT`.
@@ -98,6 +125,8 @@ mod tests {
             let present = believed(machine, Some(aws));
             assert_eq!(present == aws, right, "{off}");
             assert_eq!(believed(machine, None), machine);
+            assert_eq!(fault_of(machine, Some(aws)).is_some(), right, "{off}");
+            assert_eq!(fault_of(machine, None), None);
         }
     }
 }

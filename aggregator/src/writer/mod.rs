@@ -1,6 +1,7 @@
 //! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
+mod clock;
 mod log;
 mod refusals;
 mod stopped;
@@ -389,11 +390,9 @@ impl Writer {
             }
         }
         let refused = self.refusals.news(&deliveries, now());
-        if let Some(at) = rightsizer_aws::clock::confirmed() {
-            self.pipeline.confirm_time(at);
-        }
+        clock::confirm(&mut self.pipeline);
         let done = self.pipeline.merge(deliveries, now());
-        self.tell_clock();
+        clock::report(&self.pipeline, &self.metrics);
         if let Ok(digest) = &done {
             self.announce(digest);
             for refusals::Refused { origin, why } in refused {
@@ -456,19 +455,6 @@ impl Writer {
             self.announce(&digest);
         }
         Ok(())
-    }
-
-    /// Says so once when the clock is not believed, and when it is again.
-    fn tell_clock(&self) {
-        let doubt = self.pipeline.clock_doubt(now());
-        let words = doubt.map(|doubt| doubt.to_string());
-        if self.metrics.doubt_clock(words.clone()) {
-            if let Some(words) = words {
-                error!("{words}");
-            } else {
-                info!("this machine's clock agrees with the evidence again");
-            }
-        }
     }
 
     fn announce(&self, digest: &Digest) {

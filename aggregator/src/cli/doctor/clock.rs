@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use hyper::Method;
-use rightsizer_aws::clock::now;
+use rightsizer_aws::clock::machine;
 use rightsizer_records::{Partition, Timestamp};
 use rightsizer_store::inspect::StoreLook;
 
@@ -22,7 +22,7 @@ const ADVICE: &str = "let this machine's clock be set by NTP (chrony, systemd-ti
 /// Against the `Date` of whoever answers for Kinesis.
 pub(super) async fn against_aws(config: &SdkConfig) -> Finding {
     match date_of(&endpoint(config)).await {
-        Ok(date) => skew(now().as_ms() - date.as_ms()),
+        Ok(date) => skew(machine().as_ms() - date.as_ms()),
         Err(why) => Finding::doubtful(
             "clock",
             format!("nobody at AWS could be asked for the time: {why}"),
