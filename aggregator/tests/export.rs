@@ -194,7 +194,7 @@ fn a_template_is_shown_then_written_then_as_wanted() {
     for said in [
         "checkout: line 7: 512 → 190",
         "elsewhere: not in the template",
-        "--yes writes it",
+        "pass --yes to write it",
     ] {
         assert!(words.contains(said), "{words}");
     }
@@ -379,9 +379,9 @@ fn a_bad_template_is_answered_in_words_and_not_touched() {
     let of = |file, code, words| (["cloudformation", "--template", file, "--yes"], code, words);
     for (arguments, code, words) in [
         of("nowhere.yaml", 1, "cannot read nowhere.yaml"),
-        of(".", 1, ". is no file"),
-        of("binary", 1, "no text in UTF-8"),
-        of("null.yaml", 1, "no text in UTF-8"),
+        of(".", 1, ". is not a file"),
+        of("binary", 1, "not UTF-8 text"),
+        of("null.yaml", 1, "not UTF-8 text"),
         of("words.yaml", 1, "no block Resources"),
         of("twice.yaml", 1, "Again, line"),
         of("locked.yaml", 1, "is read-only"),
@@ -433,7 +433,7 @@ fn a_template_without_any_of_the_functions_is_a_failure() {
     assert_eq!(said.code(), 1);
     assert!(said.err().contains("--map"), "{}", said.err());
     assert_eq!(text(&folder, "t.yaml"), TEMPLATE);
-    // Nothing wanted is no failure.
+    // Selecting nothing is not a failure.
     let nothing = template(&folder, &["--status", "verified"]);
     assert_eq!(nothing.code(), 0);
 }

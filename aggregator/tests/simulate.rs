@@ -263,7 +263,7 @@ fn what_cannot_be_used_at_all_says_why() {
             "series,date,peak_mb\nf,today,1\n",
             "no row of standard input can be used",
         ),
-        (&short, "--warm-up DAYS asks for fewer"),
+        (&short, "use a smaller --warm-up DAYS"),
     ] {
         let said = simulate(&["-", "--json"], input.as_bytes());
         let err = String::from_utf8(said.stderr).unwrap();

@@ -75,6 +75,6 @@ mod tests {
         let empty = client(file.path().to_str()).unwrap_err();
         assert!(format!("{empty:#}").contains("AWS_CA_BUNDLE"));
         let endless = client(Some("/dev/zero")).unwrap_err();
-        assert!(format!("{endless:#}").contains("no file"));
+        assert!(format!("{endless:#}").contains("not a file"));
     }
 }

@@ -144,7 +144,7 @@ fn anything_but_a_record_is_refused_with_the_reason() {
         ),
         (
             &golden.replace(":function:", ":layer:"),
-            "no unqualified function ARN",
+            "not an unqualified function ARN",
         ),
         (
             &golden.replace("2026-02-01T", "1826-02-01T"),

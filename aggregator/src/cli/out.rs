@@ -1,12 +1,12 @@
-//! Standard output as every command writes to it. A reader that has seen enough (`rightsizer list | head`)
-//! is no error of the command, in whatever form it writes; a connection that breaks still is.
+//! Standard output for all commands. A reader that closes early (`rightsizer list | head`) is not
+//! an error of the command; a broken connection still is.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the reader of standard output has gone. Noted here, because a broken pipe may also be one of
-/// a connection.
+/// Whether the reader of standard output has closed. Recorded here, because a broken pipe may also
+/// belong to a connection.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Standard output, for this thread alone.
@@ -16,14 +16,14 @@ pub(super) fn stdout() -> Out {
     Out(io::stdout().lock())
 }
 
-/// Prints a line: `println!` would panic where nobody reads.
+/// Prints a line. `println!` would panic if the reader has closed.
 pub(super) fn line(text: Arguments<'_>) -> io::Result<()> {
     let mut out = stdout();
     out.write_fmt(text)?;
     out.write_all(b"\n")
 }
 
-/// Whether the reader has gone.
+/// Whether the reader has closed.
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }

@@ -162,7 +162,7 @@ async fn a_head_that_is_gone_stops_the_task() {
     kept(&serve, &disk).await;
     scene.s3.remove_object(super::stage::HEAD).await.unwrap();
     assert_eq!(serve.ended().await.unwrap().code(), Some(SUPERSEDED));
-    assert!(disk.log().contains("head.json is gone"), "{}", disk.log());
+    assert!(disk.log().contains("head.json is missing"), "{}", disk.log());
     // Nothing is begun anew over what was there.
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));

@@ -54,7 +54,7 @@ fn a_person_has_a_function_forgotten() {
     }
     assert!(case.say(Action::Forget { what }).is_err());
     case.runs_out("f", 3, 128);
-    assert_eq!(case.line("f").seen, 1, "it begins anew");
+    assert_eq!(case.line("f").seen, 1, "it starts as a new function");
     case.restart();
     case.runs_out("h", 3, 128);
     assert_eq!(case.count("SELECT count(*) FROM functions"), 3);
