@@ -108,7 +108,7 @@ fn each_pipeline_gets_values_that_it_reads() {
 }
 
 #[test]
-fn none_approved_is_said_and_is_no_failure_of_a_nightly_run() {
+fn none_approved_is_reported_and_does_not_fail_a_nightly_run() {
     let folder = folder(&[("checkout", 90)]);
     let said = export(&folder, &["terraform"]);
     assert_eq!(
@@ -161,13 +161,13 @@ fn a_file_of_values_is_added_to() {
     );
     let said = export(&folder, &out);
     assert!(
-        said.err().contains("checkout: the file said 190"),
+        said.err().contains("checkout: the file had 190"),
         "{}",
         said.err()
     );
     let values: Value = serde_json::from_str(&text(&folder, "r.auto.tfvars.json")).unwrap();
     assert_eq!(values["rightsizer_memory_mb"]["checkout"], 600);
-    // Somebody's own file is left alone.
+    // A file with other content is not changed.
     folder.file("mine.json", "{\"mine\": 1, \"yours\": 2}\n");
     let said = export(&folder, &["terraform", "--out", "mine.json"]);
     assert_eq!(said.code(), 1);
@@ -264,12 +264,12 @@ fn nothing_is_exported_while_everything_is_paused() {
 }
 
 #[test]
-fn functions_of_a_stack_are_told_as_such_and_chosen_by_it() {
+fn functions_of_a_stack_are_marked_and_selected_by_it() {
     let folder = folder(&[("shop-dev-f-1", 90), ("shop-prod-f-2", 300)]);
     for (name, stack) in [("shop-dev-f-1", "shop-dev"), ("shop-prod-f-2", "shop-prod")] {
         let tags = json!({"aws:cloudformation:stack-name": stack, "aws:cloudformation:logical-id": "Checkout"});
         tag(&folder, name, &tags);
-        // Decided anew, its tags are known.
+        // Decided again, its tags are known.
         let line =
             text(&folder, &format!("{name}.log")).replace("Duration: 12.00", "Duration: 13.00");
         folder.file(&format!("{name}.log"), line);

@@ -261,7 +261,7 @@ async fn what_is_in_the_way_is_said() {
             "/snapshots/",
             "nothing was begun at s3://evidence/back",
         ),
-        (&into, Method::PUT, "head.json", "was not begun"),
+        (&into, Method::PUT, "head.json", "was not created"),
     ] {
         scene.s3.fail(method, path, BucketFault::Denied);
         let why = scene.not_restored(arguments).await;
@@ -275,7 +275,7 @@ async fn what_is_in_the_way_is_said() {
     scene.s3.fail_all(BucketFault::Silent);
     let why = scene.not_restored(&file).await;
     scene.s3.mend();
-    assert!(why.contains("See that this machine reaches S3"), "{why}");
+    assert!(why.contains("check that this machine reaches S3"), "{why}");
     what_is_there_is_no_snapshot(&scene, &file).await;
     let left: Vec<_> = std::fs::read_dir(store.parent().unwrap())
         .unwrap()
