@@ -1,7 +1,7 @@
-//! Texts that came from outside, on their way to a terminal, a log, a file or a page.
+//! Text from outside, on its way to a terminal, a log, a file or a page.
 //!
-//! Whoever may report a function chooses some of its words. Characters that steer a terminal, hide, or
-//! turn the direction of a line never reach an output as they are: [`shown`] is the one function for all
+//! A writer of reports chooses some of this text. Characters that control a terminal, hide text, or
+//! change its direction never reach an output as they are: [`shown`] is the one function for all
 //! of them, and the others here are [`shown`] for one format.
 
 use std::borrow::Cow;

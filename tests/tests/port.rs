@@ -190,7 +190,7 @@ async fn review_works_from_another_machine_as_it_does_here() {
     assert!(serve.stop().await.unwrap().success());
     let gone = rightsizer(&[&["list"][..], &there].concat()).await.unwrap();
     assert_eq!(gone.status.code(), Some(1));
-    assert!(said(&gone).contains("does not answer"), "{}", said(&gone));
+    assert!(said(&gone).contains("does not respond"), "{}", said(&gone));
     assert!(!said(&gone).contains(REVIEWERS), "a token is not for a log");
 }
 

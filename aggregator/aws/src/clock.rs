@@ -1,7 +1,7 @@
-//! The wall clock. Asked in shells only; everything else is told what time it is.
+//! The wall clock. Read in shells only; everything else gets the time as an argument.
 //!
-//! Every answer of AWS carries its time. If the machine's clock is minutes away from it, the time of AWS
-//! counts: days close by it, and records are judged by it.
+//! Every response of AWS carries its time. If the machine's clock is minutes away from it, the
+//! time of AWS counts: days close by it, and records are judged by it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use rightsizer_records::Timestamp;
 
 /// AWS refuses signatures of a clock that is further off, so no clock that works is.
 const TOLERANCE_MS: i64 = 300_000;
-/// For so long an answer tells the time: longer, and a machine that slept would be behind.
+/// How long a response's time is used; with a longer time, a machine that slept would be behind.
 const FRESH: Duration = Duration::from_mins(15);
 
-/// What AWS said last, and when that was by a clock that does not jump.
+/// The last time from AWS, and when it arrived by a clock that does not jump.
 static TOLD: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
 
-/// The present: the machine's clock, unless AWS says that it is wrong.
+/// The present: the machine's clock, unless AWS's time shows that it is wrong.
 pub fn now() -> Timestamp {
     believed(machine(), confirmed())
 }
@@ -83,7 +83,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::from_ms(date.to_millis().ok()?)
 }
 
-/// Listens to what the answers of a client say about the time.
+/// Reads the time from the responses of a client.
 #[derive(Debug)]
 pub(crate) struct DateListener;
 

@@ -1,5 +1,5 @@
-//! Standard output as every command writes to it. A reader that has seen enough (`rightsizer list | head`)
-//! is no error of the command, in whatever form it writes; a connection that breaks still is.
+//! Standard output for all commands. A reader that closes early (`rightsizer list | head`) is not
+//! an error of the command; a broken connection still is.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, StdoutLock, Write};
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rightsizer_records::shown::shown_lines;
 
-/// Whether the reader of standard output has gone. Noted here, because a broken pipe may also be one of
-/// a connection.
+/// Whether the reader of standard output has closed. Recorded here, because a broken pipe may also
+/// belong to a connection.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Standard output, for this thread alone. Texts from outside pass it: no character of them steers the
-/// terminal, hides, or turns the direction of a line, even if the caller forgot to escape it. (JSON is
-/// escaped in its own way before, by [`super::write_json`].)
+/// Standard output, for this thread alone. It escapes every character that would control the terminal,
+/// hide, or change the direction of a line, because some of the text comes from outside. JSON is escaped
+/// in its own way before, by [`super::write_json`].
 pub(super) struct Out {
     to: StdoutLock<'static>,
     /// The beginning of a character whose end has not been written yet.
@@ -27,19 +27,19 @@ pub(super) fn stdout() -> Out {
     }
 }
 
-/// Prints a text of one or more lines, in which no character from outside steers the terminal.
-/// (`println!` would panic if nobody reads.)
+/// Prints a text of one or more lines, in which no character from outside controls the terminal.
+/// `println!` would panic if the reader has closed.
 pub(super) fn line(text: Arguments<'_>) -> io::Result<()> {
     writeln!(stdout(), "{}", shown_lines(&text.to_string()))
 }
 
-/// Writes the same to standard error: notes and errors, which are no part of the result.
+/// Writes the same to standard error: notes and errors, which are not part of the result.
 pub(super) fn note(text: Arguments<'_>) {
-    // A closed standard error leaves nobody to report to.
+    // If standard error is closed, the note cannot be reported.
     let _ = writeln!(io::stderr(), "{}", shown_lines(&text.to_string()));
 }
 
-/// Whether the reader has gone.
+/// Whether the reader has closed.
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }

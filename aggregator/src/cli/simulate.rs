@@ -27,16 +27,16 @@ pub(super) struct SimulateArgs {
     /// `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A JSON array, one object a policy and regime
+    /// Print a JSON array with one object per policy and regime
     #[arg(long)]
     json: bool,
-    /// Days of each series that are evidence only
+    /// Days at the start of each series that are evidence only
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=400))]
     warm_up: i32,
-    /// Decided daily, a decrease by less than this share of the size is not made
+    /// With daily decisions, skip a decrease by less than this share of the size
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
     dead_band: u32,
-    /// What a date without a row is: a day without invocations, or nothing (the next row is the
+    /// Meaning of a date without a row: a day without invocations, or nothing (the next row is the
     /// next day)
     #[arg(long, default_value = "idle")]
     gaps: GapsArg,
@@ -65,8 +65,8 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let measures = measure(&trace, &contenders(&settings.policy), rules);
     anyhow::ensure!(
         !measures.is_empty(),
-        "no series of {} reaches beyond the {} days of warm-up, so nothing can be measured; \
-         --warm-up DAYS asks for fewer",
+        "no series of {} reaches beyond the {} days of warm-up, so nothing can be measured\nhint: \
+         use a smaller --warm-up DAYS",
         name(&args.file),
         args.warm_up
     );
@@ -88,7 +88,7 @@ fn name(file: &Path) -> String {
     }
 }
 
-/// Reads the rows; what is refused is said on standard error.
+/// Reads the rows; prints refused ones on standard error.
 fn read(file: &Path) -> anyhow::Result<Trace> {
     let (input, length): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)

@@ -1,5 +1,5 @@
-//! `/healthz`: whether the writer commits, how far the reading is behind, whether sending is paused.
-//! Answers 503 if nothing is committed any more, or the store is damaged or gone, so that whoever watches
+//! `/healthz`: whether the writer commits, how far the reader is behind, whether sending is paused.
+//! Responds with 503 if commits have stopped, or the store is damaged or gone, so that a monitor
 //! can act.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     gaps: Option<Vec<NotedGap>>,
     store: StoreHealth,
-    /// How the snapshots go, where any are made.
+    /// The state of snapshots, if any are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotHealth>,
 }
@@ -100,7 +100,7 @@ impl StoreHealth {
     }
 }
 
-/// What the store tells, unless its files are gone or it cannot be read.
+/// The facts in the store, unless its files are gone or it cannot be read.
 pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTrouble> {
     if let Some(failure) = port.writer.failure() {
         return Err(StoreTrouble::for_good(failure));
@@ -120,7 +120,7 @@ pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTro
     }
 }
 
-/// Why the store tells nothing.
+/// Why the store cannot be read.
 pub(super) struct StoreTrouble {
     why: String,
     /// Whether it will not pass by itself.

@@ -40,7 +40,7 @@ pub(crate) use secret::Secret;
 /// What the port does, and for whom.
 #[derive(Debug, Clone)]
 pub(crate) struct PortOptions {
-    /// Wanted in the path by `PutRecords`, `/metrics` and `/healthz`, where set.
+    /// If set, `PutRecords`, `/metrics` and `/healthz` need it in the path.
     pub(crate) token: Option<Secret>,
     /// Under which names it may be asked, on loopback without a token.
     pub(crate) hosts: Hosts,
@@ -56,7 +56,7 @@ pub(crate) struct PortOptions {
     pub(crate) files: OpenFiles,
     /// How the reading of streams goes.
     pub(crate) streams: StreamStatus,
-    /// Who keeps snapshots, and what people say.
+    /// The keeper of snapshots and review commands.
     pub(crate) keeper: Option<KeeperHandle>,
 }
 
@@ -75,7 +75,7 @@ struct Port {
 }
 
 impl Port {
-    /// Whether whoever sends this token, or none, may write records.
+    /// Whether a request with this token, or without one, may write records.
     fn may_write(&self, token: Option<&str>) -> bool {
         match (&self.options.token, token) {
             (None, None) => true,
@@ -88,7 +88,7 @@ impl Port {
         self.options.reviewers.iter().any(|wanted| wanted.is(token))
     }
 
-    /// Whether whoever sends this token, or none, may see how it goes.
+    /// Whether a request with this token, or without one, may read the health details.
     fn may_look(&self, token: Option<&str>) -> bool {
         self.may_write(token) || token.is_some_and(|token| self.may_review(token))
     }
@@ -137,7 +137,7 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
     if !port.may_look(token) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    // Whoever asks without an end takes no more than this from everybody else.
+    // An endless request takes at most this much from others.
     let Ok(_turn) = port.metrics.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };

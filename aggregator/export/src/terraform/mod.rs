@@ -199,7 +199,7 @@ fn memory(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) 
     }
 }
 
-/// A number in so many words.
+/// A literal number.
 fn written(text: &str, term: &Term, variable: Option<String>) -> Option<Memory> {
     let Form::Literal {
         text: digits,

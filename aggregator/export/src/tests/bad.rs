@@ -69,7 +69,7 @@ const FILES: [(Format, &str, &str); 21] = [
     (Format::Terraform, "locals {}\n", "no Lambda function"),
     (Format::Terraform, "\n", "empty"),
     (Format::Cdk, "{\"a\": 1}", "neither app nor context"),
-    (Format::Cdk, "{\"context\": 1}", "no block"),
+    (Format::Cdk, "{\"context\": 1}", "not a map"),
 ];
 
 #[test]

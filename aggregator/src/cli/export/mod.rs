@@ -1,4 +1,4 @@
-//! `rightsizer export`: sizes for those who deploy by their own pipeline, as values that it reads or as a
+//! `rightsizer export`: sizes for your own deployment pipeline, as values that it reads or as a
 //! patch of the template that it deploys.
 
 mod choice;
@@ -31,24 +31,24 @@ pub(super) struct ExportArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// What the pipeline is made of
+    /// The pipeline's tool
     #[arg(long, value_name = "FORMAT")]
     format: FormatArg,
     #[command(flatten)]
     choice: ChoiceArgs,
-    /// Write the values here instead of to standard output; what an earlier export wrote there stays
+    /// Write the values to this file instead of standard output; values of an earlier export stay
     #[arg(long, value_name = "FILE", conflicts_with = "template")]
     out: Option<PathBuf>,
-    /// Patch this template: shows the change, makes it with --yes
+    /// Patch this template; shows the change, and writes it with --yes
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
-    /// This function of the template is that function; may be repeated
+    /// Match a function of the template to a deployed function; may be repeated
     #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = pair)]
     map: Vec<(String, String)>,
-    /// The stage that is deployed, where names are made of it
+    /// The deployed stage, if names contain it
     #[arg(long, requires = "template")]
     stage: Option<String>,
-    /// Write the patched template; without it the change is shown and nothing is written
+    /// Write the patched template; without this flag the change is only shown
     #[arg(long, requires = "template")]
     yes: bool,
     /// Print one JSON object
@@ -89,7 +89,9 @@ impl FormatArg {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (label, function) = text.split_once('=').unwrap_or((text, ""));
     if label.is_empty() || function.is_empty() {
-        return Err("wanted LABEL=FUNCTION, as CheckoutFunction=shop-prod-checkout".to_owned());
+        return Err(
+            "expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout".to_owned(),
+        );
     }
     Ok((label.to_owned(), function.to_owned()))
 }
@@ -99,12 +101,12 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         Some(server) => server.exportable()?,
         None => inspect::exportable(&args.store.store)?,
     };
-    // A pipeline would deploy what the stop is there to stop. An empty answer would be no better: what is
-    // not in it goes back to its old size.
+    // A pipeline would deploy what the pause should stop. An empty result would not help: functions
+    // missing from it would return to their old size.
     if let Some(who) = there.stops.paused {
         bail!(
-            "everything is paused ({who}); nothing was exported, and a file of values keeps what it \
-             has. `rightsizer resume` ends that"
+            "everything is paused ({who}); nothing was exported, and a file of values is \
+             unchanged\nhint: `rightsizer resume` ends the pause"
         );
     }
     let for_template = args.template.is_some();
@@ -150,7 +152,7 @@ fn as_values(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What an earlier export left at `path`.
+/// The values of an earlier export at `path`.
 fn earlier(
     format: Format,
     path: &Path,
@@ -162,8 +164,8 @@ fn earlier(
     match read_values(format, &text) {
         Some(values) => Ok(Some(values)),
         None => bail!(
-            "{} is there already and holds something else than an earlier export of this format; \
-             nothing was written: give another name",
+            "{} exists and is not an earlier export of this format; nothing was written\nhint: \
+             give another name",
             path.display()
         ),
     }
@@ -217,10 +219,10 @@ fn print_patch(
         return Ok(());
     }
     if args.yes {
-        out::note(format_args!("rightsizer: {name} is written"));
+        out::note(format_args!("rightsizer: {name} was written"));
     } else {
         out::note(format_args!(
-            "rightsizer: nothing was written: --yes writes it"
+            "rightsizer: dry run: nothing was written; pass --yes to write it"
         ));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! What an import of log groups tells: beforehand what it will do and cost, at the end what it did.
+//! Messages of an import of log groups: beforehand what it will do and cost, at the end what it
+//! did.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,22 +53,23 @@ impl About {
     fn nothing(&self, prefix: Option<&str>, region: &str) -> String {
         match (prefix, self.functions) {
             (Some(prefix), _) => format!(
-                "there is nothing to read: no log group of a function begins with {prefix:?} in {region}. \
-                 Names begin with /aws/lambda/ where a function was given no other; another region is \
-                 asked by --region"
+                "there is nothing to read: no log group of a function begins with {prefix:?} in \
+                 {region}\nhint: names begin with /aws/lambda/ by default; use --region for \
+                 another region"
             ),
             (None, Some(0)) => format!(
-                "there is nothing to read: the account has no functions in {region}; another region is \
-                 asked by --region, another account by --profile"
+                "there is nothing to read: the account has no functions in {region}\nhint: use \
+                 --region for another region, --profile for another account"
             ),
             (None, _) => format!(
-                "there is nothing to read: none of the functions in {region} has a log group, which comes \
-                 with the first invocation; `rightsizer list` shows them"
+                "there is nothing to read: none of the functions in {region} has a log group, \
+                 which is created by the first invocation\nhint: `rightsizer list` shows the \
+                 functions"
             ),
         }
     }
 
-    /// Says it on standard error.
+    /// Prints it on standard error.
     pub(super) fn say(&self, (first, last): (Day, Day), region: &str, prefix: Option<&str>) {
         let functions = self.functions.map_or_else(String::new, |functions| {
             format!(" of the {}", counted(functions, "function"))
@@ -79,7 +81,7 @@ impl About {
         ));
         if self.left_out > 0 {
             out::note(format_args!(
-                "{} of no function that is there left out",
+                "skipped {} whose function does not exist",
                 counted(self.left_out, "log group")
             ));
         }
@@ -88,8 +90,8 @@ impl About {
         }
         if self.queries > 0 {
             out::note(format_args!(
-                "Logs Insights will scan about {:.1} GB by {}: about ${:.2} at ${} a GB (AWS's list \
-                 price in {region}, as built in or set by [price] insights_gb)",
+                "Logs Insights will scan about {:.1} GB with {}: about ${:.2} at ${} a GB (AWS's \
+                 list price in {region}, as built in or set by [price] insights_gb)",
                 gigabytes(self.bytes),
                 queries(self.queries),
                 self.usd,
@@ -138,9 +140,9 @@ impl Told<'_> {
         }
         if let Some(why) = &self.totals.stopped {
             out::note(format_args!(
-                "rightsizer: the rest was not tried, for one log group after the other cannot be \
-                 read: {why}. What was read is kept; the same command goes on from here, \
-                 --print-policy prints what has to be allowed"
+                "rightsizer: the rest was not tried, because one log group after the other cannot \
+                 be read: {why}\nhint: what was read is kept; run the same command to continue, \
+                 and --print-policy for the policy that is needed"
             ));
         }
         Ok(if failed {
@@ -230,7 +232,8 @@ impl Told<'_> {
         if totals.kept > 0 {
             writeln!(
                 out,
-                "{} days held fewer invocations than when they were read before; what was read then stays",
+                "{} days have fewer invocations than when they were read before; the earlier \
+                 reading stays",
                 totals.kept
             )?;
         }
