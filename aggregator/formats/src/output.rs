@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use rightsizer_records::Record;
+use rightsizer_rules::comparison::{Comparison, Found};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
 use serde::Serialize;
 
@@ -74,8 +75,14 @@ pub(super) struct Tally {
     pub(super) rounded: u64,
     /// Reports of Lambda@Edge replicas.
     pub(super) replicas: u64,
-    /// What other tools found out about sizes.
+    /// Results of Lambda Power Tuning.
     pub(super) measured: u64,
+    /// Of these, with a link that cannot be read.
+    pub(super) unread_links: u64,
+    /// Recommendations of Compute Optimizer.
+    pub(super) advised: u64,
+    /// Rows of its exports that are of no function, or without a finding.
+    pub(super) unadvised: u64,
 }
 
 impl Tally {
@@ -97,6 +104,9 @@ impl Tally {
         self.rounded += other.rounded;
         self.replicas += other.replicas;
         self.measured += other.measured;
+        self.unread_links += other.unread_links;
+        self.advised += other.advised;
+        self.unadvised += other.unadvised;
     }
 }
 
@@ -242,6 +252,18 @@ impl<'a> Output<'a> {
             ..told
         });
         let line = spot.line;
+        (self.sink)(Item::Evidence { line, evidence })
+    }
+
+    /// What another tool found out about sizes.
+    pub(super) fn comparison(&mut self, line: u64, found: Comparison) -> Result<(), Stopped> {
+        self.spend(Budget::entry)?;
+        self.tally.accepted += 1;
+        match &found.found {
+            Found::Measured(_) => self.tally.measured += 1,
+            Found::Advised(_) => self.tally.advised += 1,
+        }
+        let evidence = Evidence::Comparison(Box::new(found));
         (self.sink)(Item::Evidence { line, evidence })
     }
 

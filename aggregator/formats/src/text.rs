@@ -10,6 +10,7 @@ use super::endings;
 use super::json;
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
+use super::power_tuning;
 use super::report_line;
 use super::surroundings::{Surroundings, without_colours};
 use super::times;
@@ -68,6 +69,8 @@ pub(super) fn line(
         cloudwatch::packed(text, number, 0, out)
     } else if out.live() {
         other(text, number, state, out)
+    } else if let Some(done) = power_tuning::link(text, number, out) {
+        done
     } else if let Some(done) = drawn::line(text, number, &mut state.table, out) {
         done
     } else if let Some(at) = report_line::find(text) {

@@ -55,6 +55,10 @@ pub const TARGETS: &[Target] = &[
         decoder: imported,
     },
     Target {
+        name: "comparisons",
+        decoder: imported,
+    },
+    Target {
         name: "templates",
         decoder: templates,
     },
@@ -168,8 +172,9 @@ fn stream_record(bytes: &[u8]) {
 
 /// A file, and the same bytes as a record.
 fn imported(bytes: &[u8]) {
+    // A result of another tool may be of no use without a function's name.
     let hints = Hints {
-        function: None,
+        function: FunctionKey::parse("checkout").ok(),
         date: None,
         fallback_date: now().day(),
         file_name: "export.txt".to_owned(),
