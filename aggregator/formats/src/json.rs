@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::facts::Facts;
 use super::lines::MAX_LINE_BYTES;
 use super::loose::{self, ListError};
-use super::message::Spot;
+use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::wrapped::{self, Around};
 use super::{cloudwatch, insights, insights_extension, optimizer, power_tuning, telemetry, text};
@@ -285,6 +285,9 @@ pub(super) fn value(
             text,
         );
     }
+    if let Some(facts) = out.before.take() {
+        return behind_line(text, places, depth, &facts, out);
+    }
     let shape: Shape = match serde_json::from_str(text) {
         Ok(shape) => shape,
         Err(e) => return out.refuse(line, format!("not JSON: {}", without_place(&e)), text),
@@ -333,6 +336,26 @@ fn stranger(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped
         return out.ignore();
     }
     out.refuse(line, unknown(text), text)
+}
+
+/// Reads the object that is the message of a line before it, as `aws logs tail --format json` writes them.
+fn behind_line(
+    text: &str,
+    places: &Places,
+    depth: u8,
+    facts: &Facts,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let line = places.line_of(text);
+    if is_known(text) {
+        return value(text, places, depth, out);
+    }
+    if wrapped::may_hold_report(text) && !message::is_report_event(text) {
+        return within_line(text, line, facts, out);
+    }
+    let origin = facts.origin(out.hints);
+    let at = facts.time().ok().flatten();
+    message::read(text, Spot::new(line, &origin, at), out)
 }
 
 /// Reads JSON that stands on a line behind `facts`.

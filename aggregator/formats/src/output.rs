@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::budget::{Budget, Overspent};
 use super::endings::Endings;
+use super::facts::Facts;
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
@@ -124,6 +125,8 @@ pub(super) struct Output<'a> {
     pub(super) emulator: bool,
     /// What lines other than reports tell of how invocations ended.
     pub(super) endings: Endings,
+    /// What a line says that ends before its message: the JSON on the next lines is that message.
+    pub(super) before: Option<Facts>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -141,6 +144,7 @@ impl<'a> Output<'a> {
             overspent: None,
             emulator: false,
             endings: Endings::default(),
+            before: None,
             sink,
         }
     }

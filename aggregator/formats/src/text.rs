@@ -55,6 +55,9 @@ pub(super) fn line(
 ) -> Result<(), Stopped> {
     let plain = without_colours(text);
     let text = message::trim(&plain);
+    if !text.is_empty() {
+        out.before = None;
+    }
     if report_line::is_report(text) {
         out.format(Format::ReportLines);
         let origin = out.hints.unnamed();
@@ -135,6 +138,10 @@ fn with_prefix(
     let at = found.facts.time().ok().flatten();
     if rest.starts_with('{') && !message::is_report_event(rest) {
         return json::within_line(rest, number, &found.facts, out);
+    }
+    if rest.is_empty() {
+        out.before = Some(found.facts);
+        return out.ignore();
     }
     let origin = found.facts.origin(out.hints);
     let spot = Spot {
