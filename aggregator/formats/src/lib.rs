@@ -47,7 +47,7 @@ pub use figures::memory as plausible_memory;
 pub use hints::Hints;
 pub use insights::megabytes as megabytes_of_bytes;
 pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
-pub use log_event::{LogEvent, read_log_event};
+pub use log_event::{LogEvent, LogEvents};
 pub use output::Format;
 pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
 pub use read::{ReadError, RecordRead, Summary, read, read_and_watch, read_record};
