@@ -9,6 +9,8 @@ pub struct Row {
     pub function: String,
     /// What the template calls it, where it is there.
     pub label: Option<String>,
+    /// The file that its lines are of, where the template has several.
+    pub file: Option<String>,
     /// What became of it.
     pub became: Became,
 }

@@ -3,23 +3,23 @@
 
 mod choice;
 mod file;
+mod files;
 mod told;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use rightsizer_aws::clock::now;
-use rightsizer_export::{
-    Format, Patch, Rules, diff, kept, patch, read_values, values, write_values,
-};
+use rightsizer_export::{Format, Rules, kept, read_values, values, write_values};
 use rightsizer_rules::candidates::Present;
 use rightsizer_store::inspect;
 use serde_json::{Value, json};
 
 use self::choice::{ChoiceArgs, Chosen};
+use self::files::Patched;
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
@@ -38,7 +38,7 @@ pub(super) struct ExportArgs {
     /// Write the values here instead of to standard output; what an earlier export wrote there stays
     #[arg(long, value_name = "FILE", conflicts_with = "template")]
     out: Option<PathBuf>,
-    /// Patch this template: shows the change, makes it with --yes
+    /// Patch this template, or all files of this folder of Terraform: shows the change, makes it with --yes
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// This function of the template is that function; may be repeated
@@ -58,7 +58,9 @@ pub(super) struct ExportArgs {
 /// As they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    #[value(help = "Terraform or OpenTofu: a variable's value; .tf files")]
+    #[value(
+        help = "Terraform or OpenTofu: a variable's value; .tf and .tf.json files, or a folder of them"
+    )]
     Terraform,
     #[value(
         name = "cloudformation",
@@ -165,33 +167,29 @@ fn earlier(
 }
 
 fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Result<ExitCode> {
-    let before = file::read(path)?;
     let rules = Rules {
         map: args.map.iter().cloned().collect(),
         stack: args.choice.stack.clone(),
         stage: args.stage.clone(),
     };
-    let patch = patch(args.format.format(), &before, &chosen.sizes, &rules)
-        .with_context(|| format!("{} was not changed", path.display()))?;
-    let told = Told::new(chosen, &patch);
-    let changes = patch.text != before;
-    if args.yes && changes {
-        file::replace(path, &before, &patch.text)?;
+    let patched = files::patched(args.format.format(), path, &chosen.sizes, &rules)?;
+    let told = Told::new(chosen, &patched.rows);
+    if args.yes {
+        patched.write()?;
     }
-    print_patch(args, path, &before, &patch, chosen, &told)?;
+    print_patch(args, path, &patched, chosen, &told)?;
     Ok(told.code())
 }
 
 fn print_patch(
     args: &ExportArgs,
     path: &Path,
-    before: &str,
-    patch: &Patch,
+    patched: &Patched,
     chosen: &Chosen,
     told: &Told<'_>,
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
-    let diff = diff(name.trim_start_matches('/'), before, &patch.text);
+    let diff = patched.diff();
     let mut out = crate::cli::out::stdout();
     if args.json {
         let more = json!({
@@ -212,7 +210,9 @@ fn print_patch(
         return Ok(());
     }
     if args.yes {
-        eprintln!("rightsizer: {name} is written");
+        for file in patched.changed() {
+            eprintln!("rightsizer: {} is written", file.name());
+        }
     } else {
         eprintln!("rightsizer: nothing was written: --yes writes it");
     }
