@@ -162,6 +162,17 @@ fn unusable(report: &ImportReport) -> Option<String> {
     })
 }
 
+/// What to do about findings of other tools that no line of `list` shows.
+fn unplaced(file: &str, findings: u64) -> Option<String> {
+    (findings > 0).then(|| {
+        format!(
+            "{file}: {findings} of these findings are of functions that this store has no reports of, so \
+             nothing shows them yet: import their logs with --account and --region, or by `rightsizer import \
+             cloudwatch`"
+        )
+    })
+}
+
 fn import_file(
     args: &ImportArgs,
     path: &Path,
@@ -198,12 +209,13 @@ fn import_file(
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();
     let accept = Accept::default();
-    pipeline.work(now(), |session| {
+    let digest = pipeline.work(now(), |session| {
         let input = Counting::new(input, |bytes| bar.set_position(bytes));
         let against = (&accept, now());
         take_in(session, input, &name, &hints, against, &mut file_report)
     })?;
     bar.finish_and_clear();
+    file_report.notes.extend(unplaced(&name, digest.unplaced));
     let unusable = unusable(&file_report);
     report.absorb(file_report);
     Ok(unusable)

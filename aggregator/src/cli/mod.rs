@@ -3,6 +3,7 @@
 mod apply;
 mod attach;
 mod backup;
+mod compared;
 mod detach;
 mod doctor;
 mod export;
