@@ -22,11 +22,7 @@ async fn the_newer_task_takes_over_and_the_older_one_ends() {
     let newer = scene.serve(&new).await;
     let ended = older.ended().await.unwrap();
     assert_eq!(ended.code(), Some(SUPERSEDED), "{}", old.log());
-    assert!(
-        old.log().contains("lost the lease"),
-        "{}",
-        old.log()
-    );
+    assert!(old.log().contains("lost the lease"), "{}", old.log());
     scene.put_story(50).await;
     scene.all_arrived(&new).await;
     assert_eq!(health(&newer).await["snapshot"]["epoch"], 2);
@@ -135,7 +131,11 @@ async fn while_nobody_can_tell_who_decides_decreases_wait_and_increases_do_not()
         scene.recommended().await.len() == 1
     })
     .await;
-    assert!(disk.log().contains("cannot confirm the lease"), "{}", disk.log());
+    assert!(
+        disk.log().contains("cannot confirm the lease"),
+        "{}",
+        disk.log()
+    );
     let told = health(&serve).await;
     assert_eq!(told["status"], "degraded", "{told}");
     assert!(told["snapshot"]["unsure"].is_string(), "{told}");
