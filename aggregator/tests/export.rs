@@ -405,7 +405,7 @@ fn a_bad_template_is_answered_in_words_and_not_touched() {
             (
                 &["terraform", "--template", "t.yaml"],
                 1,
-                "no readable Terraform (HCL)",
+                "not a readable Terraform (HCL)",
             ),
             (
                 &["serverless", "--template", "t.yaml"],

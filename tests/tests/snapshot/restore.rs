@@ -141,10 +141,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     let done = scene.restored(&yes).await;
     assert!(done.contains("OPTIONS=SnapshotPrefix=back"), "{done}");
     let again = scene.not_restored(&yes).await;
-    assert!(
-        again.contains("there is something at s3://evidence/back already"),
-        "{again}"
-    );
+    assert!(again.contains("s3://evidence/back is not empty"), "{again}");
 
     scene.put_story(60).await;
     let second = Disk::new();
@@ -217,10 +214,7 @@ async fn what_is_in_the_way_is_said() {
             &old,
             "as old as 2026-03-01T00:00:00.000Z: the oldest was made at",
         ),
-        (
-            &into_itself,
-            "there is something at s3://evidence/prod already",
-        ),
+        (&into_itself, "s3://evidence/prod is not empty"),
         (
             &["--into", "s3://no-such-bucket/x"],
             "there is no such bucket",
