@@ -16,6 +16,7 @@ mod import_cloudwatch;
 mod import_paths;
 mod list;
 mod log;
+mod nearest;
 mod out;
 mod page;
 mod portrait;
