@@ -47,6 +47,7 @@ test: tools extension ## install what the tests need, then run every test, end-t
 check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, licences, unused dependencies
 	@echo "check: wording"
 	@tests/tools/words.py --self-test
+	@tests/tools/words.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \

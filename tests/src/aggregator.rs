@@ -62,7 +62,7 @@ impl Aggregator {
         let stdout = child.stdout.take().context("standard output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let first = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        let first = first.context("rightsizer serve does not say where it listens")??;
+        let first = first.context("rightsizer serve does not print its address")??;
         let Some(address) = first
             .as_deref()
             .and_then(|line| line.strip_prefix("listening on "))
@@ -78,7 +78,7 @@ impl Aggregator {
         })
     }
 
-    /// Where its port answers.
+    /// The address of its port.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -146,7 +146,7 @@ fn variable(name: &str) -> Result<String, Error> {
     Ok(std::env::var(name).map_err(|e| format!("{name}: {e}"))?)
 }
 
-/// A port that nothing listens on. `lambda-extension` binds it anew for each connection.
+/// A port that nothing listens on. `lambda-extension` binds it again for each connection.
 fn free_port() -> Result<u16, Error> {
     let listener = std::net::TcpListener::bind(("0.0.0.0", 0))?;
     Ok(listener.local_addr()?.port())

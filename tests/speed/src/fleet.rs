@@ -95,7 +95,7 @@ fn open(path: &Path) -> Result<Pipeline> {
 }
 
 /// Makes a fleet in `path`: fourteen days, three invocations a function and day. No day closes
-/// meanwhile. `told` hears how far it is.
+/// meanwhile. Calls `told` with the progress.
 pub fn make(path: &Path, functions: u64, told: &dyn Fn(u64, u64)) -> Result<()> {
     let dice = &mut Dice::new(3);
     let mut pipeline = open(path)?.holding_days(true);

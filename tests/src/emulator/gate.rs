@@ -1,5 +1,5 @@
 //! A TCP proxy that stops at a byte of one connection, so that a scenario can freeze the extension
-//! there, and then says what has become of the connection meanwhile.
+//! there and then check the state of the connection.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,9 +18,9 @@ const RECEIVE_BUFFER: u32 = 4096;
 /// Where to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// After so many bytes from the extension.
+    /// After this number of bytes from the extension.
     Up(usize),
-    /// After so many bytes to the extension.
+    /// After this number of bytes to the extension.
     Down(usize),
 }
 
@@ -98,7 +98,7 @@ impl Gate {
         *lock(&self.shared.cut) = Some((cut, fate));
     }
 
-    /// Waits until a connection has stopped where it should.
+    /// Waits until a connection has stopped at its byte.
     pub async fn reached(&self, within: Duration) -> Result<()> {
         let mut reached = self.shared.reached.subscribe();
         let reached = tokio::time::timeout(within, reached.wait_for(|reached| *reached)).await;
@@ -111,7 +111,7 @@ impl Gate {
         lock(&self.shared.fate).send_replace(Some(fate));
     }
 
-    /// Waits until so many connections have ended by themselves.
+    /// Waits until this number of connections have ended.
     pub async fn ended(&self, connections: usize) {
         let mut ended = self.shared.ended.subscribe();
         // The sender lives as long as this.

@@ -49,7 +49,7 @@ impl Telemetry {
         self.queue.extend(events);
     }
 
-    /// Takes back the last event where it is a report.
+    /// Removes the last event if it is a report.
     pub(super) fn hold_back_last_report(&mut self) -> Option<Value> {
         self.queue
             .pop_if(|event| event["type"] == "platform.report")

@@ -86,7 +86,7 @@ impl KinesisLocal {
         })
     }
 
-    /// Where it answers, such as `http://127.0.0.1:40123`.
+    /// Its address, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

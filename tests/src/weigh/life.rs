@@ -288,7 +288,7 @@ pub fn begin(n: u32, at: Timestamp, duration_ms: f64) -> Vec<Value> {
     ]
 }
 
-/// The report of invocation `n`, told at `at`.
+/// The report of invocation `n`, sent at `at`.
 pub fn report(n: u32, at: Timestamp, duration_ms: f64) -> Value {
     // Some variety, as a real function has it.
     let used = 80 + n * 7 % 40;

@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 /// What the extension has done.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// It asked to be told of invocations, so each waits for it.
+    /// It registered for invocations, so each waits for it.
     pub holds: bool,
-    /// Where it wants its telemetry.
+    /// The destination of its telemetry.
     pub port: Option<u16>,
-    /// When it said it was ready.
+    /// When it signalled that it was ready.
     pub ready: Option<Instant>,
     /// How often it called `next`.
     pub nexts: usize,

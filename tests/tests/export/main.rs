@@ -23,7 +23,7 @@ struct Case {
     more: &'static [&'static str],
     /// Blocks with the key and the number that it is to hold.
     changes: &'static [(&'static str, &'static str, u32)],
-    /// What is said of a size that is left to a person.
+    /// The message for a size that needs a manual edit.
     left: &'static str,
 }
 

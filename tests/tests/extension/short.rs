@@ -39,7 +39,7 @@ impl SmallShare {
                 std::fs::create_dir(&share.0)?;
                 limits.iter().try_for_each(|(file, value)| {
                     let path = share.0.join(file);
-                    std::fs::metadata(&path)?; // not created where the controller is missing
+                    std::fs::metadata(&path)?; // not created if the controller is missing
                     std::fs::write(path, value)
                 })
             };
@@ -49,7 +49,8 @@ impl SmallShare {
             }
         }
         bail!(
-            "no CPU share can be set on this machine ({why}): run as root where cgroups can be written"
+            "no CPU share can be set on this machine ({why}): run as root on a machine with \
+             writable cgroups"
         )
     }
 

@@ -86,7 +86,7 @@ async fn outside(store: PathBuf, mut draw: Dice, opened: Arc<AtomicU64>) {
             command
         };
         let command = command.stdin(Stdio::null()).stdout(Stdio::null());
-        // A busy store is no failure of an outside program.
+        // A busy store is not a failure of an outside program.
         let _ = command.stderr(Stdio::null()).status().await;
         opened.fetch_add(1, Ordering::Relaxed);
     }
