@@ -28,7 +28,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden, |c, to| to.extend(c.escape_default()))
 }
 
-/// The same for a text of several lines: only its line breaks stay.
+/// The same for a text of several lines: its line breaks and tabs stay.
 pub fn shown_lines(text: &str) -> Cow<'_, str> {
     escaped(text, hidden_in_lines, |c, to| to.extend(c.escape_default()))
 }
@@ -64,7 +64,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
 }
 
 const fn hidden_in_lines(c: char) -> bool {
-    is_hidden(c) && c != '\n'
+    is_hidden(c) && !matches!(c, '\n' | '\t')
 }
 
 fn ends_with_www(text: &str) -> bool {

@@ -54,6 +54,7 @@ pub(super) fn plan(text: &str, sizes: &[Size]) -> Result<(Vec<Row>, Vec<Edit>), 
         rows.push(Row {
             function: size.function.clone(),
             label: Some(size.name.clone()),
+            file: None,
             became,
         });
     }

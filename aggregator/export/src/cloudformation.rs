@@ -68,6 +68,7 @@ fn site(
         return Some(Site {
             label: id.to_owned(),
             line,
+            file: None,
             name: Name::MadeUp,
             memory: Memory::Other {
                 line,
@@ -89,6 +90,7 @@ fn site(
     Some(Site {
         label: id.to_owned(),
         line,
+        file: None,
         name: name(properties),
         memory,
     })

@@ -9,6 +9,8 @@ pub struct Row {
     pub function: String,
     /// The template's name for it, if it is there.
     pub label: Option<String>,
+    /// The file that its lines are of, where the template has several.
+    pub file: Option<String>,
     /// What became of it.
     pub became: Became,
 }

@@ -15,6 +15,20 @@ pub enum Refused {
         /// In the parser's words.
         why: String,
     },
+    /// One of several files is refused.
+    #[error("{file}: {refused}")]
+    InFile {
+        /// Which.
+        file: String,
+        /// Why.
+        refused: Box<Self>,
+    },
+    /// Terraform would put other files over these.
+    #[error(
+        "it overrides what the other files say, and what comes of that is known only to Terraform; give one \
+         file as template"
+    )]
+    Override,
     /// There is nothing in it.
     #[error("it is empty")]
     Empty,

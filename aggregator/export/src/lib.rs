@@ -31,7 +31,7 @@ pub use choice::{LeftOut, choose};
 pub use edit::{Became, Row};
 pub use error::Refused;
 pub use matching::Rules;
-pub use patch::{Patch, diff, patch};
+pub use patch::{ModuleFile, ModulePatch, Patch, diff, patch, patch_module};
 pub use values::{Raised, kept, read_values, values, write_values};
 
 use rightsizer_records::Megabytes;

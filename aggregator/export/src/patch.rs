@@ -7,6 +7,7 @@ use super::edit::{Became, Edit, Row};
 use super::error::Refused;
 use super::matching::{Found, Rules, find};
 use super::site::{Memory, Site};
+use super::terraform::Joined;
 use super::{Format, Size, cdk, cloudformation, program, sam, serverless, terraform};
 
 /// A template with what became of each size in it.
@@ -43,6 +44,65 @@ pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Resul
     })
 }
 
+/// One file of a folder that Terraform takes as one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The files of a module with what became of each size in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModulePatch {
+    /// The files as they are to be, in their order.
+    pub files: Vec<ModuleFile>,
+    /// One for each size, in their order.
+    pub rows: Vec<Row>,
+}
+
+/// Puts sizes into the files of a Terraform module, as [`patch`] does into one.
+pub fn patch_module(
+    files: &[ModuleFile],
+    sizes: &[Size],
+    rules: &Rules,
+) -> Result<ModulePatch, Refused> {
+    let joined = Joined::of(files);
+    let (mut rows, edits) = plan_module(&joined, sizes, rules)?;
+    let patched = joined.apply(&edits)?;
+    let (again, edits) = plan_module(&Joined::of(&patched), sizes, rules)
+        .map_err(|e| Refused::Unsafe(format!("after the change {e}")))?;
+    prove(&rows, &again, &edits)?;
+    for row in &mut rows {
+        let (Became::Changed { line, .. } | Became::Already { line } | Became::Left { line, .. }) =
+            &mut row.became
+        else {
+            continue;
+        };
+        if let Some((file, own)) = joined.place(*line) {
+            (row.file, *line) = (Some(file.to_owned()), own);
+        }
+    }
+    Ok(ModulePatch {
+        files: patched,
+        rows,
+    })
+}
+
+fn plan_module(joined: &Joined<'_>, sizes: &[Size], rules: &Rules) -> Result<Plan, Refused> {
+    let sites = terraform::sites_of_module(joined)?;
+    let placed = sites.iter().cloned().map(|mut site| {
+        if let Some((file, line)) = joined.place(site.line) {
+            (site.file, site.line) = (Some(file.to_owned()), line);
+        }
+        site
+    });
+    let placed: Vec<Site> = placed.collect();
+    let found = find(Format::Terraform, &placed, sizes, rules)?;
+    Ok(become_of(&sites, sizes, found))
+}
+
 type Plan = (Vec<Row>, Vec<Edit>);
 
 fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Plan, Refused> {
@@ -54,6 +114,11 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
         Format::Cdk => return cdk::plan(text, sizes),
     };
     let found = find(format, &sites, sizes, rules)?;
+    Ok(become_of(&sites, sizes, found))
+}
+
+/// What becomes of each size where it was found.
+fn become_of(sites: &[Site], sizes: &[Size], found: Vec<Found>) -> Plan {
     let mut rows = Vec::new();
     let mut edits = Vec::new();
     for (size, found) in sizes.iter().zip(found) {
@@ -67,10 +132,11 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
         rows.push(Row {
             function: size.function.clone(),
             label,
+            file: None,
             became,
         });
     }
-    Ok((rows, edits))
+    (rows, edits)
 }
 
 /// What happens to a declaration's memory.
@@ -152,7 +218,7 @@ fn ignored(to: u32) -> String {
 }
 
 /// Carries edits out. Two at one place, or over each other, are refused.
-fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused> {
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused> {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut patched = String::with_capacity(text.len() + 32 * edits.len());
     let mut done = 0;

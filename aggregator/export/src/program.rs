@@ -234,6 +234,7 @@ fn row(program: &Program, text: &str, size: &Size) -> Row {
     Row {
         function: size.function.clone(),
         label: None,
+        file: None,
         became,
     }
 }

@@ -96,6 +96,7 @@ fn site(
     Some(Site {
         label: key.to_owned(),
         line,
+        file: None,
         name: name(&document.root, key, block),
         memory,
     })

@@ -12,6 +12,8 @@ pub(super) struct Site {
     pub(super) label: String,
     /// Its first byte.
     pub(super) line: usize,
+    /// In which file, of several.
+    pub(super) file: Option<String>,
     pub(super) name: Name,
     pub(super) memory: Memory,
 }
@@ -19,7 +21,10 @@ pub(super) struct Site {
 impl Site {
     /// As people find it.
     pub(super) fn place(&self) -> String {
-        format!("{}, line {}", self.label, self.line)
+        match &self.file {
+            None => format!("{}, line {}", self.label, self.line),
+            Some(file) => format!("{}, line {} of {file}", self.label, self.line),
+        }
     }
 }
 

@@ -92,6 +92,13 @@ pub fn memory(size: u64, used: u64) -> Result<(Megabytes, Megabytes), FigureErro
     Ok((Megabytes(size_mb), Megabytes(used_mb)))
 }
 
+/// The size that a number of MB is, if it is whole and possible.
+pub(super) fn whole_size(mb: f64) -> Option<Megabytes> {
+    let size: u32 = mb.to_string().parse().ok()?;
+    let possible = (1..=MAX_SIZE_MB).contains(&u64::from(size));
+    possible.then_some(Megabytes(size))
+}
+
 /// Checks a duration in milliseconds; `what` names it in the error.
 pub(super) fn duration(what: &'static str, ms: f64) -> Result<Millis, FigureError> {
     Millis::from_ms_f64(ms).ok_or_else(|| FigureError::Duration {

@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use super::facts::Facts;
 use super::lines::MAX_LINE_BYTES;
 use super::loose::{self, ListError};
-use super::message::Spot;
+use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::wrapped::{self, Around};
-use super::{cloudwatch, insights, insights_extension, telemetry, text};
+use super::{cloudwatch, insights, insights_extension, optimizer, power_tuning, telemetry, text};
 
 /// Finds the line that a part of a document begins on. Parts are asked for roughly in order, so
 /// the count goes on from the last answer.
@@ -133,6 +133,20 @@ struct Shape<'a> {
     power: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "stateMachine")]
     state_machine: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    stats: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    analysis: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    output: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "averageDuration")]
+    average_duration: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "lambdaFunctionRecommendations")]
+    recommendations: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "functionArn")]
+    function_arn: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    finding: Option<&'a RawValue>,
 }
 
 /// The formats that are known by their fields, and the part of the value that is read.
@@ -149,14 +163,45 @@ enum Known<'a> {
     Row,
     LogEvent,
     PowerTuning,
+    Recommendations(&'a RawValue),
+    Recommendation,
 }
 
 impl<'a> Shape<'a> {
+    /// What another tool found out about sizes; `None` if it is something else.
+    fn comparison(&self, text: &str) -> Option<Known<'a>> {
+        let holds = |part: Option<&RawValue>| {
+            let part = part.map_or("", RawValue::get);
+            part.contains("averageDuration") || part.contains("visualization")
+        };
+        let optimum =
+            (self.power.is_some() || self.state_machine.is_some()) && text.contains("\"cost\"");
+        let step = self.average_duration.is_some() && text.contains("\"averagePrice\"");
+        let within = [self.stats, self.results, self.analysis, self.output];
+        let power_tuning = optimum || step || within.into_iter().any(holds);
+        match self {
+            Self {
+                recommendations: Some(list),
+                ..
+            } => Some(Known::Recommendations(list)),
+            Self {
+                function_arn: Some(_),
+                finding: Some(_),
+                ..
+            } => Some(Known::Recommendation),
+            _ => power_tuning.then_some(Known::PowerTuning),
+        }
+    }
+
     /// The format of the value, which reads `text`. What comes live is never looked through for reports,
     /// so it is of the format that it looks like.
     fn known(&self, text: &str, live: bool) -> Option<Known<'a>> {
         // Fields of these names are in the objects of other tools too.
         let only = |fits: bool| live || fits || !wrapped::may_hold_report(text);
+        let comparison = self.comparison(text).filter(|_| !live && only(false));
+        if comparison.is_some() {
+            return comparison;
+        }
         Some(match self {
             Self { v: Some(_), .. } | Self { kind: Some(_), .. }
                 if only(self.v.is_some() && self.kind.is_some()) =>
@@ -204,11 +249,6 @@ impl<'a> Shape<'a> {
             Self {
                 message: Some(_), ..
             } => Known::LogEvent,
-            Self { power: Some(_), .. }
-            | Self {
-                state_machine: Some(_),
-                ..
-            } if !live && text.contains("\"cost\"") => Known::PowerTuning,
             _ => return None,
         })
     }
@@ -245,6 +285,9 @@ pub(super) fn value(
             text,
         );
     }
+    if let Some(facts) = out.before.take() {
+        return behind_line(text, places, depth, &facts, out);
+    }
     let shape: Shape = match serde_json::from_str(text) {
         Ok(shape) => shape,
         Err(e) => return out.refuse(line, format!("not JSON: {}", without_place(&e)), text),
@@ -269,11 +312,9 @@ pub(super) fn value(
         Some(Known::TelemetryEvent) => telemetry_event(text, line, out),
         Some(Known::Row) => insights::object(text, places, out),
         Some(Known::LogEvent) => cloudwatch::log_event(text, places, out),
-        Some(Known::PowerTuning) => {
-            out.format(Format::PowerTuning);
-            out.tally.measured += 1;
-            out.ignore()
-        }
+        Some(Known::PowerTuning) => power_tuning::result(text, line, out),
+        Some(Known::Recommendations(list)) => optimizer::answer(list.get(), places, out),
+        Some(Known::Recommendation) => optimizer::entry(text, line, out),
         None => stranger(text, places, out),
     }
 }
@@ -295,6 +336,26 @@ fn stranger(text: &str, places: &Places, out: &mut Output) -> Result<(), Stopped
         return out.ignore();
     }
     out.refuse(line, unknown(text), text)
+}
+
+/// Reads the object that is the message of a line before it, as `aws logs tail --format json` writes them.
+fn behind_line(
+    text: &str,
+    places: &Places,
+    depth: u8,
+    facts: &Facts,
+    out: &mut Output,
+) -> Result<(), Stopped> {
+    let line = places.line_of(text);
+    if is_known(text) {
+        return value(text, places, depth, out);
+    }
+    if wrapped::may_hold_report(text) && !message::is_report_event(text) {
+        return within_line(text, line, facts, out);
+    }
+    let origin = facts.origin(out.hints);
+    let at = facts.time().ok().flatten();
+    message::read(text, Spot::new(line, &origin, at), out)
 }
 
 /// Reads JSON that stands on a line behind `facts`.

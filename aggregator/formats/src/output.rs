@@ -5,11 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use rightsizer_records::Record;
+use rightsizer_rules::comparison::{Comparison, Found};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
 use serde::Serialize;
 
 use super::budget::{Budget, Overspent};
 use super::endings::Endings;
+use super::facts::Facts;
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
@@ -74,8 +76,14 @@ pub(super) struct Tally {
     pub(super) rounded: u64,
     /// Reports of Lambda@Edge replicas.
     pub(super) replicas: u64,
-    /// What other tools found out about sizes.
+    /// Results of Lambda Power Tuning.
     pub(super) measured: u64,
+    /// Of these, with a link that cannot be read.
+    pub(super) unread_links: u64,
+    /// Recommendations of Compute Optimizer.
+    pub(super) advised: u64,
+    /// Rows of its exports that are of no function, or without a finding.
+    pub(super) unadvised: u64,
 }
 
 impl Tally {
@@ -97,6 +105,9 @@ impl Tally {
         self.rounded += other.rounded;
         self.replicas += other.replicas;
         self.measured += other.measured;
+        self.unread_links += other.unread_links;
+        self.advised += other.advised;
+        self.unadvised += other.unadvised;
     }
 }
 
@@ -114,6 +125,8 @@ pub(super) struct Output<'a> {
     pub(super) emulator: bool,
     /// Endings of invocations from lines other than reports.
     pub(super) endings: Endings,
+    /// What a line says that ends before its message: the JSON on the next lines is that message.
+    pub(super) before: Option<Facts>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }
 
@@ -131,6 +144,7 @@ impl<'a> Output<'a> {
             overspent: None,
             emulator: false,
             endings: Endings::default(),
+            before: None,
             sink,
         }
     }
@@ -242,6 +256,18 @@ impl<'a> Output<'a> {
             ..told
         });
         let line = spot.line;
+        (self.sink)(Item::Evidence { line, evidence })
+    }
+
+    /// What another tool found out about sizes.
+    pub(super) fn comparison(&mut self, line: u64, found: Comparison) -> Result<(), Stopped> {
+        self.spend(Budget::entry)?;
+        self.tally.accepted += 1;
+        match &found.found {
+            Found::Measured(_) => self.tally.measured += 1,
+            Found::Advised(_) => self.tally.advised += 1,
+        }
+        let evidence = Evidence::Comparison(Box::new(found));
         (self.sink)(Item::Evidence { line, evidence })
     }
 

@@ -381,9 +381,36 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             tally.local
         ));
     }
+    notes.extend(notes_of_comparisons(tally));
     notes.extend(notes_of_ignored(tally));
     if tally.entries() == 0 {
         notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
+    }
+    notes
+}
+
+/// Notes about what other tools found out: it counts in another way than people may think.
+fn notes_of_comparisons(tally: &Tally) -> Vec<String> {
+    let mut notes = Vec::new();
+    if tally.measured > 0 {
+        notes.push(format!(
+            "{} results of Lambda Power Tuning: `rightsizer show FUNCTION` has the sizes that were measured; \
+             they say nothing about the memory used and move no decision",
+            tally.measured
+        ));
+    }
+    if tally.unread_links > 0 {
+        notes.push(format!(
+            "the chart's link in {} of them cannot be read, so only the sizes beside it were kept",
+            tally.unread_links
+        ));
+    }
+    if tally.advised > 0 {
+        notes.push(format!(
+            "{} recommendations of Compute Optimizer: `rightsizer list` has them beside its own; they move \
+             no decision",
+            tally.advised
+        ));
     }
     notes
 }
@@ -411,11 +438,11 @@ fn notes_of_ignored(tally: &Tally) -> Vec<String> {
             tally.replicas
         ));
     }
-    if tally.measured > 0 {
+    if tally.unadvised > 0 {
         notes.push(format!(
-            "{} entries are results of Lambda Power Tuning or Compute Optimizer, which are about sizes \
-             and not about single invocations: they were ignored",
-            tally.measured
+            "{} rows of Compute Optimizer are of other resources than functions, or without a finding, and \
+             were ignored",
+            tally.unadvised
         ));
     }
     notes

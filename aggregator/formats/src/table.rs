@@ -5,7 +5,7 @@ use super::facts::{self, Facts};
 use super::insights::Row;
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
-use super::{report_line, text, wrapped};
+use super::{optimizer, report_line, text, wrapped};
 
 /// The meaning of the rows under a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,8 @@ fn kind(names: &[String]) -> Option<Kind> {
         return Some(Kind::Insights);
     }
     let begins = |begin: &str| names.iter().any(|name| name.starts_with(begin));
-    if begins("memorySizeRecommendationOptions") || has(&["currentMemorySize", "finding"]) {
+    let options = ["memorySizeRecommendationOptions", "recommendationOptions_"];
+    if options.into_iter().any(begins) || has(&["currentMemorySize", "finding"]) {
         return Some(Kind::ComputeOptimizer);
     }
     let message = names.iter().any(|name| facts::is_message(name));
@@ -97,11 +98,7 @@ pub(super) fn row(
             }
             row.read(number, text, out)
         }
-        Kind::ComputeOptimizer => {
-            out.format(Format::ComputeOptimizer);
-            out.tally.measured += 1;
-            out.ignore()
-        }
+        Kind::ComputeOptimizer => optimizer::row(&header.names, cells, (number, text), out),
         Kind::CloudWatch | Kind::Wrapped => log_line(header, cells, outer, (number, text), out),
     }
 }

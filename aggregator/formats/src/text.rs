@@ -10,6 +10,7 @@ use super::endings;
 use super::json;
 use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
+use super::power_tuning;
 use super::report_line;
 use super::surroundings::{Surroundings, without_colours};
 use super::times;
@@ -54,6 +55,9 @@ pub(super) fn line(
 ) -> Result<(), Stopped> {
     let plain = without_colours(text);
     let text = message::trim(&plain);
+    if !text.is_empty() {
+        out.before = None;
+    }
     if report_line::is_report(text) {
         out.format(Format::ReportLines);
         let origin = out.hints.unnamed();
@@ -68,6 +72,8 @@ pub(super) fn line(
         cloudwatch::packed(text, number, 0, out)
     } else if out.live() {
         other(text, number, state, out)
+    } else if let Some(done) = power_tuning::link(text, number, out) {
+        done
     } else if let Some(done) = drawn::line(text, number, &mut state.table, out) {
         done
     } else if let Some(at) = report_line::find(text) {
@@ -132,6 +138,10 @@ fn with_prefix(
     let at = found.facts.time().ok().flatten();
     if rest.starts_with('{') && !message::is_report_event(rest) {
         return json::within_line(rest, number, &found.facts, out);
+    }
+    if rest.is_empty() {
+        out.before = Some(found.facts);
+        return out.ignore();
     }
     let origin = found.facts.origin(out.hints);
     let spot = Spot {

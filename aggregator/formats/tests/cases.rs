@@ -223,12 +223,13 @@ const OWN: &[Right] = &[
         .on(TWO_DAYS)
         .with(&[(141, 256)])
         .wrapped(),
-    of("power_tuning.json", 0, 0)
-        .ignored(1)
-        .says(&["Lambda Power Tuning"]),
-    of("compute_optimizer.csv", 0, 0)
-        .ignored(1)
-        .says(&["Compute Optimizer"]),
+    of("power_tuning.json", 0, 1).says(&["import it with --function NAME"]),
+    of("power_tuning_execution.json", 1, 0).says(&["the sizes that were measured"]),
+    of("power_tuning_stats.json", 1, 0),
+    of("power_tuning_link.txt", 0, 1),
+    of("compute_optimizer.csv", 1, 0).says(&["Compute Optimizer"]),
+    of("compute_optimizer_export.csv", 3, 0).ignored(1),
+    of("compute_optimizer.json", 2, 0),
     of("spreadsheet_semicolon.csv", 0, 1).says(&["a spreadsheet rewrites times"]),
     of("spreadsheet_comma.csv", 1, 0)
         .whose(&["local:210987654321/mailer"])
@@ -342,12 +343,8 @@ const FIELD: &[Right] = &[
         .wrapped(),
     of("c21_awslogs.txt", 3, 0).whose(&["local:pay"]).on(THREE),
     of("c21b_cw.txt", 3, 0).whose(&["local:pay"]).on(THREE),
-    of("c22_power_tuning.json", 0, 0)
-        .ignored(1)
-        .says(&["Lambda Power Tuning"]),
-    of("c22b_compute_optimizer.csv", 0, 0)
-        .ignored(1)
-        .says(&["Compute Optimizer"]),
+    of("c22_power_tuning.json", 0, 1).says(&["Lambda Power Tuning", "--function NAME"]),
+    of("c22b_compute_optimizer.csv", 1, 0).says(&["Compute Optimizer"]),
     of("c23_excel_semicolon.csv", 0, 2).says(&["spreadsheet"]),
     of("c23b_excel_comma.csv", 2, 0)
         .whose(&["local:123456789012/pay"])

@@ -133,6 +133,10 @@ fn told(input: &[u8], hints: &Hints) -> String {
                 evidence: Evidence::Record(record),
                 ..
             } => String::from_utf8(rightsizer_records::encode(record)).unwrap(),
+            Item::Evidence {
+                evidence: Evidence::Comparison(found),
+                ..
+            } => format!("{found:?}"),
         };
         writeln!(text, "{line}").unwrap();
     }

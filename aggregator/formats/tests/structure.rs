@@ -369,3 +369,42 @@ proptest! {
         prop_assert!(accepted <= 1);
     }
 }
+
+/// `aws logs tail --format json`: the time, the group and the stream stand on a line of their own.
+#[test]
+fn json_behind_a_line_is_of_the_stream_in_that_line() {
+    let stream = "2026/11/23/[7]00000000000000000000000000000001";
+    let report = "{\n  \"type\": \"platform.report\",\n  \"record\": {\"requestId\": \"r\", \"metrics\": \
+        {\"durationMs\": 1.5, \"billedDurationMs\": 2, \"memorySizeMB\": 512, \"maxMemoryUsedMB\": 288}}\n}";
+    let at = "2026-11-23T09:00:00.060000+00:00";
+    let input = format!(
+        "{at} {stream} \n{report}\n\n{at} /aws/lambda/mailer {stream}\n\n{report}\n\
+         {at} {stream}\n{{\"level\": \"info\",\n\"message\": \"ready\"}}\n{report}\n"
+    );
+    let (items, summary) = taken(input.as_bytes());
+    assert_eq!((summary.accepted, summary.refused), (3, 0), "{items:?}");
+    let seen: Vec<_> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Evidence {
+                evidence: Evidence::Observation(seen),
+                ..
+            } => Some((
+                seen.function.to_string(),
+                seen.environment,
+                &*seen.version,
+                seen.at.to_string(),
+                seen.wrapped,
+            )),
+            _ => None,
+        })
+        .collect();
+    let environment = Some(rightsizer_rules::evidence::environment_of_stream(stream));
+    let of = |function: &str| {
+        let at = "2026-11-23T09:00:00.060Z".to_owned();
+        (function.to_owned(), environment, "7", at, false)
+    };
+    assert_eq!(seen[..2], [of("local:export.log"), of("local:mailer")]);
+    // Nothing stands before the last one: it is of no stream.
+    assert_eq!(seen[2].1, None);
+}

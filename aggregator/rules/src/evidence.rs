@@ -15,6 +15,8 @@ use rightsizer_records::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::comparison::Comparison;
+
 /// The version that traffic belongs to when nothing names one.
 pub const LATEST: &str = "$LATEST";
 
@@ -259,6 +261,8 @@ pub enum Evidence {
     Record(Box<Record>),
     /// One invocation from a log or a telemetry event.
     Observation(Observation),
+    /// What another tool found out about sizes, from a file: it moves no decision.
+    Comparison(Box<Comparison>),
 }
 
 /// What a source makes of one entry: a line, a log event, a telemetry event or a row.

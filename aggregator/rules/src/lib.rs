@@ -10,6 +10,7 @@
 
 pub mod candidates;
 pub mod commands;
+pub mod comparison;
 pub mod evidence;
 mod exact_tests;
 pub mod gap;

@@ -184,8 +184,7 @@ fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyho
     let mut out = super::out::stdout();
     if args.json {
         let all: Vec<Value> = approved.iter().map(Approved::json).collect();
-        serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&all, &mut out)?;
         return Ok(());
     }
     if let Some(limit) = limit {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, roles_by_stream};
+use super::out;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
 
@@ -48,10 +49,10 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if rows.is_none() {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: without --store or --server, functions near their memory limit are not \
              recognised; the extension takes 4.4 MB"
-        );
+        ));
     }
     runtime()?.block_on(attach(args, used(rows.unwrap_or_default())))
 }
@@ -172,26 +173,31 @@ impl Roles {
         });
         let policy = statement(&self.stream);
         if let Some(why) = why {
-            eprintln!(
+            out::note(format_args!(
                 "\nthe permissions of the roles were not checked: {why}. Each role needs\n{policy}"
-            );
+            ));
         }
         let denied = self.denied();
         if denied.is_empty() {
             return;
         }
-        eprintln!("\nthese roles may not put records on {}:", self.stream);
+        out::note(format_args!(
+            "\nthese roles may not put records on {}:",
+            self.stream
+        ));
         for role in denied {
-            eprintln!("  {role}");
+            out::note(format_args!("  {role}"));
         }
-        eprintln!("these functions keep working but send no reports. Add to each role:\n{policy}");
+        out::note(format_args!(
+            "these functions keep working but send no reports. Add to each role:\n{policy}"
+        ));
         if let Some(policy) = self.stream_policy() {
-            eprintln!(
+            out::note(format_args!(
                 "or, for all roles of the stream's own account, add to the stream's policy (aws \
                  kinesis put-resource-policy --resource-arn {} --policy …; it replaces the \
                  existing policy)\n{policy}",
                 self.stream
-            );
+            ));
         }
     }
 }

@@ -18,6 +18,7 @@ use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
 use rightsizer_aws::pace::Pace;
 use serde_json::{Value, json};
 
+use super::out;
 use super::runtime::progress;
 use super::text::counted;
 
@@ -106,7 +107,9 @@ impl Which {
             errors.join("; ")
         );
         for error in errors {
-            eprintln!("rightsizer: the tags cannot be listed ({error})");
+            out::note(format_args!(
+                "rightsizer: the tags cannot be listed ({error})"
+            ));
         }
         let selected = selection.of(update.functions)?;
         ensure!(
@@ -196,7 +199,7 @@ impl Told {
         args: &FleetArgs,
         roles: Option<&Value>,
     ) -> anyhow::Result<ExitCode> {
-        let mut out = super::out::stdout();
+        let mut out = out::stdout();
         if args.json {
             let json = json!({
                 "dry_run": !args.yes,
@@ -204,8 +207,7 @@ impl Told {
                 "counts": self.counts(),
                 "roles": roles,
             });
-            serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            crate::cli::write_json(&json, &mut out)?;
         } else {
             self.print_table(&mut out, args)?;
         }

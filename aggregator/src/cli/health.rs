@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use super::server::Server;
 
 #[derive(Debug, Args)]
@@ -27,12 +28,12 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let health = match runtime.block_on(Server::at(&args.server).health()) {
         Ok(health) => health,
         Err(error) => {
-            eprintln!("error: no server responds: {error:#}");
+            out::note(format_args!("error: no server responds: {error:#}"));
             return Ok(ExitCode::FAILURE);
         }
     };
     let status = health["status"].as_str().unwrap_or("unknown");
-    super::out::line(format_args!("{status}"))?;
+    out::line(format_args!("{status}"))?;
     // A restart does not help a shard that cannot be read.
     Ok(if matches!(status, "ok" | "degraded") {
         ExitCode::SUCCESS

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
+use super::out;
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
@@ -79,7 +80,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     }
     if let Some(nothing) = nothing_to_read(&files, &failed) {
         // Not even an empty store is created for it.
-        eprintln!("{nothing}");
+        out::note(format_args!("{nothing}"));
         return Ok(ExitCode::FAILURE);
     }
     let store = Store::open(&args.store.store, "rightsizer import")?;
@@ -96,14 +97,14 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let decided = pipeline.finish(now())?.decided;
     print(args, &report, &failed, decided)?;
     for failure in &failed {
-        eprintln!("error: {failure}");
+        out::note(format_args!("error: {failure}"));
     }
     if failed.is_empty() && !report.any() {
-        eprintln!(
+        out::note(format_args!(
             "error: no evidence was found: {} entries were read, and none is a report of an \
              invocation\nhint: docs/WIRE.md lists the formats that are read",
             report.read
-        );
+        ));
     }
     Ok(if failed.is_empty() && report.any() {
         ExitCode::SUCCESS
@@ -119,15 +120,14 @@ fn print(
     failed: &[String],
     decided: u64,
 ) -> anyhow::Result<()> {
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let json = JsonReport {
             report,
             failed: failed.to_vec(),
             functions_decided: decided,
         };
-        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&json, &mut out)?;
     } else if report.read > 0 || failed.is_empty() {
         write!(out, "{report}")?;
         writeln!(
@@ -158,6 +158,17 @@ fn unusable(report: &ImportReport) -> Option<String> {
         format!(
             "nothing in it could be used: {} entries refused, {} ignored",
             report.refused_count, report.ignored
+        )
+    })
+}
+
+/// What to do about findings of other tools that no line of `list` shows.
+fn unplaced(file: &str, findings: u64) -> Option<String> {
+    (findings > 0).then(|| {
+        format!(
+            "{file}: {findings} of these findings are of functions that this store has no reports of, so \
+             nothing shows them yet: import their logs with --account and --region, or by `rightsizer import \
+             cloudwatch`"
         )
     })
 }
@@ -198,12 +209,13 @@ fn import_file(
     let bar = progress(&name, length);
     let mut file_report = ImportReport::default();
     let accept = Accept::default();
-    pipeline.work(now(), |session| {
+    let digest = pipeline.work(now(), |session| {
         let input = Counting::new(input, |bytes| bar.set_position(bytes));
         let against = (&accept, now());
         take_in(session, input, &name, &hints, against, &mut file_report)
     })?;
     bar.finish_and_clear();
+    file_report.notes.extend(unplaced(&name, digest.unplaced));
     let unusable = unusable(&file_report);
     report.absorb(file_report);
     Ok(unusable)

@@ -94,7 +94,8 @@ fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) ->
     table
         .load_style(style)
         .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header([
+    let compared = is_compared(rows);
+    let mut header = vec![
         "FUNCTION",
         "NOW MB",
         "USED MB",
@@ -103,7 +104,9 @@ fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) ->
         "CONFIDENCE",
         "STATUS",
         "SAVING $/MONTH",
-    ]);
+    ];
+    header.extend(compared.then_some("COMPUTE OPTIMIZER MB"));
+    table.set_header(header);
     for (row, name) in rows.iter().zip(names(rows)) {
         let mb = |mb: Option<u32>| mb.map_or_else(|| "-".to_owned(), |mb| mb.to_string());
         let to = row.to_mb.map_or_else(
@@ -129,15 +132,22 @@ fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) ->
                 (false, false) => row.status.clone(),
             },
             saving(row).map_or_else(|| "-".to_owned(), cents),
+            mb(row.compute_optimizer_mb),
         ];
-        table.add_row(cells.map(|text| cell(&text)));
+        let shown = if compared { 9 } else { 8 };
+        table.add_row(cells.iter().take(shown).map(|text| cell(text)));
     }
-    for column in [1, 2, 3, 7] {
+    for column in [1, 2, 3, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
+}
+
+/// Whether any function has a recommendation of Compute Optimizer.
+pub(super) fn is_compared(rows: &[ReviewRow]) -> bool {
+    rows.iter().any(|row| row.compute_optimizer_mb.is_some())
 }
 
 /// Why they are not sent, and what to do.
@@ -170,6 +180,7 @@ fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {
         "invocations",
         "monthly_usd_before",
         "monthly_usd_after",
+        "compute_optimizer_mb",
     ])?;
     let mb = |mb: Option<u32>| mb.map_or_else(String::new, |mb| mb.to_string());
     let usd = |usd: Option<f64>| usd.map_or_else(String::new, |usd| usd.to_string());
@@ -187,6 +198,7 @@ fn write_csv(rows: &[ReviewRow], out: &mut impl Write) -> anyhow::Result<()> {
             row.invocations.to_string(),
             usd(row.monthly_usd_before),
             usd(row.monthly_usd_after),
+            mb(row.compute_optimizer_mb),
         ])?;
     }
     Ok(csv.flush()?)

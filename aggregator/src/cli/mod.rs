@@ -3,6 +3,7 @@
 mod apply;
 mod attach;
 mod backup;
+mod compared;
 mod detach;
 mod doctor;
 mod export;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
-use rightsizer_records::shown::{json, shown_lines};
+use rightsizer_records::shown::json;
 use rightsizer_rules::inventory::Home;
 
 pub use self::log::Log;
@@ -253,7 +254,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // A reader that closes early (`rightsizer list | head`) is not an error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", shown_lines(&format!("{error:#}")));
+            out::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

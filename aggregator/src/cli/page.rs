@@ -6,6 +6,7 @@ use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 
 use super::grade::{at_risk, summary};
+use super::list::is_compared;
 use super::text::{cents, names, saving};
 
 /// Everything except the rows; it needs no other file and no network.
@@ -33,9 +34,12 @@ pub(super) fn page(rows: &[ReviewRow], stops: &[String], made: &str) -> String {
         page.push_str(&format!("<p class=stop>{}</p>\n", escaped(line)));
     }
     if !rows.is_empty() {
+        let compared = is_compared(rows);
         page.push_str(TABLE);
+        page.push_str(if compared { COMPARED } else { "" });
+        page.push_str("<th>Status<th>Confidence<th>Why</tr>\n");
         for (row, name) in rows.iter().zip(names(rows)) {
-            page.push_str(&line(row, &name));
+            page.push_str(&line(row, &name, compared));
         }
         page.push_str("</table>\n");
     }
@@ -49,9 +53,10 @@ pub(super) fn page(rows: &[ReviewRow], stops: &[String], made: &str) -> String {
 
 const TABLE: &str = "<input id=filter type=search placeholder='Filter by name or status' aria-label='Filter'>\n\
     <table>\n<tr><th>Function<th class=n>Now, MB<th>Used, MB<th class=n>Recommended, MB\
-    <th class=n>Saving, $ a month<th>Status<th>Confidence<th>Why</tr>\n";
+    <th class=n>Saving, $ a month";
+const COMPARED: &str = "<th class=n>Compute Optimizer, MB";
 
-fn line(row: &ReviewRow, name: &str) -> String {
+fn line(row: &ReviewRow, name: &str, compared: bool) -> String {
     let risk = at_risk(row);
     let status = match (row.urgent, risk) {
         (true, _) => format!("{}, urgent", row.status),
@@ -63,8 +68,16 @@ fn line(row: &ReviewRow, name: &str) -> String {
         (None, Some(_)) => "keep".to_owned(),
         (None, None) => "–".to_owned(),
     };
+    let optimizer = row
+        .compute_optimizer_mb
+        .map_or_else(|| "–".to_owned(), |mb| mb.to_string());
+    let optimizer = if compared {
+        format!("<td class=n>{optimizer}")
+    } else {
+        String::new()
+    };
     format!(
-        "<tr{}><td class=f title=\"{}\">{}<td class=n>{}<td>{}<td class=n>{to}<td class=n>{}<td>{}<td>{}<td>{}</tr>\n",
+        "<tr{}><td class=f title=\"{}\">{}<td class=n>{}<td>{}<td class=n>{to}<td class=n>{}{optimizer}<td>{}<td>{}<td>{}</tr>\n",
         if risk { " class=risk" } else { "" },
         escaped(&row.function),
         escaped(name),

@@ -8,6 +8,7 @@ use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::compared;
 use super::text::{counted, short};
 
 /// The widest line, except for names that cannot be broken.
@@ -28,6 +29,7 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
         text.push_str("    no report in the window has a memory figure, so nothing was decided\n");
     }
     text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
+    text.push_str(&compared::compared(detail));
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
         for entry in &detail.history {
@@ -239,7 +241,7 @@ fn life(entry: &Value) -> Vec<String> {
 }
 
 /// Broken at spaces so that no line is wider than [`WIDTH`].
-fn wrapped(first: &str, rest: &str, what: &str) -> String {
+pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
     let mut text = String::new();
     let mut line = first.to_owned();
     let mut empty = true;
@@ -345,6 +347,8 @@ mod tests {
             self_mb: Some(8.5),
             timeout_ms: Some(3000),
             timeouts: 1,
+            measured_sizes: Vec::new(),
+            compute_optimizer: None,
         }
     }
 

@@ -13,6 +13,7 @@ use rightsizer_rules::commands::{Action, Done, Switched, Word};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
+use super::out;
 use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
@@ -103,7 +104,7 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.word(action), args)?;
     // The command has been applied, whether or not its output is read.
-    let _ = super::out::line(format_args!("{}", shown(&done.message)));
+    let _ = out::line(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,7 +131,7 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     let word = args.word.word(action);
     // Unreadable settings must not prevent a pause.
     let settings = Settings::load(args.config.config.as_deref()).unwrap_or_else(|error| {
-        eprintln!("rightsizer: {error:#}; continuing without it");
+        out::note(format_args!("rightsizer: {error:#}; continuing without it"));
         Settings::default()
     });
     let carried = carry_out(&word, &args.word);
@@ -151,13 +152,13 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     };
     if let Ok(done) = &carried {
         // The command has been applied, whether or not its output is read.
-        let _ = super::out::line(format_args!("{}", shown(&done.message)));
+        let _ = out::line(format_args!("{}", shown(&done.message)));
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        eprintln!("rightsizer: {}", shown(&told));
+        out::note(format_args!("rightsizer: {}", shown(&told)));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        let _ = super::out::line(format_args!("{}", shown(&told)));
+        let _ = out::line(format_args!("{}", shown(&told)));
     }
     carried?;
     Ok(match switched {

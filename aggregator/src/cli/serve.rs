@@ -11,6 +11,7 @@ use rightsizer_records::ApplyMode;
 use rightsizer_rules::window::ClockMode;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::out;
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
@@ -131,16 +132,16 @@ pub(super) fn parse_source(text: &str) -> Result<RecordSource, String> {
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if !args.listen.ip().is_loopback() && args.token.is_none() {
-        eprintln!(
+        out::note(format_args!(
             "error: {} can be reached from other machines, so it needs a token\nhint: add --token \
              TOKEN (or RIGHTSIZER_TOKEN); clients then use http://HOST:{}/TOKEN as their endpoint",
             args.listen,
             args.listen.port()
-        );
+        ));
         return Ok(ExitCode::from(2));
     }
     if let Some(wrong) = contradiction(&args) {
-        eprintln!("error: {wrong}");
+        out::note(format_args!("error: {wrong}"));
         return Ok(ExitCode::from(2));
     }
     let mut settings = Settings::load(args.config.config.as_deref())?;
@@ -173,7 +174,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .block_on(listen_and_serve(options, args.listen));
     match done {
         Err(error) if error.is::<Superseded>() => {
-            eprintln!("error: {error:#}");
+            out::note(format_args!("error: {error:#}"));
             Ok(ExitCode::from(SUPERSEDED))
         }
         done => done.map(|()| ExitCode::SUCCESS),
@@ -217,7 +218,7 @@ async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow:
     // For scripts that asked for port 0.
     let ready = |address| {
         // If it is not read, the server runs anyway.
-        let _ = super::out::line(format_args!("listening on {address}"));
+        let _ = out::line(format_args!("listening on {address}"));
     };
     // On the heap: what all its parts keep between two steps takes 16 KB.
     Box::pin(serve(options, listener, ready, shutdown)).await

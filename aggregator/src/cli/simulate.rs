@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rightsizer_formats::Counting;
 
 use super::ConfigArg;
+use super::out;
 use crate::settings::Settings;
 use crate::simulate::{
     Contender, Gaps, Measure, Refusal, Regime, Rules, Tally, Trace, contenders, read_trace, replay,
@@ -69,10 +70,9 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         name(&args.file),
         args.warm_up
     );
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &measures).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&measures, &mut out)?;
     } else {
         writeln!(out, "{}", table(&measures).trim_fmt())?;
         writeln!(out, "\n{}", summary(&trace, &measures))?;
@@ -104,7 +104,7 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
         refused += 1;
         if refused <= REFUSALS_SHOWN {
             let said = format!("rightsizer: line {}: {}", refusal.line, refusal.reason);
-            bar.suspend(|| eprintln!("{said}"));
+            bar.suspend(|| out::note(format_args!("{said}")));
         }
     };
     let input = Counting::new(input, |bytes| bar.set_position(bytes));
@@ -112,10 +112,10 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
         .with_context(|| name(file))?;
     bar.finish_and_clear();
     if refused > REFUSALS_SHOWN {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: … and {} more rows refused",
             refused - REFUSALS_SHOWN
-        );
+        ));
     }
     Ok(trace)
 }

@@ -21,6 +21,7 @@ use rightsizer_rules::inventory::LoggedReports;
 use serde_json::{Value, json};
 
 use super::fleet::{Which, rate, value};
+use super::out;
 use super::runtime::{progress, runtime};
 use super::text::counted;
 
@@ -254,7 +255,7 @@ fn print(
         let what = code.map_or_else(|| action.to_owned(), |code| format!("{action}: {code}"));
         *counts.entry(what).or_default() += 1;
     }
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let json = json!({
             "dry_run": !args.yes,
@@ -263,8 +264,7 @@ fn print(
             "missing": missing,
             "role": role.map(|(role, _)| role),
         });
-        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&json, &mut out)?;
     } else {
         print_table(&mut out, entries, &counts)?;
         let changes = entries.iter().filter(|entry| entry.changes()).count();
@@ -283,15 +283,17 @@ fn print(
             }
         }
         for name in missing {
-            eprintln!("rightsizer: no function of this account and region is called {name}");
+            out::note(format_args!(
+                "rightsizer: no function of this account and region is called {name}"
+            ));
         }
     }
     if let Some((_, StreamKey::Unknown(why))) = role {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: the stream's key could not be read: {why}\nhint: if it is a key of your \
              own, the role also needs kms:GenerateDataKey on it, or no report line arrives. Allow \
              kinesis:DescribeStreamSummary to have it checked"
-        );
+        ));
     }
     let policy_in_the_way = counts.keys().any(|what| what == "skip: policy-exists");
     let failed = counts.keys().any(|what| what.starts_with("failed"));

@@ -14,6 +14,7 @@ pub(super) fn no_later_than(evidence: &mut Evidence, now: Timestamp) {
             Record::Reports(reports) => newest_of(reports),
             Record::Outcome(_) | Record::Recommendation(_) => return,
         },
+        Evidence::Comparison(_) => return,
     };
     let ahead = newest.as_ms() - now.as_ms();
     if !(1..=FUTURE_TOLERANCE_MS).contains(&ahead) {
@@ -26,6 +27,7 @@ pub(super) fn no_later_than(evidence: &mut Evidence, now: Timestamp) {
                 reports.t0 = reports.t0.plus_ms(-ahead);
             }
         }
+        Evidence::Comparison(_) => {}
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use rightsizer_formats::Channel;
 use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp, plausible_record};
+use rightsizer_rules::comparison::Comparison;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
 use rightsizer_rules::window::{
     DaySource, Delta, FUTURE_TOLERANCE_MS, fold_into, fold_observation, fold_reports,
@@ -58,6 +59,8 @@ pub struct Batch {
     /// The same of reports found in files of unknown tools.
     pub(super) wrapped: HashMap<FunctionKey, Delta, RandomState>,
     pub(super) outcomes: Vec<Outcome>,
+    /// What other tools found out.
+    pub(super) compared: Vec<Comparison>,
     /// Seen on the decisions stream, and so sent.
     pub(super) sent: Vec<Recommendation>,
     /// Bytes of memory that all of it takes, about.
@@ -74,6 +77,7 @@ impl Batch {
     pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
         match evidence {
             Evidence::Observation(seen) => self.observe(&seen, intake),
+            Evidence::Comparison(found) => self.compare(*found, intake),
             Evidence::Record(record) => match *record {
                 Record::Reports(reports) => self.report(&reports, intake),
                 Record::Outcome(_) if intake.channel == Channel::Reports => Err(Refusal::because(
@@ -96,6 +100,24 @@ impl Batch {
                 }
             },
         }
+    }
+
+    /// Keeps what another tool found out. Only a person's file may tell of it.
+    fn compare(&mut self, found: Comparison, intake: &Intake<'_>) -> Result<(), Refusal> {
+        if intake.source != DaySource::Import {
+            return Err(Refusal::because(
+                "what another tool found out about sizes: only files may hold it (rightsizer import)",
+            ));
+        }
+        if let Some(arn) = found.function.arn()
+            && !intake.accept.takes(arn)
+        {
+            return Err(stranger(arn));
+        }
+        intake.not_from_the_future(found.at)?;
+        self.weight += OF_A_DECISION;
+        self.compared.push(found);
+        Ok(())
     }
 
     fn report(&mut self, record: &Reports, intake: &Intake<'_>) -> Result<(), Refusal> {

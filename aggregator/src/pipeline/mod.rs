@@ -41,6 +41,8 @@ pub struct Digest {
     pub decided: u64,
     /// Records kept until the clock reaches their time.
     pub early: u64,
+    /// What other tools found out about functions that the store does not know.
+    pub unplaced: u64,
     /// The day that stays closed after later closes were undone: a wrong clock had made them.
     pub undone: Option<Day>,
 }
@@ -53,6 +55,7 @@ impl Digest {
         self.closed = other.closed.or(self.closed);
         self.decided += other.decided;
         self.early += other.early;
+        self.unplaced += other.unplaced;
         self.undone = other.undone.or(self.undone);
     }
 }

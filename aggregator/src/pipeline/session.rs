@@ -137,8 +137,12 @@ impl<'p> Session<'p> {
         for (_, delta) in batch.observed.into_iter().chain(batch.wrapped) {
             self.add(delta)?;
         }
-        if !batch.sent.is_empty() {
+        if !batch.sent.is_empty() || !batch.compared.is_empty() {
             self.unit.flush()?;
+        }
+        for found in &batch.compared {
+            let known = self.unit.take_comparison(found)?;
+            self.digest.unplaced += u64::from(!known);
         }
         // An outcome comes after what it is about.
         for record in &batch.sent {

@@ -138,7 +138,7 @@ impl Keeper {
             Ok(()) => info!("the last snapshot is made, and the next task may begin at once"),
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => {
-                warn!("could not record the end for the next task: {why}")
+                warn!("could not record the end for the next task: {why}");
             }
         }
         Ok(())

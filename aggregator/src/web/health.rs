@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::Path as FsPath;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use rightsizer_store::{NotedGap, WAL_LARGE, wal_bytes};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Port;
+use super::{Port, json_answer};
 use crate::snapshot::SnapshotHealth;
 
 /// A commit is due every second; closing a day of a million functions may take this long.
@@ -50,10 +49,10 @@ pub(super) async fn without_token(State(port): State<Port>) -> Response {
     let health = health(&port).await;
     let status = code(&health);
     if port.may_look(None) {
-        return (status, Json(health)).into_response();
+        return json_answer(status, &health);
     }
     // Load balancers have no token; they need no more than this.
-    (status, Json(json!({ "status": health.status }))).into_response()
+    json_answer(status, &json!({ "status": health.status }))
 }
 
 pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<String>) -> Response {
@@ -61,7 +60,7 @@ pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<Strin
         return StatusCode::FORBIDDEN.into_response();
     }
     let health = health(&port).await;
-    (code(&health), Json(health)).into_response()
+    json_answer(code(&health), &health)
 }
 
 fn code(health: &Health) -> StatusCode {

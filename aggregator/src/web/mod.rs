@@ -25,9 +25,11 @@ use axum::routing::{get, post};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_records::shown::shown_lines;
+use rightsizer_records::shown::{json, shown_lines};
 use rightsizer_store::files::OpenFiles;
+use serde::Serialize;
 use tokio::sync::Semaphore;
+use tracing::error;
 
 use crate::snapshot::KeeperHandle;
 use crate::writer::WriterHandle;
@@ -157,4 +159,18 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         .collect();
     let text = shown_lines(&text).into_owned();
     ([(CONTENT_TYPE, format)], text).into_response()
+}
+
+/// A JSON answer that may be printed on a terminal as it comes: no hidden character stands in it as it is.
+fn json_answer(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(document) => {
+            let kind = [(CONTENT_TYPE, "application/json")];
+            (status, kind, json(&document).into_owned()).into_response()
+        }
+        Err(error) => {
+            error!("an answer cannot be written as JSON: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

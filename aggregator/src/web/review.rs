@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +14,8 @@ use rightsizer_store::{Reader, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Port;
 use super::body::BodyError;
+use super::{Port, json_answer};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +56,7 @@ impl IntoResponse for ReviewError {
         if let Self::NotKept(Done { updater, .. }) = &self {
             body["updater"] = json!(updater);
         }
-        (status, Json(body)).into_response()
+        json_answer(status, &body)
     }
 }
 
@@ -103,7 +102,7 @@ pub(super) async fn show(
 
 fn answer<T: Serialize>(result: Result<T, ReviewError>) -> Response {
     result.map_or_else(IntoResponse::into_response, |value| {
-        Json(value).into_response()
+        json_answer(StatusCode::OK, &value)
     })
 }
 

@@ -22,9 +22,10 @@ pub(super) fn report(pipeline: &Pipeline, metrics: &Metrics) {
         doubt.map(|doubt| doubt.to_string())
     });
     if metrics.doubt_clock(doubt.clone()) {
-        match doubt {
-            Some(doubt) => error!("{doubt}"),
-            None => info!("this machine's clock is right again"),
+        if let Some(doubt) = doubt {
+            error!("{doubt}");
+        } else {
+            info!("this machine's clock is right again");
         }
     }
 }

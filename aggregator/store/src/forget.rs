@@ -58,6 +58,8 @@ impl Unit<'_> {
                 "DELETE FROM environments WHERE function_id = ?",
                 "DELETE FROM holds WHERE function_id = ?",
                 "DELETE FROM recommendations WHERE function_id = ?",
+                "DELETE FROM measured_sizes WHERE function = (SELECT function FROM functions WHERE id = ?)",
+                "DELETE FROM compute_optimizer WHERE function = (SELECT function FROM functions WHERE id = ?)",
                 "DELETE FROM functions WHERE id = ?",
             ] {
                 self.tx.prepare_cached(sql)?.execute([id])?;

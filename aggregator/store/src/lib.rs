@@ -13,6 +13,7 @@ mod canonical;
 mod changes;
 mod closing;
 mod columns;
+mod comparisons;
 pub mod copy;
 mod crowding;
 mod days;
@@ -48,6 +49,7 @@ mod usage;
 mod wal;
 mod words;
 
+pub use comparisons::{AdviceLine, MeasuredLine};
 pub use days::MergedDay;
 pub use early::Kept;
 pub use error::StoreError;

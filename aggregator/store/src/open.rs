@@ -16,9 +16,9 @@ use super::wal::WAL_KEPT;
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The schema this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 8;
+const SCHEMA_VERSION: i64 = 9;
 /// The schema by version: entry n takes a store from version n to n + 1.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
 ];
 
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million

@@ -59,8 +59,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Deletes what belongs to no one function: outcomes older than 400 days, ids of log events older
-    /// than 3, which days of log groups were read.
+    /// Deletes what belongs to no one function: outcomes and what other tools found out older than 400
+    /// days, ids of log events older than 3, which days of log groups were read.
     pub fn retain_logs(&self, closed: Day) -> Result<(), StoreError> {
         let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
         self.tx
@@ -71,6 +71,7 @@ impl Unit<'_> {
         let details = closed.plus(-DETAIL_DAYS).number();
         self.tx
             .execute("DELETE FROM log_days WHERE day < ?", [details])?;
+        self.forget_comparisons_before(closed.plus(-PEAK_MEMORY_DAYS))?;
         Ok(())
     }
 

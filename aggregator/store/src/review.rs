@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::columns::{count, megabytes};
+use super::comparisons::{AdviceLine, MeasuredLine};
 use super::error::StoreError;
 use super::open::Reader;
 
@@ -63,6 +64,9 @@ pub struct ReviewRow {
     pub decided_on: Option<String>,
     /// Time of its last report, UTC.
     pub last_report: Option<String>,
+    /// The size that AWS Compute Optimizer holds right, if it was imported: to compare with.
+    #[serde(default)]
+    pub compute_optimizer_mb: Option<u32>,
 }
 
 /// One remembered day of a function.
@@ -92,6 +96,12 @@ pub struct FunctionDetail {
     pub timeout_ms: Option<u64>,
     /// Invocations of the last 14 days with reports that ran into the timeout.
     pub timeouts: u64,
+    /// Sizes at which other tools ran it.
+    #[serde(default)]
+    pub measured_sizes: Vec<MeasuredLine>,
+    /// What AWS Compute Optimizer says of it.
+    #[serde(default)]
+    pub compute_optimizer: Option<AdviceLine>,
 }
 
 /// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name. A `local:` key may
@@ -126,6 +136,8 @@ impl Reader {
         Ok(FunctionDetail {
             days: self.days(id)?,
             history: self.history(id)?,
+            measured_sizes: self.measured_sizes(&review.function)?,
+            compute_optimizer: self.advice(&review.function, &review.version)?,
             review,
             self_mb: self_kib.map(|kib| kib / 1024.0),
             timeout_ms: timeout_s.map(|s| u64::from(s) * 1000),
@@ -206,5 +218,6 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         p99_ms: row.get("p99_ms")?,
         decided_on: row.get("decided_on")?,
         last_report: row.get("last_report")?,
+        compute_optimizer_mb: mb("compute_optimizer_mb")?,
     })
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use peak_alloc::PeakAlloc;
 use rightsizer::pipeline::Gate;
 use rightsizer::settings::Settings;
-use rightsizer_export::{Format, Rules, Size, patch, read_values};
+use rightsizer_export::{Format, ModuleFile, Rules, Size, patch, patch_module, read_values};
 use rightsizer_formats::{Channel, Delivery, Hints, read};
 use rightsizer_records::{FunctionArn, Megabytes, Timestamp, decode, encode};
 use rightsizer_rules::evidence::FunctionKey;
@@ -52,6 +52,10 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "report-lines",
+        decoder: imported,
+    },
+    Target {
+        name: "comparisons",
         decoder: imported,
     },
     Target {
@@ -168,8 +172,9 @@ fn stream_record(bytes: &[u8]) {
 
 /// A file, and the same bytes as a record.
 fn imported(bytes: &[u8]) {
+    // A result of another tool may be of no use without a function's name.
     let hints = Hints {
-        function: None,
+        function: FunctionKey::parse("checkout").ok(),
         date: None,
         fallback_date: now().day(),
         file_name: "export.txt".to_owned(),
@@ -219,6 +224,23 @@ fn templates(bytes: &[u8]) {
     ] {
         let _ = patch(format, &text, std::slice::from_ref(&size), &rules);
         let _ = read_values(format, &text);
+    }
+    // A folder in which the text is cut into files of three kinds.
+    let third = text.floor_char_boundary(text.len() / 3);
+    let (head, rest) = text.split_at(third);
+    let (middle, tail) = rest.split_at(rest.floor_char_boundary(rest.len() / 2));
+    let named = |name: &str, text: &str| ModuleFile {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let files = [
+        named("main.tf", &text),
+        named("other.tf", head),
+        named("third.tf.json", tail),
+        named("values.auto.tfvars", middle),
+    ];
+    for files in [&files[..1], &files[1..2], &files] {
+        let _ = patch_module(files, std::slice::from_ref(&size), &rules);
     }
 }
 

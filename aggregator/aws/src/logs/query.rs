@@ -3,8 +3,13 @@
 /// The most rows that a query answers: as many, and some may be missing.
 pub const QUERY_ROWS: i32 = 10_000;
 
-/// Reports alone, as text and as JSON, for `FilterLogEvents` and subscriptions: any of the two phrases.
+/// Reports alone, as text and as JSON, for subscriptions: any of the two phrases.
 pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;
+
+/// Reports, and the platform's lines about runtimes that ended, for `FilterLogEvents`: the report of an older log
+/// does not say that its runtime was killed.
+pub(super) const ENDINGS_PATTERN: &str =
+    r#"?"REPORT RequestId:" ?"platform.report" ?"Error: Runtime exited""#;
 
 /// Reports added up by group, day, size, version and end. Text has its figures in the fields that the
 /// service finds by itself (sizes in decimal bytes), JSON in `record.metrics` (in MB); the keys `…Near`
@@ -79,6 +84,7 @@ mod tests {
             }
         }
         assert!(QUERY.ends_with(&format!("limit {QUERY_ROWS}")));
+        assert!(ENDINGS_PATTERN.starts_with(REPORT_PATTERN));
         // The service's own bound of a query's length.
         assert!(QUERY.len() < 10_000);
     }

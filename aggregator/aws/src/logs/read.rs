@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use rightsizer_formats::{Hints, LogEvent, read_log_event};
+use rightsizer_formats::{Hints, LogEvent, LogEvents};
 use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
 use rightsizer_rules::window::{DaySource, Delta, fold_into, fold_observation};
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::calls::{Answer, Calls, LogLine, LogsApi, LogsError, QueryState};
 use super::group::LogGroup;
 use super::plan::{Piece, Way};
-use super::query::{QUERY, QUERY_ROWS, REPORT_PATTERN};
+use super::query::{ENDINGS_PATTERN, QUERY, QUERY_ROWS};
 use super::reading::{self, Sorted};
 
 /// The first wait for an answer; each next one is half as long again, up to the other.
@@ -191,7 +191,7 @@ impl<A: LogsApi> Reader<A> {
                 let name = self.name(*group);
                 let calls = &self.calls;
                 match calls
-                    .filter(name, REPORT_PATTERN, times, page.as_deref())
+                    .filter(name, ENDINGS_PATTERN, times, page.as_deref())
                     .await
                 {
                     Ok(found) => {
@@ -244,6 +244,7 @@ struct Folded<'a> {
     account: Option<&'a str>,
     hints: &'a Hints,
     days: BTreeSet<Day>,
+    events: LogEvents,
     deltas: HashMap<(Day, FunctionKey), Delta>,
     refused: u64,
 }
@@ -257,6 +258,7 @@ impl<'a> Folded<'a> {
             account: place.map(|(account, _)| account),
             hints: &reader.hints,
             days: piece.days().collect(),
+            events: LogEvents::default(),
             deltas: HashMap::new(),
             refused: 0,
         }
@@ -270,7 +272,7 @@ impl<'a> Folded<'a> {
             at: line.at,
             message: &line.message,
         };
-        for item in read_log_event(&event, self.hints) {
+        for item in self.events.read(&event, self.hints) {
             self.item(item);
         }
     }

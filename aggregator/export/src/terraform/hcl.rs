@@ -43,6 +43,16 @@ pub(super) fn read(text: &str) -> Result<File, Refused> {
     Ok(file)
 }
 
+/// Reads a `.tfvars` file: the variables that it sets.
+pub(super) fn variables(text: &str) -> Result<Vec<(String, Term)>, Refused> {
+    let body = parse(text)?;
+    let source = Source { text, inside: None };
+    let set = body.attributes();
+    Ok(set
+        .map(|of| (of.key.as_str().to_owned(), source.term(&of.value)))
+        .collect())
+}
+
 fn parse(text: &str) -> Result<Body, Refused> {
     if text.trim().is_empty() {
         return Err(Refused::Empty);

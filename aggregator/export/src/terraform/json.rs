@@ -50,6 +50,15 @@ pub(super) fn read(text: &str) -> Result<File, Refused> {
     Ok(file)
 }
 
+/// Reads a `.tfvars.json` file: the variables that it sets.
+pub(super) fn variables(text: &str) -> Result<Vec<(String, Term)>, Refused> {
+    let document = Document::json(text)?;
+    let set = entries(Some(&document.root));
+    Ok(set
+        .map(|(name, value)| (name.to_owned(), term(text, value, false)))
+        .collect())
+}
+
 /// A block is an object, or a list of objects.
 fn objects(node: &Node) -> impl Iterator<Item = &Node> {
     let all = match &node.kind {

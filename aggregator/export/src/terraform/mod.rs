@@ -5,6 +5,7 @@
 mod each;
 mod hcl;
 mod json;
+mod module;
 mod scope;
 mod term;
 
@@ -53,6 +54,25 @@ struct Declaration {
 }
 
 impl Declaration {
+    /// The same in a text that has `by` more bytes before it.
+    fn moved(self, by: usize) -> Self {
+        let moved = |term: Option<Term>| term.map(|term| term.moved(by));
+        Self {
+            at: self.at + by,
+            name: moved(self.name),
+            called: moved(self.called),
+            memory: moved(self.memory),
+            for_each: moved(self.for_each),
+            count: moved(self.count),
+            ignored: moved(self.ignored),
+            insertion: self.insertion.map(|of| Insertion {
+                at: of.at + by,
+                ..of
+            }),
+            label: self.label,
+        }
+    }
+
     /// A module call, if it is one of a function: it has `function_name`, or `name` with a size.
     fn of_module(mut self) -> Option<Self> {
         let called = self.called.take().filter(|_| self.memory.is_some());
@@ -74,12 +94,20 @@ fn takes_memory(source: Option<&Term>) -> Result<(), String> {
 /// The functions of a file.
 pub(super) fn sites(text: &str) -> Result<Vec<Site>, Refused> {
     let unmarked = without_mark(text);
-    let text = unmarked.as_ref();
-    let file = if text.trim_start().starts_with('{') {
-        json::read(text)?
+    functions(&unmarked, &read(&unmarked)?)
+}
+
+pub(super) use self::module::{Joined, sites_of_module};
+
+fn read(text: &str) -> Result<File, Refused> {
+    if text.trim_start().starts_with('{') {
+        json::read(text)
     } else {
-        hcl::read(text)?
-    };
+        hcl::read(text)
+    }
+}
+
+fn functions(text: &str, file: &File) -> Result<Vec<Site>, Refused> {
     let declarations = file.declarations.iter();
     let mut sites: Vec<Site> = declarations
         .flat_map(|of| of_declaration(text, &file.scope, of))
@@ -151,6 +179,7 @@ fn site(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) ->
     Site {
         label,
         line: line_of(text, at),
+        file: None,
         name,
         memory,
     }
@@ -182,10 +211,10 @@ fn memory(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) 
         why: format!("{KEY} is {}{why}", term.written),
     };
     let Some(each) = each.filter(|_| term.mentions_each()) else {
-        return written(text, term, None).unwrap_or_else(|| other(term.at, String::new()));
+        return written(text, scope, term, None).unwrap_or_else(|| other(term.at, String::new()));
     };
     match scope.find(term, Some(each)) {
-        Ok(found) => written(text, found.term, found.variable).unwrap_or_else(|| {
+        Ok(found) => written(text, scope, found.term, found.variable).unwrap_or_else(|| {
             let written = &found.term.written;
             other(
                 found.term.at,
@@ -200,7 +229,7 @@ fn memory(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) 
 }
 
 /// A literal number.
-fn written(text: &str, term: &Term, variable: Option<String>) -> Option<Memory> {
+fn written(text: &str, scope: &Scope, term: &Term, variable: Option<String>) -> Option<Memory> {
     let Form::Literal {
         text: digits,
         bytes: Some(bytes),
@@ -213,13 +242,27 @@ fn written(text: &str, term: &Term, variable: Option<String>) -> Option<Memory> 
         digits: bytes.clone(),
         mb,
         line: line_of(text, term.at),
-        note: variable.map(|name| {
-            format!(
-                "this is the default of var.{name}, so it counts only if no .tfvars file, -var or \
-                 TF_VAR_{name} sets that variable"
-            )
-        }),
+        note: variable.map(|name| note(scope, &name)),
     })
+}
+
+/// When the value of a variable counts.
+fn note(scope: &Scope, name: &str) -> String {
+    let set = scope.set.get(name).and_then(|set| set.first());
+    match set {
+        Some(set) if set.by_itself => format!(
+            "{} sets var.{name}, so it counts only if no -var-file and no -var sets that variable",
+            set.file
+        ),
+        Some(set) => format!(
+            "{} sets var.{name}, so it counts only in a deployment with -var-file={}",
+            set.file, set.file
+        ),
+        None => format!(
+            "this is the default of var.{name}, so it counts only if no .tfvars file, -var or \
+             TF_VAR_{name} sets that variable"
+        ),
+    }
 }
 
 /// A number, or the place of a new one, that is several functions' is changed for none of them.

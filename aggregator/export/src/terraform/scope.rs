@@ -1,7 +1,7 @@
 //! The locals and variables of one file, and the values of expressions that use them. Only literal
 //! values are followed; a computed value is reported, never evaluated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::each::Each;
 use super::term::{Form, Step, Term, parsed};
@@ -18,6 +18,21 @@ pub(super) struct Scope {
     pub(super) locals: BTreeMap<String, Term>,
     /// Defaults of variables.
     pub(super) defaults: BTreeMap<String, Term>,
+    /// What `.tfvars` files beside it set.
+    pub(super) set: BTreeMap<String, Vec<Set>>,
+    /// Names that two files define: which of them counts is not known.
+    pub(super) twice: BTreeSet<String>,
+    /// It is of all files of a folder.
+    pub(super) of_folder: bool,
+}
+
+/// The value that a `.tfvars` file gives to a variable.
+#[derive(Debug)]
+pub(super) struct Set {
+    pub(super) term: Term,
+    pub(super) file: String,
+    /// Terraform takes the file by itself, without `-var-file`.
+    pub(super) by_itself: bool,
 }
 
 /// An expression that another one leads to.
@@ -43,6 +58,97 @@ impl Lost {
 }
 
 impl Scope {
+    /// Adds what another file of the same folder has.
+    pub(super) fn join(&mut self, other: Self) {
+        for (name, term) in other.locals {
+            if self.locals.insert(name.clone(), term).is_some() {
+                self.twice.insert(format!("local.{name}"));
+            }
+        }
+        for (name, term) in other.defaults {
+            if self.defaults.insert(name.clone(), term).is_some() {
+                self.twice.insert(format!("var.{name}"));
+            }
+        }
+        for (name, set) in other.set {
+            self.set.entry(name).or_default().extend(set);
+        }
+    }
+
+    /// The same in a text that has `by` more bytes before it.
+    pub(super) fn moved(self, by: usize) -> Self {
+        let all = |terms: BTreeMap<String, Term>| {
+            let terms = terms.into_iter();
+            terms.map(|(name, term)| (name, term.moved(by))).collect()
+        };
+        let set = self.set.into_iter().map(|(name, set)| {
+            let set = set.into_iter().map(|of| Set {
+                term: of.term.moved(by),
+                ..of
+            });
+            (name, set.collect())
+        });
+        Self {
+            locals: all(self.locals),
+            defaults: all(self.defaults),
+            set: set.collect(),
+            ..self
+        }
+    }
+
+    /// What is said of a name that is defined nowhere.
+    fn nowhere(&self, name: &str) -> Lost {
+        Lost::new(if self.of_folder {
+            format!("{name} in this folder")
+        } else {
+            format!("{name} in this file (--template FOLDER reads all files of a module)")
+        })
+    }
+
+    /// What a local is.
+    fn local(&self, name: &str) -> Result<Found<'_>, Lost> {
+        let term = self.locals.get(name);
+        let term = term.ok_or_else(|| self.nowhere(&format!("local.{name} is not")))?;
+        self.once(&format!("local.{name}"))?;
+        Ok(Found {
+            term,
+            variable: None,
+        })
+    }
+
+    /// What a variable is: as the only `.tfvars` file sets it that a deployment takes, else by default.
+    fn variable(&self, name: &str) -> Result<Found<'_>, Lost> {
+        let set = self.set.get(name).map_or(&[][..], Vec::as_slice);
+        let default = self.defaults.get(name);
+        let term = match (set, default) {
+            ([], Some(default)) => default,
+            ([], None) => return Err(self.nowhere(&format!("var.{name} has no default"))),
+            ([only], default) if only.by_itself || default.is_none() => &only.term,
+            ([first, ..], _) => {
+                let files: Vec<&str> = set.iter().map(|of| of.file.as_str()).collect();
+                return Err(Lost {
+                    at: Some(first.term.at),
+                    why: format!(
+                        "var.{name} is set in {}, and whether that counts is known only to the deployment",
+                        files.join(" and in ")
+                    ),
+                });
+            }
+        };
+        self.once(&format!("var.{name}"))?;
+        Ok(Found {
+            term,
+            variable: Some(name.to_owned()),
+        })
+    }
+
+    fn once(&self, name: &str) -> Result<(), Lost> {
+        if self.twice.contains(name) {
+            return Err(Lost::new(format!("two files define {name}")));
+        }
+        Ok(())
+    }
+
     /// The value that a path or a call leads to, in the entry `each` of `for_each` if there is one.
     pub(super) fn find<'s>(
         &'s self,
@@ -80,22 +186,8 @@ impl Scope {
             return Err(Lost::new(format!("`{}` is computed", whole.written)));
         };
         let mut found = match root {
-            "local" => {
-                let term = self.locals.get(name);
-                let lost = || Lost::new(format!("local.{name} is not in this file"));
-                Found {
-                    term: term.ok_or_else(lost)?,
-                    variable: None,
-                }
-            }
-            "var" => {
-                let term = self.defaults.get(name);
-                let lost = || Lost::new(format!("var.{name} has no default in this file"));
-                Found {
-                    term: term.ok_or_else(lost)?,
-                    variable: Some(name.clone()),
-                }
-            }
+            "local" => self.local(name)?,
+            "var" => self.variable(name)?,
             "each" if name == "value" => {
                 let each = each.and_then(|each| Some((each.value?, each.variable.clone())));
                 let lost = || Lost::new("there is only a name".to_owned());

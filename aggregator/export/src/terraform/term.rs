@@ -81,6 +81,46 @@ impl Term {
         matches!(&self.form, Form::Path(root, steps) if root == name && steps.is_empty())
     }
 
+    /// The same in a text that has `by` more bytes before it.
+    pub(super) fn moved(self, by: usize) -> Self {
+        let each = |terms: Vec<Self>| terms.into_iter().map(|term| term.moved(by)).collect();
+        let form = match self.form {
+            Form::Literal { text, bytes } => Form::Literal {
+                text,
+                bytes: bytes.map(|bytes| bytes.start + by..bytes.end + by),
+            },
+            Form::Path(root, steps) => {
+                let steps = steps.into_iter().map(|step| match step {
+                    Step::At(term) => Step::At(term.moved(by)),
+                    name @ Step::Name(_) => name,
+                });
+                Form::Path(root, steps.collect())
+            }
+            Form::Map(entries) => {
+                let entries = entries.into_iter();
+                Form::Map(
+                    entries
+                        .map(|(key, value)| (key.moved(by), value.moved(by)))
+                        .collect(),
+                )
+            }
+            Form::List(items) => Form::List(each(items)),
+            Form::Call(name, args) => Form::Call(name, each(args)),
+            Form::For(of) => Form::For(Box::new(For {
+                of: of.of.moved(by),
+                new_key: of.new_key.moved(by),
+                new_value: of.new_value.moved(by),
+                ..*of
+            })),
+            same @ (Form::Template(_) | Form::Computed) => same,
+        };
+        Self {
+            at: self.at + by,
+            form,
+            ..self
+        }
+    }
+
     /// Whether it depends on the entry of `for_each`.
     pub(super) fn mentions_each(&self) -> bool {
         match &self.form {

@@ -3,26 +3,27 @@
 
 mod choice;
 mod file;
+mod files;
 mod told;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use rightsizer_aws::clock::now;
-use rightsizer_export::{
-    Format, Patch, Rules, diff, kept, patch, read_values, values, write_values,
-};
+use rightsizer_export::{Format, Rules, kept, read_values, values, write_values};
 use rightsizer_rules::candidates::Present;
 use rightsizer_store::inspect;
 use serde_json::{Value, json};
 
 use self::choice::{ChoiceArgs, Chosen};
+use self::files::Patched;
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
+use crate::cli::out;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -38,7 +39,7 @@ pub(super) struct ExportArgs {
     /// Write the values to this file instead of standard output; values of an earlier export stay
     #[arg(long, value_name = "FILE", conflicts_with = "template")]
     out: Option<PathBuf>,
-    /// Patch this template; shows the change, and writes it with --yes
+    /// Patch this template, or all files of this Terraform folder; shows the change, and writes it with --yes
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Match a function of the template to a deployed function; may be repeated
@@ -58,7 +59,9 @@ pub(super) struct ExportArgs {
 /// As they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    #[value(help = "Terraform or OpenTofu: a variable's value; .tf files")]
+    #[value(
+        help = "Terraform or OpenTofu: a variable's value; .tf and .tf.json files, or a folder of them"
+    )]
     Terraform,
     #[value(
         name = "cloudformation",
@@ -135,13 +138,17 @@ fn as_values(
         told::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({ "values": values, "out": args.out });
         return print_json(chosen, more, &mut out);
     }
     match &args.out {
-        Some(path) => eprintln!("rightsizer: {} has {} values", path.display(), values.len()),
+        Some(path) => out::note(format_args!(
+            "rightsizer: {} has {} values",
+            path.display(),
+            values.len()
+        )),
         None => write!(out, "{}", write_values(format, &values))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -167,34 +174,30 @@ fn earlier(
 }
 
 fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Result<ExitCode> {
-    let before = file::read(path)?;
     let rules = Rules {
         map: args.map.iter().cloned().collect(),
         stack: args.choice.stack.clone(),
         stage: args.stage.clone(),
     };
-    let patch = patch(args.format.format(), &before, &chosen.sizes, &rules)
-        .with_context(|| format!("{} was not changed", path.display()))?;
-    let told = Told::new(chosen, &patch);
-    let changes = patch.text != before;
-    if args.yes && changes {
-        file::replace(path, &before, &patch.text)?;
+    let patched = files::patched(args.format.format(), path, &chosen.sizes, &rules)?;
+    let told = Told::new(chosen, &patched.rows);
+    if args.yes {
+        patched.write()?;
     }
-    print_patch(args, path, &before, &patch, chosen, &told)?;
+    print_patch(args, path, &patched, chosen, &told)?;
     Ok(told.code())
 }
 
 fn print_patch(
     args: &ExportArgs,
     path: &Path,
-    before: &str,
-    patch: &Patch,
+    patched: &Patched,
     chosen: &Chosen,
     told: &Told<'_>,
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
-    let diff = diff(name.trim_start_matches('/'), before, &patch.text);
-    let mut out = crate::cli::out::stdout();
+    let diff = patched.diff();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({
             "template": path,
@@ -214,9 +217,13 @@ fn print_patch(
         return Ok(());
     }
     if args.yes {
-        eprintln!("rightsizer: {name} was written");
+        for file in patched.changed() {
+            out::note(format_args!("rightsizer: {} was written", file.name()));
+        }
     } else {
-        eprintln!("rightsizer: dry run: nothing was written; pass --yes to write it");
+        out::note(format_args!(
+            "rightsizer: dry run: nothing was written; pass --yes to write it"
+        ));
     }
     Ok(())
 }
@@ -226,7 +233,6 @@ fn print_json(chosen: &Chosen, more: Value, out: &mut impl Write) -> anyhow::Res
     if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
         all.extend(more);
     }
-    serde_json::to_writer_pretty(&mut *out, &all).map_err(std::io::Error::from)?;
-    writeln!(out)?;
+    crate::cli::write_json(&all, out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,20 +2,21 @@
 
 use std::process::ExitCode;
 
-use rightsizer_export::{Became, Patch, Raised, Row, Size};
+use rightsizer_export::{Became, Raised, Row, Size};
 use serde_json::{Value, json};
 
 use super::choice::Chosen;
+use crate::cli::out;
 use crate::cli::text::{counted, short};
 
 /// Prints what is left out, and why nothing is exported if so.
 pub(super) fn say_choice(chosen: &Chosen) {
     for left in &chosen.left_out {
         let function = short(&left.function);
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {function} is left out ({}): {}",
             left.code, left.words
-        );
+        ));
     }
     if !chosen.sizes.is_empty() {
         return;
@@ -39,20 +40,20 @@ pub(super) fn say_choice(chosen: &Chosen) {
         0 => String::new(),
         n => format!(" ({n} of another account, region or stack)"),
     };
-    eprintln!(
+    out::note(format_args!(
         "rightsizer: nothing to export: no recommendation is {wanted} and may be deployed now{elsewhere}; \
          {others}"
-    );
+    ));
 }
 
 /// Prints which values of an earlier export are not kept.
 pub(super) fn say_raised(raised: &[Raised]) {
     for of in raised {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {}: the file had {}, which is no longer recommended; the function has {}, \
              which is written instead",
             of.name, of.from_mb, of.to_mb
-        );
+        ));
     }
 }
 
@@ -60,8 +61,8 @@ pub(super) fn say_raised(raised: &[Raised]) {
 pub(super) struct Told<'a>(Vec<(&'a Size, &'a Row)>);
 
 impl<'a> Told<'a> {
-    pub(super) fn new(chosen: &'a Chosen, patch: &'a Patch) -> Self {
-        Self(chosen.sizes.iter().zip(&patch.rows).collect())
+    pub(super) fn new(chosen: &'a Chosen, rows: &'a [Row]) -> Self {
+        Self(chosen.sizes.iter().zip(rows).collect())
     }
 
     /// Fails if none of the selected sizes is in the template.
@@ -78,21 +79,21 @@ impl<'a> Told<'a> {
 
     pub(super) fn say(&self, file: &str) {
         for (size, row) in &self.0 {
-            eprintln!(
+            out::note(format_args!(
                 "rightsizer: {}: {}",
                 size.name,
-                words(size, &row.became, file)
-            );
+                words(size, row, file)
+            ));
         }
         let count =
             |is: fn(&Became) -> bool| self.0.iter().filter(|(_, row)| is(&row.became)).count();
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {file}: {} changed, {} up to date, {} to edit by hand, {} not in it",
             counted(count(|of| matches!(of, Became::Changed { .. })), "size"),
             count(|of| matches!(of, Became::Already { .. })),
             count(|of| matches!(of, Became::Left { .. })),
             count(|of| matches!(of, Became::Missing { .. })),
-        );
+        ));
     }
 
     pub(super) fn json(&self, file: &str) -> Vec<Value> {
@@ -108,16 +109,22 @@ impl<'a> Told<'a> {
                 "function": size.function,
                 "label": row.label,
                 "became": became,
+                "file": row.file,
                 "line": line,
-                "words": words(size, &row.became, file),
+                "words": words(size, row, file),
             })
         })
         .collect()
     }
 }
 
-fn words(size: &Size, became: &Became, file: &str) -> String {
-    match became {
+fn words(size: &Size, row: &Row, file: &str) -> String {
+    let of_file = row
+        .file
+        .as_ref()
+        .map_or_else(String::new, |file| format!(" of {file}"));
+    let file = row.file.as_deref().unwrap_or(file);
+    match &row.became {
         Became::Changed {
             line,
             from,
@@ -133,11 +140,13 @@ fn words(size: &Size, became: &Became, file: &str) -> String {
                 format!(" (the function itself had {from_mb})")
             });
             match from {
-                Some(from) => format!("line {line}: {from} → {to}{note}{know}"),
-                None => format!("line {line}: {to} is added; it had {from_mb}{know}"),
+                Some(from) => format!("line {line}{of_file}: {from} → {to}{note}{know}"),
+                None => format!("line {line}{of_file}: {to} is added; it had {from_mb}{know}"),
             }
         }
-        Became::Already { line } => format!("line {line}: up to date, {}", size.to_mb.0),
+        Became::Already { line } => {
+            format!("line {line}{of_file}: up to date, {}", size.to_mb.0)
+        }
         Became::Left { line, why } => format!("line {line} of {file}: needs a manual edit: {why}"),
         Became::Missing { hint: None } => {
             "not in the template by its name; if it has another name there, add --map \

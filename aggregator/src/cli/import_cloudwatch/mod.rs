@@ -4,7 +4,6 @@
 mod words;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -27,6 +26,7 @@ use words::{About, Told};
 
 use super::runtime::{progress, runtime};
 use super::{ConfigArg, StoreArg, parse_region};
+use crate::cli::out;
 use crate::import::log_groups::take_in;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
@@ -93,9 +93,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
     if args.print_policy {
-        let mut out = crate::cli::out::stdout();
-        serde_json::to_writer_pretty(&mut out, &policy(args)).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        let mut out = out::stdout();
+        crate::cli::write_json(&policy(args), &mut out)?;
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::load(args.config.config.as_deref())?;
@@ -104,9 +103,9 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
             done = import(args, &settings) => done,
             pressed = tokio::signal::ctrl_c() => {
                 pressed?;
-                eprintln!(
+                out::note(format_args!(
                     "\nrightsizer: stopped. What was read is kept; run the same command to continue"
-                );
+                ));
                 Ok(ExitCode::from(INTERRUPTED))
             }
         }
@@ -173,10 +172,10 @@ async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<Ex
     );
     about.say(days, &region, args.prefix.as_deref());
     if about.usd > UNASKED_USD && !args.how.yes {
-        eprintln!(
+        out::note(format_args!(
             "nothing was read\nhint: --yes continues; --no-queries reads without that cost, \
                    but slower"
-        );
+        ));
         return Ok(ExitCode::FAILURE);
     }
     let reader = reader(calls, found.groups, &pipeline, began);
@@ -244,7 +243,9 @@ async fn functions(
     };
     let (update, _, errors) = collect(fleet, pacing, now()).await;
     for error in errors {
-        eprintln!("rightsizer: the list of functions is incomplete: {error}");
+        out::note(format_args!(
+            "rightsizer: the list of functions is incomplete: {error}"
+        ));
     }
     pipeline.take_inventory(&update)?;
     Ok((update.functions, update.complete))

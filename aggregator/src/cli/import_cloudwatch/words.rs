@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::text::counted;
 use super::{CloudwatchArgs, Found};
+use crate::cli::out;
 use crate::import::log_groups::Totals;
 
 /// What will be done, and about what it costs.
@@ -73,29 +74,29 @@ impl About {
         let functions = self.functions.map_or_else(String::new, |functions| {
             format!(" of the {}", counted(functions, "function"))
         });
-        eprintln!(
+        out::note(format_args!(
             "{}{functions} in {region}, {first} to {last}: {} of logs to read",
             counted(self.groups, "log group"),
             counted(self.missing, "day")
-        );
+        ));
         if self.left_out > 0 {
-            eprintln!(
+            out::note(format_args!(
                 "skipped {} whose function does not exist",
                 counted(self.left_out, "log group")
-            );
+            ));
         }
         if self.groups == 0 {
-            eprintln!("{}", self.nothing(prefix, region));
+            out::note(format_args!("{}", self.nothing(prefix, region)));
         }
         if self.queries > 0 {
-            eprintln!(
+            out::note(format_args!(
                 "Logs Insights will scan about {:.1} GB with {}: about ${:.2} at ${} a GB (AWS's \
                  list price in {region}, as built in or set by [price] insights_gb)",
                 gigabytes(self.bytes),
                 queries(self.queries),
                 self.usd,
                 self.usd_a_gb
-            );
+            ));
         }
     }
 }
@@ -127,23 +128,22 @@ pub(super) struct Told<'a> {
 
 impl Told<'_> {
     pub(super) fn print(&self) -> anyhow::Result<ExitCode> {
-        let mut out = crate::cli::out::stdout();
+        let mut out = out::stdout();
         if self.args.json {
-            serde_json::to_writer_pretty(&mut out, &self.json()).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            crate::cli::write_json(&self.json(), &mut out)?;
         } else {
             self.print_text(&mut out)?;
         }
         let failed = self.failed().next().is_some() || self.totals.stopped.is_some();
         for (group, why) in self.failed() {
-            eprintln!("rightsizer: {group}: {why}");
+            out::note(format_args!("rightsizer: {group}: {why}"));
         }
         if let Some(why) = &self.totals.stopped {
-            eprintln!(
+            out::note(format_args!(
                 "rightsizer: the rest was not tried, because one log group after the other cannot \
                  be read: {why}\nhint: what was read is kept; run the same command to continue, \
                  and --print-policy for the policy that is needed"
-            );
+            ));
         }
         Ok(if failed {
             ExitCode::FAILURE

@@ -20,6 +20,7 @@ use words::{Taken, listed, table, unreadable, unwritable};
 use super::import::progress;
 use super::parse_region;
 use super::runtime::runtime;
+use crate::cli::out;
 use crate::snapshot::{
     Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
 };
@@ -58,17 +59,16 @@ pub(super) struct RestoreArgs {
 
 pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let Some(place) = args.place.as_ref().or(args.snapshot.as_ref()) else {
-        eprintln!(
+        out::note(format_args!(
             "error: no location of snapshots\nhint: rightsizer restore s3://BUCKET/PREFIX, as for \
              `serve --snapshot` (for a deployed stack, see its outputs)"
-        );
+        ));
         return Ok(ExitCode::from(2));
     };
     let (text, value) = runtime()?.block_on(restore(args, place))?;
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&value, &mut out)?;
     } else {
         writeln!(out, "{text}")?;
     }

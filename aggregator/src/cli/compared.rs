@@ -1,0 +1,77 @@
+//! What other tools found out about a function, in eighty columns: the sizes that Lambda Power Tuning
+//! measured, and what AWS Compute Optimizer recommends. Pure.
+
+use rightsizer_records::Timestamp;
+use rightsizer_records::shown::shown;
+use rightsizer_rules::comparison::Finding;
+use rightsizer_store::{AdviceLine, FunctionDetail, MeasuredLine};
+
+use super::portrait::wrapped;
+
+/// Everything of other tools that `show` prints; empty if nothing was imported.
+pub(super) fn compared(detail: &FunctionDetail) -> String {
+    let mut text = String::new();
+    if !detail.measured_sizes.is_empty() {
+        text.push_str("\nSizes measured by another tool: they move no decision\n");
+        for size in &detail.measured_sizes {
+            text.push_str(&measured(size));
+            text.push('\n');
+        }
+    }
+    if let Some(advice) = &detail.compute_optimizer {
+        text.push_str("\nAWS Compute Optimizer, to compare with: it moves no decision\n");
+        text.push_str(&wrapped("  ", "  ", &advised(advice)));
+    }
+    text
+}
+
+/// A size, how long an invocation took at it, and what a million of them cost.
+fn measured(size: &MeasuredLine) -> String {
+    let usd = size
+        .usd
+        .map_or_else(String::new, |usd| format!("${:.2} a million", usd * 1e6));
+    let source = match size.source.as_str() {
+        "power-tuning" => "Power Tuning".into(),
+        other => shown(other),
+    };
+    format!(
+        "  {:>6} MB  {:>10}  {usd:>20}  {source}, {}",
+        size.memory_mb.0,
+        milliseconds(size.duration_ms),
+        day(size.measured_at)
+    )
+}
+
+fn milliseconds(ms: f64) -> String {
+    if ms < 100.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
+}
+
+fn advised(advice: &AdviceLine) -> String {
+    let now = advice
+        .current_mb
+        .map_or_else(String::new, |mb| format!(" at {} MB", mb.0));
+    let words = match (advice.finding, advice.memory_mb) {
+        (Finding::Optimized, None) => format!("finds it optimized{now}"),
+        (Finding::Optimized, Some(mb)) => format!("finds {} MB right", mb.0),
+        (Finding::NotOptimized, Some(mb)) => {
+            format!("recommends {} MB (NotOptimized{now})", mb.0)
+        }
+        (Finding::NotOptimized, None) => {
+            format!("finds it not optimized{now}, and recommends no size")
+        }
+        (Finding::Unavailable, _) => "had too little to go by (Unavailable)".to_owned(),
+    };
+    format!(
+        "{words}; version {}, refreshed on {}",
+        advice.version,
+        day(advice.refreshed_at)
+    )
+}
+
+fn day(at: Timestamp) -> String {
+    at.day().to_string()
+}
