@@ -93,7 +93,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
     folder.file("infra/main.tf", MAIN);
     folder.file("infra/locals.tf", LOCALS);
     folder.file("infra/README.md", "no Terraform");
-    // The file alone does not have the map, and says where to look.
+    // The file alone does not have the map; the message names where to look.
     let alone = export(&folder, "infra/main.tf", &["--yes"]);
     assert_eq!(alone.code(), 1);
     let words = alone.err();
@@ -137,7 +137,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
 }
 
 #[test]
-fn a_folder_without_terraform_is_said() {
+fn a_folder_without_terraform_is_reported() {
     let folder = approved();
     std::fs::create_dir(folder.path("docs")).unwrap();
     let said = export(&folder, "docs", &[]);

@@ -9,7 +9,7 @@ pub struct Row {
     pub function: String,
     /// The template's name for it, if it is there.
     pub label: Option<String>,
-    /// The file that its lines are of, where the template has several.
+    /// The file of its lines, if the template has several.
     pub file: Option<String>,
     /// What became of it.
     pub became: Became,

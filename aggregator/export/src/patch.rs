@@ -117,7 +117,7 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
     Ok(become_of(&sites, sizes, found))
 }
 
-/// What becomes of each size where it was found.
+/// The result for each size that was found.
 fn become_of(sites: &[Site], sizes: &[Size], found: Vec<Found>) -> Plan {
     let mut rows = Vec::new();
     let mut edits = Vec::new();

@@ -64,8 +64,8 @@ impl Write for Out {
     }
 }
 
-/// Returns `begun` and `bytes` as text that may be printed. What may be the beginning of a character is
-/// left in `begun`; bytes that are no text become U+FFFD.
+/// Returns `begun` and `bytes` as text that may be printed. What may be the beginning of a
+/// character is left in `begun`; bytes that are not text become U+FFFD.
 fn harmless(begun: &mut Vec<u8>, bytes: &[u8]) -> String {
     begun.extend_from_slice(bytes);
     let whole = std::mem::take(begun);

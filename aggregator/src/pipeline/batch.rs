@@ -102,7 +102,7 @@ impl Batch {
         }
     }
 
-    /// Keeps what another tool found out. Only a person's file may tell of it.
+    /// Stores results of another tool. They count only from a user's file.
     fn compare(&mut self, found: Comparison, intake: &Intake<'_>) -> Result<(), Refusal> {
         if intake.source != DaySource::Import {
             return Err(Refusal::because(

@@ -165,7 +165,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     (
         "AggregatorRole",
         "kms:Decrypt",
-        Aws("Kinesis, where the stream has a key of its own"),
+        Aws("Kinesis, if the stream has a key of its own"),
     ),
     (
         "AggregatorRole",
@@ -235,7 +235,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     (
         "SubscriptionRole",
         "kms:GenerateDataKey",
-        Aws("Kinesis, where the stream has a key of its own"),
+        Aws("Kinesis, if the stream has a key of its own"),
     ),
 ];
 

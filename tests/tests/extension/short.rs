@@ -93,7 +93,7 @@ impl Drop for SmallShare {
 async fn a_flush_spans_many_short_invocations_on_a_small_cpu_share() -> Result<()> {
     const MOST: usize = 600;
     let share = SmallShare::new()?;
-    assert!(share.holds_back_a_loop()?, "the share holds nobody back");
+    assert!(share.holds_back_a_loop()?, "the share delays no invocation");
     let sink = Sink::start().await?;
     let tls = Tls::start(sink.address()).await?;
     let mut options = Options::to(

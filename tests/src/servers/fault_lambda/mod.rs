@@ -1,8 +1,7 @@
 //! A Lambda API that injects faults: for what `moto` does not know (revisions, updates that take
 //! their time, limits, lost answers), held to the same suite as `moto` for what both can do.
 //!
-//! It listens on a port, and works within the process, where a test can pause tokio's time and
-//! have it run by itself.
+//! It listens on a port, and works within the process, so that a test can pause tokio's time.
 
 mod api;
 mod fault;
