@@ -152,7 +152,7 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     let tag = tags(live)?.get(MODE_TAG);
     let mode = tag.map_or(Ok(settings.default_mode), |tag| {
         read_mode(tag).map_err(|_| {
-            let wanted = "wanted off, recommend or auto";
+            let wanted = "expected off, recommend or auto";
             (
                 SkipCode::BadTag,
                 format!("its tag {MODE_TAG} is {tag:?}: {wanted}"),

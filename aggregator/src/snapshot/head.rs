@@ -87,10 +87,12 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// Written by a later version.
-    #[error("it is of version {0}, this program knows version {VERSION}: upgrade it")]
+    #[error(
+        "it has version {0}, but this program only knows version {VERSION}: upgrade the program"
+    )]
     Newer(u32),
     /// No head at all.
-    #[error("it is not understood ({0})")]
+    #[error("it cannot be read ({0})")]
     Unreadable(String),
 }
 

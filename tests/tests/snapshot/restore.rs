@@ -212,12 +212,12 @@ async fn what_is_in_the_way_is_reported() {
         (&nowhere[..], "there is no folder"),
         (
             &old,
-            "as old as 2026-03-01T00:00:00.000Z: the oldest was made at",
+            "from 2026-03-01T00:00:00.000Z or before: the oldest is from",
         ),
         (&into_itself, "s3://evidence/prod is not empty"),
         (
             &["--into", "s3://no-such-bucket/x"],
-            "there is no such bucket",
+            "the bucket does not exist",
         ),
     ] {
         let why = scene.not_restored(arguments).await;
