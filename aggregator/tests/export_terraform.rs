@@ -18,7 +18,7 @@ const JSON: &str = "{\n  \"locals\": {\n    \"functions\": {\n      \"shop-cart\
     \"all\": {\n        \"for_each\": \"${local.functions}\",\n        \"function_name\": \"${each.key}\",\n        \
     \"memory_size\": \"${each.value.memory}\"\n      }\n    }\n  }\n}\n";
 
-/// A store in which `shop-cart` and `shop-mail` of 512 MB are to have 190 and 400.
+/// A store in which `shop-cart` and `shop-mail` of 512 MB should have 190 and 400.
 fn approved() -> Folder {
     let folder = Folder::new();
     for (name, used) in [("shop-cart", 90), ("shop-mail", 300)] {

@@ -90,7 +90,7 @@ impl Aggregator {
         Ok(ended.context("rightsizer serve does not stop")??)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     pub async fn ended(mut self) -> Result<ExitStatus> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         Ok(ended.context("rightsizer serve goes on")??)
@@ -115,7 +115,7 @@ impl Aggregator {
         Ok(())
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn resume_process(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
     }

@@ -118,7 +118,7 @@ async fn a_backup_under_load_is_the_store_between_two_commits() {
         .unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     assert!(list.contains("left") && list.contains("right"), "{list}");
-    // It is a store: it can be written to, and goes on from where it stood.
+    // It is a store: it can be written to, and continues from there.
     drop(Store::open(&last, "a test").unwrap());
 }
 

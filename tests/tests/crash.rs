@@ -104,7 +104,7 @@ fn payloads(next: u64) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Sends records from `next` on until the process is gone; answers the first one not answered.
+/// Sends records from `next` on until the process is gone; returns the first one not answered.
 async fn send_from(endpoint: &str, mut next: u64) -> u64 {
     let kinesis = client(endpoint);
     while put(&kinesis, payloads(next)).await.is_ok() {

@@ -47,7 +47,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// Checks everything; answers the exit code and the findings.
+    /// Checks everything; returns the exit code and the findings.
     async fn doctor(&self) -> (Option<i32>, Vec<Value>) {
         self.doctor_of(&self.store()).await
     }

@@ -318,7 +318,7 @@ async fn a_pause_reaches_the_updater_when_the_server_is_gone() {
         said(&paused)
     );
     assert!(scene.tag().await.is_some());
-    // Only what is resumed goes on.
+    // Only what is resumed continues.
     let resumed = scene
         .run("resume", &[&gone[..], &["--updater", &updater]].concat())
         .await;

@@ -69,7 +69,7 @@ pub enum LogFormat {
 }
 
 impl Cli {
-    /// How the log is to be written.
+    /// How to write the log.
     pub const fn log_format(&self) -> LogFormat {
         self.log_format
     }

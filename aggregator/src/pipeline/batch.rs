@@ -106,7 +106,7 @@ impl Batch {
     fn compare(&mut self, found: Comparison, intake: &Intake<'_>) -> Result<(), Refusal> {
         if intake.source != DaySource::Import {
             return Err(Refusal::because(
-                "what another tool found out about sizes: only files may hold it (rightsizer import)",
+                "results of another tool about sizes: they count only in files (rightsizer import)",
             ));
         }
         if let Some(arn) = found.function.arn()

@@ -50,7 +50,7 @@ pub struct Snapshot {
     pub store_bytes: u64,
     /// BLAKE3 of the object's bytes, in hex.
     pub blake3: String,
-    /// How many words were carried out in it.
+    /// How many commands were applied in it.
     pub words: u64,
 }
 

@@ -2,8 +2,8 @@
 //! `aws-sdk-kinesis`, as their documentation shows them. `make weigh` measures it beside the
 //! extension, and a test runs it in the emulated environment.
 //!
-//! `lambda-extension` 1.1.1 answers 400 to a whole batch for one event of an unknown type, such as
-//! `platform.restoreStart`. That is left as it is: it is what the crate does.
+//! `lambda-extension` 1.1.1 responds with 400 to a whole batch for one event of an unknown type,
+//! such as `platform.restoreStart`. That is left as it is: it is what the crate does.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;

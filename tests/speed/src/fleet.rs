@@ -139,7 +139,7 @@ fn closing_time() -> Result<Timestamp> {
     at(14 * DAY_MS + 3_601_000)
 }
 
-/// Lets the 14th day close while records go on arriving, as the writer's thread does it.
+/// Lets the 14th day close while records keep arriving, as the writer's thread does it.
 fn close(pipeline: &mut Pipeline, functions: u64, dice: &mut Dice) -> Result<Measured> {
     let now = closing_time()?;
     let started = Instant::now();

@@ -135,7 +135,7 @@ impl Environment {
         self.telemetry.emit(event);
     }
 
-    /// Posts anything to the extension, as it is. Answers the status.
+    /// Posts anything to the extension, as it is. Returns the status.
     pub async fn post_raw(&mut self, body: &[u8]) -> Result<u16> {
         self.thawed()?;
         let to = self.subscription().context("not subscribed")?;

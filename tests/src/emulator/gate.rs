@@ -27,7 +27,7 @@ pub enum Cut {
 /// What becomes of a connection that was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes on.
+    /// It continues.
     GoOn,
     /// The other side has closed it.
     Close,
@@ -57,7 +57,7 @@ struct Shared {
     cut: Mutex<Option<(Cut, watch::Receiver<Option<Fate>>)>>,
     /// Of the connection that ended last.
     last: Mutex<Traffic>,
-    /// Connections that have ended by themselves.
+    /// Connections that have ended.
     ended: watch::Sender<usize>,
     reached: watch::Sender<bool>,
     fate: Mutex<watch::Sender<Option<Fate>>>,
@@ -182,7 +182,7 @@ async fn torn(fate: Option<watch::Receiver<Option<Fate>>>) -> Fate {
     std::future::pending().await
 }
 
-/// Copies until the end, stopping once after `stop` bytes. Answers how many there were.
+/// Copies until the end, stopping once after `stop` bytes. Returns how many there were.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,

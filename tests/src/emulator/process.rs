@@ -83,7 +83,7 @@ impl Process {
         Ok(kill(self.pid, Signal::SIGCONT)?)
     }
 
-    /// Whether it has ended by itself.
+    /// Whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

@@ -179,7 +179,7 @@ impl Invocation {
 pub enum End {
     /// It returns.
     Success,
-    /// The handler throws: the environment goes on.
+    /// The handler throws: the environment continues.
     Error(String),
     /// It runs into the function's timeout: the environment is reset.
     Timeout,

@@ -19,7 +19,8 @@ pub(super) struct Telemetry {
     queue: Vec<Value>,
     last: Vec<Value>,
     twice: bool,
-    /// A POST that goes on while the sandbox is frozen and thawed, and how many events are in it.
+    /// A POST that continues while the sandbox is frozen and thawed, and how many events are in
+    /// it.
     in_flight: Option<(Vec<Value>, JoinHandle<bool>)>,
     http: reqwest::Client,
 }

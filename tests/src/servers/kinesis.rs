@@ -44,7 +44,7 @@ impl StreamRecord {
 }
 
 impl KinesisLocal {
-    /// Starts one on free ports and waits until it answers.
+    /// Starts one on free ports and waits until it responds.
     pub async fn start() -> Result<Self> {
         ensure!(
             on_path("node"),

@@ -42,7 +42,7 @@ pub struct FunctionSpec {
 }
 
 impl MotoServer {
-    /// Starts one on a free port, waits until it answers, and makes the role functions need.
+    /// Starts one on a free port, waits until it responds, and makes the role functions need.
     pub async fn start() -> Result<Self> {
         let program = installed(
             &tools().join("python/bin/moto_server"),

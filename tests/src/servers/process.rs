@@ -43,7 +43,7 @@ pub(super) struct Recipe {
     /// A line that the server logs once it has bound its port: proves that it is this server that
     /// answers there and not another one.
     pub(super) bound_line: String,
-    /// Address that answers 200 when the server is ready.
+    /// Address that responds with 200 when the server is ready.
     pub(super) health_url: String,
 }
 

@@ -124,8 +124,8 @@ impl Rie {
         Ok(())
     }
 
-    /// Invokes the function and answers what it returned. As a managed instance it refuses while the
-    /// function has not asked for the next event yet: then once more.
+    /// Invokes the function and returns what it returned. As a managed instance it refuses while
+    /// the function has not asked for the next event yet: then once more.
     pub async fn invoke(&self, payload: &str) -> Result<String> {
         let until = Instant::now() + READY_WITHIN;
         loop {

@@ -91,7 +91,7 @@ impl Endpoint {
         self.calls.subscribe()
     }
 
-    /// Forgets what was taken, and answers it.
+    /// Forgets what was taken, and returns it.
     pub fn drain(&self) -> Vec<Taken> {
         std::mem::take(&mut lock(&self.taken))
     }

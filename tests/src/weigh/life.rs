@@ -127,7 +127,7 @@ impl Life {
         })
     }
 
-    /// One invocation: telemetry is delivered in it. Answers how long it was held.
+    /// One invocation: telemetry is delivered in it. Returns how long it was held.
     pub async fn invoke(&self, events: Vec<Value>) -> Result<Duration> {
         let holds = self.platform.seen().borrow().holds;
         let began = Instant::now();

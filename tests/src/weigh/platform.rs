@@ -76,7 +76,7 @@ impl Platform {
         self.seen.subscribe()
     }
 
-    /// Answers a waiting `next`, or the one to come.
+    /// Responds to a waiting `next`, or the one to come.
     pub async fn send(&self, event: Value) -> Result<()> {
         let sent = self.events.send(event).await;
         sent.context("the platform ended")

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, root, words_of};
 use crate::template::template;
 
-/// The template's words with its functions carried out, for a stream and a key of these names.
+/// The template's words with its functions applied, for a stream and a key of these names.
 fn resolved(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.contains_key("Fn::Sub") => {

@@ -261,7 +261,7 @@ async fn text_whose_figures_the_service_did_not_find_is_read_line_by_line() {
     assert_eq!(told["invocations"], 6);
 }
 
-/// A killed run goes on with what is left, and ends as one that was not killed.
+/// A killed run continues with what is left, and ends as one that was not killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_goes_on() {
     let names: Vec<String> = (0..30).map(|n| format!("f{n:02}")).collect();

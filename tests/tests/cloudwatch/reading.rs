@@ -147,7 +147,7 @@ async fn both_ways_give_the_same_store() {
     let (output, told) = stage.import_from(moto.endpoint(), "moto", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        told["no_queries"], "the answer has not what was asked for",
+        told["no_queries"], "the response lacks the requested value",
         "{told}"
     );
     assert_eq!(stage.evidence("moto"), stage.evidence("lines"));

@@ -18,7 +18,7 @@ struct Case {
     template: &'static str,
     /// What reads it: an argument of `read.py`.
     read_by: &'static str,
-    /// Functions of 1024 MB, and the size that each is to have.
+    /// Functions of 1024 MB, and the size that each should have.
     wanted: &'static [(&'static str, u32)],
     more: &'static [&'static str],
     /// Blocks with the key and the number that it is to hold.

@@ -96,7 +96,7 @@ pub(crate) async fn run_until_arrived(
     in_time.with_context(|| format!("{rows} rows did not arrive: {}", sink.calls()))?
 }
 
-/// What became of the reports of a scenario.
+/// The result of the reports of a scenario.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
     /// Rows that arrived, repetitions not counted.

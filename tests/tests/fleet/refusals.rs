@@ -50,7 +50,7 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
         (&["--all", "--rate", "100"], 2, "0.1 to 10"),
         (&["--prefix", "nobody"], 1, "no function"),
         (&["--file", "/nowhere/list"], 1, "/nowhere/list"),
-        (&["--file", &empty], 1, "one name or ARN a line"),
+        (&["--file", &empty], 1, "one name or ARN per line"),
         (&["--file", &odd], 1, "line 2"),
     ];
     for (more, code, says) in cases {

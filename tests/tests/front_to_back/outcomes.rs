@@ -1,4 +1,5 @@
-//! What becomes of a change: one function lives a fortnight, is shrunk, and then its story goes on.
+//! What becomes of a change: one function lives a fortnight, is shrunk, and then its story
+//! continues.
 
 use rightsizer_records::Day;
 use rightsizer_store::Reader;
@@ -19,7 +20,7 @@ fn life() -> Life {
     }
 }
 
-/// A function whose decrease was applied, and what goes on.
+/// A function whose decrease was applied, and what continues.
 struct Story {
     scene: Scene,
     serve: Aggregator,

@@ -1,4 +1,4 @@
-//! What a stream answers on bad days, and where a stream is begun.
+//! What a stream answers on bad days, and where a stream is started.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ async fn latest_is_the_time_of_the_first_start() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A stream is begun at a time once; then its checkpoints count.
+/// A stream is started at a time once; then its checkpoints count.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_can_be_begun_at_a_time() {
     let mut scene = Scene::set(2).await;

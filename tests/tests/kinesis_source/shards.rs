@@ -34,7 +34,7 @@ async fn shards_that_split_and_merge_while_they_are_read_lose_and_repeat_nothing
     assert!(log(scene.folder.path()).contains("read to its end"));
 }
 
-/// A restart goes on from the checkpoints: what is stored is not even read again.
+/// A restart continues from the checkpoints: what is stored is not even read again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_continues_from_the_last_commit() {
     let mut scene = Scene::set(2).await;
@@ -113,8 +113,8 @@ async fn a_merged_shard_waits_for_both_its_parents() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Live, days close once every shard was read to its newest record, and not before: one shard of three
-/// cannot be read, the others can, and the clock goes on meanwhile.
+/// Live, days close once every shard was read to its newest record, and not before: one shard of
+/// three cannot be read, the others can, and the clock continues meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn w3_days_close_when_the_backlog_is_read() {
     let mut scene = Scene::set(3).await;

@@ -101,7 +101,7 @@ async fn a_task_that_is_asked_to_stop_leaves_its_last_state() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// On its own disk a task goes on: nothing is restored over what is newer.
+/// On its own disk a task continues: nothing is restored over what is newer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     let mut scene = Scene::set().await;
@@ -121,7 +121,7 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     assert_eq!(scene.head().await["epoch"], 2);
     assert!(serve.stop().await.unwrap().success());
 
-    // Another machine goes on meanwhile: now the disk is the older one.
+    // Another machine continues meanwhile: now the disk is the older one.
     let other = Disk::new();
     let serve = scene.serve(&other).await;
     scene.put_story(50).await;

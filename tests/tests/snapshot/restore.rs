@@ -66,7 +66,7 @@ fn evidence(file: &Path) -> Vec<String> {
 }
 
 /// Three snapshots of three states, and back to the second: as a file it is what was then, and at a
-/// new place a task goes on from it to the state of a run that was never interrupted.
+/// new place a task continues from it to the state of a run that was never interrupted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_goes_back_to_an_earlier_snapshot() {
     let mut scene = Scene::set().await;
@@ -169,7 +169,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A file of it is served at a place of its own, and goes on there.
+/// A file of it is served at a place of its own, and continues there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_snapshot_is_served_at_a_place_of_its_own() {
     let mut scene = Scene::set().await;

@@ -49,7 +49,7 @@ async fn a_task_that_hung_while_another_took_over_sends_nothing() {
         !scene.recommended().await.is_empty()
     })
     .await;
-    // Not before whatever the other may have begun to send is over.
+    // Not before whatever the other may have started to send is over.
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(30), "{waited:?}");
     older.resume_process().unwrap();

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::stage::{Disk, Scene, health, kept, said, until};
 
-/// A word by the command line, through the server that has the store; answers the exit code.
+/// A word by the command line, through the server that has the store; returns the exit code.
 async fn say(disk: &Disk, word: &[&str]) -> (Option<i32>, String) {
     let store = disk.store();
     let who = ["--store", store.to_str().unwrap(), "--by", "ann"];

@@ -102,7 +102,7 @@ async fn the_lambda_binary_applies_a_stream_and_answers_every_recommendation() {
     assert_eq!(
         updater
             .log_text()
-            .matches("cannot be read and is left out")
+            .matches("cannot be read and is skipped")
             .count(),
         4
     );

@@ -63,17 +63,17 @@ pub enum Action {
     Resume,
 }
 
-/// What came of a word that was carried out.
+/// The result of an applied command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// In words, with the figures.
     pub message: String,
-    /// What became of the updater, of a pause or its end that a server carried out.
+    /// Whether the updater followed a pause or resume that a server applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updater: Option<Switched>,
 }
 
-/// What became of the updater when everything was paused or resumed.
+/// Whether the updater followed when everything was paused or resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Switched {
@@ -139,7 +139,7 @@ impl Action {
 }
 
 impl Word {
-    /// Whether it can be carried out at all, before anything is looked up.
+    /// Whether it can be applied at all, before anything is looked up.
     pub fn check(&self) -> Result<(), Refused> {
         let named = (1..=128).contains(&self.by.trim().len()) && self.why.len() <= 1024;
         if !named || has_hidden(&self.by) || has_hidden(&self.why) {

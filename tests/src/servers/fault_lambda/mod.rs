@@ -185,7 +185,7 @@ impl FaultLambda {
         lambda_client("http://lambda.test", http)
     }
 
-    /// Answers on a free port.
+    /// Listens on a free port.
     pub async fn serve(&self) -> Result<FaultServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
