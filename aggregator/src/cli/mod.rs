@@ -70,7 +70,7 @@ pub enum LogFormat {
 }
 
 impl Cli {
-    /// How the log is to be written.
+    /// How to write the log.
     pub const fn log_format(&self) -> LogFormat {
         self.log_format
     }
@@ -255,7 +255,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // A reader that closes early (`rightsizer list | head`) is not an error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            out::note(format_args!("error: {error:#}"));
+            out::failure(&error);
             ExitCode::FAILURE
         }
     }
@@ -273,4 +273,32 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             || matches!(csv, Some(csv::ErrorKind::Io(error)) if broken(error))
             || json == Some(ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The help of a command and of its subcommands, each under its full name.
+    fn help(command: &mut clap::Command, name: &str) {
+        let shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
+        let text = shown.term_width(100).render_long_help().to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(format!("help {name}"), lines.join("\n"));
+        for inner in command.get_subcommands_mut() {
+            if inner.get_name() != "help" {
+                let name = format!("{name} {}", inner.get_name());
+                help(inner, &name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_is_reviewed() {
+        let mut command = Cli::command();
+        command.build();
+        help(&mut command, "rightsizer");
+    }
 }

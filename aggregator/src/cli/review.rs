@@ -156,7 +156,7 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        out::note(format_args!("rightsizer: {}", shown(&told)));
+        out::note(format_args!("error: {told}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
         let _ = out::line(format_args!("{}", shown(&told)));
     }

@@ -110,7 +110,7 @@ pub struct FunctionDetail {
     /// Sizes at which other tools ran it.
     #[serde(default)]
     pub measured_sizes: Vec<MeasuredLine>,
-    /// What AWS Compute Optimizer says of it.
+    /// AWS Compute Optimizer's result for it.
     #[serde(default)]
     pub compute_optimizer: Option<AdviceLine>,
 }
