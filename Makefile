@@ -44,7 +44,15 @@ test: tools extension ## install what the tests need, then run every test, end-t
 	@echo "test: every test"
 	@cargo test --workspace --all-features
 
-check: rust ## formatting, clippy and doc warnings, licences, bans, sources, unused dependencies
+check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, licences, unused dependencies
+	@echo "check: wording"
+	@tests/tools/words.py --self-test
+	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
+	export PATH="$$folder:$$PATH"; \
+	echo "check: spelling"; \
+	typos; \
+	echo "check: shell scripts"; \
+	git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --severity=warning
 	@echo "check: formatting"
 	@cargo fmt --all --check
 	@echo "check: clippy, warnings denied"

@@ -1,4 +1,5 @@
-//! Leaves the symbols out of a release: `strip` of a profile is lost where the package has an override.
+//! Leaves the symbols out of a release: `strip` of a profile is lost if the package has an
+//! override.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,6 +1,7 @@
 # What the commands that change an account begin with; read by deploy.sh, undeploy.sh and connect.sh.
 # After it: STACK, account, region, partition.
-# shellcheck shell=bash
+# The scripts that read this use its variables.
+# shellcheck shell=bash disable=SC2034
 shopt -s inherit_errexit
 name=$(basename "$0" .sh)
 stop() {

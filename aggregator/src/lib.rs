@@ -5,6 +5,8 @@
 //! decide anything that a rule could: rules are in `rightsizer-rules`. `docs/ARCHITECTURE.md` has the
 //! picture.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cli;
 pub mod emit;
 pub mod import;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is logged unless `RIGHTSIZER_LOG` says otherwise. That a machine is no EC2 instance is no news.
+/// The default log filter. It hides the message that a machine is not an EC2 instance.
 const LOG: &str = "rightsizer=info,aws_config::imds=error,warn";
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The binary as a person meets it: what it says, where, and its exit code.
+//! The binary as a user sees it: its output and its exit code.
 
 #![expect(
     clippy::unwrap_used,
@@ -64,10 +64,7 @@ fn a_bad_line_is_refused_with_its_reason_and_the_lines_around_it_are_kept() {
         let refused = &json["refused"][0];
         assert_eq!(refused["line"], 2, "{what}: {json:#}");
         let said = refused["reason"].as_str().unwrap();
-        assert!(
-            said.contains(reason),
-            "{what}: {said:?} does not say {reason:?}"
-        );
+        assert!(said.contains(reason), "{what}: {said:?} lacks {reason:?}");
     }
 }
 
@@ -88,7 +85,7 @@ fn binary_garbage_between_good_lines_is_refused() {
 }
 
 #[test]
-fn a_file_that_does_not_exist_is_said_and_the_others_are_taken_in() {
+fn a_file_that_does_not_exist_is_reported_and_the_others_are_imported() {
     let folder = Folder::new();
     let good = folder.file("good.txt", GOOD);
     let said = folder.run(&["import", "nowhere.txt", good.to_str().unwrap()]);
@@ -104,7 +101,7 @@ fn a_file_that_does_not_exist_is_said_and_the_others_are_taken_in() {
 }
 
 #[test]
-fn where_no_file_can_be_opened_no_store_is_made() {
+fn if_no_file_can_be_opened_no_store_is_made() {
     let folder = Folder::new();
     let said = folder.run(&["import", "nowhere.txt", "."]);
     assert_eq!(said.code(), 1);
@@ -167,7 +164,7 @@ fn a_store_that_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn no_store_and_no_such_function_say_what_to_do() {
+fn no_store_and_no_such_function_have_a_hint() {
     let folder = Folder::new();
     let list = folder.run(&["list"]);
     assert_eq!(list.code(), 1);

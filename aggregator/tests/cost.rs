@@ -145,7 +145,7 @@ fn a_flood_of_bad_lines_is_bounded() {
 }
 
 #[test]
-fn a_list_of_what_is_no_event_is_bounded() {
+fn a_list_of_other_things_than_events_is_bounded() {
     let _alone = alone();
     let list = |n: usize, entry: &str| vec![entry; n].join(",");
     for entry in ["1", "{}", "[]", "null", "\"\"", "{\"type\":\"\"}"] {

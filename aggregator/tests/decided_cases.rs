@@ -1,6 +1,6 @@
-//! What people have, imported as they would, and what is decided on it: one table of every case with its
-//! right answer. The field cases are read where they lie beside the project (`RIGHTSIZER_CASES` names another
-//! folder); what each kind comes to is held by fixtures and scenarios of the crates as well.
+//! Real inputs, imported as users would, and the decisions on them: one table of every case with
+//! its expected result. The field cases are read from a folder beside the project, or from
+//! `RIGHTSIZER_CASES`; fixtures and scenarios of the crates hold each kind as well.
 
 #![expect(
     clippy::unwrap_used,
@@ -153,7 +153,7 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// Where the field cases are, if they are there.
+/// The folder of the field cases, if it exists.
 fn folder() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases");
     let named = std::env::var_os("RIGHTSIZER_CASES").map(PathBuf::from);
@@ -182,7 +182,7 @@ fn decided(file: &Path, settings: &str) -> Vec<Value> {
     serde_json::from_str(&list).unwrap()
 }
 
-/// What is wrong with what was decided; empty where nothing is.
+/// The errors in the decision; empty if there are none.
 fn wrong(case: &Case, rows: &[Value]) -> String {
     let mut wrong = String::new();
     if rows.len() != case.right.len() {

@@ -108,7 +108,7 @@ fn each_pipeline_gets_values_that_it_reads() {
 }
 
 #[test]
-fn none_approved_is_said_and_is_no_failure_of_a_nightly_run() {
+fn none_approved_is_reported_and_does_not_fail_a_nightly_run() {
     let folder = folder(&[("checkout", 90)]);
     let said = export(&folder, &["terraform"]);
     assert_eq!(
@@ -161,13 +161,13 @@ fn a_file_of_values_is_added_to() {
     );
     let said = export(&folder, &out);
     assert!(
-        said.err().contains("checkout: the file said 190"),
+        said.err().contains("checkout: the file had 190"),
         "{}",
         said.err()
     );
     let values: Value = serde_json::from_str(&text(&folder, "r.auto.tfvars.json")).unwrap();
     assert_eq!(values["rightsizer_memory_mb"]["checkout"], 600);
-    // Somebody's own file is left alone.
+    // A file with other content is not changed.
     folder.file("mine.json", "{\"mine\": 1, \"yours\": 2}\n");
     let said = export(&folder, &["terraform", "--out", "mine.json"]);
     assert_eq!(said.code(), 1);
@@ -194,7 +194,7 @@ fn a_template_is_shown_then_written_then_as_wanted() {
     for said in [
         "checkout: line 7: 512 → 190",
         "elsewhere: not in the template",
-        "--yes writes it",
+        "pass --yes to write it",
     ] {
         assert!(words.contains(said), "{words}");
     }
@@ -264,12 +264,12 @@ fn nothing_is_exported_while_everything_is_paused() {
 }
 
 #[test]
-fn functions_of_a_stack_are_told_as_such_and_chosen_by_it() {
+fn functions_of_a_stack_are_marked_and_selected_by_it() {
     let folder = folder(&[("shop-dev-f-1", 90), ("shop-prod-f-2", 300)]);
     for (name, stack) in [("shop-dev-f-1", "shop-dev"), ("shop-prod-f-2", "shop-prod")] {
         let tags = json!({"aws:cloudformation:stack-name": stack, "aws:cloudformation:logical-id": "Checkout"});
         tag(&folder, name, &tags);
-        // Decided anew, its tags are known.
+        // Decided again, its tags are known.
         let line =
             text(&folder, &format!("{name}.log")).replace("Duration: 12.00", "Duration: 13.00");
         folder.file(&format!("{name}.log"), line);
@@ -379,9 +379,9 @@ fn a_bad_template_is_answered_in_words_and_not_touched() {
     let of = |file, code, words| (["cloudformation", "--template", file, "--yes"], code, words);
     for (arguments, code, words) in [
         of("nowhere.yaml", 1, "cannot read nowhere.yaml"),
-        of(".", 1, ". is no file"),
-        of("binary", 1, "no text in UTF-8"),
-        of("null.yaml", 1, "no text in UTF-8"),
+        of(".", 1, ". is not a file"),
+        of("binary", 1, "not UTF-8 text"),
+        of("null.yaml", 1, "not UTF-8 text"),
         of("words.yaml", 1, "no block Resources"),
         of("twice.yaml", 1, "Again, line"),
         of("locked.yaml", 1, "is read-only"),
@@ -405,7 +405,7 @@ fn a_bad_template_is_answered_in_words_and_not_touched() {
             (
                 &["terraform", "--template", "t.yaml"],
                 1,
-                "no readable Terraform (HCL)",
+                "not a readable Terraform (HCL)",
             ),
             (
                 &["serverless", "--template", "t.yaml"],
@@ -433,7 +433,7 @@ fn a_template_without_any_of_the_functions_is_a_failure() {
     assert_eq!(said.code(), 1);
     assert!(said.err().contains("--map"), "{}", said.err());
     assert_eq!(text(&folder, "t.yaml"), TEMPLATE);
-    // Nothing wanted is no failure.
+    // Selecting nothing is not a failure.
     let nothing = template(&folder, &["--status", "verified"]);
     assert_eq!(nothing.code(), 0);
 }

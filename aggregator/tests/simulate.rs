@@ -108,9 +108,9 @@ fn an_empty_window_changes_nothing() {
     close(&daily["allocated_over_used"], 1150.0 / 1100.0);
 }
 
-/// Decided on day 15 for two weeks: 1150. Days 16 and 17 demand 2000: each runs out anew, for the
-/// bump (2386, four sizes ran out) ends with its day. Day 29 decides again: 2300. As the product
-/// decides, with its memory of sizes that ran out, day 17 is no OOM-day.
+/// Decided on day 15 for two weeks: 1150. Days 16 and 17 demand 2000: each runs out again, because
+/// the bump (2386, four sizes ran out) ends with its day. Day 29 decides again: 2300. As the
+/// product decides, with its memory of sizes that ran out, day 17 is not an OOM-day.
 #[test]
 fn once_per_window_a_bump_ends_with_its_day_unless_it_is_remembered() {
     let calm = [Some(1000.0); 11];
@@ -253,7 +253,7 @@ fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
 }
 
 #[test]
-fn what_cannot_be_used_at_all_says_why() {
+fn a_file_that_cannot_be_used_at_all_is_reported_with_the_reason() {
     let short = series([Some(200.0); 14]);
     for (input, reason) in [
         ("", "is empty"),
@@ -263,7 +263,7 @@ fn what_cannot_be_used_at_all_says_why() {
             "series,date,peak_mb\nf,today,1\n",
             "no row of standard input can be used",
         ),
-        (&short, "--warm-up DAYS asks for fewer"),
+        (&short, "use a smaller --warm-up DAYS"),
     ] {
         let said = simulate(&["-", "--json"], input.as_bytes());
         let err = String::from_utf8(said.stderr).unwrap();

@@ -11,7 +11,7 @@ use crate::row::Row;
 pub const BATCH_BYTES: usize = 24_000;
 /// About half a megabyte of memory: an hour of 1 request/s, or a minute of 60.
 pub const MOST_ROWS: usize = 4096;
-/// Rows with long error types take more, so their number alone is no bound.
+/// Rows with long error types take more, so a limit on their number is not enough.
 const MOST_BYTES: usize = 250_000;
 /// The codec takes rows up to 15 days from `t0`.
 const MOST_SPAN_MS: i64 = 10 * 86_400_000;
@@ -65,7 +65,7 @@ impl Buffer {
         }
     }
 
-    /// Takes a row. Where there is no room, the oldest is folded into the summary of its day.
+    /// Takes a row. If there is no room, folds the oldest row into the summary of its day.
     pub fn push(&mut self, row: Row) {
         self.bytes += row.bytes();
         self.rows.push_back(row);

@@ -1,10 +1,10 @@
-//! What the environment variables say. Pure: the variables are an argument.
+//! Reads settings from environment variables. Pure: the variables are an argument.
 //!
-//! Set by Lambda: where the APIs are and what the function is. Set by the user, all optional but the
-//! stream: `RIGHTSIZER_STREAM` (name or ARN), `RIGHTSIZER_ENDPOINT` (instead of AWS's own; may be
-//! `http://` and may carry a token in its path), `RIGHTSIZER_FLUSH_SECONDS`, `RIGHTSIZER_LOG`
-//! (`debug` for more). A setting that makes no sense is named in a warning and its default holds:
-//! an extension that ends fails the function.
+//! Lambda sets the addresses of its APIs and the function's name. The user sets these, of which
+//! only the stream is required: `RIGHTSIZER_STREAM` (name or ARN), `RIGHTSIZER_ENDPOINT` (instead
+//! of AWS's own; may be `http://` and may carry a token in its path), `RIGHTSIZER_FLUSH_SECONDS`,
+//! `RIGHTSIZER_LOG` (`debug` for more). An invalid setting gives a warning and its default is used,
+//! because an extension that exits fails the function.
 
 use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes, Partition};
 
@@ -13,12 +13,13 @@ use crate::endpoint::Endpoint;
 use crate::journal::{Limits, Place};
 use crate::target::Target;
 
-/// The longest a row may wait, by event time. Longer loses more where an environment is killed.
+/// The longest a row may wait, by event time. A longer wait loses more if an environment is
+/// killed.
 const MOST_FLUSH_SECONDS: i64 = 3600;
-/// What an ARN says where the account is not known, as on a laptop.
+/// The account in an ARN if it is not known, as on a laptop.
 const NO_ACCOUNT: &str = "000000000000";
 
-/// Everything the extension is told from outside.
+/// Everything that is set from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Host and port of the Extensions API; `None` outside Lambda.
@@ -27,7 +28,7 @@ pub struct Config {
     pub stream: Option<Target>,
     /// When to send.
     pub limits: Limits,
-    /// Whether to say more.
+    /// Whether to log more.
     pub debug: bool,
     /// How this environment came to be.
     pub init: Option<InitType>,
@@ -72,8 +73,9 @@ impl Config {
         }
     }
 
-    /// What every record says. `account` comes with the registration; `arch` is what this binary
-    /// was built for. The reason where the function's own variables make no ARN.
+    /// Returns the fields that every record has. `account` comes with the registration; `arch` is
+    /// what this binary was built for. Returns the reason if the function's variables do not form
+    /// an ARN.
     pub fn place(&self, account: Option<&str>, arch: &str) -> Result<Place, String> {
         let partition = Partition::of_region(&self.region).name;
         let account = account.unwrap_or(NO_ACCOUNT);
@@ -116,7 +118,7 @@ fn target(
     {
         // The value may hold a token, so it is not repeated here.
         warnings.push(
-            "RIGHTSIZER_ENDPOINT is no URL with http:// or https://: nothing is reported."
+            "RIGHTSIZER_ENDPOINT is not an http:// or https:// URL, so nothing is reported."
                 .to_owned(),
         );
         return None;

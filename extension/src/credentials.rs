@@ -14,7 +14,8 @@ use crate::endpoint::Endpoint;
 
 /// Keys are renewed when less than this is left of them.
 const RENEW_BEFORE_MS: i64 = 5 * 60_000;
-/// Where a token may be sent in the clear, beside loopback: the container endpoints of AWS.
+/// Hosts to which a token may be sent without TLS, in addition to loopback: AWS's container
+/// endpoints.
 const LINK_LOCAL: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 /// What signs a request. Its secrets are not printed.
@@ -26,7 +27,7 @@ pub struct Keys {
     pub secret: String,
     /// Session token.
     pub token: Option<String>,
-    /// When they end, where that is known.
+    /// When they expire, if known.
     pub expires: Option<Timestamp>,
 }
 
@@ -53,7 +54,7 @@ impl Keys {
     }
 }
 
-/// Where keys come from.
+/// The source of the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// They are given for the life of the environment.
@@ -86,7 +87,7 @@ impl fmt::Debug for Authorization {
 }
 
 impl Source {
-    /// From the variables. A warning where what they say cannot be used.
+    /// Reads the source from the variables. Returns a warning if they cannot be used.
     pub fn read(get: &impl Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> Self {
         let keys = get("AWS_ACCESS_KEY_ID").zip(get("AWS_SECRET_ACCESS_KEY"));
         if let Some((id, secret)) = keys {

@@ -26,7 +26,7 @@ pub struct Api {
 #[derive(Debug, Clone)]
 pub struct Registration {
     id: String,
-    /// Account of the function, where the platform says it.
+    /// Account of the function, if the platform sends it.
     pub account: Option<String>,
 }
 
@@ -100,8 +100,8 @@ impl Api {
         Ok(parts.status)
     }
 
-    /// Waits for the next event; the reason where it is SHUTDOWN. The first call also says that
-    /// init is done.
+    /// Waits for the next event, and returns the reason if it is SHUTDOWN. The first call also
+    /// signals that init is done.
     pub async fn next(
         &self,
         registration: &Registration,
@@ -119,7 +119,7 @@ impl Api {
     /// One request over a connection of its own: a kept one would be dead after a freeze.
     async fn send(&self, request: Builder, body: String) -> anyhow::Result<(Parts, Bytes)> {
         let endpoint = self.endpoint.as_ref();
-        let endpoint = endpoint.context("AWS_LAMBDA_RUNTIME_API is no host and port")?;
+        let endpoint = endpoint.context("AWS_LAMBDA_RUNTIME_API is not a host and port")?;
         let request = request
             .header(HOST, endpoint.authority())
             .header(CONTENT_TYPE, "application/json")

@@ -7,8 +7,8 @@ use rightsizer_records::{Folded, MAX_COUNT, Megabytes, Millis, Status, Timestamp
 
 use crate::row::Row;
 
-/// Environments live for hours, so there are two days at most; times that make no sense may say
-/// otherwise, and what is beyond this many joins the last.
+/// Environments live for hours, so there are two days at most. Wrong times may give more; days
+/// beyond this number join the last.
 const MOST_DAYS: usize = 8;
 
 /// The summary of a day.

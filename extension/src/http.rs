@@ -39,7 +39,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens one; `tls` is needed where the endpoint speaks it.
+    /// Opens a connection; `tls` is needed if the endpoint uses TLS.
     pub async fn open(endpoint: &Endpoint, tls: Option<Arc<ClientConfig>>) -> anyhow::Result<Self> {
         let to = (endpoint.host.as_str(), endpoint.port);
         let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(to)).await;

@@ -5,8 +5,8 @@
 //! `start`, one `runtimeDone` and one report, whatever their times. Times only choose between
 //! attempts of the same request, since an asynchronous retry keeps its id.
 //!
-//! A report closes its invocation; at a failure there may be no time to wait for one, and what
-//! `runtimeDone` said makes the row.
+//! A report closes its invocation. After a failure there may be no time to wait for one; the row is
+//! then based on `runtimeDone`.
 
 use std::collections::VecDeque;
 
@@ -27,7 +27,7 @@ const RETRY_AFTER_MS: i64 = 30_000;
 /// Why the environment is being shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownReason {
-    /// Idle for long enough, or replaced. Nobody waits.
+    /// Idle for long enough, or replaced. Nothing waits for the end.
     Spindown,
     /// An invocation ran into its timeout: its caller is waiting.
     Timeout,
@@ -82,7 +82,7 @@ impl Reported {
 /// How an invocation stood when its report came.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Closed {
-    /// What the runtime had said: a report may lack the error type that `runtimeDone` carries.
+    /// The result in `runtimeDone`: a report may lack the error type that it has.
     pub done: Option<RuntimeDone>,
     /// Whether a row was made of it already.
     pub given_up: bool,
@@ -172,8 +172,7 @@ impl Invocations {
         self.open.iter().any(|open| !open.given_up)
     }
 
-    /// Whether any invocation that is waited for is known to have ended, so that a row of it says
-    /// how.
+    /// Whether any open invocation is known to have ended, so that its row has an ending.
     pub fn any_done(&self) -> bool {
         let mut open = self.open.iter();
         open.any(|open| !open.given_up && open.done.is_some())
@@ -191,7 +190,7 @@ impl Invocations {
     }
 
     /// The attempt at this request that an event of this time belongs to: the last that began
-    /// before it, or the first, where the clock was put back since.
+    /// before it, or the first if the clock was set back since.
     fn position(
         &self,
         request_id: &str,

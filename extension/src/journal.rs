@@ -1,9 +1,10 @@
-//! The heart: platform events in, `reports` records out. No IO, no clock: time is the events' own,
-//! randomness is handed in.
+//! The core: platform events in, `reports` records out. No IO and no clock: times come from the
+//! events, random numbers are an argument.
 //!
-//! A record is sealed with its `env` and `seq` once and stays as it is until it is delivered, however
-//! often it is tried: a send whose answer was lost may have arrived, and the aggregator tells the
-//! repetition by `seq`. So only rows not yet sealed are folded when room runs out.
+//! A record is sealed with its `env` and `seq` once and stays as it is until it is delivered,
+//! however often it is tried: a send whose response was lost may have arrived, and the aggregator
+//! recognises the repetition by `seq`. So only rows that are not sealed are folded when room runs
+//! out.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -25,7 +26,7 @@ const HALF_FULL_PAUSE_MS: u64 = 2000;
 /// After this many failures in a row the pause between tries stops doubling: 32 minutes of 60 s.
 const MOST_DOUBLINGS: u32 = 5;
 
-/// What every record of this environment says.
+/// The fields that every record of this environment has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The function.
@@ -184,7 +185,7 @@ impl Journal {
         sealed.sum::<u64>() + self.buffer.len() as u64 + self.buffer.folded()
     }
 
-    /// Whether the last sends failed, so that only [`Journal::is_due`] says when to try again.
+    /// Whether the last sends failed, so that [`Journal::is_due`] decides when to retry.
     pub fn is_backing_off(&self) -> bool {
         self.failures > 0
     }
@@ -194,8 +195,8 @@ impl Journal {
         self.invocations.any_open()
     }
 
-    /// Whether it is known how the last invocation failed: from its report, or because the runtime
-    /// has said how an invocation ended whose report has not come.
+    /// Whether it is known how the last invocation failed: from its report, or from `runtimeDone`
+    /// of an invocation whose report has not arrived.
     pub fn knows_the_end(&self) -> bool {
         self.last_failed || self.invocations.any_done()
     }
@@ -248,7 +249,7 @@ impl Journal {
         let row = row_of(report, closed.done, at, self.place.memory_mb);
         self.last_failed = row.row.status.is_failure();
         if closed.given_up {
-            // Where the row made without it is sealed already, this comes too late to add to it.
+            // If the row made without it is sealed already, this is too late to add to it.
             self.buffer.complete(&report.request_id, row);
         } else {
             self.push(row, &report.request_id);
@@ -325,7 +326,7 @@ impl Journal {
 }
 
 /// A snapshot holds the state of the kernel's random numbers too, so clones of it may draw the same
-/// one. What they are asked to do has an id that comes from outside, and that is no clone's.
+/// one. The id of a request comes from outside and differs between clones.
 fn env_id(random: u64, request_id: &str) -> EnvId {
     let mut hasher = DefaultHasher::new();
     (random, request_id).hash(&mut hasher);

@@ -1,13 +1,13 @@
-//! The HTTP server the Telemetry API posts to. It reads events as they come and passes them on,
-//! nothing else. What it holds is bounded, whoever posts whatever: a few connections (beyond that
-//! the oldest is closed; the platform comes again), of each a request's head and one event.
+//! The HTTP server that the Telemetry API posts to. It reads events as they arrive and passes them
+//! on. Its memory is bounded for any client and content: a few connections (beyond that the oldest
+//! is closed, and the platform reconnects), and for each the head of a request and one event.
 //!
-//! It answers 200 whatever comes: any other answer brings the same batch again. It listens on all
-//! addresses because `sandbox.localdomain` is not loopback inside Lambda.
+//! It always responds with 200, because after any other status the platform sends the same batch
+//! again. It listens on all addresses because `sandbox.localdomain` is not loopback inside Lambda.
 //!
-//! Each POST should wake this process once. Mostly the whole request is there when its connection
-//! is accepted, so it is read at once; and to a platform that opens a connection for each POST, the
-//! answer says that this side closes it, which otherwise is waited for.
+//! Each POST should wake this process once. Usually the whole request has arrived when its
+//! connection is accepted, so it is read at once. If the platform opens a connection for each POST,
+//! the response closes the connection, which saves waiting for the platform to do so.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -30,9 +30,11 @@ use crate::telemetry::{Posted, Reader};
 const MOST_CONNECTIONS: usize = 8;
 /// Events of a few hundred bytes come in pieces of this size.
 const READ_BYTES: usize = 8192;
-/// Pieces that wait to be taken in; a slow reader makes the platform wait, and then drop and say so.
+/// Pieces that wait to be read. If the reader is slow, the platform waits, and then drops events
+/// and reports that.
 const MOST_WAITING: usize = 2;
-/// After so many connections in a row that the platform closed after one request, this side closes.
+/// After this number of consecutive connections that the platform closed after one request, this
+/// side closes them.
 const LONE_REQUESTS: u32 = 3;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -44,7 +46,7 @@ const REFUSAL: &[u8] =
 /// A port that is served in the background.
 #[derive(Debug)]
 pub struct Listening {
-    /// Where it is.
+    /// Its address.
     pub port: u16,
     /// What is posted, in pieces.
     pub posted: mpsc::Receiver<Posted>,
@@ -212,7 +214,8 @@ mod tests {
 
     use super::*;
 
-    /// So many requests on one connection, one after the other; whether the last answer closes it.
+    /// Sends this number of requests on one connection, one after the other; returns whether the
+    /// last response closes it.
     fn is_closed_after(port: u16, requests: u32) -> bool {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let mut last = Vec::new();
@@ -240,7 +243,7 @@ mod tests {
             client.await.unwrap()
         };
         assert!(!closed(1).await && !closed(1).await);
-        // It keeps one after all: counting begins anew.
+        // It keeps one after all, so counting restarts.
         assert!(!closed(3).await);
         assert!(!closed(1).await && !closed(1).await && !closed(1).await);
         assert!(closed(1).await && closed(1).await);

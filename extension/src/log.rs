@@ -20,7 +20,7 @@ impl Log {
         }
     }
 
-    /// Says what is wrong and what to do, once per `kind`.
+    /// Logs what is wrong and what to do, once per `kind`.
     pub fn warn(&self, kind: &'static str, text: &str) {
         let first = self
             .warned
@@ -31,7 +31,7 @@ impl Log {
         }
     }
 
-    /// Says what goes on, if that was asked for.
+    /// Logs progress, if that was enabled.
     pub fn debug(&self, text: impl FnOnce() -> String) {
         if self.debug {
             line("DEBUG", &text());

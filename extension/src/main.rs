@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match session::live(&config, file_name.unwrap_or("rightsizer-extension")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Where nobody listens, `eprintln!` would panic.
+            // If stderr is closed, `eprintln!` would panic.
             let _ = writeln!(std::io::stderr(), "rightsizer-extension: {}", why.text);
             ExitCode::from(why.exit_code)
         }

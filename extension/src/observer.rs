@@ -25,13 +25,14 @@ const SHUTDOWN_BUDGET: Duration = Duration::from_millis(1700);
 const FAILURE_BUDGET: Duration = Duration::from_millis(800);
 /// How long the report of the last invocation is awaited when the environment just ends.
 const REPORT_WAIT: Duration = Duration::from_millis(500);
-/// The same where no invocation is known to lack its report: one shorter than the telemetry's
-/// buffer time (25 ms) is not known of yet.
+/// The same if no known invocation lacks its report: an invocation shorter than the telemetry's
+/// buffer time (25 ms) is not known yet.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(150);
-/// At a failure the caller waits. Only where it is not known yet how the invocation ended, what
-/// says so, `runtimeDone` or the report, is awaited: an out-of-memory is told by nothing else, and it is a buffer time (25 ms) away.
+/// After a failure the caller waits. Only if it is not known yet how the invocation ended,
+/// `runtimeDone` or the report is awaited: nothing else shows an out-of-memory, and it is a buffer
+/// time (25 ms) away.
 const FAILURE_WAIT: Duration = Duration::from_millis(100);
-/// A send that was frozen may hang; after this the same records are sent anew.
+/// A send that was frozen may hang; after this time the same records are sent again.
 const STALE_SEND_WAIT: Duration = Duration::from_millis(300);
 /// Pause between tries in SHUTDOWN.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -59,7 +60,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Observes until `shutdown` says why the environment ends, and sends what is left.
+    /// Observes until `shutdown` returns why the environment ends, and sends the remaining rows.
     pub async fn run(
         mut self,
         shutdown: impl Future<Output = ShutdownReason>,

@@ -1,4 +1,4 @@
-//! Reads the two small files of `/proc` that say what this sandbox spent. Pure: text in, numbers
+//! Reads the two small files of `/proc` that show what this sandbox used. Pure: text in, numbers
 //! out; the shell reads the files.
 
 /// The kernel counts CPU time in ticks of 10 ms (`USER_HZ` is 100 on x86-64 and arm64).

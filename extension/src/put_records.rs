@@ -55,7 +55,7 @@ pub fn body(target: &Target, records: &[Reports]) -> Bytes {
     serde_json::to_vec(&call).unwrap_or_default().into()
 }
 
-/// The request, signed for `now`. An error where the keys or the region make no valid one.
+/// Builds the request, signed for `now`. Fails if the keys or the region do not give a valid one.
 pub fn request(
     endpoint: &Endpoint,
     region: &str,
@@ -95,16 +95,16 @@ pub fn request(
     Ok(request.body(body)?)
 }
 
-/// What the stream said.
+/// The response of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// For each record, in order: `None` where it was taken, else the code of its refusal.
+    /// For each record, in order: `None` if it was accepted, else the code of its refusal.
     Records(Vec<Option<String>>),
     /// The whole call was refused.
     Refused {
         /// HTTP status.
         status: StatusCode,
-        /// The service's code, where it gave one.
+        /// The service's code, if it sent one.
         code: Option<String>,
         /// Its words.
         message: String,
@@ -163,7 +163,7 @@ struct Fault {
     message: Option<String>,
 }
 
-/// Reads an answer. What is no answer of a stream is a refusal too.
+/// Reads a response. Anything that is not a response of a stream is a refusal too.
 pub fn answer(status: StatusCode, body: &[u8]) -> Answer {
     if status.is_success()
         && let Ok(taken) = serde_json::from_slice::<Taken>(body)
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_no_header_are_an_error_not_a_panic() {
+    fn keys_that_cannot_be_a_header_are_an_error_not_a_panic() {
         let keys = Keys {
             id: "a\nb".to_owned(),
             secret: String::new(),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_by_its_code() {
+    fn a_refusal_is_recognised_by_its_code() {
         let refused =
             |status, body: &str| answer(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         let missing = refused(
@@ -277,7 +277,7 @@ mod tests {
         assert!(refused(400, late).is_passing());
         let expired = r#"{"__type":"ExpiredTokenException","Message":"m"}"#;
         assert!(refused(400, expired).wants_other_keys());
-        // A 200 that is no answer of a stream took nothing.
+        // A 200 that is not a response of a stream accepted nothing.
         assert!(matches!(refused(200, "hello"), Answer::Refused { .. }));
     }
 }

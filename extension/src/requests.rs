@@ -20,7 +20,7 @@ pub struct Requests {
     closes: bool,
 }
 
-/// Where in a request the next byte is.
+/// The part of a request that the next byte belongs to.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// In its head, or before it.
@@ -68,7 +68,7 @@ impl From<httparse::InvalidChunkSize> for Malformed {
     }
 }
 
-/// What a head says about the body.
+/// The body's length and encoding, from the head.
 struct Head {
     place: Place,
     closes: bool,
@@ -126,8 +126,8 @@ impl Requests {
         }
     }
 
-    /// Parses what is kept and `bytes` as one. `parse` returns how long it is and what it says, or
-    /// `None` if more is needed, and then all of it is kept.
+    /// Parses the kept bytes and `bytes` together. `parse` returns its length and its value, or
+    /// `None` if more bytes are needed; then all of them are kept.
     fn gather<T>(
         &mut self,
         bytes: &mut &[u8],
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_request_says_whether_the_connection_is() {
+    fn the_end_of_a_request_decides_whether_the_connection_ends() {
         for (head, closes) in [
             ("POST / HTTP/1.1\r\n\r\n", false),
             ("POST / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n", false),

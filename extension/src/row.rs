@@ -7,7 +7,7 @@ use rightsizer_records::{Megabytes, ReportRow, Timestamp};
 pub struct Row {
     /// The platform's time of its report.
     pub at: Timestamp,
-    /// Configured size, where the report says it.
+    /// Configured size, if the report has it.
     pub memory_mb: Option<Megabytes>,
     /// The request whose report may still complete this row.
     pub awaits: Option<String>,

@@ -1,5 +1,5 @@
-//! The life of the process: register, listen, subscribe, observe; and in every trouble: idle until
-//! SHUTDOWN. A process that ends or hangs in init fails the function, one that idles harms nobody.
+//! The steps of the process: register, listen, subscribe, observe. After any error it idles until
+//! SHUTDOWN: a process that exits or hangs in init fails the function, an idle one does no harm.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -33,7 +33,7 @@ const NEXT_PAUSE: Duration = Duration::from_secs(1);
 pub struct Unregistered {
     /// What happened and what to do.
     pub text: String,
-    /// 2 where it was started in the wrong place, 1 where the platform failed it.
+    /// 2 if it was started in the wrong place, 1 if the platform failed.
     pub exit_code: u8,
 }
 
@@ -55,7 +55,8 @@ pub fn live(config: &Config, file_name: &str) -> Result<(), Unregistered> {
         .map_err(|e| failed(format!("no event loop: {e}")))?;
     let log = Log::new(config.debug);
     let api = Api::new(host);
-    // Without a registration Lambda's init fails whether this process waits or ends: end, and say why.
+    // Without a registration Lambda's init fails whether this process waits or exits, so it exits
+    // and logs the reason.
     let registration = runtime.block_on(register(&api, file_name)).map_err(|e| {
         failed(format!(
             "registering with the Extensions API at {host} failed, so this function cannot start \
@@ -106,7 +107,7 @@ async fn observe(config: &Config, api: &Api, registration: &Registration, log: &
     observer.run(shutdown, telemetry).await;
 }
 
-/// Everything before the first `next`; `None` where there will be nothing to observe.
+/// Everything before the first `next`; `None` if there will be nothing to observe.
 async fn prepare(
     config: &Config,
     api: &Api,
@@ -177,8 +178,7 @@ async fn shutdown(api: &Api, registration: &Registration, log: &Log) -> Shutdown
     }
 }
 
-/// Where the kernel gives no random number, addresses and the time still differ between
-/// environments.
+/// If the kernel gives no random number, addresses and the time still differ between environments.
 fn fallback_random() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(std::time::SystemTime::now())

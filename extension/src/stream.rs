@@ -1,6 +1,6 @@
 //! Puts records on the Kinesis stream. What it needs is read at the first flush, never in init.
 //!
-//! `aws-sdk-kinesis` is not used: `docs/EXTENSION.md` says what it weighs.
+//! `aws-sdk-kinesis` is not used; `docs/EXTENSION.md` has its cost.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ const RECORDS_A_CALL: usize = 150;
 const TRIES: u32 = 2;
 /// Longer ones would take up the time that SHUTDOWN leaves.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// Stands for a code where the connection was given up by this side.
+/// Used as the code if this side gave up the connection.
 const UNTRUSTED: &str = "InvalidCertificate";
 
 /// A stream to put records on.
@@ -47,7 +47,7 @@ pub struct Sent {
 /// A fault, for the user.
 #[derive(Debug)]
 pub struct Problem {
-    /// Faults of one kind are told once.
+    /// Faults of one kind are logged once.
     pub kind: &'static str,
     /// What happened and what to do.
     pub text: String,
@@ -102,7 +102,7 @@ impl Stream {
         sent
     }
 
-    /// One call, tried again where that may help. For each record why it was refused, if it was.
+    /// One call, retried if that may help. Returns for each record why it was refused, if it was.
     async fn call(
         &self,
         connection: &mut Option<Connection>,

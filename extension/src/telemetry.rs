@@ -42,7 +42,7 @@ pub struct Event {
 /// The platform events that matter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// `platform.initStart`, with the runtime's name and version where given.
+    /// `platform.initStart`, with the runtime's name and version if given.
     InitStart(Option<String>),
     /// `platform.restoreStart`: this process was cloned from a snapshot.
     RestoreStart,
@@ -52,7 +52,7 @@ pub enum EventKind {
     RuntimeDone(RuntimeDone),
     /// `platform.report`.
     Report(Report),
-    /// `platform.logsDropped`: so many records never reached us.
+    /// `platform.logsDropped`: the number of records that were dropped before they arrived.
     Dropped(u64),
     /// Any other event: only its time is of use.
     Other,
@@ -105,7 +105,7 @@ pub struct Reader {
     too_long: bool,
 }
 
-/// Where in the body a [`Reader`] is.
+/// The position of a [`Reader`] in the body.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Before the array.
@@ -158,7 +158,7 @@ impl Reader {
             b'[' => self.place = Place::Between,
             _ if byte.is_ascii_whitespace() => {}
             _ => {
-                posted.broken = Some("it is no array of events".to_owned());
+                posted.broken = Some("it is not an array of events".to_owned());
                 self.place = Place::Over;
             }
         }
@@ -192,7 +192,8 @@ impl Reader {
         behind
     }
 
-    /// Where in these bytes the event ends: behind its last bracket, or before what follows a scalar.
+    /// The end of the event in these bytes: after its last bracket, or before the text that follows
+    /// a scalar.
     fn end_of_event(&mut self, bytes: &[u8]) -> Option<usize> {
         for (n, byte) in bytes.iter().enumerate() {
             if self.in_string {
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn events_before_a_cut_count_and_garbage_is_no_panic() {
+    fn events_before_a_cut_count_and_garbage_does_not_panic() {
         let cut = parse(format!("[{REPORT},{{\"time\":\"20").as_bytes());
         assert_eq!(cut.events.len(), 1);
         assert!(cut.broken.is_some());

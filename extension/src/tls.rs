@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Where Lambda's systems keep them, and some others.
+/// The paths on Lambda's systems, and some others.
 const SYSTEM: [&str; 3] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/certs/ca-certificates.crt",
@@ -55,12 +55,12 @@ fn roots(path: &str) -> anyhow::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The same path, where a file is behind it. A pipe would never come to an end, nor would a device.
+/// The same path, if it is a file. Reading a pipe or a device might never end.
 pub fn plain_file(path: &str) -> std::io::Result<&str> {
     if std::fs::metadata(path)?.is_file() {
         return Ok(path);
     }
-    Err(std::io::Error::other("it is no file"))
+    Err(std::io::Error::other("it is not a file"))
 }
 
 #[cfg(test)]
@@ -75,6 +75,6 @@ mod tests {
         let empty = client(file.path().to_str()).unwrap_err();
         assert!(format!("{empty:#}").contains("AWS_CA_BUNDLE"));
         let endless = client(Some("/dev/zero")).unwrap_err();
-        assert!(format!("{endless:#}").contains("no file"));
+        assert!(format!("{endless:#}").contains("not a file"));
     }
 }

@@ -1,5 +1,5 @@
-//! Holds the keys that sign, and fetches them where they are to be asked for: late, again before
-//! they end, and anew after a restore.
+//! Holds the keys that sign. If they come from an endpoint, fetches them late, before they expire,
+//! and after a restore.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_endpoint_fails_keys_serve_to_their_end() -> anyhow::Result<()> {
+    async fn if_the_endpoint_fails_keys_are_used_until_they_expire() -> anyhow::Result<()> {
         let served = serve(token()).await;
         let wallet = &served.wallet;
         assert_eq!(id(wallet, ENV, END_S - HOUR_S).await?, "id0");
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_no_source_the_words_say_what_is_missing() {
+    async fn without_a_source_the_message_names_what_is_missing() {
         let wallet = Wallet::new(Source::Missing, None);
         let why = wallet.keys(ENV, at(0)).await.unwrap_err().to_string();
         assert!(why.contains("AWS_ACCESS_KEY_ID"), "{why}");

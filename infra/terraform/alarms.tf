@@ -1,5 +1,5 @@
 # `serve` writes one line "figures" a minute; these make metrics of it and of the updater's log.
-# docs/OPERATIONS.md says what to do at each alarm.
+# docs/ALARMS.md has what to do for each alarm.
 locals {
   namespace = "Rightsizer/${var.name}"
   figures = {

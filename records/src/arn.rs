@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionArn(String);
 
-/// Why a text is no unqualified function ARN.
+/// Why a text is not an unqualified function ARN.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no unqualified function ARN ({why}); wanted \
+    "{text:?} is not an unqualified function ARN ({why}); expected \
      arn:aws:lambda:REGION:ACCOUNT:function:NAME"
 )]
 pub struct ArnError {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_unqualified_function_arn_is_refused() {
+    fn anything_but_an_unqualified_function_arn_is_refused() {
         for text in [
             "",
             "checkout",

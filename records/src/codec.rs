@@ -34,7 +34,7 @@ pub enum Record {
     Outcome(Outcome),
 }
 
-/// Why bytes are no record. The words name the field and the figure.
+/// Why bytes are not a record. The message has the field and the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Over [`MAX_RECORD_BYTES`].
@@ -88,7 +88,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     if bytes.len() > MAX_RECORD_BYTES {
         return Err(DecodeError::TooLarge(bytes.len()));
     }
-    // What our own encoder writes tells its kind by its first bytes, and needs no pass to find out.
+    // The first bytes of what our own encoder writes show the kind, without another pass.
     if bytes.starts_with(REPORTS_1) {
         return body("reports", bytes, check_reports).map(Record::Reports);
     }
@@ -186,7 +186,7 @@ fn check_recommendation(r: &Recommendation) -> Result<(), String> {
         return Err(format!("{} reasons, at most 64", r.reasons.len()));
     }
     if r.mode == Mode::Approved && r.by.as_deref().unwrap_or_default().is_empty() {
-        return Err("mode is approved, but by names nobody".to_owned());
+        return Err("mode is approved, but by is missing".to_owned());
     }
     Ok(())
 }

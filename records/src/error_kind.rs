@@ -1,4 +1,4 @@
-//! What the error type of a failed invocation says.
+//! What the error type of a failed invocation means.
 
 /// What ended an invocation that failed, by the error type of its report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_type_tells_a_crash_from_a_full_heap_and_from_an_exception() {
+    fn an_error_type_separates_a_crash_a_full_heap_and_an_exception() {
         for (error_type, kind) in [
             ("Runtime.ExitError", ErrorKind::Crash),
             ("Runtime.ImportModuleError", ErrorKind::Crash),

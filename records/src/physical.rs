@@ -76,7 +76,8 @@ fn row(row: &ReportRow, size: Megabytes) -> Result<(), Implausible> {
     used((most, size), row.billed_ms, row.status)
 }
 
-/// Whether one environment can have done what a record says of it; `Err` names the figure.
+/// Checks that the figures of a record are possible for one environment; `Err` has the impossible
+/// one.
 pub fn record(r: &Reports) -> Result<(), String> {
     for (n, row) in r.reports.iter().enumerate() {
         self::row(row, r.memory_mb).map_err(|why| format!("row {n}: {why}"))?;

@@ -20,7 +20,7 @@ pub struct Recommendation {
     pub from_mb: Megabytes,
     /// The size after this step.
     pub to_mb: Megabytes,
-    /// Where the policy wants to end, after as many steps as it takes.
+    /// The size that the policy aims for after all steps.
     pub target_mb: Megabytes,
     /// Name of the policy.
     pub policy: String,
@@ -28,7 +28,7 @@ pub struct Recommendation {
     pub reasons: Vec<Reason>,
     /// The evidence it rests on.
     pub window: EvidenceWindow,
-    /// 99th percentile of durations at `from_mb`, where known.
+    /// 99th percentile of durations at `from_mb`, if known.
     #[serde(default)]
     pub p99_ms: Option<Millis>,
     /// How far the evidence carries.
@@ -50,7 +50,7 @@ pub struct Recommendation {
     /// The recommendation this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<String>,
-    /// Hash of the code the evidence is from, where known.
+    /// Hash of the code the evidence is from, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
 }

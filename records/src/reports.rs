@@ -44,7 +44,7 @@ pub struct Reports {
     pub total: u64,
     /// Configured memory size of this environment.
     pub memory_mb: Megabytes,
-    /// Processor architecture, where known.
+    /// Processor architecture, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<Arch>,
     /// Runtime as the platform names it, such as `nodejs:20.v22`.
@@ -72,7 +72,8 @@ pub struct Reports {
     /// Rows lost to the buffer bound, as one summary; a record may hold nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folded: Option<Folded>,
-    /// Platform events said to be dropped before they reached the extension.
+    /// Platform events that were dropped before they reached the extension, as the platform
+    /// reports.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub events_dropped: u64,
 }
@@ -230,13 +231,13 @@ impl Status {
         }
     }
 
-    /// What a platform report says happened.
+    /// Classifies the ending in a platform report.
     ///
     /// `status` is the platform's word (`success`, `failure`, `error`, `timeout`; absent in some
     /// documents), `error_type` its error type, `memory` the size used and the size given. An
-    /// unknown word counts as a failure. `Runtime.ExitError` ("signal: killed") is an
-    /// out-of-memory only from [`KILLED_PERCENT`] of the size on: a process that calls `exit(1)` gets the
-    /// same type.
+    /// unknown word counts as a failure. `Runtime.ExitError` ("signal: killed") is an out-of-memory
+    /// only from [`KILLED_PERCENT`] of the size on: a process that calls `exit(1)` gets the same
+    /// type.
     pub fn classify(
         status: Option<&str>,
         error_type: Option<&str>,
@@ -268,7 +269,7 @@ impl<'de> Deserialize<'de> for Status {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let code = u64::deserialize(d)?;
         Self::from_code(code)
-            .ok_or_else(|| de::Error::custom(format_args!("{code} is no status (0 to 3)")))
+            .ok_or_else(|| de::Error::custom(format_args!("{code} is not a status (0 to 3)")))
     }
 }
 
@@ -278,7 +279,7 @@ impl<'de> Deserialize<'de> for Status {
 /// a later version can add some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportRow {
-    /// Milliseconds from the record's `t0`; negative where reports arrived out of order.
+    /// Milliseconds from the record's `t0`; negative if reports arrived out of order.
     pub at_ms: i64,
     /// High-water mark of the environment when the report was made.
     pub max_used_mb: Option<Megabytes>,
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_memory_is_told_from_other_failures() {
+    fn out_of_memory_is_separated_from_other_failures() {
         assert_eq!(
             classify("error", Some("Runtime.OutOfMemory"), 128, 128),
             Status::OutOfMemory

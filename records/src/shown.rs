@@ -1,7 +1,7 @@
-//! Texts that came from outside, on their way to a terminal, a log, a file or a page.
+//! Text from outside, on its way to a terminal, a log, a file or a page.
 //!
-//! Whoever may report a function chooses some of its words. Characters that steer a terminal, hide, or
-//! turn the direction of a line never reach an output as they are: [`shown`] is the one function for all
+//! A writer of reports chooses some of this text. Characters that control a terminal, hide text, or
+//! change its direction never reach an output as they are: [`shown`] is the one function for all
 //! of them, and the others here are [`shown`] for one format.
 
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden, |c, to| to.extend(c.escape_default()))
 }
 
-/// The same for a text of several lines: only its line breaks stay.
+/// The same for a text of several lines: its line breaks and tabs stay.
 pub fn shown_lines(text: &str) -> Cow<'_, str> {
     escaped(text, hidden_in_lines, |c, to| to.extend(c.escape_default()))
 }
@@ -64,7 +64,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
 }
 
 const fn hidden_in_lines(c: char) -> bool {
-    is_hidden(c) && c != '\n'
+    is_hidden(c) && !matches!(c, '\n' | '\t')
 }
 
 fn ends_with_www(text: &str) -> bool {

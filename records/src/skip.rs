@@ -21,19 +21,19 @@ pub enum SkipCode {
     ProvisionedConcurrency,
     /// A replica of an edge function: only its master can be changed.
     EdgeReplica,
-    /// It runs on managed instances, where memory is not sized per function.
+    /// It runs on managed instances, which do not size memory per function.
     ManagedInstances,
-    /// Its tags cannot be read, so nobody knows whether it opted out.
+    /// Its tags cannot be read, so it may have opted out.
     TagsUnreadable,
     /// One of its `rightsizer:` tags has a value that means nothing.
     BadTag,
-    /// The function's tag or the configuration says `off`.
+    /// The function's tag or the configuration is `off`.
     OptedOut,
     /// The global stop is on.
     Paused,
-    /// The function is to get recommendations only, and nobody approved this one.
+    /// The function only gets recommendations, and this one is not approved.
     RecommendOnly,
-    /// A stack owns the function, and neither its own tag nor a person says to change it anyway.
+    /// A stack owns the function, and neither its tag nor an approval allows the change.
     StackOwned,
     /// A newer recommendation of the same batch wants the size that the function has.
     Superseded,
@@ -49,17 +49,17 @@ pub enum SkipCode {
     OutsideTags,
     /// The smaller CPU share could bring its slow invocations too near its timeout (P6).
     TimeoutRisk,
-    /// Whether the smaller CPU share is harmless cannot be said: durations or timeout unknown (P6).
+    /// It is unknown whether the smaller CPU share is harmless: durations or timeout unknown (P6).
     TimeoutUnknown,
     /// Another change of it is under way.
     UpdateInProgress,
-    /// It kept being changed by somebody else between being read and being written.
+    /// It was changed by someone else between each read and write.
     RevisionChanged,
     /// It is in a state in which it cannot be changed.
     NotUpdatable,
     /// Lambda no longer updates functions of its runtime.
     BlockedRuntime,
-    /// The record names a function but says something impossible about it.
+    /// The record names a function but has impossible values for it.
     BadRecord,
 }
 
@@ -195,8 +195,8 @@ pub fn asks_a_person(reason: &str) -> bool {
     asking.map(SkipCode::name).contains(&reason)
 }
 
-/// Whether a skip or failure with this reason is temporary: the same recommendation may succeed later
-/// although nobody does anything about this function.
+/// Whether a skip or failure with this reason is temporary: the same recommendation may succeed
+/// later without any action.
 pub fn passes_by_itself(reason: &str) -> bool {
     let skips = [
         SkipCode::Paused,

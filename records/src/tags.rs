@@ -1,6 +1,7 @@
-//! The tags that the product reads on functions, and what the tag `rightsizer:mode` may say.
+//! The tags that the product reads on functions, and the values of the tag `rightsizer:mode`.
 //!
-//! The aggregator, the updater and `attach` read the same tags; their names have one home, here.
+//! The aggregator, the updater and `attach` read the same tags, so their names are defined once,
+//! here.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApplyMode {
-    /// Nobody, not even with approval.
+    /// Not changed, not even with an approval.
     Off,
     /// A person, by approving.
     Recommend,

@@ -10,9 +10,12 @@ const MS_PER_DAY: i64 = 86_400_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Why a text or number is no [`Timestamp`].
+/// Why a text or number is not a [`Timestamp`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time: wanted RFC 3339 such as 2026-01-31T23:59:59.123Z, years 2000 to 2200")]
+#[error(
+    "{0:?} is not a time: expected RFC 3339 such as 2026-01-31T23:59:59.123Z, years 2000 to \
+         2200"
+)]
 pub struct TimeError(String);
 
 impl Timestamp {
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn anything_but_a_time_is_refused() {
         for text in [
             "",
             "yesterday",

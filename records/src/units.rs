@@ -104,7 +104,7 @@ impl de::Visitor<'_> for MillisVisitor {
 
 fn no_duration<E: de::Error>(ms: impl fmt::Display) -> E {
     E::custom(format_args!(
-        "{ms} is no duration in milliseconds (0 to 30 days)"
+        "{ms} is not a duration in milliseconds (0 to 30 days)"
     ))
 }
 
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for Usd {
         let usd = f64::deserialize(d)?;
         decimal(usd, 1e6)
             .map(|micros| Self { micros })
-            .ok_or_else(|| de::Error::custom(format_args!("{usd} is no amount of dollars")))
+            .ok_or_else(|| de::Error::custom(format_args!("{usd} is not an amount of dollars")))
     }
 }
 

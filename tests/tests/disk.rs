@@ -179,7 +179,11 @@ async fn a_full_disk_stops_the_reading_of_a_stream_and_loses_nothing() {
     let status = serve.ended().await.unwrap();
     let said = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(1), "{said}");
-    for words in ["disk is full", "Make room", "goes on from the last commit"] {
+    for words in [
+        "disk is full",
+        "make room",
+        "continues from the last commit",
+    ] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
     let stored = disk.rows();

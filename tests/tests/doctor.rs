@@ -180,7 +180,7 @@ async fn what_is_denied_is_named() {
     assert!(
         wrong
             .iter()
-            .all(|(_, said)| said.contains("see that the name")),
+            .all(|(_, said)| said.contains("check the name")),
         "{wrong:?}"
     );
 }
@@ -205,7 +205,7 @@ async fn a_server_is_asked_how_it_is() {
     let wrong = scene.wrong().await;
     serve.resume_process().unwrap();
     assert!(
-        matches!(&wrong[..], [(of, said)] if of == "server" && said.contains("does not answer")),
+        matches!(&wrong[..], [(of, said)] if of == "server" && said.contains("does not respond")),
         "{wrong:?}"
     );
     assert!(serve.stop().await.unwrap().success());

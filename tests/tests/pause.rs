@@ -169,7 +169,7 @@ async fn a_pause_said_to_the_server_stops_what_was_sent_before() {
         .await;
     assert!(paused.status.success(), "{}", said(&paused));
     assert!(
-        said(&paused).contains("rightsizer-updater stops within seconds"),
+        said(&paused).contains("rightsizer-updater pauses within seconds"),
         "{}",
         said(&paused)
     );
@@ -282,7 +282,7 @@ async fn an_updater_that_cannot_be_stopped_is_told_with_the_command_that_stops_i
             "aws lambda tag-resource --region eu-central-1 --resource {nowhere} --tags \
              'rightsizer:paused=by me at 2"
         );
-        for told in ["paused: nothing is sent", "was NOT stopped", &line] {
+        for told in ["paused: nothing is sent", "could not pause updater", &line] {
             assert!(said(&paused).contains(told), "{}", said(&paused));
         }
         let doctor = scene.run("doctor", &[]).await;
@@ -312,7 +312,7 @@ async fn a_pause_reaches_the_updater_when_the_server_is_gone() {
         .await;
     assert_eq!(paused.status.code(), Some(1));
     assert!(
-        said(&paused).contains("stops within seconds"),
+        said(&paused).contains("pauses within seconds"),
         "{}",
         said(&paused)
     );

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use put_records::{client, put};
 use rightsizer_records::{EnvId, Reports};
 use rightsizer_store::{Reader, ReviewRow};
@@ -188,7 +190,7 @@ async fn review_works_from_another_machine_as_it_does_here() {
     assert!(serve.stop().await.unwrap().success());
     let gone = rightsizer(&[&["list"][..], &there].concat()).await.unwrap();
     assert_eq!(gone.status.code(), Some(1));
-    assert!(said(&gone).contains("does not answer"), "{}", said(&gone));
+    assert!(said(&gone).contains("does not respond"), "{}", said(&gone));
     assert!(!said(&gone).contains(REVIEWERS), "a token is not for a log");
 }
 
@@ -317,6 +319,47 @@ async fn nonsense_is_answered_and_stops_nothing() {
         .await
         .unwrap();
     assert!(serve.stop().await.unwrap().success());
+}
+
+/// The quarantine is bounded in bytes, not only in rows, whatever a sender writes into the names and
+/// values that its entries quote.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_quarantine_keeps_of_a_request_is_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(&folder, &[]).await;
+    let url = serve.endpoint().to_owned();
+    let http = reqwest::Client::new();
+    let send = async |stream: &str, data: &[u8], count: usize| {
+        let entry = json!({ "Data": STANDARD.encode(data), "PartitionKey": "k" });
+        let body = json!({ "StreamName": stream, "Records": vec![entry; count] });
+        let request = http
+            .post(&url)
+            .header("x-amz-target", "Kinesis_20131202.PutRecords");
+        request.json(&body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(send(&"s".repeat(1 << 20), b"nonsense", 500).await, 200);
+    assert_eq!(send("two\nlines", b"nonsense", 1).await, 400);
+    let words = "\u{e000}".repeat(300_000);
+    let odd = format!("{{\"v\":1,\"kind\":\"reports\",\"total\":\"{words}\"}}");
+    assert_eq!(send("reports", odd.as_bytes(), 1).await, 200);
+    assert!(serve.stop().await.unwrap().success());
+    let store = rusqlite::Connection::open(store(&folder)).unwrap();
+    let sql = "SELECT count(*), max(length(origin)), max(length(reason)), \
+               max(length(CAST(sample AS BLOB))) FROM quarantine";
+    let (rows, origin, reason, sample): (i64, i64, i64, i64) = store
+        .query_row(sql, [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+        })
+        .unwrap();
+    assert_eq!(rows, 501);
+    assert!(
+        origin <= 200 && reason <= 600 && sample <= 4096,
+        "{origin} {reason} {sample}"
+    );
+    let log = std::fs::metadata(folder.path().join("serve.log"))
+        .unwrap()
+        .len();
+    assert!(log < 64 << 10, "the log has {log} bytes");
 }
 
 /// Hundreds of clients that connect and say nothing, or begin and never end, keep nobody else out

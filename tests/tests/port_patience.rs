@@ -28,7 +28,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(45);
 struct Scene {
     serve: Aggregator,
     probes: u64,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Scene {
@@ -40,7 +40,7 @@ impl Scene {
         let mut scene = Self {
             serve: serve.unwrap(),
             probes: 0,
-            _folder: folder,
+            folder,
         };
         // The first of everything takes longer.
         scene.answers().await;
@@ -187,6 +187,46 @@ async fn beside_clients_that_read_and_write_byte_by_byte() {
     for _ in 0..3 {
         scene.answers_within_a_second("600 slow clients").await;
     }
+}
+
+/// A reviewer's list of 5,000 functions has megabytes, more than the system's buffers hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_reviewers_who_read_large_answers_slowly() {
+    let mut scene = Scene::new().await;
+    for batch in 0..10 {
+        let record = |n: u64| {
+            sample::bytes(Reports {
+                env: EnvId(n),
+                ..sample::reports(&format!("function-{n}")).unwrap()
+            })
+        };
+        let records = (batch * 500..(batch + 1) * 500).map(record);
+        put(&client(scene.serve.endpoint()), records.collect())
+            .await
+            .unwrap();
+    }
+    let key = std::fs::read_to_string(scene.folder.path().join("rightsizer.db.key")).unwrap();
+    let request =
+        format!("GET /{key}/review HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let mut slow = JoinSet::new();
+    for _ in 0..100 {
+        let mut stream = scene.sent(&request).await;
+        slow.spawn(async move {
+            while stream.read_u8().await.is_ok() {
+                tokio::time::sleep(SECOND / 5).await;
+            }
+        });
+    }
+    tokio::time::sleep(2 * SECOND).await;
+    for _ in 0..3 {
+        scene
+            .answers_within_a_second("100 slow readers of a list of 5,000 functions")
+            .await;
+    }
+    slow.shutdown().await;
+    let whole = reqwest::get(format!("{}/{key}/review", scene.serve.endpoint())).await;
+    let whole = whole.unwrap().bytes().await.unwrap();
+    assert!(whole.len() > 1 << 20, "{} bytes", whole.len());
 }
 
 /// A page that a browser was made to open has a name of its own for this port.

@@ -226,7 +226,7 @@ async fn a_name_is_no_markup_and_no_name_is_hidden() {
         ])
         .await;
         assert!(
-            refused.contains("is no function name"),
+            refused.contains("is not a function name"),
             "{hidden:?}: {refused}"
         );
     }

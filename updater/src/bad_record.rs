@@ -1,5 +1,5 @@
-//! A recommendation that breaks the rules of its format, but says whom it is about: whoever wrote it
-//! gets an answer. Pure.
+//! A recommendation that breaks the rules of its format, but names its function, so its writer gets
+//! an outcome. Pure.
 
 use rightsizer_records::{FunctionArn, Megabytes, Outcome, OutcomeStatus, Timestamp};
 use serde_json::Value;
@@ -9,8 +9,8 @@ use rightsizer_records::SkipCode;
 /// What a record's sizes may be, and so an outcome's; one that is not becomes the nearest.
 const SIZES: std::ops::RangeInclusive<u64> = 1..=65_536;
 
-/// The outcome of a recommendation that `why` was not read; `None` where nobody could tell whom it
-/// answers. Its time is still to be set.
+/// Returns the outcome of a recommendation that could not be read because of `why`; `None` if it
+/// does not name its function. The caller sets the time.
 pub(crate) fn bad_record(bytes: &[u8], why: &str) -> Option<Outcome> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
     if value.get("kind")? != "recommendation" {

@@ -18,7 +18,7 @@ use crate::{
     Updater,
 };
 
-/// Where outcomes go.
+/// The sink of outcomes.
 pub trait OutcomeSink {
     /// Puts outcomes, trying again as long as that makes sense, and answers the positions of those
     /// that could not be put.
@@ -122,7 +122,7 @@ enum Content {
     Recommendation(Box<Recommendation>),
     /// A recommendation that can be answered but not be read.
     Bad(Box<Outcome>),
-    /// Another kind, or what says not even whom it is about.
+    /// Another kind of record, or one that does not even name its function.
     Nothing,
 }
 

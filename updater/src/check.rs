@@ -1,7 +1,8 @@
-//! Whether a recommendation may be applied to a function as it is now. Pure: no clock, no calls.
+//! Decides whether a recommendation may be applied to a function as it is now. Pure: no clock, no
+//! calls.
 //!
-//! A recommendation is input from a stranger: whoever can write to a stream can write one. So
-//! everything is checked against the function itself, and the function's own tags win.
+//! A recommendation is untrusted input: any program that can write to the stream can write one. So
+//! everything is checked against the function itself, and the function's own tags take precedence.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use rightsizer_records::{ApplyMode, Megabytes, Mode, Recommendation, SkipCode, T
 use crate::settings::read_mode;
 use crate::{LastUpdate, LiveFunction, Place, Settings};
 
-/// The version that is no published one.
+/// The unpublished version.
 pub(crate) const LATEST: &str = "$LATEST";
 
 /// The answer of [`judge`].
@@ -136,7 +137,7 @@ pub(crate) fn sizable(live: &LiveFunction) -> Check {
         "it is a replica of an edge function; change its master".to_owned()
     })?;
     skip_if(live.managed_instances, SkipCode::ManagedInstances, || {
-        "it runs on managed instances, where memory belongs to the capacity provider".to_owned()
+        "it runs on managed instances, so its memory is set by the capacity provider".to_owned()
     })
 }
 
@@ -169,12 +170,13 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     skip_if(settings.paused, SkipCode::Paused, || {
         "the updater is paused: RIGHTSIZER_PAUSED".to_owned()
     })?;
-    // Whoever approved a decrease has a right to its undoing: the size it had is nothing new.
+    // The approval of a decrease covers its rollback: the size before is not new.
     let undoes = rec.rollback_of.is_some() && rec.to_mb > rec.from_mb;
     let for_a_person = mode == ApplyMode::Recommend && rec.mode != Mode::Approved;
     skip_if(for_a_person && !undoes, SkipCode::RecommendOnly, || {
         format!(
-            "{MODE_TAG} is recommend ({source}), and nobody approved this: approve it, or tag auto"
+            "{MODE_TAG} is recommend ({source}), and this is not approved: approve it, or tag the \
+             function auto"
         )
     })?;
     if tag.is_none()
@@ -287,7 +289,7 @@ fn idle(live: &LiveFunction) -> Check {
     let state = live.state.as_deref().unwrap_or("Active");
     let under_way = live.last_update == LastUpdate::InProgress || state == "Pending";
     skip_if(under_way, SkipCode::UpdateInProgress, || {
-        "another change of it is under way; it is decided anew after that".to_owned()
+        "another change of it is in progress; it is decided again after that".to_owned()
     })?;
     skip_if(
         !matches!(state, "Active" | "Inactive"),

@@ -15,8 +15,9 @@ pub trait Clock {
     fn wait(&self, how_long: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// A clock set once that runs on by itself: with tokio's time, so a test that pauses tokio's time
-/// has a virtual clock. To be set anew for every invocation: a frozen Lambda environment's stands.
+/// A clock that is set once and then follows tokio's time, so that a test which pauses tokio's time
+/// has a virtual clock. Set it again for every invocation, because it stops while a Lambda
+/// environment is frozen.
 #[derive(Debug, Clone, Copy)]
 pub struct RunningClock {
     set_to: Timestamp,
@@ -24,7 +25,7 @@ pub struct RunningClock {
 }
 
 impl RunningClock {
-    /// A clock that says `now` now.
+    /// Returns a clock that is at `now`.
     pub fn set_to(now: Timestamp) -> Self {
         Self {
             set_to: now,

@@ -61,11 +61,12 @@ fn timeout(config: &FunctionConfiguration) -> Option<Millis> {
     seconds.map(|s| Millis::from_ms(s * 1000))
 }
 
-/// Every setting but memory, and but what differs between `$LATEST` and a version published from it
-/// in the same moment: names and times of this state, its description, how preparing it went.
+/// Every setting except memory and except what differs between `$LATEST` and a version published
+/// from it at the same moment: names and times of this state, its description, the result of its
+/// preparation.
 ///
-/// Settings get names so that a person is told which one differs; what has none here, today or in a
-/// later version of the service, is compared all the same.
+/// Settings have names so that the detail can list those that differ. Settings without a name here,
+/// now or in a later version of the service, are compared too.
 fn other(mut c: FunctionConfiguration) -> OtherSettings {
     (c.memory_size, c.description) = (None, None);
     (c.function_arn, c.version, c.revision_id) = (None, None, None);
@@ -81,7 +82,7 @@ fn other(mut c: FunctionConfiguration) -> OtherSettings {
         // What cannot be read cannot be compared.
         Some(environment) if environment.error.is_some() => None,
         Some(environment) => {
-            // The service's types hide these values where they are written out.
+            // The service's types hide these values in their debug output.
             let variables: BTreeMap<_, _> = environment
                 .variables
                 .unwrap_or_default()

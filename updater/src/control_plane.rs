@@ -16,7 +16,8 @@ pub struct LiveFunction {
     pub memory_mb: Megabytes,
     /// How long one invocation may take.
     pub timeout: Option<Millis>,
-    /// Names this state of its configuration: an update with it fails when somebody was faster.
+    /// Names this state of its configuration: an update with it fails if the configuration was
+    /// changed meanwhile.
     pub revision_id: Option<String>,
     /// Hash of its code.
     pub code_sha256: Option<String>,
@@ -37,7 +38,7 @@ pub struct LiveFunction {
 /// How the last change of a function is going.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastUpdate {
-    /// It is done, or nothing is said.
+    /// It is done, or the status is absent.
     Successful,
     /// Lambda is still making it.
     InProgress,
@@ -109,7 +110,7 @@ impl fmt::Debug for OtherSettings {
 pub struct PublishFrom<'a> {
     /// Hash of the code.
     pub code_sha256: &'a str,
-    /// The state of `$LATEST`, where the service names it.
+    /// The state of `$LATEST`, if the service returns it.
     pub revision_id: Option<&'a str>,
     /// For the new version.
     pub description: Option<&'a str>,
@@ -174,7 +175,7 @@ pub struct ApiError {
     pub fault: ApiFault,
     /// The service's own words.
     pub message: String,
-    /// How long the service asked to wait, where it did.
+    /// How long the service asked to wait, if it did.
     pub retry_after: Option<Duration>,
 }
 
@@ -215,8 +216,8 @@ pub trait ControlPlane {
         function: &FunctionArn,
     ) -> impl Future<Output = Result<Vec<String>, ApiError>> + Send;
 
-    /// Publishes `$LATEST` and answers the number of the version; where nothing changed since the
-    /// last one, that one is the answer.
+    /// Publishes `$LATEST` and returns the number of the version. If nothing changed since the last
+    /// one, returns that.
     fn publish(
         &self,
         function: &FunctionArn,

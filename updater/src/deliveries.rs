@@ -8,10 +8,10 @@ const MOST: usize = 10_000;
 
 /// Keeps deliveries by sequence number, as long as the process lives.
 ///
-/// Lambda repeats what stands behind a record that failed: what was answered is not worked on
-/// again, so that nobody who changed the function since is fought. And it does not say how often a
-/// record came, and hands it to the failure destination without a word after the last time: who
-/// counts can say so before.
+/// Lambda repeats all records after one that failed. Those with an outcome are not applied again,
+/// so that a later change by someone else is not reverted. Lambda also does not report how often it
+/// delivered a record, and moves it to the failure destination silently after the last time.
+/// Counting deliveries allows an outcome before that.
 #[derive(Debug)]
 pub struct Deliveries {
     most: u32,
@@ -27,7 +27,8 @@ enum Seen {
 }
 
 impl Deliveries {
-    /// A record is delivered once and then `retries` times more, as the event source mapping says.
+    /// A record is delivered once and then `retries` times more, as set in the event source
+    /// mapping.
     pub fn with_retries(retries: u32) -> Self {
         Self {
             most: retries.saturating_add(1),

@@ -7,15 +7,16 @@ use rightsizer_records::{
 use crate::{ApiError, ApiFault};
 
 /// Nothing is known to have been written, and the same recommendation may succeed later: deliver it
-/// again. Where a change was made after all, that is found then.
+/// again. If a change was made after all, the next delivery finds it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{function}: {fault}, to be tried again: {error}", fault = error.fault.name())]
 pub struct RetryLater {
     /// ARN of the function.
     pub function: String,
-    /// What the control plane said.
+    /// The control plane's message.
     pub error: ApiError,
-    /// Whether a change was asked for and may have been made: nobody could read the function since.
+    /// Whether a change was requested and may have been made, because the function could not be
+    /// read since.
     pub unclear: bool,
 }
 
@@ -32,8 +33,8 @@ pub(crate) struct End {
 pub(crate) enum Step {
     /// That is all.
     End(End),
-    /// Somebody else's change or a fault is in the way, which may pass: another round, and this
-    /// when patience ends.
+    /// Another change or a temporary fault prevents it: another round, and this as the outcome
+    /// after the last.
     Wait(Result<End, ApiError>),
     /// Something was done, and it is known what comes next: another round after a moment.
     Next(End),

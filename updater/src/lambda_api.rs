@@ -30,7 +30,7 @@ pub struct LambdaApi {
 /// Control-plane calls share 15 a second per account and region: others need some too. Ten, and
 /// nine and a half because they do not arrive as evenly as they are sent.
 const GAP: Duration = Duration::from_millis(105);
-/// For everybody, after one was answered 429. Who was answered so waits as long as it was told.
+/// For all callers, after one got a 429. That caller waits as long as the response requests.
 const BREATH: Duration = Duration::from_secs(1);
 
 impl LambdaApi {
@@ -62,7 +62,7 @@ impl LambdaApi {
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
 
-    /// What an unsuccessful call means; a limit that was hit slows everybody down.
+    /// Returns what an unsuccessful call means. If a limit was hit, all callers slow down.
     fn api_error<E>(&self, error: &SdkError<E, HttpResponse>) -> ApiError
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -226,7 +226,7 @@ where
     }
 }
 
-/// What an answer means. By the code where there is one: proxies and local servers answer with
+/// Returns what a response means, by its code if it has one, because proxies and local servers use
 /// statuses of their own.
 fn fault(status: Option<u16>, code: &str, message: &str) -> ApiFault {
     match (code, status) {

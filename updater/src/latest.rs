@@ -69,7 +69,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
                 Ok(answer)
             }
             Err(e) => {
-                // Only reading the function tells whether it was made.
+                // Only reading the function shows whether it was made.
                 done.unclear = e.fault == ApiFault::Unavailable;
                 Err(Step::of_fault(e))
             }
@@ -112,7 +112,7 @@ fn came_to_nothing(live: &LiveFunction) -> Step {
         _ => Step::End(End::failed(
             "put-back",
             format!(
-                "it was changed, and at once somebody made it {}",
+                "it was changed, and someone else set it to {} right after",
                 live.memory_mb
             ),
         )),

@@ -1,13 +1,13 @@
 //! Applies a memory recommendation to a Lambda function, and nothing else.
 //!
-//! The core decides without IO: [`judge`] says from a recommendation and the function as it is now
-//! whether the change may be made, [`Updater`] makes it through a [`ControlPlane`], after asking a
-//! [`PauseSwitch`], by the time of a [`Clock`]; and [`handle_batch`] does so for a batch of a
-//! decisions stream and puts every outcome on an [`OutcomeSink`]. The shells, [`LambdaApi`],
+//! The core decides without IO: [`judge`] decides from a recommendation and the function as it is
+//! now whether the change may be made. [`Updater`] checks a [`PauseSwitch`] and makes it through a
+//! [`ControlPlane`], with the time of a [`Clock`]. [`handle_batch`] does so for a batch of a
+//! decisions stream and sends every outcome to an [`OutcomeSink`]. The shells, [`LambdaApi`],
 //! [`PauseTag`] and [`DecisionsStream`], are the only modules that know AWS types.
 //!
 //! Delivery is at least once, so everything here may happen twice: a change that was already made
-//! is answered `applied` again and not made again.
+//! gets the outcome `applied` again and is not repeated.
 
 mod aws;
 mod bad_record;

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Error> {
         let mut settings = settings.clone();
         let own = own_arn(&event.context.invoked_function_arn)?;
         if settings.accept.is_empty() {
-            // Its own account and region, unless told otherwise.
+            // Its own account and region, unless configured otherwise.
             settings.accept.push(Place::of(&own));
         }
         let clock = RunningClock::set_to(at(SystemTime::now())?);

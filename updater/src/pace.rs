@@ -40,7 +40,7 @@ impl Pace {
         }
     }
 
-    /// Lets nobody through for a while.
+    /// Blocks all calls for a while.
     pub(crate) fn hold(&self, how_long: Duration) {
         let until = Instant::now() + how_long;
         let mut held = self

@@ -1,9 +1,9 @@
-//! The global stop: asked before every change, so that it holds within seconds also for what is in
-//! the stream already.
+//! The global pause: checked before every change, so that it applies within seconds, also to what
+//! is on the stream already.
 //!
-//! In Lambda it is a tag on the updater itself, [`PAUSED_TAG`]: whoever may set that one tag on that
-//! one function can stop everything, from this product or from any AWS tool. `rightsizer apply`
-//! asks its store instead.
+//! In Lambda it is a tag on the updater itself, [`PAUSED_TAG`]: a role that may set this tag on
+//! this function can stop everything, with this product or any AWS tool. `rightsizer apply` checks
+//! its store instead.
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::{ApiError, LambdaApi};
 /// How long an answer is good for.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 
-/// Tells whether everything is to stop.
+/// Decides whether everything is paused.
 pub trait PauseSwitch {
-    /// Why no function may be changed now; `None` when they may.
+    /// Returns why no function may be changed now; `None` if they may.
     ///
     /// # Errors
-    /// When that cannot be told: nothing is changed then.
+    /// Fails if that cannot be read. Then nothing is changed.
     fn paused(&self) -> impl Future<Output = Result<Option<String>, ApiError>> + Send;
 }
 
@@ -37,7 +37,7 @@ impl PauseSwitch for NeverPaused {
     }
 }
 
-/// Why everything is to stop, if it is and if that can be told.
+/// Why everything is paused; `None` if it is not.
 type Answer = Result<Option<String>, ApiError>;
 
 /// The tag on the updater's own function.
@@ -72,7 +72,10 @@ impl PauseSwitch for PauseTag {
             let value = tags.get(PAUSED_TAG)?.trim();
             let name = self.updater.name();
             (!value.eq_ignore_ascii_case("false")).then(|| {
-                format!("the tag {PAUSED_TAG} of {name} says {value:?}: `rightsizer resume`, or remove it")
+                format!(
+                    "the tag {PAUSED_TAG} of {name} is {value:?}: run `rightsizer resume`, or \
+                         remove the tag"
+                )
             })
         });
         *answer = Some((Instant::now(), paused.clone()));

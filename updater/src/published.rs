@@ -1,9 +1,9 @@
-//! One round of a recommendation for a function whose traffic is on a published version: the next of
-//! three writes (change `$LATEST`, publish it, move the alias), or none.
+//! One round of a recommendation for a function whose traffic is on a published version: the next
+//! of three writes (change `$LATEST`, publish it, move the alias), or none.
 //!
-//! Every round reads everything anew and does what is missing, so it does not matter who stopped
-//! where: a version is published only from a `$LATEST` in which nothing but memory differs from the
-//! version that serves, and the alias is moved only to a version of which that was read.
+//! Every round reads everything again and does what is missing, so it does not matter where the
+//! last one stopped. A version is only published from a `$LATEST` that differs from the serving
+//! version in memory alone, and the alias is only moved to a version that was read and found so.
 
 use rightsizer_records::{Mode, Recommendation, SkipCode};
 
@@ -132,8 +132,8 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
         self.provisioned(rec, read).await
     }
 
-    /// Provisioned concurrency stays on the version it was given to, and Lambda takes it away and
-    /// gives it anew where an alias has it.
+    /// Provisioned concurrency on a version stays there. If an alias has it, Lambda removes it and
+    /// provisions it again.
     async fn provisioned(&self, rec: &Recommendation, read: &Read) -> Result<(), Step> {
         let api = &self.control_plane;
         let provisioned = match self.call(|| api.provisioned(&rec.function)).await {
@@ -149,8 +149,8 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
             return Err(Step::skip((code, detail)));
         }
         if has(&read.alias_name) && rec.mode == Mode::Auto && rec.to_mb < rec.from_mb {
-            let detail = "Lambda takes it away and gives it anew when the alias moves: approve this \
-                          if that is no harm";
+            let detail = "Lambda removes it and provisions it again when the alias moves: approve \
+                          this if that is acceptable";
             return Err(Step::skip((code, detail.to_owned())));
         }
         Ok(())

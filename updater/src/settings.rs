@@ -1,5 +1,5 @@
-//! What the updater is told by its operator. Plain data: who reads environment variables is the
-//! shell, through [`Settings::read`].
+//! The updater's settings. Plain data: the shell reads environment variables, through
+//! [`Settings::read`].
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where a function is.
+    /// The account and region of a function.
     pub fn of(function: &FunctionArn) -> Self {
         Self {
             account: function.account().to_owned(),
@@ -48,14 +48,14 @@ impl FromStr for Place {
     }
 }
 
-/// What the updater is told by its operator.
+/// The updater's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// For functions without a tag `rightsizer:mode`.
     pub default_mode: ApplyMode,
     /// The global stop.
     pub paused: bool,
-    /// Where functions may be changed; nowhere when empty.
+    /// Places in which functions may be changed; none if empty.
     pub accept: Vec<Place>,
     /// The largest size the account allows.
     pub account_most: Megabytes,

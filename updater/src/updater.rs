@@ -1,4 +1,4 @@
-//! Applies recommendations: in rounds of read, judge, write, and says what became of each.
+//! Applies recommendations: in rounds of read, check, write, and reports the outcome of each.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::end::{End, Step};
 use crate::order::by_function;
 use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
 
-/// How long one call may take. The control plane is told the same.
+/// How long one call may take. The control plane has the same limit.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// A change is not begun without the time to make it and to find out what became of it.
 const WRITE_WITHIN: Duration = Duration::from_secs(12);
@@ -157,7 +157,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
             };
             let end = match step {
                 Step::End(end) => return Ok(end),
-                // Waited for already, as long as it was told, or as there was time.
+                // Waited for already, as long as requested or as time allowed.
                 Step::Wait(Err(e))
                     if matches!(e.fault, ApiFault::OutOfTime | ApiFault::Throttled) =>
                 {
@@ -226,13 +226,13 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     }
 }
 
-/// Nobody can tell whether to stop, so nothing is changed.
+/// It is unknown whether everything is paused, so nothing is changed.
 fn pause_unknown(e: &ApiError) -> Step {
     match Step::of_fault(e.clone()) {
         Step::Wait(Err(e)) => Step::Wait(Err(e)),
         _ => Step::End(End::skipped(
             SkipCode::Paused,
-            format!("it cannot be told whether everything is paused, so nothing is changed: {e}"),
+            format!("the pause tag could not be read, so nothing is changed: {e}"),
         )),
     }
 }

@@ -1,7 +1,7 @@
-//! The wall clock. Asked in shells only; everything else is told what time it is.
+//! The wall clock. Read in shells only; everything else gets the time as an argument.
 //!
-//! Every answer of AWS carries its time. If the machine's clock is minutes away from it, the time of AWS
-//! counts: days close by it, and records are judged by it.
+//! Every response of AWS carries its time. If the machine's clock is minutes away from it, the
+//! time of AWS counts: days close by it, and records are judged by it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use rightsizer_records::Timestamp;
 
 /// AWS refuses signatures of a clock that is further off, so no clock that works is.
 const TOLERANCE_MS: i64 = 300_000;
-/// For so long an answer tells the time: longer, and a machine that slept would be behind.
+/// How long a response's time is used; with a longer time, a machine that slept would be behind.
 const FRESH: Duration = Duration::from_mins(15);
 
-/// What AWS said last, and when that was by a clock that does not jump.
+/// The last time from AWS, and when it arrived by a clock that does not jump.
 static TOLD: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
 
-/// The present: the machine's clock, unless AWS says that it is wrong.
+/// The present: the machine's clock, unless AWS's time shows that it is wrong.
 pub fn now() -> Timestamp {
     believed(machine(), confirmed())
 }
@@ -35,7 +35,29 @@ pub fn confirmed() -> Option<Timestamp> {
     Some(at.plus_ms(i64::try_from(since.as_millis()).unwrap_or(0)))
 }
 
-fn machine() -> Timestamp {
+/// The machine's clock, off from AWS by more than AWS accepts in a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this machine's clock shows {machine}, but AWS says {aws}: set the clock by NTP. Until then days close \
+     by the time of AWS, and AWS refuses requests that are signed with this clock"
+)]
+pub struct ClockFault {
+    machine: Timestamp,
+    aws: Timestamp,
+}
+
+/// Returns by how much the machine's clock is wrong, if AWS answered lately and the two differ.
+pub fn fault() -> Option<ClockFault> {
+    fault_of(machine(), confirmed())
+}
+
+fn fault_of(machine: Timestamp, confirmed: Option<Timestamp>) -> Option<ClockFault> {
+    let aws = confirmed.filter(|aws| is_off(machine, *aws))?;
+    Some(ClockFault { machine, aws })
+}
+
+/// Returns the machine's own clock, right or wrong, for a comparison with another one.
+pub fn machine() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| {
@@ -46,8 +68,13 @@ fn machine() -> Timestamp {
 }
 
 fn believed(machine: Timestamp, confirmed: Option<Timestamp>) -> Timestamp {
-    let off = |at: &Timestamp| (machine.as_ms() - at.as_ms()).abs() > TOLERANCE_MS;
-    confirmed.filter(off).unwrap_or(machine)
+    confirmed
+        .filter(|aws| is_off(machine, *aws))
+        .unwrap_or(machine)
+}
+
+fn is_off(machine: Timestamp, aws: Timestamp) -> bool {
+    (machine.as_ms() - aws.as_ms()).abs() > TOLERANCE_MS
 }
 
 /// `Sun, 01 Mar 2026 10:00:00 GMT`.
@@ -56,7 +83,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::from_ms(date.to_millis().ok()?)
 }
 
-/// Listens to what the answers of a client say about the time.
+/// Reads the time from the responses of a client.
 #[derive(Debug)]
 pub(crate) struct DateListener;
 
@@ -98,6 +125,8 @@ mod tests {
             let present = believed(machine, Some(aws));
             assert_eq!(present == aws, right, "{off}");
             assert_eq!(believed(machine, None), machine);
+            assert_eq!(fault_of(machine, Some(aws)).is_some(), right, "{off}");
+            assert_eq!(fault_of(machine, None), None);
         }
     }
 }

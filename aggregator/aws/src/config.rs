@@ -51,10 +51,11 @@ pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkCo
     config.load().await
 }
 
-/// Whether there are credentials at all: without, every call would fail in words of its own.
+/// Checks that there are credentials, because otherwise every call would fail with its own
+/// message.
 ///
 /// # Errors
-/// In words what to do where there are none.
+/// If there are none, with what to do.
 pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyhow::Result<()> {
     let provider = config.credentials_provider();
     let provider = provider.ok_or_else(|| anyhow::anyhow!("this program takes no credentials"))?;
@@ -71,7 +72,7 @@ pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyh
     Ok(())
 }
 
-/// A Kinesis client from the environment. Its answers tell the time, see [`crate::clock`].
+/// A Kinesis client from the environment. Its responses carry the time, see [`crate::clock`].
 pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
     let config = aws_sdk_kinesis::config::Builder::from(&aws_config().await);
     aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())

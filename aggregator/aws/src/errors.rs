@@ -2,7 +2,7 @@
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
-/// An SDK error in words, with the service's code where there is one.
+/// An SDK error as text, with the service's code if there is one.
 pub fn words<E, R>(error: &SdkError<E, R>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,

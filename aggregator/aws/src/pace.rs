@@ -1,4 +1,4 @@
-//! Calls of one service, no more a second than agreed, and again where it was too soon.
+//! Calls to one service, at a limited rate, with a retry if they were throttled.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 /// How often a call is made that is throttled each time.
 const THROTTLED_TRIES: u32 = 8;
 
-/// An error that may say that a call came too soon.
+/// An error that may mean that a call was throttled.
 pub trait TooSoon {
-    /// Where it was too soon: how long to wait at least.
+    /// If it was throttled: how long to wait at least.
     fn too_soon(&self) -> Option<Duration>;
 }
 
@@ -20,14 +20,14 @@ pub trait TooSoon {
 pub struct Pace(Mutex<Interval>);
 
 impl Pace {
-    /// So many a second at most.
+    /// The most calls a second.
     pub fn per_second(calls: f64) -> Self {
         let mut turns = interval(Duration::from_secs_f64(1.0 / calls));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(Mutex::new(turns))
     }
 
-    /// Makes a call when it is its turn, and again where it was too soon: all others wait as long.
+    /// Makes a call when it is its turn, and again if it was throttled; all others wait as long.
     pub async fn call<T, E, F>(&self, make: impl Fn() -> F) -> Result<T, E>
     where
         E: TooSoon,

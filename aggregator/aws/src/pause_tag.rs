@@ -15,7 +15,7 @@ use crate::errors::words;
 
 /// A person waits for it, and the sending has stopped by then.
 const WITHIN: Duration = Duration::from_secs(10);
-/// A tag's value has at most so many characters.
+/// The most characters of a tag's value.
 const VALUE_CHARS: usize = 256;
 
 /// `[updater]` in `rightsizer.toml`.
@@ -47,7 +47,7 @@ impl UpdaterSwitch {
         }
     }
 
-    /// Turns it as `word` wants, at `now`; `None` where the word is about something else.
+    /// Sets or removes it for `word`, at `now`; `None` if the command is about something else.
     pub async fn turn(&self, word: &Word, now: Timestamp) -> Option<Switched> {
         let arn = self.updater.as_str();
         let refused = match word.action {
@@ -74,7 +74,7 @@ impl UpdaterSwitch {
         })
     }
 
-    /// What the tag says, where it is there.
+    /// The tag's value, if it is set.
     pub async fn says(&self) -> Result<Option<String>, String> {
         let request = self.lambda.list_tags().resource(self.updater.as_str());
         let answer = request.send().await.map_err(|e| words(&e))?;

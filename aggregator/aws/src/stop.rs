@@ -1,4 +1,4 @@
-//! Telling every task to stop, once.
+//! Requests every task to stop, once.
 
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ impl Stop {
         (Stopper(sender), Self(receiver))
     }
 
-    /// Waits until it is time; also where nobody is left to say so.
+    /// Waits until a stop is requested, or until no sender is left.
     pub async fn requested(&mut self) {
         let _ = self.0.wait_for(|stop| *stop).await;
     }

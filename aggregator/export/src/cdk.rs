@@ -1,7 +1,7 @@
 //! `cdk.json`: sizes in its context, where a CDK app reads them.
 //!
-//! A CDK app is a program: which function a line makes is known when it runs, not by looking. So its source is
-//! not patched; its context is.
+//! A CDK app is a program that decides at run time which functions it makes. So its context is
+//! patched, not its source.
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ fn added(document: &Document<'_>, new: &BTreeMap<String, u32>) -> Result<Edit, R
         (None, None) => (root, &["context", KEY][..]),
     };
     let Some(entries) = block.entries() else {
-        return Err(other_kind("its context is no block of keys and values"));
+        return Err(other_kind("its context is not a map"));
     };
     let text = document.text;
     let end = line_ending(text, block.span.start);

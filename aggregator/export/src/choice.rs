@@ -12,7 +12,7 @@ use super::{Size, name_of};
 pub struct LeftOut {
     /// The function.
     pub function: String,
-    /// A code, as the updater's where it has one for this.
+    /// A code, the same as the updater's if it has one for this.
     pub code: &'static str,
     /// What it means and what to do.
     pub words: String,
@@ -40,7 +40,7 @@ fn objection(
     now: Timestamp,
 ) -> Option<(&'static str, String)> {
     if of.gone {
-        return Some(("gone", "the function is there no more".to_owned()));
+        return Some(("gone", "the function no longer exists".to_owned()));
     }
     if configured.mode == Some(ApplyMode::Off) {
         let words = "its tag rightsizer:mode is off".to_owned();
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(code(held), "exported");
     }
 
-    /// A pipeline has deployed it, or the updater has: it stays in the values, unless somebody chose another
-    /// size since. What was done does not expire.
+    /// A pipeline has deployed it, or the updater has: it stays in the values unless another size
+    /// was chosen since. An applied change does not expire.
     #[test]
     fn what_has_its_new_size_already_stays_in() {
         assert_eq!(code(|of| of.current_mb = Megabytes(300)), "exported");

@@ -5,7 +5,7 @@ use super::insertion;
 use super::node::{Kind, Node, Style};
 use super::site::{Inherited, Memory, number};
 
-/// How a kind of template says a function's memory.
+/// How a kind of template declares a function's memory.
 pub(super) struct Spelling<'a> {
     /// The key.
     pub(super) key: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Spelling<'a> {
     pub(super) companions: &'a [&'static str],
 }
 
-/// The memory that a declaration's block says; `describe` puts what is no number in words.
+/// The memory in a declaration's block; `describe` describes a value that is not a number.
 pub(super) fn memory(
     document: &Document<'_>,
     block: &Node,
@@ -69,7 +69,7 @@ pub(super) fn literal(
         Style::Quoted => value.span.start + 1..value.span.start + 1 + text.len(),
         Style::Block => return None,
     };
-    // Whatever the parser says: these bytes must be those digits.
+    // Whatever the parser returned, these bytes must be those digits.
     (document.text.get(digits.clone()) == Some(text)).then_some((digits, mb))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn inherited(
     })
 }
 
-/// A value that is no number, in a few words.
+/// Describes a value that is not a number.
 pub(super) fn described(node: &Node) -> String {
     let tag = node.tag.as_deref();
     match &node.kind {

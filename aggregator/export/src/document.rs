@@ -17,7 +17,7 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads JSON where it begins with a brace, else YAML, which JSON is too.
+    /// Reads JSON if it begins with a brace, else YAML, of which JSON is a part.
     pub(super) fn read(text: &'a str) -> Result<Self, Refused> {
         let begins = text.trim_start_matches('\u{feff}').trim_start();
         let (root, shared) = if begins.starts_with('{') {

@@ -7,7 +7,7 @@ use std::ops::Range;
 pub struct Row {
     /// The function's ARN or `local:` key.
     pub function: String,
-    /// What the template calls it, where it is there.
+    /// The template's name for it, if it is there.
     pub label: Option<String>,
     /// The file that its lines are of, where the template has several.
     pub file: Option<String>,
@@ -22,23 +22,23 @@ pub enum Became {
     Changed {
         /// In the file as it was.
         line: usize,
-        /// What the template said.
+        /// The size before.
         from: Option<u32>,
-        /// What the template says now.
+        /// The size now.
         to: u32,
         /// When the template's size is not what is deployed.
         note: Option<String>,
     },
     /// It was there already.
     Already {
-        /// Where.
+        /// The place of the size.
         line: usize,
     },
-    /// The template says it in a way that is not replaced.
+    /// The template has it in a form that is not replaced.
     Left {
-        /// Where.
+        /// The place of the size.
         line: usize,
-        /// What it says, and what to do.
+        /// The value, and what to do.
         why: String,
     },
     /// The template does not have the function, or not for certain.

@@ -6,11 +6,11 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
     /// It cannot be read as what it should be.
-    #[error("it is no readable {what}: line {line}: {why}")]
+    #[error("it is not a readable {what}: line {line}: {why}")]
     Unreadable {
         /// `YAML`, `JSON`, `HCL`.
         what: &'static str,
-        /// Where.
+        /// The place.
         line: usize,
         /// In the parser's words.
         why: String,
@@ -49,7 +49,7 @@ pub enum Refused {
         line: usize,
     },
     /// It is of another kind.
-    #[error("it is no {wanted}: {why}")]
+    #[error("it is not a {wanted}: {why}")]
     OtherKind {
         /// What it should be.
         wanted: &'static str,
@@ -67,7 +67,7 @@ pub enum Refused {
     FunctionTwice {
         /// The function.
         function: String,
-        /// Where, with lines.
+        /// The places, with lines.
         places: Vec<String>,
         /// What helps.
         do_this: &'static str,
@@ -109,15 +109,15 @@ pub enum Refused {
         known: Vec<String>,
     },
     /// `--map` contradicts the template.
-    #[error("--map {label}={function}: but the template says it is called {name} (line {line})")]
+    #[error("--map {label}={function}: but its name in the template is {name} (line {line})")]
     MapContradicts {
         /// As it was given.
         label: String,
         /// As it was given.
         function: String,
-        /// What the template says.
+        /// The name in the template.
         name: String,
-        /// Where.
+        /// The place.
         line: usize,
     },
     /// Values go by name, and the name is not enough.

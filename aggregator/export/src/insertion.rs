@@ -36,8 +36,8 @@ pub(super) fn before_on_line(text: &str, at: usize) -> &str {
     before.rsplit('\n').next().unwrap_or_default()
 }
 
-/// Where `key` goes in a map that has none: behind one of `companions`, the first that stands on a line of its
-/// own, else before the map's first entry.
+/// Returns the position for `key` in a map without it: after the first of `companions` that has a
+/// line of its own, else before the map's first entry.
 pub(super) fn entry(
     document: &Document<'_>,
     map: &Node,

@@ -7,7 +7,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use super::error::Refused;
 use super::node::{Kind, Node, Style, line_of};
 
-/// Strict JSON: what its readers accept, and no more.
+/// Strict JSON: exactly what its readers accept.
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,

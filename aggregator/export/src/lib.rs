@@ -65,7 +65,7 @@ fn name_of(function: &str) -> &str {
 /// The size that one function is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
-    /// Its ARN, or `local:NAME` where only its name is known.
+    /// Its ARN, or `local:NAME` if only its name is known.
     pub function: String,
     /// Its name.
     pub name: String,
@@ -73,11 +73,11 @@ pub struct Size {
     pub from_mb: Megabytes,
     /// The size it is to have.
     pub to_mb: Megabytes,
-    /// Where the policy wants to end.
+    /// The size that the policy aims for.
     pub target_mb: Option<Megabytes>,
     /// The recommendation.
     pub id: String,
-    /// Where that is in its life.
+    /// Its status.
     pub status: String,
     /// It ran out of memory.
     pub urgent: bool,
@@ -94,17 +94,17 @@ impl Size {
         arn.split(':').nth(n - 1)
     }
 
-    /// Its region, where known.
+    /// Its region, if known.
     pub fn region(&self) -> Option<&str> {
         self.part_of_arn(3)
     }
 
-    /// Its account, where known.
+    /// Its account, if known.
     pub fn account(&self) -> Option<&str> {
         self.part_of_arn(4)
     }
 
-    /// As people tell it from others of its name.
+    /// Its name, with whatever distinguishes it from others of that name.
     fn told_apart(&self) -> String {
         let stack = self.stack.as_ref();
         let stack = stack.map_or_else(String::new, |stack| format!(", stack {stack}"));

@@ -1,4 +1,5 @@
-//! Whose place is whose. What is not certain is not matched, and said with what would make it so.
+//! Matches places to functions. An uncertain match is not made; it is reported with what would make
+//! it certain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use super::pattern::Fit;
 use super::site::{Memory, Name, Site};
 use super::{Format, Size};
 
-/// What a person says about whose place is whose.
+/// What the user gives to match places to functions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Functions, by name or ARN, by what the template calls them.
@@ -23,7 +24,7 @@ pub struct Rules {
 pub(super) enum Found {
     /// It is this declaration's.
     At(usize),
-    /// It is nobody's for certain; in words what would make it so.
+    /// It matches no function for certain; the text has what would make it match.
     Nowhere(Option<String>),
 }
 
@@ -57,8 +58,8 @@ pub(super) fn find(
     Ok(found)
 }
 
-/// Refuses where the functions are not of one deployment: what a function needs in a test account would be
-/// deployed to all.
+/// Refuses functions of several deployments, because a size for a test account would be deployed to
+/// all.
 fn one_environment(sites: &[Site], sizes: &[Size], found: &[Found]) -> Result<(), Refused> {
     let mut stages = BTreeSet::new();
     let mut matched = Vec::new();
@@ -115,7 +116,7 @@ fn several(
     }
 }
 
-/// What `--map` says, by the size's position.
+/// The places of `--map`, by the size's position.
 fn mapped(
     sites: &[Site],
     sizes: &[Size],
@@ -167,7 +168,7 @@ fn fit(site: &Site, size: &Size, rules: &Rules) -> Fit {
     }
 }
 
-/// Logical ids such as `Function` are in many templates: they tell only within a stack.
+/// Many templates have logical ids such as `Function`, so they only match within a stack.
 fn in_the_stack(site: &Site, size: &Size, rules: &Rules) -> bool {
     rules.stack.is_some() && size.stack == rules.stack && is_its_logical_id(site, size)
 }
@@ -184,7 +185,7 @@ fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
         && let Some(stack) = &size.stack
     {
         return Some(format!(
-            "{} may be it: it was made by the stack {stack}; if this is that stack's template, say \
+            "{} may be it: the stack {stack} made it; if this is that stack's template, add \
              --stack {stack}",
             site.place()
         ));
@@ -201,7 +202,7 @@ fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
     }
     let places: Vec<String> = by_name.iter().map(|site| site.place()).collect();
     Some(format!(
-        "{} may be it, its name being computed; if it is, say --map {}={}",
+        "{} may be it, but its name is computed; if it is, add --map {}={}",
         places.join(" or "),
         first.label,
         size.name
@@ -226,13 +227,13 @@ fn twice(format: Format, sites: &[Site], size: &Size, at: &[usize]) -> Refused {
         function: size.name.clone(),
         places: places.map(Site::place).collect(),
         do_this: match format {
-            Format::Serverless => "say which stage is deployed by --stage, or --map KEY=FUNCTION",
-            _ => "say which one by --map, or remove one",
+            Format::Serverless => "add --stage with the deployed stage, or --map KEY=FUNCTION",
+            _ => "choose one with --map, or remove one",
         },
     }
 }
 
-/// Refuses where one declaration stands for several sizes: which of them would be right?
+/// Refuses one declaration for several sizes, because only one of them could be right.
 fn one_each(sites: &[Site], sizes: &[Size], found: &[Found]) -> Result<(), Refused> {
     let mut at: BTreeMap<usize, Vec<&Size>> = BTreeMap::new();
     for (size, found) in sizes.iter().zip(found) {

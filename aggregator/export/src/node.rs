@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Deeper nesting is nobody's template.
+/// No real template is nested deeper.
 pub(super) const DEEPEST: usize = 200;
 
 /// How a scalar is written.
@@ -35,7 +35,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// The text of a scalar that is what it says: no tag makes something else of it.
+    /// The text of a scalar without a tag that would change its meaning.
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { text, .. } if self.tag.is_none() => Some(text),

@@ -19,8 +19,8 @@ pub struct Patch {
     pub rows: Vec<Row>,
 }
 
-/// Puts sizes into a template: each into its function's declaration, no other byte changed. A program stays as it
-/// is: its rows say what to change in it.
+/// Puts sizes into a template: each into its function's declaration, no other byte changed. A
+/// program stays as it is: its rows describe what to change.
 pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
     let (rows, edits) = match plan(format, text, sizes, rules) {
         Ok(plan) => plan,
@@ -179,7 +179,7 @@ fn change(site: &Site, size: &Size, edits: &mut Vec<Edit>) -> Became {
     }
 }
 
-/// What is said of a memory size that is not changed.
+/// The message for a memory size that is not changed.
 fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
     let (line, why) = match memory {
         Memory::Literal { line, .. } => return Became::Already { line: *line },
@@ -192,7 +192,7 @@ fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
         } if default.mb == Some(to) => return Became::Already { line: default.line },
         Memory::Absent { insertion, .. } => {
             let why = insertion.as_ref().err().map_or("", String::as_str);
-            let why = format!("no memory size is said, and {why}: add {to} yourself");
+            let why = format!("it has no memory size, and {why}: add {to} yourself");
             (site.line, why)
         }
         Memory::Other { line, why } => (*line, format!("{why}: give it {to} there")),
@@ -208,7 +208,7 @@ fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
     Became::Left { line, why }
 }
 
-/// A size that is right in the file is no better: the function keeps what it has.
+/// A size that is right in the file does not help: the function keeps what it has.
 fn ignored(to: u32) -> String {
     format!(
         "ignore_changes makes Terraform ignore memory_size here, so a size in this file never reaches the \
@@ -254,7 +254,7 @@ fn prove(before: &[Row], after: &[Row], edits: &[Edit]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The change as a unified diff of `file`; empty where there is none.
+/// The change as a unified diff of `file`; empty if there is none.
 pub fn diff(file: &str, before: &str, after: &str) -> String {
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Myers)

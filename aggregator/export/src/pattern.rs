@@ -37,7 +37,7 @@ pub(super) enum Fit {
 }
 
 impl Pattern {
-    /// Splits `text` at `${…}` and has `of` say what each stands for.
+    /// Splits `text` at `${…}` and resolves each with `of`.
     pub(super) fn parse(text: &str, of: impl Fn(&str) -> Part) -> Self {
         Self::parse_parts(text, |inside| vec![of(inside)])
     }
@@ -59,8 +59,9 @@ impl Pattern {
         Self(parts)
     }
 
-    /// Whether a function has this name. `stage` is the one that is deployed, where that is known; else what
-    /// stands in its place is the stage. A name that the defaults make is certain; without them it may still be.
+    /// Whether a function has this name. `stage` is the deployed one, if known; else the text in
+    /// its place is the stage. A name that the defaults make is certain; without them it may still
+    /// be.
     pub(super) fn fit(&self, size: &Size, stage: Option<&str>) -> Fit {
         match self.fit_of(&self.resolved(size, stage), size) {
             Fit::Is => Fit::Is,
@@ -81,7 +82,7 @@ impl Pattern {
         }
     }
 
-    /// The stage that stands in the function's name, where one does.
+    /// The stage in the function's name, if it has one.
     pub(super) fn stage<'s>(&self, size: &'s Size) -> Option<&'s str> {
         let resolved = self.resolved(size, None);
         if !self.only_the_stage_is_open(&resolved) {
@@ -118,15 +119,15 @@ impl Pattern {
         parts.all(|(part, text)| text.is_some() || *part == Part::Stage)
     }
 
-    /// Whether it says anything: without a text every name fits.
+    /// Whether it has any text: without one every name matches.
     pub(super) fn says_something(&self) -> bool {
         let mut parts = self.0.iter();
         parts.any(|part| matches!(part, Part::Text(text) if !text.is_empty()))
     }
 }
 
-/// What stands in every unresolved place of a name, one and the same; empty where there is no such place, and
-/// `None` where it is not that name.
+/// The text in all unresolved places of a name, the same in each; empty if there is no such place,
+/// `None` if the name does not match.
 fn stage_in<'n>(name: &'n str, resolved: &[Option<String>]) -> Option<&'n str> {
     let fixed: usize = resolved.iter().flatten().map(String::len).sum();
     let places = resolved.iter().filter(|text| text.is_none()).count();
@@ -157,8 +158,8 @@ pub(super) fn closing(inside: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Whether `name` is these texts in their order with anything in place of `None`. Each text between two unknown
-/// parts is taken where it comes first, so it takes one pass however many there are.
+/// Whether `name` is these texts in their order with anything in place of `None`. Each text between
+/// two unknown parts is matched at its first occurrence, so one pass is enough.
 fn glob(name: &str, parts: &[Option<&str>]) -> bool {
     let mut texts = vec![String::new()];
     for part in parts {

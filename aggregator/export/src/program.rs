@@ -1,5 +1,6 @@
-//! Programs that make functions: CDK, Pulumi, SST, `serverless.ts`. Which function a line makes is known only when
-//! the program runs, so none is patched. They are recognised, and what to change is said.
+//! Programs that make functions: CDK, Pulumi, SST, `serverless.ts`. Which function a line makes is
+//! known only when the program runs, so none is patched. They are recognised, and the change is
+//! described.
 
 use super::edit::{Became, Row};
 use super::node::line_of;
@@ -143,7 +144,7 @@ const SERVERLESS: Program = Program {
 
 const GENERATED: Program = Program {
     marks: &[],
-    what: "JSON that CDK for Terraform generates anew before each deployment",
+    what: "JSON that CDK for Terraform generates again before each deployment",
     setting: ("memorySize: ", ""),
     instead: ", in the program that generates it",
 };
@@ -179,7 +180,8 @@ const TEMPLATE: [&str; 7] = [
     "functions:",
 ];
 
-/// The program that a text is. To be asked only about a text that is no template: templates may quote programs.
+/// The program that a text is. Call it only for a text that is not a template, because templates
+/// may quote programs.
 fn recognised(format: Format, text: &str) -> Option<&'static Program> {
     let has = |mark: &str| text.contains(mark);
     let begins = |of: &[&str]| {
@@ -205,7 +207,8 @@ fn recognised(format: Format, text: &str) -> Option<&'static Program> {
     }
 }
 
-/// What is said of each size if the text is a program: where its function is named, and what to set there.
+/// The messages for each size if the text is a program: the line that names its function, and what
+/// to set there.
 pub(super) fn rows(format: Format, text: &str, sizes: &[Size]) -> Option<Vec<Row>> {
     let program = recognised(format, text)?;
     Some(sizes.iter().map(|size| row(program, text, size)).collect())

@@ -15,8 +15,8 @@ pub(super) fn sites(text: &str) -> Result<Vec<Site>, Refused> {
     if !transform.is_some_and(is_sam) {
         return Err(Refused::OtherKind {
             wanted: "SAM template",
-            why: "there is no Transform: AWS::Serverless-2016-10-31 in it; for a plain CloudFormation \
-                  template say --format cloudformation"
+            why: "it has no Transform: AWS::Serverless-2016-10-31; for a plain CloudFormation \
+                  template use --format cloudformation"
                 .to_owned(),
         });
     }

@@ -138,7 +138,7 @@ fn variable(inside: &str, service: Option<&str>) -> Part {
     variable_alone(inside)
 }
 
-/// The same where the service's own name is not known.
+/// The same if the service's own name is not known.
 fn variable_alone(inside: &str) -> Part {
     // A fallback follows a comma: it is another spelling of the same.
     match inside.split(',').next().unwrap_or_default().trim() {

@@ -10,7 +10,7 @@ use super::pattern::Pattern;
 pub(super) struct Site {
     /// What `--map` calls it: logical id, address, or key.
     pub(super) label: String,
-    /// Where it begins.
+    /// Its first byte.
     pub(super) line: usize,
     /// In which file, of several.
     pub(super) file: Option<String>,
@@ -31,7 +31,7 @@ impl Site {
 /// The function's name in its declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
-    /// Said in so many words.
+    /// A literal number.
     Literal(String),
     /// Made of parts.
     Computed(Pattern),
@@ -50,9 +50,9 @@ pub(super) enum Memory {
         /// What to know about it, if it is changed.
         note: Option<String>,
     },
-    /// Nothing is said.
+    /// There is no value.
     Absent {
-        /// How it would be said.
+        /// How to write it.
         insertion: Result<Insertion, String>,
         /// What holds instead.
         inherited: Option<Inherited>,
@@ -63,7 +63,7 @@ pub(super) enum Memory {
         /// What it is, and what to do.
         why: String,
     },
-    /// Terraform's `ignore_changes` has it: whatever the file says, the function keeps what it has.
+    /// Terraform's `ignore_changes` lists it: the function keeps its size, whatever the file has.
     Ignored { line: usize },
     /// One number, or one place for it, is several functions'.
     Shared {
@@ -75,7 +75,7 @@ pub(super) enum Memory {
     /// The block makes several functions of entries that are not in the file.
     Elsewhere {
         line: usize,
-        /// Where they are instead.
+        /// Their place.
         why: String,
     },
 }
@@ -90,7 +90,7 @@ pub(super) struct Inherited {
     pub(super) what: &'static str,
 }
 
-/// The number that digits say; nothing else is one.
+/// The number, if the text has digits only.
 pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)

@@ -18,14 +18,14 @@ const VARIABLE: &str = "rightsizer_memory_mb";
 pub struct Raised {
     /// Its name.
     pub name: String,
-    /// What the file said.
+    /// The size in the file.
     pub from_mb: u32,
     /// What the function has.
     pub to_mb: u32,
 }
 
-/// What stays of an earlier export. A size below the one that the function has now was never deployed, or was
-/// taken back since, and nobody wants it any more: the present size takes its place.
+/// What stays of an earlier export. A size below the function's present one was never deployed, or
+/// was rolled back since, and is no longer recommended: the present size replaces it.
 pub fn kept(
     format: Format,
     earlier: BTreeMap<String, u32>,
@@ -56,7 +56,7 @@ pub fn kept(
 pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, Refused> {
     one_place(sizes.iter())?;
     if matches!(format, Format::CloudFormation | Format::Sam) {
-        // Parameters are named after logical ids, which say nothing in another stack.
+        // Parameters are named after logical ids, which mean nothing in another stack.
         one_stack(sizes.iter().filter(|size| size.logical_id.is_some()))?;
     }
     let mut by_name: BTreeMap<String, Vec<&Size>> = BTreeMap::new();
@@ -123,7 +123,7 @@ pub fn write_values(format: Format, values: &BTreeMap<String, u32>) -> String {
     format!("{of:#}\n")
 }
 
-/// What an earlier export wrote; `None` where this is not that.
+/// What an earlier export wrote; `None` if the file is not one.
 pub fn read_values(format: Format, text: &str) -> Option<BTreeMap<String, u32>> {
     if format == Format::Sam {
         let lines = text.split_whitespace().map(|word| {
@@ -168,8 +168,9 @@ mod tests {
         }
     }
 
-    /// `deployed` has what the file says, `grown` got more than that since, `withdrawn` never got the file's
-    /// 300 and nobody recommends it any more; `small` has less, which takes nothing away.
+    /// `deployed` has the size in the file. `grown` got more since. `withdrawn` never got the
+    /// file's 300, which is no longer recommended. `small` has less, so the file takes nothing
+    /// away.
     #[test]
     fn an_earlier_value_stays_unless_it_would_take_memory_away() {
         let names = ["deployed", "grown", "withdrawn", "small", "unknown"];

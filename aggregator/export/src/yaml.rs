@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<(Node, BTreeSet<usize>), Refused> {
     Ok((root, builder.shared))
 }
 
-/// The byte at which each character of `body` begins, and the end. `None` where each is one byte.
+/// The byte at which each character of `body` begins, and the end. `None` if each is one byte.
 fn offsets(body: &str, mark: usize) -> Offsets {
     if body.is_ascii() {
         return Offsets::Ascii { mark };

@@ -2,15 +2,15 @@
 //! of gzip can hold millions of entries: so bytes, entries and what is read twice have one budget, over
 //! all that is packed in it, in whatever form and however deep.
 
-/// A record may unpack to so many bytes in any case, and to so many more for each of its own.
+/// The bytes that any record may unpack to, and the bytes more for each of its own.
 const LEAST_UNPACKED: u64 = 4 << 20;
 const UNPACKED_PER_BYTE: u64 = 64;
 /// No record unpacks to more. Logs shrink 10 to 50 times, and a log stream's payload holds seconds.
 const MOST_UNPACKED: u64 = 16 << 20;
-/// A record may have so many entries in any case, and one more for each two of its own bytes.
+/// The entries that any record may have; it may have one more for each two of its own bytes.
 const LEAST_ENTRIES: u64 = 20_000;
 const MOST_ENTRIES: u64 = 200_000;
-/// How often all of a record may be looked at, where a damaged document makes its lines be read again.
+/// How often all of a record may be read, if a damaged document makes its lines be read again.
 const LOOKS: u64 = 3;
 /// The longest JSON document over several lines in a record.
 const MOST_DOCUMENT: usize = 8 << 20;

@@ -27,7 +27,7 @@ use super::wrapped::{self, Around};
 const MAX_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
 /// Names of log groups and streams have at most 512 characters.
 const MAX_NAME_BYTES: usize = 512 * char::MAX.len_utf8();
-/// A payload in an event in a line: deeper is nobody's format.
+/// A payload in an event in a line: no format is deeper.
 const MAX_NESTING: u8 = 3;
 /// Gzip's magic bytes and its only method, in base64.
 const GZIP_IN_BASE64: &str = "H4sI";
@@ -101,7 +101,7 @@ impl<'a> From<PureLogEvent<'a>> for LogEvent<'a> {
     }
 }
 
-/// Where log events lie, as their surroundings say.
+/// The log group and stream of log events, from their surroundings.
 #[derive(Default, Clone, Copy)]
 struct Log<'a> {
     group: Option<&'a str>,
@@ -183,7 +183,7 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
     let pure = serde_json::from_str::<PureLogEvent<'_>>(text);
     let event = match pure {
         Ok(event) => event.into(),
-        // It has fields of other tools, which may say more.
+        // It has fields of other tools, which may have more facts.
         Err(_) if !out.live() && wrapped::may_hold_report(text) => {
             return wrapped::object(text, Around::new(places, &log.facts()), out);
         }
@@ -332,7 +332,7 @@ fn unpacked(content: &str, line: u64, depth: u8, out: &mut Output) -> Result<(),
 /// Bytes, and why they end before their time.
 type Content = (Vec<u8>, Option<String>);
 
-/// Decodes base64, and unpacks gzip inside of it; `Err` within says why it cannot be.
+/// Decodes base64, and unpacks gzip inside of it; the inner `Err` has the reason if that fails.
 fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, String>, Stopped> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

@@ -33,9 +33,10 @@ pub(super) fn header(line: &str) -> Option<Csv> {
     Some(Csv { header, delimiter })
 }
 
-/// What lies between fields. A spreadsheet writes semicolons where a comma is in numbers.
+/// The separator of fields. A spreadsheet writes semicolons if its numbers have commas.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// A longer head line is none, and a row is looked at for so many fields more than its header has.
+/// A longer line is not a header, and a row is read for this number of fields more than its header
+/// has.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 const MORE_FIELDS: usize = 16;
 /// As much of a field is copied at a time.
@@ -104,7 +105,7 @@ fn joined(lines: &[Line]) -> String {
     texts.join("\n")
 }
 
-/// The fields of a row, or as many as say that there are more than `most`.
+/// The fields of a row, or enough of them to show that there are more than `most`.
 fn split(text: &str, most: usize, delimiter: u8) -> Option<Vec<String>> {
     let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
     let mut fields = Vec::new();

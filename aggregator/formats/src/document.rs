@@ -1,5 +1,5 @@
-//! JSON that begins on a line, over as many lines as it takes, and what of it can be kept where it is cut
-//! off.
+//! JSON that begins on a line, over as many lines as it takes, and what of it can be kept if it is
+//! cut off.
 
 use std::io::BufRead;
 
@@ -179,7 +179,7 @@ struct Record {
     kind: Option<IgnoredAny>,
 }
 
-/// Whether `closed` is JSON other than a record: half a record is no record.
+/// Whether `closed` is JSON other than a record: half a record is not evidence.
 fn is_document(closed: &str) -> bool {
     if closed.trim_start().starts_with('{') {
         return serde_json::from_str::<Record>(closed)
@@ -188,9 +188,9 @@ fn is_document(closed: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(closed).is_ok()
 }
 
-/// Reads the whole entries of a document that is cut off, and says so.
+/// Reads the complete entries of a document that is cut off, and reports that.
 fn incomplete(text: &str, cut: Option<&Cut>, line: u64, out: &mut Output) -> Result<(), Stopped> {
-    // Of a value that is no document of entries, a part is nothing.
+    // A part of a value that is not a list of entries is not evidence.
     let closed = cut.and_then(|cut| cut.close(text));
     let Some(closed) = closed.filter(|closed| is_document(closed)) else {
         return match serde_json::from_str::<IgnoredAny>(text) {

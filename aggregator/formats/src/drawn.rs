@@ -8,7 +8,7 @@ use super::table::{self, Header};
 /// The first line of what the console copies.
 const TITLE: &str = "CloudWatch Logs Insights";
 
-/// What earlier lines say about a table.
+/// The table that earlier lines began.
 #[derive(Default)]
 pub(super) struct Table {
     /// The console's words before its table are being read.

@@ -1,10 +1,10 @@
-//! How invocations ended, where other lines than their reports tell it: a runtime that was killed, and a
-//! runtime whose own heap was full.
+//! How invocations ended, if other lines than their reports show it: a runtime that was killed, or
+//! a runtime whose own heap was full.
 //!
-//! The platform says that a runtime was killed in a line of its own, before the report of that request or
-//! after it, and the report of an older log does not say it at all. Used 90 % of the size or more it was
-//! killed for memory. What an application prints about memory raises nothing: a full heap only explains
-//! a failure that the report or the platform tells.
+//! The platform logs in a separate line that a runtime was killed, before or after the report of
+//! that request; the report of an older log does not have it. If 90 % of the size or more was used,
+//! it was killed for memory. Application output about memory raises nothing: a full heap only
+//! explains a failure that the report or the platform shows.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -15,14 +15,15 @@ use rightsizer_rules::evidence::{FunctionKey, Observation};
 use super::figures::Invocation;
 use super::hints::Origin;
 
-/// So many requests and environments are remembered: lines of one request are near each other.
+/// The number of requests and environments that are remembered, because lines of one request are
+/// near each other.
 const REMEMBERED: usize = 64;
 /// A request id has 36 characters.
 const MAX_ID: usize = 64;
 /// An error type is the name of a class.
 const MAX_TYPE: usize = 256;
 
-/// What the platform's line about a runtime that ended says, behind the request's id.
+/// The platform's line about a runtime that ended, after the request's id.
 const ENDED: &str = "Error: Runtime exited";
 /// What runtimes print when their heap is full.
 const HEAP_FULL: [&str; 6] = [
@@ -36,7 +37,7 @@ const HEAP_FULL: [&str; 6] = [
 
 /// How an invocation ended, by what came before its report.
 enum Ended {
-    /// The platform says that the runtime exited.
+    /// The platform reports that the runtime exited.
     Exited,
     /// With an error of this type (`platform.runtimeDone`).
     WithError(String),
@@ -47,7 +48,7 @@ enum Ended {
 pub(super) struct Endings {
     /// Requests of which it is known how they ended, and whose report has not come.
     ended: VecDeque<(String, Ended)>,
-    /// Reports that say of no failure, near their size: the runtime may turn out to have ended.
+    /// Reports without a failure, near their size: the runtime may turn out to have ended.
     near: VecDeque<(String, Observation)>,
     /// Whose heap was full, and whose next failure that explains.
     full: VecDeque<(Rc<FunctionKey>, Option<EnvId>)>,
@@ -64,7 +65,7 @@ pub(super) fn is_heap_full(text: &str) -> bool {
     HEAP_FULL.iter().any(|words| text.contains(words))
 }
 
-/// Whether a line tells how an invocation ended.
+/// Whether a line shows how an invocation ended.
 pub(super) fn is_ending(text: &str) -> bool {
     ended_request(text).is_some() || is_heap_full(text)
 }
@@ -90,8 +91,8 @@ fn forget<T>(list: &mut VecDeque<T>, is: impl FnMut(&T) -> bool) -> Option<T> {
 }
 
 impl Endings {
-    /// A runtime ended in this request. Its report, where that came before and said of no failure, told as
-    /// what it was.
+    /// A runtime ended in this request. Returns its report, corrected, if that came before and
+    /// showed no failure.
     pub(super) fn end(&mut self, id: &str) -> Option<Observation> {
         let Some((_, reported)) = forget(&mut self.near, |(near, _)| near == id) else {
             remember(&mut self.ended, (id.to_owned(), Ended::Exited));
@@ -104,7 +105,7 @@ impl Endings {
         })
     }
 
-    /// `platform.runtimeDone` tells the type of a request's error, which its report may leave out.
+    /// `platform.runtimeDone` has the type of a request's error, which its report may leave out.
     pub(super) fn fail(&mut self, id: &str, error_type: &str) {
         if id.len() <= MAX_ID && error_type.len() <= MAX_TYPE {
             let ended = Ended::WithError(error_type.to_owned());
@@ -120,7 +121,7 @@ impl Endings {
         );
     }
 
-    /// What the report of a request says, with what other lines told before.
+    /// The report of a request, with what earlier lines added.
     pub(super) fn explained(
         &mut self,
         id: Option<&str>,
@@ -158,7 +159,7 @@ impl Endings {
         told
     }
 
-    /// Whether a line after the report may tell more of it.
+    /// Whether a line after the report may add to it.
     pub(super) fn may_turn_out(told: &Invocation) -> bool {
         told.status == Status::Ok && is_killed_for_memory(told.max_used_mb, told.memory_mb)
     }
@@ -183,7 +184,7 @@ mod tests {
     use crate::hints::tests::hints;
     use crate::read;
 
-    /// Used, size, and how the invocations ended that a text tells of; of amendments the same.
+    /// Memory used, size and ending of the invocations in a text; the same for amendments.
     fn ended(text: &str) -> Vec<(u32, u32, Status, Option<ErrorKind>, bool)> {
         let mut seen = Vec::new();
         let mut sink = |item| {
@@ -219,7 +220,7 @@ mod tests {
     fn a_runtime_that_was_killed_near_its_size_ran_out_of_memory() {
         let before = ended(&format!("{ENDED}{}", report("a-1", 900, "")));
         assert_eq!(before, [(900, 1000, OUT.0, OUT.1, false)]);
-        // The other order: the report is told as it is, and then what it was.
+        // The other order: the report is passed on as it is, and then corrected.
         let after = ended(&format!("{}{ENDED}", report("a-1", 900, "")));
         assert_eq!(
             after,
@@ -249,7 +250,8 @@ mod tests {
         assert_eq!(told, [(950, 1000, Status::Ok, None, false)]);
     }
 
-    /// As the Telemetry API gives them; the report of a runtime that says nothing itself leaves the type out.
+    /// As the Telemetry API sends them; the report of a runtime that reports nothing itself has no
+    /// type.
     #[test]
     fn the_error_type_of_runtime_done_is_the_report_s() {
         let told = |error_type: &str, used: u32| {

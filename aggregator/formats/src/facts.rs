@@ -1,5 +1,5 @@
-//! What the fields and words around a report say about it, whichever tool wrote them: known by the form
-//! of a value first (an ARN, a log group, a log stream), then by the name of its field.
+//! Facts about a report from the fields and words around it, from any tool: recognised first by the
+//! form of a value (an ARN, a log group, a log stream), then by the name of its field.
 
 use std::rc::Rc;
 
@@ -28,11 +28,11 @@ pub(super) struct Facts {
     pub(super) stored: Option<Timestamp>,
     /// A time that cannot be read.
     pub(super) bad_time: Option<String>,
-    /// A tool's name for what wrote the line, where nothing better is known.
+    /// A tool's label for the source of the line, if nothing better is known.
     pub(super) label: Option<String>,
 }
 
-/// What a field says by its name.
+/// The fact that a field's name announces.
 enum Says {
     Group,
     Stream,
@@ -46,7 +46,7 @@ enum Says {
 }
 
 impl Facts {
-    /// The same, where these facts say nothing.
+    /// The same, for facts that are still missing.
     pub(super) fn or(mut self, outer: &Self) -> Self {
         let fill = |mine: &mut Option<String>, outer: &Option<String>| {
             if mine.is_none() {
@@ -125,7 +125,7 @@ impl Facts {
         true
     }
 
-    /// Whether a field of this name says something.
+    /// Whether a field of this name has a known meaning.
     pub(super) fn knows(name: &str) -> bool {
         says(name).is_some()
     }

@@ -7,7 +7,7 @@ use rightsizer_records::{
 /// The largest size Lambda has offered (managed instances).
 const MAX_SIZE_MB: u64 = 32_768;
 
-/// What one platform report says, in whichever format it came.
+/// The content of one platform report, from any format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Invocation {
     /// Configured size.
@@ -22,9 +22,9 @@ pub(super) struct Invocation {
     pub init_ms: Option<Millis>,
     /// How the invocation ended.
     pub(super) status: Status,
-    /// What its error type says, where it has one.
+    /// The meaning of its error type, if it has one.
     pub(super) error: Option<ErrorKind>,
-    /// CPU time, which only Lambda Insights says.
+    /// CPU time, which only Lambda Insights has.
     pub(super) cpu_ms: Option<Millis>,
 }
 
@@ -43,7 +43,7 @@ impl Invocation {
         }
     }
 
-    /// Whether it says that all memory was used, as local emulators always do.
+    /// Whether it shows that all memory was used, as those of local emulators always do.
     pub(super) fn used_all(&self) -> bool {
         self.max_used_mb == self.memory_mb
     }

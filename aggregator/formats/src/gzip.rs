@@ -1,4 +1,4 @@
-//! Telling gzip from anything else, by its first bytes, and unpacking it within bounds.
+//! Recognises gzip by its first bytes, and unpacks it within bounds.
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
 

@@ -10,23 +10,24 @@ use rightsizer_rules::evidence::{
 };
 use rightsizer_rules::inventory::{Home, Owners};
 
-/// Where Lambda logs unless told otherwise.
+/// The log group that Lambda uses by default.
 const LAMBDA_GROUPS: &str = "/aws/lambda/";
 
-/// What the user, or the file system, says about an input. What stands in the input goes first.
+/// What is known about an input from the user or the file system. The content of the input takes
+/// precedence.
 #[derive(Debug, Clone)]
 pub struct Hints {
-    /// `--function`: whose evidence it is where the input does not say.
+    /// `--function`: the function, if the input does not name it.
     pub function: Option<FunctionKey>,
     /// `--date`: the day of lines without a time.
     pub date: Option<Day>,
-    /// The day the file was last changed: the day of lines without a time where no date is given.
+    /// The day the file was last changed: the day of lines without a time if no date is given.
     pub fallback_date: Day,
     /// The file's own name, without folders: the last resort for a function's name.
     pub file_name: String,
     /// `--account` and `--region`: makes ARNs of names.
     pub home: Option<Home>,
-    /// Who logs where, as the inventory knows it.
+    /// Which function logs to which group, from the inventory.
     pub owners: Arc<Owners>,
 }
 
@@ -51,7 +52,7 @@ impl Origin {
         }
     }
 
-    /// The same, with what the name of its log stream says.
+    /// The same, with the name of its log stream.
     pub(super) fn streamed(mut self, stream: Option<&str>) -> Self {
         if let Some(stream) = stream {
             self.environment = Some(environment_of_stream(stream));
@@ -69,7 +70,7 @@ impl Hints {
         self.date.unwrap_or(self.fallback_date).start()
     }
 
-    /// Whose evidence it is where the input names nobody.
+    /// The function of evidence if the input names none.
     pub(super) fn unnamed(&self) -> Origin {
         let file = || FunctionKey::of_file(&self.file_name);
         Origin::of(self.function.clone().unwrap_or_else(file))
@@ -92,9 +93,9 @@ impl Hints {
         })
     }
 
-    /// Whose evidence it is by where it was logged: a stream that has the name in it, or the group
-    /// `/aws/lambda/NAME`, or the only function that logs there, or `--function`, or any other group's
-    /// own name.
+    /// The function of evidence by its log: the name in the stream, or the group
+    /// `/aws/lambda/NAME`, or the only function that logs there, or `--function`, or any other
+    /// group's own name.
     pub(super) fn logged(
         &self,
         group: Option<&str>,
@@ -143,7 +144,7 @@ impl Hints {
 
     /// The key of a name: an ARN if account and region are known, else as much as is known.
     fn keyed(&self, name: String, place: Place<'_>) -> FunctionKey {
-        // The user's own ARN says where this name is at home.
+        // The user's ARN has the account and region of this name.
         let known = self.function.as_ref().filter(|f| f.name() == name);
         if let Some(known) = known.filter(|known| known.arn().is_some_and(|arn| place.holds(arn))) {
             return known.clone();
@@ -173,7 +174,7 @@ impl Hints {
     }
 }
 
-/// Account and region, as far as an input says them.
+/// Account and region, as far as an input has them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     pub(super) account: Option<&'a str>,
@@ -265,7 +266,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_replica_at_the_edge_is_told_by_its_group() {
+    fn a_replica_at_the_edge_is_recognised_by_its_group() {
         let replica = |group| hints().logged(Some(group), None, Place::default()).replica;
         assert!(replica("/aws/lambda/us-east-1.rewrite"));
         assert!(!replica("/aws/lambda/rewrite"));
@@ -328,7 +329,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_inventory_knows_who_logs_where_and_where_names_are_at_home() {
+    fn the_inventory_maps_groups_to_functions_and_names_to_places() {
         let arn = |name| FunctionArn::new("aws", "eu-west-1", "123456789012", name).unwrap();
         let known = Hints {
             owners: Arc::new(Owners::of([
@@ -344,7 +345,7 @@ pub(crate) mod tests {
                 .to_string()
         };
         assert_eq!(key("/shop/all", None), arn("cart").as_str());
-        // A function that logs where another one's lines would be expected is named by the stream.
+        // If a function logs to another one's group, the stream names it.
         let stream = Some("2026/11/20/mail[$LATEST]88ab");
         assert_eq!(key("/aws/lambda/post", stream), arn("mail").as_str());
         assert_eq!(key("/aws/lambda/other", None), arn("other").as_str());

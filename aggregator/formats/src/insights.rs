@@ -1,6 +1,6 @@
 //! Rows of a Logs Insights result: from `get-query-results`, from the console's JSON, or from CSV.
 //!
-//! A row is read from its `@message` where that is a report, since only the message says how the
+//! A row is read from its `@message` if that is a report, because only the message shows how the
 //! invocation ended, else from the fields that Insights discovers. Those give memory in decimal
 //! bytes: 1024 MB reads 1024000000.
 
@@ -26,7 +26,7 @@ const BYTES_PER_MB: f64 = 1e6;
 
 /// What to do about figures that a spreadsheet changed.
 const AS_EXPORTED: &str = "export the results again and import that file as it is";
-/// Why figures that a query computed are no evidence, and what to do.
+/// Why figures that a query computed are refused, and what to do.
 const COMPUTED: &str = "figures about memory that the query computed: single invocations are needed; run \
     `fields @timestamp, @log, @logStream, @message | filter @message like /^REPORT/` and import its result";
 /// A query has no more fields.
@@ -290,8 +290,8 @@ impl Row {
             Some((_, Some(at))) => Some(at),
             Some((time, None)) => {
                 let why = format!(
-                    "@timestamp is no time that can be read in one way only: {:?}; a spreadsheet \
-                     rewrites times, so {AS_EXPORTED}",
+                    "@timestamp is not an unambiguous time: {:?}; a spreadsheet rewrites times, so \
+                     {AS_EXPORTED}",
                     loose::brief(time)
                 );
                 return out.refuse(line, why, text);
@@ -332,7 +332,7 @@ impl Row {
         let size = megabytes("@memorySize", size)?;
         let used = megabytes("@maxMemoryUsed", used)?;
         let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
-        // The discovered fields do not say how it ended.
+        // The discovered fields do not have the ending.
         let status = Status::classify(None, None, Some((max_used_mb, memory_mb)));
         Ok(Invocation {
             duration_ms: millis("@duration", self.duration.as_deref())?,
@@ -358,7 +358,7 @@ fn number(name: &str, text: &str) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
     number.ok_or_else(|| {
         format!(
-            "{name} is no number: {:?}",
+            "{name} is not a number: {:?}",
             text.chars().take(40).collect::<String>()
         )
     })

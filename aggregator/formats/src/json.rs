@@ -99,7 +99,7 @@ fn without_place(error: &serde_json::Error) -> String {
         .map_or(words.clone(), |(words, _)| words.to_owned())
 }
 
-/// Whether an object within a wrapper is of a format that says itself whose its reports are.
+/// Whether an object within a wrapper has a format that names the function of its reports.
 pub(super) fn is_known(object: &str) -> bool {
     let shape = serde_json::from_str::<Shape<'_>>(object);
     let known = shape.ok().and_then(|shape| shape.known(object, false));
@@ -232,7 +232,7 @@ fn array(text: &str, places: &Places, depth: u8, out: &mut Output) -> Result<(),
     })
 }
 
-/// Passes the entries of a list on one by one; what is no list is refused under the name `of`.
+/// Passes the entries of a list on one by one; anything but a list is refused under the name `of`.
 pub(super) fn entries(
     list: &str,
     of: &str,
@@ -274,7 +274,7 @@ pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(),
     }
     match serde_json::from_str::<String>(raw) {
         Ok(inner) => text::line(&inner, number, &mut text::State::default(), out),
-        Err(_) => out.refuse(number, "not a text where a line should be", raw),
+        Err(_) => out.refuse(number, "not a text in the place of a line", raw),
     }
 }
 

@@ -29,7 +29,7 @@ enum Expect {
     CommaOrEnd,
 }
 
-/// Where a document can be closed: behind its last whole entry.
+/// The position after the last complete entry, at which the document can be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     /// Bytes to keep, counted over all lines and their line breaks.
@@ -52,9 +52,9 @@ pub(super) struct Scan {
     expect: Option<Expect>,
     offset: usize,
     cut: Option<Cut>,
-    /// Where the document can be parted, so that what comes before need not be kept.
+    /// The position at which the document can be split, so that the part before need not be kept.
     part: Option<Part>,
-    /// Where the value that is being read begins.
+    /// The first byte of the value that is being read.
     value: usize,
     /// Behind the opening of its list of entries.
     list: Option<usize>,
@@ -66,7 +66,7 @@ pub(super) struct Scan {
 #[derive(Clone, Copy)]
 struct Part {
     cut: Cut,
-    /// Where the next entry begins.
+    /// The first byte of the next entry.
     next: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Lines of an input of any size in bounded memory, counted, and given back where a reader took
-//! more of them than it could use.
+//! Lines of an input of any size in bounded memory, counted, and returned if a reader took more of
+//! them than it could use.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
@@ -216,7 +216,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Tells how many bytes went through it, for a progress bar: wrap the file before buffering it.
+/// Counts the bytes that went through it, for a progress bar: wrap the file before buffering it.
 pub struct Counting<R, F> {
     inner: R,
     total: u64,

@@ -56,7 +56,7 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
 
 /// Why the entries of a list were not read to its end.
 pub(super) enum ListError {
-    /// It is no list.
+    /// It is not a list.
     NoList(String),
     /// The sink does not want more.
     Stopped(Stopped),
@@ -68,7 +68,7 @@ pub(super) fn each(
     take: impl FnMut(&str) -> Result<(), Stopped>,
 ) -> Result<(), ListError> {
     if !list.trim_start().starts_with('[') {
-        return Err(ListError::NoList(format!("{} is no list", brief(list))));
+        return Err(ListError::NoList(format!("{} is not a list", brief(list))));
     }
     let mut entries = Entries {
         take,

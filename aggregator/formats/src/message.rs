@@ -9,14 +9,14 @@ use super::report_line::ReportLineError;
 use super::surroundings::{Quoted, Surroundings};
 use super::{endings, insights_extension, report_line, telemetry};
 
-/// Where a message was found, and whose it is.
+/// The place of a message, and its function.
 #[derive(Clone, Copy)]
 pub(super) struct Spot<'a> {
     pub(super) line: u64,
     pub(super) origin: &'a Origin,
     /// The time its surroundings give.
     pub(super) at: Option<Timestamp>,
-    /// What its log event is known by, where deliveries may be repeated.
+    /// The id of its log event, if deliveries may be repeated.
     pub(super) event: Option<u64>,
     /// It stood in what another tool wrote around it.
     pub(super) wrapped: bool,
@@ -41,7 +41,7 @@ impl<'a> Spot<'a> {
     }
 }
 
-/// Reads a message of a log export. What an application wrote is no evidence, and no error, unless it
+/// Reads a message of a log export. Application output is neither evidence nor an error, unless it
 /// quotes a report.
 pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopped> {
     let text = trim(text);

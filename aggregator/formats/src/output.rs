@@ -1,4 +1,4 @@
-//! Where the readers of all formats put what they find: counts it, and passes it on.
+//! The output of the readers of all formats: counts what they find, and passes it on.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -51,7 +51,7 @@ pub enum Format {
     ComputeOptimizer,
 }
 
-/// The sink does not want more, or the budget is spent. Why, whoever stopped it remembers.
+/// The sink stopped, or the budget is spent. The one that stopped has the reason.
 #[derive(Debug)]
 pub(super) struct Stopped;
 
@@ -64,7 +64,7 @@ pub(super) struct Tally {
     pub(super) formats: BTreeSet<Format>,
     /// Accepted without a time of their own.
     pub(super) undated: u64,
-    /// Accepted under a name that is no ARN.
+    /// Accepted under a name that is not an ARN.
     pub(super) local: u64,
     /// Platform reports without memory figures.
     pub(super) no_memory: u64,
@@ -123,7 +123,7 @@ pub(super) struct Output<'a> {
     pub(super) overspent: Option<Overspent>,
     /// A line of this input was printed by a local emulator, which reports used = size always.
     pub(super) emulator: bool,
-    /// What lines other than reports tell of how invocations ended.
+    /// Endings of invocations from lines other than reports.
     pub(super) endings: Endings,
     /// What a line says that ends before its message: the JSON on the next lines is that message.
     pub(super) before: Option<Facts>,
@@ -149,7 +149,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Whether it comes as it is written, and not from a file that somebody chose.
+    /// Whether it arrives live, and not from a file that a user chose.
     pub(super) const fn live(&self) -> bool {
         self.budget.live
     }
@@ -231,7 +231,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The invocation of a `REPORT` line of the request `id`, with what other lines say of it.
+    /// The invocation of a `REPORT` line of the request `id`, with what other lines add.
     pub(super) fn ended(
         &mut self,
         id: Option<&str>,
@@ -246,8 +246,8 @@ impl<'a> Output<'a> {
         self.invocation(spot, told)
     }
 
-    /// Tells how an invocation ended that was passed on before. The line is no report, so it is an entry that
-    /// is none.
+    /// Corrects the ending of an invocation that was passed on before. The line is not a report, so
+    /// it counts as an ignored entry.
     pub(super) fn amend(&mut self, spot: Spot<'_>, told: Observation) -> Result<(), Stopped> {
         self.ignore()?;
         let evidence = Evidence::Observation(Observation {

@@ -48,7 +48,7 @@ pub fn read_piece<E>(
             // That the sink has enough, it remembers itself.
             let _ = all(&mut lines, &mut state, out)?;
         }
-        // What a local emulator printed says something about later lines.
+        // Output of a local emulator affects later lines.
         let open = lines.ran_out() || out.emulator;
         Ok((lines.read() + 1 - first_line, open))
     })?;
@@ -78,8 +78,8 @@ pub fn read_rest<E>(
     })
 }
 
-/// Reads lines of the forms that come in bulk, as many as there are in a row; answers where the next
-/// one begins, and its number.
+/// Reads consecutive lines of the most common forms; returns the position and the number of the
+/// next line.
 fn quick_lines(
     piece: &[u8],
     first_line: u64,

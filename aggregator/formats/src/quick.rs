@@ -23,7 +23,7 @@ const RECORD: &str = r#"{"v":1,"kind":"reports","#;
 const MOST_BYTES: usize = 1 << 20;
 const MOST_EVENTS: usize = 10_000;
 
-/// Reads a line of one of the two forms; `None` where it is none of them.
+/// Reads a line of one of the two forms; `None` if it is neither.
 pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(), Stopped>> {
     if text.starts_with(RECORD) {
         let record = rightsizer_records::decode(text.as_bytes()).ok()?;
@@ -67,7 +67,7 @@ struct Batch<'a> {
     records: Entries,
 }
 
-/// What the events of a batch come to; `None` where one of them is not of this form.
+/// The sum of the events of a batch; `None` if one of them is not of this form.
 struct Entries(Option<Vec<Entry>>);
 
 #[derive(Deserialize)]
@@ -171,7 +171,7 @@ impl<'de> Visitor<'de> for EachEvent {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<Entries, A::Error> {
-        // Whoever forwards events one by one has one a line.
+        // A program that forwards single events writes one per line.
         let mut entries = Some(Vec::with_capacity(1));
         while let Some(event) = events.next_element::<Event<'_>>()? {
             let more = entries.filter(|entries| entries.len() < MOST_EVENTS);
@@ -237,7 +237,7 @@ mod tests {
     use super::super::json::{self, Places};
     use super::*;
 
-    /// What `reader` makes of a line: items and counts, or `None` where it leaves it alone.
+    /// The result of `reader` for a line: items and counts, or `None` if it skips the line.
     fn read(
         reader: impl FnOnce(&mut Output) -> Option<Result<(), Stopped>>,
     ) -> Option<(Vec<Item>, String)> {

@@ -159,7 +159,7 @@ pub fn read_record<E>(
     })
 }
 
-/// Lets `body` put what it reads into `sink`, and tells a failure of the one from one of the other.
+/// Lets `body` write to `sink`, and distinguishes a failure of one from a failure of the other.
 pub(super) fn into_sink<T, E>(
     hints: &Hints,
     budget: Budget,
@@ -188,7 +188,7 @@ pub(super) fn into_sink<T, E>(
 
 type Done = (u64, Result<(), Stopped>);
 
-/// Gzip in gzip: deeper is nobody's format.
+/// Gzip in gzip: no format is deeper.
 const MOST_PACKED: usize = 3;
 
 /// Reads an input that may be packed, more than once too, and shows `watch` what it unpacks to.
@@ -236,7 +236,7 @@ fn unpacked(
     }
 }
 
-/// Says how gzip is damaged; `None` if something else is wrong.
+/// Describes how gzip is damaged; `None` if something else is wrong.
 fn damaged(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
@@ -249,7 +249,7 @@ fn damaged(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Reads content that is all there. A document on one line is read where it is.
+/// Reads complete content. A document on one line is read in place.
 fn in_memory(content: &[u8], damage: Option<&io::Error>, out: &mut Output) -> io::Result<Done> {
     let text = str::from_utf8(content).map(message::trim);
     let mut lines = Lines::new(content);
@@ -313,14 +313,14 @@ fn head_line(content: &str, first: bool, out: &Output) -> Option<csv_rows::Csv> 
 
 fn too_long(line: &Line) -> String {
     format!(
-        "line of {} bytes: only {MAX_LINE_BYTES} are looked at, or {MAX_DOCUMENT_BYTES} where the \
-         input begins with a JSON document",
+        "line of {} bytes: at most {MAX_LINE_BYTES} are read, or {MAX_DOCUMENT_BYTES} if the input \
+         begins with a JSON document",
         line.bytes.len() as u64 + line.skipped
     )
 }
 
 impl Summary {
-    /// The same, with so many refused that looked like evidence at first.
+    /// The same, with the number of refused entries that looked like evidence at first.
     #[must_use]
     pub fn refusing(mut self, more: u64) -> Self {
         self.accepted -= more;
@@ -347,7 +347,7 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
     match hints.date {
         _ if undated == 0 => {}
         Some(day) => notes.push(format!(
-            "{undated} reports carry no time: put on {day}, as --date says"
+            "{undated} reports carry no time: put on {day}, from --date"
         )),
         None => notes.push(format!(
             "{undated} reports carry no time: all put on {}, the day the file was last changed; \

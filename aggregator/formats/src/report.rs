@@ -1,4 +1,4 @@
-//! What `rightsizer import` tells at its end: for programs as JSON, for people grouped by reason.
+//! The summary of `rightsizer import`: as JSON for programs, grouped by reason for people.
 
 use std::collections::BTreeMap;
 use std::fmt;

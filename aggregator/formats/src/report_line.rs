@@ -16,7 +16,7 @@ const START: &str = "REPORT RequestId:";
 /// How the Serverless Framework's begin.
 const SERVERLESS: &str = "END Duration:";
 
-/// Why a `REPORT` line is no evidence.
+/// Why a `REPORT` line is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReportLineError {
     /// The line ends before the figures do.
@@ -30,13 +30,13 @@ pub(super) enum ReportLineError {
     WrongUnit {
         /// Which figure.
         what: &'static str,
-        /// The unit found; empty where there is none.
+        /// The unit found; empty if there is none.
         found: String,
         /// The unit the platform uses.
         wanted: &'static str,
     },
-    /// A figure that is no number, or no whole one where only whole ones occur.
-    #[error("{what} is no number the platform writes: {found:?}")]
+    /// A figure that is not a number, or not a whole one if only whole ones occur.
+    #[error("{what} is not a number the platform writes: {found:?}")]
     NotANumber {
         /// Which figure.
         what: &'static str,
@@ -124,8 +124,9 @@ pub(super) fn is_report(text: &str) -> bool {
         && (label_at(fields).is_some() || cut_label(fields).is_some())
 }
 
-/// Where the first report in `text` begins, whatever stands before it: the platform's line, or the one
-/// that version 3 of the Serverless Framework makes of it (`END Duration: … Max Memory Used: …`).
+/// The first byte of the first report in `text`, after any other text: the platform's line, or the
+/// one that version 3 of the Serverless Framework makes of it (`END Duration: … Max Memory Used:
+/// …`).
 pub(super) fn find(text: &str) -> Option<usize> {
     let begins = |at: &usize| {
         let before = text.get(..*at).and_then(|text| text.chars().next_back());
@@ -222,7 +223,7 @@ impl Fields {
                 self.error_type = Some(whole).filter(|e| !e.is_empty());
                 Ok(rest)
             }
-            // A retry keeps its id: it tells no invocation from another.
+            // A retry keeps its id, so the id does not distinguish invocations.
             Label::RequestId | Label::Trace => Ok(word(text).1),
         }
     }
@@ -319,7 +320,7 @@ fn not_a_number(what: &'static str, found: &str) -> ReportLineError {
 }
 
 struct Quantity<'a> {
-    /// `None` where the line is cut off inside of the figure or its unit.
+    /// `None` if the line is cut off inside the figure or its unit.
     number: Option<&'a str>,
     /// The next label follows the unit without a separator.
     glued: bool,
@@ -381,21 +382,21 @@ fn label_at(text: &str) -> Option<(Label, &str)> {
         .find_map(|(name, label)| Some((*label, text.strip_prefix(name)?)))
 }
 
-/// The label that `text`, to its end, is the beginning of. Where several are, any of them.
+/// The label that `text`, to its end, is the beginning of. If there are several, any of them.
 fn cut_label(text: &str) -> Option<Label> {
     let text = text.trim_end();
     let mut candidates = LABELS
         .iter()
         .filter(|(name, _)| !text.is_empty() && name.starts_with(text));
     let (_, first) = candidates.next()?;
-    // "S" may begin SegmentId as well: only an unambiguous beginning says that a status follows.
+    // "S" may begin SegmentId as well: only an unambiguous beginning shows that a status follows.
     match candidates.next() {
         Some((_, other)) if *first == Label::Status => Some(*other),
         _ => Some(*first),
     }
 }
 
-/// `found`, or, where the line ends with it, the one word of `known` that it begins.
+/// `found`, or, if the line ends with it, the one word of `known` that it begins.
 fn completed(found: &str, rest: &str, known: &[&str], at_least: usize) -> String {
     let at_end = skip_separators(rest).is_empty();
     let whole = known
@@ -404,8 +405,8 @@ fn completed(found: &str, rest: &str, known: &[&str], at_least: usize) -> String
     whole.map_or(found, |word| *word).to_owned()
 }
 
-/// Splits off the text up to the next separator or literal escape such as `\n`; nothing where a
-/// label follows at once.
+/// Splits off the text up to the next separator or literal escape such as `\n`; nothing if a label
+/// follows at once.
 fn word(text: &str) -> (&str, &str) {
     if label_at(text).is_some() {
         return ("", text);

@@ -225,27 +225,27 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "12.34 ms",
         "NaN ms",
-        "Duration is no number the platform writes: \"NaN\"",
+        "Duration is not a number the platform writes: \"NaN\"",
     ),
     (
         "12.34 ms",
         "1.2.3 ms",
-        "Duration is no number the platform writes: \"1.2.3\"",
+        "Duration is not a number the platform writes: \"1.2.3\"",
     ),
     (
         "Used: 90 MB",
         "Used: -90 MB",
-        "Max Memory Used is no number the platform writes: \"-90\"",
+        "Max Memory Used is not a number the platform writes: \"-90\"",
     ),
     (
         "Used: 90 MB",
         "Used: 90.5 MB",
-        "Max Memory Used is no number the platform writes: \"90.5\"",
+        "Max Memory Used is not a number the platform writes: \"90.5\"",
     ),
     (
         "Used: 90 MB",
         "Used: MB",
-        "Max Memory Used is no number the platform writes: \"MB\"",
+        "Max Memory Used is not a number the platform writes: \"MB\"",
     ),
     (
         "Used: 90 MB",
@@ -275,7 +275,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn lines_that_are_no_evidence_say_why() {
+fn refused_lines_have_a_reason() {
     for (from, to, why) in REFUSED {
         let text = base().replace(from, to);
         assert_ne!(text, base(), "{from}");

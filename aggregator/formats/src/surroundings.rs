@@ -17,12 +17,12 @@ const MARKS: [char; 8] = ['|', ',', ';', '>', ':', '-', '=', '\u{2502}'];
 const LEVELS: [&str; 10] = [
     "trace", "debug", "info", "notice", "warn", "warning", "error", "err", "critical", "fatal",
 ];
-/// A longer word is no name.
+/// A longer word is not a name.
 const MOST_BYTES: usize = 512;
 /// As much of a text is shown in a reason.
 const SHOWN_CHARS: usize = 40;
 
-/// Why a report in a line of text is no evidence.
+/// Why a report in a line of text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Quoted {
     #[error(
@@ -60,7 +60,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Whether they say anything that only a log export says.
+    /// Whether they have anything that only a log export has.
     pub(super) const fn is_some(&self) -> bool {
         self.facts.at.is_some() || self.facts.stream.is_some() || self.facts.group.is_some()
     }

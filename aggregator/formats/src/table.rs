@@ -7,7 +7,7 @@ use super::message::{self, Spot};
 use super::output::{Format, Output, Stopped};
 use super::{optimizer, report_line, text, wrapped};
 
-/// What a head line says its rows are.
+/// The meaning of the rows under a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Rows of Logs Insights.

@@ -167,14 +167,14 @@ fn note_ending(event: &Event, out: &mut Output) {
     }
 }
 
-/// What a `platform.report` tells.
+/// The content of a `platform.report`.
 struct Told {
     at: Option<Timestamp>,
     request: Option<String>,
     invocation: Invocation,
 }
 
-/// `None` where the report has no memory figures, as on managed instances.
+/// `None` if the report has no memory figures, as on managed instances.
 fn report(event: &Event) -> Result<Option<Told>, String> {
     let record = event.record.ok_or("platform.report has no record")?;
     let report: Report<'_> = serde_json::from_str(record.get())
@@ -211,7 +211,7 @@ fn report(event: &Event) -> Result<Option<Told>, String> {
     Ok(reported.invocation()?.map(told))
 }
 
-/// What a `platform.report` says, as it stands there.
+/// The content of a `platform.report`, as it is written.
 pub(super) struct Reported<'a> {
     pub(super) status: Option<&'a str>,
     pub(super) error_type: Option<&'a str>,
@@ -236,7 +236,7 @@ pub(super) struct Metrics {
 }
 
 impl Reported<'_> {
-    /// The invocation it is about; `None` where it has no memory figures, as on managed instances.
+    /// The invocation it is about; `None` if it has no memory figures, as on managed instances.
     pub(super) fn invocation(self) -> Result<Option<Invocation>, String> {
         let metrics = self.metrics;
         let (size, used) = match (metrics.memory_size_mb, metrics.max_memory_used_mb) {

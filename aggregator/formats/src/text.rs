@@ -15,7 +15,7 @@ use super::report_line;
 use super::surroundings::{Surroundings, without_colours};
 use super::times;
 
-/// What the platform prints beside reports. None of it tells what was used.
+/// What the platform prints beside reports. None of it shows what was used.
 const PLATFORM_LINES: [&str; 11] = [
     "START RequestId:",
     "END RequestId:",
@@ -30,7 +30,7 @@ const PLATFORM_LINES: [&str; 11] = [
     "XRAY TraceId:",
 ];
 
-/// What earlier lines of the same input say about later ones.
+/// What earlier lines of the same input mean for later ones.
 #[derive(Default)]
 pub(super) struct State {
     /// Lines have had a time before them: one without is the rest of an application's message.
@@ -118,7 +118,7 @@ fn with_report(
     message::reports(report, spot, out)
 }
 
-/// Reads a line of a log export that is no report, or anything else.
+/// Reads a line of a log export that is not a report, or anything else.
 fn with_prefix(
     text: &str,
     number: u64,
@@ -209,7 +209,7 @@ pub(super) fn unread_time(time: &str) -> String {
     )
 }
 
-/// A message as `jq` leaves it, in quotes. Quotes inside of quotes are nobody's format.
+/// A message in quotes, as `jq` writes it. No format has quotes inside of quotes.
 fn is_quoted(text: &str) -> bool {
     serde_json::from_str::<String>(text.trim_end_matches(','))
         .is_ok_and(|inner| !inner.starts_with('"'))

@@ -9,7 +9,7 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// A time in words has no more of them: `Tue, Nov 10, 2026 @ 9:00:00 AM +02:00`.
 const MOST_WORDS: usize = 8;
-/// Longer is no word of a time.
+/// A longer word is not part of a time.
 const MOST_BYTES: usize = 40;
 
 /// Reads a text that is a time as a whole. A date without a year is of the year that ends with `today`.
@@ -150,7 +150,7 @@ fn at(date: &str, of_day: &str, zone_text: &str) -> Option<Timestamp> {
     Some(local.plus_ms(-60_000 * east))
 }
 
-/// What the words of a time say so far.
+/// The parts of a time found so far.
 #[derive(Default)]
 struct Words<'a> {
     year: Option<&'a str>,
@@ -191,7 +191,7 @@ impl<'a> Words<'a> {
         } else if let Some(month) = named(&MONTHS, plain).filter(|_| self.month.is_none()) {
             self.month = Some(month + 1);
         } else if place == 0 && named(&WEEKDAYS, plain).is_some() || matches!(plain, "@" | "at") {
-            // Says nothing more.
+            // Adds nothing.
         } else if digits && plain.len() == 4 && self.year.is_none() {
             self.year = Some(plain);
         } else if digits && plain.len() <= 2 && self.day.is_none() {
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_no_time() {
+    fn an_ambiguous_time_is_refused() {
         for text in [
             "11/10/2026 09:00:00",
             "10.11.2026 09:00",

@@ -1,5 +1,5 @@
-//! Reports inside of JSON of any other tool: the report is found first, then the fields of the objects
-//! around it say whose it is and of what time. No tool is known by name here.
+//! Reports inside of JSON of any other tool: the report is found first, then its function and time
+//! are read from the fields of the objects around it. No tool is known by name here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,12 +20,12 @@ use super::surroundings::Surroundings;
 use super::text::unread_time;
 use super::{insights_extension, report_line};
 
-/// Deeper is nobody's format, and the stack has an end.
+/// No format is deeper, and the stack is bounded.
 const MOST_DEPTH: u8 = 24;
-/// Names of columns beyond so many are not looked at.
+/// The number of column names that are read.
 const MOST_COLUMNS: usize = 500;
 
-/// Where an object lies, and what the objects around it say.
+/// An object, and the facts of the objects around it.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) places: &'a Places<'a>,
@@ -55,7 +55,7 @@ pub(super) fn holds_a_message(object: &str) -> bool {
     fields(object).is_some_and(|fields| has_message(&fields, 0))
 }
 
-/// Whether no field of an object but the one of this `name` says anything about a report.
+/// Whether only the field of this `name` in an object has facts about a report.
 pub(super) fn says_only(object: &str, name: &str) -> bool {
     let silent = |(field, value): &(Cow<'_, str>, &RawValue)| {
         field == name || !(Facts::knows(field) || value.get().starts_with('{'))
@@ -254,7 +254,7 @@ pub(super) fn list(
             Some(b'[') if around.depth < MOST_DEPTH => row(entry, columns, around, out),
             Some(b'"') => match loose::text(entry) {
                 Some(text) => self::text(&text, line, around.facts, out),
-                None => out.refuse(line, "not a text where a line should be", entry),
+                None => out.refuse(line, "not a text in the place of a line", entry),
             },
             _ => out.refuse(line, "reports wrapped in JSON too deep", entry),
         }
@@ -328,7 +328,7 @@ pub(super) fn text(text: &str, line: u64, facts: &Facts, out: &mut Output) -> Re
     message_text(text, line, facts, out)
 }
 
-/// Reads the text of a log line that stood in a wrapper which says `facts` of it.
+/// Reads the text of a log line in a wrapper that has `facts` about it.
 fn message_text(text: &str, line: u64, facts: &Facts, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::Wrapped);
     let text = message::trim(text);
@@ -349,7 +349,7 @@ fn message_text(text: &str, line: u64, facts: &Facts, out: &mut Output) -> Resul
     }
 }
 
-/// Whose a report is, and of what time; `Err` says why that is not known.
+/// The function and the time of a report; `Err` has the reason if they are unknown.
 fn spot(facts: &Facts, out: &Output) -> Result<(Origin, Option<Timestamp>), String> {
     match facts.time() {
         Ok(at) => Ok((facts.origin(out.hints), at)),
@@ -434,5 +434,5 @@ fn fields(object: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
         .map(|fields| fields.0)
 }
 
-/// An object with more is no wrapper of a log line.
+/// An object with more is not a wrapper of a log line.
 const MOST_FIELDS: usize = 10_000;

@@ -47,7 +47,7 @@ const NONE: Right = Right {
     wrapped: false,
 };
 
-/// The day on which the file was last changed, as the hints say.
+/// The day on which the file was last changed, from the hints.
 const CHANGED: &str = "2026-11-29";
 const NORTH: &str = "arn:aws:lambda:eu-north-1:210987654321:function:mailer";
 const TWO_DAYS: &[&str] = &["2026-11-23", "2026-11-24"];
@@ -252,7 +252,7 @@ const OWN: &[Right] = &[
 
 const THREE: &[&str] = &["2026-11-10", "2026-11-11", "2026-11-12"];
 
-/// The field cases, where formats decide what is right.
+/// The field cases for which formats decide the result.
 const FIELD: &[Right] = &[
     of("c01_console_download.csv", 3, 0)
         .with(&[(240, 512)])

@@ -241,7 +241,7 @@ fn gzip_changes_nothing() {
 
 #[test]
 fn a_gzip_file_that_ends_early_keeps_what_it_held() {
-    // Stored, not compressed, so that the cut falls where this says: into the third line.
+    // Stored, not compressed, so that the cut is in the third line.
     let text = format!("{REPORT}\n{REPORT}\n{REPORT}\n");
     let mut packed = Vec::new();
     let mut encoder = GzEncoder::new(text.as_bytes(), Compression::none());
@@ -278,7 +278,7 @@ fn the_day_of_lines_without_a_time() {
         (
             dated,
             "2026-11-01T00:00:00.000Z",
-            "put on 2026-11-01, as --date says",
+            "put on 2026-11-01, from --date",
         ),
     ] {
         assert_eq!(
@@ -303,7 +303,7 @@ fn the_function_a_user_names() {
     };
     assert_eq!(whose(REPORT, &hints()), "local:export.log");
     assert_eq!(whose(REPORT, &named), arn);
-    // What the input says goes first; its checkout is the user's.
+    // The input takes precedence; its checkout is the user's.
     let group = |name: &str| {
         format!(
             "{{\"logGroupName\":\"/aws/lambda/{name}\",\
@@ -371,7 +371,7 @@ fn damage_costs_only_what_is_damaged() {
         ("{\"messageType\":\"X\"}", "\"X\" is not known here"),
         ("{\"awslogs\":{\"data\":\"???\"}}", "bad base64"),
         ("{\"awslogs\":{\"data\":\"H4sIAAAA\"}}", "bad gzip"),
-        (time, "\"x\" is no time"),
+        (time, "\"x\" is not a time"),
         (report, "wanted a whole number"),
         (deep.as_str(), "cut off"),
         (deep_object.as_str(), "cut off"),
@@ -392,7 +392,7 @@ fn damage_costs_only_what_is_damaged() {
 }
 
 #[test]
-fn binary_lines_and_bad_utf8_are_told_from_text() {
+fn binary_lines_and_bad_utf8_are_separated_from_text() {
     let mut input = REPORT.as_bytes().to_vec();
     input.push(b'\n');
     let garbage = (0_u8..=255).filter(|b| *b != b'\n').cycle();
@@ -434,7 +434,7 @@ fn a_document_that_is_cut_off_keeps_its_whole_entries() {
     let kept = items(cut.as_bytes());
     assert_eq!(kept[..5], all[..5]);
     assert_eq!(kept.len(), 6);
-    // The last whole event ends where the sixth begins.
+    // The last complete event ends before the sixth.
     let ends = cut.rfind("},").unwrap();
     let line = 1 + cut[..ends].matches('\n').count() as u64;
     let (told, why) = reasons(cut.as_bytes()).remove(0);
@@ -449,7 +449,7 @@ fn a_document_that_is_cut_off_keeps_its_whole_entries() {
 }
 
 #[test]
-fn half_a_record_is_no_record() {
+fn half_a_record_is_not_a_record() {
     let record = String::from_utf8(fixture("records.jsonl")).unwrap();
     let record = record.lines().next().unwrap();
     assert_eq!(counts(record.as_bytes()), (1, 0, 0));
@@ -477,7 +477,7 @@ fn csv_with_an_open_quote_loses_one_row() {
 }
 
 #[test]
-fn a_report_quoted_by_an_application_is_no_evidence() {
+fn a_report_quoted_by_an_application_is_not_evidence() {
     let quoted = format!("got {REPORT}");
     let event = format!("{{\"events\":[{{\"timestamp\":1795000000000,\"message\":{quoted:?}}}]}}");
     let tail = format!("2026-11-18T09:00:01Z 2026/11/18/[7]ab {quoted}");
@@ -492,7 +492,7 @@ fn a_report_quoted_by_an_application_is_no_evidence() {
 }
 
 #[test]
-fn an_empty_input_says_so() {
+fn an_empty_input_is_reported() {
     for empty in ["", "[]", "{\"events\":[]}"] {
         let (items, summary) = items_with(empty.as_bytes(), &hints());
         assert!(items.is_empty());
@@ -513,7 +513,7 @@ fn a_sink_that_fails_ends_the_reading() {
 }
 
 #[test]
-fn a_medium_that_fails_is_told_after_what_it_gave() {
+fn a_medium_that_fails_is_reported_after_what_it_gave() {
     struct Fails;
     impl Read for Fails {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {

@@ -142,7 +142,7 @@ fn only_the_first_report_of_an_emulator_has_its_form() {
         counts(&format!("{first}\n{all}\n{all}\n{REPORT}\n")),
         (1, 0, 3)
     );
-    // Before it nothing is known, and by itself it is no proof.
+    // Before it nothing is known, and alone it does not prove anything.
     assert_eq!(counts(&format!("{all}\n{all}\n")), (2, 0, 0));
     let lines = format!("{{\"line\":{first:?}}}\n{{\"line\":{all:?}}}\n");
     assert_eq!(counts(&lines), (0, 0, 2));
@@ -156,7 +156,7 @@ fn gzip_in_gzip_is_unpacked() {
     assert_eq!(taken(&gzip(&twice)).1.accepted, 1);
     let deeper = gzip(&gzip(&twice));
     assert_eq!(taken(&deeper).1.accepted, 0);
-    // Damaged on any level it keeps what it held, or says so.
+    // If it is damaged at any level, its content is kept or the damage is reported.
     for cut in 1..twice.len() {
         let (items, _) = taken(&twice[..cut]);
         assert!(!refusals(&items).is_empty(), "{cut}");
@@ -172,13 +172,13 @@ fn payload(message: &str) -> String {
 }
 
 #[test]
-fn a_payload_with_a_report_that_is_cut_off_says_so() {
+fn a_payload_with_a_report_that_is_cut_off_is_reported() {
     let cut = payload(&REPORT[..REPORT.len() - 4]);
     let (items, _) = taken(cut.as_bytes());
     let refused = refusals(&items);
     assert_eq!(refused[0].1, "cut off: Max Memory Used is missing");
     assert!(refused[0].2.starts_with("REPORT RequestId"), "{refused:?}");
-    // The same where the payload itself ends early, packed or not.
+    // The same if the payload itself ends early, packed or not.
     let whole = payload(REPORT);
     let half = &whole[..whole.len() - 30];
     let mut packed = Vec::new();

@@ -13,13 +13,13 @@ pub struct Candidate {
     pub function: String,
     /// Its id.
     pub id: String,
-    /// Where it is in its life.
+    /// Its status.
     pub status: String,
     /// The size that it was decided for.
     pub from_mb: Megabytes,
     /// The size that it wants.
     pub to_mb: Megabytes,
-    /// Where the policy wants to end, where the record tells.
+    /// The size that the policy aims for, if the record has it.
     pub target_mb: Option<Megabytes>,
     /// Not to be delayed.
     pub urgent: bool,
@@ -29,9 +29,9 @@ pub struct Candidate {
     pub current_mb: Megabytes,
     /// Decreases are held until then.
     pub held_until: Option<Timestamp>,
-    /// The function's tags, where known.
+    /// The function's tags, if known.
     pub tags: Option<Tags>,
-    /// The function is there no more.
+    /// The function no longer exists.
     pub gone: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What every source yields: evidence of what a function used, and what was no evidence.
+//! The output of every source: evidence of what a function used, and entries that are not
+//! evidence.
 //!
 //! A source knows formats; the window knows functions and days. This is all they share.
 
@@ -42,7 +43,7 @@ pub enum FunctionKeyError {
     #[error(transparent)]
     Arn(#[from] rightsizer_records::ArnError),
     /// Empty, too long, or with characters that cannot be shown.
-    #[error("{0:?} is no function name: wanted 1 to {MAX_LOCAL_NAME} printable characters")]
+    #[error("{0:?} is not a function name: expected 1 to {MAX_LOCAL_NAME} printable characters")]
     Name(String),
 }
 
@@ -90,7 +91,7 @@ impl FunctionKey {
         })
     }
 
-    /// The ARN, where known: only such a function can be changed.
+    /// The ARN, if known: only such a function can be changed.
     pub const fn arn(&self) -> Option<&FunctionArn> {
         match self {
             Self::Arn(arn) => Some(arn),
@@ -180,15 +181,15 @@ impl<'de> Deserialize<'de> for FunctionKey {
     }
 }
 
-/// One invocation as a log or a telemetry event told it.
+/// One invocation from a log or a telemetry event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// Whose it is. Shared within its thread: a million lines are of a thousand functions, and two
     /// threads that count who shares would wait for each other at every line.
     pub function: Rc<FunctionKey>,
-    /// `$LATEST` (also where unknown) or the published version's number.
+    /// `$LATEST` (also if unknown) or the published version's number.
     pub version: Rc<str>,
-    /// When it was reported; midnight UTC of the given day where the source carries no time.
+    /// When it was reported; midnight UTC of the given day if the source has no time.
     pub at: Timestamp,
     /// Configured size of the environment.
     pub memory_mb: Megabytes,
@@ -200,22 +201,22 @@ pub struct Observation {
     pub billed_ms: Option<Millis>,
     /// How it ended.
     pub status: Status,
-    /// What its error type says, where it has one.
+    /// The meaning of its error type, if it has one.
     pub error: Option<ErrorKind>,
     /// Init duration of a cold start, or the restore duration under `SnapStart`.
     pub init_ms: Option<Millis>,
     /// The environment it ran in, known from the name of its log stream.
     pub environment: Option<EnvId>,
-    /// Architecture, where known.
+    /// Architecture, if known.
     pub arch: Option<Arch>,
-    /// What its log event is known by, where a subscription delivered it: deliveries may be repeated.
+    /// The id of its log event, if a subscription delivered it: deliveries may be repeated.
     pub event_id: Option<u64>,
-    /// CPU time, where a source knows it: Lambda Insights does.
+    /// CPU time, if the source has it: Lambda Insights does.
     pub cpu_ms: Option<Millis>,
     /// It was found inside of what another tool wrote around it, so that its time and function are read
     /// from fields of no known meaning.
     pub wrapped: bool,
-    /// It tells how an invocation ended that was told before: nothing else of it counts again.
+    /// It corrects the ending of an earlier invocation: nothing else of it counts again.
     pub amends: bool,
 }
 
@@ -253,7 +254,7 @@ fn bracketed(log_stream: &str) -> Option<(&str, &str)> {
     Some((name, version))
 }
 
-/// Something that tells what a function used, or what became of a recommendation.
+/// Evidence of what a function used, or an outcome of a recommendation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Evidence {
     /// A record of this product's own streams.
@@ -271,7 +272,7 @@ pub enum Item {
     Evidence {
         /// Line of the input it begins on, from 1.
         line: u64,
-        /// What it says.
+        /// Its content.
         evidence: Evidence,
     },
     /// It is none and need not be: `START` lines, an application's own log lines, other events.

@@ -44,8 +44,8 @@ pub(crate) fn rates_are_equal(one: (u64, u64), other: (u64, u64)) -> bool {
     rate_rose(one, other, 1.0) > EACH_SIDE && rate_rose(other, one, 1.0) > EACH_SIDE
 }
 
-/// The chance that a silence lasts `times` as long as the longest of `count` earlier ones, where silences
-/// are exponential: `count · B(count, times + 1) = ∏ i ÷ (count + i)` for i to `times`.
+/// The chance that a silence lasts `times` as long as the longest of `count` earlier ones, if
+/// silences are exponential: `count · B(count, times + 1) = ∏ i ÷ (count + i)` for i to `times`.
 pub(crate) fn silence(count: u64, times: u32) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "hours of two weeks")]
     let count = count as f64;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the sum of every term, for sizes where that can be done.
+        /// Against the sum of every term, for sizes that allow it.
         #[test]
         fn the_tail_is_the_sum_of_its_terms(n in 1_u64..60, p in 0.01_f64..0.99, share in 0.0_f64..1.0) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,

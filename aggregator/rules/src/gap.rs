@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Gap {
     /// The shard, as `kinesis:STREAM/SHARD`.
     pub source: String,
-    /// Everything written before this was read; `None` where that is not known.
+    /// Everything written before this was read; `None` if unknown.
     pub from: Option<Timestamp>,
     /// What was written after this is read, or will be.
     pub to: Timestamp,

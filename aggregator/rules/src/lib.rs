@@ -1,9 +1,9 @@
-//! The numbered rules of Lambda Rightsizer: what is kept of a function, what size it should have, and
-//! what came of a change.
+//! The numbered rules of Lambda Rightsizer: what is kept about a function, what size it should
+//! have, and how a change turned out.
 //!
 //! Everything here is a plain synchronous function over plain data: evidence and settings in,
-//! decisions with their reasons out. Time is an argument. This crate must not know how evidence is
-//! written (`rightsizer-formats`), where it is stored (`rightsizer-store`) or who applies a decision
+//! decisions with their reasons out. Time is an argument. This crate must not know the formats of
+//! evidence (`rightsizer-formats`), its storage (`rightsizer-store`) or who applies a decision
 //! (`rightsizer-aws`, `rightsizer-updater`); it has no tokio, no AWS type, no SQL and no clock.
 //!
 //! `docs/ALGORITHM.md` states the rules by number; tests cite them by it.

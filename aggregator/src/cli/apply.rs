@@ -1,5 +1,5 @@
-//! `rightsizer apply`: carries out what a person approved, from here, by the updater's own library.
-//! Where a server has the store it sends them itself: this is for a store that nobody serves.
+//! `rightsizer apply`: applies approved recommendations from this machine, with the updater's own
+//! library. It is for a store without a server: a server sends them itself.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use super::{ConfigArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 
-/// More are taken up by the next run.
+/// The next run continues with the rest.
 const MOST: usize = 10_000;
 
 #[derive(Debug, Args)]
@@ -37,15 +37,15 @@ pub(super) struct ApplyArgs {
     config: ConfigArg,
     #[command(flatten)]
     updater: UpdaterArg,
-    /// Do it; without this it is shown and nothing is changed
+    /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     yes: bool,
-    /// Print a JSON array, one object a recommendation
+    /// Print a JSON array with one object per recommendation
     #[arg(long)]
     json: bool,
 }
 
-/// What is approved, and what became of it.
+/// An approved recommendation and its result.
 struct Approved {
     key: RecommendationKey,
     record: Recommendation,
@@ -54,7 +54,7 @@ struct Approved {
 
 pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let path = &args.store.store;
-    // Reading first: a command about a store that is not there must not make one.
+    // Opened for reading first, so that the command does not create a store.
     Reader::open(path)?;
     if let Some(who) = stops(path)?.paused {
         bail!("everything is paused ({who}); nothing was changed. `rightsizer resume` ends that");
@@ -63,7 +63,7 @@ pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let updater = args.updater.named(&settings);
     let store = Store::open(path, "rightsizer apply").map_err(in_use)?;
     let pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
-    // Nothing is read in here, so no day can be said to be over.
+    // No evidence is read here, so no day can be closed.
     let mut pipeline = pipeline.holding_days(true);
     let (mut approved, limit) = approved(&mut pipeline)?;
     if args.yes && !approved.is_empty() {
@@ -87,16 +87,16 @@ fn in_use(error: StoreError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     if served {
         error.context(
-            "nothing was changed: a server sends what is approved itself when it runs with \
-             --emit, and `apply` works on a store that nobody serves",
+            "nothing was changed: a server has this store. A server that runs with --emit sends \
+             approved recommendations itself; `apply` needs a store without a server",
         )
     } else {
         error
     }
 }
 
-/// What a person approved and may go now: not expired, and no decrease of a function that is held.
-/// With what keeps others back, where the limits do.
+/// Returns the approved recommendations that may be applied now: not expired, and no decrease of a
+/// held function. Also returns the limit that holds others back, if one does.
 fn approved(pipeline: &mut Pipeline) -> anyhow::Result<(Vec<Approved>, Option<Limit>)> {
     let mut approved = Vec::new();
     let outbox = pipeline.outbox(Outgoing::Approved, MOST, now())?;
@@ -147,7 +147,7 @@ async fn apply(
         .await;
     bar.finish_and_clear();
     match unwritten {
-        // Nothing is lost: the next run finds what was done done, and writes it then.
+        // Nothing is lost: the next run finds the changes made, and writes the outcomes then.
         Some(error) => Err(anyhow::Error::from(error).context(
             "the changes were made, but not every outcome could be written to the store; when it \
              can, run `rightsizer apply --yes` again: nothing is changed twice",
@@ -156,7 +156,8 @@ async fn apply(
     }
 }
 
-/// Where the credentials are: functions of other places are refused by name, not by a denial.
+/// Returns the account and region of the credentials, so that other functions are listed as skipped
+/// instead of denied.
 async fn own_place(fleet: &AwsFleet) -> anyhow::Result<Option<Place>> {
     let page = fleet.functions(None).await;
     let page = page.context(
@@ -166,7 +167,7 @@ async fn own_place(fleet: &AwsFleet) -> anyhow::Result<Option<Place>> {
     Ok(page.items.first().map(|facts| Place::of(&facts.function)))
 }
 
-/// The updater's tag, where its function is known.
+/// The updater's tag, if its function is known.
 struct Pause(Option<PauseTag>);
 
 impl PauseSwitch for Pause {
@@ -183,21 +184,20 @@ fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyho
     let mut out = super::out::stdout();
     if args.json {
         let all: Vec<Value> = approved.iter().map(Approved::json).collect();
-        serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&all, &mut out)?;
         return Ok(());
     }
     if let Some(limit) = limit {
         writeln!(
             out,
-            "decreases are approved that wait: {limit} ([limits] in the settings)"
+            "approved decreases wait: {limit} ([limits] in the settings)"
         )?;
     }
     if approved.is_empty() {
         writeln!(
             out,
-            "nothing that is approved may go now: `rightsizer list` shows what is open, \
-             `rightsizer approve FUNCTION` approves it"
+            "nothing approved can be applied now: `rightsizer list` shows open recommendations, \
+             `rightsizer approve FUNCTION` approves one"
         )?;
         return Ok(());
     }
@@ -220,13 +220,16 @@ fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyho
     writeln!(out, "{}", table.trim_fmt())?;
     if !args.yes {
         let changes = counted(approved.len(), "function");
-        writeln!(out, "\nnothing was changed: --yes changes {changes}")?;
+        writeln!(
+            out,
+            "\ndry run: nothing was changed; pass --yes to change {changes}"
+        )?;
     }
     Ok(())
 }
 
 impl Approved {
-    /// What became of it, and why.
+    /// Its result, and why.
     fn words(&self) -> (String, String) {
         match &self.answer {
             None => ("-".to_owned(), self.approved_by()),

@@ -1,4 +1,5 @@
-//! `rightsizer attach`: the layer on many functions. A plan, and with `--yes` its doing.
+//! `rightsizer attach`: adds the layer to many functions. Shows a plan, and applies it with
+//! `--yes`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, roles_by_stream};
+use super::out;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
 
@@ -24,11 +26,11 @@ use super::server::ServerArg;
 pub(super) struct AttachArgs {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// Attach in VPCs too: each has a route to the stream
+    /// Attach in VPCs too; each of them must have a route to the stream
     #[arg(long)]
     vpc_ok: bool,
-    /// A store that knows what functions use: those within 16 MB of their size are left alone
-    /// [default: that of --server; else rightsizer.db, where it is there]
+    /// A store with memory use: functions within 16 MB of their size are skipped [default: that of
+    /// --server; else rightsizer.db if it exists]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
     store: Option<PathBuf>,
     #[command(flatten)]
@@ -47,10 +49,10 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if rows.is_none() {
-        eprintln!(
-            "rightsizer: without --store or --server it is not known which functions are near their memory \
-             limit: the extension takes 4.4 MB of it"
-        );
+        out::note(format_args!(
+            "rightsizer: without --store or --server, functions near their memory limit are not \
+             recognised; the extension takes 4.4 MB"
+        ));
     }
     runtime()?.block_on(attach(args, used(rows.unwrap_or_default())))
 }
@@ -64,8 +66,8 @@ async fn attach(
     let layer = args.fleet.layer.clone();
     let layer = api.layer(layer).await.with_context(|| {
         format!(
-            "the layer {} cannot be read: see that it exists and that lambda:GetLayerVersion is \
-             allowed, by its own policy too where it is of another account",
+            "cannot read the layer {}: check that it exists and that lambda:GetLayerVersion is \
+             allowed, also by the layer's own policy if it belongs to another account",
             args.fleet.layer
         )
     })?;
@@ -100,7 +102,7 @@ fn used(rows: Vec<ReviewRow>) -> HashMap<FunctionArn, Megabytes> {
     used.collect()
 }
 
-/// Which roles may and may not put records on one stream.
+/// Roles that may, and that may not, put records on one stream.
 struct Roles {
     stream: StreamArn,
     roles: Vec<(String, Access)>,
@@ -111,7 +113,7 @@ async fn roles(api: &AwsLayers, told: &Told, args: &FleetArgs) -> Vec<Roles> {
     for (stream, names) in roles_by_stream(told, &args.stream) {
         let bar = progress("checking roles", names.len());
         let mut roles = Vec::new();
-        // One denial of the check itself is one of every check.
+        // If the check itself is denied once, every check is.
         let mut given_up = args.endpoint.as_ref().map(|_| {
             Access::NotChecked("records go to --endpoint, not to AWS's own address".to_owned())
         });
@@ -156,14 +158,14 @@ impl Roles {
         denied.map(|(role, _)| role.as_str()).collect()
     }
 
-    /// A policy of the stream does it only for roles of its own account.
+    /// A policy of the stream is enough only for roles of its own account.
     fn stream_policy(&self) -> Option<Value> {
         let mut denied = self.denied();
         denied.retain(|role| role.split(':').nth(4) == Some(self.stream.account()));
         (!denied.is_empty()).then(|| resource_policy(&self.stream, &denied))
     }
 
-    /// Says on standard error what is missing.
+    /// Prints on standard error what is missing.
     fn say(&self) {
         let why = self.roles.iter().find_map(|(_, access)| match access {
             Access::NotChecked(why) => Some(why),
@@ -171,28 +173,31 @@ impl Roles {
         });
         let policy = statement(&self.stream);
         if let Some(why) = why {
-            eprintln!(
-                "\nwhether the roles may put records was not checked: {why}. Each needs\n{policy}"
-            );
+            out::note(format_args!(
+                "\nthe permissions of the roles were not checked: {why}. Each role needs\n{policy}"
+            ));
         }
         let denied = self.denied();
         if denied.is_empty() {
             return;
         }
-        eprintln!("\nthese roles may not put records on {}:", self.stream);
+        out::note(format_args!(
+            "\nthese roles may not put records on {}:",
+            self.stream
+        ));
         for role in denied {
-            eprintln!("  {role}");
+            out::note(format_args!("  {role}"));
         }
-        eprintln!(
-            "their functions run as ever, and nothing is heard of them. Give each role\n{policy}"
-        );
+        out::note(format_args!(
+            "these functions keep working but send no reports. Add to each role:\n{policy}"
+        ));
         if let Some(policy) = self.stream_policy() {
-            eprintln!(
-                "or, for all of the stream's own account at once, add to the stream's policy (aws \
-                 kinesis put-resource-policy --resource-arn {} --policy …; it replaces the one \
-                 that is there)\n{policy}",
+            out::note(format_args!(
+                "or, for all roles of the stream's own account, add to the stream's policy (aws \
+                 kinesis put-resource-policy --resource-arn {} --policy …; it replaces the \
+                 existing policy)\n{policy}",
                 self.stream
-            );
+            ));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! `rightsizer backup FILE`: a copy of the store as it stood between two commits, made while a
-//! server goes on writing. `VACUUM INTO` reads one snapshot of it; the copy gets its name only when
-//! it is whole and on the disk. Of a server's store elsewhere the snapshots are the backup.
+//! `rightsizer backup FILE`: a copy of the store between two commits, made while a server continues
+//! to write. `VACUUM INTO` reads one snapshot of it; the copy gets its name only when it is
+//! complete and on the disk. For a server on another machine, snapshots are the backup.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use super::server::ServerArg;
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// The file to make; one that is there already is not written over
+    /// The file to create; an existing file is not overwritten
     file: PathBuf,
     #[command(flatten)]
     store: StoreArg,
@@ -26,15 +26,15 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let (store, file) = (&args.store.store, &args.file);
     ensure!(
         args.server.named().is_none(),
-        "backup copies a store on this machine, and a server elsewhere is named (--server or \
-         RIGHTSIZER_SERVER). Nothing was copied. That server's own copies are its snapshots: rightsizer \
-         restore s3://BUCKET/PREFIX --store {} writes the newest to a file (BUCKET is the stack's output \
-         SnapshotBucket). For a store on this machine unset RIGHTSIZER_SERVER",
+        "backup copies a store on this machine, but --server or RIGHTSIZER_SERVER names a server \
+         on another one. Nothing was copied.\nhint: that server has snapshots: rightsizer restore \
+         s3://BUCKET/PREFIX --store {} writes the newest to a file (BUCKET is the stack's output \
+         SnapshotBucket). For a store on this machine, unset RIGHTSIZER_SERVER",
         file.display()
     );
     ensure!(
         !file.exists(),
-        "{} is there already; a backup is written over nothing: give another name",
+        "{} exists already, and a backup never overwrites a file\nhint: give another name",
         file.display()
     );
     let mut partial = file.as_os_str().to_owned();
@@ -42,12 +42,12 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let partial = PathBuf::from(partial);
     copy(store, &partial)
         .inspect_err(|_| drop(std::fs::remove_file(&partial)))
-        .with_context(|| format!("no backup was made at {}", file.display()))?;
+        .with_context(|| format!("could not write the backup {}", file.display()))?;
     std::fs::rename(&partial, file)
-        .with_context(|| format!("cannot name the backup {}", file.display()))?;
+        .with_context(|| format!("could not rename the backup to {}", file.display()))?;
     let bytes = std::fs::metadata(file)?.len();
     super::out::line(format_args!(
-        "{} holds the store as of now ({} KB, checked); to restore it: stop the server, put it in the \
+        "{} is a checked copy of the store ({} KB). To restore it: stop the server, put it in the \
          store's place, start",
         file.display(),
         bytes.div_ceil(1024)

@@ -1,4 +1,4 @@
-//! `rightsizer detach`: the layer off again, and the variables that `attach` added.
+//! `rightsizer detach`: removes the layer and the variables that `attach` added.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What `attach` and `detach` share: which functions are meant, the plan and what became of it, as
-//! a table and as JSON.
+//! What `attach` and `detach` share: the selected functions, and the plan and its result as a table
+//! and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,32 +18,33 @@ use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
 use rightsizer_aws::pace::Pace;
 use serde_json::{Value, json};
 
+use super::out;
 use super::runtime::progress;
 use super::text::counted;
 
-/// `GetFunction` has 100 calls a second to itself; others need some too.
+/// `GetFunction` has its own limit of 100 calls a second, which other tools need too.
 const READS_PER_SECOND: f64 = 50.0;
 
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
     #[command(flatten)]
     which: Which,
-    /// The layer's version that is attached; of detach: any version of this layer goes
+    /// The layer version to attach; `detach` removes any version of this layer
     #[arg(long, value_name = "ARN")]
     pub(super) layer: LayerVersion,
-    /// The reports stream, name or ARN: the value of `RIGHTSIZER_STREAM`
+    /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM`
     #[arg(long, value_name = "STREAM", value_parser = value)]
     pub(super) stream: String,
-    /// Where the extension sends to instead of AWS's own address: the value of `RIGHTSIZER_ENDPOINT`
+    /// The URL to send to instead of AWS's; sets `RIGHTSIZER_ENDPOINT`
     #[arg(long, value_name = "URL", value_parser = value)]
     pub(super) endpoint: Option<String>,
-    /// Do it; without this the plan is shown and nothing is changed
+    /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     pub(super) yes: bool,
-    /// Print the plan, and what became of it, as one JSON object
+    /// Print the plan and its result as one JSON object
     #[arg(long)]
     json: bool,
-    /// Changes a second at most; the account's other tools share its control plane's 15
+    /// The most changes a second; all tools of the account share 15
     #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = rate)]
     rate: f64,
 }
@@ -51,16 +52,16 @@ pub(super) struct FleetArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Which {
-    /// Functions with this tag, as team=payments
+    /// Functions with this tag, such as team=payments
     #[arg(long, value_name = "KEY=VALUE", value_parser = Selection::tag)]
     tag: Option<Selection>,
-    /// Functions whose name begins so
+    /// Functions whose name begins with this
     #[arg(long, value_name = "PREFIX", value_parser = value)]
     prefix: Option<String>,
     /// All functions of the account and region
     #[arg(long)]
     all: bool,
-    /// Functions of this list: one name or ARN a line
+    /// Functions in this file: one name or ARN per line
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -90,7 +91,7 @@ impl Which {
         Ok(prefix.or(self.tag.clone()).unwrap_or(Selection::All))
     }
 
-    /// The functions that are meant, listed with so many calls a second.
+    /// The selected functions, listed at the given rate.
     pub(super) async fn selected(&self, fleet: &AwsFleet, rate: f64) -> anyhow::Result<Selected> {
         let selection = self.selection()?;
         let settings = InventorySettings {
@@ -101,17 +102,19 @@ impl Which {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         ensure!(
             update.complete,
-            "the functions cannot be listed: {}. Allow lambda:ListFunctions, and see that \
-             AWS_REGION and the credentials are right",
+            "cannot list the functions: {}\nhint: allow lambda:ListFunctions, and check AWS_REGION \
+             and the credentials",
             errors.join("; ")
         );
         for error in errors {
-            eprintln!("rightsizer: the tags cannot be listed ({error})");
+            out::note(format_args!(
+                "rightsizer: the tags cannot be listed ({error})"
+            ));
         }
         let selected = selection.of(update.functions)?;
         ensure!(
             !selected.functions.is_empty() || !selected.missing.is_empty(),
-            "no function of this account and region is meant by that"
+            "no function of this account and region matches"
         );
         Ok(selected)
     }
@@ -126,13 +129,13 @@ impl FleetArgs {
         std::iter::once(stream).chain(endpoint).collect()
     }
 
-    /// The functions that are meant.
+    /// The selected functions.
     pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
         self.which.selected(fleet, self.rate).await
     }
 }
 
-/// A plan and what became of it.
+/// A plan and its result.
 pub(super) struct Told {
     pub(super) entries: Vec<Entry>,
     pub(super) missing: Vec<String>,
@@ -141,7 +144,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Plans all that is meant.
+    /// Plans the selected functions.
     pub(super) async fn plan(api: &AwsLayers, intent: &Intent, selected: Selected) -> Self {
         let bar = progress("reading", selected.functions.len());
         let reads = Pace::per_second(READS_PER_SECOND);
@@ -154,14 +157,14 @@ impl Told {
         }
     }
 
-    /// Positions of the functions that are to be changed.
+    /// Positions of the functions to change.
     pub(super) fn changes(&self) -> Vec<usize> {
         let entries = self.entries.iter().enumerate();
         let changes = entries.filter(|(_, entry)| matches!(entry.plan, Ok(Plan::Change(_))));
         changes.map(|(n, _)| n).collect()
     }
 
-    /// Carries out the plan.
+    /// Applies the plan.
     pub(super) async fn carry_out(&mut self, api: &AwsLayers, intent: &Intent, args: &FleetArgs) {
         let changes = self.changes();
         let functions = changes.iter().filter_map(|n| self.entries.get(*n));
@@ -190,13 +193,13 @@ impl Told {
         unread.count() + failed.count() + self.missing.len()
     }
 
-    /// Says all of it.
+    /// Prints all of it.
     pub(super) fn print(
         &self,
         args: &FleetArgs,
         roles: Option<&Value>,
     ) -> anyhow::Result<ExitCode> {
-        let mut out = super::out::stdout();
+        let mut out = out::stdout();
         if args.json {
             let json = json!({
                 "dry_run": !args.yes,
@@ -204,8 +207,7 @@ impl Told {
                 "counts": self.counts(),
                 "roles": roles,
             });
-            serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            crate::cli::write_json(&json, &mut out)?;
         } else {
             self.print_table(&mut out, args)?;
         }
@@ -231,12 +233,15 @@ impl Told {
         }
         if !args.yes && !self.changes().is_empty() {
             let changes = counted(self.changes().len(), "function");
-            writeln!(out, "\nnothing was changed: --yes changes {changes}")?;
+            writeln!(
+                out,
+                "\ndry run: nothing was changed; pass --yes to change {changes}"
+            )?;
         }
         Ok(())
     }
 
-    /// How many of each.
+    /// The number of each.
     fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for row in self.rows() {
@@ -280,7 +285,7 @@ impl Row {
                 let mut words = change.notes.clone();
                 match done {
                     Some(Done::Changed) => words.insert(0, "done".to_owned()),
-                    Some(_) => words.insert(0, "taken; Lambda is still at it".to_owned()),
+                    Some(_) => words.insert(0, "accepted; Lambda is still applying it".to_owned()),
                     None => {}
                 }
                 (change.kind.name(), None, words.join("; "))
@@ -306,7 +311,7 @@ impl Row {
     }
 }
 
-/// The streams that these entries' functions mean, with the roles of those to be changed.
+/// The streams of these entries, with the roles of the functions to change.
 pub(super) fn roles_by_stream(told: &Told, stream: &str) -> BTreeMap<StreamArn, Vec<String>> {
     let mut roles: BTreeMap<StreamArn, Vec<String>> = BTreeMap::new();
     for n in told.changes() {

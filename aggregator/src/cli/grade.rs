@@ -1,4 +1,5 @@
-//! The fleet as a whole: who is in danger, who costs too much, and one letter for both. Pure.
+//! The fleet as a whole: which functions are at risk, which cost too much, and one letter for both.
+//! Pure.
 
 use std::cmp::Reverse;
 
@@ -8,19 +9,19 @@ use rightsizer_store::ReviewRow;
 
 use super::text::{counted, saving};
 
-/// Of its size a function may use so much, in percent, before it is at risk.
+/// The percentage of its size that a function may use before it is at risk.
 const FULL_PERCENT: u64 = 90;
 /// Below these shares of the bill, in percent, that could be saved, the letters A to D; else E.
 const LETTERS: [(f64, char); 4] = [(5.0, 'A'), (15.0, 'B'), (30.0, 'C'), (50.0, 'D')];
 
-/// What stands first.
+/// The sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Rank {
     /// Functions at risk, the fullest first; then by money
     Both,
     /// How full each is, those that ran out first
     Danger,
-    /// What a month would cost less, or more
+    /// By the saving a month
     Money,
 }
 
@@ -43,7 +44,7 @@ fn fullness(row: &ReviewRow) -> u64 {
         .unwrap_or(0)
 }
 
-/// Puts rows in order; the name settles what is equal.
+/// Sorts rows; equal rows are sorted by name.
 pub(super) fn rank(rows: &mut [ReviewRow], by: Rank) {
     let money = |row: &ReviewRow| {
         let change = saving(row).map_or(0.0, |saved| saved.as_f64().abs());
@@ -84,7 +85,7 @@ pub(super) fn summary(rows: &[ReviewRow]) -> String {
         if saved < Usd::default() {
             format!("{} a month more", Usd::default() - saved)
         } else {
-            format!("{saved} a month saved")
+            format!("{saved} a month could be saved")
         }
     );
     if unknown > 0 {
@@ -103,13 +104,13 @@ fn priced_as_known(row: &ReviewRow) -> bool {
     arch.is_some_and(|arch| arch != Arch::Unknown)
 }
 
-/// The grade in words; `None` where nothing is known to cost a cent: a share of nothing says nothing.
+/// The grade as text; `None` if no cost is known, because the share would be meaningless.
 fn grade(rows: &[ReviewRow]) -> Option<String> {
     let bill: f64 = rows.iter().filter_map(|r| r.monthly_usd_before).sum();
     if bill < 0.01 {
         return None;
     }
-    // What increases cost is no waste, and takes no waste away.
+    // The cost of increases is not waste, and is not subtracted from it.
     let savings = rows.iter().filter_map(saving).map(Usd::as_f64);
     let saveable = savings.fold(0.0, |sum, saved| sum + saved.max(0.0));
     let share = 100.0 * saveable / bill;
@@ -125,7 +126,7 @@ fn grade(rows: &[ReviewRow]) -> Option<String> {
     ))
 }
 
-/// A to E by the share of the bill that could be saved; one worse where a function is at risk.
+/// A to E by the share of the bill that could be saved; one letter worse if a function is at risk.
 fn letter(share: f64, at_risk: bool) -> char {
     let found = LETTERS.iter().position(|(below, _)| share < *below);
     let place = found.unwrap_or(LETTERS.len()) + usize::from(at_risk);
@@ -177,7 +178,7 @@ mod tests {
 
     /// 60 of 100 dollars: E already. Without the dear one nothing: A, and B for the two at risk.
     #[test]
-    fn the_grade_says_what_it_is_made_of() {
+    fn the_grade_shows_its_parts() {
         let rows = fleet();
         assert_eq!(
             summary(&rows),
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_end_where_they_are_said_to() {
+    fn letters_end_at_their_limits() {
         let letters =
             [0.0, 4.9, 5.0, 15.0, 30.0, 49.9, 50.0, 100.0].map(|share| letter(share, false));
         assert_eq!(letters, ['A', 'A', 'B', 'C', 'D', 'D', 'E', 'E']);

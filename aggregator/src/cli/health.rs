@@ -1,15 +1,16 @@
-//! `rightsizer health`: is the server here alive. For whoever restarts it: a container's health
-//! check, a service manager. `doctor` looks at more and takes longer.
+//! `rightsizer health`: checks whether the server on this machine is alive, for container health
+//! checks and service managers. `doctor` checks more and takes longer.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use super::server::Server;
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// The server, with its token where it wants one: `http://HOST:PORT/TOKEN`
+    /// The server, with its token if it needs one: `http://HOST:PORT/TOKEN`
     #[arg(
         long,
         env = "RIGHTSIZER_SERVER",
@@ -27,13 +28,13 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let health = match runtime.block_on(Server::at(&args.server).health()) {
         Ok(health) => health,
         Err(error) => {
-            eprintln!("rightsizer: no server answers there: {error:#}");
+            out::note(format_args!("error: no server responds: {error:#}"));
             return Ok(ExitCode::FAILURE);
         }
     };
     let status = health["status"].as_str().unwrap_or("unknown");
-    super::out::line(format_args!("{status}"))?;
-    // A shard that cannot be read is not mended by a restart.
+    out::line(format_args!("{status}"))?;
+    // A restart does not help a shard that cannot be read.
     Ok(if matches!(status, "ok" | "degraded") {
         ExitCode::SUCCESS
     } else {

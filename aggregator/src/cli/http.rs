@@ -1,4 +1,4 @@
-//! One HTTP request to a server that the user names, over TLS where its address says `https`.
+//! One HTTP request to a server that the user names, over TLS if its address is `https`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use hyper_util::rt::TokioExecutor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// What came back.
+/// The response.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-/// Sends `body`, JSON, to `url` and waits so long for the whole answer. Errors do not show the
-/// URL: it may carry a token.
+/// Sends `body`, JSON, to `url` and waits up to the given time for the whole response. Errors do
+/// not show the URL: it may carry a token.
 pub(super) async fn send(
     method: &Method,
     url: &str,
@@ -34,7 +34,7 @@ pub(super) async fn send(
         .uri(url)
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
-        .context("that is no address of a server: wanted http://HOST:PORT/TOKEN or https://…")?;
+        .context("not the address of a server: expected http://HOST:PORT/TOKEN or https://…")?;
     let connector = HttpsConnectorBuilder::new();
     let connector = if request.uri().scheme_str() == Some("https") {
         connector
@@ -43,7 +43,7 @@ pub(super) async fn send(
                 "this machine has no TLS roots: install ca-certificates, or set SSL_CERT_FILE",
             )?
     } else {
-        // No roots are looked for where none are used.
+        // Roots are only loaded for TLS.
         connector.with_tls_config(trusting_nobody()?)
     };
     let connector = connector.https_or_http().enable_http1().build();
@@ -60,7 +60,7 @@ pub(super) async fn send(
     };
     tokio::time::timeout(within, exchange)
         .await
-        .map_err(|_| anyhow::anyhow!("no answer within {} seconds", within.as_secs()))?
+        .map_err(|_| anyhow::anyhow!("no response within {} seconds", within.as_secs()))?
 }
 
 fn trusting_nobody() -> anyhow::Result<ClientConfig> {

@@ -1,5 +1,5 @@
 //! `rightsizer import FILE…`: evidence from files. Each file is one transaction: all of it is kept,
-//! or, where it was taken in before, none.
+//! or none if it was imported before.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
+use super::out;
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
@@ -29,15 +30,15 @@ use crate::settings::Settings;
 pub(super) struct ImportArgs {
     #[command(subcommand)]
     from: Option<ImportFrom>,
-    /// Files to read, folders with all files in them, or patterns such as 'logs/**/*.gz'; `-` is standard
-    /// input. The format is recognised by the content
+    /// Files, folders, or patterns such as 'logs/**/*.gz'; `-` is standard input. The format is
+    /// recognised by content
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// Whose evidence it is, where a file does not say: a name or an ARN
+    /// The function, if a file does not name it: a name or an ARN
     #[arg(long, value_parser = FunctionKey::parse)]
     function: Option<FunctionKey>,
     /// The day of lines without a time, YYYY-MM-DD [default: the day the file was last changed]
@@ -45,14 +46,14 @@ pub(super) struct ImportArgs {
     date: Option<Day>,
     #[command(flatten)]
     home: HomeArg,
-    /// Print what was read as one JSON object
+    /// Print a summary as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum ImportFrom {
-    /// Read the log groups of the account's functions, the last 14 days: nothing has to be deployed.
+    /// Read the last 14 days of the account's log groups; nothing needs to be deployed.
     Cloudwatch(Box<CloudwatchArgs>),
 }
 
@@ -78,8 +79,8 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(nothing) = nothing_to_read(&files, &failed) {
-        // Not even an empty store is made for it.
-        eprintln!("{nothing}");
+        // Not even an empty store is created for it.
+        out::note(format_args!("{nothing}"));
         return Ok(ExitCode::FAILURE);
     }
     let store = Store::open(&args.store.store, "rightsizer import")?;
@@ -96,14 +97,14 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let decided = pipeline.finish(now())?.decided;
     print(args, &report, &failed, decided)?;
     for failure in &failed {
-        eprintln!("rightsizer: {failure}");
+        out::note(format_args!("error: {failure}"));
     }
     if failed.is_empty() && !report.any() {
-        eprintln!(
-            "rightsizer: no evidence was found: {} entries were read, and none is a report of an \
-             invocation\nhint: docs/WIRE.md lists what is read",
+        out::note(format_args!(
+            "error: no evidence was found: {} entries were read, and none is a report of an \
+             invocation\nhint: docs/WIRE.md lists the formats that are read",
             report.read
-        );
+        ));
     }
     Ok(if failed.is_empty() && report.any() {
         ExitCode::SUCCESS
@@ -119,15 +120,14 @@ fn print(
     failed: &[String],
     decided: u64,
 ) -> anyhow::Result<()> {
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let json = JsonReport {
             report,
             failed: failed.to_vec(),
             functions_decided: decided,
         };
-        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&json, &mut out)?;
     } else if report.read > 0 || failed.is_empty() {
         write!(out, "{report}")?;
         writeln!(
@@ -140,19 +140,19 @@ fn print(
     Ok(())
 }
 
-/// Where no file can be opened: what is wrong with each, behind what is wrong with the arguments.
+/// If no file can be opened: the error of each, after the errors of the arguments.
 fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
     let wrong = |path: &PathBuf| match open(path) {
         Ok(_) => None,
         Err(_) if path == Path::new("-") => None,
-        Err(error) => Some(format!("rightsizer: {}: {error}", path.display())),
+        Err(error) => Some(format!("error: {}: {error}", path.display())),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
-    let failed = failed.iter().map(|why| format!("rightsizer: {why}"));
+    let failed = failed.iter().map(|why| format!("error: {why}"));
     wrong.map(|lines| failed.chain(lines).collect::<Vec<_>>().join("\n"))
 }
 
-/// Says that nothing in a file could be used, if that is so although something should have been.
+/// Reports that nothing in a file could be used, if something should have been.
 fn unusable(report: &ImportReport) -> Option<String> {
     (report.accepted == 0 && report.refused_count > 0).then(|| {
         format!(
@@ -221,7 +221,7 @@ fn import_file(
     Ok(unusable)
 }
 
-/// A function that is given by name is one of the account and region that are given with it.
+/// A function given by name belongs to the account and region given with it.
 fn at_home(function: FunctionKey, args: &ImportArgs) -> FunctionKey {
     let (FunctionKey::Local(name), Some(home)) = (&function, args.home.home()) else {
         return function;
@@ -242,7 +242,7 @@ fn open(path: &Path) -> std::io::Result<(File, u64, Timestamp)> {
     Ok((file, facts.len(), changed.unwrap_or_else(now)))
 }
 
-/// A bar of so many bytes; on standard error, and only where a person sees it.
+/// A progress bar of the given number of bytes, on standard error and only if it is a terminal.
 pub(super) fn progress(name: &str, length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (

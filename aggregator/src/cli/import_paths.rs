@@ -1,18 +1,18 @@
-//! The files that arguments of `rightsizer import` mean: files, folders with all that is in them, and
-//! patterns, for shells that do not expand them.
+//! Finds the files for the arguments of `rightsizer import`: files, folders with everything in
+//! them, and patterns, for shells that do not expand them.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// What CloudWatch's export task writes beside its objects.
+/// A file that CloudWatch's export task writes beside its objects.
 const EXPORT_TEST: &str = "aws-logs-write-test";
-/// Folders are looked into so deep.
+/// The depth to which folders are read.
 const MOST_DEPTH: usize = 32;
 
-/// Why an argument means no file.
+/// Why an argument matches no file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoFile {
-    #[error("{0}: there is no file in this folder")]
+    #[error("{0}: this folder has no files")]
     Empty(PathBuf),
     #[error("{0}: no file matches")]
     NoMatch(PathBuf),
@@ -20,7 +20,7 @@ pub(super) enum NoFile {
     Unreadable(PathBuf, std::io::Error),
 }
 
-/// The files that `argument` means, in the order of their names.
+/// The files that match `argument`, sorted by name.
 pub(super) fn files(argument: &Path) -> Result<Vec<PathBuf>, NoFile> {
     if argument == Path::new("-") {
         return Ok(vec![argument.to_owned()]);
@@ -50,8 +50,8 @@ pub(super) fn files(argument: &Path) -> Result<Vec<PathBuf>, NoFile> {
     Ok(found)
 }
 
-/// The name by which evidence is kept that names no function: that of its file, but of an object of an
-/// export task (`PREFIX/TASK/STREAM/000000.gz`) that of its folder.
+/// The name for evidence that names no function: that of its file, or for an object of an export
+/// task (`PREFIX/TASK/STREAM/000000.gz`) that of its folder.
 pub(super) fn name_of(path: &Path) -> String {
     let name = |path: &Path| {
         path.file_name()
@@ -117,7 +117,7 @@ fn step(from: &[PathBuf], component: Component<'_>) -> Vec<PathBuf> {
     found
 }
 
-/// The names in a folder; none where it cannot be read.
+/// The names in a folder; none if it cannot be read.
 fn names(folder: &Path) -> Vec<String> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -146,7 +146,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
-    // Where the last star stands, and where what it took ends.
+    // The position of the last star, and the end of what it matched.
     let mut star: Option<(usize, usize)> = None;
     while from < name.len() {
         match pattern.get(at) {

@@ -24,7 +24,7 @@ pub(super) struct ListArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// What stands first
+    /// What to sort by
     #[arg(long, value_name = "ORDER", default_value = "both")]
     by: Rank,
     #[command(flatten)]
@@ -34,16 +34,16 @@ pub(super) struct ListArgs {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct ListFormat {
-    /// A JSON array, one object a function
+    /// Print a JSON array with one object per function
     #[arg(long)]
     json: bool,
-    /// Comma-separated values with a header
+    /// Print comma-separated values with a header
     #[arg(long)]
     csv: bool,
-    /// A Markdown table
+    /// Print a Markdown table
     #[arg(long)]
     markdown: bool,
-    /// A page for a browser, into this file; it needs no other
+    /// Write a self-contained HTML page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -63,12 +63,8 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         write_csv(&rows, &mut out)?;
     } else if let Some(file) = &args.format.html {
         let made = rightsizer_aws::clock::now().to_string();
-        std::fs::write(file, page(&rows, &stopped(&stops), &made)).with_context(|| {
-            format!(
-                "cannot write the page to {}; name another file",
-                file.display()
-            )
-        })?;
+        std::fs::write(file, page(&rows, &stopped(&stops), &made))
+            .with_context(|| format!("cannot write the page to {}", file.display()))?;
         writeln!(
             out,
             "{} in {}",
@@ -92,7 +88,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The table that a person reads.
+/// The table for people.
 fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) -> Table {
     let mut table = Table::new();
     table
@@ -149,19 +145,19 @@ fn table(rows: &[ReviewRow], (style, cell): (TableStyle, fn(&str) -> String)) ->
     table
 }
 
-/// Whether there is anything of Compute Optimizer to compare with.
+/// Whether any function has a recommendation of Compute Optimizer.
 pub(super) fn is_compared(rows: &[ReviewRow]) -> bool {
     rows.iter().any(|row| row.compute_optimizer_mb.is_some())
 }
 
-/// What keeps them from being sent, and what to do.
+/// Why they are not sent, and what to do.
 fn stopped(stops: &Stops) -> Vec<String> {
     let paused = stops
         .paused
         .as_ref()
-        .map(|who| format!("everything is paused {who}; `rightsizer resume` ends that"));
+        .map(|who| format!("everything is paused {who}; `rightsizer resume` ends the pause"));
     let by_itself = stops.auto_paused.as_ref().map(|why| {
-        format!("automatic decreases are paused by themselves {why}; `rightsizer resume` ends that")
+        format!("automatic decreases are paused {why}; `rightsizer resume` ends the pause")
     });
     let waits = stops
         .waiting()

@@ -1,5 +1,4 @@
-//! The log's way to standard error: whatever is logged, no word of it that came from outside steers a
-//! terminal.
+//! Writes the log to standard error, so that no logged text from outside can control a terminal.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,7 +6,7 @@ use rightsizer_records::shown::{json, shown_lines};
 
 use super::LogFormat;
 
-/// One entry of the log, written when it is whole.
+/// One entry of the log, written when it is complete.
 #[derive(Debug)]
 pub struct Log {
     entry: Vec<u8>,
@@ -57,7 +56,7 @@ impl Write for Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // Nothing can be said of a log that cannot be written.
+        // A failure to write the log cannot be logged.
         let _ = self.flush();
     }
 }

@@ -35,18 +35,18 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rightsizer_records::FunctionArn;
-use rightsizer_records::shown::{json, shown_lines};
+use rightsizer_records::shown::json;
 use rightsizer_rules::inventory::Home;
 
 pub use self::log::Log;
 use crate::settings::Settings;
 use crate::snapshot::Location;
 
-/// Right-sizes the memory of AWS Lambda functions from what their invocations really used.
+/// Right-size the memory of AWS Lambda functions from what their invocations used.
 #[derive(Debug, Parser)]
 #[command(name = "rightsizer", version, propagate_version = true)]
 pub struct Cli {
-    /// How the log on standard error is written
+    /// Format of the log on standard error
     #[arg(
         long,
         global = true,
@@ -77,68 +77,69 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the aggregator: take reports in, decide, send recommendations out.
+    /// Run the aggregator: read reports, decide, and send recommendations.
     Serve(serve::ServeArgs),
     /// Read evidence from files or `-` (REPORT lines, Telemetry JSON, records, exports; .gz too), or
     /// from the account's own logs.
     Import(import::ImportArgs),
-    /// List every function with its recommendation, what is urgent and dear first.
+    /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
     /// Send a function's open recommendation.
     Approve(review::TargetArgs),
-    /// Drop it, and do not propose the same decrease again for 14 days.
+    /// Reject a function's open recommendation; the same decrease is not proposed again for 14
+    /// days.
     Reject(review::TargetArgs),
-    /// Send no decrease of a function for a while; increases are never held back.
+    /// Hold decreases of a function for some days; increases are still sent.
     Hold(review::HoldArgs),
-    /// End a hold.
+    /// End a hold of a function.
     Release(review::TargetArgs),
-    /// Let a function go below the sizes again at which it ran out of memory.
+    /// Forget the sizes at which a function ran out of memory, so that it may go below them again.
     Clear(review::TargetArgs),
-    /// Delete all that is known of a function.
+    /// Delete everything that is stored about a function.
     Forget(review::TargetArgs),
-    /// Send nothing at all, until resumed.
+    /// Pause: send nothing until `resume`.
     Pause(review::StopArgs),
-    /// Send again.
+    /// Resume sending after a pause.
     Resume(review::StopArgs),
-    /// Apply what is approved from here; shows it, does it with --yes.
+    /// Apply approved recommendations from this machine; pass --yes to apply.
     Apply(apply::ApplyArgs),
-    /// Put the layer on functions; shows the plan, does it with --yes.
+    /// Attach the layer to functions; pass --yes to apply.
     Attach(attach::AttachArgs),
-    /// Take the layer off functions; shows the plan, does it with --yes.
+    /// Remove the layer from functions; pass --yes to apply.
     Detach(detach::DetachArgs),
-    /// Hand sizes to your own pipeline: values it reads, or a patch of its template.
+    /// Export sizes for your own pipeline, as values or as a patch of a template.
     Export(export::ExportArgs),
-    /// Forward the reports in the logs to the reports stream, for functions without the layer; shows the
-    /// plan, does it with --yes.
+    /// Forward reports from log groups to the reports stream, for functions without the layer; pass
+    /// --yes to apply.
     Subscribe(subscribe::SubscribeArgs),
-    /// Forward them no more; shows the plan, does it with --yes.
+    /// Stop forwarding reports from log groups; pass --yes to apply.
     Unsubscribe(subscribe::UnsubscribeArgs),
-    /// Copy the store to a new file, also while a server writes to it.
+    /// Copy the store to a new file, even while a server writes to it.
     Backup(backup::BackupArgs),
-    /// List the snapshots of the store in S3, write one to a file, or go back to one at a new place; shows
-    /// what that means, does it with --yes.
+    /// List the snapshots of the store in S3, write one to a file, or start a new history from one;
+    /// pass --yes to apply.
     Restore(restore::RestoreArgs),
-    /// Check the store, the streams, the permissions and the clock, and say what to do.
+    /// Check the store, the streams, the permissions and the clock, and show what to do.
     Doctor(doctor::DoctorArgs),
-    /// Whether the server here is alive: exit code 0 if it is, for health checks.
+    /// Check that the server on this machine is alive, for health checks: exit code 0 if it is.
     Health(health::HealthArgs),
-    /// Show one function: its daily peaks, the rules that fired, what became of it.
+    /// Show one function: its daily peaks, the rules behind its size, and its history.
     Show(show::ShowArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
 }
 
-/// Writes `value` as JSON that harms no terminal.
+/// Writes `value` as JSON that is safe for a terminal.
 fn write_json(value: &impl serde::Serialize, out: &mut impl std::io::Write) -> anyhow::Result<()> {
     let document = serde_json::to_string_pretty(value)?;
     writeln!(out, "{}", json(&document))?;
     Ok(())
 }
 
-/// The store that is meant where none is named.
+/// The default store.
 const DEFAULT_STORE: &str = "rightsizer.db";
 
-/// Where the store is.
+/// The path of the store.
 #[derive(Debug, Args)]
 struct StoreArg {
     /// The store's file
@@ -151,10 +152,10 @@ struct StoreArg {
     store: PathBuf,
 }
 
-/// Where the settings are.
+/// The path of the settings.
 #[derive(Debug, Args)]
 struct ConfigArg {
-    /// The settings file [default: rightsizer.toml, where there is one]
+    /// The settings file [default: rightsizer.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -176,19 +177,20 @@ impl UpdaterArg {
     }
 }
 
-/// Where snapshots of the store are.
+/// The location of snapshots.
 #[derive(Debug, Args)]
 struct SnapshotArg {
-    /// Keep snapshots of the store here, `s3://BUCKET/PREFIX`, and restore the newest one where the
-    /// disk has none that is newer [default: none are kept]
+    /// Keep snapshots of the store at `s3://BUCKET/PREFIX`, and restore the newest one unless the
+    /// disk has a newer state [default: none are kept]
     #[arg(long, env = "RIGHTSIZER_SNAPSHOT", value_name = "URL")]
     snapshot: Option<Location>,
 }
 
-/// Where functions are that are known by name only.
+/// Account and region of functions that are known by name only.
 #[derive(Debug, Args)]
 struct HomeArg {
-    /// Account of functions that are known by name only; with --region it makes ARNs of them
+    /// Account of functions that are known by name only; completes their ARNs together with
+    /// --region
     #[arg(long, requires = "region", value_parser = parse_account)]
     account: Option<String>,
     /// Region of functions that are known by name only
@@ -210,7 +212,7 @@ fn parse_region(text: &str) -> Result<String, String> {
         .ok()
         .filter(|_| dashes);
     let named = named.map(|arn| arn.region().to_owned());
-    named.ok_or_else(|| "not a region, as eu-west-1".to_owned())
+    named.ok_or_else(|| "not a region, such as eu-west-1".to_owned())
 }
 
 impl HomeArg {
@@ -220,7 +222,7 @@ impl HomeArg {
     }
 }
 
-/// Runs a command. What went wrong is said on standard error: exit code 1, 2 for bad usage.
+/// Runs a command. Prints errors on standard error and returns exit code 1, or 2 for bad usage.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(args),
@@ -249,16 +251,16 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        // A reader that has seen enough (`rightsizer list | head`) is no error.
+        // A reader that closes early (`rightsizer list | head`) is not an error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rightsizer: {}", shown_lines(&format!("{error:#}")));
+            out::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Whether that is what ended it, in whatever wraps it: what else went wrong is told.
+/// Whether a broken pipe is the cause of the error, however wrapped. Other errors are reported.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
     error.chain().any(|cause| {

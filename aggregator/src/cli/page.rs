@@ -1,4 +1,4 @@
-//! The fleet as one page of HTML that needs nothing else: to be kept, mailed, put on a share. Pure.
+//! The fleet as one self-contained HTML page. Pure.
 
 use rightsizer_records::Usd;
 use rightsizer_records::shown::shown;
@@ -9,14 +9,16 @@ use super::grade::{at_risk, summary};
 use super::list::is_compared;
 use super::text::{cents, names, saving};
 
-/// Everything but the rows; no other file and no network is asked.
+/// Everything except the rows; it needs no other file and no network.
 const HEAD: &str = include_str!("page.html");
 
-/// What stands where no function is known.
-pub(super) const NOTHING: &str = "no functions yet: `rightsizer serve` takes reports in, `rightsizer import cloudwatch` \
-                                  the logs of the account, `rightsizer import FILE` exports";
+/// The text for an empty fleet.
+pub(super) const NOTHING: &str = "no functions yet: `rightsizer import cloudwatch` reads the \
+                                  account's logs, `rightsizer import FILE` reads exports, \
+                                  `rightsizer serve` receives reports";
 
-/// The page: the lines of the summary, what is stopped, and one row a function in the given order.
+/// The page: the lines of the summary, what is paused, and one row per function in the given
+/// order.
 pub(super) fn page(rows: &[ReviewRow], stops: &[String], made: &str) -> String {
     let mut page = HEAD.to_owned();
     page.push_str("<h1>Memory of Lambda functions</h1>\n");
@@ -105,7 +107,7 @@ fn money(usd: Usd) -> String {
     cents(usd).replace('-', "−")
 }
 
-/// What a function is called is a stranger's word.
+/// A function's name is untrusted text.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in shown(text).chars() {
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_fleet_has_no_table_and_says_what_to_do() {
+    fn an_empty_fleet_has_no_table_and_shows_what_to_do() {
         let page = page(&[], &[], "2026-01-31 10:00 UTC");
         assert!(page.contains("rightsizer import cloudwatch"), "{page}");
         assert!(!page.contains("<table>") && !page.contains("id=filter"));

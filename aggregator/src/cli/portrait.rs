@@ -1,5 +1,5 @@
-//! The whole of one function in eighty columns: what it used, which rules made the number, what it
-//! costs, and what came of earlier numbers. Pure: what the store says in, text out.
+//! The report on one function in eighty columns: what it used, the rules behind its size, its cost,
+//! and its history. Pure: rows of the store in, text out.
 
 use rightsizer_records::FunctionArn;
 use rightsizer_records::shown::shown;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::compared;
 use super::text::{counted, short};
 
-/// No line is wider, but for names that cannot be broken.
+/// The widest line, except for names that cannot be broken.
 const WIDTH: usize = 80;
 /// Width of the longest bar.
 const BAR: u32 = 36;
@@ -26,7 +26,7 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
         text.push_str(&wrapped("  ", "     ", &sentence(reason)));
     }
     if row.reasons.is_empty() {
-        text.push_str("  no report of the window gives a memory figure, so nothing was decided\n");
+        text.push_str("    no report in the window has a memory figure, so nothing was decided\n");
     }
     text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
     text.push_str(&compared::compared(detail));
@@ -47,10 +47,10 @@ fn headline(row: &ReviewRow) -> String {
     let confidence = row.confidence.as_deref().unwrap_or("unknown");
     let urgent = if row.urgent { ", urgent" } else { "" };
     match (row.policy_mb, row.to_mb) {
-        (None, _) => format!("{name} has {now} MB; nothing can be said of it yet"),
+        (None, _) => format!("{name} has {now} MB; there is no decision yet"),
         (Some(_), None) => match row.target_mb {
             Some(target) if target != now => {
-                format!("{name} has {now} MB; {target} MB would do, but nothing is to change now")
+                format!("{name} has {now} MB; {target} MB would be enough, but nothing changes now")
             }
             _ => format!("{name} has {now} MB{}", why_it_stays(row)),
         },
@@ -67,7 +67,7 @@ fn headline(row: &ReviewRow) -> String {
     }
 }
 
-/// What the size it keeps means: right, or held where it is although something is wrong.
+/// Why it keeps its size: because it is right, or although something is wrong.
 fn why_it_stays(row: &ReviewRow) -> String {
     let reason = |code: &str| row.reasons.iter().find(|reason| reason.code == code);
     if let Some(held) = reason("held-by-maximum") {
@@ -78,7 +78,7 @@ fn why_it_stays(row: &ReviewRow) -> String {
             ""
         };
         let most = held.figures.get("mb").unwrap_or(&Value::Null);
-        return format!("{ran_out}; the maximum of {most} MB holds it");
+        return format!("{ran_out}; the maximum of {most} MB prevents more");
     }
     if let Some(failing) = reason("failing") {
         let percent = failing.figures.get("percent").unwrap_or(&Value::Null);
@@ -90,7 +90,7 @@ fn why_it_stays(row: &ReviewRow) -> String {
     ", and that is right".to_owned()
 }
 
-/// Daily peaks as bars, one a day; below them the size it has and those it would have, on the same
+/// Daily peaks as bars, one per day; below them its present and its recommended sizes, on the same
 /// scale.
 fn chart(days: &[DayLine], row: &ReviewRow) -> String {
     let peaks = days.iter().map(|day| day.peak_mb.0);
@@ -107,7 +107,7 @@ fn chart(days: &[DayLine], row: &ReviewRow) -> String {
         let idle = before.map_or(0, |before| day - before - 1);
         if idle > 0 {
             let idle = counted(usize::try_from(idle).unwrap_or(0), "day");
-            text.push_str(&format!("  ({idle} without a memory figure)\n"));
+            text.push_str(&format!("    ({idle} without a memory figure)\n"));
         }
         before = Some(day);
         let note = line
@@ -144,7 +144,7 @@ fn evidence(detail: &FunctionDetail) -> String {
     let (seen, again, late, lost) = (row.seen, row.duplicates, row.late, row.lost);
     line(
         "reports",
-        &format!("{seen} arrived, {again} came again, {late} late, {lost} lost on the way"),
+        &format!("{seen} arrived, {again} duplicates, {late} late, {lost} lost"),
     );
     let ms = |ms: Option<f64>| ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
     let timeouts = counted_u64(detail.timeouts, "timeout");
@@ -158,10 +158,7 @@ fn evidence(detail: &FunctionDetail) -> String {
         ),
     );
     if let Some(own) = detail.self_mb {
-        line(
-            "extension",
-            &format!("{own:.1} MB of each peak are its own"),
-        );
+        line("extension", &format!("{own:.1} MB of each peak"));
     }
     line("a month", &cost(row));
     let (arch, runtime) = (row.arch.as_deref(), row.runtime.as_deref());
@@ -194,7 +191,7 @@ fn cost(row: &ReviewRow) -> String {
     let prices = match row.arch.as_deref() {
         Some("arm64") => "arm64",
         Some("x86_64") => "x86",
-        _ => "x86, the architecture being unknown",
+        _ => "x86, because the architecture is unknown",
     };
     let region = FunctionArn::parse(&row.function);
     let region = region.as_ref().map_or("most regions", |arn| arn.region());
@@ -211,7 +208,7 @@ fn counted_u64(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A recommendation and where it is in its life.
+/// A recommendation and its status.
 fn recommendation(entry: &Value) -> String {
     let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let back = entry["rollback_of"].as_str();
@@ -231,7 +228,7 @@ fn life(entry: &Value) -> Vec<String> {
     let events = Vec::<LifeEvent>::deserialize(&entry["life"]).unwrap_or_default();
     let line = |event: LifeEvent| {
         let at = event.at.to_string();
-        // To the second, and in UTC as everything.
+        // To the second, in UTC.
         let at = at.get(..19).unwrap_or(&at).replace('T', " ");
         let why = if event.why.is_empty() {
             String::new()
@@ -371,7 +368,7 @@ mod tests {
         }
     }
 
-    /// What is not known is said to be unknown, or left out.
+    /// Unknown facts are shown as unknown, or left out.
     #[test]
     fn little_is_known_of_a_bare_import() {
         let mut detail = detail();

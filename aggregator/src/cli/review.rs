@@ -1,5 +1,5 @@
-//! `rightsizer approve`, `reject`, `hold`, `release`, `pause`, `resume`: a person's word. Where a
-//! server has the store it goes through its review API, else the store is opened here.
+//! The review commands: `rightsizer approve`, `reject`, `hold`, `release`, `pause`, `resume`. If a
+//! server has the store, they go through its review API; otherwise the store is opened here.
 
 use rightsizer_records::shown::shown;
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use rightsizer_rules::commands::{Action, Done, Switched, Word};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
+use super::out;
 use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
@@ -25,7 +26,7 @@ pub(super) struct WordArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// Who says so
+    /// Who gives the command
     #[arg(long, env = "USER")]
     by: String,
     /// Why
@@ -55,7 +56,7 @@ pub(super) struct TargetArgs {
 pub(super) struct HoldArgs {
     /// Name, `local:NAME` or ARN of the function
     what: String,
-    /// For how many days
+    /// The number of days
     #[arg(long, default_value_t = 14)]
     days: u32,
     #[command(flatten)]
@@ -102,8 +103,8 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 
 fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.word(action), args)?;
-    // What was done stands, whether or not it is read.
-    let _ = super::out::line(format_args!("{}", shown(&done.message)));
+    // The command has been applied, whether or not its output is read.
+    let _ = out::line(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,12 +125,13 @@ fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
     }
 }
 
-/// The store's sending, then the updater: by the server where it can, else from here.
+/// Pauses or resumes the store's sending, then the updater: by the server if it can, else from
+/// here.
 fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     let word = args.word.word(action);
-    // Settings that cannot be read are no reason to send on.
+    // Unreadable settings must not prevent a pause.
     let settings = Settings::load(args.config.config.as_deref()).unwrap_or_else(|error| {
-        eprintln!("rightsizer: {error:#}; going on without it");
+        out::note(format_args!("rightsizer: {error:#}; continuing without it"));
         Settings::default()
     });
     let carried = carry_out(&word, &args.word);
@@ -142,22 +144,21 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     };
     let switched = match (by_server, here) {
         (Some(Switched::Done(updater)), _) => Switched::Done(updater),
-        // A server that cannot be reached is no reason to let the updater go on; it is one to leave
-        // it stopped.
+        // If the server cannot be reached, the updater is still paused; but it is not resumed.
         (_, Some(updater)) if carried.is_ok() || word.action == Action::Pause => {
             runtime()?.block_on(turn(updater, &word))
         }
         (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
     };
     if let Ok(done) = &carried {
-        // What was done stands, whether or not it is read.
-        let _ = super::out::line(format_args!("{}", shown(&done.message)));
+        // The command has been applied, whether or not its output is read.
+        let _ = out::line(format_args!("{}", shown(&done.message)));
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        eprintln!("rightsizer: {}", shown(&told));
+        out::note(format_args!("rightsizer: {}", shown(&told)));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        let _ = super::out::line(format_args!("{}", shown(&told)));
+        let _ = out::line(format_args!("{}", shown(&told)));
     }
     carried?;
     Ok(match switched {
@@ -171,21 +172,21 @@ async fn turn(updater: FunctionArn, word: &Word) -> Switched {
     turned.unwrap_or(Switched::NotNamed)
 }
 
-/// What that means, and what is left to do.
+/// What that means, and what remains to do.
 fn told(action: &Action, switched: &Switched) -> String {
     let pausing = *action == Action::Pause;
     match switched {
         Switched::Done(updater) if pausing => {
-            format!("the updater {} stops within seconds", updater.name())
+            format!("the updater {} pauses within seconds", updater.name())
         }
-        Switched::Done(updater) => format!("the updater {} goes on within seconds", updater.name()),
+        Switched::Done(updater) => format!("the updater {} resumes within seconds", updater.name()),
         Switched::NotNamed if pausing => format!(
-            "what was sent before may still be applied: no updater is named. `--updater ARN`, \
-             RIGHTSIZER_UPDATER or [updater] function in the settings name it, and by hand its tag \
-             {PAUSED_TAG} stops it"
+            "if an updater is deployed, it may still apply what was sent before: pass --updater \
+             ARN, or set RIGHTSIZER_UPDATER or [updater] function in the settings, to pause it too \
+             (by hand: its tag {PAUSED_TAG})"
         ),
         Switched::NotNamed => {
-            format!("no updater is named: where one has the tag {PAUSED_TAG}, it stays stopped")
+            format!("no updater is named; if one has the tag {PAUSED_TAG}, it stays paused")
         }
         Switched::Failed {
             updater,
@@ -194,19 +195,17 @@ fn told(action: &Action, switched: &Switched) -> String {
         } => {
             let name = updater.name();
             let means = if pausing {
-                format!(
-                    "the updater {name} was NOT stopped, so what was sent before may still be applied"
-                )
+                format!("could not pause updater {name}; it may still apply what was sent before")
             } else {
-                format!("the updater {name} was NOT let go on, so it skips what is sent as paused")
+                format!("could not resume updater {name}; it still skips changes as `paused`")
             };
-            format!("{means} ({why}). Who may tag it does it by\n  {by_hand}")
+            format!("{means} ({why})\nhint: someone with permission to tag it can run\n  {by_hand}")
         }
     }
 }
 
 fn here_or_at_holder(store: &StoreArg, word: &Word) -> anyhow::Result<Done> {
-    // Reading first: a word about a store that is not there must not make one.
+    // Opened for reading first, so that a command does not create a store.
     Reader::open(&store.store)?;
     match Store::open(&store.store, "rightsizer review") {
         Ok(store) => {

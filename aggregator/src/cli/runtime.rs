@@ -2,7 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-/// A bar of so many functions, as wide as the terminal; on standard error, and only where a person sees it.
+/// A progress bar of the given number of functions, on standard error and only if it is a
+/// terminal.
 pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
     let template = "{msg} [{wide_bar}] {pos}/{len} {rate}/s, {eta} left";
     // The template is a constant; with a bad one the bar would only look plainer.
@@ -11,7 +12,7 @@ pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
     let style = style.with_key(
         "rate",
         |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // Where it cannot be written it is not seen.
+            // If it cannot be written, it is not shown.
             let _ = write!(out, "{:.0}", state.per_sec());
         },
     );

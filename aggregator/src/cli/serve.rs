@@ -11,14 +11,15 @@ use rightsizer_records::ApplyMode;
 use rightsizer_rules::window::ClockMode;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::out;
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
 use crate::snapshot::{MINUTES, Superseded};
 
-/// The exit code of a task that another one took over from: it has not failed, and must not be started
-/// again beside that one.
+/// The exit code of a task that lost the lease: it has not failed, and must not be restarted beside
+/// the new lease holder.
 const SUPERSEDED: u8 = 3;
 
 #[derive(Debug, Args)]
@@ -27,12 +28,12 @@ pub(super) struct ServeArgs {
     store: StoreArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// Where records come from: `embedded` (this port answers Kinesis `PutRecords`) or
+    /// The source of records: `embedded` (this port accepts Kinesis `PutRecords`) or
     /// `kinesis:NAME`
     #[arg(long, default_value = "embedded", value_parser = parse_source)]
     source: RecordSource,
-    /// Where to begin a Kinesis stream that was never read: `oldest`, `latest`, or a time as
-    /// 2026-03-01T10:00:00Z; a stream that was read goes on from its checkpoints
+    /// Where to begin a Kinesis stream that was never read: `oldest`, `latest`, or a time such as
+    /// 2026-03-01T10:00:00Z; otherwise reading continues from the checkpoints
     #[arg(long, default_value = "oldest", value_name = "WHERE")]
     from: StartAt,
     /// Send recommendations to this stream, `kinesis:NAME`, and read outcomes from it
@@ -42,35 +43,36 @@ pub(super) struct ServeArgs {
     /// What closes days: the wall clock, or the time of the events (replays, demos)
     #[arg(long, default_value = "wall")]
     clock: Clock,
-    /// Address of the HTTP port; anything but loopback needs a token
+    /// Address of the HTTP port; any address except loopback needs --token
     #[arg(long, default_value = "127.0.0.1:8750", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Wanted in the path of whoever puts records, as `http://HOST:PORT/TOKEN`
+    /// Token that clients need to put records, as `http://HOST:PORT/TOKEN`
     #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true, value_parser = parse_token)]
     token: Option<String>,
-    /// Wanted in the path of who reviews from another machine, as `http://HOST:PORT/TOKEN`; not
-    /// the same as --token [default: review from this machine only]
+    /// Token that reviewers on other machines need, as `http://HOST:PORT/TOKEN`; must differ from
+    /// --token [default: review from this machine only]
     #[arg(long, env = "RIGHTSIZER_REVIEW_TOKEN", hide_env_values = true, value_parser = parse_token)]
     review_token: Option<String>,
-    /// Answer requests for this name too, as a proxy on this machine passes it on; without a token only
-    /// `localhost` and its addresses are; may be given several times
+    /// Also accept this `Host` name, for example of a proxy on this machine. Without a token only
+    /// `localhost` and its addresses are accepted; may be repeated
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// Ask the Lambda API what the fleet is: memory, timeout, tags, code of every function
+    /// Read memory, timeout, tags and code of every function from the Lambda API
     #[arg(long, default_value = "none", value_name = "WHERE")]
     inventory: InventoryFrom,
-    /// Who may change functions without the tag `rightsizer:mode`: the same as the updater's
-    /// [default: what rightsizer.toml says; else the updater decides]
+    /// Who may change functions without the tag `rightsizer:mode`: use the same as for the updater
+    /// [default: that of rightsizer.toml; else the updater decides]
     #[arg(long, env = "RIGHTSIZER_MODE", value_name = "MODE", value_parser = parse_mode)]
     mode: Option<ApplyMode>,
-    /// Take only functions of this account and region; may be given several times [default: all]
+    /// Accept only functions of this account and region; may be repeated [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
     accept: Vec<AcceptRule>,
     #[command(flatten)]
     home: HomeArg,
     #[command(flatten)]
     snapshot: SnapshotArg,
-    /// Minutes between two snapshots at least [default: 5, or what rightsizer.toml says]
+    /// The shortest time between two snapshots, in minutes [default: 5, or that of
+    /// rightsizer.toml]
     #[arg(long, value_name = "N", requires = "snapshot", value_parser = parse_minutes)]
     snapshot_minutes: Option<f64>,
     #[command(flatten)]
@@ -87,12 +89,12 @@ enum Clock {
 pub(super) enum InventoryFrom {
     /// This account's, in this region
     Lambda,
-    /// Do not ask: no account is needed
+    /// Do not read it; no account is needed
     None,
 }
 
 fn parse_mode(text: &str) -> Result<ApplyMode, String> {
-    ApplyMode::from_name(text).ok_or_else(|| "wanted off, recommend or auto".to_owned())
+    ApplyMode::from_name(text).ok_or_else(|| "expected off, recommend or auto".to_owned())
 }
 
 fn parse_minutes(text: &str) -> Result<f64, String> {
@@ -109,13 +111,13 @@ fn parse_token(text: &str) -> Result<String, String> {
     if (8..=256).contains(&text.len()) && text.chars().all(plain) {
         return Ok(text.to_owned());
     }
-    Err("wanted 8 to 256 letters, digits, '-', '.', '_' or '~'".to_owned())
+    Err("expected 8 to 256 letters, digits, '-', '.', '_' or '~'".to_owned())
 }
 
 pub(super) fn parse_stream(text: &str) -> Result<String, String> {
     match text.strip_prefix("kinesis:") {
         Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        _ => Err("wanted kinesis:NAME, or kinesis:ARN for a stream of another account".into()),
+        _ => Err("expected kinesis:NAME, or kinesis:ARN for a stream of another account".into()),
     }
 }
 
@@ -130,16 +132,16 @@ pub(super) fn parse_source(text: &str) -> Result<RecordSource, String> {
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if !args.listen.ip().is_loopback() && args.token.is_none() {
-        eprintln!(
-            "rightsizer: {} can be reached by others, so it needs --token TOKEN (or \
-             RIGHTSIZER_TOKEN); clients then use http://HOST:{}/TOKEN as their endpoint",
+        out::note(format_args!(
+            "error: {} can be reached from other machines, so it needs a token\nhint: add --token \
+             TOKEN (or RIGHTSIZER_TOKEN); clients then use http://HOST:{}/TOKEN as their endpoint",
             args.listen,
             args.listen.port()
-        );
+        ));
         return Ok(ExitCode::from(2));
     }
     if let Some(wrong) = contradiction(&args) {
-        eprintln!("rightsizer: {wrong}");
+        out::note(format_args!("error: {wrong}"));
         return Ok(ExitCode::from(2));
     }
     let mut settings = Settings::load(args.config.config.as_deref())?;
@@ -172,18 +174,18 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .block_on(listen_and_serve(options, args.listen));
     match done {
         Err(error) if error.is::<Superseded>() => {
-            eprintln!("rightsizer: {error:#}");
+            out::note(format_args!("error: {error:#}"));
             Ok(ExitCode::from(SUPERSEDED))
         }
         done => done.map(|()| ExitCode::SUCCESS),
     }
 }
 
-/// Flags that do not go together.
+/// Flags that contradict each other.
 fn contradiction(args: &ServeArgs) -> Option<&'static str> {
     if args.from != StartAt::Oldest && args.source == RecordSource::Embedded {
         return Some(
-            "--from is for --source kinesis:NAME; the embedded stream keeps nothing to read again",
+            "--from needs --source kinesis:NAME, because the embedded stream keeps no records",
         );
     }
     if matches!(args.from, StartAt::Time(time) if time > now()) {
@@ -191,7 +193,7 @@ fn contradiction(args: &ServeArgs) -> Option<&'static str> {
     }
     if args.token.is_some() && args.token == args.review_token {
         return Some(
-            "--token and --review-token are the same: whoever writes records could approve",
+            "--token and --review-token are the same, so every writer of records could approve",
         );
     }
     None
@@ -200,7 +202,12 @@ fn contradiction(args: &ServeArgs) -> Option<&'static str> {
 async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address}; --listen ADDRESS names another"))?;
+        .with_context(|| {
+            format!(
+                "cannot listen on {address}\nhint: --listen ADDRESS selects \
+                                  another address"
+            )
+        })?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let shutdown = async move {
         tokio::select! {
@@ -210,8 +217,8 @@ async fn listen_and_serve(options: ServeOptions, address: SocketAddr) -> anyhow:
     };
     // For scripts that asked for port 0.
     let ready = |address| {
-        // Whoever does not read it serves as well.
-        let _ = super::out::line(format_args!("listening on {address}"));
+        // If it is not read, the server runs anyway.
+        let _ = out::line(format_args!("listening on {address}"));
     };
     // On the heap: what all its parts keep between two steps takes 16 KB.
     Box::pin(serve(options, listener, ready, shutdown)).await

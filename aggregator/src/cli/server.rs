@@ -1,5 +1,5 @@
-//! A server that has a store: the one that is named, or the one that the store's lock names. What
-//! is read or said goes through its review API.
+//! A server that has a store: the one that is named, or the one that the store's lock names. Reads
+//! and review commands go through its review API.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use super::http;
 use super::runtime::runtime;
 use rightsizer_store::key::read_key;
 
-/// How long a server may take to answer.
+/// How long a server may take to respond.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take to say how it is.
+/// How long a health check may take.
 const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -40,19 +40,19 @@ impl ServerArg {
     }
 }
 
-/// Where a server answers.
+/// The address of a server.
 #[derive(Debug)]
 pub(super) struct Server {
     /// With the token, without a slash at its end.
     url: String,
 }
 
-/// What a server answered instead of doing all that was asked of it.
+/// A server's response if it did not do everything.
 #[derive(Debug, Deserialize, thiserror::Error)]
 #[error("{error}")]
 pub(super) struct NotDone {
     error: String,
-    /// What became of the updater, of a pause or its end that was carried out all the same.
+    /// The updater's part of a pause or resume that was applied otherwise.
     #[serde(default)]
     pub(super) updater: Option<Switched>,
 }
@@ -64,8 +64,8 @@ impl Server {
         }
     }
 
-    /// The server of this machine that holds `store`'s lock, by the lock's words
-    /// `rightsizer serve on ADDRESS (process N)`; `None` where they name none.
+    /// The server of this machine that holds `store`'s lock, from the lock's text `rightsizer serve
+    /// on ADDRESS (process N)`; `None` if it names none.
     pub(super) fn holding(store: &Path, holder: &str) -> anyhow::Result<Option<Self>> {
         let Some(address) = serving_address(holder) else {
             return Ok(None);
@@ -74,7 +74,7 @@ impl Server {
         Ok(Some(Self::at(&format!("http://{address}/{key}"))))
     }
 
-    /// Carries out a word there.
+    /// Sends a review command to the server.
     pub(super) fn say(&self, word: &Word) -> anyhow::Result<Done> {
         let word = serde_json::to_vec(word)?;
         ask(&Method::POST, &format!("{}/review", self.url), word)
@@ -86,38 +86,39 @@ impl Server {
         ask(&Method::GET, &url, Vec::new())
     }
 
-    /// What an export chooses from.
+    /// The recommendations that an export chooses from.
     pub(super) fn exportable(&self) -> anyhow::Result<Exportable> {
         ask(&Method::GET, &format!("{}/export", self.url), Vec::new())
     }
 
-    /// What keeps it from sending; nothing where it does not say.
+    /// Why it does not send; empty if it does not report a reason.
     pub(super) fn stops(&self) -> Stops {
         let health = runtime().and_then(|runtime| runtime.block_on(self.health()));
         let stops = health.map(serde_json::from_value);
         stops.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    /// How it is, whatever the status of the answer.
+    /// Its health, whatever the status of the response.
     pub(super) async fn health(&self) -> anyhow::Result<serde_json::Value> {
         let url = format!("{}/healthz", self.url);
         let answer = http::send(&Method::GET, &url, Vec::new(), HEALTH_WITHIN).await?;
-        serde_json::from_slice(&answer.body).context("it is no Rightsizer of this version")
+        serde_json::from_slice(&answer.body).context("it is not a Rightsizer of this version")
     }
 }
 
 fn ask<T: DeserializeOwned>(method: &Method, url: &str, body: Vec<u8>) -> anyhow::Result<T> {
     let answer = runtime()?.block_on(http::send(method, url, body, PATIENCE));
-    let answer = answer
-        .context("the server that has the store does not answer; --server URL names another")?;
+    let answer = answer.context(
+        "the server that has the store does not respond\nhint: --server URL names another",
+    )?;
     if answer.status.is_success() {
         return serde_json::from_slice(&answer.body)
-            .context("the server's answer is not understood: is it of this version?");
+            .context("the server's response is not understood: does it have the same version?");
     }
     Err(match serde_json::from_slice::<NotDone>(&answer.body) {
         Ok(not_done) => not_done.into(),
         Err(_) => anyhow::anyhow!(
-            "the server answered {}: is it a Rightsizer of this version?",
+            "the server responded with {}: is it a Rightsizer of the same version?",
             answer.status
         ),
     })

@@ -1,4 +1,4 @@
-//! `rightsizer show FN`: why this function got this number.
+//! `rightsizer show FN`: why a function got its size.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(super) struct ShowArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         None => match function_named(&args.store.store, &args.function)? {
             Ok(detail) => detail,
             Err(Refused::NotFound(name)) => anyhow::bail!(
-                "no function {name:?} in {}; `rightsizer list` shows those that are",
+                "no function {name:?} in {}\nhint: `rightsizer list` shows all functions",
                 args.store.store.display()
             ),
             Err(refused) => return Err(refused.into()),

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rightsizer_formats::Counting;
 
 use super::ConfigArg;
+use super::out;
 use crate::settings::Settings;
 use crate::simulate::{
     Contender, Gaps, Measure, Refusal, Regime, Rules, Tally, Trace, contenders, read_trace, replay,
@@ -26,16 +27,16 @@ pub(super) struct SimulateArgs {
     /// `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A JSON array, one object a policy and regime
+    /// Print a JSON array with one object per policy and regime
     #[arg(long)]
     json: bool,
-    /// Days of each series that are evidence only
+    /// Days at the start of each series that are evidence only
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=400))]
     warm_up: i32,
-    /// Decided daily, a decrease by less than this share of the size is not made
+    /// With daily decisions, skip a decrease by less than this share of the size
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
     dead_band: u32,
-    /// What a date without a row is: a day without invocations, or nothing (the next row is the
+    /// Meaning of a date without a row: a day without invocations, or nothing (the next row is the
     /// next day)
     #[arg(long, default_value = "idle")]
     gaps: GapsArg,
@@ -64,15 +65,14 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let measures = measure(&trace, &contenders(&settings.policy), rules);
     anyhow::ensure!(
         !measures.is_empty(),
-        "no series of {} reaches beyond the {} days of warm-up, so nothing can be measured; \
-         --warm-up DAYS asks for fewer",
+        "no series of {} reaches beyond the {} days of warm-up, so nothing can be measured\nhint: \
+         use a smaller --warm-up DAYS",
         name(&args.file),
         args.warm_up
     );
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &measures).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&measures, &mut out)?;
     } else {
         writeln!(out, "{}", table(&measures).trim_fmt())?;
         writeln!(out, "\n{}", summary(&trace, &measures))?;
@@ -88,7 +88,7 @@ fn name(file: &Path) -> String {
     }
 }
 
-/// Reads the rows; what is refused is said on standard error.
+/// Reads the rows; prints refused ones on standard error.
 fn read(file: &Path) -> anyhow::Result<Trace> {
     let (input, length): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)
@@ -104,7 +104,7 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
         refused += 1;
         if refused <= REFUSALS_SHOWN {
             let said = format!("rightsizer: line {}: {}", refusal.line, refusal.reason);
-            bar.suspend(|| eprintln!("{said}"));
+            bar.suspend(|| out::note(format_args!("{said}")));
         }
     };
     let input = Counting::new(input, |bytes| bar.set_position(bytes));
@@ -112,10 +112,10 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
         .with_context(|| name(file))?;
     bar.finish_and_clear();
     if refused > REFUSALS_SHOWN {
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: … and {} more rows refused",
             refused - REFUSALS_SHOWN
-        );
+        ));
     }
     Ok(trace)
 }

@@ -1,5 +1,5 @@
-//! `rightsizer subscribe` and `unsubscribe`: reports out of the logs into the reports stream, for functions
-//! that get no layer. A plan, and with `--yes` its doing.
+//! `rightsizer subscribe` and `unsubscribe`: forward reports from logs to the reports stream, for
+//! functions without the layer. They show a plan, and apply it with `--yes`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,6 +21,7 @@ use rightsizer_rules::inventory::LoggedReports;
 use serde_json::{Value, json};
 
 use super::fleet::{Which, rate, value};
+use super::out;
 use super::runtime::{progress, runtime};
 use super::text::counted;
 
@@ -31,7 +32,7 @@ const ACCOUNT: &str = "(the account)";
 pub(super) struct SubscribeArgs {
     #[command(flatten)]
     logs: LogsArgs,
-    /// The role by which CloudWatch Logs puts records on the stream
+    /// The role with which CloudWatch Logs puts records on the stream
     #[arg(long, value_name = "ARN", value_parser = role)]
     role: String,
 }
@@ -46,19 +47,19 @@ pub(super) struct UnsubscribeArgs {
 struct LogsArgs {
     #[command(flatten)]
     which: Which,
-    /// One policy for every log group of the account, those to come too
+    /// One policy for every log group of the account, including future ones
     #[arg(long, requires = "all")]
     account_policy: bool,
     /// The reports stream, name or ARN
     #[arg(long, value_name = "STREAM", value_parser = value)]
     stream: String,
-    /// Do it; without this the plan is shown and nothing is changed
+    /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     yes: bool,
-    /// Print the plan, and what became of it, as one JSON object
+    /// Print the plan and its result as one JSON object
     #[arg(long)]
     json: bool,
-    /// Calls a second at most
+    /// The most calls a second
     #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = rate)]
     rate: f64,
 }
@@ -69,7 +70,7 @@ fn role(text: &str) -> Result<String, String> {
     if named {
         Ok(text.to_owned())
     } else {
-        Err("no role, as arn:aws:iam::123456789012:role/logs-to-reports".to_owned())
+        Err("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports".to_owned())
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn run_unsubscribe(args: &UnsubscribeArgs) -> anyhow::Result<ExitCode
     runtime()?.block_on(all(&args.logs, None))
 }
 
-/// A log group, what is to happen to it, and what became of it.
+/// A log group, its planned change, and the result.
 struct Entry {
     group: String,
     functions: usize,
@@ -100,7 +101,7 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     let function = selected
         .functions
         .first()
-        .context("none of these functions is there")?;
+        .context("none of these functions exists")?;
     let stream = StreamArn::of(&args.stream, &function.function);
     let calls = Calls::new(AwsLogs::new(&config), args.rate);
     let ours = role.map(|role| wanted(&stream, role));
@@ -165,7 +166,7 @@ async fn plan(
         )),
         Err(LogsError::Missing(_)) => Ok(SubscriptionPlan::Leave(
             "no-log-group",
-            "nothing was logged yet; run this again when it was".to_owned(),
+            "it has not logged anything yet; run this again later".to_owned(),
         )),
         Err(error) => Err(error.to_string()),
     }
@@ -217,7 +218,7 @@ async fn carry_out(calls: &Calls<AwsLogs>, entries: &mut [Entry]) {
 }
 
 impl Entry {
-    /// Action, code, and in words why.
+    /// Action, code, and the reason.
     fn told(&self) -> (&'static str, Option<&'static str>, String) {
         if let Some(Err(why)) = &self.became {
             return ("failed", Some("change"), why.clone());
@@ -254,7 +255,7 @@ fn print(
         let what = code.map_or_else(|| action.to_owned(), |code| format!("{action}: {code}"));
         *counts.entry(what).or_default() += 1;
     }
-    let mut out = super::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let json = json!({
             "dry_run": !args.yes,
@@ -263,15 +264,14 @@ fn print(
             "missing": missing,
             "role": role.map(|(role, _)| role),
         });
-        serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&json, &mut out)?;
     } else {
         print_table(&mut out, entries, &counts)?;
         let changes = entries.iter().filter(|entry| entry.changes()).count();
         if !args.yes && changes > 0 {
             writeln!(
                 out,
-                "\nnothing was changed: --yes changes {}",
+                "\ndry run: nothing was changed; pass --yes to change {}",
                 counted(changes, "log group")
             )?;
             if let Some((role, _)) = role {
@@ -283,15 +283,17 @@ fn print(
             }
         }
         for name in missing {
-            eprintln!("rightsizer: no function of this account and region is called {name}");
+            out::note(format_args!(
+                "rightsizer: no function of this account and region is called {name}"
+            ));
         }
     }
     if let Some((_, StreamKey::Unknown(why))) = role {
-        eprintln!(
-            "rightsizer: the stream's key could not be read: {why}. Where it is a key of your own, the \
-             role needs kms:GenerateDataKey on it too, or no report line arrives; allow yourself \
-             kinesis:DescribeStreamSummary to be told"
-        );
+        out::note(format_args!(
+            "rightsizer: the stream's key could not be read: {why}\nhint: if it is a key of your \
+             own, the role also needs kms:GenerateDataKey on it, or no report line arrives. Allow \
+             kinesis:DescribeStreamSummary to have it checked"
+        ));
     }
     let policy_in_the_way = counts.keys().any(|what| what == "skip: policy-exists");
     let failed = counts.keys().any(|what| what.starts_with("failed"));

@@ -10,7 +10,7 @@ pub(super) fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// What a month would cost less; less than nothing where it would cost more.
+/// The saving a month; negative if it would cost more.
 pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
     Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
 }
@@ -25,7 +25,7 @@ pub(super) fn cents(usd: Usd) -> String {
     }
 }
 
-/// The name alone where the rest of the ARN says nothing new.
+/// The name alone if the rest of the ARN adds nothing.
 pub(super) fn short(function: &str) -> &str {
     function
         .strip_prefix("arn:")
@@ -33,8 +33,8 @@ pub(super) fn short(function: &str) -> &str {
         .unwrap_or(function)
 }
 
-/// What each function is called where the others are listed too: its name, and where it is if that name is
-/// another one's as well.
+/// A name for each function in a list: its name, with account or region if another one has the same
+/// name.
 pub(super) fn names(rows: &[ReviewRow]) -> Vec<String> {
     let mut called: HashMap<&str, usize> = HashMap::new();
     for row in rows {

@@ -21,16 +21,16 @@ use crate::writer::{WriterHandle, WriterStopped};
 const BATCH: usize = 500;
 /// How long to wait after a failure, and at most without being woken.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long a send may take, all attempts included. Whoever takes over waits for longer.
+/// How long a send may take, including all attempts. A new lease holder waits longer.
 pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whether this process is the one that may send, asked before every send.
 pub trait Leave: std::fmt::Debug + Send + Sync {
-    /// What may be sent now; `None` where nothing may.
+    /// What may be sent now; `None` if nothing may.
     fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>>;
 }
 
-/// Sends until told to stop, by `leave` where others may send too.
+/// Sends until a stop is requested; asks `leave` if another task may send too.
 pub async fn run(
     client: Client,
     stream: String,
@@ -77,13 +77,13 @@ pub async fn run(
         match refused {
             Some(why) if !warned => {
                 warn!(
-                    "{} recommendations wait: the decisions stream does not take them ({why}); \
+                    "{} recommendations wait: the decisions stream does not accept them ({why}); \
                      nothing is lost, retrying",
                     waiting.len() - count
                 );
                 warned = true;
             }
-            // Said before.
+            // Logged before.
             Some(_) => {}
             None => warned = false,
         }
@@ -96,8 +96,8 @@ pub async fn run(
     }
 }
 
-/// What may go now. A decrease waits until what was written while nobody read is in: it may hold what
-/// speaks against it. Increases wait for nothing (P5).
+/// Returns what may be sent now. A decrease waits until everything written while nothing read is
+/// in, because that may contradict it. Increases never wait (P5).
 async fn due(writer: &WriterHandle, leave: Option<&dyn Leave>) -> Result<Outbox, WriterStopped> {
     let which = if writer.is_up_to_date() {
         Outgoing::All

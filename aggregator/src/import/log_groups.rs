@@ -1,5 +1,5 @@
-//! Taking in log groups: pieces are read some at a time, and each is merged in a commit of its own, so
-//! that a run that ends in between goes on where it was.
+//! Imports log groups: several pieces are read at a time, and each is merged in a commit of its
+//! own, so that an interrupted run continues where it stopped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,7 +13,7 @@ use crate::pipeline::{LogGroupDay, Pipeline};
 
 /// Pieces that are read at once: of the 30 queries that an account may run, others need some too.
 const AT_ONCE: usize = 5;
-/// So many log groups that cannot be read, one after the other, and none of the rest can be.
+/// After this number of consecutive log groups that cannot be read, the rest is not tried.
 const REFUSED_IN_A_ROW: usize = 5;
 
 /// What came of it.
@@ -21,7 +21,7 @@ const REFUSED_IN_A_ROW: usize = 5;
 pub struct Totals {
     /// Days of log groups that were read.
     pub days: u64,
-    /// Of them, those that an earlier reading had told more of: the log was deleted in between.
+    /// Of them, those for which an earlier reading had more: log data was deleted in between.
     pub kept: u64,
     /// Invocations merged.
     pub invocations: u64,
@@ -35,15 +35,16 @@ pub struct Totals {
     pub with_reports: BTreeSet<usize>,
     /// Groups that could not be read, and why.
     pub unread: BTreeMap<usize, Unread>,
-    /// Why queries cannot be made here, where that is so.
+    /// Why queries are not possible here, if so.
     pub no_queries: Option<String>,
     /// Report lines that cannot be used.
     pub refused_lines: u64,
-    /// Why the rest was not tried, where that is so.
+    /// Why the rest was not tried, if so.
     pub stopped: Option<String>,
 }
 
-/// Reads `pieces` and merges what they tell; `told` hears how many days of log groups are done.
+/// Reads `pieces` and merges their evidence; calls `told` with the number of days of log groups
+/// that are done.
 pub async fn take_in<A: LogsApi>(
     pipeline: &mut Pipeline,
     reader: &Reader<A>,
@@ -86,7 +87,7 @@ pub async fn take_in<A: LogsApi>(
     }
 }
 
-/// The next piece; where queries cannot be made, a part of it that is read line by line.
+/// The next piece; if queries are not possible, a part of it that is read line by line.
 fn next(waiting: &mut VecDeque<Piece>, no_queries: bool) -> Option<Piece> {
     let piece = waiting.pop_front()?;
     if !no_queries || piece.way == Way::Filter {

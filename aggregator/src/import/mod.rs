@@ -18,7 +18,7 @@ use rightsizer_store::StoreError;
 
 use crate::pipeline::{Accept, Batch, Intake, Session};
 
-/// Evidence that is folded before it is merged, where an input is read in one piece.
+/// How much evidence is folded before it is merged, if an input is read in one piece.
 const FOLDED: usize = 10_000;
 
 /// Why a file was not taken in.

@@ -26,7 +26,7 @@ const AHEAD: usize = 12;
 /// Room for the end of a line, behind a piece.
 const LINE: usize = 64 << 10;
 
-/// Reads the first lines of an input: about a piece, ended by a line break where it goes on.
+/// Reads the first lines of an input: about a piece, ended by a line break if there is more.
 pub(super) fn first_lines<R: Read>(mut input: R) -> io::Result<(Vec<u8>, R)> {
     let mut bytes = Vec::new();
     let n = input.by_ref().take(PIECE as u64).read_to_end(&mut bytes)?;
@@ -146,8 +146,8 @@ struct Waiting {
 }
 
 impl File<'_> {
-    /// Reads an input that begins with `first` in pieces. Where a document goes on over the end of a
-    /// piece, all from there on is read in one: pieces are a matter of speed alone.
+    /// Reads an input that begins with `first` in pieces. If a document continues past the end of a
+    /// piece, everything from there on is read in one: pieces only affect speed.
     pub(super) fn in_pieces<R: Read + Send>(
         self,
         first: Vec<u8>,
@@ -230,9 +230,9 @@ impl File<'_> {
             };
             match read_piece(bytes.bytes(), first_line, self.hints, &mut sink) {
                 Ok(read) => {
-                    // Whoever waits has them to himself.
+                    // The thread that waits has them to itself.
                     drop(bytes);
-                    // Nobody waits where the file failed meanwhile.
+                    // Nothing waits if the file failed meanwhile.
                     let _ = answer.send((read, folded));
                 }
                 // Bytes in memory can be read.
@@ -243,7 +243,7 @@ impl File<'_> {
 }
 
 impl<R: Read> Source<R> {
-    /// Cuts the input into pieces for the workers, and tells what is on its way, in order: as long as
+    /// Cuts the input into pieces for the workers, and sends their receivers in order, as long as
     /// there is memory to read into.
     fn feed(
         mut self,
@@ -264,7 +264,7 @@ impl<R: Read> Source<R> {
                 answer,
             };
             first_line += lines;
-            // Nobody listens where the file failed meanwhile.
+            // The receiver is gone if the file failed meanwhile.
             let _ = jobs.send(job);
             let _ = waiting.send(Waiting {
                 bytes,
@@ -275,8 +275,8 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Merges pieces in their order and gives their memory back. Where a document goes on over the end of
-/// a piece nothing more is read ahead: the answer is all that was read from there on.
+/// Merges pieces in their order and gives their memory back. If a document continues past the end
+/// of a piece, nothing more is read ahead, and everything read from there on is returned.
 fn merged(
     ahead: &Receiver<Waiting>,
     spare: Sender<Buffer>,
@@ -296,7 +296,7 @@ fn merged(
         }
         merge(read, folded)?;
         if let Some(buffer) = Arc::into_inner(front.bytes) {
-            // Nobody needs it at the end of the input.
+            // It is not needed at the end of the input.
             let _ = spare.send(buffer);
         }
     }

@@ -54,7 +54,7 @@ fn in_one(input: &[u8]) -> (ImportReport, Vec<String>) {
     taken(Cursor::new(packed.finish().unwrap())).unwrap()
 }
 
-/// Gives at most so many bytes at a time.
+/// Returns at most this number of bytes at a time.
 struct Sips<R>(R, usize);
 
 impl<R: Read> Read for Sips<R> {

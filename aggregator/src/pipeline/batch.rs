@@ -73,7 +73,7 @@ impl Batch {
         self.weight
     }
 
-    /// Folds one piece of evidence in, or says why it cannot be used.
+    /// Folds one piece of evidence in, or returns why it cannot be used.
     pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
         match evidence {
             Evidence::Observation(seen) => self.observe(&seen, intake),
@@ -81,7 +81,7 @@ impl Batch {
             Evidence::Record(record) => match *record {
                 Record::Reports(reports) => self.report(&reports, intake),
                 Record::Outcome(_) if intake.channel == Channel::Reports => Err(Refusal::because(
-                    "an outcome on the reports stream, where every function may write",
+                    "an outcome on the reports stream, which every function may write to",
                 )),
                 Record::Outcome(outcome) => {
                     self.weight += OF_A_DECISION;
@@ -90,7 +90,7 @@ impl Batch {
                 }
                 Record::Recommendation(_) if intake.channel == Channel::Reports => {
                     Err(Refusal::because(
-                        "a recommendation on the reports stream, where every function may write",
+                        "a recommendation on the reports stream, which every function may write to",
                     ))
                 }
                 Record::Recommendation(recommendation) => {

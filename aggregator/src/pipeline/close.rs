@@ -1,6 +1,6 @@
-//! The close of a day: every function active in the window is decided again (W4), a slice of them at
-//! a time, each in a commit of its own, so that a million functions do not hold up what is arriving. A
-//! process that ends in between goes on where it was.
+//! The close of a day: every function active in the window is decided again (W4), a slice of them
+//! at a time, each in a commit of its own, so that a million functions do not delay arriving
+//! records. An interrupted close continues where it stopped.
 
 use std::ops::RangeInclusive;
 

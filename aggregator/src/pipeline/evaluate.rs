@@ -105,7 +105,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// What the policies say, and the verdict on the last change.
+    /// The decision of the policies, and the verdict on the last change.
     fn with_rollback(&self, seen: &Assessment, rollback: Option<Rollback>) -> Option<Proposal> {
         let mut decision = decide(&seen.evidence, &self.settings.policy)?;
         let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
@@ -160,7 +160,7 @@ impl<'p> Session<'p> {
             if live.only_waits() && live.id != new.id && replaced.is_none() {
                 replaced = Some(live);
             } else if live.expires_at < self.now.as_ms() {
-                self.end(live, Life::Expired, "nobody acted on it in time")?;
+                self.end(live, Life::Expired, "it was not reviewed in time")?;
             } else if is_under_way(live, change) {
                 wanted = false;
             } else if live.id != new.id {

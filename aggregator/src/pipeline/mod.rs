@@ -1,5 +1,5 @@
-//! Evidence in, decisions out, in one transaction of the store (W8): the synchronous heart of the
-//! aggregator. It does no network IO, and its caller tells it the time.
+//! Evidence in, decisions out, in one transaction of the store (W8): the synchronous core of the
+//! aggregator. It does no network IO; the time is an argument.
 
 mod accept;
 mod arrival;
@@ -67,7 +67,7 @@ struct Due {
     keys: Vec<String>,
 }
 
-/// So many of them are taken in one commit.
+/// The number of them in one commit.
 const DUE_AT_ONCE: usize = 200;
 
 const NEWEST_EVENT: &str = "newest_event_ms";
@@ -92,7 +92,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Goes on where `store` left off.
+    /// Continues with the state of `store`.
     pub fn new(
         mut store: Store,
         mode: ClockMode,
@@ -202,7 +202,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes note of what a second source of time says: it is at least `at`.
+    /// Records the time of a second source: it is at least `at`.
     pub const fn confirm_time(&mut self, at: Timestamp) {
         self.clock.confirm(at);
     }
@@ -318,7 +318,7 @@ impl Pipeline {
         self.store.trim_wal()
     }
 
-    /// Carries out a person's word, or says why not.
+    /// Applies a review command, or returns why not.
     pub fn review(
         &mut self,
         word: &Word,
@@ -328,7 +328,8 @@ impl Pipeline {
         Ok(answer.map(|(done, _)| done))
     }
 
-    /// The same, with the word as it was understood: to be kept, for no stream tells it again.
+    /// The same, and returns the command with its target resolved, to be saved, because no stream
+    /// repeats it.
     pub fn carry_out(
         &mut self,
         word: &Word,

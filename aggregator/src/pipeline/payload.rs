@@ -9,18 +9,19 @@ use rightsizer_rules::inventory::{Home, Owners};
 
 use super::batch::Refusal;
 
-/// Why evidence of nobody cannot be used.
+/// Why evidence without a function cannot be used.
 const NO_NAME: &str = "it names no function";
 
-/// Stands for "nobody" while a payload is read: no function has a control character in its name.
+/// A placeholder for a missing function while a payload is read: no function has a control
+/// character in its name.
 const NOBODY: &str = "nobody";
 
 /// What makes functions of names and log groups.
 #[derive(Debug)]
 pub(super) struct Whose<'a> {
-    /// Where functions are that payloads know by name only.
+    /// Account and region of functions that payloads know by name only.
     pub(super) home: Option<&'a Home>,
-    /// Who logs where.
+    /// Which function logs to which group.
     pub(super) owners: Arc<Owners>,
 }
 
@@ -29,8 +30,8 @@ pub(super) struct Whose<'a> {
 pub(super) struct Refused {
     /// What is wrong, in words.
     pub(super) why: String,
-    /// How it begins, or the first of its entries that cannot be used, where that is more readable than
-    /// its bytes.
+    /// Its beginning, or the first of its entries that cannot be used, if that is more readable
+    /// than its bytes.
     pub(super) sample: Option<String>,
     /// How many of its entries cannot be used, if all of them were read.
     pub(super) entries: Option<u64>,
@@ -39,15 +40,15 @@ pub(super) struct Refused {
 /// Why a sink takes no more of a record.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TooMuch {
-    #[error("what it says takes more memory than a record may")]
+    #[error("its evidence takes more memory than a record may")]
     Weight,
     #[error("it takes more than a second to read")]
     Time,
 }
 
-/// Reads one stream record and passes the evidence in it to `take`, which says why not if it cannot be
-/// used. What is no record of ours is tried as wrapped telemetry or as a log subscription payload, which
-/// name their function; anything else is refused.
+/// Reads one stream record and passes the evidence in it to `take`, which returns the reason if it
+/// cannot be used. Anything but our own records is tried as wrapped telemetry or as a log
+/// subscription payload, which name their function; the rest is refused.
 pub(super) fn read(
     bytes: &[u8],
     whose: &Whose<'_>,
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_cut_off_says_so_and_shows_how_it_begins() {
+    fn a_payload_that_is_cut_off_is_reported_with_its_beginning() {
         let payload = |message: &str| {
             serde_json::json!({
                 "messageType": "DATA_MESSAGE", "owner": "123456789012",
@@ -313,7 +314,7 @@ mod tests {
         let report = r#"{"type":"platform.report"}"#;
         let bad = format!(r#"{{"functionName":"arn:aws:s3:::x","records":[{report}]}}"#);
         let why = of(bad.as_bytes()).1.unwrap().why;
-        assert!(why.contains("is no unqualified function ARN"), "{why}");
+        assert!(why.contains("is not an unqualified function ARN"), "{why}");
     }
 
     #[test]

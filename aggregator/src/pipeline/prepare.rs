@@ -22,13 +22,14 @@ pub struct Gate {
     pub accept: Accept,
     /// Makes ARNs of names.
     pub home: Option<Home>,
-    /// Who logs where; shared with the writer, which learns it from the inventory.
+    /// Which function logs to which group; shared with the writer, which learns it from the
+    /// inventory.
     pub owners: KnownOwners,
     /// Whether what comes is of the present: no claim is of a time that has not come.
     pub live: bool,
 }
 
-/// Who logs where, as the last inventory knows it.
+/// Which function logs to which group, from the last inventory.
 #[derive(Debug, Clone, Default)]
 pub struct KnownOwners(Arc<RwLock<Arc<Owners>>>);
 
@@ -109,7 +110,7 @@ impl Prepared {
         self.batch.weight() + early + self.poison.len() * 2 * (REASON_CHARS + SAMPLE_CHARS)
     }
 
-    /// Where what cannot be used came from, and why it cannot, one for each record.
+    /// The origin of each record that cannot be used, and the reason.
     pub fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
         let origin = self.origin.as_str();
         let early = self.early.iter().map(|early| &early.why);
@@ -215,8 +216,8 @@ fn fold(
     Some((refused, newest.filter(|_| all_early)))
 }
 
-/// The processor time that this thread has taken: unlike the time on the wall it says the same of a
-/// record on a busy machine.
+/// The processor time that this thread has taken: unlike wall time, it is the same for a record on
+/// a busy machine.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Into::into)
 }

@@ -1,4 +1,4 @@
-//! What functions' windows call for, before the store is told: it only reads, so that many functions
+//! Decides what functions' windows require, without writing: it only reads, so that many functions
 //! can be considered at once, on any thread.
 
 use std::ops::RangeInclusive;
@@ -32,7 +32,7 @@ pub(super) struct Considered {
     pub(super) has_decision: bool,
     /// Whether it is to be decided now.
     pub(super) due: bool,
-    /// `None` where no day of the window or after it has a memory figure.
+    /// `None` if no day of the window or after it has a memory figure.
     pub(super) seen: Option<Assessment>,
     pub(super) standing: Vec<Standing>,
     /// What is to be done; of a function whose last change is on trial the verdict comes first.
@@ -47,7 +47,7 @@ pub(super) struct Proposal {
     pub(super) reasons: String,
     /// What a month costs now and then.
     pub(super) usd: (Usd, Usd),
-    /// The recommendation that says so, where anything is to change.
+    /// The recommendation, if anything should change.
     pub(super) recommendation: Option<NewRecommendation>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Outlook<'a> {
         Ok(considered)
     }
 
-    /// What the policies say.
+    /// The decision of the policies.
     pub(super) fn propose(&self, seen: &Assessment) -> Option<Proposal> {
         let decision = decide(&seen.evidence, &self.settings.policy)?;
         Some(self.proposal(seen, decision, None))
@@ -117,7 +117,7 @@ impl<'a> Outlook<'a> {
             .to_mb
             .map(|to| self.recommendation(seen, (&mut decision, to), usd, rollback_of));
         Proposal {
-            // Texts and numbers by name: there is nothing in them that JSON could not say.
+            // Texts and numbers by name, all of which JSON can represent.
             reasons: serde_json::to_string(&decision.reasons).unwrap_or_default(),
             decision,
             usd,

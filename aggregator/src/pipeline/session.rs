@@ -38,7 +38,7 @@ pub struct LogGroupDay {
     pub day: Day,
     /// When the reading began.
     pub read_at: Timestamp,
-    /// What it tells, by function, of this day alone.
+    /// Its evidence of this day, by function.
     pub deltas: Vec<Delta>,
 }
 
@@ -193,8 +193,8 @@ impl<'p> Session<'p> {
         self.unit.flush_if_large()
     }
 
-    /// Finds or makes the function that `delta` is of; `None` of what holds no reports, which adds nothing.
-    /// Reports without figures say nothing of the size of a function that is there.
+    /// Finds or makes the function of `delta`; `None` if it has no reports, because it adds
+    /// nothing. Reports without figures do not change the size of an existing function.
     fn sight(&mut self, delta: &Delta) -> Result<Option<Sighted>, StoreError> {
         if delta.reports == 0 && delta.days.is_empty() {
             return Ok(None);
@@ -241,8 +241,8 @@ impl<'p> Session<'p> {
         Ok(Some(arrived))
     }
 
-    /// W4 counts from the arrival where the wall clock rules: the times in a stream's records are
-    /// whatever their writer says.
+    /// W4 counts from the arrival with the wall clock, because the times in a stream's records are
+    /// chosen by their writer.
     fn heard(&self, delta: &Delta) -> Timestamp {
         match delta.source {
             DaySource::Layer | DaySource::Subscription => {
@@ -276,7 +276,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    /// An outcome counts for what was sent: so it is said to be, in the moment its outcome is known.
+    /// An outcome counts only for what was sent, so it is marked as sent when its outcome arrives.
     pub(super) fn applied_here(
         &mut self,
         key: &RecommendationKey,
@@ -372,8 +372,8 @@ impl<'p> Session<'p> {
         self.decide_touched()
     }
 
-    /// Takes in what a refresh of the inventory found, and decides those whose size it changed where that is
-    /// to be done at once. Tells who logs where.
+    /// Merges a refresh of the inventory, and decides functions whose size changed, if that should
+    /// happen at once. Returns which function logs to which group.
     pub(super) fn take_inventory(
         &mut self,
         update: &InventoryUpdate,

@@ -68,7 +68,7 @@ impl Session<'_> {
                 }
             }
             Verdict::Reverted => {
-                let why = "somebody put the old size back";
+                let why = "someone else restored the old size";
                 self.unit
                     .end_trial(id, &open, Life::Reverted, why, self.now)?;
                 self.unit.hold_decreases(id, HOLD_DAYS, why, self.now)?;

@@ -1,5 +1,5 @@
-//! One line `figures` a minute in the log: what a metric filter makes alarms of where nobody scrapes
-//! `/metrics`. `infra/template.yaml` reads `behind_seconds` and `quarantined` from it.
+//! One line `figures` a minute in the log, for alarms through a metric filter if `/metrics` is not
+//! scraped. `infra/template.yaml` reads `behind_seconds` and `quarantined` from it.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::writer::WriterHandle;
 
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Tells them at once, so that an alarm learns of a start, every minute, and when it is time to stop:
-/// what was quarantined since the last line is not lost on an alarm.
+/// Logs them at the start, every minute, and at the end, so that an alarm sees what was quarantined
+/// since the last line.
 pub(super) async fn tell(
     writer: WriterHandle,
     streams: StreamStatus,
@@ -44,8 +44,8 @@ pub(super) async fn tell(
     Ok(())
 }
 
-/// How far the shard that is furthest behind is: what it said when it was read last, and where it
-/// cannot be read now also the time since then.
+/// How far the slowest shard is behind: the value of its last read, plus the time since then if it
+/// cannot be read now.
 fn behind_seconds<'a>(
     shards: impl Iterator<Item = &'a ShardStatus>,
     started: Timestamp,

@@ -1,5 +1,5 @@
-//! The store to serve: opened, or restored from its newest snapshot; and who keeps it while it is
-//! served, where snapshots are made.
+//! The store to serve: opened, or restored from its newest snapshot; and the task that makes
+//! snapshots while it is served, if any.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::snapshot::{self, Bucket, Keeper, KeeperHandle, Superseded};
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) store: Store,
-    /// What people said since its snapshot was made.
+    /// Review commands since its snapshot was made.
     pub(super) words: Vec<CarriedOut>,
     /// Whether it came from a snapshot.
     pub(super) restored: bool,
@@ -94,7 +94,7 @@ impl Keeping {
         self.handle.clone().map(Into::into)
     }
 
-    /// Completes when another task has taken over; never where none can.
+    /// Completes when the lease is lost to another task; never if there is no lease.
     pub(super) async fn lost(&mut self) -> anyhow::Error {
         let Some(task) = &mut self.task else {
             return std::future::pending().await;
@@ -108,7 +108,7 @@ impl Keeping {
         }
     }
 
-    /// The store is closed. Where that went well its last state is kept too.
+    /// The store is closed. If that succeeded, its last state is saved too.
     pub(super) async fn finish(self, well: bool) -> anyhow::Result<()> {
         self.stopper.now();
         let Some(task) = self.task else {

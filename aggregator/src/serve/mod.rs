@@ -1,4 +1,5 @@
-//! `rightsizer serve`: sources, writer, emitter and HTTP port, composed and run until told to stop.
+//! `rightsizer serve`: sources, writer, emitter and HTTP port, composed, and run until a stop is
+//! requested.
 
 mod figures;
 mod keeping;
@@ -31,7 +32,7 @@ use crate::snapshot::Location;
 use crate::web::{self, Hosts, PortOptions, Secret};
 use crate::writer::{self, Remedy, WriterHandle, WriterStopped};
 
-/// Where records come from.
+/// The source of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordSource {
     /// This process's own port answers Kinesis `PutRecords`.
@@ -45,7 +46,7 @@ pub enum RecordSource {
 pub struct ServeOptions {
     /// The store's file.
     pub store: PathBuf,
-    /// Where records come from.
+    /// The source of records.
     pub source: RecordSource,
     /// Where to begin a stream that was never read.
     pub from: StartAt,
@@ -53,19 +54,19 @@ pub struct ServeOptions {
     pub emit: Option<String>,
     /// What makes days close.
     pub clock: ClockMode,
-    /// Wanted in the path by whoever puts records or looks at the metrics, where set.
+    /// If set, clients need it in the path to put records or read the metrics.
     pub token: Option<String>,
     /// Names beside `localhost` under which the port may be asked without a token.
     pub hosts: Vec<String>,
-    /// Wanted in the path by who reviews from another machine; without one nobody does.
+    /// Reviewers on other machines need it in the path; without one there is no remote review.
     pub review_token: Option<String>,
     /// Whether to ask the Lambda API what the fleet is.
     pub inventory: bool,
     /// Whose functions are taken.
     pub accept: Accept,
-    /// Where functions are that payloads know by name only.
+    /// Account and region of functions that payloads know by name only.
     pub home: Option<Home>,
-    /// Where snapshots of the store are kept, where any are.
+    /// The location of snapshots, if any are kept.
     pub snapshot: Option<Location>,
     /// All the rest.
     pub settings: Settings,
@@ -74,8 +75,9 @@ pub struct ServeOptions {
 /// How long requests under way may take to end once it is time to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Serves on `listener`, telling `ready` its address once the store is open, until `shutdown`
-/// completes, then commits what is under way and closes the store. An error of the store ends it too: nothing is acknowledged that is not stored.
+/// Serves on `listener`, calls `ready` with its address once the store is open, until `shutdown`
+/// completes, then commits what is under way and closes the store. An error of the store ends it
+/// too: nothing is acknowledged that is not stored.
 pub async fn run(
     options: ServeOptions,
     listener: TcpListener,
@@ -141,7 +143,7 @@ pub async fn run(
     Ok(())
 }
 
-/// The pipeline over the store, brought to what people said.
+/// The pipeline over the store, with missing review commands applied.
 fn pipeline(options: &ServeOptions, kept: Kept) -> anyhow::Result<Pipeline> {
     let (settings, accept) = (options.settings.clone(), options.accept.clone());
     let mut pipeline = Pipeline::new(kept.store, options.clock, settings, accept)?
@@ -185,8 +187,8 @@ async fn port(
     })
 }
 
-/// Starts whatever talks to AWS, where anything is to. Outcomes of what a restored store knows nothing
-/// of yet wait until the reports have told it.
+/// Starts everything that calls AWS, if configured. Outcomes of what a restored store does not know
+/// yet wait until the reports have been read.
 async fn spawn_aws_tasks(
     options: &ServeOptions,
     (writer, streams, stopped): (&WriterHandle, &StreamStatus, &Stop),
@@ -247,34 +249,35 @@ fn cannot_store(store: &Path, remedy: Remedy) -> String {
                 |bytes| format!("{} MB free", bytes >> 20),
             );
             format!(
-                "stopped, because nothing can be stored in {store_path} any more ({room} on its disk). \
-                 Everything acknowledged before is stored; a Kinesis stream keeps the rest for its \
-                 retention. Make room or make it writable, then start again: it goes on from the last \
+                "stopped: cannot write to the store {store_path} ({room} on its disk). Everything \
+                 acknowledged is stored; a Kinesis stream keeps the rest for its retention.\nhint: \
+                 make room or make it writable, then start again; reading continues from the last \
                  commit"
             )
         }
         Remedy::Backup => format!(
-            "stopped, because the store {store_path} is damaged. Keep the file and its -wal, check the \
-             disk, and restore a backup or a snapshot in its place (docs/OPERATIONS.md, Backup); then \
-             start again: a Kinesis stream is read on from there, as far as its retention reaches"
+            "stopped: the store {store_path} is damaged\nhint: keep the file and its -wal, check \
+             the disk, restore a backup or a snapshot in its place (docs/BACKUP.md), and start \
+             again; a Kinesis stream is read on from there, as far as its retention reaches"
         ),
         Remedy::Files => {
             let rescued = rescue_path(store);
             let copy = if rescued.exists() {
-                format!(" A copy of what was stored is in {}.", rescued.display())
+                format!("  A copy of what was stored is in {}.", rescued.display())
             } else {
                 String::new()
             };
             format!(
-                "stopped, because the files of the store {store_path} are not the ones this process \
-                 opened. Nothing was acknowledged since that was noticed.{copy} Put them back, the store \
-                 together with its -wal if that was moved too, or restore a backup; then start again"
+                "stopped: the files of the store {store_path} are not the ones this process \
+                 opened. Nothing was acknowledged since.{copy}\nhint: put them back, the store \
+                 together with its -wal if that was moved too, or restore a backup; then start \
+                 again"
             )
         }
     }
 }
 
-/// Waits until every task has ended. What was aborted is no news.
+/// Waits until every task has ended. Aborted tasks are not reported.
 async fn drain(tasks: &mut JoinSet<anyhow::Result<()>>) {
     while let Some(ended) = tasks.join_next().await {
         match ended.map_err(|e| (e.is_cancelled(), anyhow::Error::from(e))) {

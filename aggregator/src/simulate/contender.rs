@@ -22,7 +22,7 @@ enum Rule {
 }
 
 impl Contender {
-    /// The size that it wants; `None` where the window is empty.
+    /// The size that it chooses; `None` if the window is empty.
     pub fn size(&self, seen: &FunctionEvidence) -> Option<Megabytes> {
         let mut reasons = Reasons::dropped();
         match &self.rule {

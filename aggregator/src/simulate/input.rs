@@ -147,7 +147,7 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
     Ok(Some(Length::TooLong))
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Header {
     places: [usize; 3],
     width: usize,
@@ -217,7 +217,7 @@ impl Header {
     }
 }
 
-/// The fields of one line; `None` where a quote is not closed.
+/// The fields of one line; `None` if a quote is not closed.
 fn split(line: &str) -> Option<Vec<String>> {
     let line = line.trim_end_matches(['\r', '\n']);
     if !line.contains('"') {

@@ -13,7 +13,8 @@ pub struct Measure {
     pub regime: &'static str,
     /// Share of the days on which the demand was above the size, in percent.
     pub oom_days_pct: f64,
-    /// Sum of all sizes over sum of all demands: big series weigh most. `None` where nothing was used.
+    /// Sum of all sizes over sum of all demands: big series weigh most. `None` if nothing was
+    /// used.
     pub allocated_over_used: Option<f64>,
     /// Median over the series of the same: a rule that only pays for big ones is no better.
     pub median_allocated_over_used: Option<f64>,
@@ -56,7 +57,7 @@ impl Tally {
         self.sum.used_mb += outcome.used_mb;
     }
 
-    /// The figures; `None` where no series had a day that counts.
+    /// The figures; `None` if no series had a day that counts.
     pub fn measure(mut self, policy: &'static str, regime: Regime) -> Option<Measure> {
         let sum = self.sum;
         (sum.days > 0).then(|| Measure {

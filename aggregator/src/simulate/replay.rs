@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The morning of a day: what is decided before it, knowing the days before it and no more.
+    /// The decision before a day, which only knows the days before it.
     fn begin(&mut self, day: Day) {
         let age = day.number() - self.first.number() - self.rules.warm_up_days;
         if age < 0 {
@@ -336,9 +336,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the demand, gaps included: every day ends with a size that holds it, an OOM-day has
-        /// an event, and a day's own demand has no say in the size it begins with (both last demands
-        /// are below the smallest size, so neither bumps).
+        /// Whatever the demand, gaps included: every day ends with a size that holds it, an OOM-day
+        /// has an event, and a day's own demand does not affect the size it begins with (both last
+        /// demands are below the smallest size, so neither bumps).
         #[test]
         fn every_day_ends_with_enough_and_begins_without_foresight(
             peaks in proptest::collection::vec(proptest::option::of(0.0_f64..12_000.0), 15..60),

@@ -34,7 +34,7 @@ pub async fn take_out(
         let there = beside(to, suffix);
         ensure!(
             !there.exists(),
-            "{} is there already; nothing is written over: give another name",
+            "{} exists already; nothing is overwritten\nhint: give another name",
             there.display()
         );
     }
@@ -49,8 +49,8 @@ pub async fn take_out(
     named.inspect_err(|_| clear(&partial))
 }
 
-/// Makes `snapshot` the beginning of a new history at `to`, where nothing is, by way of the file
-/// `work`. Answers what it is there.
+/// Makes `snapshot` the beginning of a new history at the empty location `to`, through the file
+/// `work`. Returns its entry there.
 pub async fn begin_at(
     bucket: &Bucket,
     snapshot: &Snapshot,
@@ -75,7 +75,7 @@ pub async fn begin_at(
         holder: "rightsizer restore".to_owned(),
         copy: drawn()?,
     };
-    // Not released: the first task then waits until whoever decided before can send nothing any more.
+    // Not released: the first task then waits until the previous lease holder can no longer send.
     let head = Head::first(lineage, taker);
     let head = head.edited(&Edit::Snapshot(made.clone()), ALL);
     enter(to, &head.context("a first snapshot is new")?).await?;
@@ -89,7 +89,7 @@ async fn unpack(
     lineage: String,
     watch: &Watch,
 ) -> anyhow::Result<()> {
-    // Said at once; a fetch tries again.
+    // Reported at once; a fetch would retry.
     room_for(snapshot.store_bytes, to)?;
     clear(to);
     let name = format!("{}/{}", bucket.location(), snapshot.key);
@@ -113,7 +113,7 @@ async fn unpack(
     Ok(())
 }
 
-/// Writes the first head, where there is none.
+/// Writes the first head, if there is none.
 async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
     let Err(error) = to.put_head(head.encode()?, None).await else {
         return Ok(());
@@ -122,8 +122,8 @@ async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
     // The answer may have been lost alone.
     let Ok(there) = to.head().await else {
         bail!(
-            "whether {here} was begun is not known ({error}): `rightsizer restore {here}` tells when it \
-             answers"
+            "it is unknown whether {here} was created ({error})\nhint: `rightsizer restore {here}` \
+             shows it when the bucket responds"
         );
     };
     let there = there.map(|(bytes, _)| Head::decode(&bytes));
@@ -133,12 +133,12 @@ async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
     // A write that may still be under way needs what it names.
     if there.is_some() || !matches!(error, BucketError::Unclear(_)) {
         for snapshot in &head.snapshots {
-            // Where it stays nothing names it: it harms nobody.
+            // If it stays, no head names it, so it does no harm.
             let _ = to.delete(&snapshot.key).await;
         }
     }
     bail!(
-        "{here} was not begun ({error}). Where that is known to pass, try again, with another prefix if \
-         something is left there"
+        "{here} was not created ({error})\nhint: if the error is temporary, try again, with \
+         another prefix if something is left there"
     )
 }

@@ -37,7 +37,7 @@ pub struct Bucket {
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// Someone else wrote meanwhile, or the object is there already.
-    #[error("somebody else wrote it meanwhile ({0})")]
+    #[error("it was written by another process meanwhile ({0})")]
     Changed(String),
     /// No such object.
     #[error("it is not there ({0})")]
@@ -104,12 +104,12 @@ impl Bucket {
         }
     }
 
-    /// Where it is.
+    /// Its location.
     pub const fn location(&self) -> &Location {
         &self.location
     }
 
-    /// The head's bytes with their tag; `None` where there is none.
+    /// The head's bytes with their tag; `None` if there is none.
     pub async fn head(&self) -> Result<Option<(Vec<u8>, String)>, BucketError> {
         let request = self.quick.get_object().bucket(&self.location.bucket);
         let answer = match request.key(self.location.head()).send().await {
@@ -128,7 +128,7 @@ impl Bucket {
         Ok(Some((bytes.to_vec(), tag)))
     }
 
-    /// The head's tag alone; `None` where there is no head.
+    /// The head's tag alone; `None` if there is no head.
     pub async fn head_tag(&self) -> Result<Option<String>, BucketError> {
         let request = self.quick.head_object().bucket(&self.location.bucket);
         match request.key(self.location.head()).send().await {
@@ -140,7 +140,7 @@ impl Bucket {
         }
     }
 
-    /// Writes the head in place of the one that has `tag`, or where there is none; answers its tag.
+    /// Writes the head in place of the one with `tag`, or if there is none; returns its tag.
     pub async fn put_head(
         &self,
         bytes: Vec<u8>,
@@ -180,7 +180,7 @@ impl Bucket {
         }
     }
 
-    /// Makes the object `key` of `parts`; nothing is made where they have no end.
+    /// Creates the object `key` from `parts`; nothing is created if they do not end.
     pub async fn upload(
         &self,
         key: &str,
@@ -268,7 +268,7 @@ impl Bucket {
         }
     }
 
-    /// The key of some object below the prefix, whatever it is; `None` where there is none.
+    /// The key of any object below the prefix; `None` if there is none.
     pub async fn anything(&self) -> Result<Option<String>, BucketError> {
         let request = self.quick.list_objects_v2().bucket(&self.location.bucket);
         let request = request.prefix(format!("{}/", self.location.prefix));

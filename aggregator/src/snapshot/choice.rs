@@ -1,4 +1,4 @@
-//! Going back on purpose: which snapshot a time means, and what people said after it. Pure.
+//! Going back on purpose: the snapshot for a time, and the review commands after it. Pure.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::{Action, CarriedOut};
@@ -38,7 +38,7 @@ pub fn choose(head: &Head, at: Option<Timestamp>) -> Result<&Snapshot, NoSnapsho
     })
 }
 
-/// What people said after a snapshot was made: it is not in it.
+/// Review commands after a snapshot was made, which it lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {
     /// The words that the head still has, the oldest first.
@@ -53,7 +53,7 @@ impl Later {
         self.forgotten + self.words.len() as u64
     }
 
-    /// The word that paused sending, where it is paused now by one that is not in the snapshot.
+    /// The command that paused sending, if it is paused now by one that is not in the snapshot.
     pub fn pause(&self) -> Option<&CarriedOut> {
         let stops = |word: &&CarriedOut| word.word.action.is_stop();
         let last = self.words.iter().rev().find(stops)?;
@@ -61,7 +61,7 @@ impl Later {
     }
 }
 
-/// What people said after `snapshot` was made.
+/// Review commands after `snapshot` was made.
 pub fn said_after(head: &Head, snapshot: &Snapshot) -> Later {
     let after = |word: &&CarriedOut| word.number > snapshot.words;
     let words: Vec<_> = head.words.iter().filter(after).cloned().collect();
@@ -126,7 +126,7 @@ mod tests {
             (None, 3),
             (Some("2026-03-05T00:00:00Z"), 3),
             (Some("2026-03-02T11:59:59.999Z"), 2),
-            // The very time that the list tells.
+            // The exact time in the list.
             (Some("2026-03-02T11:00:00Z"), 2),
             (Some("2026-03-02T10:59:59Z"), 1),
         ] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_since_is_told_and_what_nobody_kept_is_counted() {
+    fn later_commands_are_listed_and_lost_ones_are_counted() {
         let head = head();
         let [newest, middle, oldest] = &head.snapshots[..] else {
             panic!("three are there");

@@ -14,10 +14,9 @@ use super::bucket::HEAD_WITHIN;
 use super::status::SnapshotStatus;
 use crate::emit::{Leave, SEND_WITHIN};
 
-/// After a taking over, decreases wait until whatever the other task had begun to send before it could
-/// notice is over. A check is three waits at most, the head's tag, then its answer and its bytes where
-/// that is another, and nothing else happens before the sending: 3 × 5 s + 10 s, and 5 s for who answers
-/// whom within the process.
+/// After the lease was acquired, decreases wait until any send that the other task had begun is
+/// over. A check has at most three waits: the head's tag, and if it changed, the response and its
+/// bytes. Nothing else happens before the send: 3 × 5 s + 10 s, and 5 s within the process.
 const OTHERS_END_WITHIN: Duration =
     Duration::from_secs(3 * HEAD_WITHIN.as_secs() + SEND_WITHIN.as_secs() + 5);
 /// Requests that may wait.
@@ -36,13 +35,13 @@ pub(super) enum Request {
 pub struct KeeperHandle {
     requests: mpsc::Sender<Request>,
     status: SnapshotStatus,
-    /// When decreases may go, where another task may still be sending.
+    /// When decreases may be sent, if another task may still be sending.
     decreases_from: Instant,
 }
 
 impl KeeperHandle {
-    /// A handle, and what is asked by it and its clones. Where the head is `contested` another task may
-    /// still be sending what it was about to.
+    /// A handle, and the receiver of its requests and those of its clones. If the head is
+    /// `contested`, another task may still be sending.
     pub(super) fn new(status: SnapshotStatus, contested: bool) -> (Self, mpsc::Receiver<Request>) {
         let (requests, asked) = mpsc::channel(QUEUE);
         let wait = if contested {
@@ -66,7 +65,8 @@ impl KeeperHandle {
     /// Keeps a word in the bucket; answers when it is there.
     pub async fn keep(&self, word: CarriedOut) -> anyhow::Result<()> {
         let (reply, answer) = oneshot::channel();
-        let gone = "this task is ending; another one may not know of it: say it again there";
+        let gone = "this task is stopping, and another one may not have the command: repeat it \
+                    there";
         let request = Request::Keep(word, reply);
         self.requests.send(request).await.ok().context(gone)?;
         answer.await.context(gone)?.map_err(anyhow::Error::msg)
@@ -85,7 +85,7 @@ impl Leave for KeeperHandle {
             if self.holds().await? && Instant::now() >= self.decreases_from {
                 return Some(Outgoing::All);
             }
-            // An increase harms nobody, whoever sends it; and nothing delays it (P5).
+            // An increase does no harm from either task, and nothing delays it (P5).
             Some(Outgoing::Increases)
         })
     }
@@ -102,7 +102,7 @@ impl From<KeeperHandle> for Arc<dyn Leave> {
 mod tests {
     use super::*;
 
-    /// A handle whose keeper answers that it holds the head, or that it cannot tell.
+    /// A handle whose keeper responds that it holds the lease, or that it is unknown.
     fn asked(contested: bool, holds: bool) -> KeeperHandle {
         let (handle, mut requests) = KeeperHandle::new(SnapshotStatus::default(), contested);
         tokio::spawn(async move {
@@ -115,7 +115,7 @@ mod tests {
         handle
     }
 
-    /// For 30 s whoever held the head before may be in the middle of a send.
+    /// For 30 s the previous lease holder may be in the middle of a send.
     #[tokio::test(start_paused = true)]
     async fn after_a_taking_over_no_decrease_goes_for_thirty_seconds() {
         let handle = asked(true, true);
@@ -127,12 +127,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_nobody_else_can_be_sending_nothing_waits() {
+    async fn if_no_other_task_can_be_sending_nothing_waits() {
         assert_eq!(asked(false, true).may_send().await, Some(Outgoing::All));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_cannot_tell_whether_it_holds_the_head_sends_increases_alone() {
+    async fn a_task_with_an_unknown_lease_sends_only_increases() {
         let handle = asked(false, false);
         assert_eq!(handle.may_send().await, Some(Outgoing::Increases));
     }

@@ -1,6 +1,6 @@
-//! The head: one small object that says who writes, which snapshots there are, and what people said
-//! since. Every change of it is a write that fails where somebody else changed it meanwhile, so it is
-//! the one place where two tasks can never both be right. Pure: it knows no bucket and no clock.
+//! The head: one small object with the lease, the list of snapshots, and the review commands since.
+//! Every change of it is a write that fails if another task changed it meanwhile, so two tasks can
+//! never both hold the lease. Pure: it knows no bucket and no clock.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::CarriedOut;
@@ -13,9 +13,10 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     v: u32,
-    /// Drawn with the first head: stores of another history are told by it.
+    /// Drawn with the first head, to recognise stores of another history.
     pub lineage: String,
-    /// Counts the takings over. Who holds the highest decides; everybody else stops.
+    /// Counts how often the lease was acquired. The task with the highest epoch decides; all others
+    /// stop.
     pub epoch: u64,
     /// Counts the writes.
     revision: u64,
@@ -27,8 +28,8 @@ pub struct Head {
     pub released: bool,
     /// The newest first.
     pub snapshots: Vec<Snapshot>,
-    /// What people said, the oldest first, back to before the oldest snapshot that a start may go
-    /// back to by itself.
+    /// Review commands, the oldest first, from before the oldest snapshot that a start may use
+    /// automatically.
     pub words: Vec<CarriedOut>,
 }
 
@@ -65,7 +66,7 @@ pub struct Taker {
 /// A change of the head by who holds its epoch. Made twice, it is made once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// People said this.
+    /// Adds a review command.
     Words(Vec<CarriedOut>),
     /// This snapshot is there.
     Snapshot(Snapshot),
@@ -76,9 +77,9 @@ pub enum Edit {
 /// Which snapshots stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// The newest so many.
+    /// The number of newest snapshots to keep.
     pub newest: usize,
-    /// The last of each of so many days.
+    /// The number of days of which the last snapshot is kept.
     pub days: usize,
 }
 
@@ -147,13 +148,13 @@ impl Head {
         (&self.lineage, self.epoch, &self.copy) == (&other.lineage, other.epoch, &other.copy)
     }
 
-    /// Whether its holder may still be sending what it was about to when `taken` has taken over: not
-    /// where it said that it had ended, and not where it was this very store's.
+    /// Whether its holder may still be sending after `taken` acquired the lease: not if it recorded
+    /// that it had stopped, and not if it was this same store.
     pub fn may_still_send(&self, taken: &Self) -> bool {
         !self.released && self.copy != taken.copy
     }
 
-    /// The head with `edit` in it; `None` where it is already.
+    /// The head with `edit` applied; `None` if it is already.
     #[must_use]
     pub fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {
         let mut head = self.clone();

@@ -170,13 +170,13 @@ fn what_no_head_names_is_left_over_unless_it_may_be_under_way() {
         "head.json",
     ];
     let all = keys.iter().map(String::as_str).chain(others);
-    // (1, 1) and (2, 2) are in the head, (2, 3) may be under way, epoch 3 is somebody else's.
+    // (1, 1) and (2, 2) are in the head, (2, 3) may be under way, epoch 3 belongs to another task.
     assert_eq!(left_over(&head, all), [&keys[1], &keys[2]]);
 }
 
-/// Only who said that it had ended, or wrote to the same file, sends nothing any more for sure.
+/// Only a task that recorded its stop, or that wrote to the same file, certainly sends nothing.
 #[test]
-fn who_was_taken_over_from_may_still_be_sending_unless_it_said_that_it_had_ended() {
+fn the_previous_holder_may_still_be_sending_unless_it_recorded_its_stop() {
     let before = Head::first("l".to_owned(), taker("a"));
     assert!(before.may_still_send(&before.taken_over(taker("b"))));
     assert!(!before.may_still_send(&before.taken_over(taker("a"))));

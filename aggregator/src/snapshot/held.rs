@@ -1,17 +1,17 @@
-//! The head as this process holds it: every write fails where somebody else wrote meanwhile, and then
-//! either that was this process (its answer was lost) or the head is lost to another task.
+//! The head as this process holds it. A write fails if there was another write meanwhile: either by
+//! this process (its response was lost), or the lease was lost to another task.
 
 use super::bucket::{Bucket, BucketError};
 use super::head::{Edit, Head, Retention};
 
-/// How often a write is begun anew because an earlier one of this process stands there.
+/// How often a write is retried because an earlier one of this process succeeded.
 const ATTEMPTS: usize = 4;
 
 /// Another task holds the head now: this one must not decide any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "another task has taken over: {0}. This one sends nothing any more and ends; nothing is lost, for \
-     what it had read the other reads again from the streams"
+    "lost the lease: {0}. This task stops and sends nothing; nothing is lost, because the new \
+     lease holder reads from the streams what this task had not saved"
 )]
 pub struct Superseded(pub String);
 
@@ -59,7 +59,7 @@ impl Held {
         &self.head
     }
 
-    /// Makes a change. Where its answer was lost before, it is not made twice.
+    /// Makes a change. If its response was lost before, it is not made twice.
     pub(super) async fn edit(&mut self, edit: &Edit) -> Result<(), Trouble> {
         for _ in 0..ATTEMPTS {
             let Some(next) = self.head.edited(edit, self.keep) else {
@@ -93,17 +93,17 @@ impl Held {
         self.read_again().await
     }
 
-    /// Somebody wrote: was it this process?
+    /// There was a write: check whether it was by this process.
     async fn read_again(&mut self) -> Result<(), Trouble> {
         let location = self.bucket.location();
         let Some((bytes, tag)) = self.bucket.head().await? else {
-            let words = format!("{location}/head.json is gone, so nobody can tell who decides");
+            let words = format!("{location}/head.json is missing, so the lease holder is unknown");
             return Err(Superseded(words).into());
         };
         let head = match Head::decode(&bytes) {
             Ok(head) => head,
             Err(error) => {
-                let words = format!("{location}/head.json was written by somebody else: {error}");
+                let words = format!("{location}/head.json was written by another program: {error}");
                 return Err(Superseded(words).into());
             }
         };

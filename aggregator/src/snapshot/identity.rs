@@ -33,7 +33,7 @@ pub(super) fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(
     unit.commit()
 }
 
-/// 64 bits that nobody else drew.
+/// 64 random bits.
 pub(super) fn drawn() -> anyhow::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;

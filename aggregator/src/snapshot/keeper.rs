@@ -1,5 +1,5 @@
-//! Keeps the head while serving: says whether this task still decides, keeps what people say, makes
-//! snapshots. One task owns the head; everybody else asks it by its handle.
+//! Keeps the head while serving: checks whether this task still holds the lease, saves review
+//! commands, makes snapshots. One tokio task owns the head; others use its handle.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const MANY_WORDS: usize = 500;
 /// How long the last snapshot may take when the process is to end.
 const LAST_WITHIN: Duration = Duration::from_secs(100);
 
-/// Keeps the head until told to stop, or until it is lost.
+/// Keeps the head until a stop is requested, or until the lease is lost.
 #[derive(Debug)]
 pub struct Keeper {
     held: Held,
@@ -87,7 +87,8 @@ impl Keeper {
         Ok((keeper, handle))
     }
 
-    /// Keeps it until told to stop; answers itself, to make the last snapshot when the store is closed.
+    /// Keeps it until a stop is requested; returns itself, to make the last snapshot when the store
+    /// is closed.
     pub async fn run(mut self, mut stopped: Stop) -> Result<Self, Superseded> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -113,8 +114,8 @@ impl Keeper {
         Ok(self)
     }
 
-    /// The store is closed: what is in it is made the last snapshot, and the next task is told that
-    /// nothing is missing in that.
+    /// The store is closed: makes the last snapshot of it, and records for the next task that it is
+    /// complete.
     pub async fn finish(self) -> Result<(), Superseded> {
         let done = tokio::time::timeout(LAST_WITHIN, self.last()).await;
         done.unwrap_or_else(|_| {
@@ -136,7 +137,9 @@ impl Keeper {
         match self.held.edit(&Edit::Release).await {
             Ok(()) => info!("the last snapshot is made, and the next task may begin at once"),
             Err(Trouble::Lost(lost)) => return Err(lost),
-            Err(Trouble::Unclear(why)) => warn!("the next task is not told of the end: {why}"),
+            Err(Trouble::Unclear(why)) => {
+                warn!("could not record the end for the next task: {why}");
+            }
         }
         Ok(())
     }
@@ -159,7 +162,7 @@ impl Keeper {
         if !speakers.is_empty() {
             let kept = self.keep_words().await?;
             for reply in speakers {
-                // Whoever asked may be gone.
+                // The receiver may be gone.
                 let _ = reply.send(kept.clone());
             }
         }
@@ -181,8 +184,8 @@ impl Keeper {
             }
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => Err(format!(
-                "it was carried out here, but is not kept in {} yet ({why}): it would be undone if this \
-                 task were lost before it is. That is tried on; /healthz tells of words_waiting",
+                "it was applied here, but is not saved in {} yet ({why}): it would be lost if this \
+                 task were lost before that. Saving is retried; /healthz has words_waiting",
                 self.held.bucket().location()
             )),
         };
@@ -195,14 +198,14 @@ impl Keeper {
 
     async fn tick(&mut self) -> Result<(), Superseded> {
         if self.check().await? && !self.unkept.is_empty() {
-            // Who said them was told that they wait.
+            // Their senders were informed that they wait.
             let _ = self.keep_words().await?;
         }
         Ok(())
     }
 
-    /// Whether the head is surely still this task's. Nothing that takes time comes after it was seen:
-    /// whoever asked sends now (`OTHERS_END_WITHIN`).
+    /// Whether this task certainly still holds the lease. Nothing slow follows: the caller sends
+    /// immediately (`OTHERS_END_WITHIN`).
     async fn check(&mut self) -> Result<bool, Superseded> {
         let why = match self.held.check().await {
             Ok(()) => None,
@@ -213,8 +216,8 @@ impl Keeper {
         let location = self.held.bucket().location();
         match (&why, self.status.unsure(why.clone())) {
             (Some(why), true) => warn!(
-                "sending waits: whether this task still holds {location} cannot be told ({why}). \
-                 Decreases wait until it can, increases are sent; evidence is taken in as before"
+                "decreases wait: cannot confirm the lease at {location} ({why}). Increases are \
+                 sent, and evidence is taken in as before"
             ),
             (None, true) => info!("{location} answers again: sending goes on"),
             _ => {}
@@ -255,7 +258,7 @@ impl Keeper {
     }
 
     async fn made(&mut self, made: Option<Made>) -> Result<(), Superseded> {
-        // The thread panicked, which its own message tells.
+        // The thread panicked, which its own message shows.
         let Some(mut made) = made else {
             self.failed("making it ended abnormally", Duration::ZERO);
             return Ok(());
@@ -284,8 +287,8 @@ impl Keeper {
         let location = self.held.bucket().location();
         let pause = self.settings.pause_after_failure(took);
         warn!(
-            "no snapshot could be made at {location} ({why}); the one before stands, and what came \
-             since is on the streams. Trying again in {pause:?}"
+            "no snapshot could be made at {location} ({why}); the previous one is still valid, and \
+             what came since is on the streams. Trying again in {pause:?}"
         );
         self.status.failed(why.to_owned());
         self.due = Instant::now() + pause;
@@ -336,7 +339,7 @@ async fn swept(bucket: &super::bucket::Bucket, head: &Head) -> Vec<String> {
     }
 }
 
-/// Completes when the snapshot that is being made is; never where none is.
+/// Completes when the snapshot that is being made is; never if none is.
 async fn finished(making: &mut Option<Making>) -> Option<Made> {
     match making {
         Some(making) => making.await.ok(),

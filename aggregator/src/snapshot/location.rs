@@ -1,4 +1,4 @@
-//! Where snapshots are: `s3://BUCKET/PREFIX`.
+//! The location of snapshots: `s3://BUCKET/PREFIX`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// The key of the object that says who writes and what there is.
+    /// The key of the head.
     pub fn head(&self) -> String {
         format!("{}/head.json", self.prefix)
     }

@@ -31,8 +31,8 @@ pub(super) struct Place {
 pub(super) struct Original {
     path: PathBuf,
     connection: Connection,
-    /// What `PRAGMA data_version` said when the last snapshot was made: another number where somebody
-    /// has written since.
+    /// The value of `PRAGMA data_version` when the last snapshot was made: it changes with every
+    /// later write.
     made_at: Option<i64>,
 }
 
@@ -71,7 +71,7 @@ impl Original {
         (original, made)
     }
 
-    /// The last snapshot counts no more, or never did: the next one is made in any case.
+    /// The last snapshot no longer counts, or never did: the next one is made in any case.
     pub(super) const fn forget(&mut self) {
         self.made_at = None;
     }
@@ -129,7 +129,7 @@ pub(super) async fn upload(
     });
     let uploaded = bucket.upload(&key, waiting).await;
     let packed = packing.await?;
-    // Where both failed the upload did first.
+    // If both failed, the upload failed first.
     uploaded.with_context(|| format!("cannot write {}/{key}", bucket.location()))?;
     let (packed, words) = packed?;
     Ok(Snapshot {

@@ -1,8 +1,8 @@
-//! Snapshots of the store in S3, for a task whose disk goes with it: made while it serves, restored by
-//! the next one, and a head that only one of two tasks can hold. `head`, `plan`, `settings`, `location`
-//! and `pack` are pure or touch files alone; `bucket` calls S3; `held` holds the head, `start` begins
-//! with it, `keeper` keeps it while serving. docs/OPERATIONS.md, Snapshots, says what it costs and
-//! what it promises.
+//! Snapshots of the store in S3, for a task that loses its disk when it stops. They are made while
+//! it serves and restored by the next one, and the head is a lease that only one of two tasks can
+//! hold. `head`, `plan`, `settings`, `location` and `pack` are pure or touch files alone; `bucket`
+//! calls S3; `held` holds the head, `start` acquires it, `keeper` keeps it while serving.
+//! docs/BACKUP.md describes the behaviour, docs/COST.md the cost.
 
 mod back;
 mod bucket;

@@ -45,7 +45,7 @@ pub fn pack(
         send,
     };
     let mut encoder = zstd::Encoder::new(parts, LEVEL)?;
-    // A store that is cut short on its way is told from one that ends.
+    // A store that was cut off is distinguished from a complete one.
     encoder.include_checksum(true)?;
     let mut buffer = vec![0; READ];
     let mut store_bytes = 0;

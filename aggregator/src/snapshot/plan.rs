@@ -2,14 +2,14 @@
 
 use super::head::{Head, Snapshot};
 
-/// What the store on the disk says of itself.
+/// The identity of the store on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct LocalStore {
-    /// The history that it belongs to, where it had snapshots before.
+    /// The history that it belongs to, if it had snapshots before.
     pub(super) lineage: Option<String>,
     /// Its own name among the files of that history.
     pub(super) copy: Option<String>,
-    /// Where it held the head last, if it ever did.
+    /// The location at which it last held the head, if any.
     pub(super) held_at: Option<String>,
 }
 
@@ -27,17 +27,17 @@ pub(super) enum Plan {
 /// Why nothing is started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    /// Two histories, and nobody can say which is meant.
+    /// Two histories, and it is unknown which one is intended.
     #[error(
-        "the store on the disk and the snapshots are of different histories: to go on with the \
-         snapshots move the store away, to go on with the store give a prefix of its own"
+        "the store on the disk and the snapshots belong to different histories\nhint: to continue \
+         with the snapshots, move the store away; to continue with the store, use another prefix"
     )]
     OtherHistory,
     /// There was something, and it is not there any more.
     #[error(
-        "snapshots were made here, and there is no head any more, so nobody can tell which is the \
-         newest: bring head.json back (a bucket with versions has it); to begin anew, or to go on with \
-         the store on the disk, give a new prefix"
+        "the prefix has snapshots but no head.json, so it is unknown which is the newest\nhint: \
+         restore head.json (a versioned bucket has it); to start empty, or with the store on the \
+         disk, use a new prefix"
     )]
     HeadGone,
 }
@@ -47,7 +47,7 @@ pub enum Contradiction {
 pub(super) enum InBucket<'h> {
     /// Nothing at all.
     Nothing,
-    /// Snapshots, and nothing that says which.
+    /// Snapshots without a head.
     SnapshotsAlone,
     /// A head.
     Head(&'h Head),
@@ -86,8 +86,8 @@ pub(super) fn plan(
     }
 }
 
-/// What the store is known as when `plan` is carried out, until it holds the head: lineage and copy are
-/// those that were just `drawn` where it is a file of its own now, restored or at a new place.
+/// The identity of the store while `plan` is applied, until it holds the lease: lineage and copy
+/// are those just `drawn` if it is a new file, restored or at a new location.
 pub(super) fn known_as(
     plan: &Plan,
     local: Option<&LocalStore>,

@@ -15,14 +15,14 @@ use super::bucket::{Bucket, BucketError};
 use super::head::Snapshot;
 use super::pack::{Packed, Unpacker};
 
-/// How often a download that broke off is begun anew, and after how long.
+/// How often an interrupted download is restarted, and after how long.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Is told how many bytes of a snapshot have been moved so far.
+/// Called with the number of bytes of a snapshot moved so far.
 pub type Watch = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Nobody looks.
+/// No progress is shown.
 pub(super) fn unwatched() -> Watch {
     Arc::new(|_| ())
 }
@@ -64,7 +64,7 @@ async fn fetch(
     checked.await.map_err(|e| Unusable::NotNow(e.into()))?
 }
 
-/// The same as [`fetch`], begun anew where it broke off on its way.
+/// The same as [`fetch`], restarted if it was interrupted.
 pub(super) async fn fetch_patiently(
     bucket: &Bucket,
     snapshot: &Snapshot,
@@ -108,7 +108,7 @@ async fn download(
     let (mut broken, mut arrived) = (None, 0);
     while let Some(chunk) = body.next().await {
         match chunk {
-            // Where nobody takes it any more, what went wrong is told below.
+            // If the receiver is gone, its error is reported below.
             Ok(chunk) => {
                 arrived += chunk.len() as u64;
                 watch(arrived);
@@ -136,7 +136,7 @@ async fn download(
 
 /// Whether a file is a whole store of a version that this program knows.
 fn check(file: &Path) -> Result<(), Unusable> {
-    // An older one is brought up to date here, where nothing but the copy can suffer.
+    // An older one is migrated here, so that only the copy is at risk.
     match Store::open(file, "rightsizer restore") {
         Ok(store) => drop(store),
         Err(error @ StoreError::Newer { .. }) => return Err(Unusable::Newer(error)),

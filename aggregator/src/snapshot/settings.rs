@@ -10,11 +10,11 @@ use super::head::Retention;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SnapshotSettings {
-    /// Minutes between two snapshots at least; none is made where nothing changed.
+    /// The shortest time between two snapshots, in minutes; none is made if nothing changed.
     pub minutes: f64,
-    /// The newest so many are kept: a start goes back through them where one is damaged.
+    /// The number of newest snapshots to keep: a start tries them in turn if one is damaged.
     pub keep: u32,
-    /// The last of each of so many days is kept too.
+    /// The number of days of which the last snapshot is kept too.
     pub days: u32,
 }
 

@@ -1,5 +1,5 @@
-//! The beginning: which store is newest, restored where that is needed; then the head is taken over,
-//! and from that moment any other task is told to stop.
+//! The start: finds the newest store and restores it if needed; then acquires the lease, which
+//! makes any other task stop.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use super::restore::{Unusable, beside, clear, fetch_patiently, place, unwatched}
 /// How long a bucket that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often a taking over is begun anew because the holder still writes.
+/// How often acquiring the lease is retried because the holder still writes.
 const TAKING: usize = 10;
 
 /// The head that was taken over for the newest store.
@@ -33,8 +33,8 @@ pub struct Opened {
     pub(super) contested: bool,
 }
 
-/// Opens the store at `path`, restored from `bucket` where that has a newer one, and takes the head
-/// over. It is opened as `holder`, and the head taken over as `taker`.
+/// Opens the store at `path`, restored from `bucket` if that has a newer one, and acquires the
+/// lease. It is opened as `holder`, and the lease is acquired as `taker`.
 pub async fn open(
     bucket: Bucket,
     path: &Path,
@@ -119,7 +119,7 @@ async fn survey(bucket: &Bucket) -> anyhow::Result<(Option<Head>, bool)> {
     Ok((head.map(|(head, _)| head), alone))
 }
 
-/// What a call answers, tried for a while where the bucket does not.
+/// Returns the result of a call, retried for a while if the bucket does not respond.
 async fn patiently<T, F>(bucket: &Bucket, call: impl Fn() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = Result<T, BucketError>>,
@@ -136,8 +136,9 @@ where
                 tokio::time::sleep(PAUSE).await;
             }
             Err(error) => bail!(
-                "{} cannot be read, so nobody can tell who decides and what the newest store is \
-                 ({error}). Nothing was started; the streams keep what comes for their retention. {}",
+                "{} cannot be read, so the lease holder and the newest store are unknown \
+                 ({error}). Not started; the streams keep new records for their retention.\nhint: \
+                 {}",
                 bucket.location(),
                 advice(&error)
             ),
@@ -153,17 +154,15 @@ fn not_ours(bucket: &Bucket, error: &HeadError) -> anyhow::Error {
 pub(crate) fn advice(error: &BucketError) -> &'static str {
     match error {
         BucketError::Denied(_) => {
-            "Allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on \
+            "allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on \
              PREFIX/* of the bucket, and s3:ListBucket on the bucket, in the role that runs `serve`"
         }
-        BucketError::NoBucket(_) => {
-            "See that the bucket's name, the account and AWS_REGION are right"
-        }
-        _ => "See that this machine reaches S3, and that credentials and AWS_REGION are set",
+        BucketError::NoBucket(_) => "check the bucket's name, the account and AWS_REGION",
+        _ => "check that this machine reaches S3, and that credentials and AWS_REGION are set",
     }
 }
 
-/// Restores the newest of `snapshots` that is whole, as the store that is known as `identity`.
+/// Restores the newest readable one of `snapshots`, with the identity `identity`.
 async fn restore(
     bucket: &Bucket,
     snapshots: &[Snapshot],
@@ -173,23 +172,23 @@ async fn restore(
     let to = beside(path, ".restoring");
     for snapshot in snapshots {
         let name = format!("{}/{}", bucket.location(), snapshot.key);
-        info!("restoring {name}, of {}", snapshot.taken_at);
+        info!("restoring {name}, from {}", snapshot.taken_at);
         clear(&to);
         match fetch_patiently(bucket, snapshot, &to, &unwatched()).await {
             Ok(()) => {
                 let replaced = place_as(&to, path, identity)?;
                 let mb = snapshot.store_bytes >> 20;
-                info!("restored {name} ({mb} MB); what came since is read from the streams");
+                info!("restored {name} ({mb} MB); later records are read from the streams");
                 if let Some(replaced) = replaced {
                     info!(
-                        "the store that was on the disk is older: kept as {}",
+                        "the store on the disk is older; kept as {}",
                         replaced.display()
                     );
                 }
                 return Ok(());
             }
             Err(Unusable::Damaged(why)) => {
-                warn!("{name} is damaged ({why}): the one before it is tried");
+                warn!("{name} is damaged ({why}); trying the one before it");
             }
             Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
             Err(Unusable::NotNow(error)) => {
@@ -199,9 +198,8 @@ async fn restore(
     }
     clear(&to);
     bail!(
-        "none of the {} snapshots of {} can be restored. Nothing was started, for that would be to \
-         begin with nothing: bring one of them back (a bucket with versions has them), or give a \
-         prefix of its own to begin anew",
+        "no readable snapshot among {} in {}; refusing to start with an empty store\nhint: restore \
+         an object version, or use a new prefix to start fresh",
         snapshots.len(),
         bucket.location()
     )
@@ -214,8 +212,8 @@ fn place_as(from: &Path, store: &Path, identity: &LocalStore) -> anyhow::Result<
     place(from, store)
 }
 
-/// Takes the head over from whoever had it in `planned`. Where another one took it meanwhile, that one
-/// has it.
+/// Acquires the lease from the holder in `planned`. If another task acquired it meanwhile, this
+/// fails.
 async fn take_over(
     bucket: &Bucket,
     planned: Option<&Head>,
@@ -239,7 +237,7 @@ async fn take_over(
                 (Head::first(lineage, taker.clone()), None)
             }
             None => {
-                let words = format!("{}/head.json is gone", bucket.location());
+                let words = format!("{}/head.json is missing", bucket.location());
                 return Err(Superseded(words).into());
             }
         };
@@ -275,8 +273,8 @@ fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
     let kept_from = kept_from.or(newest).unwrap_or(0);
     if kept_from > known {
         warn!(
-            "what people said between this snapshot and a later one is lost ({} approvals, rejections, \
-             holds or pauses): look at `rightsizer list` once more",
+            "review commands between this snapshot and a later one are lost ({} approvals, \
+             rejections, holds or pauses): check `rightsizer list`",
             kept_from - known
         );
         unit.set_words_carried_out(kept_from)?;
@@ -309,7 +307,7 @@ mod tests {
         assert!(!restoring.exists());
     }
 
-    /// The words 1 to 8 are lost with the snapshots that had them: the next one said is no earlier word.
+    /// Commands 1 to 8 are lost with the snapshots that had them: the next one gets a new number.
     #[test]
     fn numbers_of_lost_words_are_not_given_again() {
         let folder = tempfile::tempdir().unwrap();

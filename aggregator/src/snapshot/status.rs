@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::head::{Head, Snapshot};
 
-/// What `/healthz` tells.
+/// What `/healthz` shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SnapshotHealth {
     /// Counts the takings over; the highest one decides.
@@ -22,11 +22,11 @@ pub struct SnapshotHealth {
     pub bytes: u64,
     /// Bytes of the store in it.
     pub store_bytes: u64,
-    /// Why the last one could not be made, where it could not.
+    /// Why the last one could not be made, if it could not.
     pub failing: Option<String>,
-    /// Why nobody can tell whether this task still holds the head: decreases wait.
+    /// Why it is unknown whether this task still holds the lease: decreases wait.
     pub unsure: Option<String>,
-    /// Words that people said and that are not in the bucket yet.
+    /// Review commands that are not in the bucket yet.
     pub words_waiting: usize,
 }
 
@@ -37,7 +37,7 @@ impl SnapshotHealth {
     }
 }
 
-/// Shared by who makes snapshots and who tells of them.
+/// Shared by the keeper and the health check.
 #[derive(Debug, Clone, Default)]
 pub struct SnapshotStatus(Arc<Mutex<State>>);
 

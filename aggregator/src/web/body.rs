@@ -21,7 +21,7 @@ const FREE_BYTES: usize = 64 << 10;
 const BUDGET_BYTES: usize = 64 << 20;
 /// How long a client may take to send a body, and wait for its turn with it.
 const WITHIN: Duration = Duration::from_secs(30);
-/// A body that has room and does not come for so long gives it up when others wait for it.
+/// A body that has room and does not arrive for this long gives it up if others wait.
 const STALL: Duration = Duration::from_millis(500);
 
 /// Why a body was not read.
@@ -63,7 +63,7 @@ impl Bodies {
     pub(super) async fn read(&self, request: Request) -> Result<Body, BodyError> {
         let seat = request.extensions().get::<Arc<Seat>>().cloned();
         let body = request.into_body();
-        // What does not say how long it is may be as long as any.
+        // A body without a length may be as long as any.
         let announced = body.size_hint().upper();
         let announced = announced.map_or(MOST_BYTES, |n| usize::try_from(n).unwrap_or(usize::MAX));
         if announced > MOST_BYTES {

@@ -1,11 +1,10 @@
-//! `/healthz`: whether the writer commits, how far the reading is behind, whether sending is paused.
-//! Answers 503 if nothing is committed any more, or the store is damaged or gone, so that whoever watches
+//! `/healthz`: whether the writer commits, how far the reader is behind, whether sending is paused.
+//! Responds with 503 if commits have stopped, or the store is damaged or gone, so that a monitor
 //! can act.
 
 use std::collections::BTreeMap;
 use std::path::Path as FsPath;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use rightsizer_store::{NotedGap, WAL_LARGE, wal_bytes};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Port;
+use super::{Port, json_answer};
 use crate::snapshot::SnapshotHealth;
 
 /// A commit is due every second; closing a day of a million functions may take this long.
@@ -41,7 +40,7 @@ struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     gaps: Option<Vec<NotedGap>>,
     store: StoreHealth,
-    /// How the snapshots go, where any are made.
+    /// The state of snapshots, if any are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotHealth>,
 }
@@ -50,10 +49,10 @@ pub(super) async fn without_token(State(port): State<Port>) -> Response {
     let health = health(&port).await;
     let status = code(&health);
     if port.may_look(None) {
-        return (status, Json(health)).into_response();
+        return json_answer(status, &health);
     }
     // Load balancers have no token; they need no more than this.
-    (status, Json(json!({ "status": health.status }))).into_response()
+    json_answer(status, &json!({ "status": health.status }))
 }
 
 pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<String>) -> Response {
@@ -61,7 +60,7 @@ pub(super) async fn with_token(State(port): State<Port>, Path(token): Path<Strin
         return StatusCode::FORBIDDEN.into_response();
     }
     let health = health(&port).await;
-    (code(&health), Json(health)).into_response()
+    json_answer(code(&health), &health)
 }
 
 fn code(health: &Health) -> StatusCode {
@@ -101,7 +100,7 @@ impl StoreHealth {
     }
 }
 
-/// What the store tells, unless its files are gone or it cannot be read.
+/// The facts in the store, unless its files are gone or it cannot be read.
 pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTrouble> {
     if let Some(failure) = port.writer.failure() {
         return Err(StoreTrouble::for_good(failure));
@@ -121,7 +120,7 @@ pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTro
     }
 }
 
-/// Why the store tells nothing.
+/// Why the store cannot be read.
 pub(super) struct StoreTrouble {
     why: String,
     /// Whether it will not pass by itself.

@@ -1,5 +1,5 @@
-//! Connections: so many at once and no more, each with a bound on how long its client may keep the
-//! server waiting, and on its age; all let finish when it is time to stop.
+//! Connections: a bounded number, each with a bound on how long its client may keep the server
+//! waiting, and on its age. All may finish when the server stops.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const MOST_AGE: Duration = Duration::from_mins(10);
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until told to stop, and lets requests under way finish. Dropping it cuts them off.
+/// Serves until a stop is requested, and lets open requests finish. Dropping it cuts them off.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,

@@ -25,9 +25,11 @@ use axum::routing::{get, post};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_records::shown::shown_lines;
+use rightsizer_records::shown::{json, shown_lines};
 use rightsizer_store::files::OpenFiles;
+use serde::Serialize;
 use tokio::sync::Semaphore;
+use tracing::error;
 
 use crate::snapshot::KeeperHandle;
 use crate::writer::WriterHandle;
@@ -38,7 +40,7 @@ pub(crate) use secret::Secret;
 /// What the port does, and for whom.
 #[derive(Debug, Clone)]
 pub(crate) struct PortOptions {
-    /// Wanted in the path by `PutRecords`, `/metrics` and `/healthz`, where set.
+    /// If set, `PutRecords`, `/metrics` and `/healthz` need it in the path.
     pub(crate) token: Option<Secret>,
     /// Under which names it may be asked, on loopback without a token.
     pub(crate) hosts: Hosts,
@@ -54,7 +56,7 @@ pub(crate) struct PortOptions {
     pub(crate) files: OpenFiles,
     /// How the reading of streams goes.
     pub(crate) streams: StreamStatus,
-    /// Who keeps snapshots, and what people say.
+    /// The keeper of snapshots and review commands.
     pub(crate) keeper: Option<KeeperHandle>,
 }
 
@@ -73,7 +75,7 @@ struct Port {
 }
 
 impl Port {
-    /// Whether whoever sends this token, or none, may write records.
+    /// Whether a request with this token, or without one, may write records.
     fn may_write(&self, token: Option<&str>) -> bool {
         match (&self.options.token, token) {
             (None, None) => true,
@@ -86,7 +88,7 @@ impl Port {
         self.options.reviewers.iter().any(|wanted| wanted.is(token))
     }
 
-    /// Whether whoever sends this token, or none, may see how it goes.
+    /// Whether a request with this token, or without one, may read the health details.
     fn may_look(&self, token: Option<&str>) -> bool {
         self.may_write(token) || token.is_some_and(|token| self.may_review(token))
     }
@@ -135,7 +137,7 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
     if !port.may_look(token) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    // Whoever asks without an end takes no more than this from everybody else.
+    // An endless request takes at most this much from others.
     let Ok(_turn) = port.metrics.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
@@ -157,4 +159,18 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         .collect();
     let text = shown_lines(&text).into_owned();
     ([(CONTENT_TYPE, format)], text).into_response()
+}
+
+/// A JSON answer that may be printed on a terminal as it comes: no hidden character stands in it as it is.
+fn json_answer(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(document) => {
+            let kind = [(CONTENT_TYPE, "application/json")];
+            (status, kind, json(&document).into_owned()).into_response()
+        }
+        Err(error) => {
+            error!("an answer cannot be written as JSON: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

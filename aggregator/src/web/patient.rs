@@ -15,7 +15,7 @@ use super::seats::Seat;
 
 /// How long a client may leave an answer unread.
 const GRACE: Duration = Duration::from_secs(15);
-/// And a second more for so many bytes of it that were taken.
+/// And a second more for this number of bytes of it that were read.
 const BYTES_A_SECOND: u64 = 32 << 10;
 /// A client that took or sent so much has not kept us waiting.
 const PROGRESS: u64 = 64 << 10;

@@ -20,7 +20,7 @@ use super::Port;
 use super::body::BodyError;
 use super::seats::Seat;
 
-/// Kinesis takes so many records a call.
+/// The number of records per call that Kinesis accepts.
 const MAX_RECORDS: usize = 500;
 /// The embedded stream's only shard.
 const SHARD: &str = "shardId-000000000000";

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,20 +14,21 @@ use rightsizer_store::{Reader, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Port;
 use super::body::BodyError;
+use super::{Port, json_answer};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 enum ReviewError {
     #[error(
-        "the review API wants a reviewer's token in the path, as http://HOST:PORT/TOKEN: the \
-         server's --review-token; on the server's own machine `rightsizer` finds one beside the store"
+        "the review API needs a reviewer's token in the path, as http://HOST:PORT/TOKEN: the \
+         server's --review-token; on the server's own machine `rightsizer` finds one beside the \
+         store"
     )]
     Forbidden,
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error("that is no word of a review: {0}")]
+    #[error("not a review command: {0}")]
     Unreadable(#[from] serde_json::Error),
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -56,7 +56,7 @@ impl IntoResponse for ReviewError {
         if let Self::NotKept(Done { updater, .. }) = &self {
             body["updater"] = json!(updater);
         }
-        (status, Json(body)).into_response()
+        json_answer(status, &body)
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn show(
 
 fn answer<T: Serialize>(result: Result<T, ReviewError>) -> Response {
     result.map_or_else(IntoResponse::into_response, |value| {
-        Json(value).into_response()
+        json_answer(StatusCode::OK, &value)
     })
 }
 
@@ -112,7 +112,8 @@ async fn carry_out(port: &Port, token: &str, request: Request) -> Result<Done, R
     }
     let body = port.bodies.read(request).await?;
     let word: Word = serde_json::from_slice(&body.bytes)?;
-    // By itself: a word that is carried out is also kept, should who said it hang up meanwhile.
+    // As a task of its own, so that an applied command is also saved if the client disconnects
+    // meanwhile.
     let carried = tokio::spawn(carry_out_and_keep(port.clone(), word)).await;
     carried.map_err(|e| ReviewError::Stopped(e.to_string()))?
 }

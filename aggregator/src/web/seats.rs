@@ -1,5 +1,5 @@
-//! Who has a connection, and who gives up its place when there are no more: the one that has kept the
-//! server waiting longest. A few places are kept for whoever asks how it goes, and for reviewers.
+//! Which client has a connection, and which is closed when all are used: the one that has kept the
+//! server waiting longest. A few connections are reserved for health checks and reviewers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -113,8 +113,8 @@ fn evict(seats: &mut HashMap<u64, Arc<Seat>>) -> bool {
 }
 
 impl Seat {
-    /// The answer is on its way. Only who was served counts as newly come: requests that anybody may
-    /// send win no time.
+    /// The response is being sent. Only a served client counts as new: unauthenticated requests
+    /// gain no time.
     pub(super) fn is_answered(&self) {
         if self.busy.swap(false, Ordering::Relaxed) {
             self.moved();

@@ -1,5 +1,5 @@
-//! Tokens: what a request's path has to carry. Kept and compared as hashes, so that how long a
-//! comparison takes tells nothing about the token.
+//! Tokens: what a request's path has to carry. Kept and compared as hashes, so that the time of a
+//! comparison reveals nothing about the token.
 
 use sha2::{Digest, Sha256};
 

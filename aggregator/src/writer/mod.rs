@@ -1,6 +1,7 @@
 //! The one writer: a thread that owns the pipeline. Everything else asks it by message and is
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
+mod clock;
 mod log;
 mod refusals;
 mod stopped;
@@ -35,8 +36,8 @@ use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
 const QUEUE: usize = 64;
 /// Payload bytes that share one commit at most.
 const COMMIT_BYTES: usize = 32 << 20;
-/// Smaller deliveries of `reports` records are decoded on the asker's own thread: a millisecond or two.
-/// What other records may unpack to, their size does not say.
+/// Smaller deliveries of `reports` records are decoded on the caller's thread, in a millisecond or
+/// two. The size of other records does not show what they unpack to.
 const INLINE_BYTES: usize = 256 << 10;
 /// Memory of deliveries that are decoded and not committed yet, in KiB.
 const DECODED_KIB: u32 = 96 << 10;
@@ -146,7 +147,7 @@ impl WriterHandle {
         self.ask(|reply| Command::Outbox(which, most, reply)).await
     }
 
-    /// Whether whatever was written while nobody read has been read and settled.
+    /// Whether everything written while nothing read has been read and settled.
     pub fn is_up_to_date(&self) -> bool {
         self.unread.borrow().0.is_empty()
     }
@@ -162,7 +163,8 @@ impl WriterHandle {
         self.ask(|reply| Command::MarkSent(keys, reply)).await
     }
 
-    /// Carries out a person's word, or says why not; answers with the word as it was understood.
+    /// Applies a review command, or returns why not; on success returns the command with its target
+    /// resolved.
     pub async fn review(
         &self,
         word: Word,
@@ -289,7 +291,7 @@ struct Writer {
     metrics: Arc<Metrics>,
     /// Streams that are still to be read once.
     unread: Vec<Channel>,
-    /// Where that is told, once what waited for it is settled.
+    /// The receiver of that, once everything that waited for it is settled.
     settled: watch::Sender<Unread>,
     refusals: Refusals,
     log: LogWatch,
@@ -298,9 +300,9 @@ struct Writer {
 }
 
 impl Writer {
-    /// Ends when it is told to finish — a stalled connection may hold a handle for ever — or at the
-    /// first error of the store: what was not acknowledged will be sent again, and a person has to
-    /// look at the disk.
+    /// Ends when a stop is requested, because a stalled connection may hold a handle for ever, or
+    /// at the first error of the store: what was not acknowledged will be sent again, and a person
+    /// has to check the disk.
     fn run(mut self) {
         if let Err(store_error) = self.serve() {
             error!("the store failed, so this process stops: {store_error}");
@@ -335,7 +337,7 @@ impl Writer {
         if let Some(command) = command {
             return self.handle(command);
         }
-        // Every handle is gone, so nobody can ask any more.
+        // Every handle is gone, so no request can arrive.
         self.finished = true;
         Ok(())
     }
@@ -389,11 +391,9 @@ impl Writer {
             }
         }
         let refused = self.refusals.news(&deliveries, now());
-        if let Some(at) = rightsizer_aws::clock::confirmed() {
-            self.pipeline.confirm_time(at);
-        }
+        clock::confirm(&mut self.pipeline);
         let done = self.pipeline.merge(deliveries, now());
-        self.tell_clock();
+        clock::report(&self.pipeline, &self.metrics);
         if let Ok(digest) = &done {
             self.announce(digest);
             for refusals::Refused { origin, why } in refused {
@@ -422,8 +422,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells which streams have been read. The last is told only when the close that their reading
-    /// called for is over, and the words that waited for it have been carried out.
+    /// Reports which streams have been read. The last is only reported when the close that they
+    /// caused is over and the commands that waited for it have been applied.
     fn tell_read(&mut self) -> Result<(), StoreError> {
         let told = self.settled.borrow().0.len();
         let waits = self.unread.is_empty() && self.pipeline.is_closing();
@@ -441,8 +441,8 @@ impl Writer {
     fn settle_words(&mut self) -> Result<(), StoreError> {
         for CarriedOut { at, word, .. } in self.pipeline.settle_words()? {
             warn!(
-                "what {} said at {at} cannot be carried out again, for what it was about was decided \
-                 otherwise since ({:?}): look at it once more",
+                "the command of {} at {at} cannot be applied again, because its target has been \
+                 superseded ({:?}): check it",
                 word.by, word.action
             );
         }
@@ -458,19 +458,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Says so once when the clock is not believed, and when it is again.
-    fn tell_clock(&self) {
-        let doubt = self.pipeline.clock_doubt(now());
-        let words = doubt.map(|doubt| doubt.to_string());
-        if self.metrics.doubt_clock(words.clone()) {
-            if let Some(words) = words {
-                error!("{words}");
-            } else {
-                info!("this machine's clock agrees with the evidence again");
-            }
-        }
-    }
-
     fn announce(&self, digest: &Digest) {
         self.metrics.committed(digest);
         if let Some(day) = digest.closed {
@@ -479,8 +466,8 @@ impl Writer {
         if let Some(day) = digest.undone {
             error!(
                 last_closed = %day,
-                "days were closed that are not over, because a clock was ahead; they are open again, and \
-                 every function is decided anew. Set the clock by NTP"
+                "days were closed that are not over, because a clock was ahead; they are open \
+                 again, and every function is decided again. Set the clock by NTP"
             );
         }
         if digest.early > 0 {

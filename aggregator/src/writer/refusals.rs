@@ -1,5 +1,5 @@
-//! What the log says of quarantined records: each reason and origin once a minute, so that whoever has
-//! only the log sees why, and whoever floods a stream does not flood the log.
+//! Log lines of quarantined records: each reason and origin once a minute, so that the log shows
+//! why, and a flooded stream does not flood the log.
 
 use std::collections::HashSet;
 
@@ -7,18 +7,18 @@ use rightsizer_records::Timestamp;
 
 use crate::pipeline::Prepared;
 
-/// So many different ones are told in a minute. A reason can hold words of the record itself, so they
-/// would have no end.
+/// The number of different ones that are logged per minute. A reason can contain text of the
+/// record, so their number is unbounded.
 const MOST: usize = 20;
 
-/// Where a record came from, and why it could not be used.
+/// The origin of a record, and why it could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Refused {
     pub(super) origin: String,
     pub(super) why: String,
 }
 
-/// What was told in this minute.
+/// What was logged in this minute.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     minute: i64,
@@ -26,7 +26,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Those of the deliveries' refusals that were not told in this minute.
+    /// Those of the deliveries' refusals that were not logged in this minute.
     pub(super) fn news(&mut self, deliveries: &[Prepared], now: Timestamp) -> Vec<Refused> {
         let minute = now.as_ms().div_euclid(60_000);
         if minute != self.minute {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_and_origin_is_told_once_a_minute() {
+    fn each_reason_and_origin_is_logged_once_a_minute() {
         let mut refusals = Refusals::default();
         let mut news = |delivery: Prepared, second| {
             let news = refusals.news(&[delivery], at(second));

@@ -1,6 +1,6 @@
-//! What was skipped or failed for something that passes by itself is decided anew, after a while that
-//! doubles with each time: a pause, another change under way, a service that did not answer. So is an
-//! increase that nobody answered.
+//! A skip or failure for a temporary reason (a pause, another change in progress, a service that
+//! did not respond) is decided again, after a time that doubles with each attempt. So is an
+//! increase without an outcome.
 
 use rightsizer_records::{Outcome, OutcomeStatus, Timestamp};
 use rusqlite::params;
@@ -10,22 +10,22 @@ use super::unit::{FunctionId, Unit};
 
 /// After the first time.
 const FIRST_MS: i64 = 5 * 60_000;
-/// At most; the next day's decision begins anew.
+/// The longest wait; the next day's decision starts over.
 const LONGEST_MS: i64 = 24 * 3_600_000;
 /// An increase that is not answered by then was lost: a record lives an hour on the stream.
 const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 /// Functions of one unit of work.
 const MOST: i64 = 500;
 
-/// How long to wait after so many answers of the kind.
+/// How long to wait after this number of such outcomes.
 fn wait_ms(answers: u32) -> i64 {
     let doubled = FIRST_MS.checked_shl(answers.saturating_sub(1).min(20));
     doubled.unwrap_or(LONGEST_MS).min(LONGEST_MS)
 }
 
 impl Unit<'_> {
-    /// Notes when a recommendation that was answered may be decided anew; never where the answer is one
-    /// that stands.
+    /// Records when a recommendation with this outcome may be decided again; never if the outcome
+    /// is final.
     pub(super) fn note_again(
         &self,
         function: FunctionId,
@@ -54,8 +54,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Functions to be decided anew because of such an answer. What a person had approved is approved
-    /// again: their yes outlives a pause.
+    /// Functions to be decided again because of such an outcome. An approval stays valid, also
+    /// after a pause.
     pub fn due_again(&self, now: Timestamp) -> Result<Vec<FunctionId>, StoreError> {
         self.give_up_lost_increases(now)?;
         let mut statement = self.tx.prepare_cached(
@@ -89,7 +89,7 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// They were decided anew.
+    /// They were decided again.
     pub fn was_due(&self, function: FunctionId, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(

@@ -9,8 +9,9 @@ use super::files::rescue_path;
 use super::open::Store;
 
 impl Drop for Store {
-    /// Closing the last connection writes the log back and removes it, both by their paths: what lies there
-    /// must be this store's. Where it is not, what was committed is brought to where it is found.
+    /// Closing the last connection writes the log back and removes it, both by their paths: the
+    /// files there must be this store's. If they are not, what was committed is copied to another
+    /// file.
     fn drop(&mut self) {
         let files = self.files();
         if files.check().is_ok() {

@@ -18,5 +18,5 @@ pub(super) fn megabytes(n: i64) -> Megabytes {
 }
 
 pub(super) fn timestamp(ms: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_ms(ms).ok_or_else(|| StoreError::Damaged(format!("{ms} is no time")))
+    Timestamp::from_ms(ms).ok_or_else(|| StoreError::Damaged(format!("{ms} is not a time")))
 }

@@ -1,5 +1,5 @@
-//! A copy of a store as it stood between two commits, made while somebody goes on writing: `VACUUM
-//! INTO` reads one snapshot of it, and takes along nothing that was deleted.
+//! A copy of a store as it was between two commits, made while the writer continues: `VACUUM INTO`
+//! reads one snapshot and copies nothing that was deleted.
 
 use std::path::Path;
 
@@ -22,14 +22,14 @@ pub fn copy(connection: &Connection, to: &Path) -> anyhow::Result<()> {
     let copied = inspect::look(to)?;
     ensure!(
         copied.damage.is_empty(),
-        "the store is damaged ({}): `rightsizer doctor` says what to do",
+        "the store is damaged ({}): run `rightsizer doctor` for what to do",
         copied.damage.join("; ")
     );
     Ok(())
 }
 
-/// Whether the disk has room for a store of so many bytes at `to`: better told before it is full, which
-/// would stop the writer too.
+/// Checks that the disk has room for a store of this size at `to`, because a full disk would also
+/// stop the writer.
 pub fn room_for(bytes: u64, to: &Path) -> anyhow::Result<()> {
     let free = inspect::free_bytes(to);
     ensure!(
@@ -55,7 +55,7 @@ mod tests {
 
     /// A store of more pages than any disk has room for is not begun to be copied.
     #[test]
-    fn a_disk_without_room_is_told_of_before_anything_is_written() {
+    fn a_disk_without_room_is_reported_before_anything_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("copy.db");
         room_for(0, &to).unwrap();

@@ -1,5 +1,5 @@
-//! How many sizes and versions a day of a function keeps apart (W2). Whoever may write to the stream may claim
-//! as many as there are; what is above the bounds is added up in one row, so that a day stays small.
+//! How many sizes and versions a day of a function keeps apart (W2). A writer on the stream may
+//! claim any number; those above the bounds are added up in one row, so that a day stays small.
 
 use std::collections::BTreeSet;
 

@@ -21,8 +21,8 @@ pub(super) struct DayRow {
 /// Key of a row of `peaks`, in the table's own order.
 pub(super) type PeakKey = (FunctionId, Day);
 
-/// A day's peak and the largest size that hid the demand, of any source: whoever saw it, it was
-/// used. (Which source counts is a question of counting invocations, see `Unit::assess`.)
+/// A day's peak and the largest size that hid the demand, from any source, because it was used.
+/// (Which source counts is a question of counting invocations, see `Unit::assess`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PeakRow {
     pub(super) peak_mb: Megabytes,

@@ -8,9 +8,9 @@ use super::columns::int;
 use super::error::StoreError;
 use super::unit::Unit;
 
-/// So many are kept at most.
+/// The largest number that is kept.
 const MOST_RECORDS: i64 = 10_000;
-/// And so many bytes.
+/// The largest number of bytes that is kept.
 const MOST_BYTES: i64 = 64 << 20;
 /// What did not come true by then was a lie.
 const KEPT_MS: i64 = 7 * 86_400_000;
@@ -146,7 +146,7 @@ impl Unit<'_> {
             let key: String = row.get(0)?;
             let packed: Vec<u8> = row.get(1)?;
             let kept = Kept::unpack(&packed)
-                .ok_or_else(|| StoreError::Damaged(format!("{key} is no record")))?;
+                .ok_or_else(|| StoreError::Damaged(format!("{key} is not a record")))?;
             found.push((key, kept));
         }
         Ok(found)
@@ -164,7 +164,7 @@ pub(crate) const CLOCK_FAULT: &str = "clock_fault";
 pub(crate) const EARLY: &str = COUNT;
 
 impl Unit<'_> {
-    /// Notes for whoever looks later that closes made by a wrong clock were undone, back to `day`.
+    /// Records that closes made by a wrong clock were undone, back to `day`.
     pub fn note_clock_fault(
         &self,
         day: rightsizer_records::Day,

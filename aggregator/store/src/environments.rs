@@ -26,8 +26,8 @@ pub struct MergedEnvironment {
 }
 
 impl Unit<'_> {
-    /// Adds what `view` says, which came in record `seq` of the environment if it came in one; `None`
-    /// when that record was added before (W7).
+    /// Adds `view`, from record `seq` of the environment if it came in one; `None` if that record
+    /// was added before (W7).
     pub fn merge_environment(
         &mut self,
         function: FunctionId,
@@ -59,8 +59,8 @@ impl Unit<'_> {
         ids: &RangeInclusive<FunctionId>,
         day: Day,
     ) -> Result<HashMap<FunctionId, Leak>, StoreError> {
-        // Only of environments that served more than 32 invocations anything can be said; of those that logs
-        // tell of, only where they used four different amounts at least.
+        // Only environments that served more than 32 invocations can be judged; those from logs
+        // only if they used at least four different amounts.
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, memory_mb, high_water, used FROM environments
              WHERE function_id BETWEEN ? AND ? AND last_ms >= ?
@@ -73,7 +73,7 @@ impl Unit<'_> {
             let text = |n| row.get_ref(n)?.as_str().map_err(rusqlite::Error::from);
             let damaged = || StoreError::Damaged("an environment's memory used".into());
             let used = UsedCounts::from_text(text(3)?).ok_or_else(damaged)?.marks();
-            // An environment is told either by its layer or by its logs.
+            // An environment is known either from its layer or from its logs.
             let marks = match HighWater::from_text(text(2)?).ok_or_else(damaged)?.marks() {
                 high if high.is_empty() => used,
                 high => high,
@@ -131,8 +131,8 @@ impl Unit<'_> {
     }
 }
 
-/// What of an environment is text in its row. Filled anew for each: a million environments would make
-/// four million texts.
+/// The text columns of an environment's row. The buffers are reused, because a million environments
+/// would allocate four million strings.
 #[derive(Default)]
 struct Texts {
     env: String,

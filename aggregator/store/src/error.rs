@@ -1,4 +1,4 @@
-//! What can go wrong with a store, in words that say what to do.
+//! Errors of a store, with what to do.
 
 use std::path::PathBuf;
 
@@ -66,7 +66,7 @@ pub enum StoreError {
         action: &'static str,
         /// On which file.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         source: std::io::Error,
     },
     /// A file of the store is not the one that was opened.
@@ -84,10 +84,10 @@ pub enum StoreError {
         .0.display()
     )]
     ManyNames(PathBuf),
-    /// Something else stands where this program writes.
+    /// Something else is at a path that this program writes to.
     #[error(
-        "{} is a link, or no plain file: it is not written to; remove it, and keep the store in a \
-         folder that nobody else may write to",
+        "{} is a link or not a regular file, so it is not written to; remove it, and keep the \
+         store in a folder that only its user may write to",
         .0.display()
     )]
     Link(PathBuf),

@@ -28,7 +28,7 @@ pub struct Assessment {
     pub function: FunctionKey,
     /// The version whose traffic it is.
     pub version: String,
-    /// Architecture, where known.
+    /// Architecture, if known.
     pub arch: Option<Arch>,
     /// What the policies look at.
     pub evidence: FunctionEvidence,
@@ -36,7 +36,7 @@ pub struct Assessment {
     pub peak_mb: Megabytes,
     /// What was billed in the window.
     pub usage: price::Usage,
-    /// 99th percentile of the durations at the current size, where there are any.
+    /// 99th percentile of the durations at the current size, if there are any.
     pub p99: Option<Millis>,
     /// Whether the inventory or history knows it.
     pub known: bool,
@@ -51,7 +51,7 @@ pub struct Assessed {
     pub decided: Option<Day>,
     /// Whether that decision still stands in the store.
     pub has_decision: bool,
-    /// `None` where no day of the window or after it has a memory figure.
+    /// `None` if no day of the window or after it has a memory figure.
     pub seen: Option<Assessment>,
 }
 
@@ -72,8 +72,8 @@ impl Viewpoint<'_> {
         self.clock.present(self.now)
     }
 
-    /// The last closed day; today where none is closed yet, or a wrong clock closed days to come: those
-    /// would leave the open days out of the window.
+    /// The last closed day; today if none is closed yet, or if a wrong clock closed future days,
+    /// which would exclude the open days from the window.
     fn last_closed(&self) -> Day {
         let today = self.present().day();
         let closed = self.clock.last_closed();
@@ -133,7 +133,7 @@ impl Head {
     }
 }
 
-/// The days a decision rests on: the window's closed days with a memory figure; where there is none
+/// The days that a decision uses: the window's closed days with a memory figure; if there is none
 /// yet, the open ones (W4).
 struct Span {
     from: Day,
@@ -371,8 +371,8 @@ impl Unit<'_> {
     }
 }
 
-/// The peaks of the days with a success; of all where there is none. What a failed invocation used is the
-/// least that was needed, which the floor takes care of.
+/// The peaks of the days with a success; of all days if there is none. What a failed invocation
+/// used is the least that was needed; the floor covers that.
 fn peaks_of(decided: &[DayPeak], with_success: &[Day]) -> Vec<Megabytes> {
     let proven = decided
         .iter()

@@ -1,9 +1,10 @@
-//! The files of a store: made for their owner alone, refused where a link stands in their place, and
-//! watched while they are open.
+//! The files of a store: created for their owner only, refused if a link is at their path, and
+//! checked while they are open.
 //!
-//! SQLite's locks are POSIX record locks, which belong to the process: closing *any* descriptor on the
-//! database, or on its shared memory, drops all of them, and the next program that closes the store then
-//! removes the log under this one. So nothing here opens a file that is there: facts come from its path.
+//! SQLite's locks are POSIX record locks, which belong to the process: closing *any* descriptor on
+//! the database, or on its shared memory, drops all of them, and the next program that closes the
+//! store then removes the log under this one. So nothing here opens an existing file: facts come
+//! from its path.
 
 use std::fs::{Metadata, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -75,8 +76,8 @@ impl OpenFiles {
         Ok(Self::remember(&self.store))
     }
 
-    /// Refuses when one of them is not the file at its path any more: what is committed to it is
-    /// found by nobody.
+    /// Fails if one of them is no longer the file at its path, because what is committed to it
+    /// would be lost.
     pub fn check(&self) -> Result<(), StoreError> {
         let gone = self.files.iter().find(|(path, id)| FileId::at(path) != *id);
         match gone {
@@ -113,7 +114,7 @@ impl OpenFiles {
     }
 }
 
-/// Where a process that loses the store at `store` copies it to.
+/// The path to which a process copies the store at `store` if it is lost.
 pub fn rescue_path(store: &Path) -> PathBuf {
     beside(&real(store), &format!(".rescued-{}", std::process::id()))
 }
@@ -129,7 +130,8 @@ pub fn is_part_of(file: &Path, store: &Path) -> bool {
     own.any(|suffix| FileId::at(&beside(&store, suffix)) == Some(id))
 }
 
-/// Refuses what cannot be a store's file before anything opens it; `false` where there is none.
+/// Refuses anything that cannot be a store's file, before anything opens it; `false` if there is
+/// none.
 pub(crate) fn is_there(store: &Path) -> Result<bool, StoreError> {
     let io = |source| StoreError::Io {
         action: "read the store",
@@ -140,7 +142,7 @@ pub(crate) fn is_there(store: &Path) -> Result<bool, StoreError> {
         Ok(facts) if facts.is_file() => Ok(true),
         Ok(_) => Err(StoreError::NotOurs {
             path: store.into(),
-            why: "it is no file".into(),
+            why: "it is not a file".into(),
         }),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(io(e)),
@@ -155,7 +157,7 @@ pub(crate) fn refuse_other_names(store: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The same for reading, but where the log lies beside this name, this is the one that is written to.
+/// The same for reading. If the log is beside this name, it is the name that the writer uses.
 pub(crate) fn refuse_other_names_without_log(store: &Path) -> Result<(), StoreError> {
     if beside(&real(store), "-wal").exists() {
         return Ok(());
@@ -186,7 +188,7 @@ pub fn make(path: &Path) -> std::io::Result<std::fs::File> {
         .open(path)
 }
 
-/// Closes the files of `store` to everybody but their owner.
+/// Makes the files of `store` accessible to their owner only.
 pub(crate) fn close_to_others(store: &Path) {
     for suffix in [""].iter().chain(&SQLITES) {
         let path = beside(store, suffix);

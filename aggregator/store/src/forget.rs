@@ -10,12 +10,14 @@ use rusqlite::params;
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 
-/// A function that nobody knows is forgotten after so many idle days: its peaks hold up no size any more (P2).
+/// An unknown function is forgotten after this number of idle days; its peaks no longer affect its
+/// floor (P2).
 const IDLE_DAYS: i32 = 35;
 
 impl Unit<'_> {
-    /// Forgets, of the functions `ids`, those that are not known and have been idle for long, as of the last
-    /// closed day. What was first heard of lately is kept, however old it is: a backlog may have been read.
+    /// Forgets, of the functions `ids`, those that are not known and have been idle for long, as of
+    /// the last closed day. A function whose first report arrived recently is kept, however old
+    /// that report is, because a backlog may have been read.
     pub(super) fn forget_idle_strangers(
         &mut self,
         ids: &RangeInclusive<FunctionId>,

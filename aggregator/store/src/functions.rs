@@ -29,7 +29,7 @@ pub struct Sighted {
     pub id: FunctionId,
     /// Whether it was not known before.
     pub new: bool,
-    /// Where its row is in memory, to the end of the unit.
+    /// The position of its row in memory, until the end of the unit.
     place: usize,
 }
 
@@ -44,16 +44,16 @@ pub struct Arrived {
     pub late: u64,
     /// By how much the number of reports changed that its environments saw and that never arrived.
     pub lost: i64,
-    /// The extension's own resident size in KiB, where it is told.
+    /// The extension's own resident size in KiB, if reported.
     pub self_kib: u64,
     /// Whether a person imported it.
     pub imported: bool,
 }
 
 impl Unit<'_> {
-    /// Finds or makes the row of `key` and takes note of `sighting`, heard of at `heard` (W4: the
-    /// arrival for what streams tell, whose times a stranger can choose; the report's own time for what
-    /// a person imports).
+    /// Finds or makes the row of `key` and adds `sighting`, which arrived at `heard` (W4: the
+    /// arrival for streams, whose times any writer can choose; the report's own time for an
+    /// import).
     pub fn function(
         &mut self,
         key: &FunctionKey,
@@ -75,7 +75,7 @@ impl Unit<'_> {
         })
     }
 
-    /// Finds the row of `key` without taking note of anything; `None` where there is none.
+    /// Finds the row of `key` and changes nothing; `None` if there is none.
     pub fn find_function(&mut self, key: &FunctionKey) -> Result<Option<Sighted>, StoreError> {
         let Some(place) = self.known_function(key)? else {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Unit<'_> {
         }))
     }
 
-    /// Where the row of `key` is in memory; it is read where it is not. `None` where there is none.
+    /// The position of the row of `key` in memory, read if needed. `None` if there is none.
     fn known_function(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
         let set = &mut *self.memory.set;
         if let Some(place) = set.functions.place(key) {
@@ -143,7 +143,7 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Takes back that so many reports arrived for a function.
+    /// Subtracts this number of arrived reports from a function.
     pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
         let missing = || StoreError::Damaged(format!("{key} has no row"));
         let place = self.known_function(key)?.ok_or_else(missing)?;
@@ -208,7 +208,7 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// The updater says that the function has `size` now, at `present` by the window's clock.
+    /// Records that the function has `size` by the updater, at `present` by the window's clock.
     pub fn set_applied(
         &self,
         id: FunctionId,
@@ -218,7 +218,7 @@ impl Unit<'_> {
         self.tx
             .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
             .execute(params![size.0, present.as_ms(), id])?;
-        // Until it is asked again, this is what the account says, whatever the window's clock shows.
+        // Until the next refresh this is the account's value, whatever the window's clock shows.
         self.tx
             .prepare_cached(
                 "UPDATE inventory SET memory_mb = ?

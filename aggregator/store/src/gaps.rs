@@ -1,5 +1,5 @@
-//! `gaps`: what a stream dropped before it was read. Kept for good: whoever asks what is missing may ask
-//! long after the process that saw it has ended.
+//! `gaps`: what a stream dropped before it was read. Kept for good, because the question what is
+//! missing may come long after the process that saw it has ended.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::gap::Gap;

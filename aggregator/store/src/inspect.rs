@@ -1,5 +1,5 @@
-//! What can be told of a store beside its writer, whatever state it is in: whether sending is
-//! paused, how whole it is, when something was heard last.
+//! Reads facts of a store beside its writer, in any state: whether sending is paused, whether it is
+//! damaged, when the last report arrived.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use crate::gaps::newest_gaps;
 use crate::outbox::INCREASES;
 use crate::{FunctionDetail, NotedGap, Reader, StoreError};
 
-/// What a look at a store's file tells.
+/// The result of inspecting a store's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreLook {
-    /// What `PRAGMA quick_check` finds wrong; empty where nothing is.
+    /// The errors that `PRAGMA quick_check` finds; empty if there are none.
     pub damage: Vec<String>,
     /// Its schema version.
     pub version: i64,
@@ -47,7 +47,7 @@ pub struct ClockTraces {
     pub fault: Option<String>,
 }
 
-/// How many gaps are told, the newest.
+/// How many gaps are returned, the newest.
 const GAPS_TOLD: usize = 20;
 
 /// Opens `path` for reading, refusing what is not ours.
@@ -82,7 +82,7 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
     })
 }
 
-/// Bytes that may still be written to the disk that `path` is on; `None` where it does not say.
+/// Free bytes on the disk of `path`; `None` if the system does not report them.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let folder = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let folder = folder
@@ -95,7 +95,7 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 /// What keeps recommendations from being sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stops {
-    /// Who paused everything, and why, where it is.
+    /// Who paused everything, and why, if it is paused.
     pub paused: Option<String>,
     /// Since when automatic decreases are paused by themselves, and why.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! `inventory`: what the control plane says of each function, and what a change there means here.
+//! `inventory`: each function by the control plane, and the effects of a change there.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 
 impl Unit<'_> {
-    /// Takes a refresh in. What is missing in a complete one is gone, of the account and region that it
-    /// is about: a store may hold several. Tags that could not be read leave
-    /// those that are known. A function whose code is another is judged anew (P3): what ran out of memory
-    /// up to the day before it was seen with its old code does not hold any more. Tells which functions with
-    /// reports have another size than at the refresh before.
+    /// Merges a refresh. Functions that are missing in a complete refresh are gone, within its
+    /// account and region; a store may hold several. If tags could not be read, the known ones
+    /// stay. If a function's code changed, it is judged afresh (P3): out-of-memory up to the day
+    /// before it was last seen with its old code no longer counts. Returns the functions with
+    /// reports whose size changed since the refresh before.
     pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<Vec<FunctionId>, StoreError> {
         let now = update.seen_at.as_ms();
         let mut resized = Vec::new();
@@ -48,7 +48,8 @@ impl Unit<'_> {
         Ok(resized)
     }
 
-    /// Who logs where nobody would expect it, and one or two others to tell where functions are at home.
+    /// Functions that log to a custom group, and one or two others that show the account and
+    /// region.
     pub fn owners(&self) -> Result<Owners, StoreError> {
         let mut statement = self.tx.prepare(
             "SELECT function, log_group FROM inventory
@@ -126,8 +127,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// When the function was last seen, if its code was another one then. A code that is not told is
-    /// not another one.
+    /// When the function was last seen, if its code was another one then. An unknown code hash does
+    /// not count as a change.
     fn seen_with_other_code(&self, facts: &FunctionFacts) -> Result<Option<Timestamp>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT seen_ms FROM inventory WHERE function = ? AND code_sha256 <> ?",
@@ -161,7 +162,7 @@ impl Unit<'_> {
     }
 }
 
-/// What the columns `timeout_s` and `tags` say; nothing where the function is not in the inventory.
+/// The columns `timeout_s` and `tags`; empty if the function is not in the inventory.
 pub(super) fn configured(
     timeout_s: Option<u32>,
     tags: Option<&str>,

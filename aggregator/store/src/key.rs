@@ -1,5 +1,6 @@
-//! The local reviewers' key: drawn anew by each server and written beside its store, for its owner
-//! alone. Who can read that file may review; a process that can merely reach the port may not.
+//! The local reviewers' key: each server draws a new one and writes it beside its store, readable
+//! by its owner only. A user who can read that file may review; a process that only reaches the
+//! port may not.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
@@ -17,7 +18,7 @@ pub fn key_file(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// Who holds `store`'s lock, in the lock's own words; `None` where nobody does.
+/// Who holds `store`'s lock, as the lock file describes it; `None` if it is free.
 pub fn holder(store: &Path) -> Option<String> {
     let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
     let mut name = store.into_os_string();

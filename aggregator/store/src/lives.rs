@@ -15,11 +15,11 @@ use super::recommendations::Life;
 pub struct LifeEvent {
     /// When.
     pub at: Timestamp,
-    /// What: `decided`, `sent`, or where in its life it was from then on.
+    /// `decided`, `sent`, or its status from then on.
     pub what: String,
     /// Who did it: a person's name, `rightsizer`, or `updater`.
     pub by: String,
-    /// Why, where anything was said.
+    /// Why, if a reason was given.
     pub why: String,
 }
 
@@ -34,7 +34,7 @@ impl LifeEvent {
     }
 }
 
-/// A row of `recommendations`, as far as its life is told by it.
+/// The columns of `recommendations` that describe its history.
 struct Told {
     id: String,
     status: String,
@@ -133,7 +133,7 @@ impl Reader {
         Ok(history)
     }
 
-    /// What the updater said of a recommendation.
+    /// The updater's outcome of a recommendation.
     fn answers(&self, function: i64, id: &str) -> Result<Vec<LifeEvent>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT at_ms, status, reason, detail FROM outcomes

@@ -1,5 +1,5 @@
-//! One writer: an advisory lock on `FILE.lock`, which also says who holds it. The operating system
-//! releases it when the process ends, however it ends; readers do not look at it.
+//! One writer: an advisory lock on `FILE.lock`, whose content names its holder. The operating
+//! system releases it when the process ends, however it ends; readers do not look at it.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use super::error::StoreError;
 use super::files::{FileId, beside, real};
 
-/// Opens no link, and does not wait where a pipe stands in the file's place.
+/// Follows no link, and does not block if a pipe is at the file's path.
 pub(super) const NO_LINK: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// Held as long as the store is open for writing.
@@ -21,7 +21,7 @@ pub(super) struct WriterLock {
 }
 
 impl WriterLock {
-    /// Takes the lock beside `store`, and writes `holder` into it for whoever comes second.
+    /// Takes the lock beside `store`, and writes `holder` into it for the next process that tries.
     pub(super) fn take(store: &Path, holder: &str) -> Result<Self, StoreError> {
         // Another name of the same file is the same store.
         let path = beside(&real(store), ".lock");
@@ -54,7 +54,8 @@ impl WriterLock {
         let locked = file.metadata().map_err(io("read the lock file"))?;
         let there = std::fs::symlink_metadata(&path);
         if !there.is_ok_and(|there| FileId::of(&there) == FileId::of(&locked)) {
-            // It was removed between the two: the lock of a file without a name keeps nobody out.
+            // It was removed in between: the lock on a file without a name excludes no other
+            // process.
             return Err(StoreError::Gone(path));
         }
         file.set_len(0).map_err(io("write the lock file"))?;

@@ -20,7 +20,7 @@ pub struct LogDay {
 }
 
 impl Unit<'_> {
-    /// The number of a log group, which gets one where it has none.
+    /// Returns the number of a log group, which gets one if it has none.
     pub fn log_group(&self, arn: &str) -> Result<u32, StoreError> {
         let found = self.find_log_group(arn)?;
         let id = found.map_or_else(
@@ -67,7 +67,7 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Takes back what a log group gave for a day. Its peaks stay: whoever saw them, they were used.
+    /// Removes what a log group gave for a day. Its peaks stay, because that much was used.
     pub fn take_back(&mut self, group: u32, day: Day) -> Result<(), StoreError> {
         self.flush()?;
         let source = DaySource::LogGroup(group);

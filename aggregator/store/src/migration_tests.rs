@@ -114,7 +114,7 @@ fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_is_in_it()
     for version in 1..MIGRATIONS.len() {
         let dir = tempfile::tempdir().unwrap();
         let old = store_of(&file(&dir), version);
-        // What is told otherwise since then is looked at by itself below.
+        // What is represented differently since then is compared separately below.
         let retold = |table: &str, column: &str| (table, column) == ("days", "source");
         let before: Vec<_> = tables(&old)
             .into_iter()

@@ -48,8 +48,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens `path` for writing, making it where it does not exist. `holder` tells whoever finds
-    /// it in use who has it.
+    /// Opens `path` for writing, and creates it if it does not exist. `holder` is shown to a
+    /// process that finds it in use.
     pub fn open(path: &Path, holder: &str) -> Result<Self, StoreError> {
         let real = files::real(path);
         if files::is_there(path)? {
@@ -96,8 +96,8 @@ impl Store {
         &self.connection
     }
 
-    /// At most `count` connections that read what was committed, beside this one. Fewer where the
-    /// system has none to give: what they do can be done without them.
+    /// At most `count` connections that read what was committed, beside this one. Fewer if the
+    /// system has no more: their work can be done without them.
     pub fn readers(&self, count: usize) -> Vec<Beside> {
         let path = self.connection.path().map(PathBuf::from);
         let open = |_| Beside::open(path.as_deref()?).ok();
@@ -136,8 +136,8 @@ impl Store {
 fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", cache)?;
-    // Else every statement that a partial index might serve is planned anew for every value: half of
-    // a day's close.
+    // Else every statement that a partial index might serve is planned again for every value, which
+    // takes half of a day's close.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
@@ -170,7 +170,7 @@ impl Beside {
     }
 }
 
-/// A store open for reading only, beside whoever writes.
+/// A store opened for reading only, beside a writer.
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
@@ -209,8 +209,8 @@ impl Reader {
     }
 }
 
-/// A reader of a WAL database writes beside it. Where that is not allowed and nobody left a WAL, the
-/// file is all there is, and is read as it stands.
+/// A reader of a WAL database writes beside it. If that is not allowed and there is no WAL, the
+/// file is complete and is read as it is.
 fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -266,7 +266,7 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
             "it is an SQLite database of another program",
         )),
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(not_ours(path, "it is no SQLite database"))
+            Err(not_ours(path, "it is not a SQLite database"))
         }
         Err(e) => Err(e.into()),
     }
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_writer_is_refused_and_told_who_has_it() {
+    fn a_second_writer_is_refused_with_the_name_of_the_holder() {
         let dir = tempfile::tempdir().unwrap();
         let first = Store::open(&file(&dir), "rightsizer serve on 127.0.0.1:8750").unwrap();
         let error = Store::open(&file(&dir), "another").unwrap_err().to_string();
@@ -344,7 +344,7 @@ mod tests {
         drop(first);
     }
 
-    /// docs/OPERATIONS.md says why: what was answered "stored" must outlive a power cut, and WAL alone
+    /// docs/STORE.md explains it: what was answered "stored" must outlive a power cut, and WAL alone
     /// syncs only at checkpoints.
     #[test]
     fn w8_a_store_is_opened_so_that_a_commit_outlives_a_power_cut() {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_read_is_said_with_what_makes_it() {
+    fn a_missing_store_is_reported_with_what_makes_one() {
         let dir = tempfile::tempdir().unwrap();
         let error = Reader::open(&file(&dir)).unwrap_err().to_string();
         assert!(error.contains("rightsizer import"), "{error}");

@@ -26,7 +26,8 @@ const ADDED: &str = "added_usd";
 const UNDER_WAY_MS: i64 = 3_600_000;
 /// What is not answered by then was not made: a record lives an hour on the stream.
 const SENT_MS: i64 = 24 * 3_600_000;
-/// A change that says nothing for so long will not: an idle function takes nobody's place.
+/// A change without a verdict for this long will not get one: an idle function should not block
+/// others.
 const UNVERIFIED_MS: i64 = 14 * 86_400_000;
 
 /// Names a recommendation in the store.
@@ -60,9 +61,9 @@ pub struct OutboxEntry {
 pub struct Outbox {
     /// In the order in which it is to be sent.
     pub entries: Vec<OutboxEntry>,
-    /// What keeps other decreases back, where something does.
+    /// What holds other decreases back, if something does.
     pub limit: Option<Limit>,
-    /// That the increases of today add more dollars than they may, where they do.
+    /// Set if today's increases add more dollars than allowed.
     pub alarm: Option<IncreaseAlarm>,
 }
 
@@ -86,8 +87,8 @@ enum Rank {
 }
 
 impl Unit<'_> {
-    /// What is to be sent now, at most so many. Nothing while everything is paused; no decrease of a
-    /// function that is held, nor more of them than `limits` allow.
+    /// Returns what to send now, up to the given number. Nothing while everything is paused; no
+    /// decrease of a held function, and no more decreases than `limits` allow.
     pub fn outbox(
         &self,
         which: Outgoing,
@@ -197,7 +198,7 @@ impl Unit<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let may = usize::try_from(allowed.decreases).unwrap_or(free);
-        // One more than may go tells whether one is kept back.
+        // One more than allowed shows whether one is held back.
         let most = free.min(may.saturating_add(1));
         let mut decreases = self.of_rank(Rank::Approved, which, most, now)?;
         let left = most - decreases.len();
@@ -310,7 +311,8 @@ impl Unit<'_> {
         )
     }
 
-    /// Functions with a decision that are known: counted anew on a new day, and where there are more by a hundredth.
+    /// Known functions with a decision: counted again on a new day, and if their number grew by a
+    /// hundredth.
     pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
         let (day, last) = (i64::from(now.day().number()), self.last_function()?);
         if let Some(text) = self.state(FLEET)? {
@@ -362,7 +364,7 @@ impl Unit<'_> {
         Ok(found.optional()?.unwrap_or(0.0))
     }
 
-    /// So many dollars a month more were added today.
+    /// Adds dollars a month to today's increases.
     pub(super) fn count_added(&self, usd: f64, now: Timestamp) -> Result<(), StoreError> {
         if usd <= 0.0 {
             return Ok(());
@@ -387,7 +389,7 @@ impl Unit<'_> {
         Ok(found.optional()?.unwrap_or(false))
     }
 
-    /// So many decreases more were sent today.
+    /// Adds to the number of decreases sent today.
     pub(super) fn count_sent(&self, decreases: u64, now: Timestamp) -> Result<(), StoreError> {
         if decreases == 0 {
             return Ok(());

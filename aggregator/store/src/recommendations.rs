@@ -9,20 +9,20 @@ use super::error::StoreError;
 use super::evidence::Assessment;
 use super::unit::{FunctionId, Unit};
 
-/// Where a recommendation is in its life; the diagram is in `docs/ALGORITHM.md`.
+/// The status of a recommendation; the diagram is in `docs/ALGORITHM.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Life {
     /// Waits for a person, or to be sent.
     Open,
-    /// A person said yes; waits to be sent.
+    /// Approved; waits to be sent.
     Approved,
-    /// A person said no.
+    /// Rejected by a person.
     Rejected,
     /// A later decision took its place.
     Superseded,
     /// Its evidence does not hold any more.
     Withdrawn,
-    /// Nobody acted on it in time.
+    /// Not reviewed in time.
     Expired,
     /// On the decisions stream, not answered yet.
     Sent,
@@ -106,13 +106,13 @@ pub struct NewRecommendation {
     pub urgent: bool,
     /// May be acted on without a person.
     pub auto: bool,
-    /// As it goes over the stream; `None` where only the function's name is known.
+    /// As it is sent on the stream; `None` if only the function's name is known.
     pub record: Option<String>,
     /// When it was decided.
     pub issued_at: Timestamp,
     /// When it is too old to act on.
     pub expires_at: Timestamp,
-    /// The recommendation that it takes back, where it does.
+    /// The recommendation that it rolls back, if any.
     pub rollback_of: Option<String>,
     /// Whether the inventory or history knows the function.
     pub known: bool,
@@ -121,10 +121,10 @@ pub struct NewRecommendation {
 }
 
 impl Unit<'_> {
-    /// Writes a recommendation. Deciding the same again the same day refreshes it while it waits,
-    /// and revives it where another had taken its place meanwhile, where it was skipped or failed for
-    /// something that may have passed, or where it is urgent and was skipped or failed more than five
-    /// minutes ago: memory ran out again since.
+    /// Writes a recommendation. The same decision on the same day refreshes it while it waits. It
+    /// revives it if another had replaced it meanwhile, if it was skipped or failed for a temporary
+    /// reason, or if it is urgent and was skipped or failed more than five minutes ago: memory ran
+    /// out again since.
     pub fn recommend(
         &self,
         function: FunctionId,
@@ -172,8 +172,8 @@ impl Unit<'_> {
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
     }
 
-    /// Removes what took a recommendation's place before and was itself replaced, unseen: never sent,
-    /// never reviewed. The numbers of many days, each a little different, tell nobody anything.
+    /// Removes earlier replacements that were replaced before they were sent or reviewed. A series
+    /// of slightly different sizes for many days helps no reader.
     pub fn forget_superseded(&self, function: FunctionId) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -264,7 +264,7 @@ impl Unit<'_> {
         self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
         self.note_again(function, outcome, now)?;
         if life == Life::Applied {
-            // Where it took another back, that one is at its end now.
+            // If it rolled another back, that one ends now.
             self.tx
                 .prepare_cached(
                     "UPDATE recommendations SET status = 'rolled-back', closed_ms = ?1,
@@ -288,7 +288,7 @@ impl Unit<'_> {
         })
     }
 
-    /// Keeps what the updater said; whether it was not known before.
+    /// Stores the updater's outcome; returns whether it is new.
     fn note_outcome(&self, outcome: &Outcome) -> Result<bool, StoreError> {
         let new = self
             .tx

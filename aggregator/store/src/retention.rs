@@ -15,10 +15,11 @@ const LOG_EVENT_DAYS: i32 = 3;
 
 impl Unit<'_> {
     /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
-    /// peaks and ended recommendations older than 400, counted back from the last closed day. 60 days
-    /// are far beyond what an environment lives and what a stream with the usual retention can replay.
+    /// peaks and ended recommendations older than 400, counted back from the last closed day. 60
+    /// days are far beyond what an environment lives and what a stream with the usual retention can
+    /// replay.
     ///
-    /// With `strangers` functions that nobody knows and that have been idle are forgotten.
+    /// With `strangers`, unknown functions that have been idle are forgotten.
     pub fn retain(
         &mut self,
         ids: RangeInclusive<FunctionId>,

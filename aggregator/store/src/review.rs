@@ -21,12 +21,12 @@ pub struct ReviewRow {
     pub peak_mb: Option<u32>,
     /// After P1–P4.
     pub policy_mb: Option<u32>,
-    /// Where the policy wants to end.
+    /// The size that the policy aims for.
     pub target_mb: Option<u32>,
-    /// This step; `null` where nothing is to change.
+    /// This step; `null` if nothing should change.
     pub to_mb: Option<u32>,
-    /// `ok`, `idle` (no reports in the window), `no-reports` (never any), `no-memory-figure`, or where its recommendation is
-    /// in its life.
+    /// `ok`, `idle` (no reports in the window), `no-reports` (never any), `no-memory-figure`, or
+    /// the status of its recommendation.
     pub status: String,
     /// How far the evidence carries.
     pub confidence: Option<String>,
@@ -42,7 +42,7 @@ pub struct ReviewRow {
     pub urgent: bool,
     /// Id of its recommendation.
     pub recommendation: Option<String>,
-    /// Why its recommendation ended, where it did.
+    /// Why its recommendation ended, if it did.
     pub closed_reason: Option<String>,
     /// Reports that arrived.
     pub seen: u64,
@@ -54,9 +54,9 @@ pub struct ReviewRow {
     pub lost: u64,
     /// The version whose traffic this is.
     pub version: String,
-    /// Architecture, where known.
+    /// Architecture, if known.
     pub arch: Option<String>,
-    /// Runtime, where known.
+    /// Runtime, if known.
     pub runtime: Option<String>,
     /// 99th percentile of durations in ms at the current size.
     pub p99_ms: Option<f64>,
@@ -76,7 +76,7 @@ pub struct DayLine {
     pub day: Day,
     /// Its peak, of the source that counts.
     pub peak_mb: Megabytes,
-    /// The size that hid the demand on that day, where one did.
+    /// The size that hid the demand on that day, if one did.
     pub censored_mb: Option<Megabytes>,
 }
 
@@ -90,9 +90,9 @@ pub struct FunctionDetail {
     pub days: Vec<DayLine>,
     /// Its recommendations, newest first, each with its `life`.
     pub history: Vec<Value>,
-    /// The extension's own largest resident memory in MB, where it told: its share of the peaks.
+    /// The extension's own largest resident memory in MB, if reported: its share of the peaks.
     pub self_mb: Option<f64>,
-    /// The configured timeout in ms, where the inventory knows it.
+    /// The configured timeout in ms, if the inventory has it.
     pub timeout_ms: Option<u64>,
     /// Invocations of the last 14 days with reports that ran into the timeout.
     pub timeouts: u64,
@@ -124,7 +124,7 @@ impl Reader {
 
     /// The days and recommendations behind a line.
     pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
-        // A function that no report ever told of has no row, and nothing behind its line.
+        // A function without any report has no row, and no details.
         let query = "SELECT coalesce(f.id, 0), nullif(f.self_kib, 0), i.timeout_s
              FROM (SELECT ? AS function) n
              LEFT JOIN functions f ON f.function = n.function

@@ -8,9 +8,10 @@ use super::error::StoreError;
 use super::recommendations::Life;
 use super::unit::{FunctionId, Unit};
 
-/// A rejected decrease is not proposed again for so long.
+/// How long a rejected decrease is not proposed again.
 pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
-/// A yes holds for so long, also behind a pause; the updater reads the function again anyway.
+/// How long an approval is valid, also during a pause; the updater reads the function again
+/// anyway.
 const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
@@ -31,7 +32,7 @@ struct Waiting {
 }
 
 impl Unit<'_> {
-    /// Carries out a person's word, or says why not.
+    /// Applies a review command, or returns why not.
     pub fn carry_out(&mut self, word: &Word, now: Timestamp) -> Answer {
         if let Err(refused) = word.check() {
             return Ok(Err(refused));
@@ -126,8 +127,8 @@ impl Unit<'_> {
     fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
         self.clear_sizes(id, now.day())?;
         done(format!(
-            "cleared: the sizes at which {name} ran out of memory until today hold its size up no more, the \
-             peaks of the last days do as before"
+            "cleared: {name} may go below the sizes at which it ran out of memory until today; its \
+             recent peaks still count"
         ))
     }
 
@@ -136,8 +137,8 @@ impl Unit<'_> {
         let answer = self.on_function(what, |id, name| {
             found = Some(id);
             done(format!(
-                "forgotten: {name}, with its days, peaks and recommendations; if it reports again it begins \
-                 anew"
+                "forgotten: {name}, with its days, peaks and recommendations; if it reports again, \
+                 it starts as a new function"
             ))
         })?;
         if let Some(id) = found {

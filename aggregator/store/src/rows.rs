@@ -33,7 +33,7 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Hash + Eq + Ord, V> Rows<K, V> {
-    /// The row of `key`, to be changed; `load` reads or makes it where it is not in memory.
+    /// The row of `key`, to be changed; `load` reads or makes it if it is not in memory.
     pub(super) fn change(
         &mut self,
         key: K,
@@ -65,7 +65,7 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(&mut slot.row)
     }
 
-    /// Where the row of `key` is, if it is in memory.
+    /// The position of the row of `key`, if it is in memory.
     pub(super) fn place(&self, key: &K) -> Option<usize> {
         self.rows.get_index_of(key)
     }

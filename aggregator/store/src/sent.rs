@@ -1,5 +1,5 @@
-//! Recommendations that come back on the decisions stream: whatever is there was sent, also where
-//! the store that sent it was lost before it was kept anywhere.
+//! Recommendations that come back on the decisions stream: whatever is there was sent, even if the
+//! store that sent it was lost before that was saved.
 
 use rightsizer_records::{Day, Mode, Recommendation, Record, Timestamp, encode};
 use rightsizer_rules::policy::recommendation_id;
@@ -8,8 +8,8 @@ use rusqlite::{OptionalExtension, params};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 
-/// A recommendation is decided on the day it is issued where the wall clock rules, else on a day close
-/// behind the window that it rests on.
+/// With the wall clock, a recommendation is decided on the day it is issued; otherwise shortly
+/// after the window that it uses.
 const DAYS_BEHIND_WINDOW: i32 = 3;
 
 impl Unit<'_> {

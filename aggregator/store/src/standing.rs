@@ -40,13 +40,12 @@ impl Standing {
         self.life != Life::Rejected
     }
 
-    /// Whether it waits for a person, so that nobody but a reader of the list knows it: it was never sent,
-    /// and is not about to be.
+    /// Whether it only waits for a review: it was never sent, and is not about to be.
     pub fn only_waits(&self) -> bool {
         self.life == Life::Open && !self.auto && !self.was_sent
     }
 
-    /// Whether a person said no to this decrease, or to one up to 32 MB less far, not long ago.
+    /// Whether this decrease, or one up to 32 MB smaller, was rejected recently.
     pub fn rejects(&self, (from, to): (Megabytes, Megabytes), now: Timestamp) -> bool {
         self.life == Life::Rejected
             && self.from_mb == from
@@ -90,8 +89,8 @@ impl Unit<'_> {
         Ok(standing)
     }
 
-    /// Writes `new` over one that only waited. Its own row where its id had one before: that one has
-    /// a history, and the other gives way to it.
+    /// Writes `new` over one that only waited. If its id had a row before, that row is used,
+    /// because it has a history, and the other is removed.
     pub fn replace(
         &self,
         old: &Standing,

@@ -63,7 +63,7 @@ impl DayOfSize {
 }
 
 impl Unit<'_> {
-    /// The last change of a function, where it is not judged yet.
+    /// The last change of a function, if it has no verdict yet.
     pub fn open_trial(&self, id: FunctionId) -> Result<Option<OpenTrial>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT id, from_mb, to_mb, applied_ms, status FROM recommendations
@@ -146,8 +146,8 @@ impl Unit<'_> {
         Ok(days)
     }
 
-    /// Environments that began at the new size since the change; of sources that do not tell one from the
-    /// other as many as their days count.
+    /// Environments that began at the new size since the change; for sources that cannot
+    /// distinguish them, as many as their days count.
     fn environments_since(
         &self,
         id: FunctionId,
@@ -166,8 +166,8 @@ impl Unit<'_> {
         Ok(begun.max(u32::try_from(counted).unwrap_or(u32::MAX)))
     }
 
-    /// Environments that began at the old size after every one that began at the new. Those that logs tell
-    /// of have no numbered records, and count with as many invocations as an environment has to.
+    /// Environments that began at the old size after every one that began at the new. Those from
+    /// logs have no numbered records, and count with the required number of invocations.
     fn reverted(&self, id: FunctionId, open: &OpenTrial) -> Result<Reverted, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT count(DISTINCT env), coalesce(sum(CASE WHEN marks = '' THEN 5 ELSE seen END), 0)
@@ -201,7 +201,7 @@ impl Unit<'_> {
         self.end_recommendation(id, &open.id, life, why, now)
     }
 
-    /// Holds decreases of a function for so many days; a longer hold of a person's stays.
+    /// Holds decreases of a function for this number of days; a longer hold by a person stays.
     pub fn hold_decreases(
         &self,
         id: FunctionId,

@@ -40,7 +40,7 @@ pub(super) struct WorkingSet {
     pub(super) crowded: Option<(FunctionId, Day)>,
     /// How much of all this stays.
     bounds: Bounds,
-    /// The id that the next new function gets; 0 where it was not asked for yet.
+    /// The id that the next new function gets; 0 if it was not read yet.
     pub(super) next_function: FunctionId,
     /// From this one on functions are newer than the last flush: the tables hold nothing of them.
     pub(super) unwritten: FunctionId,
@@ -94,7 +94,7 @@ impl Drop for Borrowed<'_> {
 /// A record that cannot be used.
 #[derive(Debug, Clone, Copy)]
 pub struct Quarantined<'a> {
-    /// Where it came from.
+    /// Its origin.
     pub origin: &'a str,
     /// Why it cannot be used.
     pub reason: &'a str,
@@ -109,7 +109,7 @@ pub struct Quarantined<'a> {
 pub struct Unit<'s> {
     pub(super) tx: Transaction<'s>,
     pub(super) memory: Borrowed<'s>,
-    /// Watched, where it is the writer's.
+    /// Checked, if it is the writer's.
     files: Option<&'s OpenFiles>,
 }
 
@@ -157,7 +157,7 @@ impl<'s> Unit<'s> {
     pub fn commit(mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.tx.commit()?;
-        // Before anything is acknowledged: a commit to a file without a name is found by nobody.
+        // Before anything is acknowledged, because a commit to a file without a name is lost.
         self.files.map_or(Ok(()), OpenFiles::check)?;
         let set = &mut *self.memory.set;
         set.functions.bound(set.bounds.functions);

@@ -52,7 +52,7 @@ pub(super) struct Usage {
     sizes: HashMap<Megabytes, SizeUsage>,
     /// The day that the row before was of, and the kind of source that counts on it.
     counting: Option<(Day, u8)>,
-    /// Whether the invocations of some day were told by logs.
+    /// Whether the invocations of any day come from logs.
     pub(super) by_logs: bool,
     /// Rows of reports found in files of unknown tools that count, and of others.
     wrapped_rows: u64,

@@ -8,14 +8,14 @@ use super::error::StoreError;
 use super::files::{beside, real};
 use super::open::{BUSY, Store};
 
-/// What the log may keep on the disk once nobody reads in it any more.
+/// The size that the log may keep on the disk once it has no reader.
 pub const WAL_KEPT: u64 = 64 << 20;
 /// Beyond this a reader has held it for long: a person should know.
 pub const WAL_LARGE: u64 = 512 << 20;
-/// How long the writer waits for readers to let go of the log; everybody who sends waits as long.
+/// How long the writer waits for readers to release the log; every sender waits as long.
 const FOR_READERS: Duration = Duration::from_millis(200);
 
-/// Bytes of the log of `store`; none where it has none.
+/// Bytes of the log of `store`; 0 without a log.
 pub fn wal_bytes(store: &Path) -> u64 {
     std::fs::metadata(beside(&real(store), "-wal")).map_or(0, |facts| facts.len())
 }
@@ -26,9 +26,9 @@ impl Store {
         wal_bytes(self.files().store())
     }
 
-    /// Writes the log back and empties it, if it is larger than [`WAL_KEPT`]. Commits alone never do
-    /// where some reader is always in it, nor does a log that nobody writes to any more shrink.
-    /// Returns its bytes now: still as many where a reader holds it.
+    /// Writes the log back and empties it, if it is larger than [`WAL_KEPT`]. Commits alone never
+    /// do that if some reader is always active, and a log without writes does not shrink. Returns
+    /// its bytes afterwards: unchanged if a reader holds it.
     pub fn trim_wal(&mut self) -> Result<u64, StoreError> {
         if self.wal_bytes() <= WAL_KEPT {
             return Ok(self.wal_bytes());

@@ -1,5 +1,5 @@
-//! Words that were carried out are counted, so that a store from before can be told which it lacks;
-//! those that it cannot carry out yet wait in it until the streams have been read again.
+//! Counts applied review commands, so that a restored store can get those that it lacks. Commands
+//! that it cannot apply yet wait in it until the streams have been read again.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::{Action, CarriedOut, Word};
@@ -13,8 +13,9 @@ const CARRIED_OUT: &str = "words";
 const WAITING: &str = "words_waiting";
 
 impl Unit<'_> {
-    /// The same word with the recommendation or function that it is about named by what is unique:
-    /// said again later, it is about the same. One that is about nothing, or about several, stays.
+    /// Returns the same command with its recommendation or function named by a unique id, so that
+    /// applying it again later has the same target. A command without a target, or with several,
+    /// stays.
     pub fn understood(&self, word: &Word) -> Result<Word, StoreError> {
         let mut word = word.clone();
         match &mut word.action {
@@ -54,13 +55,13 @@ impl Unit<'_> {
             .map_err(|_| StoreError::Damaged(format!("{CARRIED_OUT} is {text:?}")))
     }
 
-    /// So many were: numbers that are given are not given again, also where their words are lost.
+    /// The number of applied commands. A number is never used again, even if its command is lost.
     pub fn set_words_carried_out(&self, number: u64) -> Result<(), StoreError> {
         self.set_state(CARRIED_OUT, Some(&number.to_string()))
     }
 
-    /// Carries out again what this store lacks of `words`, in their order. What is about something that
-    /// it does not know waits: the streams will tell it.
+    /// Applies the commands of `words` that this store lacks, in their order. A command about
+    /// something unknown waits for the streams.
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let known = self.words_carried_out()?;
         let mut waiting = self.words_waiting()?;
@@ -91,9 +92,9 @@ impl Unit<'_> {
         Ok(in_vain)
     }
 
-    /// Those of `waiting` that `newer`, which was just carried out, says nothing about. Whether a
-    /// function is held is what was said last; what is said of a recommendation ends it, so what waits
-    /// finds it closed.
+    /// Those of `waiting` that `newer`, which was just applied, does not replace. The last command
+    /// decides whether a function is held. A command about a recommendation ends it, so a waiting
+    /// one finds it closed.
     fn not_replaced(
         &self,
         waiting: Vec<CarriedOut>,
@@ -111,7 +112,7 @@ impl Unit<'_> {
         Ok(kept)
     }
 
-    /// The function that a hold, or the end of one, is about; `None` where it is not there.
+    /// The function that a hold or release names; `None` if it does not exist.
     fn held_or_released(&self, word: &Word) -> Result<Option<FunctionId>, StoreError> {
         let (Action::Hold { what, .. } | Action::Release { what }) = &word.action else {
             return Ok(None);

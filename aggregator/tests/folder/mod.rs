@@ -43,7 +43,7 @@ impl Folder {
     }
 }
 
-/// What a command said.
+/// The output of a command.
 pub(crate) struct Said(Output);
 
 impl Said {

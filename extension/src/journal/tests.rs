@@ -289,7 +289,7 @@ fn clones_of_one_image_deliver_as_two() {
     }
 }
 
-/// Where the event of the restore is lost: an environment that has reported nothing has no id yet.
+/// If the event of the restore is lost: an environment that has reported nothing has no id yet.
 #[test]
 fn no_id_is_drawn_before_the_first_report() {
     let mut journal = journal(100);

@@ -16,12 +16,12 @@ pub enum Monotonic {
     RunsOn,
 }
 
-/// The clock of one extension process.
+/// The clock of one process.
 pub struct Clock {
     folder: TempDir,
     library: PathBuf,
     monotonic: Monotonic,
-    ahead_s: std::cell::Cell<u64>,
+    ahead_s: std::cell::Cell<i64>,
 }
 
 impl Clock {
@@ -51,7 +51,7 @@ impl Clock {
         Ok(clock)
     }
 
-    /// For the extension's process.
+    /// The environment variables of the process that sees this clock.
     pub fn variables(&self) -> Vec<(String, String)> {
         let stands_still = u8::from(self.monotonic == Monotonic::StandsStill).to_string();
         [
@@ -67,7 +67,12 @@ impl Clock {
 
     /// A minute passes at once.
     pub fn pass_a_minute(&self) -> Result<()> {
-        self.ahead_s.set(self.ahead_s.get() + 60);
+        self.set_ahead(self.ahead_s.get() + 60)
+    }
+
+    /// Sets the clock this many seconds ahead of the true time; behind it, if negative.
+    pub fn set_ahead(&self, seconds: i64) -> Result<()> {
+        self.ahead_s.set(seconds);
         self.write()
     }
 
@@ -78,7 +83,7 @@ impl Clock {
     /// Replaced in one step: the process may be reading it.
     fn write(&self) -> Result<()> {
         let new = self.folder.path().join("new");
-        std::fs::write(&new, format!("+{}\n", self.ahead_s.get()))?;
+        std::fs::write(&new, format!("{:+}\n", self.ahead_s.get()))?;
         Ok(std::fs::rename(&new, Path::new(&self.file()))?)
     }
 }

@@ -1,4 +1,4 @@
-//! What the system itself costs a month, as docs/OPERATIONS.md tells it.
+//! What the system itself costs a month, as in docs/COST.md.
 
 use anyhow::{Result, ensure};
 
@@ -27,7 +27,7 @@ const ENVIRONMENTS: f64 = 2.0;
 const BUSY_HOURS: f64 = 8.0;
 /// An environment sends a record a minute; the stream counts it in whole KB.
 const RECORD_KB: f64 = 2.0;
-/// As docs/OPERATIONS.md, Snapshots, has it.
+/// As in docs/COST.md, Snapshots.
 const SNAPSHOT_KB_A_FUNCTION: f64 = 0.9;
 /// A look at the head every five seconds.
 const LOOKS_A_MONTH: f64 = 12.0 * 60.0 * HOURS;
@@ -52,7 +52,7 @@ fn month(functions: f64, vcpu: f64, gb: f64) -> [f64; 3] {
 
 #[test]
 fn the_cost_in_the_documentation_is_computed() -> Result<()> {
-    let text = std::fs::read_to_string(root().join("docs/OPERATIONS.md"))?;
+    let text = std::fs::read_to_string(root().join("docs/COST.md"))?;
     for (functions, named, vcpu, gb) in [
         (100.0, "100", 0.25, 0.5),
         (1_000.0, "1,000", 0.25, 0.5),
@@ -65,10 +65,7 @@ fn the_cost_in_the_documentation_is_computed() -> Result<()> {
             all / functions
         );
         println!("{row}");
-        ensure!(
-            text.contains(&row),
-            "docs/OPERATIONS.md does not say: {row}"
-        );
+        ensure!(text.contains(&row), "docs/COST.md lacks this row: {row}");
     }
     Ok(())
 }

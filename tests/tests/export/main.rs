@@ -56,7 +56,7 @@ const CASES: [Case; 6] = [
             ("/Resources/Checkout/Properties", "MemorySize", 300),
             ("/Resources/Invoice/Properties", "MemorySize", 512),
         ],
-        left: "0 left to you",
+        left: "0 to edit by hand",
     },
     Case {
         format: "sam",
@@ -73,7 +73,7 @@ const CASES: [Case; 6] = [
             ("/Resources/InvoiceFunction/Properties", "MemorySize", 512),
             ("/Resources/ThumbnailFunction/Properties", "MemorySize", 950),
         ],
-        left: "0 left to you",
+        left: "0 to edit by hand",
     },
     Case {
         format: "serverless",
@@ -125,7 +125,7 @@ const CASES: [Case; 6] = [
             ("/context/rightsizer", "shop-checkout", 300),
             ("/context/rightsizer", "shop-invoice", 512),
         ],
-        left: "0 left to you",
+        left: "0 to edit by hand",
     },
 ];
 

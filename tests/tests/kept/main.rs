@@ -6,6 +6,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod clock;
 mod files;
 mod gone;
 mod health;

@@ -7,6 +7,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod clock;
 mod faults;
 mod retention;
 mod shards;

@@ -77,7 +77,7 @@ async fn the_doctor_tries_each_call_and_writes_nothing() {
     scene.s3.remove_object(HEAD).await.unwrap();
     let sick = findings(&environment).await;
     assert_eq!(sick[0].0, "wrong", "{sick:?}");
-    assert!(sick[0].1.contains("head.json is gone"), "{sick:?}");
+    assert!(sick[0].1.contains("head.json is missing"), "{sick:?}");
 }
 
 /// A Fargate task is given an address where its role's credentials are, and nothing else.

@@ -128,7 +128,7 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     scene.all_arrived(&other).await;
     assert!(serve.stop().await.unwrap().success());
     let serve = scene.serve(&disk).await;
-    assert!(disk.log().contains("older: kept as"), "{}", disk.log());
+    assert!(disk.log().contains("older; kept as"), "{}", disk.log());
     scene.all_arrived(&disk).await;
     assert!(serve.stop().await.unwrap().success());
     assert_eq!(disk.evidence(), other.evidence());

@@ -75,7 +75,7 @@ async fn nothing_is_begun_where_no_snapshot_can_be_restored() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("can be restored. Nothing was started"),
+        said(&output).contains("no readable snapshot among"),
         "{}",
         said(&output)
     );
@@ -94,7 +94,7 @@ async fn snapshots_without_a_head_are_not_begun_over() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("there is no head any more"),
+        said(&output).contains("has snapshots but no head.json"),
         "{}",
         said(&output)
     );

@@ -109,7 +109,7 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
     assert!(told.contains("fn-1 for 3 days (sale)"), "{told}");
     let again = scene.not_restored(&file).await;
     assert!(
-        again.contains("is there already; nothing is written over"),
+        again.contains("exists already; nothing is overwritten"),
         "{again}"
     );
     assert_eq!(evidence(&store), wanted);
@@ -133,7 +133,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     let into = ["--at", at, "--into", BACK];
     let plan = scene.restored(&into).await;
     assert!(
-        plan.contains("Nothing was written: --yes does it"),
+        plan.contains("nothing was written; pass --yes to apply"),
         "{plan}"
     );
     assert_eq!(scene.s3.object(BACK_HEAD).await.unwrap(), None);
@@ -141,10 +141,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     let done = scene.restored(&yes).await;
     assert!(done.contains("OPTIONS=SnapshotPrefix=back"), "{done}");
     let again = scene.not_restored(&yes).await;
-    assert!(
-        again.contains("there is something at s3://evidence/back already"),
-        "{again}"
-    );
+    assert!(again.contains("s3://evidence/back is not empty"), "{again}");
 
     scene.put_story(60).await;
     let second = Disk::new();
@@ -217,10 +214,7 @@ async fn what_is_in_the_way_is_said() {
             &old,
             "as old as 2026-03-01T00:00:00.000Z: the oldest was made at",
         ),
-        (
-            &into_itself,
-            "there is something at s3://evidence/prod already",
-        ),
+        (&into_itself, "s3://evidence/prod is not empty"),
         (
             &["--into", "s3://no-such-bucket/x"],
             "there is no such bucket",
@@ -261,7 +255,7 @@ async fn what_is_in_the_way_is_said() {
             "/snapshots/",
             "nothing was begun at s3://evidence/back",
         ),
-        (&into, Method::PUT, "head.json", "was not begun"),
+        (&into, Method::PUT, "head.json", "was not created"),
     ] {
         scene.s3.fail(method, path, BucketFault::Denied);
         let why = scene.not_restored(arguments).await;
@@ -275,7 +269,7 @@ async fn what_is_in_the_way_is_said() {
     scene.s3.fail_all(BucketFault::Silent);
     let why = scene.not_restored(&file).await;
     scene.s3.mend();
-    assert!(why.contains("See that this machine reaches S3"), "{why}");
+    assert!(why.contains("check that this machine reaches S3"), "{why}");
     what_is_there_is_no_snapshot(&scene, &file).await;
     let left: Vec<_> = std::fs::read_dir(store.parent().unwrap())
         .unwrap()
@@ -314,7 +308,7 @@ async fn what_is_there_is_no_snapshot(scene: &Scene, file: &[&str]) {
     assert!(why.contains("upgrade it"), "{why}");
     scene.s3.remove_object(HEAD).await.unwrap();
     let why = scene.not_restored(&[]).await;
-    assert!(why.contains("head.json is gone"), "{why}");
+    assert!(why.contains("head.json is missing"), "{why}");
     scene.s3.put_object(HEAD, head).await.unwrap();
 }
 

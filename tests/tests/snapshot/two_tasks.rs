@@ -22,11 +22,7 @@ async fn the_newer_task_takes_over_and_the_older_one_ends() {
     let newer = scene.serve(&new).await;
     let ended = older.ended().await.unwrap();
     assert_eq!(ended.code(), Some(SUPERSEDED), "{}", old.log());
-    assert!(
-        old.log().contains("another task has taken over"),
-        "{}",
-        old.log()
-    );
+    assert!(old.log().contains("lost the lease"), "{}", old.log());
     scene.put_story(50).await;
     scene.all_arrived(&new).await;
     assert_eq!(health(&newer).await["snapshot"]["epoch"], 2);
@@ -135,7 +131,11 @@ async fn while_nobody_can_tell_who_decides_decreases_wait_and_increases_do_not()
         scene.recommended().await.len() == 1
     })
     .await;
-    assert!(disk.log().contains("sending waits"), "{}", disk.log());
+    assert!(
+        disk.log().contains("cannot confirm the lease"),
+        "{}",
+        disk.log()
+    );
     let told = health(&serve).await;
     assert_eq!(told["status"], "degraded", "{told}");
     assert!(told["snapshot"]["unsure"].is_string(), "{told}");
@@ -162,12 +162,16 @@ async fn a_head_that_is_gone_stops_the_task() {
     kept(&serve, &disk).await;
     scene.s3.remove_object(super::stage::HEAD).await.unwrap();
     assert_eq!(serve.ended().await.unwrap().code(), Some(SUPERSEDED));
-    assert!(disk.log().contains("head.json is gone"), "{}", disk.log());
+    assert!(
+        disk.log().contains("head.json is missing"),
+        "{}",
+        disk.log()
+    );
     // Nothing is begun anew over what was there.
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("there is no head any more"),
+        said(&output).contains("has snapshots but no head.json"),
         "{}",
         said(&output)
     );

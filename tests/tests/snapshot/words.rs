@@ -162,7 +162,11 @@ async fn what_became_of_the_updater_is_said_also_of_a_word_that_is_not_kept() {
     scene.s3.fail(Method::PUT, "", BucketFault::Denied);
     let (code, error) = say(&disk, &["pause"]).await;
     assert_eq!(code, Some(1));
-    for part in ["was NOT stopped", "aws lambda tag-resource", "is not kept"] {
+    for part in [
+        "could not pause updater",
+        "aws lambda tag-resource",
+        "is not kept",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
     serve.kill().await.unwrap();

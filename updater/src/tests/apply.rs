@@ -14,7 +14,7 @@ use crate::{ApiFault, LastUpdate, RetryLater, Settings, Updater};
 pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("the core waited for something that is no seam"),
+        Poll::Pending => panic!("the core waited for something other than a port"),
     }
 }
 
@@ -58,7 +58,7 @@ fn a_second_delivery_is_applied_again_without_a_second_write() {
 }
 
 #[test]
-fn a_skip_writes_nothing_and_says_why() {
+fn a_skip_writes_nothing_and_has_a_reason() {
     let (lambda, clock) = (FakeLambda::with(live()), FakeClock::default());
     let paused = Settings {
         paused: true,
@@ -74,7 +74,7 @@ fn a_skip_writes_nothing_and_says_why() {
 }
 
 #[test]
-fn the_pause_switch_is_asked_before_every_change_and_an_unknown_answer_is_no_leave() {
+fn the_pause_switch_is_checked_before_every_change_and_an_unknown_state_stops_it() {
     for (switch, reason) in [
         (Ok(Some("on call, since 03:00".to_owned())), Ok("paused")),
         (Err(ApiFault::AccessDenied), Ok("paused")),
@@ -103,7 +103,7 @@ fn another_account_costs_no_call() {
     assert_eq!(lambda.reads(), 0);
 }
 
-/// Somebody else's change, or a fault that wrote nothing: read, judged and made again at once.
+/// Another change, or a fault that wrote nothing: read, checked and made again at once.
 #[test]
 fn what_is_in_the_way_for_a_moment_is_waited_for() {
     for fault in [
@@ -130,8 +130,8 @@ fn what_is_in_the_way_for_a_moment_is_waited_for() {
     assert_eq!(lambda.written().len(), 1);
 }
 
-/// 2 + 3 + 4 + 8 seconds later it is an outcome where somebody else is at it, and goes back to the
-/// stream where the service is.
+/// After 2 + 3 + 4 + 8 seconds it is an outcome if someone else is changing the function, and goes
+/// back to the stream if the service fails.
 #[test]
 fn patience_ends() {
     let always =
@@ -163,7 +163,7 @@ fn patience_ends() {
 }
 
 #[test]
-fn a_429_is_waited_for_as_long_as_it_says_if_there_is_time() {
+fn a_429_waits_as_long_as_requested_if_there_is_time() {
     let (lambda, clock) = (
         FakeLambda::with(live()).writing([OnWrite::Throttle(17)]),
         FakeClock::default(),
@@ -231,7 +231,7 @@ fn a_lost_answer_is_settled_by_reading_the_function() {
     assert_eq!(apply(&made).unwrap().status, OutcomeStatus::Applied);
     assert_eq!(made.written().len(), 1);
 
-    // Nobody can tell: back to the stream, where the next delivery finds the change made.
+    // It is unknown: back to the stream, and the next delivery finds the change made.
     let silent = std::iter::once(Ok(())).chain(std::iter::repeat_n(Err(ApiFault::Unavailable), 4));
     let unread = FakeLambda::with(live())
         .writing([OnWrite::WriteSilently])
@@ -265,7 +265,7 @@ fn a_change_that_lambda_makes_later_is_followed_to_its_end() {
     );
     assert_eq!(lambda.written().len(), 1);
 
-    // Lambda accepted it; that it takes its time is no failure.
+    // Lambda accepted it; taking long is not a failure.
     let lambda = begun().updating([ok.clone(), going]);
     assert_eq!(end(&lambda), (OutcomeStatus::Applied, String::new()));
     // Nor is it one that the function cannot be read any more.

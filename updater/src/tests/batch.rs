@@ -110,7 +110,7 @@ fn poison_and_other_kinds_do_not_block_the_shard() {
 }
 
 #[test]
-fn a_record_that_says_whom_it_is_about_is_answered_even_if_it_cannot_be_read() {
+fn a_record_that_names_its_function_gets_an_outcome_even_if_it_cannot_be_read() {
     let (lambda, sink) = (FakeLambda::with(live()), FakeSink::default());
     let text = String::from_utf8(to("a", 1024, 512)).unwrap();
     let to_mb = |mb: &str| {
@@ -180,7 +180,7 @@ fn everything_is_tried_before_anything_comes_again() {
 
 /// Behind a stuck function stands one that was changed, and that a pipeline put back since.
 #[test]
-fn what_was_answered_is_not_done_again_against_somebody_else() {
+fn a_delivered_outcome_is_not_repeated_against_a_later_change() {
     let batch = event(&[
         named("stuck", "a", 1024, 512),
         named("other", "b", 1024, 512),
@@ -279,7 +279,7 @@ fn what_has_come_for_the_last_time_is_a_failure_and_not_silence() {
     assert_eq!(kept(&sink), [("a".to_owned(), OutcomeStatus::Failed)]);
     assert_eq!(sink.kept.lock().unwrap()[0].reason, "throttled");
 
-    // Where a change may have been made, that is what it says.
+    // If a change may have been made, the outcome has that reason.
     let lambda = FakeLambda::with(live()).writing([OnWrite::WriteSilently]);
     lambda.state().reads.push_back(Ok(()));
     lambda

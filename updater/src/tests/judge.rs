@@ -1,4 +1,4 @@
-//! Every reason to leave a function alone, and what is no reason.
+//! Every reason to skip a function, and what is not a reason.
 
 use proptest::prelude::*;
 use rightsizer_records::{
@@ -106,7 +106,7 @@ fn approval_overrides_recommend_and_never_off() {
 }
 
 #[test]
-fn tags_that_nobody_can_read_or_understand_stop_it() {
+fn tags_that_cannot_be_read_or_understood_stop_it() {
     skips(SkipCode::TagsUnreadable, |_, live, _| live.tags = None);
     skips(SkipCode::BadTag, |_, live, _| tag(live, "mode", "on"));
     skips(SkipCode::BadTag, |_, live, _| tag(live, "min-mb", "256MB"));
@@ -149,7 +149,7 @@ fn a_size_that_no_function_can_have_is_refused_whatever_the_function_is() {
 }
 
 #[test]
-fn a_function_of_a_stack_is_the_stacks_unless_its_tag_or_a_person_says_otherwise() {
+fn a_function_of_a_stack_is_skipped_unless_its_tag_or_an_approval_allows_it() {
     let stack = |live: &mut LiveFunction| {
         let tags = live.tags.get_or_insert_default();
         tags.insert(
@@ -170,7 +170,7 @@ fn a_function_of_a_stack_is_the_stacks_unless_its_tag_or_a_person_says_otherwise
     assert_eq!(approved, Verdict::Apply);
 }
 
-/// Out of memory after an approved decrease: nobody has to approve the way back.
+/// Out of memory after an approved decrease: the rollback needs no approval.
 #[test]
 fn the_way_back_up_needs_no_approval_and_still_no_function_that_opted_out() {
     let undo = |rec: &mut Recommendation| {
@@ -294,7 +294,7 @@ fn a_second_delivery_is_answered_the_same_however_late() {
         settings.paused = true;
     });
     assert_eq!(late, Verdict::AlreadyThere);
-    // But the size of $LATEST says nothing about a published version.
+    // But the size of $LATEST proves nothing about a published version.
     skips(SkipCode::ServedByVersion, |rec, live, _| {
         live.memory_mb = rec.to_mb;
         rec.version = "7".to_owned();

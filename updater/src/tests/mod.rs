@@ -20,7 +20,7 @@ use crate::{
     Updater,
 };
 
-/// Who reads an outcome at 3 a.m. finds its code.
+/// An engineer on call finds the code of every outcome.
 #[test]
 fn every_reason_code_is_documented() {
     let text = include_str!("../../../docs/UPDATER.md");
@@ -113,7 +113,7 @@ fn other(code: &str) -> OtherSettings {
     ]))
 }
 
-/// Told to act, on the account and region of [`rec`].
+/// In mode auto, on the account and region of [`rec`].
 fn settings() -> Settings {
     Settings {
         default_mode: ApplyMode::Auto,
@@ -179,19 +179,19 @@ fn updater<'a>(
 /// What the fake does at its next update.
 #[derive(Debug, Clone)]
 enum OnWrite {
-    /// Makes it and says so.
+    /// Makes it and responds with success.
     Write,
     /// Does not make it and fails.
     Fail(ApiFault),
-    /// Is answered 429 with so many seconds to wait.
+    /// Responds with 429 and this number of seconds to wait.
     Throttle(u64),
     /// Makes it and loses the answer.
     WriteSilently,
-    /// Begins it: the next reads say what became of it.
+    /// Begins it: the next reads show the result.
     Begin,
 }
 
-/// A function whose API fails as told, one answer after the other, and works after that.
+/// A function whose API returns these failures, one after the other, and then works.
 #[derive(Debug, Default)]
 struct FakeLambda {
     state: Mutex<FakeState>,
@@ -420,7 +420,7 @@ impl ControlPlane for &FakeFleet {
     }
 }
 
-/// Keeps outcomes; refuses the positions it is told to, once each.
+/// Keeps outcomes; refuses the given positions, once each.
 #[derive(Debug, Default)]
 struct FakeSink {
     kept: Mutex<Vec<Outcome>>,

@@ -118,7 +118,7 @@ fn whatever_else_is_in_latest_stays_unreleased() {
 
 #[test]
 fn code_that_comes_into_latest_between_reading_and_publishing_stays_unreleased() {
-    // The first round reads and changes $LATEST; then somebody deploys.
+    // The first round reads and changes $LATEST; then someone deploys.
     let lambda = scene(|_| ());
     let clock = DeployingClock(&lambda, FakeClock::default());
     let updater = crate::Updater::new(&lambda, crate::NeverPaused, &clock, super::settings());
@@ -128,7 +128,7 @@ fn code_that_comes_into_latest_between_reading_and_publishing_stays_unreleased()
     assert_eq!(lambda.state().versions.len(), 1);
 }
 
-/// Somebody deploys while the updater waits.
+/// Someone deploys while the updater waits.
 struct DeployingClock<'a>(&'a FakeLambda, FakeClock);
 
 impl crate::Clock for &DeployingClock<'_> {
@@ -149,7 +149,7 @@ impl crate::Clock for &DeployingClock<'_> {
 }
 
 #[test]
-fn an_alias_that_somebody_else_moves_is_left_to_them() {
+fn an_alias_that_someone_else_moves_is_not_moved() {
     skips("alias-managed", |state| {
         state.alias.as_mut().unwrap().weighted = true;
     });
@@ -175,7 +175,7 @@ fn an_alias_that_somebody_else_moves_is_left_to_them() {
 
 #[test]
 fn the_size_and_the_timeout_are_those_of_the_version_that_serves() {
-    // $LATEST has another size: no matter, it serves nobody.
+    // $LATEST has another size, which does not matter: it serves no traffic.
     let lambda = scene(|state| state.function.as_mut().unwrap().memory_mb = Megabytes(3000));
     assert_eq!(
         apply(&lambda, &for_version_6()).unwrap().0,

@@ -80,7 +80,7 @@ pub fn statement(stream: &StreamArn) -> Value {
     json!({"Effect": "Allow", "Action": ACTION, "Resource": stream.as_str()})
 }
 
-/// A policy of the stream that makes [`statement`] unnecessary for these roles, where they are of
+/// A policy of the stream that makes [`statement`] unnecessary for these roles, if they belong to
 /// the stream's own account.
 pub fn resource_policy(stream: &StreamArn, roles: &[&str]) -> Value {
     json!({
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sure_is_no_permission() {
+    fn an_uncertain_result_is_not_a_permission() {
         let with = |change: &dyn Fn(&mut Value)| {
             let mut policy = resource_policy(&stream(), &[ROLE]);
             change(&mut policy["Statement"][0]);

@@ -18,7 +18,7 @@ const MOST_UNZIPPED: u64 = 262_144_000;
 /// The extension holds 8 to 10 MB; as much again is left for what is not measured.
 const EXTENSION_MB: Megabytes = Megabytes(16);
 
-/// What the list of functions tells without reading the function itself.
+/// The decision that the list of functions allows without reading the function itself.
 pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
     let layer = &wish.layer;
     let runs = layer.runs_on.is_empty() || layer.runs_on.contains(&facts.arch);
@@ -116,8 +116,8 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
             return Err(Skip::new(
                 SkipCode::VariableTaken,
                 format!(
-                    "{name} is set already, and not by attach, for the layer is not there: \
-                     remove the variable where it comes from"
+                    "{name} is set already, and not by attach, because the layer is missing: \
+                     remove the variable at its source"
                 ),
             ));
         }

@@ -1,5 +1,5 @@
-//! Functions, layers, roles and streams by AWS's APIs. `GetFunction` is read, not
-//! `GetFunctionConfiguration`: it tells the tags as well and does not share the control plane's 15
+//! Functions, layers, roles and streams by AWS's APIs. `GetFunction` is used, not
+//! `GetFunctionConfiguration`: it returns the tags too and does not share the control plane's 15
 //! calls a second.
 
 use std::sync::Arc;

@@ -58,7 +58,7 @@ pub struct Configuration {
     pub code_bytes: u64,
     /// Changes with every change of it.
     pub revision: Option<String>,
-    /// Its tags; `None` where they cannot be read.
+    /// Its tags; `None` if they cannot be read.
     pub tags: Option<Tags>,
     /// How the last change of it went.
     pub last_update: LastUpdate,

@@ -9,7 +9,7 @@ use super::layer::LayerVersion;
 use super::plan::Plan;
 use super::skip::{Skip, SkipCode};
 
-/// What the list of functions tells without reading the function itself.
+/// The decision that the list of functions allows without reading the function itself.
 pub(super) fn prejudge(layer: &LayerVersion, facts: &FunctionFacts) -> Option<Skip> {
     let ours = |arn: &String| layer.is_version_of_same(arn);
     (!facts.layers.iter().any(ours)).then(not_attached)
@@ -35,8 +35,8 @@ pub(super) fn judge(
             return Plan::skip(
                 SkipCode::EnvironmentUnreadable,
                 format!(
-                    "its variables cannot be read ({why}), so it cannot be told which are ours: \
-                     allow kms:Decrypt on the function's key"
+                    "its variables cannot be read ({why}), so it is unknown which are ours: allow \
+                     kms:Decrypt on the function's key"
                 ),
             );
         }

@@ -20,13 +20,13 @@ pub enum Intent {
     Detach {
         /// Any version of this one's layer goes.
         layer: LayerVersion,
-        /// These go where they have these values.
+        /// These are removed if they have these values.
         variables: BTreeMap<String, String>,
     },
 }
 
 impl Intent {
-    /// What can be told before the function is read.
+    /// The decision before the function is read, if possible.
     pub fn prejudge(&self, facts: &FunctionFacts) -> Option<Skip> {
         match self {
             Self::Attach(wish) => attach::prejudge(wish, facts),
@@ -43,7 +43,7 @@ impl Intent {
         match plan {
             Plan::Change(_) if now.last_update == LastUpdate::InProgress => Plan::skip(
                 SkipCode::UpdateInProgress,
-                "somebody else is changing it just now: run the same again later",
+                "it is being changed by someone else: run the same command again later",
             ),
             plan => plan,
         }

@@ -71,12 +71,12 @@ impl fmt::Display for LayerVersion {
     }
 }
 
-/// A layer version as Lambda tells it.
+/// A layer version as Lambda returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerFacts {
     /// Which.
     pub version: LayerVersion,
-    /// What it says it runs on; empty where it does not say.
+    /// The architectures it supports; empty if it names none.
     pub runs_on: Vec<Arch>,
     /// Size of its archive.
     pub bytes: u64,

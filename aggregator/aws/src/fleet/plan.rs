@@ -19,7 +19,7 @@ pub struct Wish {
     pub vpc_ok: bool,
     /// ARN of the stream, for the words that propose a log subscription.
     pub stream: String,
-    /// Highest memory used by function, where known.
+    /// Highest memory used by function, if known.
     pub used: HashMap<FunctionArn, Megabytes>,
 }
 

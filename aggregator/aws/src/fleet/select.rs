@@ -31,20 +31,20 @@ pub struct Selected {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// No `=`.
-    #[error("{0:?} is no tag: wanted KEY=VALUE")]
+    #[error("{0:?} is not a tag: expected KEY=VALUE")]
     NoTag(String),
     /// A line of the list is neither a name nor an ARN.
     #[error("line {line} of the list: {text:?} is neither a function's name nor its ARN")]
     NoName {
         /// Counted from 1.
         line: usize,
-        /// What it says.
+        /// Its text.
         text: String,
     },
     /// Nothing in it.
     #[error("the list names no function: one name or ARN a line")]
     Empty,
-    /// Tags are unknown, so nobody can tell who is meant.
+    /// Tags are unknown, so functions cannot be selected by them.
     #[error(
         "the tags of the fleet could not be read: allow tag:GetResources, or use --prefix or --file"
     )]
@@ -62,7 +62,8 @@ impl Selection {
         }
     }
 
-    /// Reads a list: one name or ARN a line; empty lines and those that begin with `#` say nothing.
+    /// Reads a list: one name or ARN a line; empty lines and those that begin with `#` are
+    /// ignored.
     pub fn list(text: &str) -> Result<Self, SelectionError> {
         let mut named = Vec::new();
         for (n, line) in text.lines().enumerate() {

@@ -35,7 +35,7 @@ pub enum SkipCode {
     LittleMemory,
     /// It is in a VPC that may have no route to the stream.
     Vpc,
-    /// Somebody else is changing it.
+    /// Someone else is changing it.
     UpdateInProgress,
 }
 

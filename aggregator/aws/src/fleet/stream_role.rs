@@ -1,11 +1,11 @@
-//! What the role by which CloudWatch Logs puts records on the stream must be allowed, its key included, and
-//! who must be allowed to be it. `infra/` says the same. Pure.
+//! The permissions and the trust policy of the role with which CloudWatch Logs puts records on the
+//! stream, including its key. `infra/` has the same. Pure.
 
 use serde_json::{Value, json};
 
 use super::access::StreamArn;
 
-/// The key that every account has for its streams: Kinesis itself may use it for whoever may put.
+/// The key that every account has for its streams: Kinesis itself may use it for every writer.
 const MANAGED: &str = "alias/aws/kinesis";
 
 /// By which key a stream is encrypted.
@@ -13,14 +13,14 @@ const MANAGED: &str = "alias/aws/kinesis";
 pub enum StreamKey {
     /// By none, or by the one that AWS manages: putting needs no right to it.
     NeedsNothing,
-    /// By a customer's own: ARN, id or alias, as the stream tells it.
+    /// A customer's own key: ARN, id or alias, as the stream returns it.
     Own(String),
     /// That could not be read, for this reason.
     Unknown(String),
 }
 
 impl StreamKey {
-    /// From what a stream tells of itself; `id` is `None` where it is not encrypted.
+    /// From the stream's description; `id` is `None` if it is not encrypted.
     pub fn of(id: Option<&str>) -> Self {
         match id {
             None => Self::NeedsNothing,

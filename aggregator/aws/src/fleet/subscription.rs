@@ -13,10 +13,10 @@ use crate::logs::{LogsError, REPORT_PATTERN};
 
 /// The name of every filter and of the account's policy: by it they are known again.
 pub const SUBSCRIPTION_NAME: &str = "rightsizer-reports";
-/// A log group takes so many filters.
+/// The number of filters that a log group can have.
 const MOST_FILTERS: usize = 2;
 
-/// A subscription filter of a log group, or the account's policy, which says the same for all.
+/// A subscription filter of a log group, or the account's policy, which applies to all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Its name.
@@ -29,7 +29,7 @@ pub struct Subscription {
     pub role: Option<String>,
 }
 
-/// Whoever has the subscriptions.
+/// The service with the subscriptions.
 pub trait SubscriptionsApi: Send + Sync {
     /// Those of a log group.
     fn of_group(
@@ -126,8 +126,8 @@ fn of_another_system(theirs: &Subscription) -> SubscriptionPlan {
     SubscriptionPlan::Leave("other-stream", words)
 }
 
-/// What subscribing the account does. An account has one such policy: one that is there is told, and
-/// never written over.
+/// What subscribing the account does. An account has one such policy: an existing one is reported,
+/// and never overwritten.
 pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> SubscriptionPlan {
     match there.first() {
         None => SubscriptionPlan::Put(wanted.clone()),
@@ -165,7 +165,7 @@ pub(super) fn policy_document(subscription: &Subscription) -> Value {
     })
 }
 
-/// What such a document says.
+/// The content of such a document.
 pub(super) fn read_policy(name: &str, document: &str) -> Subscription {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
     let text = |field: &str| document[field].as_str().map(str::to_owned);

@@ -28,7 +28,7 @@ pub enum CallError {
     /// Too many calls, ours or others'. Nothing was changed.
     #[error("throttled, each time it was tried")]
     Throttled {
-        /// How long to wait, where the service says.
+        /// How long to wait, if the service requests it.
         retry_after: Option<Duration>,
     },
     /// The function is being changed, or was since it was read. Nothing was changed by this.
@@ -76,16 +76,16 @@ pub trait LayersApi: Sync {
 pub struct Entry {
     /// The function.
     pub facts: FunctionFacts,
-    /// Its role, where it was read.
+    /// Its role, if it was read.
     pub role: Option<String>,
-    /// What is to happen; in words why that cannot be told.
+    /// What to do, or the reason why that is unknown.
     pub plan: Result<Plan, String>,
 }
 
 /// What became of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// It was changed, and Lambda said so.
+    /// It was changed, as Lambda confirmed.
     Changed,
     /// Lambda took the change and was still at it when patience ended.
     Accepted,
@@ -95,7 +95,7 @@ pub enum Done {
     Failed(String),
 }
 
-/// Plans all, reading those of which the list does not tell enough; calls back after each.
+/// Plans all, and reads those for which the list is not enough; calls back after each.
 pub async fn plan_all<A: LayersApi>(
     api: &A,
     reads: &Pace,
@@ -128,7 +128,7 @@ pub async fn plan_all<A: LayersApi>(
     entries
 }
 
-/// Carries out what is wanted, each function read anew; calls back with what became of each, by its
+/// Applies the plan, and reads each function again; calls back with the result of each, by its
 /// position.
 pub async fn carry_out<A: LayersApi>(
     api: &A,
@@ -208,7 +208,8 @@ async fn one<A: LayersApi>(
     last
 }
 
-/// What a skip means after a change was asked for: that it is there. An error says to look again.
+/// The meaning of a skip after a change was requested: that the change is there. An error means to
+/// read again.
 fn after(asked: Asked, skip: Skip, now: &Configuration) -> Result<Done, Done> {
     let there = matches!(skip.code, SkipCode::AlreadyAttached | SkipCode::NotAttached);
     match (asked, there, &now.last_update) {

@@ -102,7 +102,7 @@ where
     }
 }
 
-/// What a configuration tells; `None` where it names no function that has a size.
+/// The facts of a configuration; `None` if it names no function with a size.
 fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
     let function = unqualified(told.function_arn()?)?;
     let log_group = told.logging_config().and_then(|config| config.log_group());
@@ -154,7 +154,7 @@ fn logged(told: &FunctionConfiguration) -> LoggedReports {
     }
 }
 
-/// `ListFunctions` lists `$LATEST`, and some servers say so in the ARN.
+/// `ListFunctions` lists `$LATEST`, and some servers add it to the ARN.
 fn unqualified(arn: &str) -> Option<FunctionArn> {
     let whole = arn.strip_suffix(":$LATEST").unwrap_or(arn);
     FunctionArn::parse(whole).ok()

@@ -23,7 +23,7 @@ pub enum FleetError {
     /// Too many calls, ours or others': ask again after this.
     #[error("throttled")]
     Throttled {
-        /// How long to wait, where the service says.
+        /// How long to wait, if the service requests it.
         retry_after: Option<Duration>,
     },
     /// Denied, unreachable, or out of order.
@@ -52,7 +52,7 @@ pub trait FleetApi: Send + Sync {
     ) -> impl Future<Output = Result<Page<Ringing>, FleetError>> + Send;
 }
 
-/// Whoever wants to know what the fleet is.
+/// The receiver of refreshes.
 pub trait InventorySink: Send + Sync {
     /// Takes what a refresh found. An error means that nothing more can be taken.
     fn refreshed(&self, update: InventoryUpdate)
@@ -71,7 +71,7 @@ pub struct Pacing {
 }
 
 impl Pacing {
-    /// As `[inventory]` says.
+    /// From `[inventory]`.
     pub fn of(settings: &InventorySettings) -> Self {
         Self {
             gap: Duration::from_secs_f64(1.0 / settings.calls_per_second),
@@ -89,7 +89,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// Makes a call when it is its turn, and again where it was refused for being too soon.
+    /// Makes a call when it is its turn, and again if it was throttled.
     async fn call<T, F>(&mut self, mut make: impl FnMut() -> F) -> Result<T, FleetError>
     where
         F: Future<Output = Result<T, FleetError>>,
@@ -111,8 +111,9 @@ impl Turns {
     }
 }
 
-/// Reads the whole fleet without its alarms. If it is cut off, what was found until then is told as
-/// incomplete; where tags cannot be read they are unknown. The second value is the number of calls made.
+/// Reads the whole fleet without its alarms. If it is interrupted, returns what was found until
+/// then as incomplete. If tags cannot be read, they are unknown. The second value is the number of
+/// calls made.
 pub async fn collect(
     api: &impl FleetApi,
     pacing: Pacing,
@@ -200,7 +201,8 @@ where
     }
 }
 
-/// Refreshes until told to stop. A fleet that cannot be read is said and tried again the next time.
+/// Refreshes until a stop is requested. If the fleet cannot be read, logs that and tries again the
+/// next time.
 pub async fn keep_fresh(
     api: impl FleetApi,
     settings: InventorySettings,
@@ -243,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// A fleet of so many functions, every other one tagged, that refuses these calls.
+    /// A fleet of the given number of functions, every other one tagged, that refuses these calls.
     #[derive(Default)]
     struct Fake {
         functions: usize,
@@ -359,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_found_before_an_error_is_told_as_incomplete() {
+    async fn what_was_found_before_an_error_is_returned_as_incomplete() {
         let denied = FleetError::Other("AccessDeniedException".to_owned());
         let api = Fake {
             functions: 200,

@@ -76,7 +76,7 @@ where
     }
 }
 
-/// What a stream says of itself.
+/// The description of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamFacts {
     /// When it was made, in milliseconds: tells its lives apart.
@@ -161,7 +161,7 @@ impl StreamApi {
     }
 }
 
-/// A time of the service; `None` where it is no time of ours.
+/// A time of the service; `None` if it is out of our range.
 pub(super) fn timestamp(time: &DateTime) -> Option<Timestamp> {
     time.to_millis().ok().and_then(Timestamp::from_ms)
 }

@@ -26,8 +26,8 @@ impl Backlog {
             .extend(open.filter(|shard| !caught_up.contains(shard)));
     }
 
-    /// This shard is read to its newest record, or is no more. Answers whether that was the last
-    /// one, once.
+    /// This shard was read to its newest record, or no longer exists. Returns true once, for the
+    /// last one.
     pub(super) fn reached(&self, shard: &str) -> bool {
         let state = &mut *self.state();
         if !state.caught_up.contains(shard) {

@@ -1,10 +1,10 @@
-//! Where a reader of a stream delivers to.
+//! The receiver of a stream's deliveries.
 
 use std::future::Future;
 
 use rightsizer_formats::{Channel, Delivery};
 
-/// Whoever stores deliveries.
+/// The part that stores deliveries.
 pub trait Inbox: Clone + Send + Sync + 'static {
     /// Takes deliveries; answers once they and their checkpoints are stored. An error means that
     /// nothing more can be stored.
@@ -13,8 +13,8 @@ pub trait Inbox: Clone + Send + Sync + 'static {
     /// Takes note of how far the reading of `source` is behind its newest record.
     fn behind(&self, source: &str, ms: i64);
 
-    /// Every shard of a stream has been read to its newest record once: what was written while nobody
-    /// read is in.
+    /// Every shard of a stream has been read to its newest record once: what was written while
+    /// nothing read is in.
     fn caught_up(&self, stream: Channel) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Checkpoints of the sources whose name begins with `prefix`, with their positions.

@@ -1,8 +1,9 @@
 //! A Kinesis stream as a source: all shards, parents before children, each from its checkpoint in
-//! the store. Checkpoints belong to one life of a stream, told by its creation time: one that is
-//! deleted and made anew under its name is read from its beginning. A shard's next read waits until
-//! the last one is committed, so a checkpoint is never ahead of its data and memory is bounded by
-//! one read a shard. What the stream has dropped before it was read is recorded as a [`Gap`](rightsizer_rules::gap::Gap).
+//! the store. Checkpoints belong to one stream, identified by its creation time: if a stream is
+//! deleted and created again under its name, it is read from its beginning. A shard's next read
+//! waits until the last one is committed, so a checkpoint is never ahead of its data and memory is
+//! bounded by one read a shard. What the stream has dropped before it was read is recorded as a
+//! [`Gap`](rightsizer_rules::gap::Gap).
 
 mod api;
 mod backlog;

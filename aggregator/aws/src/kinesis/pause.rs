@@ -1,4 +1,4 @@
-//! Growing pauses after repeated failures, of which what stays is said.
+//! Growing delays after repeated failures; a lasting failure is logged.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(super) struct Plan {
     pub(super) due: Vec<(String, Position)>,
     /// Listed and not read to the end.
     pub(super) open: Vec<String>,
-    /// Begun, not read to the end, and listed no more: the rest of them was dropped.
+    /// Begun, not read to the end, and no longer listed: the rest of them was dropped.
     pub(super) vanished: Vec<(String, Position)>,
 }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_vanished_before_its_end_was_read_is_told() {
+    fn a_shard_that_vanished_before_its_end_was_read_is_reported() {
         let shards = [shard("c", [Some("a"), None])];
         let known = known(&[("a", "7"), ("b", "SHARD_END")]);
         let plan = plan(&shards, &known, &HashSet::new());

@@ -1,5 +1,5 @@
-//! How far a shard is read, as its checkpoint tells it, and where to go on from there. Pure: time
-//! and the stream's retention are arguments.
+//! How far a shard is read, by its checkpoint, and the position to continue from. Pure: time and
+//! the stream's retention are arguments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rightsizer_records::{Day, Timestamp};
 
-/// Where a stream that was never read is begun.
+/// The start of a stream that was never read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartAt {
     /// With the oldest record it still has.
@@ -42,7 +42,7 @@ pub(super) struct Position {
     pub(super) last: Option<LastRecord>,
     /// Everything written before this is read.
     pub(super) complete_to: Option<Timestamp>,
-    /// The shard was read to its end: there will be no more.
+    /// The shard was read to its end.
     pub(super) ended: bool,
 }
 
@@ -62,7 +62,7 @@ const NEARLY: Duration = Duration::from_mins(10);
 /// Clocks may be so far apart, and trimming so early, before a gap is one.
 const TOLERANCE: Duration = Duration::from_mins(1);
 
-/// Where the next iterator is made.
+/// The position of the next iterator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Begin {
     /// At the oldest record that there is.
@@ -100,8 +100,8 @@ impl Position {
         }
     }
 
-    /// The end of what the stream may have dropped unread, where it may have: everything between
-    /// `complete_to` and that is older than its retention.
+    /// The end of what the stream may have dropped unread, if any: everything between `complete_to`
+    /// and that is older than its retention.
     pub(super) fn dropped_to(&self, now: Timestamp, retention: Duration) -> Option<Timestamp> {
         let kept_since = before(now, retention);
         self.complete_to
@@ -214,12 +214,12 @@ mod tests {
         assert_eq!(
             read_since.dropped_to(now, DAY),
             None,
-            "said once, not at every read"
+            "logged once, not at every read"
         );
     }
 
     #[test]
-    fn a_shard_without_a_record_begins_where_the_stream_was_begun() {
+    fn a_shard_without_a_record_begins_with_the_stream() {
         let (now, from) = (at("2026-03-04T10:00:00Z"), at("2026-03-04T08:00:00Z"));
         let position = Position::from("-;to=1772616000000");
         assert_eq!(position.begin(Some(from), now, DAY), Begin::At(from));

@@ -56,7 +56,7 @@ impl From<anyhow::Error> for Trouble {
 }
 
 impl StreamReader {
-    /// A reader of `stream`, which these writers may write to. It tells `status` how it goes.
+    /// A reader of `stream`, which these writers may write to. It updates `status`.
     pub fn new(client: &Client, stream: &str, channel: Channel, status: StreamStatus) -> Self {
         let context = Context {
             api: StreamApi::new(client, stream),
@@ -78,7 +78,8 @@ impl StreamReader {
         Self { start, ..self }
     }
 
-    /// Reads until told to stop. Faults of the stream are waited out; faults of the store end it.
+    /// Reads until a stop is requested. Faults of the stream are waited out; faults of the store
+    /// end it.
     pub async fn run(mut self, inbox: impl Inbox, mut stopped: Stop) -> anyhow::Result<()> {
         let mut readers: JoinSet<anyhow::Result<String>> = JoinSet::new();
         let mut running = HashSet::new();
@@ -87,7 +88,7 @@ impl StreamReader {
         loop {
             let wait = match self.due_shards(&inbox, &running).await {
                 Ok(None) => {
-                    // What is still being read is of a stream that is no more.
+                    // What is still being read is from a stream that no longer exists.
                     readers = JoinSet::new();
                     running.clear();
                     Duration::ZERO
@@ -123,7 +124,7 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Readers of the shards to begin with now. `None` where the stream is another one than before.
+    /// Readers of the shards to begin with now. `None` if the stream is another one than before.
     async fn due_shards(
         &mut self,
         inbox: &impl Inbox,
@@ -159,7 +160,7 @@ impl StreamReader {
         self.context.backlog.forget();
         let mut from = known.get(BEGUN).and_then(|position| position.complete_to);
         if known.is_empty() && !all.is_empty() {
-            warn!("{label} was deleted and made anew: it is read from its beginning");
+            warn!("{label} was deleted and created again: it is read from its beginning");
         } else if known.is_empty() {
             from = match self.start {
                 StartAt::Oldest => None,
@@ -198,7 +199,7 @@ impl StreamReader {
             .collect())
     }
 
-    /// The rest of a shard is gone with the shard: said once, and then it counts as read.
+    /// The rest of a shard is gone with the shard: logged once, and then it counts as read.
     async fn vanished(
         &self,
         life: Life,
@@ -214,7 +215,7 @@ impl StreamReader {
             source: context.name(shard),
             from: position.complete_to,
             to: now(),
-            why: "the stream lists the shard no more, and it was not read to its end".to_owned(),
+            why: "the stream no longer lists the shard, and it was not read to its end".to_owned(),
         };
         context.status.gap(&gap);
         context.status.ended(&context.name(shard));

@@ -1,4 +1,4 @@
-//! Reads one shard, a read a commit, until it ends or the reader is told to stop.
+//! Reads one shard, with one commit per read, until it ends or a stop is requested.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::clock::now;
 use crate::kinesis::Inbox;
 use crate::stop::Stop;
 
-/// A shard answers five reads a second, whoever asks.
+/// A shard accepts five reads a second from all readers together.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 /// How often the position of a quiet shard is stored: a gap after a pause is known so closely.
 const QUIET_CHECKPOINT_MS: i64 = 10 * 60 * 1000;
@@ -42,7 +42,7 @@ enum Step {
     Read,
     /// It was not; try again after this.
     Failed(Duration),
-    /// It is not there; whoever lists the shards decides what that means.
+    /// It does not exist; the code that lists the shards decides what that means.
     Gone(Duration),
     /// It was read to its end.
     Ended,
@@ -70,7 +70,7 @@ impl ShardReader {
         self.context.name(&self.id)
     }
 
-    /// Reads until the shard ends or the reader is told to stop; answers the shard's id.
+    /// Reads until the shard ends or a stop is requested; returns the shard's id.
     pub(super) async fn run(
         mut self,
         inbox: impl Inbox,
@@ -125,7 +125,7 @@ impl ShardReader {
             Err(Fault::BadPosition(said)) if matches!(begin, Begin::After(_)) => {
                 self.gap(
                     now,
-                    &format!("the stream knows the position no more: {said}"),
+                    &format!("the stream no longer knows the position: {said}"),
                 );
                 self.position.last = None;
                 self.context.api.iterator(&self.id, &Begin::Oldest).await

@@ -21,7 +21,7 @@ pub struct ShardStatus {
     pub behind_ms: i64,
     /// When it was read last.
     pub read_at: Option<Timestamp>,
-    /// What keeps it from being read, where something does.
+    /// What prevents reading it, if anything.
     pub failing: Option<String>,
 }
 

@@ -82,7 +82,7 @@ impl LogsApi for AwsLogs {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "whole bytes told as a double; a cast saturates"
+            reason = "whole bytes returned as a double; a cast saturates"
         )]
         let scanned_bytes = scanned as u64;
         Ok(Answer {

@@ -1,5 +1,4 @@
-//! What is asked of CloudWatch Logs, no faster than agreed, and again where no clear answer came. Knows
-//! no AWS type.
+//! Calls to CloudWatch Logs, at a limited rate, with retries. Knows no AWS type.
 
 use std::future::Future;
 use std::time::Duration;
@@ -87,7 +86,7 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Whoever has the logs.
+/// The service with the logs.
 pub trait LogsApi: Send + Sync {
     /// A page of the log groups whose name begins so.
     fn groups(
@@ -96,7 +95,7 @@ pub trait LogsApi: Send + Sync {
         page: Option<String>,
     ) -> impl Future<Output = Result<Page<LogGroup>, LogsError>> + Send;
 
-    /// Starts a query over these groups, from one time up to another, and tells its id.
+    /// Starts a query over these groups, from one time up to another, and returns its id.
     fn start(
         &self,
         query: &str,
@@ -125,7 +124,7 @@ pub struct Calls<A> {
 }
 
 impl<A> Calls<A> {
-    /// At most so many a second.
+    /// The most calls a second.
     pub fn new(api: A, per_second: f64) -> Self {
         Self {
             api,
@@ -138,7 +137,7 @@ impl<A> Calls<A> {
         &self.api
     }
 
-    /// Makes a call when it is its turn, and again where it was too soon or no clear answer came.
+    /// Makes a call when it is its turn, and again if it was throttled or got no clear response.
     pub async fn call<T, F>(&self, make: impl Fn() -> F) -> Result<T, LogsError>
     where
         F: Future<Output = Result<T, LogsError>>,

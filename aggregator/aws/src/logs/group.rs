@@ -2,7 +2,7 @@
 
 use rightsizer_records::{FunctionArn, Timestamp};
 
-/// A log group as the service tells of it.
+/// A log group as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogGroup {
     /// Its name.
@@ -11,11 +11,11 @@ pub struct LogGroup {
     pub arn: String,
     /// Bytes that it holds.
     pub stored_bytes: u64,
-    /// When it was made, where that is told.
+    /// When it was created, if known.
     pub created: Option<Timestamp>,
-    /// After so many days events are deleted; `None`: never.
+    /// The number of days after which events are deleted; `None`: never.
     pub retention_days: Option<u32>,
-    /// Whether its class can be read by nobody but its destination.
+    /// Whether only its destination can read its class.
     pub delivery_only: bool,
 }
 
@@ -39,14 +39,14 @@ impl LogGroup {
         let mut parts = self.arn.split(':').skip(3);
         let region = parts.next()?;
         let account = parts.next()?;
-        // What fits into no function's ARN is no account or no region.
+        // Text that cannot be in a function's ARN is not an account or a region.
         FunctionArn::new("aws", region, account, "f").ok()?;
         Some((account, region))
     }
 }
 
-/// Whether functions log to a group of this name without having been told to. Copies of edge functions
-/// (`/aws/lambda/us-east-1.NAME`) do so too, but they cannot be changed where they run.
+/// Whether functions log to a group of this name by default. Copies of edge functions
+/// (`/aws/lambda/us-east-1.NAME`) do so too, but they cannot be changed in their region.
 pub fn is_of_functions(name: &str) -> bool {
     name.strip_prefix("/aws/lambda/")
         .is_some_and(|name| !name.is_empty() && !name.contains(['/', '.']))
@@ -77,7 +77,7 @@ pub(super) mod tests {
         group.created = Some(now.plus_ms(-4 * 86_400_000));
         assert_eq!(group.bytes_of(2, now), 56);
         (group.created, group.retention_days) = (None, None);
-        assert_eq!(group.bytes_of(1, now), 140, "nothing tells how old it is");
+        assert_eq!(group.bytes_of(1, now), 140, "its age is unknown");
         assert_eq!(group.place(), Some(("123456789012", "eu-central-1")));
     }
 

@@ -1,9 +1,9 @@
 //! Log groups of CloudWatch Logs, read as a whole and by day: the evidence of an account that has
 //! nothing of ours deployed.
 //!
-//! `group`, `plan`, `query` and `reading` are pure: what there is to read, in which pieces and at what
-//! cost, by which words, and what the answers say. `calls` paces and repeats, `read` reads one piece,
-//! `aws` makes the calls.
+//! `group`, `plan`, `query` and `reading` are pure: what there is to read, in which pieces and at
+//! what cost, with which queries, and the meaning of their results. `calls` paces and repeats,
+//! `read` reads one piece, `aws` makes the calls.
 
 mod aws;
 mod calls;

@@ -10,7 +10,7 @@ use super::group::LogGroup;
 
 /// The most log groups that one query takes.
 const QUERY_GROUPS: usize = 50;
-/// About as much is scanned by one query: smaller pieces show how it goes, and cost no more.
+/// About how much one query scans: smaller pieces show progress and cost the same.
 const QUERY_BYTES: u64 = 20_000_000_000;
 /// Rows of a day of a group: a size, a version and an end each. With 50 groups that is a third of what a
 /// query may answer over 14 days.
@@ -60,7 +60,7 @@ impl Piece {
         self.groups.len() * self.days().count()
     }
 
-    /// Two halves, where it can be cut: by time, else by groups.
+    /// Two halves, if it can be split: by time, else by groups.
     pub fn halves(&self) -> Option<[Self; 2]> {
         let (first, last) = self.days;
         if first < last {
@@ -74,7 +74,7 @@ impl Piece {
         self.halves_by_group()
     }
 
-    /// Two halves by groups, where there are several.
+    /// Two halves by groups, if there are several.
     pub fn halves_by_group(&self) -> Option<[Self; 2]> {
         let (left, right) = self.groups.split_at(self.groups.len() / 2);
         let part = |groups: &[usize]| Self {

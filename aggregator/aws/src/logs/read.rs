@@ -42,16 +42,16 @@ pub struct Reading {
     pub group: usize,
     /// The day.
     pub day: Day,
-    /// What it tells, by function.
+    /// Its evidence, by function.
     pub deltas: Vec<Delta>,
 }
 
 /// Why a group could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unread {
-    /// It is there no more.
+    /// It no longer exists.
     Gone,
-    /// The service says no, in its words.
+    /// The service refuses, with this message.
     Refused(String),
 }
 
@@ -64,7 +64,7 @@ pub struct PieceRead {
     pub instead: Vec<Piece>,
     /// Groups that could not be read.
     pub unread: Vec<(usize, Unread)>,
-    /// Why queries cannot be made here at all, where that is so.
+    /// Why queries are not possible here, if so.
     pub no_queries: Option<String>,
     /// Queries that were started.
     pub queries: u64,
@@ -105,7 +105,7 @@ impl<A: LogsApi> Reader<A> {
                     timed_out = true;
                     break;
                 }
-                // The query failed, or its answer is kept no more: another one may do better.
+                // The query failed, or its result is no longer kept: another one may succeed.
                 Ok(_) | Err(Stage::Answer(LogsError::Missing(_))) => {}
                 Err(Stage::Start(error)) => {
                     not_started(piece, error, &mut read);
@@ -144,7 +144,7 @@ impl<A: LogsApi> Reader<A> {
 
     fn complete(&self, piece: &Piece, answer: &Answer, read: &mut PieceRead) {
         if answer.rows.len() >= usize::try_from(QUERY_ROWS).unwrap_or(usize::MAX) {
-            // Some rows may be missing, and nothing tells which.
+            // Some rows may be missing, and it is unknown which.
             let halves = piece.halves().map(|halves| halves.to_vec());
             read.instead = halves.unwrap_or_else(|| piece.filtered().collect());
             return;
@@ -214,7 +214,7 @@ impl<A: LogsApi> Reader<A> {
     }
 }
 
-/// Where asking failed.
+/// The failed call.
 enum Stage {
     Start(LogsError),
     Answer(LogsError),
@@ -222,7 +222,7 @@ enum Stage {
 
 fn not_started(piece: &Piece, error: LogsError, read: &mut PieceRead) {
     match (error, piece.halves_by_group()) {
-        // One of them is gone, or of another kind, and the service does not say which.
+        // One of them is gone, or of another kind, and the service does not name it.
         (LogsError::Missing(_) | LogsError::Refused(_), Some(halves)) => {
             read.instead = halves.to_vec();
         }
@@ -304,7 +304,7 @@ impl<'a> Folded<'a> {
         let mut by_day: BTreeMap<Day, Vec<Delta>> = BTreeMap::new();
         for ((day, _), mut delta) in self.deltas {
             delta.count_environments();
-            // Added up reports do not tell which of them began an environment.
+            // Added up reports do not show which of them began an environment.
             delta.sighting.started = None;
             by_day.entry(day).or_default().push(delta);
         }

@@ -1,4 +1,4 @@
-//! What the rows of an answer say: crowds of invocations by group, day and function.
+//! Reads the rows of a result: invocations by group, day and function.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -23,7 +23,8 @@ pub(super) struct Sorted {
     pub(super) foreign: bool,
 }
 
-/// Sorts rows out. `position` tells the position of a group by its name; `account` is that of all.
+/// Sorts rows out. `position` returns the position of a group by its name; `account` is that of
+/// all.
 pub(super) fn sort(
     rows: &[Row],
     position: impl Fn(&str) -> Option<usize>,
@@ -142,7 +143,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A percentile that is not told is taken to be the highest.
+    /// A missing percentile is taken to be the highest.
     fn levels(name: &str, value: impl Fn(&str) -> Option<u64>) -> Option<Levels> {
         let highest = value(name)?;
         let at = [50, 90, 95, 99].map(|rank| value(&format!("{name}{rank}")).unwrap_or(highest));
@@ -230,7 +231,7 @@ mod tests {
             .collect();
         assert_eq!(told, [(1024, "7", 90, 0), (128, "$LATEST", 128, 200)]);
         let text = &deltas[0].days[0].stats;
-        // The median is 10.01 ms, up to 11 in whole ms; nothing is told of 90 % and more.
+        // The median is 10.01 ms, up to 11 in whole ms; nothing is known of 90 % and more.
         assert_eq!(
             (text.durations.quantile(0.5), text.billed_ms),
             (Some(11), 4000)

@@ -4,7 +4,7 @@ use super::scope::{Lost, Scope};
 use super::term::{For, Form, Step, Term};
 use crate::pattern::Part;
 
-/// Locals that are other locals, at most so many in a row.
+/// The longest chain of locals that refer to other locals.
 const DEEPEST: usize = 8;
 
 /// One entry: `each.key` and `each.value`.
@@ -14,9 +14,9 @@ pub(super) struct Each<'s> {
     pub(super) key: Vec<Part>,
     /// The key as the file writes it.
     pub(super) written: &'s str,
-    /// Where the entry begins.
+    /// The first byte of the entry.
     pub(super) at: usize,
-    /// What `each.value` is; `None` in a set, where it is the key.
+    /// The value of `each.value`; `None` in a set, in which it is the key.
     pub(super) value: Option<&'s Term>,
     /// The variable whose default has the entry.
     pub(super) variable: Option<String>,

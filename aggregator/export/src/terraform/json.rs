@@ -14,8 +14,7 @@ pub(super) fn read(text: &str) -> Result<File, Refused> {
     if root.at(&["//", "metadata", "stackName"]).is_some() {
         return Err(Refused::OtherKind {
             wanted: "Terraform file written by hand",
-            why: "CDK for Terraform generated it, and generates it anew before each deployment"
-                .to_owned(),
+            why: "CDK for Terraform generates it again before each deployment".to_owned(),
         });
     }
     let mut file = File::default();
@@ -25,7 +24,7 @@ pub(super) fn read(text: &str) -> Result<File, Refused> {
             .insert(name.to_owned(), term(text, value, true));
     }
     for (name, variable) in entries(root.get("variable")) {
-        // A default is no expression: `${` is text in it.
+        // A default is not an expression: `${` is plain text in it.
         for default in objects(variable).filter_map(|of| of.get("default")) {
             file.scope
                 .defaults

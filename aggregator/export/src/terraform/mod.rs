@@ -228,7 +228,7 @@ fn memory(text: &str, scope: &Scope, of: &Declaration, each: Option<&Each<'_>>) 
     }
 }
 
-/// A number in so many words.
+/// A literal number.
 fn written(text: &str, scope: &Scope, term: &Term, variable: Option<String>) -> Option<Memory> {
     let Form::Literal {
         text: digits,

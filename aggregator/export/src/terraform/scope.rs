@@ -1,5 +1,5 @@
-//! The locals and variables of one file, and what expressions come to with them. Only what the file says in so
-//! many words is followed: a computed value is named, never worked out.
+//! The locals and variables of one file, and the values of expressions that use them. Only literal
+//! values are followed; a computed value is reported, never evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -26,11 +26,11 @@ const FILES: [(Format, &str, &str); 21] = [
     ),
     (Format::CloudFormation, "just words", "no block Resources"),
     (Format::CloudFormation, "", "empty"),
-    (Format::CloudFormation, "a: [1", "no readable YAML: line"),
+    (Format::CloudFormation, "a: [1", "not a readable YAML: line"),
     (
         Format::CloudFormation,
         "{\"a\": 1",
-        "no readable JSON: line 1",
+        "not a readable JSON: line 1",
     ),
     (
         Format::CloudFormation,
@@ -53,7 +53,7 @@ const FILES: [(Format, &str, &str); 21] = [
     (
         Format::Terraform,
         FUNCTION,
-        "no readable Terraform (HCL): line 1",
+        "not a readable Terraform (HCL): line 1",
     ),
     (
         Format::Terraform,
@@ -63,13 +63,13 @@ const FILES: [(Format, &str, &str); 21] = [
     (
         Format::Terraform,
         "{\"resource\": {}",
-        "no readable JSON: line 1",
+        "not a readable JSON: line 1",
     ),
-    (Format::Terraform, "{resource: {}}", "no readable JSON"),
+    (Format::Terraform, "{resource: {}}", "not a readable JSON"),
     (Format::Terraform, "locals {}\n", "no Lambda function"),
     (Format::Terraform, "\n", "empty"),
     (Format::Cdk, "{\"a\": 1}", "neither app nor context"),
-    (Format::Cdk, "{\"context\": 1}", "no block"),
+    (Format::Cdk, "{\"context\": 1}", "not a map"),
 ];
 
 #[test]

@@ -59,7 +59,7 @@ fn a_number_is_replaced_in_its_place() {
 }
 
 #[test]
-fn a_size_that_is_not_said_gets_a_line() {
+fn a_missing_size_gets_a_line() {
     let lines = changed(
         Format::CloudFormation,
         YAML,
@@ -84,7 +84,7 @@ fn a_size_that_is_not_said_gets_a_line() {
 }
 
 #[test]
-fn what_is_no_number_stays_and_is_told() {
+fn anything_but_a_number_stays_and_is_reported() {
     let patch = patched(
         Format::CloudFormation,
         YAML,

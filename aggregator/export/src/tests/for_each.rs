@@ -64,7 +64,7 @@ fn the_entry_of_the_function_is_changed() {
 }
 
 #[test]
-fn an_entry_that_computes_its_size_stays_and_is_told() {
+fn an_entry_that_computes_its_size_stays_and_is_reported() {
     let all = [
         ("bakery-cake", 300),
         ("bakery-tart", 300),
@@ -162,7 +162,7 @@ fn maps_are_found_wherever_the_file_writes_them() {
             ),
             "{ a = 300 }",
         ),
-        // One function alone: its number is nobody else's.
+        // A single function: its number is not shared.
         (of("toset([\"a\"])", "1024"), "memory_size   = 300"),
     ];
     for (text, wanted) in cases {
@@ -194,7 +194,7 @@ fn a_default_is_changed_with_a_note() {
 
 /// The entries are in another file, or in no file: which function the block makes is not known.
 #[test]
-fn entries_that_are_elsewhere_are_said() {
+fn entries_in_another_file_are_reported() {
     let cases = [
         (
             of("local.all", "each.value.mb"),

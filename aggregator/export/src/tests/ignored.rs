@@ -17,7 +17,7 @@ fn json(ignored: &str) -> String {
 }
 
 #[test]
-fn a_size_that_terraform_ignores_is_not_patched_but_told() {
+fn a_size_that_terraform_ignores_is_reported_not_patched() {
     let hcl = [
         "[memory_size]",
         "[timeout, memory_size]",
@@ -34,7 +34,7 @@ fn a_size_that_terraform_ignores_is_not_patched_but_told() {
     let hcl = hcl.map(resource);
     let json = objects.map(json);
     for text in hcl.iter().chain(&json) {
-        // A file that has the wanted size already is no better: the function has what it has.
+        // A file that already has the recommended size does not help: the function keeps its size.
         for mb in [300, 1024] {
             let patch = patched(Format::Terraform, text, &[("mill", mb)]);
             assert_eq!(&patch.text, text);
@@ -71,7 +71,7 @@ fn other_settings_that_are_ignored_do_not_matter() {
 
 /// No line is added either, and the functions of a map are ignored one and all.
 #[test]
-fn nothing_is_added_where_terraform_would_ignore_it() {
+fn nothing_is_added_if_terraform_would_ignore_it() {
     let absent = resource("[memory_size]").replace("  memory_size   = 1024\n", "");
     let each = resource("all")
         .replace(

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// How a function says its memory.
+/// How a function declares its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
     Plain,
@@ -15,7 +15,7 @@ pub(super) enum Said {
     Ignored,
 }
 
-/// A function of a made-up template. `memory` stands right behind its name, where a new line goes too.
+/// A function of a made-up template. `memory` is right after its name, as a new line is too.
 #[derive(Debug, Clone)]
 pub(super) struct Function {
     pub(super) said: Said,
@@ -87,7 +87,7 @@ impl Layout {
     }
 }
 
-/// The memory as it is written, before or after the patch; `None` where nothing is said.
+/// The memory as written, before or after the patch; `None` if there is none.
 pub(super) fn written(of: &Function, after: bool, reference: &str) -> Option<String> {
     let mb = of.wanted.filter(|_| after).unwrap_or(of.mb);
     match of.said {

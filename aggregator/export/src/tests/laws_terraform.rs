@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::laws::{Function, Layout, Said, function, holds, layout, written};
 use super::*;
 
-/// Where the map of the functions stands.
+/// The place of the map of functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Local,
@@ -28,7 +28,7 @@ fn functions() -> impl Strategy<Value = Vec<Function>> {
     prop::collection::vec(function(), 1..6)
 }
 
-/// An entry of a map that says no size gets none: it is left to a person.
+/// An entry of a map without a size gets none: it needs a manual edit.
 fn of_a_map(functions: Vec<Function>) -> Vec<Function> {
     let said = |of: Function| Function {
         said: if of.said == Said::Not {

@@ -1,4 +1,4 @@
-//! Names, logical ids, and what a person says of them.
+//! Names, logical ids, and what the user adds to them.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn run(sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
 
 /// Logical ids such as `Checkout` are in many templates.
 #[test]
-fn a_logical_id_counts_within_the_stack_that_is_said() {
+fn a_logical_id_counts_within_the_given_stack() {
     let wanted = [of_stack("shop-Checkout-1X2Y", "shop", "Checkout", 300)];
     let unsaid = run(&wanted, &rules(None, &[])).unwrap();
     assert_eq!(unsaid.text, TEMPLATE);
@@ -74,7 +74,7 @@ fn a_map_is_believed_unless_it_cannot_be_true() {
         matches!(refused, Err(Refused::MapContradicts { line: 3, .. })),
         "{refused:?}"
     );
-    // Who is named and has nothing to be exported is no error.
+    // Naming a function that has nothing to export is not an error.
     assert!(run(&wanted, &rules(None, &[("Checkout", "somebody-else")])).is_ok());
 }
 

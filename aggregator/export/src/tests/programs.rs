@@ -1,8 +1,8 @@
-//! Programs that make functions: none is patched, each gets words that say what to change.
+//! Programs that make functions: none is patched, each gets a message with the change.
 
 use super::*;
 
-/// What is said of `orders-api`, which is to have 768 MB.
+/// The message for `orders-api`, which should have 768 MB.
 fn said(format: Format, text: &str) -> Became {
     let patch = patched(format, text, &[("orders-api", 768)]);
     assert_eq!(patch.text, text);
@@ -114,7 +114,7 @@ const PROGRAMS: [Case; 14] = [
 ];
 
 #[test]
-fn each_program_is_recognised_and_says_what_to_set() {
+fn each_program_is_recognised_with_what_to_set() {
     for (format, text, wanted, what, set) in PROGRAMS {
         let Became::Left { line, why } = said(format, text) else {
             panic!("{text}")
@@ -140,7 +140,7 @@ fn a_name_that_is_made_at_run_time_gets_a_hint() {
 
 /// A part of a program, without its imports, is known by the format that was asked for.
 #[test]
-fn the_format_tells_what_a_script_is() {
+fn the_format_decides_what_a_script_is() {
     let text =
         "new lambda.Function(this, 'A', { functionName: 'orders-api', memorySize: 1024 });\n";
     for (format, words) in [
@@ -161,7 +161,7 @@ fn the_format_tells_what_a_script_is() {
 
 /// Templates quote programs, and a broken template is still a template.
 #[test]
-fn a_template_with_a_program_in_it_is_no_program() {
+fn a_template_with_a_program_in_it_is_not_a_program() {
     let inline = "Resources:
   A:
     Type: AWS::Lambda::Function

@@ -5,7 +5,7 @@ custom: {mem: 1024}
 provider:
   name: aws
   stage: ${opt:stage, 'dev'}
-  memorySize: 1024 # everybody's
+  memorySize: 1024 # the default
 functions:
   api:
     handler: src/api.handler
@@ -56,7 +56,7 @@ fn functions_are_found_by_service_stage_and_key() {
 
 /// `shop-dev-user-api` is `user-api` in stage `dev`, or `api` in stage `dev-user`.
 #[test]
-fn a_name_that_two_functions_could_have_is_refused_until_the_stage_is_said() {
+fn a_name_that_two_functions_could_have_is_refused_until_the_stage_is_given() {
     let wanted = sizes(&[("shop-dev-user-api", 300)]);
     let refused = patch(Format::Serverless, YML, &wanted, &Rules::default());
     let Err(Refused::FunctionTwice { places, .. }) = refused else {
@@ -69,7 +69,7 @@ fn a_name_that_two_functions_could_have_is_refused_until_the_stage_is_said() {
     };
     let patch = patch(Format::Serverless, YML, &wanted, &rules).unwrap();
     assert_eq!(changes(YML, &patch.text).len(), 2);
-    // Without doubt it needs no saying.
+    // If it is certain, no flag is needed.
     let lines = changed(Format::Serverless, YML, &[("shop-dev-by-name", 300)]);
     assert_eq!(lines, ["+    memorySize: 300"]);
 }

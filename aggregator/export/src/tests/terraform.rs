@@ -77,7 +77,7 @@ fn numbers_are_replaced_and_lines_are_added_as_fmt_would() {
 }
 
 #[test]
-fn what_is_computed_stays_and_is_told() {
+fn a_computed_size_stays_and_is_reported() {
     let all = [
         ("by-variable", 300),
         ("own", 300),
@@ -100,7 +100,7 @@ fn what_is_computed_stays_and_is_told() {
 }
 
 #[test]
-fn a_computed_name_is_no_match_but_a_hint_and_map_makes_it_one() {
+fn a_computed_name_gives_a_hint_and_map_makes_it_match() {
     let wanted = sizes(&[("prod-computed", 300), ("many-a", 300)]);
     let first = patch(Format::Terraform, HCL, &wanted, &Rules::default()).unwrap();
     assert_eq!(first.text, HCL);

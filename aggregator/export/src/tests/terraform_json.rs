@@ -4,7 +4,7 @@ use super::*;
 
 const JSON: &str = r#"{
   "//": "the mill",
-  "//": "twice is no fault",
+  "//": "twice is allowed",
   "locals": [{
     "mills": { "wind": { "mb": 1024 }, "water": { "mb": "2048" } }
   }],
@@ -19,7 +19,7 @@ const JSON: &str = r#"{
           "environment": { "variables": { "memory_size": "1024" } }
         },
         "sieve": [{
-          "//": "no size said",
+          "//": "no size here",
           "function_name": "${var.place}-sieve",
           "handler": "a.b"
         }],
@@ -73,7 +73,7 @@ fn sizes_change_in_their_places() {
 }
 
 #[test]
-fn what_is_computed_stays_and_is_told() {
+fn a_computed_size_stays_and_is_reported() {
     let patch = patched(Format::Terraform, JSON, &[("weigh", 300), ("own", 300)]);
     assert_eq!(patch.text, JSON);
     let rows = became(&patch);
@@ -136,7 +136,7 @@ fn numbers_inside_expressions_stay() {
 
 /// Terraform takes a variable's default as it is: `${` in it is text.
 #[test]
-fn a_default_is_no_expression() {
+fn a_default_is_not_an_expression() {
     let map = JSON.replacen("\"hill\"", "\"${local.mills}\"", 1).replacen(
         "\"${local.mills}\",",
         "\"${var.place}\",",

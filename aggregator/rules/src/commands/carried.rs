@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Word;
 
-/// A word that was carried out, as it was understood: a recommendation by its id, a function by its
-/// whole name. No stream tells of it again, so it is kept by itself.
+/// An applied command with its target resolved: a recommendation by its id, a function by its full
+/// name. No stream repeats it, so it is saved separately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedOut {
     /// Its place among all that were carried out on this store, from 1 on.
     pub number: u64,
     /// When that was.
     pub at: Timestamp,
-    /// What was said.
+    /// The command.
     #[serde(flatten)]
     pub word: Word,
 }

@@ -1,5 +1,5 @@
-//! What a person may say of recommendations. Plain data: it crosses the review API as JSON, and the
-//! same type is carried out whether the store is opened here or by a server.
+//! The review commands. Plain data: they cross the review API as JSON, and the same type is applied
+//! whether the store is opened here or by a server.
 
 mod carried;
 
@@ -14,7 +14,7 @@ pub struct Word {
     /// What is to happen.
     #[serde(flatten)]
     pub action: Action,
-    /// Who says so.
+    /// Who gives the command.
     pub by: String,
     /// Why; may be empty.
     #[serde(default)]
@@ -35,7 +35,7 @@ pub enum Action {
         /// Name, `local:NAME`, ARN, or a recommendation's id.
         what: String,
     },
-    /// Send no decrease of a function for so many days. Increases are never held back (P5).
+    /// Send no decrease of a function for this number of days. Increases are never held back (P5).
     Hold {
         /// Name, `local:NAME` or ARN.
         what: String,
@@ -79,15 +79,15 @@ pub struct Done {
 pub enum Switched {
     /// It stops, or goes on, within seconds.
     Done(FunctionArn),
-    /// Nobody said which function it is.
+    /// The updater's function is not known.
     NotNamed,
-    /// It could not be told.
+    /// It could not be paused or resumed.
     Failed {
         /// Which function it is.
         updater: FunctionArn,
         /// The service's own words.
         why: String,
-        /// The command by which somebody who may can do it.
+        /// The command for someone with the permission.
         by_hand: String,
     },
 }
@@ -111,17 +111,20 @@ pub enum Refused {
     NothingOpen {
         /// The function.
         what: String,
-        /// Where its last recommendation is in its life.
+        /// The status of its last recommendation.
         status: String,
     },
-    /// No ARN is known, so nobody could apply it.
+    /// No ARN is known, so it could not be applied.
     #[error(
         "only the name of {0} is known, so nothing can be sent about it: import its evidence with \
          --account and --region, or with --function and its ARN"
     )]
     OnlyAName(String),
-    /// Who says so is part of the record.
-    #[error("who says so? --by NAME (1 to 128 characters; --why at most 1024)")]
+    /// The name of the person is part of the record.
+    #[error(
+        "the name of the person is missing or too long\nhint: --by NAME (1 to 128 characters; \
+             --why at most 1024)"
+    )]
     Nobody,
     /// A hold of no length, or for longer than peaks are remembered.
     #[error("a hold lasts 1 to 400 days, not {0}")]

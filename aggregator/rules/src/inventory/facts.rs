@@ -1,4 +1,4 @@
-//! One function as the control plane tells it.
+//! One function by the control plane.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct FunctionFacts {
     pub function: FunctionArn,
     /// Configured memory.
     pub memory_mb: Megabytes,
-    /// After so many seconds an invocation is ended.
+    /// The seconds after which an invocation is ended.
     pub timeout_s: u32,
     /// Its processor.
     pub arch: Arch,
@@ -44,11 +44,11 @@ pub struct FunctionFacts {
     pub package: Package,
     /// ARNs of its layers' versions, in their order.
     pub layers: Vec<String>,
-    /// Where it logs.
+    /// Its log group.
     pub log_group: String,
     /// Which reports its logs hold.
     pub logged: LoggedReports,
-    /// Its tags; `None` where they could not be read.
+    /// Its tags; `None` if they could not be read.
     pub tags: Option<Tags>,
     /// A copy of an edge function of another region: not to be changed.
     pub edge_replica: bool,
@@ -58,6 +58,7 @@ pub struct FunctionFacts {
     pub snap_start: bool,
     /// When its code or configuration was last changed.
     pub modified: Option<Timestamp>,
-    /// A CloudWatch alarm on it that is in `ALARM`; `None` where there is none, or alarms could not be read.
+    /// A CloudWatch alarm on it that is in `ALARM`; `None` if there is none, or alarms could not be
+    /// read.
     pub alarm: Option<String>,
 }

@@ -24,7 +24,7 @@ pub struct InventoryUpdate {
 pub enum Change {
     /// It was not there before.
     Appeared(FunctionArn),
-    /// It is there no more.
+    /// It no longer exists.
     Gone(FunctionArn),
     /// Its code is another: what ran out before may fit now, and the other way round.
     Code(FunctionArn),
@@ -83,8 +83,8 @@ impl Inventory {
         self.refreshed
     }
 
-    /// Takes a refresh in and tells what is different. An incomplete one removes nothing, and tags
-    /// that could not be read leave those that are known.
+    /// Merges a refresh and returns the differences. An incomplete one removes nothing, and if tags
+    /// could not be read, the known ones stay.
     pub fn apply(&mut self, update: InventoryUpdate) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut found = BTreeSet::new();
@@ -125,7 +125,7 @@ impl Inventory {
 
 fn differences(before: &FunctionFacts, now: &FunctionFacts, changes: &mut Vec<Change>) {
     let function = || now.function.clone();
-    // A code that is not told is not another one.
+    // An unknown code hash does not count as a change.
     if let (Some(was), Some(is)) = (&before.code_sha256, &now.code_sha256)
         && was != is
     {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_different_is_told_and_what_is_the_same_is_not() {
+    fn only_differences_are_returned() {
         let mut fleet = Inventory::default();
         let first = fleet.apply(update(vec![facts("a"), facts("b"), facts("c")], true));
         assert_eq!(first.len(), 3);

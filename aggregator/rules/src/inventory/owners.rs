@@ -1,4 +1,4 @@
-//! Whose lines a log group holds where its name does not say, as the inventory knows it.
+//! The function of lines in a custom log group, from the inventory.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The ARN of a function with this name here; `None` if that is no valid ARN.
+    /// The ARN of a function with this name here; `None` if that is not a valid ARN.
     pub fn arn(&self, name: &str) -> Option<FunctionArn> {
         self.arn_in(&self.account, name)
     }
@@ -34,8 +34,8 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Out of functions with the log group of each. Those that log where everybody expects it need not
-    /// be among them, but are enough to say where names are at home.
+    /// From functions with their log groups. Those that log to their default group are not needed,
+    /// but show the account and region.
     pub fn of(functions: impl IntoIterator<Item = (FunctionArn, String)>) -> Self {
         let mut owners = Self::default();
         let mut places = Vec::new();
@@ -56,13 +56,13 @@ impl Owners {
         owners
     }
 
-    /// The account and region of all functions, where that is one.
+    /// The account and region of all functions, if it is the same.
     pub const fn home(&self) -> Option<&Home> {
         self.home.as_ref()
     }
 
-    /// Whose line it is: the only function that logs to `group`, or the one of them that is called
-    /// `name`, which stands in the log stream's name where functions share a group.
+    /// The function of a line: the only one that logs to `group`, or the one of them named `name`,
+    /// which is in the log stream's name if functions share a group.
     pub fn function(&self, group: &str, name: Option<&str>) -> Option<&FunctionArn> {
         let loggers = self.groups.get(group)?;
         let mut meant = loggers

@@ -1,6 +1,5 @@
-//! Change windows: days of the week and hours of one place, by the clock on its wall. Where that
-//! clock is put forward, an hour that is left out opens nothing; where it is put back, an hour that comes
-//! twice is open twice.
+//! Change windows: days of the week and hours in local time. If the clock goes forward, a skipped
+//! hour opens nothing; if it goes back, a repeated hour is open twice.
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -18,7 +17,7 @@ pub struct ChangeWindows {
     zone: TimeZone,
 }
 
-/// Some hours of some days. Where it ends before it begins, it ends on the day after.
+/// Some hours of some days. If it ends before it begins, it ends on the day after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
     /// From Monday.
@@ -214,14 +213,14 @@ mod tests {
             "2026-10-25T02:00:00Z",
         ];
         assert_eq!(open(&early, &autumn), [false, true, true, false]);
-        // A window around the change is as many hours on the wall as ever.
+        // A window around the change has the same local hours as always.
         let night = windows(&["sat 22:00-06:00"], "Europe/Berlin");
         let spring = ["2026-03-29T03:59:00Z", "2026-03-29T04:00:00Z"];
         assert_eq!(open(&night, &spring), [true, false]);
     }
 
     #[test]
-    fn what_is_no_window_is_refused_with_how_to_write_one() {
+    fn an_invalid_window_is_refused_with_an_example() {
         for text in [
             "",
             "mon",
@@ -243,9 +242,9 @@ mod tests {
     }
 
     proptest! {
-        /// What is said to open is open, and what was before it was not.
+        /// The returned time is open, and the time before it is not.
         #[test]
-        fn a_closed_window_opens_when_it_says(
+        fn a_closed_window_opens_at_the_returned_time(
             from in 0_u16..1440, length in 1_u16..1440, first in 0_usize..7, last in 0_usize..7,
             minute in 0_i64..600_000, zone in prop::sample::select(
                 vec!["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]),

@@ -1,5 +1,5 @@
-//! Increases are never delayed for a function that is known. What is watched is what they cost in sum, and
-//! how many of functions that nobody knows are on their way.
+//! Increases of a known function are never delayed. These limits watch their total cost, and how
+//! many increases of unknown functions are in flight.
 
 use std::fmt;
 

@@ -16,7 +16,7 @@ pub use increases::{AddedOn, IncreaseAlarm, MOST_UNKNOWN_UNDER_WAY, counted_usd}
 /// What the updater may have before it at once: at ten calls a second, three a change, it has just time
 /// for these before a record on the stream is too old.
 pub const MOST_UNDER_WAY: u64 = 10_000;
-/// Rollbacks count for so long.
+/// How long a rollback counts.
 pub const ROLLBACKS_WITHIN_MS: i64 = 24 * 3_600_000;
 
 /// `[limits]` in `rightsizer.toml`.
@@ -27,10 +27,10 @@ pub struct LimitSettings {
     pub decreases_per_day: u32,
     /// Share of the fleet whose decrease is not verified yet, at most.
     pub unverified_percent: u32,
-    /// So many may be unverified in a fleet of any size.
+    /// The number that may be unverified in a fleet of any size.
     pub unverified_least: u32,
-    /// After so many rollbacks within 24 hours automatic decreases stop until a person resumes them; 0:
-    /// never.
+    /// The number of rollbacks within 24 hours that stops automatic decreases until a person
+    /// resumes them; 0: never.
     pub rollbacks_to_pause: u32,
     /// When decreases may be sent.
     pub change_windows: ChangeWindows,

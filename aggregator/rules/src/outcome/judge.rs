@@ -10,41 +10,41 @@ use super::trial::{Failures, Trial};
 use crate::exact_tests::{at_least, rate_rose, silence};
 use crate::policy::after_running_out;
 
-/// After a rollback no decrease is made for so many days.
+/// The days after a rollback without a decrease.
 pub const HOLD_DAYS: u32 = 14;
 /// The chance of each false alarm that is accepted, at each look.
 const ALPHA: f64 = 1e-4;
 /// The same for a silence, which comes once and not at each look.
 const ALPHA_SILENCE: f64 = 1e-3;
-/// A rate of failures up to this many times the earlier one is no jump.
+/// A rate of failures up to this many times the earlier one is not a jump.
 const LEAST_RISE: f64 = 1.5;
-/// Fewer failures than this are no jump, however unlikely.
+/// Fewer failures than this are not a jump, however unlikely.
 const LEAST_FAILURES: u64 = 3;
 /// A silence has to be at least this many times the longest earlier one.
 const LEAST_SILENCE: u32 = 2;
 /// Nothing is verified sooner, or on fewer invocations (P5).
 const VERIFY_HOURS: i64 = 24;
 const VERIFY_INVOCATIONS: u64 = 50;
-/// So many environments at the old size, and somebody puts it back.
+/// With this number of environments at the old size, someone else restored it.
 const REVERTED: u32 = 2;
 
 /// What came of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// Too early to say.
+    /// Too early to judge.
     Wait,
-    /// It does no harm; with what it saved, where that was measured on both sides.
+    /// It does no harm; with what it saved, if that was measured on both sides.
     Verified(Option<Saving>),
     /// It harms: back to [`rollback_size`], and no decrease for [`HOLD_DAYS`].
     Rollback(Cause),
-    /// Somebody put the old size back: not to be fought.
+    /// Someone else restored the old size: not to be fought.
     Reverted,
 }
 
 /// The harm that a change did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cause {
-    /// It ran out of memory, so many times.
+    /// How often it ran out of memory.
     OutOfMemory(u64),
     /// More errors.
     Errors(Rise),
@@ -63,9 +63,9 @@ pub enum Cause {
         /// The chance of as many, were all as it was.
         chance: f64,
     },
-    /// Nobody could reach it: no calls for longer than it was ever silent.
+    /// It has no calls for longer than ever before.
     Silent {
-        /// For so many hours.
+        /// The hours without a call.
         hours: u32,
         /// The longest silence before.
         longest_hours: u32,
@@ -107,8 +107,8 @@ pub fn judge(trial: &Trial) -> Verdict {
     }
 }
 
-/// Where a rollback goes: the last verified size, else the one before; or P3's bump of a size that ran
-/// out, if that is larger.
+/// The size of a rollback: the last verified size, else the one before; or P3's bump of a size
+/// that ran out, if that is larger.
 pub fn rollback_size(
     trial: &Trial,
     verified: Option<Megabytes>,
@@ -388,9 +388,9 @@ mod tests {
         ));
     }
 
-    /// Two errors where there was none in 100,000, in 60 invocations: beyond chance, and still two.
+    /// Two errors in 60 invocations, after none in 100,000: beyond chance, and still only two.
     #[test]
-    fn two_failures_are_no_jump() {
+    fn two_failures_are_not_a_jump() {
         let first = |errors| {
             let mut trial = trial();
             trial.before.errors.count = 0;
@@ -419,7 +419,7 @@ mod tests {
 
     /// 2.5 % errors on the worst day before: 250 of 10,000 is a day like that one.
     #[test]
-    fn a_day_as_bad_as_one_before_says_nothing() {
+    fn a_day_as_bad_as_an_earlier_one_does_not_count() {
         let mut trial = trial();
         trial.after.errors = 250;
         trial.before.errors.worst_day_share = 0.025;
@@ -447,7 +447,7 @@ mod tests {
     /// on 10 days with a weekend between, (2 + 1) × 24 h: three times that, 6 ÷ (11·12·13) = 0.0035, is
     /// chance; four times, 24 ÷ (11·12·13·14) = 0.000999, is not.
     #[test]
-    fn silence_is_a_rollback_where_there_never_was_one_as_long() {
+    fn silence_is_a_rollback_if_there_never_was_one_as_long() {
         assert!(is_verified(after(|a| a.silent_hours = 5)));
         assert!(matches!(
             after(|a| a.silent_hours = 6),
@@ -486,8 +486,8 @@ mod tests {
     }
 
     #[test]
-    fn the_old_size_is_back_where_environments_with_traffic_say_so_and_the_account_does_not_deny_it()
-     {
+    fn the_old_size_is_back_if_environments_with_traffic_have_it_and_the_account_does_not_deny_it()
+    {
         let seen = Reverted {
             environments: 2,
             invocations: 10,

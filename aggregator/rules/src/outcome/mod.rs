@@ -1,6 +1,7 @@
-//! What came of a change: verified, taken back, put back by someone else, or too early to say.
+//! The verdict on a change: verified, rolled back, reverted by someone else, or too early to
+//! judge.
 //!
-//! Pure: counts of before and after in, a verdict out. It knows no store, no clock and no stream.
+//! Pure: counts before and after in, a verdict out. It knows no store, no clock and no stream.
 //! `docs/ALGORITHM.md` names the tests and what they are worth.
 
 mod judge;

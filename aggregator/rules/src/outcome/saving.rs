@@ -19,7 +19,7 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// `None` where nothing ran on one side.
+    /// `None` if nothing ran on one side.
     pub(super) fn of(trial: &Trial) -> Option<Self> {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of two weeks")]
         let mean = |billed_ms: u64, invocations: u64| {
@@ -39,7 +39,7 @@ impl Saving {
         self.after_ms * f64::from(self.to_mb.0) / before.max(f64::MIN_POSITIVE)
     }
 
-    /// What a month with so many invocations costs, before and after.
+    /// The cost of a month with this number of invocations, before and after.
     pub fn monthly(&self, invocations: u64, rates: &Rates, arch: Option<Arch>) -> (Usd, Usd) {
         let cost = |mean_ms: f64, size| {
             let usage = Usage {

@@ -1,4 +1,4 @@
-//! How often the verdict is wrong, by simulation with a fixed seed: false alarms where nothing changed,
+//! How often the verdict is wrong, by simulation with a fixed seed: false alarms without a change,
 //! and harm that is missed.
 
 use rightsizer_records::{Megabytes, Millis, Timestamp};
@@ -131,8 +131,8 @@ fn false_alarms_are_rare() {
     }
 }
 
-/// Even where the 95th percentile is exactly at the tolerance, looking a hundred times does not add up to
-/// much.
+/// Even with the 95th percentile exactly at the tolerance, a hundred checks cause few false
+/// alarms.
 #[test]
 fn at_the_tolerance_looking_often_does_not_add_up() {
     let edge = Function { slow: 0.05, ..CALM };
@@ -140,7 +140,7 @@ fn at_the_tolerance_looking_often_does_not_add_up() {
     assert!(alarms <= FUNCTIONS / 100, "{alarms} of {FUNCTIONS}");
 }
 
-/// 5 % errors where there was 1 %, or every ninth invocation beyond the tolerance: found in four days of 20
+/// 5 % errors after 1 %, or every ninth invocation beyond the tolerance: found in four days of 20
 /// calls an hour, in 99 of 100 functions.
 #[test]
 fn harm_is_found() {

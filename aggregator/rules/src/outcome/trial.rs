@@ -20,8 +20,8 @@ pub struct Trial {
     /// How much slower the 95th percentile may be: what the function's strategy allows, or what was
     /// projected when a person approved it, if that is more.
     pub p95_tolerance: f64,
-    /// Environments that started at `from_mb` after environments had started at `to_mb`: somebody puts
-    /// the old size back. See [`Reverted::sightings`].
+    /// Environments that started at `from_mb` after environments had started at `to_mb`: someone
+    /// else restores the old size. See [`Reverted::sightings`].
     pub reverted_sightings: u32,
 }
 
@@ -32,12 +32,12 @@ pub struct Reverted {
     pub environments: u32,
     /// Their invocations.
     pub invocations: u64,
-    /// Whether the account says that the function has another size than the old one.
+    /// Whether the account has another size for the function than the old one.
     pub contradicted: bool,
 }
 
-/// So many environments, with so many invocations among them, have to agree before a change is taken back,
-/// or counts as reverted: a few rows of one writer do neither.
+/// The number of environments, and of invocations among them, that have to agree before a change is
+/// rolled back or counts as reverted, so that a few rows of one writer cannot cause it.
 const LEAST_ENVIRONMENTS: u32 = 2;
 const LEAST_INVOCATIONS: u64 = 10;
 
@@ -53,7 +53,7 @@ impl Reverted {
 }
 
 impl After {
-    /// Whether it is more than one environment's word; so is what nobody counted environments of.
+    /// Whether more than one environment reports it; true if environments are not counted.
     pub(super) fn is_consistent(&self) -> bool {
         self.environments.is_none_or(|environments| {
             environments >= LEAST_ENVIRONMENTS && self.invocations >= LEAST_INVOCATIONS
@@ -85,24 +85,24 @@ pub struct Before {
 pub struct Failures {
     /// How many did.
     pub count: u64,
-    /// The share of its invocations that did on the worst single day; a day as bad as one that was seen
-    /// before says nothing about the change. 0 where only sums are known.
+    /// The share of its invocations that did on the worst single day; a day as bad as an earlier
+    /// one is not evidence against the change. 0 if only sums are known.
     pub worst_day_share: f64,
 }
 
 /// How long the function was silent, before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Silences {
-    /// How many there were: hours with calls where hours are known, days with calls where days are.
+    /// How many there were: hours with calls if hours are known, else days with calls.
     pub count: u64,
-    /// The longest, in hours. Where only days are known 24 × (idle days in a row + 1).
+    /// The longest, in hours. If only days are known: 24 × (idle days in a row + 1).
     pub longest_hours: u32,
 }
 
 /// What ran at the new size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct After {
-    /// Environments that started at the new size after the change, where they are known.
+    /// Environments that started at the new size after the change, if known.
     pub environments: Option<u32>,
     /// Invocations.
     pub invocations: u64,
@@ -120,7 +120,7 @@ pub struct After {
     pub timed: u64,
     /// Those of them that took longer than [`slow_above`].
     pub slow: u64,
-    /// Hours since its last call, or since the change where there was none.
+    /// Hours since its last call, or since the change if there was none.
     pub silent_hours: u32,
 }
 

@@ -1,11 +1,11 @@
-//! `autopilot`: several simple limits run side by side, and the one that would have cost least so far
-//! is taken, after the published description of Google's Autopilot (the `EuroSys` 2020 paper).
+//! `autopilot`: several simple limits run side by side, and the one that would have cost least so
+//! far is taken, after the published description of Google's Autopilot (the `EuroSys` 2020 paper).
 //!
-//! An approximation, on daily peaks instead of five-minute histograms: nine arms, the highest peak of
-//! 3, 7 or 14 days with 5, 15 or 30 % on top. Each arm is replayed over the last 28 days; a day costs
-//! the share of its limit that was idle, or [`OVERRUN`] where the peak was above it, and weighs half
-//! as much as one 7 days later. The published system also prices changing the limit; the dead band does that
-//! here.
+//! An approximation, on daily peaks instead of five-minute histograms: nine arms, the highest peak
+//! of 3, 7 or 14 days with 5, 15 or 30 % on top. Each arm is replayed over the last 28 days; a day
+//! costs the share of its limit that was idle, or [`OVERRUN`] if the peak was above it, and weighs
+//! half as much as one 7 days later. The published system also prices changing the limit; the dead
+//! band does that here.
 
 use rightsizer_records::Megabytes;
 

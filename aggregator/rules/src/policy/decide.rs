@@ -23,9 +23,9 @@ const ENOUGH_INVOCATIONS: u64 = 50;
 pub struct Decision {
     /// After P1–P4.
     pub policy_mb: Megabytes,
-    /// Where the policy wants to end (after P6).
+    /// The size that the policy aims for (after P6).
     pub target_mb: Megabytes,
-    /// This step (after P5); `None` where nothing is to change now.
+    /// This step (after P5); `None` if nothing should change now.
     pub to_mb: Option<Megabytes>,
     /// The rules that shaped it, with their figures.
     pub reasons: Vec<Reason>,
@@ -35,12 +35,12 @@ pub struct Decision {
     pub urgent: bool,
     /// Whether the updater may act on it without a person (W4, W6, P3, P5, P6).
     pub auto: bool,
-    /// Durations at `to_mb` ÷ durations now; `None` where nothing is to change or none were measured.
-    /// What a month costs then is [`crate::price::Usage::at`] `expected.mean`.
+    /// Durations at `to_mb` ÷ durations now; `None` if nothing should change or none were measured.
+    /// The cost of a month is then [`crate::price::Usage::at`] `expected.mean`.
     pub projection: Option<Projection>,
 }
 
-/// Decides one function. `None` where no report gave a memory figure.
+/// Decides one function. `None` if no report has a memory figure.
 pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Decision> {
     let mut reasons = Reasons::kept();
     let (policy_mb, urgent) = policy_size(seen, settings, &mut reasons)?;
@@ -90,7 +90,7 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     })
 }
 
-/// W4 and W6, by what succeeded; and what logs of failures alone tell is no measure of the rest.
+/// W4 and W6, by successful invocations; logs of failures alone are no measure of the rest.
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let proven = seen.successes;
     if seen.failures_only {
@@ -179,7 +179,7 @@ mod tests {
             let decision = case.decide();
             assert!(decision.to_mb.is_some() && !decision.auto);
             assert_eq!(decision.confidence, Confidence::Medium);
-            // Where other sources tell of it too, nothing delays an increase.
+            // If other sources have it too, nothing delays an increase.
             case.0.wrapped = Wrapped::Some;
             assert_eq!(case.decide().auto, case.0.current_mb == Megabytes(256));
         }

@@ -1,5 +1,5 @@
-//! The one interface of all policies (P7), and estimators to compose them from: each says how much
-//! memory the demand seen so far asks for, and wraps or is wrapped by others.
+//! The one interface of all policies (P7), and estimators to compose them from: each returns how
+//! much memory the demand so far requires, and can wrap others.
 
 use rightsizer_records::Megabytes;
 
@@ -10,8 +10,8 @@ use crate::window::WINDOW_DAYS;
 /// How much memory a function should have, from what it used. Pure: the same evidence gives the
 /// same size and the same reasons.
 pub trait Estimator {
-    /// The size, with what shaped it left in `reasons` (P8); `None` where no day of the window has a
-    /// memory figure.
+    /// Returns the size, and adds what shaped it to `reasons` (P8); `None` if no day of the window
+    /// has a memory figure.
     fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes>;
 }
 
@@ -61,7 +61,7 @@ impl Estimator for HighestPeak {
     }
 }
 
-/// Adds a share of what `inner` says, and at least so many MB.
+/// Adds a share of the size of `inner`, at least the given number of MB.
 #[derive(Debug, Clone, Copy)]
 pub struct Margin<E> {
     /// What it is added to.

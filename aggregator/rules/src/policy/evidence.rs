@@ -34,16 +34,16 @@ pub struct FunctionEvidence {
     pub window: EvidenceWindow,
     /// Of them what succeeded: a decrease rests on nothing else.
     pub successes: Successes,
-    /// Daily peaks of the window's closed days with a success (all days where there is none); where none is
-    /// closed yet, of the open ones (W4: a recommendation exists as soon as there is evidence).
+    /// Daily peaks of the window's closed days with a success (all days if there is none); if none
+    /// is closed yet, of the open ones (W4: a recommendation exists as soon as there is evidence).
     pub daily_peaks: Vec<Megabytes>,
     /// All remembered days with a memory figure, oldest first, open days included.
     pub history: Vec<DayPeak>,
     /// Day and height of the highest peak that holds the floor up: window, open days and the last
     /// `floor_days` (P2).
     pub floor_peak: Option<(Day, Megabytes)>,
-    /// The highest use of memory in the days that hold the floor up that does not rest on the word of one
-    /// environment alone; `None` where that is not known.
+    /// The highest memory use in the days of the floor that more than one environment reached;
+    /// `None` if unknown.
     pub agreed_mb: Option<Megabytes>,
     /// The largest size in which the demand was hidden, and when (P3). Only what still holds: not what
     /// ran before the code changed, nor what a person cleared.
@@ -52,18 +52,18 @@ pub struct FunctionEvidence {
     pub leak: Option<Leak>,
     /// How the present size came to be (P3's limits, P5's steps).
     pub changes: Changes,
-    /// What the inventory and the tags say (P4, P6).
+    /// Facts from the inventory and the tags (P4, P6).
     pub configured: Configured,
     /// Every size that the window's days saw, ascending (P6).
     pub sizes: Vec<SizeFacts>,
     /// How invocations ended at each size of the window's days, ascending (P6).
     pub health: Vec<SizeHealth>,
-    /// A CloudWatch alarm on the function that is in `ALARM`; `None` where there is none, or alarms cannot be
-    /// read.
+    /// A CloudWatch alarm on the function that is in `ALARM`; `None` if there is none, or alarms
+    /// cannot be read.
     pub alarm: Option<String>,
-    /// When its code or configuration was last changed by somebody else, where the inventory tells it.
+    /// When its code or configuration was last changed by someone else, if the inventory has it.
     pub deployed_at: Option<Timestamp>,
-    /// Whether logs that hold reports of failures alone told some day of it.
+    /// Whether any day of it comes from logs that contain failures only.
     pub failures_only: bool,
     /// On which of its days reports found in files of unknown tools are what counts.
     pub wrapped: Wrapped,

@@ -21,7 +21,7 @@ pub struct SizeFacts {
     pub p95: Millis,
     /// 99th percentile of the durations.
     pub p99: Millis,
-    /// CPU time, where the layer told it.
+    /// CPU time, if the layer reported it.
     pub cpu: Option<CpuUse>,
 }
 
@@ -94,17 +94,17 @@ pub struct CpuUse {
 /// How the present size came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The size that was last found good (`verified`); where none was yet, the size before the first
-    /// automatic increase; `None` where there was neither.
+    /// The last `verified` size; before that, the size before the first automatic increase; `None`
+    /// if there was neither.
     pub verified_mb: Option<Megabytes>,
-    /// Automatic increases that were applied since then. A person's approval or a
-    /// verification begins anew at 0.
+    /// Automatic increases that were applied since then. An approval or a verification resets it to
+    /// 0.
     pub increases: u32,
-    /// The last change of the size that came of a recommendation; `None` where there was none.
+    /// The last change of the size by a recommendation; `None` if there was none.
     pub last: Option<SizeChange>,
-    /// 95th percentile of the durations before the first decrease that came of a recommendation, since the
-    /// code last changed: what P6's tolerance is a tolerance of, so that many steps do not add up to a slow
-    /// function. `None` where there was no decrease; then it is the present one.
+    /// 95th percentile of the durations before the first decrease by a recommendation since the
+    /// code last changed. P6's tolerance applies to it, so that many steps do not add up to a slow
+    /// function. `None` if there was no decrease; then it is the present one.
     pub baseline_p95: Option<Millis>,
 }
 
@@ -135,14 +135,14 @@ impl SizeChange {
     }
 }
 
-/// What a function's configuration and tags say of it. `None`: not known, or not said.
+/// Facts from a function's configuration and tags. `None`: unknown, or not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Configured {
     /// The configured timeout.
     pub timeout: Option<Millis>,
     /// `rightsizer:mode`.
     pub mode: Option<ApplyMode>,
-    /// What holds where it has no such tag; `None` where only the updater knows.
+    /// The default without such a tag; `None` if only the updater knows it.
     pub untagged: Option<ApplyMode>,
     /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
     pub strategy: Option<Strategy>,
@@ -150,17 +150,17 @@ pub struct Configured {
     pub min_mb: Option<Megabytes>,
     /// `rightsizer:max-mb`.
     pub max_mb: Option<Megabytes>,
-    /// Whether a pipeline made it, whose next deployment puts its own size back: a stack's tag tells it, or
-    /// one of `[policy] pipeline_tags`.
+    /// Whether it belongs to a pipeline whose next deployment restores its own size: it has a
+    /// stack's tag, or one of `[policy] pipeline_tags`.
     pub of_a_pipeline: bool,
     /// Whether its environments are restored from a snapshot: those have longer to start than the timeout.
     pub snap_start: bool,
 }
 
 impl Configured {
-    /// Out of a function's timeout and tags. `pipeline_tags`, each `NAME` or `NAME=VALUE`, are those of what a
-    /// pipeline owns, besides a stack's own tag. A tag that cannot be read says nothing; the updater, which
-    /// reads it again, refuses where that matters.
+    /// From a function's timeout and tags. `pipeline_tags`, each `NAME` or `NAME=VALUE`, mark what
+    /// a pipeline owns, in addition to a stack's own tag. A tag that cannot be read is ignored; the
+    /// updater, which reads it again, refuses if that matters.
     pub fn read<'a>(
         timeout: Option<Millis>,
         tags: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -194,7 +194,8 @@ impl Configured {
         !matches!(mode, Some(ApplyMode::Off | ApplyMode::Recommend)) && !self.is_exported()
     }
 
-    /// Whether its size goes to its pipeline instead of to the function: what belongs to one is changed directly only where its own tag or a person says so.
+    /// Whether its size goes to its pipeline instead of to the function: a pipeline's function is
+    /// changed directly only if its own tag or an approval allows it.
     pub const fn is_exported(&self) -> bool {
         self.of_a_pipeline && self.mode.is_none()
     }
@@ -209,7 +210,7 @@ pub enum Strategy {
     /// A smaller bill at about the same speed.
     #[default]
     Balanced,
-    /// Speed; memory is given back where it costs none.
+    /// Speed; memory is reduced if that does not cost speed.
     Speed,
 }
 
@@ -223,7 +224,7 @@ impl Strategy {
         }
     }
 
-    /// Reads a tag's value; `None` where it is none of the names.
+    /// Reads a tag's value; `None` if it is none of the names.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Cost, Self::Balanced, Self::Speed]
             .into_iter()
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_read_and_odd_ones_say_nothing() {
+    fn tags_are_read_and_odd_ones_are_ignored() {
         let tags = [
             ("rightsizer:mode", "auto"),
             ("rightsizer:strategy", "speed"),
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stack_made_is_exported_unless_its_own_tag_says_otherwise() {
+    fn a_function_of_a_stack_is_exported_unless_its_own_tag_decides_otherwise() {
         let stack = (STACK_TAG, "shop");
         let of = |tags: &[(&'static str, &'static str)]| {
             let ours = ["managed-by=terraform".to_owned(), "terraform".to_owned()];

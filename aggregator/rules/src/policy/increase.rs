@@ -1,4 +1,4 @@
-//! P3's limits: how far an increase goes by itself, and when a person decides.
+//! P3's limits: how far an automatic increase goes, and when it needs an approval.
 
 use rightsizer_records::Megabytes;
 
@@ -19,8 +19,8 @@ pub(super) fn may_be_automatic(
     within && !chases_a_leak(seen) && within_tags(mb, seen)
 }
 
-/// At most so many automatic increases, and so many times the last verified size: what wants more is
-/// broken rather than small.
+/// The limits of automatic increases, in number and in multiples of the last verified size: a
+/// function that needs more is broken rather than small.
 fn within_limits(
     mb: Megabytes,
     seen: &FunctionEvidence,
@@ -139,7 +139,7 @@ mod tests {
         assert!(decision.auto && !codes(&decision).contains(&"stack-owned"));
     }
 
-    /// A leak's peak says how long environments happened to live.
+    /// A leak's peak only shows how long environments happened to live.
     #[test]
     fn p3_a_leaking_function_is_not_shrunk_by_itself() {
         let case = Case::new(1024, &[200; 14]).leaking();

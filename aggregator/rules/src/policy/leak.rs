@@ -2,12 +2,12 @@
 //! delays.
 //!
 //! What an environment used is a high-water mark, so it can only rise; the question is how. After
-//! 1, 2, 4, 8 … invocations a leak of so many MB an invocation has risen twice as much in each
-//! doubling as in the one before. Everything that settles rises less and less: start-up, a cache that
-//! fills, a pool that grows. A single large payload is one rise among none. So an environment climbs
-//! where each of its last three doublings rose by 1.5 to 3 times the one before, and by enough to be
-//! no rounding; marks near the size are masked and left out. One environment may be chance: a
-//! function leaks where half of those that lived long enough climb, and at least two.
+//! 1, 2, 4, 8 … invocations a leak with a fixed number of MB per invocation has risen twice as much
+//! in each doubling as in the one before. Everything that settles rises less and less: start-up, a
+//! cache that fills, a pool that grows. A single large payload is one rise only. So an environment
+//! climbs if each of its last three doublings rose by 1.5 to 3 times the one before, and by more
+//! than rounding; marks near the size are censored and not used. One environment may be chance: a
+//! function leaks if at least two environments climb, and half of those that lived long enough.
 
 use rightsizer_records::Megabytes;
 
@@ -24,13 +24,13 @@ const LEAST_GROWTH: f64 = 1.5;
 const MOST_GROWTH: f64 = 3.0;
 /// Marks above this share of the size are masked: the memory in use cannot show.
 const UNMASKED_PERCENT: u64 = 90;
-/// So many environments have to climb.
+/// The number of environments that have to climb.
 const LEAST_CLIMBING: u32 = 2;
 
 /// How one environment's use went over its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Climb {
-    /// It did not live long enough to say, or was near its size too soon.
+    /// It did not live long enough, or was near its size too soon.
     TooShort,
     /// It settled, jumped, or rose less and less.
     Settled,
@@ -122,14 +122,14 @@ mod tests {
     /// 100 MB and 0.25 MB an invocation: 228 after 512, 356 after 1024: rises 32, 64, 128 over 896
     /// invocations: 250 MB per 1000.
     #[test]
-    fn p3_a_leak_is_told_with_its_slope() {
+    fn p3_a_leak_is_reported_with_its_slope() {
         let leaking = marks(10, |n| 100.0 + 0.25 * n);
         assert_eq!(climb(&leaking, ROOM), Climb::Climbs { mb_per_1000: 250 });
         assert_eq!(climb(&leaking[..5], ROOM), Climb::TooShort);
     }
 
     #[test]
-    fn p3_what_settles_is_no_leak() {
+    fn p3_what_settles_is_not_a_leak() {
         let shapes: [fn(f64) -> f64; 5] = [
             |_| 180.0,                                     // the same from the first one on
             |n| 100.0 + 300.0 * (1.0 - (-n / 60.0).exp()), // a cache that fills
@@ -144,7 +144,7 @@ mod tests {
 
     /// Rises of 3, 5 and 300: the last is a payload, not the next doubling of a leak.
     #[test]
-    fn p3_a_jump_after_a_little_growth_is_no_leak() {
+    fn p3_a_jump_after_a_little_growth_is_not_a_leak() {
         let jumped = [100, 100, 100, 103, 108, 408].map(Megabytes);
         assert_eq!(climb(&jumped, ROOM), Climb::Settled);
     }
@@ -203,7 +203,7 @@ mod tests {
 
         /// Whatever fills up (half of it within a quarter of the life) is none.
         #[test]
-        fn p3_whatever_fills_up_is_no_leak(
+        fn p3_whatever_fills_up_is_not_a_leak(
             start in 30.0_f64..500.0, room in 0.0_f64..2000.0, part in 0.01_f64..0.36, doublings in 5_u32..12,
         ) {
             let tau = part * f64::from(1_u32 << doublings);
@@ -214,7 +214,7 @@ mod tests {
         /// The highest of payloads that differ by chance, of whatever tail, in eight environments:
         /// seldom enough a doubling each time that half of them would agree.
         #[test]
-        fn p3_chance_is_no_leak(
+        fn p3_chance_is_not_a_leak(
             seeds in proptest::collection::vec(proptest::collection::vec(0.001_f64..1.0, 512), 8),
             tail in 2.0_f64..20.0,
         ) {

@@ -1,5 +1,5 @@
-//! What one environment alone says raises a size to twice what it is at most: who wrote a record is not
-//! known, and a second environment that agrees is soon there if it is true.
+//! Evidence from one environment alone at most doubles a size: the writer of a record is unknown,
+//! and a second environment that agrees follows soon if it is true.
 
 use rightsizer_records::Megabytes;
 
@@ -11,9 +11,9 @@ use super::size;
 /// How many times the size one environment's word is good for.
 const MOST_TIMES: u32 = 2;
 
-/// `wanted`, or less where it rests on one environment alone. What ran out at the function's own size is
-/// answered in full (P3), and a size that was raised on one environment's word is not raised again on it
-/// before it is verified.
+/// Returns `wanted`, or less if only one environment supports it. An out-of-memory at the
+/// function's own size is answered in full (P3). A size that was raised by the evidence of one
+/// environment is not raised again by it before it is verified.
 pub(super) fn bound(
     wanted: Megabytes,
     seen: &FunctionEvidence,
@@ -44,13 +44,13 @@ pub(super) fn bound(
     mb
 }
 
-/// P3 for the size that the function has, where it ran out there.
+/// P3 for the function's present size, if it ran out there.
 fn own_bump(seen: &FunctionEvidence) -> Megabytes {
     let own = seen.censored.filter(|(_, size)| *size == seen.current_mb);
     own.map_or(Megabytes(0), |(_, size)| size::after(size, seen))
 }
 
-/// What P1 to P3 want of the peaks that several environments reached.
+/// The size by P1 to P3 for the peaks that several environments reached.
 fn by_agreed(
     agreed: Megabytes,
     seen: &FunctionEvidence,
@@ -81,8 +81,8 @@ mod tests {
         Case(seen, settings)
     }
 
-    /// 1.1 × 9300 = 10,230 on one word: twice 256. With a second that says 300: the mean of the cut peaks
-    /// is 300, and 300 + 100 = 400, less than 512. One that says 600: 700.
+    /// 1.1 × 9300 = 10,230 from one environment: twice 256. With a second one at 300: the mean of
+    /// the cut peaks is 300, and 300 + 100 = 400, less than 512. With one at 600: 700.
     #[test]
     fn p2_one_environment_doubles_at_most() {
         let wants = |agreed| {

@@ -1,8 +1,8 @@
 //! Decisions: window in, memory size with reasons out. Pure; the rules are numbered in
 //! `docs/ALGORITHM.md` (P1–P8) and applied in that order. `docs/POLICIES.md` compares the policies.
 //!
-//! `size` makes P1–P4's size of the evidence; `increase` (P3's limits), `proof` and `speed` (P6, by
-//! `project`) and `step` (P5) say how to get there, and what is left to a person.
+//! `size` computes P1–P4's size from the evidence. `increase` (P3's limits), `proof` and `speed`
+//! (P6, with `project`) and `step` (P5) decide how to get there, and what needs an approval.
 
 mod autopilot;
 #[cfg(test)]

@@ -32,13 +32,13 @@ impl PolicyName {
     }
 }
 
-/// What P2 holds a size up by.
+/// The rule of P2's floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FloorRule {
     /// `floor_headroom` × the highest peak of `floor_days`.
     #[default]
     Highest,
-    /// What `recurring-peak` says.
+    /// The size of `recurring-peak`.
     Recurring,
 }

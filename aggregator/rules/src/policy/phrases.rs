@@ -1,4 +1,4 @@
-//! Reasons in words: those of how to get to a size, and of what is left to a person (P3–P6).
+//! Reasons as text: those of steps to a size, and those that need an approval (P3–P6).
 
 use rightsizer_records::Reason;
 
@@ -11,20 +11,20 @@ pub(super) fn brief(reason: &Reason) -> String {
         "partial-evidence" => "logs hold failures only".to_owned(),
         "wrapped-evidence" => "from an unknown tool's file".to_owned(),
         "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
-        "increase-limit" => format!("{} increases, a person decides", f("increases")),
-        "one-environment" => format!("one environment alone, {} at most", f("mb")),
+        "increase-limit" => format!("{} increases, needs approval", f("increases")),
+        "one-environment" => format!("one environment only, at most {}", f("mb")),
         "dead-band" => format!("only {} MB less", f("change_mb")),
-        "step" => format!("by steps, now {}", f("mb")),
-        "step-waits" => format!("waits for {} to prove itself", f("to_mb")),
+        "step" => format!("in steps, now {}", f("mb")),
+        "step-waits" => format!("waits until {} is verified", f("to_mb")),
         "failing" => format!("{} % of the calls fail", f("percent")),
         "heap-limit" => format!("the runtime's heap was full at {}", f("used_mb")),
-        "init-near" => format!("a start would take {} ms", f("then")),
+        "init-near" => format!("a start would take {}", time(reason, "then")),
         "alarm" => format!("alarm {}", f("name")),
         "just-deployed" => format!("deployed {} min ago", f("minutes")),
-        "too-slow" | "timeout-near" => format!("{} would be {} ms", f("figure"), f("then")),
+        "too-slow" | "timeout-near" => format!("{} would be {}", f("figure"), time(reason, "then")),
         "no-saving" => format!("no saving below {}", f("mb")),
-        "only-slower" => format!("CPU: slower below {}", f("mb")),
-        "careful-step" => format!("carefully, {}", f("mb")),
+        "only-slower" => format!("slower below {}", f("mb")),
+        "careful-step" => format!("first step to {}", f("mb")),
         "timeout-unknown" => "timeout unknown".to_owned(),
         "durations-unknown" => "durations unknown".to_owned(),
         "stack-owned" => "export to its pipeline".to_owned(),
@@ -38,27 +38,27 @@ pub(super) fn brief(reason: &Reason) -> String {
     }
 }
 
-/// What logs that hold failures alone cannot tell.
+/// The sentence for logs that contain failures only.
 fn partial(reason: &Reason) -> Option<String> {
     let f = |name: &str| figure(reason, name);
     (reason.code == "partial-evidence").then(|| {
         format!(
-            "Partial evidence: its logs hold reports of failures alone (system log level WARN), {} \
-             here; what the others used is not known. Attach the layer, which sees all",
+            "Its logs contain reports of failures only (system log level WARN), {} here, so the \
+             memory use of successful invocations is unknown. Attach the layer, which sees all",
             f("invocations")
         )
     })
 }
 
-/// Why it keeps its size although more was wanted; `None` where the reason is another.
+/// Why it keeps its size although a rule asks for more; `None` for other reasons.
 fn kept(reason: &Reason) -> Option<String> {
     let f = |name: &str| figure(reason, name);
     Some(match reason.code.as_str() {
         "held-by-maximum" => format!(
-            "P4 maximum: {}{} MB is wanted, and the maximum of {} MB holds it. Raise `[policy] max_mb`, or its \
-             tag rightsizer:max-mb",
+            "{}{} MB would be needed, but the maximum is {} MB. Raise `[policy] max_mb`, or the function's tag \
+             rightsizer:max-mb (P4)",
             if f("ran_out") == "true" {
-                "it runs out of memory; "
+                "It runs out of memory: "
             } else {
                 ""
             },
@@ -66,8 +66,8 @@ fn kept(reason: &Reason) -> Option<String> {
             f("mb")
         ),
         "no-danger" => format!(
-            "P1 no increase: the average plus the buffer is {} MB, but what was seen calls for {} MB, which {} \
-             MB hold",
+            "No increase: the average plus the buffer is {} MB, but the peaks need only {} MB, and the function \
+             has {} MB (P1)",
             f("wanted_mb"),
             f("needed_mb"),
             f("mb")
@@ -76,14 +76,13 @@ fn kept(reason: &Reason) -> Option<String> {
     })
 }
 
-/// Why nothing shows that less memory suffices, or why it is not the time; `None` where the reason is
-/// another.
+/// Why there is no proof that less memory is enough, or why a decrease waits; `None` for other reasons.
 fn unproven(reason: &Reason) -> Option<String> {
     let f = |name: &str| figure(reason, name);
     Some(match reason.code.as_str() {
         "failing" => format!(
-            "P6 failing: {} of {} invocations at {} MB ended in {} ({} %); what failed does not show that less \
-             memory is enough, so the size stays until they succeed, or fail as often at another size",
+            "{} of {} invocations at {} MB ended in {} ({} %). Failures do not show that less memory is enough, \
+             so the size stays until they succeed, or fail as often at another size (P6)",
             f("count"),
             f("invocations"),
             f("mb"),
@@ -91,38 +90,39 @@ fn unproven(reason: &Reason) -> Option<String> {
             f("percent")
         ),
         "heap-limit" => format!(
-            "P6 heap limit: the runtime's own heap was full {} times, with {} of {} MB used. Look at its limit \
-             (--max-old-space-size of Node, -Xmx of Java) before the memory size; until then the size stays",
+            "The runtime's own heap was full {} times, with {} of {} MB used. Check the runtime's limit \
+             (--max-old-space-size of Node, -Xmx of Java) first; until then the size stays (P6)",
             f("count"),
             f("used_mb"),
             f("mb")
         ),
         "init-near" => format!(
-            "P6 start near the timeout: a start took {} ms; made again inside of an invocation at {} MB, without \
-             the extra CPU of a first start, it would take {} ms of at most {}; so {} MB",
-            f("now"),
+            "A start took {}. If it is repeated inside an invocation at {} MB, without the extra CPU of a first \
+             start, it may take {} (limit {}); so {} MB (P6)",
+            time(reason, "now"),
             f("wanted_mb"),
-            f("then"),
-            f("most"),
+            time(reason, "then"),
+            time(reason, "most"),
             f("mb")
         ),
-        "wrapped-evidence" => "Unknown file: its reports were found in the file of a tool that is not known, so \
-             whose they are and when is read by likeness; nothing is changed by itself. Look at both, or import \
-             the logs themselves"
-            .to_owned(),
+        "wrapped-evidence" => {
+            "Its reports are from the file of an unknown tool, so the function and the times were \
+             inferred, and no change is automatic. Check both, or import the logs themselves"
+                .to_owned()
+        }
         "alarm" => format!(
-            "Alarm: the CloudWatch alarm {} on it is in ALARM; no automatic decrease until it is over",
+            "The CloudWatch alarm {} on it is in ALARM; no automatic decrease until it ends (P5)",
             f("name")
         ),
         "just-deployed" => format!(
-            "Just deployed: it was changed {} minutes ago; no automatic decrease within the hour",
+            "It was changed {} minutes ago; no automatic decrease within an hour (P5)",
             f("minutes")
         ),
         _ => return None,
     })
 }
 
-/// Why a change is taken back, as a sentence; `None` where the reason is another.
+/// Why a change is rolled back, as a sentence; `None` for other reasons.
 fn rollback(reason: &Reason) -> Option<String> {
     let f = |name: &str| figure(reason, name);
     let rose = |what: &str| {
@@ -173,15 +173,15 @@ fn step(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "leak" => format!(
-            "P3 leak: {} of {} environments climb all their life, {} MB per 1000 invocations; more \
-             memory only delays the end, so it is not chased. Look for what the code keeps",
+            "Memory leak: the use of {} of {} environments keeps rising, by {} MB per 1000 invocations. More \
+             memory only delays the end; look for what the code keeps (P3)",
             f("climbing"),
             f("judged"),
             f("mb_per_1000")
         ),
         "increase-limit" => format!(
-            "P3 limit: {} automatic increases since {} MB was verified (at most {}, and {} × that \
-             size), and it still runs out; a person decides on {} MB",
+            "It still runs out of memory after {} automatic increases since {} MB was verified (limits: {} \
+             increases, {} × that size); {} MB needs your approval (P3)",
             f("increases"),
             f("verified_mb"),
             f("most_increases"),
@@ -189,24 +189,24 @@ fn step(reason: &Reason) -> String {
             f("mb")
         ),
         "one-environment" => format!(
-            "one environment alone calls for {} MB: {} MB, at most {} times the last verified size, until a \
-             second one agrees",
+            "Only one environment needs {} MB, so {} MB, at most {} times the last verified size, until a second \
+             one agrees (P3)",
             f("wanted_mb"),
             f("mb"),
             f("times")
         ),
         "dead-band" => format!(
-            "P5 dead band: {} MB less is not worth a change; at least {} MB",
+            "{} MB less is too small a change; at least {} MB (P5)",
             f("change_mb"),
             f("least_mb")
         ),
         "step" => format!(
-            "P5 step: by itself it goes down by half at most, so {} MB on the way to {} MB",
+            "An automatic step takes at most half, so {} MB on the way to {} MB (P5)",
             f("mb"),
             f("target_mb")
         ),
         "step-waits" => format!(
-            "P5 waiting: {} → {} MB was {} h and {} invocations ago (wanted {} and {}), {}",
+            "Waiting: {} → {} MB was {} h and {} invocations ago (needs {} and {}), {} (P5)",
             f("from_mb"),
             f("to_mb"),
             f("hours"),
@@ -220,7 +220,7 @@ fn step(reason: &Reason) -> String {
             }
         ),
         "only-slower" => format!(
-            "P6 only slower: {} MB costs no less than {} MB ({} × now) and takes {} × as long; so {} MB",
+            "{} MB costs no less than {} MB ({} × now) and takes {} × as long; so {} MB (P6)",
             f("wanted_mb"),
             f("mb"),
             f("cost"),
@@ -231,19 +231,21 @@ fn step(reason: &Reason) -> String {
     }
 }
 
-/// Why it is left to a person, as a sentence.
+/// Why it needs an approval, as a sentence.
 fn by_a_person(reason: &Reason) -> String {
     match reason.code.as_str() {
-        "timeout-unknown" => "P6 timeout unknown: a smaller size might not finish in time, so a \
-             decrease is left to a person; the inventory tells it"
-            .to_owned(),
+        "timeout-unknown" => {
+            "Timeout unknown: a smaller size might not finish in time, so a decrease needs your \
+             approval; `serve --inventory lambda` or `import cloudwatch` reads it (P6)"
+                .to_owned()
+        }
         "durations-unknown" => format!(
-            "P6 durations unknown: none was reported at {} MB, so a decrease is left to a person",
+            "No duration was reported at {} MB, so a decrease needs your approval (P6)",
             figure(reason, "mb")
         ),
         "stack-owned" => {
-            "Its pipeline's next deployment would put the old size back, so this is not \
-             sent by itself; `rightsizer export` puts it into the pipeline"
+            "The next deployment of its pipeline would restore the old size, so this is not sent \
+             automatically; `rightsizer export` writes it into the pipeline (P4)"
                 .to_owned()
         }
         _ => speed(reason),
@@ -254,32 +256,65 @@ fn by_a_person(reason: &Reason) -> String {
 fn speed(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     let by = match f("basis").as_str() {
-        "measured" => "as measured there",
-        "cpu-time" => "by the CPU time it uses",
-        "slope" => "by how it differed between two sizes",
-        _ => "at worst, its CPU time being unknown",
+        "measured" => "measured at that size",
+        "cpu-time" => "from the CPU time it uses",
+        "slope" => "from the durations at two sizes",
+        _ => "at worst: how much CPU it uses is unknown",
     };
-    let unit = if f("figure") == "cost" { "×" } else { "ms" };
+    let of = |name: &str| {
+        if f("figure") == "cost" {
+            format!("{} ×", f(name))
+        } else {
+            time(reason, name)
+        }
+    };
     let figures = format!(
-        "at {} MB {} would be {} {unit} {by} (now {}, at most {})",
+        "At {} MB, {} would go from {} to {} (limit {}; {by})",
         f("wanted_mb"),
         f("figure"),
-        f("then"),
-        f("now"),
-        f("most")
+        of("now"),
+        of("then"),
+        of("most")
     );
     match reason.code.as_str() {
         "too-slow" => format!(
-            "P6 too slow for {}: {figures}; so {} MB",
+            "{figures}: too slow for the strategy {}, so {} MB (P6)",
             f("strategy"),
             f("mb")
         ),
-        "timeout-near" => format!("P6 near the timeout: {figures}; so {} MB", f("mb")),
-        "no-saving" => format!("P6 no saving: {figures}; so {} MB", f("mb")),
+        "timeout-near" => format!("{figures}: too near the timeout, so {} MB (P6)", f("mb")),
+        "no-saving" => format!("{figures}: no saving, so {} MB (P6)", f("mb")),
         "careful-step" => format!(
-            "P6 careful: {figures}; by itself no further than {} MB, which measures it",
+            "{figures}. An automatic change stops at {} MB first and measures there (P6)",
             f("mb")
         ),
         other => other.to_owned(),
+    }
+}
+
+/// A figure in milliseconds as people read it: `84.3 ms`, `711 ms`, `99.1 s`.
+fn time(reason: &Reason, name: &str) -> String {
+    let text = figure(reason, name);
+    match text.parse::<f64>() {
+        Ok(ms) if ms >= 10_000.0 => format!("{:.1} s", ms / 1000.0),
+        Ok(ms) if ms >= 100.0 => format!("{ms:.0} ms"),
+        Ok(ms) => format!("{ms:.1} ms"),
+        Err(_) => format!("{text} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_as_people_read_them() {
+        let reason = |ms: f64| Reason {
+            code: "too-slow".to_owned(),
+            figures: [("then".to_owned(), serde_json::json!(ms))].into(),
+        };
+        for (ms, text) in [(84.26, "84.3 ms"), (710.59, "711 ms"), (99_134.9, "99.1 s")] {
+            assert_eq!(time(&reason(ms), "then"), text);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! P6: how long a function would take at another size. CPU follows memory: one core at 1769 MB.
 //!
-//! Two figures, because they serve two purposes. *Expected* is what the best evidence says: it moves
-//! the target. *Worst* is what cannot be excluded by that evidence: it limits an automatic step. What
-//! was measured at a size beats both.
+//! Two figures, because they serve two purposes. *Expected* follows from the best evidence and
+//! moves the target. *Worst* is what that evidence cannot exclude and limits an automatic step. A
+//! measurement at a size takes precedence over both.
 
 use rightsizer_records::{Megabytes, Millis};
 
@@ -10,7 +10,7 @@ use super::facts::{CpuUse, SizeFacts};
 
 /// Lambda gives one core at this size, and in proportion above and below.
 const ONE_CORE_MB: f64 = 1769.0;
-/// Fewer invocations at a size than this are no measurement of it.
+/// Fewer invocations at a size than this are not a measurement.
 pub(super) const MEASURED_INVOCATIONS: u64 = 50;
 /// Two measurements of one function differ by so much for reasons that are not its size; and a sandbox
 /// that computes all the time shows so much less CPU time than it was given.
@@ -73,15 +73,15 @@ impl Factors {
 /// A projection to one size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Projection {
-    /// What the evidence says.
+    /// The projection from the evidence.
     pub expected: Factors,
     /// What the evidence cannot exclude.
     pub worst: Factors,
-    /// Where `expected` comes from.
+    /// The basis of `expected`.
     pub basis: Basis,
 }
 
-/// How durations at `to` compare with those at the present size; `None` where nothing was measured
+/// How durations at `to` compare with those at the present size; `None` if nothing was measured
 /// there. An increase is not projected to make anything faster.
 pub fn project(sizes: &[SizeFacts], present: Megabytes, to: Megabytes) -> Option<Projection> {
     Some(Projector::new(sizes, present)?.to(to.min(present)))
@@ -94,7 +94,7 @@ pub(super) struct Projector<'a> {
 }
 
 impl<'a> Projector<'a> {
-    /// `None` where nothing was measured at the present size.
+    /// `None` if nothing was measured at the present size.
     pub(super) fn new(sizes: &'a [SizeFacts], present: Megabytes) -> Option<Self> {
         let here = sizes
             .iter()
@@ -163,15 +163,15 @@ impl<'a> Projector<'a> {
             let by = |measured| by_slope(measured, larger.memory_mb, from, to);
             (by(measured), by(measured * (1.0 + MEASURING_ERROR)), larger)
         });
-        // Above one core a function may need as many as it has threads: what was measured above says
-        // nothing of what comes below.
+        // Above one core a function may need as many as it has threads: a measurement above proves
+        // nothing about smaller sizes.
         let told = slope
             .filter(|_| cores(from) < 1.0)
             .map(|(_, worst, _)| worst);
         match (self.here.cpu.and_then(cores_used), slope) {
             (Some(used), _) => {
                 let most = used * (1.0 + MEASURING_ERROR);
-                // Two measured sizes tell whether there are bursts.
+                // Two measured sizes show whether there are bursts.
                 let worst = told.map_or_else(
                     || by_cpu_in_bursts(most, from, to),
                     |worst| worst.max(by_cpu(most, from, to)),
@@ -195,7 +195,7 @@ fn mean_ms(size: &SizeFacts) -> f64 {
     size.billed_ms as f64 / size.invocations.max(1) as f64
 }
 
-/// Cores in use on average; `None` where hardly anything was measured.
+/// Cores in use on average; `None` if hardly anything was measured.
 #[expect(
     clippy::cast_precision_loss,
     reason = "milliseconds of two weeks, far below 2^52"
@@ -209,23 +209,24 @@ pub(super) fn cores(size: Megabytes) -> f64 {
     f64::from(size.0) / ONE_CORE_MB
 }
 
-/// P6: the CPU share used ÷ the CPU share given, where that is more than one.
+/// P6: the CPU share used ÷ the CPU share given, if that is more than one.
 pub(super) fn by_cpu(used: f64, from: Megabytes, to: Megabytes) -> f64 {
     // More than it was given is a measuring error (the share of other processes, coarse ticks).
     let used = used.min(cores(from));
     (used / cores(to)).max(1.0)
 }
 
-/// The same where the CPU time comes in bursts that use all there is, between waiting: a burst takes
-/// longer on a smaller share although the average share would do. Of several threads, above one core, too.
+/// The same if the CPU time comes in bursts that use all there is, between waiting: a burst takes
+/// longer on a smaller share although the average share would do. Of several threads, above one
+/// core, too.
 pub(super) fn by_cpu_in_bursts(used: f64, from: Megabytes, to: Megabytes) -> f64 {
     let used = used.min(cores(from));
     1.0 + used * (1.0 / cores(to) - 1.0 / cores(from))
 }
 
-/// From how durations changed between a larger size and the present one: a duration is waiting plus CPU
-/// time ÷ share, and two sizes tell the two apart. Sizes above one core tell only of several threads: below
-/// one core one thread may need all of it.
+/// From how durations changed between a larger size and the present one: a duration is waiting plus
+/// CPU time ÷ share, and two sizes separate the two. Sizes above one core only show the effect of
+/// several threads: below one core one thread may need all of it.
 pub(super) fn by_slope(measured: f64, larger: Megabytes, from: Megabytes, to: Megabytes) -> f64 {
     let (larger, from, to) = (cores(larger), cores(from), cores(to));
     // One thread gains nothing from a second core.
@@ -279,7 +280,7 @@ mod tests {
     /// A share s of the time at 1000 MB is CPU: at 500 (1 − s) + 2s of it. Measured 1.5, s = 0.5; at 500
     /// two thirds are CPU, so 250 takes 1 + 2/3 times as long.
     #[test]
-    fn p6_two_sizes_tell_waiting_from_computing() {
+    fn p6_two_sizes_separate_waiting_from_computing() {
         near(by_slope(1.5, mb(1000), mb(500), mb(250)), 1.0 + 2.0 / 3.0);
         near(by_slope(1.0, mb(1000), mb(500), mb(250)), 1.0);
         near(by_slope(2.0, mb(1000), mb(500), mb(250)), 2.0);
@@ -388,8 +389,8 @@ mod tests {
     }
 
     proptest! {
-        /// No projection says that less memory is faster, the worst is never better than the expected, and
-        /// a smaller size is never faster than a larger one.
+        /// No projection is faster with less memory, the worst is never better than the expected,
+        /// and a smaller size is never faster than a larger one.
         #[test]
         fn p6_less_is_never_faster(
             used in 0.0_f64..7.0, measured in 0.5_f64..3.0, from in 129_u32..10_240, step in 1_u32..5000, a in 0.0_f64..1.0, b in 0.0_f64..1.0,

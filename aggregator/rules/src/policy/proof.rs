@@ -1,5 +1,5 @@
-//! P6: whether the evidence shows that less memory suffices. A failed invocation tells the least that was
-//! needed, and never that less would do.
+//! P6: whether the evidence shows that less memory is enough. A failed invocation shows the least
+//! that was needed, and never that less would be enough.
 
 use rightsizer_records::Timestamp;
 
@@ -14,9 +14,11 @@ const CRASHES_PERCENT: u64 = 1;
 const LEAST_CRASHES: u64 = 3;
 /// Failures of any kind block decreases from this share of the invocations on, in percent.
 const FAILURES_PERCENT: u64 = 50;
-/// With so many invocations at each of two sizes, equal rates show that memory is not what it fails of.
+/// With this number of invocations at each of two sizes, equal rates show that memory is not the
+/// cause of failures.
 const COMPARED_INVOCATIONS: u64 = 50;
-/// For so long after a deployment no decrease is automatic: what the new code uses is not known yet.
+/// How long after a deployment no decrease is automatic, because the use of the new code is not
+/// known yet.
 const SETTLING_MS: i64 = 3_600_000;
 /// Clocks may differ by so much.
 const CLOCK_SKEW_MS: i64 = 300_000;
@@ -28,8 +30,8 @@ pub(super) fn is_missing(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool
     heap_is_full(seen, reasons) || failing
 }
 
-/// How the invocations ended at the size that is decided on; where it has not been called yet, at all of
-/// its version's.
+/// How the invocations ended at the size that is decided on; if it has not been called yet, at all
+/// sizes of its version.
 fn present(seen: &FunctionEvidence) -> SizeHealth {
     let of_all = || {
         let none = SizeHealth::none(seen.current_mb);
@@ -154,7 +156,7 @@ mod tests {
     use super::super::case::{Case, codes, figure, health};
     use super::*;
 
-    /// 5000 invocations at 1024 MB of which so many ended so.
+    /// 5000 invocations at 1024 MB, of which the given numbers ended in these ways.
     fn ended(failures: u64, crashes: u64) -> Case {
         let mut case = Case::new(1024, &[200; 14]);
         case.0.health = vec![SizeHealth {
@@ -175,7 +177,7 @@ mod tests {
 
     /// Of 5000 invocations 1 % is 50, and half is 2500.
     #[test]
-    fn p6_failures_are_no_proof_of_enough() {
+    fn p6_failures_do_not_prove_that_memory_is_enough() {
         assert!(kept(&ended(50, 50)) && !kept(&ended(49, 49)));
         assert!(kept(&ended(2500, 0)) && !kept(&ended(2499, 0)));
         let decision = ended(2500, 0).decide();
@@ -211,7 +213,7 @@ mod tests {
         assert!(kept(&never));
     }
 
-    /// Its former size of 2048 is judged where the present one was not called yet.
+    /// Its former size of 2048 is judged if the present one was not called yet.
     #[test]
     fn p6_a_size_without_invocations_is_judged_by_the_others() {
         let mut case = ended(4000, 0);

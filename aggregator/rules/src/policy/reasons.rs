@@ -1,25 +1,25 @@
-//! What a decision says about itself (P8): rules with their figures, or nothing where nobody reads.
+//! The reasons of a decision (P8): rules with their figures, or nothing if they are not needed.
 
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Megabytes, Reason};
 use serde_json::Value;
 
-/// Where rules leave their reasons. A replay of a million decisions reads none of them.
+/// Collects the reasons of rules. A replay of a million decisions needs none of them.
 #[derive(Debug, Default)]
 pub struct Reasons {
     kept: Option<Vec<Reason>>,
 }
 
 impl Reasons {
-    /// Keeps what the rules say.
+    /// Keeps the reasons.
     pub const fn kept() -> Self {
         Self {
             kept: Some(Vec::new()),
         }
     }
 
-    /// Drops what the rules say.
+    /// Drops the reasons.
     pub const fn dropped() -> Self {
         Self { kept: None }
     }

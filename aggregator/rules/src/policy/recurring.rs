@@ -36,7 +36,7 @@ pub struct RecurringPeak {
 pub(super) struct Recurring {
     /// The level that recurs.
     pub(super) level: Megabytes,
-    /// Mean change of the peak from one active day to the next ÷ mean peak, in percent; `None` where
+    /// Mean change of the peak from one active day to the next ÷ mean peak, in percent; `None` if
     /// there is no second day.
     pub(super) movement_percent: Option<u32>,
     /// 1.10 to `most`, to three decimals.

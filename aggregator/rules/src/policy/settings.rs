@@ -29,9 +29,10 @@ pub struct PolicySettings {
     pub min_mb: Megabytes,
     /// P4: the largest size; new accounts have 3008.
     pub max_mb: Megabytes,
-    /// P3: after so many automatic increases since the last verified size, a person decides.
+    /// P3: the number of automatic increases since the last verified size after which one needs an
+    /// approval.
     pub max_increases: u32,
-    /// P3: beyond so many times the last verified size, a person decides.
+    /// P3: the multiple of the last verified size above which an increase needs an approval.
     pub max_growth: u32,
     /// P5: a decrease by less than this share of the size is not made.
     pub dead_band_percent: u32,
@@ -39,16 +40,16 @@ pub struct PolicySettings {
     pub dead_band_mb: Megabytes,
     /// P5: one automatic step goes down by at most this share of the size.
     pub max_step_down: f64,
-    /// P5: the next automatic step down waits for so many hours,
+    /// P5: the hours that the next automatic step down waits,
     pub step_hours: u32,
-    /// P5: and for so many invocations in the new size.
+    /// P5: and the invocations at the new size that it waits for.
     pub step_invocations: u64,
     /// P6: the 99th percentile of the durations stays within this share of the timeout.
     pub timeout_share: f64,
-    /// P6: what functions are tuned for whose tag says nothing.
+    /// P6: the strategy of functions without a tag.
     pub strategy: Strategy,
-    /// Who may change functions without the tag `rightsizer:mode`, as the updater is told it; where that
-    /// is not said, only the updater knows.
+    /// Who may change functions without the tag `rightsizer:mode`, as configured for the updater;
+    /// if it is not set here, only the updater knows.
     pub mode: Option<ApplyMode>,
     /// Functions with one of these tags, `NAME` or `NAME=VALUE`, belong to a pipeline, as those with a stack's
     /// own tag do: their sizes are exported, not sent by themselves.

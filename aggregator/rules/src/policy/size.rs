@@ -9,8 +9,8 @@ use super::reasons::{Reasons, after_running_out, times};
 use super::recurring::RecurringPeak;
 use super::settings::PolicySettings;
 
-/// P1–P4: the size that the policy in force wants, and whether a size ran out that is not answered
-/// yet. `None` where no report gave a memory figure.
+/// P1–P4: the size by the policy in force, and whether a size ran out that is not answered yet.
+/// `None` if no report has a memory figure.
 pub fn policy_size(
     seen: &FunctionEvidence,
     settings: &PolicySettings,
@@ -21,7 +21,7 @@ pub fn policy_size(
     Some((clamp(bounded, seen, settings, reasons), urgent))
 }
 
-/// P1–P3, whoever says so.
+/// P1–P3, from any source.
 pub(super) fn wanted(
     seen: &FunctionEvidence,
     settings: &PolicySettings,
@@ -136,8 +136,8 @@ fn floor_of_recurring(
     found.mb
 }
 
-/// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below
-/// that again. It is urgent where the current and any pending size are smaller.
+/// P3: a size that ran out hides the demand: at least `max(1.2 × s, s + 100)`, and never below that
+/// again. It is urgent if the current and any pending size are smaller.
 fn bump(mb: Megabytes, seen: &FunctionEvidence, reasons: &mut Reasons) -> (Megabytes, bool) {
     let Some((day, size)) = seen.censored else {
         return (mb, false);
@@ -267,7 +267,7 @@ mod tests {
     /// 13 days at 200 and one at 900: mean 250 + 100 = 350, under its own peak; the floor is
     /// 1.10 × 900 = 990. Without the floor the plain rule's 350 comes out.
     #[test]
-    fn p2_the_floor_holds_where_the_average_is_unsafe() {
+    fn p2_the_floor_holds_if_the_average_is_unsafe() {
         let mut peaks = [200; 14];
         peaks[6] = 900;
         let mut case = Case::new(1536, &peaks);
@@ -296,7 +296,7 @@ mod tests {
         );
     }
 
-    /// 1.15 × 900 = 1035 with the floor's 990 below it; each rule says what it did.
+    /// 1.15 × 900 = 1035 with the floor's 990 below it; each rule has its reason.
     #[test]
     fn p7_the_policy_in_force_is_the_one_that_is_named() {
         let mut case = Case::new(1536, &[200, 900, 200]);
@@ -351,8 +351,9 @@ mod tests {
         );
     }
 
-    /// Uses 2500 of 3008 where 1024 is the maximum: P2 wants ceil(1.10 × 2500) = 2750. The maximum must
-    /// not make it 1024; and 65000 of 65536 wants 71500, which is more than it has: it keeps that.
+    /// Uses 2500 of 3008 with a maximum of 1024: P2 wants ceil(1.10 × 2500) = 2750. The maximum
+    /// must not make it 1024; and 65000 of 65536 wants 71500, which is more than it has: it keeps
+    /// that.
     #[test]
     fn p4_the_maximum_never_takes_a_function_below_what_it_uses() {
         let mut case = Case::new(3008, &[2500; 14]);

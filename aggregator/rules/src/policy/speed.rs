@@ -8,13 +8,13 @@ use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
 
-/// What P6 makes of a decrease.
+/// The result of P6 for a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Allowed {
     /// The smallest size, at or above the policy's, that the evidence allows.
     pub(super) target: Megabytes,
-    /// The smallest size that is safe whatever the evidence leaves open: how far an automatic step may
-    /// go. `None`: a person decides.
+    /// The smallest size that is safe whatever the evidence leaves open: how far an automatic step
+    /// may go. `None`: it needs an approval.
     pub(super) automatic: Option<Megabytes>,
 }
 
@@ -22,11 +22,11 @@ pub(super) struct Allowed {
 struct Limits<'a> {
     seen: &'a FunctionEvidence,
     projector: Projector<'a>,
-    /// 99th percentiles above this come too near the timeout; `None` where the timeout is not known.
+    /// 99th percentiles above this are too near the timeout; `None` if the timeout is unknown.
     p99_ms: Option<f64>,
     /// 95th percentiles above this are too slow.
     p95_ms: f64,
-    /// What a start takes, and at most may; `None` where one of them is not known.
+    /// What a start takes, and its limit; `None` if one of them is unknown.
     start: Option<Start>,
     settings: &'a PolicySettings,
 }
@@ -46,7 +46,7 @@ struct Start {
 const BEFOREHAND_MS: f64 = 130_000.0;
 
 impl Start {
-    /// Of the size that is decided on; where it was never seen to start, of all sizes.
+    /// Of the size that is decided on; if no start at it is known, of all sizes.
     fn of(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Self> {
         let timeout = seen.configured.timeout?.as_ms_f64();
         let here = seen.health.iter().find(|h| h.memory_mb == seen.current_mb);
@@ -156,7 +156,7 @@ impl Breach {
 
 impl Limits<'_> {
     /// The smallest size from `least` up to the present one that does not breach; the present one
-    /// where every smaller one does. A larger size never is slower, so halving finds it.
+    /// if every smaller one does. A larger size never is slower, so halving finds it.
     fn smallest(
         &self,
         least: Megabytes,
@@ -209,8 +209,8 @@ impl Limits<'_> {
         mean * f64::from(size.0) / f64::from(self.seen.current_mb.0)
     }
 
-    /// By what the evidence says. Where nothing is known of the CPU only the timeout binds, at worst:
-    /// a slower function can be measured and taken back, one that cannot finish fails.
+    /// By the evidence. If nothing is known about the CPU, only the timeout limits it, in the worst
+    /// case: a slower function can be measured and rolled back, one that cannot finish fails.
     fn expected_breach(&self, size: Megabytes) -> Option<Breach> {
         let projection = self.projector.to(size);
         if projection.basis == Basis::Unknown {
@@ -316,8 +316,8 @@ mod tests {
         case
     }
 
-    /// 4.8 s of 6 s: more than 0.7 × 6 = 4.2 at any size. Where all of the timeout may be used,
-    /// 4800 × 1769 ÷ 6000 = 1415.2 MB gives one busy core the time.
+    /// 4.8 s of 6 s: more than 0.7 × 6 = 4.2 at any size. If all of the timeout may be used, 4800
+    /// × 1769 ÷ 6000 = 1415.2 MB gives one busy core the time.
     #[test]
     fn p6_an_environment_must_be_able_to_start_again_without_boost() {
         let kept = starting(4800, 6000).decide();
@@ -339,7 +339,7 @@ mod tests {
 
     /// The size was changed and nothing started there yet: what starts took before counts.
     #[test]
-    fn p6_starts_of_other_sizes_count_where_the_present_one_was_never_started() {
+    fn p6_starts_of_other_sizes_count_if_the_present_one_was_never_started() {
         let mut case = starting(4800, 6000);
         let larger = super::super::case::health(3008);
         case.0.health = vec![
@@ -355,9 +355,9 @@ mod tests {
         assert_eq!(case.decide().to_mb, None);
     }
 
-    /// 1000 MB, where half of the time is computing: measured at 1500 it takes 1 ÷ 1.2 of the time, and
-    /// 1.2 = 1 + 0.4 × (1500 ÷ 1000 − 1), of which 0.6 ÷ 1.2 computes. At m it takes
-    /// 1 + 0.5 × (1000 ÷ m − 1) as long.
+    /// 1000 MB, with half of the time computing: measured at 1500 it takes 1 ÷ 1.2 of the time,
+    /// and 1.2 = 1 + 0.4 × (1500 ÷ 1000 − 1), of which 0.6 ÷ 1.2 computes. At m it takes 1 + 0.5 ×
+    /// (1000 ÷ m − 1) as long.
     fn half_computing() -> Case {
         let mut case = Case::new(1000, &[200; 14]);
         let at = |mb, billed_ms| SizeFacts {
@@ -384,7 +384,7 @@ mod tests {
 
     /// `cost` twice as long at 1000 ÷ 3, `speed` 5 % at 1000 ÷ 1.1.
     #[test]
-    fn p6_the_strategy_says_how_much_slower() {
+    fn p6_the_strategy_limits_how_much_slower() {
         for (strategy, target) in [(Strategy::Cost, 334), (Strategy::Speed, 910)] {
             let mut case = half_computing();
             case.0.configured.strategy = Some(strategy);
@@ -392,8 +392,8 @@ mod tests {
         }
     }
 
-    /// Half a core used; one core is 1769 MB, so 885 MB give it. `balanced` allows 708, where it is 25 %
-    /// slower, but there it costs the same: 886 is as cheap within 0.1 %.
+    /// Half a core used; one core is 1769 MB, so 885 MB give it. `balanced` allows 708, at which it
+    /// is 25 % slower, but costs the same: 886 is as cheap within 0.1 %.
     #[test]
     fn p6_below_the_cpu_that_it_uses_it_is_only_slower() {
         let decision = Case::new(1769, &[200; 14]).using_cores(50).decide();
@@ -421,8 +421,9 @@ mod tests {
         assert_eq!((mb(decision.target_mb), decision.to_mb), (1000, None));
     }
 
-    /// It took 180 ms before its first step down: at most 225 now, and 200 are gone already, so 1.125 of
-    /// what it takes now: 1 + 0.5 × (1000 ÷ m − 1) at 800. A larger size in the window tells the same.
+    /// It took 180 ms before its first step down: at most 225 now, and 200 are gone already, so
+    /// 1.125 of what it takes now: 1 + 0.5 × (1000 ÷ m − 1) at 800. A larger size in the window
+    /// gives the same.
     #[test]
     fn p6_many_steps_do_not_add_up_to_a_slow_function() {
         let mut case = half_computing();
@@ -457,7 +458,7 @@ mod tests {
     /// and measures. A person may go the whole way, unless it might time out: 400 ms × 1024 ÷ 300 is
     /// 1365 ms, and 0.7 × 1.5 s = 1050: 1024 ÷ 2.625 = 390.1.
     #[test]
-    fn p6_where_cpu_is_unknown_a_step_measures() {
+    fn p6_if_cpu_is_unknown_a_step_measures() {
         let mut case = Case::new(1024, &[200; 14]);
         case.0.sizes[0].cpu = None;
         assert_eq!(case.decide().target_mb, Megabytes(300));
@@ -486,7 +487,8 @@ mod tests {
         assert_eq!(case.decide().target_mb, Megabytes(820));
     }
 
-    /// Measured at 512: three times as slow. Whatever the CPU says, that is so; and so is what lies below.
+    /// Measured at 512: three times as slow. That counts, whatever the CPU time shows, also for
+    /// smaller sizes.
     #[test]
     fn p6_a_measured_size_beats_a_projection() {
         let mut case = Case::new(1024, &[200; 14]);

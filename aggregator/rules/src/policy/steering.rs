@@ -1,6 +1,6 @@
-//! The rules in a closed loop: functions whose durations are known at every size, decided day after day
-//! in `auto`, each step made, verified and measured. Where do they end, and does it ever go back and
-//! forth?
+//! The rules in a closed loop: functions whose durations are known at every size, decided day after
+//! day in `auto`, each step made, verified and measured. At which size do they end, and do they
+//! ever oscillate?
 
 use proptest::prelude::*;
 use rightsizer_records::{Megabytes, Millis, Timestamp};
@@ -14,7 +14,7 @@ struct Function {
     waiting_ms: f64,
     computing_ms: f64,
     threads: f64,
-    /// Whether the layer tells its CPU time.
+    /// Whether the layer reports its CPU time.
     tells_cpu: bool,
 }
 
@@ -80,7 +80,7 @@ impl Function {
     }
 }
 
-/// What only waits ends at the policy's size, 200 + 100, with or without CPU time told.
+/// What only waits ends at the policy's size, 200 + 100, with or without CPU time.
 #[test]
 fn p6_what_waits_is_steered_all_the_way() {
     for tells_cpu in [true, false] {

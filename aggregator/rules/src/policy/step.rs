@@ -16,7 +16,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// The next change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
-    /// The size after it; `None` where nothing is to change now.
+    /// The size after it; `None` if nothing should change now.
     pub(super) to: Option<Megabytes>,
     /// Whether the updater may make it without a person.
     pub(super) auto: bool,
@@ -29,7 +29,8 @@ impl Step {
     };
 }
 
-/// The step towards a smaller size: the whole way for a person to decide on, carefully by itself.
+/// The step towards a smaller size: the whole decrease for an approval, a smaller step if
+/// automatic.
 pub(super) fn down(
     allowed: Allowed,
     seen: &FunctionEvidence,
@@ -167,7 +168,7 @@ mod tests {
         case.0.configured.of_a_pipeline = true;
         assert_eq!(case.step(), (Some(300), false));
         assert!(codes(&case.decide()).contains(&"stack-owned"));
-        // Where nothing is to change there is nothing to say.
+        // If nothing should change, there is no reason to add.
         let mut fine = Case::new(300, &[200; 14]);
         fine.0.configured.of_a_pipeline = true;
         assert!(!codes(&fine.decide()).contains(&"stack-owned"));

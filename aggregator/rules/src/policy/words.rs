@@ -1,4 +1,4 @@
-//! Reasons in words, for tables and for `show`.
+//! Reasons as text: a few words for tables, a sentence for `show`. A sentence ends with its rule.
 
 use rightsizer_records::Reason;
 use serde_json::Value;
@@ -19,10 +19,10 @@ fn brief(reason: &Reason) -> String {
         "out-of-memory" => format!("ran out at {}", f("size_mb")),
         "minimum" => format!("at least {}", f("mb")),
         "maximum" => format!("at most {}", f("mb")),
-        "held-by-maximum" => format!("held by the maximum of {}", f("mb")),
+        "held-by-maximum" => format!("limited by the maximum of {}", f("mb")),
         "no-danger" => "enough".to_owned(),
         "little-evidence" => shortage(reason),
-        "window-not-full" => format!("known {} of {} days", f("seen_days"), f("window_days")),
+        "window-not-full" => format!("seen {} of {} days", f("seen_days"), f("window_days")),
         _ => phrases::brief(reason),
     }
 }
@@ -32,42 +32,42 @@ pub fn sentence(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "average-plus-buffer" => format!(
-            "P1 average plus buffer: the mean of {} daily peaks is {} MB, + {} MB = {} MB",
+            "The mean of {} daily peaks is {} MB; + {} MB buffer = {} MB (P1)",
             f("days"),
             f("mean_mb"),
             f("buffer_mb"),
             f("mb")
         ),
         "floor" => format!(
-            "P2 floor: the average would be unsafe; the peak of {} was {} MB, × {} = {} MB",
+            "The average would be too small: the peak of {} was {} MB; × {} = {} MB (P2)",
             f("day"),
             f("peak_mb"),
             f("headroom"),
             f("mb")
         ),
         "out-of-memory" => format!(
-            "P3 out of memory: {} MB ran out on {}, so the demand is not known; at least {} MB",
+            "It ran out of memory at {} MB on {}, so its real need is unknown; at least {} MB (P3)",
             f("size_mb"),
             f("day"),
             f("mb")
         ),
         "minimum" => format!(
-            "P4 minimum: {} MB is below the smallest size {} MB",
+            "{} MB is below the smallest size, {} MB (P4)",
             f("wanted_mb"),
             f("mb")
         ),
         "maximum" => format!(
-            "P4 maximum: {} MB is above the largest size {} MB",
+            "{} MB is above the largest size, {} MB (P4)",
             f("wanted_mb"),
             f("mb")
         ),
         "little-evidence" => format!(
-            "W6 little evidence: {} days and {} invocations that succeeded; wanted 7 and 50",
+            "Too little evidence: {} days and {} successful invocations; it needs 7 and 50 (W6)",
             f("days"),
             f("invocations")
         ),
         "window-not-full" => format!(
-            "W4 window not full: first seen {} days ago; a decrease is not automatic before {}",
+            "First seen {} days ago; no automatic decrease before {} days (W4)",
             f("seen_days"),
             f("window_days")
         ),
@@ -75,48 +75,47 @@ pub fn sentence(reason: &Reason) -> String {
     }
 }
 
-/// What an estimator says, as a sentence (P7).
+/// The reason of an estimator, as a sentence (P7).
 fn estimate_sentence(reason: &Reason) -> String {
     let f = |name: &str| figure(reason, name);
     match reason.code.as_str() {
         "highest-peak" => format!(
-            "P7 highest peak: {} MB, of {} active days of the last {}",
+            "The highest peak is {} MB, in {} active days of the last {} (P7)",
             f("mb"),
             f("days"),
             f("window_days")
         ),
         "percentile" => format!(
-            "P7 percentile: but for the highest {} % by weight, days stay at or below {} MB (a day \
-             weighs half as much as one {} days later)",
+            "All but the highest {} % of days by weight stay at or below {} MB; a day weighs half as \
+             much as one {} days later (P7)",
             percent_above(reason),
             f("mb"),
             f("half_life_days")
         ),
         "margin" => format!(
-            "P7 margin: {} MB × {}, at least + {} MB, = {} MB",
+            "Margin: {} MB × {}, at least + {} MB, = {} MB (P7)",
             f("from_mb"),
             f("factor"),
             f("least_mb"),
             f("mb")
         ),
         "autopilot" => format!(
-            "P7 autopilot: the limit that would have cost least is the highest peak of {} days, \
-             {} MB, × {} = {} MB",
+            "The cheapest limit so far is the highest peak of {} days, {} MB; × {} = {} MB (P7)",
             f("arm_days"),
             f("peak_mb"),
             f("factor"),
             f("mb")
         ),
         "movement" => format!(
-            "P7 headroom: the peak moves by {} % from one day to the next, so {} MB × {} = {} MB",
+            "The peak changes by {} % from one day to the next, so {} MB × {} = {} MB (P7)",
             f("movement_percent"),
             f("from_mb"),
             f("factor"),
             f("mb")
         ),
         "recurring-floor" => format!(
-            "P2 floor: the level that recurs is {} MB and moves by {} % from one day to the next; \
-             × {} = {} MB",
+            "The recurring level is {} MB and changes by {} % from one day to the next; × {} = {} MB \
+             (P2)",
             f("peak_mb"),
             f("movement_percent"),
             f("headroom"),
@@ -126,7 +125,8 @@ fn estimate_sentence(reason: &Reason) -> String {
     }
 }
 
-/// What is said besides the number, the gravest first; what is not here and not in [`QUIET`] set it.
+/// Codes that are shown in addition to the one that set the size, the most serious first. A code that is
+/// neither here nor in [`QUIET`] set it.
 const NOTES: [&str; 14] = [
     "failing",
     "heap-limit",
@@ -143,7 +143,7 @@ const NOTES: [&str; 14] = [
     "step-waits",
     "dead-band",
 ];
-/// Said by `show` alone: most functions have one of them.
+/// Codes that only `show` prints, because most functions have one of them.
 const QUIET: [&str; 4] = [
     "step",
     "careful-step",
@@ -151,7 +151,7 @@ const QUIET: [&str; 4] = [
     "durations-unknown",
 ];
 
-/// The rule that set the number, and the gravest of what else there is to say.
+/// The rule that set the size, and the most serious other code.
 pub fn why(reasons: &[Reason]) -> String {
     let shapes = |r: &&Reason| {
         let code = r.code.as_str();
@@ -174,7 +174,7 @@ fn percent_above(reason: &Reason) -> String {
     )
 }
 
-/// What is missing of the 7 days and 50 invocations that W6 wants.
+/// What is missing of the 7 days and 50 invocations that W6 needs.
 fn shortage(reason: &Reason) -> String {
     let n = |name: &str| {
         reason
@@ -183,9 +183,10 @@ fn shortage(reason: &Reason) -> String {
             .and_then(Value::as_u64)
             .unwrap_or(0)
     };
-    let days = (n("days") < 7).then(|| format!("days {} of 7", n("days")));
-    let calls = (n("invocations") < 50).then(|| format!("calls {} of 50", n("invocations")));
-    days.into_iter().chain(calls).collect::<Vec<_>>().join(", ")
+    let days = (n("days") < 7).then(|| format!("{} of 7 days", n("days")));
+    let calls = (n("invocations") < 50).then(|| format!("{} of 50 calls", n("invocations")));
+    let missing: Vec<String> = days.into_iter().chain(calls).collect();
+    format!("only {}", missing.join(", "))
 }
 
 pub(super) fn figure(reason: &Reason, name: &str) -> String {
@@ -211,10 +212,13 @@ mod tests {
                 {"code":"floor","peak_mb":900,"headroom":1.1,"day":"2026-01-07","mb":990},
                 {"code":"little-evidence","days":3,"invocations":12}]"#,
         );
-        assert_eq!(why(&all), "peak 900 × 1.1; days 3 of 7, calls 12 of 50");
+        assert_eq!(
+            why(&all),
+            "peak 900 × 1.1; only 3 of 7 days, 12 of 50 calls"
+        );
         assert_eq!(
             sentence(&all[1]),
-            "P2 floor: the average would be unsafe; the peak of 2026-01-07 was 900 MB, × 1.1 = 990 MB"
+            "The average would be too small: the peak of 2026-01-07 was 900 MB; × 1.1 = 990 MB (P2)"
         );
     }
 

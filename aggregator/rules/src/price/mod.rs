@@ -25,7 +25,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The same requests where each takes `factor` times as long (P6: `projection.expected.mean`).
+    /// The same requests if each takes `factor` times as long (P6: `projection.expected.mean`).
     #[must_use]
     pub fn at(self, factor: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
@@ -72,7 +72,7 @@ impl Rates {
 }
 
 impl PriceTable {
-    /// [`Rates::monthly`] where the region is not known.
+    /// [`Rates::monthly`] if the region is unknown.
     pub fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
         self.rates(None).monthly(usage, size, arch)
     }

@@ -12,7 +12,7 @@ const MOST_DOLLARS: f64 = 1000.0;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(from = "Given")]
 pub struct PriceTable {
-    /// Where nothing else is said.
+    /// The default.
     elsewhere: Rates,
     regions: BTreeMap<String, Rates>,
 }
@@ -79,7 +79,7 @@ impl From<Given> for PriceTable {
 }
 
 impl PriceTable {
-    /// Prices in `region`; where it is not known or not in the table, those of most regions.
+    /// Prices in `region`; if it is unknown or not in the table, those of most regions.
     pub fn rates(&self, region: Option<&str>) -> Rates {
         let named = region.and_then(|region| self.regions.get(region));
         named.copied().unwrap_or(self.elsewhere)
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// What the settings say goes before what is built in, also where that has a price of its own.
+    /// Settings take precedence over built-in prices, also over those of a single region.
     #[test]
     fn the_settings_go_before_the_table() {
         let table: PriceTable =

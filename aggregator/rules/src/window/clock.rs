@@ -10,7 +10,8 @@ pub const FUTURE_TOLERANCE_MS: i64 = 86_400_000;
 
 /// A single function may move the newest evidence on by so much; a longer leap needs a second one.
 const LEAP_MS: i64 = 86_400_000;
-/// A single function's longer leap counts once the machine's clock has agreed with it for so long.
+/// A single function's longer leap counts once the machine's clock has agreed with it for this
+/// long.
 const LEAP_PROVEN_MS: i64 = 3_600_000;
 /// How far the machine's clock may lie behind what is known before it is called wrong.
 const BEHIND_MS: i64 = 300_000;
@@ -38,8 +39,8 @@ struct Leap {
 pub enum ClockDoubt {
     /// A second source, or the evidence, is newer than the clock.
     #[error(
-        "this machine's clock says {now}, but {known} has certainly passed: set the clock, by NTP. Days \
-         close by the later time"
+        "this machine's clock is at {now}, but {known} has certainly passed. Days close by the \
+         later time. Set the clock by NTP"
     )]
     Behind {
         /// The machine's clock.
@@ -47,10 +48,11 @@ pub enum ClockDoubt {
         /// What is known.
         known: Timestamp,
     },
-    /// The clock is days ahead of everything that tells the time.
+    /// The clock is days ahead of every other source of time.
     #[error(
-        "this machine's clock says {now}, but the newest evidence is of {known}. Days close when several \
-         functions report, or AWS confirms the time; if the clock is wrong, set it by NTP"
+        "this machine's clock is at {now}, but the newest evidence is from {known}. Days close \
+         when several functions report, or AWS confirms the time. If the clock is wrong, set it by \
+         NTP"
     )]
     Unconfirmed {
         /// The machine's clock.
@@ -60,24 +62,24 @@ pub enum ClockDoubt {
     },
 }
 
-/// Time as the window sees it. The caller tells it what its clock, its events and other sources of
-/// time say.
+/// Time as the window sees it. The caller passes the times of its clock, its events and other
+/// sources.
 ///
 /// The machine's clock alone closes at most one day past the newest evidence. Beyond that a second
-/// source has to agree: AWS ([`DayClock::confirm`]), or evidence of several functions. So a clock that
-/// jumps closes nothing that cannot be undone, and nothing is deleted by its word alone.
+/// source has to agree: AWS ([`DayClock::confirm`]), or evidence of several functions. So a clock
+/// that jumps closes nothing that cannot be undone, and nothing is deleted because of it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayClock {
     mode: ClockMode,
     newest_event: Option<Timestamp>,
     last_closed: Option<Day>,
-    /// What a second source of time said last.
+    /// The last time of a second source.
     confirmed: Option<Timestamp>,
     leap: Option<Leap>,
 }
 
 impl DayClock {
-    /// A clock that goes on where a store left off.
+    /// A clock that continues from the state of a store.
     pub const fn new(
         mode: ClockMode,
         newest_event: Option<Timestamp>,
@@ -125,7 +127,7 @@ impl DayClock {
         }
     }
 
-    /// Takes note of what a second source, such as AWS, says about the time: it is at least `at`.
+    /// Records the time of a second source, such as AWS: it is at least `at`.
     pub const fn confirm(&mut self, at: Timestamp) {
         self.confirmed = Some(at);
     }
@@ -369,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_behind_undoes_nothing_and_is_told() {
+    fn a_clock_that_is_behind_undoes_nothing_and_is_reported() {
         let mut clock = live();
         let behind = at("2026-01-28T20:00:00Z");
         assert_eq!((clock.undo(behind), clock.advance(behind)), (None, None));

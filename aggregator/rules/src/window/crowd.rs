@@ -1,5 +1,5 @@
-//! Invocations that are told together: how many, the highest of what they used, a few percentiles. What
-//! Logs Insights makes of a million log lines.
+//! Aggregated invocations: their number, their highest memory use, a few percentiles. Logs Insights
+//! returns them for a million log lines.
 
 use rightsizer_records::{ErrorKind, Megabytes, Status, Timestamp, is_at_limit};
 
@@ -35,8 +35,8 @@ impl Levels {
     }
 }
 
-/// Invocations of one function, version, size, day and end that are told together. Either all of them
-/// used at least 97 % of the size or none.
+/// Aggregated invocations of one function, version, size, day and ending. Either all of them used
+/// at least 97 % of the size or none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crowd {
     /// `$LATEST` or a published version's number.
@@ -47,7 +47,7 @@ pub struct Crowd {
     pub invocations: u64,
     /// How they ended.
     pub status: Status,
-    /// What their error type says, where they have one.
+    /// The meaning of their error type, if they have one.
     pub error: Option<ErrorKind>,
     /// When the oldest of them was reported.
     pub oldest: Timestamp,
@@ -57,9 +57,9 @@ pub struct Crowd {
     pub environments: u64,
     /// Highest memory used.
     pub peak_mb: Megabytes,
-    /// Memory used in MB, where it is known.
+    /// Memory used in MB, if known.
     pub used: Option<Levels>,
-    /// Durations in ms, where they are known.
+    /// Durations in ms, if known.
     pub durations: Option<Levels>,
     /// Billed milliseconds, summed.
     pub billed_ms: u64,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_tells_its_errors_and_its_longest_start() {
+    fn a_crowd_has_its_errors_and_its_longest_start() {
         let crashed = Crowd {
             error: Some(ErrorKind::Crash),
             start_ms: Some(900),

@@ -4,9 +4,10 @@ use rightsizer_records::{Day, ErrorKind, Megabytes, Millis, Status, is_at_limit}
 
 use super::distribution::Distribution;
 
-/// Where evidence came from. The invocations of one kind of source count per function and day, the
-/// first of these that has any (W7): the layer sees every invocation, a subscription most, a log group
-/// what was kept, a file what was exported. Peaks count from any: whoever saw it, it was used.
+/// The source of evidence. The invocations of one kind of source count per function and day, the
+/// first of these that has any (W7): the layer sees every invocation, a subscription most, a log
+/// group what was kept, a file what was exported. Peaks count from any source, because that much
+/// was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DaySource {
     /// The extension's `reports` records.
@@ -59,7 +60,7 @@ impl DaySource {
 pub struct DayKey {
     /// UTC date of the reports' own time (W1).
     pub day: Day,
-    /// Where they came from.
+    /// Their source.
     pub source: DaySource,
     /// Size of the environments they ran in.
     pub memory_mb: Megabytes,
@@ -70,7 +71,7 @@ pub struct DayKey {
 /// What a day keeps (W2). Merging is commutative and associative; the empty value is neutral.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DayStats {
-    /// Highest memory used; 0 where no report gave one.
+    /// Highest memory used; 0 if no report has one.
     pub peak_mb: Megabytes,
     /// Invocations, retries included.
     pub invocations: u64,
@@ -92,7 +93,7 @@ pub struct DayStats {
     pub environments: u64,
     /// Billed milliseconds.
     pub billed_ms: u64,
-    /// CPU time in ms that sandboxes say they spent (P6).
+    /// CPU time in ms, as sandboxes report it (P6).
     pub cpu_ms: u64,
     /// Durations, summed, of the invocations that that CPU time is of.
     pub cpu_wall_ms: u64,
@@ -113,19 +114,19 @@ pub(crate) struct Sample {
     pub(crate) init_ms: Option<Millis>,
     pub(crate) status: Status,
     pub(crate) error: Option<ErrorKind>,
-    /// The invocation was counted before: this tells how it ended.
+    /// The invocation was counted before: this corrects its ending.
     pub(crate) amends: bool,
 }
 
 impl Sample {
-    /// Billed milliseconds, 0 where the platform did not say.
+    /// Billed milliseconds, 0 if the platform did not report them.
     pub(crate) fn billed(&self) -> u64 {
         self.billed_ms.map_or(0, Millis::ceil_ms)
     }
 }
 
 impl DayStats {
-    /// Makes room for so many invocations.
+    /// Makes room for this number of invocations.
     pub(crate) fn reserve(&mut self, invocations: usize) {
         self.durations.reserve(invocations);
         self.used.reserve(invocations);
@@ -160,7 +161,7 @@ impl DayStats {
         }
     }
 
-    /// A line of the platform's after the report tells that the invocation failed.
+    /// A line of the platform after the report shows that the invocation failed.
     fn amend(&mut self, sample: Sample) {
         match sample.status {
             Status::OutOfMemory => {
@@ -273,7 +274,7 @@ mod tests {
         assert!(censored(129, 128, Status::Ok), "more used than there is");
         assert!(
             !censored(128, 128, Status::Ok),
-            "used = size alone is no proof"
+            "used = size alone proves nothing"
         );
         assert!(!censored(200, 256, Status::Timeout));
     }
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn w2_a_day_counts_what_it_says() {
+    fn w2_a_day_counts_its_evidence() {
         let mut day = DayStats::default();
         for (used, status) in [
             (90, Status::Ok),

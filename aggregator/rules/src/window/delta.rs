@@ -1,5 +1,5 @@
-//! What evidence adds to the windows of one function, made without looking at any state: so that it
-//! can be made on any thread, merged in any order, and folded together where it has no key of its own.
+//! What evidence adds to the windows of one function. It is made without any state, so it can be
+//! made on any thread, merged in any order, and folded together if it has no key of its own.
 
 use std::collections::HashMap;
 
@@ -43,28 +43,28 @@ pub struct EnvironmentKey {
 pub struct Delta {
     /// Whose.
     pub function: FunctionKey,
-    /// Where it came from.
+    /// Its source.
     pub source: DaySource,
-    /// What it says of the function itself.
+    /// The facts about the function itself.
     pub sighting: Sighting,
-    /// What it is known by, where it has a key.
+    /// Its key, if it has one.
     pub mark: Option<Mark>,
-    /// What it says of environments. A record has one.
+    /// The facts about environments. A record has one.
     pub environments: Vec<(EnvironmentKey, EnvironmentState)>,
     /// What it adds to days.
     pub days: Vec<DayDelta>,
     /// Reports in it.
     pub reports: u64,
-    /// Where the many days and environments of a delta are.
+    /// An index of the days and environments of a large delta.
     pub(super) lookup: Lookup,
 }
 
 /// Entries at the end of a list that are compared one by one before a [`Lookup`] is asked.
 const RECENT: usize = 16;
 
-/// Where the days and environments of a delta are, kept only for lists that are longer than
-/// [`RECENT`]: a stranger can make any number of sizes, versions and environments, and looking through
-/// all of them for each report would be quadratic. It holds nothing of its own, so any two are equal.
+/// An index of the days and environments of a delta, only for lists longer than [`RECENT`]: a
+/// writer can claim any number of sizes, versions and environments, and a linear search for each
+/// report would be quadratic. It has no content of its own, so any two are equal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lookup {
     days: HashMap<DayKey, usize>,
@@ -106,7 +106,7 @@ impl Delta {
         &mut self.days[at]
     }
 
-    /// Returns where a day of a long list is.
+    /// Returns the position of a day in a long list.
     fn older_day(&mut self, key: &DayKey) -> Option<usize> {
         let (known, count) = (&mut self.lookup.days, self.days.len());
         for at in known.len()..count {
@@ -158,12 +158,12 @@ impl Delta {
             + self.environments.len() * (size_of::<(EnvironmentKey, EnvironmentState)>() + BESIDE)
     }
 
-    /// Whether it holds evidence of what the function used. What holds none says nothing of its size.
+    /// Whether it has evidence of what the function used. Without any it does not affect the size.
     pub fn is_evidence(&self) -> bool {
         self.days.iter().any(|day| day.stats.has_figures())
     }
 
-    /// The one environment that it is of, where it is a record of the layer.
+    /// Its environment, if it is a record of the layer.
     pub fn only_environment(&self) -> Option<EnvId> {
         match (self.source, self.environments.as_slice()) {
             (DaySource::Layer, [(key, _)]) => Some(key.env),
@@ -171,7 +171,7 @@ impl Delta {
         }
     }
 
-    /// The same evidence as told by another source.
+    /// The same evidence as from another source.
     #[must_use]
     pub fn counted_as(mut self, source: DaySource) -> Self {
         self.source = source;
@@ -225,30 +225,30 @@ impl DayKeyRef<'_> {
     }
 }
 
-/// What evidence says of a function itself. Joining is commutative and associative, so what is known
-/// in the end does not depend on the order or the split.
+/// The facts in evidence about a function itself. Joining is commutative and associative, so what
+/// is known in the end does not depend on the order or the split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// Time of the oldest report.
     pub oldest: Timestamp,
-    /// What the newest report says.
+    /// The facts of the newest report.
     pub newest: Newest,
-    /// Architecture, where known.
+    /// Architecture, if known.
     pub arch: Option<Arch>,
-    /// Runtime, where known.
+    /// Runtime, if known.
     pub runtime: Option<String>,
     /// When the environment that began last began, and its size: the size its version has, unless a
     /// change was applied since.
     pub started: Option<Newest>,
     /// When it ran out of memory last, and at which size.
     pub ran_out: Option<(Timestamp, Megabytes)>,
-    /// When another version than the newest report's was told last, or somewhat later: a hint that traffic may
-    /// be on several, which alone depends on the order of what is joined.
+    /// When another version than the newest report's was last reported, or somewhat later: a hint
+    /// that traffic may be on several. Only this depends on the order of joining.
     pub mixed: Option<Timestamp>,
 }
 
-/// What the newest report of some kind says. A log line without a start may be of an old environment: its
-/// size counts only where nothing better is known, or a day after whatever was.
+/// The size in the newest report of some kind. A log line without a start may come from an old
+/// environment: its size counts only if nothing better is known, or a day after that.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Newest {
     /// Its time.
@@ -260,7 +260,7 @@ pub struct Newest {
 }
 
 impl Newest {
-    /// What an observation says.
+    /// The facts of an observation.
     pub(super) fn of(seen: &Observation) -> Self {
         Self {
             at: seen.at,
@@ -282,7 +282,7 @@ impl Newest {
         }
     }
 
-    /// Takes an observation in where it is newer than what is known.
+    /// Merges an observation if it is newer than what is known.
     fn note(known: &mut Option<Self>, seen: &Observation) {
         match known {
             Some(known) if known.is_before(seen) => known.follow(seen),
@@ -300,7 +300,7 @@ impl Newest {
 }
 
 impl Sighting {
-    /// Takes in an observation: as joining what it alone says, without making that first.
+    /// Merges an observation: the same as joining its facts, without making them first.
     pub(super) fn see(&mut self, seen: &Observation) {
         self.oldest = self.oldest.min(seen.at);
         if seen.init_ms.is_some() {

@@ -17,7 +17,7 @@ const EXACT: u64 = 256;
 const HALF: u64 = EXACT / 2;
 /// Buckets that there can be.
 const BUCKETS: usize = bucket_of(HIGHEST) as usize + 1;
-/// So many values wait at most to be counted.
+/// The most values that wait to be counted.
 const MOST_WAITING: usize = 512;
 /// So few are counted sooner by sorting them than by looking at every bucket.
 const FEW: usize = 48;
@@ -43,7 +43,7 @@ impl PartialEq for Distribution {
 pub struct DistributionError;
 
 impl Distribution {
-    /// Makes room for so many values.
+    /// Makes room for this number of values.
     pub fn reserve(&mut self, values: usize) {
         self.waiting.reserve(values.min(MOST_WAITING));
     }
@@ -54,7 +54,7 @@ impl Distribution {
         self.count_if_many();
     }
 
-    /// Adds one value so many times.
+    /// Adds one value this number of times.
     pub fn record_many(&mut self, value: u64, count: u64) {
         if count > 0 {
             self.add(bucket_of(value), count);
@@ -322,7 +322,7 @@ mod tests {
             prop_assert_eq!(whole.count(), values.len() as u64);
         }
 
-        /// The field's reference says the same of the same samples.
+        /// The reference implementation gives the same for the same samples.
         #[test]
         fn quantiles_are_those_of_an_hdr_histogram(
             values in proptest::collection::vec(1_u64..HIGHEST, 1..80), percent in 1_u32..=100,

@@ -87,8 +87,8 @@ impl fmt::Display for SeqMarks {
 }
 
 /// The highest memory used by an environment in its 1st, 2nd, 3rd to 4th, 5th to 8th, … invocation:
-/// how it climbs over its life (P3 tells a leak by it). Merging keeps the higher, so order does not
-/// matter.
+/// how it climbs over its life (P3 detects leaks with it). Merging keeps the higher, so order does
+/// not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HighWater(Vec<Megabytes>);
 
@@ -137,7 +137,7 @@ impl HighWater {
     }
 }
 
-/// `80,81,,96`: nothing where none was noted.
+/// `80,81,,96`: empty if there is no value.
 impl fmt::Display for HighWater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, used) in self.0.iter().enumerate() {
@@ -159,7 +159,7 @@ impl fmt::Display for HighWater {
 pub struct UsedCounts {
     /// Ascending.
     counts: Vec<(Megabytes, u32)>,
-    /// There were more than [`MOST_VALUES`]: nothing is said of the environment any more.
+    /// There were more than [`MOST_VALUES`]: the environment is no longer judged.
     too_many: bool,
 }
 
@@ -194,7 +194,7 @@ impl UsedCounts {
         }
     }
 
-    /// The most it had used after 1, 2, 4, 8, … invocations, as [`HighWater::marks`] says it.
+    /// The most it had used after 1, 2, 4, 8, … invocations, as in [`HighWater::marks`].
     pub fn marks(&self) -> Vec<Megabytes> {
         let (mut marks, mut served, mut next) = (Vec::new(), 0_u64, 1_u64);
         let all: u64 = self.counts.iter().map(|(_, times)| u64::from(*times)).sum();
@@ -252,21 +252,21 @@ pub struct EnvironmentState {
     pub last: Timestamp,
     /// Records merged.
     pub marks: SeqMarks,
-    /// Reports it says it has seen.
+    /// Reports it has seen, by its own count.
     pub total: u64,
     /// Reports that arrived, folded ones included.
     pub seen: u64,
-    /// Platform events it was told were dropped.
+    /// Platform events that were dropped, as the platform reported.
     pub events_dropped: u64,
     /// Days it reported on, ascending, so that each counts it once.
     pub days: Vec<Day>,
-    /// Its architecture, where known.
+    /// Its architecture, if known.
     pub arch: Option<Arch>,
     /// The extension's own largest resident size in KiB.
     pub self_kib: u64,
-    /// How its memory use rose, as the layer tells it.
+    /// How its memory use rose, from the layer.
     pub high_water: HighWater,
-    /// What its log lines say that it used.
+    /// Its memory use, from its log lines.
     pub used: UsedCounts,
 }
 
@@ -291,7 +291,7 @@ impl EnvironmentState {
         }
     }
 
-    /// Takes note of a day; `false` where it was known.
+    /// Adds a day; `false` if it was known.
     pub fn on(&mut self, day: Day) -> bool {
         match self.days.binary_search(&day) {
             Ok(_) => false,
@@ -302,8 +302,8 @@ impl EnvironmentState {
         }
     }
 
-    /// Adds what `other` says, which came in the record `seq` if it came in one. `None` when that
-    /// record was added before (W7): nothing changes. Else the days that are new to this environment.
+    /// Adds `other`, from the record `seq` if it came in one. Returns the days that are new to this
+    /// environment, or `None` if that record was added before (W7) and nothing changes.
     pub fn absorb(&mut self, other: &Self, seq: Option<u64>) -> Option<Vec<Day>> {
         if seq.is_some_and(|seq| !self.marks.insert(seq)) {
             return None;
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn p3_an_environment_with_too_many_values_says_nothing() {
+    fn p3_an_environment_with_too_many_values_is_not_judged() {
         let mut used = UsedCounts::default();
         (0..=256).for_each(|mb| used.note(Megabytes(mb)));
         assert_eq!((used.to_string().as_str(), used.marks().len()), ("*", 0));
@@ -377,9 +377,9 @@ mod tests {
     }
 
     proptest! {
-        /// The layer's high-water marks and the counted values of the same life say the same.
+        /// The layer's high-water marks and the counted values of the same environment agree.
         #[test]
-        fn p3_logs_and_records_say_the_same_of_an_environment(
+        fn p3_logs_and_records_agree_about_an_environment(
             mut life in proptest::collection::vec(1_u32..200, 1..300), seed in 0_usize..1000,
         ) {
             life.sort_unstable();

@@ -9,7 +9,7 @@ use super::delta::{DayKeyRef, Delta, EnvironmentKey, Lookup, Mark, Newest, Sight
 use super::environment::EnvironmentState;
 use crate::evidence::{FunctionKey, Observation};
 
-/// The times of the oldest and the newest row of a record; `t0` where it has none.
+/// The times of the oldest and the newest row of a record; `t0` if it has none.
 fn span(record: &Reports) -> (Timestamp, Timestamp) {
     let offsets = record.reports.iter().map(|row| row.at_ms);
     let (least, most) = offsets.fold((i64::MAX, i64::MIN), |(least, most), at| {
@@ -155,8 +155,8 @@ fn add_folded(day: &mut DayStats, folded: &Folded, size: Megabytes) {
     }
 }
 
-/// What one observation (a log line, a telemetry event) adds. Its key is its log event's id, where
-/// it came with one; else its source is exact by other means (W7).
+/// What one observation (a log line, a telemetry event) adds. Its key is its log event's id, if it
+/// has one; else its source is exact by other means (W7).
 pub fn fold_observation(seen: &Observation, source: DaySource) -> Delta {
     let mut delta = Delta {
         function: FunctionKey::clone(&seen.function),
@@ -353,7 +353,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is known of a function does not depend on the order in which it was told.
+        /// What is known about a function does not depend on the order of arrival.
         #[test]
         fn w7_sightings_join_in_any_order(
             seen in proptest::collection::vec((0_i64..5, 1_u32..4, any::<bool>()), 1..8),

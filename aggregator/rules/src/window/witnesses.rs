@@ -8,7 +8,8 @@ use rightsizer_records::{EnvId, Megabytes};
 pub struct Witnesses {
     /// The highest use that a log or an import shows: those are not one environment's to write.
     pub shown: Megabytes,
-    /// The highest uses by different environments of the layer, the higher first; 0 MB where there is none.
+    /// The highest uses by different environments of the layer, the higher first; 0 MB if there is
+    /// none.
     pub top: [(Megabytes, EnvId); 2],
 }
 
@@ -21,7 +22,7 @@ impl Default for Witnesses {
 }
 
 impl Witnesses {
-    /// What `env` says that it used.
+    /// The memory use of `env`.
     pub const fn of(env: EnvId, used: Megabytes) -> Self {
         let top = if used.0 == 0 { NONE } else { (used, env) };
         Self {
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_environment_agrees_with_nobody() {
+    fn one_environment_does_not_agree_with_itself() {
         let lone = Witnesses::of(EnvId(7), Megabytes(900));
         let lone = lone.join(Witnesses::of(EnvId(7), Megabytes(800)));
         assert_eq!(lone.agreed(), Megabytes(0));

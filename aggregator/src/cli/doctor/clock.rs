@@ -1,51 +1,51 @@
-//! The clock: AWS refuses requests of one that is five minutes wrong, and days close by it.
+//! The clock: AWS refuses requests if it is five minutes wrong, and days close by it.
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use hyper::Method;
-use rightsizer_aws::clock::now;
+use rightsizer_aws::clock::machine;
 use rightsizer_records::{Partition, Timestamp};
 use rightsizer_store::inspect::StoreLook;
 
 use super::finding::Finding;
 use crate::cli::http;
 
-/// Above this it is worth setting right.
+/// Above this it is worth correcting.
 const DOUBTFUL_MS: i64 = 30_000;
-/// AWS refuses signatures that are further off.
+/// AWS refuses signatures with a larger difference.
 const WRONG_MS: i64 = 300_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const ADVICE: &str = "let this machine's clock be set by NTP (chrony, systemd-timesyncd)";
+const ADVICE: &str = "set this machine's clock by NTP (chrony, systemd-timesyncd)";
 
-/// Against the `Date` of whoever answers for Kinesis.
+/// Compares it with the `Date` of Kinesis's endpoint.
 pub(super) async fn against_aws(config: &SdkConfig) -> Finding {
     match date_of(&endpoint(config)).await {
-        Ok(date) => skew(now().as_ms() - date.as_ms()),
+        Ok(date) => skew(machine().as_ms() - date.as_ms()),
         Err(why) => Finding::doubtful(
             "clock",
-            format!("nobody at AWS could be asked for the time: {why}"),
-            "see that this machine reaches AWS, and that AWS_REGION is set",
+            format!("the time could not be read from AWS: {why}"),
+            "check that this machine reaches AWS, and that AWS_REGION is set",
         ),
     }
 }
 
-/// Against the newest report in the store: none is of the future.
+/// Compares it with the newest report in the store, which cannot be in the future.
 pub(super) fn against_reports(newest: Option<Timestamp>, now: Timestamp) -> Finding {
     let check = "clock and reports";
     match newest {
         None => Finding::ok(check, "no report to compare it with"),
         Some(newest) if newest.as_ms() - now.as_ms() > WRONG_MS => Finding::doubtful(
             check,
-            format!("the newest report is of {newest}, and here it is {now}"),
+            format!("the newest report is from {newest}, but this clock is at {now}"),
             ADVICE,
         ),
-        Some(_) => Finding::ok(check, "no report is of the future"),
+        Some(_) => Finding::ok(check, "no report is in the future"),
     }
 }
 
-/// Against what a clock that was wrong left in the store.
+/// Looks for traces of an earlier wrong clock in the store.
 pub(super) fn against_store(look: &StoreLook, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     let traces = &look.clock;
@@ -53,16 +53,17 @@ pub(super) fn against_store(look: &StoreLook, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::wrong(
             "closed days",
             format!(
-                "{closed} is closed, and here it is {now}: this clock is behind, or another was ahead"
+                "{closed} is closed, but this clock is at {now}: it is behind, or another was ahead"
             ),
-            "set this machine's clock by NTP; `serve` then opens days again that were closed too early",
+            "set this machine's clock by NTP; `serve` then reopens days that were closed too early",
         ));
     }
     if traces.early > 0 {
         findings.push(Finding::doubtful(
             "early records",
             format!(
-                "{} lie more than a day ahead of the clock; they are kept, and count when it gets there",
+                "{} are more than a day ahead of the clock; they are kept, and count when their \
+                 time comes",
                 traces.early
             ),
             ADVICE,
@@ -72,7 +73,7 @@ pub(super) fn against_store(look: &StoreLook, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::doubtful(
             "clock before",
             fault.clone(),
-            "let this machine's clock be set by NTP (chrony, systemd-timesyncd). No evidence was deleted; \
+            "set this machine's clock by NTP (chrony, systemd-timesyncd). No evidence was deleted; \
              `DELETE FROM state WHERE key = 'clock_fault'` forgets this",
         ));
     }
@@ -87,7 +88,7 @@ fn skew(ms: i64) -> Finding {
         _ => Finding::wrong(
             "clock",
             format!(
-                "{found}: AWS refuses what is signed with it, and days close at the wrong time"
+                "{found}: AWS refuses requests signed with it, and days close at the wrong time"
             ),
             ADVICE,
         ),
@@ -111,8 +112,8 @@ async fn date_of(endpoint: &str) -> Result<Timestamp, String> {
     let answer = http::send(&Method::GET, endpoint, Vec::new(), PATIENCE).await;
     let answer = answer.map_err(|e| format!("{e:#}"))?;
     let date = answer.headers.get("date").and_then(|d| d.to_str().ok());
-    let date = date.ok_or_else(|| format!("{endpoint} gives no Date"))?;
-    http_date(date).ok_or_else(|| format!("{endpoint} gives the Date {date:?}"))
+    let date = date.ok_or_else(|| format!("{endpoint} sends no Date"))?;
+    http_date(date).ok_or_else(|| format!("{endpoint} sends the Date {date:?}"))
 }
 
 /// `Sun, 01 Mar 2026 10:00:00 GMT`.

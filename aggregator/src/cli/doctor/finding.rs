@@ -1,17 +1,17 @@
-//! What a check found.
+//! The result of a check.
 
 use std::fmt;
 
 use rightsizer_records::shown::shown;
 use serde::Serialize;
 
-/// How it is with what was checked.
+/// The state of what was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Verdict {
-    /// As it should be.
+    /// As expected.
     Ok,
-    /// It works, and a person should look at it.
+    /// It works, but is worth a look.
     Doubtful,
     /// `serve` will not work like this.
     Wrong,
@@ -25,7 +25,7 @@ pub(super) struct Finding {
     pub(super) verdict: Verdict,
     /// What was found, and what it means.
     pub(super) found: String,
-    /// What to do, where something is to be done.
+    /// What to do, if anything.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     pub(super) advice: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Whether the fleet may be read.
+//! Checks that the fleet can be read.
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata;

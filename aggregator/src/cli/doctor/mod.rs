@@ -1,5 +1,5 @@
-//! `rightsizer doctor`: looks at everything that `serve` needs, says what it found, what that means
-//! and what to do. It changes nothing.
+//! `rightsizer doctor`: checks everything that `serve` needs, and prints what it found, what that
+//! means and what to do. It changes nothing.
 
 mod clock;
 mod finding;
@@ -28,13 +28,13 @@ use crate::settings::Settings;
 pub(super) struct DoctorArgs {
     #[command(flatten)]
     store: StoreArg,
-    /// As given to `serve`: the stream is checked where it is `kinesis:NAME`
+    /// As for `serve`: checks the stream if it is `kinesis:NAME`
     #[arg(long, default_value = "embedded", value_parser = parse_source)]
     source: RecordSource,
-    /// As given to `serve`: the decisions stream is checked, `kinesis:NAME`
+    /// As for `serve`: checks the decisions stream, `kinesis:NAME`
     #[arg(long, value_parser = parse_stream)]
     emit: Option<String>,
-    /// As given to `serve`: whether the fleet may be read is checked where it is `lambda`
+    /// As for `serve`: checks that the fleet can be read if it is `lambda`
     #[arg(long, default_value = "none", value_name = "WHERE")]
     inventory: InventoryFrom,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(super) struct DoctorArgs {
     snapshot: SnapshotArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// A JSON array, one object a check
+    /// Print a JSON array with one object per check
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +52,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref());
     let unreadable = settings.as_ref().err().map(|error| {
         let advice =
-            "correct it: `serve` does not start with it either; docs/OPERATIONS.md lists them";
+            "correct the file: `serve` does not start with it either; docs/CONFIGURE.md lists them";
         Finding::wrong("settings", format!("{error:#}"), advice)
     });
     let updater = args.updater.named(&settings.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The server that has the store, if one has: is it well.
+//! The server that has the store, if there is one, and its health.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::finding::Finding;
 use crate::cli::server::Server;
 
-/// Asks whoever holds the store's lock.
+/// Asks the server that holds the store's lock.
 pub(super) async fn examine(path: &Path) -> Finding {
     let check = "server";
     let Some(holder) = rightsizer_store::key::holder(path) else {
-        return Finding::ok(check, "none has this store now");
+        return Finding::ok(check, "no server has this store open");
     };
     let server = match Server::holding(path, &holder) {
         Ok(Some(server)) => server,
         Ok(None) => return Finding::ok(check, format!("the store is in use by {holder}")),
         Err(error) => {
-            let advice = "run this as the user that the server runs as";
+            let advice = "run this command as the server's user";
             return Finding::doubtful(check, format!("{holder}: {error:#}"), advice);
         }
     };
@@ -25,8 +25,9 @@ pub(super) async fn examine(path: &Path) -> Finding {
         Ok(health) => judge(&holder, &health),
         Err(error) => Finding::wrong(
             check,
-            format!("{holder} does not answer: {error:#}"),
-            "see its log; if it hangs, end it (what it acknowledged is stored) and start it again",
+            format!("{holder} does not respond: {error:#}"),
+            "check its log; if it hangs, stop it (what it acknowledged is stored) and start it \
+             again",
         ),
     }
 }
@@ -53,7 +54,7 @@ fn judge(holder: &str, health: &Value) -> Finding {
         "stalled" => Finding::wrong(
             "server",
             found,
-            "nothing was committed for a minute: see its log and the disk",
+            "nothing was committed for a minute: check its log and the disk",
         ),
         "degraded" => Finding::wrong("server", found, failing.join("; ")),
         _ => Finding::ok("server", found),

@@ -1,4 +1,4 @@
-//! The snapshots: what there is, and each call that `serve` makes, once.
+//! The snapshots: which exist, and each call that `serve` makes, once.
 
 use aws_config::SdkConfig;
 use rightsizer_records::Timestamp;
@@ -6,10 +6,10 @@ use rightsizer_records::Timestamp;
 use super::finding::Finding;
 use crate::snapshot::{Bucket, BucketError, Head, Location, advice};
 
-/// A serving task makes snapshots, or sees that nothing changed, far more often.
+/// A running task makes snapshots, or finds that nothing changed, far more often.
 const OLD_MS: i64 = 3 * 3600 * 1000;
 
-/// Looks at the snapshots at `location`.
+/// Checks the snapshots at `location`.
 pub(super) async fn examine(
     config: &SdkConfig,
     location: Location,
@@ -22,10 +22,11 @@ pub(super) async fn examine(
         Ok(None) if left > 0 => Finding::wrong(
             "snapshots",
             format!(
-                "{}/head.json is gone, and nothing else says which of {left} objects is the newest snapshot",
+                "{}/head.json is missing, so it is unknown which of {left} objects is the newest \
+                 snapshot",
                 bucket.location()
             ),
-            "bring head.json back (a bucket with versions has it), or give a new prefix",
+            "restore head.json (a versioned bucket has it), or use a new prefix",
         ),
         Ok(None) => Finding::ok("snapshots", format!("none at {} yet", bucket.location())),
         Ok(Some((bytes, _))) => match Head::decode(&bytes) {
@@ -33,7 +34,7 @@ pub(super) async fn examine(
             Err(error) => Finding::wrong(
                 "snapshots",
                 format!("{}/head.json: {error}", bucket.location()),
-                "give a prefix of its own, or upgrade this program",
+                "use a prefix of its own, or upgrade this program",
             ),
         },
         Err(error) => refused("snapshots", "s3:GetObject", &error),
@@ -45,7 +46,7 @@ pub(super) async fn examine(
     findings.push(match bucket.may_write().await {
         Ok(()) => Finding::ok(
             "snapshots, writing",
-            "not denied (tried with a condition that nothing fulfils, so nothing was written)",
+            "not denied (tried with a condition that is never true, so nothing was written)",
         ),
         Err(error) => refused("snapshots, writing", "s3:PutObject", &error),
     });
@@ -58,7 +59,7 @@ fn of(head: &Head, now: Timestamp) -> Finding {
         return Finding::ok("snapshots", found);
     };
     let found = format!(
-        "the newest is of {}, {} KB for a store of {} KB; {} {} epoch {}",
+        "the newest is from {}, {} KB for a store of {} KB; {} {} epoch {}",
         newest.taken_at,
         newest.bytes.div_ceil(1024),
         newest.store_bytes.div_ceil(1024),
@@ -67,7 +68,7 @@ fn of(head: &Head, now: Timestamp) -> Finding {
         head.epoch
     );
     if now.as_ms() - newest.taken_at.as_ms() > OLD_MS {
-        let advice = "where a task serves: its log says why it makes none, unless nothing changed";
+        let advice = "if a task is running: its log has the reason, unless nothing changed";
         return Finding::doubtful("snapshots", found, advice);
     }
     Finding::ok("snapshots", found)

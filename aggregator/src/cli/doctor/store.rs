@@ -1,4 +1,5 @@
-//! The store: is it there, is it whole, is there room, may it be written, when was something heard.
+//! The store: whether it exists, is intact, has room and can be written, and when the last report
+//! arrived.
 
 use std::path::Path;
 
@@ -13,10 +14,10 @@ use super::finding::Finding;
 const LITTLE_ROOM: u64 = 1 << 30;
 /// With less than this nothing may.
 const NO_ROOM: u64 = 16 << 20;
-/// A fleet that says nothing for so long is a quiet one, or reports get lost.
+/// After this time without reports the fleet is idle, or reports are lost.
 const LONG_SILENCE_MS: i64 = 24 * 3600 * 1000;
 
-/// Looks at the store; answers what it tells of itself too.
+/// Checks the store; also returns the facts read from it.
 pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<StoreLook>) {
     let mut findings = Vec::new();
     let looked = inspect::look(path);
@@ -24,21 +25,21 @@ pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<Stor
         Ok(look) => findings.extend(of(look, size(path), now)),
         Err(StoreError::Missing(_)) => findings.push(Finding::doubtful(
             "store",
-            format!("there is none at {}", path.display()),
-            "`rightsizer serve` or `rightsizer import FILE` makes one; --store FILE names another",
+            format!("no store at {}", path.display()),
+            "`rightsizer serve` or `rightsizer import FILE` creates one; --store FILE names another",
         )),
         Err(error @ (StoreError::ManyNames(_) | StoreError::Link(_))) => {
             findings.push(Finding::wrong(
                 "store",
                 error.to_string(),
-                "leave it one name",
+                "remove the other names",
             ));
         }
         Err(error) => findings.push(Finding::wrong(
             "store",
             error.to_string(),
-            "restore a backup, or move the file away and start anew: a stream is read again from \
-             its oldest record, files can be imported again",
+            "restore a backup, or move the file away and start empty: the stream is read again \
+             from its oldest record, and files can be imported again",
         )),
     }
     findings.push(writable(path));
@@ -54,7 +55,7 @@ fn size(path: &Path) -> u64 {
 fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
     let whole = if look.damage.is_empty() {
         let found = format!(
-            "whole, schema version {}, {} KB, {} functions",
+            "intact, schema version {}, {} KB, {} functions",
             look.version,
             bytes.div_ceil(1024),
             look.functions
@@ -64,8 +65,8 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         Finding::wrong(
             "store",
             format!("damaged: {}", look.damage.join("; ")),
-            "stop the server, keep this file, restore a backup; what the stream still has is read \
-             again",
+            "stop the server, keep this file, and restore a backup; what the stream still has is \
+             read again",
         )
     };
     let mut findings = vec![whole, heard(look, now)];
@@ -76,14 +77,14 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::doubtful(
             "sending",
             format!("paused {who}: nothing is sent"),
-            "`rightsizer resume` when the reason is gone",
+            "run `rightsizer resume` when the reason is gone",
         ));
     }
     if let Some(why) = &stops.auto_paused {
         findings.push(Finding::doubtful(
             "automatic decreases",
-            format!("paused by themselves {why}; increases and what is approved are sent"),
-            "look at the functions that were rolled back, then `rightsizer resume`",
+            format!("paused automatically {why}; increases and approved changes are sent"),
+            "check the functions that were rolled back, then run `rightsizer resume`",
         ));
     } else if let Some(why) = stops.waiting().filter(|_| stops.paused.is_none()) {
         findings.push(Finding::ok("limits", why));
@@ -92,21 +93,22 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::doubtful(
             "increases",
             why.clone(),
-            "look at the increases of today with `rightsizer list`; `rightsizer approve FN` sends one that \
-             waits, `[limits] increase_usd_per_day` allows more",
+            "check today's increases with `rightsizer list`; `rightsizer approve FN` sends one \
+             that waits, `[limits] increase_usd_per_day` allows more",
         ));
     }
     if let Some(why) = &stops.crowded {
         findings.push(Finding::doubtful(
             "sizes",
             why.clone(),
-            "find out which role writes these reports; `rightsizer forget FN` removes a function that is not there",
+            "find out which role writes these reports; `rightsizer forget FN` removes a function \
+             that does not exist",
         ));
     }
     findings
 }
 
-/// Of what streams dropped unread; what lies further back than details are kept is no matter any more.
+/// What streams dropped unread, as far back as details are kept.
 fn gaps(gaps: &[NotedGap], now: Timestamp) -> Option<Finding> {
     let since = now.day().plus(-DETAIL_DAYS).start();
     let recent: Vec<_> = gaps.iter().filter(|noted| noted.gap.to >= since).collect();
@@ -118,9 +120,9 @@ fn gaps(gaps: &[NotedGap], now: Timestamp) -> Option<Finding> {
             recent.len(),
             newest.gap
         ),
-        "what was lost nothing brings back, and peaks of that time may be unknown: `lost` in `review` \
-         tells how many reports; a longer retention of the stream gives more time. The table `gaps` \
-         has them all",
+        "these records are gone, and peaks of that time may be unknown: `lost` in `review` counts \
+         the reports. A longer retention of the stream gives more time. The table `gaps` has all \
+         gaps",
     ))
 }
 
@@ -128,7 +130,7 @@ fn heard(look: &StoreLook, now: Timestamp) -> Finding {
     let Some(last) = look.last_heard else {
         return Finding::doubtful(
             "reports",
-            "none was ever heard",
+            "none has ever arrived",
             "attach the layer to a function and invoke it, or `rightsizer import` its logs",
         );
     };
@@ -138,12 +140,12 @@ fn heard(look: &StoreLook, now: Timestamp) -> Finding {
     if now.as_ms() - last.as_ms() > LONG_SILENCE_MS {
         return Finding::doubtful(
             "reports",
-            format!("the newest is of {last}{read}"),
-            "if functions were invoked since: see that the layer is attached, that their role may \
-             put to the stream, and that `serve` runs",
+            format!("the newest is from {last}{read}"),
+            "if functions were invoked since: check that the layer is attached, that their role \
+             may put records on the stream, and that `serve` runs",
         );
     }
-    Finding::ok("reports", format!("the newest is of {last}{read}"))
+    Finding::ok("reports", format!("the newest is from {last}{read}"))
 }
 
 fn writable(path: &Path) -> Finding {
@@ -152,7 +154,8 @@ fn writable(path: &Path) -> Finding {
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let named = |what: &Path| format!("{} can be written", what.display());
-    // SQLite keeps its log beside the store. It alone opens the file; a read-only file system shows too.
+    // SQLite writes its log beside the store. Only SQLite opens the file; this also detects a
+    // read-only file system.
     let refusal = |what| {
         nix::unistd::access(what, nix::unistd::AccessFlags::W_OK)
             .err()
@@ -165,8 +168,7 @@ fn writable(path: &Path) -> Finding {
         Some((what, error)) => Finding::wrong(
             "disk",
             format!("{} cannot be written: {error}", what.display()),
-            "give it to the user that `serve` runs as, or mount it writable; --store FILE names \
-             another place",
+            "make it writable for the user of `serve`; --store FILE names another place",
         ),
     }
 }
@@ -176,21 +178,24 @@ fn log(bytes: u64) -> Option<Finding> {
     (bytes > WAL_LARGE).then(|| {
         Finding::doubtful(
             "log",
-            format!("{} MB: another program reads the store for long", bytes >> 20),
-            "end that reader (`lsof FILE` lists who has the store open): the log grows as long as it \
-             reads, until the disk is full",
+            format!(
+                "{} MB: another program has been reading the store for a long time",
+                bytes >> 20
+            ),
+            "stop that program (`lsof FILE` lists those that have the store open): the log grows \
+             until the disk is full",
         )
     })
 }
 
 fn room(free: Option<u64>) -> Finding {
     let Some(free) = free else {
-        let advice = "see that its folder exists";
-        return Finding::doubtful("room", "the disk does not say how much is free", advice);
+        let advice = "check that its folder exists";
+        return Finding::doubtful("room", "the free space of the disk is unknown", advice);
     };
     let found = format!("{} MB free", free >> 20);
-    let advice = "make room: `serve` stops when the disk is full, and a stream keeps what is not \
-                  read for its retention only";
+    let advice = "make room: `serve` stops when the disk is full, and a stream keeps unread \
+                  records for its retention only";
     match free {
         ..NO_ROOM => Finding::wrong("room", found, advice),
         NO_ROOM..LITTLE_ROOM => Finding::doubtful("room", found, advice),
@@ -214,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_store_tells_is_judged() {
+    fn the_state_of_a_store_is_judged() {
         let now = Timestamp::parse("2026-03-05T10:00:00Z").unwrap();
         let well = StoreLook {
             damage: Vec::new(),
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_told_while_the_details_of_its_time_are_kept() {
+    fn a_gap_is_reported_while_the_details_of_its_time_are_kept() {
         let now = Timestamp::parse("2026-03-05T10:00:00Z").unwrap();
         let gap = |to: &str| NotedGap {
             gap: Gap {
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_a_reader_holds_is_told() {
+    fn a_log_that_a_reader_holds_is_reported() {
         assert_eq!(log(WAL_LARGE), None);
         let told = log(WAL_LARGE + 1).unwrap();
         assert_eq!(told.verdict, Verdict::Doubtful);

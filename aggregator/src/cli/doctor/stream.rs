@@ -9,11 +9,11 @@ use rightsizer_aws::kinesis::StreamName;
 
 use super::finding::Finding;
 
-/// A hash key that no shard has: 2^128, one above the highest. A put with it is refused by the
-/// stream after it is allowed by the permissions, so nothing is written.
+/// A hash key that no shard has: 2^128, one above the highest. The stream refuses a put with it
+/// only after permissions were checked, so nothing is written.
 const NO_SHARDS_KEY: &str = "340282366920938463463374607431768211456";
 
-/// Reads `stream` as `serve` would; the first call that fails is the last that is made.
+/// Reads `stream` as `serve` would; stops at the first call that fails.
 pub(super) async fn examine(client: &Client, what: &str, stream: &str) -> Vec<Finding> {
     match read(client, what, &StreamName::parse(stream)).await {
         Ok(findings) => findings,
@@ -60,13 +60,13 @@ async fn read(client: &Client, what: &str, name: &StreamName) -> Result<Vec<Find
             .map_err(|e| refused(what, "kinesis:GetRecords", &e))?;
     }
     let found = format!(
-        "can be read: {} shards, records are kept {hours} hours",
+        "readable: {} shards, records are kept for {hours} hours",
         shards.len()
     );
     Ok(vec![Finding::ok(what, found)])
 }
 
-/// Whether recommendations may be put, without putting one.
+/// Checks that recommendations may be put, without putting one.
 pub(super) async fn may_put(client: &Client, stream: &str) -> Finding {
     let check = "decisions stream, writing";
     let name = StreamName::parse(stream);
@@ -84,7 +84,7 @@ pub(super) async fn may_put(client: &Client, stream: &str) -> Finding {
         Err(error) => match error.code() {
             Some("InvalidArgumentException" | "ValidationException") => Finding::ok(
                 check,
-                "not denied (tried with a record that no stream can take, so nothing was written)",
+                "not denied (tried with a record that no stream accepts, so nothing was written)",
             ),
             _ => refused(check, "kinesis:PutRecords", &error),
         },
@@ -107,21 +107,21 @@ pub(super) fn advice(action: &str, code: Option<&str>) -> String {
             format!("allow {action} in the policy of the role that runs `serve`")
         }
         Some("ResourceNotFoundException") => {
-            "see that the name, AWS_REGION and the account are right; a stream of another account \
-             is named by its ARN"
-                .to_owned()
+            "check the name, AWS_REGION and the account; name a stream of another account by its \
+             ARN"
+            .to_owned()
         }
         Some(
             "ExpiredTokenException"
             | "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "InvalidClientTokenId",
-        ) => "give credentials that are valid now, as for every AWS tool".to_owned(),
+        ) => "provide valid credentials, as for every AWS tool".to_owned(),
         Some(code) if code.contains("Throughput") || code.contains("Throttl") => {
-            "wait and try again: others use up the limits".to_owned()
+            "wait and try again: other callers use up the limits".to_owned()
         }
-        Some(_) => "the message is the service's own".to_owned(),
-        None => "see that this machine reaches AWS, and that credentials and AWS_REGION are set"
+        Some(_) => "the message comes from the service".to_owned(),
+        None => "check that this machine reaches AWS, and that credentials and AWS_REGION are set"
             .to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the updater is stopped, and whether that is what the store says too.
+//! Checks whether the updater is paused, and whether that agrees with the store.
 
 use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
@@ -6,7 +6,7 @@ use rightsizer_records::tags::PAUSED_TAG;
 
 use super::finding::Finding;
 
-/// Reads its tag. Whether it may be set is not tried: that would stop it.
+/// Reads its tag. Setting it is not tried, because that would pause the updater.
 pub(super) async fn examine(updater: FunctionArn, store_is_paused: bool) -> Finding {
     let name = updater.name().to_owned();
     let said = UpdaterSwitch::of(updater).await.says().await;
@@ -18,20 +18,20 @@ fn of(name: &str, said: Result<Option<String>, String>, store_is_paused: bool) -
     match said {
         Err(why) => Finding::wrong(
             "updater",
-            format!("lambda:ListTags of {name} fails: {why}; `pause` may not reach it"),
-            "see that the function is there, and give this role the policy PausePolicy of the stack",
+            format!("lambda:ListTags of {name} fails: {why}; `pause` may not work"),
+            "check that the function exists, and give this role the policy PausePolicy of the stack",
         ),
         Ok(Some(value)) if stopped(&value) => Finding::doubtful(
             "updater",
-            format!("{name} is stopped by its tag {PAUSED_TAG}: {value}"),
-            "`rightsizer resume` when the reason is gone",
+            format!("{name} is paused by its tag {PAUSED_TAG}: {value}"),
+            "run `rightsizer resume` when the reason is gone",
         ),
         Ok(_) if store_is_paused => Finding::doubtful(
             "updater",
-            format!("{name} is not stopped, although sending is paused: what was sent is applied"),
-            "`rightsizer pause --updater ARN` stops it too",
+            format!("{name} is not paused, although sending is: what was sent is still applied"),
+            "run `rightsizer pause --updater ARN` to pause it too",
         ),
-        Ok(_) => Finding::ok("updater", format!("{name} is not stopped")),
+        Ok(_) => Finding::ok("updater", format!("{name} is not paused")),
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_updater_that_does_other_than_the_store_says_is_told() {
+    fn an_updater_that_disagrees_with_the_store_is_reported() {
         let verdict = |said, paused| of("updater", said, paused).verdict;
         let says = |value: &str| Ok(Some(value.to_owned()));
         assert_eq!(verdict(Ok(None), false), Verdict::Ok);

@@ -1,4 +1,4 @@
-//! Which recommendations a person means.
+//! Which recommendations to export.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,7 +12,7 @@ use crate::cli::{parse_account, parse_region};
 
 #[derive(Debug, Args)]
 pub(super) struct ChoiceArgs {
-    /// Recommendations in these states; the newest one of each function counts
+    /// Recommendations with these statuses; the newest of each function counts
     #[arg(
         long,
         value_name = "STATUS",
@@ -21,7 +21,7 @@ pub(super) struct ChoiceArgs {
         conflicts_with = "all"
     )]
     status: Vec<Status>,
-    /// All of these states: what is open too, and what was applied and is to stay
+    /// All of these statuses, including open and applied
     #[arg(long)]
     all: bool,
     /// Functions of this account only
@@ -30,7 +30,7 @@ pub(super) struct ChoiceArgs {
     /// Functions of this region only
     #[arg(long, value_parser = parse_region)]
     region: Option<String>,
-    /// Functions of this stack only; with --template its logical ids are then known to be theirs
+    /// Functions of this stack only; with --template, match its logical ids
     #[arg(long, value_name = "NAME")]
     pub(super) stack: Option<String>,
 }
@@ -38,15 +38,15 @@ pub(super) struct ChoiceArgs {
 /// States that can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 enum Status {
-    /// Waits for a person
+    /// Waits for a review
     Open,
-    /// A person said yes
+    /// Approved by a person
     Approved,
     /// On its way to the updater
     Sent,
-    /// The function has it
+    /// Applied to the function
     Applied,
-    /// It proved good
+    /// Verified
     Verified,
 }
 
@@ -62,15 +62,15 @@ impl Status {
     }
 }
 
-/// What is exported, what is not and why, and what else there is.
+/// What is exported, what is not and why, and what else exists.
 pub(super) struct Chosen {
     pub(super) sizes: Vec<Size>,
     pub(super) left_out: Vec<LeftOut>,
-    /// How many functions have one in each state that was not asked for.
+    /// How many functions have one with each other status.
     pub(super) others: BTreeMap<&'static str, usize>,
-    /// How many are of another account, region or stack than was asked for.
+    /// How many are of another account, region or stack.
     pub(super) elsewhere: usize,
-    /// The states that were asked for.
+    /// The selected statuses.
     pub(super) wanted: Vec<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Reading a file that should be text, and writing one whole or not at all.
+//! Reads a text file, and writes one completely or not at all.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -6,45 +6,45 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-/// A template is a person's text; `CloudFormation` takes 1 MB.
+/// A template is written by people; `CloudFormation` accepts 1 MB.
 const LARGEST: u64 = 16 << 20;
 
 /// Reads a text file.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     let name = path.display();
     let about = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?;
-    ensure!(about.is_file(), "{name} is no file");
+    ensure!(about.is_file(), "{name} is not a file");
     ensure!(
         about.len() <= LARGEST,
-        "{name} has {} MB: that is no template",
+        "{name} has {} MB, which is too large for a template",
         about.len() >> 20
     );
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
-        _ => bail!("{name} is no text in UTF-8; was another file meant?"),
+        _ => bail!("{name} is not UTF-8 text; is it the right file?"),
     }
 }
 
-/// Replaces a file's text, unless it is not `before` any more or may not be written. Links stay links, and
-/// owner and permissions what they are.
+/// Replaces a file's text, unless it is no longer `before` or may not be written. Links, owner and
+/// permissions stay.
 pub(super) fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
     let name = path.display();
     ensure!(
         read(path)? == before,
-        "{name} was changed by somebody else meanwhile; nothing was written: run it again"
+        "{name} was changed meanwhile; nothing was written\nhint: run the command again"
     );
     write(path, after)
 }
 
-/// Writes a file whole: its new text gets its name when it is on the disk.
+/// Writes a file completely: the new text gets the name when it is on the disk.
 pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let about = std::fs::metadata(&real).ok();
     if about.as_ref().is_some_and(|of| of.permissions().readonly()) {
         bail!(
-            "{} is read-only; nothing was written: make it writable, or take the change from standard \
-             output",
+            "{} is read-only; nothing was written\nhint: make it writable, or apply the diff from \
+             standard output",
             path.display()
         );
     }
@@ -52,7 +52,7 @@ pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fill(&partial, text, about.as_ref())
         .and_then(|()| std::fs::rename(&partial, &real))
         .inspect_err(|_| drop(std::fs::remove_file(&partial)))
-        .with_context(|| format!("cannot write {}; it is as it was", path.display()))
+        .with_context(|| format!("cannot write {}; it is unchanged", path.display()))
 }
 
 fn partial(path: &Path) -> PathBuf {
@@ -68,7 +68,7 @@ fn fill(path: &Path, text: &str, like: Option<&std::fs::Metadata>) -> std::io::R
         file.set_permissions(like.permissions())?;
         let mine = file.metadata()?;
         if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
-            // Only root may give files away; to everybody else the file was not given by another.
+            // Only root can change owners; for other users the owner is already right.
             std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid())).ok();
         }
     }

@@ -1,4 +1,4 @@
-//! `rightsizer export`: sizes for those who deploy by their own pipeline, as values that it reads or as a
+//! `rightsizer export`: sizes for your own deployment pipeline, as values that it reads or as a
 //! patch of the template that it deploys.
 
 mod choice;
@@ -23,6 +23,7 @@ use self::files::Patched;
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
+use crate::cli::out;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -30,24 +31,24 @@ pub(super) struct ExportArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// What the pipeline is made of
+    /// The pipeline's tool
     #[arg(long, value_name = "FORMAT")]
     format: FormatArg,
     #[command(flatten)]
     choice: ChoiceArgs,
-    /// Write the values here instead of to standard output; what an earlier export wrote there stays
+    /// Write the values to this file instead of standard output; values of an earlier export stay
     #[arg(long, value_name = "FILE", conflicts_with = "template")]
     out: Option<PathBuf>,
-    /// Patch this template, or all files of this folder of Terraform: shows the change, makes it with --yes
+    /// Patch this template, or all files of this Terraform folder; shows the change, and writes it with --yes
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
-    /// This function of the template is that function; may be repeated
+    /// Match a function of the template to a deployed function; may be repeated
     #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = pair)]
     map: Vec<(String, String)>,
-    /// The stage that is deployed, where names are made of it
+    /// The deployed stage, if names contain it
     #[arg(long, requires = "template")]
     stage: Option<String>,
-    /// Write the patched template; without it the change is shown and nothing is written
+    /// Write the patched template; without this flag the change is only shown
     #[arg(long, requires = "template")]
     yes: bool,
     /// Print one JSON object
@@ -90,7 +91,9 @@ impl FormatArg {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (label, function) = text.split_once('=').unwrap_or((text, ""));
     if label.is_empty() || function.is_empty() {
-        return Err("wanted LABEL=FUNCTION, as CheckoutFunction=shop-prod-checkout".to_owned());
+        return Err(
+            "expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout".to_owned(),
+        );
     }
     Ok((label.to_owned(), function.to_owned()))
 }
@@ -100,12 +103,12 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         Some(server) => server.exportable()?,
         None => inspect::exportable(&args.store.store)?,
     };
-    // A pipeline would deploy what the stop is there to stop. An empty answer would be no better: what is
-    // not in it goes back to its old size.
+    // A pipeline would deploy what the pause should stop. An empty result would not help: functions
+    // missing from it would return to their old size.
     if let Some(who) = there.stops.paused {
         bail!(
-            "everything is paused ({who}); nothing was exported, and a file of values keeps what it \
-             has. `rightsizer resume` ends that"
+            "everything is paused ({who}); nothing was exported, and a file of values is \
+             unchanged\nhint: `rightsizer resume` ends the pause"
         );
     }
     let for_template = args.template.is_some();
@@ -135,19 +138,23 @@ fn as_values(
         told::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({ "values": values, "out": args.out });
         return print_json(chosen, more, &mut out);
     }
     match &args.out {
-        Some(path) => eprintln!("rightsizer: {} has {} values", path.display(), values.len()),
+        Some(path) => out::note(format_args!(
+            "rightsizer: {} has {} values",
+            path.display(),
+            values.len()
+        )),
         None => write!(out, "{}", write_values(format, &values))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What an earlier export left at `path`.
+/// The values of an earlier export at `path`.
 fn earlier(
     format: Format,
     path: &Path,
@@ -159,8 +166,8 @@ fn earlier(
     match read_values(format, &text) {
         Some(values) => Ok(Some(values)),
         None => bail!(
-            "{} is there already and holds something else than an earlier export of this format; \
-             nothing was written: give another name",
+            "{} exists and is not an earlier export of this format; nothing was written\nhint: \
+             give another name",
             path.display()
         ),
     }
@@ -190,7 +197,7 @@ fn print_patch(
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
     let diff = patched.diff();
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
         let more = json!({
             "template": path,
@@ -211,10 +218,12 @@ fn print_patch(
     }
     if args.yes {
         for file in patched.changed() {
-            eprintln!("rightsizer: {} is written", file.name());
+            out::note(format_args!("rightsizer: {} was written", file.name()));
         }
     } else {
-        eprintln!("rightsizer: nothing was written: --yes writes it");
+        out::note(format_args!(
+            "rightsizer: dry run: nothing was written; pass --yes to write it"
+        ));
     }
     Ok(())
 }
@@ -224,7 +233,6 @@ fn print_json(chosen: &Chosen, more: Value, out: &mut impl Write) -> anyhow::Res
     if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
         all.extend(more);
     }
-    serde_json::to_writer_pretty(&mut *out, &all).map_err(std::io::Error::from)?;
-    writeln!(out)?;
+    crate::cli::write_json(&all, out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What an export did, in words on standard error: standard output is the pipeline's.
+//! Describes on standard error what an export did; standard output belongs to the pipeline.
 
 use std::process::ExitCode;
 
@@ -6,16 +6,17 @@ use rightsizer_export::{Became, Raised, Row, Size};
 use serde_json::{Value, json};
 
 use super::choice::Chosen;
+use crate::cli::out;
 use crate::cli::text::{counted, short};
 
-/// Says what is left out, and where nothing is exported why.
+/// Prints what is left out, and why nothing is exported if so.
 pub(super) fn say_choice(chosen: &Chosen) {
     for left in &chosen.left_out {
         let function = short(&left.function);
-        eprintln!(
+        out::note(format_args!(
             "rightsizer: {function} is left out ({}): {}",
             left.code, left.words
-        );
+        ));
     }
     if !chosen.sizes.is_empty() {
         return;
@@ -30,8 +31,8 @@ pub(super) fn say_choice(chosen: &Chosen) {
         "`rightsizer list` shows every function".to_owned()
     } else {
         format!(
-            "there is {}: `rightsizer approve FUNCTION` approves an open one, --status or --all takes \
-             others as they are",
+            "others: {}. `rightsizer approve FUNCTION` approves an open one; --status or --all \
+             selects others as they are",
             others.join(", ")
         )
     };
@@ -39,24 +40,24 @@ pub(super) fn say_choice(chosen: &Chosen) {
         0 => String::new(),
         n => format!(" ({n} of another account, region or stack)"),
     };
-    eprintln!(
+    out::note(format_args!(
         "rightsizer: nothing to export: no recommendation is {wanted} and may be deployed now{elsewhere}; \
          {others}"
-    );
+    ));
 }
 
-/// Says which values of an earlier export are not kept.
+/// Prints which values of an earlier export are not kept.
 pub(super) fn say_raised(raised: &[Raised]) {
     for of in raised {
-        eprintln!(
-            "rightsizer: {}: the file said {}, which is not recommended any more, and the function has {}: \
-             that is written",
+        out::note(format_args!(
+            "rightsizer: {}: the file had {}, which is no longer recommended; the function has {}, \
+             which is written instead",
             of.name, of.from_mb, of.to_mb
-        );
+        ));
     }
 }
 
-/// What became of each size in a template.
+/// The result for each size in a template.
 pub(super) struct Told<'a>(Vec<(&'a Size, &'a Row)>);
 
 impl<'a> Told<'a> {
@@ -64,7 +65,7 @@ impl<'a> Told<'a> {
         Self(chosen.sizes.iter().zip(rows).collect())
     }
 
-    /// Failed where something was wanted and nothing of it is in the template.
+    /// Fails if none of the selected sizes is in the template.
     pub(super) fn code(&self) -> ExitCode {
         let done = |(_, row): &(&Size, &Row)| {
             matches!(row.became, Became::Changed { .. } | Became::Already { .. })
@@ -78,17 +79,21 @@ impl<'a> Told<'a> {
 
     pub(super) fn say(&self, file: &str) {
         for (size, row) in &self.0 {
-            eprintln!("rightsizer: {}: {}", size.name, words(size, row, file));
+            out::note(format_args!(
+                "rightsizer: {}: {}",
+                size.name,
+                words(size, row, file)
+            ));
         }
         let count =
             |is: fn(&Became) -> bool| self.0.iter().filter(|(_, row)| is(&row.became)).count();
-        eprintln!(
-            "rightsizer: {file}: {} changed, {} as wanted already, {} left to you, {} not in it",
+        out::note(format_args!(
+            "rightsizer: {file}: {} changed, {} up to date, {} to edit by hand, {} not in it",
             counted(count(|of| matches!(of, Became::Changed { .. })), "size"),
             count(|of| matches!(of, Became::Already { .. })),
             count(|of| matches!(of, Became::Left { .. })),
             count(|of| matches!(of, Became::Missing { .. })),
-        );
+        ));
     }
 
     pub(super) fn json(&self, file: &str) -> Vec<Value> {
@@ -126,7 +131,9 @@ fn words(size: &Size, row: &Row, file: &str) -> String {
             to,
             note: know,
         } => {
-            let know = know.as_ref().map_or_else(String::new, |know| format!("; {know}"));
+            let know = know
+                .as_ref()
+                .map_or_else(String::new, |know| format!("; {know}"));
             let from_mb = size.from_mb.0;
             let other = from.filter(|from| *from != from_mb);
             let note = other.map_or_else(String::new, |_| {
@@ -138,13 +145,14 @@ fn words(size: &Size, row: &Row, file: &str) -> String {
             }
         }
         Became::Already { line } => {
-            format!("line {line}{of_file}: it is {} already", size.to_mb.0)
+            format!("line {line}{of_file}: up to date, {}", size.to_mb.0)
         }
-        Became::Left { line, why } => format!("line {line} of {file}: left as it is: {why}"),
+        Became::Left { line, why } => format!("line {line} of {file}: needs a manual edit: {why}"),
         Became::Missing { hint: None } => {
-            "not in the template by its name; if it is there under another, say --map LABEL=FUNCTION"
+            "not in the template by its name; if it has another name there, add --map \
+             LABEL=FUNCTION"
                 .to_owned()
         }
-        Became::Missing { hint: Some(hint) } => format!("not in the template for certain: {hint}"),
+        Became::Missing { hint: Some(hint) } => format!("no certain match in the template: {hint}"),
     }
 }

@@ -1,10 +1,9 @@
-//! `rightsizer import cloudwatch`: first recommendations from the logs that are there, before anything
-//! is deployed. Reads only; says beforehand what it will scan and about what that costs.
+//! `rightsizer import cloudwatch`: first recommendations from existing logs, before anything is
+//! deployed. It only reads, and prints beforehand what it will scan and the estimated cost.
 
 mod words;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -27,25 +26,26 @@ use words::{About, Told};
 
 use super::runtime::{progress, runtime};
 use super::{ConfigArg, StoreArg, parse_region};
+use crate::cli::out;
 use crate::import::log_groups::take_in;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 
-/// Where functions log by themselves.
+/// The log groups that functions use by default.
 const FUNCTIONS: &str = "/aws/lambda/";
-/// More than this, in dollars, is asked for first.
+/// An estimate above this, in dollars, needs a confirmation.
 const UNASKED_USD: f64 = 1.0;
-/// As shells tell of a program that was interrupted.
+/// The exit code of an interrupted program in shells.
 const INTERRUPTED: u8 = 130;
 /// Details of older days are not kept.
 const MOST_DAYS: i64 = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct CloudwatchArgs {
-    /// Log groups whose name begins so [default: those of the account's functions]
+    /// Log groups whose name begins with this [default: those of the account's functions]
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
-    /// So many whole days, and today
+    /// The number of whole days to read, in addition to today
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=MOST_DAYS))]
     days: i32,
     /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
@@ -60,13 +60,13 @@ pub(super) struct CloudwatchArgs {
     config: ConfigArg,
     #[command(flatten)]
     how: How,
-    /// Calls a second at most, to each service
+    /// The most calls a second to each service
     #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = rate)]
     rate: f64,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
-    /// Print the read-only IAM policy that this needs, and do nothing
+    /// Print the read-only IAM policy that this command needs, and exit
     #[arg(long)]
     print_policy: bool,
 }
@@ -77,10 +77,10 @@ struct How {
     /// Read line by line (`FilterLogEvents`): slower, and no query is billed
     #[arg(long)]
     no_queries: bool,
-    /// Read days again that were read whole before
+    /// Read days again that were already read completely
     #[arg(long)]
     again: bool,
-    /// Go on where the scan will cost more than a dollar
+    /// Continue if the scan will cost more than a dollar
     #[arg(long)]
     yes: bool,
 }
@@ -93,9 +93,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
     if args.print_policy {
-        let mut out = crate::cli::out::stdout();
-        serde_json::to_writer_pretty(&mut out, &policy(args)).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        let mut out = out::stdout();
+        crate::cli::write_json(&policy(args), &mut out)?;
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::load(args.config.config.as_deref())?;
@@ -104,9 +103,9 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
             done = import(args, &settings) => done,
             pressed = tokio::signal::ctrl_c() => {
                 pressed?;
-                eprintln!(
-                    "\nrightsizer: stopped. What was read is kept; the same command goes on from here"
-                );
+                out::note(format_args!(
+                    "\nrightsizer: stopped. What was read is kept; run the same command to continue"
+                ));
                 Ok(ExitCode::from(INTERRUPTED))
             }
         }
@@ -146,7 +145,7 @@ fn policy(args: &CloudwatchArgs) -> Value {
 struct Found {
     groups: Vec<LogGroup>,
     functions: usize,
-    /// Log groups of no function that is there.
+    /// Log groups whose function does not exist.
     left_out: usize,
     /// Whether the functions could be listed.
     functions_known: bool,
@@ -155,9 +154,9 @@ struct Found {
 async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
     want_credentials(&config, args.profile.as_deref()).await?;
-    let region = config
-        .region()
-        .context("no region is set: give --region, or set AWS_REGION or the profile's region")?;
+    let region = config.region().context(
+        "no region is set\nhint: give --region, or set AWS_REGION or the profile's region",
+    )?;
     let (region, began) = (region.to_string(), now());
     let store = Store::open(&args.store.store, "rightsizer import cloudwatch")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Event, settings.clone(), Accept::default())?;
@@ -173,7 +172,10 @@ async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<Ex
     );
     about.say(days, &region, args.prefix.as_deref());
     if about.usd > UNASKED_USD && !args.how.yes {
-        eprintln!("nothing was read: --yes goes on, --no-queries reads without that cost, slower");
+        out::note(format_args!(
+            "nothing was read\nhint: --yes continues; --no-queries reads without that cost, \
+                   but slower"
+        ));
         return Ok(ExitCode::FAILURE);
     }
     let reader = reader(calls, found.groups, &pipeline, began);
@@ -228,7 +230,8 @@ fn reader<A>(
     }
 }
 
-/// The account's functions, which go into the store; empty and `false` where they cannot be listed.
+/// The account's functions, which are written to the store; empty and `false` if they cannot be
+/// listed.
 async fn functions(
     fleet: &AwsFleet,
     args: &CloudwatchArgs,
@@ -240,13 +243,15 @@ async fn functions(
     };
     let (update, _, errors) = collect(fleet, pacing, now()).await;
     for error in errors {
-        eprintln!("rightsizer: the functions are not known whole: {error}");
+        out::note(format_args!(
+            "rightsizer: the list of functions is incomplete: {error}"
+        ));
     }
     pipeline.take_inventory(&update)?;
     Ok((update.functions, update.complete))
 }
 
-/// The log groups that are to be read.
+/// The log groups to read.
 async fn find<A: LogsApi>(
     calls: &Calls<A>,
     args: &CloudwatchArgs,
@@ -259,7 +264,7 @@ async fn find<A: LogsApi>(
         .collect();
     let mut all = groups(calls, prefix).await?;
     if args.prefix.is_none() {
-        // Functions may log anywhere.
+        // Functions may log to any group.
         for elsewhere in logs.iter().filter(|name| !name.starts_with(FUNCTIONS)) {
             let named = groups(calls, elsewhere).await?.into_iter();
             all.extend(named.filter(|group| group.name == **elsewhere));
@@ -286,10 +291,11 @@ async fn groups<A: LogsApi>(calls: &Calls<A>, prefix: &str) -> anyhow::Result<Ve
     calls.groups(prefix).await.map_err(|error| {
         let hint = match &error {
             LogsError::Denied(_) => {
-                "; `rightsizer import cloudwatch --print-policy` prints what has to be allowed"
+                "\nhint: `rightsizer import cloudwatch --print-policy` prints the policy that is \
+                 needed"
             }
             LogsError::Unclear(_) => {
-                "; nothing answered: is the region right, and can this machine reach AWS?"
+                "\nhint: nothing responded: check the region, and that this machine can reach AWS"
             }
             _ => "",
         };
@@ -297,7 +303,7 @@ async fn groups<A: LogsApi>(calls: &Calls<A>, prefix: &str) -> anyhow::Result<Ve
     })
 }
 
-/// What is still missing, in pieces.
+/// What is still to be read, in pieces.
 fn plan(
     args: &CloudwatchArgs,
     found: &Found,

@@ -1,4 +1,5 @@
-//! What an import of log groups tells: beforehand what it will do and cost, at the end what it did.
+//! Messages of an import of log groups: beforehand what it will do and cost, at the end what it
+//! did.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::text::counted;
 use super::{CloudwatchArgs, Found};
+use crate::cli::out;
 use crate::import::log_groups::Totals;
 
 /// What will be done, and about what it costs.
@@ -51,49 +53,50 @@ impl About {
     fn nothing(&self, prefix: Option<&str>, region: &str) -> String {
         match (prefix, self.functions) {
             (Some(prefix), _) => format!(
-                "there is nothing to read: no log group of a function begins with {prefix:?} in {region}. \
-                 Names begin with /aws/lambda/ where a function was given no other; another region is \
-                 asked by --region"
+                "there is nothing to read: no log group of a function begins with {prefix:?} in \
+                 {region}\nhint: names begin with /aws/lambda/ by default; use --region for \
+                 another region"
             ),
             (None, Some(0)) => format!(
-                "there is nothing to read: the account has no functions in {region}; another region is \
-                 asked by --region, another account by --profile"
+                "there is nothing to read: the account has no functions in {region}\nhint: use \
+                 --region for another region, --profile for another account"
             ),
             (None, _) => format!(
-                "there is nothing to read: none of the functions in {region} has a log group, which comes \
-                 with the first invocation; `rightsizer list` shows them"
+                "there is nothing to read: none of the functions in {region} has a log group, \
+                 which is created by the first invocation\nhint: `rightsizer list` shows the \
+                 functions"
             ),
         }
     }
 
-    /// Says it on standard error.
+    /// Prints it on standard error.
     pub(super) fn say(&self, (first, last): (Day, Day), region: &str, prefix: Option<&str>) {
         let functions = self.functions.map_or_else(String::new, |functions| {
             format!(" of the {}", counted(functions, "function"))
         });
-        eprintln!(
+        out::note(format_args!(
             "{}{functions} in {region}, {first} to {last}: {} of logs to read",
             counted(self.groups, "log group"),
             counted(self.missing, "day")
-        );
+        ));
         if self.left_out > 0 {
-            eprintln!(
-                "{} of no function that is there left out",
+            out::note(format_args!(
+                "skipped {} whose function does not exist",
                 counted(self.left_out, "log group")
-            );
+            ));
         }
         if self.groups == 0 {
-            eprintln!("{}", self.nothing(prefix, region));
+            out::note(format_args!("{}", self.nothing(prefix, region)));
         }
         if self.queries > 0 {
-            eprintln!(
-                "Logs Insights will scan about {:.1} GB by {}: about ${:.2} at ${} a GB (AWS's list \
-                 price in {region}, as built in or set by [price] insights_gb)",
+            out::note(format_args!(
+                "Logs Insights will scan about {:.1} GB with {}: about ${:.2} at ${} a GB (AWS's \
+                 list price in {region}, as built in or set by [price] insights_gb)",
                 gigabytes(self.bytes),
                 queries(self.queries),
                 self.usd,
                 self.usd_a_gb
-            );
+            ));
         }
     }
 }
@@ -125,23 +128,22 @@ pub(super) struct Told<'a> {
 
 impl Told<'_> {
     pub(super) fn print(&self) -> anyhow::Result<ExitCode> {
-        let mut out = crate::cli::out::stdout();
+        let mut out = out::stdout();
         if self.args.json {
-            serde_json::to_writer_pretty(&mut out, &self.json()).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            crate::cli::write_json(&self.json(), &mut out)?;
         } else {
             self.print_text(&mut out)?;
         }
         let failed = self.failed().next().is_some() || self.totals.stopped.is_some();
         for (group, why) in self.failed() {
-            eprintln!("rightsizer: {group}: {why}");
+            out::note(format_args!("rightsizer: {group}: {why}"));
         }
         if let Some(why) = &self.totals.stopped {
-            eprintln!(
-                "rightsizer: the rest was not tried, for one log group after the other cannot be \
-                 read: {why}. What was read is kept; the same command goes on from here, \
-                 --print-policy prints what has to be allowed"
-            );
+            out::note(format_args!(
+                "rightsizer: the rest was not tried, because one log group after the other cannot \
+                 be read: {why}\nhint: what was read is kept; run the same command to continue, \
+                 and --print-policy for the policy that is needed"
+            ));
         }
         Ok(if failed {
             ExitCode::FAILURE
@@ -230,7 +232,8 @@ impl Told<'_> {
         if totals.kept > 0 {
             writeln!(
                 out,
-                "{} days held fewer invocations than when they were read before; what was read then stays",
+                "{} days have fewer invocations than when they were read before; the earlier \
+                 reading stays",
                 totals.kept
             )?;
         }

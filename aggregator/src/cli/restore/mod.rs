@@ -1,5 +1,5 @@
-//! `rightsizer restore`: which snapshots there are; one of them as a file, or as the beginning of a new
-//! history, so that a deployed system is taken back to it.
+//! `rightsizer restore`: lists snapshots, and restores one as a file or as the beginning of a new
+//! history, to take a deployed system back to it.
 
 mod words;
 
@@ -20,26 +20,27 @@ use words::{Taken, listed, table, unreadable, unwritable};
 use super::import::progress;
 use super::parse_region;
 use super::runtime::runtime;
+use crate::cli::out;
 use crate::snapshot::{
     Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
-    /// Where the snapshots are, `s3://BUCKET/PREFIX` [default: what --snapshot says]
+    /// The location of the snapshots, `s3://BUCKET/PREFIX` [default: that of --snapshot]
     #[arg(value_name = "URL")]
     place: Option<Location>,
-    /// The same, as `serve` has it
+    /// The same, as for `serve`
     #[arg(long, env = "RIGHTSIZER_SNAPSHOT", value_name = "URL")]
     snapshot: Option<Location>,
-    /// The newest that was made at this time or before, as 2026-03-01T10:00:00Z [default: the newest]
+    /// Use the newest snapshot made at or before this time, such as 2026-03-01T10:00:00Z [default:
+    /// the newest]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     at: Option<Timestamp>,
-    /// Write it to this new file, a store to look into or to serve with a PREFIX of its own
+    /// Write it to this new file, to read it or to serve it with a PREFIX of its own
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// Make it the beginning of a new history here, `s3://BUCKET/PREFIX`, where nothing is; shows what
-    /// that means, does it with --yes
+    /// Start a new history from it at this empty `s3://BUCKET/PREFIX`; pass --yes to apply
     #[arg(long, value_name = "URL", conflicts_with = "store")]
     into: Option<Location>,
     /// Do it
@@ -58,29 +59,28 @@ pub(super) struct RestoreArgs {
 
 pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let Some(place) = args.place.as_ref().or(args.snapshot.as_ref()) else {
-        eprintln!(
-            "rightsizer: say where the snapshots are: rightsizer restore s3://BUCKET/PREFIX, as \
-             `serve --snapshot` has it (of a deployed stack: its outputs)"
-        );
+        out::note(format_args!(
+            "error: no location of snapshots\nhint: rightsizer restore s3://BUCKET/PREFIX, as for \
+             `serve --snapshot` (for a deployed stack, see its outputs)"
+        ));
         return Ok(ExitCode::from(2));
     };
     let (text, value) = runtime()?.block_on(restore(args, place))?;
-    let mut out = crate::cli::out::stdout();
+    let mut out = out::stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        crate::cli::write_json(&value, &mut out)?;
     } else {
         writeln!(out, "{text}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be said, in words and as JSON.
+/// The result as text and as JSON.
 async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String, Value)> {
     let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
-    config
-        .region()
-        .context("no region is set: give --region, or set AWS_REGION or the profile's region")?;
+    config.region().context(
+        "no region is set\nhint: give --region, or set AWS_REGION or the profile's region",
+    )?;
     let bucket = Bucket::new(&config, place.clone());
     let head = head_of(&bucket).await?;
     if args.at.is_none() && args.store.is_none() && args.into.is_none() {
@@ -88,7 +88,7 @@ async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String
         return Ok((table(place, &head, next), listed(place, &head, next)));
     }
     let chosen = choose(&head, args.at).with_context(|| {
-        format!("nothing to restore: `rightsizer restore {place}` lists what is there")
+        format!("nothing to restore\nhint: `rightsizer restore {place}` lists the snapshots")
     })?;
     let taken = Taken {
         place,
@@ -118,13 +118,13 @@ async fn head_of(bucket: &Bucket) -> anyhow::Result<Head> {
     let left = bucket.anything().await;
     match left.map_err(|error| unreadable(place, &error))? {
         None => bail!(
-            "there are no snapshots at {place}: give the URL that `serve --snapshot` has (its log \
-             begins with it; of a deployed stack s3://BUCKET/store, BUCKET being the output \
-             SnapshotBucket)"
+            "there are no snapshots at {place}\nhint: use the URL of `serve --snapshot` (its log \
+             begins with it; for a deployed stack it is s3://BUCKET/store, with BUCKET from the \
+             output SnapshotBucket)"
         ),
         Some(key) => bail!(
-            "{place}/head.json is gone, and nothing else says which of the objects there ({key} and \
-             more) is which snapshot: bring it back (a bucket with versions has it: `aws s3api \
+            "{place}/head.json is missing, so it is unknown which of the objects there ({key} and \
+             more) is which snapshot\nhint: restore it (a versioned bucket has it: `aws s3api \
              list-object-versions --bucket {} --prefix {}/head.json`)",
             place.bucket,
             place.prefix
@@ -159,11 +159,10 @@ async fn to_place(
     let found = there.anything().await;
     if let Some(key) = found.map_err(|error| unreadable(into, &error))? {
         bail!(
-            "there is something at {into} already ({key}), and nothing is written over: give a prefix \
-             where nothing is"
+            "{into} is not empty ({key}), and nothing is overwritten\nhint: give an empty prefix"
         );
     }
-    // Better said before a long download.
+    // Checked before a long download.
     let may = there.may_write().await;
     may.map_err(|error| unwritable(into, &error))?;
     let mut value = taken.json();
@@ -175,7 +174,10 @@ async fn to_place(
     let folder = tempfile::Builder::new()
         .prefix("rightsizer-restore-")
         .tempdir()
-        .context("no folder can be made for the snapshot on its way; TMPDIR says where")?;
+        .context(
+            "cannot create a temporary folder for the snapshot\nhint: set TMPDIR to another \
+                  disk",
+        )?;
     let work = folder.path().join("rightsizer.db");
     let (bar, watch) = watched("downloading", taken.snapshot);
     let (up_bar, up) = watched("uploading", taken.snapshot);
@@ -184,7 +186,8 @@ async fn to_place(
     up_bar.finish_and_clear();
     let made = done.with_context(|| {
         format!(
-            "nothing was begun at {into} (it goes by way of {}; TMPDIR names another disk)",
+            "nothing was written at {into} (the snapshot is unpacked in {}; set TMPDIR to another \
+             disk)",
             folder.path().display()
         )
     })?;
@@ -192,7 +195,7 @@ async fn to_place(
     Ok((taken.as_begun(into), value))
 }
 
-/// A bar, and what moves it.
+/// A progress bar, and the callback that moves it.
 fn watched(what: &str, snapshot: &Snapshot) -> (ProgressBar, Watch) {
     let bar = progress(what, Some(snapshot.bytes));
     let moved = bar.clone();

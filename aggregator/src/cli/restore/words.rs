@@ -1,4 +1,4 @@
-//! What `rightsizer restore` says. Pure.
+//! Messages of `rightsizer restore`. Pure.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use crate::cli::text::counted;
 use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, said_after};
 
-/// What a stream keeps where nobody said otherwise.
+/// The default retention of a stream.
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
-/// So many words are told one by one.
+/// The number of review commands that are listed one by one.
 const TOLD: usize = 20;
 
-/// The snapshots that a head names; the one of `marked` is pointed at.
+/// The snapshots that a head names; the one of `marked` is marked.
 pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) -> String {
     let holds = if head.released { "left it" } else { "holds it" };
     let epoch = format!("epoch {}, {} {holds}", head.epoch, head.holder);
@@ -50,8 +50,9 @@ pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) ->
         }
     }
     format!(
-        "{place}: {epoch}\n\n{}\n\nA file of one, to look into: rightsizer restore {place} --at TIME \
-         --store FILE\nBack to one: rightsizer restore {place} --at TIME --into s3://{}/NEW-PREFIX",
+        "{place}: {epoch}\n\n{}\n\nTo write one to a file: rightsizer restore {place} --at TIME \
+         --store FILE\nTo go back to one: rightsizer restore {place} --at TIME --into \
+         s3://{}/NEW-PREFIX",
         table.trim_fmt(),
         place.bucket
     )
@@ -75,7 +76,7 @@ pub(super) fn listed(place: &Location, head: &Head, marked: Option<&Snapshot>) -
     })
 }
 
-/// The snapshot that is taken, and what is not in it.
+/// The chosen snapshot, and what it lacks.
 pub(super) struct Taken<'a> {
     pub(super) place: &'a Location,
     pub(super) snapshot: &'a Snapshot,
@@ -99,12 +100,12 @@ impl Taken<'_> {
     /// What `file` is now.
     pub(super) fn as_file(&self, file: &Path, look: &StoreLook) -> String {
         let heard = look.last_heard.map_or_else(
-            || "nothing was heard of any".to_owned(),
-            |heard| format!("the newest report is of {heard}"),
+            || "it has no reports".to_owned(),
+            |heard| format!("the newest report is from {heard}"),
         );
         let functions = usize::try_from(look.functions).unwrap_or(usize::MAX);
         let mut text = format!(
-            "{} is the store as of {}, checked: {}, {heard}\n{}",
+            "{} is the store of {}, checked: {}, {heard}\n{}",
             file.display(),
             self.snapshot.taken_at,
             counted(functions, "function"),
@@ -112,8 +113,8 @@ impl Taken<'_> {
         );
         let _ = write!(
             text,
-            "\nLook into it: rightsizer list --store {0}. Serve it with a --snapshot PREFIX of its own, \
-             where nothing is, when no task serves {1} any more",
+            "\nTo read it: rightsizer list --store {0}. To serve it: use an empty --snapshot \
+             PREFIX of its own, after the task at {1} has stopped",
             file.display(),
             self.place
         );
@@ -123,8 +124,8 @@ impl Taken<'_> {
     /// What `--yes` would do.
     pub(super) fn as_plan(&self, into: &Location) -> String {
         format!(
-            "The snapshot of {} ({} KB) would be what a task at {into} begins with; {} stays as it is.\n\
-             {}\nNothing was written: --yes does it",
+            "The snapshot of {} ({} KB) would be the start of a new history at {into}; {} stays as \
+             it is.\n{}\nDry run: nothing was written; pass --yes to apply",
             self.snapshot.taken_at,
             self.snapshot.bytes.div_ceil(1024),
             self.place,
@@ -136,7 +137,7 @@ impl Taken<'_> {
     pub(super) fn as_begun(&self, into: &Location) -> String {
         let stack = if into.bucket == self.place.bucket {
             format!(
-                "\nA deployed stack is pointed at it by: make deploy STACK=… OPTIONS=SnapshotPrefix={} \
+                "\nTo use it for a deployed stack: make deploy STACK=… OPTIONS=SnapshotPrefix={} \
                  YES=1 (Terraform: snapshot_prefix = \"{0}\")",
                 into.prefix
             )
@@ -144,30 +145,27 @@ impl Taken<'_> {
             String::new()
         };
         format!(
-            "{into} begins with the snapshot of {}, checked; {} is as it was.\n{}\nTwo tasks must not \
-             decide: the one at {1} has to end before one begins with --snapshot {into}{stack}",
+            "{into} starts with the snapshot of {}, checked; {} is unchanged.\n{}\nTwo tasks must \
+             not decide: stop the one at {1} before you start one with --snapshot {into}{stack}",
             self.snapshot.taken_at,
             self.place,
             self.not_in_it()
         )
     }
 
-    /// What a store of this snapshot does not know.
+    /// What a store of this snapshot lacks.
     fn not_in_it(&self) -> String {
         let mut text = match self.later.count() {
-            0 => "Everything that people said is in it.".to_owned(),
+            0 => "It has all review commands.".to_owned(),
             count => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                format!(
-                    "Not in it: {} that people said since:",
-                    counted(count, "word")
-                )
+                format!("It lacks {} given since:", counted(count, "word"))
             }
         };
         if self.later.forgotten > 0 {
             let _ = write!(
                 text,
-                "\n  {}, the oldest, of which only later snapshots know",
+                "\n  {}, the oldest, which only later snapshots have",
                 self.later.forgotten
             );
         }
@@ -176,21 +174,21 @@ impl Taken<'_> {
         }
         let untold = self.later.words.len().saturating_sub(TOLD);
         if untold > 0 {
-            let _ = write!(text, "\n  and {untold} more (--json has them)");
+            let _ = write!(text, "\n  and {untold} more (--json lists them)");
         }
         if let Some(pause) = self.later.pause() {
             let _ = write!(
                 text,
-                "\nSending is paused now, by {}, and would not be there: say `rightsizer pause` again \
-                 (a file: with --store FILE, before it is served). The tag rightsizer:paused of the \
-                 updater stays where it is set",
+                "\nSending is paused now, by {}, and would not be paused there: run `rightsizer \
+                 pause` again (for a file: with --store FILE, before you serve it). If the updater \
+                 has the tag rightsizer:paused, it stays",
                 pause.word.by
             );
         }
         if self.now.as_ms() - self.snapshot.taken_at.as_ms() > RETENTION_MS {
             text.push_str(
-                "\nIt is older than the 24 hours that a stream keeps by default: what came after it and \
-                 is not on the streams any more is lost, and told as a gap",
+                "\nIt is older than the 24 hours that a stream keeps by default: later records \
+                 that are no longer on the streams are lost, and recorded as a gap",
             );
         }
         text
@@ -218,12 +216,12 @@ fn said(carried: &CarriedOut) -> String {
     format!("{} {}: {what}{why}", carried.at, carried.word.by)
 }
 
-/// A place that cannot be read, with what to do.
+/// A location that cannot be read, with what to do.
 pub(super) fn unreadable(place: &Location, error: &BucketError) -> anyhow::Error {
     let advice = match error {
         BucketError::Denied(_) => format!(
-            "Allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to who runs this, or give another \
-             --profile",
+            "Allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to the user of this command, \
+             or use another --profile",
             place.bucket, place.prefix
         ),
         _ => advice(error).to_owned(),
@@ -231,12 +229,12 @@ pub(super) fn unreadable(place: &Location, error: &BucketError) -> anyhow::Error
     anyhow::anyhow!("{place} cannot be read ({error}). Nothing was done. {advice}")
 }
 
-/// A place that cannot be written, with what to do.
+/// A location that cannot be written, with what to do.
 pub(super) fn unwritable(place: &Location, error: &BucketError) -> anyhow::Error {
     let advice = match error {
         BucketError::Denied(_) => format!(
-            "Allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to who runs this, \
-             or give another --profile",
+            "Allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to the \
+             user of this command, or use another --profile",
             place.bucket, place.prefix
         ),
         _ => advice(error).to_owned(),
@@ -263,7 +261,7 @@ mod tests {
 
     /// What a person has to know before going back: the words that are undone, the pause above all.
     #[test]
-    fn what_is_lost_is_said_word_by_word() {
+    fn lost_review_commands_are_listed() {
         let snapshot = Snapshot {
             key: "k".to_owned(),
             epoch: 1,
@@ -289,14 +287,14 @@ mod tests {
             now: Timestamp::parse("2026-03-02T10:00:01Z").unwrap(),
         };
         insta::assert_snapshot!(taken.as_plan(&"s3://evidence/prod-2".parse().unwrap()), @r"
-        The snapshot of 2026-03-01T10:00:00.000Z (3 KB) would be what a task at s3://evidence/prod-2 begins with; s3://evidence/prod stays as it is.
-        Not in it: 4 words that people said since:
-          2, the oldest, of which only later snapshots know
+        The snapshot of 2026-03-01T10:00:00.000Z (3 KB) would be the start of a new history at s3://evidence/prod-2; s3://evidence/prod stays as it is.
+        It lacks 4 review commands given since:
+          2, the oldest, which only later snapshots have
           2026-03-01T11:00:00.000Z ann: hold checkout for 1 day (sale)
           2026-03-01T11:00:00.000Z ann: pause
-        Sending is paused now, by ann, and would not be there: say `rightsizer pause` again (a file: with --store FILE, before it is served). The tag rightsizer:paused of the updater stays where it is set
-        It is older than the 24 hours that a stream keeps by default: what came after it and is not on the streams any more is lost, and told as a gap
-        Nothing was written: --yes does it
+        Sending is paused now, by ann, and would not be paused there: run `rightsizer pause` again (for a file: with --store FILE, before you serve it). If the updater has the tag rightsizer:paused, it stays
+        It is older than the 24 hours that a stream keeps by default: later records that are no longer on the streams are lost, and recorded as a gap
+        Dry run: nothing was written; pass --yes to apply
         ");
         let nothing = Taken {
             later: Later::default(),
@@ -304,10 +302,10 @@ mod tests {
             ..taken
         };
         insta::assert_snapshot!(nothing.as_begun(&"s3://evidence/prod-2".parse().unwrap()), @r#"
-        s3://evidence/prod-2 begins with the snapshot of 2026-03-01T10:00:00.000Z, checked; s3://evidence/prod is as it was.
-        Everything that people said is in it.
-        Two tasks must not decide: the one at s3://evidence/prod has to end before one begins with --snapshot s3://evidence/prod-2
-        A deployed stack is pointed at it by: make deploy STACK=… OPTIONS=SnapshotPrefix=prod-2 YES=1 (Terraform: snapshot_prefix = "prod-2")
+        s3://evidence/prod-2 starts with the snapshot of 2026-03-01T10:00:00.000Z, checked; s3://evidence/prod is unchanged.
+        It has all review commands.
+        Two tasks must not decide: stop the one at s3://evidence/prod before you start one with --snapshot s3://evidence/prod-2
+        To use it for a deployed stack: make deploy STACK=… OPTIONS=SnapshotPrefix=prod-2 YES=1 (Terraform: snapshot_prefix = "prod-2")
         "#);
     }
 }

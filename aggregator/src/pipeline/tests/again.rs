@@ -54,7 +54,7 @@ fn what_was_skipped_for_a_moment_comes_again_at_growing_intervals() {
     }
 }
 
-/// A function that has opted out says so tomorrow too.
+/// A function that has opted out is skipped tomorrow too.
 #[test]
 fn what_was_skipped_for_good_waits_for_the_next_days_decision() {
     for reason in ["opted-out", "stale-from", "alias-ahead"] {
@@ -82,7 +82,7 @@ fn what_the_updater_leaves_to_a_person_waits_for_one_and_can_be_approved() {
         case.restart();
         case.say(Action::Approve { what: "f".into() }).unwrap();
         assert_eq!(case.send_all(), std::slice::from_ref(&id), "{reason}");
-        // What says so once more says it for good.
+        // A second answer of this kind is final.
         case.now = case.now.plus_ms(MINUTE);
         case.skip(&id, (1024, 300), reason);
         assert_eq!(case.line("f").status, "skipped", "{reason}");
@@ -109,9 +109,9 @@ fn an_urgent_increase_that_wants_a_person_waits_urgently() {
     assert_eq!(case.send_all(), [id]);
 }
 
-/// Where the aggregator is told what holds for untagged functions, nothing is sent in vain.
+/// If the aggregator knows the mode of untagged functions, nothing is sent in vain.
 #[test]
-fn p5_where_untagged_functions_are_a_persons_nothing_of_them_is_sent_by_itself() {
+fn p5_if_untagged_functions_need_an_approval_nothing_of_them_is_sent_automatically() {
     for (mode, waits) in [("off", true), ("recommend", true), ("auto", false)] {
         let settings = format!("[policy]\nmax_step_down = 0.9\nmode = \"{mode}\"");
         let mut case = Case::with(Settings::parse(&settings).unwrap());
@@ -121,7 +121,7 @@ fn p5_where_untagged_functions_are_a_persons_nothing_of_them_is_sent_by_itself()
     }
 }
 
-/// It is decided anew, not sent anew: by then 1024 MB may be right.
+/// It is decided again, not sent again: by then 1024 MB may be right.
 #[test]
 fn what_comes_again_is_what_is_right_then() {
     let (mut case, id) = sent();
@@ -157,7 +157,7 @@ fn an_urgent_increase_comes_again_by_itself() {
 
 /// Its record grew too old on the stream, or went to the bucket of what was given up.
 #[test]
-fn an_increase_that_nobody_answers_comes_again_in_two_hours() {
+fn an_increase_without_an_outcome_is_repeated_in_two_hours() {
     let mut case = Case::new();
     let mut out = reports("f", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
     out.reports[0].status = Status::OutOfMemory;

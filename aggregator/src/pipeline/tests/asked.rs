@@ -1,4 +1,4 @@
-//! What is asked of a person, or told: what is to be forgotten, and increases beyond the dollars of a day.
+//! What needs a person: functions to forget, and increases beyond the dollars of a day.
 
 use rightsizer_rules::commands::Action;
 use rightsizer_store::inspect::stops;
@@ -54,7 +54,7 @@ fn a_person_has_a_function_forgotten() {
     }
     assert!(case.say(Action::Forget { what }).is_err());
     case.runs_out("f", 3, 128);
-    assert_eq!(case.line("f").seen, 1, "it begins anew");
+    assert_eq!(case.line("f").seen, 1, "it starts as a new function");
     case.restart();
     case.runs_out("h", 3, 128);
     assert_eq!(case.count("SELECT count(*) FROM functions"), 3);
@@ -62,7 +62,7 @@ fn a_person_has_a_function_forgotten() {
 
 /// Beyond the dollars of a day strangers wait for a person, what is known and ran out does not.
 #[test]
-fn beyond_the_dollars_of_a_day_strangers_wait_and_it_is_told() {
+fn beyond_the_dollars_of_a_day_strangers_wait_and_it_is_reported() {
     let mut case = Case::with_limits("increase_usd_per_day = 1");
     let now = case.now.to_string();
     for n in 0..40 {

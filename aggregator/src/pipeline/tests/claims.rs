@@ -48,7 +48,8 @@ impl Case {
     }
 }
 
-/// max(1.2 × 128, 128 + 100) = 228, whatever another writer says of the size, its version or the time.
+/// max(1.2 × 128, 128 + 100) = 228, whatever another writer claims about the size, its version or
+/// the time.
 #[test]
 fn p3_no_claim_of_another_size_delays_an_increase_of_a_function_that_runs_out() {
     let claims: [(&str, i64, usize, &str); 8] = [
@@ -81,9 +82,10 @@ fn p3_no_claim_of_another_size_delays_an_increase_of_a_function_that_runs_out() 
     }
 }
 
-/// The account says 128, and a writer goes on saying otherwise, before and after, of what ran out too.
+/// The account has 128, and a writer keeps claiming otherwise, before and after, also for what ran
+/// out.
 #[test]
-fn p3_the_account_outranks_what_reports_say_of_the_size() {
+fn p3_the_account_outranks_the_size_in_reports() {
     let mut case = Case::steady(128, 60, true);
     for env in 90..95 {
         let when = case.later(0);
@@ -106,7 +108,7 @@ fn p3_what_runs_out_at_a_size_that_was_just_deployed_is_urgent_before_the_accoun
     case.bump_is_sent(128, 228, "deployed");
 }
 
-/// What an environment of old reports after it was made larger is no news.
+/// Reports of an old environment after an increase are not new evidence.
 #[test]
 fn p3_an_old_environment_that_runs_out_after_an_increase_calls_for_nothing() {
     let mut case = Case::steady(128, 60, true);
@@ -124,7 +126,7 @@ fn p3_an_old_environment_that_runs_out_after_an_increase_calls_for_nothing() {
 
 /// A record without evidence makes no function and no size.
 #[test]
-fn a_record_without_evidence_is_no_sighting() {
+fn a_record_without_evidence_is_not_a_sighting() {
     let mut case = Case::on_the_wall();
     for env in 0..5 {
         let when = case.later(0);
@@ -167,9 +169,9 @@ fn p2_one_environment_alone_raises_at_most_to_twice_the_size() {
     }
 }
 
-/// Applied, the doubled size is no ground for the next doubling: not until it is verified.
+/// An applied doubling does not allow the next one until it is verified.
 #[test]
-fn p2_what_one_environment_says_is_not_doubled_again_once_it_is_applied() {
+fn p2_what_one_environment_claims_is_not_doubled_again_once_it_is_applied() {
     let mut case = Case::steady(256, 60, true);
     case.report(reports("f", 90, &case.later(0), 10_240, 9300, 1));
     assert_eq!(case.line("f").to_mb, Some(512));
@@ -212,7 +214,7 @@ fn p3_what_one_environment_claims_to_have_run_out_at_doubles_at_most() {
         case.report(lie);
         let line = case.line("f");
         assert!(line.to_mb.is_none_or(|mb| mb <= 512), "{n}: {line:?}");
-        // What runs out at the size that the account tells is answered whatever was claimed.
+        // An out-of-memory at the account's size is answered whatever was claimed.
         case.runs_out("f", 91, 256);
         let line = case.line("f");
         let to = line.to_mb.unwrap();

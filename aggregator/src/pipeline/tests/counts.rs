@@ -1,5 +1,5 @@
-//! What the store says of the way: how many reports arrived, how many came again, how many its
-//! environments saw that never arrived, and what a stream forgot.
+//! The store's counts of delivery: reports that arrived, duplicates, those that environments saw
+//! and that never arrived, and what a stream dropped.
 
 use super::*;
 use rightsizer_rules::gap::Gap;
@@ -85,7 +85,7 @@ impl Case {
         self.pipeline().ingest(vec![delivery], now).unwrap();
     }
 
-    /// Shard, beginning and end of every gap that is told of the store.
+    /// Shard, beginning and end of every gap in the store.
     fn gaps(&self) -> Vec<(String, Option<Timestamp>, Timestamp)> {
         let (_, gaps) = inspect::stops_and_gaps(&self.path()).unwrap();
         let gaps = gaps.into_iter().map(|noted| noted.gap);
@@ -93,7 +93,8 @@ impl Case {
     }
 }
 
-/// Told of the store, so after a restart too; found again it is one, as long as it has become.
+/// Read from the store, so after a restart too; a gap that is found again stays one, with its new
+/// length.
 #[test]
 fn a_gap_is_kept_by_the_store() {
     let mut case = Case::new();
@@ -126,7 +127,7 @@ fn a_gap_is_kept_by_the_store() {
 }
 
 #[test]
-fn of_many_gaps_the_newest_twenty_are_told() {
+fn of_many_gaps_the_newest_twenty_are_returned() {
     let mut case = Case::new();
     for n in 0..25 {
         case.now = case.now.plus_ms(1000);

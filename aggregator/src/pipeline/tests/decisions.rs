@@ -99,8 +99,8 @@ fn p2_a_peak_before_the_window_holds_the_floor_up_for_35_days() {
     }
 }
 
-/// P2's floor for a peak of 870 is 957, and 870 is 90.9 % of it: the same peak coming again tells
-/// nothing new. 880 does: ceil(1.10 × 880) = 968.
+/// P2's floor for a peak of 870 is 957, and 870 is 90.9 % of it: the same peak again is not new
+/// evidence. 880 does: ceil(1.10 × 880) = 968.
 #[test]
 fn w9_a_peak_that_was_known_withdraws_nothing() {
     let mut case = Case::new();
@@ -161,9 +161,9 @@ fn a_function_that_fell_silent_is_idle_and_nothing_of_it_stays_open() {
     assert!(case.outbox().is_empty());
 }
 
-/// With the plain rule 300 is decided again although a peak of 299 has just withdrawn it: not on the
-/// same day.
-/// What is counted of a function is its own, also where the ones beside it have nothing in the window.
+/// With the plain rule 300 is decided again although a peak of 299 has just withdrawn it: not on
+/// the same day. A function's counts are its own, even if the ones beside it have nothing in the
+/// window.
 #[test]
 fn w4_a_close_gives_each_function_its_own_figures() {
     let mut case = Case::new();
@@ -236,7 +236,7 @@ fn a_rollback_puts_the_old_size_back_here_too() {
     assert_eq!(case.line("f").current_mb, 1024);
 }
 
-/// Without an inventory nobody but a person may act, so each day's number takes the place of the last.
+/// Without an inventory only a person may act, so each day's decision replaces the last.
 #[test]
 fn what_only_waited_is_written_over_by_the_next_decision() {
     let mut case = Case::new();
@@ -283,9 +283,9 @@ fn a_large_close_gives_each_function_its_own_figures() {
     }
 }
 
-/// One region a run: what another region's functions are is not said by it.
+/// One region per run: it has no facts about another region's functions.
 #[test]
-fn an_inventory_of_one_region_says_nothing_of_another() {
+fn an_inventory_of_one_region_does_not_affect_another() {
     let mut case = Case::new();
     let gone = "SELECT count(*) FROM inventory WHERE gone_ms IS NOT NULL";
     let east = |name| FunctionArn::new("aws", "us-east-1", "123456789012", name).unwrap();
@@ -303,10 +303,10 @@ fn an_inventory_of_one_region_says_nothing_of_another() {
     );
 }
 
-/// 14 days at 200 in 1024, until somebody makes it 256 and nobody calls it: 300 is more now. An environment that
-/// begins later knows better.
+/// 14 days at 200 in 1024, until someone sets it to 256 and it has no calls: 300 is more now. An
+/// environment that begins later knows better.
 #[test]
-fn a_size_that_the_account_tells_is_decided_on_until_an_environment_begins_with_another() {
+fn the_accounts_size_is_decided_on_until_an_environment_begins_with_another() {
     let mut case = Case::new();
     case.fortnight("resized", 1024, &[200; 14]);
     let told = |case: &mut Case, size, when| {

@@ -114,7 +114,7 @@ fn made_up_environments_of_the_old_size_do_not_make_a_change_reverted() {
     }
 }
 
-/// Failures that one environment alone tells of are one environment's.
+/// Failures that only one environment reports count as one environment's.
 #[test]
 fn failures_of_one_environment_take_nothing_back() {
     let (mut case, shrunk) = Case::all_shrunk(1);

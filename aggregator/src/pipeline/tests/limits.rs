@@ -25,7 +25,7 @@ fn names(count: usize) -> Vec<String> {
 }
 
 impl Case {
-    /// So many functions of 1024 MB whose fortnight of 200 MB is over: each is to get 300.
+    /// The given number of functions of 1024 MB after 14 days of 200 MB: each should get 300.
     fn fleet(limits: &str, count: usize) -> Self {
         let mut case = Self::with(limited(limits));
         for name in names(count) {
@@ -98,7 +98,7 @@ impl Case {
 
 /// 2026-06-01 begins at the test's first moment.
 #[test]
-fn no_more_decreases_are_sent_on_a_utc_day_than_the_setting_says() {
+fn no_more_decreases_are_sent_on_a_utc_day_than_the_setting_allows() {
     let mut case = Case::fleet("decreases_per_day = 3\nunverified_least = 100", 7);
     assert_eq!(case.send().len(), 3);
     assert_eq!(
@@ -110,7 +110,7 @@ fn no_more_decreases_are_sent_on_a_utc_day_than_the_setting_says() {
     assert!(case.send().is_empty(), "a restart forgets nothing");
     case.pass(60_000 - 1);
     assert!(case.send().is_empty());
-    // Decided anew at the day's close, before they expire.
+    // Decided again at the day's close, before they expire.
     case.live(7, 100, "2026-05-16T10:00:00Z", 1024);
     case.pass(1);
     assert_eq!(case.send().len(), 3);
@@ -134,7 +134,7 @@ fn what_the_limits_hold_back_is_sent_on_a_later_day_at_any_cadence() {
 /// 20 % of 10 functions are 2. One that is left alone makes room, one that is applied does so when it is
 /// verified.
 #[test]
-fn no_more_of_the_fleet_is_unverified_than_the_setting_says() {
+fn no_more_of_the_fleet_is_unverified_than_the_setting_allows() {
     let mut case = Case::fleet("unverified_percent = 20\nunverified_least = 1", 10);
     let sent = case.send();
     assert_eq!(sent.len(), 2);
@@ -161,7 +161,7 @@ fn no_more_of_the_fleet_is_unverified_than_the_setting_says() {
 
 #[test]
 fn decreases_wait_for_a_change_window_and_increases_do_not() {
-    // 2026-06-01, where the test begins, is a Monday; Berlin is two hours ahead in summer.
+    // 2026-06-01, on which the test begins, is a Monday; Berlin is two hours ahead in summer.
     let windows = "change_windows = [\"tue-wed 09:00-10:00\"]\ntimezone = \"Europe/Berlin\"";
     let mut case = Case::fleet(windows, 2);
     case.pass(8 * HOUR);
@@ -260,7 +260,7 @@ fn what_a_person_approved_goes_first_and_counts() {
     assert!(case.send().is_empty(), "the day is full for it too");
 }
 
-/// So many on the stream are as many as the updater gets through before they are too old.
+/// This number on the stream is what the updater can process before they expire.
 #[test]
 fn at_most_ten_thousand_are_under_way() {
     let mut case = Case::fleet("unverified_least = 10000000", 4);
@@ -402,7 +402,7 @@ impl Case {
                 let until = self.now.plus_ms(24 * HOUR);
                 ledger.sent.insert(name.clone(), (id.clone(), until));
             } else {
-                // What ran out is taken back or outgrown: nobody waits for its verdict.
+                // What ran out is rolled back or increased: nothing waits for its verdict.
                 ledger.applied.remove(name);
                 ledger.sent.remove(name);
             }

@@ -1,5 +1,4 @@
-//! A store from before is brought to where the lost one was: by the streams, and by the words that
-//! people said.
+//! An older store reaches the state of the lost one, through the streams and the review commands.
 
 use super::*;
 use rightsizer_rules::commands::{Action, CarriedOut, Word};
@@ -76,7 +75,7 @@ fn what_is_on_the_stream_is_not_sent_again() {
     }
 }
 
-/// The id is a hash of what it says: who makes one up has not decided it here.
+/// The id is a hash of its content: an invented one was not decided here.
 #[test]
 fn a_made_up_recommendation_on_the_stream_is_none_of_ours() {
     let mut lost = Case::new();
@@ -150,7 +149,8 @@ fn a_word_about_what_is_not_there_yet_waits_for_the_streams() {
     assert_eq!(other.pipeline().settle_words().unwrap(), [], "said once");
 }
 
-/// Somebody released it while the hold still waited: the hold is the older word, and does not come back.
+/// It was released while the hold still waited: the hold is the older command, and is not applied
+/// again.
 #[test]
 fn a_newer_word_replaces_one_that_waits() {
     let what = "young".to_owned();

@@ -1,5 +1,5 @@
-//! W7 as a law: any order, any split, any repetition of the same evidence gives the same bytes in `days`,
-//! `peaks` and `environments`, also where the process ends in between.
+//! W7 as a law: any order, any split, any repetition of the same evidence gives the same bytes in
+//! `days`, `peaks` and `environments`, even if the process ends in between.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -8,7 +8,7 @@ use rightsizer_records::Folded;
 
 use super::*;
 
-/// What a record says, but for its number.
+/// The content of a record, except its number.
 #[derive(Debug, Clone)]
 struct Told {
     function: u64,
@@ -161,7 +161,7 @@ fn told_otherwise() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>)> 
 }
 
 impl Case {
-    /// The process ends and begins again, where the functions of log groups are those of the records.
+    /// The process restarts, with the functions of log groups being those of the records.
     fn begin_again(&mut self) {
         self.restart();
         let home = Home {
@@ -176,7 +176,7 @@ impl Case {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// After every third delivery the process ends, and whoever sent it has heard nothing and sends it
+    /// After every third delivery the process ends, and its sender, which got no response, sends it
     /// again.
     #[test]
     fn w7_any_order_split_and_replay_give_equal_bytes((payloads, deliveries) in told_otherwise()) {

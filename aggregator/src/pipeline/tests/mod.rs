@@ -148,7 +148,7 @@ impl Case {
         self.deliver(vec![encode(&Record::Reports(record))], Channel::Reports)
     }
 
-    /// The control plane tells of a function: a timeout of 30 s.
+    /// The control plane lists a function, with a timeout of 30 s.
     fn know(&mut self, name: &str, code: &str, when: &str) {
         self.know_tagged(name, code, when, Tags::default());
     }

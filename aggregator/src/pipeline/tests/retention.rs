@@ -1,4 +1,4 @@
-//! What is kept, to the day, of every table, as docs/OPERATIONS.md says it.
+//! What is kept, to the day, of every table, as in docs/STORE.md.
 
 use super::*;
 
@@ -36,8 +36,8 @@ fn left(store: &rusqlite::Connection, query: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// 60 days before the last closed one are kept, the 61st is not: details, and the marks of environments
-/// that were last heard of before.
+/// 60 days before the last closed one are kept, the 61st is not: details, and the marks of
+/// environments whose last report is older.
 #[test]
 fn details_are_kept_for_60_days() {
     let (mut case, store) = Case::old();
@@ -118,7 +118,7 @@ fn peaks_and_what_was_decided_are_kept_for_400_days() {
             )
             .unwrap();
     }
-    // Of a function that nobody decides any more.
+    // Of a function that is no longer decided.
     store
         .execute(
             "INSERT INTO functions (id, function, version, first_ms, heard_ms, last_ms)

@@ -49,9 +49,9 @@ fn what_a_stack_made_is_sent_only_on_a_persons_word() {
     assert_eq!(case.outbox().len(), 2);
 }
 
-/// Its need has changed and its code has not: a person may say that what ran out in March is past.
+/// Its need has changed and its code has not: a person may clear what ran out in March.
 #[test]
-fn p3_a_person_lets_a_function_go_below_where_it_ran_out() {
+fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     let mut case = Case::new();
     let mut out = reports("f", 500, "2026-03-01T10:00:00Z", 512, 512, 1);
     out.reports[0].status = Status::OutOfMemory;
@@ -72,7 +72,7 @@ fn p3_a_person_lets_a_function_go_below_where_it_ran_out() {
     assert!(case.line("f").to_mb > Some(1024));
 }
 
-/// A young function's decrease is not automatic: it waits for a person, who says yes.
+/// A young function's decrease is not automatic: it waits for an approval.
 #[test]
 fn an_approved_recommendation_is_sent_with_who_approved_it() {
     let mut case = Case::new();

@@ -7,7 +7,7 @@ use super::*;
 const DAY: i64 = 86_400_000;
 
 impl Case {
-    /// So many functions that nobody ever heard of run out of memory.
+    /// The given number of unknown functions run out of memory.
     pub(super) fn strangers_run_out(&mut self, count: usize) {
         let when = self.now.to_string();
         let record = |n| {
@@ -74,7 +74,8 @@ fn a_known_function_goes_first_and_strangers_have_a_small_place() {
     }
 }
 
-/// The inventory tells of a stranger: it is none any more, and what waits of it goes before the others.
+/// The inventory lists an unknown function: it is known now, and its recommendation goes before the
+/// others.
 #[test]
 fn a_stranger_that_the_inventory_names_is_known_from_then_on() {
     let mut case = Case::on_the_wall();

@@ -54,7 +54,7 @@ fn what_does_no_harm_is_verified_with_its_saving_measured() {
 }
 
 /// 300 runs out: max(1.2 × 300, 400) = 400 would be P3's; the size before the change is larger, and
-/// known to be good. Two environments that served six calls each say so.
+/// known to be good. Two environments that served six calls each report it.
 #[test]
 fn what_runs_out_is_rolled_back_at_once_and_held() {
     let (mut case, id) = Case::shrunk("f");
@@ -71,7 +71,7 @@ fn what_runs_out_is_rolled_back_at_once_and_held() {
             .any(|r| r.code == "rollback-out-of-memory")
     );
     let back = case.send_all();
-    assert_eq!(back.len(), 1, "nobody has to say yes");
+    assert_eq!(back.len(), 1, "no approval is needed");
     case.answer(&back[0], "f", OutcomeStatus::Applied, 300, 1024);
     assert_eq!(case.life("f", &id).0, "rolled-back");
     assert_eq!(case.line("f").current_mb, 1024);
@@ -83,7 +83,7 @@ fn what_runs_out_is_rolled_back_at_once_and_held() {
 
 /// A deployment puts 1024 back twice. Once may be an old environment that was slow to start.
 #[test]
-fn what_somebody_puts_back_is_left_there() {
+fn what_someone_else_restores_is_not_changed() {
     let (mut case, id) = Case::shrunk("f");
     case.report(reports("f", 2000, "2026-05-15T11:00:00Z", 300, 200, 30));
     case.report(reports("f", 2001, "2026-05-15T12:00:00Z", 1024, 200, 30));
@@ -94,8 +94,8 @@ fn what_somebody_puts_back_is_left_there() {
     assert!(case.outbox().is_empty(), "it is not fought");
 }
 
-/// 40 of 200 fail after the change where none of 141 did before: were the rate 1.5 times what it was at
-/// most, all 40 would fall behind it with a chance of (300 ÷ 441) ^ 40 = 2 in ten million.
+/// 40 of 200 fail after the change, and none of 141 did before: if the rate were at most 1.5 times
+/// what it was, all 40 would fall behind it with a chance of (300 ÷ 441) ^ 40 = 2 in ten million.
 #[test]
 fn what_fails_more_often_is_rolled_back() {
     let (mut case, id) = Case::shrunk("f");
@@ -118,7 +118,7 @@ fn what_fails_more_often_is_rolled_back() {
 
 /// Approved by a person, skipped for a pause, applied at the second attempt, proven.
 #[test]
-fn a_life_is_told_from_its_decision_to_its_end_with_times_and_who() {
+fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
     let after = |case: &mut Case, minutes: i64| case.now = case.now.plus_ms(minutes * 60_000);

@@ -171,8 +171,8 @@ fn w7_one_source_counts_per_function_and_day() {
     assert_eq!(after.monthly_usd_before, before.monthly_usd_before);
 }
 
-/// One record from a stranger says that the function has lived for 14 days. Live, its own word does
-/// not count: it was first heard of now.
+/// One record of an unknown function claims that it has existed for 14 days. Live, that does not
+/// count: its first arrival is now.
 #[test]
 fn w4_live_the_fourteen_days_count_from_the_first_arrival() {
     let mut case = Case::new();
@@ -199,7 +199,7 @@ fn w4_live_the_fourteen_days_count_from_the_first_arrival() {
     assert_eq!(case.line("lonely").confidence.unwrap(), "high");
 }
 
-/// Four days nobody read: the clock is ahead of the evidence until the backlog is in.
+/// For four days nothing read: the clock is ahead of the evidence until the backlog is in.
 #[test]
 fn w3_no_day_closes_while_a_backlog_is_unread() {
     let mut case = Case::new();

@@ -1,4 +1,4 @@
--- Store of the aggregator, schema version 1. docs/OPERATIONS.md says what each table is for.
+-- Store of the aggregator, schema version 1. docs/STORE.md describes each table.
 -- Times are milliseconds since 1970-01-01T00:00:00Z; days are counted from 1970-01-01.
 
 CREATE TABLE state (

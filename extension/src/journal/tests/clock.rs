@@ -1,6 +1,6 @@
-//! Clocks step, and events overtake each other: an invocation is over when its report is there,
-//! whatever the times of its events say. An invocation that stays open costs 500 ms at SHUTDOWN and
-//! a second row, without memory, for something that is counted already.
+//! Clocks step, and events overtake each other: an invocation is over when its report has arrived,
+//! whatever the times of its events are. An invocation that stays open costs 500 ms at SHUTDOWN
+//! and a second row, without memory, for something that is already counted.
 
 use super::*;
 

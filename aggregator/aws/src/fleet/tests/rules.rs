@@ -110,7 +110,7 @@ fn five_layers_are_the_most_and_four_leave_room() {
 }
 
 #[test]
-fn five_with_an_older_version_of_ours_are_no_hindrance() {
+fn five_with_an_older_version_of_ours_are_accepted() {
     let change = made(|_, _, now| {
         now.layers = (0..4).map(|n| used_layer(&other_layer(n))).collect();
         now.layers.insert(1, used_layer(OLDER));
@@ -142,7 +142,7 @@ fn variables_that_cannot_be_read_are_never_written() {
 }
 
 #[test]
-fn a_variable_of_ours_without_the_layer_is_somebody_elses() {
+fn a_variable_of_ours_without_the_layer_belongs_to_someone_else() {
     for value in ["reports", "another"] {
         let code = skipped(|_, _, now| holds(now, &[("RIGHTSIZER_STREAM", value)]));
         assert_eq!(code, SkipCode::VariableTaken);
@@ -237,7 +237,7 @@ fn values_of_variables_are_never_written_out() {
 }
 
 #[test]
-fn a_variable_that_got_another_value_meanwhile_stays_and_is_told() {
+fn a_variable_that_got_another_value_meanwhile_stays_and_is_reported() {
     let mut now = configuration();
     now.layers = vec![used_layer(OLDER), used_layer(&other_layer(0))];
     holds(&mut now, &[("RIGHTSIZER_STREAM", "theirs")]);

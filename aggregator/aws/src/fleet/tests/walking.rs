@@ -29,7 +29,7 @@ enum Answer {
     Lost(CallError),
     /// The change is taken and comes to this.
     Taken(LastUpdate),
-    /// Somebody else changes it just before.
+    /// Someone else changes it just before.
     Overtaken,
 }
 
@@ -107,7 +107,7 @@ async fn attached(lambda: &Lambda, names: &[&str]) -> Vec<Done> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_and_a_changed_revision_are_tried_again_with_all_read_anew() {
+async fn a_conflict_and_a_changed_revision_are_tried_again_with_all_read_again() {
     let busy = CallError::Busy("ResourceConflictException".to_owned());
     let lambda = Lambda::with(&["a"], [Answer::Error(busy), Answer::Overtaken]);
     assert_eq!(attached(&lambda, &["a"]).await, [Done::Changed]);
@@ -148,7 +148,7 @@ async fn too_large_is_a_skip_and_one_that_is_gone_disturbs_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_is_waited_out_as_long_as_it_is_told() {
+async fn throttling_is_waited_out_as_long_as_requested() {
     let retry_after = Some(Duration::from_secs(7));
     let lambda = Lambda::with(
         &["a"],
