@@ -200,8 +200,8 @@ pub(super) mod tests {
         let rows = fleet();
         assert_eq!(
             summary(&rows),
-            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month saved\n\
-             grade E: 60 % of $100.00 a month could be saved, 2 functions are at risk"
+            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month could be saved\n\
+             grade E: at least 60 % of $100.00 a month could be saved, 2 functions are at risk"
         );
         let rest: Vec<_> = rows
             .into_iter()
@@ -210,7 +210,7 @@ pub(super) mod tests {
         let told = summary(&rest);
         assert!(
             told.ends_with(
-                "grade B: 0 % of $20.00 a month could be saved, 2 functions are at risk"
+                "grade B: at least 0 % of $20.00 a month could be saved, 2 functions are at risk"
             ),
             "{told}"
         );
@@ -225,7 +225,7 @@ pub(super) mod tests {
         assert_eq!((letter(0.0, true), letter(99.0, true)), ('B', 'E'));
         // The example that the documentation shows.
         let page = include_str!("../../../docs/ONBOARDING.md");
-        let shown = format!("grade {}: 38 % of", letter(38.0, true));
+        let shown = format!("grade {}: at least 38 % of", letter(38.0, true));
         assert!(page.contains(&shown), "{shown}");
     }
 }

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        for width in [60, 80, 100, 120, 160] {
+        for width in [70, 80, 100, 120, 160] {
             let layout = Layout {
                 width: Some(width),
                 colours: false,
