@@ -1,6 +1,7 @@
 //! The command line: one thin file per command.
 
 mod apply;
+mod approve;
 mod attach;
 mod backup;
 mod compared;
@@ -85,8 +86,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
-    /// Send a function's open recommendation.
-    Approve(review::TargetArgs),
+    /// Send open recommendations: of named functions, or of all that a filter selects.
+    Approve(approve::ApproveArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
     Reject(review::TargetArgs),
@@ -229,7 +230,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
-        Command::Approve(args) => review::approve(args),
+        Command::Approve(args) => approve::run(&args),
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),

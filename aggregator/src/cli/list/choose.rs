@@ -8,9 +8,10 @@ use super::super::nearest::nearest;
 use super::super::text::short;
 
 /// The functions that a command is about; all of them if nothing is given.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(in crate::cli) struct ChooseArgs {
-    /// Names, `local:NAME`s or ARNs; `*` stands for any characters, as in 'checkout*'
+    /// Names, `local:NAME`s, ARNs or ids of recommendations; `*` stands for any characters, as in
+    /// 'checkout*'
     #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
     /// Only functions with this status, such as open, approved, ok or idle; may be repeated
@@ -74,6 +75,17 @@ impl ChooseArgs {
             || *at_risk
     }
 
+    /// Whether only whole names are given: no pattern and no filter.
+    pub(in crate::cli) fn is_by_name(&self) -> bool {
+        let named = Self {
+            functions: self.functions.clone(),
+            ..Self::default()
+        };
+        !self.functions.is_empty()
+            && *self == named
+            && !self.functions.iter().any(|name| name.contains('*'))
+    }
+
     /// Returns the rows that match everything that is given. A name without `*` that no function has is
     /// an error.
     pub(in crate::cli) fn choose(
@@ -120,7 +132,7 @@ fn is_named(row: &ReviewRow, pattern: &str) -> bool {
     let bare = name.strip_prefix("local:").unwrap_or(name);
     let bare = bare.rsplit('/').next().unwrap_or(bare);
     let is = |text: &str| wildmatch::WildMatch::new(pattern).matches(text);
-    is(name) || is(bare) || is(&row.function)
+    is(name) || is(bare) || is(&row.function) || row.recommendation.as_deref() == Some(pattern)
 }
 
 #[cfg(test)]
