@@ -15,6 +15,7 @@ pub mod evidence;
 mod exact_tests;
 pub mod gap;
 pub mod inventory;
+pub mod lifecycle;
 pub mod limits;
 pub mod outcome;
 pub mod policy;

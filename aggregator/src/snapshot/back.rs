@@ -99,7 +99,7 @@ async fn unpack(
             "{name} is damaged or gone ({why}). Nothing was made of it; another --at takes another \
              snapshot, and a bucket with versions has what was there before"
         ),
-        Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
+        Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
         Err(Unusable::NotNow(error)) => {
             return Err(error.context(format!("{name} cannot be read; nothing was made of it")));
         }

@@ -2,7 +2,7 @@
 //! did not respond) is decided again, after a time that doubles with each attempt. So is an
 //! increase without an outcome.
 
-use rightsizer_records::{Outcome, OutcomeStatus, Timestamp};
+use rightsizer_records::{Outcome, OutcomeCode, OutcomeStatus, Timestamp};
 use rusqlite::params;
 
 use super::error::StoreError;
@@ -35,7 +35,8 @@ impl Unit<'_> {
         let passes = matches!(
             outcome.status,
             OutcomeStatus::Skipped | OutcomeStatus::Failed
-        ) && rightsizer_records::passes_by_itself(&outcome.reason);
+        ) && OutcomeCode::from_name(&outcome.reason)
+            .is_some_and(OutcomeCode::passes_by_itself);
         let again = if passes {
             let mut answers = self
                 .tx

@@ -72,7 +72,7 @@ impl Unit<'_> {
             history.apply(change, &life, row.get(5)?);
         }
         let mut sent = self.tx.prepare_cached(
-            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_standing
+            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_considered
              WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND expires_ms > ?
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
              GROUP BY function_id",

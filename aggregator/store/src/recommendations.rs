@@ -1,6 +1,6 @@
 //! `recommendations` and `outcomes`: the life of a decision.
 
-use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Timestamp, Usd};
+use rightsizer_records::{Day, Megabytes, Outcome, OutcomeCode, OutcomeStatus, Timestamp, Usd};
 use rightsizer_rules::policy::Decision;
 use rusqlite::{OptionalExtension, params};
 
@@ -256,7 +256,9 @@ impl Unit<'_> {
             return Ok(None);
         }
         let life = Life::from_outcome(outcome.status);
-        if unreviewed && life == Life::Skipped && rightsizer_records::asks_a_person(&outcome.reason)
+        if unreviewed
+            && life == Life::Skipped
+            && OutcomeCode::from_name(&outcome.reason).is_some_and(OutcomeCode::asks_a_person)
         {
             self.leave_to_a_person(function, &outcome.id)?;
             return Ok(None);

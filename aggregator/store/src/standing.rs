@@ -61,7 +61,7 @@ impl Unit<'_> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
                     coalesce(closed_ms, 0), sent_ms IS NOT NULL
-             FROM recommendations INDEXED BY recommendations_standing
+             FROM recommendations INDEXED BY recommendations_considered
              WHERE function_id BETWEEN ? AND ?
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
              ORDER BY function_id",
