@@ -17,7 +17,7 @@ const HOME: [&str; 4] = ["--account", "123456789012", "--region", "eu-west-1"];
 const TEMPLATE: &str = "# Shop\nResources:\n  Checkout:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
                         FunctionName: checkout\n      MemorySize: 512 # load test\n      Role: !GetAtt R.Arn\n";
 
-/// A store in which each of these functions of 512 MB is to have `used` + 100.
+/// A store in which each of these functions of 512 MB should have `used` + 100.
 fn folder(functions: &[(&str, u32)]) -> Folder {
     let folder = Folder::new();
     for (name, used) in functions {

@@ -44,7 +44,7 @@ fn the_demo_shows_the_numbers_computed_by_hand() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_said_before_anything_runs() {
+fn a_missing_file_is_reported_before_anything_runs() {
     let output = Command::new(env!("CARGO_BIN_EXE_demo"))
         .args(["--logs", "nowhere.txt", "--out", "/nonexistent/for/sure"])
         .output()

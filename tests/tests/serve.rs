@@ -100,7 +100,7 @@ async fn w8_what_was_answered_survives_kill_minus_nine() {
 }
 
 #[tokio::test]
-async fn a_token_is_wanted_where_one_is_set() {
+async fn a_token_is_needed_if_one_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &["--token", "s3cret-words"]).await;
     let without = put(&client(serve.endpoint()), vec![record(0, 90)])

@@ -18,7 +18,7 @@ pub struct LeftOut {
     pub words: String,
 }
 
-/// What is to be exported of one function, or why nothing is.
+/// What to export of one function, or why nothing is.
 pub fn choose(of: &Candidate, now: Timestamp) -> Result<Size, LeftOut> {
     let tags = of.tags.iter().flatten();
     let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));

@@ -10,10 +10,10 @@ use super::site::{Memory, Site};
 use super::terraform::Joined;
 use super::{Format, Size, cdk, cloudformation, program, sam, serverless, terraform};
 
-/// A template with what became of each size in it.
+/// A template with the result of each size in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    /// The template as it is to be.
+    /// The template after the patch.
     pub text: String,
     /// One for each size, in their order.
     pub rows: Vec<Row>,
@@ -53,10 +53,10 @@ pub struct ModuleFile {
     pub text: String,
 }
 
-/// The files of a module with what became of each size in them.
+/// The files of a module with the result of each size in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModulePatch {
-    /// The files as they are to be, in their order.
+    /// The files after the patch, in their order.
     pub files: Vec<ModuleFile>,
     /// One for each size, in their order.
     pub rows: Vec<Row>,
@@ -117,7 +117,7 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
     Ok(become_of(&sites, sizes, found))
 }
 
-/// What becomes of each size where it was found.
+/// The result for each size that was found.
 fn become_of(sites: &[Site], sizes: &[Size], found: Vec<Found>) -> Plan {
     let mut rows = Vec::new();
     let mut edits = Vec::new();

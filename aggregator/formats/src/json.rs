@@ -17,8 +17,8 @@ use super::shape::{Known, Shape};
 use super::wrapped::{self, Around};
 use super::{cloudwatch, insights, insights_extension, optimizer, power_tuning, telemetry, text};
 
-/// Finds the line that a part of a document begins on. Parts are asked for roughly in order, so
-/// the count goes on from the last answer.
+/// Finds the line that a part of a document begins on. Parts are asked for roughly in order, so the
+/// count continues from the last answer.
 pub(super) struct Places<'a> {
     document: &'a str,
     first_line: u64,

@@ -26,6 +26,8 @@ mod lines;
 mod log_event;
 mod loose;
 mod message;
+#[cfg(test)]
+mod messages;
 mod optimizer;
 mod output;
 mod piece;

@@ -394,8 +394,8 @@ fn notes_of_comparisons(tally: &Tally) -> Vec<String> {
     let mut notes = Vec::new();
     if tally.measured > 0 {
         notes.push(format!(
-            "{} results of Lambda Power Tuning: `rightsizer show FUNCTION` has the sizes that were measured; \
-             they say nothing about the memory used and move no decision",
+            "{} results of Lambda Power Tuning: `rightsizer show FUNCTION` has the sizes that were \
+             measured; they do not show the memory used and change no decision",
             tally.measured
         ));
     }

@@ -381,7 +381,7 @@ mod tests {
         let text = words.join(" ");
         for told in [
             "99 % within unknown; timeout unknown",
-            "the architecture being unknown, most regions)",
+            "because the architecture is unknown, most regions)",
         ] {
             assert!(text.contains(told), "{text}");
         }

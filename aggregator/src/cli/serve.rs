@@ -174,7 +174,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .block_on(listen_and_serve(options, args.listen));
     match done {
         Err(error) if error.is::<Superseded>() => {
-            out::note(format_args!("error: {error:#}"));
+            out::failure(&error);
             Ok(ExitCode::from(SUPERSEDED))
         }
         done => done.map(|()| ExitCode::SUCCESS),

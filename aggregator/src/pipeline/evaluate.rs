@@ -99,7 +99,7 @@ impl<'p> Session<'p> {
         match &proposal.recommendation {
             Some(new) => self.put(id, standing, new),
             None if decision.target_mb == seen.evidence.current_mb => {
-                self.withdraw_all(standing, "the size it has is right again")
+                self.withdraw_all(standing, "its size is right again")
             }
             None => self.withdraw_all(standing, "the next step waits"),
         }

@@ -18,8 +18,8 @@ use super::restore::{Unusable, Watch, beside, clear, fetch_patiently, place};
 /// The one snapshot that a new history begins with.
 const ALL: Retention = Retention { newest: 1, days: 0 };
 
-/// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place that
-/// it comes from it is refused, for it is not what is newest there. Answers what it is.
+/// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place
+/// that it comes from it is refused, for it is not what is newest there. Returns what it is.
 pub async fn take_out(
     bucket: &Bucket,
     snapshot: &Snapshot,

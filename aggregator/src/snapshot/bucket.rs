@@ -40,10 +40,10 @@ pub enum BucketError {
     #[error("it was written by another process meanwhile ({0})")]
     Changed(String),
     /// No such object.
-    #[error("it is not there ({0})")]
+    #[error("it does not exist ({0})")]
     Missing(String),
     /// No such bucket.
-    #[error("there is no such bucket ({0})")]
+    #[error("the bucket does not exist ({0})")]
     NoBucket(String),
     /// Not allowed.
     #[error("{0}")]

@@ -113,7 +113,7 @@ async fn survey(bucket: &Bucket) -> anyhow::Result<(Option<Head>, bool)> {
     if keys.is_empty() {
         return Ok((None, false));
     }
-    // Another task may have begun here between the two calls.
+    // Another task may have started here between the two calls.
     let head = head_of(bucket).await?;
     let alone = head.is_none();
     Ok((head.map(|(head, _)| head), alone))

@@ -77,7 +77,7 @@ impl SnapshotStatus {
         state.health.failing = Some(why);
     }
 
-    /// Answers whether that is news.
+    /// Returns whether that is news.
     pub(super) fn unsure(&self, why: Option<String>) -> bool {
         let health = &mut self.state().health;
         let news = health.unsure.is_some() != why.is_some();

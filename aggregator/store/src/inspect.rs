@@ -97,7 +97,7 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 pub struct Stops {
     /// Who paused everything, and why, if it is paused.
     pub paused: Option<String>,
-    /// Since when automatic decreases are paused by themselves, and why.
+    /// When automatic decreases were paused, and why.
     #[serde(default)]
     pub auto_paused: Option<String>,
     /// What kept decreases back when it was last looked what is to be sent.
@@ -196,7 +196,7 @@ pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
     })
 }
 
-/// How many words of people were carried out on the store.
+/// How many review commands were applied on the store.
 pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
     let words: Option<i64> = connect(path)?

@@ -306,7 +306,7 @@ impl Unit<'_> {
         Ok(new > 0)
     }
 
-    /// The updater wants a person's word: it waits for one, and is not sent by itself again.
+    /// The updater wants an approval: it waits for one, and is not sent automatically again.
     fn leave_to_a_person(&self, function: FunctionId, id: &str) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(

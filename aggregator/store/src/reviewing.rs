@@ -1,4 +1,4 @@
-//! Carries a person's word out on the store.
+//! Carries an approval out on the store.
 
 use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
 use rightsizer_rules::commands::{Action, Done, Refused, Word};

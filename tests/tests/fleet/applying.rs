@@ -86,7 +86,7 @@ async fn what_is_approved_is_applied_from_here_and_known_in_the_store() {
             .await
             .unwrap();
     }
-    // `gone` was deleted, and `off` says no.
+    // `gone` was deleted, and `off` opted out.
     approved(&store, &["checkout", "off", "gone"]).await;
     let before = account.configurations().await;
 

@@ -1,4 +1,4 @@
-//! 200 functions are as they were, a second run finds nothing to do, one that is killed goes on.
+//! 200 functions are as they were, a second run finds nothing to do, one that is killed continues.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;

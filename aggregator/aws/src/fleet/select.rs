@@ -42,7 +42,7 @@ pub enum SelectionError {
         text: String,
     },
     /// Nothing in it.
-    #[error("the list names no function: one name or ARN a line")]
+    #[error("the list names no function; write one name or ARN per line")]
     Empty,
     /// Tags are unknown, so functions cannot be selected by them.
     #[error(

@@ -30,7 +30,8 @@ impl FromStr for StartAt {
         }
         let time = Timestamp::parse(text).or_else(|_| Day::parse(text).map(Day::start));
         time.map(Self::Time).map_err(|_| {
-            "wanted oldest, latest, or a time as 2026-03-01T10:00:00Z or 2026-03-01".to_owned()
+            "expected oldest, latest, or a time such as 2026-03-01T10:00:00Z or 2026-03-01"
+                .to_owned()
         })
     }
 }
@@ -82,8 +83,8 @@ impl Position {
         }
     }
 
-    /// Where to go on. A sequence number older than the retention is not asked for, because what a
-    /// stream answers then is not the same everywhere; behind it nothing is left that the oldest
+    /// Where to continue. A sequence number older than the retention is not asked for, because what
+    /// a stream answers then is not the same everywhere; behind it nothing is left that the oldest
     /// record is not the beginning of.
     pub(super) fn begin(
         &self,

@@ -162,9 +162,9 @@ pub(super) fn after(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
     after_running_out(size).max(back_to(size, seen))
 }
 
-/// What ran out at a size that a decrease gave and that is not verified gets at least the size before: one
-/// environment is enough for that, and costs no more than there was. That the decrease counts as taken back,
-/// with all that follows, takes several (`outcome`).
+/// What ran out at a size that a decrease gave and that is not verified gets at least the size
+/// before: one environment is enough for that, and costs no more than there was. That the decrease
+/// counts as rolled back, with all that follows, takes several (`outcome`).
 fn back_to(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
     let change = seen.changes.last.filter(|change| {
         let on_trial = change.is_decrease() && !change.verified;

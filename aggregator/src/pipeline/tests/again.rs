@@ -89,7 +89,7 @@ fn what_the_updater_leaves_to_a_person_waits_for_one_and_can_be_approved() {
     }
 }
 
-/// An increase that waits for a person is not sent by itself each time that memory runs out.
+/// An increase that waits for a person is not sent automatically each time that memory runs out.
 #[test]
 fn an_urgent_increase_that_wants_a_person_waits_urgently() {
     let mut case = Case::new();
@@ -109,7 +109,7 @@ fn an_urgent_increase_that_wants_a_person_waits_urgently() {
     assert_eq!(case.send_all(), [id]);
 }
 
-/// If the aggregator knows the mode of untagged functions, nothing is sent in vain.
+/// If the aggregator knows the mode of untagged functions, no recommendation is sent that must fail.
 #[test]
 fn p5_if_untagged_functions_need_an_approval_nothing_of_them_is_sent_automatically() {
     for (mode, waits) in [("off", true), ("recommend", true), ("auto", false)] {

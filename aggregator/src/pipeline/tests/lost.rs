@@ -41,8 +41,8 @@ impl Case {
     }
 }
 
-/// The lost store sent a decrease to 300 that this one never decided: it knows a peak more. What was
-/// applied is known all the same, and taken back when it runs out.
+/// The lost store sent a decrease to 300 that this one never decided: it knows a peak more. What
+/// was applied is known anyway, and taken back when it runs out.
 #[test]
 fn what_a_lost_store_sent_is_known_by_the_stream_and_judged() {
     let mut lost = Case::new();

@@ -1,4 +1,4 @@
-//! What a person's word does.
+//! What an approval does.
 
 use rightsizer_records::Mode;
 use rightsizer_rules::commands::Action;

@@ -156,7 +156,7 @@ fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
             "00:02 skipped updater paused",
             "00:07 sent rightsizer ",
             "00:08 applied updater ",
-            "00:09 verified rightsizer no harm seen; 0.29 times the GB-seconds an invocation",
+            "00:09 verified rightsizer no harm found; 0.29 times the GB-seconds an invocation",
         ]
     );
 }
@@ -176,7 +176,7 @@ fn p5_a_large_decrease_goes_in_steps_that_are_proven() {
     assert_eq!(case.line("f").to_mb, Some(300));
 }
 
-/// Decided once in 14 days, it is judged at every close all the same.
+/// Decided once in 14 days, it is judged at every close anyway.
 #[test]
 fn what_does_harm_is_rolled_back_at_the_next_close_however_seldom_it_is_decided() {
     let settings = "[policy]\nmax_step_down = 0.9\n[window]\ncadence = \"once-per-window\"";
