@@ -21,6 +21,12 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
+    if let Some(until) = &row.held_until {
+        let by = row.held_by.as_deref().unwrap_or("a person");
+        let held =
+            format!("Decreases are held until {until} by {by}; `rightsizer release` ends that");
+        text.push_str(&wrapped("", "", &held));
+    }
     text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
     for reason in &row.reasons {
         text.push_str(&wrapped("  ", "     ", &sentence(reason)));

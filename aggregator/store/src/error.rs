@@ -162,7 +162,7 @@ mod tests {
                 found: 9,
                 known: 8,
             },
-            StoreError::Older {
+            StoreError::BeforeRelease {
                 path: path(),
                 found: 7,
                 known: 8,
