@@ -182,7 +182,7 @@ mod tests {
         let rows = fleet();
         assert_eq!(
             summary(&rows),
-            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month saved\n\
+            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month could be saved\n\
              grade E: 60 % of $100.00 a month could be saved, 2 functions are at risk"
         );
         let rest: Vec<_> = rows

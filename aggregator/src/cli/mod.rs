@@ -84,7 +84,7 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
-    /// Send a function's open recommendation.
+    /// Approve a function's open recommendation, so that it is sent.
     Approve(review::TargetArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
@@ -285,7 +285,7 @@ mod tests {
         let shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
         let text = shown.term_width(100).render_long_help().to_string();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(format!("help {name}"), lines.join("\n"));
+        insta::assert_snapshot!(format!("help {name}").replace(' ', "_"), lines.join("\n"));
         for inner in command.get_subcommands_mut() {
             if inner.get_name() != "help" {
                 let name = format!("{name} {}", inner.get_name());
