@@ -227,7 +227,7 @@ fn text(field: &str, text: &str, least: usize, most: usize) -> Result<(), String
         return Ok(());
     }
     Err(format!(
-        "{field} has {} bytes, wanted {least} to {most}",
+        "{field} has {} bytes, expected {least} to {most}",
         text.len()
     ))
 }
