@@ -203,7 +203,10 @@ fn size(field: &str, mb: Megabytes) -> Result<(), String> {
     if (1..=MAX_MEMORY.0).contains(&mb.0) {
         return Ok(());
     }
-    Err(format!("{field} is {}, expected 1 to {}", mb.0, MAX_MEMORY.0))
+    Err(format!(
+        "{field} is {}, expected 1 to {}",
+        mb.0, MAX_MEMORY.0
+    ))
 }
 
 fn used(field: &str, mb: Option<Megabytes>) -> Result<(), String> {

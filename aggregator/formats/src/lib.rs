@@ -36,6 +36,7 @@ mod quick;
 mod read;
 mod report;
 mod report_line;
+mod shape;
 mod surroundings;
 mod table;
 mod telemetry;

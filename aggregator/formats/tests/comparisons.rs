@@ -256,6 +256,15 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
     assert!(summary.notes[0].contains("other resources"), "{summary:?}");
 }
 
+/// Rows of a query may hold any words.
+#[test]
+fn rows_of_logs_insights_are_no_result() {
+    let text =
+        r#"{"results":[[{"field":"@message","value":"a visualization of averageDuration"}]]}"#;
+    let (_, reasons, summary) = taken(text.as_bytes(), None);
+    assert_eq!((reasons.len(), summary.ignored), (0, 1), "{reasons:?}");
+}
+
 /// Live input is untrusted: results of other tools count only from a user's file.
 #[test]
 fn no_stream_record_may_hold_it() {

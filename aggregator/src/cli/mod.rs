@@ -1,6 +1,7 @@
 //! The command line: one thin file per command.
 
 mod apply;
+mod approve;
 mod attach;
 mod backup;
 mod compared;
@@ -16,6 +17,7 @@ mod import_cloudwatch;
 mod import_paths;
 mod list;
 mod log;
+mod nearest;
 mod out;
 mod page;
 mod portrait;
@@ -84,8 +86,9 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
-    /// Approve a function's open recommendation, so that it is sent.
-    Approve(review::TargetArgs),
+    /// Approve open recommendations, so that they are sent: of named functions, or of all that a filter
+    /// selects.
+    Approve(approve::ApproveArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
     Reject(review::TargetArgs),
@@ -228,7 +231,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
-        Command::Approve(args) => review::approve(args),
+        Command::Approve(args) => approve::run(&args),
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),

@@ -76,6 +76,13 @@ fn noted<T>(written: io::Result<T>) -> io::Result<T> {
     })
 }
 
+impl Out {
+    /// Writes text whose escape sequences are our own: texts from outside in it are escaped already.
+    pub(super) fn write_styled(&mut self, text: &str) -> io::Result<()> {
+        noted(self.to.write_all(text.as_bytes()))
+    }
+}
+
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = harmless(&mut self.begun, bytes);

@@ -63,10 +63,6 @@ pub(super) struct HoldArgs {
     word: WordArgs,
 }
 
-pub(super) fn approve(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Approve { what: args.what }, &args.word)
-}
-
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
     say(Action::Reject { what: args.what }, &args.word)
 }
@@ -109,7 +105,15 @@ fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl WordArgs {
-    fn word(&self, action: Action) -> Word {
+    pub(super) const fn store(&self) -> &StoreArg {
+        &self.store
+    }
+
+    pub(super) const fn server(&self) -> &ServerArg {
+        &self.server
+    }
+
+    pub(super) fn word(&self, action: Action) -> Word {
         Word {
             action,
             by: self.by.clone(),
@@ -118,7 +122,7 @@ impl WordArgs {
     }
 }
 
-fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
+pub(super) fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
     match args.server.named() {
         Some(server) => server.say(word),
         None => here_or_at_holder(&args.store, word),

@@ -180,6 +180,32 @@ async fn the_list_has_them_all(stage: &Stage) {
     assert_eq!(of(":resized")["current_mb"], 256);
 }
 
+/// The report of an older log says of no failure; the platform's line of its own does, before or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_about_a_runtime_that_was_killed_is_read_too() {
+    let stage = Stage::with_functions(&["checkout"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/checkout",
+    };
+    group.create().await;
+    // 980 of 1024 MB are more than 90 %.
+    let killed = "RequestId: 7d1e0c2a-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: \
+                  killed\nRuntime.ExitError";
+    let report = Invocation::ok(1024, 980).line();
+    let messages = [report, "at work".to_owned(), killed.to_owned()];
+    let day = ago(1);
+    group
+        .write(day, &stream(day, "", "$LATEST"), &messages)
+        .await;
+    let (output, told) = stage.import("store", &["--no-queries"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told["invocations"], 1, "{told}");
+    let row = stage.list("store").await.remove(0);
+    assert_eq!(row["urgent"], true, "{row}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn running_again_reads_what_is_new_and_counts_nothing_twice() {
     let stage = Stage::with_functions(&["checkout"]).await;

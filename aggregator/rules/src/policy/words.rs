@@ -144,8 +144,9 @@ const NOTES: [&str; 14] = [
     "dead-band",
 ];
 /// Codes that only `show` prints, because most functions have one of them.
-const QUIET: [&str; 4] = [
+const QUIET: [&str; 5] = [
     "step",
+    super::decide::SLOWER,
     "careful-step",
     "timeout-unknown",
     "durations-unknown",
