@@ -176,7 +176,7 @@ fn a_file_of_values_is_added_to() {
 }
 
 #[test]
-fn a_template_is_shown_then_written_then_as_wanted() {
+fn a_template_is_shown_then_written_then_up_to_date() {
     let folder = approved(&[("checkout", 90), ("elsewhere", 90)]);
     let file = folder.file("real.yaml", TEMPLATE);
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
@@ -365,7 +365,7 @@ fn a_bad_command_line_is_answered_in_words() {
 }
 
 #[test]
-fn a_bad_template_is_answered_in_words_and_not_touched() {
+fn a_bad_template_is_refused_with_a_message_and_not_changed() {
     let folder = approved(&[("checkout", 90)]);
     folder.file("t.yaml", TEMPLATE);
     folder.file("binary", [0x7f, b'E', b'L', b'F', 0, 0xff]);

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_sent_in_the_clear_to_a_stranger() {
+    fn a_token_is_not_sent_unencrypted_to_another_host() {
         for url in [
             "http://example.com/",
             "http://10.0.0.1/",

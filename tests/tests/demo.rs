@@ -37,7 +37,7 @@ fn the_demo_shows_the_numbers_computed_by_hand() {
     assert_eq!(row("payment-webhook ")[1..4], ["256", "256", "356"]);
     assert_eq!(row("local:report-lines.txt")[1..4], ["512", "377", "477"]);
     assert!(
-        out.contains("59 accepted, 8 ignored (no evidence in them), 1 refused"),
+        out.contains("59 accepted, 8 ignored (not evidence), 1 refused"),
         "{out}"
     );
     assert!(out.contains("sqlite3 -header -column"), "{out}");

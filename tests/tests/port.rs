@@ -396,7 +396,7 @@ async fn idle_and_half_open_connections_are_borne() {
 
 /// Stopped while many send: exit code 0, and everything that was acknowledged is there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_keeps_what_was_answered() {
+async fn a_stop_under_load_keeps_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &[]).await;
     let answered = Arc::new(AtomicU64::new(0));

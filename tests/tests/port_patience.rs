@@ -231,7 +231,7 @@ async fn beside_reviewers_who_read_large_answers_slowly() {
 
 /// A page that a browser was made to open has a name of its own for this port.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_on_loopback_answers_to_its_own_names_only() {
+async fn a_port_on_loopback_accepts_only_its_own_names() {
     let scene = Scene::new().await;
     let status = async |host: &str, path: &str| {
         let mut stream = scene.connect().await;

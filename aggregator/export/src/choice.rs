@@ -49,8 +49,8 @@ fn objection(
     let waits = matches!(of.status.as_str(), "open" | "approved");
     if waits && of.expires_at <= now {
         let words = format!(
-            "it expired at {}: `rightsizer approve` makes an open one good for 14 days; else the next \
-             decision takes its place",
+            "it expired at {}: `rightsizer approve` keeps an open one valid for 14 days; otherwise \
+             the next decision replaces it",
             of.expires_at
         );
         return Some(("expired", words));
@@ -59,7 +59,7 @@ fn objection(
     let done = matches!(of.status.as_str(), "applied" | "verified");
     if of.current_mb != of.to_mb && (done || of.current_mb != of.from_mb) {
         let words = format!(
-            "it was decided for {} → {}, and the function has {} now",
+            "it was decided for {} → {}, but the function has {} now",
             of.from_mb, of.to_mb, of.current_mb
         );
         return Some(("stale-from", words));

@@ -88,8 +88,8 @@ pub enum Refused {
     },
     /// Sizes of several deployments would be mixed.
     #[error(
-        "the functions are of several {what} ({}): what one needs would be deployed to the others; choose \
-         by {option}",
+        "the functions are of several {what} ({}): the size of one would be deployed to the \
+         others; choose by {option}",
         .found.join(", ")
     )]
     SeveralEnvironments {

@@ -211,9 +211,9 @@ fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
 /// A size that is right in the file does not help: the function keeps what it has.
 fn ignored(to: u32) -> String {
     format!(
-        "ignore_changes makes Terraform ignore memory_size here, so a size in this file never reaches the \
-         function: have the updater change it to {to}, which no deployment reverts, or take memory_size out of \
-         ignore_changes and export again"
+        "ignore_changes makes Terraform ignore memory_size here, so a size in this file never \
+         reaches the function: let the updater change it to {to}, which no deployment reverts, or \
+         remove memory_size from ignore_changes and export again"
     )
 }
 

@@ -143,7 +143,7 @@ pub(super) fn value(
         Some(Known::Telemetry) => telemetry::wrapped(text, places, out),
         Some(Known::LogEvents) => cloudwatch::log_events(text, places, out),
         Some(Known::Results | Known::Row) if out.live() => {
-            let why = "a Logs Insights result: only files may hold one (rightsizer import)";
+            let why = "a Logs Insights result: it is only read from files (rightsizer import)";
             out.refuse(line, why, text)
         }
         Some(Known::Results) => insights::results(text, places, out),
@@ -267,7 +267,7 @@ fn telemetry_event(text: &str, line: u64, out: &mut Output) -> Result<(), Stoppe
 pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(), Stopped> {
     if raw.len() > MAX_LINE_BYTES {
         let why = format!(
-            "line of {} bytes: only {MAX_LINE_BYTES} are looked at",
+            "line of {} bytes: at most {MAX_LINE_BYTES} are read",
             raw.len()
         );
         return out.refuse(number, why, raw);

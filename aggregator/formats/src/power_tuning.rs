@@ -47,8 +47,8 @@ enum NoResult {
     #[error("bad result of Lambda Power Tuning: {0}")]
     Json(String),
     #[error(
-        "a link of Lambda Power Tuning whose figures cannot be read: wanted #SIZES;DURATIONS;COSTS, each \
-         in base64 and of one function"
+        "a link of Lambda Power Tuning whose figures cannot be read: expected \
+         #SIZES;DURATIONS;COSTS, each in base64 and of one function"
     )]
     Link,
 }

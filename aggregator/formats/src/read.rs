@@ -240,10 +240,10 @@ fn unpacked(
 fn damaged(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            Some("the gzip file ends early: what it held up to here was read")
+            Some("the gzip file ends early; its content up to here was read")
         }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            Some("the gzip file is damaged from here on: what it held up to here was read")
+            Some("the gzip file is damaged from here on; its content up to here was read")
         }
         _ => None,
     }

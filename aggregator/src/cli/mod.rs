@@ -86,7 +86,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
-    /// Send open recommendations: of named functions, or of all that a filter selects.
+    /// Approve open recommendations, so that they are sent: of named functions, or of all that a filter
+    /// selects.
     Approve(approve::ApproveArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
@@ -287,7 +288,7 @@ mod tests {
         let shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
         let text = shown.term_width(100).render_long_help().to_string();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(format!("help {name}"), lines.join("\n"));
+        insta::assert_snapshot!(format!("help {name}").replace(' ', "_"), lines.join("\n"));
         for inner in command.get_subcommands_mut() {
             if inner.get_name() != "help" {
                 let name = format!("{name} {}", inner.get_name());

@@ -32,7 +32,7 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
         text.push_str(&wrapped("  ", "     ", &sentence(reason)));
     }
     if row.reasons.is_empty() {
-        text.push_str("    no report in the window has a memory figure, so nothing was decided\n");
+        text.push_str("  no report in the window has a memory figure, so nothing was decided\n");
     }
     text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
     text.push_str(&compared::compared(detail));
@@ -113,7 +113,7 @@ fn chart(days: &[DayLine], row: &ReviewRow) -> String {
         let idle = before.map_or(0, |before| day - before - 1);
         if idle > 0 {
             let idle = counted(usize::try_from(idle).unwrap_or(0), "day");
-            text.push_str(&format!("    ({idle} without a memory figure)\n"));
+            text.push_str(&format!("  ({idle} without a memory figure)\n"));
         }
         before = Some(day);
         let note = line

@@ -29,7 +29,7 @@ pub(super) struct WordArgs {
     /// Who gives the command
     #[arg(long, env = "USER")]
     by: String,
-    /// Why
+    /// The reason, kept with the command
     #[arg(long, default_value = "")]
     why: String,
 }

@@ -87,7 +87,7 @@ enum Clock {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum InventoryFrom {
-    /// This account's, in this region
+    /// Read the functions of this account and region
     Lambda,
     /// Do not read it; no account is needed
     None,

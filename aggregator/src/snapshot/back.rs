@@ -96,12 +96,12 @@ async fn unpack(
     match fetch_patiently(bucket, snapshot, to, watch).await {
         Ok(()) => {}
         Err(Unusable::Damaged(why)) => bail!(
-            "{name} is damaged or gone ({why}). Nothing was made of it; another --at takes another \
-             snapshot, and a bucket with versions has what was there before"
+            "{name} is damaged or gone ({why}); nothing was written\nhint: choose another snapshot \
+             with --at; a versioned bucket still has the earlier object"
         ),
         Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
         Err(Unusable::NotNow(error)) => {
-            return Err(error.context(format!("{name} cannot be read; nothing was made of it")));
+            return Err(error.context(format!("{name} cannot be read; nothing was written")));
         }
     }
     let own = LocalStore {

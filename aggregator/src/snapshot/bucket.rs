@@ -171,7 +171,7 @@ impl Bucket {
         let Err(error) = request.body(ByteStream::from_static(b"{}")).send().await else {
             self.delete("doctor.json").await?;
             return Err(unclear(
-                "it writes whatever the condition: two tasks could both decide",
+                "it ignores write conditions, so two tasks could both decide",
             ));
         };
         match BucketError::from(error) {

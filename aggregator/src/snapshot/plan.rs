@@ -187,7 +187,7 @@ mod tests {
 
     /// Whatever is on the disk: where snapshots are and no head, nothing is started.
     #[test]
-    fn snapshots_without_a_head_are_not_begun_over() {
+    fn snapshots_without_a_head_are_not_overwritten() {
         let moved = LocalStore {
             held_at: Some("elsewhere".to_owned()),
             ..local("l", "a")

@@ -245,12 +245,15 @@ async fn take_over(
             Ok(tag) => return Ok((next, tag)),
             Err(error @ (BucketError::Denied(_) | BucketError::NoBucket(_))) => {
                 bail!(
-                    "cannot take over {}: {error}. {}",
+                    "cannot acquire the lease at {}: {error}\nhint: {}",
                     bucket.location(),
                     advice(&error)
                 )
             }
-            Err(error) => warn!("taking over {}: {error}; trying again", bucket.location()),
+            Err(error) => warn!(
+                "acquiring the lease at {}: {error}; trying again",
+                bucket.location()
+            ),
         }
     }
     bail!(

@@ -19,7 +19,7 @@ impl Unit<'_> {
         Ok(self.state(PAUSED)?.is_some())
     }
 
-    /// Whether automatic decreases paused themselves.
+    /// Whether automatic decreases are paused.
     pub(super) fn is_auto_paused(&self) -> Result<bool, StoreError> {
         Ok(self.state(AUTO_PAUSED)?.is_some())
     }

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_wants_every_key_with_one_of_its_values() {
+    fn a_pattern_needs_every_key_with_one_of_its_values() {
         let pattern = json!({"data": {"kind": ["a", "b"], "v": [1]}});
         for (data, want) in [
             (r#"{"kind":"a","v":1}"#, true),

@@ -36,7 +36,7 @@ async fn some(names: &[&str]) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttling_busy_places_and_lost_answers_are_waited_for() {
+async fn throttling_busy_queries_and_lost_responses_are_retried() {
     let stage = some(&["a", "b"]).await;
     stage
         .proxy
@@ -263,7 +263,7 @@ async fn text_whose_figures_the_service_did_not_find_is_read_line_by_line() {
 
 /// A killed run continues with what is left, and ends as one that was not killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_goes_on() {
+async fn a_killed_run_continues() {
     let names: Vec<String> = (0..30).map(|n| format!("f{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = some(&names).await;

@@ -53,7 +53,7 @@ async fn if_there_is_nothing_to_read_the_reason_is_printed() {
 
 /// Ctrl-C in the middle, while a second import of the same store is refused; then the same command again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_broken_off_keeps_what_it_read() {
+async fn an_interrupted_run_keeps_what_it_read() {
     let names: Vec<String> = (0..20).map(|n| format!("f{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = Stage::with_functions(&names).await;

@@ -457,7 +457,7 @@ async fn the_policy_is_printed_without_any_call() {
 
 /// A terabyte in a group that keeps 14 days: more than a dollar, which is asked for first.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_costs_more_than_a_dollar_is_asked_for() {
+async fn a_scan_above_a_dollar_needs_a_confirmation() {
     let stage = Stage::with_functions(&["large"]).await;
     let client = stage.client();
     let group = Group {

@@ -100,7 +100,7 @@ async fn latest_is_the_time_of_the_first_start() {
 
 /// A stream is started at a time once; then its checkpoints count.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_can_be_begun_at_a_time() {
+async fn a_stream_can_be_started_at_a_time() {
     let mut scene = Scene::set(2).await;
     scene.put(10).await;
     let serve = scene

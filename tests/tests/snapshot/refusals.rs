@@ -89,7 +89,7 @@ async fn nothing_is_started_if_no_snapshot_can_be_restored() {
 
 /// The head alone was removed, and the disk is new: the snapshots are neither begun over nor removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshots_without_a_head_are_not_begun_over() {
+async fn snapshots_without_a_head_are_not_overwritten() {
     let mut scene = Scene::set().await;
     scene.lost_after_two_snapshots().await;
     let keys = scene.snapshot_keys().await;

@@ -93,7 +93,7 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
     assert_eq!(snapshots.iter().filter(|s| s["next"] == true).count(), 1);
     let table = scene.restored(&["--at", &at]).await;
     let line = table.lines().find(|line| line.contains(&at)).unwrap();
-    assert!(line.contains("--at takes it"), "{table}");
+    assert!(line.contains("selected by --at"), "{table}");
 
     // As a file.
     let disk = Disk::new();
@@ -235,7 +235,7 @@ async fn what_is_in_the_way_is_reported() {
             &file,
             Method::GET,
             "/snapshots/",
-            "cannot be read; nothing was made of it",
+            "cannot be read; nothing was written",
         ),
         (
             &into,

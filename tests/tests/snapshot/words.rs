@@ -176,7 +176,7 @@ async fn the_updaters_state_is_reported_even_if_a_command_is_not_saved() {
 /// What a lost task sent is on the decisions stream: the next one knows it as sent and does not send it
 /// again, though no snapshot ever held it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lost_task_sent_is_known_and_not_sent_again() {
+async fn changes_sent_by_a_lost_task_are_known_and_not_sent_again() {
     let mut scene = Scene::set_with_functions(&[("shrinks", 1024)]).await;
     let first = Disk::new();
     let serve = scene.serve_knowing(&first).await;

@@ -44,7 +44,7 @@ fn ends(outcomes: &[Outcome]) -> Vec<(&str, OutcomeStatus, &str)> {
 }
 
 #[tokio::test]
-async fn the_lambda_binary_applies_a_stream_and_answers_every_recommendation() {
+async fn the_lambda_binary_applies_a_stream_with_an_outcome_for_every_recommendation() {
     let (kinesis, moto) = (KinesisLocal::start(), MotoServer::start());
     let (kinesis, moto) = (kinesis.await.unwrap(), moto.await.unwrap());
     kinesis.create_stream(STREAM, 2).await.unwrap();

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_behind_the_last_record_while_the_stream_has_it() {
+    fn reading_continues_behind_the_last_record_while_the_stream_has_it() {
         let now = at("2026-03-02T10:00:00Z");
         let position = position("2026-03-02T09:00:00Z", "2026-03-02T09:30:00Z");
         assert_eq!(position.begin(None, now, DAY), Begin::After("49".into()));

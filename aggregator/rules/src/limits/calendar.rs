@@ -43,14 +43,14 @@ impl ChangeWindows {
         let known = TimeZone::get(zone);
         Ok(Self {
             zone: known.map_err(|_| {
-                format!("limits.timezone is {zone:?}: wanted a name as UTC or Europe/Berlin")
+                format!("limits.timezone is {zone:?}: expected a name such as UTC or Europe/Berlin")
             })?,
             windows: windows
                 .iter()
                 .map(|text| {
                     Window::parse(text).ok_or_else(|| {
                         format!(
-                            "limits.change_windows has {text:?}: wanted days and hours, as \
+                            "limits.change_windows has {text:?}: expected days and hours, such as \
                              \"mon-thu 09:00-16:00\" or \"sat,sun 22:00-04:00\""
                         )
                     })

@@ -201,7 +201,7 @@ impl fmt::Display for Limit {
                 "{most} functions are not verified yet since they were made smaller, and that is the limit"
             ),
             Self::UnderWay => write!(f, "the updater has {MOST_UNDER_WAY} before it"),
-            Self::AutoPaused => f.write_str("automatic decreases paused themselves"),
+            Self::AutoPaused => f.write_str("automatic decreases are paused"),
         }
     }
 }

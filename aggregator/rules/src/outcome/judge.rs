@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_no_harm_is_verified_with_its_saving() {
+    fn a_harmless_change_is_verified_with_its_saving() {
         let Verdict::Verified(Some(saving)) = judge(&trial()) else {
             panic!("{:?}", judge(&trial()));
         };
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn an_increase_is_never_taken_back() {
+    fn an_increase_is_never_rolled_back() {
         let mut trial = trial();
         (trial.from_mb, trial.to_mb) = (Megabytes(512), Megabytes(1024));
         trial.after.errors = 9000;

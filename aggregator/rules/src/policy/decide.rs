@@ -204,7 +204,7 @@ mod tests {
 
     /// What surrounds reports in the file of an unknown tool is read by likeness: a person looks at it.
     #[test]
-    fn files_of_unknown_tools_change_nothing_by_themselves() {
+    fn files_of_unknown_tools_change_nothing_automatically() {
         for mut case in [
             Case::new(1024, &[200; 14]),
             Case::new(256, &[250; 14]).ran_out_at(256),

@@ -220,7 +220,7 @@ fn two_rollbacks_within_24_hours_pause_automatic_decreases_until_resumed() {
     assert!(case.send().is_empty());
     assert_eq!(
         case.waits().as_deref(),
-        Some("automatic decreases paused themselves")
+        Some("automatic decreases are paused")
     );
     // A person's yes is no matter of theirs.
     let what = others[0].clone();
@@ -249,7 +249,7 @@ fn rollbacks_a_day_apart_pause_nothing() {
 }
 
 #[test]
-fn what_a_person_approved_goes_first_and_counts() {
+fn approved_changes_go_first_and_count() {
     let mut case = Case::fleet("decreases_per_day = 2", 5);
     case.say(Action::Approve { what: "f04".into() }).unwrap();
     let sent = case.send();
