@@ -17,5 +17,6 @@ pub mod inventory;
 pub mod limits;
 pub mod outcome;
 pub mod policy;
+pub mod power;
 pub mod price;
 pub mod window;
