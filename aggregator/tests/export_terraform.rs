@@ -119,7 +119,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
     assert_eq!(text(&folder, "infra/locals.tf"), LOCALS, "only with --yes");
     let written = export(&folder, "infra", &["--yes"]);
     assert!(
-        written.err().contains("infra/locals.tf is written"),
+        written.err().contains("infra/locals.tf was written"),
         "{}",
         written.err()
     );
