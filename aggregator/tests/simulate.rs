@@ -227,7 +227,7 @@ fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
         ("200,\"x,2026-02-01,g", "line 29: a quote is not closed"),
         (
             "200,x,2026-01-01,\"f,1\"",
-            "line 30: 2026-01-01 of series \"f,1\" came before",
+            "line 30: 2026-01-01 of series \"f,1\" is repeated",
         ),
     ];
     bad.iter()

@@ -241,9 +241,9 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
     };
     let now = "2026-11-23T06:41:09Z";
     for (text, words) in [
-        (with("OVER_PROVISIONED", "512", now), "no finding"),
-        (with("Optimized", "0", now), "no size"),
-        (with("Optimized", "1.5", now), "no size"),
+        (with("OVER_PROVISIONED", "512", now), "not a finding"),
+        (with("Optimized", "0", now), "not a size"),
+        (with("Optimized", "1.5", now), "not a size"),
         (with("Optimized", "512", "11/10/26 6:41"), "two ways"),
     ] {
         let (found, reasons, _) = taken(text.as_bytes(), None);
