@@ -4,7 +4,7 @@
 use rightsizer_records::FunctionArn;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::policy::sentence;
-use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
+use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -231,8 +231,8 @@ fn recommendation(entry: &Value) -> String {
 
 /// What happened to it: when, by whom, and why.
 fn life(entry: &Value) -> Vec<String> {
-    let events = Vec::<LifeEvent>::deserialize(&entry["life"]).unwrap_or_default();
-    let line = |event: LifeEvent| {
+    let events = Vec::<HistoryEvent>::deserialize(&entry["life"]).unwrap_or_default();
+    let line = |event: HistoryEvent| {
         let at = event.at.to_string();
         // To the second, in UTC.
         let at = at.get(..19).unwrap_or(&at).replace('T', " ");

@@ -258,7 +258,9 @@ CREATE TABLE recommendations (
     sent_ms       INTEGER,
     -- When the function got its size, by the window's clock.
     applied_ms    INTEGER,
+    -- When and why it ended: a code that programs compare, and words for people.
     closed_ms     INTEGER,
+    closed_code   TEXT,
     closed_reason TEXT,
     -- When it may be decided again, because what was in its way may have passed.
     again_ms      INTEGER,
@@ -434,6 +436,7 @@ SELECT
         AND r.status IN ('open', 'approved', 'sent', 'skipped', 'failed'), 0)
         AS urgent,
     r.id AS recommendation,
+    r.closed_code,
     r.closed_reason,
     f.seen,
     f.duplicates,
@@ -457,7 +460,7 @@ UNION ALL
 SELECT
     i.function, i.memory_mb, NULL, NULL, NULL, NULL, 'no-reports', NULL,
     CASE WHEN i.failures_only THEN '[{"code":"partial-evidence","invocations":0}]' END,
-    0, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, '$LATEST', i.arch, i.runtime, NULL, NULL, NULL
+    0, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, '$LATEST', i.arch, i.runtime, NULL, NULL, NULL
 FROM inventory i
 WHERE i.gone_ms IS NULL AND NOT EXISTS (SELECT 1 FROM functions f WHERE f.function = i.function)
 ) v

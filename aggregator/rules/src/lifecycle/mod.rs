@@ -8,9 +8,11 @@ mod closed;
 
 pub use closed::ClosedCode;
 use rightsizer_records::OutcomeStatus;
+use serde::{Deserialize, Serialize};
 
 /// The status of a recommendation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Waits for a person, or to be sent.
     Open,

@@ -109,6 +109,8 @@ fn what_was_judged_only_changes_by_the_updaters_outcome() {
 fn names_come_back() {
     for status in Status::ALL {
         assert_eq!(Status::from_name(status.name()), Some(status));
+        let json = serde_json::to_string(&status).unwrap();
+        assert_eq!(json, format!("\"{}\"", status.name()));
     }
     assert_eq!(Status::from_name("unknown"), None);
 }
