@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use rightsizer::cli::{self, Cli, Log, LogFormat};
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +14,7 @@ const LOG: &str = "rightsizer=info,aws_config::imds=error,warn";
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
-    let cli = Cli::parse();
+    let cli = Cli::parse_arguments();
     let format = cli.log_format();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -165,6 +165,22 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// Every code.
+    pub const ALL: [Self; 12] = [
+        Self::Conflict,
+        Self::RevisionChanged,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Credentials,
+        Self::OutOfTime,
+        Self::AccessDenied,
+        Self::NotFound,
+        Self::BlockedRuntime,
+        Self::OtherCode,
+        Self::Refused,
+        Self::UpdateUnclear,
+    ];
+
     /// Its name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -184,33 +200,88 @@ impl FailureCode {
     }
 }
 
-/// Whether a skip with this reason waits for a person's approval.
-pub fn asks_a_person(reason: &str) -> bool {
-    let asking = [
-        SkipCode::RecommendOnly,
-        SkipCode::StackOwned,
-        SkipCode::ProvisionedConcurrency,
-        SkipCode::TimeoutUnknown,
-    ];
-    asking.map(SkipCode::name).contains(&reason)
+/// Why the updater did not apply a recommendation, as the reason of an [`Outcome`](crate::Outcome).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutcomeCode {
+    /// It left the function as it is, on purpose.
+    Skip(SkipCode),
+    /// A call failed.
+    Failure(FailureCode),
 }
 
-/// Whether a skip or failure with this reason is temporary: the same recommendation may succeed
-/// later without any action.
-pub fn passes_by_itself(reason: &str) -> bool {
-    let skips = [
-        SkipCode::Paused,
-        SkipCode::Superseded,
-        SkipCode::Expired,
-        SkipCode::UpdateInProgress,
-        SkipCode::RevisionChanged,
-    ];
-    let failures = [
-        FailureCode::Throttled,
-        FailureCode::Unavailable,
-        FailureCode::Credentials,
-        FailureCode::OutOfTime,
-        FailureCode::UpdateUnclear,
-    ];
-    skips.map(SkipCode::name).contains(&reason) || failures.map(FailureCode::name).contains(&reason)
+impl OutcomeCode {
+    /// Every code. Two skips and failures share a name, because they have the same cause.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let skips = SkipCode::ALL.into_iter().map(Self::Skip);
+        skips.chain(FailureCode::ALL.into_iter().map(Self::Failure))
+    }
+
+    /// The code of that name; `None` if it is not one of this version's.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|code| code.name() == name)
+    }
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skip(code) => code.name(),
+            Self::Failure(code) => code.name(),
+        }
+    }
+
+    /// Whether it waits for a person's approval.
+    pub const fn asks_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::Skip(
+                SkipCode::RecommendOnly
+                    | SkipCode::StackOwned
+                    | SkipCode::ProvisionedConcurrency
+                    | SkipCode::TimeoutUnknown
+            )
+        )
+    }
+
+    /// Whether it is temporary: the same recommendation may succeed later without any action.
+    pub const fn passes_by_itself(self) -> bool {
+        match self {
+            Self::Skip(code) => matches!(
+                code,
+                SkipCode::Paused
+                    | SkipCode::Superseded
+                    | SkipCode::Expired
+                    | SkipCode::UpdateInProgress
+                    | SkipCode::RevisionChanged
+            ),
+            Self::Failure(code) => matches!(
+                code,
+                FailureCode::RevisionChanged
+                    | FailureCode::Throttled
+                    | FailureCode::Unavailable
+                    | FailureCode::Credentials
+                    | FailureCode::OutOfTime
+                    | FailureCode::UpdateUnclear
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `from_name` finds the first of that name: what is decided must not depend on which one it is.
+    #[test]
+    fn codes_of_one_name_mean_the_same() {
+        for code in OutcomeCode::all() {
+            let found = OutcomeCode::from_name(code.name()).unwrap();
+            assert_eq!(
+                found.passes_by_itself(),
+                code.passes_by_itself(),
+                "{code:?}"
+            );
+            assert_eq!(found.asks_a_person(), code.asks_a_person(), "{code:?}");
+        }
+        assert_eq!(OutcomeCode::from_name("of-a-later-version"), None);
+    }
 }

@@ -3,6 +3,7 @@
 use rightsizer_records::tags::{LOGICAL_ID_TAG, MAX_TAG, MIN_TAG, STACK_TAG};
 use rightsizer_records::{ApplyMode, Timestamp};
 use rightsizer_rules::candidates::Candidate;
+use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::policy::Configured;
 
 use super::{Size, name_of};
@@ -46,7 +47,7 @@ fn objection(
         let words = "its tag rightsizer:mode is off".to_owned();
         return Some(("opted-out", words));
     }
-    let waits = matches!(of.status.as_str(), "open" | "approved");
+    let waits = matches!(of.status, Status::Open | Status::Approved);
     if waits && of.expires_at <= now {
         let words = format!(
             "it expired at {}: `rightsizer approve` keeps an open one valid for 14 days; otherwise \
@@ -56,7 +57,7 @@ fn objection(
         return Some(("expired", words));
     }
     // What has its new size already stays in the values: without it a pipeline would put the old one back.
-    let done = matches!(of.status.as_str(), "applied" | "verified");
+    let done = matches!(of.status, Status::Applied | Status::Verified);
     if of.current_mb != of.to_mb && (done || of.current_mb != of.from_mb) {
         let words = format!(
             "it was decided for {} → {}, but the function has {} now",
@@ -95,7 +96,7 @@ fn size(of: &Candidate) -> Size {
         to_mb: of.to_mb,
         target_mb: of.target_mb,
         id: of.id.clone(),
-        status: of.status.clone(),
+        status: of.status.name().to_owned(),
         urgent: of.urgent,
         stack: tag(STACK_TAG),
         logical_id: tag(LOGICAL_ID_TAG),
@@ -117,7 +118,7 @@ mod tests {
         Candidate {
             function: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),
             id: "id".to_owned(),
-            status: "approved".to_owned(),
+            status: Status::Approved,
             from_mb: Megabytes(1024),
             to_mb: Megabytes(300),
             target_mb: Some(Megabytes(300)),
@@ -190,12 +191,12 @@ mod tests {
     fn what_has_its_new_size_already_stays_in() {
         assert_eq!(code(|of| of.current_mb = Megabytes(300)), "exported");
         let verified = |of: &mut Candidate| {
-            of.status = "verified".to_owned();
+            of.status = Status::Verified;
             of.current_mb = Megabytes(300);
             of.expires_at = at("2026-01-01T00:00:00Z");
         };
         assert_eq!(code(verified), "exported");
-        assert_eq!(code(|of| of.status = "applied".to_owned()), "stale-from");
+        assert_eq!(code(|of| of.status = Status::Applied), "stale-from");
     }
 
     #[test]

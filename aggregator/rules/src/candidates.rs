@@ -5,6 +5,7 @@ use rightsizer_records::{Megabytes, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::Tags;
+use crate::lifecycle::Status;
 
 /// A recommendation with what is known of its function now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Candidate {
     /// Its id.
     pub id: String,
     /// Its status.
-    pub status: String,
+    pub status: Status,
     /// The size that it was decided for.
     pub from_mb: Megabytes,
     /// The size that it wants.

@@ -5,11 +5,13 @@ mod approve;
 mod attach;
 mod backup;
 mod compared;
+mod completions;
 mod detach;
 mod doctor;
 mod export;
 mod fleet;
 mod grade;
+mod groups;
 mod health;
 mod http;
 mod import;
@@ -52,6 +54,8 @@ pub struct Cli {
     #[arg(
         long,
         global = true,
+        help_heading = "Global options",
+        display_order = 1000,
         default_value = "text",
         env = "RIGHTSIZER_LOG_FORMAT",
         value_name = "FORMAT"
@@ -71,6 +75,11 @@ pub enum LogFormat {
 }
 
 impl Cli {
+    /// Parses the arguments of this process; ends it with help, or with an error and exit code 2.
+    pub fn parse_arguments() -> Self {
+        groups::parse()
+    }
+
     /// How to write the log.
     pub const fn log_format(&self) -> LogFormat {
         self.log_format
@@ -128,6 +137,10 @@ enum Command {
     Health(health::HealthArgs),
     /// Show one function: its daily peaks, the rules behind its size, and its history.
     Show(show::ShowArgs),
+    /// Print a script that completes commands in a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands into a folder.
+    Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
 }
@@ -250,6 +263,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     match done {

@@ -52,12 +52,12 @@ fn with_hints(error: &anyhow::Error) -> String {
     let said: Vec<&str> = said
         .map(|(part, text)| part.map_or(text.as_str(), |(what, _)| what))
         .collect();
-    let hints: String = parts
-        .iter()
-        .flatten()
-        .map(|(_, hint)| format!("{HINT}{hint}"))
-        .collect();
-    format!("error: {}{hints}", said.join(": "))
+    let mut text = format!("error: {}", said.join(": "));
+    for (_, hint) in parts.iter().flatten() {
+        text.push_str(HINT);
+        text.push_str(hint);
+    }
+    text
 }
 
 /// What stands between a message and what to do about it.

@@ -4,7 +4,7 @@
 use rightsizer_records::FunctionArn;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::policy::sentence;
-use rightsizer_store::{DayLine, FunctionDetail, LifeEvent, ReviewRow};
+use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +21,12 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
+    if let Some(until) = &row.held_until {
+        let by = row.held_by.as_deref().unwrap_or("a person");
+        let held =
+            format!("Decreases are held until {until} by {by}; `rightsizer release` ends that");
+        text.push_str(&wrapped("", "", &held));
+    }
     text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
     for reason in &row.reasons {
         text.push_str(&wrapped("  ", "     ", &sentence(reason)));
@@ -225,8 +231,8 @@ fn recommendation(entry: &Value) -> String {
 
 /// What happened to it: when, by whom, and why.
 fn life(entry: &Value) -> Vec<String> {
-    let events = Vec::<LifeEvent>::deserialize(&entry["life"]).unwrap_or_default();
-    let line = |event: LifeEvent| {
+    let events = Vec::<HistoryEvent>::deserialize(&entry["life"]).unwrap_or_default();
+    let line = |event: HistoryEvent| {
         let at = event.at.to_string();
         // To the second, in UTC.
         let at = at.get(..19).unwrap_or(&at).replace('T', " ");

@@ -1,10 +1,9 @@
 //! What a decision does to the recommendations that are there.
 
 use rightsizer_records::Megabytes;
+use rightsizer_rules::lifecycle::{self, ClosedCode, Status};
 use rightsizer_rules::policy::decide;
-use rightsizer_store::{
-    Assessment, FunctionId, Life, NewRecommendation, Standing, StoreError, Viewpoint,
-};
+use rightsizer_store::{Assessment, Earlier, FunctionId, NewRecommendation, StoreError, Viewpoint};
 
 use super::propose::{Considered, Outlook, Proposal, is_on_trial};
 use super::session::Session;
@@ -35,17 +34,17 @@ impl<'p> Session<'p> {
         let Some(seen) = assessed.and_then(|one| one.seen) else {
             return Ok(());
         };
-        let standing = self.unit.standing(&(id..=id))?;
+        let earlier = self.unit.earlier(&(id..=id))?;
         let proposal = (!is_on_trial(&seen)).then(|| self.outlook().propose(&seen));
-        self.settle(id, seen, &standing, proposal.flatten())
+        self.settle(id, seen, &earlier, proposal.flatten())
     }
 
     /// Does what a function that was looked at calls for.
     pub(super) fn carry_out(&mut self, one: Considered) -> Result<(), StoreError> {
         match one.seen {
-            Some(seen) if one.due => self.settle(one.id, seen, &one.standing, one.proposal),
+            Some(seen) if one.due => self.settle(one.id, seen, &one.earlier, one.proposal),
             // What was applied is judged at every close, however seldom it is decided.
-            Some(seen) if is_on_trial(&seen) => self.only_judge(one.id, seen, &one.standing),
+            Some(seen) if is_on_trial(&seen) => self.only_judge(one.id, seen, &one.earlier),
             None if one.has_decision => self.unit.forget_decision(one.id, self.now),
             _ => Ok(()),
         }
@@ -55,7 +54,7 @@ impl<'p> Session<'p> {
         &mut self,
         id: FunctionId,
         mut seen: Assessment,
-        standing: &[Standing],
+        earlier: &[Earlier],
         proposal: Option<Proposal>,
     ) -> Result<(), StoreError> {
         let proposal = if is_on_trial(&seen) {
@@ -65,7 +64,7 @@ impl<'p> Session<'p> {
             proposal
         };
         match proposal {
-            Some(proposal) => self.do_as_proposed(id, &seen, standing, &proposal),
+            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
@@ -74,13 +73,13 @@ impl<'p> Session<'p> {
         &mut self,
         id: FunctionId,
         mut seen: Assessment,
-        standing: &[Standing],
+        earlier: &[Earlier],
     ) -> Result<(), StoreError> {
         let Some(rollback) = self.judge(id, &mut seen)? else {
             return Ok(());
         };
         match self.with_rollback(&seen, Some(rollback)) {
-            Some(proposal) => self.do_as_proposed(id, &seen, standing, &proposal),
+            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
@@ -89,7 +88,7 @@ impl<'p> Session<'p> {
         &mut self,
         id: FunctionId,
         seen: &Assessment,
-        standing: &[Standing],
+        earlier: &[Earlier],
         proposal: &Proposal,
     ) -> Result<(), StoreError> {
         let decision = &proposal.decision;
@@ -97,11 +96,12 @@ impl<'p> Session<'p> {
             .note_decision(id, seen, decision, &proposal.reasons, proposal.usd)?;
         self.digest.decided += 1;
         match &proposal.recommendation {
-            Some(new) => self.put(id, standing, new),
+            Some(new) => self.put(id, earlier, new),
             None if decision.target_mb == seen.evidence.current_mb => {
-                self.withdraw_all(standing, "its size is right again")
+                let code = ClosedCode::SizeRightAgain;
+                self.close_all(earlier, code, "its size is right again")
             }
-            None => self.withdraw_all(standing, "the next step waits"),
+            None => self.close_all(earlier, ClosedCode::NextStepWaits, "the next step waits"),
         }
     }
 
@@ -112,18 +112,23 @@ impl<'p> Session<'p> {
         Some(self.outlook().proposal(seen, decision, rollback_of))
     }
 
-    /// Nothing is to change any more. What was sent stays sent: the updater will answer.
-    fn withdraw_all(&self, standing: &[Standing], why: &str) -> Result<(), StoreError> {
-        let waits = |one: &&Standing| matches!(one.life, Life::Open | Life::Approved);
-        for live in standing.iter().filter(waits) {
-            self.end(live, Life::Withdrawn, why)?;
+    /// Closes those of `earlier` that the code's event changes.
+    fn close_all(
+        &self,
+        earlier: &[Earlier],
+        code: ClosedCode,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let changed = |one: &&Earlier| lifecycle::next(one.status, code.event()).is_some();
+        for one in earlier.iter().filter(changed) {
+            self.close(one, code, why)?;
         }
         Ok(())
     }
 
-    fn end(&self, standing: &Standing, life: Life, why: &str) -> Result<(), StoreError> {
+    fn close(&self, one: &Earlier, code: ClosedCode, why: &str) -> Result<(), StoreError> {
         self.unit
-            .end_recommendation(standing.function, &standing.id, life, why, self.now)
+            .close((one.function, &one.id), code, why, self.now)
     }
 
     /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it, unless the
@@ -135,12 +140,12 @@ impl<'p> Session<'p> {
     ) -> Result<bool, StoreError> {
         let known = self.unit.highest_peak_decided_on(id)?;
         let mut withdrawn = false;
-        let standing = self.unit.standing(&(id..=id))?;
-        for live in standing.iter().filter(|one| one.is_live()) {
-            let near = u64::from(peak.0) * 10 > u64::from(live.to_mb.0) * 9 && peak > known;
-            if live.to_mb < live.from_mb && near {
+        let earlier = self.unit.earlier(&(id..=id))?;
+        for one in earlier.iter().filter(|one| one.is_active()) {
+            let near = u64::from(peak.0) * 10 > u64::from(one.to_mb.0) * 9 && peak > known;
+            if one.to_mb < one.from_mb && near {
                 let why = format!("a peak of {peak} is above 90 % of it");
-                self.end(live, Life::Withdrawn, &why)?;
+                self.close(one, ClosedCode::PeakNear, &why)?;
                 withdrawn = true;
             }
         }
@@ -150,21 +155,21 @@ impl<'p> Session<'p> {
     fn put(
         &self,
         id: FunctionId,
-        standing: &[Standing],
+        earlier: &[Earlier],
         new: &NewRecommendation,
     ) -> Result<(), StoreError> {
         let change = (new.from_mb, new.to_mb);
-        let mut wanted = !standing.iter().any(|one| one.rejects(change, self.now));
+        let mut wanted = !earlier.iter().any(|one| one.rejects(change, self.now));
         let mut replaced = None;
-        for live in standing.iter().filter(|one| one.is_live()) {
-            if live.only_waits() && live.id != new.id && replaced.is_none() {
-                replaced = Some(live);
-            } else if live.expires_at < self.now.as_ms() {
-                self.end(live, Life::Expired, "it was not reviewed in time")?;
-            } else if is_under_way(live, change) {
+        for one in earlier.iter().filter(|one| one.is_active()) {
+            if one.only_waits() && one.id != new.id && replaced.is_none() {
+                replaced = Some(one);
+            } else if one.expires_at < self.now.as_ms() {
+                self.close(one, ClosedCode::NotReviewed, "it was not reviewed in time")?;
+            } else if is_under_way(one, change) {
                 wanted = false;
-            } else if live.id != new.id {
-                self.supersede(live, &new.id)?;
+            } else if one.id != new.id {
+                self.supersede(one, &new.id)?;
             }
         }
         match (wanted, replaced) {
@@ -175,23 +180,23 @@ impl<'p> Session<'p> {
         }
     }
 
-    fn supersede(&self, old: &Standing, by: &str) -> Result<(), StoreError> {
+    fn supersede(&self, old: &Earlier, by: &str) -> Result<(), StoreError> {
         self.unit.forget_superseded(old.function)?;
-        self.end(old, Life::Superseded, &format!("by {by}"))
+        self.close(old, ClosedCode::LaterDecision, &format!("by {by}"))
     }
 }
 
 /// Whether a change is on its way already, or one that does for it.
-fn is_under_way(live: &Standing, change: (Megabytes, Megabytes)) -> bool {
-    let same = (live.from_mb, live.to_mb) == change;
-    (same && live.life != Life::Open) || still_approved(live, change)
+fn is_under_way(one: &Earlier, change: (Megabytes, Megabytes)) -> bool {
+    let same = (one.from_mb, one.to_mb) == change;
+    (same && one.status != Status::Open) || still_approved(one, change)
 }
 
 /// A person's yes to a decrease outlives a decision that would go at most 32 MB further: the approved
 /// size is the safer one.
-fn still_approved(live: &Standing, (from, to): (Megabytes, Megabytes)) -> bool {
-    live.life == Life::Approved
-        && live.from_mb == from
-        && live.to_mb < from
-        && (to..=Megabytes(to.0.saturating_add(32))).contains(&live.to_mb)
+fn still_approved(one: &Earlier, (from, to): (Megabytes, Megabytes)) -> bool {
+    one.status == Status::Approved
+        && one.from_mb == from
+        && one.to_mb < from
+        && (to..=Megabytes(to.0.saturating_add(32))).contains(&one.to_mb)
 }

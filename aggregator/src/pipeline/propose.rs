@@ -10,7 +10,7 @@ use rightsizer_rules::limits::counted_usd;
 use rightsizer_rules::policy::{Decision, decide, recommendation_id};
 use rightsizer_rules::window::DayClock;
 use rightsizer_store::{
-    Assessment, FunctionId, NewRecommendation, Standing, StoreError, Unit, Viewpoint,
+    Assessment, Earlier, FunctionId, NewRecommendation, StoreError, Unit, Viewpoint,
 };
 
 use crate::settings::Settings;
@@ -34,7 +34,7 @@ pub(super) struct Considered {
     pub(super) due: bool,
     /// `None` if no day of the window or after it has a memory figure.
     pub(super) seen: Option<Assessment>,
-    pub(super) standing: Vec<Standing>,
+    pub(super) earlier: Vec<Earlier>,
     /// What to do; of a function whose last change is on trial the verdict comes first.
     pub(super) proposal: Option<Proposal>,
 }
@@ -75,11 +75,11 @@ impl<'a> Outlook<'a> {
     ) -> Result<Vec<Considered>, StoreError> {
         let today = self.clock.present(self.now).day();
         let decided_by = self.settings.window.cadence.due_if_decided_by(today);
-        let mut standing = unit.standing(&ids)?.into_iter().peekable();
+        let mut earlier = unit.earlier(&ids)?.into_iter().peekable();
         let mut considered = Vec::new();
         for one in unit.assess(ids, self.view())? {
             let mut its = Vec::new();
-            while let Some(next) = standing.next_if(|s| s.function <= one.id) {
+            while let Some(next) = earlier.next_if(|s| s.function <= one.id) {
                 its.push(next);
             }
             // A decision of the future was made by a clock that was wrong.
@@ -93,7 +93,7 @@ impl<'a> Outlook<'a> {
                 due,
                 proposal: settled.and_then(|seen| self.propose(seen)),
                 seen: one.seen,
-                standing: its,
+                earlier: its,
             });
         }
         Ok(considered)

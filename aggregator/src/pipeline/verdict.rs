@@ -1,9 +1,10 @@
 //! The loop closes: what was applied is judged by what ran since, at every decision.
 
 use rightsizer_records::{Megabytes, Reason};
+use rightsizer_rules::lifecycle::ClosedCode;
 use rightsizer_rules::outcome::{Cause, HOLD_DAYS, Trial, Verdict, judge, rollback_size};
 use rightsizer_rules::policy::Decision;
-use rightsizer_store::{Assessment, FunctionId, Life, OpenTrial, StoreError};
+use rightsizer_store::{Assessment, FunctionId, OpenTrial, StoreError};
 
 use super::session::Session;
 
@@ -60,7 +61,7 @@ impl Session<'_> {
                     },
                 );
                 self.unit
-                    .end_trial(id, &open, Life::Verified, &why, self.now)?;
+                    .close((id, &open.id), ClosedCode::NoHarm, &why, self.now)?;
                 let changes = &mut seen.evidence.changes;
                 changes.verified_mb = Some(open.to_mb);
                 changes.increases = 0;
@@ -71,7 +72,7 @@ impl Session<'_> {
             Verdict::Reverted => {
                 let why = "someone else restored the old size";
                 self.unit
-                    .end_trial(id, &open, Life::Reverted, why, self.now)?;
+                    .close((id, &open.id), ClosedCode::RestoredElsewhere, why, self.now)?;
                 self.unit.hold_decreases(id, HOLD_DAYS, why, self.now)?;
             }
             Verdict::Rollback(cause) => return self.roll_back(id, seen, &open, &trial, cause),

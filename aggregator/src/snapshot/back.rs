@@ -99,7 +99,7 @@ async fn unpack(
             "{name} is damaged or gone ({why}); nothing was written\nhint: choose another snapshot \
              with --at; a versioned bucket still has the earlier object"
         ),
-        Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
+        Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
         Err(Unusable::NotNow(error)) => {
             return Err(error.context(format!("{name} cannot be read; nothing was written")));
         }

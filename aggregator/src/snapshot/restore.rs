@@ -33,9 +33,9 @@ pub enum Unusable {
     /// It is not what was written: an older one may be.
     #[error("{0}")]
     Damaged(String),
-    /// This program is too old for it; no other snapshot changes that.
+    /// It has a schema that this program does not know; no other snapshot changes that.
     #[error("{0}")]
-    Newer(StoreError),
+    OtherVersion(StoreError),
     /// The disk or the network: the snapshot may be whole.
     #[error("{0:#}")]
     NotNow(anyhow::Error),
@@ -136,10 +136,11 @@ async fn download(
 
 /// Whether a file is a whole store of a version that this program knows.
 fn check(file: &Path) -> Result<(), Unusable> {
-    // An older one is migrated here, so that only the copy is at risk.
     match Store::open(file, "rightsizer restore") {
         Ok(store) => drop(store),
-        Err(error @ StoreError::Newer { .. }) => return Err(Unusable::Newer(error)),
+        Err(error @ (StoreError::Newer { .. } | StoreError::BeforeRelease { .. })) => {
+            return Err(Unusable::OtherVersion(error));
+        }
         Err(error) => return Err(Unusable::Damaged(error.to_string())),
     }
     let look = inspect::look(file).map_err(|error| Unusable::Damaged(error.to_string()))?;

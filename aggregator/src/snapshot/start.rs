@@ -190,7 +190,7 @@ async fn restore(
             Err(Unusable::Damaged(why)) => {
                 warn!("{name} is damaged ({why}); trying the one before it");
             }
-            Err(Unusable::Newer(error)) => bail!("{name}: {error}"),
+            Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
             Err(Unusable::NotNow(error)) => {
                 return Err(error.context(format!("{name} cannot be restored now")));
             }

@@ -2,10 +2,14 @@
 //! did not respond) is decided again, after a time that doubles with each attempt. So is an
 //! increase without an outcome.
 
-use rightsizer_records::{Outcome, OutcomeStatus, Timestamp};
+use std::sync::LazyLock;
+
+use rightsizer_records::{Outcome, SkipCode, Timestamp};
+use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::params;
 
 use super::error::StoreError;
+use super::transitions::changed_by;
 use super::unit::{FunctionId, Unit};
 
 /// After the first time.
@@ -16,6 +20,30 @@ const LONGEST_MS: i64 = 24 * 3_600_000;
 const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 /// Functions of one unit of work.
 const MOST: i64 = 500;
+
+/// Makes an approval valid again whose wait is over.
+static APPROVE_AGAIN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', again_ms = NULL, closed_ms = NULL,
+            closed_code = NULL, closed_reason = NULL
+         WHERE function_id = ?1 AND again_ms <= ?2 AND expires_ms > ?2
+            AND reviewed_by IS NOT NULL AND {}",
+        Event::ApprovalDue.target().name(),
+        changed_by(Event::ApprovalDue)
+    )
+});
+
+/// Ends increases whose outcome did not come; they are due at once.
+static GIVE_UP_LOST: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations INDEXED BY recommendations_sent SET status = '{}', closed_ms = ?1,
+            closed_code = '{}', closed_reason = 'no answer from the updater', again_ms = ?1
+         WHERE {} AND sent_ms <= ?2 AND to_mb > from_mb",
+        Event::OutcomeLost.target().name(),
+        ClosedCode::NoOutcome.name(),
+        changed_by(Event::OutcomeLost)
+    )
+});
 
 /// How long to wait after this number of such outcomes.
 fn wait_ms(answers: u32) -> i64 {
@@ -30,13 +58,10 @@ impl Unit<'_> {
         &self,
         function: FunctionId,
         outcome: &Outcome,
+        code: ClosedCode,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let passes = matches!(
-            outcome.status,
-            OutcomeStatus::Skipped | OutcomeStatus::Failed
-        ) && rightsizer_records::passes_by_itself(&outcome.reason);
-        let again = if passes {
+        let again = if code.passes_by_itself() {
             let mut answers = self
                 .tx
                 .prepare_cached("SELECT count(*) FROM outcomes WHERE id = ? AND function = ?")?;
@@ -64,12 +89,7 @@ impl Unit<'_> {
         )?;
         let rows = statement.query_map(params![now.as_ms(), MOST], |row| row.get(0))?;
         let due: Vec<FunctionId> = rows.collect::<Result<_, _>>()?;
-        let mut approved = self.tx.prepare_cached(
-            "UPDATE recommendations SET status = 'approved', again_ms = NULL, closed_ms = NULL,
-                closed_reason = NULL
-             WHERE function_id = ?1 AND again_ms <= ?2 AND expires_ms > ?2
-                AND reviewed_by IS NOT NULL AND (status = 'skipped' OR status = 'failed')",
-        )?;
+        let mut approved = self.tx.prepare_cached(&APPROVE_AGAIN)?;
         for id in &due {
             approved.execute(params![id, now.as_ms()])?;
         }
@@ -80,11 +100,7 @@ impl Unit<'_> {
     /// of memory all the while. Of one that was made after all the outcome still counts.
     fn give_up_lost_increases(&self, now: Timestamp) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached(
-                "UPDATE recommendations INDEXED BY recommendations_sent SET status = 'failed',
-                    closed_ms = ?1, closed_reason = 'no answer from the updater', again_ms = ?1
-                 WHERE status = 'sent' AND sent_ms <= ?2 AND to_mb > from_mb",
-            )?
+            .prepare_cached(&GIVE_UP_LOST)?
             .execute(params![now.as_ms(), now.as_ms() - LOST_AFTER_MS])?;
         Ok(())
     }
@@ -103,8 +119,8 @@ impl Unit<'_> {
     pub(super) fn end_waiting_for_pause(&self, now: Timestamp) -> Result<(), StoreError> {
         self.tx.execute(
             "UPDATE recommendations INDEXED BY recommendations_again SET again_ms = ?1
-             WHERE again_ms > ?1 AND closed_reason = 'paused'",
-            [now.as_ms()],
+             WHERE again_ms > ?1 AND closed_code = ?2",
+            params![now.as_ms(), SkipCode::Paused.name()],
         )?;
         Ok(())
     }

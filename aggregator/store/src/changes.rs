@@ -2,15 +2,29 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::policy::{Changes, SizeChange};
 use rusqlite::params;
 
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
-use super::recommendations::Life;
+use super::transitions::{any_of, status};
 use super::unit::{FunctionId, Unit};
+
+/// What changed the sizes of some functions, the oldest of each first.
+static CHANGES: LazyLock<String> = LazyLock::new(|| {
+    let changed = Status::ALL.into_iter().filter(|s| s.has_changed_size());
+    format!(
+        "SELECT function_id, applied_ms, from_mb, to_mb, status, auto AND reviewed_by IS NULL
+         FROM recommendations INDEXED BY recommendations_changes
+         WHERE function_id BETWEEN ? AND ? AND applied_ms IS NOT NULL AND {}
+         ORDER BY function_id, applied_ms, id",
+        any_of(changed)
+    )
+});
 
 /// What recommendations did to a function, and are about to do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,13 +36,13 @@ pub(super) struct History {
 
 impl History {
     /// Takes in a change, the oldest first.
-    fn apply(&mut self, change: SizeChange, life: &str, automatic: bool) {
+    fn apply(&mut self, change: SizeChange, status: Status, automatic: bool) {
         let changes = &mut self.changes;
         changes.last = Some(change);
         if change.verified {
             changes.verified_mb = Some(change.to_mb);
             changes.increases = 0;
-        } else if life == Life::Applied.name() && change.to_mb > change.from_mb {
+        } else if status == Status::Applied && change.to_mb > change.from_mb {
             if automatic {
                 changes.verified_mb.get_or_insert(change.from_mb);
                 changes.increases += 1;
@@ -49,30 +63,24 @@ impl Unit<'_> {
         now: Timestamp,
     ) -> Result<HashMap<FunctionId, History>, StoreError> {
         let mut histories: HashMap<FunctionId, History> = HashMap::new();
-        let mut changed = self.tx.prepare_cached(
-            "SELECT function_id, applied_ms, from_mb, to_mb, status, auto AND reviewed_by IS NULL
-             FROM recommendations INDEXED BY recommendations_changes
-             WHERE function_id BETWEEN ? AND ? AND applied_ms IS NOT NULL
-                AND status IN ('applied', 'verified', 'rolled-back', 'reverted')
-             ORDER BY function_id, applied_ms, id",
-        )?;
+        let mut changed = self.tx.prepare_cached(&CHANGES)?;
         let mut rows = changed.query(params![ids.start(), ids.end()])?;
         while let Some(row) = rows.next()? {
             let (from, to) = (megabytes(row.get(2)?), megabytes(row.get(3)?));
-            let life: String = row.get(4)?;
-            let kept = life != Life::RolledBack.name();
+            let status = status(row.get_ref(4)?)?;
+            let kept = status != Status::RolledBack;
             let change = SizeChange {
                 at: timestamp(row.get(1)?)?,
                 from_mb: if kept { from } else { to },
                 to_mb: if kept { to } else { from },
-                verified: life == Life::Verified.name(),
+                verified: status == Status::Verified,
                 invocations: 0,
             };
             let history = histories.entry(row.get(0)?).or_default();
-            history.apply(change, &life, row.get(5)?);
+            history.apply(change, status, row.get(5)?);
         }
         let mut sent = self.tx.prepare_cached(
-            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_standing
+            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_considered
              WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND expires_ms > ?
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
              GROUP BY function_id",

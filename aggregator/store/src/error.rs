@@ -34,18 +34,19 @@ pub enum StoreError {
         /// The newest known here.
         known: i64,
     },
-    /// Written by an earlier version, and opened only to be read.
+    /// Written by a program from before the first release.
     #[error(
-        "the store {} has schema version {found}, but this program reads {known}: `rightsizer serve` or \
-         `rightsizer import` migrates it when it opens it (keep a copy to go back)",
+        "the store {} has schema version {found}, from before the first release; this program uses version \
+         {known} and cannot read it; nothing was changed\n\
+         hint: move the file away and import your logs again, or name another file with --store",
         path.display()
     )]
-    Older {
+    BeforeRelease {
         /// The file.
         path: PathBuf,
         /// Its schema version.
         found: i64,
-        /// The one that is read here.
+        /// The one that this program uses.
         known: i64,
     },
     /// Another process writes to it.
@@ -161,7 +162,7 @@ mod tests {
                 found: 9,
                 known: 8,
             },
-            StoreError::Older {
+            StoreError::BeforeRelease {
                 path: path(),
                 found: 7,
                 known: 8,

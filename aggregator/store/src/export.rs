@@ -8,6 +8,7 @@ use rusqlite::Row;
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
+use super::transitions::status;
 
 impl Reader {
     /// By function, the newest of each first.
@@ -56,7 +57,7 @@ fn read(row: &Row<'_>) -> Result<Candidate, StoreError> {
     Ok(Candidate {
         function: row.get("function")?,
         id: row.get("id")?,
-        status: row.get("status")?,
+        status: status(row.get_ref("status")?)?,
         from_mb: mb("from_mb")?,
         to_mb: mb("to_mb")?,
         target_mb: target.map(megabytes).filter(|mb| *mb > Megabytes(0)),

@@ -251,12 +251,11 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
         let at = row.get::<_, Option<i64>>(at)?.map(timestamp).transpose()?;
         Ok(at.zip(mb.map(megabytes)))
     };
-    // Stores of before did not keep it.
-    let started_version: Option<String> = row.get(18)?;
-    let started = event(9, 8)?.map(|(at, memory_mb)| Newest {
+    let started = event(9, 8)?.zip(row.get(18)?);
+    let started = started.map(|((at, memory_mb), version)| Newest {
         at,
         memory_mb,
-        version: started_version.unwrap_or_else(|| version.clone()),
+        version,
     });
     Ok(FunctionRow {
         id: number(0)?,

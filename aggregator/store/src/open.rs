@@ -1,4 +1,4 @@
-//! Opening: is it there, is it ours, is it of a version we know, is it free.
+//! Opens a store: checks that it exists, is ours, has a schema version we know, and is free.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,20 +15,11 @@ use super::wal::WAL_KEPT;
 
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
-/// The schema this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 9;
-/// The schema by version: entry n takes a store from version n to n + 1.
-const MIGRATIONS: [&str; 9] = [
-    include_str!("schema/1.sql"),
-    include_str!("schema/2.sql"),
-    include_str!("schema/3.sql"),
-    include_str!("schema/4.sql"),
-    include_str!("schema/5.sql"),
-    include_str!("schema/6.sql"),
-    include_str!("schema/7.sql"),
-    include_str!("schema/8.sql"),
-    include_str!("schema/9.sql"),
-];
+/// The schema, as a new store gets it.
+const SCHEMA: &str = include_str!("schema.sql");
+/// The version of the schema (`PRAGMA user_version`). Lower ones were of programs before the first release,
+/// and are refused.
+const SCHEMA_VERSION: i64 = 10;
 
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.
@@ -80,7 +71,7 @@ impl Store {
             files: before,
             _lock: lock,
         };
-        store.migrate()?;
+        store.make_tables()?;
         // Its log is there by now.
         files::refuse_other_names(path)?;
         store.files = store.files.with_log()?;
@@ -115,19 +106,18 @@ impl Store {
         Ok(unit.watching(&self.files))
     }
 
-    fn migrate(&mut self) -> Result<(), StoreError> {
+    /// Gives a new file its tables. A store of an earlier version was refused before; the next version of
+    /// the schema adds its step from this one here.
+    fn make_tables(&mut self) -> Result<(), StoreError> {
         let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        for step in MIGRATIONS
-            .iter()
-            .skip(usize::try_from(version).unwrap_or(0))
-        {
-            tx.execute_batch(step)?;
+        if version == 0 {
+            tx.execute_batch(SCHEMA)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(tx.commit()?)
     }
 }
@@ -192,13 +182,6 @@ impl Reader {
                 why: "it is empty".into(),
             });
         }
-        if version < SCHEMA_VERSION {
-            return Err(StoreError::Older {
-                path: path.into(),
-                found: version,
-                known: SCHEMA_VERSION,
-            });
-        }
         connection.busy_timeout(BUSY)?;
         Ok(Self { connection })
     }
@@ -241,7 +224,11 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 fn refuse_strangers(path: &Path) -> Result<(), StoreError> {
     let looked = open_to_read(path);
     match looked.and_then(|connection| check_identity(&connection, path)) {
-        Err(error @ (StoreError::NotOurs { .. } | StoreError::Newer { .. })) => Err(error),
+        Err(
+            error @ (StoreError::NotOurs { .. }
+            | StoreError::Newer { .. }
+            | StoreError::BeforeRelease { .. }),
+        ) => Err(error),
         // What keeps it from being read shows again, or is mended, when it is opened to be written.
         _ => Ok(()),
     }
@@ -260,6 +247,13 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
             found,
             known: SCHEMA_VERSION,
         }),
+        Ok((APPLICATION_ID, found, _)) if (1..SCHEMA_VERSION).contains(&found) => {
+            Err(StoreError::BeforeRelease {
+                path: path.into(),
+                found,
+                known: SCHEMA_VERSION,
+            })
+        }
         Ok((APPLICATION_ID, ..) | (0, 0, 0)) => Ok(()),
         Ok(_) => Err(not_ours(
             path,
@@ -375,6 +369,44 @@ mod tests {
         assert!(matches!(error, StoreError::Newer { found, .. } if found == SCHEMA_VERSION + 1));
     }
 
+    /// Its tables lack columns that every command reads, and nothing was released with them.
+    #[test]
+    fn a_store_from_before_the_first_release_is_refused_and_left_as_it_was() {
+        for version in 1..SCHEMA_VERSION {
+            let dir = tempfile::tempdir().unwrap();
+            let old = Connection::open(file(&dir)).unwrap();
+            old.execute_batch("CREATE TABLE functions (id)").unwrap();
+            old.pragma_update(None, "application_id", APPLICATION_ID)
+                .unwrap();
+            old.pragma_update(None, "user_version", version).unwrap();
+            drop(old);
+            let before = std::fs::read(file(&dir)).unwrap();
+            let read = Reader::open(&file(&dir)).unwrap_err().to_string();
+            let written = Store::open(&file(&dir), "test").unwrap_err().to_string();
+            for error in [read, written] {
+                let found = format!("has schema version {version}");
+                assert!(
+                    error.contains(&found) && error.contains("hint: "),
+                    "{error}"
+                );
+            }
+            assert_eq!(std::fs::read(file(&dir)).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn a_store_is_opened_again_with_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&file(&dir), "test").unwrap();
+        let unit = store.begin().unwrap();
+        unit.set_state("key", Some("value")).unwrap();
+        unit.commit().unwrap();
+        drop(store);
+        let mut store = Store::open(&file(&dir), "test").unwrap();
+        let state = store.begin().unwrap().state("key").unwrap();
+        assert_eq!(state.as_deref(), Some("value"));
+    }
+
     #[test]
     fn a_missing_store_is_reported_with_what_makes_one() {
         let dir = tempfile::tempdir().unwrap();
@@ -383,7 +415,3 @@ mod tests {
         assert!(!file(&dir).exists(), "reading makes no file");
     }
 }
-
-#[cfg(test)]
-#[path = "migration_tests.rs"]
-mod migration_tests;

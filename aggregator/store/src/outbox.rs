@@ -2,7 +2,10 @@
 //! held back by nothing but a pause; decreases go as far as the limits allow, those that a person approved
 //! before automatic ones.
 
+use std::sync::LazyLock;
+
 use rightsizer_records::Timestamp;
+use rightsizer_rules::lifecycle::Event;
 use rightsizer_rules::limits::{
     AddedOn, Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY, SentOn, Taken,
 };
@@ -10,6 +13,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::columns::{count, int};
 use super::error::StoreError;
+use super::transitions::status_after;
 use super::unit::{FunctionId, Unit};
 
 /// Under this key of `state` stands how many decreases were sent today.
@@ -29,6 +33,14 @@ const SENT_MS: i64 = 24 * 3_600_000;
 /// A change without a verdict for this long will not get one: an idle function should not block
 /// others.
 const UNVERIFIED_MS: i64 = 14 * 86_400_000;
+
+/// Marks a recommendation as sent.
+static MARK_SENT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET sent_ms = ?, status = {} WHERE function_id = ? AND id = ?",
+        status_after(Event::Sent)
+    )
+});
 
 /// Names a recommendation in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -339,11 +351,7 @@ impl Unit<'_> {
     /// These are on the stream. One that was superseded between reading and sending stays so, but its
     /// outcome will count.
     pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "UPDATE recommendations SET sent_ms = ?, status = CASE
-                WHEN status = 'open' OR status = 'approved' THEN 'sent' ELSE status END
-             WHERE function_id = ? AND id = ?",
-        )?;
+        let mut statement = self.tx.prepare_cached(&MARK_SENT)?;
         let mut decreases = 0;
         let mut added = 0.0;
         for key in keys {

@@ -1,95 +1,80 @@
-//! `recommendations` and `outcomes`: the life of a decision.
+//! `recommendations` and `outcomes`: what a decision comes to.
 
-use rightsizer_records::{Day, Megabytes, Outcome, OutcomeStatus, Timestamp, Usd};
+use std::sync::LazyLock;
+
+use rightsizer_records::{Day, Megabytes, Outcome, Timestamp, Usd};
+use rightsizer_rules::lifecycle::{self, ClosedCode, Event, Status};
 use rightsizer_rules::policy::Decision;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::columns::{int, megabytes};
 use super::error::StoreError;
 use super::evidence::Assessment;
+use super::transitions::{changed_by, status};
 use super::unit::{FunctionId, Unit};
 
-/// The status of a recommendation; the diagram is in `docs/ALGORITHM.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Life {
-    /// Waits for a person, or to be sent.
-    Open,
-    /// Approved; waits to be sent.
-    Approved,
-    /// Rejected by a person.
-    Rejected,
-    /// A later decision took its place.
-    Superseded,
-    /// Its evidence does not hold any more.
-    Withdrawn,
-    /// Not reviewed in time.
-    Expired,
-    /// On the decisions stream, not answered yet.
-    Sent,
-    /// The function has the new size.
-    Applied,
-    /// The updater left the function alone, on purpose.
-    Skipped,
-    /// The updater could not.
-    Failed,
-    /// It proved good at the new size.
-    Verified,
-    /// The old size was put back.
-    RolledBack,
-    /// Someone else put the old size back, and it is left there.
-    Reverted,
-}
+/// An urgent increase that was skipped or failed may be sent again after this time, if memory ran out again.
+const URGENT_AFTER_MS: i64 = 5 * 60_000;
 
-impl Life {
-    const ALL: [Self; 13] = [
-        Self::Open,
-        Self::Approved,
-        Self::Rejected,
-        Self::Superseded,
-        Self::Withdrawn,
-        Self::Expired,
-        Self::Sent,
-        Self::Applied,
-        Self::Skipped,
-        Self::Failed,
-        Self::Verified,
-        Self::RolledBack,
-        Self::Reverted,
-    ];
+/// Writes a recommendation, or what a repeated decision makes of it.
+static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
+    let barring = ClosedCode::all().filter(|code| code.bars_the_same_decision());
+    let barring: Vec<String> = barring.map(|code| format!("'{}'", code.name())).collect();
+    format!(
+        "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
+            auto, record, issued_ms, expires_ms, rollback_of, known, added_usd)
+         VALUES (?, ?, ?, '{open}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (function_id, id) DO UPDATE SET status = '{open}', urgent = excluded.urgent,
+            auto = excluded.auto AND NOT (status = '{open}' AND sent_ms IS NOT NULL AND NOT auto),
+            record = excluded.record, issued_ms = excluded.issued_ms,
+            expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of,
+            known = excluded.known, added_usd = excluded.added_usd, closed_ms = NULL,
+            closed_code = NULL, closed_reason = NULL, again_ms = NULL
+         WHERE ({again} AND coalesce(closed_code, '') NOT IN ({barring}))
+            OR ({when_due} AND (again_ms <= excluded.issued_ms
+                OR (excluded.urgent AND closed_ms < excluded.issued_ms - {URGENT_AFTER_MS})))",
+        open = Status::Open.name(),
+        again = changed_by(Event::DecidedAgain),
+        when_due = changed_by(Event::DecidedWhenDue),
+        barring = barring.join(", "),
+    )
+});
 
-    /// Its name in the store and in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Superseded => "superseded",
-            Self::Withdrawn => "withdrawn",
-            Self::Expired => "expired",
-            Self::Sent => "sent",
-            Self::Applied => "applied",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::Verified => "verified",
-            Self::RolledBack => "rolled-back",
-            Self::Reverted => "reverted",
-        }
-    }
+/// What the updater leaves to a person waits for one, and is not sent by itself again.
+static LEAVE_TO_A_PERSON: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', auto = 0, closed_ms = NULL, closed_code = NULL,
+            closed_reason = NULL
+         WHERE function_id = ? AND id = ? AND {}",
+        Event::LeftToAPerson.target().name(),
+        changed_by(Event::LeftToAPerson)
+    )
+});
 
-    /// The life of that name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|life| life.name() == name)
-    }
+/// Ends the recommendation that another takes back.
+static TAKE_BACK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', closed_ms = ?1, closed_code = '{}',
+            closed_reason = 'taken back by ' || ?3
+         WHERE function_id = ?2 AND {} AND id = (SELECT rollback_of
+            FROM recommendations WHERE function_id = ?2 AND id = ?3)",
+        Event::TakenBack.target().name(),
+        ClosedCode::TakenBack.name(),
+        changed_by(Event::TakenBack)
+    )
+});
 
-    fn from_outcome(status: OutcomeStatus) -> Self {
-        match status {
-            OutcomeStatus::Applied => Self::Applied,
-            OutcomeStatus::Skipped => Self::Skipped,
-            OutcomeStatus::Failed => Self::Failed,
-            OutcomeStatus::RolledBack => Self::RolledBack,
-        }
-    }
-}
+/// Withdraws what waits of a function that is not decided any more.
+static WITHDRAW: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', closed_ms = ?, closed_code = '{}',
+            closed_reason = 'no reports in the window'
+         WHERE {} AND function_id = ?",
+        Event::Withdrawn.target().name(),
+        ClosedCode::NoReports.name(),
+        changed_by(Event::Withdrawn)
+    )
+});
 
 /// A recommendation to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,37 +115,21 @@ impl Unit<'_> {
         function: FunctionId,
         new: &NewRecommendation,
     ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
-                    auto, record, issued_ms, expires_ms, rollback_of, known, added_usd)
-                 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (function_id, id) DO UPDATE SET status = 'open', urgent = excluded.urgent,
-                    auto = excluded.auto AND NOT (status = 'open' AND sent_ms IS NOT NULL AND NOT auto), record = excluded.record, issued_ms = excluded.issued_ms,
-                    expires_ms = excluded.expires_ms, rollback_of = excluded.rollback_of,
-                    known = excluded.known, added_usd = excluded.added_usd, closed_ms = NULL, closed_reason = NULL,
-                    again_ms = NULL
-                 WHERE status IN ('open', 'superseded')
-                    OR (status = 'withdrawn' AND closed_reason NOT LIKE 'a peak of %')
-                    OR (status IN ('skipped', 'failed') AND again_ms <= excluded.issued_ms)
-                    OR (excluded.urgent AND status IN ('skipped', 'failed')
-                        AND closed_ms < excluded.issued_ms - 300000)",
-            )?
-            .execute(params![
-                new.id,
-                function,
-                new.day.number(),
-                new.from_mb.0,
-                new.to_mb.0,
-                new.urgent,
-                new.auto,
-                new.record,
-                new.issued_at.as_ms(),
-                new.expires_at.as_ms(),
-                new.rollback_of,
-                new.known,
-                new.added_usd,
-            ])?;
+        self.tx.prepare_cached(&RECOMMEND)?.execute(params![
+            new.id,
+            function,
+            new.day.number(),
+            new.from_mb.0,
+            new.to_mb.0,
+            new.urgent,
+            new.auto,
+            new.record,
+            new.issued_at.as_ms(),
+            new.expires_at.as_ms(),
+            new.rollback_of,
+            new.known,
+            new.added_usd,
+        ])?;
         Ok(())
     }
 
@@ -205,27 +174,8 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Ends a recommendation's life with `reason`.
-    pub fn end_recommendation(
-        &self,
-        function: FunctionId,
-        id: &str,
-        life: Life,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE recommendations SET status = ?, closed_ms = ?, closed_reason = ?
-                 WHERE function_id = ? AND id = ?",
-            )?
-            .execute(params![life.name(), now.as_ms(), reason, function, id])?;
-        Ok(())
-    }
-
-    /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with; the
-    /// function it gave another size to, and which, if it did. What came twice changes nothing, and what was applied stays applied: a repeated recommendation finds the new size
-    /// and is skipped as stale.
+    /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with. Returns
+    /// the function that it gave another size, and the size, if it did. A repeated outcome changes nothing.
     pub fn take_outcome(
         &self,
         outcome: &Outcome,
@@ -233,59 +183,62 @@ impl Unit<'_> {
         now: Timestamp,
     ) -> Result<Option<(FunctionId, Megabytes)>, StoreError> {
         let new = self.note_outcome(outcome)?;
-        let key = params![
+        let Some((function, before, unreviewed)) = self.sent_with(outcome)?.filter(|_| new) else {
+            return Ok(None);
+        };
+        let code = ClosedCode::of(outcome);
+        let Some(after) = lifecycle::next(before, code.event()) else {
+            return Ok(None);
+        };
+        let row = params![function, outcome.id];
+        if unreviewed && code.asks_a_person() {
+            self.tx.prepare_cached(&LEAVE_TO_A_PERSON)?.execute(row)?;
+            return Ok(None);
+        }
+        self.close((function, &outcome.id), code, &outcome.reason, now)?;
+        self.note_again(function, outcome, code, now)?;
+        let size = match after {
+            Status::Applied => outcome.to_mb,
+            Status::RolledBack => outcome.from_mb,
+            _ => return Ok(None),
+        };
+        if after == Status::Applied {
+            self.tx.prepare_cached(&TAKE_BACK)?.execute(params![
+                now.as_ms(),
+                function,
+                outcome.id
+            ])?;
+        }
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET applied_ms = ? WHERE function_id = ? AND id = ?",
+            )?
+            .execute(params![present.as_ms(), function, outcome.id])?;
+        Ok(Some((function, size)))
+    }
+
+    /// The recommendation that an outcome is about, if it was sent: its function, its status, and whether
+    /// it was not reviewed.
+    fn sent_with(
+        &self,
+        outcome: &Outcome,
+    ) -> Result<Option<(FunctionId, Status, bool)>, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT r.function_id, r.status, r.reviewed_by IS NULL FROM functions f
+             JOIN recommendations r ON r.function_id = f.id
+             WHERE r.id = ? AND f.function = ? AND r.from_mb = ? AND r.to_mb = ?
+                AND r.sent_ms IS NOT NULL",
+        )?;
+        let mut rows = statement.query(params![
             outcome.id,
             outcome.function.as_str(),
             outcome.from_mb.0,
             outcome.to_mb.0
-        ];
-        let known: Option<(FunctionId, String, bool)> = self
-            .tx
-            .prepare_cached(
-                "SELECT r.function_id, r.status, r.reviewed_by IS NULL FROM functions f
-                 JOIN recommendations r ON r.function_id = f.id
-                 WHERE r.id = ? AND f.function = ? AND r.from_mb = ? AND r.to_mb = ?
-                    AND r.sent_ms IS NOT NULL",
-            )?
-            .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((function, status, unreviewed)) = known.filter(|_| new) else {
+        ])?;
+        let Some(row) = rows.next()? else {
             return Ok(None);
         };
-        if status == Life::Applied.name() && outcome.status != OutcomeStatus::RolledBack {
-            return Ok(None);
-        }
-        let life = Life::from_outcome(outcome.status);
-        if unreviewed && life == Life::Skipped && rightsizer_records::asks_a_person(&outcome.reason)
-        {
-            self.leave_to_a_person(function, &outcome.id)?;
-            return Ok(None);
-        }
-        self.end_recommendation(function, &outcome.id, life, &outcome.reason, now)?;
-        self.note_again(function, outcome, now)?;
-        if life == Life::Applied {
-            // If it rolled another back, that one ends now.
-            self.tx
-                .prepare_cached(
-                    "UPDATE recommendations SET status = 'rolled-back', closed_ms = ?1,
-                        closed_reason = 'taken back by ' || ?3
-                     WHERE function_id = ?2 AND status = 'applied' AND id = (SELECT rollback_of
-                        FROM recommendations WHERE function_id = ?2 AND id = ?3)",
-                )?
-                .execute(params![now.as_ms(), function, outcome.id])?;
-        }
-        if matches!(life, Life::Applied | Life::RolledBack) {
-            self.tx
-                .prepare_cached(
-                    "UPDATE recommendations SET applied_ms = ? WHERE function_id = ? AND id = ?",
-                )?
-                .execute(params![present.as_ms(), function, outcome.id])?;
-        }
-        Ok(match life {
-            Life::Applied => Some((function, outcome.to_mb)),
-            Life::RolledBack => Some((function, outcome.from_mb)),
-            _ => None,
-        })
+        Ok(Some((row.get(0)?, status(row.get_ref(1)?)?, row.get(2)?)))
     }
 
     /// Stores the updater's outcome; returns whether it is new.
@@ -306,26 +259,11 @@ impl Unit<'_> {
         Ok(new > 0)
     }
 
-    /// The updater wants an approval: it waits for one, and is not sent automatically again.
-    fn leave_to_a_person(&self, function: FunctionId, id: &str) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE recommendations SET status = 'open', auto = 0
-                 WHERE function_id = ? AND id = ? AND (status = 'sent' OR status = 'failed')",
-            )?
-            .execute(params![function, id])?;
-        Ok(())
-    }
-
     /// A function without reports in the window is not decided any more: what was decided before does
     /// not hold, and what is open is withdrawn.
     pub fn forget_decision(&self, id: FunctionId, now: Timestamp) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached(
-                "UPDATE recommendations SET status = 'withdrawn', closed_ms = ?,
-                    closed_reason = 'no reports in the window'
-                 WHERE status IN ('open', 'approved') AND function_id = ?",
-            )?
+            .prepare_cached(&WITHDRAW)?
             .execute(params![now.as_ms(), id])?;
         self.tx
             .prepare_cached(

@@ -2,16 +2,28 @@
 //! that it never holds up what is arriving.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use rightsizer_records::Day;
+use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::window::{DETAIL_DAYS, PEAK_MEMORY_DAYS};
 use rusqlite::params;
 
 use super::error::StoreError;
+use super::transitions::any_of;
 use super::unit::{FunctionId, Unit};
 
 /// A log event is delivered again within hours, if at all.
 const LOG_EVENT_DAYS: i32 = 3;
+
+/// Deletes old recommendations that are not active.
+static ENDED: LazyLock<String> = LazyLock::new(|| {
+    let active = Status::ALL.into_iter().filter(|status| status.is_active());
+    format!(
+        "DELETE FROM recommendations WHERE function_id = ? AND day < ? AND NOT {}",
+        any_of(active)
+    )
+});
 
 impl Unit<'_> {
     /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
@@ -50,10 +62,7 @@ impl Unit<'_> {
                 .prepare_cached("DELETE FROM witnesses WHERE function_id = ? AND day < ?")?
                 .execute(params![id, peaks])?;
             self.tx
-                .prepare_cached(
-                    "DELETE FROM recommendations WHERE function_id = ? AND day < ?
-                        AND status NOT IN ('open', 'approved', 'sent')",
-                )?
+                .prepare_cached(&ENDED)?
                 .execute(params![id, peaks])?;
         }
         Ok(())

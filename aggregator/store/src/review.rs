@@ -44,7 +44,10 @@ pub struct ReviewRow {
     pub urgent: bool,
     /// Id of its recommendation.
     pub recommendation: Option<String>,
-    /// Why its recommendation ended, if it did.
+    /// Why its recommendation ended, if it did, as a code.
+    #[serde(default)]
+    pub closed_code: Option<String>,
+    /// The same in words.
     pub closed_reason: Option<String>,
     /// Reports that arrived.
     pub seen: u64,
@@ -231,6 +234,7 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         monthly_usd_after: row.get("monthly_usd_after")?,
         urgent: row.get("urgent")?,
         recommendation: row.get("recommendation")?,
+        closed_code: row.get("closed_code")?,
         closed_reason: row.get("closed_reason")?,
         seen: number("seen")?.unwrap_or_default(),
         duplicates: number("duplicates")?.unwrap_or_default(),

@@ -1,11 +1,14 @@
 //! Carries an approval out on the store.
 
+use std::sync::LazyLock;
+
 use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
 use rightsizer_rules::commands::{Action, Done, Refused, Word};
+use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
-use super::recommendations::Life;
+use super::transitions::changed_by;
 use super::unit::{FunctionId, Unit};
 
 /// How long a rejected decrease is not proposed again.
@@ -16,8 +19,19 @@ const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
 /// What waits for a person, by its id or by its function.
-const BY_ID: &str = "r.id = ?1 AND r.status = 'open'";
-const BY_FUNCTION: &str = "f.function = ?1 AND r.status = 'open'";
+const BY_ID: &str = "r.id = ?1";
+const BY_FUNCTION: &str = "f.function = ?1";
+
+/// Approves a recommendation; the function is known from then on.
+static APPROVE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', known = 1, record = ?, expires_ms = ?,
+            reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
+         WHERE function_id = ? AND id = ? AND {}",
+        Event::Approved.target().name(),
+        changed_by(Event::Approved)
+    )
+});
 
 type Answer = Result<Result<Done, Refused>, StoreError>;
 
@@ -68,9 +82,7 @@ impl Unit<'_> {
         let record = encode(&Record::Recommendation(record));
         let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
         self.tx.execute(
-            "UPDATE recommendations SET status = 'approved', known = 1, record = ?, expires_ms = ?,
-                reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
-             WHERE function_id = ? AND id = ?",
+            &APPROVE,
             params![
                 record,
                 expires,
@@ -89,7 +101,7 @@ impl Unit<'_> {
     }
 
     fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
-        self.end_recommendation(open.owner, &open.id, Life::Rejected, &word.why, now)?;
+        self.close((open.owner, &open.id), ClosedCode::Rejected, &word.why, now)?;
         self.tx.execute(
             "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
@@ -209,7 +221,8 @@ impl Unit<'_> {
         let query = format!(
             "SELECT r.function_id, r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
              JOIN functions f ON f.id = r.function_id
-             WHERE {condition} ORDER BY r.issued_ms DESC, r.id LIMIT 1"
+             WHERE {condition} AND {} ORDER BY r.issued_ms DESC, r.id LIMIT 1",
+            changed_by(Event::Approved)
         );
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Waiting {

@@ -1,16 +1,30 @@
 //! Recommendations that come back on the decisions stream: whatever is there was sent, even if the
 //! store that sent it was lost before that was saved.
 
+use std::sync::LazyLock;
+
 use rightsizer_records::{Day, Mode, Recommendation, Record, Timestamp, encode};
+use rightsizer_rules::lifecycle::Event;
 use rightsizer_rules::policy::recommendation_id;
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
+use super::transitions::status_after;
 use super::unit::{FunctionId, Unit};
 
 /// With the wall clock, a recommendation is decided on the day it is issued; otherwise shortly
 /// after the window that it uses.
 const DAYS_BEHIND_WINDOW: i32 = 3;
+
+/// Marks a recommendation as sent.
+static SAW: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = {}, sent_ms = coalesce(sent_ms, ?1),
+            reviewed_by = coalesce(reviewed_by, ?2)
+         WHERE function_id = ?3 AND id = ?4",
+        status_after(Event::Sent)
+    )
+});
 
 impl Unit<'_> {
     /// Takes note that `record` is on the decisions stream: from now on its outcome counts, and what
@@ -27,15 +41,12 @@ impl Unit<'_> {
         let unsent = self.is_unsent_decrease(function, &record.id)?;
         self.count_sent(unsent.into(), now)?;
         self.count_added(self.unsent_usd(function, &record.id)?, now)?;
-        let noted = self
-            .tx
-            .prepare_cached(
-                "UPDATE recommendations SET
-                    status = CASE WHEN status IN ('open', 'approved') THEN 'sent' ELSE status END,
-                    sent_ms = coalesce(sent_ms, ?1), reviewed_by = coalesce(reviewed_by, ?2)
-                 WHERE function_id = ?3 AND id = ?4",
-            )?
-            .execute(params![now.as_ms(), record.by, function, record.id])?;
+        let noted = self.tx.prepare_cached(&SAW)?.execute(params![
+            now.as_ms(),
+            record.by,
+            function,
+            record.id
+        ])?;
         match decision_day(record) {
             Some(day) if noted == 0 => self.insert_sent(function, record, day, now),
             _ => Ok(()),

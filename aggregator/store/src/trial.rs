@@ -1,18 +1,32 @@
 //! What ran before and after a change, for the verdict on it.
 
+use std::sync::LazyLock;
+
 use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
+use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::outcome::{After, Before, Failures, Reverted, Silences, Trial, slow_above};
 use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
 use rusqlite::{Row, params};
 
 use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
-use super::recommendations::Life;
+use super::transitions::{any_of, status};
 use super::unit::{FunctionId, Unit};
 
 /// The updater's answer comes so long after the change at most: environments that begin in between begin at
 /// the new size.
 const OUTCOME_WITHIN_MS: i64 = 900_000;
+
+/// The last change of a function's size.
+static LAST_CHANGE: LazyLock<String> = LazyLock::new(|| {
+    let changed = Status::ALL.into_iter().filter(|s| s.has_changed_size());
+    format!(
+        "SELECT id, from_mb, to_mb, applied_ms, status FROM recommendations
+         WHERE function_id = ? AND applied_ms IS NOT NULL AND {}
+         ORDER BY applied_ms DESC, id DESC LIMIT 1",
+        any_of(changed)
+    )
+});
 
 /// A change that was applied and is not judged yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,17 +79,12 @@ impl DayOfSize {
 impl Unit<'_> {
     /// The last change of a function, if it has no verdict yet.
     pub fn open_trial(&self, id: FunctionId) -> Result<Option<OpenTrial>, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT id, from_mb, to_mb, applied_ms, status FROM recommendations
-             WHERE function_id = ? AND applied_ms IS NOT NULL
-                AND status IN ('applied', 'verified', 'rolled-back', 'reverted')
-             ORDER BY applied_ms DESC, id DESC LIMIT 1",
-        )?;
+        let mut statement = self.tx.prepare_cached(&LAST_CHANGE)?;
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else {
             return Ok(None);
         };
-        if row.get::<_, String>(4)? != Life::Applied.name() {
+        if status(row.get_ref(4)?)? != Status::Applied {
             return Ok(None);
         }
         Ok(Some(OpenTrial {
@@ -187,18 +196,6 @@ impl Unit<'_> {
             invocations: count(invocations),
             contradicted: account.query_row(params![id, open.from_mb.0], |row| row.get(0))?,
         })
-    }
-
-    /// Ends a trial: the change's recommendation is now `life`, for `why`.
-    pub fn end_trial(
-        &self,
-        id: FunctionId,
-        open: &OpenTrial,
-        life: Life,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.end_recommendation(id, &open.id, life, why, now)
     }
 
     /// Holds decreases of a function for this number of days; a longer hold by a person stays.

@@ -5,6 +5,8 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use rightsizer_records::Timestamp;
 
+use super::LimitsError;
+
 const MINUTE_MS: i64 = 60_000;
 const DAY_MINUTES: u16 = 24 * 60;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -39,22 +41,13 @@ impl Default for ChangeWindows {
 
 impl ChangeWindows {
     /// Reads windows as `mon-thu 09:00-16:00`, in a time zone as `Europe/Berlin`.
-    pub fn parse(windows: &[String], zone: &str) -> Result<Self, String> {
+    pub fn parse(windows: &[String], zone: &str) -> Result<Self, LimitsError> {
         let known = TimeZone::get(zone);
         Ok(Self {
-            zone: known.map_err(|_| {
-                format!("limits.timezone is {zone:?}: expected a name such as UTC or Europe/Berlin")
-            })?,
+            zone: known.map_err(|_| LimitsError::Zone(zone.to_owned()))?,
             windows: windows
                 .iter()
-                .map(|text| {
-                    Window::parse(text).ok_or_else(|| {
-                        format!(
-                            "limits.change_windows has {text:?}: expected days and hours, such as \
-                             \"mon-thu 09:00-16:00\" or \"sat,sun 22:00-04:00\""
-                        )
-                    })
-                })
+                .map(|text| Window::parse(text).ok_or_else(|| LimitsError::Window(text.clone())))
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -234,10 +227,14 @@ mod tests {
             "mon-xyz 09:00-16:00",
             "mon 09:00-16:00 cet",
         ] {
-            let refused = ChangeWindows::parse(&[text.to_owned()], "UTC").unwrap_err();
+            let refused = ChangeWindows::parse(&[text.to_owned()], "UTC")
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains("mon-thu 09:00-16:00"), "{text}: {refused}");
         }
-        let refused = ChangeWindows::parse(&[], "Mars/Olympus").unwrap_err();
+        let refused = ChangeWindows::parse(&[], "Mars/Olympus")
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("Europe/Berlin"), "{refused}");
     }
 

@@ -52,6 +52,35 @@ impl Default for LimitSettings {
     }
 }
 
+/// A setting of `[limits]` that cannot be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LimitsError {
+    /// A number outside its range.
+    #[error(
+        "limits.{name} must be 1 to {most}, not {value}; to send nothing at all: `rightsizer pause`"
+    )]
+    Count {
+        /// The setting.
+        name: &'static str,
+        /// The largest value.
+        most: u32,
+        /// The value given.
+        value: u32,
+    },
+    /// Dollars outside their range.
+    #[error("limits.increase_usd_per_day must be 0 to 1000000000, not {0}")]
+    Dollars(f64),
+    /// Not a time zone.
+    #[error("limits.timezone is {0:?}: wanted a name as UTC or Europe/Berlin")]
+    Zone(String),
+    /// Not days and hours.
+    #[error(
+        "limits.change_windows has {0:?}: wanted days and hours, as \"mon-thu 09:00-16:00\" or \
+         \"sat,sun 22:00-04:00\""
+    )]
+    Window(String),
+}
+
 /// The settings as they are written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -81,26 +110,21 @@ impl Default for Written {
 }
 
 impl TryFrom<Written> for LimitSettings {
-    type Error = String;
+    type Error = LimitsError;
 
-    fn try_from(written: Written) -> Result<Self, String> {
+    fn try_from(written: Written) -> Result<Self, LimitsError> {
         for (name, value, most) in [
             ("decreases_per_day", written.decreases_per_day, 10_000_000),
             ("unverified_percent", written.unverified_percent, 100),
             ("unverified_least", written.unverified_least, 10_000_000),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(format!(
-                    "limits.{name} must be 1 to {most}, not {value}; to send nothing at all: \
-                     `rightsizer pause`"
-                ));
+                return Err(LimitsError::Count { name, most, value });
             }
         }
         let usd = written.increase_usd_per_day;
         if !(0.0..=1e9).contains(&usd) {
-            return Err(format!(
-                "limits.increase_usd_per_day must be 0 to 1000000000, not {usd}"
-            ));
+            return Err(LimitsError::Dollars(usd));
         }
         Ok(Self {
             increase_usd_per_day: Usd::from_f64(usd),

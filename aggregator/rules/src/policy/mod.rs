@@ -46,7 +46,7 @@ pub use percentile::{DecayingPercentile, VPA};
 pub use project::{Basis, Factors, Projection, project};
 pub use reasons::{Reasons, after_running_out};
 pub use recurring::{RECURRING, RecurringPeak};
-pub use settings::{P95Tolerance, PolicySettings};
+pub use settings::{P95Tolerance, PolicyError, PolicySettings};
 pub use size::policy_size;
 pub use words::{sentence, why};
 

@@ -1,5 +1,7 @@
 //! The settings of the policies: `[policy]` in `rightsizer.toml`.
 
+use std::ops::RangeInclusive;
+
 use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST, TIMEOUT_SHARE};
 use rightsizer_records::{ApplyMode, Megabytes};
 use serde::Deserialize;
@@ -91,16 +93,63 @@ impl P95Tolerance {
     }
 }
 
+/// A setting of `[policy]` that cannot be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    /// A tag without a name.
+    #[error("policy.pipeline_tags: a tag is NAME or NAME=VALUE")]
+    PipelineTag,
+    /// A factor or a share outside its range.
+    #[error("policy.{name} must be {:?} to {:?}, not {value}", range.start(), range.end())]
+    Share {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        range: RangeInclusive<f64>,
+        /// The value given.
+        value: f64,
+    },
+    /// A whole number outside its range.
+    #[error("policy.{name} must be {} to {}, not {value}", range.start(), range.end())]
+    Count {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        range: RangeInclusive<i64>,
+        /// The value given.
+        value: i64,
+    },
+    /// The smallest and the largest size are not sizes of Lambda, or not in order.
+    #[error(
+        "policy.min_mb and policy.max_mb must be 128 to 10240 and in order, not {} and {}",
+        least.0, most.0
+    )]
+    Bounds {
+        /// The smallest size given.
+        least: Megabytes,
+        /// The largest.
+        most: Megabytes,
+    },
+    /// Larger than Lambda's largest size.
+    #[error("policy.{name} must be at most 10240, not {}", mb.0)]
+    Size {
+        /// The setting.
+        name: &'static str,
+        /// The value given.
+        mb: Megabytes,
+    },
+}
+
 impl PolicySettings {
-    /// What is wrong with them, in words: rules that rest on absurd settings guard nothing.
-    pub fn check(&self) -> Result<(), String> {
+    /// Returns an error if one of them cannot be: rules that rest on absurd settings protect nothing.
+    pub fn check(&self) -> Result<(), PolicyError> {
         self.check_sizes()?;
         if self
             .pipeline_tags
             .iter()
             .any(|tag| tag.split('=').next() == Some(""))
         {
-            return Err("policy.pipeline_tags: a tag is NAME or NAME=VALUE".to_owned());
+            return Err(PolicyError::PipelineTag);
         }
         let shares = [
             ("floor_headroom", self.floor_headroom, 1.0..=10.0),
@@ -117,10 +166,7 @@ impl PolicySettings {
         ];
         for (name, value, range) in shares {
             if !range.contains(&value) {
-                let (least, most) = range.into_inner();
-                return Err(format!(
-                    "policy.{name} must be {least:?} to {most:?}, not {value}"
-                ));
+                return Err(PolicyError::Share { name, range, value });
             }
         }
         let counts = [
@@ -136,29 +182,23 @@ impl PolicySettings {
         ];
         for (name, value, range) in counts {
             if !range.contains(&value) {
-                let (least, most) = range.into_inner();
-                return Err(format!(
-                    "policy.{name} must be {least} to {most}, not {value}"
-                ));
+                return Err(PolicyError::Count { name, range, value });
             }
         }
         Ok(())
     }
 
-    fn check_sizes(&self) -> Result<(), String> {
+    fn check_sizes(&self) -> Result<(), PolicyError> {
         let (least, most) = (self.min_mb, self.max_mb);
         if !(LAMBDA_LEAST <= least && least <= most && most <= LAMBDA_MOST) {
-            return Err(format!(
-                "policy.min_mb and policy.max_mb must be 128 to 10240 and in order, not {} and {}",
-                least.0, most.0
-            ));
+            return Err(PolicyError::Bounds { least, most });
         }
         for (name, mb) in [
             ("buffer_mb", self.buffer_mb),
             ("dead_band_mb", self.dead_band_mb),
         ] {
             if mb > LAMBDA_MOST {
-                return Err(format!("policy.{name} must be at most 10240, not {}", mb.0));
+                return Err(PolicyError::Size { name, mb });
             }
         }
         Ok(())

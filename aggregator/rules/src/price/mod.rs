@@ -8,7 +8,7 @@ mod table;
 
 use rightsizer_records::{Arch, Megabytes, Usd};
 
-pub use table::{PriceTable, Rates};
+pub use table::{PriceError, PriceTable, Rates};
 
 /// Days of the month that costs are projected to.
 const MONTH_DAYS: f64 = 30.0;

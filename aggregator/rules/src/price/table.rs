@@ -30,6 +30,16 @@ pub struct Rates {
     pub insights_gb: f64,
 }
 
+/// A price that cannot be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("price.{setting} must be 0 to 1000 dollars, not {dollars}")]
+pub struct PriceError {
+    /// The setting below `[price]`.
+    pub setting: String,
+    /// The value given.
+    pub dollars: f64,
+}
+
 /// A table as it is written, in `prices.toml` and under `[price]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -85,16 +95,17 @@ impl PriceTable {
         named.copied().unwrap_or(self.elsewhere)
     }
 
-    /// What is wrong with them, in words.
-    pub fn check(&self) -> Result<(), String> {
+    /// Returns an error if one of them cannot be.
+    pub fn check(&self) -> Result<(), PriceError> {
         let everywhere = [(None, &self.elsewhere)].into_iter();
         for (region, rates) in everywhere.chain(self.regions.iter().map(|(r, p)| (Some(r), p))) {
             for (name, dollars) in rates.named() {
                 if !(0.0..=MOST_DOLLARS).contains(&dollars) {
                     let region = region.map_or_else(String::new, |r| format!("region.{r}."));
-                    return Err(format!(
-                        "price.{region}{name} must be 0 to 1000 dollars, not {dollars}"
-                    ));
+                    return Err(PriceError {
+                        setting: format!("{region}{name}"),
+                        dollars,
+                    });
                 }
             }
         }

@@ -98,12 +98,8 @@ impl ChoiceArgs {
         };
         let mut seen = HashSet::new();
         for of in candidates {
-            if !chosen.wanted.contains(&of.status.as_str()) {
-                let status = Status::value_variants().iter();
-                let name = status
-                    .map(|status| status.name())
-                    .find(|name| *name == of.status);
-                *chosen.others.entry(name.unwrap_or("other")).or_default() += 1;
+            if !chosen.wanted.contains(&of.status.name()) {
+                *chosen.others.entry(of.status.name()).or_default() += 1;
                 continue;
             }
             if !seen.insert(&of.function) {

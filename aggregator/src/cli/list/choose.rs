@@ -49,6 +49,15 @@ pub(in crate::cli) struct NoFunction {
     nearest: Option<String>,
 }
 
+/// The error for a name that none of `rows` has.
+pub(in crate::cli) fn no_function(name: &str, rows: &[ReviewRow]) -> NoFunction {
+    let names = rows.iter().map(|row| short(&row.function));
+    NoFunction {
+        name: name.to_owned(),
+        nearest: nearest(name, names).map(str::to_owned),
+    }
+}
+
 fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(
         || "\nhint: `rightsizer list` shows all functions".to_owned(),
@@ -94,11 +103,7 @@ impl ChooseArgs {
     ) -> Result<Vec<ReviewRow>, NoFunction> {
         for name in self.functions.iter().filter(|name| !name.contains('*')) {
             if !rows.iter().any(|row| is_named(row, name)) {
-                let names = rows.iter().map(|row| short(&row.function));
-                return Err(NoFunction {
-                    name: name.clone(),
-                    nearest: nearest(name, names).map(str::to_owned),
-                });
+                return Err(no_function(name, &rows));
             }
         }
         Ok(rows.into_iter().filter(|row| self.matches(row)).collect())

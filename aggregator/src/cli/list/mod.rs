@@ -15,7 +15,7 @@ use rightsizer_store::inspect::{self, Stops};
 use rightsizer_store::{Reader, ReviewRow};
 use serde::Serialize;
 
-pub(super) use self::choose::ChooseArgs;
+pub(super) use self::choose::{ChooseArgs, no_function};
 use self::table::{Layout, markdown_table, table};
 use super::grade::{Rank, at_risk, rank, summary};
 use super::out::{self, stdout};
@@ -154,12 +154,14 @@ pub(super) fn fleet(
         let store = &store.store;
         (Reader::open(store)?.review()?, inspect::stops(store)?)
     };
-    // A hold that has ended stays in the store until it is released.
-    let now = rightsizer_aws::clock::now().to_string();
-    for row in &mut rows {
-        row.held_until = row.held_until.take().filter(|until| *until > now);
-    }
+    rows.iter_mut().for_each(now_held);
     Ok((rows, stops))
+}
+
+/// Forgets a hold that has ended: it stays in the store until it is released.
+pub(super) fn now_held(row: &mut ReviewRow) {
+    let now = rightsizer_aws::clock::now().to_string();
+    row.held_until = row.held_until.take().filter(|until| *until > now);
 }
 
 fn print(rows: &[ReviewRow], stops: &Stops, hidden: usize, table: &str) -> anyhow::Result<()> {

@@ -48,8 +48,9 @@ fn details_are_kept_for_60_days() {
         store
             .execute(
                 "INSERT INTO days SELECT ?, function_id, source, memory_mb, ?, peak_mb, invocations,
-                    errors, timeouts, ooms, at_limit, censored, environments, billed_ms, durations,
-                    used, cpu_ms, cpu_wall_ms, crashes, heap_limits, inits FROM days WHERE version = '$LATEST'",
+                    errors, crashes, heap_limits, timeouts, ooms, at_limit, censored, environments,
+                    billed_ms, cpu_ms, cpu_wall_ms, durations, inits, used
+                 FROM days WHERE version = '$LATEST'",
                 rusqlite::params![days_ago(days), name],
             )
             .unwrap();

@@ -1,6 +1,7 @@
-//! The whole life of each recommendation of a function: what happened to it, when, and by whom.
+//! The history of each recommendation of a function: what happened to it, when, and who did it.
 
 use rightsizer_records::Timestamp;
+use rightsizer_rules::lifecycle::Status;
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,11 +9,11 @@ use serde_json::Value;
 use super::columns::timestamp;
 use super::error::StoreError;
 use super::open::Reader;
-use super::recommendations::Life;
+use super::transitions::status;
 
 /// Something that happened to a recommendation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LifeEvent {
+pub struct HistoryEvent {
     /// When.
     pub at: Timestamp,
     /// `decided`, `sent`, or its status from then on.
@@ -23,7 +24,7 @@ pub struct LifeEvent {
     pub why: String,
 }
 
-impl LifeEvent {
+impl HistoryEvent {
     fn new(at: Timestamp, what: &str, by: &str, why: String) -> Self {
         Self {
             at,
@@ -37,7 +38,7 @@ impl LifeEvent {
 /// The columns of `recommendations` that describe its history.
 struct Told {
     id: String,
-    status: String,
+    status: Status,
     issued: Option<Timestamp>,
     sent: Option<Timestamp>,
     closed: Option<Timestamp>,
@@ -60,7 +61,7 @@ impl Told {
         };
         Ok(Self {
             id: text("id")?,
-            status: text("status")?,
+            status: status(row.get_ref("status")?)?,
             issued: time("issued_ms")?,
             sent: time("sent_ms")?,
             closed: time("closed_ms")?,
@@ -74,20 +75,20 @@ impl Told {
     }
 
     /// What happened to it, in order, with the updater's `answers`.
-    fn life(&self, answers: Vec<LifeEvent>) -> Vec<LifeEvent> {
+    fn events(&self, answers: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
         let ours = "rightsizer";
-        let rejected = self.status == Life::Rejected.name();
-        let mut life = Vec::new();
+        let rejected = self.status == Status::Rejected;
+        let mut events = Vec::new();
         if let Some(at) = self.issued {
-            life.push(LifeEvent::new(at, "decided", ours, String::new()));
+            events.push(HistoryEvent::new(at, "decided", ours, String::new()));
         }
         if let (Some(at), Some(by)) = (self.reviewed, &self.reviewed_by) {
             let what = if rejected {
-                Life::Rejected
+                Status::Rejected
             } else {
-                Life::Approved
+                Status::Approved
             };
-            life.push(LifeEvent::new(
+            events.push(HistoryEvent::new(
                 at,
                 what.name(),
                 by,
@@ -95,25 +96,28 @@ impl Told {
             ));
         }
         if let Some(at) = self.sent {
-            life.push(LifeEvent::new(at, "sent", ours, String::new()));
+            events.push(HistoryEvent::new(at, "sent", ours, String::new()));
         }
-        let answered = answers.iter().any(|answer| answer.what == self.status);
-        life.extend(answers);
+        let answered = answers
+            .iter()
+            .any(|answer| answer.what == self.status.name());
+        events.extend(answers);
         if let Some(at) = self.closed.filter(|_| !rejected && !answered) {
             let why = self.closed_reason.clone();
-            life.push(LifeEvent::new(at, &self.status, ours, why));
+            events.push(HistoryEvent::new(at, self.status.name(), ours, why));
         }
-        life.sort_by_key(|event| event.at);
-        life
+        events.sort_by_key(|event| event.at);
+        events
     }
 }
 
 impl Reader {
-    /// A function's recommendations with their lives, newest first.
+    /// A function's recommendations with their events, newest first.
     pub(super) fn history(&self, id: i64) -> Result<Vec<Value>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT *, json_object('id', id, 'status', status, 'from_mb', from_mb, 'to_mb', to_mb,
-                'decided_on', date(day * 86400, 'unixepoch'), 'reason', closed_reason,
+                'decided_on', date(day * 86400, 'unixepoch'), 'code', closed_code,
+                'reason', closed_reason,
                 'rollback_of', rollback_of,
                 'issued_at', strftime('%Y-%m-%dT%H:%M:%SZ', issued_ms / 1000, 'unixepoch'),
                 'sent_at', strftime('%Y-%m-%dT%H:%M:%SZ', sent_ms / 1000, 'unixepoch'),
@@ -125,16 +129,16 @@ impl Reader {
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
             let mut told = Told::read(row)?;
-            let life = told.life(self.answers(id, &told.id)?);
+            let events = told.events(self.answers(id, &told.id)?);
             told.row["life"] =
-                serde_json::to_value(life).map_err(|e| StoreError::Damaged(e.to_string()))?;
+                serde_json::to_value(events).map_err(|e| StoreError::Damaged(e.to_string()))?;
             history.push(told.row);
         }
         Ok(history)
     }
 
     /// The updater's outcome of a recommendation.
-    fn answers(&self, function: i64, id: &str) -> Result<Vec<LifeEvent>, StoreError> {
+    fn answers(&self, function: i64, id: &str) -> Result<Vec<HistoryEvent>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT at_ms, status, reason, detail FROM outcomes
              WHERE id = ? AND function = (SELECT function FROM functions WHERE id = ?)
@@ -150,7 +154,7 @@ impl Reader {
                 .filter(|text| !text.is_empty())
                 .collect();
             let at = timestamp(row.get(0)?)?;
-            answers.push(LifeEvent::new(at, &status, "updater", said.join(": ")));
+            answers.push(HistoryEvent::new(at, &status, "updater", said.join(": ")));
         }
         Ok(answers)
     }

@@ -1,26 +1,28 @@
-//! What the next decision of a function has to reckon with: what is open, approved or sent, and what a
-//! person rejected.
+//! The earlier recommendations that the next decision of a function considers: the active ones, and those
+//! that a person rejected.
 
 use std::ops::RangeInclusive;
 
 use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_rules::lifecycle::{ClosedCode, Status};
 use rusqlite::params;
 
 use super::columns::megabytes;
 use super::error::StoreError;
-use super::recommendations::{Life, NewRecommendation};
+use super::recommendations::NewRecommendation;
 use super::reviewing::REJECTED_FOR_MS;
+use super::transitions::status;
 use super::unit::{FunctionId, Unit};
 
-/// A recommendation that stands.
+/// An earlier recommendation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Earlier {
     /// The function.
     pub function: FunctionId,
     /// Its id.
     pub id: String,
     /// Open, approved, sent or rejected.
-    pub life: Life,
+    pub status: Status,
     /// The size it was decided for.
     pub from_mb: Megabytes,
     /// The size it wants.
@@ -34,20 +36,20 @@ pub struct Standing {
     row: i64,
 }
 
-impl Standing {
+impl Earlier {
     /// Whether it may still be acted on.
-    pub fn is_live(&self) -> bool {
-        self.life != Life::Rejected
+    pub const fn is_active(&self) -> bool {
+        self.status.is_active()
     }
 
     /// Whether it only waits for a review: it was never sent, and is not about to be.
     pub fn only_waits(&self) -> bool {
-        self.life == Life::Open && !self.auto && !self.was_sent
+        self.status == Status::Open && !self.auto && !self.was_sent
     }
 
     /// Whether this decrease, or one up to 32 MB smaller, was rejected recently.
     pub fn rejects(&self, (from, to): (Megabytes, Megabytes), now: Timestamp) -> bool {
-        self.life == Life::Rejected
+        self.status == Status::Rejected
             && self.from_mb == from
             && self.to_mb < from
             && self.to_mb.0.saturating_add(32) >= to.0
@@ -56,28 +58,24 @@ impl Standing {
 }
 
 impl Unit<'_> {
-    /// What stands of the functions `ids`, by function.
-    pub fn standing(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Standing>, StoreError> {
+    /// The earlier recommendations of the functions `ids`, by function.
+    pub fn earlier(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Earlier>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
                     coalesce(closed_ms, 0), sent_ms IS NOT NULL
-             FROM recommendations INDEXED BY recommendations_standing
+             FROM recommendations INDEXED BY recommendations_considered
              WHERE function_id BETWEEN ? AND ?
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
              ORDER BY function_id",
         )?;
         let mut rows = statement.query(params![ids.start(), ids.end()])?;
-        let mut standing = Vec::new();
+        let mut earlier = Vec::new();
         while let Some(row) = rows.next()? {
-            let status = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-            let Some(life) = Life::from_name(status) else {
-                return Err(StoreError::Damaged(format!("a life {status:?}")));
-            };
-            standing.push(Standing {
+            earlier.push(Earlier {
                 function: row.get(0)?,
                 row: row.get(1)?,
                 id: row.get(2)?,
-                life,
+                status: status(row.get_ref(3)?)?,
                 from_mb: megabytes(row.get(4)?),
                 to_mb: megabytes(row.get(5)?),
                 expires_at: row.get(6)?,
@@ -86,14 +84,14 @@ impl Unit<'_> {
                 was_sent: row.get(9)?,
             });
         }
-        Ok(standing)
+        Ok(earlier)
     }
 
     /// Writes `new` over one that only waited. If its id had a row before, that row is used,
     /// because it has a history, and the other is removed.
     pub fn replace(
         &self,
-        old: &Standing,
+        old: &Earlier,
         new: &NewRecommendation,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -122,7 +120,12 @@ impl Unit<'_> {
             ])?;
         if replaced == 0 {
             let why = format!("by {}", new.id);
-            self.end_recommendation(old.function, &old.id, Life::Superseded, &why, now)?;
+            self.close(
+                (old.function, &old.id),
+                ClosedCode::LaterDecision,
+                &why,
+                now,
+            )?;
             self.recommend(old.function, new)?;
         }
         Ok(())
@@ -166,17 +169,17 @@ mod tests {
             )
             .unwrap();
         unit.recommend(7, &new("first", 300)).unwrap();
-        unit.end_recommendation(7, "first", Life::Withdrawn, "the next step waits", now)
+        unit.close((7, "first"), ClosedCode::NextStepWaits, "why", now)
             .unwrap();
         unit.recommend(7, &new("second", 310)).unwrap();
-        let standing = unit.standing(&(1..=9)).unwrap();
-        assert_eq!(standing.len(), 1);
-        unit.replace(&standing[0], &new("third", 320), now).unwrap();
-        let standing = unit.standing(&(1..=9)).unwrap();
-        assert_eq!((standing.len(), standing[0].id.as_str()), (1, "third"));
-        unit.replace(&standing[0], &new("first", 300), now).unwrap();
-        let standing = unit.standing(&(1..=9)).unwrap();
-        assert_eq!((standing.len(), standing[0].id.as_str()), (1, "first"));
-        assert_eq!(standing[0].to_mb, Megabytes(300));
+        let earlier = unit.earlier(&(1..=9)).unwrap();
+        assert_eq!(earlier.len(), 1);
+        unit.replace(&earlier[0], &new("third", 320), now).unwrap();
+        let earlier = unit.earlier(&(1..=9)).unwrap();
+        assert_eq!((earlier.len(), earlier[0].id.as_str()), (1, "third"));
+        unit.replace(&earlier[0], &new("first", 300), now).unwrap();
+        let earlier = unit.earlier(&(1..=9)).unwrap();
+        assert_eq!((earlier.len(), earlier[0].id.as_str()), (1, "first"));
+        assert_eq!(earlier[0].to_mb, Megabytes(300));
     }
 }
