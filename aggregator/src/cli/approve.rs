@@ -1,4 +1,5 @@
-//! `rightsizer approve`: sends open recommendations, of one function or of many, and says what each may cost.
+//! `rightsizer approve`: approves open recommendations, of one function or of many, and prints the
+//! worst case of each.
 
 use std::process::ExitCode;
 

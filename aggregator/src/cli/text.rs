@@ -26,7 +26,7 @@ pub(super) struct SavingRange {
     pub(super) expected: Usd,
 }
 
-/// The bounds of [`saving`]; a range without width if the recommendation is no decrease.
+/// The bounds of [`saving`]; a range without width if the recommendation is not a decrease.
 pub(super) fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
     let expected = saving(row)?;
     let safe = slowdown(row).map_or(expected, |slower| {
@@ -53,7 +53,7 @@ pub(super) struct Slowdown {
     pub(super) p95_worst: f64,
 }
 
-/// How much slower the recommended size may be; `None` if it is no decrease.
+/// How much slower the recommended size may be; `None` if it is not a decrease.
 pub(super) fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
     let reason = row.reasons.iter().find(|reason| reason.code == SLOWER)?;
     let figure = |name: &str| reason.figures.get(name)?.as_f64();

@@ -180,7 +180,8 @@ async fn the_list_has_them_all(stage: &Stage) {
     assert_eq!(of(":resized")["current_mb"], 256);
 }
 
-/// The report of an older log says of no failure; the platform's line of its own does, before or after it.
+/// The report of an older log shows no failure; a separate line of the platform does, before or
+/// after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_about_a_runtime_that_was_killed_is_read_too() {
     let stage = Stage::with_functions(&["checkout"]).await;

@@ -98,8 +98,8 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     })
 }
 
-/// Says how much slower a decrease may make the function, expected and at worst: a function that takes
-/// three times as long in a third of the memory saves nothing.
+/// Computes how much slower a decrease may make the function, expected and at worst: a function
+/// that takes three times as long in a third of the memory saves nothing.
 fn slower(from: Megabytes, to: Megabytes, projection: Option<Projection>, reasons: &mut Reasons) {
     let (expected, worst, basis) = projection.map_or_else(
         || {

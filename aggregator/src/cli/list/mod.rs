@@ -215,7 +215,7 @@ struct Line<'a> {
     saved_usd_low: Option<f64>,
     /// The saving a month if durations are as expected.
     saved_usd_high: Option<f64>,
-    /// The 95th percentile of durations ÷ now, at worst; 1 if it is no decrease.
+    /// The 95th percentile of durations ÷ now, at worst; 1 if it is not a decrease.
     slower_at_worst: Option<f64>,
 }
 

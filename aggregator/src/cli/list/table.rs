@@ -149,12 +149,12 @@ pub(super) fn markdown_table(rows: &[ReviewRow]) -> String {
     drawn(rows, &columns, (presets::ASCII_MARKDOWN, markdown), None)
 }
 
-/// Compute Optimizer has a column only if it says anything.
+/// Compute Optimizer has a column only if it has results.
 fn is_used(column: usize, rows: &[ReviewRow]) -> bool {
     COLUMNS[column].short != "CO MB" || super::is_compared(rows)
 }
 
-/// The table with these columns. `short`: with short headers, and names of at most so many characters.
+/// The table with these columns. `short`: with short headers, and names up to the given length.
 fn drawn(
     rows: &[ReviewRow],
     columns: &[usize],
