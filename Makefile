@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Where cargo builds. CARGO_TARGET_DIR is honoured.
+# Cargo's target folder. CARGO_TARGET_DIR is honoured.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Built tools outlive a checkout here.
 CACHE := $(or $(RIGHTSIZER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rightsizer)
@@ -47,6 +47,7 @@ test: tools extension ## install what the tests need, then run every test, end-t
 check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, licences, unused dependencies
 	@echo "check: wording"
 	@tests/tools/words.py --self-test
+	@tests/tools/words.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \
@@ -82,7 +83,7 @@ layer: extension ## pack the extension as Lambda layers for x86_64 and arm64
 	*) exit $$status ;; \
 	esac
 
-# Where `make package` puts what `make deploy` takes. RIGHTSIZER_BINARIES=FOLDER packs binaries that
+# The folder between `make package` and `make deploy`. RIGHTSIZER_BINARIES=FOLDER packs binaries that
 # were built elsewhere, the extension included.
 PACKAGE ?= $(TARGET)/package
 export STACK YES ANYWAY VPC SUBNETS OPTIONS PORT

@@ -183,7 +183,7 @@ impl Metrics {
         self.auto_paused.set(stops.auto_paused.is_some().into());
     }
 
-    /// Why the clock is not believed, if it is not; answers whether that is news.
+    /// Why the clock is not believed, if it is not; returns whether that is news.
     pub(crate) fn doubt_clock(&self, doubt: Option<String>) -> bool {
         self.clock_doubted.set(doubt.is_some().into());
         let mut known = self

@@ -17,7 +17,7 @@ const HOME: [&str; 4] = ["--account", "123456789012", "--region", "eu-west-1"];
 const TEMPLATE: &str = "# Shop\nResources:\n  Checkout:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
                         FunctionName: checkout\n      MemorySize: 512 # load test\n      Role: !GetAtt R.Arn\n";
 
-/// A store in which each of these functions of 512 MB is to have `used` + 100.
+/// A store in which each of these functions of 512 MB should have `used` + 100.
 fn folder(functions: &[(&str, u32)]) -> Folder {
     let folder = Folder::new();
     for (name, used) in functions {
@@ -176,7 +176,7 @@ fn a_file_of_values_is_added_to() {
 }
 
 #[test]
-fn a_template_is_shown_then_written_then_as_wanted() {
+fn a_template_is_shown_then_written_then_up_to_date() {
     let folder = approved(&[("checkout", 90), ("elsewhere", 90)]);
     let file = folder.file("real.yaml", TEMPLATE);
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
@@ -365,7 +365,7 @@ fn a_bad_command_line_is_answered_in_words() {
 }
 
 #[test]
-fn a_bad_template_is_answered_in_words_and_not_touched() {
+fn a_bad_template_is_refused_with_a_message_and_not_changed() {
     let folder = approved(&[("checkout", 90)]);
     folder.file("t.yaml", TEMPLATE);
     folder.file("binary", [0x7f, b'E', b'L', b'F', 0, 0xff]);

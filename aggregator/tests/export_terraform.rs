@@ -18,7 +18,7 @@ const JSON: &str = "{\n  \"locals\": {\n    \"functions\": {\n      \"shop-cart\
     \"all\": {\n        \"for_each\": \"${local.functions}\",\n        \"function_name\": \"${each.key}\",\n        \
     \"memory_size\": \"${each.value.memory}\"\n      }\n    }\n  }\n}\n";
 
-/// A store in which `shop-cart` and `shop-mail` of 512 MB are to have 190 and 400.
+/// A store in which `shop-cart` and `shop-mail` of 512 MB should have 190 and 400.
 fn approved() -> Folder {
     let folder = Folder::new();
     for (name, used) in [("shop-cart", 90), ("shop-mail", 300)] {
@@ -93,7 +93,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
     folder.file("infra/main.tf", MAIN);
     folder.file("infra/locals.tf", LOCALS);
     folder.file("infra/README.md", "no Terraform");
-    // The file alone does not have the map, and says where to look.
+    // The file alone does not have the map; the message names where to look.
     let alone = export(&folder, "infra/main.tf", &["--yes"]);
     assert_eq!(alone.code(), 1);
     let words = alone.err();
@@ -119,7 +119,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
     assert_eq!(text(&folder, "infra/locals.tf"), LOCALS, "only with --yes");
     let written = export(&folder, "infra", &["--yes"]);
     assert!(
-        written.err().contains("infra/locals.tf is written"),
+        written.err().contains("infra/locals.tf was written"),
         "{}",
         written.err()
     );
@@ -137,7 +137,7 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
 }
 
 #[test]
-fn a_folder_without_terraform_is_said() {
+fn a_folder_without_terraform_is_reported() {
     let folder = approved();
     std::fs::create_dir(folder.path("docs")).unwrap();
     let said = export(&folder, "docs", &[]);

@@ -144,7 +144,7 @@ fn flush_ms(setting: Option<String>, warnings: &mut Vec<String>) -> i64 {
         return seconds * 1000;
     }
     warnings.push(format!(
-        "RIGHTSIZER_FLUSH_SECONDS is {text:?}, wanted 1 to {MOST_FLUSH_SECONDS}: {} holds.",
+        "RIGHTSIZER_FLUSH_SECONDS is {text:?}, expected 1 to {MOST_FLUSH_SECONDS}; using {}.",
         default_ms / 1000
     ));
     default_ms

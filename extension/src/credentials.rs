@@ -59,7 +59,7 @@ impl Keys {
 pub enum Source {
     /// They are given for the life of the environment.
     Fixed(Keys),
-    /// They are to be asked for.
+    /// They have to be requested.
     Container(Endpoint, Authorization),
     /// There are none.
     Missing,
@@ -103,8 +103,8 @@ impl Source {
         };
         let Some(endpoint) = Endpoint::parse(&url).filter(is_trusted) else {
             warnings.push(format!(
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI is {url}, which is neither https:// nor this \
-                 machine's own: credentials are not asked for there, and nothing is reported."
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI is {url}, which is neither https:// nor on \
+                 this machine: no credentials are requested from it, and nothing is reported."
             ));
             return Self::Missing;
         };
@@ -132,7 +132,7 @@ struct Answer {
 /// Reads what the endpoint answered. The error repeats nothing of it: it may hold a secret.
 pub fn parse_answer(body: &[u8]) -> Result<Keys, &'static str> {
     let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| "an answer that holds no credentials")?;
+        serde_json::from_slice(body).map_err(|_| "a response without credentials")?;
     // With an end that cannot be read they serve until they are refused.
     let expires = answer.expiration.as_deref();
     let expires = expires.and_then(|end| Timestamp::parse(end).ok());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_sent_in_the_clear_to_a_stranger() {
+    fn a_token_is_not_sent_unencrypted_to_another_host() {
         for url in [
             "http://example.com/",
             "http://10.0.0.1/",

@@ -67,7 +67,7 @@ impl Api {
             .headers
             .get(IDENTIFIER)
             .and_then(|id| id.to_str().ok());
-        let id = id.context("the answer names no extension identifier")?;
+        let id = id.context("the response has no extension identifier")?;
         let account = serde_json::from_slice::<Registered>(&body).ok();
         Ok(Registration {
             id: id.to_owned(),
@@ -75,7 +75,7 @@ impl Api {
         })
     }
 
-    /// Subscribes to platform telemetry, delivered to our own `port`. Answers the platform's word:
+    /// Subscribes to platform telemetry, delivered to our own `port`. Returns the platform's word:
     /// 200 subscribed, 202 not supported here, 400 not with this schema, 403 too late.
     pub async fn subscribe(
         &self,

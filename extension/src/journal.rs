@@ -210,7 +210,7 @@ impl Journal {
         }
     }
 
-    /// Seals what is held into records and answers all that are not delivered, oldest first.
+    /// Seals what is held into records and returns all that are not delivered, oldest first.
     /// `usage` is what has been spent up to now. Follow with [`Journal::sent`].
     pub fn begin_send(&mut self, usage: Usage, seal: Seal) -> Vec<Reports> {
         self.seal(usage, seal);

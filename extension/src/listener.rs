@@ -105,7 +105,7 @@ struct Connection {
     answered: u32,
 }
 
-/// What is to be done for the bytes that came.
+/// What to do for the bytes that came.
 enum Step {
     PassOn(Posted),
     Continue,

@@ -150,7 +150,7 @@ impl<'a> Observer<'a> {
         }
         if self.journal.holds_rows() {
             let text = format!(
-                "the environment ended before the stream took its last reports: {} are lost",
+                "the environment ended before the stream accepted its last reports: {} are lost",
                 self.journal.held()
             );
             self.log.warn("lost", &text);

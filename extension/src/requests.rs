@@ -15,7 +15,7 @@ const MOST_HEADERS: usize = 64;
 #[derive(Debug, Default)]
 pub struct Requests {
     place: Place,
-    /// What came of a head or a line that is not complete.
+    /// The result of a head or a line that is not complete.
     kept: Vec<u8>,
     closes: bool,
 }

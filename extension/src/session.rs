@@ -59,7 +59,7 @@ pub fn live(config: &Config, file_name: &str) -> Result<(), Unregistered> {
     // and logs the reason.
     let registration = runtime.block_on(register(&api, file_name)).map_err(|e| {
         failed(format!(
-            "registering with the Extensions API at {host} failed, so this function cannot start \
+            "could not register with the Extensions API at {host}, so the function cannot start \
              with the layer: {e:#}"
         ))
     })?;
@@ -69,7 +69,7 @@ pub fn live(config: &Config, file_name: &str) -> Result<(), Unregistered> {
     if observed.is_err() {
         log.warn(
             "panic",
-            "a fault in this extension: it idles from here on. Please report it.",
+            "a fault in this extension: it idles from now on. Please report it.",
         );
         runtime.block_on(shutdown(&api, &registration, &log));
     }
@@ -156,7 +156,8 @@ async fn subscribe(
             Err(e) => answer = format!("{e:#}"),
         }
     }
-    let text = format!("nothing is reported: the Telemetry API takes no subscription ({answer})");
+    let text =
+        format!("nothing is reported: the Telemetry API refused the subscription ({answer})");
     log.warn("subscribe", &text);
     false
 }
@@ -166,11 +167,11 @@ async fn shutdown(api: &Api, registration: &Registration, log: &Log) -> Shutdown
     loop {
         match api.next(registration).await {
             Ok(Some(reason)) => return reason,
-            Ok(None) => log.debug(|| "an event that was not asked for".to_owned()),
+            Ok(None) => log.debug(|| "an unexpected event".to_owned()),
             Err(e) => {
                 log.warn(
                     "next",
-                    &format!("the Extensions API does not answer: {e:#}"),
+                    &format!("the Extensions API does not respond: {e:#}"),
                 );
                 sleep(NEXT_PAUSE).await;
             }

@@ -199,24 +199,25 @@ impl Stream {
 
     fn problem(&self, code: Option<&str>, detail: &str) -> Problem {
         let (kind, advice) = match code {
-            Some("AccessDeniedException") => {
-                ("denied", "let the function's role kinesis:PutRecords on it")
-            }
+            Some("AccessDeniedException") => (
+                "denied",
+                "allow the function's role kinesis:PutRecords on it",
+            ),
             Some("ResourceNotFoundException") => {
                 ("missing", "create it, or correct RIGHTSIZER_STREAM")
             }
             Some("ProvisionedThroughputExceededException" | "LimitExceededException") => (
                 "throttled",
-                "give the stream more shards, or make it on-demand",
+                "add shards to the stream, or make it on-demand",
             ),
             Some(UNTRUSTED) => (
                 "not trusted",
-                "let AWS_CA_BUNDLE or SSL_CERT_FILE name a PEM file with its authority",
+                "set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM file with its authority",
             ),
             Some(_) => ("refused", "see the message"),
             None => (
                 "unreachable",
-                "a function in a VPC needs a route or an endpoint for Kinesis",
+                "a function in a VPC needs a route to Kinesis or an endpoint",
             ),
         };
         let detail = &detail[..detail.floor_char_boundary(300)];
@@ -225,7 +226,7 @@ impl Stream {
             kind,
             text: format!(
                 "the reports stream {stream} is {kind} ({detail}): {advice}. Invocations are not \
-                 affected; reports are kept, as far as there is room, and tried again."
+                 affected; reports are kept as far as there is room, and sent again."
             ),
         }
     }
@@ -243,7 +244,7 @@ fn not_ready(error: &anyhow::Error) -> Problem {
     Problem {
         kind: "set-up",
         text: format!(
-            "nothing can be sent: {error:#}. Invocations are not affected; reports are kept, as far \
+            "nothing can be sent: {error:#}. Invocations are not affected; reports are kept as far \
              as there is room."
         ),
     }

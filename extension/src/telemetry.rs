@@ -120,7 +120,7 @@ enum Place {
 }
 
 impl Reader {
-    /// Takes in the next bytes and answers the events that end in them.
+    /// Takes in the next bytes and returns the events that end in them.
     pub fn feed(&mut self, bytes: &[u8]) -> Posted {
         let mut posted = Posted::default();
         let mut rest = bytes;

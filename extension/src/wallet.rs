@@ -50,8 +50,8 @@ impl Wallet {
             Source::Container(endpoint, authorization) => (endpoint, authorization),
             Source::Missing => bail!(
                 "there are no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY nor \
-                 AWS_CONTAINER_CREDENTIALS_FULL_URI is set. Lambda sets them; does a wrapper \
-                 script take them away?"
+                 AWS_CONTAINER_CREDENTIALS_FULL_URI is set. Lambda sets them; check whether a \
+                 wrapper script removes them."
             ),
         };
         let now = timestamp(now);
@@ -61,7 +61,7 @@ impl Wallet {
         }
         let fetched = timeout(PATIENCE, self.fetch(endpoint, authorization)).await;
         let fetched = fetched
-            .context("no answer within a second")
+            .context("no response within a second")
             .and_then(|keys| keys);
         match (fetched, held.filter(|keys| !keys.is_over(now))) {
             (Ok(keys), _) => {
@@ -70,7 +70,7 @@ impl Wallet {
             }
             (Err(_), Some(keys)) => Ok(keys),
             (Err(e), None) => Err(e.context(format!(
-                "the credentials endpoint {} gives none",
+                "the credentials endpoint {} returns none",
                 endpoint.url()
             ))),
         }

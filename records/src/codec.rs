@@ -203,7 +203,10 @@ fn size(field: &str, mb: Megabytes) -> Result<(), String> {
     if (1..=MAX_MEMORY.0).contains(&mb.0) {
         return Ok(());
     }
-    Err(format!("{field} is {}, wanted 1 to {}", mb.0, MAX_MEMORY.0))
+    Err(format!(
+        "{field} is {}, expected 1 to {}",
+        mb.0, MAX_MEMORY.0
+    ))
 }
 
 fn used(field: &str, mb: Option<Megabytes>) -> Result<(), String> {
@@ -227,7 +230,7 @@ fn text(field: &str, text: &str, least: usize, most: usize) -> Result<(), String
         return Ok(());
     }
     Err(format!(
-        "{field} has {} bytes, wanted {least} to {most}",
+        "{field} has {} bytes, expected {least} to {most}",
         text.len()
     ))
 }

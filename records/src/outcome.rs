@@ -1,4 +1,4 @@
-//! `outcome`: what became of a recommendation.
+//! `outcome`: the result of a recommendation.
 
 use serde::{Deserialize, Serialize};
 

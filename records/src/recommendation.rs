@@ -47,7 +47,7 @@ pub struct Recommendation {
     pub issued_at: Timestamp,
     /// When it is too old to act on.
     pub expires_at: Timestamp,
-    /// The recommendation this one takes back.
+    /// The recommendation this one rolls back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<String>,
     /// Hash of the code the evidence is from, if known.

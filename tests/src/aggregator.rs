@@ -62,7 +62,7 @@ impl Aggregator {
         let stdout = child.stdout.take().context("standard output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let first = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        let first = first.context("rightsizer serve does not say where it listens")??;
+        let first = first.context("rightsizer serve does not print its address")??;
         let Some(address) = first
             .as_deref()
             .and_then(|line| line.strip_prefix("listening on "))
@@ -78,7 +78,7 @@ impl Aggregator {
         })
     }
 
-    /// Where its port answers.
+    /// The address of its port.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -90,7 +90,7 @@ impl Aggregator {
         Ok(ended.context("rightsizer serve does not stop")??)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     pub async fn ended(mut self) -> Result<ExitStatus> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         Ok(ended.context("rightsizer serve goes on")??)
@@ -115,7 +115,7 @@ impl Aggregator {
         Ok(())
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn resume_process(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
     }

@@ -16,7 +16,7 @@ pub struct Life {
     pub name: &'static str,
     /// Its size when the story begins.
     pub memory_mb: u32,
-    /// Memory used by its invocations, by day from 0; the last entry goes on.
+    /// Memory used by its invocations, by day from 0; the last entry continues.
     pub used_mb: Vec<u32>,
     /// The day on which its last invocation runs out of memory.
     pub runs_out_on: Option<usize>,

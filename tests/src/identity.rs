@@ -9,8 +9,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// Terminates TLS for `localhost`, with the authority's PEM for whoever is to trust it. ECDSA P-256;
-/// AWS's own chain is longer.
+/// Terminates TLS for `localhost`, with the authority's PEM for clients that should trust it.
+/// ECDSA P-256; AWS's own chain is longer.
 pub(crate) fn identity() -> Result<(TlsAcceptor, String)> {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -7,7 +7,7 @@ use rightsizer_records::{
 use crate::servers::{ACCOUNT, REGION};
 
 /// The only record of environment 0 of the function `name`, 512 MB: one invocation of 10 ms that
-/// used 90 MB, at 10:00 on 2026-03-01. `None` where `name` is no function's name.
+/// used 90 MB, at 10:00 on 2026-03-01. `None` if `name` is not a valid function name.
 pub fn reports(name: &str) -> Option<Reports> {
     let row = ReportRow {
         max_used_mb: Some(Megabytes(90)),

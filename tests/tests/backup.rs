@@ -118,7 +118,7 @@ async fn a_backup_under_load_is_the_store_between_two_commits() {
         .unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     assert!(list.contains("left") && list.contains("right"), "{list}");
-    // It is a store: it can be written to, and goes on from where it stood.
+    // It is a store: it can be written to, and continues from there.
     drop(Store::open(&last, "a test").unwrap());
 }
 
@@ -145,7 +145,7 @@ async fn a_backup_is_written_over_nothing_and_leaves_nothing_half_made() {
     let (code, error) = backup(&folder.path().join("b.db"), there.to_str().unwrap()).await;
     assert_eq!(code, Some(1));
     assert!(error.contains("is not a Rightsizer store"), "{error}");
-    // A word left by a backup that was cut off is no hindrance.
+    // A file left by an interrupted backup does not prevent the next.
     let good = folder.path().join("good.db");
     std::fs::write(folder.path().join("good.db.partial"), "half").unwrap();
     assert_eq!(backup(&good, path).await.0, Some(0));
@@ -160,7 +160,7 @@ async fn a_backup_is_written_over_nothing_and_leaves_nothing_half_made() {
     assert_eq!(left.count(), 0);
 }
 
-/// Whoever works through a tunnel has another store on the disk, or none.
+/// A user of a tunnel has another store on the disk, or none.
 #[tokio::test]
 async fn a_backup_of_a_server_elsewhere_is_refused_and_names_what_keeps_its_store() {
     let folder = tempfile::tempdir().unwrap();

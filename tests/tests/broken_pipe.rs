@@ -14,7 +14,7 @@ use rightsizer_tests::sample;
 /// More than a pipe holds, in each form.
 const FUNCTIONS: u64 = 3000;
 
-/// Runs a command whose standard output nobody reads any more.
+/// Runs a command whose standard output has no reader.
 fn unread(arguments: &[&str]) -> Output {
     let script = "\"$0\" \"$@\" | true; exit \"${PIPESTATUS[0]}\"";
     Command::new("bash")

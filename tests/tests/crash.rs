@@ -63,8 +63,9 @@ async fn serve(store: &Path) -> Aggregator {
         .unwrap()
 }
 
-/// The evidence; what was decided of it; what was no record; how far the days are closed. Without times of
-/// the wall clock, and without how often something came: what was not answered comes again.
+/// The evidence, its decisions, what could not be read, and how far the days are closed. Without
+/// times of the wall clock and without numbers of deliveries, because what was not acknowledged is
+/// sent again.
 fn told(store: &Path) -> Vec<String> {
     let reader = Reader::open(store).unwrap();
     let mut told = reader.evidence().unwrap();
@@ -103,7 +104,7 @@ fn payloads(next: u64) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Sends records from `next` on until the process is gone; answers the first one not answered.
+/// Sends records from `next` on until the process is gone; returns the first one not answered.
 async fn send_from(endpoint: &str, mut next: u64) -> u64 {
     let kinesis = client(endpoint);
     while put(&kinesis, payloads(next)).await.is_ok() {

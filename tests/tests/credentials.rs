@@ -1,5 +1,5 @@
-//! Where Lambda sets no keys (SnapStart), the extension asks for them: late, with its token, and again
-//! when the stream no longer takes them.
+//! If Lambda sets no keys (SnapStart), the extension requests them: late, with its token, and again
+//! when the stream no longer accepts them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -141,7 +141,7 @@ async fn keys_that_the_stream_refuses_are_replaced_at_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn where_there_are_none_it_says_what_is_missing() -> Result<()> {
+async fn if_there_are_none_the_log_names_what_is_missing() -> Result<()> {
     let seen = Shared::default();
     let url = serve(Arc::clone(&seen)).await?;
     let wrong = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong".to_owned());

@@ -37,14 +37,14 @@ fn the_demo_shows_the_numbers_computed_by_hand() {
     assert_eq!(row("payment-webhook ")[1..4], ["256", "256", "356"]);
     assert_eq!(row("local:report-lines.txt")[1..4], ["512", "377", "477"]);
     assert!(
-        out.contains("59 accepted, 8 ignored (no evidence in them), 1 refused"),
+        out.contains("59 accepted, 8 ignored (not evidence), 1 refused"),
         "{out}"
     );
     assert!(out.contains("sqlite3 -header -column"), "{out}");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_said_before_anything_runs() {
+fn a_missing_file_is_reported_before_anything_runs() {
     let output = Command::new(env!("CARGO_BIN_EXE_demo"))
         .args(["--logs", "nowhere.txt", "--out", "/nonexistent/for/sure"])
         .output()

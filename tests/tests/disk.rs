@@ -192,7 +192,7 @@ async fn a_full_disk_stops_the_reading_of_a_stream_and_loses_nothing() {
         "{}",
         stored.len()
     );
-    // Started again without room it says the same, and harms nothing.
+    // Started again without room it prints the same, and does no harm.
     let serve = disk.serve(&source, &environment, &log).await;
     assert_eq!(serve.ended().await.unwrap().code(), Some(1));
 
@@ -281,7 +281,7 @@ async fn an_import_that_does_not_fit_takes_in_nothing_and_fits_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_disk_is_said_and_can_still_be_read() {
+async fn a_read_only_disk_is_reported_and_can_still_be_read() {
     let disk = SmallDisk::mount();
     let logs = tempfile::tempdir().unwrap();
     let one = logs.path().join("one.jsonl");

@@ -1,5 +1,4 @@
-//! `rightsizer doctor`: well where all is well, and each thing that can be wrong found, said, and
-//! answered with what to do.
+//! `rightsizer doctor`: reports no error if everything works, and each fault with what to do.
 
 #![expect(
     clippy::unwrap_used,
@@ -48,7 +47,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// Checks everything; answers the exit code and the findings.
+    /// Checks everything; returns the exit code and the findings.
     async fn doctor(&self) -> (Option<i32>, Vec<Value>) {
         self.doctor_of(&self.store()).await
     }
@@ -237,9 +236,9 @@ async fn a_damaged_store_is_found() {
     );
 }
 
-/// No store yet is no fault: `serve` makes one. A folder that is not there is one.
+/// A missing store is not a fault, because `serve` creates it. A missing folder is one.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_no_store_can_be_made_it_is_said() {
+async fn if_no_store_can_be_made_it_is_reported() {
     let scene = Scene::set().await;
     let nowhere = scene.folder.path().join("nowhere/rightsizer.db");
     let (code, findings) = scene.doctor_of(&nowhere).await;

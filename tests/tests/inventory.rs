@@ -35,7 +35,7 @@ fn fleet(endpoint: &str) -> AwsFleet {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fleet_is_read_and_what_changed_is_told() {
+async fn the_fleet_is_read_and_changes_are_returned() {
     let moto = MotoServer::start().await.unwrap();
     let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
     let tags = [("rightsizer:mode", "auto"), ("team", "payments")];
@@ -54,11 +54,7 @@ async fn the_fleet_is_read_and_what_changed_is_told() {
     assert!(update.complete);
     assert_eq!(update.functions.len(), 61);
     let seen = proxy.calls(LIST) + proxy.calls(TAGS);
-    assert_eq!(
-        proxy.calls(ALARMS),
-        0,
-        "alarms are read where they are wanted"
-    );
+    assert_eq!(proxy.calls(ALARMS), 0, "alarms are read if they are wanted");
     assert_eq!(usize::try_from(calls).unwrap(), seen);
     let mut inventory = Inventory::default();
     inventory.apply(update);
@@ -122,7 +118,7 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
 
 /// An alarm on a metric of the function, in `ALARM`: moto keeps it as CloudWatch does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ringing_alarm_is_known_and_one_that_may_not_be_read_is_said() {
+async fn an_active_alarm_is_known_and_an_unreadable_one_is_reported() {
     let moto = MotoServer::start().await.unwrap();
     let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
     for name in ["checkout", "cart"] {
@@ -195,9 +191,9 @@ async fn cloudwatch(moto: &MotoServer, form: &str) -> reqwest::Result<()> {
     answer.error_for_status().map(drop)
 }
 
-/// The binary refreshes by itself where it is told to, and asks nobody where it is not.
+/// The binary refreshes if it is configured to, and makes no call otherwise.
 #[tokio::test(flavor = "multi_thread")]
-async fn serve_asks_for_the_fleet_only_when_told() {
+async fn serve_reads_the_fleet_only_if_configured() {
     let moto = MotoServer::start().await.unwrap();
     let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
     moto.create_function("checkout", 1024, 7, &[])

@@ -57,7 +57,7 @@ fn glibc_versions(elf: &[u8]) -> Result<Vec<(u32, u32)>> {
 fn it_runs_on_amazon_linux_2() -> Result<()> {
     let own = extension_binary()?;
     let mut binaries = vec![own.clone()];
-    // Of the other architecture, where `make layer` could build it.
+    // Of the other architecture, if `make layer` could build it.
     for arch in ["arm64", "x86_64"] {
         let other = own.with_file_name(arch).join("rightsizer-extension");
         binaries.extend(other.is_file().then_some(other));
@@ -112,7 +112,8 @@ async fn it_weighs_no_more_than_its_goals() -> Result<()> {
     };
     let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/layer.sh");
     let row = &bench.rows(&[subject], &pack).await?[0];
-    // Its start is a matter of the machine, and told by `make weigh` beside the floor of the same run.
+    // Its start depends on the machine, and is measured by `make weigh` beside the floor of the
+    // same run.
     assert!(row.peak_mb <= 4.5, "{row:?}");
     assert!(row.cpu_ms <= 25.0, "{row:?}");
     assert!(row.held_ms <= 0.0, "{row:?}");

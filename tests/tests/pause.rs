@@ -83,7 +83,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// What the updater's tag says.
+    /// The value of the updater's tag.
     async fn tag(&self) -> Option<String> {
         let tags = self.moto.lambda().list_tags().resource(self.updater());
         let tags = tags.send().await.unwrap().tags.unwrap_or_default();
@@ -107,7 +107,7 @@ fn said(output: &Output) -> String {
 fn recommendation(moto: &MotoServer, id: &str, name: &str) -> Recommendation {
     let fixture = include_bytes!("../../records/fixtures/recommendation.json");
     let Ok(Record::Recommendation(rec)) = decode(fixture) else {
-        panic!("the fixture is no recommendation")
+        panic!("the fixture is not a recommendation")
     };
     let now = rightsizer_aws::clock::now();
     Recommendation {
@@ -141,10 +141,10 @@ async fn outcomes(kinesis: &KinesisLocal) -> Vec<(String, String)> {
     decoded.filter_map(outcome).collect()
 }
 
-/// Said to the server that has the store: it stops the updater too, and what is in the stream already
-/// is left alone until it is resumed.
+/// Sent to the server that has the store: it pauses the updater too, and what is on the stream
+/// already is not applied until it is resumed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_said_to_the_server_stops_what_was_sent_before() {
+async fn a_pause_sent_to_the_server_stops_what_was_sent_before() {
     let (scene, kinesis) = tokio::join!(Scene::set(), KinesisLocal::start());
     let kinesis = kinesis.unwrap();
     kinesis.create_stream(DECISIONS, 1).await.unwrap();
@@ -193,9 +193,10 @@ async fn a_pause_said_to_the_server_stops_what_was_sent_before() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Three decreases are approved, and one may go a day: who asks is told what keeps the others.
+/// Three decreases are approved, and one is allowed a day: the output shows what the others wait
+/// for.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_limits_keep_back_is_told_to_whoever_asks() {
+async fn what_the_limits_hold_back_is_shown() {
     let (scene, kinesis) = tokio::join!(Scene::set(), KinesisLocal::start());
     let kinesis = kinesis.unwrap();
     kinesis.create_stream(DECISIONS, 1).await.unwrap();
@@ -237,7 +238,7 @@ async fn what_the_limits_keep_back_is_told_to_whoever_asks() {
     assert!(log.contains(waits), "{log}");
 }
 
-/// Nobody serves the store: the command does both by itself, the updater named in the settings.
+/// No server has the store: the command does both itself, with the updater from the settings.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_without_a_server_stops_the_updater_from_here() {
     let scene = Scene::set().await;
@@ -259,9 +260,9 @@ async fn a_pause_without_a_server_stops_the_updater_from_here() {
     assert_eq!(scene.tag().await, None);
 }
 
-/// What cannot be done is said, with the line that does it; the sending is stopped in any case.
+/// A failure is reported with the command to run by hand; sending is stopped anyway.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_updater_that_cannot_be_stopped_is_told_with_the_command_that_stops_it() {
+async fn an_updater_that_cannot_be_paused_is_reported_with_the_command_that_pauses_it() {
     let scene = Scene::set().await;
     let nowhere = scene.moto.function_arn("nowhere").unwrap().to_string();
     // By the server, and without one.
@@ -295,13 +296,13 @@ async fn an_updater_that_cannot_be_stopped_is_told_with_the_command_that_stops_i
             assert!(serve.stop().await.unwrap().success());
         }
     }
-    // Not named at all: said, and no failure.
+    // Not named at all: reported, but not a failure.
     let resumed = scene.run("resume", &["--by", "me"]).await;
     assert!(resumed.status.success());
     assert!(said(&resumed).contains("no updater is named"));
 }
 
-/// The server cannot be reached: the updater is stopped all the same, and it is no success.
+/// The server cannot be reached: the updater is paused anyway, and the command fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_reaches_the_updater_when_the_server_is_gone() {
     let scene = Scene::set().await;
@@ -317,7 +318,7 @@ async fn a_pause_reaches_the_updater_when_the_server_is_gone() {
         said(&paused)
     );
     assert!(scene.tag().await.is_some());
-    // Only what is resumed goes on.
+    // Only what is resumed continues.
     let resumed = scene
         .run("resume", &[&gone[..], &["--updater", &updater]].concat())
         .await;

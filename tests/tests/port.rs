@@ -94,7 +94,7 @@ async fn who_writes_records_cannot_approve() {
     let (status, answer) = post(&format!("{}/review", at(REVIEWERS)), &word).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(line(&folder).status, "approved");
-    // Nor can it tell what became of a recommendation.
+    // Nor can it send an outcome of a recommendation.
     let outcomes = async |token: &str| {
         let request = client(&at(token)).put_records().stream_name("decisions");
         let entry = PutRecordsRequestEntry::builder().data(Blob::new("{}"));
@@ -195,7 +195,7 @@ async fn review_works_from_another_machine_as_it_does_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_strangers_little_and_its_owner_all() {
+async fn health_shows_strangers_little_and_its_owner_all() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &["--token", WRITERS, "--review-token", REVIEWERS]).await;
     let get = async |path: &str| {
@@ -255,7 +255,7 @@ async fn a_huge_body_is_refused_before_it_is_read() {
             "POST {path} HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n"
         )
     };
-    // Announced, and not sent: whoever waited for it would wait for ever.
+    // Announced, and not sent: a server that waited for it would wait for ever.
     let answer = raw(&serve, &head(&format!("/{WRITERS}"), 1 << 40), b"").await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let answer = raw(&serve, &head("/guess", 1 << 20), b"").await;
@@ -362,8 +362,8 @@ async fn what_the_quarantine_keeps_of_a_request_is_small() {
     assert!(log < 64 << 10, "the log has {log} bytes");
 }
 
-/// Hundreds of clients that connect and say nothing, or begin and never end, keep nobody else out
-/// and do not hold up a stop.
+/// Hundreds of clients that connect and send nothing, or begin and never end, do not block others
+/// and do not delay a stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_half_open_connections_are_borne() {
     let folder = tempfile::tempdir().unwrap();
@@ -394,9 +394,9 @@ async fn idle_and_half_open_connections_are_borne() {
     assert_eq!(line(&folder).seen, 1);
 }
 
-/// Told to stop while many send: exit code 0, and everything that was answered is there.
+/// Stopped while many send: exit code 0, and everything that was acknowledged is there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_keeps_what_was_answered() {
+async fn a_stop_under_load_keeps_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &[]).await;
     let answered = Arc::new(AtomicU64::new(0));
@@ -433,7 +433,7 @@ async fn a_stop_under_load_keeps_what_was_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_flags_are_bad_usage_and_say_what_is_wanted() {
+async fn bad_flags_are_bad_usage_with_what_is_expected() {
     let folder = tempfile::tempdir().unwrap();
     let path = store(&folder);
     let path = path.to_str().unwrap();

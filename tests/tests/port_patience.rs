@@ -96,7 +96,7 @@ fn announced(bytes: usize) -> String {
     )
 }
 
-/// Writes until the other side takes no more, and then holds the connection until it is ended.
+/// Writes until the other side stops reading, and then holds the connection until it is ended.
 async fn flood(mut stream: TcpStream, request: &'static str) -> Duration {
     let many = request.repeat(1000);
     let began = Instant::now();
@@ -143,7 +143,7 @@ async fn beside_bodies_that_are_announced_and_do_not_come() {
         let mut stream = scene.sent(&large).await;
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 400", "blanks are no request");
+        assert_eq!(&answer, b"HTTP/1.1 400", "blanks are not a request");
         assert!(began.elapsed() < 2 * SECOND, "{:?}", began.elapsed());
         drop(held);
     }
@@ -231,7 +231,7 @@ async fn beside_reviewers_who_read_large_answers_slowly() {
 
 /// A page that a browser was made to open has a name of its own for this port.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_on_loopback_answers_to_its_own_names_only() {
+async fn a_port_on_loopback_accepts_only_its_own_names() {
     let scene = Scene::new().await;
     let status = async |host: &str, path: &str| {
         let mut stream = scene.connect().await;

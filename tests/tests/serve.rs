@@ -79,7 +79,7 @@ async fn put_records_is_answered_when_it_is_stored_and_poison_stops_nothing() {
 
 /// What was answered is there after kill -9, and what was not answered may be sent again.
 #[tokio::test]
-async fn w8_what_was_answered_survives_kill_minus_nine() {
+async fn w8_acknowledged_evidence_survives_kill_minus_nine() {
     let folder = tempfile::tempdir().unwrap();
     let mut sent = 0;
     for _ in 0..5 {
@@ -100,7 +100,7 @@ async fn w8_what_was_answered_survives_kill_minus_nine() {
 }
 
 #[tokio::test]
-async fn a_token_is_wanted_where_one_is_set() {
+async fn a_token_is_needed_if_one_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &["--token", "s3cret-words"]).await;
     let without = put(&client(serve.endpoint()), vec![record(0, 90)])
@@ -185,7 +185,7 @@ async fn a_stalled_client_does_not_hold_up_a_stop() {
 
 /// `rightsizer approve` finds the server that has the store by itself.
 #[tokio::test]
-async fn a_word_reaches_the_server_that_has_the_store() {
+async fn a_command_reaches_the_server_that_has_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &[]).await;
     put(&client(serve.endpoint()), vec![record(0, 90)])

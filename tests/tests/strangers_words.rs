@@ -15,7 +15,8 @@ use rightsizer_records::{EnvId, Reports};
 use rightsizer_tests::aggregator::{Aggregator, rightsizer};
 use rightsizer_tests::sample;
 
-/// An escape that clears the screen, a title, a line that says something else, and what turns and hides.
+/// An escape that clears the screen, a title, a forged line, and characters that reverse and hide
+/// text.
 const HOSTILE: [&str; 7] = [
     "\u{1b}[2J",
     "\u{1b}]0;x\u{7}",
@@ -72,7 +73,7 @@ async fn forms(store: &str, page: &Path, function: &str) -> Vec<(String, String)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_output_has_what_a_writer_of_records_says_as_it_is() {
+async fn no_output_has_the_text_of_a_record_unescaped() {
     let folder = tempfile::tempdir().unwrap();
     let store: PathBuf = folder.path().join("rightsizer.db");
     let log = folder.path().join("serve.log");
@@ -173,7 +174,7 @@ async fn a_store_that_has_them_already_prints_none_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_no_markup_and_no_name_is_hidden() {
+async fn a_name_cannot_be_markup_and_cannot_be_hidden() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rightsizer.db");
     let path = store.to_str().unwrap();

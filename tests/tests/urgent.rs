@@ -1,5 +1,5 @@
-//! W9 with a clock in the hand: a function that ran out of memory is on the decisions stream within a
-//! second of the answer to the record that told of it.
+//! W9, timed: a function that ran out of memory is on the decisions stream within a second after
+//! the record was acknowledged.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,6 +1,6 @@
 """What an AWS account holds, asked through its APIs, as JSON: for tests.
 
-    account.py stack NAME    each resource of a stack, and what its own API says of it
+    account.py stack NAME    each resource of a stack, and its description by its own API
     account.py all           the names of everything, service by service
     account.py role NAME     the policy documents that a role has
 """
@@ -28,7 +28,7 @@ def service(arn):
 
 
 def bucket(name):
-    # moto takes no more of a bucket from a template; what else it says is held to the template itself.
+    # moto reads no more of a bucket from a template; the template itself is checked for the rest.
     s3 = client("s3")
     rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     return {

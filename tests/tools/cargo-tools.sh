@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the pinned cargo tools of `make check` and prints the folders to put on PATH, one a line.
-# They are kept in the cache folder given as the first argument where that can be written, so that
+# They are kept in the cache folder given as the first argument if it can be written, so that
 # the next clean checkout finds them built; else in .tools of this checkout.
 set -euo pipefail
 checkout=$(cd "$(dirname "$0")/../.." && pwd)

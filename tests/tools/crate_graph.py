@@ -68,7 +68,7 @@ def main():
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features"]
     read = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if read.returncode != 0:
-        return read.returncode  # cargo has said why
+        return read.returncode  # cargo has printed the reason
     metadata = json.loads(read.stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     members = {packages[member]["name"]: packages[member] for member in metadata["workspace_members"]}
@@ -96,7 +96,7 @@ def main():
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
-        print("hint: docs/ARCHITECTURE.md says what each crate is for", file=sys.stderr)
+        print("hint: docs/ARCHITECTURE.md describes each crate", file=sys.stderr)
     return 1 if faults else 0
 
 

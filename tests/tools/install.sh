@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the servers that the tests start into .tools of this checkout: again only when their
-# pinned versions changed. Stops at the first missing prerequisite and says how to get it.
+# pinned versions changed. Stops at the first missing prerequisite and prints how to get it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -16,7 +16,7 @@ from moto.logs.responses import LogsResponse
 from moto.s3.models import FakeBucket
 from moto.server import main
 
-# A layer has the name that a template gives it, and a stack tells its ARN.
+# A layer has the name that a template gives it, and a stack returns its ARN.
 LayerVersion.cloudformation_name_type = staticmethod(lambda: "LayerName")
 LayerVersion.physical_resource_id = property(lambda self: self.arn)
 

@@ -25,11 +25,10 @@ LIMITS = {"where": 0.7, "others": 0.5}
 PLACE_BEFORE = re.compile(
     r"(?:\b(?:from|to|of|is|are|know|knows|known|shows?|find|finds|look|looks|and|page|place|places|file|files|folder|"
     r"field|line|point|position|offset|region|account|group|stream|table|column|machine|directory|path|here|exactly|"
-    r"anywhere|everywhere|elsewhere|only)|[:(])\s*[`\"]?$",
+    r"anywhere|everywhere|elsewhere|only|continues?|continued|stopped|stops|begins?|ends?)|[:(])\s*[`\"]?$",
     re.I,
 )
-NOT_A_CONDITION = re.compile(r"where(?:ver|as|by|in|upon|abouts)?\b(?:\s+(?:to|from|else)\b)?", re.I)
-WHERE = re.compile(r"\b[Ww]here\b(?!\s+(?:to|from)\b)")
+WHERE = re.compile(r"\b[Ww]here\b(?!\s+(?:to|from|things are)\b)")
 
 OTHERS = {
     "tell, say, hear": re.compile(
@@ -67,6 +66,11 @@ RUST = re.compile(
     re.S | re.X,
 )
 SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|CREATE|WITH|WHERE|PRAGMA)\b")
+
+
+def without_code(text):
+    """The text without code spans and placeholders, whose names are not prose."""
+    return re.sub(r"\{[A-Za-z_][^{}\s]*\}", "{}", re.sub(r"`[^`]*`", "`code`", text))
 
 
 def is_prose(text):
@@ -160,6 +164,7 @@ def measure(files):
         for _, lines in reader(text):
             joined, starts = "", []
             for number, line in lines:
+                line = without_code(line)
                 starts.append((len(joined), number))
                 joined += line + " "
             words[kind] += len(WORD.findall(joined))
@@ -209,6 +214,7 @@ def self_test():
         "no more than 500 at once",
         "image: nobody/none",
     ]
+    assert without_code("`where` it is {told}") == "`code` it is {}"
     bad = {
         "Where the store is full, the server stops.": "where",
         "a size is kept, where none was verified": "where",

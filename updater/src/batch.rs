@@ -20,12 +20,13 @@ use crate::{
 
 /// The sink of outcomes.
 pub trait OutcomeSink {
-    /// Puts outcomes, trying again as long as that makes sense, and answers the positions of those
+    /// Puts outcomes, trying again as long as that makes sense, and returns the positions of those
     /// that could not be put.
     fn put(&self, outcomes: &[Outcome]) -> impl Future<Output = Vec<usize>> + Send;
 }
 
-/// Applies a batch and puts its outcomes; answers from which record on it is to be delivered again.
+/// Applies a batch and puts its outcomes; returns from which record on it should be delivered
+/// again.
 ///
 /// A change whose outcome could not be put is delivered again as well: the function is then found
 /// at its new size and answered `applied` without a second write.
@@ -131,7 +132,7 @@ fn read(data: &str, sequence: &str) -> Content {
         tracing::error!(
             sequence,
             poison = 1,
-            "a record of the decisions stream cannot be read and is left out: {why}"
+            "a record of the decisions stream cannot be read and is skipped: {why}"
         );
     };
     let bytes = match STANDARD.decode(data) {

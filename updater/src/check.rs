@@ -89,7 +89,7 @@ pub(crate) fn alias_to_move<'a>(rec: &Recommendation, live: &'a LiveFunction) ->
     let Some(alias) = alias.filter(|alias| !alias.is_empty()) else {
         let detail = format!(
             "its traffic is on version {}, which changing $LATEST does not reach: set the size in \
-             the pipeline that publishes it, or name the alias to be moved in the tag {ALIAS_TAG}",
+             the pipeline that publishes it, or name the alias to move in the tag {ALIAS_TAG}",
             rec.version
         );
         return Err((SkipCode::ServedByVersion, detail));
@@ -134,7 +134,7 @@ fn place(rec: &Recommendation, settings: &Settings) -> Check {
 
 pub(crate) fn sizable(live: &LiveFunction) -> Check {
     skip_if(live.edge_replica, SkipCode::EdgeReplica, || {
-        "it is a replica of an edge function; change its master".to_owned()
+        "it is a replica of an edge function; size its master".to_owned()
     })?;
     skip_if(live.managed_instances, SkipCode::ManagedInstances, || {
         "it runs on managed instances, so its memory is set by the capacity provider".to_owned()
@@ -152,7 +152,7 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
     let tag = tags(live)?.get(MODE_TAG);
     let mode = tag.map_or(Ok(settings.default_mode), |tag| {
         read_mode(tag).map_err(|_| {
-            let wanted = "wanted off, recommend or auto";
+            let wanted = "expected off, recommend or auto";
             (
                 SkipCode::BadTag,
                 format!("its tag {MODE_TAG} is {tag:?}: {wanted}"),
@@ -185,20 +185,20 @@ fn wanted(rec: &Recommendation, live: &LiveFunction, settings: &Settings, now: T
         && let Some(stack) = tags(live)?.get(STACK_TAG)
     {
         let detail = format!(
-            "the stack {stack} would put the old size back: export the size to its template, \
+            "the stack {stack} would restore the old size: export the size to its template, \
              approve this, or tag the function {MODE_TAG} = auto"
         );
         return Err((SkipCode::StackOwned, detail));
     }
     skip_if(now >= rec.expires_at, SkipCode::Expired, || {
-        format!("it expired at {}, and now it is {now}", rec.expires_at)
+        format!("it expired at {}, and it is {now} now", rec.expires_at)
     })
 }
 
 fn current(rec: &Recommendation, live: &LiveFunction) -> Check {
     skip_if(live.memory_mb != rec.from_mb, SkipCode::StaleFrom, || {
         format!(
-            "it was decided for {}, and the function has {} now",
+            "it was decided for {}, but the function has {} now",
             rec.from_mb, live.memory_mb
         )
     })?;
@@ -210,7 +210,7 @@ fn current(rec: &Recommendation, live: &LiveFunction) -> Check {
         return Ok(());
     }
     skip_if(evidence != code, SkipCode::CodeChanged, || {
-        format!("the evidence is from code {evidence}, and the function runs {code} now")
+        format!("the evidence is from code {evidence}, but the function runs {code} now")
     })
 }
 
@@ -253,7 +253,7 @@ fn megabytes(
         .map_err(|_| {
             (
                 SkipCode::BadTag,
-                format!("its tag {tag} is {text:?}: wanted a whole number of megabytes"),
+                format!("its tag {tag} is {text:?}: expected a whole number of megabytes"),
             )
         })
 }
@@ -266,8 +266,8 @@ fn fast_enough(rec: &Recommendation, live: &LiveFunction) -> Check {
     let (Some(p99), Some(timeout)) = (rec.p99_ms, live.timeout) else {
         // A person who approved it has seen that the figure is missing.
         return skip_if(rec.mode == Mode::Auto, SkipCode::TimeoutUnknown, || {
-            "its slow invocations or its timeout are not known, so a smaller CPU share may not be \
-             harmless: approve it if it is"
+            "its slow durations or its timeout are unknown, so a smaller CPU share may do harm: \
+             approve it if that is acceptable"
                 .to_owned()
         });
     };

@@ -38,7 +38,7 @@ impl DecisionsStream {
         }
     }
 
-    /// Puts what `pending` names and answers what of it was not taken.
+    /// Puts what `pending` names and returns what of it was not taken.
     async fn put_once(&self, outcomes: &[Outcome], pending: &[usize]) -> Vec<usize> {
         let entries = pending
             .iter()
@@ -107,7 +107,7 @@ impl OutcomeSink for DecisionsStream {
             tracing::error!(
                 count,
                 stream,
-                "outcomes could not be put; their records come again"
+                "outcomes could not be sent; their records are delivered again"
             );
         }
         pending

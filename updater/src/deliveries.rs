@@ -1,4 +1,4 @@
-//! What became of the records of the stream that this process has seen.
+//! The result of the records of the stream that this process has seen.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ use crate::{ApiError, ApiFault};
 /// Nothing is known to have been written, and the same recommendation may succeed later: deliver it
 /// again. If a change was made after all, the next delivery finds it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{function}: {fault}, to be tried again: {error}", fault = error.fault.name())]
+#[error("{function}: {fault}, to be retried: {error}", fault = error.fault.name())]
 pub struct RetryLater {
     /// ARN of the function.
     pub function: String,
@@ -66,12 +66,12 @@ impl End {
         let error = &later.error;
         if later.unclear {
             let detail = format!(
-                "a change was asked for and got no clear answer, and the function could not be \
-                 read since ({error}): look at its memory size"
+                "a change was requested without a clear response, and the function could not be \
+                 read since ({error}): check its memory size"
             );
             return Self::failed(FailureCode::UpdateUnclear.name(), detail);
         }
-        let detail = format!("nothing was changed, and this was the last try: {error}");
+        let detail = format!("nothing was changed, and this was the last attempt: {error}");
         Self::failed(error.fault.name(), detail)
     }
 
@@ -99,7 +99,7 @@ impl Step {
         }
     }
 
-    /// What a call that wrote nothing comes to.
+    /// The result of a call that wrote nothing.
     pub(crate) fn of_fault(error: ApiError) -> Self {
         let message = error.message.clone();
         match error.fault {

@@ -164,7 +164,7 @@ impl ControlPlane for LambdaApi {
             .map_err(|e| self.api_error(&e))?;
         answer
             .version
-            .ok_or_else(|| refused("Lambda's answer names no version"))
+            .ok_or_else(|| refused("Lambda's response names no version"))
     }
 
     async fn move_alias(
@@ -184,7 +184,7 @@ impl ControlPlane for LambdaApi {
 }
 
 fn no_size() -> ApiError {
-    refused("Lambda's answer has no memory size")
+    refused("Lambda's response has no memory size")
 }
 
 fn refused(why: &str) -> ApiError {

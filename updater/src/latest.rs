@@ -77,18 +77,18 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     }
 }
 
-/// What a function that cannot be read comes to. What Lambda accepted stays accepted.
+/// The result of a function that cannot be read. What Lambda accepted stays accepted.
 fn unread(rec: &Recommendation, done: &Done, e: ApiError) -> Step {
     if !done.written {
         return Step::of_fault(e);
     }
     Step::Next(End::applied(format!(
-        "changed to {}; how it went on cannot be read ({e})",
+        "changed to {}; the result cannot be read ({e})",
         rec.to_mb
     )))
 }
 
-/// What a function that has the size comes to.
+/// The result of a function that has the size.
 fn settled(rec: &Recommendation, done: &Done, update: &LastUpdate) -> Step {
     let (from, to) = (rec.from_mb, rec.to_mb);
     match update {
@@ -100,7 +100,7 @@ fn settled(rec: &Recommendation, done: &Done, update: &LastUpdate) -> Step {
         ))),
         // Accepted: what is left is Lambda's.
         LastUpdate::InProgress => Step::Next(End::applied(format!(
-            "changed from {from} to {to}; Lambda is still at it"
+            "changed from {from} to {to}; Lambda is still applying it"
         ))),
         LastUpdate::Failed(why) => Step::End(update_failed(why)),
     }
@@ -127,6 +127,6 @@ pub(crate) fn update_failed(why: &str) -> End {
 }
 
 pub(crate) fn other_size(wanted: Megabytes, got: Megabytes) -> End {
-    let detail = format!("{wanted} was asked for, and Lambda answered that it is {got}");
+    let detail = format!("{wanted} was requested, but Lambda returned {got}");
     End::failed("other-size", detail)
 }

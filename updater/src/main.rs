@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
     tracing_subscriber::fmt().json().with_ansi(false).init();
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     let stream = std::env::var("RIGHTSIZER_DECISIONS")
-        .context("RIGHTSIZER_DECISIONS is not set: give the decisions stream's name or ARN")?;
+        .context("RIGHTSIZER_DECISIONS is not set: set it to the decisions stream's name or ARN")?;
     let config = sdk_config().await;
     let api = LambdaApi::new(&aws_sdk_lambda::Client::new(&config));
     let sink = DecisionsStream::new(&aws_sdk_kinesis::Client::new(&config), stream);

@@ -77,7 +77,10 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
         let alias = match self.call(|| api.get_alias(function, &alias_name)).await {
             Ok(alias) => alias,
             Err(e) if e.fault == ApiFault::NotFound => {
-                let detail = format!("its tag rightsizer:alias names {alias_name}: no such alias");
+                let detail = format!(
+                    "its tag rightsizer:alias names {alias_name}, which does not \
+                                      exist"
+                );
                 return Err(Step::skip((SkipCode::BadTag, detail)));
             }
             Err(e) => return Err(Step::of_fault(e)),
@@ -122,7 +125,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
         change(rec, &served, &self.settings, self.now()).map_err(Step::skip)?;
         if alias.version != rec.version {
             let detail = format!(
-                "it was decided for version {}, and its alias {alias_name} is at {} now",
+                "it was decided for version {}, but its alias {alias_name} is at {} now",
                 rec.version, alias.version
             );
             return Err(Step::skip((SkipCode::StaleFrom, detail)));
@@ -145,7 +148,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
         let code = SkipCode::ProvisionedConcurrency;
         if has(&read.serving.version) {
             let version = &read.serving.version;
-            let detail = format!("version {version} itself has it, and would keep it");
+            let detail = format!("version {version} itself has it, and keeps it");
             return Err(Step::skip((code, detail)));
         }
         if has(&read.alias_name) && rec.mode == Mode::Auto && rec.to_mb < rec.from_mb {
@@ -164,7 +167,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     ) -> Result<Step, Step> {
         let (api, function) = (&self.control_plane, &rec.function);
         let Some(code_sha256) = &read.serving.code_sha256 else {
-            let detail = "Lambda's answer lacks the hash of its code".to_owned();
+            let detail = "Lambda's response lacks the hash of its code".to_owned();
             return Err(Step::skip((SkipCode::NotUpdatable, detail)));
         };
         let from = PublishFrom {
@@ -190,7 +193,10 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
                 return Ok(Step::Next(unfinished(rec, "the new version is prepared")));
             }
             Some("Failed") => {
-                let detail = format!("version {} came out broken; no alias moved", new.version);
+                let detail = format!(
+                    "the new version {} does not work; no alias was moved",
+                    new.version
+                );
                 return Ok(Step::End(End::failed("version-failed", detail)));
             }
             _ => {}
@@ -224,16 +230,16 @@ fn nothing_else_differs(
 
 fn ahead(differ: &[&str]) -> (SkipCode, String) {
     let detail = format!(
-        "$LATEST differs from the version that serves, and publishing would release that: {}",
+        "$LATEST differs from the version that serves, and publishing would release it: {}",
         differ.join(", ")
     );
     (SkipCode::AliasAhead, detail)
 }
 
-/// The traffic has not moved yet, and the next recommendation goes on from here.
+/// The traffic has not moved yet, and the next recommendation continues from here.
 fn unfinished(rec: &Recommendation, what: &str) -> End {
     let detail = format!(
-        "{what}, to {}; the alias was not moved yet, and the next recommendation goes on from here",
+        "{what}, to {}; the alias was not moved yet; the next recommendation continues from here",
         rec.to_mb
     );
     End::skipped(SkipCode::UpdateInProgress, detail)

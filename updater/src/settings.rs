@@ -9,7 +9,7 @@ use rightsizer_records::{ApplyMode, FunctionArn, Megabytes};
 /// Reads a mode, in any case and with blanks around it.
 pub(crate) fn read_mode(text: &str) -> Result<ApplyMode, SettingsError> {
     ApplyMode::from_name(&text.trim().to_ascii_lowercase())
-        .ok_or_else(|| SettingsError::new("mode", text, "wanted off, recommend or auto"))
+        .ok_or_else(|| SettingsError::new("mode", text, "expected off, recommend or auto"))
 }
 
 /// An account and region whose functions may be changed.
@@ -35,7 +35,7 @@ impl FromStr for Place {
     type Err = SettingsError;
 
     fn from_str(text: &str) -> Result<Self, SettingsError> {
-        let bad = || SettingsError::new("RIGHTSIZER_ACCEPT", text, "wanted ACCOUNT/REGION");
+        let bad = || SettingsError::new("RIGHTSIZER_ACCEPT", text, "expected ACCOUNT/REGION");
         let (account, region) = text.trim().split_once('/').ok_or_else(bad)?;
         let twelve_digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
         if !twelve_digits || region.is_empty() || region.contains('/') {
@@ -100,7 +100,7 @@ impl Settings {
         let mut settings = Self::default();
         if let Some(mode) = given("RIGHTSIZER_MODE") {
             settings.default_mode = read_mode(&mode).map_err(|_| {
-                SettingsError::new("RIGHTSIZER_MODE", &mode, "wanted off, recommend or auto")
+                SettingsError::new("RIGHTSIZER_MODE", &mode, "expected off, recommend or auto")
             })?;
         }
         if let Some(paused) = given("RIGHTSIZER_PAUSED") {
@@ -108,7 +108,7 @@ impl Settings {
                 "true" | "1" => true,
                 "false" | "0" => false,
                 _ => {
-                    let wanted = "wanted true or false";
+                    let wanted = "expected true or false";
                     return Err(SettingsError::new("RIGHTSIZER_PAUSED", &paused, wanted));
                 }
             };
@@ -124,7 +124,7 @@ impl Settings {
             settings.account_most = mb
                 .filter(|mb| (LAMBDA_LEAST..=LAMBDA_MOST).contains(mb))
                 .ok_or_else(|| {
-                    SettingsError::new("RIGHTSIZER_MAX_MB", &most, "wanted 128 to 10240")
+                    SettingsError::new("RIGHTSIZER_MAX_MB", &most, "expected 128 to 10240")
                 })?;
         }
         Ok(settings)

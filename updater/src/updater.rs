@@ -14,7 +14,7 @@ use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Se
 
 /// How long one call may take. The control plane has the same limit.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
-/// A change is not begun without the time to make it and to find out what became of it.
+/// A change is not started without the time to make it and to find out its result.
 const WRITE_WITHIN: Duration = Duration::from_secs(12);
 /// Waits between rounds while something is in the way: a change of memory takes Lambda seconds.
 const PAUSES: [Duration; 4] = [
@@ -256,7 +256,10 @@ pub(crate) fn superseded(
     match newer.iter().find(wants) {
         Some(newer) => Err((
             SkipCode::Superseded,
-            format!("{} came after it and wants the {memory} it has", newer.id),
+            format!(
+                "{} came after it and has the present size {memory} as its target",
+                newer.id
+            ),
         )),
         None => Ok(()),
     }

@@ -62,7 +62,7 @@ fn request(page: Option<&str>) -> String {
 /// Reads an answer. An alarm may be on several functions, and by a metric or by a formula of metrics.
 fn read(answer: &str) -> Result<Page<Ringing>, CallFailure> {
     let document = Document::parse(answer)
-        .map_err(|e| CallFailure::Unclear(format!("not an answer of DescribeAlarms: {e}")))?;
+        .map_err(|e| CallFailure::Unclear(format!("not a response of DescribeAlarms: {e}")))?;
     let mut items = Vec::new();
     let alarms = document.descendants().filter(|n| is(*n, "MetricAlarms"));
     for alarm in alarms.flat_map(|list| list.children().filter(|n| is(*n, "member"))) {

@@ -38,7 +38,7 @@ pub fn confirmed() -> Option<Timestamp> {
 /// The machine's clock, off from AWS by more than AWS accepts in a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this machine's clock shows {machine}, but AWS says {aws}: set the clock by NTP. Until then days close \
+    "this machine's clock shows {machine}, but AWS's time is {aws}: set the clock by NTP. Until then days close \
      by the time of AWS, and AWS refuses requests that are signed with this clock"
 )]
 pub struct ClockFault {

@@ -58,14 +58,14 @@ pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkCo
 /// If there are none, with what to do.
 pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyhow::Result<()> {
     let provider = config.credentials_provider();
-    let provider = provider.ok_or_else(|| anyhow::anyhow!("this program takes no credentials"))?;
+    let provider = provider.ok_or_else(|| anyhow::anyhow!("this program uses no credentials"))?;
     provider.provide_credentials().await.map_err(|error| {
         let place = profile.map_or_else(String::new, |name| format!(" in the profile {name:?}"));
         anyhow::anyhow!(
-            "no credentials for AWS were found{place}, so nothing was asked: set AWS_ACCESS_KEY_ID and \
-             AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config that has keys, a role or a \
-             credential_process. After a single sign-on: eval \"$(aws configure export-credentials \
-             --format env)\". ({})",
+            "no credentials for AWS were found{place}, so no call was made: set AWS_ACCESS_KEY_ID \
+             and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config that has keys, a role \
+             or a credential_process. After a single sign-on: eval \"$(aws configure \
+             export-credentials --format env)\". ({})",
             rightsizer_updater::in_words(&error)
         )
     })?;

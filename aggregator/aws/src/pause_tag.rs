@@ -1,5 +1,5 @@
 //! The updater's stop switch: a tag on its own function, for what was sent already. Pausing sets it
-//! and resuming takes it off, from wherever the word is carried out.
+//! and resuming takes it off, from wherever the word is applied.
 
 use std::time::Duration;
 

@@ -99,7 +99,7 @@ impl SignedClient {
             let answer = answer.map_err(|e| anyhow::anyhow!(in_words(&e)))?;
             let status = answer.status().as_u16();
             let body = answer.into_body().collect().await;
-            let body = body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?;
+            let body = body.map_err(|e| anyhow::anyhow!("the response broke off: {e}"))?;
             anyhow::Ok((
                 status,
                 String::from_utf8_lossy(&body.to_bytes()).into_owned(),
@@ -122,7 +122,7 @@ impl SignedClient {
             .endpoint()
             .unwrap_or_else(|| format!("https://{host}/"));
         let provider = self.config.credentials_provider();
-        let provider = provider.context("this program takes no credentials")?;
+        let provider = provider.context("this program uses no credentials")?;
         let credentials = provider.provide_credentials().await;
         let identity = credentials
             .map_err(|e| anyhow::anyhow!(in_words(&e)))?

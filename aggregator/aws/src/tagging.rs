@@ -71,7 +71,7 @@ impl Tagging {
             body: body.to_string(),
         });
         let answer: Answer = serde_json::from_str(&answer.await?)
-            .map_err(|e| CallFailure::Unclear(format!("not an answer of GetResources: {e}")))?;
+            .map_err(|e| CallFailure::Unclear(format!("not a response of GetResources: {e}")))?;
         let tagged = answer.resource_tag_mapping_list.into_iter();
         let tagged = tagged.filter_map(|resource| {
             let function = FunctionArn::parse(&resource.arn).ok()?;

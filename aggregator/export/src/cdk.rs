@@ -22,8 +22,8 @@ const STEP: &str = "  ";
 pub(super) fn plan(text: &str, sizes: &[Size]) -> Result<(Vec<Row>, Vec<Edit>), Refused> {
     if !text.trim_start().starts_with('{') {
         return Err(other_kind(
-            "a CDK app's source is a program, and which function a line of it makes is known only when \
-             it runs: give its cdk.json, whose context the app reads sizes from",
+            "a CDK app decides at run time which functions it makes: use its cdk.json, from whose \
+             context the app reads sizes",
         ));
     }
     let document = Document::read(text)?;

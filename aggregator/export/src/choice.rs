@@ -19,7 +19,7 @@ pub struct LeftOut {
     pub words: String,
 }
 
-/// What is to be exported of one function, or why nothing is.
+/// What to export of one function, or why nothing is.
 pub fn choose(of: &Candidate, now: Timestamp) -> Result<Size, LeftOut> {
     let tags = of.tags.iter().flatten();
     let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -50,8 +50,8 @@ fn objection(
     let waits = matches!(of.status, Status::Open | Status::Approved);
     if waits && of.expires_at <= now {
         let words = format!(
-            "it expired at {}: `rightsizer approve` makes an open one good for 14 days; else the next \
-             decision takes its place",
+            "it expired at {}: `rightsizer approve` keeps an open one valid for 14 days; otherwise \
+             the next decision replaces it",
             of.expires_at
         );
         return Some(("expired", words));
@@ -60,7 +60,7 @@ fn objection(
     let done = matches!(of.status, Status::Applied | Status::Verified);
     if of.current_mb != of.to_mb && (done || of.current_mb != of.from_mb) {
         let words = format!(
-            "it was decided for {} → {}, and the function has {} now",
+            "it was decided for {} → {}, but the function has {} now",
             of.from_mb, of.to_mb, of.current_mb
         );
         return Some(("stale-from", words));

@@ -1,21 +1,21 @@
-//! What a patch does to a template: bytes to replace, and what became of each size.
+//! What a patch does to a template: bytes to replace, and the result of each size.
 
 use std::ops::Range;
 
-/// What became of one size.
+/// The result of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The function's ARN or `local:` key.
     pub function: String,
     /// The template's name for it, if it is there.
     pub label: Option<String>,
-    /// The file that its lines are of, where the template has several.
+    /// The file of its lines, if the template has several.
     pub file: Option<String>,
-    /// What became of it.
+    /// Its result.
     pub became: Became,
 }
 
-/// What became of one size in the template.
+/// The result of one size in the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Became {
     /// It is changed.

@@ -25,8 +25,8 @@ pub enum Refused {
     },
     /// Terraform would put other files over these.
     #[error(
-        "it overrides what the other files say, and what comes of that is known only to Terraform; give one \
-         file as template"
+        "it overrides the other files, and only Terraform knows the result; pass one file as the \
+         template"
     )]
     Override,
     /// There is nothing in it.
@@ -88,8 +88,8 @@ pub enum Refused {
     },
     /// Sizes of several deployments would be mixed.
     #[error(
-        "the functions are of several {what} ({}): what one needs would be deployed to the others; choose \
-         by {option}",
+        "the functions are of several {what} ({}): the size of one would be deployed to the \
+         others; choose by {option}",
         .found.join(", ")
     )]
     SeveralEnvironments {

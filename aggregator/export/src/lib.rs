@@ -62,7 +62,7 @@ fn name_of(function: &str) -> &str {
     }
 }
 
-/// The size that one function is to have.
+/// The size that one function should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
     /// Its ARN, or `local:NAME` if only its name is known.
@@ -71,7 +71,7 @@ pub struct Size {
     pub name: String,
     /// The size it has.
     pub from_mb: Megabytes,
-    /// The size it is to have.
+    /// The size it should have.
     pub to_mb: Megabytes,
     /// The size that the policy aims for.
     pub target_mb: Option<Megabytes>,

@@ -19,7 +19,7 @@ pub struct Rules {
     pub stage: Option<String>,
 }
 
-/// What became of one size in the template.
+/// The result of one size in the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     /// It is this declaration's.

@@ -10,10 +10,10 @@ use super::site::{Memory, Site};
 use super::terraform::Joined;
 use super::{Format, Size, cdk, cloudformation, program, sam, serverless, terraform};
 
-/// A template with what became of each size in it.
+/// A template with the result of each size in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    /// The template as it is to be.
+    /// The template after the patch.
     pub text: String,
     /// One for each size, in their order.
     pub rows: Vec<Row>,
@@ -53,10 +53,10 @@ pub struct ModuleFile {
     pub text: String,
 }
 
-/// The files of a module with what became of each size in them.
+/// The files of a module with the result of each size in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModulePatch {
-    /// The files as they are to be, in their order.
+    /// The files after the patch, in their order.
     pub files: Vec<ModuleFile>,
     /// One for each size, in their order.
     pub rows: Vec<Row>,
@@ -117,7 +117,7 @@ fn plan(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Result<Pla
     Ok(become_of(&sites, sizes, found))
 }
 
-/// What becomes of each size where it was found.
+/// The result for each size that was found.
 fn become_of(sites: &[Site], sizes: &[Size], found: Vec<Found>) -> Plan {
     let mut rows = Vec::new();
     let mut edits = Vec::new();
@@ -211,9 +211,9 @@ fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
 /// A size that is right in the file does not help: the function keeps what it has.
 fn ignored(to: u32) -> String {
     format!(
-        "ignore_changes makes Terraform ignore memory_size here, so a size in this file never reaches the \
-         function: have the updater change it to {to}, which no deployment reverts, or take memory_size out of \
-         ignore_changes and export again"
+        "ignore_changes makes Terraform ignore memory_size here, so a size in this file never \
+         reaches the function: let the updater change it to {to}, which no deployment reverts, or \
+         remove memory_size from ignore_changes and export again"
     )
 }
 

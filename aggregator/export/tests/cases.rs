@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rightsizer_export::{Became, Format, Rules, Size, patch};
 use rightsizer_records::Megabytes;
 
-/// A file, a function that is to have 300 MB, and words of the right answer.
+/// A file, a function that should have 300 MB, and words of the right answer.
 struct Case {
     file: &'static str,
     format: Format,

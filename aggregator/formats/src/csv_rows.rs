@@ -10,7 +10,7 @@ use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use super::output::{Output, Stopped};
 use super::table::{self, Header};
 
-/// A row that goes on for longer has a quote too many.
+/// A row that continues for longer has a quote too many.
 const MAX_ROW_LINES: usize = 1000;
 
 /// A head line, and what lies between its fields.

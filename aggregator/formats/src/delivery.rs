@@ -20,7 +20,7 @@ pub struct Delivery {
     pub channel: Channel,
     /// The records' bytes.
     pub payloads: Vec<Vec<u8>>,
-    /// Source and position to go on from.
+    /// Source and position to continue from.
     pub checkpoint: Option<(String, String)>,
     /// What the source dropped before it was read.
     pub gaps: Vec<Gap>,

@@ -209,7 +209,7 @@ fn incomplete(text: &str, cut: Option<&Cut>, line: u64, out: &mut Output) -> Res
     let breaks = text.bytes().take(keep).filter(|b| *b == b'\n').count();
     out.refuse(
         line + breaks as u64,
-        "cut off or damaged: the JSON does not go on from here; the entries before are kept",
+        "cut off or damaged: the JSON is invalid from here on; the entries before are kept",
         text.get(keep..).unwrap_or_default(),
     )
 }

@@ -59,7 +59,7 @@ impl Invocation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FigureError {
     /// Memory size out of range.
-    #[error("memory size is {0} MB, wanted 1 to {MAX_SIZE_MB}")]
+    #[error("memory size is {0} MB, expected 1 to {MAX_SIZE_MB}")]
     Size(u64),
     /// A used memory of zero.
     #[error("memory used is 0 MB: nothing was measured")]

@@ -136,8 +136,8 @@ fn entry_of(inner: &str) -> &str {
         .map_or("", RawValue::get)
 }
 
-/// Reads rows whose fields follow each other in one list. Each row has them in the order of the query:
-/// a field that does not go on in it begins the next row.
+/// Reads rows whose fields follow each other in one list. Each row has them in the order of the
+/// query: a field that does not continue in it begins the next row.
 pub(super) fn flattened(list: &str, places: &Places, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::LogsInsights);
     let mut order: Vec<String> = Vec::new();

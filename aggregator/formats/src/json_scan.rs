@@ -13,7 +13,7 @@ const ENTRIES_DEPTH: usize = 4;
 pub(super) enum Progress {
     /// All values are closed.
     Whole,
-    /// A value goes on with the next line.
+    /// A value continues with the next line.
     Open,
     /// This line cannot follow.
     Broken,
@@ -87,8 +87,8 @@ impl Scan {
         }
     }
 
-    /// Follows a part of a line that goes on, up to its last whole token: what is behind it comes again,
-    /// with more.
+    /// Follows a part of a line that continues, up to its last whole token: what is behind it comes
+    /// again, with more.
     pub(super) fn feed_part(&mut self, part: &str) -> Progress {
         match self.tokens(part.as_bytes(), true) {
             None => Progress::Broken,

@@ -26,6 +26,8 @@ mod lines;
 mod log_event;
 mod loose;
 mod message;
+#[cfg(test)]
+mod messages;
 mod optimizer;
 mod output;
 mod piece;
@@ -34,6 +36,7 @@ mod quick;
 mod read;
 mod report;
 mod report_line;
+mod shape;
 mod surroundings;
 mod table;
 mod telemetry;

@@ -134,7 +134,7 @@ impl<R: BufRead> Lines<R> {
         self.failure = Some(failure);
     }
 
-    /// Skips what is left of a line that goes on.
+    /// Skips what is left of a line that continues.
     pub(super) fn skip_line(&mut self) -> io::Result<()> {
         if self.begun.take().is_some() {
             self.input.skip_until(b'\n')?;

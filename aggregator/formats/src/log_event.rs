@@ -28,7 +28,7 @@ pub struct LogEvent<'a> {
     pub message: &'a str,
 }
 
-/// Reads log events one after the other: one may tell how the invocation of another ended.
+/// Reads log events one after the other: one may show how the invocation of another ended.
 #[derive(Default)]
 pub struct LogEvents {
     endings: Endings,
@@ -72,9 +72,10 @@ mod tests {
     use super::*;
     use crate::hints::tests::hints;
 
-    /// An older log has the report first, and only then the line that says why it was the last one.
+    /// An older log has the report first, and then the line with the reason why it was the last
+    /// one.
     #[test]
-    fn an_event_tells_how_the_invocation_of_another_ended() {
+    fn an_event_shows_how_the_invocation_of_another_ended() {
         let report = "REPORT RequestId: a-1\tDuration: 12.5 ms\tBilled Duration: 13 ms\t\
                       Memory Size: 1000 MB\tMax Memory Used: 950 MB";
         let ended = "RequestId: a-1 Error: Runtime exited with error: signal: killed";

@@ -198,9 +198,9 @@ impl<'a> Fields<'a> {
 enum NoAdvice {
     #[error("{0:?} names no function")]
     Name(String),
-    #[error("{0:?} is no finding of Compute Optimizer for functions")]
+    #[error("{0:?} is not a finding of Compute Optimizer for functions")]
     Finding(String),
-    #[error("{0:?} is no size of a function in MB")]
+    #[error("{0:?} is not a size of a function in MB")]
     Size(String),
     #[error(
         "its time {0:?} can be read in two ways or in none: a spreadsheet rewrites times, so import the \

@@ -125,7 +125,7 @@ pub(super) struct Output<'a> {
     pub(super) emulator: bool,
     /// Endings of invocations from lines other than reports.
     pub(super) endings: Endings,
-    /// What a line says that ends before its message: the JSON on the next lines is that message.
+    /// A line that ends before its message: the JSON on the next lines is that message.
     pub(super) before: Option<Facts>,
     sink: &'a mut dyn FnMut(Item) -> Result<(), Stopped>,
 }

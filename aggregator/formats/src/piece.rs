@@ -17,13 +17,13 @@ pub struct PieceRead {
     tally: Tally,
     /// Lines of the piece.
     pub lines: u64,
-    /// Whether it ends within something that its next piece may go on with: then what was read of it
-    /// does not count, and it is to be read together with what follows.
+    /// Whether it ends within something that its next piece may continue with: then what was read
+    /// of it does not count, and it is to be read together with what follows.
     pub open: bool,
 }
 
-/// Whether an input that begins with this line may be read in pieces, on several threads: it holds a
-/// whole JSON document. Tables have a head line, and text may go on over lines.
+/// Whether an input that begins with this line may be read in pieces, on several threads: it holds
+/// a whole JSON document. Tables have a head line, and text may continue over lines.
 pub fn comes_in_pieces(first_line: &str) -> bool {
     let line = message::trim(first_line);
     line.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok()

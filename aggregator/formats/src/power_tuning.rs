@@ -17,13 +17,13 @@ use super::loose::{self, Loose, brief};
 use super::output::{Format, Output, Stopped};
 use super::times;
 
-/// A run has one size in a step, at most one for each MB: more are no result.
+/// A run has one size in a step, at most one for each MB: more are not a result.
 const MOST_SIZES: usize = 1000;
 /// Results lie in an output, in an execution: deeper is not a result.
 const MOST_DEPTH: u8 = 4;
 /// Step Functions hands on at most 256 KiB.
 const MOST_BYTES: usize = 1 << 20;
-/// A link with so many sizes has 14 KB.
+/// A link with this number of sizes has 14 KB.
 const MOST_LINK_BYTES: usize = 32 << 10;
 /// How the address of the chart begins, if it is the public page.
 const PAGE: &str = "://lambda-power-tuning.show";
@@ -47,8 +47,8 @@ enum NoResult {
     #[error("bad result of Lambda Power Tuning: {0}")]
     Json(String),
     #[error(
-        "a link of Lambda Power Tuning whose figures cannot be read: wanted #SIZES;DURATIONS;COSTS, each \
-         in base64 and of one function"
+        "a link of Lambda Power Tuning whose figures cannot be read: expected \
+         #SIZES;DURATIONS;COSTS, each in base64 and of one function"
     )]
     Link,
 }
@@ -135,7 +135,7 @@ pub(super) fn link(text: &str, line: u64, out: &mut Output) -> Option<Result<(),
 }
 
 impl Run {
-    /// Takes what an object says, and those in it.
+    /// Reads an object, and those in it.
     fn take(&mut self, object: &str, depth: u8) -> Result<(), NoResult> {
         if object.len() > MOST_BYTES || depth > MOST_DEPTH {
             return Err(NoResult::Endless);
@@ -173,7 +173,7 @@ impl Run {
             return Ok(());
         };
         let mut wrong = None;
-        // What stops the reading is why; a list that is none was no JSON above.
+        // The reader stops for this reason; an invalid list was refused above.
         let _ = loose::each(list, |entry| {
             let fields = serde_json::from_str::<Fields<'_>>(entry);
             let size = match fields {

@@ -93,7 +93,7 @@ struct Record<'a> {
     fit: bool,
 }
 
-/// What an event comes to.
+/// The result of an event.
 enum Entry {
     Other,
     /// A report without memory figures, as on managed instances.

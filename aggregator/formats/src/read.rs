@@ -240,10 +240,10 @@ fn unpacked(
 fn damaged(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            Some("the gzip file ends early: what it held up to here was read")
+            Some("the gzip file ends early; its content up to here was read")
         }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            Some("the gzip file is damaged from here on: what it held up to here was read")
+            Some("the gzip file is damaged from here on; its content up to here was read")
         }
         _ => None,
     }
@@ -394,8 +394,8 @@ fn notes_of_comparisons(tally: &Tally) -> Vec<String> {
     let mut notes = Vec::new();
     if tally.measured > 0 {
         notes.push(format!(
-            "{} results of Lambda Power Tuning: `rightsizer show FUNCTION` has the sizes that were measured; \
-             they say nothing about the memory used and move no decision",
+            "{} results of Lambda Power Tuning: `rightsizer show FUNCTION` has the sizes that were \
+             measured; they do not show the memory used and change no decision",
             tally.measured
         ));
     }

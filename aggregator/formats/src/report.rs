@@ -93,7 +93,7 @@ impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "read {}: {} accepted, {} ignored (no evidence in them), {} refused",
+            "read {}: {} accepted, {} ignored (not evidence), {} refused",
             self.read, self.accepted, self.ignored, self.refused_count
         )?;
         for note in &self.notes {
@@ -114,10 +114,7 @@ impl fmt::Display for ImportReport {
         }
         if self.refused_count > self.refused.len() as u64 {
             let listed = self.refused.len();
-            writeln!(
-                f,
-                "only the first {listed} refused entries were looked through here"
-            )?;
+            writeln!(f, "only the first {listed} refused entries are listed")?;
         }
         Ok(())
     }
@@ -203,7 +200,7 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "read 13: 5 accepted, 0 ignored (no evidence in them), 8 refused\n\
+                "read 13: 5 accepted, 0 ignored (not evidence), 8 refused\n\
                  note: a.log: a note\n\
                  note: b.log: a note\n\
                  refused 7: cut off\n    a.log line 3, 4, 5, 6, 7, …\n    \

@@ -22,7 +22,7 @@ pub(super) enum ReportLineError {
     /// The line ends before the figures do.
     #[error("cut off: {0}")]
     CutOff(Missing),
-    /// The line goes on, but a figure is not there.
+    /// The line continues, but a figure is not there.
     #[error("{0}")]
     Absent(Missing),
     /// A figure in another unit than the platform's.

@@ -255,7 +255,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "Size: 512 MB",
         "Size: 32769 MB",
-        "memory size is 32769 MB, wanted 1 to 32768",
+        "memory size is 32769 MB, expected 1 to 32768",
     ),
     (
         "Used: 90 MB",

@@ -87,7 +87,7 @@ fn advised(found: &Comparison) -> (String, String, String, &'static str, Option<
 fn an_execution_names_its_function_and_its_time() {
     let (found, reasons, summary) = taken(&fixture("power_tuning_execution.json"), None);
     assert_eq!((summary.accepted, reasons.len()), (1, 0));
-    // 512 MB is told in full, the others by the link alone: 8.4e-7 dollars are 0.84 a million.
+    // 512 MB is complete, the others come from the link alone: 8.4e-7 dollars are 0.84 a million.
     let sizes = vec![
         (256, 200.5, Some(0.84)),
         (512, 101.254, Some(0.85)),
@@ -122,7 +122,7 @@ fn what_names_no_function_asks_for_one() {
     let (found, _, _) = taken(&fixture("power_tuning_link.txt"), Some("mailer"));
     let (function, _, sizes) = measured(&found[0]);
     assert_eq!((function.as_str(), sizes.len()), ("local:mailer", 3));
-    // The link in it is damaged: the size beside it counts, and that is said.
+    // The link in it is damaged: the size beside it counts, and that is reported.
     let (found, _, summary) = taken(&fixture("power_tuning.json"), Some("mailer"));
     assert_eq!(measured(&found[0]).2, [(1024, 61.2, Some(1.2))]);
     assert!(summary.notes.iter().any(|note| note.contains("link")));
@@ -256,7 +256,16 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
     assert!(summary.notes[0].contains("other resources"), "{summary:?}");
 }
 
-/// What comes live is a stranger's: only a person's file tells of other tools.
+/// Rows of a query may hold any words.
+#[test]
+fn rows_of_logs_insights_are_no_result() {
+    let text =
+        r#"{"results":[[{"field":"@message","value":"a visualization of averageDuration"}]]}"#;
+    let (_, reasons, summary) = taken(text.as_bytes(), None);
+    assert_eq!((reasons.len(), summary.ignored), (0, 1), "{reasons:?}");
+}
+
+/// Live input is untrusted: results of other tools count only from a user's file.
 #[test]
 fn no_stream_record_may_hold_it() {
     for name in [

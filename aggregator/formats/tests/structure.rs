@@ -204,7 +204,7 @@ fn a_payload_with_a_report_that_is_cut_off_is_reported() {
     }
 }
 
-/// What a record of a stream comes to.
+/// The result of a record of a stream.
 fn live(record: &str) -> (usize, Vec<String>) {
     let mut items = Vec::new();
     read_record::<Infallible>(record.as_bytes(), &hints(), &mut |item| {

@@ -1,6 +1,6 @@
-//! What other tools found out about a function's sizes. It stands beside decisions, for people to compare
-//! with; durations by size also say what a size is worth. It is no evidence of memory, and no rule of
-//! [`crate::policy`] reads it.
+//! Results of other tools about a function's sizes, shown beside decisions for comparison.
+//! Durations by size also show the value of a size. They are not evidence of memory use, and no
+//! rule of [`crate::policy`] reads them.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub struct MeasuredSize {
     pub usd: Option<f64>,
 }
 
-/// What AWS Compute Optimizer says about a version of a function.
+/// AWS Compute Optimizer's result for a version of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     /// The version.

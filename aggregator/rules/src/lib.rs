@@ -19,5 +19,6 @@ pub mod lifecycle;
 pub mod limits;
 pub mod outcome;
 pub mod policy;
+pub mod power;
 pub mod price;
 pub mod window;

@@ -75,3 +75,79 @@ fn advised(advice: &AdviceLine) -> String {
 fn day(at: Timestamp) -> String {
     at.day().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::{Day, Megabytes};
+
+    use super::*;
+
+    fn on(day: &str) -> Timestamp {
+        Day::parse(day).unwrap().start()
+    }
+
+    /// From the smallest to the largest figures, in columns that end below each other.
+    #[test]
+    fn sizes_stand_in_columns() {
+        let line = |mb, duration_ms, usd| {
+            measured(&MeasuredLine {
+                memory_mb: Megabytes(mb),
+                duration_ms,
+                usd,
+                source: "power-tuning".to_owned(),
+                measured_at: on("2026-11-23"),
+            })
+        };
+        let lines = [
+            line(128, 1.26, Some(2.083e-7)),
+            line(10_240, 899_999.9, Some(0.15)),
+            line(512, 99.96, None),
+        ];
+        assert_eq!(
+            lines,
+            [
+                "     128 MB      1.3 ms       $0.21 a million  Power Tuning, 2026-11-23",
+                "   10240 MB   900000 ms  $150000.00 a million  Power Tuning, 2026-11-23",
+                "     512 MB    100.0 ms                        Power Tuning, 2026-11-23",
+            ]
+        );
+        assert!(lines.iter().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn each_finding_has_its_words() {
+        let line = |finding, current: Option<u32>, mb: Option<u32>| {
+            advised(&AdviceLine {
+                memory_mb: mb.map(Megabytes),
+                finding,
+                current_mb: current.map(Megabytes),
+                version: "7".to_owned(),
+                refreshed_at: on("2026-11-23"),
+            })
+        };
+        for (found, words) in [
+            (
+                line(Finding::NotOptimized, Some(512), Some(320)),
+                "recommends 320 MB (NotOptimized at 512 MB)",
+            ),
+            (
+                line(Finding::NotOptimized, None, None),
+                "finds it not optimized, and recommends no size",
+            ),
+            (
+                line(Finding::Optimized, Some(256), Some(256)),
+                "finds 256 MB right",
+            ),
+            (line(Finding::Optimized, None, None), "finds it optimized"),
+            (
+                line(Finding::Unavailable, Some(512), None),
+                "had too little to go by (Unavailable)",
+            ),
+        ] {
+            assert_eq!(
+                found,
+                format!("{words}; version 7, refreshed on 2026-11-23")
+            );
+        }
+    }
+}

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use rightsizer_records::{Arch, Usd};
 use rightsizer_store::ReviewRow;
 
-use super::text::{counted, saving};
+use super::text::{SavingRange, counted, range, saving, saving_range};
 
 /// The percentage of its size that a function may use before it is at risk.
 const FULL_PERCENT: u64 = 90;
@@ -74,7 +74,7 @@ pub(super) fn summary(rows: &[ReviewRow]) -> String {
             .filter(|(to, now)| to != now && (to > now) == larger)
             .count()
     };
-    let saved: Usd = rows.iter().filter_map(saving).sum();
+    let saved = total(rows);
     let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
     let mut line = format!(
         "{}: {} over-provisioned, {} under-provisioned, {} at risk; {}",
@@ -82,10 +82,10 @@ pub(super) fn summary(rows: &[ReviewRow]) -> String {
         changing(false),
         changing(true),
         rows.iter().filter(|r| at_risk(r)).count(),
-        if saved < Usd::default() {
-            format!("{} a month more", Usd::default() - saved)
+        if saved.expected < Usd::default() {
+            format!("{} a month more", Usd::default() - saved.safe)
         } else {
-            format!("{saved} a month could be saved")
+            format!("${} a month could be saved", range(saved))
         }
     );
     if unknown > 0 {
@@ -96,6 +96,20 @@ pub(super) fn summary(rows: &[ReviewRow]) -> String {
     match grade(rows) {
         Some(grade) => format!("{line}\n{grade}"),
         None => line,
+    }
+}
+
+/// What a person rejected is not saved.
+fn counting(rows: &[ReviewRow]) -> impl Iterator<Item = &ReviewRow> {
+    rows.iter().filter(|row| row.status != "rejected")
+}
+
+/// The saving of all recommendations together.
+fn total(rows: &[ReviewRow]) -> SavingRange {
+    let savings = || counting(rows).filter_map(saving_range);
+    SavingRange {
+        safe: savings().map(|saved| saved.safe).sum(),
+        expected: savings().map(|saved| saved.expected).sum(),
     }
 }
 
@@ -111,8 +125,8 @@ fn grade(rows: &[ReviewRow]) -> Option<String> {
         return None;
     }
     // The cost of increases is not waste, and is not subtracted from it.
-    let savings = rows.iter().filter_map(saving).map(Usd::as_f64);
-    let saveable = savings.fold(0.0, |sum, saved| sum + saved.max(0.0));
+    let savings = counting(rows).filter_map(saving_range);
+    let saveable = savings.fold(0.0, |sum, saved| sum + saved.safe.as_f64().max(0.0));
     let share = 100.0 * saveable / bill;
     let risk = rows.iter().filter(|r| at_risk(r)).count();
     let letter = letter(share, risk > 0);
@@ -122,7 +136,7 @@ fn grade(rows: &[ReviewRow]) -> Option<String> {
         n => format!("{n} functions are at risk"),
     };
     Some(format!(
-        "grade {letter}: {share:.0} % of ${bill:.2} a month could be saved, {risk}"
+        "grade {letter}: at least {share:.0} % of ${bill:.2} a month could be saved, {risk}"
     ))
 }
 
@@ -134,12 +148,16 @@ fn letter(share: f64, at_risk: bool) -> char {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn row(name: &str, (now, peak, to): (u32, u32, u32), (before, after): (f64, f64)) -> ReviewRow {
+    pub(in crate::cli) fn row(
+        name: &str,
+        (now, peak, to): (u32, u32, u32),
+        (before, after): (f64, f64),
+    ) -> ReviewRow {
         serde_json::from_value(json!({
             "function": name, "current_mb": now, "peak_mb": peak, "policy_mb": to, "target_mb": to,
             "to_mb": (to != now).then_some(to), "status": "open", "confidence": "high", "reasons": [],
@@ -182,8 +200,8 @@ mod tests {
         let rows = fleet();
         assert_eq!(
             summary(&rows),
-            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month saved\n\
-             grade E: 60 % of $100.00 a month could be saved, 2 functions are at risk"
+            "4 functions: 1 over-provisioned, 2 under-provisioned, 2 at risk; $58.80 a month could be saved\n\
+             grade E: at least 60 % of $100.00 a month could be saved, 2 functions are at risk"
         );
         let rest: Vec<_> = rows
             .into_iter()
@@ -192,7 +210,7 @@ mod tests {
         let told = summary(&rest);
         assert!(
             told.ends_with(
-                "grade B: 0 % of $20.00 a month could be saved, 2 functions are at risk"
+                "grade B: at least 0 % of $20.00 a month could be saved, 2 functions are at risk"
             ),
             "{told}"
         );
@@ -207,7 +225,7 @@ mod tests {
         assert_eq!((letter(0.0, true), letter(99.0, true)), ('B', 'E'));
         // The example that the documentation shows.
         let page = include_str!("../../../docs/ONBOARDING.md");
-        let shown = format!("grade {}: 38 % of", letter(38.0, true));
+        let shown = format!("grade {}: at least 38 % of", letter(38.0, true));
         assert!(page.contains(&shown), "{shown}");
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one thin file per command.
 
 mod apply;
+mod approve;
 mod attach;
 mod backup;
 mod compared;
@@ -16,6 +17,7 @@ mod import_cloudwatch;
 mod import_paths;
 mod list;
 mod log;
+mod nearest;
 mod out;
 mod page;
 mod portrait;
@@ -69,7 +71,7 @@ pub enum LogFormat {
 }
 
 impl Cli {
-    /// How the log is to be written.
+    /// How to write the log.
     pub const fn log_format(&self) -> LogFormat {
         self.log_format
     }
@@ -84,8 +86,9 @@ enum Command {
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
-    /// Send a function's open recommendation.
-    Approve(review::TargetArgs),
+    /// Approve open recommendations, so that they are sent: of named functions, or of all that a filter
+    /// selects.
+    Approve(approve::ApproveArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
     Reject(review::TargetArgs),
@@ -228,7 +231,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
-        Command::Approve(args) => review::approve(args),
+        Command::Approve(args) => approve::run(&args),
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
@@ -254,7 +257,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // A reader that closes early (`rightsizer list | head`) is not an error.
         Err(error) if out::is_closed() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            out::note(format_args!("error: {error:#}"));
+            out::failure(&error);
             ExitCode::FAILURE
         }
     }
@@ -272,4 +275,32 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             || matches!(csv, Some(csv::ErrorKind::Io(error)) if broken(error))
             || json == Some(ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The help of a command and of its subcommands, each under its full name.
+    fn help(command: &mut clap::Command, name: &str) {
+        let shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
+        let text = shown.term_width(100).render_long_help().to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(format!("help {name}").replace(' ', "_"), lines.join("\n"));
+        for inner in command.get_subcommands_mut() {
+            if inner.get_name() != "help" {
+                let name = format!("{name} {}", inner.get_name());
+                help(inner, &name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_is_reviewed() {
+        let mut command = Cli::command();
+        command.build();
+        help(&mut command, "rightsizer");
+    }
 }

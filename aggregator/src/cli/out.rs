@@ -39,6 +39,30 @@ pub(super) fn note(text: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{}", shown_lines(&text.to_string()));
 }
 
+/// Prints an error with its causes on one line, and what to do on the lines after it.
+pub(super) fn failure(error: &anyhow::Error) {
+    note(format_args!("{}", with_hints(error)));
+}
+
+/// `error: WHAT: CAUSE`, then the hints of both: a message may carry one behind [`HINT`].
+fn with_hints(error: &anyhow::Error) -> String {
+    let texts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let parts: Vec<_> = texts.iter().map(|text| text.split_once(HINT)).collect();
+    let said = parts.iter().zip(&texts);
+    let said: Vec<&str> = said
+        .map(|(part, text)| part.map_or(text.as_str(), |(what, _)| what))
+        .collect();
+    let hints: String = parts
+        .iter()
+        .flatten()
+        .map(|(_, hint)| format!("{HINT}{hint}"))
+        .collect();
+    format!("error: {}{hints}", said.join(": "))
+}
+
+/// What stands between a message and what to do about it.
+const HINT: &str = "\nhint: ";
+
 /// Whether the reader has closed.
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
@@ -50,6 +74,13 @@ fn noted<T>(written: io::Result<T>) -> io::Result<T> {
             CLOSED.store(true, Ordering::Relaxed);
         }
     })
+}
+
+impl Out {
+    /// Writes text whose escape sequences are our own: texts from outside in it are escaped already.
+    pub(super) fn write_styled(&mut self, text: &str) -> io::Result<()> {
+        noted(self.to.write_all(text.as_bytes()))
+    }
 }
 
 impl Write for Out {
@@ -64,8 +95,8 @@ impl Write for Out {
     }
 }
 
-/// Returns `begun` and `bytes` as text that may be printed. What may be the beginning of a character is
-/// left in `begun`; bytes that are no text become U+FFFD.
+/// Returns `begun` and `bytes` as text that may be printed. What may be the beginning of a
+/// character is left in `begun`; bytes that are not text become U+FFFD.
 fn harmless(begun: &mut Vec<u8>, bytes: &[u8]) -> String {
     begun.extend_from_slice(bytes);
     let whole = std::mem::take(begun);
@@ -107,5 +138,13 @@ mod tests {
         let mut begun = Vec::new();
         assert_eq!(harmless(&mut begun, b"a\r\n\tb\r\n"), "a\r\n\tb\r\n");
         assert_eq!(harmless(&mut begun, b"a\xff\xc3("), "a\u{fffd}\u{fffd}(");
+    }
+
+    #[test]
+    fn hints_stand_after_all_causes() {
+        let refused = anyhow::anyhow!("refused");
+        let error = refused.context("cannot listen on :80\nhint: --listen ADDRESS");
+        let text = "error: cannot listen on :80: refused\nhint: --listen ADDRESS";
+        assert_eq!(with_hints(&error), text);
     }
 }

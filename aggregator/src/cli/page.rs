@@ -1,13 +1,12 @@
 //! The fleet as one self-contained HTML page. Pure.
 
-use rightsizer_records::Usd;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 
 use super::grade::{at_risk, summary};
 use super::list::is_compared;
-use super::text::{cents, names, saving};
+use super::text::{names, range, saving_range, slowdown};
 
 /// Everything except the rows; it needs no other file and no network.
 const HEAD: &str = include_str!("page.html");
@@ -53,7 +52,7 @@ pub(super) fn page(rows: &[ReviewRow], stops: &[String], made: &str) -> String {
 
 const TABLE: &str = "<input id=filter type=search placeholder='Filter by name or status' aria-label='Filter'>\n\
     <table>\n<tr><th>Function<th class=n>Now, MB<th>Used, MB<th class=n>Recommended, MB\
-    <th class=n>Saving, $ a month";
+    <th class=n>Saving, $ a month<th class=n>Slower, at worst";
 const COMPARED: &str = "<th class=n>Compute Optimizer, MB";
 
 fn line(row: &ReviewRow, name: &str, compared: bool) -> String {
@@ -77,13 +76,17 @@ fn line(row: &ReviewRow, name: &str, compared: bool) -> String {
         String::new()
     };
     format!(
-        "<tr{}><td class=f title=\"{}\">{}<td class=n>{}<td>{}<td class=n>{to}<td class=n>{}{optimizer}<td>{}<td>{}<td>{}</tr>\n",
+        "<tr{}><td class=f title=\"{}\">{}<td class=n>{}<td>{}<td class=n>{to}<td class=n>{}<td class=n>{}{optimizer}<td>{}<td>{}<td>{}</tr>\n",
         if risk { " class=risk" } else { "" },
         escaped(&row.function),
         escaped(name),
         row.current_mb,
         used(row),
-        saving(row).map_or_else(|| "–".to_owned(), money),
+        saving_range(row).map_or_else(|| "–".to_owned(), |saved| range(saved).replace('-', "−")),
+        slowdown(row).map_or_else(
+            || "–".to_owned(),
+            |slower| format!("{:.1}×", slower.p95_worst)
+        ),
         escaped(&status),
         escaped(row.confidence.as_deref().unwrap_or("–")),
         escaped(&why(&row.reasons)),
@@ -101,10 +104,6 @@ fn used(row: &ReviewRow) -> String {
         most * 0.9,
         peak.min(row.current_mb)
     )
-}
-
-fn money(usd: Usd) -> String {
-    cents(usd).replace('-', "−")
 }
 
 /// A function's name is untrusted text.

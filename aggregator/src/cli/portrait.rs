@@ -21,12 +21,18 @@ pub(super) fn portrait(detail: &FunctionDetail) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
+    if let Some(until) = &row.held_until {
+        let by = row.held_by.as_deref().unwrap_or("a person");
+        let held =
+            format!("Decreases are held until {until} by {by}; `rightsizer release` ends that");
+        text.push_str(&wrapped("", "", &held));
+    }
     text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
     for reason in &row.reasons {
         text.push_str(&wrapped("  ", "     ", &sentence(reason)));
     }
     if row.reasons.is_empty() {
-        text.push_str("    no report in the window has a memory figure, so nothing was decided\n");
+        text.push_str("  no report in the window has a memory figure, so nothing was decided\n");
     }
     text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
     text.push_str(&compared::compared(detail));
@@ -107,7 +113,7 @@ fn chart(days: &[DayLine], row: &ReviewRow) -> String {
         let idle = before.map_or(0, |before| day - before - 1);
         if idle > 0 {
             let idle = counted(usize::try_from(idle).unwrap_or(0), "day");
-            text.push_str(&format!("    ({idle} without a memory figure)\n"));
+            text.push_str(&format!("  ({idle} without a memory figure)\n"));
         }
         before = Some(day);
         let note = line
@@ -381,7 +387,7 @@ mod tests {
         let text = words.join(" ");
         for told in [
             "99 % within unknown; timeout unknown",
-            "the architecture being unknown, most regions)",
+            "because the architecture is unknown, most regions)",
         ] {
             assert!(text.contains(told), "{text}");
         }

@@ -29,7 +29,7 @@ pub(super) struct WordArgs {
     /// Who gives the command
     #[arg(long, env = "USER")]
     by: String,
-    /// Why
+    /// The reason, kept with the command
     #[arg(long, default_value = "")]
     why: String,
 }
@@ -61,10 +61,6 @@ pub(super) struct HoldArgs {
     days: u32,
     #[command(flatten)]
     word: WordArgs,
-}
-
-pub(super) fn approve(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Approve { what: args.what }, &args.word)
 }
 
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
@@ -109,7 +105,15 @@ fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl WordArgs {
-    fn word(&self, action: Action) -> Word {
+    pub(super) const fn store(&self) -> &StoreArg {
+        &self.store
+    }
+
+    pub(super) const fn server(&self) -> &ServerArg {
+        &self.server
+    }
+
+    pub(super) fn word(&self, action: Action) -> Word {
         Word {
             action,
             by: self.by.clone(),
@@ -118,7 +122,7 @@ impl WordArgs {
     }
 }
 
-fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
+pub(super) fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
     match args.server.named() {
         Some(server) => server.say(word),
         None => here_or_at_holder(&args.store, word),
@@ -156,7 +160,7 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     }
     let told = told(&word.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        out::note(format_args!("rightsizer: {}", shown(&told)));
+        out::note(format_args!("error: {told}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
         let _ = out::line(format_args!("{}", shown(&told)));
     }

@@ -87,7 +87,7 @@ enum Clock {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum InventoryFrom {
-    /// This account's, in this region
+    /// Read the functions of this account and region
     Lambda,
     /// Do not read it; no account is needed
     None,
@@ -174,7 +174,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .block_on(listen_and_serve(options, args.listen));
     match done {
         Err(error) if error.is::<Superseded>() => {
-            out::note(format_args!("error: {error:#}"));
+            out::failure(&error);
             Ok(ExitCode::from(SUPERSEDED))
         }
         done => done.map(|()| ExitCode::SUCCESS),

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use rightsizer_rules::commands::Refused;
-use rightsizer_store::FunctionDetail;
 use rightsizer_store::inspect::function_named;
+use rightsizer_store::{FunctionDetail, Reader};
 
+use super::list::{no_function, now_held};
 use super::portrait::portrait;
 use super::server::ServerArg;
 use super::{StoreArg, write_json};
@@ -15,6 +16,7 @@ use super::{StoreArg, write_json};
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// Name, `local:NAME` or ARN of the function
+    #[arg(value_name = "FUNCTION")]
     function: String,
     #[command(flatten)]
     store: StoreArg,
@@ -26,17 +28,18 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let detail: FunctionDetail = match args.server.named() {
+    let mut detail: FunctionDetail = match args.server.named() {
         Some(server) => server.read(&format!("/{}", args.function))?,
         None => match function_named(&args.store.store, &args.function)? {
             Ok(detail) => detail,
-            Err(Refused::NotFound(name)) => anyhow::bail!(
-                "no function {name:?} in {}\nhint: `rightsizer list` shows all functions",
-                args.store.store.display()
-            ),
+            Err(Refused::NotFound(name)) => {
+                let rows = Reader::open(&args.store.store)?.review()?;
+                return Err(no_function(&name, &rows).into());
+            }
             Err(refused) => return Err(refused.into()),
         },
     };
+    now_held(&mut detail.review);
     let mut out = super::out::stdout();
     if args.json {
         write_json(&detail, &mut out)?;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_records::Usd;
+use rightsizer_rules::policy::SLOWER;
 use rightsizer_store::ReviewRow;
 
 /// `1 function`, `2 functions`.
@@ -13,6 +14,64 @@ pub(super) fn counted(n: usize, what: &str) -> String {
 /// The saving a month; negative if it would cost more.
 pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
     Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
+}
+
+/// The saving a month as the evidence bounds it. A function that gets slower is billed for longer, and how
+/// much slower it gets may be unknown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SavingRange {
+    /// If it gets as slow as the evidence cannot exclude.
+    pub(super) safe: Usd,
+    /// If durations are as expected.
+    pub(super) expected: Usd,
+}
+
+/// The bounds of [`saving`]; a range without width if the recommendation is no decrease.
+pub(super) fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
+    let expected = saving(row)?;
+    let safe = slowdown(row).map_or(expected, |slower| {
+        // The price of requests does not depend on the size: the rest is `compute`, and
+        // expected = compute × (1 - size × mean).
+        let size =
+            f64::from(row.to_mb.unwrap_or(row.current_mb)) / f64::from(row.current_mb.max(1));
+        let left = 1.0 - size * slower.mean;
+        if left.abs() < 1e-6 {
+            return expected.min(Usd::default());
+        }
+        let compute = expected.as_f64() / left;
+        Usd::from_f64(compute * (1.0 - size * slower.mean_worst)).min(expected)
+    });
+    Some(SavingRange { safe, expected })
+}
+
+/// Durations after the recommended decrease ÷ durations now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Slowdown {
+    mean: f64,
+    mean_worst: f64,
+    /// Of the 95th percentile, at worst.
+    pub(super) p95_worst: f64,
+}
+
+/// How much slower the recommended size may be; `None` if it is no decrease.
+pub(super) fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
+    let reason = row.reasons.iter().find(|reason| reason.code == SLOWER)?;
+    let figure = |name: &str| reason.figures.get(name)?.as_f64();
+    Some(Slowdown {
+        mean: figure("mean")?,
+        mean_worst: figure("mean_worst")?,
+        p95_worst: figure("p95_worst")?,
+    })
+}
+
+/// A saving as a range, `0.00 to 24.57`, or one number if both ends read the same.
+pub(super) fn range(saving: SavingRange) -> String {
+    let (safe, expected) = (cents(saving.safe), cents(saving.expected));
+    if safe == expected {
+        expected
+    } else {
+        format!("{safe} to {expected}")
+    }
 }
 
 /// Dollars and cents, without a minus before zero.

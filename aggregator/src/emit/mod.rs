@@ -44,7 +44,7 @@ pub async fn run(
         let outbox = due(&writer, leave.as_deref()).await?;
         if outbox.limit != limit {
             limit = outbox.limit;
-            let why = limit.map_or("no decrease waits any more".to_owned(), |limit| {
+            let why = limit.map_or("decreases no longer wait".to_owned(), |limit| {
                 format!("decreases wait: {limit}; increases are sent")
             });
             info!("{why}");
@@ -65,7 +65,7 @@ pub async fn run(
         }
         let put = tokio::time::timeout(SEND_WITHIN, put(&client, &stream, &waiting)).await;
         let (taken, refused) = put.unwrap_or_else(|_| {
-            let why = format!("no answer within {SEND_WITHIN:?}");
+            let why = format!("no response within {SEND_WITHIN:?}");
             (Vec::new(), Some(why))
         });
         let count = taken.len();
@@ -116,7 +116,7 @@ async fn due(writer: &WriterHandle, leave: Option<&dyn Leave>) -> Result<Outbox,
     }
 }
 
-/// Puts the entries; answers the keys of those that the stream took, and why it did not take the
+/// Puts the entries; returns the keys of those that the stream took, and why it did not take the
 /// others.
 async fn put(
     client: &Client,

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 5;
 /// After this number of consecutive log groups that cannot be read, the rest is not tried.
 const REFUSED_IN_A_ROW: usize = 5;
 
-/// What came of it.
+/// Its result.
 #[derive(Debug, Default)]
 pub struct Totals {
     /// Days of log groups that were read.

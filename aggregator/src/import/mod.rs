@@ -25,7 +25,7 @@ const FOLDED: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Its content was taken in before, under this name.
-    #[error("it was imported before, as {0}: nothing was taken in again")]
+    #[error("it was imported before, as {0}; nothing was imported again")]
     Known(String),
     /// It is one of the store's own files, by whatever name.
     #[error("it is the store itself, or its log: it was not opened")]
@@ -112,7 +112,7 @@ struct File<'a> {
     intake: Intake<'a>,
 }
 
-/// What was begun to be read, and the rest.
+/// The first bytes, which were read already, and the rest.
 type Resumed<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 
 impl File<'_> {
@@ -137,8 +137,8 @@ impl File<'_> {
         Ok(summary.refusing(late))
     }
 
-    /// Reads with `reader`, folding as it goes; answers what it came to, and how much of it was refused
-    /// although it was readable.
+    /// Reads with `reader`, folding as it goes; returns what it came to, and how much of it was
+    /// refused although it was readable.
     fn in_one<T>(
         self,
         session: &mut Session<'_>,

@@ -304,5 +304,5 @@ fn merged(
 }
 
 fn lost<E>(_: E) -> ImportError {
-    ImportError::Unreadable(io::Error::other("a reading thread ended abnormally"))
+    ImportError::Unreadable(io::Error::other("a reading thread ended unexpectedly"))
 }

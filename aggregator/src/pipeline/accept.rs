@@ -35,9 +35,9 @@ impl FromStr for AcceptRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (account, region) = text
-            .split_once('/')
-            .ok_or_else(|| format!("{text:?} is not ACCOUNT/REGION, as 123456789012/eu-west-1"))?;
+        let (account, region) = text.split_once('/').ok_or_else(|| {
+            format!("{text:?} is not ACCOUNT/REGION, such as 123456789012/eu-west-1")
+        })?;
         // A function ARN is what the two must fit into.
         FunctionArn::new("aws", region, account, "f").map_err(|e| e.to_string())?;
         Ok(Self {

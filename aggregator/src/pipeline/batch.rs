@@ -102,11 +102,11 @@ impl Batch {
         }
     }
 
-    /// Keeps what another tool found out. Only a person's file may tell of it.
+    /// Stores results of another tool. They count only from a user's file.
     fn compare(&mut self, found: Comparison, intake: &Intake<'_>) -> Result<(), Refusal> {
         if intake.source != DaySource::Import {
             return Err(Refusal::because(
-                "what another tool found out about sizes: only files may hold it (rightsizer import)",
+                "results of another tool about sizes: they count only in files (rightsizer import)",
             ));
         }
         if let Some(arn) = found.function.arn()

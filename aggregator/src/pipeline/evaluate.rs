@@ -99,7 +99,7 @@ impl<'p> Session<'p> {
             Some(new) => self.put(id, earlier, new),
             None if decision.target_mb == seen.evidence.current_mb => {
                 let code = ClosedCode::SizeRightAgain;
-                self.close_all(earlier, code, "the size it has is right again")
+                self.close_all(earlier, code, "its size is right again")
             }
             None => self.close_all(earlier, ClosedCode::NextStepWaits, "the next step waits"),
         }

@@ -345,14 +345,14 @@ impl Pipeline {
         Ok(answer)
     }
 
-    /// Carries out again what this store lacks of `words`, see [`Unit::carry_out_again`].
+    /// Applies again what this store lacks of `words`, see [`Unit::carry_out_again`].
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
         unit.carry_out_again(words)?;
         unit.commit()
     }
 
-    /// Tries once more what waited for the streams; answers what was in vain.
+    /// Tries again what waited for the streams; returns what failed.
     pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let mut unit = self.store.begin()?;
         let in_vain = unit.settle_words()?;

@@ -30,16 +30,16 @@ pub(super) struct Considered {
     pub(super) id: FunctionId,
     /// Whether a decision still stands in the store.
     pub(super) has_decision: bool,
-    /// Whether it is to be decided now.
+    /// Whether it should be decided now.
     pub(super) due: bool,
     /// `None` if no day of the window or after it has a memory figure.
     pub(super) seen: Option<Assessment>,
     pub(super) earlier: Vec<Earlier>,
-    /// What is to be done; of a function whose last change is on trial the verdict comes first.
+    /// What to do; of a function whose last change is on trial the verdict comes first.
     pub(super) proposal: Option<Proposal>,
 }
 
-/// What a decision comes to.
+/// The result of a decision.
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub(super) decision: Decision,
@@ -105,7 +105,7 @@ impl<'a> Outlook<'a> {
         Some(self.proposal(seen, decision, None))
     }
 
-    /// What `decision` comes to; `rollback_of` is the recommendation that it takes back.
+    /// What `decision` comes to; `rollback_of` is the recommendation that it rolls back.
     pub(super) fn proposal(
         &self,
         seen: &Assessment,

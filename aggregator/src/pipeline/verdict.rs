@@ -8,16 +8,17 @@ use rightsizer_store::{Assessment, FunctionId, OpenTrial, StoreError};
 
 use super::session::Session;
 
-/// An old size that is to be put back.
+/// An old size that should be restored.
 pub(super) struct Rollback {
     pub(super) to: Megabytes,
-    /// The recommendation that is taken back.
+    /// The recommendation that is rolled back.
     pub(super) of: String,
     pub(super) reason: Reason,
 }
 
 impl Rollback {
-    /// Makes a decision one that takes a change back: at once, and at least that far. Answers whose.
+    /// Makes a decision one that rolls a change back: at once, and at least that far. Returns
+    /// whose.
     pub(super) fn shape(self, decision: &mut Decision) -> String {
         let to = decision.to_mb.map_or(self.to, |to| to.max(self.to));
         decision.policy_mb = decision.policy_mb.max(to);
@@ -32,8 +33,8 @@ impl Rollback {
 }
 
 impl Session<'_> {
-    /// Judges the last change of a function, and answers the rollback that it calls for. What proved
-    /// good counts as that in `seen`, so that the next step can follow at once.
+    /// Judges the last change of a function, and returns the rollback that it calls for. What
+    /// proved good counts as that in `seen`, so that the next step can follow at once.
     pub(super) fn judge(
         &mut self,
         id: FunctionId,
@@ -56,7 +57,7 @@ impl Session<'_> {
                     || "no harm seen".to_owned(),
                     |s| {
                         let factor = s.gb_seconds_factor();
-                        format!("no harm seen; {factor:.2} times the GB-seconds an invocation")
+                        format!("no harm found; {factor:.2} times the GB-seconds an invocation")
                     },
                 );
                 self.unit

@@ -39,8 +39,8 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
     };
     if options.source == RecordSource::Embedded {
         warn!(
-            "no stream keeps what comes to this port: what came since the last snapshot is lost with \
-             this disk"
+            "no stream keeps records that arrive on this port: those since the last snapshot are \
+             lost with this disk"
         );
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -103,7 +103,7 @@ impl Keeping {
         self.task = None;
         match ended {
             Ok(Err(superseded)) => superseded.into(),
-            Ok(Ok(_)) => anyhow::anyhow!("the keeper of snapshots ended by itself"),
+            Ok(Ok(_)) => anyhow::anyhow!("the task that keeps snapshots ended unexpectedly"),
             Err(error) => anyhow::Error::from(error).context("the keeper of snapshots"),
         }
     }

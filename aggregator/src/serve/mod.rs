@@ -123,7 +123,7 @@ pub async fn run(
         .await
         .is_err()
     {
-        warn!("some connections did not end within {DRAIN:?}; they are closed unanswered");
+        warn!("some connections did not end within {DRAIN:?}; they are closed without a response");
         tasks.abort_all();
         drain(&mut tasks).await;
     }
@@ -132,7 +132,7 @@ pub async fn run(
     tokio::task::spawn_blocking(move || thread.join())
         .await?
         .map_err(|_| {
-            anyhow::anyhow!("the writer ended abnormally; the store holds its last commit")
+            anyhow::anyhow!("the writer ended unexpectedly; the store has its last commit")
         })?;
     let failed = failed.or(finished.err());
     let lost = keeping.finish(failed.is_none()).await.err();

@@ -53,7 +53,7 @@ pub enum TraceError {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
     /// It has no line.
-    #[error("is empty; wanted a header with series, date and peak_mb, and rows")]
+    #[error("is empty; expected a header with series, date and peak_mb, and rows")]
     Empty,
     /// A column is missing, or there twice.
     #[error(
@@ -97,7 +97,7 @@ fn read_lines(
             Ok(Some(Length::TooLong)) => Err(format!("line of more than {MAX_LINE_BYTES} bytes")),
             Err(error) => {
                 let reason =
-                    format!("cannot be read on from here: {error}; what came before counts");
+                    format!("cannot be read further: {error}; evidence before this counts");
                 refused += 1;
                 refuse(Refusal {
                     line: number,
@@ -261,7 +261,7 @@ impl Taken {
         let (name, days) = &mut self.series[place];
         match days.entry(row.day) {
             Entry::Occupied(_) => Err(format!(
-                "{} of series {:?} came before; the first row counts",
+                "{} of series {:?} is repeated; the first row counts",
                 row.day,
                 shortened(name)
             )),

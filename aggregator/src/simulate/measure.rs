@@ -39,7 +39,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes in what came of one series.
+    /// Takes in the result of one series.
     pub fn add(&mut self, outcome: Outcome) {
         if outcome.days == 0 {
             return;

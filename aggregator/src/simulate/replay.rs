@@ -66,7 +66,7 @@ impl Default for Rules {
     }
 }
 
-/// What came of one series.
+/// The result of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outcome {
     /// Days with a demand and a size: those that count.

@@ -18,8 +18,8 @@ use super::restore::{Unusable, Watch, beside, clear, fetch_patiently, place};
 /// The one snapshot that a new history begins with.
 const ALL: Retention = Retention { newest: 1, days: 0 };
 
-/// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place that
-/// it comes from it is refused, for it is not what is newest there. Answers what it is.
+/// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place
+/// that it comes from it is refused, for it is not what is newest there. Returns what it is.
 pub async fn take_out(
     bucket: &Bucket,
     snapshot: &Snapshot,
@@ -96,12 +96,12 @@ async fn unpack(
     match fetch_patiently(bucket, snapshot, to, watch).await {
         Ok(()) => {}
         Err(Unusable::Damaged(why)) => bail!(
-            "{name} is damaged or gone ({why}). Nothing was made of it; another --at takes another \
-             snapshot, and a bucket with versions has what was there before"
+            "{name} is damaged or gone ({why}); nothing was written\nhint: choose another snapshot \
+             with --at; a versioned bucket still has the earlier object"
         ),
         Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
         Err(Unusable::NotNow(error)) => {
-            return Err(error.context(format!("{name} cannot be read; nothing was made of it")));
+            return Err(error.context(format!("{name} cannot be read; nothing was written")));
         }
     }
     let own = LocalStore {

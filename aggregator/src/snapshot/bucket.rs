@@ -40,10 +40,10 @@ pub enum BucketError {
     #[error("it was written by another process meanwhile ({0})")]
     Changed(String),
     /// No such object.
-    #[error("it is not there ({0})")]
+    #[error("it does not exist ({0})")]
     Missing(String),
     /// No such bucket.
-    #[error("there is no such bucket ({0})")]
+    #[error("the bucket does not exist ({0})")]
     NoBucket(String),
     /// Not allowed.
     #[error("{0}")]
@@ -171,7 +171,7 @@ impl Bucket {
         let Err(error) = request.body(ByteStream::from_static(b"{}")).send().await else {
             self.delete("doctor.json").await?;
             return Err(unclear(
-                "it writes whatever the condition: two tasks could both decide",
+                "it ignores write conditions, so two tasks could both decide",
             ));
         };
         match BucketError::from(error) {

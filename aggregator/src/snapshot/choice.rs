@@ -9,10 +9,10 @@ use super::head::{Head, Snapshot};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSnapshot {
     /// The first task has made none yet.
-    #[error("no snapshot was made there yet")]
+    #[error("there are no snapshots yet")]
     None,
     /// All are younger than the time that was asked for.
-    #[error("no snapshot there is as old as {at}: the oldest was made at {oldest}")]
+    #[error("there is no snapshot from {at} or before: the oldest is from {oldest}")]
     NoneSoOld {
         /// The time that was asked for.
         at: Timestamp,

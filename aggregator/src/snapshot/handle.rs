@@ -14,7 +14,7 @@ use super::bucket::HEAD_WITHIN;
 use super::status::SnapshotStatus;
 use crate::emit::{Leave, SEND_WITHIN};
 
-/// After the lease was acquired, decreases wait until any send that the other task had begun is
+/// After the lease was acquired, decreases wait until any send that the other task had started is
 /// over. A check has at most three waits: the head's tag, and if it changed, the response and its
 /// bytes. Nothing else happens before the send: 3 × 5 s + 10 s, and 5 s within the process.
 const OTHERS_END_WITHIN: Duration =

@@ -50,7 +50,7 @@ pub struct Snapshot {
     pub store_bytes: u64,
     /// BLAKE3 of the object's bytes, in hex.
     pub blake3: String,
-    /// How many words were carried out in it.
+    /// How many commands were applied in it.
     pub words: u64,
 }
 
@@ -87,10 +87,12 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// Written by a later version.
-    #[error("it is of version {0}, this program knows version {VERSION}: upgrade it")]
+    #[error(
+        "it has version {0}, but this program only knows version {VERSION}: upgrade the program"
+    )]
     Newer(u32),
     /// No head at all.
-    #[error("it is not understood ({0})")]
+    #[error("it cannot be read ({0})")]
     Unreadable(String),
 }
 

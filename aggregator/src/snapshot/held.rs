@@ -73,7 +73,7 @@ impl Held {
                 }
                 Err(BucketError::Changed(_) | BucketError::Missing(_)) => self.read_again().await?,
                 Err(error) => {
-                    // It may have been done all the same.
+                    // It may have been done anyway.
                     self.read_again().await?;
                     if self.head.edited(edit, self.keep).is_some() {
                         return Err(error.into());

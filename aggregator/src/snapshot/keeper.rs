@@ -135,7 +135,7 @@ impl Keeper {
             return Ok(());
         }
         match self.held.edit(&Edit::Release).await {
-            Ok(()) => info!("the last snapshot is made, and the next task may begin at once"),
+            Ok(()) => info!("the last snapshot is made, and the next task may start at once"),
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => {
                 warn!("could not record the end for the next task: {why}");
@@ -260,7 +260,7 @@ impl Keeper {
     async fn made(&mut self, made: Option<Made>) -> Result<(), Superseded> {
         // The thread panicked, which its own message shows.
         let Some(mut made) = made else {
-            self.failed("making it ended abnormally", Duration::ZERO);
+            self.failed("the task that makes it ended unexpectedly", Duration::ZERO);
             return Ok(());
         };
         let done = match made.outcome {
@@ -288,7 +288,7 @@ impl Keeper {
         let pause = self.settings.pause_after_failure(took);
         warn!(
             "no snapshot could be made at {location} ({why}); the previous one is still valid, and \
-             what came since is on the streams. Trying again in {pause:?}"
+             the streams have the records since. Next attempt in {pause:?}"
         );
         self.status.failed(why.to_owned());
         self.due = Instant::now() + pause;

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_and_a_prefix_are_wanted() {
+    fn a_bucket_and_a_prefix_are_required() {
         let location: Location = "s3://evidence-1/prod/eu/".parse().unwrap();
         assert_eq!(location.to_string(), "s3://evidence-1/prod/eu");
         assert_eq!(location.head(), "prod/eu/head.json");

@@ -1,4 +1,4 @@
-//! Making one snapshot: copy, check, compress, upload. The store's writer goes on meanwhile.
+//! Making one snapshot: copy, check, compress, upload. The store's writer continues meanwhile.
 
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ impl Original {
         });
         let (original, copied) = match copied.await {
             Ok(copied) => copied,
-            // The thread's panic goes on here.
+            // The thread's panic continues here.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         let made = match copied {

@@ -36,3 +36,37 @@ pub use settings::{MINUTES, SnapshotSettings};
 pub(crate) use start::advice;
 pub use start::{Opened, open};
 pub use status::{SnapshotHealth, SnapshotStatus};
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Timestamp;
+
+    use super::bucket::BucketError;
+    use super::choice::NoSnapshot;
+    use super::head::HeadError;
+    use super::held::Superseded;
+    use super::plan::Contradiction;
+
+    /// Why a start or a restore is refused, as the user reads it.
+    #[test]
+    fn every_message_is_reviewed() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let old = NoSnapshot::NoneSoOld {
+            at: time("2026-01-01T00:00:00Z"),
+            oldest: time("2026-01-31T00:00:00Z"),
+        };
+        let text = [
+            BucketError::Changed("412".into()).to_string(),
+            BucketError::Missing("404".into()).to_string(),
+            BucketError::NoBucket("404".into()).to_string(),
+            NoSnapshot::None.to_string(),
+            old.to_string(),
+            HeadError::Newer(2).to_string(),
+            HeadError::Unreadable("expected value".into()).to_string(),
+            Superseded("epoch 8 is decided by task b".into()).to_string(),
+            Contradiction::OtherHistory.to_string(),
+            Contradiction::HeadGone.to_string(),
+        ];
+        insta::assert_snapshot!(text.join("\n\n"));
+    }
+}

@@ -129,7 +129,7 @@ impl Unpacker {
         self.decoder.write_all(bytes)
     }
 
-    /// The end: the file is on the disk. Answers what was taken.
+    /// The end: the file is on the disk. Returns what was taken.
     pub fn finish(self) -> io::Result<Packed> {
         let file = self.decoder.finish()?;
         file.sync_all()?;

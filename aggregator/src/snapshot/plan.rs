@@ -69,7 +69,7 @@ pub(super) fn plan(
         (Some(local), None) if local.held_at.as_deref() == Some(here) => {
             Err(Contradiction::HeadGone)
         }
-        // Given a new place, a store goes on there.
+        // Given a new place, a store continues there.
         (_, None) => Ok(Plan::Begin),
         // Its first task was lost before its first snapshot.
         (None, Some(head)) if head.snapshots.is_empty() => Ok(Plan::Begin),
@@ -185,9 +185,9 @@ mod tests {
         }
     }
 
-    /// Whatever is on the disk: where snapshots are and no head, nothing is begun.
+    /// Whatever is on the disk: where snapshots are and no head, nothing is started.
     #[test]
-    fn snapshots_without_a_head_are_not_begun_over() {
+    fn snapshots_without_a_head_are_not_overwritten() {
         let moved = LocalStore {
             held_at: Some("elsewhere".to_owned()),
             ..local("l", "a")
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// A file that was restored, or goes on at a new place, is never taken for the one before.
+    /// A file that was restored, or continues at a new place, is never taken for the one before.
     #[test]
     fn a_store_that_becomes_another_gets_a_name_of_its_own() {
         let had = with_snapshot(&head("a"));

@@ -56,7 +56,7 @@ async fn fetch(
         blake3: snapshot.blake3.clone(),
     };
     if got != wanted {
-        let words = "its bytes are not those that were written".to_owned();
+        let words = "its content is not what was written".to_owned();
         return Err(Unusable::Damaged(words));
     }
     let file = to.to_owned();

@@ -113,7 +113,7 @@ async fn survey(bucket: &Bucket) -> anyhow::Result<(Option<Head>, bool)> {
     if keys.is_empty() {
         return Ok((None, false));
     }
-    // Another task may have begun here between the two calls.
+    // Another task may have started here between the two calls.
     let head = head_of(bucket).await?;
     let alone = head.is_none();
     Ok((head.map(|(head, _)| head), alone))
@@ -245,12 +245,15 @@ async fn take_over(
             Ok(tag) => return Ok((next, tag)),
             Err(error @ (BucketError::Denied(_) | BucketError::NoBucket(_))) => {
                 bail!(
-                    "cannot take over {}: {error}. {}",
+                    "cannot acquire the lease at {}: {error}\nhint: {}",
                     bucket.location(),
                     advice(&error)
                 )
             }
-            Err(error) => warn!("taking over {}: {error}; trying again", bucket.location()),
+            Err(error) => warn!(
+                "acquiring the lease at {}: {error}; trying again",
+                bucket.location()
+            ),
         }
     }
     bail!(

@@ -77,7 +77,7 @@ impl SnapshotStatus {
         state.health.failing = Some(why);
     }
 
-    /// Answers whether that is news.
+    /// Returns whether that is news.
     pub(super) fn unsure(&self, why: Option<String>) -> bool {
         let health = &mut self.state().health;
         let news = health.unsure.is_some() != why.is_some();
@@ -111,9 +111,9 @@ impl SnapshotStatus {
         }
         let help = "Size of the newest snapshot";
         registry.register_with_unit("snapshot_size", help, Unit::Bytes, gauge(health.bytes));
-        let help = "Times that a task took over";
+        let help = "Times that a task acquired the lease";
         registry.register("snapshot_epoch", help, gauge(health.epoch));
-        let help = "Whether this task surely holds the head; decreases wait while it is 0";
+        let help = "Whether this task certainly holds the lease; decreases wait while it is 0";
         let live = gauge(u64::from(health.unsure.is_none()));
         registry.register("lease_live", help, live);
         let help = "Snapshots made";

@@ -1,4 +1,4 @@
-//! Bodies of requests: bounded in size, in time, and all together in memory, by what came of them and
+//! Bodies of requests: bounded in size, in time, and all together in memory, by their results and
 //! not by what they announce.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) enum BodyError {
     TooLarge,
     #[error("the body did not arrive within {} seconds", WITHIN.as_secs())]
     TooSlow,
-    #[error("too many requests at once; send it again")]
+    #[error("too many requests at once; try again")]
     Busy,
 }
 

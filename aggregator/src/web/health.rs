@@ -90,7 +90,8 @@ impl StoreHealth {
             wal_bytes,
             error,
             warning: (wal_bytes > WAL_LARGE).then_some(
-                "the log grows because another program has been reading the store for long: end it",
+                "the log grows because another program has been reading the store for a long time: \
+                 stop it",
             ),
         }
     }

@@ -169,7 +169,7 @@ fn json_answer(status: StatusCode, value: &impl Serialize) -> Response {
             (status, kind, json(&document).into_owned()).into_response()
         }
         Err(error) => {
-            error!("an answer cannot be written as JSON: {error}");
+            error!("a response cannot be written as JSON: {error}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

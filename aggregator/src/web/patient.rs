@@ -78,7 +78,7 @@ impl Patient {
         ready!(self.timer.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client does not read its answers",
+            "the client does not read its responses",
         )))
     }
 }

@@ -142,7 +142,7 @@ fn admit(
         return Err(BodyError::Busy.into());
     }
     if !port.options.embedded {
-        let why = "this server reads a Kinesis stream and takes no records itself";
+        let why = "this server reads a Kinesis stream and accepts no records itself";
         return bad_request("ResourceNotFoundException", why.to_owned());
     }
     Ok(())
@@ -166,12 +166,10 @@ async fn handle(
     // Who writes reports must not be believed about what became of recommendations.
     match channel {
         Channel::Decisions if !token.is_some_and(|token| port.may_review(token)) => {
-            return Err(denied("outcomes are taken with the --review-token only"));
+            return Err(denied("outcomes need the --review-token"));
         }
         Channel::Reports if !port.may_write(token) => {
-            return Err(denied(
-                "reports are taken with the --token, not with the --review-token",
-            ));
+            return Err(denied("reports need the --token, not the --review-token"));
         }
         _ => {}
     }

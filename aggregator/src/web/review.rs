@@ -1,6 +1,6 @@
-//! The review API, at `/TOKEN/review` with a reviewer's token: `GET` lists every function,
-//! `GET …/FUNCTION` shows one, `POST` carries out a [`Word`]; `GET /TOKEN/export` gives what an export chooses from. Writers of records have another token,
-//! or none, and are not answered here.
+//! The review API, at `/TOKEN/review` with a reviewer's token: `GET` lists every function, `GET
+//! …/FUNCTION` shows one, `POST` applies a [`Word`]; `GET /TOKEN/export` gives what an export
+//! chooses from. Writers of records have another token, or none, and are not answered here.
 
 use std::path::PathBuf;
 

@@ -38,8 +38,8 @@ impl LogWatch {
             self.next_warning = Some(now + WARN_EVERY);
             warn!(
                 mb = bytes >> 20,
-                "the store's log (its file -wal) grows because another program has been reading for \
-                 long; end that reader before the disk is full"
+                "the store's log (its file -wal) grows because another program has been reading \
+                 for a long time; stop it before the disk is full"
             );
         }
         Ok(())

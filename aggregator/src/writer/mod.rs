@@ -91,8 +91,8 @@ impl WriterHandle {
         failure.unwrap_or_else(|| WriterStopped::new("the store's writer has stopped"))
     }
 
-    /// Merges deliveries; answers once they are committed. They are decoded and folded here, by the
-    /// asker, so that the writer only merges.
+    /// Merges deliveries; returns once they are committed. They are decoded and folded here, by
+    /// the asker, so that the writer only merges.
     pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
         if is_quick(&deliveries) {
             let bytes = bytes(&deliveries);
@@ -142,7 +142,7 @@ impl WriterHandle {
         self.ask(|reply| Command::Ingest(parts, bytes, reply)).await
     }
 
-    /// What is to be sent now.
+    /// What to send now.
     pub async fn outbox(&self, which: Outgoing, most: usize) -> Result<Outbox, WriterStopped> {
         self.ask(|reply| Command::Outbox(which, most, reply)).await
     }
@@ -473,8 +473,8 @@ impl Writer {
         if digest.early > 0 {
             error!(
                 records = digest.early,
-                "records lie more than a day ahead of this machine's clock; they are kept until it gets \
-                 there. If it is wrong, set it by NTP"
+                "records are more than a day ahead of this machine's clock; they are kept until \
+                 their time. If the clock is wrong, set it by NTP"
             );
         }
         if digest.decided > 0 {
@@ -497,7 +497,7 @@ fn bytes(deliveries: &[Delivery]) -> usize {
         .sum()
 }
 
-/// Answers the asker, who may be gone, and passes an error on to end the writer.
+/// Responds to the caller, who may be gone, and passes an error on to end the writer.
 fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) -> Result<(), StoreError> {
     match result {
         Ok(value) => {

@@ -7,7 +7,7 @@ use rightsizer_store::StoreError;
 #[error("{why}")]
 pub struct WriterStopped {
     why: String,
-    /// What is to be done about it.
+    /// What to do about it.
     pub remedy: Remedy,
 }
 

@@ -31,7 +31,7 @@ pub struct MeasuredLine {
     pub measured_at: Timestamp,
 }
 
-/// What Compute Optimizer says of a function, as `rightsizer show --json` has it.
+/// Compute Optimizer's result for a function, as in `rightsizer show --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdviceLine {
     /// The size that it holds right, if it holds any.
@@ -173,7 +173,7 @@ impl Reader {
         Ok(lines)
     }
 
-    /// What Compute Optimizer says of a function, of the version that `review` takes.
+    /// Compute Optimizer's result for the version of a function that `review` uses.
     pub(super) fn advice(
         &self,
         function: &str,
@@ -197,7 +197,7 @@ impl Reader {
         let Some((memory_mb, finding, current_mb, version, at)) = line.optional()? else {
             return Ok(None);
         };
-        let damaged = || StoreError::Damaged(format!("{finding:?} is no finding"));
+        let damaged = || StoreError::Damaged(format!("{finding:?} is not a finding"));
         Ok(Some(AdviceLine {
             memory_mb,
             finding: Finding::from_name(&finding).ok_or_else(damaged)?,

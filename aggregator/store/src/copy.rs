@@ -53,7 +53,7 @@ pub fn remove(file: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A store of more pages than any disk has room for is not begun to be copied.
+    /// A store of more pages than any disk has room for is not copied.
     #[test]
     fn a_disk_without_room_is_reported_before_anything_is_written() {
         let folder = tempfile::tempdir().unwrap();

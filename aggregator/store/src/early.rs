@@ -127,7 +127,7 @@ impl Unit<'_> {
         let before = now.as_ms() - KEPT_MS;
         let mut keys = Vec::new();
         for (key, (_, kept)) in waiting.into_iter().filter(|(_, (came, _))| *came < before) {
-            let why = "its time is far in the future, and a week later it still is";
+            let why = "its time is far in the future, and still is after a week";
             self.quarantine_whole(&kept.origin, why, &kept.bytes, now)?;
             keys.push(key);
         }
@@ -171,7 +171,8 @@ impl Unit<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let what = format!(
-            "at {now} days after {day} were found closed, by a clock that was ahead; they were opened again"
+            "at {now} days after {day} had been closed by a clock that was ahead; they were \
+             reopened"
         );
         self.set_state(CLOCK_FAULT, Some(&what))
     }

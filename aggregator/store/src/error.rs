@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum StoreError {
     /// Nothing there to read.
     #[error(
-        "there is no store at {}: `rightsizer serve` or `rightsizer import FILE` makes one; \
+        "there is no store at {}: `rightsizer serve` or `rightsizer import FILE` creates one; \
          --store FILE names another",
         .0.display()
     )]
@@ -22,7 +22,8 @@ pub enum StoreError {
     },
     /// Written by a later version.
     #[error(
-        "the store {} has schema version {found}, this program knows up to {known}: upgrade it",
+        "the store {} has schema version {found}, but this program only knows versions up to {known}: \
+         upgrade the program",
         path.display()
     )]
     Newer {
@@ -50,8 +51,8 @@ pub enum StoreError {
     },
     /// Another process writes to it.
     #[error(
-        "the store {} is in use by {holder}; stop it, or give another file by --store \
-         (reading with `rightsizer list` or sqlite3 works meanwhile)",
+        "the store {} is in use by {holder}; stop it, or use another file with --store \
+         (`rightsizer list` and sqlite3 can read it meanwhile)",
         path.display()
     )]
     InUse {
@@ -72,16 +73,16 @@ pub enum StoreError {
     },
     /// A file of the store is not the one that was opened.
     #[error(
-        "{} was moved, replaced or removed while this process had the store open, so nothing is \
-         stored any more",
+        "{} was moved, replaced or removed while this process had the store open, so nothing more is \
+         stored",
         .0.display()
     )]
     Gone(PathBuf),
     /// A database with a second name.
     #[error(
-        "the store {} has more than one name (it has hard links): each name has its own log, and \
-         evidence written by one is lost to the other; remove the others (`find DIR -samefile FILE` \
-         lists them)",
+        "the store {} has more than one name (hard links): each name has its own log, so evidence \
+         written through one is missing in the other; remove the other names (`find DIR -samefile \
+         FILE` lists them)",
         .0.display()
     )]
     ManyNames(PathBuf),
@@ -140,5 +141,48 @@ impl From<rusqlite::Error> for StoreError {
 impl From<rightsizer_rules::window::DistributionError> for StoreError {
     fn from(error: rightsizer_rules::window::DistributionError) -> Self {
         Self::Damaged(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_is_reviewed() {
+        let path = || PathBuf::from("rightsizer.db");
+        let all = [
+            StoreError::Missing(path()),
+            StoreError::NotOurs {
+                path: path(),
+                why: "it is not a SQLite database".into(),
+            },
+            StoreError::Newer {
+                path: path(),
+                found: 9,
+                known: 8,
+            },
+            StoreError::BeforeRelease {
+                path: path(),
+                found: 7,
+                known: 8,
+            },
+            StoreError::InUse {
+                path: path(),
+                holder: "rightsizer serve on 127.0.0.1:8750 (process 22009)".into(),
+            },
+            StoreError::Io {
+                action: "open",
+                path: path(),
+                source: std::io::ErrorKind::PermissionDenied.into(),
+            },
+            StoreError::Gone(path()),
+            StoreError::ManyNames(path()),
+            StoreError::Link("rightsizer.db-wal".into()),
+            StoreError::Sqlite(rusqlite::Error::InvalidQuery),
+            StoreError::Damaged("a day has no peak".into()),
+        ];
+        let text: Vec<String> = all.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(text.join("\n\n"));
     }
 }

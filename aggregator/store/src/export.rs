@@ -1,5 +1,5 @@
-//! What an export chooses from: each function's recommendations that wait, are under way or were carried out,
-//! with what is known of the function now.
+//! What an export chooses from: each function's recommendations that wait, are under way or were
+//! applied, with what is known of the function now.
 
 use rightsizer_records::Megabytes;
 use rightsizer_rules::candidates::{Candidate, Present};

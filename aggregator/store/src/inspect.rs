@@ -34,6 +34,19 @@ pub struct StoreLook {
     pub gaps: Vec<NotedGap>,
     /// What it knows of wrong clocks.
     pub clock: ClockTraces,
+    /// Records that could not be used.
+    pub quarantine: Quarantined,
+    /// Functions known by name only, to which no change can be sent.
+    pub names_only: u64,
+}
+
+/// Records that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quarantined {
+    /// Those of the last week.
+    pub recent: u64,
+    /// When the newest came, and why it cannot be used.
+    pub newest: Option<(Timestamp, String)>,
 }
 
 /// What a clock that was or is wrong left in a store.
@@ -69,16 +82,41 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
     Ok(StoreLook {
         damage,
         version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-        functions: connection
-            .query_row("SELECT count(*) FROM functions", [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .map(|n| u64::try_from(n).unwrap_or_default())?,
+        functions: count_of(&connection, "SELECT count(*) FROM functions")?,
         last_heard: time("SELECT max(last_ms) FROM functions")?,
         last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
         stops: stops_in(&connection)?,
         gaps: newest_gaps(&connection, GAPS_TOLD)?,
         clock: clock_traces(&connection)?,
+        quarantine: quarantined(&connection)?,
+        names_only: count_of(
+            &connection,
+            "SELECT count(*) FROM functions WHERE function LIKE 'local:%'",
+        )?,
+    })
+}
+
+fn count_of(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Counts back from the newest one, because a store has no clock.
+fn quarantined(connection: &Connection) -> rusqlite::Result<Quarantined> {
+    let newest: Option<(i64, String)> = connection
+        .query_row(
+            "SELECT at_ms, reason FROM quarantine ORDER BY id DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    Ok(Quarantined {
+        recent: count_of(
+            connection,
+            "SELECT count(*) FROM quarantine
+             WHERE at_ms > (SELECT max(at_ms) FROM quarantine) - 604800000",
+        )?,
+        newest: newest.and_then(|(at, why)| Some((Timestamp::from_ms(at)?, why))),
     })
 }
 
@@ -97,7 +135,7 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 pub struct Stops {
     /// Who paused everything, and why, if it is paused.
     pub paused: Option<String>,
-    /// Since when automatic decreases are paused by themselves, and why.
+    /// When automatic decreases were paused, and why.
     #[serde(default)]
     pub auto_paused: Option<String>,
     /// What kept decreases back when it was last looked what is to be sent.
@@ -196,7 +234,7 @@ pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
     })
 }
 
-/// How many words of people were carried out on the store.
+/// How many review commands were applied on the store.
 pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
     let words: Option<i64> = connect(path)?

@@ -66,7 +66,7 @@ pub fn read_key(store: &Path) -> anyhow::Result<String> {
     let path = key_file(store);
     let key = std::fs::read_to_string(&path).with_context(|| {
         format!(
-            "cannot read the reviewers' key {}: be the user that the server runs as, or give \
+            "cannot read the reviewers' key {}\nhint: run this as the server's user, or use \
              --server http://HOST:PORT/TOKEN with its --review-token",
             path.display()
         )

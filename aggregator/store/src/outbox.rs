@@ -68,7 +68,7 @@ pub struct OutboxEntry {
     added_usd: f64,
 }
 
-/// What is to be sent.
+/// What to send.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outbox {
     /// In the order in which it is to be sent.
@@ -136,9 +136,10 @@ impl Unit<'_> {
         Ok(outbox)
     }
 
-    /// Adds the increases that may go: those of known functions that ran out of memory whatever else is on
-    /// its way, others as far as there is room, and of functions that are not known as many as have a place
-    /// of theirs and as the dollars of the day allow. Answers the room that is left.
+    /// Adds the increases that may go: those of known functions that ran out of memory whatever
+    /// else is on its way, others as far as there is room, and of functions that are not known as
+    /// many as have a place of theirs and as the dollars of the day allow. Returns the room that is
+    /// left.
     fn add_increases(
         &self,
         outbox: &mut Outbox,

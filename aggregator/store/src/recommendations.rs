@@ -40,7 +40,7 @@ static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What the updater leaves to a person waits for one, and is not sent by itself again.
+/// What needs an approval by the updater's answer waits for one, and is not sent automatically again.
 static LEAVE_TO_A_PERSON: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', auto = 0, closed_ms = NULL, closed_code = NULL,

@@ -1,5 +1,7 @@
 //! What a person reads: one line a function, and the whole of one function.
 
+use std::collections::BTreeMap;
+
 use rightsizer_records::{Day, Megabytes, Reason};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,15 @@ pub struct ReviewRow {
     /// The size that AWS Compute Optimizer holds right, if it was imported: to compare with.
     #[serde(default)]
     pub compute_optimizer_mb: Option<u32>,
+    /// Its tags, as the inventory has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// Until when its decreases are held, if a person held them.
+    #[serde(default)]
+    pub held_until: Option<String>,
+    /// Who holds them, and why.
+    #[serde(default)]
+    pub held_by: Option<String>,
 }
 
 /// One remembered day of a function.
@@ -102,7 +113,7 @@ pub struct FunctionDetail {
     /// Sizes at which other tools ran it.
     #[serde(default)]
     pub measured_sizes: Vec<MeasuredLine>,
-    /// What AWS Compute Optimizer says of it.
+    /// AWS Compute Optimizer's result for it.
     #[serde(default)]
     pub compute_optimizer: Option<AdviceLine>,
 }
@@ -182,7 +193,18 @@ impl Reader {
     ) -> Result<Vec<ReviewRow>, StoreError> {
         let mut statement = self
             .connection
-            .prepare(&format!("SELECT * FROM review WHERE {condition}"))?;
+            .prepare(&format!(
+                "SELECT r.*, i.tags, h.held_until, h.held_by FROM review r
+                 LEFT JOIN (SELECT function AS listed, tags FROM inventory) i ON i.listed = r.function
+                 LEFT JOIN (SELECT f.function AS held,
+                        strftime('%Y-%m-%dT%H:%M:%SZ', max(h.until_ms) / 1000, 'unixepoch') AS held_until,
+                        h.by || CASE WHEN h.why <> '' THEN ': ' || h.why ELSE '' END AS held_by
+                     FROM holds h JOIN functions f ON f.id = h.function_id GROUP BY f.id) h
+                    ON h.held = r.function
+                 WHERE {condition}
+                 ORDER BY r.urgent DESC, abs(coalesce(r.monthly_usd_before - r.monthly_usd_after, 0)) DESC,
+                    r.function"
+            ))?;
         let rows = statement.query_map(values, |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
     }
@@ -195,6 +217,8 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
     let number = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(count));
     let reasons: Option<String> = row.get("reasons")?;
     let reasons = reasons.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
+    let tags: Option<String> = row.get("tags")?;
+    let tags = tags.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(&text));
     Ok(ReviewRow {
         function: row.get("function")?,
         current_mb: mb("current_mb")?.unwrap_or_default(),
@@ -223,5 +247,8 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         decided_on: row.get("decided_on")?,
         last_report: row.get("last_report")?,
         compute_optimizer_mb: mb("compute_optimizer_mb")?,
+        tags: tags.map_err(|e| StoreError::Damaged(format!("tags: {e}")))?,
+        held_until: row.get("held_until")?,
+        held_by: row.get("held_by")?,
     })
 }

@@ -1,4 +1,4 @@
-//! Carries a person's word out on the store.
+//! Carries an approval out on the store.
 
 use std::sync::LazyLock;
 
@@ -94,8 +94,8 @@ impl Unit<'_> {
             ],
         )?;
         done(format!(
-            "approved: {} from {} to {} MB ({}); `serve` with --emit sends it, or `rightsizer apply` \
-             carries it out from here",
+            "approved: {} from {} to {} MB ({}); `serve` with --emit sends it, or run `rightsizer \
+             apply`",
             open.function, open.from_mb, open.to_mb, open.id
         ))
     }
@@ -266,7 +266,7 @@ impl Unit<'_> {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "the last expression of every way to be carried out"
+    reason = "the last expression of every way to be applied"
 )]
 fn done(message: String) -> Answer {
     Ok(Ok(Done {

@@ -8,7 +8,7 @@ use super::unit::{FunctionId, Unit};
 
 /// Under this key of `state` stands who paused, and why.
 const PAUSED: &str = "paused";
-/// Since when automatic decreases are paused by themselves, and why.
+/// When automatic decreases were paused, and why.
 const AUTO_PAUSED: &str = "auto_paused";
 /// When something was rolled back in the last 24 hours.
 const ROLLBACKS: &str = "rollbacks";
@@ -19,7 +19,7 @@ impl Unit<'_> {
         Ok(self.state(PAUSED)?.is_some())
     }
 
-    /// Whether automatic decreases paused themselves.
+    /// Whether automatic decreases are paused.
     pub(super) fn is_auto_paused(&self) -> Result<bool, StoreError> {
         Ok(self.state(AUTO_PAUSED)?.is_some())
     }
@@ -29,7 +29,8 @@ impl Unit<'_> {
         self.set_state(PAUSED, Some(words))
     }
 
-    /// Ends a pause, and that of automatic decreases; the words of both. Rollbacks count from here.
+    /// Ends a pause, and that of automatic decreases; the messages of both. Rollbacks count from
+    /// here.
     pub(super) fn end_pauses(&self) -> Result<[Option<String>; 2], StoreError> {
         let were = [self.state(PAUSED)?, self.state(AUTO_PAUSED)?];
         for key in [PAUSED, AUTO_PAUSED, ROLLBACKS] {
@@ -38,7 +39,7 @@ impl Unit<'_> {
         Ok(were)
     }
 
-    /// Whether a change has been recommended to be taken back before.
+    /// Whether a change has been recommended to be rolled back before.
     pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
@@ -46,7 +47,7 @@ impl Unit<'_> {
         Ok(statement.query_row(rusqlite::params![id, change], |row| row.get(0))?)
     }
 
-    /// A change is taken back at `at`: the `most`th within 24 hours pauses automatic decreases.
+    /// A change is rolled back at `at`: the `most`th within 24 hours pauses automatic decreases.
     pub fn note_rollback(
         &self,
         (id, function): (FunctionId, &str),

@@ -7,7 +7,7 @@ use rightsizer_rules::commands::{Action, CarriedOut, Word};
 use super::error::StoreError;
 use super::unit::{FunctionId, Unit};
 
-/// Under this key of `state` stands how many words were carried out.
+/// Under this key of `state` is the number of commands that were applied.
 const CARRIED_OUT: &str = "words";
 /// Under this one those that wait, as a JSON array.
 const WAITING: &str = "words_waiting";
@@ -37,7 +37,7 @@ impl Unit<'_> {
         Ok(word)
     }
 
-    /// Counts a word that was just carried out.
+    /// Counts an applied command.
     pub fn count_word(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
         let number = self.words_carried_out()? + 1;
         self.set_words_carried_out(number)?;
@@ -46,7 +46,7 @@ impl Unit<'_> {
         Ok(CarriedOut { number, at, word })
     }
 
-    /// How many words were carried out on this store.
+    /// How many commands were applied on this store.
     pub fn words_carried_out(&self) -> Result<u64, StoreError> {
         let Some(text) = self.state(CARRIED_OUT)? else {
             return Ok(0);
@@ -76,7 +76,7 @@ impl Unit<'_> {
         self.set_words_waiting(&waiting)
     }
 
-    /// Tries once more what waits; answers, and forgets, what is still about nothing that is there.
+    /// Tries again what waits; answers, and forgets, what is still about nothing that is there.
     pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let waiting = self.words_waiting()?;
         if waiting.is_empty() {

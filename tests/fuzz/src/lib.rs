@@ -83,8 +83,8 @@ pub struct Done {
     pub longest: Duration,
 }
 
-/// Tries mutated inputs on `target` for so long. Panics if the decoder does, or is over its budget; the
-/// input is in `failed-TARGET` in the working folder then.
+/// Tries mutated inputs on `target` for the given time. Panics if the decoder does, or exceeds its
+/// budget; then the input is in `failed-TARGET` in the working folder.
 pub fn run(target: Target, time: Duration, seed: u64) -> std::io::Result<Done> {
     let corpus = corpus(target.name)?;
     let mut chance = Chance::new(seed);

@@ -1,4 +1,5 @@
-//! `rightsizer-fuzz [SECONDS] [TARGET]`: mutates inputs of every decoder, or of one, for so long each.
+//! `rightsizer-fuzz [SECONDS] [TARGET]`: mutates inputs of every decoder, or of one, for this time
+//! each.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

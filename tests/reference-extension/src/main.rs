@@ -2,8 +2,8 @@
 //! `aws-sdk-kinesis`, as their documentation shows them. `make weigh` measures it beside the
 //! extension, and a test runs it in the emulated environment.
 //!
-//! `lambda-extension` 1.1.1 answers 400 to a whole batch for one event of an unknown type, such as
-//! `platform.restoreStart`. That is left as it is: it is what the crate does.
+//! `lambda-extension` 1.1.1 responds with 400 to a whole batch for one event of an unknown type,
+//! such as `platform.restoreStart`. That is left as it is: it is what the crate does.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -146,7 +146,7 @@ fn variable(name: &str) -> Result<String, Error> {
     Ok(std::env::var(name).map_err(|e| format!("{name}: {e}"))?)
 }
 
-/// A port that nothing listens on. `lambda-extension` binds it anew for each connection.
+/// A port that nothing listens on. `lambda-extension` binds it again for each connection.
 fn free_port() -> Result<u16, Error> {
     let listener = std::net::TcpListener::bind(("0.0.0.0", 0))?;
     Ok(listener.local_addr()?.port())

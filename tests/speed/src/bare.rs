@@ -44,7 +44,7 @@ struct Metrics {
     max_memory_used_mb: u64,
 }
 
-/// Parses `path` and answers the number of reports.
+/// Parses `path` and returns the number of reports.
 pub fn parse(path: &Path) -> Result<u64> {
     let bytes = std::fs::read(path)?;
     let middle = bytes.len() / 2;

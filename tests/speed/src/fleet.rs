@@ -95,7 +95,7 @@ fn open(path: &Path) -> Result<Pipeline> {
 }
 
 /// Makes a fleet in `path`: fourteen days, three invocations a function and day. No day closes
-/// meanwhile. `told` hears how far it is.
+/// meanwhile. Calls `told` with the progress.
 pub fn make(path: &Path, functions: u64, told: &dyn Fn(u64, u64)) -> Result<()> {
     let dice = &mut Dice::new(3);
     let mut pipeline = open(path)?.holding_days(true);
@@ -139,7 +139,7 @@ fn closing_time() -> Result<Timestamp> {
     at(14 * DAY_MS + 3_601_000)
 }
 
-/// Lets the 14th day close while records go on arriving, as the writer's thread does it.
+/// Lets the 14th day close while records keep arriving, as the writer's thread does it.
 fn close(pipeline: &mut Pipeline, functions: u64, dice: &mut Dice) -> Result<Measured> {
     let now = closing_time()?;
     let started = Instant::now();

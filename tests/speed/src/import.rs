@@ -32,7 +32,7 @@ pub fn import(binary: &Path, file: &Path, reports: u64, runs: usize) -> Result<(
         let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         ensure!(
             output.status.success() && told["accepted"] == reports,
-            "the import did not take everything in: {told}"
+            "the import did not accept everything: {told}"
         );
         size = std::fs::metadata(&store)?.len();
         Ok(())

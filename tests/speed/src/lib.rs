@@ -8,7 +8,7 @@ pub mod import;
 
 use std::time::{Duration, Instant};
 
-/// Runs `body` so many times; the median of its durations.
+/// Runs `body` the given number of times; returns the median of its durations.
 pub fn median(
     runs: usize,
     mut body: impl FnMut() -> anyhow::Result<()>,
@@ -23,7 +23,7 @@ pub fn median(
     Ok(times[times.len() / 2])
 }
 
-/// So many a second.
+/// The rate per second.
 #[expect(clippy::cast_precision_loss, reason = "a rate to be read by people")]
 pub fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()

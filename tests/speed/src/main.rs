@@ -11,7 +11,7 @@ use rightsizer_speed::{bare, files, fleet, import, median, rate};
 /// Measures the aggregator: medians, beside a bare parse of the same bytes in the same run.
 #[derive(Parser)]
 struct Args {
-    /// Runs per number; the median is told.
+    /// Runs per number; the median is printed.
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// Raw telemetry reports of the first measurement.
@@ -26,7 +26,7 @@ struct Args {
     /// Functions of the last; 0 leaves it out.
     #[arg(long, default_value_t = 100_000)]
     fleet: u64,
-    /// Where the files are made and removed [default: the system's temporary folder].
+    /// The folder for temporary files [default: the system's].
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Only measures the fleet in this store.

@@ -23,7 +23,7 @@ struct Demo {
     /// one of the checkout that `make demo` runs in
     #[arg(long, default_value = "tests/fixtures/report-lines.txt")]
     logs: PathBuf,
-    /// Where the stores are written
+    /// The folder for the stores
     #[arg(long, default_value = "demo-out")]
     out: PathBuf,
 }

@@ -17,7 +17,7 @@ use rightsizer_tests::weigh::table::{to_json, to_text};
 struct Args {
     /// Other extension binaries to measure in the same run.
     others: Vec<PathBuf>,
-    /// Runs per number; the median is told.
+    /// Runs per number; the median is printed.
     #[arg(long, default_value_t = 10)]
     runs: usize,
     /// A variable for every extension, NAME=VALUE; {endpoint} stands for the stream's URL.

@@ -94,7 +94,7 @@ impl Api {
         self.shared.life.borrow().clone()
     }
 
-    /// Answers the waiting `next` with SHUTDOWN.
+    /// Responds to the waiting `next` with SHUTDOWN.
     pub(super) fn shut_down(&self, reason: &str, deadline_ms: i64) {
         let event = json!({
             "eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": deadline_ms,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-/// What the monotonic clock does across a freeze. In Lambda it is said to stand still; a stopped
-/// process sees it run on. Nothing may rest on either.
+/// What the monotonic clock does across a freeze. In Lambda it is documented to stop; a stopped
+/// process sees it continue. Nothing may depend on either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Monotonic {
     /// Only the wall clock goes ahead.
@@ -25,7 +25,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that tells the true time, so far. An error says how to get the library.
+    /// A clock that shows the true time, so far. The error explains how to get the library.
     pub fn new(monotonic: Monotonic) -> Result<Self> {
         let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
         let library = [

@@ -1,4 +1,4 @@
-//! The credentials endpoint that Lambda has inside a sandbox where it sets no keys.
+//! The credentials endpoint that Lambda has inside a sandbox if it sets no keys.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -135,7 +135,7 @@ impl Environment {
         self.telemetry.emit(event);
     }
 
-    /// Posts anything to the extension, as it is. Answers the status.
+    /// Posts anything to the extension, as it is. Returns the status.
     pub async fn post_raw(&mut self, body: &[u8]) -> Result<u16> {
         self.thawed()?;
         let to = self.subscription().context("not subscribed")?;
@@ -175,7 +175,7 @@ impl Environment {
         self.subscription().map(|s| s.schema)
     }
 
-    /// Where telemetry is posted to.
+    /// The destination of telemetry.
     pub fn telemetry_port(&self) -> Option<u16> {
         self.subscription().map(|to| to.port)
     }
@@ -235,7 +235,7 @@ impl Environment {
         init.into_iter().chain(restore).flatten().collect()
     }
 
-    /// SHUTDOWN, with the telemetry that is left, and `report` among it, when the scenario says.
+    /// SHUTDOWN, with the telemetry that is left, and `report` among it, if the scenario has it.
     async fn end(&mut self, reason: Reason, report: Option<Value>) -> Result<Exit> {
         let last = self.options.faults.last_telemetry;
         let mut after = None;
@@ -314,7 +314,7 @@ impl Environment {
             ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
             ("TZ", ":UTC"),
         ];
-        // Where credentials come from an endpoint, as under SnapStart, Lambda sets no keys.
+        // If credentials come from an endpoint, as under SnapStart, Lambda sets no keys.
         let is_key = |name: &str| {
             matches!(
                 name,

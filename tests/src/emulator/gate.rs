@@ -1,5 +1,5 @@
 //! A TCP proxy that stops at a byte of one connection, so that a scenario can freeze the extension
-//! there, and then says what has become of the connection meanwhile.
+//! there and then check the state of the connection.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,16 @@ const RECEIVE_BUFFER: u32 = 4096;
 /// Where to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// After so many bytes from the extension.
+    /// After this number of bytes from the extension.
     Up(usize),
-    /// After so many bytes to the extension.
+    /// After this number of bytes to the extension.
     Down(usize),
 }
 
 /// What becomes of a connection that was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes on.
+    /// It continues.
     GoOn,
     /// The other side has closed it.
     Close,
@@ -57,7 +57,7 @@ struct Shared {
     cut: Mutex<Option<(Cut, watch::Receiver<Option<Fate>>)>>,
     /// Of the connection that ended last.
     last: Mutex<Traffic>,
-    /// Connections that have ended by themselves.
+    /// Connections that have ended.
     ended: watch::Sender<usize>,
     reached: watch::Sender<bool>,
     fate: Mutex<watch::Sender<Option<Fate>>>,
@@ -98,7 +98,7 @@ impl Gate {
         *lock(&self.shared.cut) = Some((cut, fate));
     }
 
-    /// Waits until a connection has stopped where it should.
+    /// Waits until a connection has stopped at its byte.
     pub async fn reached(&self, within: Duration) -> Result<()> {
         let mut reached = self.shared.reached.subscribe();
         let reached = tokio::time::timeout(within, reached.wait_for(|reached| *reached)).await;
@@ -111,7 +111,7 @@ impl Gate {
         lock(&self.shared.fate).send_replace(Some(fate));
     }
 
-    /// Waits until so many connections have ended by themselves.
+    /// Waits until this number of connections have ended.
     pub async fn ended(&self, connections: usize) {
         let mut ended = self.shared.ended.subscribe();
         // The sender lives as long as this.
@@ -182,7 +182,7 @@ async fn torn(fate: Option<watch::Receiver<Option<Fate>>>) -> Fate {
     std::future::pending().await
 }
 
-/// Copies until the end, stopping once after `stop` bytes. Answers how many there were.
+/// Copies until the end, stopping once after `stop` bytes. Returns how many there were.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,

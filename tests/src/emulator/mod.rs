@@ -1,10 +1,10 @@
 //! An emulator of the Lambda execution environment, around the real extension binary.
 //!
 //! It plays what is outside the sandbox: the Extensions API, the Telemetry API, the freeze between
-//! invocations, shutdown and reset. What an invocation used, how long it took and how it ended is
-//! the scenario's word, and so is its time: fourteen days pass without one second of waiting.
-//! (The crate `lambda-simulator` 0.2.0 stamps events with its own clock and always reports half of the
-//! memory size as used, so no scenario can say either.)
+//! invocations, shutdown and reset. The scenario decides what an invocation used, how long it took,
+//! how it ended, and its time: fourteen days pass without one second of waiting. (The crate
+//! `lambda-simulator` 0.2.0 stamps events with its own clock and always reports half of the memory
+//! size as used, so a scenario can set neither.)
 //!
 //! [`Gate`] stops a send at any byte of it. Not played: throttling of the CPU by memory size,
 //! managed instances' concurrency. The clone of a snapshot is in [`crate::snapshot`].
@@ -64,7 +64,7 @@ pub fn reference_extension_binary() -> Result<PathBuf> {
     Ok(path.canonicalize()?)
 }
 
-/// Where cargo builds.
+/// Cargo's target folder.
 fn target() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"))

@@ -19,7 +19,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 /// How a life of the process ended.
 #[derive(Debug, Clone)]
 pub struct Exit {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Whether it had to be killed.
     pub killed: bool,
@@ -38,7 +38,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Runs it with these variables and no others, by way of `wrapped_by` where that is not empty.
+    /// Runs it with these variables and no others, through `wrapped_by` if that is not empty.
     pub(super) fn spawn(
         wrapped_by: &[String],
         binary: &Path,
@@ -83,7 +83,7 @@ impl Process {
         Ok(kill(self.pid, Signal::SIGCONT)?)
     }
 
-    /// Whether it has ended by itself.
+    /// Whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

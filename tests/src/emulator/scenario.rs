@@ -1,4 +1,4 @@
-//! What a scenario says: the function, how the world around it behaves, and each invocation.
+//! A scenario: the function, its environment, and each invocation.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rightsizer_records::Timestamp;
 pub struct FunctionSpec {
     /// Region, such as `eu-central-1`.
     pub region: String,
-    /// Account, twelve digits; `None` where the platform does not tell it.
+    /// Account, twelve digits; `None` if the platform does not send it.
     pub account: Option<String>,
     /// The function's name.
     pub name: String,
@@ -54,7 +54,7 @@ impl FunctionSpec {
 /// How the extension is run, and what its surroundings do.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The extension; the one of [`super::extension_binary`] where `None`.
+    /// The extension; that of [`super::extension_binary`] if `None`.
     pub binary: Option<PathBuf>,
     /// A command that is given the extension to run, such as one that enters a namespace. It must
     /// become the extension, not its parent: signals go to it.
@@ -111,7 +111,7 @@ pub enum ReportAtReset {
     /// Never.
     #[default]
     Never,
-    /// In the same life, as [`LastTelemetry`] says.
+    /// In the same environment, as in [`LastTelemetry`].
     InTime,
     /// With the first telemetry of the next life.
     NextLife,
@@ -131,18 +131,18 @@ pub enum SubscribeAnswer {
     Closed,
 }
 
-/// One invocation: what the platform will say of it.
+/// One invocation, as the platform will report it.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// When it starts, by the platform's clock.
     pub at: Timestamp,
-    /// Its id; drawn where `None`. A retry keeps its id.
+    /// Its id; random if `None`. A retry keeps its id.
     pub request_id: Option<String>,
-    /// High-water mark of the environment, as the report says it.
+    /// High-water mark of the environment, as in the report.
     pub used_mb: u32,
     /// Duration of the handler.
     pub duration_ms: f64,
-    /// Billed duration; the duration rounded up where `None`.
+    /// Billed duration; the duration rounded up if `None`.
     pub billed_ms: Option<u64>,
     /// How it ends.
     pub end: End,
@@ -179,7 +179,7 @@ impl Invocation {
 pub enum End {
     /// It returns.
     Success,
-    /// The handler throws: the environment goes on.
+    /// The handler throws: the environment continues.
     Error(String),
     /// It runs into the function's timeout: the environment is reset.
     Timeout,

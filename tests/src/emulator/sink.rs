@@ -31,7 +31,7 @@ pub enum SinkMode {
     ThrottleEach,
     /// 400 with this error, and nothing is taken.
     Refuse(&'static str),
-    /// 200 with a body that is no answer, and nothing is taken.
+    /// 200 with a body that is not a response, and nothing is accepted.
     Garbage,
     /// It takes nothing and never answers.
     Hang,
@@ -114,7 +114,7 @@ impl Sink {
         lock(&self.state).reports.clone()
     }
 
-    /// What came that was no valid call or record.
+    /// Invalid calls and records that arrived.
     pub fn faults(&self) -> Vec<String> {
         lock(&self.state).faults.clone()
     }
@@ -155,7 +155,7 @@ async fn put_records(
     match mode {
         SinkMode::Fail => return fail.into_response(),
         SinkMode::Refuse(error) => {
-            let why = json!({"__type": error, "message": "as the scenario says"});
+            let why = json!({"__type": error, "message": "as in the scenario"});
             return (StatusCode::BAD_REQUEST, Json(why)).into_response();
         }
         SinkMode::Garbage => return "<html>welcome to the hotel</html>".into_response(),

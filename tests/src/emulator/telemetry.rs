@@ -19,7 +19,8 @@ pub(super) struct Telemetry {
     queue: Vec<Value>,
     last: Vec<Value>,
     twice: bool,
-    /// A POST that goes on while the sandbox is frozen and thawed, and how many events are in it.
+    /// A POST that continues while the sandbox is frozen and thawed, and how many events are in
+    /// it.
     in_flight: Option<(Vec<Value>, JoinHandle<bool>)>,
     http: reqwest::Client,
 }
@@ -49,7 +50,7 @@ impl Telemetry {
         self.queue.extend(events);
     }
 
-    /// Takes back the last event where it is a report.
+    /// Removes the last event if it is a report.
     pub(super) fn hold_back_last_report(&mut self) -> Option<Value> {
         self.queue
             .pop_if(|event| event["type"] == "platform.report")

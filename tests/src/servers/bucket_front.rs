@@ -1,5 +1,5 @@
-//! Stands before a real S3 server: writes are made one after the other, so that a condition is looked
-//! at and a write made without anybody in between, as S3 promises; and it goes wrong when told to.
+//! A proxy before a real S3 server. Writes are made one after the other, so that a condition is
+//! checked and a write made atomically, as S3 promises. It injects faults on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl BucketFront {
         })
     }
 
-    /// Where it answers.
+    /// Its address.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -115,7 +115,7 @@ impl BucketFront {
             .count()
     }
 
-    /// An object, past all faults; `None` where there is none.
+    /// An object, past all faults; `None` if there is none.
     pub async fn object(&self, path: &str) -> Result<Option<Vec<u8>>> {
         let answer = self.front.signed(Method::GET, path).send().await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -207,6 +207,6 @@ async fn pass(front: &Front, request: Request) -> Result<Response> {
 }
 
 fn error(status: StatusCode, code: &str) -> Response {
-    let body = format!("<Error><Code>{code}</Code><Message>told to by a test</Message></Error>");
+    let body = format!("<Error><Code>{code}</Code><Message>injected by a test</Message></Error>");
     (status, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
 }

@@ -24,7 +24,7 @@ pub fn filter_pattern() -> Result<Value> {
 }
 
 /// Whether a record of this payload passes: every key of the pattern is there, and its value is one
-/// of those listed, compared exactly. With a pattern on `data`, what is no JSON does not pass.
+/// of those listed, compared exactly. With a pattern on `data`, anything but JSON does not pass.
 /// Other operators of the pattern language are not known here and match nothing.
 pub fn passes(pattern: &Value, data: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<Value>(data) else {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_wants_every_key_with_one_of_its_values() {
+    fn a_pattern_needs_every_key_with_one_of_its_values() {
         let pattern = json!({"data": {"kind": ["a", "b"], "v": [1]}});
         for (data, want) in [
             (r#"{"kind":"a","v":1}"#, true),

@@ -1,5 +1,5 @@
-//! Stands between a client of AWS and a real API server, passes everything on, and goes wrong when
-//! told to: what it does without being told is the server's own doing.
+//! A proxy between a client of AWS and a real API server. It passes everything on and injects
+//! faults on request; everything else is the server's own behaviour.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,14 +81,14 @@ impl FaultProxy {
         })
     }
 
-    /// Where it answers.
+    /// Its address.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// The next `calls` of `operation` get this error of the service. An operation is called as AWS
-    /// calls it (`GetRecords`), or by method and path where the API is told by those
-    /// (`GET /2015-03-31/functions`).
+    /// calls it (`GetRecords`), or by method and path if the API uses those (`GET
+    /// /2015-03-31/functions`).
     pub fn refuse(&self, operation: &'static str, calls: usize, error: &'static str) {
         let status = match error {
             "AccessDeniedException" => StatusCode::FORBIDDEN,
@@ -119,7 +119,7 @@ impl FaultProxy {
         self.add(operation, FOR_EVER, "", Answer::Changed(Box::new(how)));
     }
 
-    /// Goes wrong no more.
+    /// Stops injecting faults.
     pub fn mend(&self) {
         lock(&self.plan).faults.clear();
     }
@@ -183,7 +183,7 @@ async fn pass(proxy: &Proxy, request: Request) -> Result<Response> {
     Ok((status, headers, body).into_response())
 }
 
-/// By `X-Amz-Target` where there is one, by the `Action` of a form, else by method and path.
+/// By `X-Amz-Target` if there is one, by the `Action` of a form, else by method and path.
 fn operation(headers: &HeaderMap, method: &str, path: &str, body: &[u8]) -> String {
     let action = body.strip_prefix(b"Action=").unwrap_or_default();
     let action = action.split(|byte| *byte == b'&').next();
@@ -220,7 +220,7 @@ fn refusal(plan: &mut Plan, operation: &str, body: &[u8]) -> Option<Response> {
         (header::CONTENT_TYPE.as_str(), "application/x-amz-json-1.1"),
         ("x-amzn-errortype", error),
     ];
-    let body = json!({"__type": error, "message": "told to by a test"}).to_string();
+    let body = json!({"__type": error, "message": "injected by a test"}).to_string();
     Some((*status, kind, body).into_response())
 }
 

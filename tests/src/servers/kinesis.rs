@@ -44,7 +44,7 @@ impl StreamRecord {
 }
 
 impl KinesisLocal {
-    /// Starts one on free ports and waits until it answers.
+    /// Starts one on free ports and waits until it responds.
     pub async fn start() -> Result<Self> {
         ensure!(
             on_path("node"),
@@ -86,7 +86,7 @@ impl KinesisLocal {
         })
     }
 
-    /// Where it answers, such as `http://127.0.0.1:40123`.
+    /// Its address, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -2,7 +2,7 @@
 //! (`kinesis-local`), a Lambda API server (`moto`), and an event source mapping that feeds the
 //! updater's own binary from a stream.
 //!
-//! `make tools` installs what is started here. A missing part is an error that says so.
+//! `make tools` installs what is started here. A missing part is an error with a message.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};

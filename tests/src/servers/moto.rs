@@ -42,7 +42,7 @@ pub struct FunctionSpec {
 }
 
 impl MotoServer {
-    /// Starts one on a free port, waits until it answers, and makes the role functions need.
+    /// Starts one on a free port, waits until it responds, and makes the role functions need.
     pub async fn start() -> Result<Self> {
         let program = installed(
             &tools().join("python/bin/moto_server"),
@@ -79,7 +79,7 @@ impl MotoServer {
         Ok(moto)
     }
 
-    /// Where it answers, such as `http://127.0.0.1:40123`.
+    /// Its address, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -155,7 +155,7 @@ impl MotoServer {
             .with_context(|| format!("no memory size in the answer for {name}"))
     }
 
-    /// Forgets every function, and makes the role anew.
+    /// Forgets every function, and creates the role again.
     pub async fn reset(&self) -> Result<()> {
         let url = format!("{}/moto-api/reset", self.endpoint);
         http()?.post(url).send().await?.error_for_status()?;
@@ -163,8 +163,8 @@ impl MotoServer {
     }
 
     async fn create_role(&self) -> Result<()> {
-        // One call of another service is not worth its SDK. The signature is not checked, but the
-        // service is told by the scope in it.
+        // One call of another service is not worth its SDK. The signature is not checked, but its
+        // scope selects the service.
         let scope = format!("{ACCESS_KEY}/20260101/us-east-1/iam/aws4_request");
         let answer = http()?
             .post(&self.endpoint)

@@ -17,11 +17,11 @@ use tempfile::TempDir;
 
 /// How long a server may take to answer; a busy machine takes seconds, a broken one forever.
 const READY_WITHIN: Duration = Duration::from_mins(1);
-/// How often another port is tried when somebody else took the one that was free.
+/// How often another port is tried if the free one was taken meanwhile.
 const PORT_ATTEMPTS: usize = 5;
 
-/// Runs the server given as `$@` until it ends, or until whoever holds this shell's standard input
-/// is gone in whatever way; then kills the whole process group, itself included.
+/// Runs the server given as `$@` until it ends, or until the process that holds this shell's
+/// standard input is gone; then kills the whole process group, including itself.
 const GUARD: &str = r#"("$@" </dev/null; kill -9 0) & read -r _; kill -9 0"#;
 
 /// A server process of its own process group.
@@ -43,13 +43,13 @@ pub(super) struct Recipe {
     /// A line that the server logs once it has bound its port: proves that it is this server that
     /// answers there and not another one.
     pub(super) bound_line: String,
-    /// Address that answers 200 when the server is ready.
+    /// Address that responds with 200 when the server is ready.
     pub(super) health_url: String,
 }
 
 impl ServerProcess {
-    /// Starts what `recipe` says for a list of free ports; with other ports when those are taken
-    /// meanwhile. Returns the ports with the process once it answers.
+    /// Starts `recipe` with a list of free ports; with other ports if those are taken meanwhile.
+    /// Returns the ports with the process once it responds.
     pub(super) async fn start<const N: usize>(
         recipe: impl Fn([u16; N]) -> Recipe,
     ) -> Result<(Self, [u16; N])> {
@@ -61,7 +61,7 @@ impl ServerProcess {
             let mut server = Self::spawn(recipe.name, &recipe.command)?;
             match server.ready(&bound_line, &health_url).await {
                 Ok(()) => return Ok((server, ports)),
-                Err(_) if server.log_says_port_taken() => taken = server.log_text(),
+                Err(_) if server.port_is_taken() => taken = server.log_text(),
                 Err(e) => return Err(e),
             }
         }
@@ -142,7 +142,7 @@ impl ServerProcess {
         )
     }
 
-    fn log_says_port_taken(&self) -> bool {
+    fn port_is_taken(&self) -> bool {
         let log = self.log_text();
         log.contains("EADDRINUSE") || log.contains("ddress already in use")
     }
@@ -188,12 +188,12 @@ fn free_ports<const N: usize>() -> Result<[u16; N]> {
     Ok(ports)
 }
 
-/// Where `make tools` has put the servers: `.tools` of the checkout.
+/// The folder of `make tools` with the servers: `.tools` of the checkout.
 pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools")
 }
 
-/// The path, or an error that says how it comes to exist.
+/// The path, or an error that explains how to create it.
 pub(crate) fn installed(path: &Path, what: &str, needs: &str) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.canonicalize()?);

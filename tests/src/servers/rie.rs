@@ -55,8 +55,8 @@ pub struct Rie {
 }
 
 impl Rie {
-    /// Starts it around this extension, with these variables. An error where mount namespaces are
-    /// not allowed says how to allow them.
+    /// Starts it around this extension, with these variables. If mount namespaces are not allowed,
+    /// the error explains how to allow them.
     pub async fn start(extension: &Path, variables: &[(&str, &str)]) -> Result<Self> {
         let unshare = unshare()?;
         let emulator = installed(
@@ -124,8 +124,8 @@ impl Rie {
         Ok(())
     }
 
-    /// Invokes the function and answers what it returned. As a managed instance it refuses while the
-    /// function has not asked for the next event yet: then once more.
+    /// Invokes the function and returns what it returned. As a managed instance it refuses while
+    /// the function has not asked for the next event yet: then once more.
     pub async fn invoke(&self, payload: &str) -> Result<String> {
         let until = Instant::now() + READY_WITHIN;
         loop {
@@ -176,7 +176,7 @@ impl Rie {
 
 impl Drop for Rie {
     fn drop(&mut self) {
-        // It has ended already where the test went well.
+        // It has ended already if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -149,7 +149,7 @@ async fn error(
     answer(&shared, &id, Err(json(&body))).await
 }
 
-/// The body, whatever content type it claims: runtimes leave that out. Null when it is no JSON.
+/// The body, whatever its content type: runtimes leave that out. Null if it is not JSON.
 fn json(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
@@ -157,7 +157,7 @@ fn json(body: &[u8]) -> Value {
 async fn answer(shared: &Shared, id: &str, answer: Answer) -> StatusCode {
     match shared.waiting.lock().await.remove(id) {
         Some(waiting) => {
-            // Nobody waits any more after a timeout.
+            // Nothing waits after a timeout.
             let _unheard = waiting.send(answer);
             StatusCode::ACCEPTED
         }

@@ -180,7 +180,7 @@ pub async fn deliver_shard(
     Ok(())
 }
 
-/// Where in a batch the answer says to start again, if anywhere.
+/// The record of a batch at which the response asks to start again, if any.
 pub fn first_failed(batch: &[StreamRecord], response: &BatchResponse) -> Result<Option<usize>> {
     let failed = response.batch_item_failures.iter().map(|failure| {
         let position = batch
@@ -222,7 +222,7 @@ pub fn updater_binary() -> Result<PathBuf> {
     let path = std::env::var_os("RIGHTSIZER_UPDATER_BINARY")
         .map(PathBuf::from)
         .or_else(beside);
-    let path = path.context("cannot tell where this test runs from")?;
+    let path = path.context("cannot find the folder of this test")?;
     ensure!(
         path.exists(),
         "The updater's Lambda binary is missing at {}. `make test` builds it; by hand: \

@@ -57,7 +57,7 @@ impl Image {
         }
         for library in libraries(sandbox)?.into_iter().chain(libraries(extension)?) {
             let inside = root.join(library.strip_prefix("/")?);
-            fs::create_dir_all(inside.parent().context("a library is no folder")?)?;
+            fs::create_dir_all(inside.parent().context("a library is not a folder")?)?;
             fs::copy(&library, inside)?;
         }
         let script = format!(
@@ -89,7 +89,7 @@ fn run(command: &mut Command, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where the loader finds what this binary is linked to, the loader included.
+/// The libraries that this binary is linked to, including the loader.
 fn libraries(binary: &Path) -> Result<Vec<PathBuf>> {
     let listed = Command::new("ldd").arg(binary).output();
     let listed = listed.context("ldd cannot be run: it comes with the C library")?;

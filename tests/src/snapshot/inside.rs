@@ -1,13 +1,13 @@
-//! What runs inside the machine: the emulated environment around the real extension, led by lines
-//! of text. Every line is answered with one: `ok …` or `failed: why`.
+//! What runs inside the machine: the emulated environment around the real extension, controlled by
+//! lines of text. Every line gets one in return: `ok …` or `failed: why`.
 //!
 //! | line | what is done |
 //! |---|---|
 //! | `start URL` | init of a SnapStart function that reports to the stream there |
 //! | `restored NAME` | from now on the credentials endpoint gives keys of this name |
 //! | `invoke TIME ID MB [RESTORE_MS]` | one invocation; frozen before and after |
-//! | `linger` | the sandbox is awake until the next line, whatever it says |
-//! | `shutdown` | the environment ends; answers how, as JSON |
+//! | `linger` | the sandbox is awake until the next line, whatever it is |
+//! | `shutdown` | the environment ends; returns how, as JSON |
 //!
 //! Ids come from outside, as they do in Lambda: nothing inside a clone is its own.
 

@@ -27,7 +27,7 @@ pub struct Machine {
     monitor: Monitor,
     sandbox: Lines,
     image: Arc<Image>,
-    /// Holds its sockets and what its kernel says.
+    /// Holds its sockets and its kernel's output.
     folder: TempDir,
 }
 
@@ -46,7 +46,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Saves it and ends it. What it last answered is the last that was said to it.
+    /// Saves it and ends it. It has responded to every line before.
     pub async fn save(mut self) -> Result<Snapshot> {
         let snapshot = Snapshot {
             image: Arc::clone(&self.image),
@@ -58,11 +58,11 @@ impl Machine {
         Ok(snapshot)
     }
 
-    /// Says a line to the sandbox and answers what it says to that, without its `ok`.
+    /// Sends a line to the sandbox and returns its response, without `ok`.
     pub async fn tell(&mut self, line: &str) -> Result<String> {
         self.sandbox.send(line).await?;
         let answer = self.answer().await;
-        answer.with_context(|| format!("the machine was told: {line}"))
+        answer.with_context(|| format!("the machine got the line: {line}"))
     }
 
     /// Ends the environment.

@@ -17,7 +17,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Connects as soon as somebody listens.
+    /// Connects as soon as the socket listens.
     pub(super) async fn open(socket: &Path) -> Result<Self> {
         loop {
             if let Ok(stream) = UnixStream::connect(socket).await {

@@ -17,7 +17,7 @@ use super::table::{HeldBack, Row, median};
 const INVOCATIONS: u32 = 50;
 /// Reports posted at once to see full records; more than one payload unit of 25 KB holds.
 const BURST: u32 = 1_900;
-/// How long a flush is waited for where none may come.
+/// How long to wait for a flush that may not come.
 const FLUSH_LIMIT: Duration = Duration::from_secs(20);
 const SHORT_INVOCATION: Duration = Duration::from_millis(5);
 
@@ -29,7 +29,7 @@ pub struct Bench<'a> {
     pub env: &'a [(String, String)],
     /// Runs per number.
     pub runs: usize,
-    /// The part of a CPU, where this machine can give one.
+    /// The share of a CPU, if this machine can limit it.
     pub share: Option<&'a CpuShare>,
 }
 
@@ -114,8 +114,8 @@ impl Bench<'_> {
         Ok(held)
     }
 
-    /// The last report, a minute after the first, and the flush it makes due. How long that took;
-    /// `None` where none came.
+    /// The last report, a minute after the first, and the flush it makes due. Returns how long that
+    /// took; `None` if none came.
     async fn flush(&self, life: &Life, subject: &Subject) -> Result<Option<Duration>> {
         if !subject.observes {
             return Ok(None);
@@ -218,8 +218,8 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Size of a layer with this binary, packed as `make layer` packs; MB of 10⁶ bytes. Nobody would
-/// pack the floor.
+/// Size of a layer with this binary, packed as `make layer` packs; MB of 10⁶ bytes. The floor is
+/// not packed.
 fn zip_mb(subject: &Subject, pack: &Path) -> Result<Option<f64>> {
     if !subject.observes {
         return Ok(None);

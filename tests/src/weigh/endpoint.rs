@@ -20,7 +20,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::identity::identity;
 
-/// Where systems keep the roots they trust. A real sender reads them all, so they are in the bundle.
+/// The paths at which systems keep their trusted roots. A real sender reads them all, so they are
+/// in the bundle.
 const SYSTEM_ROOTS: [&str; 2] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -31,7 +32,7 @@ const SYSTEM_ROOTS: [&str; 2] = [
 pub struct Taken {
     /// Size of the record's data.
     pub bytes: usize,
-    /// Reports in it; 0 where it is of a format not known here.
+    /// Reports in it; 0 if its format is not known here.
     pub reports: usize,
 }
 
@@ -90,7 +91,7 @@ impl Endpoint {
         self.calls.subscribe()
     }
 
-    /// Forgets what was taken, and answers it.
+    /// Forgets what was taken, and returns it.
     pub fn drain(&self) -> Vec<Taken> {
         std::mem::take(&mut lock(&self.taken))
     }

@@ -127,7 +127,7 @@ impl Life {
         })
     }
 
-    /// One invocation: telemetry is delivered in it. Answers how long it was held.
+    /// One invocation: telemetry is delivered in it. Returns how long it was held.
     pub async fn invoke(&self, events: Vec<Value>) -> Result<Duration> {
         let holds = self.platform.seen().borrow().holds;
         let began = Instant::now();
@@ -288,7 +288,7 @@ pub fn begin(n: u32, at: Timestamp, duration_ms: f64) -> Vec<Value> {
     ]
 }
 
-/// The report of invocation `n`, told at `at`.
+/// The report of invocation `n`, sent at `at`.
 pub fn report(n: u32, at: Timestamp, duration_ms: f64) -> Value {
     // Some variety, as a real function has it.
     let used = 80 + n * 7 % 40;

@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 /// What the extension has done.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// It asked to be told of invocations, so each waits for it.
+    /// It registered for invocations, so each waits for it.
     pub holds: bool,
-    /// Where it wants its telemetry.
+    /// The destination of its telemetry.
     pub port: Option<u16>,
-    /// When it said it was ready.
+    /// When it signalled that it was ready.
     pub ready: Option<Instant>,
     /// How often it called `next`.
     pub nexts: usize,
@@ -76,7 +76,7 @@ impl Platform {
         self.seen.subscribe()
     }
 
-    /// Answers a waiting `next`, or the one to come.
+    /// Responds to a waiting `next`, or the one to come.
     pub async fn send(&self, event: Value) -> Result<()> {
         let sent = self.events.send(event).await;
         sent.context("the platform ended")

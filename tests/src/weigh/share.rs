@@ -19,7 +19,7 @@ pub struct CpuShare {
 }
 
 impl CpuShare {
-    /// Held to [`PERCENT`] of one CPU. An error says why this machine cannot.
+    /// Limited to [`PERCENT`] of one CPU. The error explains why this machine cannot.
     pub fn new() -> Result<Self> {
         let quota_us = PERIOD_US * PERCENT / 100;
         let name = format!("rightsizer-weigh-{}", std::process::id());
@@ -53,14 +53,15 @@ impl CpuShare {
             }
         }
         bail!(
-            "no CPU share can be set on this machine ({why}); run as root where cgroups can be written"
+            "no CPU share can be set on this machine ({why}); run as root on a machine with \
+             writable cgroups"
         )
     }
 
     fn set_up(&self, limits: &[(&str, String)]) -> Result<()> {
         std::fs::create_dir(&self.group)?;
         for (file, value) in limits {
-            // Not created where it is missing: then the controller is not there.
+            // Not created if it is missing: then the controller does not exist.
             let mut options = std::fs::OpenOptions::new();
             let mut file = options.write(true).open(self.group.join(file))?;
             std::io::Write::write_all(&mut file, value.as_bytes())?;
@@ -90,7 +91,7 @@ impl Drop for CpuShare {
     }
 }
 
-/// Path of the own group in the hierarchy of these controllers; `/` where there is none.
+/// Path of the own group in the hierarchy of these controllers; `/` if there is none.
 fn own_group(cgroup: &str, is_it: impl Fn(&str) -> bool) -> String {
     let mut groups = cgroup.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);

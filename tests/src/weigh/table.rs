@@ -15,16 +15,16 @@ pub struct Row {
     pub peak_mb: f64,
     /// CPU time of the whole life.
     pub cpu_ms: f64,
-    /// The same where each invocation's telemetry comes in two POSTs, each over a new connection;
+    /// The same if each invocation's telemetry comes in two POSTs, each over a new connection;
     /// `None` if it takes none.
     pub cpu_new_connections_ms: Option<f64>,
     /// Calls to the stream in that life.
     pub calls: f64,
     /// An invocation's wait for it.
     pub held_ms: f64,
-    /// Layer zip, MB of 10⁶ bytes; `None` where nobody would pack it.
+    /// Layer zip, MB of 10⁶ bytes; `None` if it is not packed.
     pub zip_mb: Option<f64>,
-    /// Record bytes per report in a full record; `None` where it sends no records of ours.
+    /// Record bytes per report in a full record; `None` if it sends no records of ours.
     pub bytes_per_report: Option<f64>,
     /// The same held to a part of a CPU.
     pub held_back: Option<HeldBack>,

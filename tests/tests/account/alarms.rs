@@ -42,7 +42,7 @@ async fn put(kinesis: &KinesisLocal, stream: &str, data: Vec<u8>) -> Result<()> 
     Ok(())
 }
 
-/// What the task has in its environment where that is no name of a resource.
+/// The task's environment variables that do not name a resource.
 fn variables_of_the_task() -> Result<Vec<(String, String)>> {
     let template = template("template.yaml")?;
     let task = &template["Resources"]["AggregatorTask"]["Properties"]["ContainerDefinitions"][0];
@@ -95,7 +95,7 @@ async fn log_of_a_bad_day() -> Result<String> {
     let serve = Aggregator::start(&store, &arguments, &environment, Some(&log)).await?;
     logged(&log, "is quarantined").await?;
     logged(&log, "no snapshot could be made").await?;
-    // What came since the last figures is told at the end.
+    // What came since the last figures is logged at the end.
     ensure!(serve.stop().await?.success());
     Ok(std::fs::read_to_string(&log)?)
 }

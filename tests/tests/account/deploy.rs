@@ -41,7 +41,8 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     has_the_image(&stage, &found)?;
     the_role_allows_what_the_updater_calls(&stage, physical(&found, "UpdaterRole")?).await?;
 
-    // The plan of a change only, in which parameters stay: moto tells not what a parameter would change.
+    // A plan of a change in which parameters stay: moto does not show what a parameter would
+    // change.
     let again = stage
         .made(&["deploy", "STACK=rz", "OPTIONS=Mode=auto"])
         .await?;
@@ -53,7 +54,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     stage.moto.create_function("checkout", 512, 3, &[]).await?;
     let plan = stage.made(&["undeploy", "STACK=rz"]).await?;
     assert!(plan.contains("nothing was changed"), "{plan}");
-    // What is said to keep the evidence keeps it, by the bucket's real name and the place in it.
+    // The printed command to keep the evidence works, with the bucket's real name and prefix.
     let bucket = physical(&found, "Snapshots")?;
     let kept = format!("rightsizer restore s3://{bucket}/evidence --store rz.db\n");
     assert!(plan.contains(&kept), "{plan}");
@@ -70,7 +71,8 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
         .send()
         .await?;
     let mut after = stage.account(&["all"]).await?;
-    // moto leaves these where a stack goes that had them; CloudFormation does not, unless told so.
+    // moto leaves these when their stack is removed; CloudFormation does not, unless configured
+    // to.
     let template = template("template.yaml")?;
     for (kind, logical) in [("clusters", "Cluster"), ("policies", "PauseUpdater")] {
         assert!(template["Resources"][logical]["DeletionPolicy"].is_null());
@@ -104,9 +106,9 @@ fn has_the_image(stage: &Stage, found: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Each resource of the stack as its own service tells it, all of the template's. Seven kinds moto makes
-/// nothing of by itself: `tests/tools/moto_server.py` puts those by their services' own calls. Not played
-/// by moto are what a bucket policy denies, what a filter counts, and what an alarm does.
+/// Each resource of the template as its own service describes it. moto does not create seven kinds
+/// by itself: `tests/tools/moto_server.py` creates those with their services' own calls. moto does
+/// not play what a bucket policy denies, what a filter counts, and what an alarm does.
 async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
     let found = stage.account(&["stack", stack]).await?;
     let found = found.as_array().context("no list")?.clone();
@@ -142,7 +144,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// What its own service says of a resource of the stack.
+/// A resource of the stack as its own service describes it.
 fn of<'a>(found: &'a [Value], logical: &str) -> Result<&'a Value> {
     let mut of_it = found.iter().filter(|r| r["logical"] == logical);
     let of_it = of_it.next().map(|r| &r["found"]);
@@ -165,7 +167,7 @@ fn looks_as_written(found: &[Value]) -> Result<()> {
     assert_eq!(
         of("AggregatorNetwork")?,
         &json!({"in": 0}),
-        "somebody can connect"
+        "a client can connect"
     );
     assert_eq!(of("UpdaterLog")?, &json!({"days": 60}));
     assert_eq!(of("Aggregator")?["desired"], 1);
@@ -204,7 +206,7 @@ fn figures_and_alarms_are_as_written(found: &[Value]) -> Result<()> {
             assert_eq!(
                 alarm["AlarmActions"],
                 json!([]),
-                "nobody is told unless named"
+                "no topic unless it is named"
             );
             compared += 1;
         }
@@ -289,7 +291,7 @@ fn what_is_given_up_is_kept(found: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// The layer is shared with the organisation and nobody else, whose roles may put reports.
+/// The layer is shared with the organisation only, whose roles may put reports.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organisation_gets_the_layer_and_the_stream() -> Result<()> {
     let stage = Stage::set().await?;

@@ -24,7 +24,7 @@ impl MetricFilter {
     /// What each line of a log that matches is counted as.
     pub(crate) fn counts(&self, log: &str) -> Result<Vec<i64>> {
         let pattern = JsonPattern::parse(&self.pattern)?;
-        // What is no JSON matches no pattern of JSON.
+        // Anything but JSON matches no pattern of JSON.
         let lines = log
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
@@ -32,7 +32,7 @@ impl MetricFilter {
         let counts = matching.map(|line| match self.value.strip_prefix("$.") {
             Some(path) => at(&line, path)
                 .and_then(Value::as_i64)
-                .with_context(|| format!("{} is no whole number in {line}", self.value)),
+                .with_context(|| format!("{} is not a whole number in {line}", self.value)),
             None => Ok(self.value.parse()?),
         });
         counts.collect()

@@ -165,7 +165,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     (
         "AggregatorRole",
         "kms:Decrypt",
-        Aws("Kinesis, where the stream has a key of its own"),
+        Aws("Kinesis, if the stream has a key of its own"),
     ),
     (
         "AggregatorRole",
@@ -235,7 +235,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     (
         "SubscriptionRole",
         "kms:GenerateDataKey",
-        Aws("Kinesis, where the stream has a key of its own"),
+        Aws("Kinesis, if the stream has a key of its own"),
     ),
 ];
 
@@ -389,7 +389,7 @@ fn every_permission_has_a_line_of_code_and_every_call_a_permission() -> Result<(
             || PARTS.contains(&call.as_str());
         ensure!(
             known,
-            "{call} ({line}) has no permission in the template and is no command of a person"
+            "{call} ({line}) has no permission in the template and is not a command of a person"
         );
     }
     Ok(())
@@ -445,7 +445,7 @@ fn listed(value: &Value) -> Vec<&str> {
     }
 }
 
-/// A star that is left says why, in a comment above its statement.
+/// A remaining star is explained in a comment above its statement.
 #[test]
 fn every_star_has_a_reason_beside_it() -> Result<()> {
     for name in ["template.yaml", "artifacts.yaml"] {
@@ -464,7 +464,7 @@ fn every_star_has_a_reason_beside_it() -> Result<()> {
             let above = &lines[start.saturating_sub(10)..start];
             ensure!(
                 above.iter().any(|l| l.trim_start().starts_with('#')),
-                "{name}:{}: {line}: say why",
+                "{name}:{}: {line}: explain it in a comment",
                 n + 1
             );
         }
@@ -532,8 +532,7 @@ pub(crate) async fn the_role_allows_what_the_updater_calls(
     Ok(())
 }
 
-/// Whoever deploys with `Mode=off` has a role that reaches functions with the tag only, and no mode one
-/// that opted out.
+/// With `Mode=off` the role reaches tagged functions only, and with no mode one that opted out.
 #[test]
 fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
     let template = template("template.yaml")?;
@@ -566,7 +565,7 @@ fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
     Ok(())
 }
 
-/// Calls of the updater where traffic is on a version, of which moto plays not all.
+/// Calls of the updater if traffic is on a version; moto does not play all of them.
 async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
     kinesis.create_stream("moves", 1).await?;
     let fleet = FaultLambda::default();
@@ -640,7 +639,7 @@ fn allows_no_more(policies: &[Value], function: &str) {
         function,
         &none
     ));
-    // An alias is moved where the function's tag names one.
+    // An alias is moved if the function's tag names one.
     let mode = BTreeMap::from([MODE]);
     for action in ["lambda:PublishVersion", "lambda:UpdateAlias"] {
         assert!(!allows(policies, action, function, &mode), "{action}");
@@ -726,7 +725,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn wildcards_of_policies_fit_as_iam_says() {
+fn wildcards_of_policies_match_as_in_iam() {
     for (pattern, text, fit) in [
         ("a:function:*", "a:function:b", true),
         ("a:function:*", "a:layer:b", false),
@@ -744,7 +743,7 @@ fn wildcards_of_policies_fit_as_iam_says() {
 pub(crate) fn down(arn: &rightsizer_records::FunctionArn) -> Result<Recommendation> {
     let fixture = std::fs::read(root().join("records/fixtures/recommendation-approved.json"))?;
     let Record::Recommendation(mut rec) = rightsizer_records::decode(&fixture)? else {
-        anyhow::bail!("the fixture is no recommendation");
+        anyhow::bail!("the fixture is not a recommendation");
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let now = i64::try_from(now.as_millis())?;

@@ -34,7 +34,7 @@ async fn shell(stage: &Stage, command: &str) -> Result<Output> {
         .envs(stage.environment()?)
         .env("RIGHTSIZER_STORE", store)
         .env("USER", "tester")
-        // moto tells a number that a template reserves as text, which no client reads.
+        // moto returns a number that a template reserves as text, which no client can read.
         .env("OPTIONS", "ReservedConcurrency=")
         .stdin(Stdio::null())
         .output();
@@ -73,7 +73,7 @@ async fn each_command_of_the_readme_works_in_its_order() -> Result<()> {
     ] {
         ensure!(
             commands.iter().any(|c| c.contains(wanted)),
-            "README does not say {wanted}"
+            "README lacks {wanted}"
         );
     }
     for command in &commands {

@@ -86,7 +86,7 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
     let at = [(header::LOCATION, format!("{path}?state=1"))];
     match (head.method, path.contains("/manifests/")) {
         (Method::HEAD, false) if held.blobs.contains_key(&last) => StatusCode::OK.into_response(),
-        // As ECR: a manifest is told to who takes its kind.
+        // As ECR: a manifest is sent to clients that accept its kind.
         (Method::HEAD, true)
             if accepts_manifests(&head.headers)
                 && held.manifests.values().any(|held| sha256(held) == last) =>

@@ -33,7 +33,7 @@ pub(crate) fn tool(name: &str) -> Result<PathBuf> {
 pub(crate) struct Stage {
     pub(crate) moto: MotoServer,
     pub(crate) registry: Registry,
-    /// Where what is packaged goes, and the person works.
+    /// The folder of the package, in which the user works.
     pub(crate) folder: TempDir,
 }
 
@@ -47,8 +47,9 @@ impl Stage {
         })
     }
 
-    /// What a person's shell has: credentials, the product and the AWS command line on the path, and
-    /// instead of a build small files in the place of the binaries: what is in them is no matter here.
+    /// What a person's shell has: credentials, the product and the AWS command line on the path,
+    /// and instead of a build small files in the place of the binaries: their content does not
+    /// matter here.
     pub(crate) fn environment(&self) -> Result<Vec<(String, String)>> {
         let built = self.folder.path().join("built");
         if !built.exists() {
@@ -114,7 +115,7 @@ impl Stage {
         )?)
     }
 
-    /// Somebody else's command: its words, and a last one that may have blanks.
+    /// Another tool's command: its words, and a last one that may have blanks.
     pub(crate) async fn aws(&self, words: &str, last: &str) -> Result<()> {
         let mut aws = Command::new(tool("aws")?);
         aws.args(words.split(' ')).arg(last);
@@ -123,7 +124,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Where `make package` puts everything.
+    /// The output folder of `make package`.
     pub(crate) fn package(&self) -> PathBuf {
         self.folder.path().join("package")
     }
@@ -142,7 +143,7 @@ impl Stage {
         Ok(make.await?)
     }
 
-    /// The same, which has to go well; what it said.
+    /// The same, which has to succeed; returns its output.
     pub(crate) async fn made(&self, words: &[&str]) -> Result<String> {
         let output = self.make(words).await?;
         let said = words_of(&output);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, root, words_of};
 use crate::template::template;
 
-/// The template's words with its functions carried out, for a stream and a key of these names.
+/// The template's words with its functions applied, for a stream and a key of these names.
 fn resolved(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.contains_key("Fn::Sub") => {
@@ -40,9 +40,10 @@ fn stream() -> Result<StreamArn> {
     Ok(StreamArn::of("reports", &function))
 }
 
-/// The stream has a key of its own where an organisation writes to it, and only there the role needs it.
+/// The stream has a key of its own if an organisation writes to it, and only then the role needs
+/// it.
 #[test]
-fn the_template_gives_the_role_what_subscribe_says_it_needs() -> Result<()> {
+fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
     let template = template("template.yaml")?;
     let resources = &template["Resources"];
     let key = &resources["Reports"]["Properties"]["StreamEncryption"]["KeyId"]["Fn::If"];
@@ -67,9 +68,9 @@ fn the_template_gives_the_role_what_subscribe_says_it_needs() -> Result<()> {
     Ok(())
 }
 
-/// An account has one: somebody else's is neither replaced nor added to.
+/// An account has one: a policy of someone else is neither replaced nor extended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_of_somebody_elses_is_left_as_it_is() -> Result<()> {
+async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     let stage = Stage::set().await?;
     stage.made(&["package"]).await?;
     let put = "logs put-account-policy --policy-name ledger \
@@ -93,9 +94,9 @@ async fn a_subscription_of_somebody_elses_is_left_as_it_is() -> Result<()> {
         );
         assert_eq!(stage.account(&["all"]).await?, before);
     }
-    // Without one of its own a system is no hindrance to it.
+    // A system without one of its own does not prevent it.
     stage.made(&["deploy", "STACK=rz"]).await?;
-    // Who may not look is not told that there is none.
+    // Without permission to read, the result is not "there is none".
     let denied = "echo 'An error occurred (AccessDenied): you may not' >&2; exit 254";
     stage.intercept("*describe-account-policies*", denied)?;
     let refused = stage.make(&subscribe).await?;
@@ -107,7 +108,7 @@ async fn a_subscription_of_somebody_elses_is_left_as_it_is() -> Result<()> {
 
 /// The permission and its condition, as the module writes them, and one pattern everywhere.
 #[test]
-fn the_module_says_the_same() -> Result<()> {
+fn the_module_has_the_same() -> Result<()> {
     let read = |name: &str| std::fs::read_to_string(root().join("infra").join(name));
     let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let module = words(read("terraform/logs.tf")?);

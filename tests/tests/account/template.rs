@@ -16,7 +16,7 @@ pub(crate) fn template(name: &str) -> Result<Value> {
         .arg(root().join("infra").join(name))
         .output()?;
     ensure!(read.status.success(), "{}", words_of(&read));
-    serde_json::from_slice(&read.stdout).context("the template is no JSON")
+    serde_json::from_slice(&read.stdout).context("the template is not JSON")
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The Terraform module: well-formed, valid where its provider is to be had, and the same system as the
-//! template.
+//! The Terraform module: well-formed, valid if its provider is available, and the same system as
+//! the template.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ fn module() -> PathBuf {
 
 /// Each resource of the module as its kind, its name and its text.
 fn resources() -> Result<Vec<(String, String, String)>> {
-    // Parsed as HCL first: what is no HCL is not taken for a module without resources.
+    // Parsed as HCL first: so that invalid HCL is not mistaken for a module without resources.
     let parse = "import hcl2, json, pathlib, sys\n\
         for file in sorted(pathlib.Path(sys.argv[1]).glob('*.tf')):\n    \
         hcl2.loads(file.read_text())";
@@ -168,9 +168,9 @@ fn actions(text: &str) -> impl Iterator<Item = String> {
     actions.map(str::to_owned)
 }
 
-/// What both say in figures and names.
+/// The figures and names of both.
 #[test]
-fn it_says_what_the_template_says() -> Result<()> {
+fn it_has_what_the_template_has() -> Result<()> {
     let template = template("template.yaml")?;
     let all: String = resources()?.into_iter().map(|(_, _, text)| text).collect();
     let alarms = std::fs::read_to_string(module().join("alarms.tf"))?;
@@ -223,10 +223,10 @@ fn it_says_what_the_template_says() -> Result<()> {
     Ok(())
 }
 
-/// `fmt` where Terraform is there, `validate` where its AWS provider can be had: on this machine's
-/// disk, or from its registry. Where neither is, this says so and checks what the others check.
+/// `fmt` if Terraform is installed, `validate` if its AWS provider is available, on this machine's
+/// disk or from its registry. Without them, this prints that and checks what the others check.
 #[test]
-fn terraform_takes_it_where_it_is_there() -> Result<()> {
+fn terraform_accepts_it_if_it_is_installed() -> Result<()> {
     let run = |folder: &Path, words: &[&str]| -> Option<Output> {
         let mut terraform = Command::new("terraform");
         terraform.args(words).current_dir(folder);

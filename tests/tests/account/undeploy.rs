@@ -1,32 +1,32 @@
-//! What `make deploy` and `make undeploy` do not touch, and what they say where something went wrong
-//! before.
+//! What `make deploy` and `make undeploy` do not touch, and their messages after an earlier
+//! failure.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::stage::{Stage, words_of};
 
-/// A template of somebody else's, with one stream.
+/// Someone else's template, with one stream.
 const FOREIGN: &str = r#"{"Description": "ledger", "Resources": {"Ledger": {"Type": "AWS::Kinesis::Stream",
     "Properties": {"Name": "ledger", "ShardCount": 1}}}}"#;
 
-/// It has to fail with these words; all that it said.
+/// It has to fail with this message; returns its output.
 async fn refused(stage: &Stage, words: &[&str], why: &str) -> Result<String> {
     let output = stage.make(words).await?;
     let said = words_of(&output);
     ensure!(
         !output.status.success(),
-        "make {words:?} went well:\n{said}"
+        "make {words:?} succeeded:\n{said}"
     );
     ensure!(
         said.contains(why),
-        "make {words:?} does not say {why}:\n{said}"
+        "the output of make {words:?} lacks {why}:\n{said}"
     );
     Ok(said)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_else_made_under_our_names_stays() -> Result<()> {
+async fn what_someone_else_made_under_our_names_stays() -> Result<()> {
     let stage = Stage::set().await?;
     stage.made(&["package"]).await?;
     let create = "cloudformation create-stack --stack-name rz --template-body";
@@ -42,7 +42,7 @@ async fn what_somebody_else_made_under_our_names_stays() -> Result<()> {
     }
     assert_eq!(stage.account(&["all"]).await?, before);
 
-    // Nor a repository and layers with names like ours, of which no stack of ours tells.
+    // Nor a repository and layers with names like ours, which belong to no stack of ours.
     let repository = "ecr create-repository --repository-name";
     stage.aws(repository, "ra-artifacts").await?;
     let layer = "lambda publish-layer-version --layer-name ra-extension-x86_64-fork --zip-file";
@@ -115,7 +115,7 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_deployment_that_failed_says_what_comes_next() -> Result<()> {
+async fn a_first_deployment_that_failed_shows_the_next_step() -> Result<()> {
     let stage = Stage::set().await?;
     stage.made(&["package"]).await?;
     let next = "make undeploy STACK=rz YES=1, then make deploy again";
@@ -137,7 +137,7 @@ async fn a_first_deployment_that_failed_says_what_comes_next() -> Result<()> {
 
 /// Two people plan at once: the plan that ends leaves the other's stack.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_leaves_a_stack_that_somebody_else_is_making() -> Result<()> {
+async fn a_plan_leaves_a_stack_that_someone_else_is_making() -> Result<()> {
     let stage = Stage::set().await?;
     stage.made(&["package"]).await?;
     let theirs = format!(
@@ -166,7 +166,7 @@ async fn a_log_subscription_that_leads_here_keeps_the_system() -> Result<()> {
     let why =
         "the account's log subscription rightsizer-reports still leads to the stream rz-reports";
     refused(&stage, &["undeploy", "STACK=rz", "YES=1"], why).await?;
-    // Another system's is no matter here.
+    // Another system's does not matter here.
     stage.made(&["undeploy", "STACK=rzz"]).await?;
     Ok(())
 }

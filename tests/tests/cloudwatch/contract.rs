@@ -67,7 +67,7 @@ async fn reports_are_found_between_two_times(logs: &Client) {
     };
     let found = filter(group.name).send().await.unwrap();
     let mut found: Vec<_> = found.events().to_vec();
-    // moto gives all events where it does not understand a pattern.
+    // moto returns all events if it does not understand a pattern.
     found.retain(|event| event.message().unwrap().starts_with("REPORT"));
     assert_eq!(found.len(), 1);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Whatever goes wrong, what was logged is read in the end, or it is said what was not.
+//! Whatever fails, everything logged is read in the end, or the summary lists what was not.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ async fn some(names: &[&str]) -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttling_busy_places_and_lost_answers_are_waited_for() {
+async fn throttling_busy_queries_and_lost_responses_are_retried() {
     let stage = some(&["a", "b"]).await;
     stage
         .proxy
@@ -80,7 +80,7 @@ async fn no_more_queries_run_than_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_queries_are_denied_lines_are_read() {
+async fn if_queries_are_denied_lines_are_read() {
     let stage = some(&["a", "b"]).await;
     stage
         .proxy
@@ -104,7 +104,7 @@ async fn where_queries_are_denied_lines_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_is_allowed_it_is_said_and_nothing_is_lost() {
+async fn if_nothing_is_allowed_it_is_reported_and_nothing_is_lost() {
     let stage = some(&["a", "b", "c", "d", "e", "f", "g"]).await;
     stage
         .proxy
@@ -261,9 +261,9 @@ async fn text_whose_figures_the_service_did_not_find_is_read_line_by_line() {
     assert_eq!(told["invocations"], 6);
 }
 
-/// A killed run goes on with what is left, and ends as one that was not killed.
+/// A killed run continues with what is left, and ends as one that was not killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_goes_on() {
+async fn a_killed_run_continues() {
     let names: Vec<String> = (0..30).map(|n| format!("f{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = some(&names).await;
@@ -298,7 +298,7 @@ async fn a_killed_run_goes_on() {
     assert_eq!(stage.evidence("killed"), stage.evidence("whole"));
 }
 
-/// What `list --html` writes of a store; into a folder that is not there it says so.
+/// The page that `list --html` writes; a missing folder is reported.
 async fn page(stage: &Stage, store: &str) -> String {
     let (path, page) = (stage.store(store), stage.store("page"));
     let list = async |page: &std::path::Path| {

@@ -1,4 +1,4 @@
-//! What a person does wrong or breaks off is said once, in words, and costs nothing.
+//! A mistake or an interruption is reported once, and costs nothing.
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ async fn without_credentials_nothing_is_asked_and_no_store_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_there_is_nothing_to_read_it_is_said_why() {
+async fn if_there_is_nothing_to_read_the_reason_is_printed() {
     let stage = Stage::with_functions(&["never-called"]).await;
     let (output, _) = stage.import("store", &[]).await;
     let words = said(&output);
@@ -53,7 +53,7 @@ async fn where_there_is_nothing_to_read_it_is_said_why() {
 
 /// Ctrl-C in the middle, while a second import of the same store is refused; then the same command again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_broken_off_keeps_what_it_read() {
+async fn an_interrupted_run_keeps_what_it_read() {
     let names: Vec<String> = (0..20).map(|n| format!("f{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = Stage::with_functions(&names).await;

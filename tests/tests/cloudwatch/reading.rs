@@ -66,13 +66,13 @@ async fn live(client: &Client) {
     }
 }
 
-/// Every day and peak. Where a day has more values than percentiles are asked for, its two histograms are
-/// only near: they are left out of the one function that has.
+/// Every day and peak. If a day has more values than requested percentiles, its two histograms are
+/// only approximate: they are not compared for that function.
 fn exact(stage: &Stage, store: &str) -> Vec<String> {
     let row = |row: String| {
         let spread = row.contains("function:checkout ");
         let words = row.split(' ').filter(|word| {
-            // A query tells the longest start alone.
+            // A query only returns the longest start.
             !(spread && (word.starts_with("durations=") || word.starts_with("used=")))
                 && !word.starts_with("inits=")
         });
@@ -81,7 +81,7 @@ fn exact(stage: &Stage, store: &str) -> Vec<String> {
     stage.evidence(store).into_iter().map(row).collect()
 }
 
-/// The functions of [`live`], and one that nobody calls.
+/// The functions of [`live`], and one without calls.
 const FUNCTIONS: [&str; 5] = ["checkout", "events", "resized", "failing", "idle"];
 
 /// Two functions that log to one group of their own choice.
@@ -147,7 +147,7 @@ async fn both_ways_give_the_same_store() {
     let (output, told) = stage.import_from(moto.endpoint(), "moto", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        told["no_queries"], "the answer has not what was asked for",
+        told["no_queries"], "the response lacks the requested value",
         "{told}"
     );
     assert_eq!(stage.evidence("moto"), stage.evidence("lines"));
@@ -178,6 +178,32 @@ async fn the_list_has_them_all(stage: &Stage) {
     );
     assert_eq!(of(":failing")["urgent"], true);
     assert_eq!(of(":resized")["current_mb"], 256);
+}
+
+/// The report of an older log says of no failure; the platform's line of its own does, before or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_about_a_runtime_that_was_killed_is_read_too() {
+    let stage = Stage::with_functions(&["checkout"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/checkout",
+    };
+    group.create().await;
+    // 980 of 1024 MB are more than 90 %.
+    let killed = "RequestId: 7d1e0c2a-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: \
+                  killed\nRuntime.ExitError";
+    let report = Invocation::ok(1024, 980).line();
+    let messages = [report, "at work".to_owned(), killed.to_owned()];
+    let day = ago(1);
+    group
+        .write(day, &stream(day, "", "$LATEST"), &messages)
+        .await;
+    let (output, told) = stage.import("store", &["--no-queries"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told["invocations"], 1, "{told}");
+    let row = stage.list("store").await.remove(0);
+    assert_eq!(row["urgent"], true, "{row}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,8 +313,8 @@ async fn a_size_that_was_changed_since_the_last_line_is_the_one_that_counts() {
     let (_, told) = stage.import("store", &[]).await;
     assert_eq!(told["invocations"], 0, "{told}");
     let now = row("checkout").await;
-    // 1.1 × 200 = 220 is more than 192, so the mean of 200 and 100 more: 192 is not enough, where 1024 was too
-    // much.
+    // 1.1 × 200 = 220 is more than 192, so the mean of 200 and 100 more: 192 is not enough, and
+    // 1024 was too much.
     let sizes = |row: &serde_json::Value| ["current_mb", "to_mb"].map(|key| row[key].as_u64());
     assert_eq!(sizes(&now), [Some(192), Some(300)], "{now}");
     assert_eq!((&now["seen"], &now["peak_mb"]), (&json!(54), &json!(200)));
@@ -298,7 +324,7 @@ async fn a_size_that_was_changed_since_the_last_line_is_the_one_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_of_failures_alone_are_said_to_be_that() {
+async fn logs_of_failures_alone_are_marked_as_such() {
     let stage = Stage::with_functions(&["quiet", "silent"]).await;
     stage.lambda.change("GET /2015-03-31/functions", |answer| {
         for function in answer["Functions"].as_array_mut().into_iter().flatten() {
@@ -388,7 +414,7 @@ async fn other_log_groups_are_left_alone() {
     );
     assert_eq!(told["invocations"], 1);
 
-    // Where the functions cannot be listed, the names tell what is a function's.
+    // If the functions cannot be listed, the names show what belongs to a function.
     stage
         .lambda
         .always_refuse("GET /2015-03-31/functions", "AccessDeniedException");
@@ -431,7 +457,7 @@ async fn the_policy_is_printed_without_any_call() {
 
 /// A terabyte in a group that keeps 14 days: more than a dollar, which is asked for first.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_costs_more_than_a_dollar_is_asked_for() {
+async fn a_scan_above_a_dollar_needs_a_confirmation() {
     let stage = Stage::with_functions(&["large"]).await;
     let client = stage.client();
     let group = Group {

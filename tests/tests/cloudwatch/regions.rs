@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::stage::{Group, Invocation, ago, client_in, stream};
 
-/// The tests' own, and one where Lambda is dearer.
+/// The tests' own, and one in which Lambda costs more.
 const HOME: &str = "eu-central-1";
 const AWAY: &str = "af-south-1";
 
@@ -81,7 +81,7 @@ impl Account {
         path.to_str().unwrap().to_owned()
     }
 
-    /// `import cloudwatch` where the environment says [`HOME`] and has keys of its own.
+    /// `import cloudwatch` with [`HOME`] and other keys in the environment.
     async fn import(&self, more: &[&str]) -> (Output, Value) {
         let config = self.path("config");
         let profile = format!(

@@ -56,7 +56,7 @@ impl Stage {
         }
     }
 
-    /// With functions of these names that log where everybody expects it.
+    /// With functions of these names that log to their default groups.
     pub(crate) async fn with_functions(names: &[&str]) -> Self {
         let stage = Self::open().await;
         for name in names {
@@ -144,7 +144,7 @@ impl Stage {
     }
 }
 
-/// The day so many days ago.
+/// The day this number of days ago.
 pub(crate) fn ago(days: i32) -> Day {
     now().day().plus(-days)
 }
@@ -155,7 +155,7 @@ pub(crate) struct Invocation {
     pub(crate) size: u32,
     pub(crate) used: u32,
     pub(crate) ms: f64,
-    /// Status and error type, as the platform tells failures.
+    /// Status and error type, as the platform reports failures.
     pub(crate) failed: Option<(&'static str, Option<&'static str>)>,
 }
 

@@ -109,10 +109,10 @@ async fn groups_are_subscribed_and_are_as_they_were_again() {
     assert_eq!(filters(&client).await, before);
 }
 
-/// With the key that AWS manages the role needs nothing but the stream; with a customer's own it needs
-/// that one, and where the stream cannot be asked that is said.
+/// With the key that AWS manages the role needs nothing but the stream; with a customer's own it
+/// needs that one, and if the stream cannot be read, that is reported.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_role_is_told_the_right_to_the_stream_s_key_where_it_needs_one() {
+async fn the_printed_policy_has_the_streams_key_if_the_role_needs_it() {
     let stage = Stage::with_functions(&["f"]).await;
     let statements = |plan: &Value| plan["role"]["policy"]["Statement"].clone();
     let client = kinesis_client(stage.moto.endpoint());
@@ -219,7 +219,7 @@ async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stay
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_denied_is_said_of_each_group() {
+async fn what_is_denied_is_reported_for_each_group() {
     let stage = Stage::with_functions(&["a", "b"]).await;
     let client = stage.client();
     for name in ["/aws/lambda/a", "/aws/lambda/b"] {

@@ -18,12 +18,12 @@ struct Case {
     template: &'static str,
     /// What reads it: an argument of `read.py`.
     read_by: &'static str,
-    /// Functions of 1024 MB, and the size that each is to have.
+    /// Functions of 1024 MB, and the size that each should have.
     wanted: &'static [(&'static str, u32)],
     more: &'static [&'static str],
     /// Blocks with the key and the number that it is to hold.
     changes: &'static [(&'static str, &'static str, u32)],
-    /// What is said of a size that is left to a person.
+    /// The message for a size that needs a manual edit.
     left: &'static str,
 }
 

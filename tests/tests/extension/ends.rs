@@ -80,7 +80,7 @@ async fn the_report_of_a_very_short_invocation_is_not_lost() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_out_of_memory_is_told_and_the_environment_starts_again() -> Result<()> {
+async fn an_out_of_memory_is_reported_and_the_environment_starts_again() -> Result<()> {
     let sink = Sink::start().await?;
     let mut environment = start(&sink, Faults::default()).await?;
     environment.invoke(ok(0, 900)).await?;
@@ -106,7 +106,7 @@ async fn an_out_of_memory_is_told_and_the_environment_starts_again() -> Result<(
 }
 
 #[tokio::test]
-async fn at_a_failure_how_it_ended_is_awaited_and_no_more() -> Result<()> {
+async fn after_a_failure_only_the_ending_is_awaited() -> Result<()> {
     let sink = Sink::start().await?;
     let faults = Faults {
         last_telemetry: LastTelemetry::After(BUFFER),
@@ -159,7 +159,8 @@ async fn a_crash_short_of_memory_and_a_timeout_are_told_apart() -> Result<()> {
     Ok(())
 }
 
-/// The emulator's own promise, on which `ended_well` rests: what does not end is killed, and said so.
+/// The emulator's own promise, on which `ended_well` rests: a process that does not end is killed
+/// and reported.
 #[tokio::test]
 async fn what_ignores_shutdown_is_killed_after_two_seconds() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -214,7 +215,7 @@ async fn after_every_reset_each_invocation_is_counted_once() -> Result<()> {
                 let emitted = if told_too_late(last_telemetry) { 2 } else { 3 };
                 let sum = sum_up(&name, emitted, sink.reports(), &[&reset, &exit])?;
                 assert_eq!(sum.lost, 0);
-                // 100 ms are given to what says how it ended, where that is not known.
+                // If the ending is not known, 100 ms are allowed for the event that has it.
                 assert!(
                     reset.took < Duration::from_millis(420),
                     "a caller waits: {reset:?}"
@@ -288,8 +289,9 @@ const SIGNS: [Sign; 6] = [
     (128, 128, "success", None, Status::Ok),
 ];
 
-/// The signs of an out-of-memory, each with both numbers, so that the reader of the record can judge
-/// what status alone does not say: a timeout or a success at the limit. Every report comes twice.
+/// The signs of an out-of-memory, each with both numbers, so that the reader of the record can
+/// judge what status alone does not show: a timeout or a success at the limit. Every report comes
+/// twice.
 #[tokio::test]
 async fn every_sign_of_an_out_of_memory_is_in_the_record_once() -> Result<()> {
     let sink = Sink::start().await?;

@@ -106,7 +106,7 @@ enum Wire {
     Tls,
 }
 
-/// So many points of each direction.
+/// The number of points in each direction.
 const POINTS: usize = 24;
 
 async fn sweep(wire: Wire, fate: Fate, monotonic: Monotonic) -> Result<()> {

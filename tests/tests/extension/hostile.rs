@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::stage::{at, distinct, ended_well, invocation_text, ok, peaks, start, sum_up};
 
-/// At any time, in KiB; where no stream is in trouble.
+/// At any time, in KiB, if the stream works.
 const BOUND_KIB: u64 = 8000;
 
 async fn connected(environment: &Environment) -> Result<TcpStream> {
@@ -51,7 +51,7 @@ async fn a_body_of_fifty_megabytes_is_read_and_not_held() -> Result<()> {
     )
     .await?;
     unharmed(
-        "50 MB that are no JSON",
+        "50 MB that are not JSON",
         0,
         async |environment: &mut Environment| {
             environment.post_raw(&vec![b'\\'; SIZE]).await.map(drop)
@@ -79,7 +79,7 @@ async fn a_body_of_fifty_megabytes_is_read_and_not_held() -> Result<()> {
 }
 
 #[tokio::test]
-async fn connections_that_stay_open_and_say_little_keep_nobody_out() -> Result<()> {
+async fn slow_open_connections_do_not_block_others() -> Result<()> {
     let mut held = Vec::new();
     unharmed(
         "40 slow connections",
@@ -133,7 +133,7 @@ async fn requests_sent_before_the_answer_to_the_one_before_all_count() -> Result
 }
 
 #[tokio::test]
-async fn what_is_no_http_harms_nobody() -> Result<()> {
+async fn input_that_is_not_http_does_no_harm() -> Result<()> {
     unharmed("no HTTP", 0, async |environment: &mut Environment| {
         let endless_header = [b"POST / HTTP/1.1\r\nx: ".to_vec(), vec![b'a'; 3_000_000]].concat();
         let many_headers = [b"POST / HTTP/1.1\r\n".to_vec(), b"a: b\r\n".repeat(100_000)].concat();
@@ -170,7 +170,7 @@ async fn what_is_no_http_harms_nobody() -> Result<()> {
 /// A batch in which bytes are changed, doubled, cut out: each is answered, and what arrives agrees
 /// with its own `total`.
 #[tokio::test]
-async fn damaged_batches_of_every_kind_harm_nobody() -> Result<()> {
+async fn damaged_batches_of_every_kind_do_no_harm() -> Result<()> {
     let sink = Sink::start().await?;
     let mut environment = start(&sink, Faults::default()).await?;
     let texts: Vec<String> = (0..4).map(|n| invocation_text(n, at(0))).collect();

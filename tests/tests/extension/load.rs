@@ -27,7 +27,7 @@ async fn post(environment: &mut Environment, numbers: Range<usize>) -> Result<()
     Ok(())
 }
 
-/// By the true clock: the platform posts what there is every 25 ms, and lags where the machine does.
+/// By the true clock: the platform posts what there is every 25 ms, and lags if the machine does.
 #[tokio::test]
 async fn a_thousand_invocations_a_second_for_a_minute() -> Result<()> {
     const COUNT: usize = 60_000;

@@ -24,7 +24,7 @@ async fn with_no_stream_it_warns_once_and_idles() -> Result<()> {
 }
 
 #[tokio::test]
-async fn outside_lambda_it_says_so() -> Result<()> {
+async fn outside_lambda_it_logs_that() -> Result<()> {
     let binary = rightsizer_tests::emulator::extension_binary()?;
     let run = std::process::Command::new(binary).env_clear().output()?;
     assert_eq!(run.status.code(), Some(2));
@@ -58,8 +58,8 @@ async fn two_side_by_side_do_not_disturb_each_other() -> Result<()> {
     Ok(())
 }
 
-/// The function may hold every file handle there is. Whatever is left, the extension lives: it works,
-/// or it says once that it does not.
+/// The function may hold every file handle there is. Whatever is left, the extension survives: it
+/// works, or logs once that it does not.
 #[tokio::test]
 async fn with_few_file_handles_it_works_or_idles() -> Result<()> {
     let mut idle = 0;
@@ -105,7 +105,7 @@ async fn with_few_file_handles_it_works_or_idles() -> Result<()> {
 
 /// A port of its own choice may be taken; any free one will do, so none is ever missing.
 #[tokio::test]
-async fn ports_that_others_hold_are_no_obstacle() -> Result<()> {
+async fn ports_that_others_hold_do_not_stop_it() -> Result<()> {
     let mut held = Vec::new();
     for port in [4243, 8080, 8124, 8126, 3000, 53000] {
         held.extend(std::net::TcpListener::bind(("0.0.0.0", port)));

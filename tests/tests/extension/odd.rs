@@ -1,4 +1,5 @@
-//! Settings and surroundings that make no sense: the process lives on, says what it can, and adds up.
+//! Invalid settings and surroundings: the process survives, logs what it can, and its counts add
+//! up.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::stage::{SOON, at, distinct, ended_well, ok, peaks, start, sum_up, until};
 
 #[tokio::test]
-async fn a_restored_environment_says_so() -> Result<()> {
+async fn a_restored_environment_is_recognised() -> Result<()> {
     let sink = Sink::start().await?;
     let mut spec = FunctionSpec::new("checkout", 1024);
     "snap-start".clone_into(&mut spec.init_type);

@@ -39,7 +39,7 @@ impl SmallShare {
                 std::fs::create_dir(&share.0)?;
                 limits.iter().try_for_each(|(file, value)| {
                     let path = share.0.join(file);
-                    std::fs::metadata(&path)?; // not created where the controller is missing
+                    std::fs::metadata(&path)?; // not created if the controller is missing
                     std::fs::write(path, value)
                 })
             };
@@ -49,7 +49,8 @@ impl SmallShare {
             }
         }
         bail!(
-            "no CPU share can be set on this machine ({why}): run as root where cgroups can be written"
+            "no CPU share can be set on this machine ({why}): run as root on a machine with \
+             writable cgroups"
         )
     }
 
@@ -92,7 +93,7 @@ impl Drop for SmallShare {
 async fn a_flush_spans_many_short_invocations_on_a_small_cpu_share() -> Result<()> {
     const MOST: usize = 600;
     let share = SmallShare::new()?;
-    assert!(share.holds_back_a_loop()?, "the share holds nobody back");
+    assert!(share.holds_back_a_loop()?, "the share delays no invocation");
     let sink = Sink::start().await?;
     let tls = Tls::start(sink.address()).await?;
     let mut options = Options::to(

@@ -79,13 +79,13 @@ pub(crate) async fn until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Waits until so many rows have arrived, repetitions not counted.
+/// Waits until this number of rows has arrived, without duplicates.
 pub(crate) async fn arrived(sink: &Sink, rows: usize) {
     let delivered = |records: &[Reports]| records.iter().map(|r| r.reports.len()).sum::<usize>();
     until(|| delivered(&distinct(sink.reports())) >= rows).await;
 }
 
-/// Lets the environment run until so many rows have arrived.
+/// Lets the environment run until this number of rows has arrived.
 pub(crate) async fn run_until_arrived(
     environment: &mut Environment,
     sink: &Sink,
@@ -96,14 +96,14 @@ pub(crate) async fn run_until_arrived(
     in_time.with_context(|| format!("{rows} rows did not arrive: {}", sink.calls()))?
 }
 
-/// What became of the reports of a scenario.
+/// The result of the reports of a scenario.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
     /// Rows that arrived, repetitions not counted.
     pub(crate) delivered: u64,
     /// Reports that arrived as a summary.
     pub(crate) folded: u64,
-    /// Reports that the extension's last words say were lost.
+    /// Reports lost, by the extension's last line.
     pub(crate) lost: u64,
 }
 
@@ -144,8 +144,8 @@ pub(crate) fn sum_up(
     } = sum;
     let slowest = exits.iter().map(|exit| exit.took.as_millis()).max();
     println!(
-        "{scenario}: emitted {emitted} = delivered {delivered} + folded {folded} + said lost {lost}; \
-         held 0 ms; killed 0 of {}, slowest end {} ms",
+        "{scenario}: emitted {emitted} = delivered {delivered} + folded {folded} + reported lost \
+         {lost}; held 0 ms; killed 0 of {}, slowest end {} ms",
         exits.len(),
         slowest.unwrap_or(0),
     );

@@ -1,4 +1,4 @@
-//! What the platform says, in every shape it may come.
+//! The platform's events, in every form they may have.
 
 use anyhow::Result;
 use rightsizer_records::{InitType, Millis, Status};
@@ -113,7 +113,7 @@ async fn the_schema_follows_the_platform() -> Result<()> {
 }
 
 #[tokio::test]
-async fn where_there_is_no_telemetry_it_idles_quietly() -> Result<()> {
+async fn without_telemetry_it_idles_quietly() -> Result<()> {
     for subscribe in [SubscribeAnswer::NotSupported, SubscribeAnswer::Closed] {
         let sink = Sink::start().await?;
         let faults = Faults {
@@ -146,7 +146,7 @@ async fn managed_instances_report_durations_and_nothing_more() -> Result<()> {
     sum_up("managed instances", 3, sink.reports(), &[&exit])?;
     let record = &sink.reports()[0];
     assert_eq!(record.init, Some(InitType::LambdaManagedInstances));
-    assert_eq!(record.memory_mb.0, 2048); // as configured: the platform does not say it again
+    assert_eq!(record.memory_mb.0, 2048); // as configured: the platform does not send it again
     for row in &record.reports {
         assert_eq!(
             (row.max_used_mb, row.billed_ms, row.init_ms),
@@ -221,7 +221,7 @@ async fn a_batch_of_the_agreed_size_may_come_again_and_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_subscription_that_no_schema_gets_is_told_and_idles() -> Result<()> {
+async fn a_subscription_that_no_schema_gets_is_logged_and_idles() -> Result<()> {
     let sink = Sink::start().await?;
     let faults = Faults {
         subscribe: SubscribeAnswer::Only("2031-01-01"),

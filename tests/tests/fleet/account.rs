@@ -82,7 +82,7 @@ impl Account {
                 let name = function.function_name().unwrap();
                 let path = format!("2015-03-31/functions/{name}/configuration");
                 let url = format!("{}/{path}", self.moto.endpoint());
-                // The server tells the service and the region by the signature's scope.
+                // The server finds the service and the region in the signature's scope.
                 let request = reqwest::Client::new()
                     .get(url)
                     .header("authorization", SCOPE);

@@ -70,7 +70,7 @@ async fn statuses(store: &Path) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_approved_is_applied_from_here_and_known_in_the_store() {
+async fn apply_changes_approved_functions_and_records_it_in_the_store() {
     let account = Account::open().await;
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rightsizer.db");
@@ -86,7 +86,7 @@ async fn what_is_approved_is_applied_from_here_and_known_in_the_store() {
             .await
             .unwrap();
     }
-    // `gone` was deleted, and `off` says no.
+    // `gone` was deleted, and `off` opted out.
     approved(&store, &["checkout", "off", "gone"]).await;
     let before = account.configurations().await;
 

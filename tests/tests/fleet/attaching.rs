@@ -1,4 +1,4 @@
-//! 200 functions are as they were, a second run finds nothing to do, one that is killed goes on.
+//! 200 functions are as they were, a second run finds nothing to do, one that is killed continues.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -82,7 +82,7 @@ async fn two_hundred_functions_are_as_they_were() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_is_killed_in_the_middle_goes_on() {
+async fn a_run_that_is_killed_in_the_middle_continues() {
     let account = Account::open().await;
     for n in 0..40 {
         account

@@ -18,7 +18,7 @@ const WRITE_CHECKOUT: &str = "PUT /2015-03-31/functions/\
     arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Acheckout/configuration";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_with_a_name_that_is_not_there_does_the_others_and_says_so() {
+async fn a_list_with_a_missing_name_does_the_others_and_reports_it() {
     let account = Account::open().await;
     account.create("checkout", &[], &[]).await;
     let folder = tempfile::tempdir().unwrap();
@@ -32,7 +32,7 @@ async fn a_list_with_a_name_that_is_not_there_does_the_others_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_input_changes_nothing_and_says_what_to_do() {
+async fn bad_input_changes_nothing_and_has_a_hint() {
     let account = Account::open().await;
     account.create("checkout", &[], &[]).await;
     let before = account.configurations().await;
@@ -50,7 +50,7 @@ async fn bad_input_changes_nothing_and_says_what_to_do() {
         (&["--all", "--rate", "100"], 2, "0.1 to 10"),
         (&["--prefix", "nobody"], 1, "no function"),
         (&["--file", "/nowhere/list"], 1, "/nowhere/list"),
-        (&["--file", &empty], 1, "one name or ARN a line"),
+        (&["--file", &empty], 1, "one name or ARN per line"),
         (&["--file", &odd], 1, "line 2"),
     ];
     for (more, code, says) in cases {
@@ -95,7 +95,7 @@ async fn throttling_is_waited_out_and_an_unreadable_environment_is_left_alone() 
     account.create("checkout", &[], &[]).await;
     account.create("sealed", &[], &[("SECRET", "x")]).await;
     let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
-    // As Lambda answers where KMS denies: an error in the place of the variables.
+    // As Lambda responds if KMS denies: an error in the place of the variables.
     proxy.change(READ_SEALED, |answer| {
         let environment = &mut answer["Configuration"]["Environment"];
         *environment = serde_json::json!({"Error": {
@@ -134,7 +134,7 @@ async fn iam(decision: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_put_records_is_told_with_the_policy_that_lets_it() {
+async fn a_role_that_may_not_put_records_is_listed_with_the_policy_it_needs() {
     let account = Account::open().await;
     account.create("checkout", &[], &[]).await;
     let role = "arn:aws:iam::123456789012:role/test-function";
@@ -158,7 +158,7 @@ async fn a_role_that_may_not_put_records_is_told_with_the_policy_that_lets_it() 
         "{text}"
     );
 
-    // moto has no simulation: what cannot be checked is said, and is no reason to stop.
+    // moto has no simulation: a check that fails is reported, and does not stop the command.
     let (output, plan) = account.run("attach", &["--all"]).await;
     assert_eq!(access(&plan), "not-checked");
     assert!(output.status.success(), "{output:?}");

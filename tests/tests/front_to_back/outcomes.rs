@@ -1,4 +1,5 @@
-//! What becomes of a change: one function lives a fortnight, is shrunk, and then its story goes on.
+//! What becomes of a change: one function lives a fortnight, is shrunk, and then its story
+//! continues.
 
 use rightsizer_records::Day;
 use rightsizer_store::Reader;
@@ -19,7 +20,7 @@ fn life() -> Life {
     }
 }
 
-/// A function whose decrease was applied, and what goes on.
+/// A function whose decrease was applied, and what continues.
 struct Story {
     scene: Scene,
     serve: Aggregator,
@@ -55,7 +56,7 @@ impl Story {
         story
     }
 
-    /// Lives day `n` at the size that the Lambda API says, and waits until it is known.
+    /// Runs day `n` at the size in the Lambda API, and waits until it is known.
     async fn live(&mut self, n: usize, life: &Life) {
         let size = self.scene.moto.memory_mb(NAME).await.unwrap();
         let size = u32::try_from(size).unwrap();
@@ -87,7 +88,7 @@ impl Story {
         line(&rows, NAME).recommendation.clone().unwrap()
     }
 
-    /// What `show --json` says of a recommendation.
+    /// A recommendation in `show --json`.
     async fn told(&self, id: &str) -> Value {
         let store = self.scene.store();
         let show = ["show", NAME, "--json", "--store", store.to_str().unwrap()];
@@ -186,8 +187,8 @@ async fn a_function_that_bears_its_smaller_size_is_verified_with_the_saving_that
     story.end().await;
 }
 
-/// The next deployment has 1024 MB in its template. Once may be an environment that was slow to start;
-/// twice is somebody.
+/// The next deployment has 1024 MB in its template. One environment may have been slow to start;
+/// two mean a change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_size_that_a_pipeline_puts_back_twice_is_left_there() {
     let mut story = Story::until_shrunk().await;
@@ -195,7 +196,7 @@ async fn a_size_that_a_pipeline_puts_back_twice_is_left_there() {
     let deploy = story.scene.moto.lambda().update_function_configuration();
     let deploy = deploy.function_name(NAME).memory_size(1024);
     deploy.send().await.unwrap();
-    // A start reads the inventory: the account must not deny what the reports say.
+    // A start reads the inventory: the account must not contradict the reports.
     let mut story = story.restarted().await;
     let listed = |rows: &[_]| line(rows, NAME).current_mb == 1024;
     story.scene.review("the account's size", listed).await;

@@ -87,7 +87,7 @@ async fn three_functions_live_fourteen_days_and_get_the_sizes_computed_by_hand()
     scene.deliver(2).await;
     let rows = scene
         .review("all applied", |rows| {
-            // The updater is a function too, and no report tells of it.
+            // The updater is a function too, without reports.
             let mut heard_of = rows.iter().filter(|row| row.status != "no-reports");
             heard_of.all(|row| row.status == "applied")
         })
@@ -105,7 +105,7 @@ async fn three_functions_live_fourteen_days_and_get_the_sizes_computed_by_hand()
     assert_eq!(seen(&rows), 211, "every invocation arrived, once");
     assert!(serve.stop().await.unwrap().success());
     nothing_is_wrong_on_the_streams(&scene).await;
-    the_command_line_says_so(&scene.store()).await;
+    the_command_line_shows_it(&scene.store()).await;
 }
 
 async fn nothing_is_wrong_on_the_streams(scene: &Scene) {
@@ -121,7 +121,7 @@ async fn nothing_is_wrong_on_the_streams(scene: &Scene) {
     assert_eq!(applied, want.map(|(name, mb)| (name.to_owned(), mb)));
 }
 
-async fn the_command_line_says_so(store: &Path) {
+async fn the_command_line_shows_it(store: &Path) {
     let store = store.to_str().unwrap();
     let list = rightsizer(&["list", "--json", "--store", store])
         .await

@@ -93,7 +93,7 @@ impl Scene {
         options
     }
 
-    /// Every function lives day `n`, which is `day`, at the size that the Lambda API says.
+    /// Every function runs day `n`, which is `day`, at the size in the Lambda API.
     pub(crate) async fn live_day(&self, n: usize, day: Day) {
         let days = self.lives.iter().map(|life| async move {
             let size = u32::try_from(self.moto.memory_mb(life.name).await?)?;

@@ -22,7 +22,7 @@ fn now() -> Timestamp {
     Timestamp::from_ms(since.unwrap().as_millis().try_into().unwrap()).unwrap()
 }
 
-/// One invocation of `name`, that ended as `status` says.
+/// One invocation of `name` with the ending `status`.
 fn record(name: &str, env: u64, t0: Timestamp, status: Status) -> Vec<u8> {
     let reports = sample::reports(name).unwrap();
     let used = if status == Status::OutOfMemory {

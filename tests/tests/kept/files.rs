@@ -52,7 +52,7 @@ async fn a_store_is_for_its_owner_alone_whatever_the_umask() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// `serve` or `import` over `store`, which does not start: what it says.
+/// `serve` or `import` over `store`, which does not start; returns its output.
 async fn refused(store: &Path) -> String {
     let import = ["import", "/dev/null", "--store", store.to_str().unwrap()];
     let done = rightsizer(&import).await.unwrap();
@@ -62,7 +62,7 @@ async fn refused(store: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hard_link_of_a_store_is_no_second_store() {
+async fn a_hard_link_of_a_store_is_not_a_second_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let first = serve(&store).await;

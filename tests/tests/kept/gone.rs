@@ -45,7 +45,7 @@ const HARMS: [(&str, Harm); 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_store_is_not_at_its_path_any_more_ends_and_says_so() {
+async fn a_server_whose_store_was_moved_stops_with_a_message() {
     for (what, harm) in HARMS {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
@@ -91,7 +91,7 @@ async fn nothing_is_acknowledged_once_the_store_is_gone() {
     }
 }
 
-/// What was acknowledged before is where the database went, or beside where it was, and whole.
+/// What was acknowledged before is complete, in the moved database or beside its old path.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_is_kept_whatever_is_gone() {
     for (what, harm) in HARMS {

@@ -1,4 +1,4 @@
-//! What `/healthz` and the log tell of a store that cannot be read, or is damaged.
+//! `/healthz` and the log with a store that cannot be read, or is damaged.
 
 use std::os::unix::fs::FileExt;
 
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::scene::{acknowledged, health, log, serve, store};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_that_the_store_cannot_be_read() {
+async fn health_shows_that_the_store_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let serve = serve(&store).await;
@@ -15,7 +15,7 @@ async fn health_tells_that_the_store_cannot_be_read() {
     let (code, told) = health(&serve).await;
     assert_eq!((code, &told["status"]), (200, &"ok".into()), "{told}");
     assert_eq!(told["paused"], serde_json::Value::Null);
-    // Whoever breaks it so does it while the server runs.
+    // It is broken in this way while the server runs.
     let outside = Connection::open(&store).unwrap();
     outside
         .execute_batch("ALTER TABLE gaps RENAME TO gone")
@@ -25,7 +25,7 @@ async fn health_tells_that_the_store_cannot_be_read() {
     assert_ne!(told["status"], "ok", "{told}");
     let why = told["store"]["error"].as_str().unwrap();
     assert!(why.contains("no such table"), "{why}");
-    // Nobody knows whether anything is paused, so nothing is claimed.
+    // It is unknown whether anything is paused, so nothing is claimed.
     assert_eq!(told.get("paused"), None, "{told}");
 }
 

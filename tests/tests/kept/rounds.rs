@@ -56,7 +56,7 @@ fn batch(sender: u64, next: u64) -> Vec<Vec<u8>> {
     numbers.map(|n| record(n * SENDERS + sender)).collect()
 }
 
-/// Sends until the process is gone; answers the first one not acknowledged.
+/// Sends until the process is gone; returns the first one not acknowledged.
 async fn send_from(endpoint: String, sender: u64, mut next: u64) -> u64 {
     let kinesis = client(&endpoint);
     while put(&kinesis, batch(sender, next)).await.is_ok() {
@@ -86,7 +86,7 @@ async fn outside(store: PathBuf, mut draw: Dice, opened: Arc<AtomicU64>) {
             command
         };
         let command = command.stdin(Stdio::null()).stdout(Stdio::null());
-        // A busy store is no failure of an outside program.
+        // A busy store is not a failure of an outside program.
         let _ = command.stderr(Stdio::null()).status().await;
         opened.fetch_add(1, Ordering::Relaxed);
     }
@@ -171,7 +171,7 @@ async fn nothing_acknowledged_is_missing_beside_outside_programs_and_kills() {
     let mut next: Vec<u64> = (0..SENDERS).map(|_| 0).collect();
     let mut draw = Dice::new(20_261_129);
     let opened = Arc::new(AtomicU64::new(0));
-    // They go on over kills and starts.
+    // They continue over kills and starts.
     let programs: Vec<_> = (0..2)
         .map(|seed| tokio::spawn(outside(store.clone(), Dice::new(seed), opened.clone())))
         .collect();

@@ -33,7 +33,7 @@ async fn the_time_of_aws_replaces_a_wrong_clock() {
     })
     .await;
     let words = doubt().await.unwrap();
-    assert!(words.contains("but AWS says"), "{words}");
+    assert!(words.contains("but AWS's time is"), "{words}");
     // What is committed now is dated by AWS, seventy days before this machine's clock.
     let health = health(&serve).await;
     let committed = health["last_commit"].as_str().unwrap();

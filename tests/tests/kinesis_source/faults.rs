@@ -1,4 +1,4 @@
-//! What a stream answers on bad days, and where a stream is begun.
+//! What a stream answers on bad days, and where a stream is started.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use rightsizer_tests::aggregator::rightsizer;
 use super::stage::{STREAM, Scene, counted, health, log, until};
 
 impl Scene {
-    /// Shards that `doctor` tells gaps of.
-    async fn gaps_that_doctor_tells(&self) -> Vec<String> {
+    /// Shards with gaps in `doctor`.
+    async fn gaps_in_doctor(&self) -> Vec<String> {
         let store = self.store();
         let arguments = ["doctor", "--json", "--store", store.to_str().unwrap()];
         let said = rightsizer(&arguments).await.unwrap();
@@ -23,9 +23,9 @@ impl Scene {
     }
 }
 
-/// An iterator that took too long is made anew behind the last committed record.
+/// An iterator that took too long is replaced behind the last committed record.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_iterator_is_made_anew_where_the_last_one_was() {
+async fn an_expired_iterator_is_replaced_at_the_same_position() {
     let mut scene = Scene::set(2).await;
     let serve = scene.serve().await;
     scene.put(20).await;
@@ -43,7 +43,7 @@ async fn an_expired_iterator_is_made_anew_where_the_last_one_was() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A throttled shard is waited for, longer each time; `/healthz` and the metrics say so.
+/// A throttled shard is waited for, longer each time; `/healthz` and the metrics show it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_shard_is_waited_for_and_seen() {
     let mut scene = Scene::set(1).await;
@@ -75,7 +75,7 @@ async fn a_throttled_shard_is_waited_for_and_seen() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// `latest` is settled at the first start: what comes while nobody reads is not left out later.
+/// `latest` is settled at the first start: what comes while nothing reads is not left out later.
 #[tokio::test(flavor = "multi_thread")]
 async fn latest_is_the_time_of_the_first_start() {
     let mut scene = Scene::set(2).await;
@@ -98,9 +98,9 @@ async fn latest_is_the_time_of_the_first_start() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A stream is begun at a time once; then its checkpoints count.
+/// A stream is started at a time once; then its checkpoints count.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_can_be_begun_at_a_time() {
+async fn a_stream_can_be_started_at_a_time() {
     let mut scene = Scene::set(2).await;
     scene.put(10).await;
     let serve = scene
@@ -117,10 +117,10 @@ async fn a_stream_can_be_begun_at_a_time() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// The stream does not know the position any more: it is read from what it still has, and that
-/// something may be missing is told.
+/// The stream no longer knows the position: it is read from its oldest record, and the possible
+/// loss is reported.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_position_that_the_stream_has_forgotten_is_a_gap_that_is_told() {
+async fn a_position_that_the_stream_has_forgotten_is_a_reported_gap() {
     let mut scene = Scene::set(1).await;
     let serve = scene.serve().await;
     scene.put(10).await;
@@ -150,7 +150,7 @@ async fn a_position_that_the_stream_has_forgotten_is_a_gap_that_is_told() {
     assert!(log(scene.folder.path()).contains("may be lost"));
     assert!(serve.stop().await.unwrap().success());
     let told = [shard];
-    assert_eq!(scene.gaps_that_doctor_tells().await, told);
+    assert_eq!(scene.gaps_in_doctor().await, told);
     scene.faults.mend();
     let serve = scene.serve().await;
     scene.put(1).await;
@@ -159,12 +159,12 @@ async fn a_position_that_the_stream_has_forgotten_is_a_gap_that_is_told() {
     let told_now = health(&serve).await["gaps"].clone();
     let still = told_now.as_array().unwrap();
     assert!(still.contains(&gaps[0]), "after a restart too: {told_now}");
-    assert_eq!(scene.gaps_that_doctor_tells().await, told);
+    assert_eq!(scene.gaps_in_doctor().await, told);
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A shard that was split and forgotten by the stream while nobody read it: its children are read,
-/// and what it still had is told as lost, once.
+/// A shard that was split and forgotten by the stream while nothing read it: its children are read,
+/// and its rest is reported as lost, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_vanished_unread_is_a_gap_and_its_children_are_read() {
     let mut scene = Scene::set(1).await;

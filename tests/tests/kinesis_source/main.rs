@@ -1,6 +1,6 @@
 //! The Kinesis source over a real Kinesis API server: shards that split and merge while they are
-//! read, restarts from checkpoints, poison in the middle. Between the two stands a proxy that goes
-//! wrong when it is told to, so every test is also one of the proxy.
+//! read, restarts from checkpoints, poison in the middle. Between the two is a proxy that injects
+//! faults on request, so every test also tests the proxy.
 
 #![expect(
     clippy::unwrap_used,

@@ -11,7 +11,7 @@ use rightsizer_rules::gap::Gap;
 
 use super::stage::{STREAM, Scene, until};
 
-/// What a reader gets and tells, without a store.
+/// The reader without a store: what it reads and reports.
 #[derive(Clone, Default)]
 struct Memory {
     checkpoints: Arc<Mutex<BTreeMap<String, String>>>,
@@ -44,9 +44,9 @@ impl Inbox for Memory {
     }
 }
 
-/// Nobody read for three days of a stream that keeps one: a gap of two days, and no position is
-/// asked for that the stream may have forgotten. A quiet shard that was read to a minute ago has
-/// none, though its last record is as old.
+/// Nothing read for three days from a stream that keeps one: a gap of two days, and no position is
+/// requested that the stream may have forgotten. A quiet shard that was read until a minute ago has
+/// none, although its last record is as old.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_older_than_the_retention_is_a_gap_with_its_times() {
     let scene = Scene::set(2).await;

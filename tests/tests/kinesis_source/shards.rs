@@ -34,9 +34,9 @@ async fn shards_that_split_and_merge_while_they_are_read_lose_and_repeat_nothing
     assert!(log(scene.folder.path()).contains("read to its end"));
 }
 
-/// A restart goes on from the checkpoints: what is stored is not even read again.
+/// A restart continues from the checkpoints: what is stored is not even read again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_goes_on_where_the_last_commit_was() {
+async fn a_restart_continues_from_the_last_commit() {
     let mut scene = Scene::set(2).await;
     for _ in 0..3 {
         let serve = scene.serve().await;
@@ -113,8 +113,8 @@ async fn a_merged_shard_waits_for_both_its_parents() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Live, days close once every shard was read to its newest record, and not before: one shard of three
-/// cannot be read, the others can, and the clock goes on meanwhile.
+/// Live, days close once every shard was read to its newest record, and not before: one shard of
+/// three cannot be read, the others can, and the clock continues meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn w3_days_close_when_the_backlog_is_read() {
     let mut scene = Scene::set(3).await;
@@ -142,7 +142,7 @@ async fn w3_days_close_when_the_backlog_is_read() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// The last closed day, counted from 1970, where any is.
+/// The last closed day, counted from 1970, if any.
 async fn closed_day(serve: &Aggregator) -> Option<i32> {
     let metrics = metrics(serve).await;
     let mut lines = metrics.lines();
@@ -150,10 +150,10 @@ async fn closed_day(serve: &Aggregator) -> Option<i32> {
     day.unwrap().parse().ok().filter(|day| *day > 20_000)
 }
 
-/// A stream deleted and made anew under its name is another stream: its sequence numbers begin
-/// anew, and a checkpoint of the old one would hide records of the new.
+/// A stream that was deleted and created again under its name is another stream: its sequence
+/// numbers restart, and a checkpoint of the old one would hide records of the new.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_made_anew_is_read_from_its_beginning() {
+async fn a_recreated_stream_is_read_from_its_beginning() {
     let mut scene = Scene::set(1).await;
     let serve = scene.serve().await;
     scene.put(20).await;
@@ -182,9 +182,9 @@ async fn a_stream_made_anew_is_read_from_its_beginning() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A stream that is not there yet is waited for; the words say what is missing.
+/// A stream that does not exist yet is waited for; the log names what is missing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_stream_is_waited_for_and_said() {
+async fn a_missing_stream_is_waited_for_and_logged() {
     let mut scene = Scene::without_stream().await;
     let serve = scene.serve().await;
     let until = Instant::now() + Duration::from_mins(1);

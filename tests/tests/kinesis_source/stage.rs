@@ -1,4 +1,4 @@
-//! A stream behind the proxy, `rightsizer serve` that reads it, and what both tell.
+//! A stream behind the proxy, `rightsizer serve` that reads it, and the output of both.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

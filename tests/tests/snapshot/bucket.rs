@@ -27,7 +27,7 @@ fn bucket(s3: &BucketFront) -> Bucket {
     Bucket::new(&config, PLACE.parse().unwrap())
 }
 
-/// Uploads parts filled with 0, 1, 2, …; the last one only where it is said to be.
+/// Uploads parts filled with 0, 1, 2, …; the last one only if requested.
 async fn upload(bucket: &Bucket, sizes: &[usize], ended: bool) -> Result<(), BucketError> {
     let (parts, waiting) = mpsc::channel(sizes.len() + 1);
     for (n, size) in sizes.iter().enumerate() {

@@ -80,7 +80,7 @@ async fn the_doctor_tries_each_call_and_writes_nothing() {
     assert!(sick[0].1.contains("head.json is missing"), "{sick:?}");
 }
 
-/// A Fargate task is given an address where its role's credentials are, and nothing else.
+/// A Fargate task gets an address for its role's credentials, and nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_credentials_of_a_container_are_used() {
     let scene = Scene::set().await;

@@ -78,9 +78,9 @@ async fn w8_dozens_of_lost_tasks_leave_the_state_of_a_run_never_killed() {
     println!("{KILLS} tasks lost, {made} snapshots, equal state");
 }
 
-/// Told to end, a task leaves nothing to be read again, and nobody waits for it.
+/// A task that is asked to stop leaves nothing to be read again, and stops at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_is_told_to_end_leaves_its_last_state() {
+async fn a_task_that_is_asked_to_stop_leaves_its_last_state() {
     let mut scene = Scene::set().await;
     let first = Disk::new();
     let serve = scene.serve(&first).await;
@@ -101,7 +101,7 @@ async fn a_task_that_is_told_to_end_leaves_its_last_state() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// On its own disk a task goes on: nothing is restored over what is newer.
+/// On its own disk a task continues: nothing is restored over what is newer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     let mut scene = Scene::set().await;
@@ -121,7 +121,7 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     assert_eq!(scene.head().await["epoch"], 2);
     assert!(serve.stop().await.unwrap().success());
 
-    // Another machine goes on meanwhile: now the disk is the older one.
+    // Another machine continues meanwhile: now the disk is the older one.
     let other = Disk::new();
     let serve = scene.serve(&other).await;
     scene.put_story(50).await;
@@ -136,7 +136,7 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     assert!(kept.exists(), "{}", kept.display());
 }
 
-/// Where nothing changes nothing is uploaded, and old ones are let go of.
+/// If nothing changes nothing is uploaded, and old ones are removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
     let mut scene = Scene::set().await;

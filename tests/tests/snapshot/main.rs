@@ -1,5 +1,5 @@
-//! `rightsizer serve --snapshot` as a task whose disk goes with it: over a real Kinesis server and a
-//! real S3 server, the real binary is killed, its disk is removed, and the next one goes on.
+//! `rightsizer serve --snapshot` as a task whose disk goes with it: over a real Kinesis server and
+//! a real S3 server, the real binary is killed, its disk is removed, and the next one continues.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What a start does not do, and says why.
+//! What a start refuses, with the reason.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Scene {
     }
 }
 
-/// The newest is damaged: the one before is restored, and the stream tells the rest.
+/// The newest is damaged: the one before is restored, and the stream has the rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_snapshot_is_passed_over_with_words() {
     let mut scene = Scene::set().await;
@@ -55,9 +55,9 @@ async fn a_damaged_snapshot_is_passed_over_with_words() {
     assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
 }
 
-/// None can be restored: to begin with nothing would be to forget two weeks.
+/// None can be restored: starting empty would lose two weeks.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_begun_where_no_snapshot_can_be_restored() {
+async fn nothing_is_started_if_no_snapshot_can_be_restored() {
     let mut scene = Scene::set().await;
     scene.lost_after_two_snapshots().await;
     for (n, key) in scene.snapshot_keys().await.iter().enumerate() {
@@ -80,12 +80,16 @@ async fn nothing_is_begun_where_no_snapshot_can_be_restored() {
         said(&output)
     );
     assert!(!disk.store().exists());
-    assert_eq!(scene.head().await["epoch"], 1, "nobody took over");
+    assert_eq!(
+        scene.head().await["epoch"],
+        1,
+        "no other task acquired the lease"
+    );
 }
 
 /// The head alone was removed, and the disk is new: the snapshots are neither begun over nor removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshots_without_a_head_are_not_begun_over() {
+async fn snapshots_without_a_head_are_not_overwritten() {
     let mut scene = Scene::set().await;
     scene.lost_after_two_snapshots().await;
     let keys = scene.snapshot_keys().await;
@@ -114,7 +118,7 @@ async fn what_a_later_version_wrote_is_refused() {
     assert!(said(&output).contains("upgrade it"), "{}", said(&output));
 }
 
-/// A store that is somebody else's is neither written over nor mixed with the snapshots.
+/// A store of another history is neither overwritten nor mixed with the snapshots.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_another_history_is_left_alone() {
     let mut scene = Scene::set().await;
@@ -133,7 +137,7 @@ async fn a_store_of_another_history_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_without_the_permission_is_told_which() {
+async fn a_role_without_the_permission_gets_its_name() {
     let scene = Scene::set().await;
     for (method, path) in [(Method::GET, ""), (Method::PUT, "head.json")] {
         scene.s3.fail(method, path, BucketFault::Denied);

@@ -23,14 +23,14 @@ impl Scene {
             .unwrap()
     }
 
-    /// The same where it is to be done.
+    /// The same, applied.
     async fn restored(&self, arguments: &[&str]) -> String {
         let output = self.restore(arguments).await;
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The same where it is to be refused; answers why.
+    /// The same, which has to be refused; returns the reason.
     async fn not_restored(&self, arguments: &[&str]) -> String {
         let output = self.restore(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
@@ -66,7 +66,7 @@ fn evidence(file: &Path) -> Vec<String> {
 }
 
 /// Three snapshots of three states, and back to the second: as a file it is what was then, and at a
-/// new place a task goes on from it to the state of a run that was never interrupted.
+/// new place a task continues from it to the state of a run that was never interrupted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_goes_back_to_an_earlier_snapshot() {
     let mut scene = Scene::set().await;
@@ -93,7 +93,7 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
     assert_eq!(snapshots.iter().filter(|s| s["next"] == true).count(), 1);
     let table = scene.restored(&["--at", &at]).await;
     let line = table.lines().find(|line| line.contains(&at)).unwrap();
-    assert!(line.contains("--at takes it"), "{table}");
+    assert!(line.contains("selected by --at"), "{table}");
 
     // As a file.
     let disk = Disk::new();
@@ -113,7 +113,7 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
         "{again}"
     );
     assert_eq!(evidence(&store), wanted);
-    // It is not what is newest where it comes from.
+    // It is not the newest at its old location.
     let refused = scene.refused(&disk).await;
     assert!(
         said(&refused).contains("different histories"),
@@ -169,7 +169,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// A file of it is served at a place of its own, and goes on there.
+/// A file of it is served at a place of its own, and continues there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_snapshot_is_served_at_a_place_of_its_own() {
     let mut scene = Scene::set().await;
@@ -190,7 +190,7 @@ async fn a_file_of_a_snapshot_is_served_at_a_place_of_its_own() {
 
 /// Everything that can be in the way, in words; and nothing is made of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_the_way_is_said() {
+async fn what_is_in_the_way_is_reported() {
     let mut scene = Scene::set().await;
     let disk = Disk::new();
     let none = scene.not_restored(&[]).await;
@@ -212,12 +212,12 @@ async fn what_is_in_the_way_is_said() {
         (&nowhere[..], "there is no folder"),
         (
             &old,
-            "as old as 2026-03-01T00:00:00.000Z: the oldest was made at",
+            "from 2026-03-01T00:00:00.000Z or before: the oldest is from",
         ),
         (&into_itself, "s3://evidence/prod is not empty"),
         (
             &["--into", "s3://no-such-bucket/x"],
-            "there is no such bucket",
+            "the bucket does not exist",
         ),
     ] {
         let why = scene.not_restored(arguments).await;
@@ -235,7 +235,7 @@ async fn what_is_in_the_way_is_said() {
             &file,
             Method::GET,
             "/snapshots/",
-            "cannot be read; nothing was made of it",
+            "cannot be read; nothing was written",
         ),
         (
             &into,
@@ -312,7 +312,7 @@ async fn what_is_there_is_no_snapshot(scene: &Scene, file: &[&str]) {
     scene.s3.put_object(HEAD, head).await.unwrap();
 }
 
-/// The answer to the first head is lost: it is there all the same, and said to be.
+/// The response to the first head is lost: it was written anyway, and reported as such.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_beginning_whose_answer_was_lost_is_one() {
     let mut scene = Scene::set().await;

@@ -9,7 +9,7 @@ use super::stage::{Disk, HEAD, Scene, health, kept, until};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Makes a store say of each shard of the reports stream that it was read to `at_ms`, and nothing since.
+/// Sets each shard of the reports stream in a store to read until `at_ms`.
 fn read_until(store: &Path, at_ms: i64) -> usize {
     let store = Connection::open(store).unwrap();
     let sql = "UPDATE checkpoints
@@ -40,7 +40,7 @@ impl Scene {
 }
 
 /// Three days lie between the snapshot and the next task, and the stream keeps one: what is lost in
-/// between is recorded with its times, told, and kept by the snapshots to come.
+/// between is recorded with its times, reported, and kept in later snapshots.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_stream_dropped_since_the_snapshot_is_a_gap() {
     let mut scene = Scene::set().await;

@@ -10,7 +10,8 @@ use super::stage::{Disk, Scene, health, kept, said, until};
 /// The code of a task that another one took over from.
 const SUPERSEDED: i32 = 3;
 
-/// A rolling deployment: the newer one takes over, the older one ends at once and says why.
+/// A rolling deployment: the newer one acquires the lease, the older one stops at once and logs
+/// why.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newer_task_takes_over_and_the_older_one_ends() {
     let mut scene = Scene::set().await;
@@ -48,7 +49,7 @@ async fn a_task_that_hung_while_another_took_over_sends_nothing() {
         !scene.recommended().await.is_empty()
     })
     .await;
-    // Not before whatever the other may have begun to send is over.
+    // Not before whatever the other may have started to send is over.
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(30), "{waited:?}");
     older.resume_process().unwrap();
@@ -103,7 +104,7 @@ async fn of_two_tasks_started_together_one_is_left() {
                 );
                 left
             }
-            (Err(a), Err(b)) => panic!("nobody is left: {a:#}, {b:#}: {}", logs()),
+            (Err(a), Err(b)) => panic!("no task is left: {a:#}, {b:#}: {}", logs()),
         };
         assert!(left.stop().await.unwrap().success(), "{}", logs());
     }
@@ -114,10 +115,10 @@ async fn of_two_tasks_started_together_one_is_left() {
     assert_eq!(last.evidence(), scene.unharmed().await.evidence());
 }
 
-/// The bucket is away: evidence is taken in, increases are sent, decreases wait until it is sure that
-/// nobody else decides.
+/// The bucket is away: evidence is taken in, increases are sent, decreases wait until it is certain
+/// that no other task decides.
 #[tokio::test(flavor = "multi_thread")]
-async fn while_nobody_can_tell_who_decides_decreases_wait_and_increases_do_not() {
+async fn while_the_lease_is_unknown_decreases_wait_and_increases_do_not() {
     let mut scene = Scene::set_with_functions(&[("shrinks", 1024), ("grows", 256)]).await;
     let disk = Disk::new();
     let serve = scene.serve_knowing(&disk).await;
@@ -153,7 +154,7 @@ async fn while_nobody_can_tell_who_decides_decreases_wait_and_increases_do_not()
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Who removes the head, or writes another, stops whoever decides.
+/// Removing or replacing the head stops the lease holder.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_is_gone_stops_the_task() {
     let scene = Scene::set().await;
@@ -167,7 +168,7 @@ async fn a_head_that_is_gone_stops_the_task() {
         "{}",
         disk.log()
     );
-    // Nothing is begun anew over what was there.
+    // A start does not overwrite what was there.
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -1,4 +1,4 @@
-//! What people say is in the bucket before they are answered.
+//! Review commands are in the bucket before they are acknowledged.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::stage::{Disk, Scene, health, kept, said, until};
 
-/// A word by the command line, through the server that has the store; answers the exit code.
+/// A word by the command line, through the server that has the store; returns the exit code.
 async fn say(disk: &Disk, word: &[&str]) -> (Option<i32>, String) {
     let store = disk.store();
     let who = ["--store", store.to_str().unwrap(), "--by", "ann"];
@@ -74,9 +74,9 @@ async fn what_was_answered_outlives_the_disk() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// The bucket does not take it: who said it is told that it may be undone, and it is kept later.
+/// The bucket does not accept it: the response warns that it may be lost, and it is saved later.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_that_is_not_kept_yet_is_said_to_be_so() {
+async fn a_command_that_is_not_saved_yet_is_reported() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
@@ -89,7 +89,7 @@ async fn a_word_that_is_not_kept_yet_is_said_to_be_so() {
         "{error}"
     );
     let told = health(&serve).await;
-    assert!(told["paused"].is_string(), "it was carried out: {told}");
+    assert!(told["paused"].is_string(), "it was applied: {told}");
     assert_eq!(told["snapshot"]["words_waiting"], 1);
     scene.s3.mend();
     until("it is kept", &disk, async || {
@@ -112,7 +112,7 @@ fn pause(serve: &Aggregator, disk: &Disk) -> reqwest::RequestBuilder {
 
 /// The updater's function does not answer; the word is in the bucket long before that is given up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_is_kept_while_the_updater_is_still_being_told() {
+async fn a_pause_is_saved_while_the_updater_is_still_being_paused() {
     let scene = Scene::set().await;
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let lambda = format!("http://{}", silent.local_addr().unwrap());
@@ -132,9 +132,9 @@ async fn a_pause_is_kept_while_the_updater_is_still_being_told() {
     serve.kill().await.unwrap();
 }
 
-/// Who says it hangs up while the store is still writing it.
+/// The client disconnects while the store is still writing it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_is_kept_also_when_who_said_it_hangs_up() {
+async fn a_command_is_saved_even_if_its_client_disconnects() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
@@ -151,9 +151,10 @@ async fn a_word_is_kept_also_when_who_said_it_hangs_up() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Neither the updater nor the bucket took it: both are said, with the command that stops it by hand.
+/// Neither the updater nor the bucket accepted it: both are reported, with the command that pauses
+/// the updater by hand.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_became_of_the_updater_is_said_also_of_a_word_that_is_not_kept() {
+async fn the_updaters_state_is_reported_even_if_a_command_is_not_saved() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.try_serve_with(&disk, &["--updater", UPDATER], Vec::new());
@@ -175,7 +176,7 @@ async fn what_became_of_the_updater_is_said_also_of_a_word_that_is_not_kept() {
 /// What a lost task sent is on the decisions stream: the next one knows it as sent and does not send it
 /// again, though no snapshot ever held it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lost_task_sent_is_known_and_not_sent_again() {
+async fn changes_sent_by_a_lost_task_are_known_and_not_sent_again() {
     let mut scene = Scene::set_with_functions(&[("shrinks", 1024)]).await;
     let first = Disk::new();
     let serve = scene.serve_knowing(&first).await;

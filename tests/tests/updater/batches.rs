@@ -1,4 +1,4 @@
-//! Batches of the stream over a Lambda API that goes wrong, in virtual time: nobody waits for the one
+//! Batches of the stream over a Lambda API with faults, in virtual time: no function waits for one
 //! that is stuck, and nothing is done twice or lost.
 
 use std::sync::Mutex;

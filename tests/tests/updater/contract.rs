@@ -121,7 +121,7 @@ async fn memory_changes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_deleted_function_is_a_failure_that_says_so() {
+async fn a_deleted_function_is_a_failure_with_its_code() {
     both(async |client| {
         let gone = FunctionArn::new("aws", REGION, ACCOUNT, "gone").unwrap();
         let rec = recommendation("b", &gone, 1024, 512);

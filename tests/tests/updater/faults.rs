@@ -30,7 +30,7 @@ async fn the_request_has_the_size_and_the_revision_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revision_that_somebody_overtook_writes_nothing_and_is_read_anew() {
+async fn a_stale_revision_writes_nothing_and_is_read_again() {
     let lambda = FaultLambda::default();
     let arn = lambda.function("checkout", 1024, &[]);
     let api = LambdaApi::new(&lambda.client());
@@ -60,7 +60,7 @@ async fn a_revision_that_somebody_overtook_writes_nothing_and_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_update_is_waited_for_and_not_for_ever() {
+async fn another_update_is_waited_for_but_not_for_ever() {
     for (takes, want, memory) in [(3, "", 512), (3600, "update-in-progress", 1024)] {
         let lambda = FaultLambda::default();
         let arn = lambda.function("checkout", 1024, &[]);
@@ -156,7 +156,7 @@ async fn a_429_is_not_called_again_before_its_time_and_keeps_no_other_function()
     let updates = lambda.calls_of(UPDATE, "stuck");
     assert_eq!((updates[0].status, updates[1].status), (429, 200));
     assert!(updates[1].at >= updates[0].at + seconds(20), "{updates:?}");
-    // Everybody took a breath.
+    // All calls waited.
     let calls = lambda.calls();
     let next = calls.iter().find(|call| call.at > updates[0].at).unwrap();
     assert!(next.at >= updates[0].at + seconds(1), "{calls:?}");
@@ -206,7 +206,7 @@ async fn a_function_that_answers_slowly_does_not_delay_anothers_increase() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_service_says_about_a_function_is_seen() {
+async fn the_services_facts_about_a_function_are_used() {
     let lambda = FaultLambda::default();
     for (name, field, value, want) in [
         (

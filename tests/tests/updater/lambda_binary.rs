@@ -44,7 +44,7 @@ fn ends(outcomes: &[Outcome]) -> Vec<(&str, OutcomeStatus, &str)> {
 }
 
 #[tokio::test]
-async fn the_lambda_binary_applies_a_stream_and_answers_every_recommendation() {
+async fn the_lambda_binary_applies_a_stream_with_an_outcome_for_every_recommendation() {
     let (kinesis, moto) = (KinesisLocal::start(), MotoServer::start());
     let (kinesis, moto) = (kinesis.await.unwrap(), moto.await.unwrap());
     kinesis.create_stream(STREAM, 2).await.unwrap();
@@ -102,16 +102,16 @@ async fn the_lambda_binary_applies_a_stream_and_answers_every_recommendation() {
     assert_eq!(
         updater
             .log_text()
-            .matches("cannot be read and is left out")
+            .matches("cannot be read and is skipped")
             .count(),
         4
     );
-    // Its own outcomes come by on the same stream and are no work.
+    // Its own outcomes arrive on the same stream and are ignored.
     assert_eq!(updater.deliver(&kinesis).await.unwrap().invocations, 0);
 }
 
 #[tokio::test]
-async fn the_lambda_binary_only_recommends_unless_told_to_act() {
+async fn the_lambda_binary_only_recommends_unless_configured_to_act() {
     let (kinesis, moto) = (KinesisLocal::start(), MotoServer::start());
     let (kinesis, moto) = (kinesis.await.unwrap(), moto.await.unwrap());
     kinesis.create_stream(STREAM, 1).await.unwrap();
@@ -135,7 +135,7 @@ async fn the_lambda_binary_only_recommends_unless_told_to_act() {
 
 /// Three functions on one shard; the one in the middle is throttled for longer than an invocation.
 #[tokio::test]
-async fn a_function_that_is_throttled_for_long_keeps_nobody_and_ends_with_words() {
+async fn a_function_that_is_throttled_for_long_delays_no_other_and_has_an_outcome() {
     let kinesis = KinesisLocal::start().await.unwrap();
     kinesis.create_stream(STREAM, 1).await.unwrap();
     let fleet = FaultLambda::default();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// A list of what may be done to an account that grows is looked at.
 #[test]
-fn the_policies_in_the_documentation_grant_what_the_commands_call_and_no_more() {
+fn the_policies_in_the_documentation_grant_exactly_what_the_commands_call() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/SECURITY.md");
     let text = std::fs::read_to_string(docs).unwrap();
     let blocks = text.split("```json\n").skip(1);

@@ -1,4 +1,4 @@
-//! Traffic on a published version, where the service takes its time and goes wrong, in virtual time.
+//! Traffic on a published version, with a slow and failing service, in virtual time.
 
 use std::time::Duration;
 

@@ -70,7 +70,7 @@ pub(crate) fn approved(rec: Recommendation) -> Recommendation {
     }
 }
 
-/// Told to act, on the account and region of the tests.
+/// In mode auto, on the account and region of the tests.
 pub(crate) fn settings() -> Settings {
     Settings {
         default_mode: ApplyMode::Auto,

@@ -1,4 +1,4 @@
-//! What the deployed template says about the updater, held to what the updater is.
+//! The updater in the deployed template, compared with the updater itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn the_event_filter_lets_recommendations_pass_and_nothing_else() {
             "{fixture}"
         );
     }
-    // A broken recommendation passes, so that it is answered; what is no JSON never comes.
+    // A broken recommendation passes, so that it gets an outcome; anything but JSON never arrives.
     assert!(passes(
         &pattern,
         br#"{"v":1,"kind":"recommendation","to_mb":0}"#

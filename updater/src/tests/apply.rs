@@ -192,7 +192,7 @@ fn nothing_begins_that_the_time_does_not_suffice_for() {
         (later.error.fault, lambda.reads()),
         (ApiFault::OutOfTime, 0)
     );
-    // Enough to read, not enough to write and to find out what became of it.
+    // Enough to read, not enough to write and to find out its result.
     let late = updater(&lambda, &clock).until(now().plus_ms(11_000));
     let later = ready(late.apply(&rec())).unwrap_err();
     assert_eq!(

@@ -262,7 +262,7 @@ fn two_increases_of_one_function_in_one_batch_are_both_made() {
 }
 
 #[test]
-fn what_has_come_for_the_last_time_is_a_failure_and_not_silence() {
+fn the_last_delivery_of_a_record_ends_in_a_failure_and_not_in_silence() {
     let lambda =
         FakeLambda::with(live()).reading(std::iter::repeat_n(Err(ApiFault::Throttled), 99));
     let (sink, deliveries) = (FakeSink::default(), Deliveries::with_retries(3));

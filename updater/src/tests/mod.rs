@@ -3,6 +3,7 @@
 mod apply;
 mod batch;
 mod judge;
+mod messages;
 mod published;
 
 use std::collections::{BTreeMap, VecDeque};

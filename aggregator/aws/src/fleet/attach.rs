@@ -41,7 +41,7 @@ pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
         () if facts.function.region() != layer.version.region() => Some(Skip::new(
             SkipCode::OtherRegion,
             format!(
-                "the layer is in {}: publish it here too",
+                "the layer is in {}: publish it in this region too",
                 layer.version.region()
             ),
         )),
@@ -104,7 +104,7 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
         Skip::new(
             SkipCode::EnvironmentUnreadable,
             format!(
-                "its variables cannot be read ({why}), and writing them would wipe them: allow \
+                "its variables cannot be read ({why}), and a write would erase them: allow \
                  kms:Decrypt on the function's key"
             ),
         )
@@ -194,7 +194,7 @@ fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Sk
         return Some(Skip::new(
             SkipCode::LittleMemory,
             format!(
-                "it has used {used} of {}, and the extension may take {EXTENSION_MB}: give it more \
+                "it has used {used} of {}, and the extension may need {EXTENSION_MB}: increase its \
                  memory first",
                 facts.memory_mb
             ),
@@ -204,10 +204,10 @@ fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Sk
         Skip::new(
             SkipCode::Vpc,
             format!(
-                "it is in a VPC, and whether that has a route to the stream is not known here. \
-                 With one: --vpc-ok. Without: no layer, a subscription of its log: rightsizer \
-                 subscribe --prefix {} --stream {} --role ROLE (a role that logs.amazonaws.com may \
-                 assume and that may put records there)",
+                "it is in a VPC, which may have no route to the stream. If it has one, use \
+                 --vpc-ok. Otherwise subscribe its log group: rightsizer subscribe --prefix {} \
+                 --stream {} --role ROLE (a role that logs.amazonaws.com may assume and that may \
+                 put records there)",
                 facts.function.name(),
                 wish.stream
             ),
@@ -220,7 +220,7 @@ fn notes(facts: &FunctionFacts, now: &Configuration) -> Vec<String> {
     let tags = now.tags.as_ref();
     if let Some(stack) = tags.and_then(|tags| tags.get("aws:cloudformation:stack-name")) {
         notes.push(format!(
-            "belongs to the stack {stack}: its next deployment may take the layer off again"
+            "belongs to the stack {stack}: its next deployment may remove the layer"
         ));
     }
     if facts.snap_start {

@@ -94,7 +94,7 @@ impl LayersApi for AwsLayers {
         let request = self.lambda.get_function().function_name(function.as_str());
         let answer = request.send().await.map_err(|e| call_error(&e))?;
         configuration(&answer)
-            .ok_or_else(|| CallError::Refused("Lambda answers without a configuration".to_owned()))
+            .ok_or_else(|| CallError::Refused("Lambda's response has no configuration".to_owned()))
     }
 
     async fn write(

@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// What is to be written. Lambda replaces each list whole, so each is given whole, or not at all.
+/// What to write. Lambda replaces each list whole, so each is given whole, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// What it is for.

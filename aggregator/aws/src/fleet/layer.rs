@@ -13,11 +13,9 @@ pub struct LayerVersion {
     version: u32,
 }
 
-/// A text that names no version of a layer.
+/// A text that is not a layer version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} names no version of a layer: wanted arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION"
-)]
+#[error("{0:?} is not a layer version: expected arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION")]
 pub struct LayerVersionError(String);
 
 impl FromStr for LayerVersion {

@@ -42,7 +42,7 @@ pub enum SelectionError {
         text: String,
     },
     /// Nothing in it.
-    #[error("the list names no function: one name or ARN a line")]
+    #[error("the list names no function; write one name or ARN per line")]
     Empty,
     /// Tags are unknown, so functions cannot be selected by them.
     #[error(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn contradicting_flags_are_refused() {
         assert!(Selection::tag("team").is_err() && Selection::tag("=a").is_err());
         assert_eq!(Selection::list("# nothing\n"), Err(SelectionError::Empty));
         let error = Selection::list("a\nnot a name").unwrap_err();

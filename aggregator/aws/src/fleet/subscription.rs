@@ -100,7 +100,7 @@ pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionP
     if there.len() >= MOST_FILTERS {
         let names: Vec<&str> = there.iter().map(|known| known.name.as_str()).collect();
         let words = format!(
-            "it has {MOST_FILTERS} filters, which is the most: {}. Remove one, or attach the layer",
+            "it has {MOST_FILTERS} filters, the maximum: {}. Remove one, or attach the layer",
             names.join(", ")
         );
         return leave("two-filters", words);
@@ -146,8 +146,8 @@ pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> Subsc
         Some(known) => SubscriptionPlan::Leave(
             "policy-exists",
             format!(
-                "the account has the policy {:?} to {}, and can have one only; it stays as it is. \
-                 Subscribe the log groups one by one, without --account-policy",
+                "the account has the policy {:?} to {}, and can have only one; it is not changed. \
+                 Subscribe single log groups, without --account-policy",
                 known.name, known.destination
             ),
         ),

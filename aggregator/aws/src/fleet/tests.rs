@@ -2,6 +2,7 @@
 
 mod functions;
 mod laws;
+mod messages;
 mod rules;
 mod walking;
 

@@ -1,5 +1,5 @@
-//! Function by function: read, judge, write, and find out what became of it; no faster than agreed.
-//! Knows no AWS type. To go on after a stop, do the same again: what is done is found done.
+//! Function by function: read, judge, write, and check the result, at a limited rate. Knows
+//! no AWS type. After a stop, run it again: finished changes are recognised.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::skip::{Skip, SkipCode};
 use crate::pace::{Pace, TooSoon};
 
 /// Functions that are worked on at once: Lambda takes seconds for a change, and the rate is to be
-/// kept all the same.
+/// kept anyway.
 const AT_ONCE: usize = 32;
 /// Waits before each look at a function.
 const PAUSES: [u64; 6] = [0, 1, 2, 4, 8, 8];
@@ -26,7 +26,7 @@ const PAUSES: [u64; 6] = [0, 1, 2, 4, 8, 8];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// Too many calls, ours or others'. Nothing was changed.
-    #[error("throttled, each time it was tried")]
+    #[error("throttled at every attempt")]
     Throttled {
         /// How long to wait, if the service requests it.
         retry_after: Option<Duration>,
@@ -82,7 +82,7 @@ pub struct Entry {
     pub plan: Result<Plan, String>,
 }
 
-/// What became of a function.
+/// The result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// It was changed, as Lambda confirmed.
@@ -175,7 +175,7 @@ async fn one<A: LayersApi>(
         };
         if let (true, LastUpdate::Failed(why)) = (asked == Asked::Accepted, &now.last_update) {
             return Done::Failed(format!(
-                "Lambda took the change and could not make it: {why}"
+                "Lambda accepted the change and could not make it: {why}"
             ));
         }
         let change = match intent.judge(facts, &now) {
@@ -225,7 +225,7 @@ fn unread(asked: Asked, error: &CallError) -> Done {
         Asked::Not => Done::Failed(error.to_string()),
         Asked::Accepted => Done::Accepted,
         Asked::Unclear => Done::Failed(format!(
-            "a change was asked for and got no clear answer ({error}): run the same again"
+            "a change was requested without a clear response ({error}): run the command again"
         )),
     }
 }

@@ -224,7 +224,7 @@ pub async fn keep_fresh(
         };
         let (update, calls, errors) = collected;
         for error in errors {
-            warn!("the inventory is not whole: {error}; it is tried again in {every:?}");
+            warn!("the inventory is incomplete: {error}; next attempt in {every:?}");
         }
         info!(
             functions = update.functions.len(),

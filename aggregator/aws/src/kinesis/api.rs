@@ -152,7 +152,7 @@ impl StreamApi {
         let request = request.set_stream_name(self.stream.name());
         let answer = request.set_stream_arn(self.stream.arn()).send().await?;
         let iterator = answer.shard_iterator;
-        iterator.ok_or_else(|| Fault::Other("the stream gave no iterator".to_owned()))
+        iterator.ok_or_else(|| Fault::Other("the stream returned no iterator".to_owned()))
     }
 
     pub(super) async fn records(&self, iterator: String) -> Result<GetRecordsOutput, Fault> {

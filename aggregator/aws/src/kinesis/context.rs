@@ -25,7 +25,7 @@ pub(super) struct Context {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     pub(super) facts: StreamFacts,
-    /// The position it was begun at, unless with its oldest record.
+    /// The position it was started at, unless with its oldest record.
     pub(super) from: Option<Timestamp>,
 }
 

@@ -6,7 +6,7 @@ use rightsizer_formats::{Channel, Delivery};
 
 /// The part that stores deliveries.
 pub trait Inbox: Clone + Send + Sync + 'static {
-    /// Takes deliveries; answers once they and their checkpoints are stored. An error means that
+    /// Takes deliveries; returns once they and their checkpoints are stored. An error means that
     /// nothing more can be stored.
     fn take(&self, deliveries: Vec<Delivery>) -> impl Future<Output = anyhow::Result<()>> + Send;
 

@@ -7,7 +7,7 @@ use aws_sdk_kinesis::types::Shard;
 
 use super::position::Position;
 
-/// What is to be done about the shards of a stream.
+/// What to do about the shards of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// To be read now, from these positions.

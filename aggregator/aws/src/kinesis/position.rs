@@ -30,7 +30,8 @@ impl FromStr for StartAt {
         }
         let time = Timestamp::parse(text).or_else(|_| Day::parse(text).map(Day::start));
         time.map(Self::Time).map_err(|_| {
-            "wanted oldest, latest, or a time as 2026-03-01T10:00:00Z or 2026-03-01".to_owned()
+            "expected oldest, latest, or a time such as 2026-03-01T10:00:00Z or 2026-03-01"
+                .to_owned()
         })
     }
 }
@@ -82,8 +83,8 @@ impl Position {
         }
     }
 
-    /// Where to go on. A sequence number older than the retention is not asked for, because what a
-    /// stream answers then is not the same everywhere; behind it nothing is left that the oldest
+    /// Where to continue. A sequence number older than the retention is not asked for, because what
+    /// a stream answers then is not the same everywhere; behind it nothing is left that the oldest
     /// record is not the beginning of.
     pub(super) fn begin(
         &self,
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_behind_the_last_record_while_the_stream_has_it() {
+    fn reading_continues_behind_the_last_record_while_the_stream_has_it() {
         let now = at("2026-03-02T10:00:00Z");
         let position = position("2026-03-02T09:00:00Z", "2026-03-02T09:30:00Z");
         assert_eq!(position.begin(None, now, DAY), Begin::After("49".into()));

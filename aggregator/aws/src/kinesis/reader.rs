@@ -23,7 +23,7 @@ use crate::stop::Stop;
 
 /// How often new shards are looked for when none ends.
 const LIST_INTERVAL: Duration = Duration::from_secs(30);
-/// Beside the shards' own checkpoints: where this life of the stream was begun.
+/// Beside the shards' own checkpoints: the position at which this stream was started.
 const BEGUN: &str = "from";
 
 /// Reads one stream.
@@ -184,7 +184,7 @@ impl StreamReader {
         Ok(())
     }
 
-    /// How far each shard of this life is read, and where the stream was begun.
+    /// How far each shard of this life is read, and where the stream was started.
     async fn positions(
         &self,
         created: i64,

@@ -161,7 +161,7 @@ impl ShardReader {
         if let Some(to) = self.position.dropped_to(asked, self.life.facts.retention) {
             self.gap(
                 to,
-                "the reading is further behind than the stream's retention",
+                "the reader is further behind than the stream's retention",
             );
         }
         let reached = self.reached(&read, asked.plus_ms(-behind));

@@ -70,7 +70,7 @@ impl StreamStatus {
             ),
             (
                 "expired_iterators",
-                "Reads that came too late for their iterator and were done again",
+                "Reads that were repeated because their iterator had expired",
                 &state.counts.expired,
             ),
         ];

@@ -70,7 +70,7 @@ impl LogsApi for AwsLogs {
             .end_time(to.as_ms().div_euclid(1000));
         let answer = request.send().await.map_err(|e| logs_error(&e))?;
         let id = answer.query_id;
-        id.ok_or_else(|| LogsError::Refused("the service gave the query no id".to_owned()))
+        id.ok_or_else(|| LogsError::Refused("the service returned no id for the query".to_owned()))
     }
 
     async fn answer(&self, id: &str) -> Result<Answer, LogsError> {

@@ -23,7 +23,7 @@ const BUSY_PAUSES: [u64; 8] = [1, 4, 10, 30, 60, 60, 60, 75];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogsError {
     /// Too many calls, ours or others'.
-    #[error("throttled, each time it was tried: {0}")]
+    #[error("throttled at every attempt: {0}")]
     Throttled(String),
     /// As many queries run as may run at once.
     #[error("{0}")]

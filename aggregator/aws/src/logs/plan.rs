@@ -1,5 +1,5 @@
-//! What is to be read, cut into pieces that one query can answer. A piece is read, merged and noted as
-//! read as a whole: a run that ends in between goes on with the pieces that are left.
+//! What to read, cut into pieces that one query can answer. A piece is read, merged and noted as
+//! read as a whole: a run that ends in between continues with the pieces that are left.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -43,7 +43,7 @@ pub struct Piece {
 /// The bounds of a plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// How pieces are to be read.
+    /// How to read pieces.
     pub way: Way,
     /// The present.
     pub now: Timestamp,

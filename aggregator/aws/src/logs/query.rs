@@ -6,8 +6,8 @@ pub const QUERY_ROWS: i32 = 10_000;
 /// Reports alone, as text and as JSON, for subscriptions: any of the two phrases.
 pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;
 
-/// Reports, and the platform's lines about runtimes that ended, for `FilterLogEvents`: the report of an older log
-/// does not say that its runtime was killed.
+/// Reports, and the platform's lines about runtimes that ended, for `FilterLogEvents`: the report
+/// of an older log does not show that its runtime was killed.
 pub(super) const ENDINGS_PATTERN: &str =
     r#"?"REPORT RequestId:" ?"platform.report" ?"Error: Runtime exited""#;
 

@@ -55,7 +55,7 @@ pub enum Unread {
     Refused(String),
 }
 
-/// What came of a piece.
+/// The result of a piece.
 #[derive(Debug, Default)]
 pub struct PieceRead {
     /// Days that were read, those without reports too.
@@ -166,7 +166,7 @@ impl<A: LogsApi> Reader<A> {
             foreign,
         } = reading::sort(&answer.rows, position, account, &self.hints);
         if foreign {
-            read.no_queries = Some("the answer has not what was asked for".to_owned());
+            read.no_queries = Some("the response lacks the requested value".to_owned());
             read.instead = piece.filtered().collect();
             return;
         }

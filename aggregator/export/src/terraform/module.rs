@@ -16,7 +16,7 @@ use crate::site::Site;
 pub(crate) struct Joined<'f> {
     files: &'f [ModuleFile],
     pub(crate) text: String,
-    /// Where each file's text stands.
+    /// The position of each file's text.
     spans: Vec<Range<usize>>,
 }
 

@@ -96,7 +96,7 @@ impl Scope {
         }
     }
 
-    /// What is said of a name that is defined nowhere.
+    /// The message for a name that is defined nowhere.
     fn nowhere(&self, name: &str) -> Lost {
         Lost::new(if self.of_folder {
             format!("{name} in this folder")

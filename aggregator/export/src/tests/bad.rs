@@ -38,7 +38,7 @@ const FILES: [(Format, &str, &str); 21] = [
         "several YAML documents",
     ),
     (Format::Sam, FUNCTION, "--format cloudformation"),
-    (Format::Sam, SERVICE, "no SAM template"),
+    (Format::Sam, SERVICE, "not a SAM template"),
     (Format::Serverless, FUNCTION, "--format cloudformation"),
     (
         Format::Serverless,

@@ -24,7 +24,7 @@ pub(super) struct Function {
     /// Of its name.
     pub(super) quote: bool,
     pub(super) more: u8,
-    /// What it is to have, if anything.
+    /// What it should have, if anything.
     pub(super) wanted: Option<u32>,
 }
 

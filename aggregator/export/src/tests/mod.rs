@@ -7,6 +7,7 @@ mod for_each;
 mod ignored;
 mod laws;
 mod laws_terraform;
+mod messages;
 mod module;
 mod names;
 mod programs;

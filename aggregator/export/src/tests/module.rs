@@ -1,4 +1,4 @@
-//! All files of a Terraform module: what one file says of another's functions.
+//! All files of a Terraform module: one file may set the sizes of another's functions.
 
 use super::*;
 use crate::{ModuleFile, ModulePatch, patch_module};
@@ -89,9 +89,10 @@ fn json_and_hcl_are_one_module() {
     assert_eq!(texts(&patch)[2], json.replacen("1024", "300", 1));
 }
 
-/// A file that Terraform takes by itself counts before the default; the note says what would count more.
+/// A file that Terraform loads automatically takes precedence over the default; the note names what
+/// would take precedence over it.
 #[test]
-fn a_value_of_a_variable_is_changed_where_it_is_set() {
+fn a_value_of_a_variable_is_changed_in_its_file() {
     let main = with_variable(MAIN);
     for (name, values, note) in [
         (
@@ -127,7 +128,7 @@ fn a_value_of_a_variable_is_changed_where_it_is_set() {
     }
 }
 
-/// Which of several counts is known only to the deployment: all stay, and that is said.
+/// Only the deployment knows which of several counts: all stay, and that is reported.
 #[test]
 fn what_is_set_in_several_places_stays() {
     let main = with_variable(MAIN);
@@ -175,7 +176,7 @@ fn a_bad_file_is_named_and_nothing_is_changed() {
         (
             "z.tf",
             "locals {",
-            "z.tf: it is no readable Terraform (HCL): line 1",
+            "z.tf: it is not a readable Terraform (HCL): line 1",
         ),
         ("main_override.tf", LOCALS, "main_override.tf: it overrides"),
         ("override.tf.json", "{}", "override.tf.json: it overrides"),

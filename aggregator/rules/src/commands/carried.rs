@@ -1,5 +1,4 @@
-//! A word as it was carried out: kept beside a snapshot of the store, so that a store from before
-//! can be brought to where it was.
+//! An applied command: kept beside a snapshot of the store, so that an older store can be brought to the same state.
 
 use rightsizer_records::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use super::Word;
 /// name. No stream repeats it, so it is saved separately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedOut {
-    /// Its place among all that were carried out on this store, from 1 on.
+    /// Its place among all that were applied on this store, from 1 on.
     pub number: u64,
     /// When that was.
     pub at: Timestamp,

@@ -63,21 +63,21 @@ pub enum Action {
     Resume,
 }
 
-/// What came of a word that was carried out.
+/// The result of an applied command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// In words, with the figures.
     pub message: String,
-    /// What became of the updater, of a pause or its end that a server carried out.
+    /// Whether the updater followed a pause or resume that a server applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updater: Option<Switched>,
 }
 
-/// What became of the updater when everything was paused or resumed.
+/// Whether the updater followed when everything was paused or resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Switched {
-    /// It stops, or goes on, within seconds.
+    /// It pauses, or resumes, within seconds.
     Done(FunctionArn),
     /// The updater's function is not known.
     NotNamed,
@@ -92,21 +92,21 @@ pub enum Switched {
     },
 }
 
-/// Why a word was not carried out. Nothing was changed.
+/// Why a review command was not applied. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Nothing of that name.
-    #[error("no function or recommendation {0:?}; `rightsizer list` shows those that are")]
+    #[error("no function or recommendation {0:?}\nhint: `rightsizer list` shows all functions")]
     NotFound(String),
     /// Several functions of that name.
-    #[error("{what:?} is the name of several, give one whole: {}", names.join(", "))]
+    #[error("{what:?} is the name of several functions\nhint: use one of the full names: {}", names.join(", "))]
     Ambiguous {
         /// The name given.
         what: String,
         /// The functions it fits.
         names: Vec<String>,
     },
-    /// There is none that waits for a person.
+    /// No recommendation waits for a review.
     #[error("{what} has no open recommendation (its last one is {status})")]
     NothingOpen {
         /// The function.
@@ -116,7 +116,7 @@ pub enum Refused {
     },
     /// No ARN is known, so it could not be applied.
     #[error(
-        "only the name of {0} is known, so nothing can be sent about it: import its evidence with \
+        "only the name of {0} is known, so no change of it can be sent\nhint: import its evidence with \
          --account and --region, or with --function and its ARN"
     )]
     OnlyAName(String),
@@ -139,7 +139,7 @@ impl Action {
 }
 
 impl Word {
-    /// Whether it can be carried out at all, before anything is looked up.
+    /// Whether it can be applied at all, before anything is looked up.
     pub fn check(&self) -> Result<(), Refused> {
         let named = (1..=128).contains(&self.by.trim().len()) && self.why.len() <= 1024;
         if !named || has_hidden(&self.by) || has_hidden(&self.why) {
@@ -149,5 +149,34 @@ impl Word {
             Action::Hold { days, .. } if !(1..=400).contains(&days) => Err(Refused::BadDays(days)),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_reviewed() {
+        let what = || "checkout".to_owned();
+        let all = [
+            Refused::NotFound(what()),
+            Refused::Ambiguous {
+                what: what(),
+                names: vec![
+                    "local:checkout".to_owned(),
+                    "local:shop/checkout".to_owned(),
+                ],
+            },
+            Refused::NothingOpen {
+                what: what(),
+                status: "approved".to_owned(),
+            },
+            Refused::OnlyAName(what()),
+            Refused::Nobody,
+            Refused::BadDays(0),
+        ];
+        let text: Vec<String> = all.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(text.join("\n\n"));
     }
 }

@@ -28,7 +28,7 @@ const VERIFY_INVOCATIONS: u64 = 50;
 /// With this number of environments at the old size, someone else restored it.
 const REVERTED: u32 = 2;
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
     /// Too early to judge.
@@ -95,7 +95,7 @@ pub fn judge(trial: &Trial) -> Verdict {
             return Verdict::Rollback(cause);
         }
     } else if trial.after.out_of_memory > 0 {
-        // An increase is not taken back: P3 asks for more.
+        // An increase is not rolled back: P3 asks for more.
         return Verdict::Wait;
     }
     let seen_enough =
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_no_harm_is_verified_with_its_saving() {
+    fn a_harmless_change_is_verified_with_its_saving() {
         let Verdict::Verified(Some(saving)) = judge(&trial()) else {
             panic!("{:?}", judge(&trial()));
         };
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn an_increase_is_never_taken_back() {
+    fn an_increase_is_never_rolled_back() {
         let mut trial = trial();
         (trial.from_mb, trial.to_mb) = (Megabytes(512), Megabytes(1024));
         trial.after.errors = 9000;

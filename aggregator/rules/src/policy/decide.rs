@@ -5,7 +5,7 @@ use rightsizer_records::{Confidence, Megabytes, Reason};
 use super::evidence::FunctionEvidence;
 use super::facts::Wrapped;
 use super::increase;
-use super::project::{Projection, project};
+use super::project::{Basis, Factors, Projection, cores, project};
 use super::proof;
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
@@ -17,6 +17,10 @@ use crate::window::WINDOW_DAYS;
 /// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
 const ENOUGH_DAYS: u32 = 7;
 const ENOUGH_INVOCATIONS: u64 = 50;
+
+/// The reason that has the durations after a decrease ÷ the durations now: `mean`, `p95`, and the same at
+/// `_worst`.
+pub const SLOWER: &str = "slower";
 
 /// A memory size with the rules that shaped it (P8).
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +77,12 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
             step::down(allowed, seen, settings, &mut reasons),
         )
     };
+    let projection = step
+        .to
+        .and_then(|to| project(&seen.sizes, seen.current_mb, to));
+    if let Some(to) = step.to.filter(|to| *to < seen.current_mb) {
+        slower(seen.current_mb, to, projection, &mut reasons);
+    }
     if step.to.is_some() && seen.configured.is_exported() {
         reasons.add("stack-owned", || []);
     }
@@ -83,11 +93,35 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         confidence,
         urgent: urgent && policy_mb > seen.current_mb,
         auto: step.auto && seen.wrapped != Wrapped::All,
-        projection: step
-            .to
-            .and_then(|to| project(&seen.sizes, seen.current_mb, to)),
+        projection,
         reasons: reasons.into_vec(),
     })
+}
+
+/// Says how much slower a decrease may make the function, expected and at worst: a function that takes
+/// three times as long in a third of the memory saves nothing.
+fn slower(from: Megabytes, to: Megabytes, projection: Option<Projection>, reasons: &mut Reasons) {
+    let (expected, worst, basis) = projection.map_or_else(
+        || {
+            let worst = Factors::all(cores(from) / cores(to));
+            (Factors::all(1.0), worst, Basis::Unknown)
+        },
+        |known| (known.expected, known.worst, known.basis),
+    );
+    reasons.add(SLOWER, || {
+        [
+            ("mb", to.0.into()),
+            ("mean", thousandths(expected.mean).into()),
+            ("mean_worst", thousandths(worst.mean).into()),
+            ("p95", thousandths(expected.p95).into()),
+            ("p95_worst", thousandths(worst.p95).into()),
+            ("basis", basis.name().into()),
+        ]
+    });
+}
+
+fn thousandths(factor: f64) -> f64 {
+    (factor * 1000.0).round() / 1000.0
 }
 
 /// W4 and W6, by successful invocations; logs of failures alone are no measure of the rest.
@@ -170,7 +204,7 @@ mod tests {
 
     /// What surrounds reports in the file of an unknown tool is read by likeness: a person looks at it.
     #[test]
-    fn files_of_unknown_tools_change_nothing_by_themselves() {
+    fn files_of_unknown_tools_change_nothing_automatically() {
         for mut case in [
             Case::new(1024, &[200; 14]),
             Case::new(256, &[250; 14]).ran_out_at(256),

@@ -188,7 +188,7 @@ impl Configured {
         read
     }
 
-    /// Whether the updater changes it without a person's word.
+    /// Whether the updater changes it without an approval.
     pub fn is_changed_by_itself(&self) -> bool {
         let mode = self.mode.or(self.untagged);
         !matches!(mode, Some(ApplyMode::Off | ApplyMode::Recommend)) && !self.is_exported()

@@ -141,7 +141,7 @@ mod tests {
 
     /// A leak's peak only shows how long environments happened to live.
     #[test]
-    fn p3_a_leaking_function_is_not_shrunk_by_itself() {
+    fn p3_a_leaking_function_is_not_shrunk_automatically() {
         let case = Case::new(1024, &[200; 14]).leaking();
         assert_eq!(case.step(), (Some(300), false));
         assert!(codes(&case.decide()).contains(&"leak"));

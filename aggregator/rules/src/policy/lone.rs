@@ -100,7 +100,7 @@ mod tests {
 
     /// Raised from 256 to 512 and not verified: no further. Verified at 512: to 1024.
     #[test]
-    fn p2_the_same_word_does_not_double_twice() {
+    fn p2_the_same_evidence_does_not_double_twice() {
         let mut case = said_by_one(Case::new(512, &[9300; 14]), 0);
         case.0.changes.verified_mb = Some(Megabytes(256));
         assert_eq!(case.decide().to_mb, None);

@@ -32,7 +32,7 @@ mod step;
 mod words;
 
 pub use autopilot::Autopilot;
-pub use decide::{Decision, decide};
+pub use decide::{Decision, SLOWER, decide};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{

@@ -219,6 +219,7 @@ fn step(reason: &Reason) -> String {
                 "not verified yet"
             }
         ),
+        super::decide::SLOWER => slower(reason),
         "only-slower" => format!(
             "{} MB costs no less than {} MB ({} × now) and takes {} × as long; so {} MB (P6)",
             f("wanted_mb"),
@@ -229,6 +230,29 @@ fn step(reason: &Reason) -> String {
         ),
         _ => by_a_person(reason),
     }
+}
+
+/// How much longer a smaller size may take, as a sentence.
+fn slower(reason: &Reason) -> String {
+    let f = |name: &str| figure(reason, name);
+    let by = match f("basis").as_str() {
+        "measured" => "measured at that size",
+        "cpu-time" => "from the CPU time it uses",
+        "slope" => "from the durations at two sizes",
+        _ => {
+            return format!(
+                "At {} MB it may take up to {} × as long, because how much CPU it uses is unknown (P6)",
+                f("mb"),
+                f("mean_worst")
+            );
+        }
+    };
+    format!(
+        "At {} MB it takes {} × as long, at most {} × ({by}; P6)",
+        f("mb"),
+        f("mean"),
+        f("mean_worst")
+    )
 }
 
 /// Why it needs an approval, as a sentence.

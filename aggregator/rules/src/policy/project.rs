@@ -53,7 +53,7 @@ pub struct Factors {
 }
 
 impl Factors {
-    const fn all(factor: f64) -> Self {
+    pub(super) const fn all(factor: f64) -> Self {
         Self {
             mean: factor,
             p95: factor,

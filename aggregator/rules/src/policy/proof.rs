@@ -194,7 +194,7 @@ mod tests {
     /// 55 % of 5000 fail at 1024 MB, and 55 % of 5000 at 2048: whatever it is, it is not memory. With 49
     /// invocations there, or with 45 %, nothing is shown.
     #[test]
-    fn p6_what_fails_as_often_at_another_size_does_not_want_memory() {
+    fn p6_failures_as_often_at_another_size_are_not_for_want_of_memory() {
         let with = |other: SizeHealth| {
             let mut case = ended(2750, 0);
             case.0.health.push(other);

@@ -53,8 +53,8 @@ pub struct PolicySettings {
     /// Who may change functions without the tag `rightsizer:mode`, as configured for the updater;
     /// if it is not set here, only the updater knows.
     pub mode: Option<ApplyMode>,
-    /// Functions with one of these tags, `NAME` or `NAME=VALUE`, belong to a pipeline, as those with a stack's
-    /// own tag do: their sizes are exported, not sent by themselves.
+    /// Functions with one of these tags, `NAME` or `NAME=VALUE`, belong to a pipeline, as those
+    /// with a stack's own tag do: their sizes are exported, not sent automatically.
     pub pipeline_tags: Vec<String>,
     /// P6: how much slower the 95th percentile may become.
     pub p95_tolerance: P95Tolerance,

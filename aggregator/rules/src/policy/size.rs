@@ -162,9 +162,9 @@ pub(super) fn after(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
     after_running_out(size).max(back_to(size, seen))
 }
 
-/// What ran out at a size that a decrease gave and that is not verified gets at least the size before: one
-/// environment is enough for that, and costs no more than there was. That the decrease counts as taken back,
-/// with all that follows, takes several (`outcome`).
+/// What ran out at a size that a decrease gave and that is not verified gets at least the size
+/// before: one environment is enough for that, and costs no more than there was. That the decrease
+/// counts as rolled back, with all that follows, takes several (`outcome`).
 fn back_to(size: Megabytes, seen: &FunctionEvidence) -> Megabytes {
     let change = seen.changes.last.filter(|change| {
         let on_trial = change.is_decrease() && !change.verified;
@@ -280,7 +280,7 @@ mod tests {
     /// 13 days at 200 and a 900 a week ago: 900 weighs less than 8 %, so the level that recurs is
     /// 200, × 1.30 = 260, below the average's 350. Were it yesterday's, 1.30 × 900 = 1170.
     #[test]
-    fn p2_the_recurring_floor_lets_go_of_a_lone_spike() {
+    fn p2_the_recurring_floor_forgets_a_lone_spike() {
         let mut peaks = [200; 60];
         peaks[53] = 900;
         let mut case = Case::new(1536, &peaks);

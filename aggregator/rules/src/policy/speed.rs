@@ -471,7 +471,7 @@ mod tests {
     /// After that step 820 took as long as 1024 had (5 % of measuring error): next, as much as that
     /// leaves open.
     #[test]
-    fn p6_what_was_measured_opens_the_way() {
+    fn p6_a_measurement_allows_the_next_step() {
         let without_cpu = |mb| SizeFacts {
             cpu: None,
             ..size(mb)

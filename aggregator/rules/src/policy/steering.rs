@@ -82,7 +82,7 @@ impl Function {
 
 /// What only waits ends at the policy's size, 200 + 100, with or without CPU time.
 #[test]
-fn p6_what_waits_is_steered_all_the_way() {
+fn p6_a_waiting_function_is_steered_all_the_way() {
     for tells_cpu in [true, false] {
         let waits = Function {
             waiting_ms: 100.0,
@@ -98,7 +98,7 @@ fn p6_what_waits_is_steered_all_the_way() {
 
 /// What computes all the time stays: nothing would be saved. One thread comes down to its core.
 #[test]
-fn p6_what_computes_is_left_alone() {
+fn p6_a_computing_function_is_not_changed() {
     let computes = Function {
         waiting_ms: 0.0,
         computing_ms: 100.0,

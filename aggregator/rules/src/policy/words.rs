@@ -144,8 +144,9 @@ const NOTES: [&str; 14] = [
     "dead-band",
 ];
 /// Codes that only `show` prints, because most functions have one of them.
-const QUIET: [&str; 4] = [
+const QUIET: [&str; 5] = [
     "step",
+    super::decide::SLOWER,
     "careful-step",
     "timeout-unknown",
     "durations-unknown",
@@ -273,6 +274,49 @@ mod tests {
             assert_ne!(sentence(&bare(code)), code);
         }
         assert_eq!(brief(&bare("later")), "later");
+    }
+
+    /// Every reason, as a table and as `show` print it.
+    #[test]
+    fn p8_the_text_of_every_reason_is_reviewed() {
+        let rollbacks = [
+            "rollback-out-of-memory",
+            "rollback-errors",
+            "rollback-timeouts",
+            "rollback-init-failures",
+            "rollback-slower",
+            "rollback-silent",
+        ];
+        let figures: std::collections::BTreeMap<String, Value> = serde_json::from_str(
+            r#"{"mean_mb": 410, "days": 6, "buffer_mb": 100, "mb": 510, "day": "2026-01-24",
+                "peak_mb": 480, "headroom": 1.1, "size_mb": 512, "wanted_mb": 300,
+                "needed_mb": 250, "invocations": 48, "seen_days": 5, "window_days": 14,
+                "from_mb": 1024, "factor": 1.15, "least_mb": 32, "half_life_days": 7,
+                "share": 0.92, "arm_days": 7, "movement_percent": 5, "mb_per_1000": 41,
+                "climbing": 5, "judged": 6, "increases": 3, "verified_mb": 256,
+                "most_increases": 3, "most_times": 4, "times": 2, "change_mb": 20,
+                "target_mb": 300, "to_mb": 512, "hours": 12, "least_hours": 24,
+                "least_invocations": 50, "verified": false, "percent": 60, "count": 30,
+                "kind": "failures", "used_mb": 130, "now": 229.04, "then": 710.59,
+                "most": 286.25, "figure": "p95", "basis": "cpu-time", "strategy": "balanced",
+                "cost": 1.0, "slower": 1.5, "minutes": 12, "name": "checkout-errors",
+                "ran_out": false, "after": 250, "after_of": 10000, "before": 10,
+                "before_of": 90000, "slow": 700, "of": 10000, "tolerance": 1.25,
+                "longest_hours": 5}"#,
+        )
+        .unwrap();
+        let text: Vec<String> = CODES
+            .into_iter()
+            .chain(rollbacks)
+            .map(|code| {
+                let reason = Reason {
+                    code: code.into(),
+                    figures: figures.clone(),
+                };
+                format!("{code}\n  {}\n  {}", brief(&reason), sentence(&reason))
+            })
+            .collect();
+        insta::assert_snapshot!(text.join("\n"));
     }
 
     #[test]

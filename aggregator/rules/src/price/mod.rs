@@ -112,7 +112,7 @@ mod tests {
 
     /// 140,000 × 0.0000195172 = 2.732408, + 1.4 × 0.23 = 3.054408; × 30/14 = 6.54516.
     #[test]
-    fn a_dearer_region_is_dearer() {
+    fn a_region_with_higher_prices_costs_more() {
         let rates = PriceTable::default().rates(Some("eu-south-1"));
         let month = rates.monthly(USAGE, Megabytes(1024), Some(Arch::X86_64));
         assert_eq!(month, Usd::from_f64(6.54516));

@@ -166,7 +166,7 @@ impl DayClock {
         }
     }
 
-    /// Closes every day whose time has come; answers the last one closed by this call.
+    /// Closes every day whose time has come; returns the last one closed by this call.
     pub fn advance(&mut self, now: Timestamp) -> Option<Day> {
         self.newest_event?;
         match self.mode {
@@ -185,8 +185,8 @@ impl DayClock {
         }
     }
 
-    /// Takes back the closes of days that are not over by any clock; answers the last day that stays
-    /// closed. A clock that was ahead closed them.
+    /// Takes back the closes of days that are not over by any clock; returns the last day that
+    /// stays closed. A clock that was ahead closed them.
     pub fn undo(&mut self, now: Timestamp) -> Option<Day> {
         let closed = self.last_closed.filter(|_| self.is_live())?;
         let last = over_at(self.known().map_or(now, |known| known.max(now)));

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::window::DETAIL_DAYS;
-use rightsizer_store::inspect::{self, StoreLook};
+use rightsizer_store::inspect::{self, Quarantined, StoreLook};
 use rightsizer_store::{NotedGap, StoreError, WAL_LARGE, wal_bytes};
 
 use super::finding::Finding;
+use crate::cli::text::counted;
 
 /// With less room than this a busy day may not fit.
 const LITTLE_ROOM: u64 = 1 << 30;
@@ -16,6 +17,7 @@ const LITTLE_ROOM: u64 = 1 << 30;
 const NO_ROOM: u64 = 16 << 20;
 /// After this time without reports the fleet is idle, or reports are lost.
 const LONG_SILENCE_MS: i64 = 24 * 3600 * 1000;
+const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
 
 /// Checks the store; also returns the facts read from it.
 pub(super) fn examine(path: &Path, now: Timestamp) -> (Vec<Finding>, Option<StoreLook>) {
@@ -70,6 +72,8 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         )
     };
     let mut findings = vec![whole, heard(look, now)];
+    findings.extend(quarantine(&look.quarantine, now));
+    findings.extend(names_only(look.names_only));
     findings.extend(gaps(&look.gaps, now));
     findings.extend(super::clock::against_store(look, now));
     let stops = &look.stops;
@@ -106,6 +110,33 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Records of the last week that could not be used.
+fn quarantine(quarantine: &Quarantined, now: Timestamp) -> Option<Finding> {
+    let (at, why) = quarantine.newest.as_ref()?;
+    (now.as_ms() - at.as_ms() < WEEK_MS).then(|| {
+        Finding::doubtful(
+            "quarantine",
+            format!(
+                "{} of the last week could not be used; the newest, at {at}: {why}",
+                counted(usize::try_from(quarantine.recent).unwrap_or(usize::MAX), "record")
+            ),
+            "their evidence is missing. The table `quarantine` has each record's beginning and reason",
+        )
+    })
+}
+
+fn names_only(count: u64) -> Option<Finding> {
+    (count > 0).then(|| {
+        Finding::ok(
+            "names",
+            format!(
+                "{count} of the functions are known by name only, so no change can be sent to them; import \
+                 their evidence with --account and --region"
+            ),
+        )
+    })
 }
 
 /// What streams dropped unread, as far back as details are kept.
@@ -230,6 +261,8 @@ mod tests {
             stops: Stops::default(),
             gaps: Vec::new(),
             clock: ClockTraces::default(),
+            quarantine: Quarantined::default(),
+            names_only: 0,
         };
         let found = of(&well, 4096, now);
         assert_eq!(
@@ -239,6 +272,10 @@ mod tests {
         let sick = StoreLook {
             damage: vec!["row 3 missing from index".to_owned()],
             last_heard: Some(now.plus_ms(-2 * LONG_SILENCE_MS)),
+            quarantine: Quarantined {
+                recent: 1,
+                newest: Some((now.plus_ms(-1000), "missing field `v`".to_owned())),
+            },
             stops: Stops {
                 paused: Some("by on-call".to_owned()),
                 auto_paused: Some("since then".to_owned()),
@@ -254,6 +291,7 @@ mod tests {
             [
                 ("store", Verdict::Wrong),
                 ("reports", doubtful),
+                ("quarantine", doubtful),
                 ("sending", doubtful),
                 ("automatic decreases", doubtful),
                 ("increases", doubtful)

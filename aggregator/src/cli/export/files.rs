@@ -19,7 +19,7 @@ pub(super) struct PatchedFile {
     after: String,
 }
 
-/// All files, with what became of each size in them.
+/// All files, with the result of each size in them.
 pub(super) struct Patched {
     files: Vec<PatchedFile>,
     pub(super) rows: Vec<Row>,

@@ -43,7 +43,7 @@ pub(super) struct RestoreArgs {
     /// Start a new history from it at this empty `s3://BUCKET/PREFIX`; pass --yes to apply
     #[arg(long, value_name = "URL", conflicts_with = "store")]
     into: Option<Location>,
-    /// Do it
+    /// Apply the plan; without this flag it is only shown
     #[arg(long, requires = "into")]
     yes: bool,
     /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]

@@ -19,21 +19,32 @@ const TOLD: usize = 20;
 
 /// The snapshots that a head names; the one of `marked` is marked.
 pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) -> String {
-    let holds = if head.released { "left it" } else { "holds it" };
+    let holds = if head.released {
+        "released the lease"
+    } else {
+        "holds the lease"
+    };
     let epoch = format!("epoch {}, {} {holds}", head.epoch, head.holder);
     if head.snapshots.is_empty() {
-        return format!("{place}: {epoch}; no snapshot was made yet");
+        return format!("{place}: {epoch}; there are no snapshots yet");
     }
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["MADE", "EPOCH", "OBJECT KB", "STORE KB", "SAID SINCE", ""]);
+    table.set_header([
+        "MADE",
+        "EPOCH",
+        "OBJECT KB",
+        "STORE KB",
+        "COMMANDS SINCE",
+        "",
+    ]);
     for (n, snapshot) in head.snapshots.iter().enumerate() {
         let is_marked = marked.is_some_and(|marked| marked.key == snapshot.key);
         let notes = [
-            (n == 0).then_some("the next task begins with it"),
-            (is_marked && n > 0).then_some("--at takes it"),
+            (n == 0).then_some("the next task starts from it"),
+            (is_marked && n > 0).then_some("selected by --at"),
         ];
         table.add_row([
             snapshot.taken_at.to_string(),
@@ -159,7 +170,7 @@ impl Taken<'_> {
             0 => "It has all review commands.".to_owned(),
             count => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                format!("It lacks {} given since:", counted(count, "word"))
+                format!("It lacks {} given since:", counted(count, "review command"))
             }
         };
         if self.later.forgotten > 0 {

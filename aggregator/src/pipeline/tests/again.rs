@@ -89,9 +89,9 @@ fn what_the_updater_leaves_to_a_person_waits_for_one_and_can_be_approved() {
     }
 }
 
-/// An increase that waits for a person is not sent by itself each time that memory runs out.
+/// An increase that waits for a person is not sent automatically each time that memory runs out.
 #[test]
-fn an_urgent_increase_that_wants_a_person_waits_urgently() {
+fn an_urgent_increase_that_needs_an_approval_stays_urgent() {
     let mut case = Case::new();
     let out = |env| {
         let mut out = reports("f", env, "2026-05-01T10:00:00Z", 256, 256, 1);
@@ -109,7 +109,7 @@ fn an_urgent_increase_that_wants_a_person_waits_urgently() {
     assert_eq!(case.send_all(), [id]);
 }
 
-/// If the aggregator knows the mode of untagged functions, nothing is sent in vain.
+/// If the aggregator knows the mode of untagged functions, no recommendation is sent that must fail.
 #[test]
 fn p5_if_untagged_functions_need_an_approval_nothing_of_them_is_sent_automatically() {
     for (mode, waits) in [("off", true), ("recommend", true), ("auto", false)] {
@@ -123,7 +123,7 @@ fn p5_if_untagged_functions_need_an_approval_nothing_of_them_is_sent_automatical
 
 /// It is decided again, not sent again: by then 1024 MB may be right.
 #[test]
-fn what_comes_again_is_what_is_right_then() {
+fn a_retried_recommendation_is_decided_again() {
     let (mut case, id) = sent();
     case.skip(&id, (1024, 300), "update-in-progress");
     case.report(reports("f", 100, "2026-05-15T12:00:00Z", 1024, 1000, 1));
@@ -133,7 +133,7 @@ fn what_comes_again_is_what_is_right_then() {
 
 /// Also with one decision a window.
 #[test]
-fn a_slow_cadence_does_not_lose_what_was_skipped_for_a_moment() {
+fn a_slow_cadence_does_not_lose_a_temporary_skip() {
     let settings = "[policy]\nmax_step_down = 0.9\n[window]\ncadence = \"once-per-window\"";
     let mut case = Case::with(Settings::parse(settings).unwrap());
     case.fortnight("f", 1024, &[200; 14]);
@@ -144,7 +144,7 @@ fn a_slow_cadence_does_not_lose_what_was_skipped_for_a_moment() {
 
 /// An increase that ran into a pause must not wait until memory runs out once more.
 #[test]
-fn an_urgent_increase_comes_again_by_itself() {
+fn an_urgent_increase_is_repeated_automatically() {
     let mut case = Case::new();
     let mut out = reports("f", 1, "2026-05-01T10:00:00Z", 256, 256, 1);
     out.reports[0].status = Status::OutOfMemory;
@@ -176,7 +176,7 @@ fn an_increase_without_an_outcome_is_repeated_in_two_hours() {
 }
 
 #[test]
-fn a_persons_yes_outlives_a_skip_for_a_moment() {
+fn an_approval_outlives_a_temporary_skip() {
     let mut case = Case::new();
     case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
     case.say(Action::Approve { what: "f".into() }).unwrap();

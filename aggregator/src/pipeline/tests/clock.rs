@@ -48,7 +48,7 @@ impl Case {
         case
     }
 
-    /// Ticks, and closes what is to be closed, as the writer's thread does.
+    /// Ticks, and closes what should be closed, as the writer's thread does.
     fn ticks(&mut self) {
         let now = self.now;
         for _ in 0..3 {
@@ -144,7 +144,7 @@ fn jumped(jump: i64, at_start: bool) {
         "{which}"
     );
 
-    // Life goes on: the next day closes in its time.
+    // Life continues: the next day closes in its time.
     case.now = at("2026-05-22T02:00:00Z");
     case.report(reports("f", 3000, "2026-05-22T01:59:00Z", 1024, 200, 1));
     case.report(reports("g", 3001, "2026-05-22T01:59:00Z", 1024, 200, 1));

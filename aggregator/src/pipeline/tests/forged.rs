@@ -90,7 +90,8 @@ fn two_environments_with_traffic_that_run_out_take_a_change_back() {
     assert_eq!(case.holds(), 1);
 }
 
-/// Records at the old size: without figures, with one row, or while the new size goes on starting.
+/// Records at the old size: without figures, with one row, or while the new size continues
+/// starting.
 #[test]
 fn made_up_environments_of_the_old_size_do_not_make_a_change_reverted() {
     for (rows, new_size_goes_on) in [(0, false), (1, false), (1, true), (50, true)] {

@@ -200,7 +200,7 @@ fn two_rollbacks_within_24_hours_pause_automatic_decreases_until_resumed() {
     assert_eq!(case.line(shrunk[0]).to_mb, Some(1024));
     let mut back = case.send();
     assert_eq!(back.len(), 1);
-    // Judged again before it is taken back, it is the same rollback.
+    // Judged again before it is rolled back, it is the same rollback.
     case.run_out(shrunk[0], 302, "2026-05-15T13:00:00Z", 300);
     assert_eq!(case.auto_paused(), None);
     case.run_out_in_two(shrunk[1], 303, "2026-05-16T11:00:00Z", 300);
@@ -220,7 +220,7 @@ fn two_rollbacks_within_24_hours_pause_automatic_decreases_until_resumed() {
     assert!(case.send().is_empty());
     assert_eq!(
         case.waits().as_deref(),
-        Some("automatic decreases paused themselves")
+        Some("automatic decreases are paused")
     );
     // A person's yes is no matter of theirs.
     let what = others[0].clone();
@@ -249,7 +249,7 @@ fn rollbacks_a_day_apart_pause_nothing() {
 }
 
 #[test]
-fn what_a_person_approved_goes_first_and_counts() {
+fn approved_changes_go_first_and_count() {
     let mut case = Case::fleet("decreases_per_day = 2", 5);
     case.say(Action::Approve { what: "f04".into() }).unwrap();
     let sent = case.send();

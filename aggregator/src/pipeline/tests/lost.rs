@@ -41,10 +41,10 @@ impl Case {
     }
 }
 
-/// The lost store sent a decrease to 300 that this one never decided: it knows a peak more. What was
-/// applied is known all the same, and taken back when it runs out.
+/// The lost store sent a decrease to 300 that this one never decided: it knows a peak more. What
+/// was applied is known anyway, and taken back when it runs out.
 #[test]
-fn what_a_lost_store_sent_is_known_by_the_stream_and_judged() {
+fn changes_sent_by_a_lost_store_are_learned_from_the_stream_and_judged() {
     let mut lost = Case::new();
     lost.fortnight("f", 1024, &[200; 14]);
     let (record, id) = (lost.sent_records().remove(0), lost.send_all().remove(0));
@@ -128,7 +128,7 @@ fn words_are_carried_out_again_once_and_on_what_they_were_about() {
 
 /// The function is newer than the copy: the word waits for it, also over a restart.
 #[test]
-fn a_word_about_what_is_not_there_yet_waits_for_the_streams() {
+fn a_command_about_something_unknown_waits_for_the_streams() {
     let mut first = Case::new();
     first.report(reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
     let approved = first.carry_out(Action::Approve {
@@ -152,7 +152,7 @@ fn a_word_about_what_is_not_there_yet_waits_for_the_streams() {
 /// It was released while the hold still waited: the hold is the older command, and is not applied
 /// again.
 #[test]
-fn a_newer_word_replaces_one_that_waits() {
+fn a_newer_command_replaces_a_waiting_one() {
     let what = "young".to_owned();
     let mut first = Case::new();
     let young = || reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10);

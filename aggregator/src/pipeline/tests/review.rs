@@ -1,4 +1,4 @@
-//! What a person's word does.
+//! What an approval does.
 
 use rightsizer_records::Mode;
 use rightsizer_rules::commands::Action;
@@ -20,7 +20,7 @@ impl Case {
 /// The tags of a stack's function arrive after its evidence: with the next decision it is not sent by
 /// itself any more, not even out of memory. A person's word still sends it.
 #[test]
-fn what_a_stack_made_is_sent_only_on_a_persons_word() {
+fn a_function_of_a_stack_is_changed_only_with_an_approval() {
     let mut case = Case::new();
     let tags: Tags = [(
         rightsizer_records::tags::STACK_TAG.to_owned(),

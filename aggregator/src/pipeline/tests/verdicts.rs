@@ -38,7 +38,7 @@ impl Case {
 
 /// The same 100 ms at 300 instead of 1024 MB: 300 ÷ 1024 = 0.29 times the GB-seconds.
 #[test]
-fn what_does_no_harm_is_verified_with_its_saving_measured() {
+fn a_harmless_change_is_verified_with_its_measured_saving() {
     let (mut case, id) = Case::shrunk("f");
     case.day("f", 15, 300);
     assert_eq!(
@@ -97,7 +97,7 @@ fn what_someone_else_restores_is_not_changed() {
 /// 40 of 200 fail after the change, and none of 141 did before: if the rate were at most 1.5 times
 /// what it was, all 40 would fall behind it with a chance of (300 ÷ 441) ^ 40 = 2 in ten million.
 #[test]
-fn what_fails_more_often_is_rolled_back() {
+fn a_change_with_more_failures_is_rolled_back() {
     let (mut case, id) = Case::shrunk("f");
     let mut failing = reports("f", 2000, "2026-05-15T12:00:00Z", 300, 200, 200);
     for row in failing.reports.iter_mut().step_by(5) {
@@ -156,7 +156,7 @@ fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
             "00:02 skipped updater paused",
             "00:07 sent rightsizer ",
             "00:08 applied updater ",
-            "00:09 verified rightsizer no harm seen; 0.29 times the GB-seconds an invocation",
+            "00:09 verified rightsizer no harm found; 0.29 times the GB-seconds an invocation",
         ]
     );
 }
@@ -176,9 +176,9 @@ fn p5_a_large_decrease_goes_in_steps_that_are_proven() {
     assert_eq!(case.line("f").to_mb, Some(300));
 }
 
-/// Decided once in 14 days, it is judged at every close all the same.
+/// Decided once in 14 days, it is judged at every close anyway.
 #[test]
-fn what_does_harm_is_rolled_back_at_the_next_close_however_seldom_it_is_decided() {
+fn a_harmful_change_is_rolled_back_at_the_next_close_however_rare_decisions_are() {
     let settings = "[policy]\nmax_step_down = 0.9\n[window]\ncadence = \"once-per-window\"";
     let mut case = Case::with(Settings::parse(settings).unwrap());
     case.fortnight("f", 1024, &[200; 14]);

@@ -92,7 +92,7 @@ fn an_outcome_on_the_reports_stream_is_a_forgery() {
     assert_eq!(case.line("f").status, "sent");
 }
 
-/// What a file with this evidence comes to.
+/// The result of a file with this evidence.
 pub(super) fn import(
     evidence: impl IntoIterator<Item = rightsizer_rules::evidence::Evidence>,
     now: Timestamp,

@@ -110,7 +110,7 @@ impl Function {
         self.revise();
     }
 
-    /// Makes a change of the configuration, whatever it says.
+    /// Makes any change of the configuration.
     pub(super) fn update(&mut self, body: &Config, now: Duration) -> Result<Config, Refusal> {
         self.not_under_way()?;
         same_revision(body, &self.latest)?;

@@ -1,8 +1,7 @@
-//! A Lambda API that goes wrong on order: for what `moto` does not know (revisions, updates that take
+//! A Lambda API that injects faults: for what `moto` does not know (revisions, updates that take
 //! their time, limits, lost answers), held to the same suite as `moto` for what both can do.
 //!
-//! It answers on a port, and within the process, where a test can pause tokio's time and have it
-//! run by itself.
+//! It listens on a port, and works within the process, so that a test can pause tokio's time.
 
 mod api;
 mod fault;
@@ -103,14 +102,14 @@ impl FaultLambda {
         }
     }
 
-    /// Nobody may read the function's tags any more.
+    /// The function's tags can no longer be read.
     pub fn deny_tags(&self, name: &str) {
         if let Some(function) = self.api().functions.get_mut(name) {
             function.tags_denied = true;
         }
     }
 
-    /// Sets a field of the configuration, as somebody else would.
+    /// Sets a field of the configuration, as another caller would.
     pub fn set(&self, name: &str, field: &str, value: Value) {
         if let Some(function) = self.api().functions.get_mut(name) {
             function.latest.insert(field.to_owned(), value);
@@ -161,7 +160,7 @@ impl FaultLambda {
         self.api().faults.clear();
     }
 
-    /// Answers 429 to what comes above so many calls within a second; `GetFunction` has a limit of
+    /// Responds with 429 to calls above this number within a second; `GetFunction` has a limit of
     /// its own, as in the service.
     pub fn limit(&self, calls_per_second: usize) {
         self.api().most_per_second = Some(calls_per_second);
@@ -186,7 +185,7 @@ impl FaultLambda {
         lambda_client("http://lambda.test", http)
     }
 
-    /// Answers on a free port.
+    /// Listens on a free port.
     pub async fn serve(&self) -> Result<FaultServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -214,7 +213,7 @@ impl FaultLambda {
 }
 
 impl FaultServer {
-    /// Where it answers, such as `http://127.0.0.1:40123`.
+    /// Its address, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

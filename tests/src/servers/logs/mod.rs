@@ -1,8 +1,8 @@
-//! A CloudWatch Logs API server for what `moto` does not do: Insights queries that add up, at most so many
-//! at once, and account policies. What both do is held to the same tests.
+//! A CloudWatch Logs API server for what `moto` does not do: Insights queries that aggregate, with
+//! a limit of concurrent ones, and account policies. The same tests cover what both do.
 //!
-//! Speaks the service's JSON protocol; shapes of answers are those of recorded ones. Knows nothing about
-//! what asks it.
+//! Speaks the service's JSON protocol; responses have the form of recorded ones. Knows nothing
+//! about its clients.
 
 mod insights;
 mod subscriptions;
@@ -106,12 +106,12 @@ impl LogsServer {
         })
     }
 
-    /// Where it answers.
+    /// Its address.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// At most so many queries run at once; one runs until it was looked at twice.
+    /// The limit of concurrent queries; a query runs until it was polled twice.
     pub fn run_at_most(&self, queries: usize) {
         lock(&self.logs).most_at_once = Some(queries);
     }
@@ -309,7 +309,7 @@ impl Logs {
             return Ok(json!({"status": "Running", "results": [], "statistics": {
                 "recordsMatched": 0.0, "recordsScanned": 0.0, "bytesScanned": 0.0}}));
         }
-        #[expect(clippy::cast_precision_loss, reason = "as the service tells it")]
+        #[expect(clippy::cast_precision_loss, reason = "as the service returns it")]
         let scanned = query.scanned as f64;
         Ok(
             json!({"status": "Complete", "results": query.rows, "statistics": {

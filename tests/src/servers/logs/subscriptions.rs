@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Logs, Refusal, Reply, text};
 use crate::servers::ACCOUNT;
 
-/// A group takes so many subscriptions.
+/// The number of subscriptions that a group can have.
 const MOST: usize = 2;
 
 impl Logs {

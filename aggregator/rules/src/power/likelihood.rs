@@ -1,0 +1,75 @@
+//! How well each component, a shape with a level of noise, explains measured sizes.
+
+use rightsizer_records::Megabytes;
+
+use super::evidence::SizePoint;
+use super::noise::NOISES;
+use super::shape::{Shape, shapes};
+
+/// Components of every curve: shapes × levels of noise.
+pub(super) fn components() -> usize {
+    shapes().len() * NOISES.len()
+}
+
+/// The shape and the noise of a component, as places in their tables.
+pub(super) const fn parts(component: usize) -> (usize, usize) {
+    (component / NOISES.len(), component % NOISES.len())
+}
+
+/// Logarithms of durations over those of a shape.
+pub(super) fn residuals(points: &[SizePoint], shape: Shape) -> Vec<f64> {
+    let residual = |point: &SizePoint| point.p50_ms.ln() - shape.ln_duration(point.memory_mb);
+    points.iter().map(residual).collect()
+}
+
+/// Logarithm of the likelihood of each component, up to a constant.
+pub(super) fn ln_likelihoods(points: &[SizePoint]) -> Vec<f64> {
+    let factors = NOISES.map(|noise| noise.factor(points));
+    let volumes = factors
+        .each_ref()
+        .map(super::gaussian::Factor::half_ln_determinant);
+    let mut all = Vec::with_capacity(components());
+    for shape in shapes() {
+        let by_cpu = ln_cpu(points, *shape);
+        let residuals = residuals(points, *shape);
+        for (factor, volume) in factors.iter().zip(volumes) {
+            let mut white = residuals.clone();
+            factor.whiten(&mut white);
+            let squares: f64 = white.iter().map(|z| z * z).sum();
+            all.push(by_cpu - squares / 2.0 - volume);
+        }
+    }
+    all
+}
+
+/// Deviation of a measured share of CPU from the model's: other processes of the sandbox, threads that wait
+/// for each other.
+const CPU_ERROR: f64 = 0.1;
+/// CPU time is counted in ticks of 10 ms.
+const TICK_MS: f64 = 10.0;
+/// Shares of a core below this are all alike.
+const LEAST_SHARE: f64 = 0.02;
+/// Degrees of freedom of Student's distribution: one odd measurement does not decide.
+const FREEDOM: f64 = 3.0;
+
+/// What the CPU time says for a shape.
+fn ln_cpu(points: &[SizePoint], shape: Shape) -> f64 {
+    let of = |point: &SizePoint| {
+        let used = point.cpu_ms? / point.p50_ms + LEAST_SHARE;
+        let wanted = shape.cores_used(point.memory_mb) + LEAST_SHARE;
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let samples = point.invocations.max(1) as f64;
+        let tick = TICK_MS / (point.p50_ms * used);
+        let variance = CPU_ERROR * CPU_ERROR + tick * tick / samples;
+        let off = (used / wanted).ln();
+        let odds = off * off / (variance * FREEDOM);
+        Some(-f64::midpoint(FREEDOM, 1.0) * odds.ln_1p())
+    };
+    points.iter().filter_map(of).sum()
+}
+
+/// Smallest and largest of the sizes.
+pub(super) fn range(points: &[SizePoint]) -> Option<(Megabytes, Megabytes)> {
+    let sizes = || points.iter().map(|point| point.memory_mb);
+    Some((sizes().min()?, sizes().max()?))
+}

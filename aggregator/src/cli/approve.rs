@@ -1,0 +1,148 @@
+//! `rightsizer approve`: sends open recommendations, of one function or of many, and says what each may cost.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use rightsizer_records::shown::shown;
+use rightsizer_rules::commands::Action;
+use rightsizer_store::ReviewRow;
+
+use super::list::{ChooseArgs, fleet};
+use super::out;
+use super::review::{WordArgs, carry_out};
+use super::text::{counted, names, range, saving_range, slowdown};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ApproveArgs {
+    #[command(flatten)]
+    choose: ChooseArgs,
+    /// Every function with an open recommendation
+    #[arg(long)]
+    all: bool,
+    /// Approve what a pattern, a filter or --all selects; without this flag it is only shown
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    word: WordArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  rightsizer approve checkout
+  rightsizer approve 'report-*' --confidence high        shows what it would approve
+  rightsizer approve 'report-*' --confidence high --yes";
+
+pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
+    if !args.choose.is_given() && !args.all {
+        out::note(format_args!(
+            "error: no function is named\nhint: name functions, or pass --all for every open recommendation"
+        ));
+        return Ok(ExitCode::from(2));
+    }
+    let (rows, _) = fleet(args.word.store(), args.word.server())?;
+    let by_name = args.choose.is_by_name();
+    let mut chosen = args.choose.choose(rows)?;
+    if !by_name {
+        chosen.retain(|row| row.status == "open");
+    }
+    if chosen.is_empty() {
+        out::line(format_args!("no open recommendation matches"))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    for (row, name) in chosen.iter().zip(names(&chosen)) {
+        if row.status == "open" {
+            out::line(format_args!("{}", shown(&effect(row, &name))))?;
+        }
+    }
+    if !by_name && !args.yes {
+        let count = counted(chosen.len(), "recommendation");
+        out::line(format_args!(
+            "dry run: nothing was approved; pass --yes to approve {count}"
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = false;
+    for row in &chosen {
+        let what = row.function.clone();
+        match carry_out(&args.word.word(Action::Approve { what }), &args.word) {
+            // The command has been applied, whether or not its output is read.
+            Ok(done) => drop(out::line(format_args!("{}", shown(&done.message)))),
+            Err(error) => {
+                failed = true;
+                out::note(format_args!("error: {error:#}"));
+            }
+        }
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// What an approval does to a function, and the worst that may follow.
+fn effect(row: &ReviewRow, name: &str) -> String {
+    let to = row.to_mb.unwrap_or(row.current_mb);
+    let mut text = format!("{name}: {} → {to} MB", row.current_mb);
+    if let Some(saved) = saving_range(row) {
+        text.push_str(&format!(", saves ${} a month", range(saved)));
+    }
+    if let Some(slower) = slowdown(row).filter(|slower| slower.p95_worst > 1.05) {
+        text.push_str(&format!(
+            ", calls may take up to {:.1}× as long",
+            slower.p95_worst
+        ));
+    }
+    if let Some(confidence) = row
+        .confidence
+        .as_deref()
+        .filter(|confidence| *confidence != "high")
+    {
+        text.push_str(&format!(
+            "; confidence {confidence}, from {}",
+            counted(
+                usize::try_from(row.invocations).unwrap_or(usize::MAX),
+                "invocation"
+            )
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rightsizer_records::Reason;
+    use rightsizer_rules::policy::SLOWER;
+    use serde_json::json;
+
+    use super::super::grade::tests::row;
+    use super::*;
+
+    /// A third of the memory: $36 of compute become $12 if durations stay, and stay $36 if they triple.
+    #[test]
+    fn an_approval_says_its_worst_case() {
+        let mut row = row("thumbs", (3000, 800, 1000), (36.0, 12.0));
+        let figures = [
+            ("mean", 1.0),
+            ("mean_worst", 3.0),
+            ("p95", 1.0),
+            ("p95_worst", 3.0),
+        ];
+        let figures: BTreeMap<_, _> = figures
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .into();
+        row.reasons.push(Reason {
+            code: SLOWER.to_owned(),
+            figures: figures.into_iter().collect(),
+        });
+        row.confidence = Some("low".to_owned());
+        row.invocations = 3;
+        assert_eq!(
+            effect(&row, "thumbs"),
+            "thumbs: 3000 → 1000 MB, saves $0.00 to 24.00 a month, calls may take up to 3.0× as long; \
+             confidence low, from 3 invocations"
+        );
+    }
+}

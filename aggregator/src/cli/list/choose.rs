@@ -1,0 +1,207 @@
+//! Which functions of the fleet a command is about: by name, status, tag, confidence or risk.
+
+use clap::Args;
+use rightsizer_store::ReviewRow;
+
+use super::super::grade::at_risk;
+use super::super::nearest::nearest;
+use super::super::text::short;
+
+/// The functions that a command is about; all of them if nothing is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub(in crate::cli) struct ChooseArgs {
+    /// Names, `local:NAME`s, ARNs or ids of recommendations; `*` stands for any characters, as in
+    /// 'checkout*'
+    #[arg(value_name = "FUNCTION")]
+    functions: Vec<String>,
+    /// Only functions with this status, such as open, approved, ok or idle; may be repeated
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<String>,
+    /// Only functions with this tag, as the inventory has it; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
+    tag: Vec<(String, String)>,
+    /// Only functions whose evidence carries this far: high, medium or low
+    #[arg(long, value_name = "CONFIDENCE")]
+    confidence: Option<String>,
+    /// Only functions in this region
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Only functions of this account
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// Only functions at risk: out of memory, nearly full, or failing
+    #[arg(long)]
+    at_risk: bool,
+}
+
+fn tag(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("a tag is KEY=VALUE, such as team=payments")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A name that no function has.
+#[derive(Debug, thiserror::Error)]
+#[error("no function {name:?}{}", hint(.nearest.as_deref()))]
+pub(in crate::cli) struct NoFunction {
+    name: String,
+    nearest: Option<String>,
+}
+
+/// The error for a name that none of `rows` has.
+pub(in crate::cli) fn no_function(name: &str, rows: &[ReviewRow]) -> NoFunction {
+    let names = rows.iter().map(|row| short(&row.function));
+    NoFunction {
+        name: name.to_owned(),
+        nearest: nearest(name, names).map(str::to_owned),
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || "\nhint: `rightsizer list` shows all functions".to_owned(),
+        |name| format!("\nhint: did you mean {name:?}?"),
+    )
+}
+
+impl ChooseArgs {
+    /// Whether anything is given.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        let Self {
+            functions,
+            status,
+            tag,
+            confidence,
+            region,
+            account,
+            at_risk,
+        } = self;
+        !(functions.is_empty() && status.is_empty() && tag.is_empty())
+            || confidence.is_some()
+            || region.is_some()
+            || account.is_some()
+            || *at_risk
+    }
+
+    /// Whether only whole names are given: no pattern and no filter.
+    pub(in crate::cli) fn is_by_name(&self) -> bool {
+        let named = Self {
+            functions: self.functions.clone(),
+            ..Self::default()
+        };
+        !self.functions.is_empty()
+            && *self == named
+            && !self.functions.iter().any(|name| name.contains('*'))
+    }
+
+    /// Returns the rows that match everything that is given. A name without `*` that no function has is
+    /// an error.
+    pub(in crate::cli) fn choose(
+        &self,
+        rows: Vec<ReviewRow>,
+    ) -> Result<Vec<ReviewRow>, NoFunction> {
+        for name in self.functions.iter().filter(|name| !name.contains('*')) {
+            if !rows.iter().any(|row| is_named(row, name)) {
+                return Err(no_function(name, &rows));
+            }
+        }
+        Ok(rows.into_iter().filter(|row| self.matches(row)).collect())
+    }
+
+    fn matches(&self, row: &ReviewRow) -> bool {
+        let place = |n| row.function.split(':').nth(n);
+        let tagged = |(key, value): &(String, String)| row.tags.get(key) == Some(value);
+        (self.functions.is_empty() || self.functions.iter().any(|name| is_named(row, name)))
+            && (self.status.is_empty() || self.status.contains(&row.status))
+            && self.tag.iter().all(tagged)
+            && self
+                .confidence
+                .as_ref()
+                .is_none_or(|want| row.confidence.as_ref() == Some(want))
+            && self
+                .region
+                .as_deref()
+                .is_none_or(|region| place(3) == Some(region))
+            && self
+                .account
+                .as_deref()
+                .is_none_or(|account| place(4) == Some(account))
+            && (!self.at_risk || at_risk(row))
+    }
+}
+
+/// Whether `pattern` means this function, by its name, its key or its ARN.
+fn is_named(row: &ReviewRow, pattern: &str) -> bool {
+    let name = short(&row.function);
+    let bare = name.strip_prefix("local:").unwrap_or(name);
+    let bare = bare.rsplit('/').next().unwrap_or(bare);
+    let is = |text: &str| wildmatch::WildMatch::new(pattern).matches(text);
+    is(name) || is(bare) || is(&row.function) || row.recommendation.as_deref() == Some(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::grade::tests::row;
+    use super::*;
+
+    fn chosen(args: &ChooseArgs) -> Vec<String> {
+        let mut rows = vec![
+            row("checkout", (1024, 200, 300), (2.0, 1.0)),
+            row("checkout-mail", (256, 250, 356), (1.0, 1.4)),
+            row("report", (512, 100, 512), (1.0, 1.0)),
+        ];
+        rows[2].status = "ok".to_owned();
+        rows[0]
+            .tags
+            .insert("team".to_owned(), "payments".to_owned());
+        let names = args.choose(rows).unwrap();
+        names
+            .iter()
+            .map(|row| short(&row.function).to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_filter_is_all_that_is_given() {
+        let functions = |names: &[&str]| ChooseArgs {
+            functions: names.iter().map(|&name| name.to_owned()).collect(),
+            ..ChooseArgs::default()
+        };
+        assert_eq!(chosen(&ChooseArgs::default()).len(), 3);
+        assert_eq!(
+            chosen(&functions(&["checkout*"])),
+            ["checkout", "checkout-mail"]
+        );
+        assert_eq!(
+            chosen(&functions(&["report", "checkout"])),
+            ["checkout", "report"]
+        );
+        let tagged = ChooseArgs {
+            tag: vec![("team".to_owned(), "payments".to_owned())],
+            ..functions(&["*"])
+        };
+        assert_eq!(chosen(&tagged), ["checkout"]);
+        let at_risk = ChooseArgs {
+            at_risk: true,
+            ..ChooseArgs::default()
+        };
+        assert_eq!(chosen(&at_risk), ["checkout-mail"]);
+        let ok = ChooseArgs {
+            status: vec!["ok".to_owned()],
+            ..ChooseArgs::default()
+        };
+        assert_eq!(chosen(&ok), ["report"]);
+    }
+
+    #[test]
+    fn a_name_that_is_mistyped_has_a_hint() {
+        let rows = vec![row("pdf-render", (1024, 200, 300), (2.0, 1.0))];
+        let args = ChooseArgs {
+            functions: vec!["pdf-rendr".to_owned()],
+            ..ChooseArgs::default()
+        };
+        let error = args.choose(rows).unwrap_err().to_string();
+        assert!(error.contains("did you mean \"pdf-render\""), "{error}");
+    }
+}
