@@ -101,7 +101,7 @@ impl Pipeline {
     ) -> Result<Self, StoreError> {
         let unit = store.begin()?;
         let number = |key| -> Result<Option<i64>, StoreError> {
-            let text = unit.state(key)?;
+            let text = unit.state().get(key)?;
             text.map(|t| {
                 t.parse()
                     .map_err(|_| StoreError::Damaged(format!("{key} is {t:?}")))
@@ -113,7 +113,7 @@ impl Pipeline {
         let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
         let closing = Closing::load(&unit)?;
         let owners = KnownOwners::default();
-        owners.set(unit.owners()?);
+        owners.set(unit.inventory().owners()?);
         unit.commit()?;
         Ok(Self {
             store,
@@ -189,7 +189,7 @@ impl Pipeline {
             for delivery in deliveries.into_iter().chain(due.prepared) {
                 session.deliver(delivery)?;
             }
-            session.unit.forget_early(&due.keys)?;
+            session.unit.early().forget(&due.keys)?;
             if days_close {
                 session.close_days()
             } else {
@@ -218,7 +218,9 @@ impl Pipeline {
             return Ok(Due::default());
         }
         let unit = self.store.begin()?;
-        let due = unit.early_until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
+        let due = unit
+            .early()
+            .until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
         unit.commit()?;
         let mut taken = Due::default();
         for (key, kept) in due {
@@ -401,7 +403,7 @@ impl Pipeline {
     /// Checkpoints of the sources whose name begins with `prefix`.
     pub fn checkpoints(&mut self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let unit = self.store.begin()?;
-        let checkpoints = unit.checkpoints(prefix)?;
+        let checkpoints = unit.checkpoints().beginning_with(prefix)?;
         unit.commit()?;
         Ok(checkpoints)
     }
@@ -409,10 +411,12 @@ impl Pipeline {
 
 fn save_clock(unit: &Unit<'_>, clock: &DayClock) -> Result<(), StoreError> {
     if let Some(newest) = clock.newest_event() {
-        unit.set_state(NEWEST_EVENT, Some(&newest.as_ms().to_string()))?;
+        unit.state()
+            .set(NEWEST_EVENT, Some(&newest.as_ms().to_string()))?;
     }
     if let Some(closed) = clock.last_closed() {
-        unit.set_state(LAST_CLOSED, Some(&closed.number().to_string()))?;
+        unit.state()
+            .set(LAST_CLOSED, Some(&closed.number().to_string()))?;
     }
     Ok(())
 }

@@ -92,17 +92,17 @@ impl<'p> Session<'p> {
                 bytes: poison.bytes,
                 sample: &poison.sample,
             };
-            self.unit.quarantine(&what, self.now)?;
+            self.unit.quarantine().add(&what, self.now)?;
         }
         for early in &delivery.early {
             self.keep_for_later(&delivery.origin, delivery.channel, early)?;
         }
         self.merge(delivery.batch)?;
         for gap in &delivery.gaps {
-            self.unit.note_gap(gap, self.now)?;
+            self.unit.gaps().note(gap, self.now)?;
         }
         if let Some((source, position)) = &delivery.checkpoint {
-            self.unit.set_checkpoint(source, position, self.now)?;
+            self.unit.checkpoints().set(source, position, self.now)?;
         }
         Ok(())
     }
@@ -120,13 +120,14 @@ impl<'p> Session<'p> {
             decisions: channel == Channel::Decisions,
             bytes: early.bytes.clone(),
         };
-        if self.clock.is_live() && self.unit.keep_early(early.at, &kept, self.now)? {
+        if self.clock.is_live() && self.unit.early().keep(early.at, &kept, self.now)? {
             self.digest.early += 1;
             return Ok(());
         }
         self.digest.quarantined += 1;
         self.unit
-            .quarantine_whole(origin, &early.why, &early.bytes, self.now)
+            .quarantine()
+            .add_whole(origin, &early.why, &early.bytes, self.now)
     }
 
     /// Merges what was folded.
@@ -141,7 +142,7 @@ impl<'p> Session<'p> {
             self.unit.flush()?;
         }
         for found in &batch.compared {
-            let known = self.unit.take_comparison(found)?;
+            let known = self.unit.comparisons().take(found)?;
             self.digest.unplaced += u64::from(!known);
         }
         // An outcome comes after what it is about.
@@ -338,19 +339,19 @@ impl<'p> Session<'p> {
 
     /// Notes that a file was taken in, so that it is not taken in twice.
     pub fn remember_file(&self, source: &str, name: &str) -> Result<(), StoreError> {
-        self.unit.set_checkpoint(source, name, self.now)
+        self.unit.checkpoints().set(source, name, self.now)
     }
 
     /// Under which name a file of this content was taken in before.
     pub fn known_file(&self, source: &str) -> Result<Option<String>, StoreError> {
-        self.unit.checkpoint(source)
+        self.unit.checkpoints().get(source)
     }
 
     /// Closes the days whose time has come, which begins a close of the functions active in the
     /// window, and decides what this unit touched.
     pub fn close_days(&mut self) -> Result<(), StoreError> {
         if let Some(day) = self.clock.undo(self.now) {
-            self.unit.note_clock_fault(day, self.now)?;
+            self.unit.early().note_clock_fault(day, self.now)?;
             self.begin_close(day)?;
             self.digest.undone = Some(day);
         }
@@ -379,12 +380,12 @@ impl<'p> Session<'p> {
         update: &InventoryUpdate,
         at_once: bool,
     ) -> Result<Owners, StoreError> {
-        let resized = self.unit.take_inventory(update)?;
+        let resized = self.unit.inventory().take(update)?;
         if at_once {
             self.touched.extend(resized);
             self.decide_touched()?;
         }
-        self.unit.owners()
+        self.unit.inventory().owners()
     }
 
     /// Decides what this unit touched.

@@ -101,7 +101,9 @@ impl Session<'_> {
                 seen.function.to_string(),
                 self.settings.limits.rollbacks_to_pause,
             );
-            self.unit.note_rollback((id, &function), trial.now, most)?;
+            self.unit
+                .stops()
+                .note_rollback((id, &function), trial.now, most)?;
         }
         Ok(Some(Rollback {
             to,

@@ -97,7 +97,7 @@ impl Unit<'_> {
             "{day}: reports of {name} claim more than {MOST_SIZES} sizes or {MOST_VERSIONS} versions; the \
              others are added up"
         );
-        self.set_state(CROWDED, Some(&words))
+        self.state().set(CROWDED, Some(&words))
     }
 
     /// The name of a function that may not be written yet.

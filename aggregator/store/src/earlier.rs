@@ -58,6 +58,14 @@ impl Earlier {
 }
 
 impl Unit<'_> {
+    /// Whether a change has been recommended to be rolled back before.
+    pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
+        )?;
+        Ok(statement.query_row(params![id, change], |row| row.get(0))?)
+    }
+
     /// The earlier recommendations of the functions `ids`, by function.
     pub fn earlier(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Earlier>, StoreError> {
         let mut statement = self.tx.prepare_cached(

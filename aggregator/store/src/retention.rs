@@ -80,7 +80,8 @@ impl Unit<'_> {
         let details = closed.plus(-DETAIL_DAYS).number();
         self.tx
             .execute("DELETE FROM log_days WHERE day < ?", [details])?;
-        self.forget_comparisons_before(closed.plus(-PEAK_MEMORY_DAYS))?;
+        self.comparisons()
+            .forget_before(closed.plus(-PEAK_MEMORY_DAYS))?;
         Ok(())
     }
 

@@ -161,13 +161,13 @@ impl Unit<'_> {
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {
         let paused = format!("by {} at {now}: {}", word.by, word.why);
-        self.set_paused(&paused)?;
+        self.stops().set_paused(&paused)?;
         done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }
 
     fn resume(&self, now: Timestamp) -> Answer {
         self.end_waiting_for_pause(now)?;
-        let [by_person, by_itself] = self.end_pauses()?;
+        let [by_person, by_itself] = self.stops().end_pauses()?;
         let by_person = by_person.map(|was| format!("it was paused {was}"));
         let by_itself = by_itself.map(|was| format!("automatic decreases were paused {was}"));
         let were: Vec<String> = by_person.into_iter().chain(by_itself).collect();

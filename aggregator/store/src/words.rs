@@ -48,7 +48,7 @@ impl Unit<'_> {
 
     /// How many commands were applied on this store.
     pub fn words_carried_out(&self) -> Result<u64, StoreError> {
-        let Some(text) = self.state(CARRIED_OUT)? else {
+        let Some(text) = self.state().get(CARRIED_OUT)? else {
             return Ok(0);
         };
         text.parse()
@@ -57,7 +57,7 @@ impl Unit<'_> {
 
     /// The number of applied commands. A number is never used again, even if its command is lost.
     pub fn set_words_carried_out(&self, number: u64) -> Result<(), StoreError> {
-        self.set_state(CARRIED_OUT, Some(&number.to_string()))
+        self.state().set(CARRIED_OUT, Some(&number.to_string()))
     }
 
     /// Applies the commands of `words` that this store lacks, in their order. A command about
@@ -124,7 +124,7 @@ impl Unit<'_> {
     }
 
     fn words_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
-        let Some(text) = self.state(WAITING)? else {
+        let Some(text) = self.state().get(WAITING)? else {
             return Ok(Vec::new());
         };
         serde_json::from_str(&text).map_err(|e| StoreError::Damaged(format!("{WAITING}: {e}")))
@@ -132,9 +132,9 @@ impl Unit<'_> {
 
     fn set_words_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
         if words.is_empty() {
-            return self.set_state(WAITING, None);
+            return self.state().set(WAITING, None);
         }
         let text = serde_json::to_string(words).map_err(|e| StoreError::Damaged(e.to_string()))?;
-        self.set_state(WAITING, Some(&text))
+        self.state().set(WAITING, Some(&text))
     }
 }
