@@ -75,7 +75,7 @@ impl Session<'_> {
         self.closing = Some(Closing {
             day,
             done: 0,
-            last: self.unit.last_function()?,
+            last: self.unit.decisions().last_function()?,
         });
         Ok(())
     }

@@ -298,7 +298,9 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Outbox, StoreError> {
         let unit = self.store.begin()?;
-        let waiting = unit.outbox(which, most, &self.settings.limits, now)?;
+        let waiting = unit
+            .sending()
+            .outbox(which, most, &self.settings.limits, now)?;
         // A unit that is dropped takes the rows in memory with it.
         unit.commit()?;
         Ok(waiting)
@@ -311,7 +313,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
-        unit.mark_sent(keys, now)?;
+        unit.sending().mark_sent(keys, now)?;
         unit.commit()
     }
 

@@ -147,7 +147,7 @@ impl<'p> Session<'p> {
         }
         // An outcome comes after what it is about.
         for record in &batch.sent {
-            self.unit.saw_sent(record, self.now)?;
+            self.unit.sending().saw_sent(record, self.now)?;
         }
         for outcome in &batch.outcomes {
             self.take_outcome(outcome)?;
@@ -185,7 +185,7 @@ impl<'p> Session<'p> {
             let merged = self.unit.merge_day(id, day, env)?;
             self.note(id, merged, closed.is_some_and(|closed| date <= closed));
             if merged.censored {
-                self.unit.ran_out_again(id, date)?;
+                self.unit.decisions().ran_out_again(id, date)?;
             }
         }
         self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
@@ -269,9 +269,13 @@ impl<'p> Session<'p> {
 
     fn take_outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
         let present = self.clock.present(self.now);
-        if let Some((id, size)) = self.unit.take_outcome(outcome, present, self.now)? {
+        if let Some((id, size)) = self
+            .unit
+            .recommendations()
+            .take_outcome(outcome, present, self.now)?
+        {
             self.note_baseline(id, outcome)?;
-            self.unit.set_applied(id, size, present)?;
+            self.unit.decisions().set_applied(id, size, present)?;
             self.touched.insert(id);
         }
         Ok(())
@@ -283,7 +287,9 @@ impl<'p> Session<'p> {
         key: &RecommendationKey,
         outcome: &Outcome,
     ) -> Result<(), StoreError> {
-        self.unit.mark_sent(std::slice::from_ref(key), self.now)?;
+        self.unit
+            .sending()
+            .mark_sent(std::slice::from_ref(key), self.now)?;
         self.take_outcome(outcome)?;
         self.decide_touched()
     }
@@ -301,7 +307,9 @@ impl<'p> Session<'p> {
             .iter()
             .flatten()
             .find(|s| s.memory_mb == outcome.from_mb);
-        before.map_or(Ok(()), |size| self.unit.note_baseline(id, size.p95))
+        before.map_or(Ok(()), |size| {
+            self.unit.decisions().note_baseline(id, size.p95)
+        })
     }
 
     /// Merges a day of a log group that was read as a whole, in place of what that day gave when it was
@@ -397,7 +405,7 @@ impl<'p> Session<'p> {
                 self.touched.insert(id);
             }
         }
-        let again = self.unit.due_again(self.now)?;
+        let again = self.unit.recommendations().due_again(self.now)?;
         self.touched.extend(&again);
         let mut due: Vec<FunctionId> = self.touched.drain().collect();
         due.sort_unstable();
@@ -405,7 +413,7 @@ impl<'p> Session<'p> {
             self.decide(id)?;
         }
         for id in again {
-            self.unit.was_due(id, self.now)?;
+            self.unit.recommendations().was_due(id, self.now)?;
         }
         Ok(())
     }

@@ -254,14 +254,6 @@ impl Unit<'_> {
         Ok(assessed)
     }
 
-    /// The last function there is.
-    pub fn last_function(&self) -> Result<FunctionId, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM functions")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
-    }
-
     fn heads(
         &self,
         ids: &RangeInclusive<FunctionId>,

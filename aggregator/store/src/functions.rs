@@ -1,6 +1,6 @@
 //! `functions`: one row a function, with what was last decided for it.
 
-use rightsizer_records::{Arch, Megabytes, Millis, Timestamp};
+use rightsizer_records::{Arch, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{Newest, Sighting};
 use rusqlite::{OptionalExtension, Row, params};
@@ -195,37 +195,6 @@ impl Unit<'_> {
             ])?;
             Ok(())
         })
-    }
-
-    /// How long invocations took before the first decrease, unless that is known.
-    pub fn note_baseline(&self, id: FunctionId, p95: Millis) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET baseline_p95_ms = ?
-                 WHERE id = ? AND baseline_p95_ms IS NULL",
-            )?
-            .execute(params![p95.as_ms_f64(), id])?;
-        Ok(())
-    }
-
-    /// Records that the function has `size` by the updater, at `present` by the window's clock.
-    pub fn set_applied(
-        &self,
-        id: FunctionId,
-        size: Megabytes,
-        present: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
-            .execute(params![size.0, present.as_ms(), id])?;
-        // Until the next refresh this is the account's value, whatever the window's clock shows.
-        self.tx
-            .prepare_cached(
-                "UPDATE inventory SET memory_mb = ?
-                 WHERE function = (SELECT function FROM functions WHERE id = ?)",
-            )?
-            .execute(params![size.0, id])?;
-        Ok(())
     }
 }
 

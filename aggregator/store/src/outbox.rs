@@ -9,12 +9,15 @@ use rightsizer_rules::lifecycle::Event;
 use rightsizer_rules::limits::{
     AddedOn, Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY, SentOn, Taken,
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, int};
+use super::decisions::Decisions;
 use super::error::StoreError;
+use super::state::State;
+use super::stops::Stops;
 use super::transitions::status_after;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// Under this key of `state` stands how many decreases were sent today.
 const SENT: &str = "sent";
@@ -98,7 +101,21 @@ enum Rank {
     Automatic = 2,
 }
 
-impl Unit<'_> {
+/// What is sent, and how much may be.
+#[derive(Debug)]
+pub struct Sending<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Sending<'_> {
+    const fn state(&self) -> State<'_> {
+        State { tx: self.tx }
+    }
+
+    const fn stops(&self) -> Stops<'_> {
+        Stops { tx: self.tx }
+    }
+
     /// Returns what to send now, up to the given number. Nothing while everything is paused; no
     /// decrease of a held function, and no more decreases than `limits` allow.
     pub fn outbox(
@@ -327,7 +344,10 @@ impl Unit<'_> {
     /// Known functions with a decision: counted again on a new day, and if their number grew by a
     /// hundredth.
     pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let (day, last) = (i64::from(now.day().number()), self.last_function()?);
+        let (day, last) = (
+            i64::from(now.day().number()),
+            Decisions { tx: self.tx }.last_function()?,
+        );
         if let Some(text) = self.state().get(FLEET)? {
             let kept: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
             if let &[on, then, fleet] = kept.as_slice()

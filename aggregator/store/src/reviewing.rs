@@ -101,7 +101,12 @@ impl Unit<'_> {
     }
 
     fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
-        self.close((open.owner, &open.id), ClosedCode::Rejected, &word.why, now)?;
+        self.recommendations().close(
+            (open.owner, &open.id),
+            ClosedCode::Rejected,
+            &word.why,
+            now,
+        )?;
         self.tx.execute(
             "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
@@ -115,21 +120,15 @@ impl Unit<'_> {
 
     fn hold(&self, id: FunctionId, name: &str, days: u32, word: &Word, now: Timestamp) -> Answer {
         let until = now.plus_ms(i64::from(days) * DAY_MS);
-        self.tx.execute(
-            "INSERT OR REPLACE INTO holds (function_id, until_ms, by, why, since_ms)
-             VALUES (?, ?, ?, ?, ?)",
-            params![id, until.as_ms(), word.by, word.why, now.as_ms()],
-        )?;
+        let by = (word.by.as_str(), word.why.as_str());
+        self.holds().set(id, until, by, now)?;
         done(format!(
             "held: no decrease of {name} is sent before {until}; increases still are"
         ))
     }
 
     fn release(&self, id: FunctionId, name: &str) -> Answer {
-        let released = self
-            .tx
-            .execute("DELETE FROM holds WHERE function_id = ?", [id])?;
-        done(if released > 0 {
+        done(if self.holds().release(id)? {
             format!("released: {name}")
         } else {
             format!("{name} was not held")
@@ -137,7 +136,7 @@ impl Unit<'_> {
     }
 
     fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
-        self.clear_sizes(id, now.day())?;
+        self.decisions().clear_sizes(id, now.day())?;
         done(format!(
             "cleared: {name} may go below the sizes at which it ran out of memory until today; its \
              recent peaks still count"
@@ -166,7 +165,7 @@ impl Unit<'_> {
     }
 
     fn resume(&self, now: Timestamp) -> Answer {
-        self.end_waiting_for_pause(now)?;
+        self.recommendations().end_waiting_for_pause(now)?;
         let [by_person, by_itself] = self.stops().end_pauses()?;
         let by_person = by_person.map(|was| format!("it was paused {was}"));
         let by_itself = by_itself.map(|was| format!("automatic decreases were paused {was}"));

@@ -10,18 +10,23 @@ use super::checkpoints::Checkpoints;
 use super::comparisons::Comparisons;
 use super::crowding::Crowding;
 use super::days::{DayRow, PeakKey, PeakRow};
+use super::decisions::Decisions;
 use super::early::Early;
 use super::environments::EnvironmentRow;
 use super::error::StoreError;
 use super::files::OpenFiles;
 use super::functions::FunctionRow;
 use super::gaps::Gaps;
+use super::holds::Holds;
 use super::inventory::Inventory;
 use super::memory::Bounds;
+use super::outbox::Sending;
 use super::quarantine::Quarantine;
+use super::recommendations::Recommendations;
 use super::rows::Rows;
 use super::state::State;
 use super::stops::Stops;
+use super::trial::Trials;
 
 /// Row id of a function.
 pub type FunctionId = i64;
@@ -193,5 +198,30 @@ impl<'s> Unit<'s> {
     /// What stops the sending.
     pub fn stops(&self) -> Stops<'_> {
         Stops { tx: &self.tx }
+    }
+
+    /// What decisions came to.
+    pub fn recommendations(&self) -> Recommendations<'_> {
+        Recommendations { tx: &self.tx }
+    }
+
+    /// What was last decided and applied.
+    pub fn decisions(&self) -> Decisions<'_> {
+        Decisions { tx: &self.tx }
+    }
+
+    /// What is sent.
+    pub fn sending(&self) -> Sending<'_> {
+        Sending { tx: &self.tx }
+    }
+
+    /// Changes that are not judged yet.
+    pub fn trials(&self) -> Trials<'_> {
+        Trials { tx: &self.tx }
+    }
+
+    /// Functions whose decreases are held.
+    pub fn holds(&self) -> Holds<'_> {
+        Holds { tx: &self.tx }
     }
 }
