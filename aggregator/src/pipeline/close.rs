@@ -70,7 +70,7 @@ impl Session<'_> {
         }
         self.unit.flush()?;
         if let Some(certain) = self.clock.certainly_closed() {
-            self.unit.retain_logs(certain)?;
+            self.unit.retention().delete_old_logs(certain)?;
         }
         self.closing = Some(Closing {
             day,
@@ -89,7 +89,8 @@ impl Session<'_> {
         if let Some(certain) = self.clock.certainly_closed() {
             let live = self.clock.is_live();
             self.unit
-                .retain(closing.slice(), certain.min(closing.day), live)?;
+                .retention()
+                .delete_old(closing.slice(), certain.min(closing.day), live)?;
         }
         for one in slice {
             self.carry_out(one)?;

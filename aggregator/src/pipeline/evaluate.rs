@@ -30,7 +30,7 @@ impl<'p> Session<'p> {
 
     /// Decides a function, due or not, and brings its recommendations in line.
     pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
-        let assessed = self.unit.assess(id..=id, self.view())?.pop();
+        let assessed = self.unit.evidence().assess(id..=id, self.view())?.pop();
         let Some(seen) = assessed.and_then(|one| one.seen) else {
             return Ok(());
         };

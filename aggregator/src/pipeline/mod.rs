@@ -340,9 +340,9 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
         let mut unit = self.store.begin()?;
-        let word = unit.understood(word)?;
-        let answer = match unit.carry_out(&word, now)? {
-            Ok(done) => Ok((done, unit.count_word(word, now)?)),
+        let word = unit.commands().understood(word)?;
+        let answer = match unit.commands().carry_out(&word, now)? {
+            Ok(done) => Ok((done, unit.commands().count(word, now)?)),
             Err(refused) => Err(refused),
         };
         unit.commit()?;
@@ -352,14 +352,14 @@ impl Pipeline {
     /// Applies again what this store lacks of `words`, see [`Unit::carry_out_again`].
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
-        unit.carry_out_again(words)?;
+        unit.commands().carry_out_again(words)?;
         unit.commit()
     }
 
     /// Tries again what waited for the streams; returns what failed.
     pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let mut unit = self.store.begin()?;
-        let in_vain = unit.settle_words()?;
+        let in_vain = unit.commands().settle()?;
         unit.commit()?;
         Ok(in_vain)
     }
@@ -396,8 +396,8 @@ impl Pipeline {
         log_group: &str,
         from: Day,
     ) -> Result<Vec<Day>, StoreError> {
-        let unit = self.store.begin()?;
-        let days = unit.log_days(log_group, from)?;
+        let mut unit = self.store.begin()?;
+        let days = unit.log_groups().days(log_group, from)?;
         unit.commit()?;
         Ok(session::finished(days))
     }

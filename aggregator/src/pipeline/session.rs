@@ -166,7 +166,7 @@ impl<'p> Session<'p> {
                 duplicates: delta.reports,
                 ..Arrived::default()
             };
-            return self.unit.tally(sighted, again);
+            return self.unit.functions().tally(sighted, again);
         };
         if sighted.new {
             self.touched.insert(id);
@@ -182,14 +182,14 @@ impl<'p> Session<'p> {
             if closed.is_some_and(|closed| date <= closed.plus(-WINDOW_DAYS)) {
                 arrived.late = arrived.late.saturating_add(count);
             }
-            let merged = self.unit.merge_day(id, day, env)?;
+            let merged = self.unit.days().merge(id, day, env)?;
             self.note(id, merged, closed.is_some_and(|closed| date <= closed));
             if merged.censored {
                 self.unit.decisions().ran_out_again(id, date)?;
             }
         }
         self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
-        self.unit.tally(sighted, arrived)?;
+        self.unit.functions().tally(sighted, arrived)?;
         self.clock.observe(id, delta.sighting.newest.at, self.now);
         self.unit.flush_if_large()
     }
@@ -201,14 +201,15 @@ impl<'p> Session<'p> {
             return Ok(None);
         }
         if !delta.is_evidence()
-            && let Some(known) = self.unit.find_function(&delta.function)?
+            && let Some(known) = self.unit.functions().find(&delta.function)?
         {
             return Ok(Some(known));
         }
         let heard = self.heard(delta);
         let sighted = self
             .unit
-            .function(&delta.function, &delta.sighting, heard)?;
+            .functions()
+            .sight(&delta.function, &delta.sighting, heard)?;
         Ok(Some(sighted))
     }
 
@@ -223,7 +224,7 @@ impl<'p> Session<'p> {
         let seq = match delta.mark {
             Some(Mark::Event(event)) => {
                 let day = delta.sighting.newest.at.day();
-                if !self.unit.is_new_event(day, event)? {
+                if !self.unit.log_groups().is_new_event(day, event)? {
                     return Ok(None);
                 }
                 None
@@ -232,7 +233,7 @@ impl<'p> Session<'p> {
             None => None,
         };
         for (key, view) in std::mem::take(&mut delta.environments) {
-            let Some(merged) = self.unit.merge_environment(id, &key, &view, seq)? else {
+            let Some(merged) = self.unit.environments().merge(id, &key, &view, seq)? else {
                 return Ok(None);
             };
             delta.count_environment(&key, &merged.new_days);
@@ -299,7 +300,7 @@ impl<'p> Session<'p> {
         if outcome.to_mb >= outcome.from_mb {
             return Ok(());
         }
-        let seen = self.unit.assess(id..=id, self.view())?.pop();
+        let seen = self.unit.evidence().assess(id..=id, self.view())?.pop();
         let sizes = seen
             .and_then(|one| one.seen)
             .map(|seen| seen.evidence.sizes);
@@ -316,8 +317,8 @@ impl<'p> Session<'p> {
     /// read before (W7). A reading that found fewer invocations than an earlier one is of a log that was
     /// deleted in between, and changes nothing. The answer is whether it was merged.
     pub fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
-        let group = self.unit.log_group(&read.log_group)?;
-        let before = self.unit.log_days(&read.log_group, read.day)?;
+        let group = self.unit.log_groups().number(&read.log_group)?;
+        let before = self.unit.log_groups().days(&read.log_group, read.day)?;
         let before = before.into_iter().find(|(day, _)| *day == read.day);
         let invocations = read.deltas.iter().map(|delta| delta.reports).sum();
         let kept = before.map(|(_, before)| before);
@@ -327,16 +328,16 @@ impl<'p> Session<'p> {
         };
         if let Some(kept) = kept.filter(|kept| kept.invocations > invocations) {
             now.invocations = kept.invocations;
-            self.unit.set_log_day(group, read.day, now)?;
+            self.unit.log_groups().set_day(group, read.day, now)?;
             return Ok(false);
         }
         if kept.is_some_and(|kept| kept.invocations > 0) {
-            self.unit.take_back(group, read.day)?;
+            self.unit.log_groups().take_back(group, read.day)?;
         }
         for delta in read.deltas {
             self.add(delta.counted_as(DaySource::LogGroup(group)))?;
         }
-        self.unit.set_log_day(group, read.day, now)?;
+        self.unit.log_groups().set_day(group, read.day, now)?;
         Ok(true)
     }
 

@@ -378,8 +378,8 @@ mod tests {
             advice("$LATEST", Finding::Optimized, None),
         );
         for (closed, left) in [(400, 1), (401, 0)] {
-            let unit = store.begin().unwrap();
-            unit.retain_logs(day.plus(closed)).unwrap();
+            let mut unit = store.begin().unwrap();
+            unit.retention().delete_old_logs(day.plus(closed)).unwrap();
             unit.commit().unwrap();
             assert_eq!(sizes(&dir, MAILER).len(), left, "{closed}");
             let advice = reader(&dir).advice(MAILER, "$LATEST").unwrap();

@@ -4,25 +4,29 @@
 use rightsizer_records::Day;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{DayStats, EnvironmentState};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::checkpoints::Checkpoints;
 use super::comparisons::Comparisons;
 use super::crowding::Crowding;
-use super::days::{DayRow, PeakKey, PeakRow};
+use super::days::{DayRow, Days, PeakKey, PeakRow};
 use super::decisions::Decisions;
 use super::early::Early;
-use super::environments::EnvironmentRow;
+use super::environments::{EnvironmentRow, Environments};
 use super::error::StoreError;
+use super::evidence::Evidence;
 use super::files::OpenFiles;
-use super::functions::FunctionRow;
+use super::functions::{FunctionRow, Functions};
 use super::gaps::Gaps;
 use super::holds::Holds;
 use super::inventory::Inventory;
+use super::log_groups::LogGroups;
 use super::memory::Bounds;
 use super::outbox::Sending;
 use super::quarantine::Quarantine;
 use super::recommendations::Recommendations;
+use super::retention::Retention;
+use super::reviewing::ReviewCommands;
 use super::rows::Rows;
 use super::state::State;
 use super::stops::Stops;
@@ -69,6 +73,15 @@ impl Default for WorkingSet {
 }
 
 impl WorkingSet {
+    /// Writes what was changed into a transaction.
+    pub(super) fn flush(&mut self, tx: &Connection) -> Result<(), StoreError> {
+        Functions { tx, rows: self }.flush()?;
+        Environments { tx, rows: self }.flush()?;
+        Days { tx, rows: self }.flush()?;
+        self.unwritten = FunctionId::MAX;
+        Ok(())
+    }
+
     /// Forgets days and environments that were written, once there are many.
     fn bound_days(&mut self) {
         let most = self.bounds.days;
@@ -128,11 +141,7 @@ impl<'s> Unit<'s> {
 
     /// Writes what was changed into the transaction, so that queries see it.
     pub fn flush(&mut self) -> Result<(), StoreError> {
-        self.flush_functions()?;
-        self.flush_environments()?;
-        self.flush_days()?;
-        self.memory.set.unwritten = FunctionId::MAX;
-        Ok(())
+        self.memory.set.flush(&self.tx)
     }
 
     /// Writes what was changed once that is much.
@@ -223,5 +232,58 @@ impl<'s> Unit<'s> {
     /// Functions whose decreases are held.
     pub fn holds(&self) -> Holds<'_> {
         Holds { tx: &self.tx }
+    }
+
+    /// Functions that evidence was found of.
+    pub fn functions(&mut self) -> Functions<'_> {
+        Functions {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What each day keeps.
+    pub fn days(&mut self) -> Days<'_> {
+        Days {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Environments that can still send.
+    pub fn environments(&mut self) -> Environments<'_> {
+        Environments {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Log groups that were read.
+    pub fn log_groups(&mut self) -> LogGroups<'_> {
+        LogGroups {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What is not needed any more.
+    pub fn retention(&mut self) -> Retention<'_> {
+        Retention {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Commands of people.
+    pub fn commands(&mut self) -> ReviewCommands<'_> {
+        ReviewCommands {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What decisions look at.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { tx: &self.tx }
     }
 }
