@@ -60,7 +60,11 @@ fn by_task(command: &Command) -> String {
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(text, "  {name:<12} {}", first_part(about.trim_end_matches('.')));
+            let _ = writeln!(
+                text,
+                "  {name:<12} {}",
+                first_part(about.trim_end_matches('.'))
+            );
         }
         text.push('\n');
     }
@@ -71,9 +75,8 @@ fn by_task(command: &Command) -> String {
 fn first_part(about: &str) -> &str {
     let ends = about.char_indices().filter(|(_, c)| matches!(c, ';' | ':'));
     let mut parts = ends.map(|(at, _)| &about[..at]);
-    let whole = |part: &&str| {
-        part.len() >= 12 && part.matches('(').count() == part.matches(')').count()
-    };
+    let whole =
+        |part: &&str| part.len() >= 12 && part.matches('(').count() == part.matches(')').count();
     parts.find(whole).unwrap_or(about)
 }
 
