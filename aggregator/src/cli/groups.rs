@@ -12,7 +12,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Decide",
         &[
-            "approve", "reject", "hold", "release", "clear", "forget", "pause", "resume",
+            "approve",
+            "unapprove",
+            "reject",
+            "hold",
+            "release",
+            "clear",
+            "forget",
+            "pause",
+            "resume",
         ],
     ),
     (

@@ -98,6 +98,8 @@ enum Command {
     /// Approve open recommendations, so that they are sent: of named functions, or of all that a filter
     /// selects.
     Approve(approve::ApproveArgs),
+    /// Take back the approval of a recommendation that was not sent yet.
+    Unapprove(review::TargetArgs),
     /// Reject a function's open recommendation; the same decrease is not proposed again for 14
     /// days.
     Reject(review::TargetArgs),
@@ -245,6 +247,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::List(args) => list::run(&args),
         Command::Approve(args) => approve::run(&args),
+        Command::Unapprove(args) => review::unapprove(args),
         Command::Reject(args) => review::reject(args),
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),

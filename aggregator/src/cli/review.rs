@@ -63,6 +63,10 @@ pub(super) struct HoldArgs {
     word: WordArgs,
 }
 
+pub(super) fn unapprove(args: TargetArgs) -> anyhow::Result<ExitCode> {
+    say(Action::Unapprove { what: args.what }, &args.word)
+}
+
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
     say(Action::Reject { what: args.what }, &args.word)
 }

@@ -38,6 +38,17 @@ static APPROVE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// Takes an approval back: it waits for a person again.
+static UNAPPROVE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE recommendations SET status = '{}', auto = 0, record = ?, reviewed_by = NULL,
+            reviewed_why = NULL, reviewed_ms = NULL
+         WHERE function_id = ? AND id = ? AND {}",
+        Event::Unapproved.target().name(),
+        changed_by(Event::Unapproved)
+    )
+});
+
 type Answer = Result<Result<Done, Refused>, StoreError>;
 
 /// A recommendation that waits for a person.
@@ -65,6 +76,7 @@ impl ReviewCommands<'_> {
         }
         match &word.action {
             Action::Approve { what } => self.on_open(what, |open| self.approve(open, word, now)),
+            Action::Unapprove { what } => self.unapprove(what),
             Action::Reject { what } => self.on_open(what, |open| self.reject(open, word, now)),
             Action::Hold { what, days } => {
                 self.on_function(what, |id, name| self.hold(id, name, *days, word, now))
@@ -109,6 +121,34 @@ impl ReviewCommands<'_> {
             "approved: {} from {} to {} MB ({}); `serve` with --emit sends it, or run `rightsizer \
              apply`",
             open.function, open.from_mb, open.to_mb, open.id
+        ))
+    }
+
+    fn unapprove(&self, what: &str) -> Answer {
+        let approved = match self.waiting(BY_ID, what, Event::Unapproved)? {
+            Some(approved) => approved,
+            None => match self.functions_named(what)?.as_slice() {
+                [] => return Ok(Err(Refused::NotFound(what.to_owned()))),
+                [(_, name)] => match self.waiting(BY_FUNCTION, name, Event::Unapproved)? {
+                    Some(approved) => approved,
+                    None => {
+                        return Ok(Err(Refused::NothingApproved {
+                            what: name.clone(),
+                            status: self.last_status(name)?,
+                        }));
+                    }
+                },
+                several => return Ok(Err(ambiguous(what, several))),
+            },
+        };
+        let record = approved.record.as_deref().map(unreviewed).transpose();
+        let record = record
+            .map_err(|why| StoreError::Damaged(format!("recommendation {}: {why}", approved.id)))?;
+        self.tx
+            .execute(&UNAPPROVE, params![record, approved.owner, approved.id])?;
+        done(format!(
+            "not approved any more: {} from {} to {} MB ({}); it waits for a review",
+            approved.function, approved.from_mb, approved.to_mb, approved.id
         ))
     }
 
@@ -196,11 +236,27 @@ impl ReviewCommands<'_> {
 
     /// The id of the open recommendation that a person means by `what`, if there is just one.
     pub(super) fn open_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
-        if let Some(open) = self.waiting(BY_ID, what)? {
+        if let Some(open) = self.waiting(BY_ID, what, Event::Approved)? {
             return Ok(Some(open.id));
         }
         match self.functions_named(what)?.as_slice() {
-            [(_, name)] => Ok(self.waiting(BY_FUNCTION, name)?.map(|open| open.id)),
+            [(_, name)] => Ok(self
+                .waiting(BY_FUNCTION, name, Event::Approved)?
+                .map(|open| open.id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The id of the approved recommendation that a person means by `what`, if there is just one.
+    pub(super) fn approved_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
+        if let Some(approved) = self.waiting(BY_ID, what, Event::Unapproved)? {
+            return Ok(Some(approved.id));
+        }
+        match self.functions_named(what)?.as_slice() {
+            [(_, name)] => {
+                let approved = self.waiting(BY_FUNCTION, name, Event::Unapproved)?;
+                Ok(approved.map(|approved| approved.id))
+            }
             _ => Ok(None),
         }
     }
@@ -220,25 +276,33 @@ impl ReviewCommands<'_> {
     }
 
     fn on_open(&self, what: &str, carry_out: impl FnOnce(&Waiting) -> Answer) -> Answer {
-        let by_id = self.waiting(BY_ID, what)?;
+        let by_id = self.waiting(BY_ID, what, Event::Approved)?;
         if let Some(open) = by_id {
             return carry_out(&open);
         }
-        self.on_function(what, |_, name| match self.waiting(BY_FUNCTION, name)? {
-            Some(open) => carry_out(&open),
-            None => Ok(Err(Refused::NothingOpen {
-                what: name.to_owned(),
-                status: self.last_status(name)?,
-            })),
+        self.on_function(what, |_, name| {
+            match self.waiting(BY_FUNCTION, name, Event::Approved)? {
+                Some(open) => carry_out(&open),
+                None => Ok(Err(Refused::NothingOpen {
+                    what: name.to_owned(),
+                    status: self.last_status(name)?,
+                })),
+            }
         })
     }
 
-    fn waiting(&self, condition: &str, value: &str) -> Result<Option<Waiting>, StoreError> {
+    /// The newest one that `event` would change.
+    fn waiting(
+        &self,
+        condition: &str,
+        value: &str,
+        event: Event,
+    ) -> Result<Option<Waiting>, StoreError> {
         let query = format!(
             "SELECT r.function_id, r.id, f.function, r.from_mb, r.to_mb, r.record FROM recommendations r
              JOIN functions f ON f.id = r.function_id
              WHERE {condition} AND {} ORDER BY r.issued_ms DESC, r.id LIMIT 1",
-            changed_by(Event::Approved)
+            changed_by(event)
         );
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Waiting {
@@ -272,12 +336,28 @@ impl ReviewCommands<'_> {
         match self.functions_named(what)?.as_slice() {
             [] => Ok(Err(Refused::NotFound(what.to_owned()))),
             [(id, name)] => carry_out(*id, name),
-            several => Ok(Err(Refused::Ambiguous {
-                what: what.to_owned(),
-                names: several.iter().map(|(_, name)| name.clone()).collect(),
-            })),
+            several => Ok(Err(ambiguous(what, several))),
         }
     }
+}
+
+fn ambiguous(what: &str, several: &[(FunctionId, String)]) -> Refused {
+    Refused::Ambiguous {
+        what: what.to_owned(),
+        names: several.iter().map(|(_, name)| name.clone()).collect(),
+    }
+}
+
+/// A record as it was before it was approved.
+fn unreviewed(record: &str) -> Result<String, String> {
+    let Record::Recommendation(mut record) =
+        decode(record.as_bytes()).map_err(|e| e.to_string())?
+    else {
+        return Err("it is of another kind".to_owned());
+    };
+    record.mode = Mode::Auto;
+    record.by = None;
+    String::from_utf8(encode(&Record::Recommendation(record))).map_err(|e| e.to_string())
 }
 
 #[expect(

@@ -26,6 +26,11 @@ impl ReviewCommands<'_> {
                     *what = id;
                 }
             }
+            Action::Unapprove { what } => {
+                if let Some(id) = self.approved_recommendation(what)? {
+                    *what = id;
+                }
+            }
             Action::Hold { what, .. }
             | Action::Release { what }
             | Action::Clear { what }

@@ -30,6 +30,12 @@ pub enum Action {
         /// Name, `local:NAME`, ARN, or a recommendation's id.
         what: String,
     },
+    /// Take back an approval that was not sent yet: the recommendation is open again, and is sent only if
+    /// it is approved again.
+    Unapprove {
+        /// Name, `local:NAME`, ARN, or a recommendation's id.
+        what: String,
+    },
     /// Drop it, and do not propose the same decrease again for 14 days.
     Reject {
         /// Name, `local:NAME`, ARN, or a recommendation's id.
@@ -114,6 +120,16 @@ pub enum Refused {
         /// The status of its last recommendation.
         status: String,
     },
+    /// No approval that could be taken back.
+    #[error(
+        "{what} has no approved recommendation that waits to be sent (its last one is {status})"
+    )]
+    NothingApproved {
+        /// The function.
+        what: String,
+        /// The status of its last recommendation.
+        status: String,
+    },
     /// No ARN is known, so it could not be applied.
     #[error(
         "only the name of {0} is known, so no change of it can be sent\nhint: import its evidence with \
@@ -171,6 +187,10 @@ mod tests {
             Refused::NothingOpen {
                 what: what(),
                 status: "approved".to_owned(),
+            },
+            Refused::NothingApproved {
+                what: what(),
+                status: "sent".to_owned(),
             },
             Refused::OnlyAName(what()),
             Refused::Nobody,

@@ -55,6 +55,8 @@ pub enum Event {
     Approved,
     /// The wait after a temporary skip or failure is over, and its approval is still valid.
     ApprovalDue,
+    /// A person took the approval back before it was sent.
+    Unapproved,
     /// A person rejected it.
     Rejected,
     /// A later decision takes its place.
@@ -96,6 +98,7 @@ pub const fn next(status: Status, event: Event) -> Option<Status> {
         (Event::DecidedWhenDue, Skipped | Failed) => Open,
         (Event::Approved, Open) => Approved,
         (Event::ApprovalDue, Skipped | Failed) => Approved,
+        (Event::Unapproved, Approved) => Open,
         (Event::Rejected, Open) => Rejected,
         (Event::Superseded, Open | Approved | Sent) => Superseded,
         (Event::Withdrawn, Open | Approved) => Withdrawn,
@@ -175,11 +178,12 @@ impl Status {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DecidedAgain,
         Self::DecidedWhenDue,
         Self::Approved,
         Self::ApprovalDue,
+        Self::Unapproved,
         Self::Rejected,
         Self::Superseded,
         Self::Withdrawn,
@@ -207,7 +211,9 @@ impl Event {
     /// The status that it leads to: an event has one, wherever it comes from.
     pub const fn target(self) -> Status {
         match self {
-            Self::DecidedAgain | Self::DecidedWhenDue | Self::LeftToAPerson => Status::Open,
+            Self::DecidedAgain | Self::DecidedWhenDue | Self::LeftToAPerson | Self::Unapproved => {
+                Status::Open
+            }
             Self::Approved | Self::ApprovalDue => Status::Approved,
             Self::Rejected => Status::Rejected,
             Self::Superseded => Status::Superseded,

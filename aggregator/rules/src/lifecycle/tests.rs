@@ -3,11 +3,12 @@
 use super::*;
 
 /// The events of [`TABLE`]'s columns, by two letters.
-const COLUMNS: [(&str, Event); 19] = [
+const COLUMNS: [(&str, Event); 20] = [
     ("da", Event::DecidedAgain),
     ("dd", Event::DecidedWhenDue),
     ("ap", Event::Approved),
     ("ad", Event::ApprovalDue),
+    ("ua", Event::Unapproved),
     ("rj", Event::Rejected),
     ("su", Event::Superseded),
     ("wi", Event::Withdrawn),
@@ -27,20 +28,20 @@ const COLUMNS: [(&str, Event); 19] = [
 
 /// The resulting status by its letter in [`LETTERS`]; `.` if nothing changes.
 const TABLE: &str = "
-                 da dd ap ad rj su wi wp ex se oa os of or lp ol ve re tb
-    open         O  .  A  .  R  S  W  W  E  s  a  k  f  b  .  .  .  .  .
-    approved     .  .  .  .  .  S  W  W  E  s  a  k  f  b  .  .  .  .  .
-    rejected     .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
-    superseded   O  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
-    withdrawn    O  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
-    expired      .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
-    sent         .  .  .  .  .  S  .  W  E  .  a  k  f  b  O  f  .  .  .
-    applied      .  .  .  .  .  .  .  .  .  .  .  .  .  b  .  .  v  r  b
-    skipped      .  O  .  A  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
-    failed       .  O  .  A  .  .  .  .  .  .  a  k  f  b  O  .  .  .  .
-    verified     .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .
-    rolled-back  .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .
-    reverted     .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .";
+                 da dd ap ad ua rj su wi wp ex se oa os of or lp ol ve re tb
+    open         O  .  A  .  .  R  S  W  W  E  s  a  k  f  b  .  .  .  .  .
+    approved     .  .  .  .  O  .  S  W  W  E  s  a  k  f  b  .  .  .  .  .
+    rejected     .  .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
+    superseded   O  .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
+    withdrawn    O  .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
+    expired      .  .  .  .  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
+    sent         .  .  .  .  .  .  S  .  W  E  .  a  k  f  b  O  f  .  .  .
+    applied      .  .  .  .  .  .  .  .  .  .  .  .  .  .  b  .  .  v  r  b
+    skipped      .  O  .  A  .  .  .  .  .  .  .  a  k  f  b  .  .  .  .  .
+    failed       .  O  .  A  .  .  .  .  .  .  .  a  k  f  b  O  .  .  .  .
+    verified     .  .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .
+    rolled-back  .  .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .
+    reverted     .  .  .  .  .  .  .  .  .  .  .  a  .  .  b  .  .  .  .  .";
 
 const LETTERS: [(&str, Status); 13] = [
     ("O", Status::Open),

@@ -210,6 +210,7 @@ impl Taken<'_> {
 fn said(carried: &CarriedOut) -> String {
     let what = match &carried.word.action {
         Action::Approve { what } => format!("approve {what}"),
+        Action::Unapprove { what } => format!("unapprove {what}"),
         Action::Reject { what } => format!("reject {what}"),
         Action::Hold { what, days } => {
             format!("hold {what} for {}", counted(*days as usize, "day"))

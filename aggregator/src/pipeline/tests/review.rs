@@ -72,6 +72,36 @@ fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     assert!(case.line("f").to_mb > Some(1024));
 }
 
+/// As long as it was not sent, an approval can be taken back; then it waits for a person, and its record
+/// names nobody.
+#[test]
+fn an_approval_can_be_taken_back_until_it_is_sent() {
+    let mut case = Case::new();
+    case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
+    let what = || "f".to_owned();
+    let nothing = case.say(Action::Unapprove { what: what() }).unwrap_err();
+    assert!(
+        matches!(nothing, Refused::NothingApproved { .. }),
+        "{nothing}"
+    );
+    case.say(Action::Approve { what: what() }).unwrap();
+    assert_eq!(
+        (case.line("f").status.as_str(), case.outbox().len()),
+        ("approved", 1)
+    );
+    case.say(Action::Unapprove { what: what() }).unwrap();
+    assert_eq!(
+        (case.line("f").status.as_str(), case.outbox().len()),
+        ("open", 0)
+    );
+    let named = "SELECT count(*) FROM recommendations WHERE record LIKE '%on-call%' OR reviewed_by IS NOT NULL";
+    assert_eq!(case.count(named), 0);
+    case.say(Action::Approve { what: what() }).unwrap();
+    assert_eq!(case.sent_names(), ["f"]);
+    let sent = case.say(Action::Unapprove { what: what() }).unwrap_err();
+    assert!(sent.to_string().contains("its last one is sent"), "{sent}");
+}
+
 /// A young function's decrease is not automatic: it waits for an approval.
 #[test]
 fn an_approved_recommendation_is_sent_with_who_approved_it() {
