@@ -4,9 +4,11 @@
 mod alarms;
 mod cost;
 mod deploy;
+mod fresh;
 mod image;
 mod metric_filter;
 mod policies;
+mod portable;
 mod readme;
 mod registry;
 mod release;
