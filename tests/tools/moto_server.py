@@ -17,7 +17,6 @@ from moto.iam.access_control import PermissionResult
 from moto.iam.models import IAMBackend
 from moto.kms.models import Key
 from moto.logs.responses import LogsResponse
-from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.exceptions import MalformedXML
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -122,13 +121,14 @@ def parse_condition(condition, resources, known):
 
 parsing.parse_condition = parse_condition
 
-# A key's policy is kept as text, from a template too.
+# A key's policy is kept as text and its tags by their own names, from a template too.
 made = Key.create_from_cloudformation_json
 
 
 def made_with_policy(name, resource, *more, **named):
     policy = json.dumps(resource["Properties"]["KeyPolicy"])
-    resource = resource | {"Properties": resource["Properties"] | {"KeyPolicy": policy}}
+    tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in resource["Properties"].get("Tags", [])]
+    resource = resource | {"Properties": resource["Properties"] | {"KeyPolicy": policy, "Tags": tags}}
     return made(name, resource, *more, **named)
 
 

@@ -9,6 +9,7 @@ mod image;
 mod metric_filter;
 mod policies;
 mod portable;
+mod preflight;
 mod readme;
 mod registry;
 mod release;
