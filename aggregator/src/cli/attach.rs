@@ -11,6 +11,7 @@ use rightsizer_aws::fleet::{
     Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement,
 };
 use rightsizer_aws::inventory::AwsFleet;
+use rightsizer_aws::metrics::Metrics;
 use rightsizer_records::{FunctionArn, Megabytes};
 use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use super::DEFAULT_STORE;
 use super::fleet::{FleetArgs, Told, roles_by_stream};
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
+use super::waves::WavesArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct AttachArgs {
@@ -27,6 +29,14 @@ pub(super) struct AttachArgs {
     /// Attach in VPCs too: each has a route to the stream
     #[arg(long)]
     vpc_ok: bool,
+    /// Attach on runtimes that are not known too: the layer was tried on them
+    #[arg(long)]
+    any_runtime: bool,
+    /// Attach to functions whose role CloudFront may take on too: no distribution uses them
+    #[arg(long)]
+    edge_ok: bool,
+    #[command(flatten)]
+    waves: WavesArgs,
     /// A store that knows what functions use: those within 16 MB of their size are left alone
     /// [default: that of --server; else rightsizer.db, where it is there]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
@@ -76,17 +86,29 @@ async fn attach(
         layer,
         variables: args.fleet.variables(),
         vpc_ok: args.vpc_ok,
+        any_runtime: args.any_runtime,
+        edge_ok: args.edge_ok,
         stream: stream.map_or_else(String::new, |stream| stream.to_string()),
         used,
     });
     let mut told = Told::plan(&api, &intent, selected).await;
+    if let Some(first) = args.waves.first {
+        told.only_first(first);
+    }
     let roles = roles(&api, &told, &args.fleet).await;
+    let mut stopped = None;
     if args.fleet.yes {
-        told.carry_out(&api, &intent, &args.fleet).await;
+        let metrics = Metrics::new(&config);
+        let going = (&api, &intent, &args.fleet);
+        stopped = args.waves.carry_out(&mut told, &metrics, going).await?;
     }
     let code = told.print(&args.fleet, Some(&json_of(&roles)))?;
     for role in &roles {
         role.say();
+    }
+    if let Some(stopped) = stopped {
+        eprintln!("\n{}", stopped.words(&args.fleet));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(code)
 }
