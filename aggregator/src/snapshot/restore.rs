@@ -33,7 +33,7 @@ pub enum Unusable {
     /// It is not what was written: an older one may be.
     #[error("{0}")]
     Damaged(String),
-    /// This program is too old for it; no other snapshot changes that.
+    /// This program is too old for it: one from before an upgrade may do.
     #[error("{0}")]
     Newer(StoreError),
     /// The disk or the network: the snapshot may be whole.

@@ -56,7 +56,7 @@ pub use functions::{Arrived, Sighted};
 pub use gaps::NotedGap;
 pub use lives::LifeEvent;
 pub use log_groups::LogDay;
-pub use open::{Beside, Reader, Store};
+pub use open::{Beside, Reader, SCHEMA_VERSION, Store};
 pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
 pub use recommendations::{Life, NewRecommendation};
 pub use review::{DayLine, FunctionDetail, ReviewRow};

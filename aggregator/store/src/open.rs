@@ -16,7 +16,7 @@ use super::wal::WAL_KEPT;
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The schema this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 8;
+pub const SCHEMA_VERSION: i64 = 8;
 /// The schema by version: entry n takes a store from version n to n + 1.
 const MIGRATIONS: [&str; 8] = [
     include_str!("schema/1.sql"),
