@@ -69,7 +69,7 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	echo "check: unused dependencies"; \
 	cargo machete
 
-extension: rust ## build the extension by itself, for size, to run on Amazon Linux 2 and later
+extension: rust ## build the extension by itself, for size, to run on every system of Lambda
 	@echo "extension: building for $(ARCH)"
 	@infra/extension.sh "$(ARCH)" "$(RIGHTSIZER_EXTENSION_BINARY)"
 
@@ -86,22 +86,22 @@ layer: extension ## pack the extension as Lambda layers for x86_64 and arm64
 # The folder between `make package` and `make deploy`. RIGHTSIZER_BINARIES=FOLDER packs binaries that
 # were built elsewhere, the extension included.
 PACKAGE ?= $(TARGET)/package
-export STACK YES ANYWAY VPC SUBNETS OPTIONS PORT
+export STACK YES ANYWAY VPC SUBNETS OPTIONS TAGS PORT
 
 package: $(if $(RIGHTSIZER_BINARIES),,layer) ## build what goes to an account: layers, the updater's zip, the aggregator's image
 	@infra/package.sh "$(ARCH)" "$(PACKAGE)" "$(TARGET)/layer"
 
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
-	@infra/deploy.sh "$(PACKAGE)"
+	@python3 infra/account deploy "$(PACKAGE)"
 
 undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
-	@infra/undeploy.sh
+	@python3 infra/account undeploy
 
 connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, approve, hold
-	@infra/connect.sh
+	@python3 infra/account connect
 
 layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
-	@infra/layer-arn.sh "$(or $(LAYER_ARCH),$(ARCH))"
+	@python3 infra/account layer-arn "$(or $(LAYER_ARCH),$(ARCH))"
 
 weigh: export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/layer/rightsizer-reference-extension
 weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it

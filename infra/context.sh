@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Lays out the container's context: the Dockerfile and the files it copies, nothing else.
-set -euo pipefail
+set -eu
 usage="usage: context.sh BINARY FOLDER"
 binary=${1:?$usage}
 folder=${2:?$usage}

@@ -1,10 +1,10 @@
-#!/usr/bin/env bash
-# Builds the extension for one architecture, by itself and for size, such that it runs on Amazon
-# Linux 2 and later: it needs no symbol newer than glibc 2.26, whatever this machine has.
+#!/bin/sh
+# Builds the extension for one architecture, by itself and for size, such that it runs on every system
+# that Lambda has: it needs no symbol newer than glibc 2.17 (Amazon Linux 1), whatever this machine has.
 # Another package is built the same way, to be measured beside it.
 # Exits with 3, and says why, where Rust's standard library for that architecture is missing.
 # RIGHTSIZER_THIS_MACHINE=1: where Python is missing, a binary that runs here will do (the demo).
-set -euo pipefail
+set -eu
 cd "$(dirname "$0")/.."
 arch=${1:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
 binary=${2:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
@@ -22,11 +22,16 @@ esac
     exit 3
 }
 target=${CARGO_TARGET_DIR:-target}
+put() { # the built file $1 at its place, untouched if it is there already
+    cmp -s "$1" "$binary" && return
+    mkdir -p "$(dirname "$binary")"
+    install -m 755 "$1" "$binary"
+}
 python3 -c 'import venv, ensurepip' 2>/dev/null || {
     if [ "${RIGHTSIZER_THIS_MACHINE:-}" = 1 ]; then
         echo "extension: Python 3 with venv is missing, so this one is built for this machine; do not publish it"
         cargo build --package "$package" --profile layer
-        [ "$target/layer/$package" -ef "$binary" ] || install -m 755 "$target/layer/$package" "$binary"
+        put "$target/layer/$package"
         exit 0
     fi
     echo "extension: Python 3 with venv is missing; zig, the linker, comes as a Python package. Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3. macOS: brew install python3." >&2
@@ -45,10 +50,6 @@ if ! cmp -s infra/requirements.txt .tools/layer/installed-requirements.txt; then
 fi
 
 PATH=$PWD/.tools/layer/bin:$PATH CARGO_TARGET_DIR=$target \
-    cargo zigbuild --package "$package" --profile layer --target "$triple.2.26"
-built=$target/$triple/layer/$package
-if ! cmp -s "$built" "$binary"; then
-    mkdir -p "$(dirname "$binary")"
-    install -m 755 "$built" "$binary"
-fi
+    cargo zigbuild --package "$package" --profile layer --target "$triple.2.17"
+put "$target/$triple/layer/$package"
 echo "extension: $binary ($(wc -c <"$binary" | tr -d ' ') bytes)"

@@ -5,10 +5,10 @@
     image.py push LAYOUT REGISTRY REPOSITORY     the password on standard input, if there is one
 
 The Dockerfile may copy files and say how they are started; it cannot run anything. The same context
-gives the same image, byte for byte.
+gives the same image, byte for byte. Needs Python 3.9 and nothing beside it.
 """
 
-import base64, gzip, hashlib, io, json, pathlib, sys, tarfile, urllib.error, urllib.parse, urllib.request
+import base64, gzip, hashlib, io, json, pathlib, sys, tarfile, time, urllib.error, urllib.parse, urllib.request
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -70,26 +70,21 @@ def image(context):
     """The tar of the files, and how they are started."""
     tree, run = Tree(), {}
     for name, words in instructions(context / "Dockerfile"):
-        match name:
-            case "FROM" if words == "scratch":
-                pass
-            case "COPY":
-                owner, parts = (0, 0), words.split()
-                if parts[0].startswith("--chown="):
-                    owner = tuple(int(part) for part in parts.pop(0)[len("--chown=") :].split(":"))
-                tree.copy(context / parts[0], parts[1], owner)
-            case "VOLUME":
-                run["Volumes"] = {path: {} for path in json.loads(words)}
-            case "ENV":
-                run.setdefault("Env", []).append(words)
-            case "USER":
-                run["User"] = words
-            case "WORKDIR":
-                run["WorkingDir"] = words
-            case "ENTRYPOINT":
-                run["Entrypoint"] = json.loads(words)
-            case _:
-                fail(f"{name} {words}: the Dockerfile may start from scratch, copy, and say how to start")
+        if name == "COPY":
+            owner, parts = (0, 0), words.split()
+            if parts[0].startswith("--chown="):
+                owner = tuple(int(part) for part in parts.pop(0)[len("--chown=") :].split(":"))
+            tree.copy(context / parts[0], parts[1], owner)
+        elif name == "VOLUME":
+            run["Volumes"] = {path: {} for path in json.loads(words)}
+        elif name == "ENV":
+            run.setdefault("Env", []).append(words)
+        elif name in ("USER", "WORKDIR"):
+            run[{"USER": "User", "WORKDIR": "WorkingDir"}[name]] = words
+        elif name == "ENTRYPOINT":
+            run["Entrypoint"] = json.loads(words)
+        elif (name, words) != ("FROM", "scratch"):
+            fail(f"{name} {words}: the Dockerfile may start from scratch, copy, and say how to start")
     return tree.bytes(), run
 
 
@@ -126,64 +121,101 @@ def build(context, layout, architecture):
     print(described["digest"])
 
 
+class Passing(Exception):
+    """An answer that another attempt may not get."""
+
+
 class Registry:
     """A registry by the distribution API, as Docker talks to it."""
 
     def __init__(self, url, repository, password):
         self.base = f"{url}/v2/{repository}"
         login = base64.b64encode(f"AWS:{password}".encode()).decode()
-        self.headers = {"Authorization": f"Basic {login}"} if password else {}
+        self.login = f"Basic {login}" if password else None
+        # A redirect would carry the login to another host.
+        self.opener = urllib.request.build_opener(NoRedirects)
 
-    def ask(self, method, url, content=None, kind="application/octet-stream", missing=False):
-        request = urllib.request.Request(url, method=method, data=content, headers=dict(self.headers))
+    def ask(self, method, url, content=None, size=0, kind="application/octet-stream"):
+        """The headers of an answer; `None` to a HEAD for what is not there. `content`: bytes or a file."""
+        request = urllib.request.Request(url, method=method, data=content)
+        if self.login and urllib.parse.urlsplit(url).netloc == urllib.parse.urlsplit(self.base).netloc:
+            request.add_header("Authorization", self.login)
         # Without it, a registry does not tell of a manifest that it has.
         if "/manifests/" in url:
             request.add_header("Accept", MANIFEST)
         if content is not None:
             request.add_header("Content-Type", kind)
+            request.add_header("Content-Length", str(size))
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:
+            with self.opener.open(request, timeout=300) as answer:
                 return answer.headers
         except urllib.error.HTTPError as error:
-            if missing and error.code == 404:
+            if method == "HEAD" and error.code == 404:
                 return None
+            # The blob is there, at the place that the registry names.
+            if method == "HEAD" and 300 <= error.code < 400:
+                return error.headers
             words = error.read().decode(errors="replace")[:500]
-            fail(f"the registry refused {method} {urllib.parse.urlsplit(url).path}: {error.code} {words}")
-        except urllib.error.URLError as error:
-            fail(f"the registry at {self.base} cannot be reached: {error.reason}")
+            words = f"the registry refused {method} {urllib.parse.urlsplit(url).path}: {error.code} {words}"
+            if error.code == 429 or error.code >= 500:
+                raise Passing(words) from error
+            fail(words)
+        except (urllib.error.URLError, OSError) as error:
+            raise Passing(f"the registry at {self.base} cannot be reached: {error}") from error
 
-    def put_blob(self, digest, content):
-        if self.ask("HEAD", f"{self.base}/blobs/{digest}", missing=True) is not None:
+    def put_blob(self, digest, file):
+        if self.ask("HEAD", f"{self.base}/blobs/{digest}") is not None:
             return
         at = self.ask("POST", f"{self.base}/blobs/uploads/", b"")["Location"]
-        at = self.ask("PATCH", urllib.parse.urljoin(self.base, at), content)["Location"]
+        with file.open("rb") as content:
+            at = self.ask("PATCH", urllib.parse.urljoin(self.base, at), content, file.stat().st_size)["Location"]
         at = urllib.parse.urljoin(self.base, at)
         self.ask("PUT", f"{at}{'&' if '?' in at else '?'}digest={digest}", b"")
 
     def put_manifest(self, digest, content):
-        if self.ask("HEAD", f"{self.base}/manifests/{digest}", missing=True) is None:
+        if self.ask("HEAD", f"{self.base}/manifests/{digest}") is None:
             tag = digest.removeprefix("sha256:")[:12]
-            self.ask("PUT", f"{self.base}/manifests/{tag}", content, MANIFEST)
+            self.ask("PUT", f"{self.base}/manifests/{tag}", content, len(content), MANIFEST)
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes every redirect for an answer."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+def patiently(step, *words):
+    """Does a step of a push, begun anew up to three times after what may pass."""
+    for pause in (1, 2, 4):
+        try:
+            return step(*words)
+        except Passing:
+            time.sleep(pause)
+    try:
+        return step(*words)
+    except Passing as error:
+        fail(error)
 
 
 def push(layout, registry, repository):
-    def read(digest):
-        return layout.joinpath("blobs", *digest.split(":")).read_bytes()
+    def blob(digest):
+        return layout.joinpath("blobs", *digest.split(":"))
 
     password = "" if sys.stdin.isatty() else sys.stdin.read().strip()
     registry = Registry(registry.rstrip("/"), repository, password)
     digest = json.loads(layout.joinpath("index.json").read_text())["manifests"][0]["digest"]
-    manifest = json.loads(read(digest))
-    for blob in [*manifest["layers"], manifest["config"]]:
-        registry.put_blob(blob["digest"], read(blob["digest"]))
-    registry.put_manifest(digest, read(digest))
+    manifest = json.loads(blob(digest).read_bytes())
+    for each in [*manifest["layers"], manifest["config"]]:
+        patiently(registry.put_blob, each["digest"], blob(each["digest"]))
+    patiently(registry.put_manifest, digest, blob(digest).read_bytes())
     print(digest)
 
 
-match sys.argv[1:]:
-    case ["build", context, layout, architecture]:
-        build(pathlib.Path(context), pathlib.Path(layout), architecture)
-    case ["push", layout, registry, repository]:
-        push(pathlib.Path(layout), registry, repository)
-    case _:
-        fail(__doc__.strip())
+command, *words = sys.argv[1:] or [""]
+if command not in ("build", "push") or len(words) != 3:
+    fail(__doc__.strip())
+if command == "build":
+    build(pathlib.Path(words[0]), pathlib.Path(words[1]), words[2])
+else:
+    push(pathlib.Path(words[0]), words[1], words[2])

@@ -1,7 +1,7 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Packs an extension into a Lambda layer: a zip with extensions/rightsizer-extension, the place and
 # name under which Lambda starts it.
-set -euo pipefail
+set -eu
 binary=${1:?usage: layer.sh BINARY ZIP}
 zip=${2:?usage: layer.sh BINARY ZIP}
 exec "$(dirname "$0")/zip.sh" "$binary" extensions/rightsizer-extension "$zip"

@@ -1,12 +1,13 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Builds the aggregator and the updater for this machine's architecture, each with everything it
 # needs inside: no C library, whichever version, is asked of the container or of Lambda.
 # RIGHTSIZER_BINARIES=FOLDER: they are there already, built elsewhere.
-set -euo pipefail
+set -eu
 cd "$(dirname "$0")/.."
 out=${1:?usage: static.sh FOLDER}
 put() {
-    cmp -s "$1" "$2" || install -D -m 755 "$1" "$2"
+    mkdir -p "$out"
+    cmp -s "$1" "$2" || install -m 755 "$1" "$2"
     echo "static: $2 ($(wc -c <"$2" | tr -d ' ') bytes)"
 }
 if [ -n "${RIGHTSIZER_BINARIES:-}" ]; then

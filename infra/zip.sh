@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Packs one executable into a zip under a name of its own. The same binary gives the same zip.
-set -euo pipefail
+set -eu
 usage="usage: zip.sh BINARY NAME-IN-THE-ZIP ZIP"
 binary=${1:?$usage}
 name=${2:?$usage}

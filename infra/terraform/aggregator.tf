@@ -35,6 +35,17 @@ resource "aws_security_group" "aggregator" {
     protocol    = "tcp"
     cidr_blocks = ["0.0.0.0/0"]
   }
+  # Amazon's own resolver is not filtered, a company's DNS servers are.
+  dynamic "egress" {
+    for_each = ["udp", "tcp"]
+    content {
+      description = "DNS"
+      from_port   = 53
+      to_port     = 53
+      protocol    = egress.value
+      cidr_blocks = ["0.0.0.0/0"]
+    }
+  }
 }
 
 locals {
@@ -51,8 +62,10 @@ locals {
 
 # What Fargate itself does before the task runs.
 resource "aws_iam_role" "aggregator_start" {
-  name_prefix        = "${var.name}-start-"
-  assume_role_policy = local.by_tasks_of_this_account
+  name_prefix          = "${var.name}-start-"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary
+  assume_role_policy   = local.by_tasks_of_this_account
 }
 
 resource "aws_iam_role_policy" "aggregator_start" {
@@ -91,8 +104,10 @@ resource "aws_iam_role_policy" "aggregator_start" {
 }
 
 resource "aws_iam_role" "aggregator" {
-  name_prefix        = "${var.name}-aggregator-"
-  assume_role_policy = local.by_tasks_of_this_account
+  name_prefix          = "${var.name}-aggregator-"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary
+  assume_role_policy   = local.by_tasks_of_this_account
 }
 
 # A pause stops the updater too, by its tag.
@@ -229,6 +244,8 @@ resource "aws_ecs_service" "aggregator" {
   launch_type                        = "FARGATE"
   platform_version                   = "1.4.0"
   desired_count                      = 1
+  availability_zone_rebalancing      = "DISABLED"
+  wait_for_steady_state              = true
   enable_execute_command             = true
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100

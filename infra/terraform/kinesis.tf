@@ -1,6 +1,6 @@
 # Other accounts can put records on an encrypted stream only by a key that lets them.
 resource "aws_kms_key" "stream" {
-  count               = local.to_organisation ? 1 : 0
+  count               = local.has_key ? 1 : 0
   description         = "Lambda Rightsizer, the reports stream"
   enable_key_rotation = true
   policy = jsonencode({
@@ -34,10 +34,11 @@ resource "aws_kms_key" "stream" {
 resource "aws_kinesis_stream" "reports" {
   name             = "${var.name}-reports"
   retention_period = 24
-  encryption_type  = "KMS"
-  kms_key_id       = local.to_organisation ? aws_kms_key.stream[0].arn : "alias/aws/kinesis"
+  shard_count      = var.reports_shards == 0 ? null : var.reports_shards
+  encryption_type  = var.reports_encryption == "kms" ? "KMS" : "NONE"
+  kms_key_id       = var.reports_encryption != "kms" ? null : local.has_key ? aws_kms_key.stream[0].arn : "alias/aws/kinesis"
   stream_mode_details {
-    stream_mode = "ON_DEMAND"
+    stream_mode = var.reports_shards == 0 ? "ON_DEMAND" : "PROVISIONED"
   }
 }
 

@@ -1,7 +1,9 @@
 # Evidence without the layer: the report lines of every log group of the account. The role is always
 # there, for `rightsizer subscribe` too.
 resource "aws_iam_role" "subscription" {
-  name_prefix = "${var.name}-subscription-"
+  name_prefix          = "${var.name}-subscription-"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -1,6 +1,6 @@
 output "reports_stream" {
   description = "For the extension: RIGHTSIZER_STREAM; for rightsizer attach --stream"
-  value       = aws_kinesis_stream.reports.name
+  value       = aws_kinesis_stream.reports.arn
 }
 
 output "layers" {

@@ -4,7 +4,9 @@ resource "aws_cloudwatch_log_group" "updater" {
 }
 
 resource "aws_iam_role" "updater" {
-  name_prefix = "${var.name}-updater-"
+  name_prefix          = "${var.name}-updater-"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -51,7 +53,8 @@ resource "aws_iam_role_policy" "updater" {
         Resource = local.functions
       },
       {
-        # This action also covers layers, environment and role, which IAM cannot narrow.
+        # This action also covers layers, which are denied below, role, for which iam:PassRole is missing,
+        # VPC, for which ec2:Describe* is, and environment variables, which IAM cannot narrow.
         Sid       = "ChangeFunctions"
         Effect    = "Allow"
         Action    = "lambda:UpdateFunctionConfiguration"
@@ -91,7 +94,15 @@ resource "aws_iam_role_policy" "updater" {
           Resource  = local.functions
           Condition = merge(local.taking_part, { StringLike = { "aws:ResourceTag/rightsizer:alias" = "?*" } })
         },
-    ] : statement if var.move_aliases])
+      ] : statement if var.move_aliases],
+      # The key is in a request that names layers, and in no other.
+      [for statement in [{
+        Sid       = "SetNoLayers"
+        Effect    = "Deny"
+        Action    = "lambda:UpdateFunctionConfiguration"
+        Resource  = local.functions
+        Condition = { Null = { "lambda:Layer" = "false" } }
+    }] : statement if var.deny_layers])
   })
 }
 
@@ -151,6 +162,7 @@ resource "aws_lambda_event_source_mapping" "updater" {
 # For the aggregator's role, and for people on call: one tag on one function.
 resource "aws_iam_policy" "pause_updater" {
   name_prefix = "${var.name}-pause-updater-"
+  path        = var.role_path
   description = "May pause and resume the Lambda Rightsizer updater, and nothing else"
   policy = jsonencode({
     Version = "2012-10-17"

@@ -50,6 +50,40 @@ variable "aggregator_memory" {
   default = 512
 }
 
+variable "permissions_boundary" {
+  type        = string
+  default     = null
+  description = "ARN of a policy that bounds every role of the system."
+}
+
+variable "role_path" {
+  type        = string
+  default     = "/"
+  description = "Path of every role and policy of the system."
+}
+
+variable "reports_shards" {
+  type        = number
+  default     = 1
+  description = "Shards of the reports stream: one for each 15,000 functions that are busy at once. 0 is on-demand, three times as dear."
+}
+
+variable "reports_encryption" {
+  type        = string
+  default     = "none"
+  description = "kms encrypts the reports stream, which holds names, sizes and durations. Each environment of a function then costs a KMS request every five minutes."
+  validation {
+    condition     = contains(["none", "kms"], var.reports_encryption)
+    error_message = "reports_encryption is none or kms."
+  }
+}
+
+variable "deny_layers" {
+  type        = bool
+  default     = true
+  description = "Denies the updater's role every change that sets layers."
+}
+
 variable "mode" {
   type        = string
   default     = "recommend"
@@ -81,6 +115,10 @@ variable "writers" {
   type        = string
   default     = "account"
   description = "Whose roles may put reports by the stream's policy: nobody, account, organisation."
+  validation {
+    condition     = contains(["nobody", "account", "organisation"], var.writers)
+    error_message = "writers is nobody, account or organisation."
+  }
 }
 
 variable "organization_id" {

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.90"
+      version = ">= 5.90, < 7.0"
     }
   }
 }
@@ -17,8 +17,9 @@ data "aws_region" "current" {}
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.name
+  region    = data.aws_region.current.id
   # Which functions there are is not known here: their tags narrow what may be changed.
   functions       = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:*"
   to_organisation = var.writers == "organisation"
+  has_key         = local.to_organisation && var.reports_encryption == "kms"
 }

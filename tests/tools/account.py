@@ -3,6 +3,8 @@
     account.py stack NAME    each resource of a stack, and its description by its own API
     account.py all           the names of everything, service by service
     account.py role NAME     the policy documents that a role has
+    account.py fill BUCKET VERSIONS MARKERS  as many versions and marks of removed ones; how many there are then
+    account.py network       a VPC with a public, a private and an isolated subnet
 """
 
 import ast, json, sys
@@ -191,7 +193,12 @@ def everything():
         "mappings": [m["UUID"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]],
         "policies": [p["PolicyName"] for p in client("iam").list_policies(Scope="Local")["Policies"]],
         "repositories": [r["repositoryName"] for r in client("ecr").describe_repositories()["repositories"]],
-        "roles": [r["RoleName"] for r in client("iam").list_roles()["Roles"]],
+        # Those of services are AWS's own.
+        "roles": [
+            r["RoleName"]
+            for r in client("iam").list_roles()["Roles"]
+            if not r["RoleName"].startswith("AWSServiceRole")
+        ],
         "secrets": [s["Name"] for s in client("secretsmanager").list_secrets()["SecretList"]],
         "stacks": [s["StackName"] for s in client("cloudformation").describe_stacks()["Stacks"]],
         "streams": client("kinesis").list_streams()["StreamNames"],
@@ -200,8 +207,46 @@ def everything():
     return {service: names for service, names in names.items() if names}
 
 
+def fill(bucket, versions, markers):
+    s3 = client("s3")
+    # moto leaves this setting of a template out.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for n in range(versions):
+        s3.put_object(Bucket=bucket, Key=f"store/snapshots/lineage/{n % 800:06}-000001.db.zst", Body=b"")
+    for n in range(markers):
+        s3.delete_object(Bucket=bucket, Key=f"store/snapshots/lineage/{n:06}-000001.db.zst")
+    pages = list(s3.get_paginator("list_object_versions").paginate(Bucket=bucket))
+    count = lambda kind: sum(len(page.get(kind, [])) for page in pages)
+    return {"versions": count("Versions"), "markers": count("DeleteMarkers")}
+
+
+def network():
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    made = {"vpc": vpc}
+    for n, kind in enumerate(["public", "private", "isolated"]):
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{n}.0/24")["Subnet"]["SubnetId"]
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        made[kind] = subnet
+        way = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+        if kind == "public":
+            gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+            ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+            ec2.create_route(**way, GatewayId=gateway)
+        elif kind == "private":
+            address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+            gateway = ec2.create_nat_gateway(SubnetId=made["public"], AllocationId=address)["NatGateway"]["NatGatewayId"]
+            ec2.create_route(**way, NatGatewayId=gateway)
+    return made
+
+
 try:
     match sys.argv[1:]:
+        case ["fill", bucket, versions, markers]:
+            print(json.dumps(fill(bucket, int(versions), int(markers))))
+        case ["network"]:
+            print(json.dumps(network()))
         case ["stack", name]:
             print(json.dumps(list(of_stack(name))))
         case ["all"]:

@@ -6,14 +6,20 @@ import sys
 
 import boto3
 from botocore.exceptions import ClientError
-from moto.awslambda.models import LayerVersion
+from moto.awslambda.models import LambdaFunction, LayerVersion
+from moto.awslambda.responses import LambdaResponse
+from moto.awslambda.urls import url_paths as lambda_paths
 from moto.cloudformation import parsing
 from moto.cloudformation.models import ChangeSet
 from moto.core.common_models import CloudFormationModel
+from moto.ec2.models import EC2Backend
 from moto.iam.access_control import PermissionResult
+from moto.iam.models import IAMBackend
 from moto.kms.models import Key
 from moto.logs.responses import LogsResponse
+from moto.s3.exceptions import MalformedXML
 from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
 from moto.server import main
 
 # A layer has the name that a template gives it, and a stack returns its ARN.
@@ -22,6 +28,86 @@ LayerVersion.physical_resource_id = property(lambda self: self.arn)
 
 # moto knows no conditions: a denial of what comes without TLS would be a denial of everything.
 FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+# S3 takes a thousand keys in one removal.
+MOST_KEYS = 1000
+delete_keys = S3Response._bucket_response_delete_keys
+
+
+def delete_keys_within_limits(self, *words, **named):
+    if self.body.count(b"<Object>" if isinstance(self.body, bytes) else "<Object>") > MOST_KEYS:
+        raise MalformedXML()
+    return delete_keys(self, *words, **named)
+
+
+S3Response._bucket_response_delete_keys = delete_keys_within_limits
+
+# The role with which ECS works is there, as in an account that has used ECS before.
+SERVICE_ROLE = "AWSServiceRoleForECS"
+get_role = IAMBackend.get_role
+
+
+def get_role_or_services(self, name):
+    if name == SERVICE_ROLE and not any(role.name == name for role in self.roles.values()):
+        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+        path = "/aws-service-role/ecs.amazonaws.com/"
+        self.create_role(name, json.dumps(trust), path, None, "", [], 3600)
+    return get_role(self, name)
+
+
+IAMBackend.get_role = get_role_or_services
+
+
+# An account with a usual quota.
+def get_account_settings(self):
+    return json.dumps({"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}})
+
+
+LambdaResponse.get_account_settings = get_account_settings
+lambda_paths["{0}/(?P<api_version>[^/]+)/account-settings/?$"] = LambdaResponse.dispatch
+
+# A number that a template reserves is told as one.
+make_function = LambdaFunction.create_from_cloudformation_json
+
+
+def make_function_with_numbers(name, resource, *more, **named):
+    properties = dict(resource["Properties"])
+    if "ReservedConcurrentExecutions" in properties:
+        properties["ReservedConcurrentExecutions"] = int(properties["ReservedConcurrentExecutions"])
+    return make_function(name, resource | {"Properties": properties}, *more, **named)
+
+
+LambdaFunction.create_from_cloudformation_json = staticmethod(make_function_with_numbers)
+
+# What stays when its stack goes, but for a stack that could not be made: here every stack could be.
+delete_stack = parsing.ResourceMap.delete
+
+
+def delete_but_what_stays(self):
+    for resource in self._resource_json_map.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
+    delete_stack(self)
+
+
+parsing.ResourceMap.delete = delete_but_what_stays
+
+# A region's default VPC has a way out, as Amazon makes it.
+describe_route_tables = EC2Backend.describe_route_tables
+
+
+def describe_with_a_way_out(self, *words, **named):
+    vpc = self.get_default_vpc()
+    gateways = [each for each in self.internet_gateways.values() if vpc and each.vpc and each.vpc.id == vpc.id]
+    if vpc and not gateways:
+        gateway = self.create_internet_gateway()
+        self.attach_internet_gateway(gateway.id, vpc.id)
+        main = next(table for table in self.route_tables.values() if table.vpc_id == vpc.id)
+        self.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
+    return describe_route_tables(self, *words, **named)
+
+
+EC2Backend.describe_route_tables = describe_with_a_way_out
 
 # A condition made of others names them by !Condition.
 parse = parsing.parse_condition
@@ -35,13 +121,14 @@ def parse_condition(condition, resources, known):
 
 parsing.parse_condition = parse_condition
 
-# A key's policy is kept as text, from a template too.
+# A key's policy is kept as text and its tags by their own names, from a template too.
 made = Key.create_from_cloudformation_json
 
 
 def made_with_policy(name, resource, *more, **named):
     policy = json.dumps(resource["Properties"]["KeyPolicy"])
-    resource = resource | {"Properties": resource["Properties"] | {"KeyPolicy": policy}}
+    tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in resource["Properties"].get("Tags", [])]
+    resource = resource | {"Properties": resource["Properties"] | {"KeyPolicy": policy, "Tags": tags}}
     return made(name, resource, *more, **named)
 
 

@@ -18,18 +18,20 @@ pub type Ringing = (String, String);
 #[derive(Debug)]
 pub struct Alarms(SignedClient);
 
+/// CloudWatch, in the caller's region.
+pub(crate) const CLOUDWATCH: Service = Service {
+    id: "CloudWatch",
+    signing_name: "monitoring",
+    place: |region| {
+        let suffix = Partition::of_region(region).dns_suffix;
+        (format!("monitoring.{region}.{suffix}"), region.to_owned())
+    },
+};
+
 impl Alarms {
     /// With this configuration's credentials and region. Calls are not repeated.
     pub fn new(config: &SdkConfig) -> Self {
-        let service = Service {
-            id: "CloudWatch",
-            signing_name: "monitoring",
-            place: |region| {
-                let suffix = Partition::of_region(region).dns_suffix;
-                (format!("monitoring.{region}.{suffix}"), region.to_owned())
-            },
-        };
-        Self(SignedClient::new(config, service))
+        Self(SignedClient::new(config, CLOUDWATCH))
     }
 
     /// Returns a page of the functions that metric alarms in `ALARM` are about.

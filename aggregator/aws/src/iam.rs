@@ -1,4 +1,4 @@
-//! The one call of IAM that the product makes: may a role do something?
+//! The two calls of IAM that the product makes: what may a role do, and who may take it on?
 
 use aws_config::SdkConfig;
 use rightsizer_records::Partition;
@@ -62,15 +62,39 @@ impl Iam {
         action: &str,
         resource: &str,
     ) -> Result<Option<Decision>, CallFailure> {
+        let words = [
+            ("Action", "SimulatePrincipalPolicy"),
+            ("PolicySourceArn", role),
+            ("ActionNames.member.1", action),
+            ("ResourceArns.member.1", resource),
+        ];
+        let answer = self.ask(&words).await?;
+        Ok(match element(&answer, "EvalDecision").as_deref() {
+            Some("allowed") => Some(Decision::Allowed),
+            Some("explicitDeny") => Some(Decision::ExplicitDeny),
+            Some(_) => Some(Decision::ImplicitDeny),
+            None => None,
+        })
+    }
+
+    /// The trust policy of a role, given by its ARN, as IAM writes it: JSON, percent-encoded.
+    pub(crate) async fn trust_of(&self, role: &str) -> Result<String, CallFailure> {
+        let name = role.rsplit('/').next().unwrap_or(role);
+        let answer = self
+            .ask(&[("Action", "GetRole"), ("RoleName", name)])
+            .await?;
+        element(&answer, "AssumeRolePolicyDocument")
+            .ok_or_else(|| CallFailure::Unclear("IAM answers without a trust policy".to_owned()))
+    }
+
+    /// Makes a call, a few times if IAM has no time.
+    async fn ask(&self, words: &[(&str, &str)]) -> Result<String, CallFailure> {
         let body = form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", "SimulatePrincipalPolicy")
             .append_pair("Version", "2010-05-08")
-            .append_pair("PolicySourceArn", role)
-            .append_pair("ActionNames.member.1", action)
-            .append_pair("ResourceArns.member.1", resource)
+            .extend_pairs(words)
             .finish();
         let mut tries = 0;
-        let answer = loop {
+        loop {
             tries += 1;
             let call = Call {
                 content_type: "application/x-www-form-urlencoded",
@@ -81,15 +105,9 @@ impl Iam {
                 Err(error) if tries < TRIES && passes(&error) => {
                     tokio::time::sleep(std::time::Duration::from_millis(500 * tries)).await;
                 }
-                answer => break answer?,
+                answer => return answer,
             }
-        };
-        Ok(match element(&answer, "EvalDecision").as_deref() {
-            Some("allowed") => Some(Decision::Allowed),
-            Some("explicitDeny") => Some(Decision::ExplicitDeny),
-            Some(_) => Some(Decision::ImplicitDeny),
-            None => None,
-        })
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod iam;
 pub mod inventory;
 pub mod kinesis;
 pub mod logs;
+pub mod metrics;
 pub mod pace;
 mod paging;
 pub mod pause_tag;

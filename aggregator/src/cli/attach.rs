@@ -12,6 +12,7 @@ use rightsizer_aws::fleet::{
     Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement,
 };
 use rightsizer_aws::inventory::AwsFleet;
+use rightsizer_aws::metrics::Metrics;
 use rightsizer_records::{FunctionArn, Megabytes};
 use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use super::fleet::{FleetArgs, Told, roles_by_stream};
 use super::out;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
+use super::waves::WavesArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct AttachArgs {
@@ -29,6 +31,14 @@ pub(super) struct AttachArgs {
     /// Attach in VPCs too; each of them must have a route to the stream
     #[arg(long)]
     vpc_ok: bool,
+    /// Attach on unknown runtimes too; try the layer on them first
+    #[arg(long)]
+    any_runtime: bool,
+    /// Attach to functions whose role CloudFront may assume too; make sure that no distribution uses them
+    #[arg(long)]
+    edge_ok: bool,
+    #[command(flatten)]
+    waves: WavesArgs,
     /// A store with memory use: functions within 16 MB of their size are skipped [default: that of
     /// --server; else rightsizer.db if it exists]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
@@ -78,17 +88,29 @@ async fn attach(
         layer,
         variables: args.fleet.variables(),
         vpc_ok: args.vpc_ok,
+        any_runtime: args.any_runtime,
+        edge_ok: args.edge_ok,
         stream: stream.map_or_else(String::new, |stream| stream.to_string()),
         used,
     });
     let mut told = Told::plan(&api, &intent, selected).await;
+    if let Some(first) = args.waves.first {
+        told.only_first(first);
+    }
     let roles = roles(&api, &told, &args.fleet).await;
+    let mut stopped = None;
     if args.fleet.yes {
-        told.carry_out(&api, &intent, &args.fleet).await;
+        let metrics = Metrics::new(&config);
+        let going = (&api, &intent, &args.fleet);
+        stopped = args.waves.carry_out(&mut told, &metrics, going).await?;
     }
     let code = told.print(&args.fleet, Some(&json_of(&roles)))?;
     for role in &roles {
         role.say();
+    }
+    if let Some(stopped) = stopped {
+        out::note(format_args!("\n{}", stopped.words(&args.fleet)));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(code)
 }

@@ -167,6 +167,17 @@ impl Told {
     /// Applies the plan.
     pub(super) async fn carry_out(&mut self, api: &AwsLayers, intent: &Intent, args: &FleetArgs) {
         let changes = self.changes();
+        self.carry_out_some(&changes, api, intent, args).await;
+    }
+
+    /// Carries out the plan for the functions at these positions.
+    pub(super) async fn carry_out_some(
+        &mut self,
+        changes: &[usize],
+        api: &AwsLayers,
+        intent: &Intent,
+        args: &FleetArgs,
+    ) {
         let functions = changes.iter().filter_map(|n| self.entries.get(*n));
         let functions = functions.map(|entry| entry.facts.clone()).collect();
         let bar = progress("changing", changes.len());
@@ -183,6 +194,22 @@ impl Told {
         })
         .await;
         bar.finish_and_clear();
+    }
+
+    /// Leaves out the changes of all functions but the first so many.
+    pub(super) fn only_first(&mut self, functions: usize) {
+        let left: Vec<usize> = self.changes().into_iter().skip(functions).collect();
+        let mut position = 0;
+        self.entries.retain(|_| {
+            position += 1;
+            !left.contains(&(position - 1))
+        });
+    }
+
+    /// The name of the function at a position.
+    pub(super) fn name(&self, position: usize) -> &str {
+        let entry = self.entries.get(position);
+        entry.map_or("", |entry| entry.facts.function.name())
     }
 
     /// Functions that could not be read, found, or changed.

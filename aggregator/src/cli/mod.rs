@@ -32,6 +32,7 @@ mod show;
 mod simulate;
 mod subscribe;
 mod text;
+mod waves;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

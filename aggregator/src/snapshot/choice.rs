@@ -95,6 +95,7 @@ mod tests {
             store_bytes: 1,
             blake3: String::new(),
             words,
+            schema: 0,
         }
     }
 

@@ -52,6 +52,9 @@ pub struct Snapshot {
     pub blake3: String,
     /// How many commands were applied in it.
     pub words: u64,
+    /// The schema of the store in it; 0 if its maker did not write that down.
+    #[serde(default)]
+    pub schema: i64,
 }
 
 /// Who takes over.
@@ -73,6 +76,10 @@ pub enum Edit {
     /// The holder has ended.
     Release,
 }
+
+/// How long the newest snapshot of another schema stays: so long every stream keeps what came since, so a
+/// version that an upgrade is taken back to begins there and loses nothing.
+pub(super) const TAKEN_BACK_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Which snapshots stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +201,7 @@ impl Head {
     fn retain(&mut self, keep: Retention) {
         let mut days = Vec::new();
         let mut place = 0;
+        let others = self.newest_of_others();
         self.snapshots.retain(|snapshot| {
             let day = snapshot.taken_at.day();
             let last_of_day = !days.contains(&day) && days.len() < keep.days;
@@ -201,7 +209,7 @@ impl Head {
                 days.push(day);
             }
             place += 1;
-            place <= keep.newest || last_of_day
+            place <= keep.newest || last_of_day || others.contains(&snapshot.sequence)
         });
         let stored = self.words_stored(keep);
         self.words.retain(|word| word.number > stored);
@@ -209,8 +217,31 @@ impl Head {
 
     /// Up to this number the words are in every snapshot that a start may go back to by itself.
     fn words_stored(&self, keep: Retention) -> u64 {
-        let newest = self.snapshots.iter().take(keep.newest);
+        let others = self.newest_of_others();
+        let others = self
+            .snapshots
+            .iter()
+            .filter(|snapshot| others.contains(&snapshot.sequence));
+        let newest = self.snapshots.iter().take(keep.newest).chain(others);
         newest.map(|snapshot| snapshot.words).min().unwrap_or(0)
+    }
+
+    /// The newest snapshot of each schema but the newest snapshot's, while an upgrade may be taken back to
+    /// it; by their sequence numbers.
+    fn newest_of_others(&self) -> Vec<u64> {
+        let Some(newest) = self.snapshots.first() else {
+            return Vec::new();
+        };
+        let mut seen = vec![newest.schema];
+        let mut others = Vec::new();
+        for snapshot in &self.snapshots {
+            let age = newest.taken_at.as_ms() - snapshot.taken_at.as_ms();
+            if !seen.contains(&snapshot.schema) {
+                seen.push(snapshot.schema);
+                others.extend((age <= TAKEN_BACK_MS).then_some(snapshot.sequence));
+            }
+        }
+        others
     }
 }
 

@@ -21,6 +21,7 @@ fn snapshot(head: &Head, at: &str, words: u64) -> Snapshot {
         store_bytes: 2,
         blake3: "00".to_owned(),
         words,
+        schema: 8,
     }
 }
 
@@ -42,6 +43,39 @@ fn with(head: &Head, edit: &Edit) -> Head {
 
 fn taken(head: &Head, at: &str, words: u64) -> Head {
     with(head, &Edit::Snapshot(snapshot(head, at, words)))
+}
+
+/// Three snapshots of a new version push out those of the one before it, but not the last of them.
+#[test]
+fn the_last_snapshot_before_an_upgrade_stays_for_a_day_with_the_words_since() {
+    let of = |head: &Head, at: &str, words: u64, schema: i64| {
+        let snapshot = Snapshot {
+            schema,
+            ..snapshot(head, at, words)
+        };
+        with(head, &Edit::Snapshot(snapshot))
+    };
+    let head = Head::first("l".to_owned(), taker("a"));
+    let head = of(&head, "2026-03-01T10:00:00Z", 0, 7);
+    let mut head = of(&head, "2026-03-01T10:05:00Z", 1, 7);
+    head = with(&head, &Edit::Words(vec![word(2)]));
+    for minute in ["10", "15", "20"] {
+        head = of(&head, &format!("2026-03-01T10:{minute}:00Z"), 2, 8);
+    }
+    let kept = |head: &Head| -> Vec<(u64, i64)> {
+        let all = head.snapshots.iter();
+        all.map(|snapshot| (snapshot.sequence, snapshot.schema))
+            .collect()
+    };
+    // Two newest, and the last of schema 7: the word after it is still to be carried out.
+    assert_eq!(kept(&head), [(5, 8), (4, 8), (2, 7)]);
+    assert_eq!(head.words.len(), 1);
+    // 24 hours and 5 minutes later nobody goes back to it; it is the last of its day until then.
+    head = of(&head, "2026-03-02T10:05:00Z", 2, 8);
+    assert_eq!(kept(&head), [(6, 8), (5, 8), (2, 7)]);
+    head = of(&head, "2026-03-02T10:10:00Z", 2, 8);
+    assert_eq!(kept(&head), [(7, 8), (6, 8), (5, 8)]);
+    assert_eq!(head.words, []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rightsizer_records::Timestamp;
-use rightsizer_store::{copy, inspect};
+use rightsizer_store::{SCHEMA_VERSION, copy, inspect};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -141,5 +141,6 @@ pub(super) async fn upload(
         store_bytes: packed.store_bytes,
         blake3: packed.blake3,
         words,
+        schema: SCHEMA_VERSION,
     })
 }

@@ -142,6 +142,7 @@ mod tests {
             store_bytes: 0,
             blake3: String::new(),
             words: 0,
+            schema: 0,
         };
         let keep = Retention { newest: 1, days: 0 };
         head.edited(&Edit::Snapshot(snapshot), keep).unwrap()

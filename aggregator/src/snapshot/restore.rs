@@ -33,7 +33,8 @@ pub enum Unusable {
     /// It is not what was written: an older one may be.
     #[error("{0}")]
     Damaged(String),
-    /// It has a schema that this program does not know; no other snapshot changes that.
+    /// This program does not know its schema. If it is of a later version, a snapshot from before the upgrade
+    /// may do.
     #[error("{0}")]
     OtherVersion(StoreError),
     /// The disk or the network: the snapshot may be whole.

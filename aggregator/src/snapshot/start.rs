@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rightsizer_store::Store;
+use rightsizer_aws::clock::now;
+use rightsizer_records::Timestamp;
+use rightsizer_store::{SCHEMA_VERSION, Store, StoreError};
 use tracing::{info, warn};
 
 use super::bucket::{Bucket, BucketError};
-use super::head::{Head, HeadError, Retention, Snapshot, Taker};
+use super::head::{Head, HeadError, Retention, Snapshot, TAKEN_BACK_MS, Taker};
 use super::held::{Held, Superseded, superseded};
 use super::identity::{drawn, identity, set_identity};
 use super::plan::{InBucket, LocalStore, Plan, known_as, plan};
@@ -170,8 +172,17 @@ async fn restore(
     identity: &LocalStore,
 ) -> anyhow::Result<()> {
     let to = beside(path, ".restoring");
+    let mut newer = None;
     for snapshot in snapshots {
         let name = format!("{}/{}", bucket.location(), snapshot.key);
+        if snapshot.schema > SCHEMA_VERSION {
+            warn!("{name} was made by a later version; trying the one before it");
+            newer.get_or_insert(name);
+            continue;
+        }
+        if let Some(newer) = newer.as_deref().filter(|_| !is_replayed(snapshot, now())) {
+            bail!("{}", too_old(newer, &name, snapshot));
+        }
         info!("restoring {name}, from {}", snapshot.taken_at);
         clear(&to);
         match fetch_patiently(bucket, snapshot, &to, &unwatched()).await {
@@ -190,6 +201,10 @@ async fn restore(
             Err(Unusable::Damaged(why)) => {
                 warn!("{name} is damaged ({why}); trying the one before it");
             }
+            Err(Unusable::OtherVersion(error @ StoreError::Newer { .. })) => {
+                warn!("{name}: {error}; trying the one before it");
+                newer.get_or_insert(name);
+            }
             Err(Unusable::OtherVersion(error)) => bail!("{name}: {error}"),
             Err(Unusable::NotNow(error)) => {
                 return Err(error.context(format!("{name} cannot be restored now")));
@@ -202,6 +217,20 @@ async fn restore(
          an object version, or use a new prefix to start fresh",
         snapshots.len(),
         bucket.location()
+    )
+}
+
+/// Whether the streams still have what came since a snapshot. They keep it for a day at least.
+fn is_replayed(snapshot: &Snapshot, now: Timestamp) -> bool {
+    now.as_ms() - snapshot.taken_at.as_ms() <= TAKEN_BACK_MS
+}
+
+fn too_old(newer: &str, name: &str, snapshot: &Snapshot) -> String {
+    format!(
+        "{newer} was made by a later version, and the newest snapshot that this version can read, {name}, \
+         is of {}: the streams may have lost what came since. Start the later version again; or go back \
+         on purpose, with rightsizer restore --at {} --into a new prefix",
+        snapshot.taken_at, snapshot.taken_at
     )
 }
 
@@ -323,11 +352,12 @@ mod tests {
             key: "k".to_owned(),
             epoch: 1,
             sequence: 1,
-            taken_at: rightsizer_records::Timestamp::MIN,
+            taken_at: Timestamp::MIN,
             bytes: 0,
             store_bytes: 0,
             blake3: String::new(),
             words: 8,
+            schema: 0,
         };
         let mut head = Head::first("l".to_owned(), taker);
         head.snapshots.push(snapshot);

@@ -71,7 +71,7 @@ pub use history::HistoryEvent;
 pub use holds::Holds;
 pub use inventory::Inventory;
 pub use log_groups::{LogDay, LogGroups};
-pub use open::{Beside, Reader, Store};
+pub use open::{Beside, Reader, SCHEMA_VERSION, Store};
 pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey, Sending};
 pub use quarantine::{Quarantine, Quarantined};
 pub use recommendations::{NewRecommendation, Recommendations};

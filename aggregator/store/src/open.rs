@@ -19,7 +19,7 @@ const APPLICATION_ID: i64 = 0x5253_5a52;
 const SCHEMA: &str = include_str!("schema.sql");
 /// The version of the schema (`PRAGMA user_version`). Lower ones were of programs before the first release,
 /// and are refused.
-const SCHEMA_VERSION: i64 = 10;
+pub const SCHEMA_VERSION: i64 = 10;
 
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.

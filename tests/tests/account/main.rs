@@ -4,9 +4,12 @@
 mod alarms;
 mod cost;
 mod deploy;
+mod fresh;
 mod image;
 mod metric_filter;
 mod policies;
+mod portable;
+mod preflight;
 mod readme;
 mod registry;
 mod release;

@@ -92,9 +92,13 @@ fn quoted(line: &str, key: &str) -> Result<String> {
     Ok(texts.next().context("nothing")??)
 }
 
-/// `{ $.path = "text" }`, with a `*` for any text at either end, or `{ $.path = number }`.
+/// Conditions that hold together: `{ $.path = "text" }`, with a `*` for any text at either end,
+/// `{ $.path = number }`, `{ $.path > number }`, and those joined by `&&`.
 #[derive(Debug, PartialEq)]
-struct JsonPattern<'a> {
+struct JsonPattern<'a>(Vec<Condition<'a>>);
+
+#[derive(Debug, PartialEq)]
+struct Condition<'a> {
     path: &'a str,
     wanted: Wanted<'a>,
 }
@@ -103,40 +107,65 @@ struct JsonPattern<'a> {
 enum Wanted<'a> {
     Text(&'a str),
     Number(i64),
+    Above(i64),
 }
 
 impl<'a> JsonPattern<'a> {
     fn parse(pattern: &'a str) -> Result<Self> {
         let inner = pattern
-            .strip_prefix("{ $.")
+            .strip_prefix("{ ")
             .and_then(|p| p.strip_suffix(" }"));
-        let parts = inner.and_then(|inner| inner.split_once(" = "));
-        let (path, wanted) = parts.with_context(|| format!("{pattern} is not known here"))?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        ensure!(path.chars().all(plain), "{path} is not known here");
-        let text = wanted.strip_prefix('"').and_then(|w| w.strip_suffix('"'));
-        let wanted = match text {
-            Some(text) => {
-                let middle = text.trim_start_matches('*').trim_end_matches('*');
-                ensure!(
-                    !middle.contains(['*', '"', '\\']),
-                    "{text} is not known here"
-                );
-                Wanted::Text(text)
-            }
-            None => Wanted::Number(wanted.parse().with_context(|| format!("{wanted}?"))?),
-        };
-        Ok(Self { path, wanted })
+        let inner = inner.with_context(|| format!("{pattern} is not known here"))?;
+        let conditions = inner.split(" && ").map(Condition::parse);
+        Ok(Self(conditions.collect::<Result<_>>()?))
     }
 
     fn matches(&self, line: &Value) -> bool {
+        self.0.iter().all(|condition| condition.holds(line))
+    }
+}
+
+impl<'a> Condition<'a> {
+    fn parse(text: &'a str) -> Result<Self> {
+        let unknown = || format!("{text} is not known here");
+        let inner = text.strip_prefix("$.").with_context(unknown)?;
+        let (path, wanted) = if let Some((path, number)) = inner.split_once(" > ") {
+            (path, Wanted::Above(number.parse().with_context(unknown)?))
+        } else {
+            let (path, wanted) = inner.split_once(" = ").with_context(unknown)?;
+            (path, Wanted::parse(wanted)?)
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        ensure!(path.chars().all(plain), "{path} is not known here");
+        Ok(Self { path, wanted })
+    }
+
+    fn holds(&self, line: &Value) -> bool {
         let Some(value) = at(line, self.path) else {
             return false;
         };
         match self.wanted {
             Wanted::Text(wanted) => value.as_str().is_some_and(|text| fits(wanted, text)),
             Wanted::Number(wanted) => value.as_i64() == Some(wanted),
+            Wanted::Above(least) => value.as_i64().is_some_and(|number| number > least),
         }
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn parse(wanted: &'a str) -> Result<Self> {
+        let text = wanted.strip_prefix('"').and_then(|w| w.strip_suffix('"'));
+        let Some(text) = text else {
+            return Ok(Self::Number(
+                wanted.parse().with_context(|| format!("{wanted}?"))?,
+            ));
+        };
+        let middle = text.trim_start_matches('*').trim_end_matches('*');
+        ensure!(
+            !middle.contains(['*', '"', '\\']),
+            "{text} is not known here"
+        );
+        Ok(Self::Text(text))
     }
 }
 
@@ -168,6 +197,9 @@ fn a_pattern_is_held_to_the_line_as_the_service_does() -> Result<()> {
         ("{ $.a.b = 1 }", r#"{"a":{"b":1}}"#, true),
         ("{ $.a.b = 1 }", r#"{"a":{"b":11}}"#, false),
         ("{ $.a.b = 1 }", r#"{"a.b":1}"#, false),
+        ("{ $.a = \"b\" && $.n > 0 }", r#"{"a":"b","n":1}"#, true),
+        ("{ $.a = \"b\" && $.n > 0 }", r#"{"a":"b","n":0}"#, false),
+        ("{ $.a = \"b\" && $.n > 0 }", r#"{"a":"c","n":1}"#, false),
     ] {
         let line: Value = serde_json::from_str(line)?;
         assert_eq!(

@@ -248,8 +248,10 @@ const BY_PEOPLE: &[&str] = &[
     "describe_subscription_filters",
     "filter_log_events",
     "get_layer_version",
+    "get_metric_data",
     "get_query_results",
     "get_resource_policy",
+    "get_role",
     "put_account_policy",
     "put_record",
     "put_subscription_filter",
@@ -315,7 +317,7 @@ fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
 
 /// The operation that a line of a signed call names, as the SDK would spell it.
 fn signed_operation(line: &str) -> Option<String> {
-    let query = line.split_once("append_pair(\"Action\", \"");
+    let query = line.split_once("\"Action\", \"");
     let json = || line.split_once("target: Some(\"")?.1.split_once('.');
     let (name, _) = query.or_else(json)?.1.split_once('"')?;
     let mut snake = String::new();
@@ -565,6 +567,28 @@ fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
     Ok(())
 }
 
+/// What the updater's role may not do whatever it is allowed: name layers in a change.
+#[test]
+fn the_updaters_role_sets_no_layers() -> Result<()> {
+    let template = template("template.yaml")?;
+    let role = &template["Resources"]["UpdaterRole"]["Properties"];
+    let denied: Vec<&Value> = statements(role)
+        .into_iter()
+        .filter(|s| s["Effect"] == "Deny")
+        .collect();
+    let [denied] = denied[..] else {
+        anyhow::bail!("{} denials", denied.len());
+    };
+    assert_eq!(denied["Action"], "lambda:UpdateFunctionConfiguration");
+    // `Null` with `false` holds if the key is there: it is in a request that names layers.
+    assert_eq!(
+        denied["Condition"],
+        json!({"Null": {"lambda:Layer": "false"}})
+    );
+    assert_eq!(template["Parameters"]["DenyLayers"]["Default"], "true");
+    Ok(())
+}
+
 /// Calls of the updater if traffic is on a version; moto does not play all of them.
 async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
     kinesis.create_stream("moves", 1).await?;
@@ -680,8 +704,9 @@ fn permission(call: &str) -> Option<(&'static str, String)> {
     ))
 }
 
-/// Whether identity policies allow an action on a resource with these tags. Knows what the template
-/// uses: stars in resources, and conditions on tags of the resource; nothing is denied by a role here.
+/// Whether identity policies allow an action on a resource with these tags, and no statement denies a
+/// request without layers. Knows what the template uses: stars in resources, and conditions on tags of the
+/// resource.
 fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str, &str>) -> bool {
     let statements = policies
         .iter()

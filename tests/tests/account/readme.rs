@@ -34,8 +34,6 @@ async fn shell(stage: &Stage, command: &str) -> Result<Output> {
         .envs(stage.environment()?)
         .env("RIGHTSIZER_STORE", store)
         .env("USER", "tester")
-        // moto returns a number that a template reserves as text, which no client can read.
-        .env("OPTIONS", "ReservedConcurrency=")
         .stdin(Stdio::null())
         .output();
     Ok(run.await?)

@@ -46,8 +46,10 @@ fn stream() -> Result<StreamArn> {
 fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
     let template = template("template.yaml")?;
     let resources = &template["Resources"];
-    let key = &resources["Reports"]["Properties"]["StreamEncryption"]["KeyId"]["Fn::If"];
-    assert_eq!(key[0], "ToOrganisation");
+    let encryption = &resources["Reports"]["Properties"]["StreamEncryption"]["Fn::If"];
+    assert_eq!(encryption[0], "Encrypts");
+    let key = &encryption[1]["KeyId"]["Fn::If"];
+    assert_eq!(key[0], "HasKey");
     let role = &resources["SubscriptionRole"]["Properties"];
     let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
     for (organisation, told) in [(true, KEY), (false, key[2].as_str().context("no key")?)] {
@@ -121,8 +123,8 @@ fn the_module_has_the_same() -> Result<()> {
         assert!(module.contains(wanted), "{wanted}\n{module}");
     }
     let streams = words(read("terraform/kinesis.tf")?);
-    let keys =
-        "kms_key_id = local.to_organisation ? aws_kms_key.stream[0].arn : \"alias/aws/kinesis\"";
+    let keys = "kms_key_id = var.reports_encryption != \"kms\" ? null : local.has_key ? \
+                aws_kms_key.stream[0].arn : \"alias/aws/kinesis\"";
     assert!(streams.contains(keys), "{streams}");
     let pattern = serde_json::to_string(REPORT_PATTERN)?;
     assert!(module.contains(&format!("FilterPattern = {pattern}")));

@@ -70,11 +70,17 @@ fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
                     });
                     assert!(tls, "{logical} can be used without TLS");
                 }
+                // The reports stream by choice: names, sizes and durations.
                 Some("AWS::Kinesis::Stream") => {
-                    assert_eq!(
-                        properties["StreamEncryption"]["EncryptionType"], "KMS",
-                        "{logical}"
-                    );
+                    let chosen = &properties["StreamEncryption"];
+                    let by_choice = &chosen["Fn::If"];
+                    let encryption = if logical == "Reports" {
+                        assert_eq!(by_choice[0], "Encrypts");
+                        &by_choice[1]
+                    } else {
+                        chosen
+                    };
+                    assert_eq!(encryption["EncryptionType"], "KMS", "{logical}");
                 }
                 Some("AWS::Logs::LogGroup") => {
                     assert_eq!(
@@ -88,6 +94,92 @@ fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
         }
     }
     assert_eq!(seen, 7);
+    Ok(())
+}
+
+/// What Fargate refuses is refused before anything is made.
+#[test]
+fn a_task_has_a_size_that_fargate_has() -> Result<()> {
+    let template = template("template.yaml")?;
+    // ECS developer guide, task CPU and memory, as far as the parameters go.
+    let sizes = [
+        ("256", vec!["512", "1024", "2048"]),
+        ("512", vec!["1024", "2048", "4096"]),
+        ("1024", vec!["2048", "4096", "8192"]),
+        ("2048", vec!["4096", "8192"]),
+    ];
+    let rules = template["Rules"].as_object().context("no rules")?;
+    for (cpu, memories) in sizes {
+        let rule = rules.values().find(|rule| {
+            rule["RuleCondition"]["Fn::Equals"]
+                == serde_json::json!([{"Ref": "AggregatorCpu"}, cpu])
+        });
+        let rule = rule.with_context(|| format!("no rule for {cpu}"))?;
+        let allowed = &rule["Assertions"][0]["Assert"]["Fn::Contains"][0];
+        assert_eq!(*allowed, serde_json::json!(memories), "{cpu}");
+    }
+    let parameters = &template["Parameters"]["AggregatorCpu"]["AllowedValues"];
+    assert_eq!(
+        *parameters,
+        serde_json::json!(["256", "512", "1024", "2048"])
+    );
+    Ok(())
+}
+
+/// A stack that could not be made leaves nothing; one that was removed leaves what its owner decides on.
+#[test]
+fn what_outlives_a_stack_does_not_outlive_a_failed_creation() -> Result<()> {
+    let mut kept = 0;
+    for name in ["template.yaml", "artifacts.yaml"] {
+        let template = template(name)?;
+        for (logical, resource) in template["Resources"].as_object().context("no resources")? {
+            let deletion = resource["DeletionPolicy"].as_str();
+            assert_ne!(deletion, Some("Retain"), "{logical}");
+            if deletion == Some("RetainExceptOnCreate") {
+                assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{logical}");
+                kept += 1;
+            }
+        }
+    }
+    assert_eq!(kept, 9);
+    Ok(())
+}
+
+/// Accounts whose policies want a boundary, a path or tags refuse a role without them.
+#[test]
+fn every_role_has_the_path_and_the_boundary_that_are_given() -> Result<()> {
+    let template = template("template.yaml")?;
+    let resources = template["Resources"].as_object().context("no resources")?;
+    let mut roles = 0;
+    for role in of_type(resources, "AWS::IAM::Role") {
+        assert_eq!(role["Path"]["Ref"], "RolePath");
+        assert_eq!(role["PermissionsBoundary"]["Fn::If"][0], "IsBound");
+        roles += 1;
+    }
+    assert_eq!(roles, 4);
+    Ok(())
+}
+
+/// One task, whose alarm for silence begins when it runs, and the stream that it reads as it is paid for.
+#[test]
+fn the_service_and_the_stream_are_as_they_are_paid_for() -> Result<()> {
+    let template = template("template.yaml")?;
+    let resources = &template["Resources"];
+    let service = &resources["Aggregator"]["Properties"];
+    assert_eq!(service["AvailabilityZoneRebalancing"], "DISABLED");
+    assert_eq!(resources["BehindAlarm"]["DependsOn"][0], "Aggregator");
+    let stream = &resources["Reports"]["Properties"];
+    assert_eq!(stream["ShardCount"]["Fn::If"][2]["Ref"], "ReportsShards");
+    let mode = &stream["StreamModeDetails"]["StreamMode"]["Fn::If"];
+    assert_eq!(
+        *mode,
+        serde_json::json!(["OnDemand", "ON_DEMAND", "PROVISIONED"])
+    );
+    assert_eq!(template["Parameters"]["ReportsShards"]["Default"], 1);
+    assert_eq!(
+        template["Parameters"]["ReportsEncryption"]["Default"],
+        "none"
+    );
     Ok(())
 }
 

@@ -162,7 +162,11 @@ fn actions(text: &str) -> impl Iterator<Item = String> {
                 && service
                     .chars()
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-            lower && service != "aws" && action.starts_with(|c: char| c.is_ascii_uppercase())
+            // The one condition key among them.
+            lower
+                && service != "aws"
+                && *text != "lambda:Layer"
+                && action.starts_with(|c: char| c.is_ascii_uppercase())
         })
     });
     actions.map(str::to_owned)

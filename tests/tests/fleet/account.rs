@@ -67,9 +67,35 @@ impl Account {
 
     pub(crate) fn arguments<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
         let layer = self.layer.as_str();
-        vec![
+        let mut arguments = vec![
             command, "--layer", layer, "--stream", "reports", "--rate", "10",
-        ]
+        ];
+        if command == "attach" {
+            arguments.extend(["--waves", "none"]);
+        }
+        arguments
+    }
+
+    /// Adds to what CloudWatch counts of a function in a moment.
+    pub(crate) async fn count(&self, function: &str, metric: &str, value: u32) {
+        let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(20);
+        let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let soon = i64::try_from(soon.as_millis()).unwrap();
+        let soon = rightsizer_records::Timestamp::from_ms(soon).unwrap();
+        let dimension = "MetricData.member.1.Dimensions.member.1";
+        let form = [
+            "Action=PutMetricData&Version=2010-08-01&Namespace=AWS%2FLambda".to_owned(),
+            format!("MetricData.member.1.MetricName={metric}&MetricData.member.1.Value={value}"),
+            format!("{dimension}.Name=FunctionName&{dimension}.Value={function}"),
+            format!("MetricData.member.1.Timestamp={soon}"),
+        ];
+        let request = reqwest::Client::new()
+            .post(self.moto.endpoint())
+            .header("authorization", SCOPE.replace("/lambda/", "/monitoring/"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.join("&"));
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// The whole of every function's configuration but what every change changes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rightsizer_tests::aggregator::binary;
+use rightsizer_tests::aggregator::{binary, rightsizer_with};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -123,6 +123,45 @@ async fn a_run_that_is_killed_in_the_middle_continues() {
     assert_eq!(attached(&account.configurations().await), 40);
     account.run("detach", &["--all", "--yes"]).await;
     assert_eq!(account.configurations().await, before);
+}
+
+/// The first of five fails with the layer: the other four never get it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_no_further_while_what_was_changed_fails() {
+    let account = Account::open().await;
+    for n in 0..5 {
+        account.create(&format!("f{n}"), &[], &[]).await;
+    }
+    for (metric, value) in [("Invocations", 7), ("Errors", 7)] {
+        account.count("f0", metric, value).await;
+    }
+    let layer = account.layer.as_str();
+    let waves = |sizes: &'static str| {
+        let mut arguments = vec!["attach", "--layer", layer, "--stream", "reports", "--all"];
+        arguments.extend(["--yes", "--waves", sizes, "--settle", "0"]);
+        arguments
+    };
+    let output = rightsizer_with(&waves("1,2"), &account.environment).await;
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("f0: 7 of 7 invocations failed"), "{said}");
+    assert!(said.contains("hint: take the layer off again"), "{said}");
+    let attached = |all: &BTreeMap<String, Value>| -> Vec<String> {
+        let with = all.iter().filter(|(_, of)| !layers(of).is_empty());
+        with.map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(attached(&account.configurations().await), ["f0"]);
+
+    // The others fare well: wave by wave all of them are changed.
+    let output = rightsizer_with(&waves("1,2"), &account.environment).await;
+    assert!(output.unwrap().status.success());
+    assert_eq!(attached(&account.configurations().await).len(), 5);
+    account.run("detach", &["--all", "--yes"]).await;
+    account
+        .run("attach", &["--all", "--yes", "--first", "2"])
+        .await;
+    assert_eq!(attached(&account.configurations().await), ["f0", "f1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

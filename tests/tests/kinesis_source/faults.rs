@@ -1,8 +1,9 @@
 //! What a stream answers on bad days, and where a stream is started.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rightsizer_tests::aggregator::rightsizer;
+use rightsizer_tests::aggregator::{Aggregator, rightsizer};
+use rightsizer_tests::servers::aws_environment;
 
 use super::stage::{STREAM, Scene, counted, health, log, until};
 
@@ -72,6 +73,35 @@ async fn a_throttled_shard_is_waited_for_and_seen() {
         health(&serve).await["status"] == "ok"
     })
     .await;
+    assert!(serve.stop().await.unwrap().success());
+}
+
+/// The updater's event source reads the decisions stream beside it: of a shard's five reads a second it
+/// is left four.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_decisions_stream_is_read_once_a_second() {
+    let scene = Scene::set(1).await;
+    let environment = aws_environment("KINESIS", scene.faults.endpoint());
+    let emit = ["--emit", "kinesis:reports"];
+    let store = scene.store();
+    let serve = Aggregator::start(&store, &emit, &environment, None)
+        .await
+        .unwrap();
+    until("it is read", &scene, async || {
+        scene.faults.calls("GetRecords") > 0
+    })
+    .await;
+    let (before, began) = (scene.faults.calls("GetRecords"), Instant::now());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let (calls, seconds) = (
+        scene.faults.calls("GetRecords") - before,
+        began.elapsed().as_secs(),
+    );
+    assert!(calls >= 2, "{calls} reads in {seconds} s");
+    assert!(
+        u64::try_from(calls).unwrap() <= seconds + 1,
+        "{calls} reads in {seconds} s"
+    );
     assert!(serve.stop().await.unwrap().success());
 }
 

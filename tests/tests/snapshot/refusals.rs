@@ -55,6 +55,45 @@ async fn a_damaged_snapshot_is_passed_over_with_words() {
     assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
 }
 
+/// A version that an upgrade is taken back to begins with what it knows, and the stream tells the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_versions_snapshot_is_passed_over_while_the_stream_has_the_rest() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    scene
+        .change_head(|head| head["snapshots"][0]["schema"] = 9999.into())
+        .await;
+    let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    assert!(
+        disk.log().contains("was made by a later version"),
+        "{}",
+        disk.log()
+    );
+    scene.all_arrived(&disk).await;
+    assert!(serve.stop().await.unwrap().success());
+    assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
+}
+
+/// What came since may be lost: a person decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_snapshot_is_not_taken_for_a_later_versions() {
+    let mut scene = Scene::set().await;
+    scene.lost_after_two_snapshots().await;
+    scene
+        .change_head(|head| {
+            let snapshots = head["snapshots"].as_array_mut().unwrap();
+            let last = snapshots.len() - 1;
+            for newer in &mut snapshots[..last] {
+                newer["schema"] = 9999.into();
+            }
+            snapshots[last]["taken_at"] = "2026-01-01T00:00:00Z".into();
+        })
+        .await;
+    let said = said(&scene.refused(&Disk::new()).await);
+    assert!(said.contains("go back on purpose"), "{said}");
+}
+
 /// None can be restored: starting empty would lose two weeks.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_started_if_no_snapshot_can_be_restored() {

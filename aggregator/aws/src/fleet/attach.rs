@@ -5,8 +5,9 @@ use rightsizer_records::tags::MODE_TAG;
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
-use super::configuration::{Change, Configuration, Kind, Variables};
+use super::configuration::{Change, Configuration, Edge, Kind, Variables};
 use super::plan::{Plan, Wish};
+use super::runtimes::{Fit, fit};
 use super::skip::{Skip, SkipCode};
 
 /// Layers that Lambda lets a function have.
@@ -53,7 +54,31 @@ pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
                 names(&layer.runs_on)
             ),
         )),
-        () => None,
+        () if wish.any_runtime => None,
+        () => runtime(facts),
+    }
+}
+
+/// An extension that cannot be loaded fails every invocation.
+fn runtime(facts: &FunctionFacts) -> Option<Skip> {
+    let named = facts.runtime.as_deref();
+    match fit(named) {
+        Fit::Runs => None,
+        Fit::NoExtensions => Some(Skip::new(
+            SkipCode::OldRuntime,
+            format!(
+                "{} starts no extensions: subscribe its log group instead",
+                named.unwrap_or_default()
+            ),
+        )),
+        Fit::Unknown => Some(Skip::new(
+            SkipCode::UnknownRuntime,
+            format!(
+                "whether the layer runs on {} is not known, and one that does not fails every \
+                 invocation: try it on a copy, then --any-runtime",
+                named.unwrap_or("a runtime without a name")
+            ),
+        )),
     }
 }
 
@@ -176,8 +201,28 @@ fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<S
     })
 }
 
+/// CloudFront takes no version with layers or variables.
+fn of_cloudfront(now: &Configuration) -> Option<Skip> {
+    let words = match &now.edge {
+        Edge::No => return None,
+        Edge::Yes => {
+            "its role trusts edgelambda.amazonaws.com, and CloudFront takes no version with layers or \
+             variables. If no distribution uses it: --edge-ok"
+                .to_owned()
+        }
+        Edge::Unknown(why) => format!(
+            "whether CloudFront runs it is not known, for its role cannot be read ({why}): allow \
+             iam:GetRole, or --edge-ok if no distribution uses any of these functions"
+        ),
+    };
+    Some(Skip::new(SkipCode::EdgeFunction, words))
+}
+
 /// What matters only where the layer is new.
 fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Skip> {
+    if let Some(skip) = of_cloudfront(now).filter(|_| !wish.edge_ok) {
+        return Some(skip);
+    }
     if now.layers.len() >= MOST_LAYERS {
         return Some(Skip::new(
             SkipCode::FiveLayers,

@@ -14,7 +14,8 @@ use aws_sdk_lambda::types::{Environment, LastUpdateStatus, LayerVersionContentOu
 use rightsizer_records::{Arch, FunctionArn};
 
 use super::access::{ACTION, Access, StreamArn, stream_allows};
-use super::configuration::{Change, Configuration, LastUpdate, UsedLayer, Variables};
+use super::configuration::{Change, Configuration, Edge, LastUpdate, UsedLayer, Variables};
+use super::edge::{self, EdgeRoles};
 use super::layer::{LayerFacts, LayerVersion};
 use super::walk::{CallError, LayersApi};
 use crate::errors::words;
@@ -25,6 +26,7 @@ use crate::iam::{Decision, Iam};
 pub struct AwsLayers {
     lambda: aws_sdk_lambda::Client,
     iam: Arc<Iam>,
+    edge: Arc<EdgeRoles>,
     kinesis: aws_sdk_kinesis::Client,
 }
 
@@ -37,6 +39,7 @@ impl AwsLayers {
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
             iam: Arc::new(Iam::new(config)),
+            edge: Arc::default(),
             kinesis: aws_sdk_kinesis::Client::new(config),
         }
     }
@@ -93,8 +96,13 @@ impl LayersApi for AwsLayers {
     async fn read(&self, function: &FunctionArn) -> Result<Configuration, CallError> {
         let request = self.lambda.get_function().function_name(function.as_str());
         let answer = request.send().await.map_err(|e| call_error(&e))?;
-        configuration(&answer)
-            .ok_or_else(|| CallError::Refused("Lambda's response has no configuration".to_owned()))
+        let mut now = configuration(&answer).ok_or_else(|| {
+            CallError::Refused("Lambda's response has no configuration".to_owned())
+        })?;
+        if function.region() == edge::REGION {
+            now.edge = self.edge.of(&self.iam, &now.role).await;
+        }
+        Ok(now)
     }
 
     async fn write(
@@ -146,6 +154,7 @@ fn configuration(answer: &GetFunctionOutput) -> Option<Configuration> {
             .vpc_config()
             .is_some_and(|vpc| !vpc.subnet_ids().is_empty()),
         role: now.role()?.to_owned(),
+        edge: Edge::No,
         code_bytes: bytes(Some(now.code_size())),
         revision: now.revision_id().map(str::to_owned),
         tags: answer

@@ -32,6 +32,18 @@ pub struct UsedLayer {
     pub bytes: u64,
 }
 
+/// Whether a function may be one of CloudFront's: the next version of one that has a layer or variables
+/// cannot be associated with a distribution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edge {
+    /// CloudFront cannot run it: it is not in CloudFront's region, or its role does not trust CloudFront.
+    No,
+    /// Its role trusts CloudFront.
+    Yes,
+    /// Its role cannot be read, for this reason.
+    Unknown(String),
+}
+
 /// How the last change of a function went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastUpdate {
@@ -54,6 +66,8 @@ pub struct Configuration {
     pub in_vpc: bool,
     /// ARN of its role.
     pub role: String,
+    /// Whether CloudFront may run versions of it.
+    pub edge: Edge,
     /// Size of its code's archive.
     pub code_bytes: u64,
     /// Changes with every change of it.

@@ -7,9 +7,11 @@ mod attach;
 mod aws;
 mod configuration;
 mod detach;
+mod edge;
 mod intent;
 mod layer;
 mod plan;
+mod runtimes;
 mod select;
 mod skip;
 mod stream_role;
@@ -18,10 +20,11 @@ mod subscription_calls;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod waves;
 
 pub use access::{Access, StreamArn, resource_policy, statement};
 pub use aws::AwsLayers;
-pub use configuration::{Change, Configuration, Kind, LastUpdate, UsedLayer, Variables};
+pub use configuration::{Change, Configuration, Edge, Kind, LastUpdate, UsedLayer, Variables};
 pub use intent::Intent;
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use plan::{Plan, Wish};
@@ -33,3 +36,4 @@ pub use subscription::{
     subscribe_account, unsubscribe, wanted,
 };
 pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};
+pub use waves::{Calls, Waves, WavesError, is_harmed};

@@ -17,6 +17,10 @@ pub struct Wish {
     pub variables: BTreeMap<String, String>,
     /// Every VPC has a route to the stream.
     pub vpc_ok: bool,
+    /// The layer runs on runtimes that are not known here too.
+    pub any_runtime: bool,
+    /// No function is CloudFront's, whatever its role allows.
+    pub edge_ok: bool,
     /// ARN of the stream, for the words that propose a log subscription.
     pub stream: String,
     /// Highest memory used by function, if known.

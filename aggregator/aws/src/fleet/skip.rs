@@ -13,6 +13,12 @@ pub enum SkipCode {
     TagsUnreadable,
     /// A replica of an edge function.
     EdgeReplica,
+    /// CloudFront runs versions of it, or its role does not show whether it does.
+    EdgeFunction,
+    /// Its runtime is older than extensions.
+    OldRuntime,
+    /// The system of its runtime is not known.
+    UnknownRuntime,
     /// It runs on managed instances.
     ManagedInstances,
     /// A container image takes no layers.
@@ -48,6 +54,9 @@ impl SkipCode {
             Self::OptedOut => "opted-out",
             Self::TagsUnreadable => "tags-unreadable",
             Self::EdgeReplica => "edge-replica",
+            Self::EdgeFunction => "edge-function",
+            Self::OldRuntime => "old-runtime",
+            Self::UnknownRuntime => "unknown-runtime",
             Self::ManagedInstances => "managed-instances",
             Self::ContainerImage => "container-image",
             Self::OtherArchitecture => "other-architecture",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::types::Record;
+use rightsizer_formats::Channel;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::gap::Gap;
 use tracing::info;
@@ -16,8 +17,15 @@ use crate::clock::now;
 use crate::kinesis::Inbox;
 use crate::stop::Stop;
 
-/// A shard accepts five reads a second from all readers together.
-const READ_INTERVAL: Duration = Duration::from_millis(250);
+/// The time between two reads of a shard, which accepts five a second from all readers together. The
+/// updater's event source reads the decisions stream too: about once a second, more often while it has a
+/// backlog.
+const fn read_interval(channel: Channel) -> Duration {
+    match channel {
+        Channel::Reports => Duration::from_millis(250),
+        Channel::Decisions => Duration::from_secs(1),
+    }
+}
 /// How often the position of a quiet shard is stored: a gap after a pause is known so closely.
 const QUIET_CHECKPOINT_MS: i64 = 10 * 60 * 1000;
 
@@ -76,10 +84,11 @@ impl ShardReader {
         inbox: impl Inbox,
         mut stopped: Stop,
     ) -> anyhow::Result<String> {
+        let interval = read_interval(self.context.channel);
         loop {
             let began = Instant::now();
             let (wait, last) = match self.step(&inbox).await? {
-                Step::Read => (READ_INTERVAL.saturating_sub(began.elapsed()), false),
+                Step::Read => (interval.saturating_sub(began.elapsed()), false),
                 Step::Failed(wait) => (wait, false),
                 Step::Gone(wait) => (wait, true),
                 Step::Ended => {

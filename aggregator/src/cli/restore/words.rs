@@ -283,6 +283,7 @@ mod tests {
             store_bytes: 1,
             blake3: String::new(),
             words: 2,
+            schema: 0,
         };
         let place: Location = "s3://evidence/prod".parse().unwrap();
         let (what, days) = ("checkout".to_owned(), 1);

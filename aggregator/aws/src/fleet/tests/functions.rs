@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
-use crate::fleet::{Change, Configuration, LastUpdate, LayerFacts, UsedLayer, Variables, Wish};
+use crate::fleet::{
+    Change, Configuration, Edge, LastUpdate, LayerFacts, UsedLayer, Variables, Wish,
+};
 
 pub(super) const OURS: &str = "arn:aws:lambda:eu-west-1:123456789012:layer:rightsizer:7";
 pub(super) const OLDER: &str = "arn:aws:lambda:eu-west-1:123456789012:layer:rightsizer:3";
@@ -30,6 +32,8 @@ pub(super) fn wish() -> Wish {
         },
         variables: variables(&[("RIGHTSIZER_STREAM", "reports")]),
         vpc_ok: false,
+        any_runtime: false,
+        edge_ok: false,
         stream: "arn:aws:kinesis:eu-west-1:123456789012:stream/reports".to_owned(),
         used: HashMap::new(),
     }
@@ -62,6 +66,7 @@ pub(super) fn configuration() -> Configuration {
         variables: Ok(Variables::default()),
         in_vpc: false,
         role: "arn:aws:iam::123456789012:role/a".to_owned(),
+        edge: Edge::No,
         code_bytes: 1000,
         revision: Some("1".to_owned()),
         tags: Some(Tags::new()),

@@ -7,7 +7,7 @@ use super::functions::{
     OLDER, OURS, configuration, facts, other_layer, used_layer, variables, wish,
 };
 use crate::fleet::{
-    Change, Configuration, Intent, Kind, LastUpdate, Plan, SkipCode, Variables, Wish,
+    Change, Configuration, Edge, Intent, Kind, LastUpdate, Plan, SkipCode, Variables, Wish,
 };
 
 /// What becomes of the usual function, changed like this.
@@ -88,6 +88,40 @@ fn what_takes_no_layers_is_left_alone() {
         w.layer.version = OURS.replace("eu-west-1", "us-east-1").parse().unwrap();
     };
     assert_eq!(skipped(far), SkipCode::OtherRegion);
+}
+
+#[test]
+fn a_runtime_that_the_layer_may_not_run_on_is_left_alone_unless_told() {
+    let on = |runtime: &'static str| {
+        move |_: &mut Wish, facts: &mut FunctionFacts, _: &mut Configuration| {
+            facts.runtime = Some(runtime.to_owned());
+        }
+    };
+    assert_eq!(skipped(on("go1.x")), SkipCode::OldRuntime);
+    assert_eq!(skipped(on("custom")), SkipCode::UnknownRuntime);
+    // Amazon Linux 1, for which the layer is built too.
+    made(on("python3.7"));
+    made(|wish, facts, _| {
+        wish.any_runtime = true;
+        facts.runtime = Some("custom".to_owned());
+    });
+}
+
+#[test]
+fn what_cloudfront_may_run_is_left_alone_unless_told() {
+    let edge = |edge: Edge| {
+        move |_: &mut Wish, _: &mut FunctionFacts, now: &mut Configuration| now.edge = edge
+    };
+    assert_eq!(skipped(edge(Edge::Yes)), SkipCode::EdgeFunction);
+    let unknown = Edge::Unknown("AccessDenied".to_owned());
+    assert_eq!(skipped(edge(unknown)), SkipCode::EdgeFunction);
+    made(|wish, _, now| (wish.edge_ok, now.edge) = (true, Edge::Yes));
+    // One that has the layer is as it is: a newer version of it changes nothing for CloudFront.
+    made(|_, _, now| {
+        now.edge = Edge::Yes;
+        now.layers = vec![used_layer(OLDER)];
+        holds(now, &[("RIGHTSIZER_STREAM", "reports")]);
+    });
 }
 
 #[test]

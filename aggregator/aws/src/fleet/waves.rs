@@ -1,0 +1,106 @@
+//! How a change goes out: to a few functions first, and no further while those fail. Pure.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+/// Sizes of the first waves; what is left is the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waves(Vec<usize>);
+
+/// What is no list of waves.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("wanted sizes that grow, as 1,10,100, or none")]
+pub struct WavesError;
+
+impl FromStr for Waves {
+    type Err = WavesError;
+
+    fn from_str(text: &str) -> Result<Self, WavesError> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let sizes = text.split(',').map(str::parse);
+        let sizes: Vec<usize> = sizes.collect::<Result<_, _>>().map_err(|_| WavesError)?;
+        let grow = sizes.windows(2).all(|pair| pair[0] < pair[1]);
+        if sizes.first().is_some_and(|first| *first > 0) && grow {
+            Ok(Self(sizes))
+        } else {
+            Err(WavesError)
+        }
+    }
+}
+
+impl Waves {
+    /// Positions of the functions of each wave, of so many.
+    pub fn of(&self, functions: usize) -> Vec<Range<usize>> {
+        let mut waves = Vec::new();
+        let mut from: usize = 0;
+        for size in self.0.iter().copied().chain([usize::MAX]) {
+            let to = functions.min(from.saturating_add(size));
+            if from < to {
+                waves.push(from..to);
+            }
+            from = to;
+        }
+        waves
+    }
+}
+
+/// Invocations of a function in a while, and how many of them failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// All of them.
+    pub invocations: u64,
+    /// Those that failed, also because the environment did not start.
+    pub errors: u64,
+}
+
+/// Fewer failures say nothing about a change.
+const LEAST_ERRORS: u64 = 3;
+
+/// Whether a function fails since it was changed: at least three times and every second time, where
+/// before it failed less than half as often.
+pub fn is_harmed(before: Calls, after: Calls) -> bool {
+    let often = after.errors >= LEAST_ERRORS && after.errors * 2 >= after.invocations;
+    // before.errors ÷ before.invocations < after.errors ÷ after.invocations ÷ 2
+    let more_than_before = before.errors * after.invocations.max(after.errors) * 2
+        < after.errors * before.invocations.max(1);
+    often && more_than_before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waves_grow_and_the_rest_is_the_last() {
+        let waves: Waves = "1,10,100".parse().unwrap();
+        assert_eq!(waves.of(1000), [0..1, 1..11, 11..111, 111..1000]);
+        assert_eq!(waves.of(5), [0..1, 1..5]);
+        assert_eq!(waves.of(1), [Range { start: 0, end: 1 }]);
+        assert_eq!(waves.of(0), []);
+        let none: Waves = "none".parse().unwrap();
+        assert_eq!(none.of(7), [Range { start: 0, end: 7 }]);
+        for wrong in ["", "0", "10,1", "1,,2", "all"] {
+            assert_eq!(wrong.parse::<Waves>(), Err(WavesError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn failures_that_were_there_before_stop_nothing() {
+        let calls = |invocations, errors| Calls {
+            invocations,
+            errors,
+        };
+        assert!(is_harmed(calls(100, 1), calls(10, 10)));
+        // Never invoked before.
+        assert!(is_harmed(calls(0, 0), calls(3, 3)));
+        assert!(!is_harmed(calls(100, 0), calls(10, 4)), "4 of 10");
+        assert!(!is_harmed(calls(100, 0), calls(2, 2)), "two say nothing");
+        assert!(
+            !is_harmed(calls(100, 50), calls(10, 10)),
+            "half failed before"
+        );
+        assert!(is_harmed(calls(100, 49), calls(10, 10)));
+    }
+}

@@ -1,0 +1,139 @@
+//! `attach` in waves: to a few functions first, then it looks how those fare, and it stops by itself.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use rightsizer_aws::clock::now;
+use rightsizer_aws::fleet::{AwsLayers, Calls, Intent, Waves, is_harmed};
+use rightsizer_aws::metrics::Metrics;
+use rightsizer_records::Timestamp;
+
+use super::fleet::{FleetArgs, Told};
+use super::out;
+use super::text::counted;
+
+const MINUTE_MS: i64 = 60 * 1000;
+/// How far back it is looked how often functions failed before.
+const BEFORE_MS: i64 = 60 * 60 * 1000;
+
+#[derive(Debug, Args)]
+pub(super) struct WavesArgs {
+    /// Change so many functions first, look how they fare, then go on with the next so many, then the
+    /// rest; none changes all at once
+    #[arg(long, value_name = "SIZES", default_value = "1,10,100")]
+    waves: Waves,
+    /// Seconds to wait between two waves; CloudWatch shows an invocation after one to two minutes
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    settle: u64,
+    /// Change only the first N functions of the plan
+    #[arg(long, value_name = "N")]
+    pub(super) first: Option<usize>,
+}
+
+/// Why `attach` went no further.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// Functions that fail, with how often.
+    harmed: Vec<(String, Calls)>,
+    /// Functions that were changed.
+    changed: usize,
+    /// Functions that were left as they are.
+    left: usize,
+}
+
+impl WavesArgs {
+    /// Carries out the plan, wave by wave. Returns why it stopped, if it did.
+    pub(super) async fn carry_out(
+        &self,
+        told: &mut Told,
+        metrics: &Metrics,
+        (api, intent, args): (&AwsLayers, &Intent, &FleetArgs),
+    ) -> anyhow::Result<Option<Stopped>> {
+        let changes = told.changes();
+        let waves = self.waves.of(changes.len());
+        for (n, wave) in waves.iter().enumerate() {
+            let of_wave = changes.get(wave.clone()).unwrap_or_default();
+            let last = n + 1 == waves.len();
+            let names: Vec<String> = of_wave.iter().map(|at| told.name(*at).to_owned()).collect();
+            let began = minute(now());
+            // Before anything is changed: without it nothing could be seen afterwards either.
+            let before = if last {
+                Vec::new()
+            } else {
+                let hour_ago = Timestamp::from_ms(began.as_ms() - BEFORE_MS).unwrap_or(began);
+                look(metrics, &names, (hour_ago, began)).await?
+            };
+            told.carry_out_some(of_wave, api, intent, args).await;
+            if last {
+                break;
+            }
+            out::note(format_args!(
+                "rightsizer: changed {} of {}; looking for failures in {} s",
+                wave.end,
+                changes.len(),
+                self.settle
+            ));
+            tokio::time::sleep(Duration::from_secs(self.settle)).await;
+            let minute_on = Timestamp::from_ms(now().as_ms() + MINUTE_MS).unwrap_or(began);
+            let after = look(metrics, &names, (began, minute_on)).await?;
+            let harmed: Vec<(String, Calls)> = names
+                .into_iter()
+                .zip(before.into_iter().zip(after))
+                .filter(|(_, (before, after))| is_harmed(*before, *after))
+                .map(|(name, (_, after))| (name, after))
+                .collect();
+            if !harmed.is_empty() {
+                return Ok(Some(Stopped {
+                    harmed,
+                    changed: wave.end,
+                    left: changes.len() - wave.end,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The beginning of a minute, by which CloudWatch counts: what failed earlier in the minute of a change is
+/// taken for its doing.
+fn minute(at: Timestamp) -> Timestamp {
+    Timestamp::from_ms(at.as_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(at)
+}
+
+async fn look(
+    metrics: &Metrics,
+    names: &[String],
+    window: (Timestamp, Timestamp),
+) -> anyhow::Result<Vec<Calls>> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    metrics.calls(&names, window).await.context(
+        "cannot see how the changed functions fare, so it goes no further: allow \
+         cloudwatch:GetMetricData, or change all at once with --waves none",
+    )
+}
+
+impl Stopped {
+    /// What happened, and how it is taken back.
+    pub(super) fn words(&self, args: &FleetArgs) -> String {
+        let harmed: Vec<String> = self
+            .harmed
+            .iter()
+            .map(|(name, calls)| {
+                format!(
+                    "  {name}: {} of {} invocations failed",
+                    calls.errors, calls.invocations
+                )
+            })
+            .collect();
+        format!(
+            "error: stopped after {}: these fail since they were changed; {} not changed\n{}\n\
+             hint: take the layer off again with rightsizer detach --all --layer {} --stream {} --yes",
+            counted(self.changed, "function"),
+            counted(self.left, "function"),
+            harmed.join("\n"),
+            args.layer,
+            args.stream
+        )
+    }
+}

@@ -1,0 +1,78 @@
+"""A tunnel from this machine to the aggregator's review API: no port of the task is open to anybody.
+
+Who may open it is decided by ssm:StartSession, and who may use it by secretsmanager:GetSecretValue.
+"""
+
+import os
+import shutil
+import sys
+import time
+
+from aws import Refused, aws
+from system import System
+
+PLUGIN = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html"
+# The agent in the task starts a few seconds after the task does.
+AGENT_SECONDS = 60
+
+
+def aggregator(system):
+    """The aggregator's container in the running task. Others in it belong to whoever watches the account."""
+    found = aws(
+        "ecs", "list-tasks", "--cluster", system.name, "--service-name", "aggregator", "--desired-status", "RUNNING"
+    )
+    if not found["taskArns"]:
+        system.stop(
+            f"no task of {system.name} runs. Its log says why: aws logs filter-log-events --log-group-name"
+            f" /rightsizer/{system.name}/aggregator; aws ecs describe-services --cluster {system.name}"
+            " --services aggregator"
+        )
+    task = found["taskArns"][0]
+    described = aws("ecs", "describe-tasks", "--cluster", system.name, "--tasks", task)["tasks"][0]
+    named = [each for each in described["containers"] if each["name"] == "aggregator"]
+    return task, named[0] if named else {}
+
+
+def is_ready(container):
+    agents = [each for each in container.get("managedAgents", []) if each["name"] == "ExecuteCommandAgent"]
+    return bool(container.get("runtimeId")) and any(agent.get("lastStatus") == "RUNNING" for agent in agents)
+
+
+def ready(system):
+    """The task and its container, when a tunnel can be opened to it."""
+    until = time.monotonic() + AGENT_SECONDS
+    while True:
+        task, container = aggregator(system)
+        if is_ready(container):
+            return task, container
+        if time.monotonic() > until:
+            system.stop(
+                "the task runs, but the agent that carries the tunnel does not. It needs the ssmmessages endpoint:"
+                f" aws ecs describe-tasks --cluster {system.name} --tasks {task}"
+            )
+        time.sleep(2)
+
+
+def open_tunnel(system):
+    port = os.environ.get("PORT") or "8750"
+    if shutil.which("session-manager-plugin") is None:
+        system.stop(f"session-manager-plugin, which carries the tunnel, is missing: see {PLUGIN}")
+    task, container = ready(system)
+    secret = system.physical(system.name).get("ReviewToken", "ReviewToken")
+    try:
+        token = aws("secretsmanager", "get-secret-value", "--secret-id", secret)["SecretString"]
+    except Refused as error:
+        system.stop(f"you may not read the reviewers' token, secretsmanager:GetSecretValue on {secret}: {error}")
+    system.say("in another terminal, until this one ends:")
+    print(f"  export RIGHTSIZER_SERVER=http://127.0.0.1:{port}/{token}", flush=True)
+    target = f"ecs:{system.name}_{task.rsplit('/', 1)[-1]}_{container['runtimeId']}"
+    words = ["--target", target, "--document-name", "AWS-StartPortForwardingSession"]
+    ports = ["--parameters", f"portNumber=8750,localPortNumber={port}"]
+    os.execvp("aws", ["aws", "ssm", "start-session", *words, *ports])
+
+
+def main():
+    try:
+        open_tunnel(System("connect"))
+    except Refused as error:
+        sys.exit(f"connect: AWS refuses: {error}")

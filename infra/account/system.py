@@ -1,0 +1,116 @@
+"""A deployed system: its name, its place, its stacks, and whether a stack of its name is one of ours."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from aws import Refused, aws, text
+
+INFRA = Path(__file__).resolve().parent.parent
+# How the descriptions of our stacks begin. A stack has its template's description from when it is made
+# on, also if that failed.
+SYSTEM = "Lambda Rightsizer: two streams"
+ARTIFACTS = "Lambda Rightsizer: where what"
+# States in which nothing can be made over what is left.
+DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+ABSENT = "does not exist"
+
+
+class System:
+    """A system by its name, on the account and region of the caller."""
+
+    def __init__(self, command):
+        self.command = command
+        if shutil.which("aws") is None:
+            self.stop(
+                "the AWS command line is missing. It is the package awscli of your system, or see"
+                " https://aws.amazon.com/cli."
+            )
+        self.name = os.environ.get("STACK", "")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{1,20}", self.name):
+            self.stop(
+                f"give the system a name: make {command} STACK=rightsizer. Small letters, digits and"
+                " dashes, at most 21."
+            )
+        self.region = (
+            os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or text("configure", "get", "region")
+        )
+        if not self.region:
+            self.stop("no region is set: AWS_REGION=eu-central-1, or aws configure set region.")
+        # Version 1 of the command line knows the second name only.
+        os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = self.region
+        try:
+            caller = aws("sts", "get-caller-identity")
+        except Refused as error:
+            self.stop(f"AWS does not accept your credentials: {error}. Try aws configure, aws sso login, or AWS_PROFILE.")
+        self.caller, self.account = caller["Arn"], caller["Account"]
+        self.partition = self.caller.split(":")[1]
+        self.artifacts = f"{self.name}-artifacts"
+        self.bucket = f"{self.name}-artifacts-{self.account}-{self.region}"
+        self.layers = [f"{self.name}-extension-{arch}" for arch in ("x86_64", "arm64")]
+
+    def stop(self, words):
+        """Ends the command with exit code 1 and these words."""
+        sys.exit(f"{self.command}: {words}")
+
+    def say(self, words):
+        """Prints a line of the command's own."""
+        print(f"{self.command}: {words}", flush=True)
+
+    def stack(self, name):
+        """What CloudFormation tells of a stack; `None` if it has none of that name."""
+        found = aws("cloudformation", "describe-stacks", "--stack-name", name, absent=ABSENT)
+        return found and found["Stacks"][0]
+
+    def status(self, name):
+        """The status of a stack, empty for none."""
+        stack = self.stack(name)
+        return stack["StackStatus"] if stack else ""
+
+    def physical(self, stack):
+        """The physical names of a stack's resources, by their logical ones."""
+        found = aws("cloudformation", "describe-stack-resources", "--stack-name", stack, absent=ABSENT)
+        resources = found["StackResources"] if found else []
+        # One that could not be made has no physical name.
+        return {r.get("LogicalResourceId"): r["PhysicalResourceId"] for r in resources if r.get("PhysicalResourceId")}
+
+    def ours_or_none(self):
+        """Stops if a stack that is not ours has one of our names."""
+        for name, begins in ((self.name, SYSTEM), (self.artifacts, ARTIFACTS)):
+            stack = self.stack(name)
+            if stack and not self.is_ours(name, stack, begins):
+                self.stop(
+                    f"there is a stack {name} in {self.account}, {self.region} that is no Lambda Rightsizer."
+                    f" It is left as it is. Another name: make {self.command} STACK=…"
+                )
+
+    def is_ours(self, name, stack, begins):
+        if stack.get("Description", "").startswith(begins):
+            return True
+        if stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+            return False
+        # Nothing but plans, which have no description yet.
+        plans = aws("cloudformation", "list-change-sets", "--stack-name", name)["Summaries"]
+        return all(plan["ChangeSetName"].startswith(f"{name}-") for plan in plans)
+
+    def layer_arns(self):
+        """The newest version of each layer of the system."""
+        found = aws("lambda", "list-layers")["Layers"]
+        return [layer["LatestMatchingVersion"]["LayerVersionArn"] for layer in found if layer["LayerName"] in self.layers]
+
+    def subscriptions(self):
+        """The account's log subscriptions but the stack's own: there can be one."""
+        try:
+            found = aws("logs", "describe-account-policies", "--policy-type", "SUBSCRIPTION_FILTER_POLICY")
+        except Refused as error:
+            self.stop(f"cannot read the account's log subscriptions (logs:DescribeAccountPolicies): {error}")
+        return [policy for policy in found["accountPolicies"] if policy["policyName"] != f"{self.name}-report-lines"]
+
+    def failures(self, stack):
+        """Prints why resources of a stack failed."""
+        events = aws("cloudformation", "describe-stack-events", "--stack-name", stack, absent=ABSENT)
+        for event in (events or {}).get("StackEvents", []):
+            if event["ResourceStatus"].endswith("FAILED"):
+                print(f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}", file=sys.stderr)

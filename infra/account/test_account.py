@@ -1,0 +1,133 @@
+"""Tests of what needs no account: python3 -m unittest discover -s infra/account."""
+
+import unittest
+
+import connect
+import deploy
+import fresh
+import network
+import options
+
+
+def subnet(name, zone="use1-az1"):
+    return {"SubnetId": name, "VpcId": "vpc-1", "AvailabilityZoneId": zone}
+
+
+def table(*subnets, to=None, main=False, state="active"):
+    routes = [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}]
+    if to:
+        key = "GatewayId" if to.startswith("igw-") else "NatGatewayId"
+        routes.append({"DestinationCidrBlock": "0.0.0.0/0", key: to, "State": state})
+    associations = [{"SubnetId": name} for name in subnets] + [{"Main": True} for _ in [1] if main]
+    return {"VpcId": "vpc-1", "Routes": routes, "Associations": associations}
+
+
+class Network(unittest.TestCase):
+    SUBNETS = [subnet("a-public"), subnet("b-private"), subnet("c-isolated")]
+    TABLES = [table("a-public", to="igw-1"), table("b-private", to="nat-1"), table(main=True)]
+
+    def test_each_subnet_is_what_its_default_route_makes_it(self):
+        kinds = network.kinds(self.SUBNETS, self.TABLES)
+        self.assertEqual(kinds, {"a-public": "public", "b-private": "private", "c-isolated": "isolated"})
+
+    def test_without_a_table_of_its_own_it_has_the_main_one(self):
+        kinds = network.kinds([subnet("a")], [table(to="igw-1", main=True)])
+        self.assertEqual(kinds, {"a": "public"})
+
+    def test_a_route_to_a_gateway_that_is_gone_leads_nowhere(self):
+        kinds = network.kinds([subnet("a")], [table("a", to="nat-1", state="blackhole")])
+        self.assertEqual(kinds, {"a": "isolated"})
+
+    def test_one_kind_is_chosen_and_the_address_follows_it(self):
+        chosen = network.choose("us-east-1", self.SUBNETS, self.TABLES)
+        self.assertEqual(chosen, network.Choice(["a-public"], True))
+        chosen = network.choose("us-east-1", self.SUBNETS, self.TABLES, public_address=False)
+        self.assertEqual(chosen, network.Choice(["b-private"], False))
+        chosen = network.choose("us-east-1", self.SUBNETS[1:], self.TABLES)
+        self.assertEqual(chosen, network.Choice(["b-private"], False))
+
+    def test_where_none_fits_each_is_named_with_what_it_is(self):
+        with self.assertRaises(network.Unclear) as refused:
+            network.choose("us-east-1", self.SUBNETS[2:], self.TABLES)
+        self.assertIn("c-isolated  isolated: it has no default route", str(refused.exception))
+
+    def test_a_zone_without_fargate_is_left_out(self):
+        subnets = [subnet("a", "usw1-az2"), subnet("b", "usw1-az1")]
+        tables = [table(to="igw-1", main=True)]
+        self.assertEqual(network.choose("us-west-1", subnets, tables).subnets, ["b"])
+
+
+class Options(unittest.TestCase):
+    def test_what_is_given_is_set_and_what_the_stack_has_stays(self):
+        filled = list(options.filled(["A", "B", "C"], {"B": "2"}, {"A": "1"}))
+        self.assertEqual(
+            filled,
+            [{"ParameterKey": "A", "UsePreviousValue": True}, {"ParameterKey": "B", "ParameterValue": "2"}],
+        )
+
+    def test_a_name_that_the_template_does_not_have_is_refused(self):
+        with self.assertRaises(options.Wrong) as refused:
+            list(options.filled(["A"], {"Moed": "auto"}, {}))
+        self.assertIn("no parameter Moed", str(refused.exception))
+
+    def test_words_are_pairs(self):
+        self.assertEqual(options.pairs("Mode=auto ReservedConcurrency= Arn=a=b", "OPTIONS"),
+                         {"Mode": "auto", "ReservedConcurrency": "", "Arn": "a=b"})
+        with self.assertRaises(options.Wrong):
+            options.pairs("Mode auto", "OPTIONS")
+
+
+class Refusal(Exception):
+    pass
+
+
+class Reservation(unittest.TestCase):
+    """Lambda keeps 100 executions unreserved: one can be reserved from 101 on."""
+
+    def reservation(self, unreserved, wanted=None, had=None):
+        def stop(words):
+            raise Refusal(words)
+
+        made = object.__new__(deploy.Deployment)
+        made.had, made.notes, made.stop = had or {}, [], stop
+        fresh.unreserved = lambda: unreserved
+        return made.reservation(wanted or {}), made.notes
+
+    def test_an_account_without_room_gets_none_and_is_told(self):
+        for unreserved in (10, 50, 100):
+            chosen, notes = self.reservation(unreserved)
+            self.assertEqual(chosen, {"ReservedConcurrency": ""})
+            self.assertIn(f"{unreserved} concurrent executions", notes[0])
+
+    def test_an_account_with_room_gets_the_templates_own(self):
+        for unreserved in (101, 1000):
+            self.assertEqual(self.reservation(unreserved), ({}, []))
+
+    def test_what_was_asked_for_is_not_changed(self):
+        with self.assertRaises(Refusal) as refused:
+            self.reservation(10, wanted={"ReservedConcurrency": "1"})
+        self.assertIn("Deploy with ReservedConcurrency= instead", str(refused.exception))
+        self.assertEqual(self.reservation(10, wanted={"ReservedConcurrency": ""}), ({}, []))
+        for before in ("", "1"):
+            self.assertEqual(self.reservation(10, had={"ReservedConcurrency": before}), ({}, []))
+
+
+class Connect(unittest.TestCase):
+    def test_a_container_is_ready_with_its_agent(self):
+        agent = lambda status: [{"name": "ExecuteCommandAgent", "lastStatus": status}]
+        self.assertTrue(connect.is_ready({"runtimeId": "r", "managedAgents": agent("RUNNING")}))
+        self.assertFalse(connect.is_ready({"runtimeId": "r", "managedAgents": agent("PENDING")}))
+        self.assertFalse(connect.is_ready({"managedAgents": agent("RUNNING")}))
+
+    def test_the_aggregators_container_is_taken_whatever_runs_beside_it(self):
+        answers = {
+            "list-tasks": {"taskArns": ["arn:aws:ecs:r:1:task/rz/t1"]},
+            "describe-tasks": {"tasks": [{"containers": [{"name": "guard"}, {"name": "aggregator", "runtimeId": "r2"}]}]},
+        }
+        connect.aws = lambda *words, **_: answers[words[1]]
+        system = type("System", (), {"name": "rz"})()
+        self.assertEqual(connect.aggregator(system), ("arn:aws:ecs:r:1:task/rz/t1", {"name": "aggregator", "runtimeId": "r2"}))
+
+
+if __name__ == "__main__":
+    unittest.main()
