@@ -60,14 +60,24 @@ fn by_task(command: &Command) -> String {
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let about = about.trim_end_matches('.');
-            // The first sentence; the command's own help has the rest.
-            let about = about.split([';', ':']).next().unwrap_or_default();
-            let _ = writeln!(text, "  {name:<12} {about}");
+            let _ = writeln!(
+                text,
+                "  {name:<12} {}",
+                first_part(about.trim_end_matches('.'))
+            );
         }
         text.push('\n');
     }
     text
+}
+
+/// A description up to its first semicolon or colon: the command's own help has the rest.
+fn first_part(about: &str) -> &str {
+    let ends = about.char_indices().filter(|(_, c)| matches!(c, ';' | ':'));
+    let mut parts = ends.map(|(at, _)| &about[..at]);
+    let whole =
+        |part: &&str| part.len() >= 12 && part.matches('(').count() == part.matches(')').count();
+    parts.find(whole).unwrap_or(about)
 }
 
 #[cfg(test)]
@@ -89,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_whole_help_is_reviewed() {
-        let text = command().term_width(100).render_help().to_string();
+        let shown = command().mut_args(|arg| arg.hide_env_values(true));
+        let text = shown.term_width(100).render_help().to_string();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         insta::assert_snapshot!(lines.join("\n"));
     }

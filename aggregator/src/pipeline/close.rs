@@ -31,7 +31,7 @@ pub(super) struct Closing {
 impl Closing {
     /// The close that a store is in the middle of.
     pub(super) fn load(unit: &Unit<'_>) -> Result<Option<Self>, StoreError> {
-        let Some(text) = unit.state(CLOSING)? else {
+        let Some(text) = unit.state().get(CLOSING)? else {
             return Ok(None);
         };
         let numbers: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
@@ -58,7 +58,7 @@ impl Closing {
 
     pub(super) fn save(closing: Option<Self>, unit: &Unit<'_>) -> Result<(), StoreError> {
         let text = closing.map(|c| format!("{} {} {}", c.day.number(), c.done, c.last));
-        unit.set_state(CLOSING, text.as_deref())
+        unit.state().set(CLOSING, text.as_deref())
     }
 }
 
@@ -66,16 +66,16 @@ impl Session<'_> {
     pub(super) fn begin_close(&mut self, day: Day) -> Result<(), StoreError> {
         if self.clock.is_live() {
             let until = self.now.plus_ms(FUTURE_TOLERANCE_MS);
-            self.digest.quarantined += self.unit.give_up_early(until, self.now)?;
+            self.digest.quarantined += self.unit.early().give_up(until, self.now)?;
         }
         self.unit.flush()?;
         if let Some(certain) = self.clock.certainly_closed() {
-            self.unit.retain_logs(certain)?;
+            self.unit.retention().delete_old_logs(certain)?;
         }
         self.closing = Some(Closing {
             day,
             done: 0,
-            last: self.unit.last_function()?,
+            last: self.unit.decisions().last_function()?,
         });
         Ok(())
     }
@@ -89,7 +89,8 @@ impl Session<'_> {
         if let Some(certain) = self.clock.certainly_closed() {
             let live = self.clock.is_live();
             self.unit
-                .retain(closing.slice(), certain.min(closing.day), live)?;
+                .retention()
+                .delete_old(closing.slice(), certain.min(closing.day), live)?;
         }
         for one in slice {
             self.carry_out(one)?;

@@ -30,11 +30,11 @@ impl<'p> Session<'p> {
 
     /// Decides a function, due or not, and brings its recommendations in line.
     pub(super) fn decide(&mut self, id: FunctionId) -> Result<(), StoreError> {
-        let assessed = self.unit.assess(id..=id, self.view())?.pop();
+        let assessed = self.unit.evidence().assess(id..=id, self.view())?.pop();
         let Some(seen) = assessed.and_then(|one| one.seen) else {
             return Ok(());
         };
-        let earlier = self.unit.earlier(&(id..=id))?;
+        let earlier = self.unit.recommendations().earlier(&(id..=id))?;
         let proposal = (!is_on_trial(&seen)).then(|| self.outlook().propose(&seen));
         self.settle(id, seen, &earlier, proposal.flatten())
     }
@@ -45,7 +45,7 @@ impl<'p> Session<'p> {
             Some(seen) if one.due => self.settle(one.id, seen, &one.earlier, one.proposal),
             // What was applied is judged at every close, however seldom it is decided.
             Some(seen) if is_on_trial(&seen) => self.only_judge(one.id, seen, &one.earlier),
-            None if one.has_decision => self.unit.forget_decision(one.id, self.now),
+            None if one.has_decision => self.unit.decisions().forget(one.id, self.now),
             _ => Ok(()),
         }
     }
@@ -93,7 +93,8 @@ impl<'p> Session<'p> {
     ) -> Result<(), StoreError> {
         let decision = &proposal.decision;
         self.unit
-            .note_decision(id, seen, decision, &proposal.reasons, proposal.usd)?;
+            .decisions()
+            .note(id, seen, decision, &proposal.reasons, proposal.usd)?;
         self.digest.decided += 1;
         match &proposal.recommendation {
             Some(new) => self.put(id, earlier, new),
@@ -128,6 +129,7 @@ impl<'p> Session<'p> {
 
     fn close(&self, one: &Earlier, code: ClosedCode, why: &str) -> Result<(), StoreError> {
         self.unit
+            .recommendations()
             .close((one.function, &one.id), code, why, self.now)
     }
 
@@ -138,9 +140,9 @@ impl<'p> Session<'p> {
         id: FunctionId,
         peak: Megabytes,
     ) -> Result<bool, StoreError> {
-        let known = self.unit.highest_peak_decided_on(id)?;
+        let known = self.unit.decisions().highest_peak(id)?;
         let mut withdrawn = false;
-        let earlier = self.unit.earlier(&(id..=id))?;
+        let earlier = self.unit.recommendations().earlier(&(id..=id))?;
         for one in earlier.iter().filter(|one| one.is_active()) {
             let near = u64::from(peak.0) * 10 > u64::from(one.to_mb.0) * 9 && peak > known;
             if one.to_mb < one.from_mb && near {
@@ -173,15 +175,17 @@ impl<'p> Session<'p> {
             }
         }
         match (wanted, replaced) {
-            (true, Some(old)) => self.unit.replace(old, new, self.now),
-            (true, None) => self.unit.recommend(id, new),
+            (true, Some(old)) => self.unit.recommendations().replace(old, new, self.now),
+            (true, None) => self.unit.recommendations().recommend(id, new),
             (false, Some(old)) => self.supersede(old, &new.id),
             (false, None) => Ok(()),
         }
     }
 
     fn supersede(&self, old: &Earlier, by: &str) -> Result<(), StoreError> {
-        self.unit.forget_superseded(old.function)?;
+        self.unit
+            .recommendations()
+            .forget_superseded(old.function)?;
         self.close(old, ClosedCode::LaterDecision, &format!("by {by}"))
     }
 }

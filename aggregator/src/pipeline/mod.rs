@@ -101,7 +101,7 @@ impl Pipeline {
     ) -> Result<Self, StoreError> {
         let unit = store.begin()?;
         let number = |key| -> Result<Option<i64>, StoreError> {
-            let text = unit.state(key)?;
+            let text = unit.state().get(key)?;
             text.map(|t| {
                 t.parse()
                     .map_err(|_| StoreError::Damaged(format!("{key} is {t:?}")))
@@ -113,7 +113,7 @@ impl Pipeline {
         let clock = DayClock::new(mode, newest, closed.map(Day::from_number));
         let closing = Closing::load(&unit)?;
         let owners = KnownOwners::default();
-        owners.set(unit.owners()?);
+        owners.set(unit.inventory().owners()?);
         unit.commit()?;
         Ok(Self {
             store,
@@ -189,7 +189,7 @@ impl Pipeline {
             for delivery in deliveries.into_iter().chain(due.prepared) {
                 session.deliver(delivery)?;
             }
-            session.unit.forget_early(&due.keys)?;
+            session.unit.early().forget(&due.keys)?;
             if days_close {
                 session.close_days()
             } else {
@@ -218,7 +218,9 @@ impl Pipeline {
             return Ok(Due::default());
         }
         let unit = self.store.begin()?;
-        let due = unit.early_until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
+        let due = unit
+            .early()
+            .until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
         unit.commit()?;
         let mut taken = Due::default();
         for (key, kept) in due {
@@ -296,7 +298,9 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Outbox, StoreError> {
         let unit = self.store.begin()?;
-        let waiting = unit.outbox(which, most, &self.settings.limits, now)?;
+        let waiting = unit
+            .sending()
+            .outbox(which, most, &self.settings.limits, now)?;
         // A unit that is dropped takes the rows in memory with it.
         unit.commit()?;
         Ok(waiting)
@@ -309,7 +313,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
-        unit.mark_sent(keys, now)?;
+        unit.sending().mark_sent(keys, now)?;
         unit.commit()
     }
 
@@ -336,9 +340,9 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
         let mut unit = self.store.begin()?;
-        let word = unit.understood(word)?;
-        let answer = match unit.carry_out(&word, now)? {
-            Ok(done) => Ok((done, unit.count_word(word, now)?)),
+        let word = unit.commands().understood(word)?;
+        let answer = match unit.commands().carry_out(&word, now)? {
+            Ok(done) => Ok((done, unit.commands().count(word, now)?)),
             Err(refused) => Err(refused),
         };
         unit.commit()?;
@@ -348,14 +352,14 @@ impl Pipeline {
     /// Applies again what this store lacks of `words`, see [`Unit::carry_out_again`].
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
-        unit.carry_out_again(words)?;
+        unit.commands().carry_out_again(words)?;
         unit.commit()
     }
 
     /// Tries again what waited for the streams; returns what failed.
     pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let mut unit = self.store.begin()?;
-        let in_vain = unit.settle_words()?;
+        let in_vain = unit.commands().settle()?;
         unit.commit()?;
         Ok(in_vain)
     }
@@ -392,8 +396,8 @@ impl Pipeline {
         log_group: &str,
         from: Day,
     ) -> Result<Vec<Day>, StoreError> {
-        let unit = self.store.begin()?;
-        let days = unit.log_days(log_group, from)?;
+        let mut unit = self.store.begin()?;
+        let days = unit.log_groups().days(log_group, from)?;
         unit.commit()?;
         Ok(session::finished(days))
     }
@@ -401,7 +405,7 @@ impl Pipeline {
     /// Checkpoints of the sources whose name begins with `prefix`.
     pub fn checkpoints(&mut self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let unit = self.store.begin()?;
-        let checkpoints = unit.checkpoints(prefix)?;
+        let checkpoints = unit.checkpoints().beginning_with(prefix)?;
         unit.commit()?;
         Ok(checkpoints)
     }
@@ -409,10 +413,12 @@ impl Pipeline {
 
 fn save_clock(unit: &Unit<'_>, clock: &DayClock) -> Result<(), StoreError> {
     if let Some(newest) = clock.newest_event() {
-        unit.set_state(NEWEST_EVENT, Some(&newest.as_ms().to_string()))?;
+        unit.state()
+            .set(NEWEST_EVENT, Some(&newest.as_ms().to_string()))?;
     }
     if let Some(closed) = clock.last_closed() {
-        unit.set_state(LAST_CLOSED, Some(&closed.number().to_string()))?;
+        unit.state()
+            .set(LAST_CLOSED, Some(&closed.number().to_string()))?;
     }
     Ok(())
 }

@@ -75,9 +75,9 @@ impl<'a> Outlook<'a> {
     ) -> Result<Vec<Considered>, StoreError> {
         let today = self.clock.present(self.now).day();
         let decided_by = self.settings.window.cadence.due_if_decided_by(today);
-        let mut earlier = unit.earlier(&ids)?.into_iter().peekable();
+        let mut earlier = unit.recommendations().earlier(&ids)?.into_iter().peekable();
         let mut considered = Vec::new();
-        for one in unit.assess(ids, self.view())? {
+        for one in unit.evidence().assess(ids, self.view())? {
             let mut its = Vec::new();
             while let Some(next) = earlier.next_if(|s| s.function <= one.id) {
                 its.push(next);

@@ -92,17 +92,17 @@ impl<'p> Session<'p> {
                 bytes: poison.bytes,
                 sample: &poison.sample,
             };
-            self.unit.quarantine(&what, self.now)?;
+            self.unit.quarantine().add(&what, self.now)?;
         }
         for early in &delivery.early {
             self.keep_for_later(&delivery.origin, delivery.channel, early)?;
         }
         self.merge(delivery.batch)?;
         for gap in &delivery.gaps {
-            self.unit.note_gap(gap, self.now)?;
+            self.unit.gaps().note(gap, self.now)?;
         }
         if let Some((source, position)) = &delivery.checkpoint {
-            self.unit.set_checkpoint(source, position, self.now)?;
+            self.unit.checkpoints().set(source, position, self.now)?;
         }
         Ok(())
     }
@@ -120,13 +120,14 @@ impl<'p> Session<'p> {
             decisions: channel == Channel::Decisions,
             bytes: early.bytes.clone(),
         };
-        if self.clock.is_live() && self.unit.keep_early(early.at, &kept, self.now)? {
+        if self.clock.is_live() && self.unit.early().keep(early.at, &kept, self.now)? {
             self.digest.early += 1;
             return Ok(());
         }
         self.digest.quarantined += 1;
         self.unit
-            .quarantine_whole(origin, &early.why, &early.bytes, self.now)
+            .quarantine()
+            .add_whole(origin, &early.why, &early.bytes, self.now)
     }
 
     /// Merges what was folded.
@@ -141,12 +142,12 @@ impl<'p> Session<'p> {
             self.unit.flush()?;
         }
         for found in &batch.compared {
-            let known = self.unit.take_comparison(found)?;
+            let known = self.unit.comparisons().take(found)?;
             self.digest.unplaced += u64::from(!known);
         }
         // An outcome comes after what it is about.
         for record in &batch.sent {
-            self.unit.saw_sent(record, self.now)?;
+            self.unit.sending().saw_sent(record, self.now)?;
         }
         for outcome in &batch.outcomes {
             self.take_outcome(outcome)?;
@@ -165,7 +166,7 @@ impl<'p> Session<'p> {
                 duplicates: delta.reports,
                 ..Arrived::default()
             };
-            return self.unit.tally(sighted, again);
+            return self.unit.functions().tally(sighted, again);
         };
         if sighted.new {
             self.touched.insert(id);
@@ -181,14 +182,14 @@ impl<'p> Session<'p> {
             if closed.is_some_and(|closed| date <= closed.plus(-WINDOW_DAYS)) {
                 arrived.late = arrived.late.saturating_add(count);
             }
-            let merged = self.unit.merge_day(id, day, env)?;
+            let merged = self.unit.days().merge(id, day, env)?;
             self.note(id, merged, closed.is_some_and(|closed| date <= closed));
             if merged.censored {
-                self.unit.ran_out_again(id, date)?;
+                self.unit.decisions().ran_out_again(id, date)?;
             }
         }
         self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
-        self.unit.tally(sighted, arrived)?;
+        self.unit.functions().tally(sighted, arrived)?;
         self.clock.observe(id, delta.sighting.newest.at, self.now);
         self.unit.flush_if_large()
     }
@@ -200,14 +201,15 @@ impl<'p> Session<'p> {
             return Ok(None);
         }
         if !delta.is_evidence()
-            && let Some(known) = self.unit.find_function(&delta.function)?
+            && let Some(known) = self.unit.functions().find(&delta.function)?
         {
             return Ok(Some(known));
         }
         let heard = self.heard(delta);
         let sighted = self
             .unit
-            .function(&delta.function, &delta.sighting, heard)?;
+            .functions()
+            .sight(&delta.function, &delta.sighting, heard)?;
         Ok(Some(sighted))
     }
 
@@ -222,7 +224,7 @@ impl<'p> Session<'p> {
         let seq = match delta.mark {
             Some(Mark::Event(event)) => {
                 let day = delta.sighting.newest.at.day();
-                if !self.unit.is_new_event(day, event)? {
+                if !self.unit.log_groups().is_new_event(day, event)? {
                     return Ok(None);
                 }
                 None
@@ -231,7 +233,7 @@ impl<'p> Session<'p> {
             None => None,
         };
         for (key, view) in std::mem::take(&mut delta.environments) {
-            let Some(merged) = self.unit.merge_environment(id, &key, &view, seq)? else {
+            let Some(merged) = self.unit.environments().merge(id, &key, &view, seq)? else {
                 return Ok(None);
             };
             delta.count_environment(&key, &merged.new_days);
@@ -268,9 +270,13 @@ impl<'p> Session<'p> {
 
     fn take_outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
         let present = self.clock.present(self.now);
-        if let Some((id, size)) = self.unit.take_outcome(outcome, present, self.now)? {
+        if let Some((id, size)) = self
+            .unit
+            .recommendations()
+            .take_outcome(outcome, present, self.now)?
+        {
             self.note_baseline(id, outcome)?;
-            self.unit.set_applied(id, size, present)?;
+            self.unit.decisions().set_applied(id, size, present)?;
             self.touched.insert(id);
         }
         Ok(())
@@ -282,7 +288,9 @@ impl<'p> Session<'p> {
         key: &RecommendationKey,
         outcome: &Outcome,
     ) -> Result<(), StoreError> {
-        self.unit.mark_sent(std::slice::from_ref(key), self.now)?;
+        self.unit
+            .sending()
+            .mark_sent(std::slice::from_ref(key), self.now)?;
         self.take_outcome(outcome)?;
         self.decide_touched()
     }
@@ -292,7 +300,7 @@ impl<'p> Session<'p> {
         if outcome.to_mb >= outcome.from_mb {
             return Ok(());
         }
-        let seen = self.unit.assess(id..=id, self.view())?.pop();
+        let seen = self.unit.evidence().assess(id..=id, self.view())?.pop();
         let sizes = seen
             .and_then(|one| one.seen)
             .map(|seen| seen.evidence.sizes);
@@ -300,15 +308,17 @@ impl<'p> Session<'p> {
             .iter()
             .flatten()
             .find(|s| s.memory_mb == outcome.from_mb);
-        before.map_or(Ok(()), |size| self.unit.note_baseline(id, size.p95))
+        before.map_or(Ok(()), |size| {
+            self.unit.decisions().note_baseline(id, size.p95)
+        })
     }
 
     /// Merges a day of a log group that was read as a whole, in place of what that day gave when it was
     /// read before (W7). A reading that found fewer invocations than an earlier one is of a log that was
     /// deleted in between, and changes nothing. The answer is whether it was merged.
     pub fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
-        let group = self.unit.log_group(&read.log_group)?;
-        let before = self.unit.log_days(&read.log_group, read.day)?;
+        let group = self.unit.log_groups().number(&read.log_group)?;
+        let before = self.unit.log_groups().days(&read.log_group, read.day)?;
         let before = before.into_iter().find(|(day, _)| *day == read.day);
         let invocations = read.deltas.iter().map(|delta| delta.reports).sum();
         let kept = before.map(|(_, before)| before);
@@ -318,16 +328,16 @@ impl<'p> Session<'p> {
         };
         if let Some(kept) = kept.filter(|kept| kept.invocations > invocations) {
             now.invocations = kept.invocations;
-            self.unit.set_log_day(group, read.day, now)?;
+            self.unit.log_groups().set_day(group, read.day, now)?;
             return Ok(false);
         }
         if kept.is_some_and(|kept| kept.invocations > 0) {
-            self.unit.take_back(group, read.day)?;
+            self.unit.log_groups().take_back(group, read.day)?;
         }
         for delta in read.deltas {
             self.add(delta.counted_as(DaySource::LogGroup(group)))?;
         }
-        self.unit.set_log_day(group, read.day, now)?;
+        self.unit.log_groups().set_day(group, read.day, now)?;
         Ok(true)
     }
 
@@ -338,19 +348,19 @@ impl<'p> Session<'p> {
 
     /// Notes that a file was taken in, so that it is not taken in twice.
     pub fn remember_file(&self, source: &str, name: &str) -> Result<(), StoreError> {
-        self.unit.set_checkpoint(source, name, self.now)
+        self.unit.checkpoints().set(source, name, self.now)
     }
 
     /// Under which name a file of this content was taken in before.
     pub fn known_file(&self, source: &str) -> Result<Option<String>, StoreError> {
-        self.unit.checkpoint(source)
+        self.unit.checkpoints().get(source)
     }
 
     /// Closes the days whose time has come, which begins a close of the functions active in the
     /// window, and decides what this unit touched.
     pub fn close_days(&mut self) -> Result<(), StoreError> {
         if let Some(day) = self.clock.undo(self.now) {
-            self.unit.note_clock_fault(day, self.now)?;
+            self.unit.early().note_clock_fault(day, self.now)?;
             self.begin_close(day)?;
             self.digest.undone = Some(day);
         }
@@ -379,12 +389,12 @@ impl<'p> Session<'p> {
         update: &InventoryUpdate,
         at_once: bool,
     ) -> Result<Owners, StoreError> {
-        let resized = self.unit.take_inventory(update)?;
+        let resized = self.unit.inventory().take(update)?;
         if at_once {
             self.touched.extend(resized);
             self.decide_touched()?;
         }
-        self.unit.owners()
+        self.unit.inventory().owners()
     }
 
     /// Decides what this unit touched.
@@ -396,7 +406,7 @@ impl<'p> Session<'p> {
                 self.touched.insert(id);
             }
         }
-        let again = self.unit.due_again(self.now)?;
+        let again = self.unit.recommendations().due_again(self.now)?;
         self.touched.extend(&again);
         let mut due: Vec<FunctionId> = self.touched.drain().collect();
         due.sort_unstable();
@@ -404,7 +414,7 @@ impl<'p> Session<'p> {
             self.decide(id)?;
         }
         for id in again {
-            self.unit.was_due(id, self.now)?;
+            self.unit.recommendations().was_due(id, self.now)?;
         }
         Ok(())
     }

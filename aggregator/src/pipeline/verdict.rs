@@ -43,13 +43,13 @@ impl Session<'_> {
         if seen.evidence.changes.last.is_none_or(|last| last.verified) {
             return Ok(None);
         }
-        let Some(open) = self.unit.open_trial(id)? else {
+        let Some(open) = self.unit.trials().open(id)? else {
             return Ok(None);
         };
         let settings = &self.settings.policy;
         let tolerance = settings.p95_tolerance.of(seen.evidence.strategy(settings));
         let present = self.clock.present(self.now);
-        let trial = self.unit.trial(id, &open, present, tolerance)?;
+        let trial = self.unit.trials().evidence(id, &open, present, tolerance)?;
         match judge(&trial) {
             Verdict::Wait => {}
             Verdict::Verified(saving) => {
@@ -60,8 +60,12 @@ impl Session<'_> {
                         format!("no harm found; {factor:.2} times the GB-seconds an invocation")
                     },
                 );
-                self.unit
-                    .close((id, &open.id), ClosedCode::NoHarm, &why, self.now)?;
+                self.unit.recommendations().close(
+                    (id, &open.id),
+                    ClosedCode::NoHarm,
+                    &why,
+                    self.now,
+                )?;
                 let changes = &mut seen.evidence.changes;
                 changes.verified_mb = Some(open.to_mb);
                 changes.increases = 0;
@@ -71,9 +75,13 @@ impl Session<'_> {
             }
             Verdict::Reverted => {
                 let why = "someone else restored the old size";
-                self.unit
-                    .close((id, &open.id), ClosedCode::RestoredElsewhere, why, self.now)?;
-                self.unit.hold_decreases(id, HOLD_DAYS, why, self.now)?;
+                self.unit.recommendations().close(
+                    (id, &open.id),
+                    ClosedCode::RestoredElsewhere,
+                    why,
+                    self.now,
+                )?;
+                self.unit.holds().extend(id, HOLD_DAYS, why, self.now)?;
             }
             Verdict::Rollback(cause) => return self.roll_back(id, seen, &open, &trial, cause),
         }
@@ -89,19 +97,21 @@ impl Session<'_> {
         cause: Cause,
     ) -> Result<Option<Rollback>, StoreError> {
         let why = format!("rolled back: {cause}");
-        self.unit.hold_decreases(id, HOLD_DAYS, &why, self.now)?;
+        self.unit.holds().extend(id, HOLD_DAYS, &why, self.now)?;
         let ran_out = seen.evidence.censored.map(|(_, size)| size);
         let verified = seen.evidence.changes.verified_mb;
         let to = rollback_size(trial, verified, ran_out);
         if to <= seen.evidence.current_mb {
             return Ok(None);
         }
-        if !self.unit.is_taken_back(id, &open.id)? {
+        if !self.unit.recommendations().is_taken_back(id, &open.id)? {
             let (function, most) = (
                 seen.function.to_string(),
                 self.settings.limits.rollbacks_to_pause,
             );
-            self.unit.note_rollback((id, &function), trial.now, most)?;
+            self.unit
+                .stops()
+                .note_rollback((id, &function), trial.now, most)?;
         }
         Ok(Some(Rollback {
             to,

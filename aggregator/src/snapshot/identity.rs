@@ -11,7 +11,7 @@ const IDENTITY: &str = "snapshots";
 
 pub(super) fn identity(store: &mut Store) -> Result<LocalStore, StoreError> {
     let unit = store.begin()?;
-    let text = unit.state(IDENTITY)?.unwrap_or_default();
+    let text = unit.state().get(IDENTITY)?.unwrap_or_default();
     unit.commit()?;
     let mut words = text.split(' ').map(str::to_owned);
     Ok(LocalStore {
@@ -29,7 +29,7 @@ pub(super) fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(
     ];
     let text: Vec<&str> = words.into_iter().flatten().collect();
     let unit = store.begin()?;
-    unit.set_state(IDENTITY, Some(&text.join(" ")))?;
+    unit.state().set(IDENTITY, Some(&text.join(" ")))?;
     unit.commit()
 }
 

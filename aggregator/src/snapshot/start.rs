@@ -269,8 +269,8 @@ fn is_taken(head: &Head, planned: Option<&Head>, taker: &Taker) -> bool {
 
 /// An old snapshot may be older than the words that are kept.
 fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
-    let unit = store.begin()?;
-    let known = unit.words_carried_out()?;
+    let mut unit = store.begin()?;
+    let known = unit.commands().carried_out()?;
     let newest = head.snapshots.iter().map(|snapshot| snapshot.words).max();
     let kept_from = head.words.first().map(|word| word.number - 1);
     let kept_from = kept_from.or(newest).unwrap_or(0);
@@ -280,7 +280,7 @@ fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
              rejections, holds or pauses): check `rightsizer list`",
             kept_from - known
         );
-        unit.set_words_carried_out(kept_from)?;
+        unit.commands().set_carried_out(kept_from)?;
     }
     unit.commit()?;
     Ok(())
@@ -332,7 +332,7 @@ mod tests {
         let mut head = Head::first("l".to_owned(), taker);
         head.snapshots.push(snapshot);
         say_lost_words(&mut store, &head).unwrap();
-        let unit = store.begin().unwrap();
-        assert_eq!(unit.words_carried_out().unwrap(), 8);
+        let mut unit = store.begin().unwrap();
+        assert_eq!(unit.commands().carried_out().unwrap(), 8);
     }
 }

@@ -9,8 +9,9 @@ use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::params;
 
 use super::error::StoreError;
+use super::recommendations::Recommendations;
 use super::transitions::changed_by;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// After the first time.
 const FIRST_MS: i64 = 5 * 60_000;
@@ -51,7 +52,7 @@ fn wait_ms(answers: u32) -> i64 {
     doubled.unwrap_or(LONGEST_MS).min(LONGEST_MS)
 }
 
-impl Unit<'_> {
+impl Recommendations<'_> {
     /// Records when a recommendation with this outcome may be decided again; never if the outcome
     /// is final.
     pub(super) fn note_again(

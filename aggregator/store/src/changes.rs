@@ -11,8 +11,9 @@ use rusqlite::params;
 
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
+use super::evidence::Evidence;
 use super::transitions::{any_of, status};
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// What changed the sizes of some functions, the oldest of each first.
 static CHANGES: LazyLock<String> = LazyLock::new(|| {
@@ -54,7 +55,7 @@ impl History {
     }
 }
 
-impl Unit<'_> {
+impl Evidence<'_> {
     /// The history of each function of `ids` that has one. Invocations since a change are not filled
     /// in: they are counted from the days.
     pub(super) fn histories(

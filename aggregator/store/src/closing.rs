@@ -52,9 +52,9 @@ mod tests {
         outside.busy_timeout(Duration::ZERO).unwrap();
         let now = rightsizer_records::Timestamp::MIN;
         let unit = store.begin().unwrap();
-        assert!(unit.checkpoints("").unwrap().is_empty());
+        assert!(unit.checkpoints().beginning_with("").unwrap().is_empty());
         let refused = outside.execute_batch("CREATE TABLE notes (text)");
-        unit.set_checkpoint("source", "1", now).unwrap();
+        unit.checkpoints().set("source", "1", now).unwrap();
         unit.commit().unwrap();
         assert!(refused.is_err(), "it has to wait");
         outside.execute_batch("CREATE TABLE notes (text)").unwrap();
@@ -67,7 +67,7 @@ mod tests {
         let mut store = Store::open(&path, "a test").unwrap();
         let now = rightsizer_records::Timestamp::MIN;
         let unit = store.begin().unwrap();
-        unit.set_checkpoint("source", "1", now).unwrap();
+        unit.checkpoints().set("source", "1", now).unwrap();
         unit.commit().unwrap();
         std::fs::remove_file(&path).unwrap();
         let gone = store.begin().map(|_| ()).unwrap_err();

@@ -4,14 +4,13 @@
 use rightsizer_records::{Day, Megabytes, Timestamp};
 use rightsizer_rules::comparison::{Advice, Comparison, Finding, Found, MeasuredSize};
 use rightsizer_rules::evidence::FunctionKey;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
 use super::review::NAMED;
-use super::unit::Unit;
 
 /// The source of sizes that Lambda Power Tuning measured.
 const POWER_TUNING: &str = "power-tuning";
@@ -46,10 +45,16 @@ pub struct AdviceLine {
     pub refreshed_at: Timestamp,
 }
 
-impl Unit<'_> {
+/// What other tools found out.
+#[derive(Debug)]
+pub struct Comparisons<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Comparisons<'_> {
     /// Keeps what another tool found out, unless something newer is known. Returns whether `list` has the
     /// function: a name alone is that of the one function of this name, if there is one.
-    pub fn take_comparison(&self, found: &Comparison) -> Result<bool, StoreError> {
+    pub fn take(&self, found: &Comparison) -> Result<bool, StoreError> {
         let (function, known) = self.listed_as(&found.function)?;
         match &found.found {
             Found::Measured(sizes) => {
@@ -140,7 +145,7 @@ impl Unit<'_> {
     }
 
     /// Deletes what was found out before `day`.
-    pub(super) fn forget_comparisons_before(&self, day: Day) -> Result<(), StoreError> {
+    pub(super) fn forget_before(&self, day: Day) -> Result<(), StoreError> {
         let oldest = day.start().as_ms();
         for sql in [
             "DELETE FROM measured_sizes WHERE at_ms < ?",
@@ -240,7 +245,7 @@ mod tests {
             at: Day::parse(day).unwrap().start(),
             found,
         };
-        let listed = unit.take_comparison(&found).unwrap();
+        let listed = unit.comparisons().take(&found).unwrap();
         unit.commit().unwrap();
         listed
     }
@@ -373,8 +378,8 @@ mod tests {
             advice("$LATEST", Finding::Optimized, None),
         );
         for (closed, left) in [(400, 1), (401, 0)] {
-            let unit = store.begin().unwrap();
-            unit.retain_logs(day.plus(closed)).unwrap();
+            let mut unit = store.begin().unwrap();
+            unit.retention().delete_old_logs(day.plus(closed)).unwrap();
             unit.commit().unwrap();
             assert_eq!(sizes(&dir, MAILER).len(), left, "{closed}");
             let advice = reader(&dir).advice(MAILER, "$LATEST").unwrap();

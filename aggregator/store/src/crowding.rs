@@ -9,8 +9,10 @@ use rightsizer_rules::window::{DayKey, DaySource};
 use rusqlite::params;
 
 use super::columns::megabytes;
+use super::days::Days;
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::state::State;
+use super::unit::FunctionId;
 
 /// Sizes of a day of a function that have rows of their own; a function has one or two.
 const MOST_SIZES: usize = 32;
@@ -29,15 +31,15 @@ pub(super) struct Crowding {
     versions: BTreeSet<String>,
 }
 
-impl Unit<'_> {
+impl Days<'_> {
     /// Gives `key` the size and the version under which it is kept.
     pub(super) fn admit(
         &mut self,
         function: FunctionId,
         key: &mut DayKey,
     ) -> Result<(), StoreError> {
-        let tx = &self.tx;
-        let known = function < self.memory.set.unwritten;
+        let tx = self.tx;
+        let known = function < self.rows.unwritten;
         let load = |_: &(FunctionId, Day)| {
             if known {
                 load(tx, function, key.day)
@@ -45,7 +47,7 @@ impl Unit<'_> {
                 Ok(Crowding::default())
             }
         };
-        let crowding = self.memory.set.crowding.look((function, key.day), load)?;
+        let crowding = self.rows.crowding.look((function, key.day), load)?;
         let size_fits =
             crowding.sizes.contains(&key.memory_mb) || crowding.sizes.len() < MOST_SIZES;
         let version_fits =
@@ -66,8 +68,7 @@ impl Unit<'_> {
             OTHER_VERSIONS.clone_into(&mut key.version);
         }
         let crowding = self
-            .memory
-            .set
+            .rows
             .crowding
             .look((function, key.day), |_| Ok(Crowding::default()))?;
         if !crowding.versions.contains(&key.version) {
@@ -88,21 +89,21 @@ impl Unit<'_> {
     }
 
     fn note_crowded(&mut self, function: FunctionId, day: Day) -> Result<(), StoreError> {
-        if self.memory.set.crowded == Some((function, day)) {
+        if self.rows.crowded == Some((function, day)) {
             return Ok(());
         }
-        self.memory.set.crowded = Some((function, day));
+        self.rows.crowded = Some((function, day));
         let name = self.name_of(function)?;
         let words = format!(
             "{day}: reports of {name} claim more than {MOST_SIZES} sizes or {MOST_VERSIONS} versions; the \
              others are added up"
         );
-        self.set_state(CROWDED, Some(&words))
+        State { tx: self.tx }.set(CROWDED, Some(&words))
     }
 
     /// The name of a function that may not be written yet.
     fn name_of(&self, function: FunctionId) -> Result<String, StoreError> {
-        let named = self.memory.set.functions.find(|row| row.id == function);
+        let named = self.rows.functions.find(|row| row.id == function);
         if let Some(name) = named {
             return Ok(name.to_string());
         }

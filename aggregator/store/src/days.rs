@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes};
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::unit::{FunctionId, WorkingSet};
 
 /// Key of a row of `days`, in the table's own order: day first, so that a live commit touches one day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ pub(super) struct DayRow {
 pub(super) type PeakKey = (FunctionId, Day);
 
 /// A day's peak and the largest size that hid the demand, from any source, because it was used.
-/// (Which source counts is a question of counting invocations, see `Unit::assess`.)
+/// (Which source counts is a question of counting invocations, see `Evidence::assess`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PeakRow {
     pub(super) peak_mb: Megabytes,
@@ -53,9 +53,16 @@ pub struct MergedDay {
     pub censored: bool,
 }
 
-impl Unit<'_> {
+/// What each day keeps of functions.
+#[derive(Debug)]
+pub struct Days<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl Days<'_> {
     /// Adds `delta`, which is of the environment `env` alone if it names one, to its day.
-    pub fn merge_day(
+    pub fn merge(
         &mut self,
         function: FunctionId,
         delta: DayDelta,
@@ -82,13 +89,13 @@ impl Unit<'_> {
             memory_mb: key.memory_mb,
             version: key.version,
         };
-        let tx = &self.tx;
-        let known = function < self.memory.set.unwritten;
+        let tx = self.tx;
+        let known = function < self.rows.unwritten;
         let load = |row: &DayRow| {
             let stored = if known { select_day(tx, row)? } else { None };
             Ok(stored.unwrap_or_default())
         };
-        self.memory.set.days.change(row, load)?.merge(&stats);
+        self.rows.days.change(row, load)?.merge(&stats);
         Ok(merged)
     }
 
@@ -103,9 +110,9 @@ impl Unit<'_> {
             censored_mb: Megabytes(0),
             seen_by: Witnesses::default(),
         };
-        let (tx, key) = (&self.tx, (function, day));
-        let known = function < self.memory.set.unwritten;
-        let peaks = &mut self.memory.set.peaks;
+        let (tx, key) = (self.tx, (function, day));
+        let known = function < self.rows.unwritten;
+        let peaks = &mut self.rows.peaks;
         let load = || {
             let stored = if known {
                 select_peak(tx, function, day)?
@@ -126,13 +133,7 @@ impl Unit<'_> {
         })
     }
 
-    /// Forgets what is in memory of a day of one source.
-    pub(super) fn forget_days(&mut self, source: DaySource, day: Day) {
-        let days = &mut self.memory.set.days;
-        days.forget(|row| row.source == source && row.day == day);
-    }
-
-    pub(super) fn flush_days(&mut self) -> Result<(), StoreError> {
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         let mut peak = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
@@ -140,7 +141,7 @@ impl Unit<'_> {
         let mut seen_by = self
             .tx
             .prepare_cached("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?)")?;
-        self.memory.set.peaks.write_back(|(function, day), row| {
+        self.rows.peaks.write_back(|(function, day), row| {
             let figures = (row.peak_mb.0, row.censored_mb.0);
             peak.execute(params![function, day.number(), figures.0, figures.1])?;
             let [one, two] = row.seen_by.top;
@@ -161,7 +162,7 @@ impl Unit<'_> {
                 cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        self.memory.set.days.write_back(|key, day| {
+        self.rows.days.write_back(|key, day| {
             day.settle();
             write.execute(params![
                 key.day.number(),
@@ -188,6 +189,14 @@ impl Unit<'_> {
             ])?;
             Ok(())
         })
+    }
+}
+
+impl WorkingSet {
+    /// Forgets what is in memory of a day of one source.
+    pub(super) fn forget_days(&mut self, source: DaySource, day: Day) {
+        self.days
+            .forget(|row| row.source == source && row.day == day);
     }
 }
 

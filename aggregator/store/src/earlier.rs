@@ -9,10 +9,10 @@ use rusqlite::params;
 
 use super::columns::megabytes;
 use super::error::StoreError;
-use super::recommendations::NewRecommendation;
+use super::recommendations::{NewRecommendation, Recommendations};
 use super::reviewing::REJECTED_FOR_MS;
 use super::transitions::status;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// An earlier recommendation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,15 @@ impl Earlier {
     }
 }
 
-impl Unit<'_> {
+impl Recommendations<'_> {
+    /// Whether a change has been recommended to be rolled back before.
+    pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
+        )?;
+        Ok(statement.query_row(params![id, change], |row| row.get(0))?)
+    }
+
     /// The earlier recommendations of the functions `ids`, by function.
     pub fn earlier(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Earlier>, StoreError> {
         let mut statement = self.tx.prepare_cached(
@@ -168,17 +176,26 @@ mod tests {
                 [],
             )
             .unwrap();
-        unit.recommend(7, &new("first", 300)).unwrap();
-        unit.close((7, "first"), ClosedCode::NextStepWaits, "why", now)
+        unit.recommendations()
+            .recommend(7, &new("first", 300))
             .unwrap();
-        unit.recommend(7, &new("second", 310)).unwrap();
-        let earlier = unit.earlier(&(1..=9)).unwrap();
+        unit.recommendations()
+            .close((7, "first"), ClosedCode::NextStepWaits, "why", now)
+            .unwrap();
+        unit.recommendations()
+            .recommend(7, &new("second", 310))
+            .unwrap();
+        let earlier = unit.recommendations().earlier(&(1..=9)).unwrap();
         assert_eq!(earlier.len(), 1);
-        unit.replace(&earlier[0], &new("third", 320), now).unwrap();
-        let earlier = unit.earlier(&(1..=9)).unwrap();
+        unit.recommendations()
+            .replace(&earlier[0], &new("third", 320), now)
+            .unwrap();
+        let earlier = unit.recommendations().earlier(&(1..=9)).unwrap();
         assert_eq!((earlier.len(), earlier[0].id.as_str()), (1, "third"));
-        unit.replace(&earlier[0], &new("first", 300), now).unwrap();
-        let earlier = unit.earlier(&(1..=9)).unwrap();
+        unit.recommendations()
+            .replace(&earlier[0], &new("first", 300), now)
+            .unwrap();
+        let earlier = unit.recommendations().earlier(&(1..=9)).unwrap();
         assert_eq!((earlier.len(), earlier[0].id.as_str()), (1, "first"));
         assert_eq!(earlier[0].to_mb, Megabytes(300));
     }

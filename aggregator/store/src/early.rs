@@ -2,11 +2,12 @@
 //! reaches it: if the clock is behind, they are good evidence, and the stream does not give them again.
 
 use rightsizer_records::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::columns::int;
 use super::error::StoreError;
-use super::unit::Unit;
+use super::quarantine::Quarantine;
+use super::state::State;
 
 /// The largest number that is kept.
 const MOST_RECORDS: i64 = 10_000;
@@ -62,14 +63,15 @@ impl Kept {
     }
 }
 
-impl Unit<'_> {
+/// Records that are ahead of the clock.
+#[derive(Debug)]
+pub struct Early<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Early<'_> {
     /// Keeps a record until `at`; the answer is whether there was room for it.
-    pub fn keep_early(
-        &self,
-        at: Timestamp,
-        kept: &Kept,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    pub fn keep(&self, at: Timestamp, kept: &Kept, now: Timestamp) -> Result<bool, StoreError> {
         let packed = kept.pack(now);
         let count = self.number_in_state(COUNT)? + 1;
         let bytes = self.number_in_state(BYTES)? + int(packed.len() as u64);
@@ -82,19 +84,15 @@ impl Unit<'_> {
                  VALUES (?1 || printf('%015d', ?2) || '/' || hex(randomblob(8)), ?3)",
             )?
             .execute(params![PREFIX, at.as_ms(), packed])?;
-        self.set_state(COUNT, Some(&count.to_string()))?;
-        self.set_state(BYTES, Some(&bytes.to_string()))?;
+        self.state().set(COUNT, Some(&count.to_string()))?;
+        self.state().set(BYTES, Some(&bytes.to_string()))?;
         Ok(true)
     }
 
     /// At most `most` records that claim a time up to `until`, with their keys, the earliest first.
-    pub fn early_until(
-        &self,
-        until: Timestamp,
-        most: usize,
-    ) -> Result<Vec<(String, Kept)>, StoreError> {
+    pub fn until(&self, until: Timestamp, most: usize) -> Result<Vec<(String, Kept)>, StoreError> {
         let end = format!("{PREFIX}{:015}0", until.as_ms());
-        let found = self.early_between(PREFIX, &end, most)?;
+        let found = self.between(PREFIX, &end, most)?;
         Ok(found
             .into_iter()
             .map(|(key, (_, kept))| (key, kept))
@@ -102,7 +100,7 @@ impl Unit<'_> {
     }
 
     /// Forgets these.
-    pub fn forget_early(&self, keys: &[String]) -> Result<(), StoreError> {
+    pub fn forget(&self, keys: &[String]) -> Result<(), StoreError> {
         let (mut count, mut bytes) = (0, 0);
         for key in keys {
             let size: i64 = self
@@ -114,28 +112,30 @@ impl Unit<'_> {
         }
         if count > 0 {
             let left = |counted: i64, gone: i64| (counted - gone).max(0).to_string();
-            self.set_state(COUNT, Some(&left(self.number_in_state(COUNT)?, count)))?;
-            self.set_state(BYTES, Some(&left(self.number_in_state(BYTES)?, bytes)))?;
+            self.state()
+                .set(COUNT, Some(&left(self.number_in_state(COUNT)?, count)))?;
+            self.state()
+                .set(BYTES, Some(&left(self.number_in_state(BYTES)?, bytes)))?;
         }
         Ok(())
     }
 
     /// Quarantines what has waited for a week and claims a time after `until`: it will not come true.
-    pub fn give_up_early(&self, until: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+    pub fn give_up(&self, until: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let from = format!("{PREFIX}{:015}0", until.as_ms());
-        let waiting = self.early_between(&from, END, usize::MAX)?;
+        let waiting = self.between(&from, END, usize::MAX)?;
         let before = now.as_ms() - KEPT_MS;
         let mut keys = Vec::new();
         for (key, (_, kept)) in waiting.into_iter().filter(|(_, (came, _))| *came < before) {
             let why = "its time is far in the future, and still is after a week";
-            self.quarantine_whole(&kept.origin, why, &kept.bytes, now)?;
+            Quarantine { tx: self.tx }.add_whole(&kept.origin, why, &kept.bytes, now)?;
             keys.push(key);
         }
-        self.forget_early(&keys)?;
+        self.forget(&keys)?;
         Ok(keys.len() as u64)
     }
 
-    fn early_between(&self, from: &str, to: &str, most: usize) -> Result<Vec<Found>, StoreError> {
+    fn between(&self, from: &str, to: &str, most: usize) -> Result<Vec<Found>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
         )?;
@@ -152,8 +152,12 @@ impl Unit<'_> {
         Ok(found)
     }
 
+    const fn state(&self) -> State<'_> {
+        State { tx: self.tx }
+    }
+
     fn number_in_state(&self, key: &str) -> Result<i64, StoreError> {
-        let text = self.state(key)?;
+        let text = self.state().get(key)?;
         Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
     }
 }
@@ -163,7 +167,7 @@ pub(crate) const CLOCK_FAULT: &str = "clock_fault";
 /// Under this key of `state` stands how many records are early.
 pub(crate) const EARLY: &str = COUNT;
 
-impl Unit<'_> {
+impl Early<'_> {
     /// Records that closes made by a wrong clock were undone, back to `day`.
     pub fn note_clock_fault(
         &self,
@@ -174,6 +178,6 @@ impl Unit<'_> {
             "at {now} days after {day} had been closed by a clock that was ahead; they were \
              reopened"
         );
-        self.set_state(CLOCK_FAULT, Some(&what))
+        self.state().set(CLOCK_FAULT, Some(&what))
     }
 }

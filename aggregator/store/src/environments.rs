@@ -1,17 +1,14 @@
 //! `environments`: deduplication marks and counts of every environment that can still send.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::ops::RangeInclusive;
 
 use rightsizer_records::{Arch, Day};
-use rightsizer_rules::policy::{self, Leak};
 use rightsizer_rules::window::{EnvironmentKey, EnvironmentState, HighWater, SeqMarks, UsedCounts};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{count, int, megabytes, timestamp};
+use super::columns::{count, int, timestamp};
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::unit::{FunctionId, WorkingSet};
 
 /// Key of a row, in the table's own order.
 pub(super) type EnvironmentRow = (FunctionId, EnvironmentKey);
@@ -25,23 +22,30 @@ pub struct MergedEnvironment {
     pub lost: i64,
 }
 
-impl Unit<'_> {
+/// Environments that can still send.
+#[derive(Debug)]
+pub struct Environments<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl Environments<'_> {
     /// Adds `view`, from record `seq` of the environment if it came in one; `None` if that record
     /// was added before (W7).
-    pub fn merge_environment(
+    pub fn merge(
         &mut self,
         function: FunctionId,
         key: &EnvironmentKey,
         view: &EnvironmentState,
         seq: Option<u64>,
     ) -> Result<Option<MergedEnvironment>, StoreError> {
-        let tx = &self.tx;
-        let known = function < self.memory.set.unwritten;
+        let tx = self.tx;
+        let known = function < self.rows.unwritten;
         let load = |row: &EnvironmentRow| {
             let stored = if known { select(tx, row)? } else { None };
             Ok(stored.unwrap_or_else(|| EnvironmentState::starting(view.first)))
         };
-        let environments = &mut self.memory.set.environments;
+        let environments = &mut self.rows.environments;
         let state = environments.change((function, key.clone()), load)?;
         let before = state.lost();
         let Some(new_days) = state.absorb(view, seq) else {
@@ -53,81 +57,35 @@ impl Unit<'_> {
         }))
     }
 
-    /// Which functions of `ids` leak (P3), by their environments that reported on or after `day`.
-    pub(super) fn leaks(
-        &self,
-        ids: &RangeInclusive<FunctionId>,
-        day: Day,
-    ) -> Result<HashMap<FunctionId, Leak>, StoreError> {
-        // Only environments that served more than 32 invocations can be judged; those from logs
-        // only if they used at least four different amounts.
-        let mut statement = self.tx.prepare_cached(
-            "SELECT function_id, memory_mb, high_water, used FROM environments
-             WHERE function_id BETWEEN ? AND ? AND last_ms >= ?
-                AND ((seen > 32 AND high_water LIKE '%,%,%,%,%,%,%') OR used LIKE '%:%:%:%:%')",
-        )?;
-        let since = day.start().as_ms();
-        let mut rows = statement.query(params![ids.start(), ids.end(), since])?;
-        let mut climbs: HashMap<FunctionId, Vec<policy::Climb>> = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let text = |n| row.get_ref(n)?.as_str().map_err(rusqlite::Error::from);
-            let damaged = || StoreError::Damaged("an environment's memory used".into());
-            let used = UsedCounts::from_text(text(3)?).ok_or_else(damaged)?.marks();
-            // An environment is known either from its layer or from its logs.
-            let marks = match HighWater::from_text(text(2)?).ok_or_else(damaged)?.marks() {
-                high if high.is_empty() => used,
-                high => high,
-            };
-            let climb = policy::climb(&marks, megabytes(row.get(1)?));
-            climbs.entry(row.get(0)?).or_default().push(climb);
-        }
-        let leaks = climbs.into_iter();
-        Ok(leaks
-            .filter_map(|(id, climbs)| Some((id, policy::leak(climbs)?)))
-            .collect())
-    }
-
-    /// Whether a log event is new; it is not from now on.
-    pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
-        let new = self
-            .tx
-            .prepare_cached("INSERT OR IGNORE INTO log_events (day, id) VALUES (?, ?)")?
-            .execute(params![day.number(), id.cast_signed()])?;
-        Ok(new > 0)
-    }
-
-    pub(super) fn flush_environments(&mut self) -> Result<(), StoreError> {
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO environments (function_id, env, memory_mb, version, first_ms,
                 last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water, used)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut texts = Texts::default();
-        self.memory
-            .set
-            .environments
-            .write_back(|(function, key), state| {
-                let unwritten = |_| StoreError::Damaged("an environment has no text".into());
-                texts.fill(key, state).map_err(unwritten)?;
-                write.execute(params![
-                    function,
-                    texts.env,
-                    key.memory_mb.0,
-                    key.version,
-                    state.first.as_ms(),
-                    state.last.as_ms(),
-                    texts.marks,
-                    int(state.total),
-                    int(state.seen),
-                    int(state.events_dropped),
-                    texts.days,
-                    state.arch.map(Arch::name),
-                    int(state.self_kib),
-                    texts.high_water,
-                    texts.used,
-                ])?;
-                Ok(())
-            })
+        self.rows.environments.write_back(|(function, key), state| {
+            let unwritten = |_| StoreError::Damaged("an environment has no text".into());
+            texts.fill(key, state).map_err(unwritten)?;
+            write.execute(params![
+                function,
+                texts.env,
+                key.memory_mb.0,
+                key.version,
+                state.first.as_ms(),
+                state.last.as_ms(),
+                texts.marks,
+                int(state.total),
+                int(state.seen),
+                int(state.events_dropped),
+                texts.days,
+                state.arch.map(Arch::name),
+                int(state.self_kib),
+                texts.high_water,
+                texts.used,
+            ])?;
+            Ok(())
+        })
     }
 }
 
@@ -164,7 +122,7 @@ impl Texts {
 }
 
 fn select(
-    tx: &rusqlite::Connection,
+    tx: &Connection,
     (function, key): &EnvironmentRow,
 ) -> Result<Option<EnvironmentState>, StoreError> {
     let mut statement = tx.prepare_cached(

@@ -11,14 +11,14 @@ use rightsizer_rules::policy::{
 };
 use rightsizer_rules::price;
 use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::changes::History;
 use super::columns::{megabytes, timestamp};
 use super::days::witnesses;
 use super::error::StoreError;
 use super::inventory::configured;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 use super::usage::{DaySet, Usage, Wanted};
 
 /// Everything a decision about one function needs.
@@ -201,7 +201,13 @@ impl Opened {
     }
 }
 
-impl Unit<'_> {
+/// What decisions look at.
+#[derive(Debug)]
+pub struct Evidence<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Evidence<'_> {
     /// Assesses the functions `ids`, ascending. What was merged since the last flush is not seen.
     pub fn assess(
         &self,
@@ -252,14 +258,6 @@ impl Unit<'_> {
             });
         }
         Ok(assessed)
-    }
-
-    /// The last function there is.
-    pub fn last_function(&self) -> Result<FunctionId, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM functions")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
     }
 
     fn heads(

@@ -8,13 +8,14 @@ use rightsizer_records::Day;
 use rusqlite::params;
 
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::retention::Retention;
+use super::unit::FunctionId;
 
 /// An unknown function is forgotten after this number of idle days; its peaks no longer affect its
 /// floor (P2).
 const IDLE_DAYS: i32 = 35;
 
-impl Unit<'_> {
+impl Retention<'_> {
     /// Forgets, of the functions `ids`, those that are not known and have been idle for long, as of
     /// the last closed day. A function whose first report arrived recently is kept, however old
     /// that report is, because a backlog may have been read.
@@ -43,7 +44,7 @@ impl Unit<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        self.flush()?;
+        self.rows.flush(self.tx)?;
         let days = self.days_with_details()?;
         let mut of_day = self
             .tx
@@ -67,7 +68,7 @@ impl Unit<'_> {
         }
         drop(of_day);
         let gone: HashSet<FunctionId> = ids.iter().copied().collect();
-        let set = &mut *self.memory.set;
+        let set = &mut *self.rows;
         set.functions.forget_rows(|row| gone.contains(&row.id));
         set.days.forget(|row| gone.contains(&row.function));
         set.peaks.forget(|(id, _)| gone.contains(id));

@@ -1,13 +1,13 @@
 //! `functions`: one row a function, with what was last decided for it.
 
-use rightsizer_records::{Arch, Megabytes, Millis, Timestamp};
+use rightsizer_records::{Arch, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{Newest, Sighting};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes, timestamp};
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::unit::{FunctionId, WorkingSet};
 
 #[derive(Debug, Clone)]
 pub(super) struct FunctionRow {
@@ -50,22 +50,29 @@ pub struct Arrived {
     pub imported: bool,
 }
 
-impl Unit<'_> {
+/// Functions that evidence was found of.
+#[derive(Debug)]
+pub struct Functions<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl Functions<'_> {
     /// Finds or makes the row of `key` and adds `sighting`, which arrived at `heard` (W4: the
     /// arrival for streams, whose times any writer can choose; the report's own time for an
     /// import).
-    pub fn function(
+    pub fn sight(
         &mut self,
         key: &FunctionKey,
         sighting: &Sighting,
         heard: Timestamp,
     ) -> Result<Sighted, StoreError> {
-        let known = self.known_function(key)?;
+        let known = self.known(key)?;
         let place = match known {
             Some(place) => place,
-            None => self.new_function(key, sighting, heard)?,
+            None => self.add(key, sighting, heard)?,
         };
-        let row = self.memory.set.functions.at(place)?;
+        let row = self.rows.functions.at(place)?;
         row.sighting.join(sighting);
         row.heard = row.heard.min(heard);
         Ok(Sighted {
@@ -76,11 +83,11 @@ impl Unit<'_> {
     }
 
     /// Finds the row of `key` and changes nothing; `None` if there is none.
-    pub fn find_function(&mut self, key: &FunctionKey) -> Result<Option<Sighted>, StoreError> {
-        let Some(place) = self.known_function(key)? else {
+    pub fn find(&mut self, key: &FunctionKey) -> Result<Option<Sighted>, StoreError> {
+        let Some(place) = self.known(key)? else {
             return Ok(None);
         };
-        let id = self.memory.set.functions.at(place)?.id;
+        let id = self.rows.functions.at(place)?.id;
         Ok(Some(Sighted {
             id,
             new: false,
@@ -89,8 +96,8 @@ impl Unit<'_> {
     }
 
     /// The position of the row of `key` in memory, read if needed. `None` if there is none.
-    fn known_function(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
-        let set = &mut *self.memory.set;
+    fn known(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
+        let set = &mut *self.rows;
         if let Some(place) = set.functions.place(key) {
             return Ok(Some(place));
         }
@@ -99,17 +106,17 @@ impl Unit<'_> {
         if given == Some(set.functions.len()) {
             return Ok(None);
         }
-        let stored = select(&self.tx, &key.text())?;
+        let stored = select(self.tx, &key.text())?;
         Ok(stored.map(|row| set.functions.keep(key.clone(), row)))
     }
 
-    fn new_function(
+    fn add(
         &mut self,
         key: &FunctionKey,
         sighting: &Sighting,
         heard: Timestamp,
     ) -> Result<usize, StoreError> {
-        let set = &mut *self.memory.set;
+        let set = &mut *self.rows;
         if set.next_function == 0 {
             let query = "SELECT coalesce(max(id), 0) + 1 FROM functions";
             set.next_function = self.tx.query_row(query, [], |row| row.get(0))?;
@@ -133,7 +140,7 @@ impl Unit<'_> {
 
     /// Counts what arrived for a function.
     pub fn tally(&mut self, of: Sighted, arrived: Arrived) -> Result<(), StoreError> {
-        let row = self.memory.set.functions.at(of.place)?;
+        let row = self.rows.functions.at(of.place)?;
         row.seen = row.seen.saturating_add(arrived.seen);
         row.duplicates = row.duplicates.saturating_add(arrived.duplicates);
         row.late = row.late.saturating_add(arrived.late);
@@ -146,13 +153,13 @@ impl Unit<'_> {
     /// Subtracts this number of arrived reports from a function.
     pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
         let missing = || StoreError::Damaged(format!("{key} has no row"));
-        let place = self.known_function(key)?.ok_or_else(missing)?;
-        let row = self.memory.set.functions.at(place)?;
+        let place = self.known(key)?.ok_or_else(missing)?;
+        let row = self.rows.functions.at(place)?;
         row.seen = row.seen.saturating_sub(seen);
         Ok(())
     }
 
-    pub(super) fn flush_functions(&mut self) -> Result<(), StoreError> {
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT INTO functions (id, function, version, arch, runtime, first_ms, heard_ms, last_ms,
                     newest_mb, started_mb, started_ms, seen, duplicates, late, lost, self_kib,
@@ -168,7 +175,7 @@ impl Unit<'_> {
                     ran_out_ms = excluded.ran_out_ms, imported = excluded.imported,
                     started_version = excluded.started_version, mixed_ms = excluded.mixed_ms",
         )?;
-        self.memory.set.functions.write_back(|key, row| {
+        self.rows.functions.write_back(|key, row| {
             let s = &row.sighting;
             write.execute(params![
                 row.id,
@@ -196,40 +203,9 @@ impl Unit<'_> {
             Ok(())
         })
     }
-
-    /// How long invocations took before the first decrease, unless that is known.
-    pub fn note_baseline(&self, id: FunctionId, p95: Millis) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET baseline_p95_ms = ?
-                 WHERE id = ? AND baseline_p95_ms IS NULL",
-            )?
-            .execute(params![p95.as_ms_f64(), id])?;
-        Ok(())
-    }
-
-    /// Records that the function has `size` by the updater, at `present` by the window's clock.
-    pub fn set_applied(
-        &self,
-        id: FunctionId,
-        size: Megabytes,
-        present: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
-            .execute(params![size.0, present.as_ms(), id])?;
-        // Until the next refresh this is the account's value, whatever the window's clock shows.
-        self.tx
-            .prepare_cached(
-                "UPDATE inventory SET memory_mb = ?
-                 WHERE function = (SELECT function FROM functions WHERE id = ?)",
-            )?
-            .execute(params![size.0, id])?;
-        Ok(())
-    }
 }
 
-fn select(tx: &rusqlite::Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
+fn select(tx: &Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
                 started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported,

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{int, timestamp};
 use super::error::StoreError;
-use super::unit::Unit;
 
 /// A gap as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +19,15 @@ pub struct NotedGap {
     pub noted_at: Timestamp,
 }
 
-impl Unit<'_> {
+/// What streams dropped before it was read.
+#[derive(Debug)]
+pub struct Gaps<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Gaps<'_> {
     /// Keeps what a stream forgot before it was read.
-    pub fn note_gap(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
+    pub fn note(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
         // With the same beginning it is the same gap, found again when more was forgotten.
         self.tx.execute(
             "INSERT INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)

@@ -5,19 +5,25 @@ use std::collections::BTreeSet;
 use rightsizer_records::{Day, FunctionArn, Millis, Timestamp};
 use rightsizer_rules::inventory::{FunctionFacts, InventoryUpdate, LoggedReports, Owners, Package};
 use rightsizer_rules::policy::Configured;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::timestamp;
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
-impl Unit<'_> {
+/// Functions by the control plane.
+#[derive(Debug)]
+pub struct Inventory<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Inventory<'_> {
     /// Merges a refresh. Functions that are missing in a complete refresh are gone, within its
     /// account and region; a store may hold several. If tags could not be read, the known ones
     /// stay. If a function's code changed, it is judged afresh (P3): out-of-memory up to the day
     /// before it was last seen with its old code no longer counts. Returns the functions with
     /// reports whose size changed since the refresh before.
-    pub fn take_inventory(&self, update: &InventoryUpdate) -> Result<Vec<FunctionId>, StoreError> {
+    pub fn take(&self, update: &InventoryUpdate) -> Result<Vec<FunctionId>, StoreError> {
         let now = update.seen_at.as_ms();
         let mut resized = Vec::new();
         for facts in &update.functions {

@@ -4,11 +4,12 @@
 use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::DaySource;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, int, timestamp};
 use super::error::StoreError;
-use super::unit::Unit;
+use super::functions::Functions;
+use super::unit::WorkingSet;
 
 /// A day of a log group as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +20,17 @@ pub struct LogDay {
     pub invocations: u64,
 }
 
-impl Unit<'_> {
+/// Log groups that were read.
+#[derive(Debug)]
+pub struct LogGroups<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl LogGroups<'_> {
     /// Returns the number of a log group, which gets one if it has none.
-    pub fn log_group(&self, arn: &str) -> Result<u32, StoreError> {
-        let found = self.find_log_group(arn)?;
+    pub fn number(&self, arn: &str) -> Result<u32, StoreError> {
+        let found = self.find(arn)?;
         let id = found.map_or_else(
             || {
                 self.tx
@@ -35,8 +43,8 @@ impl Unit<'_> {
     }
 
     /// Days of a log group that were read, from `from` on.
-    pub fn log_days(&self, arn: &str, from: Day) -> Result<Vec<(Day, LogDay)>, StoreError> {
-        let Some(id) = self.find_log_group(arn)? else {
+    pub fn days(&self, arn: &str, from: Day) -> Result<Vec<(Day, LogDay)>, StoreError> {
+        let Some(id) = self.find(arn)? else {
             return Ok(Vec::new());
         };
         let mut statement = self.tx.prepare_cached(
@@ -55,7 +63,7 @@ impl Unit<'_> {
     }
 
     /// Notes that a day of a log group was read.
-    pub fn set_log_day(&self, group: u32, day: Day, read: LogDay) -> Result<(), StoreError> {
+    pub fn set_day(&self, group: u32, day: Day, read: LogDay) -> Result<(), StoreError> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO log_days VALUES (?, ?, ?, ?)")?
             .execute(params![
@@ -69,11 +77,11 @@ impl Unit<'_> {
 
     /// Removes what a log group gave for a day. Its peaks stay, because that much was used.
     pub fn take_back(&mut self, group: u32, day: Day) -> Result<(), StoreError> {
-        self.flush()?;
+        self.rows.flush(self.tx)?;
         let source = DaySource::LogGroup(group);
         let gave = self.given(source, day)?;
         for (function, invocations) in gave {
-            self.untally(&function, invocations)?;
+            self.functions().untally(&function, invocations)?;
         }
         self.tx
             .prepare_cached(
@@ -81,8 +89,15 @@ impl Unit<'_> {
                     AND source >= 16 AND source < 1099511627776",
             )?
             .execute(params![source.rank(), day.number()])?;
-        self.forget_days(source, day);
+        self.rows.forget_days(source, day);
         Ok(())
+    }
+
+    const fn functions(&mut self) -> Functions<'_> {
+        Functions {
+            tx: self.tx,
+            rows: &mut *self.rows,
+        }
     }
 
     fn given(&self, source: DaySource, day: Day) -> Result<Vec<(FunctionKey, u64)>, StoreError> {
@@ -102,7 +117,16 @@ impl Unit<'_> {
         Ok(gave)
     }
 
-    fn find_log_group(&self, arn: &str) -> Result<Option<i64>, StoreError> {
+    /// Whether a log event is new; it is not from now on.
+    pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
+        let new = self
+            .tx
+            .prepare_cached("INSERT OR IGNORE INTO log_events (day, id) VALUES (?, ?)")?
+            .execute(params![day.number(), id.cast_signed()])?;
+        Ok(new > 0)
+    }
+
+    fn find(&self, arn: &str) -> Result<Option<i64>, StoreError> {
         let mut statement = self
             .tx
             .prepare_cached("SELECT id FROM log_groups WHERE log_group = ?")?;

@@ -399,11 +399,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&file(&dir), "test").unwrap();
         let unit = store.begin().unwrap();
-        unit.set_state("key", Some("value")).unwrap();
+        unit.state().set("key", Some("value")).unwrap();
         unit.commit().unwrap();
         drop(store);
         let mut store = Store::open(&file(&dir), "test").unwrap();
-        let state = store.begin().unwrap().state("key").unwrap();
+        let state = store.begin().unwrap().state().get("key").unwrap();
         assert_eq!(state.as_deref(), Some("value"));
     }
 

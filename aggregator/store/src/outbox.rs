@@ -9,12 +9,15 @@ use rightsizer_rules::lifecycle::Event;
 use rightsizer_rules::limits::{
     AddedOn, Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY, SentOn, Taken,
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, int};
+use super::decisions::Decisions;
 use super::error::StoreError;
+use super::state::State;
+use super::stops::Stops;
 use super::transitions::status_after;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// Under this key of `state` stands how many decreases were sent today.
 const SENT: &str = "sent";
@@ -98,7 +101,21 @@ enum Rank {
     Automatic = 2,
 }
 
-impl Unit<'_> {
+/// What is sent, and how much may be.
+#[derive(Debug)]
+pub struct Sending<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Sending<'_> {
+    const fn state(&self) -> State<'_> {
+        State { tx: self.tx }
+    }
+
+    const fn stops(&self) -> Stops<'_> {
+        Stops { tx: self.tx }
+    }
+
     /// Returns what to send now, up to the given number. Nothing while everything is paused; no
     /// decrease of a held function, and no more decreases than `limits` allow.
     pub fn outbox(
@@ -108,7 +125,7 @@ impl Unit<'_> {
         limits: &LimitSettings,
         now: Timestamp,
     ) -> Result<Outbox, StoreError> {
-        if self.is_paused()? {
+        if self.stops().is_paused()? {
             return Ok(Outbox::default());
         }
         let increases = self.of_rank(Rank::Increase, which, most, now)?;
@@ -183,15 +200,15 @@ impl Unit<'_> {
             waiting,
         });
         let words = alarm.map(|alarm| alarm.to_string());
-        if self.state(INCREASES)? != words {
-            self.set_state(INCREASES, words.as_deref())?;
+        if self.state().get(INCREASES)? != words {
+            self.state().set(INCREASES, words.as_deref())?;
         }
         Ok(alarm)
     }
 
     /// Dollars a month that the increases sent on this UTC day add.
     fn added(&self, now: Timestamp) -> Result<f64, StoreError> {
-        Ok(AddedOn::on(now.day(), self.state(ADDED)?.as_deref()).usd)
+        Ok(AddedOn::on(now.day(), self.state().get(ADDED)?.as_deref()).usd)
     }
 
     /// Of functions that are not known, what is on the stream and not answered.
@@ -233,8 +250,8 @@ impl Unit<'_> {
     /// What keeps decreases back stands in the store, for who asks why nothing is sent.
     fn note_limit(&self, which: Outgoing, limit: Option<Limit>) -> Result<(), StoreError> {
         let words = limit.map(|limit| limit.to_string());
-        if which == Outgoing::All && self.state(WAITS)? != words {
-            self.set_state(WAITS, words.as_deref())?;
+        if which == Outgoing::All && self.state().get(WAITS)? != words {
+            self.state().set(WAITS, words.as_deref())?;
         }
         Ok(())
     }
@@ -299,14 +316,14 @@ impl Unit<'_> {
         )?;
         let taken = Taken {
             under_way,
-            auto_paused: self.is_auto_paused()?,
+            auto_paused: self.stops().is_auto_paused()?,
             ..Taken::default()
         };
         if !decreases {
             return Ok(taken);
         }
         Ok(Taken {
-            sent_today: SentOn::on(now.day(), self.state(SENT)?.as_deref()).count,
+            sent_today: SentOn::on(now.day(), self.state().get(SENT)?.as_deref()).count,
             unverified: self.unverified(now)?,
             fleet: self.known_fleet(now)?,
             ..taken
@@ -327,8 +344,11 @@ impl Unit<'_> {
     /// Known functions with a decision: counted again on a new day, and if their number grew by a
     /// hundredth.
     pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let (day, last) = (i64::from(now.day().number()), self.last_function()?);
-        if let Some(text) = self.state(FLEET)? {
+        let (day, last) = (
+            i64::from(now.day().number()),
+            Decisions { tx: self.tx }.last_function()?,
+        );
+        if let Some(text) = self.state().get(FLEET)? {
             let kept: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
             if let &[on, then, fleet] = kept.as_slice()
                 && on == day
@@ -339,7 +359,8 @@ impl Unit<'_> {
         }
         let sql = "SELECT count(*) FROM functions_now WHERE policy_mb IS NOT NULL AND known";
         let fleet = self.counted(sql, params![])?;
-        self.set_state(FLEET, Some(&format!("{day} {last} {fleet}")))?;
+        self.state()
+            .set(FLEET, Some(&format!("{day} {last} {fleet}")))?;
         Ok(fleet)
     }
 
@@ -378,9 +399,9 @@ impl Unit<'_> {
         if usd <= 0.0 {
             return Ok(());
         }
-        let mut added = AddedOn::on(now.day(), self.state(ADDED)?.as_deref());
+        let mut added = AddedOn::on(now.day(), self.state().get(ADDED)?.as_deref());
         added.usd += usd;
-        self.set_state(ADDED, Some(&added.to_string()))
+        self.state().set(ADDED, Some(&added.to_string()))
     }
 
     /// Whether this is a decrease that does not count as sent yet: one whose record came back on the
@@ -403,8 +424,8 @@ impl Unit<'_> {
         if decreases == 0 {
             return Ok(());
         }
-        let mut sent = SentOn::on(now.day(), self.state(SENT)?.as_deref());
+        let mut sent = SentOn::on(now.day(), self.state().get(SENT)?.as_deref());
         sent.count += decreases;
-        self.set_state(SENT, Some(&sent.to_string()))
+        self.state().set(SENT, Some(&sent.to_string()))
     }
 }

@@ -2,16 +2,13 @@
 
 use std::sync::LazyLock;
 
-use rightsizer_records::{Day, Megabytes, Outcome, Timestamp, Usd};
+use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::lifecycle::{self, ClosedCode, Event, Status};
-use rightsizer_rules::policy::Decision;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
-use super::columns::{int, megabytes};
 use super::error::StoreError;
-use super::evidence::Assessment;
 use super::transitions::{changed_by, status};
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// An urgent increase that was skipped or failed may be sent again after this time, if memory ran out again.
 const URGENT_AFTER_MS: i64 = 5 * 60_000;
@@ -40,7 +37,7 @@ static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What the updater leaves to a person waits for one, and is not sent by itself again.
+/// What needs an approval by the updater's answer waits for one, and is not sent automatically again.
 static LEAVE_TO_A_PERSON: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', auto = 0, closed_ms = NULL, closed_code = NULL,
@@ -61,18 +58,6 @@ static TAKE_BACK: LazyLock<String> = LazyLock::new(|| {
         Event::TakenBack.target().name(),
         ClosedCode::TakenBack.name(),
         changed_by(Event::TakenBack)
-    )
-});
-
-/// Withdraws what waits of a function that is not decided any more.
-static WITHDRAW: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "UPDATE recommendations SET status = '{}', closed_ms = ?, closed_code = '{}',
-            closed_reason = 'no reports in the window'
-         WHERE {} AND function_id = ?",
-        Event::Withdrawn.target().name(),
-        ClosedCode::NoReports.name(),
-        changed_by(Event::Withdrawn)
     )
 });
 
@@ -105,7 +90,13 @@ pub struct NewRecommendation {
     pub added_usd: f64,
 }
 
-impl Unit<'_> {
+/// What decisions came to.
+#[derive(Debug)]
+pub struct Recommendations<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Recommendations<'_> {
     /// Writes a recommendation. The same decision on the same day refreshes it while it waits. It
     /// revives it if another had replaced it meanwhile, if it was skipped or failed for a temporary
     /// reason, or if it is urgent and was skipped or failed more than five minutes ago: memory ran
@@ -133,14 +124,6 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// The highest peak that the function's last decision knew.
-    pub fn highest_peak_decided_on(&self, id: FunctionId) -> Result<Megabytes, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT coalesce(peak_mb, 0) FROM functions WHERE id = ?")?;
-        Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
-    }
-
     /// Removes earlier replacements that were replaced before they were sent or reviewed. A series
     /// of slightly different sizes for many days helps no reader.
     pub fn forget_superseded(&self, function: FunctionId) -> Result<(), StoreError> {
@@ -150,27 +133,6 @@ impl Unit<'_> {
                     AND sent_ms IS NULL AND reviewed_ms IS NULL",
             )?
             .execute([function])?;
-        Ok(())
-    }
-
-    /// What ran out of memory on `day` or before does not count any more.
-    pub(super) fn clear_sizes(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET cleared_day = max(coalesce(cleared_day, ?1), ?1) WHERE id = ?2",
-            )?
-            .execute(params![day.number(), id])?;
-        Ok(())
-    }
-
-    /// A size ran out of memory on `day` although it was cleared through that day: from there on it
-    /// counts again.
-    pub fn ran_out_again(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET cleared_day = ?1 - 1 WHERE id = ?2 AND cleared_day >= ?1",
-            )?
-            .execute(params![day.number(), id])?;
         Ok(())
     }
 
@@ -257,55 +219,5 @@ impl Unit<'_> {
                 outcome.detail,
             ])?;
         Ok(new > 0)
-    }
-
-    /// A function without reports in the window is not decided any more: what was decided before does
-    /// not hold, and what is open is withdrawn.
-    pub fn forget_decision(&self, id: FunctionId, now: Timestamp) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(&WITHDRAW)?
-            .execute(params![now.as_ms(), id])?;
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET policy_mb = NULL, target_mb = NULL, to_mb = NULL,
-                    confidence = NULL, reasons = NULL, invocations = 0, usd_before = NULL,
-                    usd_after = NULL WHERE id = ?",
-            )?
-            .execute([id])?;
-        Ok(())
-    }
-
-    /// Notes a decision on its function, whether or not anything is to change; `reasons` are the
-    /// decision's as JSON.
-    pub fn note_decision(
-        &self,
-        id: FunctionId,
-        assessment: &Assessment,
-        decision: &Decision,
-        reasons: &str,
-        usd: (Usd, Usd),
-    ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
-                        to_mb = ?, confidence = ?, reasons = ?, invocations = ?, p99_ms = ?,
-                        usd_before = ?, usd_after = ?
-                 WHERE id = ?",
-            )?
-            .execute(params![
-                assessment.evidence.present.day().number(),
-                assessment.peak_mb.0,
-                decision.policy_mb.0,
-                decision.target_mb.0,
-                decision.to_mb.map(|mb| mb.0),
-                decision.confidence.name(),
-                reasons,
-                int(assessment.evidence.window.invocations),
-                assessment.p99.map(rightsizer_records::Millis::as_ms_f64),
-                usd.0.as_f64(),
-                usd.1.as_f64(),
-                id,
-            ])?;
-        Ok(())
     }
 }

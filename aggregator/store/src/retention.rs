@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use rightsizer_records::Day;
 use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::window::{DETAIL_DAYS, PEAK_MEMORY_DAYS};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
+use super::comparisons::Comparisons;
 use super::error::StoreError;
 use super::transitions::any_of;
-use super::unit::{FunctionId, Unit};
+use super::unit::{FunctionId, WorkingSet};
 
 /// A log event is delivered again within hours, if at all.
 const LOG_EVENT_DAYS: i32 = 3;
@@ -25,14 +26,21 @@ static ENDED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-impl Unit<'_> {
+/// What is not needed any more.
+#[derive(Debug)]
+pub struct Retention<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl Retention<'_> {
     /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
     /// peaks and ended recommendations older than 400, counted back from the last closed day. 60
     /// days are far beyond what an environment lives and what a stream with the usual retention can
     /// replay.
     ///
     /// With `strangers`, unknown functions that have been idle are forgotten.
-    pub fn retain(
+    pub fn delete_old(
         &mut self,
         ids: RangeInclusive<FunctionId>,
         closed: Day,
@@ -70,7 +78,7 @@ impl Unit<'_> {
 
     /// Deletes what belongs to no one function: outcomes and what other tools found out older than 400
     /// days, ids of log events older than 3, which days of log groups were read.
-    pub fn retain_logs(&self, closed: Day) -> Result<(), StoreError> {
+    pub fn delete_old_logs(&self, closed: Day) -> Result<(), StoreError> {
         let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
         self.tx
             .execute("DELETE FROM outcomes WHERE at_ms < ?", [outcomes])?;
@@ -80,7 +88,7 @@ impl Unit<'_> {
         let details = closed.plus(-DETAIL_DAYS).number();
         self.tx
             .execute("DELETE FROM log_days WHERE day < ?", [details])?;
-        self.forget_comparisons_before(closed.plus(-PEAK_MEMORY_DAYS))?;
+        Comparisons { tx: self.tx }.forget_before(closed.plus(-PEAK_MEMORY_DAYS))?;
         Ok(())
     }
 

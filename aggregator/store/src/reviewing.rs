@@ -5,11 +5,16 @@ use std::sync::LazyLock;
 use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
 use rightsizer_rules::commands::{Action, Done, Refused, Word};
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::decisions::Decisions;
 use super::error::StoreError;
+use super::holds::Holds;
+use super::recommendations::Recommendations;
+use super::retention::Retention;
+use super::stops::Stops;
 use super::transitions::changed_by;
-use super::unit::{FunctionId, Unit};
+use super::unit::{FunctionId, WorkingSet};
 
 /// How long a rejected decrease is not proposed again.
 pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
@@ -45,7 +50,14 @@ struct Waiting {
     record: Option<String>,
 }
 
-impl Unit<'_> {
+/// Commands of people.
+#[derive(Debug)]
+pub struct ReviewCommands<'u> {
+    pub(super) tx: &'u Connection,
+    pub(super) rows: &'u mut WorkingSet,
+}
+
+impl ReviewCommands<'_> {
     /// Applies a review command, or returns why not.
     pub fn carry_out(&mut self, word: &Word, now: Timestamp) -> Answer {
         if let Err(refused) = word.check() {
@@ -101,7 +113,12 @@ impl Unit<'_> {
     }
 
     fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
-        self.close((open.owner, &open.id), ClosedCode::Rejected, &word.why, now)?;
+        Recommendations { tx: self.tx }.close(
+            (open.owner, &open.id),
+            ClosedCode::Rejected,
+            &word.why,
+            now,
+        )?;
         self.tx.execute(
             "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
@@ -115,21 +132,16 @@ impl Unit<'_> {
 
     fn hold(&self, id: FunctionId, name: &str, days: u32, word: &Word, now: Timestamp) -> Answer {
         let until = now.plus_ms(i64::from(days) * DAY_MS);
-        self.tx.execute(
-            "INSERT OR REPLACE INTO holds (function_id, until_ms, by, why, since_ms)
-             VALUES (?, ?, ?, ?, ?)",
-            params![id, until.as_ms(), word.by, word.why, now.as_ms()],
-        )?;
+        let by = (word.by.as_str(), word.why.as_str());
+        Holds { tx: self.tx }.set(id, until, by, now)?;
         done(format!(
             "held: no decrease of {name} is sent before {until}; increases still are"
         ))
     }
 
     fn release(&self, id: FunctionId, name: &str) -> Answer {
-        let released = self
-            .tx
-            .execute("DELETE FROM holds WHERE function_id = ?", [id])?;
-        done(if released > 0 {
+        let released = Holds { tx: self.tx }.release(id)?;
+        done(if released {
             format!("released: {name}")
         } else {
             format!("{name} was not held")
@@ -137,7 +149,7 @@ impl Unit<'_> {
     }
 
     fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
-        self.clear_sizes(id, now.day())?;
+        Decisions { tx: self.tx }.clear_sizes(id, now.day())?;
         done(format!(
             "cleared: {name} may go below the sizes at which it ran out of memory until today; its \
              recent peaks still count"
@@ -154,20 +166,24 @@ impl Unit<'_> {
             ))
         })?;
         if let Some(id) = found {
-            self.forget_functions(&[id])?;
+            let mut retention = Retention {
+                tx: self.tx,
+                rows: &mut *self.rows,
+            };
+            retention.forget_functions(&[id])?;
         }
         Ok(answer)
     }
 
     fn pause(&self, word: &Word, now: Timestamp) -> Answer {
         let paused = format!("by {} at {now}: {}", word.by, word.why);
-        self.set_paused(&paused)?;
+        Stops { tx: self.tx }.set_paused(&paused)?;
         done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }
 
     fn resume(&self, now: Timestamp) -> Answer {
-        self.end_waiting_for_pause(now)?;
-        let [by_person, by_itself] = self.end_pauses()?;
+        Recommendations { tx: self.tx }.end_waiting_for_pause(now)?;
+        let [by_person, by_itself] = Stops { tx: self.tx }.end_pauses()?;
         let by_person = by_person.map(|was| format!("it was paused {was}"));
         let by_itself = by_itself.map(|was| format!("automatic decreases were paused {was}"));
         let were: Vec<String> = by_person.into_iter().chain(by_itself).collect();

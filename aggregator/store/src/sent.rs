@@ -9,8 +9,9 @@ use rightsizer_rules::policy::recommendation_id;
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
+use super::outbox::Sending;
 use super::transitions::status_after;
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// With the wall clock, a recommendation is decided on the day it is issued; otherwise shortly
 /// after the window that it uses.
@@ -26,7 +27,7 @@ static SAW: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-impl Unit<'_> {
+impl Sending<'_> {
     /// Takes note that `record` is on the decisions stream: from now on its outcome counts, and what
     /// comes of it is judged. What is known as sent already changes nothing, and neither does what was
     /// not decided by this product.

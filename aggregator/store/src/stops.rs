@@ -2,9 +2,11 @@
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::limits::Rollbacks;
+use rusqlite::Connection;
 
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::state::State;
+use super::unit::FunctionId;
 
 /// Under this key of `state` stands who paused, and why.
 const PAUSED: &str = "paused";
@@ -13,38 +15,40 @@ const AUTO_PAUSED: &str = "auto_paused";
 /// When something was rolled back in the last 24 hours.
 const ROLLBACKS: &str = "rollbacks";
 
-impl Unit<'_> {
+/// What stops the sending.
+#[derive(Debug)]
+pub struct Stops<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Stops<'_> {
+    const fn state(&self) -> State<'_> {
+        State { tx: self.tx }
+    }
+
     /// Whether everything is paused.
     pub(super) fn is_paused(&self) -> Result<bool, StoreError> {
-        Ok(self.state(PAUSED)?.is_some())
+        Ok(self.state().get(PAUSED)?.is_some())
     }
 
     /// Whether automatic decreases are paused.
     pub(super) fn is_auto_paused(&self) -> Result<bool, StoreError> {
-        Ok(self.state(AUTO_PAUSED)?.is_some())
+        Ok(self.state().get(AUTO_PAUSED)?.is_some())
     }
 
     /// Pauses everything, in these words.
     pub(super) fn set_paused(&self, words: &str) -> Result<(), StoreError> {
-        self.set_state(PAUSED, Some(words))
+        self.state().set(PAUSED, Some(words))
     }
 
     /// Ends a pause, and that of automatic decreases; the messages of both. Rollbacks count from
     /// here.
     pub(super) fn end_pauses(&self) -> Result<[Option<String>; 2], StoreError> {
-        let were = [self.state(PAUSED)?, self.state(AUTO_PAUSED)?];
+        let were = [self.state().get(PAUSED)?, self.state().get(AUTO_PAUSED)?];
         for key in [PAUSED, AUTO_PAUSED, ROLLBACKS] {
-            self.set_state(key, None)?;
+            self.state().set(key, None)?;
         }
         Ok(were)
-    }
-
-    /// Whether a change has been recommended to be rolled back before.
-    pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
-        )?;
-        Ok(statement.query_row(rusqlite::params![id, change], |row| row.get(0))?)
     }
 
     /// A change is rolled back at `at`: the `most`th within 24 hours pauses automatic decreases.
@@ -54,13 +58,13 @@ impl Unit<'_> {
         at: Timestamp,
         most: u32,
     ) -> Result<(), StoreError> {
-        let mut rollbacks = Rollbacks::parse(&self.state(ROLLBACKS)?.unwrap_or_default());
+        let mut rollbacks = Rollbacks::parse(&self.state().get(ROLLBACKS)?.unwrap_or_default());
         let count = rollbacks.add(id, at);
-        self.set_state(ROLLBACKS, Some(&rollbacks.to_string()))?;
+        self.state().set(ROLLBACKS, Some(&rollbacks.to_string()))?;
         if most > 0 && count >= most as usize && !self.is_auto_paused()? {
             let words =
                 format!("since {at}: {count} rollbacks within 24 hours, the last of {function}");
-            self.set_state(AUTO_PAUSED, Some(&words))?;
+            self.state().set(AUTO_PAUSED, Some(&words))?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use rusqlite::params;
 use rusqlite::types::ValueRef;
 
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::recommendations::Recommendations;
+use super::unit::FunctionId;
 
 /// Returns the condition that a row has one of these statuses. Comparisons, because SQLite would look up a
 /// list of three or more in a table that it builds for every statement.
@@ -53,7 +54,7 @@ static CLOSE: LazyLock<HashMap<Event, String>> = LazyLock::new(|| {
         .collect()
 });
 
-impl Unit<'_> {
+impl Recommendations<'_> {
     /// Closes a recommendation with `code` and with `reason` for people, if the code's event changes its
     /// status.
     pub fn close(
@@ -124,7 +125,9 @@ mod tests {
             let mut store = store_with_each_status(&dir);
             let unit = store.begin().unwrap();
             for status in Status::ALL {
-                unit.close((7, status.name()), code, "why", now()).unwrap();
+                unit.recommendations()
+                    .close((7, status.name()), code, "why", now())
+                    .unwrap();
             }
             for (before, after) in statuses(&unit.tx) {
                 let wanted = next(before, code.event());
@@ -164,7 +167,7 @@ mod tests {
                 known: true,
                 added_usd: 0.0,
             };
-            unit.recommend(7, &new).unwrap();
+            unit.recommendations().recommend(7, &new).unwrap();
         }
         statuses(&unit.tx)
     }

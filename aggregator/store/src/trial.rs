@@ -6,12 +6,12 @@ use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::outcome::{After, Before, Failures, Reverted, Silences, Trial, slow_above};
 use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
 use super::transitions::{any_of, status};
-use super::unit::{FunctionId, Unit};
+use super::unit::FunctionId;
 
 /// The updater's answer comes so long after the change at most: environments that begin in between begin at
 /// the new size.
@@ -76,9 +76,15 @@ impl DayOfSize {
     }
 }
 
-impl Unit<'_> {
+/// Changes that are not judged yet.
+#[derive(Debug)]
+pub struct Trials<'u> {
+    pub(super) tx: &'u Connection,
+}
+
+impl Trials<'_> {
     /// The last change of a function, if it has no verdict yet.
-    pub fn open_trial(&self, id: FunctionId) -> Result<Option<OpenTrial>, StoreError> {
+    pub fn open(&self, id: FunctionId) -> Result<Option<OpenTrial>, StoreError> {
         let mut statement = self.tx.prepare_cached(&LAST_CHANGE)?;
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else {
@@ -97,7 +103,7 @@ impl Unit<'_> {
 
     /// What is known of a change at `now`, by the window's clock. What ran on the day of the change is
     /// told apart by its size.
-    pub fn trial(
+    pub fn evidence(
         &self,
         id: FunctionId,
         open: &OpenTrial,
@@ -196,27 +202,6 @@ impl Unit<'_> {
             invocations: count(invocations),
             contradicted: account.query_row(params![id, open.from_mb.0], |row| row.get(0))?,
         })
-    }
-
-    /// Holds decreases of a function for this number of days; a longer hold by a person stays.
-    pub fn hold_decreases(
-        &self,
-        id: FunctionId,
-        days: u32,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let until = now.plus_ms(i64::from(days) * 86_400_000).as_ms();
-        self.tx
-            .prepare_cached(
-                "INSERT INTO holds (function_id, until_ms, by, why, since_ms)
-                 VALUES (?, ?, 'rightsizer', ?, ?)
-                 ON CONFLICT (function_id) DO UPDATE SET until_ms = excluded.until_ms,
-                    by = excluded.by, why = excluded.why, since_ms = excluded.since_ms
-                 WHERE until_ms < excluded.until_ms",
-            )?
-            .execute(params![id, until, why, now.as_ms()])?;
-        Ok(())
     }
 }
 

@@ -1,30 +1,40 @@
-//! A unit of work: rows are read once, changed in memory, and written back at the commit.
+//! A unit of work: rows are read once, changed in memory, and written back at the commit. The tables are
+//! behind small repositories, one a file, which borrow the unit.
 
-use rightsizer_records::{Day, Timestamp, printable};
+use rightsizer_records::Day;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::{DayStats, EnvironmentState};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
-use super::columns::int;
+use super::checkpoints::Checkpoints;
+use super::comparisons::Comparisons;
 use super::crowding::Crowding;
-use super::days::{DayRow, PeakKey, PeakRow};
-use super::environments::EnvironmentRow;
+use super::days::{DayRow, Days, PeakKey, PeakRow};
+use super::decisions::Decisions;
+use super::early::Early;
+use super::environments::{EnvironmentRow, Environments};
 use super::error::StoreError;
+use super::evidence::Evidence;
 use super::files::OpenFiles;
-use super::functions::FunctionRow;
+use super::functions::{FunctionRow, Functions};
+use super::gaps::Gaps;
+use super::holds::Holds;
+use super::inventory::Inventory;
+use super::log_groups::LogGroups;
 use super::memory::Bounds;
+use super::outbox::Sending;
+use super::quarantine::Quarantine;
+use super::recommendations::Recommendations;
+use super::retention::Retention;
+use super::reviewing::ReviewCommands;
 use super::rows::Rows;
+use super::state::State;
+use super::stops::Stops;
+use super::trial::Trials;
 
 /// Row id of a function.
 pub type FunctionId = i64;
 
-/// The quarantine keeps this many entries, the newest.
-const QUARANTINE_ROWS: i64 = 10_000;
-/// How much of a bad record is kept, of why it is bad, and of where it came from: all of them may be
-/// words of a stranger.
-const SAMPLE_CHARS: usize = 500;
-const REASON_CHARS: usize = 500;
-const ORIGIN_CHARS: usize = 128;
 /// Bytes of marks that environments in memory have on average, at most.
 const AVERAGE_MARKS: usize = 256;
 /// The rows in memory. They outlive the unit that changed them if it commits.
@@ -63,6 +73,15 @@ impl Default for WorkingSet {
 }
 
 impl WorkingSet {
+    /// Writes what was changed into a transaction.
+    pub(super) fn flush(&mut self, tx: &Connection) -> Result<(), StoreError> {
+        Functions { tx, rows: self }.flush()?;
+        Environments { tx, rows: self }.flush()?;
+        Days { tx, rows: self }.flush()?;
+        self.unwritten = FunctionId::MAX;
+        Ok(())
+    }
+
     /// Forgets days and environments that were written, once there are many.
     fn bound_days(&mut self) {
         let most = self.bounds.days;
@@ -89,19 +108,6 @@ impl Drop for Borrowed<'_> {
             *self.set = WorkingSet::default();
         }
     }
-}
-
-/// A record that cannot be used.
-#[derive(Debug, Clone, Copy)]
-pub struct Quarantined<'a> {
-    /// Its origin.
-    pub origin: &'a str,
-    /// Why it cannot be used.
-    pub reason: &'a str,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// How it begins.
-    pub sample: &'a str,
 }
 
 /// One transaction with its working set.
@@ -135,11 +141,7 @@ impl<'s> Unit<'s> {
 
     /// Writes what was changed into the transaction, so that queries see it.
     pub fn flush(&mut self) -> Result<(), StoreError> {
-        self.flush_functions()?;
-        self.flush_environments()?;
-        self.flush_days()?;
-        self.memory.set.unwritten = FunctionId::MAX;
-        Ok(())
+        self.memory.set.flush(&self.tx)
     }
 
     /// Writes what was changed once that is much.
@@ -167,96 +169,121 @@ impl<'s> Unit<'s> {
         Ok(())
     }
 
-    /// A value kept under `key`.
-    pub fn state(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT value FROM state WHERE key = ?")?;
-        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    /// Single values.
+    pub fn state(&self) -> State<'_> {
+        State { tx: &self.tx }
     }
 
-    /// Keeps `value` under `key`; `None` forgets it.
-    pub fn set_state(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        match value {
-            Some(value) => self
-                .tx
-                .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)")?
-                .execute([key, value])?,
-            None => self
-                .tx
-                .prepare_cached("DELETE FROM state WHERE key = ?")?
-                .execute([key])?,
-        };
-        Ok(())
+    /// How far sources have been read.
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints { tx: &self.tx }
     }
 
-    /// How far `source` has been read.
-    pub fn checkpoint(&self, source: &str) -> Result<Option<String>, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT position FROM checkpoints WHERE source = ?")?;
-        Ok(statement.query_row([source], |row| row.get(0)).optional()?)
+    /// Records that cannot be used.
+    pub fn quarantine(&self) -> Quarantine<'_> {
+        Quarantine { tx: &self.tx }
     }
 
-    /// Every checkpoint whose source begins with `prefix`.
-    pub fn checkpoints(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let mut statement = self
-            .tx
-            .prepare("SELECT source, position FROM checkpoints WHERE substr(source, 1, ?) = ?")?;
-        let length = int(prefix.chars().count() as u64);
-        let rows = statement.query_map(params![length, prefix], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// What streams dropped.
+    pub fn gaps(&self) -> Gaps<'_> {
+        Gaps { tx: &self.tx }
     }
 
-    /// Notes how far `source` has been read, in the same commit as what was read.
-    pub fn set_checkpoint(
-        &self,
-        source: &str,
-        position: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-            .execute(params![source, position, now.as_ms()])?;
-        Ok(())
+    /// Records that are ahead of the clock.
+    pub fn early(&self) -> Early<'_> {
+        Early { tx: &self.tx }
     }
 
-    /// Keeps a record of which nothing can be used, with the reason.
-    pub fn quarantine_whole(
-        &self,
-        origin: &str,
-        reason: &str,
-        bytes: &[u8],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let begin = bytes.get(..4 * SAMPLE_CHARS).unwrap_or(bytes);
-        let what = Quarantined {
-            origin,
-            reason,
-            bytes: bytes.len() as u64,
-            sample: &String::from_utf8_lossy(begin),
-        };
-        self.quarantine(&what, now)
+    /// Functions by the control plane.
+    pub fn inventory(&self) -> Inventory<'_> {
+        Inventory { tx: &self.tx }
     }
 
-    /// Keeps a record that is none, with the reason; the newest 10,000 are kept.
-    pub fn quarantine(&self, record: &Quarantined<'_>, now: Timestamp) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "INSERT INTO quarantine (at_ms, origin, reason, bytes, sample)
-                 VALUES (?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                now.as_ms(),
-                printable(record.origin, ORIGIN_CHARS),
-                printable(record.reason, REASON_CHARS),
-                int(record.bytes),
-                printable(record.sample, SAMPLE_CHARS),
-            ])?;
-        let newest = self.tx.last_insert_rowid();
-        self.tx
-            .prepare_cached("DELETE FROM quarantine WHERE id <= ?")?
-            .execute([newest - QUARANTINE_ROWS])?;
-        Ok(())
+    /// What other tools found out.
+    pub fn comparisons(&self) -> Comparisons<'_> {
+        Comparisons { tx: &self.tx }
+    }
+
+    /// What stops the sending.
+    pub fn stops(&self) -> Stops<'_> {
+        Stops { tx: &self.tx }
+    }
+
+    /// What decisions came to.
+    pub fn recommendations(&self) -> Recommendations<'_> {
+        Recommendations { tx: &self.tx }
+    }
+
+    /// What was last decided and applied.
+    pub fn decisions(&self) -> Decisions<'_> {
+        Decisions { tx: &self.tx }
+    }
+
+    /// What is sent.
+    pub fn sending(&self) -> Sending<'_> {
+        Sending { tx: &self.tx }
+    }
+
+    /// Changes that are not judged yet.
+    pub fn trials(&self) -> Trials<'_> {
+        Trials { tx: &self.tx }
+    }
+
+    /// Functions whose decreases are held.
+    pub fn holds(&self) -> Holds<'_> {
+        Holds { tx: &self.tx }
+    }
+
+    /// Functions that evidence was found of.
+    pub fn functions(&mut self) -> Functions<'_> {
+        Functions {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What each day keeps.
+    pub fn days(&mut self) -> Days<'_> {
+        Days {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Environments that can still send.
+    pub fn environments(&mut self) -> Environments<'_> {
+        Environments {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Log groups that were read.
+    pub fn log_groups(&mut self) -> LogGroups<'_> {
+        LogGroups {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What is not needed any more.
+    pub fn retention(&mut self) -> Retention<'_> {
+        Retention {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// Commands of people.
+    pub fn commands(&mut self) -> ReviewCommands<'_> {
+        ReviewCommands {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
+    }
+
+    /// What decisions look at.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { tx: &self.tx }
     }
 }

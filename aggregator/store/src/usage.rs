@@ -10,7 +10,8 @@ use rusqlite::{Row, params};
 use super::columns::{count, megabytes};
 use super::crowding::OTHER_SIZES;
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::evidence::Evidence;
+use super::unit::FunctionId;
 
 /// A set of days, none further than [`DaySet::REACH`] from the first that it may hold.
 #[derive(Debug, Clone, Copy)]
@@ -207,7 +208,7 @@ pub(super) struct Wanted<'a> {
     pub(super) version: &'a str,
 }
 
-impl Unit<'_> {
+impl Evidence<'_> {
     /// Adds up the days of the functions `wanted`, which ascend: one walk over each of `days`.
     pub(super) fn usage(
         &self,

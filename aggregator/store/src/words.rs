@@ -5,14 +5,16 @@ use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::{Action, CarriedOut, Word};
 
 use super::error::StoreError;
-use super::unit::{FunctionId, Unit};
+use super::reviewing::ReviewCommands;
+use super::state::State;
+use super::unit::FunctionId;
 
 /// Under this key of `state` is the number of commands that were applied.
 const CARRIED_OUT: &str = "words";
 /// Under this one those that wait, as a JSON array.
 const WAITING: &str = "words_waiting";
 
-impl Unit<'_> {
+impl ReviewCommands<'_> {
     /// Returns the same command with its recommendation or function named by a unique id, so that
     /// applying it again later has the same target. A command without a target, or with several,
     /// stays.
@@ -38,17 +40,17 @@ impl Unit<'_> {
     }
 
     /// Counts an applied command.
-    pub fn count_word(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
-        let number = self.words_carried_out()? + 1;
-        self.set_words_carried_out(number)?;
-        let waiting = self.not_replaced(self.words_waiting()?, &word)?;
-        self.set_words_waiting(&waiting)?;
+    pub fn count(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
+        let number = self.carried_out()? + 1;
+        self.set_carried_out(number)?;
+        let waiting = self.not_replaced(self.those_waiting()?, &word)?;
+        self.set_waiting(&waiting)?;
         Ok(CarriedOut { number, at, word })
     }
 
     /// How many commands were applied on this store.
-    pub fn words_carried_out(&self) -> Result<u64, StoreError> {
-        let Some(text) = self.state(CARRIED_OUT)? else {
+    pub fn carried_out(&self) -> Result<u64, StoreError> {
+        let Some(text) = State { tx: self.tx }.get(CARRIED_OUT)? else {
             return Ok(0);
         };
         text.parse()
@@ -56,29 +58,29 @@ impl Unit<'_> {
     }
 
     /// The number of applied commands. A number is never used again, even if its command is lost.
-    pub fn set_words_carried_out(&self, number: u64) -> Result<(), StoreError> {
-        self.set_state(CARRIED_OUT, Some(&number.to_string()))
+    pub fn set_carried_out(&self, number: u64) -> Result<(), StoreError> {
+        State { tx: self.tx }.set(CARRIED_OUT, Some(&number.to_string()))
     }
 
     /// Applies the commands of `words` that this store lacks, in their order. A command about
     /// something unknown waits for the streams.
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
-        let known = self.words_carried_out()?;
-        let mut waiting = self.words_waiting()?;
+        let known = self.carried_out()?;
+        let mut waiting = self.those_waiting()?;
         for carried in words.iter().filter(|carried| carried.number > known) {
             if self.carry_out(&carried.word, carried.at)?.is_ok() {
                 waiting = self.not_replaced(waiting, &carried.word)?;
             } else {
                 waiting.push(carried.clone());
             }
-            self.set_words_carried_out(carried.number)?;
+            self.set_carried_out(carried.number)?;
         }
-        self.set_words_waiting(&waiting)
+        self.set_waiting(&waiting)
     }
 
     /// Tries again what waits; answers, and forgets, what is still about nothing that is there.
-    pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
-        let waiting = self.words_waiting()?;
+    pub fn settle(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
+        let waiting = self.those_waiting()?;
         if waiting.is_empty() {
             return Ok(waiting);
         }
@@ -88,7 +90,7 @@ impl Unit<'_> {
                 in_vain.push(carried);
             }
         }
-        self.set_words_waiting(&[])?;
+        self.set_waiting(&[])?;
         Ok(in_vain)
     }
 
@@ -123,18 +125,18 @@ impl Unit<'_> {
         })
     }
 
-    fn words_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
-        let Some(text) = self.state(WAITING)? else {
+    fn those_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
+        let Some(text) = State { tx: self.tx }.get(WAITING)? else {
             return Ok(Vec::new());
         };
         serde_json::from_str(&text).map_err(|e| StoreError::Damaged(format!("{WAITING}: {e}")))
     }
 
-    fn set_words_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    fn set_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
         if words.is_empty() {
-            return self.set_state(WAITING, None);
+            return State { tx: self.tx }.set(WAITING, None);
         }
         let text = serde_json::to_string(words).map_err(|e| StoreError::Damaged(e.to_string()))?;
-        self.set_state(WAITING, Some(&text))
+        State { tx: self.tx }.set(WAITING, Some(&text))
     }
 }

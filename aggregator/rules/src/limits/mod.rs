@@ -71,11 +71,11 @@ pub enum LimitsError {
     #[error("limits.increase_usd_per_day must be 0 to 1000000000, not {0}")]
     Dollars(f64),
     /// Not a time zone.
-    #[error("limits.timezone is {0:?}: wanted a name as UTC or Europe/Berlin")]
+    #[error("limits.timezone is {0:?}: expected a name such as UTC or Europe/Berlin")]
     Zone(String),
     /// Not days and hours.
     #[error(
-        "limits.change_windows has {0:?}: wanted days and hours, as \"mon-thu 09:00-16:00\" or \
+        "limits.change_windows has {0:?}: expected days and hours, such as \"mon-thu 09:00-16:00\" or \
          \"sat,sun 22:00-04:00\""
     )]
     Window(String),

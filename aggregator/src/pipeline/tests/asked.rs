@@ -21,7 +21,7 @@ fn strangers_do_not_count_in_the_fleet() {
     case.strangers_run_out(1000);
     let now = case.now;
     let unit = case.pipeline().store.begin().unwrap();
-    assert_eq!(unit.known_fleet(now).unwrap(), 0);
+    assert_eq!(unit.sending().known_fleet(now).unwrap(), 0);
 }
 
 #[test]
