@@ -91,8 +91,8 @@ impl Cli {
 enum Command {
     /// Run the aggregator: read reports, decide, and send recommendations.
     Serve(serve::ServeArgs),
-    /// Read evidence from files or `-` (REPORT lines, Telemetry JSON, records, exports; .gz too), or
-    /// from the account's own logs.
+    /// Read evidence from files or `-`, or from the account's own logs: REPORT lines, Telemetry JSON,
+    /// records and exports, gzip or not.
     Import(import::ImportArgs),
     /// List every function with its recommendation, most urgent first, then most expensive.
     List(list::ListArgs),
@@ -112,7 +112,7 @@ enum Command {
     Clear(review::TargetArgs),
     /// Delete everything that is stored about a function.
     Forget(review::TargetArgs),
-    /// Pause: send nothing until `resume`.
+    /// Send nothing until `resume`.
     Pause(review::StopArgs),
     /// Resume sending after a pause.
     Resume(review::StopArgs),
@@ -302,17 +302,19 @@ mod tests {
 
     use super::*;
 
-    /// The help of a command and of its subcommands, each under its full name.
+    /// The help of the subcommands of a command, each under its full name. `groups` has that of
+    /// `rightsizer` itself.
     fn help(command: &mut clap::Command, name: &str) {
-        let shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
-        let text = shown.term_width(100).render_long_help().to_string();
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(format!("help {name}").replace(' ', "_"), lines.join("\n"));
         for inner in command.get_subcommands_mut() {
-            if inner.get_name() != "help" {
-                let name = format!("{name} {}", inner.get_name());
-                help(inner, &name);
+            if inner.get_name() == "help" {
+                continue;
             }
+            let name = format!("{name}_{}", inner.get_name());
+            let shown = inner.clone().mut_args(|arg| arg.hide_env_values(true));
+            let text = shown.term_width(100).render_long_help().to_string();
+            let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+            insta::assert_snapshot!(name.as_str(), lines.join("\n"));
+            help(inner, &name);
         }
     }
 
@@ -320,6 +322,6 @@ mod tests {
     fn the_help_of_every_command_is_reviewed() {
         let mut command = Cli::command();
         command.build();
-        help(&mut command, "rightsizer");
+        help(&mut command, "help");
     }
 }

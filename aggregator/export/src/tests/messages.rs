@@ -2,21 +2,18 @@
 
 use crate::error::Refused;
 
-#[test]
-fn every_refusal_is_reviewed() {
-    let names = |names: &[&str]| {
-        names
-            .iter()
-            .map(|&name| name.to_owned())
-            .collect::<Vec<_>>()
-    };
-    let two = || names(&["shop-checkout", "shop-invoice"]);
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Those about the file as a whole.
+fn of_files() -> Vec<Refused> {
     let unreadable = Refused::Unreadable {
         what: "YAML",
         line: 7,
         why: "a tab".into(),
     };
-    let all = [
+    vec![
         Refused::InFile {
             file: "main.tf".into(),
             refused: Box::new(unreadable),
@@ -35,6 +32,12 @@ fn every_refusal_is_reviewed() {
         Refused::NoFunction {
             looked_for: "AWS::Lambda::Function",
         },
+    ]
+}
+
+/// Those about functions and their declarations.
+fn of_functions() -> Vec<Refused> {
+    vec![
         Refused::FunctionTwice {
             function: "shop-checkout".into(),
             places: names(&["A (line 3)", "B (line 9)"]),
@@ -43,7 +46,7 @@ fn every_refusal_is_reviewed() {
         Refused::PlaceTwice {
             place: "Checkout (line 3)".into(),
             label: "Checkout".into(),
-            functions: two(),
+            functions: names(&["shop-checkout", "shop-invoice"]),
         },
         Refused::SeveralEnvironments {
             what: "regions",
@@ -62,10 +65,15 @@ fn every_refusal_is_reviewed() {
         },
         Refused::NameTwice {
             name: "CheckoutMemorySize".into(),
-            functions: two(),
+            functions: names(&["shop-checkout", "shop-invoice"]),
         },
         Refused::Unsafe("line 3 is not 300".into()),
-    ];
+    ]
+}
+
+#[test]
+fn every_refusal_is_reviewed() {
+    let all = [of_files(), of_functions()].concat();
     let text: Vec<String> = all.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(text.join("\n\n"));
 }
