@@ -10,7 +10,7 @@ use rightsizer_rules::policy::{
     Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings, Successes,
 };
 use rightsizer_rules::price;
-use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
+use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
 use rusqlite::{Connection, params};
 
 use super::changes::History;
@@ -19,7 +19,8 @@ use super::days::witnesses;
 use super::error::StoreError;
 use super::inventory::configured;
 use super::unit::FunctionId;
-use super::usage::{DaySet, Usage, Wanted};
+use super::usage::{Usage, Wanted};
+use super::viewpoint::{Span, Viewpoint};
 
 /// Everything a decision about one function needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,47 +54,6 @@ pub struct Assessed {
     pub has_decision: bool,
     /// `None` if no day of the window or after it has a memory figure.
     pub seen: Option<Assessment>,
-}
-
-/// When and by which settings windows are looked at.
-#[derive(Debug, Clone, Copy)]
-pub struct Viewpoint<'a> {
-    /// Which days are closed.
-    pub clock: &'a DayClock,
-    /// The caller's clock.
-    pub now: Timestamp,
-    /// What the policies want to see.
-    pub settings: &'a PolicySettings,
-}
-
-impl Viewpoint<'_> {
-    /// The present, as the window sees it.
-    fn present(&self) -> Timestamp {
-        self.clock.present(self.now)
-    }
-
-    /// The last closed day; today if none is closed yet, or if a wrong clock closed future days,
-    /// which would exclude the open days from the window.
-    fn last_closed(&self) -> Day {
-        let today = self.present().day();
-        let closed = self.clock.last_closed();
-        closed.map_or(today, |closed| closed.min(today))
-    }
-
-    /// The first day whose peak holds the floor up (P2).
-    fn floor_from(&self) -> Day {
-        let days = self.settings.floor_days.max(WINDOW_DAYS);
-        self.last_closed().plus(1 - days)
-    }
-
-    /// The first day whose peak the policies look at.
-    fn history_from(&self) -> Day {
-        if self.settings.looks_back_all_the_way() {
-            self.last_closed().plus(-PEAK_MEMORY_DAYS)
-        } else {
-            self.floor_from()
-        }
-    }
 }
 
 /// The identity columns of a function.
@@ -130,47 +90,6 @@ impl Head {
         let counting = days.iter().filter(|d| d.day >= from);
         let largest = counting.max_by_key(|d| (d.peak, d.day))?;
         Some((largest.day, largest.peak))
-    }
-}
-
-/// The days that a decision uses: the window's closed days with a memory figure; if there is none
-/// yet, the open ones (W4).
-struct Span {
-    from: Day,
-    to: Day,
-    decided: Vec<DayPeak>,
-    /// Highest peak of the window and the open days.
-    peak_mb: Megabytes,
-    /// Calendar days that the usage spreads over, idle ones included, since the function is known.
-    calendar_days: u32,
-}
-
-impl Span {
-    fn new(peaks: &[DayPeak], last_closed: Day, first_report: Day) -> Option<Self> {
-        let from = last_closed.plus(1 - WINDOW_DAYS);
-        let seen = peaks.iter().filter(|p| p.day >= from);
-        let (closed, open): (Vec<DayPeak>, Vec<DayPeak>) = seen.partition(|p| p.day <= last_closed);
-        let peak_mb = closed.iter().chain(&open).map(|p| p.peak).max()?;
-        let (from, to, decided, used_from) = if closed.is_empty() {
-            let (oldest, newest) = (open.first()?.day, open.last()?.day);
-            (oldest, newest, open, oldest)
-        } else {
-            (from, last_closed, closed, from.max(first_report))
-        };
-        let calendar_days = u32::try_from(to.number() - used_from.number() + 1).unwrap_or(1);
-        Some(Self {
-            from,
-            to,
-            decided,
-            peak_mb,
-            calendar_days,
-        })
-    }
-
-    fn days(&self) -> DaySet {
-        let mut days = DaySet::from(self.from);
-        self.decided.iter().for_each(|p| days.insert(p.day));
-        days
     }
 }
 

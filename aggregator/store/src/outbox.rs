@@ -7,35 +7,21 @@ use std::sync::LazyLock;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::lifecycle::Event;
 use rightsizer_rules::limits::{
-    AddedOn, Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY, SentOn, Taken,
+    Allowance, IncreaseAlarm, Limit, LimitSettings, MOST_UNKNOWN_UNDER_WAY,
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::columns::{count, int};
-use super::decisions::Decisions;
+use super::columns::int;
 use super::error::StoreError;
 use super::state::State;
 use super::stops::Stops;
 use super::transitions::status_after;
 use super::unit::FunctionId;
 
-/// Under this key of `state` stands how many decreases were sent today.
-const SENT: &str = "sent";
-/// How many functions there are to decide on, as it was counted last.
-const FLEET: &str = "fleet";
 /// What keeps decreases back.
 const WAITS: &str = "waits";
 /// What keeps increases of functions back that are not known.
 pub(super) const INCREASES: &str = "increases";
-/// Dollars a month that the increases sent today add.
-const ADDED: &str = "added_usd";
-/// What is not answered by then was lost, or is too old to be.
-const UNDER_WAY_MS: i64 = 3_600_000;
-/// What is not answered by then was not made: a record lives an hour on the stream.
-const SENT_MS: i64 = 24 * 3_600_000;
-/// A change without a verdict for this long will not get one: an idle function should not block
-/// others.
-const UNVERIFIED_MS: i64 = 14 * 86_400_000;
 
 /// Marks a recommendation as sent.
 static MARK_SENT: LazyLock<String> = LazyLock::new(|| {
@@ -108,11 +94,11 @@ pub struct Sending<'u> {
 }
 
 impl Sending<'_> {
-    const fn state(&self) -> State<'_> {
+    pub(super) const fn state(&self) -> State<'_> {
         State { tx: self.tx }
     }
 
-    const fn stops(&self) -> Stops<'_> {
+    pub(super) const fn stops(&self) -> Stops<'_> {
         Stops { tx: self.tx }
     }
 
@@ -206,20 +192,6 @@ impl Sending<'_> {
         Ok(alarm)
     }
 
-    /// Dollars a month that the increases sent on this UTC day add.
-    fn added(&self, now: Timestamp) -> Result<f64, StoreError> {
-        Ok(AddedOn::on(now.day(), self.state().get(ADDED)?.as_deref()).usd)
-    }
-
-    /// Of functions that are not known, what is on the stream and not answered.
-    fn unknown_under_way(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.counted(
-            "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
-             WHERE status = 'sent' AND sent_ms > ? AND NOT known",
-            params![now.as_ms() - UNDER_WAY_MS],
-        )
-    }
-
     fn add_decreases(
         &self,
         outbox: &mut Outbox,
@@ -307,68 +279,6 @@ impl Sending<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What of the limits is taken; of decreases only where they matter.
-    fn taken(&self, decreases: bool, now: Timestamp) -> Result<Taken, StoreError> {
-        let under_way = self.counted(
-            "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
-             WHERE status = 'sent' AND sent_ms > ?",
-            params![now.as_ms() - UNDER_WAY_MS],
-        )?;
-        let taken = Taken {
-            under_way,
-            auto_paused: self.stops().is_auto_paused()?,
-            ..Taken::default()
-        };
-        if !decreases {
-            return Ok(taken);
-        }
-        Ok(Taken {
-            sent_today: SentOn::on(now.day(), self.state().get(SENT)?.as_deref()).count,
-            unverified: self.unverified(now)?,
-            fleet: self.known_fleet(now)?,
-            ..taken
-        })
-    }
-
-    fn unverified(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.counted(
-            "SELECT count(DISTINCT function_id) FROM recommendations
-                INDEXED BY recommendations_unverified
-             WHERE to_mb < from_mb AND ((status = 'sent' AND sent_ms > ?1)
-                OR (status = 'applied' AND closed_ms > ?2))
-                AND (status = 'sent' OR status = 'applied')",
-            params![now.as_ms() - SENT_MS, now.as_ms() - UNVERIFIED_MS],
-        )
-    }
-
-    /// Known functions with a decision: counted again on a new day, and if their number grew by a
-    /// hundredth.
-    pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let (day, last) = (
-            i64::from(now.day().number()),
-            Decisions { tx: self.tx }.last_function()?,
-        );
-        if let Some(text) = self.state().get(FLEET)? {
-            let kept: Vec<i64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
-            if let &[on, then, fleet] = kept.as_slice()
-                && on == day
-                && last - then <= then / 100
-            {
-                return Ok(count(fleet));
-            }
-        }
-        let sql = "SELECT count(*) FROM functions_now WHERE policy_mb IS NOT NULL AND known";
-        let fleet = self.counted(sql, params![])?;
-        self.state()
-            .set(FLEET, Some(&format!("{day} {last} {fleet}")))?;
-        Ok(fleet)
-    }
-
-    fn counted(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
-        let mut statement = self.tx.prepare_cached(sql)?;
-        Ok(count(statement.query_row(values, |row| row.get(0))?))
-    }
-
     /// These are on the stream. One that was superseded between reading and sending stays so, but its
     /// outcome will count.
     pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
@@ -382,50 +292,5 @@ impl Sending<'_> {
         }
         self.count_added(added, now)?;
         self.count_sent(decreases, now)
-    }
-
-    /// Dollars a month that a recommendation adds which does not count as sent yet.
-    pub(super) fn unsent_usd(&self, function: FunctionId, id: &str) -> Result<f64, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT CASE WHEN status <> 'sent' THEN added_usd ELSE 0 END FROM recommendations
-             WHERE function_id = ? AND id = ?",
-        )?;
-        let found = statement.query_row(params![function, id], |row| row.get(0));
-        Ok(found.optional()?.unwrap_or(0.0))
-    }
-
-    /// Adds dollars a month to today's increases.
-    pub(super) fn count_added(&self, usd: f64, now: Timestamp) -> Result<(), StoreError> {
-        if usd <= 0.0 {
-            return Ok(());
-        }
-        let mut added = AddedOn::on(now.day(), self.state().get(ADDED)?.as_deref());
-        added.usd += usd;
-        self.state().set(ADDED, Some(&added.to_string()))
-    }
-
-    /// Whether this is a decrease that does not count as sent yet: one whose record came back on the
-    /// stream before it was marked does.
-    pub(super) fn is_unsent_decrease(
-        &self,
-        function: FunctionId,
-        id: &str,
-    ) -> Result<bool, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT to_mb < from_mb AND status <> 'sent' FROM recommendations
-             WHERE function_id = ? AND id = ?",
-        )?;
-        let found = statement.query_row(params![function, id], |row| row.get(0));
-        Ok(found.optional()?.unwrap_or(false))
-    }
-
-    /// Adds to the number of decreases sent today.
-    pub(super) fn count_sent(&self, decreases: u64, now: Timestamp) -> Result<(), StoreError> {
-        if decreases == 0 {
-            return Ok(());
-        }
-        let mut sent = SentOn::on(now.day(), self.state().get(SENT)?.as_deref());
-        sent.count += decreases;
-        self.state().set(SENT, Some(&sent.to_string()))
     }
 }
