@@ -251,7 +251,7 @@ async fn a_pause_without_a_server_stops_the_updater_from_here() {
     assert!(scene.tag().await.unwrap().starts_with("by me at 2"));
     let doctor = scene.run("doctor", &["--updater", &scene.updater()]).await;
     assert!(
-        said(&doctor).contains("is stopped by its tag rightsizer:paused: by me at 2"),
+        said(&doctor).contains("is paused by its tag rightsizer:paused: by me at 2"),
         "{}",
         said(&doctor)
     );
