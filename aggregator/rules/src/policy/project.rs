@@ -7,9 +7,9 @@
 use rightsizer_records::{Megabytes, Millis};
 
 use super::facts::{CpuUse, SizeFacts};
+use crate::power::Workload;
+pub(super) use crate::power::cores;
 
-/// Lambda gives one core at this size, and in proportion above and below.
-const ONE_CORE_MB: f64 = 1769.0;
 /// Fewer invocations at a size than this are not a measurement.
 pub(super) const MEASURED_INVOCATIONS: u64 = 50;
 /// Two measurements of one function differ by so much for reasons that are not its size; and a sandbox
@@ -204,24 +204,25 @@ fn cores_used(cpu: CpuUse) -> Option<f64> {
     (cpu.wall_ms >= 1000).then(|| cpu.cpu_ms as f64 / cpu.wall_ms as f64)
 }
 
-/// Cores that a size gives.
-pub(super) fn cores(size: Megabytes) -> f64 {
-    f64::from(size.0) / ONE_CORE_MB
-}
-
-/// P6: the CPU share used ÷ the CPU share given, if that is more than one.
+/// P6: the CPU share used ÷ the CPU share given, if that is more than one. In the power model it is the end
+/// at which waiting and computing overlap completely.
 pub(super) fn by_cpu(used: f64, from: Megabytes, to: Megabytes) -> f64 {
     // More than it was given is a measuring error (the share of other processes, coarse ticks).
     let used = used.min(cores(from));
-    (used / cores(to)).max(1.0)
+    let work = Workload {
+        overlap: f64::INFINITY,
+        ..Workload::serial(1.0, used, f64::INFINITY)
+    };
+    work.duration_ms(to)
 }
 
 /// The same if the CPU time comes in bursts that use all there is, between waiting: a burst takes
 /// longer on a smaller share although the average share would do. Of several threads, above one
 /// core, too.
+/// In the power model it is the end without overlap.
 pub(super) fn by_cpu_in_bursts(used: f64, from: Megabytes, to: Megabytes) -> f64 {
     let used = used.min(cores(from));
-    1.0 + used * (1.0 / cores(to) - 1.0 / cores(from))
+    Workload::serial(1.0 - used / cores(from), used, f64::INFINITY).duration_ms(to)
 }
 
 /// From how durations changed between a larger size and the present one: a duration is waiting plus

@@ -1,7 +1,10 @@
-//! `rightsizer simulate FILE`: what each policy would have done with a history of daily peaks.
+//! `rightsizer simulate FILE`: what each policy would have done with a history of daily peaks; and with
+//! `--power`, how well the power curve predicts.
+
+mod power;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +18,8 @@ use super::ConfigArg;
 use super::out;
 use crate::settings::Settings;
 use crate::simulate::{
-    Contender, Gaps, Measure, Refusal, Regime, Rules, Tally, Trace, contenders, read_trace, replay,
+    Contender, Gaps, Measure, Refusal, Regime, Rules, TableError, Tally, Trace, contenders,
+    read_trace, replay,
 };
 
 /// More refused rows than this are counted only.
@@ -25,11 +29,17 @@ const REFUSALS_SHOWN: u64 = 20;
 pub(super) struct SimulateArgs {
     /// Daily peaks as CSV with the columns `series`, `date` and `peak_mb` (others are ignored); .gz too;
     /// `-` is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Print a JSON array with one object per policy and regime
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "power",
+        conflicts_with = "power"
+    )]
+    file: Option<PathBuf>,
+    /// Print a JSON array with one object per policy and regime; with --power one object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    power: power::PowerArgs,
     /// Days at the start of each series that are evidence only
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=400))]
     warm_up: i32,
@@ -51,6 +61,15 @@ enum GapsArg {
 }
 
 pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    match (args.power.file(), &args.file) {
+        (Some(file), _) => power::run(file, &args.power, args.json),
+        (None, Some(file)) => policies(file, args),
+        // The command line asks for one of them.
+        (None, None) => anyhow::bail!("no file to read"),
+    }
+}
+
+fn policies(file: &Path, args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
     let rules = Rules {
         warm_up_days: args.warm_up,
@@ -60,14 +79,14 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
             GapsArg::Closed => Gaps::Closed,
         },
     };
-    let trace = read(&args.file)?;
-    anyhow::ensure!(trace.rows > 0, "no row of {} can be used", name(&args.file));
+    let trace = read(file, |input, refuse| read_trace(input, refuse))?;
+    anyhow::ensure!(trace.rows > 0, "no row of {} can be used", name(file));
     let measures = measure(&trace, &contenders(&settings.policy), rules);
     anyhow::ensure!(
         !measures.is_empty(),
         "no series of {} reaches beyond the {} days of warm-up, so nothing can be measured\nhint: \
          use a smaller --warm-up DAYS",
-        name(&args.file),
+        name(file),
         args.warm_up
     );
     let mut out = out::stdout();
@@ -88,8 +107,11 @@ fn name(file: &Path) -> String {
     }
 }
 
-/// Reads the rows; prints refused ones on standard error.
-fn read(file: &Path) -> anyhow::Result<Trace> {
+/// Reads a table; what it refuses goes to the second argument.
+type ReadRows<T> = fn(&mut dyn BufRead, &mut dyn FnMut(Refusal)) -> Result<T, TableError>;
+
+/// Reads the rows by `rows`; prints refused ones on standard error.
+fn read<T>(file: &Path, rows: ReadRows<T>) -> anyhow::Result<T> {
     let (input, length): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)
     } else {
@@ -108,8 +130,8 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
         }
     };
     let input = Counting::new(input, |bytes| bar.set_position(bytes));
-    let trace = read_trace(BufReader::with_capacity(1 << 16, input), &mut refuse)
-        .with_context(|| name(file))?;
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    let table = rows(&mut input, &mut refuse).with_context(|| name(file))?;
     bar.finish_and_clear();
     if refused > REFUSALS_SHOWN {
         out::note(format_args!(
@@ -117,7 +139,7 @@ fn read(file: &Path) -> anyhow::Result<Trace> {
             refused - REFUSALS_SHOWN
         ));
     }
-    Ok(trace)
+    Ok(table)
 }
 
 fn measure(trace: &Trace, policies: &[Contender], rules: Rules) -> Vec<Measure> {

@@ -1,0 +1,91 @@
+//! Functions of a file that are the same measurement twice, and ones that are mostly noise.
+
+use rightsizer_rules::power::SizePoint;
+
+use super::runs::Measured;
+
+/// Fewer common sizes than this are alike by chance.
+const LEAST_SIZES: usize = 3;
+/// Quotients of durations that differ by less are the same: published figures are rounded.
+const SAME: f64 = 0.002;
+
+/// A group for each function: functions whose durations are the same but for a factor share one, that of
+/// the first of them.
+pub(super) fn groups(functions: &[Measured]) -> Vec<usize> {
+    let mut groups: Vec<usize> = (0..functions.len()).collect();
+    let mut by_sizes = std::collections::HashMap::<Vec<u32>, Vec<usize>>::new();
+    for (at, function) in functions.iter().enumerate() {
+        let sizes = function.points.iter().map(|point| point.memory_mb.0);
+        let before = by_sizes.entry(sizes.collect()).or_default();
+        let same = |other: &&usize| is_same(&functions[**other].points, &function.points);
+        if let Some(first) = before.iter().find(same) {
+            groups[at] = *first;
+        } else {
+            before.push(at);
+        }
+    }
+    groups
+}
+
+/// Of the same sizes.
+fn is_same(one: &[SizePoint], other: &[SizePoint]) -> bool {
+    let quotients = one.iter().zip(other).map(|(a, b)| a.p50_ms / b.p50_ms);
+    let (low, high) = quotients.fold((f64::INFINITY, 0.0_f64), |(low, high), quotient| {
+        (low.min(quotient), high.max(quotient))
+    });
+    one.len() >= LEAST_SIZES && high / low < 1.0 + SAME
+}
+
+/// So much slower with more memory is noise: no model has it.
+const NOISY: f64 = 1.5;
+
+/// Whether some size takes half as long again as a smaller one, or longer.
+pub(super) fn is_noisy(function: &Measured) -> bool {
+    let mut fastest = f64::INFINITY;
+    function.points.iter().any(|point| {
+        let noisy = point.p50_ms >= NOISY * fastest;
+        fastest = fastest.min(point.p50_ms);
+        noisy
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Megabytes;
+
+    use super::*;
+
+    fn function(points: &[(u32, f64)]) -> Measured {
+        let point = |(mb, ms): &(u32, f64)| SizePoint::new(Megabytes(*mb), *ms);
+        Measured {
+            name: "f".to_owned(),
+            points: points.iter().map(point).collect(),
+            set_aside: 0,
+        }
+    }
+
+    #[test]
+    fn the_same_curve_in_another_unit_is_a_duplicate() {
+        let first = function(&[(128, 400.0), (256, 210.0), (512, 100.0)]);
+        let same = function(&[(128, 0.4), (256, 0.21), (512, 0.1)]);
+        let other = function(&[(128, 400.0), (256, 200.0), (512, 100.0)]);
+        assert_eq!(groups(&[first, other, same]), [0, 1, 0]);
+        let few = function(&[(128, 400.0), (256, 200.0)]);
+        assert_eq!(groups(&[few.clone(), few]), [0, 1]);
+    }
+
+    /// 100 ms at 256 MB; at 512 150 is noise, 149 is not. Less memory may be slower.
+    #[test]
+    fn noise_is_slower_with_more_memory() {
+        assert!(is_noisy(&function(&[
+            (128, 120.0),
+            (256, 100.0),
+            (512, 150.0)
+        ])));
+        assert!(!is_noisy(&function(&[
+            (128, 900.0),
+            (256, 100.0),
+            (512, 149.0)
+        ])));
+    }
+}

@@ -1,0 +1,145 @@
+//! `function,memory_mb,duration_ms` rows, one a run, or the mean of `count`.
+
+use std::io::BufRead;
+
+use rightsizer_records::Megabytes;
+
+use super::super::rows::{Columns, Refusal, TableError, read_rows, shortened};
+use super::runs::{Run, Runs};
+
+const COLUMNS: Columns = Columns {
+    required: &["function", "memory_mb", "duration_ms"],
+    optional: &["cpu_ms", "init_ms", "max_used_mb", "count"],
+};
+/// The sizes that Lambda has.
+const SIZES: std::ops::RangeInclusive<f64> = 128.0..=10_240.0;
+/// Ten times Lambda's longest: a duration above it is in another unit.
+const LONGEST_MS: f64 = 9_000_000.0;
+/// Six cores all of that time.
+const MOST_CPU_MS: f64 = 6.0 * LONGEST_MS;
+/// Above any machine's memory.
+const MOST_USED_MB: f64 = 1e6;
+/// More than all invocations that there are.
+const MOST_RUNS: f64 = 1e12;
+
+/// All that could be used of an input.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// By function and size.
+    pub runs: Runs,
+    /// Rows taken in.
+    pub rows: u64,
+    /// Rows refused.
+    pub refused: u64,
+}
+
+/// Reads all of `input`; bad rows go to `refuse`, as they are found.
+///
+/// # Errors
+/// If the input cannot be read, or its header does not name the columns.
+pub fn read_table(
+    input: impl BufRead,
+    refuse: &mut dyn FnMut(Refusal),
+) -> Result<Table, TableError> {
+    let (mut runs, mut rows, mut refused) = (Runs::default(), 0, 0);
+    let mut take = |values: &[Option<&str>]| {
+        let (function, size, run) = row(values)?;
+        runs.add(function, size, run);
+        rows += 1;
+        Ok(())
+    };
+    read_rows(input, &COLUMNS, &mut take, &mut |refusal| {
+        refused += 1;
+        refuse(refusal);
+    })?;
+    Ok(Table {
+        runs,
+        rows,
+        refused,
+    })
+}
+
+fn row<'a>(values: &[Option<&'a str>]) -> Result<(&'a str, Megabytes, Run), String> {
+    let &[function, size, duration, cpu, init, used, count] = values else {
+        return Err("row of another form than its header".to_owned());
+    };
+    let function = function.filter(|name| !name.is_empty());
+    let function = function.ok_or("the function has no name")?;
+    let size = whole("memory_mb", size.unwrap_or_default())?;
+    if !SIZES.contains(&size) {
+        return Err(format!(
+            "memory_mb {size} is not a size that Lambda has: 128 to 10240 MB"
+        ));
+    }
+    let duration_ms = number("duration_ms", duration.unwrap_or_default())?;
+    if duration_ms <= 0.0 || duration_ms > LONGEST_MS {
+        return Err(format!(
+            "duration_ms {duration_ms} is not the duration of an invocation: above 0, at most {LONGEST_MS} ms"
+        ));
+    }
+    // Starts are not part of the curve, but a column that is not numbers is another one.
+    optional("init_ms", init, LONGEST_MS)?;
+    let run = Run {
+        duration_ms,
+        cpu_ms: optional("cpu_ms", cpu, MOST_CPU_MS)?,
+        used_mb: optional("max_used_mb", used, MOST_USED_MB)?,
+        count: count_of(count)?,
+    };
+    Ok((function, megabytes(size), run))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number of MB within Lambda's sizes"
+)]
+const fn megabytes(size: f64) -> Megabytes {
+    Megabytes(size as u32)
+}
+
+/// An empty field is one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number within bounds"
+)]
+fn count_of(count: Option<&str>) -> Result<u64, String> {
+    let Some(text) = count.filter(|text| !text.is_empty()) else {
+        return Ok(1);
+    };
+    let count = whole("count", text)?;
+    if (1.0..=MOST_RUNS).contains(&count) {
+        Ok(count as u64)
+    } else {
+        Err(format!(
+            "count {count} is not a number of invocations, 1 or more"
+        ))
+    }
+}
+
+/// An empty field is not known.
+fn optional(name: &str, text: Option<&str>, most: f64) -> Result<Option<f64>, String> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let value = number(name, text)?;
+    if (0.0..=most).contains(&value) {
+        Ok(Some(value))
+    } else {
+        Err(format!("{name} {value} is not between 0 and {most}"))
+    }
+}
+
+fn whole(name: &str, text: &str) -> Result<f64, String> {
+    let value = number(name, text)?;
+    if value.fract() == 0.0 {
+        Ok(value)
+    } else {
+        Err(format!("{name} {value} is not a whole number"))
+    }
+}
+
+fn number(name: &str, text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+    value.ok_or_else(|| format!("{name} {:?} is not a number", shortened(text)))
+}

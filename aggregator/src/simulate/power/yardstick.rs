@@ -1,0 +1,254 @@
+//! The yardstick of the power curve: with N known sizes of a function, how well are all others predicted,
+//! and what is lost by choosing a size from the curve? No function's measurements are in the prior that
+//! predicts it.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use rightsizer_rules::power::{Lesson, PowerCurve, Prior, SizePoint};
+
+use super::choices::{choices, count};
+use super::figures::{Direction, Predicted, Regret};
+use super::runs::Measured;
+
+/// Predictions that a run makes at most, about.
+const MOST_PAIRS: u64 = 60_000;
+/// Functions that are predicted, and learnt from, at most: evenly spaced ones of more.
+const MOST_FUNCTIONS: usize = 1_000;
+/// Priors that are learnt at most: each without the functions that it predicts.
+const MOST_FOLDS: usize = 48;
+/// Curves that the base of a learnt prior counts as.
+const BASE_CURVES: f64 = 2.0;
+
+/// What was predicted, and what became of it.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) predicted: Vec<Predicted>,
+    pub(super) regrets: Vec<Regret>,
+    pub(super) refused: u64,
+    pub(super) functions: usize,
+    pub(super) choices: u64,
+    pub(super) all_choices: u64,
+}
+
+impl Outcome {
+    fn join(mut self, other: Self) -> Self {
+        self.predicted.extend(other.predicted);
+        self.regrets.extend(other.regrets);
+        self.refused += other.refused;
+        self.functions += other.functions;
+        self.choices += other.choices;
+        self.all_choices = self.all_choices.saturating_add(other.all_choices);
+        self
+    }
+}
+
+/// Predicts every function with more than `known` sizes. Functions of one group are never learnt from for
+/// each other: `groups[i]` is that of the `i`th.
+pub(super) fn predict(
+    functions: &[Measured],
+    groups: &[usize],
+    known: usize,
+    base: &Prior,
+) -> Outcome {
+    let taken: Vec<usize> = spaced(functions.len(), MOST_FUNCTIONS);
+    let lessons: Vec<Lesson> = in_parallel(&taken, |at| Lesson::of(&functions[at].points));
+    let folds = folds(&taken, groups);
+    let measurable = |at: &&usize| functions[**at].points.len() > known;
+    let count = taken.iter().filter(measurable).count() as u64;
+    let budget = MOST_PAIRS / count.max(1);
+    let by_fold = in_parallel(
+        &(0..=folds.iter().copied().max().unwrap_or(0)).collect::<Vec<_>>(),
+        |fold| {
+            let others = folds.iter().zip(&lessons).filter(|(f, _)| **f != fold);
+            let others: Vec<&Lesson> = others.map(|(_, lesson)| lesson).collect();
+            let prior = base.learn(BASE_CURVES, &others);
+            let here = taken.iter().zip(&folds).filter(move |(_, f)| **f == fold);
+            let outcomes = here.map(|(at, _)| one(&functions[*at].points, known, budget, &prior));
+            outcomes.fold(Outcome::default(), Outcome::join)
+        },
+    );
+    by_fold.into_iter().fold(Outcome::default(), Outcome::join)
+}
+
+fn spaced(all: usize, most: usize) -> Vec<usize> {
+    let taken = all.min(most);
+    (0..taken).map(|n| n * all / taken).collect()
+}
+
+/// The fold of each function: a group is never divided.
+fn folds(taken: &[usize], groups: &[usize]) -> Vec<usize> {
+    let mut seen: Vec<usize> = Vec::new();
+    taken
+        .iter()
+        .map(|at| {
+            let group = groups[*at];
+            let place = seen.iter().position(|g| *g == group).unwrap_or_else(|| {
+                seen.push(group);
+                seen.len() - 1
+            });
+            place % MOST_FOLDS
+        })
+        .collect()
+}
+
+fn one(points: &[SizePoint], known: usize, budget: u64, prior: &Prior) -> Outcome {
+    if points.len() <= known {
+        return Outcome::default();
+    }
+    let most = (budget / (points.len() - known) as u64).max(1);
+    let chosen = choices(points.len(), known, most);
+    let mut outcome = Outcome {
+        functions: 1,
+        choices: chosen.len() as u64,
+        all_choices: count(points.len(), known),
+        ..Outcome::default()
+    };
+    for choice in chosen {
+        with_known(points, &choice, prior, &mut outcome);
+    }
+    outcome
+}
+
+fn with_known(points: &[SizePoint], choice: &[usize], prior: &Prior, outcome: &mut Outcome) {
+    let known: Vec<SizePoint> = choice.iter().map(|at| points[*at]).collect();
+    let Some(curve) = PowerCurve::fit(&known, prior) else {
+        return;
+    };
+    let (first, last) = (choice[0], choice[choice.len() - 1]);
+    let mut considered = Vec::new();
+    for (at, point) in points.iter().enumerate() {
+        if choice.contains(&at) {
+            considered.push((point, Some(point.p50_ms)));
+            continue;
+        }
+        let direction = match at {
+            at if at < first => Direction::Down,
+            at if at > last => Direction::Up,
+            _ => Direction::Between,
+        };
+        let estimate = curve.at(point.memory_mb).ok();
+        if let Some(estimate) = estimate {
+            outcome.predicted.push(Predicted {
+                direction,
+                p50: estimate.p50_ms / point.p50_ms,
+                low: estimate.low_ms / point.p50_ms,
+                high: estimate.high_ms / point.p50_ms,
+            });
+        } else {
+            outcome.refused += 1;
+        }
+        if direction != Direction::Down {
+            considered.push((point, estimate.map(|estimate| estimate.p50_ms)));
+        }
+    }
+    outcome.regrets.push(regret(&considered));
+}
+
+/// Scores sizes, each an MB and a duration; less is better.
+type Score = fn(&[(f64, f64)]) -> Vec<f64>;
+
+/// What is lost by choosing among the sizes by their predicted durations. A size without one is not chosen.
+fn regret(considered: &[(&SizePoint, Option<f64>)]) -> Regret {
+    let size = |point: &SizePoint| f64::from(point.memory_mb.0);
+    let measured: Vec<(f64, f64)> = considered
+        .iter()
+        .map(|(p, _)| (size(p), p.p50_ms))
+        .collect();
+    let predicted: Vec<Option<(f64, f64)>> = considered
+        .iter()
+        .map(|(p, ms)| ms.map(|ms| (size(p), ms)))
+        .collect();
+    let by = |score: Score| {
+        let known: Vec<(f64, f64)> = predicted.iter().flatten().copied().collect();
+        let places: Vec<usize> = (0..predicted.len())
+            .filter(|n| predicted[*n].is_some())
+            .collect();
+        let scores = score(&known);
+        let best = (0..places.len()).min_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+        let real = score(&measured);
+        let least = real.iter().copied().fold(f64::INFINITY, f64::min);
+        best.map_or(0.0, |best| real[places[best]] / least - 1.0)
+    };
+    Regret {
+        cost: by(costs),
+        balanced: by(balanced),
+    }
+}
+
+/// GB-seconds of each size, up to a factor.
+fn costs(sizes: &[(f64, f64)]) -> Vec<f64> {
+    sizes.iter().map(|(mb, ms)| mb * ms).collect()
+}
+
+/// `balanced` with a weight of one half.
+fn balanced(sizes: &[(f64, f64)]) -> Vec<f64> {
+    let costs = costs(sizes);
+    let dearest = costs.iter().copied().fold(0.0, f64::max);
+    let slowest = sizes.iter().map(|(_, ms)| *ms).fold(0.0, f64::max);
+    let score = |(cost, (_, ms)): (&f64, &(f64, f64))| f64::midpoint(cost / dearest, ms / slowest);
+    costs.iter().zip(sizes).map(score).collect()
+}
+
+/// `of` each item, on every processor, in their order.
+fn in_parallel<T: Send>(items: &[usize], of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let of = &of;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..processors)
+            .map(|worker| {
+                let mine = items.iter().skip(worker).step_by(processors);
+                scope.spawn(move || mine.map(|item| of(*item)).collect::<Vec<T>>())
+            })
+            .collect();
+        let mut done: Vec<_> = workers
+            .into_iter()
+            .map(|worker| match worker.join() {
+                Ok(found) => found.into_iter(),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect();
+        (0..items.len())
+            .filter_map(|n| done[n % processors].next())
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Megabytes;
+
+    use super::*;
+
+    /// 128 MB for 800 ms and 256 for 410 are measured; 512 seems to take 190 ms (97,280 MB·ms, the least) and
+    /// takes 220 (112,640). The cheapest is 128 MB with 102,400: 10 % less.
+    #[test]
+    fn regret_is_what_the_choice_costs_more() {
+        let at = |mb, ms| SizePoint::new(Megabytes(mb), ms);
+        let (a, b, c) = (at(128, 800.0), at(256, 410.0), at(512, 220.0));
+        let seen = [(&a, Some(800.0)), (&b, Some(410.0)), (&c, Some(190.0))];
+        assert!((regret(&seen).cost - 0.1).abs() < 1e-9);
+        // Balanced: ½ × 112,640 ÷ 112,640 + ½ × 220 ÷ 800 is the least of all, and chosen.
+        assert!(regret(&seen).balanced.abs() < 1e-9);
+        // What is refused is not chosen.
+        let refused = [(&a, Some(800.0)), (&b, Some(410.0)), (&c, None)];
+        assert!(regret(&refused).cost.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_group_is_never_divided() {
+        let groups: Vec<usize> = (0..200).map(|n| n / 2).collect();
+        let folds = folds(&(0..200).collect::<Vec<_>>(), &groups);
+        assert!(folds.chunks(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!(folds.iter().max(), Some(&(MOST_FOLDS - 1)));
+    }
+
+    #[test]
+    fn work_in_parallel_keeps_its_order() {
+        let items: Vec<usize> = (0..100).collect();
+        assert_eq!(
+            in_parallel(&items, |n| n * 2),
+            (0..100).map(|n| n * 2).collect::<Vec<_>>()
+        );
+    }
+}

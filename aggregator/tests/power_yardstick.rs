@@ -1,0 +1,244 @@
+//! `rightsizer simulate --power`: its figures' names, and what it makes of bad input.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn simulate(arguments: &[&str], input: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
+        .args(["simulate", "--power", "-"])
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+const SIZES: [u32; 6] = [128, 256, 512, 1024, 1769, 3008];
+
+/// Eight functions that wait and compute on one core, of 100 to 800 ms, without noise.
+fn fleet() -> String {
+    let mut rows = "function,memory_mb,duration_ms\n".to_owned();
+    for n in 1..=8 {
+        let (wait, cpu) = (50.0 * f64::from(n), 12.5 * f64::from(9 - n));
+        for size in SIZES {
+            let ms = wait + cpu / (f64::from(size) / 1769.0).min(1.0);
+            writeln!(rows, "f{n},{size},{ms:.3}").unwrap();
+        }
+    }
+    rows
+}
+
+fn figures(arguments: &[&str], input: &str) -> Value {
+    let said = simulate(&[arguments, &["--json"]].concat(), input);
+    let err = text(said.stderr);
+    serde_json::from_slice(&said.stdout).unwrap_or_else(|e| panic!("{e}: {err}"))
+}
+
+#[test]
+fn the_json_has_every_figure() {
+    let two = figures(&["--known", "2"], &fleet());
+    // 8 functions × 15 choices of 2 of 6 sizes × 4 others.
+    assert_eq!(
+        (&two["known"], &two["pairs"], &two["refused"]),
+        (&2.into(), &480.into(), &0.0.into())
+    );
+    for key in [
+        "mean_error",
+        "median_error",
+        "cost_regret_mean",
+        "cost_regret_p90",
+        "balanced_regret_mean",
+        "coverage_90",
+        "interval_score",
+        "constant_interval_score",
+    ] {
+        assert!(two[key].is_f64(), "{key} in {two}");
+    }
+    for direction in ["down", "between", "up"] {
+        assert!(two[direction]["mean"].is_f64() && two[direction]["median"].is_f64());
+    }
+    let one = figures(&["--known", "1"], &fleet());
+    assert_eq!(one["between"]["mean"], Value::Null);
+}
+
+/// Without noise, and learnt from functions like it, two sizes tell all others.
+#[test]
+fn a_fleet_of_one_kind_is_predicted_well() {
+    let two = figures(&["--known", "2"], &fleet());
+    let error = |key: &str| two[key]["median"].as_f64().unwrap();
+    assert!(
+        error("between") < 0.02 && error("up") < 0.05 && error("down") < 0.1,
+        "{two}"
+    );
+    assert!(two["cost_regret_mean"].as_f64().unwrap() < 0.03, "{two}");
+    assert!(
+        two["interval_score"].as_f64() < two["constant_interval_score"].as_f64(),
+        "{two}"
+    );
+}
+
+/// A function and its copy: predicted by the others alone, as one without the copy is.
+#[test]
+fn no_curve_predicts_itself_by_its_copy() {
+    let odd = [900.0, 850.0, 400.0, 350.0, 340.0, 100.0];
+    let row = |name: &str| {
+        let rows = SIZES
+            .iter()
+            .zip(odd)
+            .map(|(size, ms)| format!("{name},{size},{ms}\n"));
+        rows.collect::<String>()
+    };
+    let with_copy = figures(&["--known", "2"], &(fleet() + &row("odd") + &row("copy")));
+    assert_eq!(with_copy["duplicates"], serde_json::json!(["copy"]));
+    let alone = figures(&["--known", "2"], &(fleet() + &row("odd")));
+    // 60 of 540 pairs are the odd one's, then 120 of 600 in the same way.
+    let errors =
+        |report: &Value| report["mean_error"].as_f64().unwrap() * report["pairs"].as_f64().unwrap();
+    let fleet_only = errors(&figures(&["--known", "2"], &fleet()));
+    let (once, twice) = (errors(&alone) - fleet_only, errors(&with_copy) - fleet_only);
+    assert!((twice / once - 2.0).abs() < 0.2, "{once} {twice}");
+}
+
+/// 115 of 128 MB in use are 90 %: nothing is extrapolated to there from above. 8 functions × (5 of 6 sizes
+/// known) of 8 × 30 pairs.
+#[test]
+fn a_size_that_memory_fills_is_refused() {
+    let input: String = fleet()
+        .lines()
+        .map(|line| {
+            let used = if line.starts_with("function") {
+                "max_used_mb"
+            } else {
+                "116"
+            };
+            format!("{line},{used}\n")
+        })
+        .collect();
+    let one = figures(&["--known", "1"], &input);
+    assert!(
+        (one["refused"].as_f64().unwrap() - 5.0 / 30.0).abs() < 1e-9,
+        "{one}"
+    );
+}
+
+#[test]
+fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
+    let head = fleet().replacen("duration_ms", "duration_ms,cpu_ms,count", 1);
+    let mut input: String = head
+        .lines()
+        .take(1)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    head.lines()
+        .skip(1)
+        .for_each(|line| writeln!(input, "{line},,").unwrap());
+    let bad = [
+        (
+            "f,128,0,,",
+            "line 50: duration_ms 0 is not the duration of an invocation",
+        ),
+        (
+            "f,128,NaN,,",
+            "line 51: duration_ms \"NaN\" is not a number",
+        ),
+        ("f,128,-5,,", "line 52: duration_ms -5 is not"),
+        ("f,128,5,-1,", "line 53: cpu_ms -1 is not between 0 and"),
+        (
+            "f,127,5,,",
+            "line 54: memory_mb 127 is not a size that Lambda has: 128 to 10240 MB",
+        ),
+        ("f,10241,5,,", "line 55: memory_mb 10241"),
+        (
+            "f,128.5,5,,",
+            "line 56: memory_mb 128.5 is not a whole number",
+        ),
+        (",128,5,,", "line 57: the function has no name"),
+        (
+            "f,128,5,,0",
+            "line 58: count 0 is not a number of invocations",
+        ),
+        ("f,128,5", "line 59: row of 3 fields under a header of 5"),
+        ("f,128,99999999,,", "line 60: duration_ms 99999999 is not"),
+    ];
+    bad.iter()
+        .for_each(|(row, _)| writeln!(input, "{row}").unwrap());
+    let said = simulate(&["--known", "2"], &input);
+    let (out, err) = (text(said.stdout), text(said.stderr));
+    assert_eq!(said.status.code(), Some(0), "{err}");
+    for (_, reason) in bad {
+        assert!(err.contains(reason), "{reason} in {err}");
+    }
+    assert!(out.contains("from 48 rows; 11 refused"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_used_at_all_says_why_and_what_to_do() {
+    for (known, input, reason) in [
+        (
+            "1",
+            "",
+            "is empty; wanted a header with function, memory_mb and duration_ms",
+        ),
+        ("1", "function,memory_mb\nf,128\n", "duration_ms is not in"),
+        (
+            "1",
+            "function,memory_mb,duration_ms,count,count\n",
+            "count is more than once",
+        ),
+        (
+            "1",
+            "function,memory_mb,duration_ms\nf,128,0\n",
+            "no row of standard input can be used",
+        ),
+        (
+            "1",
+            "function,memory_mb,duration_ms\nf,128,5\n",
+            "rows at 2 memory sizes or more",
+        ),
+        ("6", &fleet(), "measured at more than 6 memory sizes"),
+    ] {
+        let said = simulate(&["--known", known, "--json"], input);
+        let err = text(said.stderr);
+        assert_eq!(said.status.code(), Some(1), "{input:?}");
+        assert!(err.contains(reason), "{reason} in {err}");
+        assert!(said.stdout.is_empty());
+    }
+    for arguments in [&["--known", "0"][..], &[], &["--known", "x"]] {
+        assert_eq!(simulate(arguments, &fleet()).status.code(), Some(2));
+    }
+}
+
+/// Ten times as slow with twice the memory: no prediction rests on both. They are said to be noise.
+#[test]
+fn sizes_that_contradict_each_other_are_named() {
+    let odd = "odd,128,20\nodd,256,20\nodd,512,400\n";
+    let two = figures(&["--known", "2"], &(fleet() + odd));
+    assert_eq!(two["noisy"], serde_json::json!(["odd"]));
+    // Of the odd one's three choices two hold 512 MB, with one other size each.
+    assert!(
+        (two["refused"].as_f64().unwrap() - 2.0 / 483.0).abs() < 1e-9,
+        "{two}"
+    );
+}
