@@ -18,6 +18,19 @@ else
         echo "static: the aggregator and the updater run on Linux and are built there. Run this on Linux (a container, an instance), or give the folder of a release's binaries: RIGHTSIZER_BINARIES=FOLDER" >&2
         exit 1
     }
+    # Only from 2.34 on a program looks names up without the C library's own files, which the container
+    # does not have.
+    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null || echo none)
+    minor=${glibc#glibc 2.}
+    case $minor in
+    '' | *[!0-9]*) ;;
+    *)
+        [ "$minor" -ge 34 ] || {
+            echo "static: this system has $glibc, and a program that is built here finds no addresses in the container; 2.34 or later is needed. Build on Debian 12, Ubuntu 22.04 or Amazon Linux 2023, or give the folder of a release's binaries: RIGHTSIZER_BINARIES=FOLDER" >&2
+            exit 1
+        }
+        ;;
+    esac
     case $(cc -print-file-name=libc.a) in
     /*) ;;
     *)

@@ -121,6 +121,7 @@ impl Answer {
         let passing = [
             "ProvisionedThroughputExceededException",
             "LimitExceededException",
+            "KMSThrottlingException",
             "InvalidSignatureException",
             "RequestExpired",
         ];
@@ -273,6 +274,10 @@ mod tests {
         assert!(refused(503, "<html>").is_passing());
         let throttled = r#"{"__type":"ProvisionedThroughputExceededException"}"#;
         assert!(refused(400, throttled).is_passing());
+        let no_time = r#"{"__type":"KMSThrottlingException"}"#;
+        assert!(refused(400, no_time).is_passing());
+        let denied = r#"{"__type":"KMSAccessDeniedException"}"#;
+        assert!(!refused(400, denied).is_passing());
         let late = r#"{"__type":"InvalidSignatureException","message":"Signature expired"}"#;
         assert!(refused(400, late).is_passing());
         let expired = r#"{"__type":"ExpiredTokenException","Message":"m"}"#;

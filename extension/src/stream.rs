@@ -210,6 +210,14 @@ impl Stream {
                 "throttled",
                 "add shards to the stream, or make it on-demand",
             ),
+            Some("KMSThrottlingException") => (
+                "throttled by KMS",
+                "raise the account's quota of KMS requests, or encrypt the stream with none",
+            ),
+            Some(key) if key.starts_with("KMS") => (
+                "denied by its key",
+                "let the function's role kms:GenerateDataKey on the stream's key",
+            ),
             Some(UNTRUSTED) => (
                 "not trusted",
                 "set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM file with its authority",

@@ -119,6 +119,29 @@ fn machine(folder: &Path) -> Result<String> {
     Ok(folder.display().to_string())
 }
 
+/// A program that is linked against an older C library finds no addresses in the container.
+#[test]
+fn what_could_reach_nothing_is_not_built() -> Result<()> {
+    let tools = tempfile::tempdir()?;
+    let path = machine(tools.path())?;
+    let getconf = tools.path().join("getconf");
+    std::fs::write(&getconf, "#!/bin/sh\necho glibc 2.26\n")?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&getconf, mode)?;
+    let run = Command::new("/bin/sh")
+        .args(["infra/static.sh", "nowhere"])
+        .current_dir(root())
+        .env_clear()
+        .env("PATH", path)
+        .output()?;
+    let said = words_of(&run);
+    ensure!(
+        !run.status.success() && said.contains("finds no addresses"),
+        "{said}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_package_is_made_without_a_tool_that_only_gnu_has() -> Result<()> {
     let (tools, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
