@@ -125,17 +125,15 @@ fn no_curve_predicts_itself_by_its_copy() {
 /// known) of 8 × 30 pairs.
 #[test]
 fn a_size_that_memory_fills_is_refused() {
-    let input: String = fleet()
-        .lines()
-        .map(|line| {
-            let used = if line.starts_with("function") {
-                "max_used_mb"
-            } else {
-                "116"
-            };
-            format!("{line},{used}\n")
-        })
-        .collect();
+    let mut input = String::new();
+    for line in fleet().lines() {
+        let used = if line.starts_with("function") {
+            "max_used_mb"
+        } else {
+            "116"
+        };
+        writeln!(input, "{line},{used}").unwrap();
+    }
     let one = figures(&["--known", "1"], &input);
     assert!(
         (one["refused"].as_f64().unwrap() - 5.0 / 30.0).abs() < 1e-9,
@@ -146,11 +144,7 @@ fn a_size_that_memory_fills_is_refused() {
 #[test]
 fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
     let head = fleet().replacen("duration_ms", "duration_ms,cpu_ms,count", 1);
-    let mut input: String = head
-        .lines()
-        .take(1)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let mut input = head.lines().next().unwrap().to_owned() + "\n";
     head.lines()
         .skip(1)
         .for_each(|line| writeln!(input, "{line},,").unwrap());

@@ -9,7 +9,6 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_rules::power::Prior;
 
 use super::{name, read};
-use crate::cli::out;
 use crate::simulate::power::{Errors, Measured, Report, measure, read_table};
 
 #[derive(Debug, Args)]
