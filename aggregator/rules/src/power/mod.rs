@@ -11,12 +11,14 @@ mod gaussian;
 mod likelihood;
 mod mixture;
 mod noise;
+mod objective;
 mod prior;
 mod shape;
 mod workload;
 
 pub use curve::{Basis, Estimate, PowerCurve, Refusal};
 pub use evidence::{SizePoint, starved};
+pub use objective::{Bounds, Candidate, Objective, choose};
 pub use prior::{Lesson, Prior};
 pub use workload::Workload;
 pub use workload::cores;
