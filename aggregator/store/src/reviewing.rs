@@ -1,8 +1,8 @@
-//! Carries an approval out on the store.
+//! Carries review commands out on the store.
 
 use std::sync::LazyLock;
 
-use rightsizer_records::{Mode, Record, Timestamp, decode, encode};
+use rightsizer_records::{Mode, Recommendation, Record, Timestamp, decode, encode};
 use rightsizer_rules::commands::{Action, Done, Refused, Word};
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -93,18 +93,12 @@ impl ReviewCommands<'_> {
         let Some(record) = &open.record else {
             return Ok(Err(Refused::OnlyAName(open.function.clone())));
         };
-        let damaged =
-            |why: String| StoreError::Damaged(format!("recommendation {}: {why}", open.id));
-        let record = decode(record.as_bytes()).map_err(|e| damaged(e.to_string()))?;
-        let Record::Recommendation(mut record) = record else {
-            return Err(damaged("it is of another kind".to_owned()));
-        };
+        let mut record = decoded(&open.id, record)?;
         record.mode = Mode::Approved;
         record.by = Some(word.by.clone());
         record.expires_at = now.plus_ms(APPROVED_FOR_MS);
         let expires = record.expires_at.as_ms();
-        let record = encode(&Record::Recommendation(record));
-        let record = String::from_utf8(record).map_err(|e| damaged(e.to_string()))?;
+        let record = encoded(record)?;
         self.tx.execute(
             &APPROVE,
             params![
@@ -141,9 +135,9 @@ impl ReviewCommands<'_> {
                 several => return Ok(Err(ambiguous(what, several))),
             },
         };
-        let record = approved.record.as_deref().map(unreviewed).transpose();
-        let record = record
-            .map_err(|why| StoreError::Damaged(format!("recommendation {}: {why}", approved.id)))?;
+        let record = approved.record.as_deref();
+        let record = record.map(|record| unreviewed(&approved.id, record));
+        let record = record.transpose()?;
         self.tx
             .execute(&UNAPPROVE, params![record, approved.owner, approved.id])?;
         done(format!(
@@ -349,15 +343,25 @@ fn ambiguous(what: &str, several: &[(FunctionId, String)]) -> Refused {
 }
 
 /// A record as it was before it was approved.
-fn unreviewed(record: &str) -> Result<String, String> {
-    let Record::Recommendation(mut record) =
-        decode(record.as_bytes()).map_err(|e| e.to_string())?
-    else {
-        return Err("it is of another kind".to_owned());
-    };
+fn unreviewed(id: &str, record: &str) -> Result<String, StoreError> {
+    let mut record = decoded(id, record)?;
     record.mode = Mode::Auto;
     record.by = None;
-    String::from_utf8(encode(&Record::Recommendation(record))).map_err(|e| e.to_string())
+    encoded(record)
+}
+
+fn decoded(id: &str, record: &str) -> Result<Recommendation, StoreError> {
+    let damaged = |why: String| StoreError::Damaged(format!("recommendation {id}: {why}"));
+    match decode(record.as_bytes()) {
+        Ok(Record::Recommendation(record)) => Ok(record),
+        Ok(_) => Err(damaged("it is of another kind".to_owned())),
+        Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+fn encoded(record: Recommendation) -> Result<String, StoreError> {
+    let text = String::from_utf8(encode(&Record::Recommendation(record)));
+    text.map_err(|e| StoreError::Damaged(e.to_string()))
 }
 
 #[expect(
