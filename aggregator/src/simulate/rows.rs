@@ -101,7 +101,7 @@ fn read_lines(
                 refuse(Refusal {
                     line: number,
                     reason: format!(
-                        "cannot be read on from here: {error}; what came before counts"
+                        "cannot be read further: {error}; evidence before this counts"
                     ),
                 });
                 break;

@@ -95,12 +95,11 @@ fn one_version_is_shown_and_has_its_changes_written_down() -> Result<()> {
     Ok(())
 }
 
-/// The commands of the binary, as its help has them.
+/// The commands of the binary, as its help has them: by task, above the options.
 fn commands() -> Result<Vec<String>> {
     let help = words_of(&Command::new(binary()?).arg("--help").output()?);
-    let (_, listed) = help.split_once("\nCommands:\n").context("no commands")?;
-    let listed = listed.lines().take_while(|line| !line.is_empty());
-    let names = listed.filter_map(|line| {
+    let (listed, _) = help.split_once("\nOptions:\n").context("no options")?;
+    let names = listed.lines().filter_map(|line| {
         let name = line.strip_prefix("  ")?;
         name.starts_with(|c: char| c.is_ascii_lowercase())
             .then(|| name.split(' ').next())?

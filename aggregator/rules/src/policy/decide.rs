@@ -111,17 +111,17 @@ fn slower(from: Megabytes, to: Megabytes, projection: Option<Projection>, reason
     reasons.add(SLOWER, || {
         [
             ("mb", to.0.into()),
-            ("mean", thousandths(expected.mean).into()),
-            ("mean_worst", thousandths(worst.mean).into()),
-            ("p95", thousandths(expected.p95).into()),
-            ("p95_worst", thousandths(worst.p95).into()),
+            ("mean", hundredths(expected.mean).into()),
+            ("mean_worst", hundredths(worst.mean).into()),
+            ("p95", hundredths(expected.p95).into()),
+            ("p95_worst", hundredths(worst.p95).into()),
             ("basis", basis.name().into()),
         ]
     });
 }
 
-fn thousandths(factor: f64) -> f64 {
-    (factor * 1000.0).round() / 1000.0
+fn hundredths(factor: f64) -> f64 {
+    (factor * 100.0).round() / 100.0
 }
 
 /// W4 and W6, by successful invocations; logs of failures alone are no measure of the rest.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use rightsizer_records::shown::{shown, shown_lines};
+use rightsizer_records::shown::shown;
 use rightsizer_store::inspect::{self, Stops};
 use rightsizer_store::{Reader, ReviewRow};
 use serde::Serialize;
@@ -169,7 +169,8 @@ fn print(rows: &[ReviewRow], stops: &Stops, hidden: usize, table: &str) -> anyho
     if hidden > 0 {
         out::line(format_args!("and {hidden} more"))?;
     }
-    out::line(format_args!("\n{}", shown_lines(&summary(rows))))?;
+    let width = Layout::of_terminal().width.unwrap_or(usize::MAX);
+    out::line(format_args!("\n{}", broken(&summary(rows), width)))?;
     if rows.iter().any(|row| row.function.starts_with("local:")) {
         out::line(format_args!(
             "local: the evidence names no account and region; import it with --account and --region \
@@ -177,6 +178,18 @@ fn print(rows: &[ReviewRow], stops: &Stops, hidden: usize, table: &str) -> anyho
         ))?;
     }
     print_stops(stops)
+}
+
+/// The text with a line break at each semicolon of lines that are too long.
+fn broken(text: &str, width: usize) -> String {
+    let lines = text.lines().map(|line| {
+        if line.chars().count() > width {
+            line.replace("; ", ";\n")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn print_stops(stops: &Stops) -> anyhow::Result<()> {
