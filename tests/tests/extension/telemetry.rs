@@ -232,7 +232,7 @@ async fn a_subscription_that_no_schema_gets_is_logged_and_idles() -> Result<()> 
     let exit = environment.shutdown(Reason::Spindown).await?;
     ended_well(&exit)?;
     assert!(
-        exit.log.contains("takes no subscription (400"),
+        exit.log.contains("refused the subscription (400"),
         "{}",
         exit.log
     );
