@@ -1,15 +1,15 @@
 #!/bin/sh
-# Lays out the container's context: the Dockerfile and the files it copies, nothing else.
+# Prepares the build context of the container: the Dockerfile and the files that it copies.
 set -eu
 usage="usage: context.sh BINARY FOLDER"
 binary=${1:?$usage}
 folder=${2:?$usage}
-# The certificates that this machine trusts; SSL_CERT_FILE names others.
+# The certificates that this machine trusts; SSL_CERT_FILE overrides them.
 for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
     [ -z "$bundle" ] || [ ! -s "$bundle" ] || break
 done
 [ -n "$bundle" ] || {
-    echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or name one: SSL_CERT_FILE=FILE" >&2
+    echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or set SSL_CERT_FILE=FILE" >&2
     exit 1
 }
 rm -rf "$folder"

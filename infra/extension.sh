@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the extension for one architecture, by itself and for size, such that it runs on every system
-# that Lambda has: it needs no symbol newer than glibc 2.17 (Amazon Linux 1), whatever this machine has.
-# Another package is built the same way, to be measured beside it.
-# Exits with 3, and says why, where Rust's standard library for that architecture is missing.
-# RIGHTSIZER_THIS_MACHINE=1: where Python is missing, a binary that runs here will do (the demo).
+# Builds the extension for one architecture, optimized for size. It needs no symbol newer than glibc 2.17
+# (Amazon Linux 1), so it runs on every system that Lambda has. PACKAGE builds another package the same way,
+# for comparison.
+# Exits with 3 and prints the reason if Rust's standard library for that architecture is missing.
+# RIGHTSIZER_THIS_MACHINE=1 builds for this machine if Python is missing (for the demo).
 set -eu
 cd "$(dirname "$0")/.."
 arch=${1:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
@@ -13,23 +13,23 @@ case $arch in
 x86_64) triple=x86_64-unknown-linux-gnu ;;
 arm64) triple=aarch64-unknown-linux-gnu ;;
 *)
-    echo "extension: Lambda has no architecture $arch: x86_64 or arm64." >&2
+    echo "extension: unknown architecture $arch; use x86_64 or arm64." >&2
     exit 2
     ;;
 esac
 [ -d "$(rustc --print sysroot)/lib/rustlib/$triple" ] || {
-    echo "extension: $arch is skipped: Rust's standard library for it is not on this machine. To have it: rustup target add $triple" >&2
+    echo "extension: $arch is skipped: Rust's standard library for it is missing. Install it with: rustup target add $triple" >&2
     exit 3
 }
 target=${CARGO_TARGET_DIR:-target}
-put() { # the built file $1 at its place, untouched if it is there already
+put() { # copies the built file $1 to its place, unless it is there already
     cmp -s "$1" "$binary" && return
     mkdir -p "$(dirname "$binary")"
     install -m 755 "$1" "$binary"
 }
 python3 -c 'import venv, ensurepip' 2>/dev/null || {
     if [ "${RIGHTSIZER_THIS_MACHINE:-}" = 1 ]; then
-        echo "extension: Python 3 with venv is missing, so this one is built for this machine; do not publish it"
+        echo "extension: Python 3 with venv is missing, so this binary is built for this machine only; do not publish it"
         cargo build --package "$package" --profile layer
         put "$target/layer/$package"
         exit 0
@@ -38,9 +38,9 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
     exit 1
 }
 
-# The copy of the list is written last: it stands for a finished installation.
+# The copy of the list is written last, because it marks a finished installation.
 if ! cmp -s infra/requirements.txt .tools/layer/installed-requirements.txt; then
-    echo "extension: zig into .tools/layer"
+    echo "extension: installing zig in .tools/layer"
     rm -rf .tools/layer
     mkdir -p .tools
     python3 -m venv .tools/layer

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes a container image of a context without Docker, and puts it into a registry.
+"""Builds a container image from a context without Docker, and pushes it to a registry.
 
-    image.py build CONTEXT LAYOUT ARCHITECTURE   an OCI image layout; prints its digest
-    image.py push LAYOUT REGISTRY REPOSITORY     the password on standard input, if there is one
+    image.py build CONTEXT LAYOUT ARCHITECTURE   writes an OCI image layout; prints its digest
+    image.py push LAYOUT REGISTRY REPOSITORY     pushes it; reads a password from standard input
 
-The Dockerfile may copy files and say how they are started; it cannot run anything. The same context
-gives the same image, byte for byte. Needs Python 3.9 and nothing beside it.
+The Dockerfile can copy files and set how they are started; it cannot run commands. The same context gives
+the same image, byte for byte. Needs only Python 3.9.
 """
 
 import base64, gzip, hashlib, io, json, pathlib, sys, tarfile, time, urllib.error, urllib.parse, urllib.request
@@ -20,7 +20,7 @@ def fail(words):
 
 
 def instructions(dockerfile):
-    """The instructions of a Dockerfile, each as its name and its words."""
+    """Yields the instructions of a Dockerfile, each as its name and its arguments."""
     for line in dockerfile.read_text().splitlines():
         if line.strip() and not line.startswith("#"):
             name, _, words = line.partition(" ")
@@ -28,7 +28,7 @@ def instructions(dockerfile):
 
 
 class Tree:
-    """The files of the image, as a tar whose bytes depend on nothing but them."""
+    """The files of the image as a reproducible tar."""
 
     def __init__(self):
         self.buffer = io.BytesIO()
@@ -51,7 +51,7 @@ class Tree:
         for depth in range(1, len(parts) + 1):
             folder = "/".join(parts[:depth])
             if folder not in self.folders:
-                # A folder that a copy makes belongs to root, but for the one that is copied.
+                # Folders that a copy creates belong to root, except the copied folder itself.
                 self.add(folder, None, 0o755, (0, 0) if depth < len(parts) else owner)
 
     def copy(self, source, target, owner):
@@ -67,7 +67,7 @@ class Tree:
 
 
 def image(context):
-    """The tar of the files, and how they are started."""
+    """Returns the tar of the files, and the configuration that starts them."""
     tree, run = Tree(), {}
     for name, words in instructions(context / "Dockerfile"):
         if name == "COPY":
@@ -84,7 +84,7 @@ def image(context):
         elif name == "ENTRYPOINT":
             run["Entrypoint"] = json.loads(words)
         elif (name, words) != ("FROM", "scratch"):
-            fail(f"{name} {words}: the Dockerfile may start from scratch, copy, and say how to start")
+            fail(f"{name} {words}: the Dockerfile may only use FROM scratch, COPY, and instructions that set how it starts")
     return tree.bytes(), run
 
 
@@ -122,11 +122,11 @@ def build(context, layout, architecture):
 
 
 class Passing(Exception):
-    """An answer that another attempt may not get."""
+    """A failure that a retry may not see."""
 
 
 class Registry:
-    """A registry by the distribution API, as Docker talks to it."""
+    """A client of a registry's distribution API."""
 
     def __init__(self, url, repository, password):
         self.base = f"{url}/v2/{repository}"
@@ -136,11 +136,14 @@ class Registry:
         self.opener = urllib.request.build_opener(NoRedirects)
 
     def ask(self, method, url, content=None, size=0, kind="application/octet-stream"):
-        """The headers of an answer; `None` to a HEAD for what is not there. `content`: bytes or a file."""
+        """Sends a request; returns the headers of the response, or `None` if a HEAD finds nothing.
+
+        `content` is bytes or a file.
+        """
         request = urllib.request.Request(url, method=method, data=content)
         if self.login and urllib.parse.urlsplit(url).netloc == urllib.parse.urlsplit(self.base).netloc:
             request.add_header("Authorization", self.login)
-        # Without it, a registry does not tell of a manifest that it has.
+        # Without this header, a registry answers 404 for a manifest that it has.
         if "/manifests/" in url:
             request.add_header("Accept", MANIFEST)
         if content is not None:
@@ -152,7 +155,7 @@ class Registry:
         except urllib.error.HTTPError as error:
             if method == "HEAD" and error.code == 404:
                 return None
-            # The blob is there, at the place that the registry names.
+            # A redirect to the blob means that it exists.
             if method == "HEAD" and 300 <= error.code < 400:
                 return error.headers
             words = error.read().decode(errors="replace")[:500]
@@ -179,14 +182,14 @@ class Registry:
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Takes every redirect for an answer."""
+    """Returns every redirect as the response."""
 
     def redirect_request(self, *_):
         return None
 
 
 def patiently(step, *words):
-    """Does a step of a push, begun anew up to three times after what may pass."""
+    """Runs a step of a push; retries it up to three times after a temporary failure."""
     for pause in (1, 2, 4):
         try:
             return step(*words)

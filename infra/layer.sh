@@ -1,6 +1,6 @@
 #!/bin/sh
-# Packs an extension into a Lambda layer: a zip with extensions/rightsizer-extension, the place and
-# name under which Lambda starts it.
+# Packs an extension into a Lambda layer: a zip with extensions/rightsizer-extension, the path from which
+# Lambda starts it.
 set -eu
 binary=${1:?usage: layer.sh BINARY ZIP}
 zip=${2:?usage: layer.sh BINARY ZIP}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lays out what `make deploy` takes to an account: the updater's zip, the container's context and its
-# image, beside the layers.
+# Prepares the files that `make deploy` uploads: the layers, the updater's zip, and the container's context
+# and image.
 set -eu
 cd "$(dirname "$0")/.."
 usage="usage: package.sh x86_64|arm64 FOLDER LAYER-FOLDER"
@@ -8,7 +8,7 @@ arch=${1:?$usage}
 out=${2:?$usage}
 layers=${3:?$usage}
 command -v python3 >/dev/null || {
-    echo "package: python3 is missing (3.9 or later). Install it from https://www.python.org or as package python3 of your system." >&2
+    echo "package: python3 (3.9 or later) is missing. Install it from https://www.python.org or as the package python3 of your system." >&2
     exit 1
 }
 infra/static.sh "$out/bin"
@@ -25,5 +25,5 @@ infra/context.sh "$out/bin/rightsizer" "$out/container"
 rm -rf "$out/image"
 case $arch in x86_64) platform=amd64 ;; *) platform=$arch ;; esac
 digest=$(python3 infra/image.py build "$out/container" "$out/image" "$platform")
-echo "$arch" >"$out/architecture" # last: it stands for a finished package
+echo "$arch" >"$out/architecture" # last, because it marks a finished package
 echo "package: $out, image $digest"

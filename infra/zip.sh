@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs one executable into a zip under a name of its own. The same binary gives the same zip.
+# Packs one executable into a zip under a given name. The same binary gives the same zip.
 set -eu
 usage="usage: zip.sh BINARY NAME-IN-THE-ZIP ZIP"
 binary=${1:?$usage}

@@ -1,17 +1,18 @@
-"""What `make deploy`, `undeploy`, `connect` and `layer-arn` run.
+"""The commands behind `make deploy`, `undeploy`, `connect` and `layer-arn`.
 
     python3 infra/account deploy PACKAGE-FOLDER
     python3 infra/account undeploy
     python3 infra/account connect
     python3 infra/account layer-arn x86_64|arm64
 
-Needs Python 3.9, which macOS has, and the AWS command line; no shell, so that it is the same everywhere.
+Needs Python 3.9, which macOS has, and the AWS command line. It uses no shell, so it behaves the same on every
+system.
 """
 
 import sys
 
 if sys.version_info < (3, 9):
-    sys.exit(f"python3 is {sys.version.split()[0]}, 3.9 or later is needed: https://www.python.org")
+    sys.exit(f"python3 is {sys.version.split()[0]}; 3.9 or later is needed: https://www.python.org")
 
 import connect
 import deploy

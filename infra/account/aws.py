@@ -1,6 +1,6 @@
-"""The AWS command line, version 1 or 2, as a function: its words in, its JSON out.
+"""Calls the AWS command line, version 1 or 2: takes its arguments, returns its JSON output.
 
-Knows no system and no stack. Needs nothing beside Python 3.9 and `aws` on the path.
+Must not know about systems or stacks. Needs only Python 3.9 and `aws` on the path.
 """
 
 import json
@@ -9,11 +9,11 @@ import subprocess
 
 
 class Refused(Exception):
-    """AWS refused a call, in its own words."""
+    """AWS refused a call; holds the error message of AWS."""
 
 
 def aws(*words, absent=None):
-    """The answer of an AWS command as an object; `None` if its error contains `absent`.
+    """Returns the output of an AWS command as an object; `None` if its error contains `absent`.
 
     Raises `Refused` for any other error.
     """
@@ -26,18 +26,18 @@ def aws(*words, absent=None):
 
 
 def succeeds(*words):
-    """Whether an AWS command ends well: for waiters."""
+    """Returns whether an AWS command succeeds. For `wait` commands."""
     return run(*words).returncode == 0
 
 
 def text(*words):
-    """What an AWS command prints, as it is; empty if it fails."""
+    """Returns the output of an AWS command as text; empty if it fails."""
     done = run(*words)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def run(*words):
-    """An AWS command that has ended."""
+    """Runs an AWS command and returns the finished process."""
     environment = dict(os.environ, AWS_PAGER="")
     return subprocess.run(
         ["aws", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment

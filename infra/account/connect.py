@@ -1,6 +1,6 @@
-"""A tunnel from this machine to the aggregator's review API: no port of the task is open to anybody.
+"""Opens a tunnel from this machine to the aggregator's review API, because the task has no open port.
 
-Who may open it is decided by ssm:StartSession, and who may use it by secretsmanager:GetSecretValue.
+The permission ssm:StartSession decides who may open it, and secretsmanager:GetSecretValue who may use it.
 """
 
 import os
@@ -17,13 +17,13 @@ AGENT_SECONDS = 60
 
 
 def aggregator(system):
-    """The aggregator's container in the running task. Others in it belong to whoever watches the account."""
+    """Returns the running task and its aggregator container. Other containers are monitoring agents."""
     found = aws(
         "ecs", "list-tasks", "--cluster", system.name, "--service-name", "aggregator", "--desired-status", "RUNNING"
     )
     if not found["taskArns"]:
         system.stop(
-            f"no task of {system.name} runs. Its log says why: aws logs filter-log-events --log-group-name"
+            f"no task of {system.name} is running. To find the cause: aws logs filter-log-events --log-group-name"
             f" /rightsizer/{system.name}/aggregator; aws ecs describe-services --cluster {system.name}"
             " --services aggregator"
         )
@@ -39,7 +39,7 @@ def is_ready(container):
 
 
 def ready(system):
-    """The task and its container, when a tunnel can be opened to it."""
+    """Waits until a tunnel can be opened to the task; returns the task and its container."""
     until = time.monotonic() + AGENT_SECONDS
     while True:
         task, container = aggregator(system)
@@ -47,7 +47,7 @@ def ready(system):
             return task, container
         if time.monotonic() > until:
             system.stop(
-                "the task runs, but the agent that carries the tunnel does not. It needs the ssmmessages endpoint:"
+                "the task is running, but its agent for the tunnel is not. The agent needs the ssmmessages endpoint:"
                 f" aws ecs describe-tasks --cluster {system.name} --tasks {task}"
             )
         time.sleep(2)
@@ -62,8 +62,8 @@ def open_tunnel(system):
     try:
         token = aws("secretsmanager", "get-secret-value", "--secret-id", secret)["SecretString"]
     except Refused as error:
-        system.stop(f"you may not read the reviewers' token, secretsmanager:GetSecretValue on {secret}: {error}")
-    system.say("in another terminal, until this one ends:")
+        system.stop(f"cannot read the reviewers' token; you need secretsmanager:GetSecretValue on {secret}: {error}")
+    system.say("run this in another terminal while the tunnel is open:")
     print(f"  export RIGHTSIZER_SERVER=http://127.0.0.1:{port}/{token}", flush=True)
     target = f"ecs:{system.name}_{task.rsplit('/', 1)[-1]}_{container['runtimeId']}"
     words = ["--target", target, "--document-name", "AWS-StartPortForwardingSession"]

@@ -1,8 +1,9 @@
-"""Puts what `make package` built on an account. Shows what would change; does it with YES=1.
+"""Deploys the output of `make package` to an account. Shows what would change; YES=1 applies it.
 
-STACK names the system. VPC, SUBNETS (default: the default VPC, and of a VPC the subnets that fit). OPTIONS:
-any other parameter of infra/template.yaml, as "Mode=auto Writers=nobody"; what is not given stays as it
-is. TAGS: tags of the stack and all that is in it, as "team=platform".
+Environment variables: STACK is the name of the system. VPC and SUBNETS select the network (default: the
+default VPC, and the suitable subnets of the VPC). OPTIONS sets other parameters of infra/template.yaml, as in
+"Mode=auto Writers=account"; a parameter that is not given keeps its value. TAGS are tags of the stack and its
+resources, as in "team=platform".
 """
 
 import json
@@ -32,7 +33,7 @@ class Deployment:
         self.yes = os.environ.get("YES") == "1"
         self.notes = []
         if not (self.package / "architecture").is_file():
-            self.stop(f"nothing is packaged in {package} yet: make package")
+            self.stop(f"nothing is packaged in {package} yet. Run: make package")
         self.given = pairs(os.environ.get("OPTIONS", ""), "OPTIONS")
         self.tags = pairs(os.environ.get("TAGS", ""), "TAGS")
         self.template = INFRA / "template.yaml"
@@ -47,7 +48,7 @@ class Deployment:
         self.see_that_logs_are_free()
         lacks_role = not fresh.has_service_role()
         if lacks_role:
-            self.notes.append(f"Add                the role {fresh.ROLE}, with which ECS works: this account has not used ECS yet")
+            self.notes.append(f"Add                the role {fresh.ROLE}, which ECS needs: this account has not used ECS yet")
         wanted.update(self.reservation(wanted))
         names = parameters_of(self.template.read_text())
         parameters = list(filled(names, wanted, self.had))
@@ -57,7 +58,7 @@ class Deployment:
         self.change(parameters, settled)
 
     def look(self):
-        """Finds out whether the stack is to be made or changed, and stops if neither can be."""
+        """Decides whether to create or update the stack; stops if neither is possible."""
         self.system.ours_or_none()
         stack = self.system.stack(self.system.name)
         self.was = stack["StackStatus"] if stack else ""
@@ -66,26 +67,26 @@ class Deployment:
         for state in (self.was, self.has_artifacts):
             if state in DEAD:
                 self.stop(
-                    f"{name} is {state}: it was never made, or not wholly removed, and nothing can be made over"
-                    f" what is left. First: make undeploy STACK={name} YES=1, then make deploy again."
+                    f"{name} is {state}: it was not created or not removed completely, and its remains block a new"
+                    f" deployment. First: make undeploy STACK={name} YES=1, then make deploy again."
                 )
         if self.was == "UPDATE_ROLLBACK_FAILED":
             self.stop(STUCK.format(name=name))
         self.creates = self.was in ("", "REVIEW_IN_PROGRESS")
         if not (self.creates or self.was.endswith("_COMPLETE")):
-            self.stop(f"the stack {name} is {self.was}: wait, or look at it in the CloudFormation console.")
+            self.stop(f"the stack {name} is {self.was}: wait until it is stable, or inspect it in the CloudFormation console.")
         parameters = stack.get("Parameters", []) if stack and not self.creates else []
         self.had = {each["ParameterKey"]: each.get("ParameterValue", "") for each in parameters}
 
     def place(self):
-        """The parameters of the network: what the caller says, else what fits."""
+        """Returns the network parameters: those of the caller, otherwise suitable ones."""
         vpc, subnets = os.environ.get("VPC", ""), os.environ.get("SUBNETS", "")
         if not vpc and self.creates:
             found = aws("ec2", "describe-vpcs", "--filters", "Name=is-default,Values=true")["Vpcs"]
             if not found:
                 self.stop(
-                    "this region has no default VPC: VPC=vpc-… (its subnets that have a way out are taken), or"
-                    " SUBNETS=subnet-…,subnet-… as well."
+                    "this region has no default VPC. Pass VPC=vpc-…, and SUBNETS=subnet-…,subnet-… to select its subnets;"
+                    " without SUBNETS, those with a route to AWS are used."
                 )
             vpc = found[0]["VpcId"]
         if not vpc:
@@ -100,8 +101,8 @@ class Deployment:
             choice = network.choose(self.system.region, here, tables, asked)
         except network.Unclear as kinds:
             self.stop(
-                f"no subnet of {vpc} fits{' AssignPublicIp' if asked is not None else ''} by itself:\n{kinds}\n"
-                "Name the ones to use: SUBNETS=subnet-…,subnet-… A subnet without a default route needs these"
+                f"no subnet of {vpc} is suitable{' for AssignPublicIp' if asked is not None else ''}:\n{kinds}\n"
+                "Select subnets: SUBNETS=subnet-…,subnet-… A subnet without a default route needs these"
                 f" endpoints in its VPC: {network.ENDPOINTS}."
             )
         address = "ENABLED" if choice.public_address else "DISABLED"
@@ -109,7 +110,7 @@ class Deployment:
         return {"Vpc": vpc, "Subnets": ",".join(choice.subnets), "AssignPublicIp": address}
 
     def as_given(self, vpc, subnets, here, tables):
-        """Subnets that the caller named; stops if a task in one of them could reach nothing."""
+        """Returns the parameters for the caller's subnets; stops if a task in one of them could not reach AWS."""
         kinds = network.kinds(here, tables)
         named = subnets.split(",")
         foreign = [each for each in named if each not in kinds]
@@ -127,18 +128,18 @@ class Deployment:
         return place
 
     def see_that_logs_are_free(self):
-        """An account has one log subscription; somebody else's is left as it is."""
+        """Stops if the account has a log subscription of another owner: an account can have only one."""
         if self.given.get("LogSubscription") == "true":
             others = [policy["policyName"] for policy in self.system.subscriptions()]
             if others:
                 self.stop(
-                    f"this account and region has a log subscription already: {', '.join(others)}. There can be"
-                    " one; it is left as it is. Subscribe single log groups instead, or add the reports stream"
-                    " where that one leads."
+                    f"this account and region has a log subscription already: {', '.join(others)}. Only one can"
+                    " exist, so it is left unchanged. Subscribe single log groups instead, or forward the report"
+                    " lines from its destination to the reports stream."
                 )
 
     def reservation(self, wanted):
-        """No reservation if the account has no room for one. One shard is read by one process even so."""
+        """Returns an empty reservation if the account has no room for one. One process still reads one shard."""
         if self.had.get("ReservedConcurrency") == "1" or wanted.get("ReservedConcurrency", "1") != "1":
             return {}
         if "ReservedConcurrency" in self.had and "ReservedConcurrency" not in wanted:
@@ -153,7 +154,7 @@ class Deployment:
         return {"ReservedConcurrency": ""}
 
     def put(self, zips):
-        """The bucket and the repository, and in them what was packaged."""
+        """Creates the bucket and the repository, and uploads the packaged files."""
         self.say(f"the bucket and the repository of {self.system.name}")
         step = "update" if self.has_artifacts else "create"
         name = self.system.artifacts
@@ -166,14 +167,14 @@ class Deployment:
             )
             if not succeeds("cloudformation", "wait", f"stack-{step}-complete", "--stack-name", name):
                 self.system.failures(name)
-                self.stop(f"CloudFormation could not {step} {name}; the words above say why.")
+                self.stop(f"CloudFormation could not {step} {name}; see the reasons above.")
         except Refused as error:
             if NO_UPDATES not in str(error):
                 raise
         for zip in zips:
             self.say(zip.name)
             if not succeeds("s3", "cp", "--only-show-errors", str(zip), f"s3://{self.system.bucket}/{key(zip)}"):
-                self.stop(f"{zip.name} could not be put into the bucket {self.system.bucket}: s3:PutObject.")
+                self.stop(f"could not upload {zip.name} to the bucket {self.system.bucket}; you need s3:PutObject.")
         self.say(f"the image {self.digest}")
         self.push()
 
@@ -185,7 +186,7 @@ class Deployment:
             registry = "https://" + found[0]["repositoryUri"].split("/")[0]
         login = subprocess.run(["aws", "ecr", "get-login-password"], capture_output=True, text=True)
         if login.returncode:
-            self.stop(f"ECR gives no password: {login.stderr.strip()}")
+            self.stop(f"cannot get a password from ECR: {login.stderr.strip()}")
         image = [sys.executable, str(INFRA / "image.py"), "push", str(self.package / "image"), registry, repository]
         if subprocess.run(image, input=login.stdout, text=True, stdout=subprocess.DEVNULL).returncode:
             sys.exit(1)
@@ -194,7 +195,7 @@ class Deployment:
         return ["--tags", *(f"Key={name},Value={value}" for name, value in self.tags.items())] if self.tags else []
 
     def change(self, parameters, settled):
-        """A change set: shown, and carried out or dropped."""
+        """Creates a change set, shows it, and executes or deletes it."""
         plan = Plan(self.system, "CREATE" if self.creates else "UPDATE", self.was)
         words = self.tag_words()
         with tempfile.TemporaryDirectory() as folder:
@@ -205,7 +206,7 @@ class Deployment:
             if any(words in refused for words in (NO_UPDATES, "didn't contain changes", "No updates")):
                 self.say(f"{self.system.name} is up to date")
                 return
-            self.stop(f"CloudFormation refuses this: {refused}")
+            self.stop(f"CloudFormation refuses the change: {refused}")
         self.say(f"in {self.system.account}, {self.system.region}, as {self.system.caller}:")
         plan.show()
         for note in self.notes:
@@ -213,7 +214,7 @@ class Deployment:
         if not self.yes:
             plan.drop()
             if not self.has_artifacts:
-                print(f"  Add                and before it a bucket {self.system.bucket} and a repository {self.system.artifacts}")
+                print(f"  Add                first the bucket {self.system.bucket} and the repository {self.system.artifacts}")
             self.say(f"nothing was changed. To do it: make deploy STACK={self.system.name} YES=1")
             return
         time.sleep(max(0, settled - time.monotonic()))
@@ -225,21 +226,21 @@ class Deployment:
             self.system.failures(name)
             if self.creates:
                 self.stop(
-                    "CloudFormation could not make it; the words above say why. What is left of it is in the way"
-                    f" of the next: make undeploy STACK={name} YES=1, then make deploy again."
+                    "CloudFormation could not create the stack; see the reasons above. Its remains block a new"
+                    f" deployment: make undeploy STACK={name} YES=1, then make deploy again."
                 )
             if self.system.status(name) == "UPDATE_ROLLBACK_FAILED":
                 self.stop(STUCK.format(name=name))
-            self.stop("CloudFormation could not change it; the words above say why, what was there before is there again.")
+            self.stop("CloudFormation could not update the stack and rolled it back; see the reasons above.")
         self.tell()
 
     def tell(self):
-        """What a person does next, with the names that are needed for it."""
+        """Prints the next steps with the names they need."""
         system = self.system
         here = f"arn:{system.partition}"
         names = system.physical(system.name)
         updater, role = names.get("Updater"), names.get("SubscriptionRole")
-        self.say(f"{system.name} is there. Unless OPTIONS or a tag says otherwise it changes what a person approves, and nothing else.")
+        self.say(f"{system.name} is there. By default it only makes changes that a person approved; OPTIONS and tags can allow more.")
         print(f"  stream      {system.name}-reports")
         for arn in system.layer_arns():
             print(f"  layer       {arn}")
@@ -247,12 +248,12 @@ class Deployment:
         print(f"  next        rightsizer attach --all --stream {system.name}-reports --layer …")
         print(f"  or by logs  rightsizer subscribe --all --stream {system.name}-reports --role {here}:iam::{system.account}:role/{role}")
         if not (self.given.get("AlarmTopic") or self.had.get("AlarmTopic")):
-            print(f"  alarms      notify nobody yet: make deploy STACK={system.name} YES=1 OPTIONS=AlarmTopic=ARN-of-an-SNS-topic")
+            print(f"  alarms      have no recipient yet: make deploy STACK={system.name} YES=1 OPTIONS=AlarmTopic=ARN-of-an-SNS-topic")
 
 
 STUCK = (
-    "the stack {name} is UPDATE_ROLLBACK_FAILED: neither the new version nor the one before it starts. Its log says"
-    " why: aws logs tail /rightsizer/{name}/aggregator. Then let it finish: aws cloudformation"
+    "the stack {name} is UPDATE_ROLLBACK_FAILED: neither the new version nor the previous one starts. To find the"
+    " cause: aws logs tail /rightsizer/{name}/aggregator. To end this state: aws cloudformation"
     " continue-update-rollback --stack-name {name} --resources-to-skip Aggregator, and make deploy again."
 )
 
@@ -266,7 +267,7 @@ class Plan:
         self.named = ("--stack-name", system.name, "--change-set-name", self.name)
 
     def make(self, template, parameters, more):
-        """Makes it. Returns why not, in CloudFormation's words."""
+        """Creates the change set. Returns the reason of CloudFormation if that fails, otherwise `None`."""
         kind = ("--change-set-type", self.kind, "--capabilities", "CAPABILITY_IAM")
         body = ("--template-body", template, "--parameters", parameters)
         try:
@@ -282,11 +283,11 @@ class Plan:
     def show(self):
         for change in aws("cloudformation", "describe-change-set", *self.named)["Changes"]:
             change = change["ResourceChange"]
-            anew = " (made anew)" if change.get("Replacement") == "True" else ""
-            print(f"  {change['Action'] + anew:<18} {change['LogicalResourceId']:<22} {change['ResourceType']}")
+            replaced = " (replaced)" if change.get("Replacement") == "True" else ""
+            print(f"  {change['Action'] + replaced:<18} {change['LogicalResourceId']:<22} {change['ResourceType']}")
 
     def drop(self):
-        """Takes it back, with the stack that came with it unless somebody else makes or plans it by now."""
+        """Deletes the change set, and its empty stack unless someone else has created or planned it since."""
         succeeds("cloudformation", "delete-change-set", *self.named)
         name = self.system.name
         if self.was or self.system.status(name) != "REVIEW_IN_PROGRESS":
@@ -296,7 +297,7 @@ class Plan:
             aws("cloudformation", "delete-stack", "--stack-name", name)
 
     def carry_out(self):
-        """Carries it out; whether that went well."""
+        """Executes the change set; returns whether that succeeded."""
         aws("cloudformation", "execute-change-set", *self.named)
         done = "create" if self.kind == "CREATE" else "update"
         return succeeds("cloudformation", "wait", f"stack-{done}-complete", "--stack-name", self.system.name)
@@ -308,4 +309,4 @@ def main(package):
     except Wrong as error:
         sys.exit(f"deploy: {error}")
     except Refused as error:
-        sys.exit(f"deploy: AWS refuses, and nothing was done after that: {error}")
+        sys.exit(f"deploy: stopped because AWS refused a call: {error}")

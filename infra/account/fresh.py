@@ -1,27 +1,27 @@
-"""What an account may lack that has not been used for this before: the role of ECS, room for a reservation."""
+"""Prepares a new account, which may lack the service role of ECS and unreserved concurrency."""
 
 import time
 
 from aws import Refused, aws
 
 ROLE = "AWSServiceRoleForECS"
-# Lambda keeps so many executions unreserved, whatever is asked for.
+# Lambda always keeps this number of executions unreserved.
 UNRESERVED_LEAST = 100
-# ECS assumes its role with the first cluster; IAM needs a while before every part of AWS sees a new one.
+# ECS assumes its role for the first cluster, and IAM is eventually consistent.
 SETTLE_SECONDS = 10
 
 
 def has_service_role():
-    """Whether ECS has the role it works with. An account gets it with its first cluster, too late for that one."""
+    """Returns whether the service role of ECS exists. ECS creates it with the first cluster, too late for that one."""
     return aws("iam", "get-role", "--role-name", ROLE, absent="NoSuchEntity") is not None
 
 
 def make_service_role():
-    """Makes that role and returns when it can be counted on, as `time.monotonic` counts."""
+    """Creates that role. Returns the time (`time.monotonic`) from which it can be used."""
     try:
         aws("iam", "create-service-linked-role", "--aws-service-name", "ecs.amazonaws.com")
     except Refused as error:
-        # Made by somebody else since.
+        # Someone else has created it since.
         if "has been taken" not in str(error):
             raise
     while not has_service_role():
@@ -30,5 +30,5 @@ def make_service_role():
 
 
 def unreserved():
-    """Concurrent executions of the account that no function has reserved."""
+    """Returns the concurrent executions of the account that no function has reserved."""
     return aws("lambda", "get-account-settings")["AccountLimit"]["UnreservedConcurrentExecutions"]

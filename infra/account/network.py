@@ -1,26 +1,26 @@
-"""Which subnets of a VPC a task can run in. Pure: lists of subnets and route tables in, a choice out."""
+"""Chooses the subnets of a VPC that a task can run in, from lists of subnets and route tables. Does no IO."""
 
 from dataclasses import dataclass
 
 PUBLIC, PRIVATE, ISOLATED = "public", "private", "isolated"
 WORDS = {
     PUBLIC: "its default route is an internet gateway",
-    PRIVATE: "its default route is a NAT or another way out",
+    PRIVATE: "its default route is a NAT or another gateway",
     ISOLATED: "it has no default route",
 }
-# Where Fargate is not in every zone of a region (ECS developer guide, "Supported Regions for Fargate").
+# The zones with Fargate in regions that do not have it in every zone (ECS developer guide, "Supported Regions for Fargate").
 FARGATE_ZONES = {
     "us-west-1": {"usw1-az1", "usw1-az3"},
     "ap-northeast-1": {"apne1-az1", "apne1-az2", "apne1-az4"},
 }
-# What a subnet without a way out needs (docs: infra/README.md).
+# Endpoints that a subnet without a default route needs (docs: infra/README.md).
 ENDPOINTS = (
     "ecr.api, ecr.dkr, s3 (a gateway), logs, secretsmanager, kinesis-streams, lambda, tagging, monitoring, sts, ssmmessages"
 )
 
 
 class Unclear(Exception):
-    """No subnet can be chosen by itself, for these reasons."""
+    """No subnet can be chosen automatically; holds the reasons."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Choice:
 
 
 def kinds(subnets, tables):
-    """What each subnet is, by its id: by its own route table, else by its VPC's main one."""
+    """Returns the kind of each subnet by its id, from its own route table or the main one of its VPC."""
     own, main = {}, {}
     for table in tables:
         kind = kind_of(table)
@@ -52,9 +52,9 @@ def kind_of(table):
 
 
 def choose(region, subnets, tables, public_address=None):
-    """The subnets to run in. `public_address` is what the caller asked for, `None` if nothing.
+    """Returns the subnets to run in. `public_address` is the caller's choice, or `None`.
 
-    Public ones first, for a NAT costs more than an address. Raises `Unclear` if there are none.
+    Prefers public subnets, because a NAT costs more than an address. Raises `Unclear` if none is suitable.
     """
     zones = FARGATE_ZONES.get(region)
     usable = [each for each in subnets if zones is None or each.get("AvailabilityZoneId") in zones]
@@ -68,5 +68,5 @@ def choose(region, subnets, tables, public_address=None):
 
 
 def listed(kind):
-    """A line for each subnet: its id and what it is."""
+    """Returns a line for each subnet: its id and its kind."""
     return "\n".join(f"  {name}  {kind[name]}: {WORDS[kind[name]]}" for name in sorted(kind))

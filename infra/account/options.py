@@ -1,6 +1,6 @@
-"""The parameters of a deployment: what the package, the network and the caller want, and what the stack has.
+"""The parameters of a deployment: those of the package, the network and the caller, and those of the stack.
 
-Pure but for reading the template and the package.
+Does no IO except reading the packaged files.
 """
 
 import hashlib
@@ -8,34 +8,34 @@ import re
 
 
 class Wrong(Exception):
-    """An option that cannot be meant, in words."""
+    """An option is not valid; holds the message."""
 
 
 def parameters_of(template):
-    """The names of a template's parameters, in their order."""
+    """Returns the names of a template's parameters, in order."""
     section = template.split("\nParameters:\n", 1)[1].split("\nRules:\n", 1)[0]
     return re.findall(r"^  ([A-Za-z0-9]+):$", section, re.MULTILINE)
 
 
 def pairs(words, what):
-    """`A=b C=d` as a dictionary."""
+    """Parses `A=b C=d` into a dictionary."""
     found = {}
     for word in words.split():
         name, equals, value = word.partition("=")
         if not (name and equals):
-            raise Wrong(f"{what} takes NAME=VALUE, and {word} is not that")
+            raise Wrong(f"{what} takes NAME=VALUE, not {word}")
         found[name] = value
     return found
 
 
 def key(file):
-    """The key of a packaged file in the bucket: its name and its hash."""
+    """Returns the key of a packaged file in the bucket: its name and its hash."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return f"{file.stem}-{digest[:16]}{file.suffix}"
 
 
 def packaged(package, digest, artifacts, bucket):
-    """The parameters that say where the packaged parts are, and the zips that go to the bucket."""
+    """Returns the parameters that locate the packaged files, and the zips to upload."""
     arch = (package / "architecture").read_text().strip()
     zips = {"UpdaterKey": package / f"updater-{arch}.zip"}
     for parameter, name in (("LayerX86Key", "x86_64"), ("LayerArmKey", "arm64")):
@@ -54,7 +54,7 @@ def packaged(package, digest, artifacts, bucket):
 
 
 def filled(names, wanted, had):
-    """The parameters as CloudFormation takes them: wanted ones, else those that the stack has."""
+    """Yields the parameters in CloudFormation's form: the wanted values, otherwise the current ones."""
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         raise Wrong(f"infra/template.yaml has no parameter {' '.join(unknown)}")

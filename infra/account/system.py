@@ -1,4 +1,4 @@
-"""A deployed system: its name, its place, its stacks, and whether a stack of its name is one of ours."""
+"""A deployed system: its name, account, region and stacks, and whether a stack of that name is ours."""
 
 import os
 import re
@@ -9,29 +9,29 @@ from pathlib import Path
 from aws import Refused, aws, text
 
 INFRA = Path(__file__).resolve().parent.parent
-# How the descriptions of our stacks begin. A stack has its template's description from when it is made
-# on, also if that failed.
+# The descriptions of our stacks begin like this. A stack has the description of its template even if its
+# creation failed.
 SYSTEM = "Lambda Rightsizer: two streams"
 ARTIFACTS = "Lambda Rightsizer: where what"
-# States in which nothing can be made over what is left.
+# States in which the remains of a stack block a new one.
 DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 ABSENT = "does not exist"
 
 
 class System:
-    """A system by its name, on the account and region of the caller."""
+    """A system by its name, in the account and region of the caller."""
 
     def __init__(self, command):
         self.command = command
         if shutil.which("aws") is None:
             self.stop(
-                "the AWS command line is missing. It is the package awscli of your system, or see"
+                "the AWS command line is missing. Install the package awscli of your system, or see"
                 " https://aws.amazon.com/cli."
             )
         self.name = os.environ.get("STACK", "")
         if not re.fullmatch(r"[a-z][a-z0-9-]{1,20}", self.name):
             self.stop(
-                f"give the system a name: make {command} STACK=rightsizer. Small letters, digits and"
+                f"give the system a name: make {command} STACK=rightsizer. Lower-case letters, digits and"
                 " dashes, at most 21."
             )
         self.region = (
@@ -52,28 +52,28 @@ class System:
         self.layers = [f"{self.name}-extension-{arch}" for arch in ("x86_64", "arm64")]
 
     def stop(self, words):
-        """Ends the command with exit code 1 and these words."""
+        """Ends the command with exit code 1 and this message."""
         sys.exit(f"{self.command}: {words}")
 
     def say(self, words):
-        """Prints a line of the command's own."""
+        """Prints a message with the name of the command."""
         print(f"{self.command}: {words}", flush=True)
 
     def stack(self, name):
-        """What CloudFormation tells of a stack; `None` if it has none of that name."""
+        """Returns CloudFormation's description of a stack; `None` if there is none of that name."""
         found = aws("cloudformation", "describe-stacks", "--stack-name", name, absent=ABSENT)
         return found and found["Stacks"][0]
 
     def status(self, name):
-        """The status of a stack, empty for none."""
+        """Returns the status of a stack; empty if there is none."""
         stack = self.stack(name)
         return stack["StackStatus"] if stack else ""
 
     def physical(self, stack):
-        """The physical names of a stack's resources, by their logical ones."""
+        """Returns the physical names of a stack's resources by their logical names."""
         found = aws("cloudformation", "describe-stack-resources", "--stack-name", stack, absent=ABSENT)
         resources = found["StackResources"] if found else []
-        # One that could not be made has no physical name.
+        # A resource that could not be created has no physical name.
         return {r.get("LogicalResourceId"): r["PhysicalResourceId"] for r in resources if r.get("PhysicalResourceId")}
 
     def ours_or_none(self):
@@ -82,8 +82,8 @@ class System:
             stack = self.stack(name)
             if stack and not self.is_ours(name, stack, begins):
                 self.stop(
-                    f"there is a stack {name} in {self.account}, {self.region} that is no Lambda Rightsizer."
-                    f" It is left as it is. Another name: make {self.command} STACK=…"
+                    f"there is a stack {name} in {self.account}, {self.region} that is not a Lambda Rightsizer."
+                    f" It is left unchanged. Use another name: make {self.command} STACK=…"
                 )
 
     def is_ours(self, name, stack, begins):
@@ -91,17 +91,17 @@ class System:
             return True
         if stack["StackStatus"] != "REVIEW_IN_PROGRESS":
             return False
-        # Nothing but plans, which have no description yet.
+        # A stack with only change sets has no description yet.
         plans = aws("cloudformation", "list-change-sets", "--stack-name", name)["Summaries"]
         return all(plan["ChangeSetName"].startswith(f"{name}-") for plan in plans)
 
     def layer_arns(self):
-        """The newest version of each layer of the system."""
+        """Returns the ARN of the newest version of each layer of the system."""
         found = aws("lambda", "list-layers")["Layers"]
         return [layer["LatestMatchingVersion"]["LayerVersionArn"] for layer in found if layer["LayerName"] in self.layers]
 
     def subscriptions(self):
-        """The account's log subscriptions but the stack's own: there can be one."""
+        """Returns the account's log subscriptions except the stack's own: an account can have one."""
         try:
             found = aws("logs", "describe-account-policies", "--policy-type", "SUBSCRIPTION_FILTER_POLICY")
         except Refused as error:
@@ -109,7 +109,7 @@ class System:
         return [policy for policy in found["accountPolicies"] if policy["policyName"] != f"{self.name}-report-lines"]
 
     def failures(self, stack):
-        """Prints why resources of a stack failed."""
+        """Prints the reasons for which resources of a stack failed."""
         events = aws("cloudformation", "describe-stack-events", "--stack-name", stack, absent=ABSENT)
         for event in (events or {}).get("StackEvents", []):
             if event["ResourceStatus"].endswith("FAILED"):

@@ -1,4 +1,4 @@
-"""Tests of what needs no account: python3 -m unittest discover -s infra/account."""
+"""Tests that need no account: python3 -m unittest discover -s infra/account."""
 
 import unittest
 
@@ -46,7 +46,7 @@ class Network(unittest.TestCase):
         chosen = network.choose("us-east-1", self.SUBNETS[1:], self.TABLES)
         self.assertEqual(chosen, network.Choice(["b-private"], False))
 
-    def test_where_none_fits_each_is_named_with_what_it_is(self):
+    def test_without_a_suitable_subnet_each_is_listed_with_its_kind(self):
         with self.assertRaises(network.Unclear) as refused:
             network.choose("us-east-1", self.SUBNETS[2:], self.TABLES)
         self.assertIn("c-isolated  isolated: it has no default route", str(refused.exception))
@@ -58,7 +58,7 @@ class Network(unittest.TestCase):
 
 
 class Options(unittest.TestCase):
-    def test_what_is_given_is_set_and_what_the_stack_has_stays(self):
+    def test_given_values_are_set_and_the_others_keep_the_values_of_the_stack(self):
         filled = list(options.filled(["A", "B", "C"], {"B": "2"}, {"A": "1"}))
         self.assertEqual(
             filled,
@@ -93,7 +93,7 @@ class Reservation(unittest.TestCase):
         fresh.unreserved = lambda: unreserved
         return made.reservation(wanted or {}), made.notes
 
-    def test_an_account_without_room_gets_none_and_is_told(self):
+    def test_an_account_without_room_gets_no_reservation_and_a_note(self):
         for unreserved in (10, 50, 100):
             chosen, notes = self.reservation(unreserved)
             self.assertEqual(chosen, {"ReservedConcurrency": ""})
@@ -103,7 +103,7 @@ class Reservation(unittest.TestCase):
         for unreserved in (101, 1000):
             self.assertEqual(self.reservation(unreserved), ({}, []))
 
-    def test_what_was_asked_for_is_not_changed(self):
+    def test_an_explicit_reservation_is_not_changed(self):
         with self.assertRaises(Refusal) as refused:
             self.reservation(10, wanted={"ReservedConcurrency": "1"})
         self.assertIn("Deploy with ReservedConcurrency= instead", str(refused.exception))
@@ -119,7 +119,7 @@ class Connect(unittest.TestCase):
         self.assertFalse(connect.is_ready({"runtimeId": "r", "managedAgents": agent("PENDING")}))
         self.assertFalse(connect.is_ready({"managedAgents": agent("RUNNING")}))
 
-    def test_the_aggregators_container_is_taken_whatever_runs_beside_it(self):
+    def test_the_aggregators_container_is_selected_among_others(self):
         answers = {
             "list-tasks": {"taskArns": ["arn:aws:ecs:r:1:task/rz/t1"]},
             "describe-tasks": {"tasks": [{"containers": [{"name": "guard"}, {"name": "aggregator", "runtimeId": "r2"}]}]},

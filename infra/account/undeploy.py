@@ -1,8 +1,8 @@
-"""Takes a system off an account: the stack, what it keeps beyond its end (evidence, layers), and what it
-was made from. Shows what would go; does it with YES=1.
+"""Removes a system from an account: the stack, the resources that outlive it (evidence, layers), and the
+packaged files. Shows what would be removed; YES=1 removes it.
 
-What a run that was cut off left is found by the next one: the stack of the artifacts goes last, and
-buckets and keys carry the stack's name as a tag.
+After an interruption the next run finds the rest: the artifacts stack is removed last, and buckets and keys
+have the name of the stack as a tag.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from aws import Refused, aws, succeeds
 from system import System
 
-# S3 takes no more keys in one removal. A listing of versions counts removed ones too.
+# The most keys that S3 accepts in one removal. A listing of versions counts delete markers too.
 MOST_KEYS = "1000"
 
 
@@ -33,7 +33,7 @@ class Removal:
         self.remember()
         there = self.there()
         if not there:
-            self.say(f"nothing of {name} is in {system.account}, {system.region}.")
+            self.say(f"{name} has no resources in {system.account}, {system.region}.")
             return
         self.say(f"in {system.account}, {system.region}, as {system.caller}:")
         for kind, each in there:
@@ -48,37 +48,37 @@ class Removal:
         there = self.there()
         if there:
             left = ", ".join(f"{kind} {each}" for kind, each in there)
-            self.stop(f"this is still there: {left}. Run this again.")
+            self.stop(f"these resources still exist: {left}. Run this again.")
         self.say(
-            f"nothing of {name} is left. Filters of single log groups were not looked for: rightsizer unsubscribe"
-            f" --all --stream {name}-reports. A key of an organisation's stream is gone after its 7 days."
+            f"nothing of {name} is left. To remove subscription filters of single log groups: rightsizer unsubscribe"
+            f" --all --stream {name}-reports. The key of an organisation's stream is deleted after 7 days."
         )
 
     def see_that_nothing_needs_it(self):
-        """Stops if functions or the account's logs still lead here."""
+        """Stops if functions or the account's logs still use this system."""
         name = self.system.name
         ours = [f":layer:{layer}:" for layer in self.system.layers]
         has_layer = lambda function: any(of in layer["Arn"] for layer in function.get("Layers", []) for of in ours)
         functions = aws("lambda", "list-functions")["Functions"]
-        # The updater goes with its stack.
+        # The updater is removed with its stack.
         functions = [each for each in functions if not each["FunctionName"].startswith(f"{name}-Updater-")]
         held = [each["FunctionName"] for each in functions if has_layer(each)]
         if held and not self.anyway:
             self.stop(
-                f"functions still have the layer: {' '.join(held)}. Take it off first: rightsizer detach --all"
-                " --layer … --yes. Or leave it on them (each warns once that its stream is gone): ANYWAY=1"
+                f"functions still have the layer: {' '.join(held)}. Remove it first: rightsizer detach --all"
+                " --layer … --yes. To leave it (each function then warns once that its stream is gone): ANYWAY=1"
             )
         here = f":stream/{name}-reports\""
         held = [policy["policyName"] for policy in self.system.subscriptions() if here in policy["policyDocument"]]
         if held and not self.anyway:
             self.stop(
-                f"the account's log subscription {held[0]} still leads to the stream {name}-reports. Take it off"
-                f" first: rightsizer unsubscribe --all --account-policy --stream {name}-reports --yes. Or leave it,"
-                " leading nowhere: ANYWAY=1"
+                f"the account's log subscription {held[0]} still leads to the stream {name}-reports. Remove it"
+                f" first: rightsizer unsubscribe --all --account-policy --stream {name}-reports --yes. To leave it"
+                " without a destination: ANYWAY=1"
             )
 
     def remember(self):
-        """What only the stacks tell, while they are there."""
+        """Reads the names that only the stacks hold, before they are removed."""
         system = self.system
         own, artifacts = system.physical(system.name), system.physical(system.artifacts)
         buckets = [own.get("Snapshots"), own.get("GivenUp"), artifacts.get("Artifacts")]
@@ -87,11 +87,11 @@ class Removal:
         self.secret = own.get("ReviewToken")
         stack = system.stack(system.name) or {}
         given = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
-        # Without the stack the default.
+        # The default if the stack is already removed.
         self.prefix = given.get("SnapshotPrefix") or "store"
 
     def there(self):
-        """What there is, each as its kind and its name."""
+        """Returns the remaining resources, each as its kind and its name."""
         system = self.system
         stacks = [name for name in (system.name, system.artifacts) if system.status(name)]
         repository = self.repository and aws(
@@ -113,7 +113,7 @@ class Removal:
         return [group["logGroupName"] for group in found["logGroups"]]
 
     def tagged(self, kind):
-        """The names of what carries the stack's tag: `s3` or `kms:key`."""
+        """Returns the names of the resources of a kind (`s3` or `kms:key`) with the stack's tag."""
         found = aws(
             "resourcegroupstaggingapi", "get-resources", "--resource-type-filters", kind,
             "--tag-filters", f"Key=rightsizer:stack,Values={self.system.name}",
@@ -122,7 +122,7 @@ class Removal:
         return [arn.split(":", 5)[5].rsplit("/", 1)[-1] for arn in arns]
 
     def buckets_there(self):
-        # Tags are told for a while after their bucket is gone.
+        # The tagging API lists a bucket for a while after it was deleted.
         for name in sorted({*self.buckets, *self.tagged("s3")}):
             if aws("s3api", "get-bucket-location", "--bucket", name, absent="NoSuchBucket") is not None:
                 yield name
@@ -137,12 +137,12 @@ class Removal:
         for kind, each in there:
             if kind == "bucket" and "-snapshots-" in each:
                 self.say(
-                    "the evidence goes with it. What keeps the newest snapshot of it: rightsizer restore"
+                    "this removes the evidence too. To keep its newest snapshot: rightsizer restore"
                     f" s3://{each}/{self.prefix} --store {self.system.name}.db"
                 )
 
     def remove(self, there):
-        """Removes all of it. What runs goes first: it would write to the buckets again."""
+        """Removes all resources. The stack is first, because its tasks would write to the buckets again."""
         of = lambda kind: [each for of_kind, each in there if of_kind == kind]
         self.remove_stack(self.system.name)
         for bucket in of("bucket"):
@@ -154,7 +154,7 @@ class Removal:
             for version in aws("lambda", "list-layer-versions", "--layer-name", layer)["LayerVersions"]:
                 number = str(version["Version"])
                 aws("lambda", "delete-layer-version", "--layer-name", layer, "--version-number", number)
-        # Anew: a stack that went has taken some with it, and its end has written to others.
+        # Listed again: the removed stack has deleted some, and its tasks have written to others.
         for group in self.log_groups():
             aws("logs", "delete-log-group", "--log-group-name", group, absent="ResourceNotFoundException")
         for status, remove, word in (
@@ -178,10 +178,10 @@ class Removal:
         aws("cloudformation", "delete-stack", "--stack-name", name)
         if not succeeds("cloudformation", "wait", "stack-delete-complete", "--stack-name", name):
             self.system.failures(name)
-            self.stop(f"the stack {name} could not be removed; the words above say why. Run this again after.")
+            self.stop(f"could not remove the stack {name}; see the reasons above. Fix them, then run this again.")
 
     def empty(self, bucket):
-        """Removes every version in a bucket, and every mark of a removed one."""
+        """Removes every object version and delete marker of a bucket."""
         while True:
             page = aws("s3api", "list-object-versions", "--bucket", bucket, "--max-keys", MOST_KEYS, "--no-paginate")
             listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -198,9 +198,9 @@ class Removal:
 
 WORDS = {
     "stack": "the stack {}",
-    "bucket": "the bucket {} and all that is in it",
+    "bucket": "the bucket {} and its content",
     "key": "the key {} of the reports stream, after 7 days",
-    "repository": "the repository {} and every image in it",
+    "repository": "the repository {} and its images",
     "layer": "every version of the layer {}",
     "log group": "the log group {}",
 }
@@ -210,4 +210,4 @@ def main():
     try:
         Removal().run()
     except Refused as error:
-        sys.exit(f"undeploy: AWS refuses, and nothing was done after that: {error}")
+        sys.exit(f"undeploy: stopped because AWS refused a call: {error}")

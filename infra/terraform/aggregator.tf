@@ -3,10 +3,10 @@ resource "aws_cloudwatch_log_group" "aggregator" {
   retention_in_days = var.log_retention_days
 }
 
-# For people who review through a tunnel. Terraform's state has it too: keep that private.
+# For reviewers who use a tunnel. Terraform's state contains it too, so keep the state private.
 resource "aws_secretsmanager_secret" "review_token" {
   name_prefix             = "${var.name}-review-token-"
-  description             = "Lambda Rightsizer, wanted in the path by the review API"
+  description             = "Lambda Rightsizer, token in the path of the review API"
   recovery_window_in_days = 0
 }
 
@@ -23,7 +23,7 @@ resource "aws_secretsmanager_secret_version" "review_token" {
   }
 }
 
-# Nothing can connect to the task; it calls AWS, whose addresses change.
+# The task accepts no connections; it only calls AWS, whose addresses change.
 resource "aws_security_group" "aggregator" {
   name_prefix = "${var.name}-aggregator-"
   description = "Lambda Rightsizer aggregator - nothing may connect to it"
@@ -35,7 +35,7 @@ resource "aws_security_group" "aggregator" {
     protocol    = "tcp"
     cidr_blocks = ["0.0.0.0/0"]
   }
-  # Amazon's own resolver is not filtered, a company's DNS servers are.
+  # For custom DNS servers; security groups do not filter Amazon's own resolver.
   dynamic "egress" {
     for_each = ["udp", "tcp"]
     content {
@@ -60,7 +60,7 @@ locals {
   })
 }
 
-# What Fargate itself does before the task runs.
+# Fargate uses this role before the task starts.
 resource "aws_iam_role" "aggregator_start" {
   name_prefix          = "${var.name}-start-"
   path                 = var.role_path
@@ -75,7 +75,7 @@ resource "aws_iam_role_policy" "aggregator_start" {
     Version = "2012-10-17"
     Statement = [
       {
-        # This action knows no resource.
+        # This action does not support resources.
         Sid      = "LogInToTheRegistry"
         Effect   = "Allow"
         Action   = "ecr:GetAuthorizationToken"
@@ -110,7 +110,7 @@ resource "aws_iam_role" "aggregator" {
   assume_role_policy   = local.by_tasks_of_this_account
 }
 
-# A pause stops the updater too, by its tag.
+# The command `pause` also pauses the updater, with its tag.
 resource "aws_iam_role_policy_attachment" "aggregator_pauses" {
   role       = aws_iam_role.aggregator.name
   policy_arn = aws_iam_policy.pause_updater.arn
@@ -135,7 +135,7 @@ resource "aws_iam_role_policy" "aggregator" {
         Resource = aws_kinesis_stream.decisions.arn
       },
       {
-        # Neither action knows a resource: both list what is there.
+        # These actions list resources and do not support naming them.
         Sid      = "KnowTheFleet"
         Effect   = "Allow"
         Action   = ["lambda:ListFunctions", "tag:GetResources", "cloudwatch:DescribeAlarms"]
@@ -155,7 +155,7 @@ resource "aws_iam_role_policy" "aggregator" {
         Condition = { StringLike = { "s3:prefix" = "${var.snapshot_prefix}/*" } }
       },
       {
-        # A tunnel for reviewers; these actions know no resource.
+        # For the reviewers' tunnel; these actions do not support resources.
         Sid    = "Tunnel"
         Effect = "Allow"
         Action = [
@@ -179,7 +179,7 @@ resource "aws_ecs_cluster" "cluster" {
   name = var.name
 }
 
-# The store is on the task's own disk, 20 GB: SQLite's WAL does not work on a network's.
+# The store is on the task's own 20 GB disk, because SQLite's WAL does not work on network file systems.
 resource "aws_ecs_task_definition" "aggregator" {
   family                   = "${var.name}-aggregator"
   requires_compatibilities = ["FARGATE"]
@@ -214,7 +214,7 @@ resource "aws_ecs_task_definition" "aggregator" {
     ]
     secrets     = [{ name = "RIGHTSIZER_REVIEW_TOKEN", valueFrom = aws_secretsmanager_secret.review_token.arn }]
     mountPoints = [{ sourceVolume = "store", containerPath = "/var/lib/rightsizer", readOnly = false }]
-    # The last snapshot is written in this time.
+    # Leaves time for the last snapshot.
     stopTimeout = 120
     healthCheck = {
       command     = ["CMD", "/rightsizer", "health"]
@@ -235,8 +235,8 @@ resource "aws_ecs_task_definition" "aggregator" {
   }])
 }
 
-# The old task is stopped before the new one starts: there is one store. The streams keep what comes
-# in between.
+# The old task stops before the new one starts, because there is only one store. The streams keep the
+# records that arrive in between.
 resource "aws_ecs_service" "aggregator" {
   name                               = "aggregator"
   cluster                            = aws_ecs_cluster.cluster.id

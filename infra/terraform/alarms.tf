@@ -1,5 +1,5 @@
-# `serve` writes one line "figures" a minute; these make metrics of it and of the updater's log.
-# docs/ALARMS.md has what to do for each alarm.
+# `serve` logs one line "figures" per minute; these filters make metrics of it and of the updater's log.
+# docs/ALARMS.md describes what to do for each alarm.
 locals {
   namespace = "Rightsizer/${var.name}"
   figures = {
@@ -10,9 +10,9 @@ locals {
     poison     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.poison = 1 }", metric = "Quarantined", value = "1" }
     failed     = { group = aws_cloudwatch_log_group.updater.name, pattern = "{ $.fields.status = \"failed\" }", metric = "FailedUpdates", value = "1" }
   }
-  # Where `missing` is breaching: no figure at all is an aggregator that does not run.
+  # `missing` is breaching if no data means that the aggregator does not run.
   alarms = {
-    behind         = { words = "The aggregator does not run, or reads more than 15 minutes behind", namespace = local.namespace, metric = "BehindSeconds", dimensions = {}, statistic = "Maximum", period = 300, periods = 3, threshold = 900, missing = "breaching" }
+    behind         = { words = "The aggregator is not running, or is more than 15 minutes behind", namespace = local.namespace, metric = "BehindSeconds", dimensions = {}, statistic = "Maximum", period = 300, periods = 3, threshold = 900, missing = "breaching" }
     quarantine     = { words = "A stream had records that could not be used", namespace = local.namespace, metric = "Quarantined", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
     snapshots      = { words = "No snapshot of the store could be made for 30 minutes", namespace = local.namespace, metric = "FailedSnapshots", dimensions = {}, statistic = "Sum", period = 900, periods = 2, threshold = 0, missing = "notBreaching" }
     increases      = { words = "Increases of one day add more dollars than limits.increase_usd_per_day", namespace = local.namespace, metric = "ExpensiveIncreases", dimensions = {}, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
@@ -21,7 +21,7 @@ locals {
     decision-age   = { words = "Recommendations wait for the updater for more than 30 minutes", namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Maximum", period = 300, periods = 1, threshold = 1800000, missing = "notBreaching" }
     given-up       = { words = "Recommendations were given up; they are in the bucket GivenUpRecords", namespace = "AWS/S3", metric = "NumberOfObjects", dimensions = { BucketName = aws_s3_bucket.bucket["given_up"].id, StorageType = "AllStorageTypes" }, statistic = "Maximum", period = 86400, periods = 1, threshold = 0, missing = "notBreaching" }
     given-up-lost  = { words = "Recommendations were given up and could not be kept in the bucket", namespace = "AWS/Lambda", metric = "DestinationDeliveryFailures", dimensions = { FunctionName = aws_lambda_function.updater.function_name }, statistic = "Sum", period = 900, periods = 1, threshold = 0, missing = "notBreaching" }
-    throttled      = { words = "The reports stream is too small; more ReportsShards", namespace = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", dimensions = { StreamName = aws_kinesis_stream.reports.name }, statistic = "Sum", period = 900, periods = 3, threshold = 0, missing = "notBreaching" }
+    throttled      = { words = "The reports stream is too small; increase ReportsShards", namespace = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", dimensions = { StreamName = aws_kinesis_stream.reports.name }, statistic = "Sum", period = 900, periods = 3, threshold = 0, missing = "notBreaching" }
     report-age     = { words = "Reports wait for the aggregator for more than 6 hours and are lost after 24", namespace = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = aws_kinesis_stream.reports.name }, statistic = "Maximum", period = 300, periods = 3, threshold = 21600000, missing = "notBreaching" }
   }
 }
@@ -53,6 +53,6 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   treat_missing_data  = each.value.missing
   alarm_actions       = var.alarm_topics
   ok_actions          = each.key == "behind" ? var.alarm_topics : []
-  # Before the aggregator runs there is no figure yet.
+  # There is no data before the aggregator runs.
   depends_on = [aws_ecs_service.aggregator, aws_cloudwatch_log_metric_filter.figure]
 }

@@ -1,4 +1,4 @@
-# Other accounts can put records on an encrypted stream only by a key that lets them.
+# Other accounts can write to an encrypted stream only with a key that allows it.
 resource "aws_kms_key" "stream" {
   count               = local.has_key ? 1 : 0
   description         = "Lambda Rightsizer, the reports stream"
@@ -7,7 +7,7 @@ resource "aws_kms_key" "stream" {
     Version = "2012-10-17"
     Statement = [
       {
-        # In a key's own policy, * is this key.
+        # In a key policy, * means this key.
         Sid       = "TheAccountDecides"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
@@ -42,14 +42,14 @@ resource "aws_kinesis_stream" "reports" {
   }
 }
 
-# In this account this alone lets a role put reports; in another one its own policy must as well.
+# This policy is sufficient for roles of this account; roles of other accounts also need their own.
 resource "aws_kinesis_resource_policy" "reports_writers" {
   count        = var.writers == "nobody" ? 0 : 1
   resource_arn = aws_kinesis_stream.reports.arn
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      # Who is meant by * is said by the condition.
+      # The condition restricts *.
       Sid       = "FunctionsPutReports"
       Effect    = "Allow"
       Principal = { AWS = "*" }
@@ -62,7 +62,7 @@ resource "aws_kinesis_resource_policy" "reports_writers" {
   })
 }
 
-# A fleet decides a few times a day: one shard takes 1000 records a second.
+# There are a few decisions per function and day; one shard takes 1000 records per second.
 resource "aws_kinesis_stream" "decisions" {
   name             = "${var.name}-decisions"
   shard_count      = 1

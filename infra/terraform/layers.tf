@@ -1,4 +1,4 @@
-# Older versions stay when a newer one comes: functions and templates name them.
+# Old layer versions are kept, because functions and templates name them.
 resource "aws_lambda_layer_version" "extension" {
   for_each = {
     for arch in ["x86_64", "arm64"] : arch => "${var.package}/layer-${arch}.zip"
@@ -13,7 +13,7 @@ resource "aws_lambda_layer_version" "extension" {
   skip_destroy             = true
 }
 
-# Principal * is held to the organisation beside it.
+# organization_id restricts the principal *.
 resource "aws_lambda_layer_version_permission" "sharing" {
   for_each        = local.to_organisation ? aws_lambda_layer_version.extension : {}
   layer_name      = each.value.layer_name

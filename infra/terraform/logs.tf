@@ -1,5 +1,5 @@
-# Evidence without the layer: the report lines of every log group of the account. The role is always
-# there, for `rightsizer subscribe` too.
+# Evidence without the layer: the report lines of every log group of the account. The role always
+# exists, because `rightsizer subscribe` needs it too.
 resource "aws_iam_role" "subscription" {
   name_prefix          = "${var.name}-subscription-"
   path                 = var.role_path
@@ -10,7 +10,7 @@ resource "aws_iam_role" "subscription" {
       Effect    = "Allow"
       Principal = { Service = "logs.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      # Every log group of this account and region, which is what the policy covers.
+      # Every log group of this account and region, because the account policy covers them all.
       Condition = { StringLike = { "aws:SourceArn" = "arn:${local.partition}:logs:${local.region}:${local.account}:*" } }
     }]
   })
@@ -35,7 +35,7 @@ resource "aws_iam_role_policy" "subscription" {
   })
 }
 
-# Our own logs are left out, or each line of them would make another.
+# Leaves out our own logs, because each of their lines would cause another.
 resource "aws_cloudwatch_log_account_policy" "subscription" {
   count              = var.log_subscription ? 1 : 0
   policy_name        = "${var.name}-report-lines"

@@ -24,11 +24,11 @@ output "subscription_role" {
 }
 
 output "given_up_records" {
-  description = "Recommendations that the updater could not apply in three retries"
+  description = "The bucket of recommendations that the updater could not process in three retries"
   value       = aws_s3_bucket.bucket["given_up"].id
 }
 
 output "snapshot_bucket" {
-  description = "The aggregator's store, as of a few minutes ago"
+  description = "The bucket of snapshots of the aggregator's store"
   value       = aws_s3_bucket.bucket["snapshots"].id
 }

@@ -1,5 +1,5 @@
-# `given_up` keeps the records themselves; a queue or topic would get only their position. `snapshots`
-# has the aggregator's store as of a few minutes ago.
+# `given_up` receives the records themselves; a queue or topic would receive only their position.
+# `snapshots` holds snapshots of the aggregator's store.
 locals {
   buckets = { given_up = "given-up", snapshots = "snapshots" }
 }
@@ -28,7 +28,7 @@ resource "aws_s3_bucket_public_access_block" "bucket" {
   restrict_public_buckets = true
 }
 
-# A denial: the stars make it wider, not weaker.
+# In a denial, stars make it stricter.
 resource "aws_s3_bucket_policy" "bucket" {
   for_each = aws_s3_bucket.bucket
   bucket   = each.value.id
@@ -45,7 +45,7 @@ resource "aws_s3_bucket_policy" "bucket" {
   })
 }
 
-# What was removed by mistake can be had back for a day.
+# Objects that were removed by mistake can be recovered for a day.
 resource "aws_s3_bucket_versioning" "snapshots" {
   bucket = aws_s3_bucket.bucket["snapshots"].id
   versioning_configuration {
@@ -65,7 +65,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "given_up" {
   }
 }
 
-# No rule expires what is current: that would take the store of a system that is idle.
+# No rule expires current objects, because that would delete the store of an idle system.
 resource "aws_s3_bucket_lifecycle_configuration" "snapshots" {
   bucket = aws_s3_bucket.bucket["snapshots"].id
   rule {

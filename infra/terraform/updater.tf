@@ -17,7 +17,7 @@ resource "aws_iam_role" "updater" {
   })
 }
 
-# Functions take part by what they are tagged and by var.mode.
+# Tags and var.mode select the functions.
 locals {
   taking_part = {
     for operator, modes in { StringEquals = ["recommend", "auto"], StringNotEquals = ["off"] } :
@@ -26,7 +26,7 @@ locals {
   }
 }
 
-# No iam:PassRole, no UpdateFunctionCode: nothing new can be published but memory.
+# Without iam:PassRole and UpdateFunctionCode, a new version can differ only in configuration.
 resource "aws_iam_role_policy" "updater" {
   name = "updater"
   role = aws_iam_role.updater.id
@@ -53,8 +53,8 @@ resource "aws_iam_role_policy" "updater" {
         Resource = local.functions
       },
       {
-        # This action also covers layers, which are denied below, role, for which iam:PassRole is missing,
-        # VPC, for which ec2:Describe* is, and environment variables, which IAM cannot narrow.
+        # This action also covers layers (denied below), the role (needs iam:PassRole, not granted), the VPC
+        # (needs ec2:Describe*, not granted) and environment variables, which IAM cannot restrict.
         Sid       = "ChangeFunctions"
         Effect    = "Allow"
         Action    = "lambda:UpdateFunctionConfiguration"
@@ -95,7 +95,7 @@ resource "aws_iam_role_policy" "updater" {
           Condition = merge(local.taking_part, { StringLike = { "aws:ResourceTag/rightsizer:alias" = "?*" } })
         },
       ] : statement if var.move_aliases],
-      # The key is in a request that names layers, and in no other.
+      # Only requests that name layers have this condition key.
       [for statement in [{
         Sid       = "SetNoLayers"
         Effect    = "Deny"
@@ -108,7 +108,7 @@ resource "aws_iam_role_policy" "updater" {
 
 resource "aws_lambda_function" "updater" {
   function_name                  = "${var.name}-updater"
-  description                    = "Applies memory recommendations of the decisions stream"
+  description                    = "Applies the memory recommendations of the decisions stream"
   runtime                        = "provided.al2023"
   architectures                  = [var.architecture]
   handler                        = "bootstrap"
@@ -129,15 +129,15 @@ resource "aws_lambda_function" "updater" {
       RIGHTSIZER_PAUSED    = tostring(var.paused)
     }
   }
-  # The tag that pauses it comes and goes without Terraform.
+  # The tag that pauses the updater is set and removed outside of Terraform.
   lifecycle {
     ignore_changes = [tags["rightsizer:paused"], tags_all["rightsizer:paused"]]
   }
   depends_on = [aws_iam_role_policy.updater]
 }
 
-# One shard and one batch of it at a time: the updater's limit of ten calls a second is one of the
-# process, and so of the whole.
+# One shard and one batch at a time, so one process: its rate limit of ten calls per second holds for
+# the whole system.
 resource "aws_lambda_event_source_mapping" "updater" {
   function_name                  = aws_lambda_function.updater.arn
   event_source_arn               = aws_kinesis_stream.decisions.arn
@@ -159,7 +159,7 @@ resource "aws_lambda_event_source_mapping" "updater" {
   }
 }
 
-# For the aggregator's role, and for people on call: one tag on one function.
+# For the aggregator's role and for people on call: one tag on one function.
 resource "aws_iam_policy" "pause_updater" {
   name_prefix = "${var.name}-pause-updater-"
   path        = var.role_path

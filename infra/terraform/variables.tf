@@ -1,18 +1,18 @@
 variable "name" {
   type        = string
   default     = "rightsizer"
-  description = "Begins the name of everything."
+  description = "Prefix of all resource names."
 }
 
 variable "package" {
   type        = string
-  description = "The folder that `make package` filled."
+  description = "The output folder of `make package`."
 }
 
 variable "architecture" {
   type        = string
   default     = "x86_64"
-  description = "Of the updater and the aggregator: x86_64 or arm64, as packaged."
+  description = "Architecture of the updater and the aggregator, as packaged: x86_64 or arm64."
 }
 
 variable "image" {
@@ -31,13 +31,13 @@ variable "vpc_id" {
 
 variable "subnet_ids" {
   type        = list(string)
-  description = "Subnets with a way to the AWS APIs."
+  description = "Subnets that reach the AWS APIs through an internet gateway, a NAT or endpoints."
 }
 
 variable "assign_public_ip" {
   type        = bool
   default     = true
-  description = "True in subnets with an internet gateway. Nothing can connect to the task either way."
+  description = "True for subnets with an internet gateway. The task accepts no connections in either case."
 }
 
 variable "aggregator_cpu" {
@@ -53,25 +53,25 @@ variable "aggregator_memory" {
 variable "permissions_boundary" {
   type        = string
   default     = null
-  description = "ARN of a policy that bounds every role of the system."
+  description = "ARN of the permissions boundary of every role."
 }
 
 variable "role_path" {
   type        = string
   default     = "/"
-  description = "Path of every role and policy of the system."
+  description = "IAM path of every role and policy."
 }
 
 variable "reports_shards" {
   type        = number
   default     = 1
-  description = "Shards of the reports stream: one for each 15,000 functions that are busy at once. 0 is on-demand, three times as dear."
+  description = "Number of shards of the reports stream: one for each 15,000 functions that are busy at once. 0 means on-demand, which costs three times as much."
 }
 
 variable "reports_encryption" {
   type        = string
   default     = "none"
-  description = "kms encrypts the reports stream, which holds names, sizes and durations. Each environment of a function then costs a KMS request every five minutes."
+  description = "kms encrypts the reports stream, which holds function names, sizes and durations. Each environment of a function then makes a KMS request every five minutes."
   validation {
     condition     = contains(["none", "kms"], var.reports_encryption)
     error_message = "reports_encryption is none or kms."
@@ -81,13 +81,13 @@ variable "reports_encryption" {
 variable "deny_layers" {
   type        = bool
   default     = true
-  description = "Denies the updater's role every change that sets layers."
+  description = "True denies the updater's role every change that sets layers."
 }
 
 variable "mode" {
   type        = string
   default     = "recommend"
-  description = "Who may change functions without a tag rightsizer:mode. recommend: a person, by rightsizer approve. auto: the system. off: nobody, and the updater's role reaches tagged functions only."
+  description = "Decides who may change functions without the tag rightsizer:mode. recommend: a person, with rightsizer approve. auto: the system. off: no one, and the updater's role has access to tagged functions only."
   validation {
     condition     = contains(["off", "recommend", "auto"], var.mode)
     error_message = "mode is off, recommend or auto."
@@ -102,19 +102,19 @@ variable "paused" {
 variable "move_aliases" {
   type        = bool
   default     = false
-  description = "Whether functions whose traffic is on a published version are sized too, where their tag rightsizer:alias names the alias."
+  description = "True also sizes functions that serve traffic from a published version, if their tag rightsizer:alias names the alias to move."
 }
 
 variable "reserved_concurrency" {
   type        = number
   default     = 1
-  description = "-1 for accounts that cannot reserve any."
+  description = "Reserved concurrency of the updater; -1 in accounts that cannot reserve any."
 }
 
 variable "writers" {
   type        = string
   default     = "account"
-  description = "Whose roles may put reports by the stream's policy: nobody, account, organisation."
+  description = "Selects the roles that the stream's resource policy allows to put reports: `nobody`, `account` or `organisation`."
   validation {
     condition     = contains(["nobody", "account", "organisation"], var.writers)
     error_message = "writers is nobody, account or organisation."
@@ -129,7 +129,7 @@ variable "organization_id" {
 variable "log_subscription" {
   type        = bool
   default     = false
-  description = "Puts the report lines of every log group of the account on the reports stream. An account has one such policy."
+  description = "True sends the report lines of every log group of the account to the reports stream. An account can have one such policy."
 }
 
 variable "log_retention_days" {
@@ -140,11 +140,11 @@ variable "log_retention_days" {
 variable "snapshot_prefix" {
   type        = string
   default     = "store"
-  description = "Where in its bucket the aggregator's snapshots are. Another one takes the system back to the snapshot that `rightsizer restore --into` put there; where nothing is, it begins anew."
+  description = "Prefix of the aggregator's snapshots in their bucket. A new prefix restores the snapshot that `rightsizer restore --into` put there, or starts with an empty store if there is none."
 }
 
 variable "alarm_topics" {
   type        = list(string)
   default     = []
-  description = "ARNs of SNS topics that alarms are sent to."
+  description = "ARNs of SNS topics for alarms."
 }

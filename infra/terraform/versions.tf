@@ -18,7 +18,7 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.id
-  # Which functions there are is not known here: their tags narrow what may be changed.
+  # The functions are not known at deployment; their tags restrict the changes.
   functions       = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:*"
   to_organisation = var.writers == "organisation"
   has_key         = local.to_organisation && var.reports_encryption == "kms"

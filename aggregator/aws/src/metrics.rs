@@ -1,4 +1,4 @@
-//! How often functions were invoked and failed, by CloudWatch's metrics.
+//! Reads from CloudWatch's metrics how often functions were invoked and failed.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::alarms::CLOUDWATCH;
 use crate::fleet::Calls;
 use crate::signed::{Call, CallFailure, SignedClient};
 
-/// Two metrics a function, and CloudWatch takes 500 in one request.
+/// Functions per request: each has two metrics, and CloudWatch accepts 500 in one request.
 const FUNCTIONS_AT_ONCE: usize = 250;
-/// Seconds that one figure covers.
+/// Period of one value, in seconds.
 const PERIOD: i64 = 60;
 
-/// CloudWatch's metrics, by the caller's credentials.
+/// A client of CloudWatch's metrics.
 #[derive(Debug)]
 pub struct Metrics(SignedClient);
 
 impl Metrics {
-    /// With this configuration's credentials and region. Calls are not repeated.
+    /// Returns a client with this configuration's credentials and region. Calls are not retried.
     pub fn new(config: &SdkConfig) -> Self {
         Self(SignedClient::new(config, CLOUDWATCH))
     }
 
-    /// Returns the invocations and failures of each function, by its position, from the beginning of a
-    /// minute until another. A function that was not invoked has none.
+    /// Returns the invocations and failures of each function, in the order of `names`, in a window that begins at
+    /// a full minute. A function that was not invoked has zeros.
     pub async fn calls(
         &self,
         names: &[&str],
@@ -85,10 +85,10 @@ fn request(names: &[&str], (from, until): (Timestamp, Timestamp), page: Option<&
     body.finish()
 }
 
-/// Adds up an answer's values by their query; returns the token of the next page.
+/// Adds up the values of a response by their query; returns the token of the next page.
 fn read(answer: &str, counted: &mut BTreeMap<String, u64>) -> Result<Option<String>, CallFailure> {
     let document = Document::parse(answer)
-        .map_err(|e| CallFailure::Unclear(format!("not an answer of GetMetricData: {e}")))?;
+        .map_err(|e| CallFailure::Unclear(format!("not a response of GetMetricData: {e}")))?;
     let results = document
         .descendants()
         .filter(|node| node.has_tag_name("MetricDataResults"));
@@ -100,7 +100,7 @@ fn read(answer: &str, counted: &mut BTreeMap<String, u64>) -> Result<Option<Stri
         let values = child("Values").into_iter().flat_map(|list| list.children());
         let values = values.filter_map(|node| node.text()?.trim().parse::<f64>().ok());
         let sum: f64 = values.sum();
-        // Counts, which f64 holds exactly; none is negative.
+        // Counts are not negative, and f64 represents them exactly.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let sum = sum as u64;
         *counted.entry(id.to_owned()).or_default() += sum;

@@ -81,7 +81,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What an approval does to a function, and the worst that may follow.
+/// The effect of an approval on a function, with its worst case.
 fn effect(row: &ReviewRow, name: &str) -> String {
     let to = row.to_mb.unwrap_or(row.current_mb);
     let mut text = format!("{name}: {} → {to} MB", row.current_mb);
@@ -121,9 +121,9 @@ mod tests {
     use super::super::grade::tests::row;
     use super::*;
 
-    /// A third of the memory: $36 of compute become $12 if durations stay, and stay $36 if they triple.
+    /// With a third of the memory, $36 of compute become $12 if durations stay, and stay $36 if they triple.
     #[test]
-    fn an_approval_says_its_worst_case() {
+    fn an_approval_shows_its_worst_case() {
         let mut row = row("thumbs", (3000, 800, 1000), (36.0, 12.0));
         let figures = [
             ("mean", 1.0),

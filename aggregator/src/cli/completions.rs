@@ -1,5 +1,4 @@
-//! `rightsizer completions` and `rightsizer man`: what shells and `man` need, made from the command line
-//! itself.
+//! `rightsizer completions` and `rightsizer man`: generates shell completions and man pages from the command line.
 
 use std::io::Write as _;
 use std::path::PathBuf;

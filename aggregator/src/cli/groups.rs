@@ -1,4 +1,4 @@
-//! The help of `rightsizer` itself: its commands by task, not by alphabet.
+//! The help of `rightsizer` itself, which groups its commands by task.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ const EXAMPLES: &str = "Examples:
   rightsizer show checkout                why a function has its recommendation
   rightsizer approve checkout             send it to the updater";
 
-/// The command line with its help.
+/// Returns the command line with its help.
 pub(super) fn command() -> Command {
     let command = Cli::command();
     let commands = by_task(&command);
@@ -79,7 +79,7 @@ fn by_task(command: &Command) -> String {
     text
 }
 
-/// A description up to its first semicolon or colon: the command's own help has the rest.
+/// Returns a description up to its first semicolon or colon; the command's own help has the rest.
 fn first_part(about: &str) -> &str {
     let ends = about.char_indices().filter(|(_, c)| matches!(c, ';' | ':'));
     let mut parts = ends.map(|(at, _)| &about[..at]);

@@ -1,6 +1,6 @@
-//! The name that a mistyped one probably means.
+//! Suggests the name that a mistyped one probably means.
 
-/// Returns the name most like `typed`, if one is much like it.
+/// Returns the name that is most similar to `typed`, if one is similar enough.
 pub(super) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = |name: &&str| {
         let alike = strsim::jaro_winkler(typed, name.strip_prefix("local:").unwrap_or(name));

@@ -1,4 +1,4 @@
-//! `attach` in waves: to a few functions first, then it looks how those fare, and it stops by itself.
+//! `attach` in waves: changes a few functions first, checks them for failures, and stops if they fail.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::out;
 use super::text::counted;
 
 const MINUTE_MS: i64 = 60 * 1000;
-/// How far back it is looked how often functions failed before.
+/// The time before a change in which failures are counted for comparison.
 const BEFORE_MS: i64 = 60 * 60 * 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct WavesArgs {
-    /// Change so many functions first, look how they fare, then go on with the next so many, then the
-    /// rest; none changes all at once
+    /// The sizes of the first waves; after each wave, check the changed functions for failures before the
+    /// next; the last wave is the rest; none changes all at once
     #[arg(long, value_name = "SIZES", default_value = "1,10,100")]
     waves: Waves,
     /// Seconds to wait between two waves; CloudWatch shows an invocation after one to two minutes
@@ -31,14 +31,14 @@ pub(super) struct WavesArgs {
     pub(super) first: Option<usize>,
 }
 
-/// Why `attach` went no further.
+/// The reason for which `attach` stopped.
 #[derive(Debug)]
 pub(super) struct Stopped {
-    /// Functions that fail, with how often.
+    /// Failing functions with their invocations.
     harmed: Vec<(String, Calls)>,
-    /// Functions that were changed.
+    /// Number of changed functions.
     changed: usize,
-    /// Functions that were left as they are.
+    /// Number of functions that were not changed.
     left: usize,
 }
 
@@ -57,7 +57,7 @@ impl WavesArgs {
             let last = n + 1 == waves.len();
             let names: Vec<String> = of_wave.iter().map(|at| told.name(*at).to_owned()).collect();
             let began = minute(now());
-            // Before anything is changed: without it nothing could be seen afterwards either.
+            // Checked before the change, because without access the result could not be checked either.
             let before = if last {
                 Vec::new()
             } else {
@@ -95,8 +95,8 @@ impl WavesArgs {
     }
 }
 
-/// The beginning of a minute, by which CloudWatch counts: what failed earlier in the minute of a change is
-/// taken for its doing.
+/// Returns the beginning of a minute, because CloudWatch counts by the minute. Failures earlier in the minute of
+/// a change count as caused by it.
 fn minute(at: Timestamp) -> Timestamp {
     Timestamp::from_ms(at.as_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(at)
 }
@@ -108,13 +108,13 @@ async fn look(
 ) -> anyhow::Result<Vec<Calls>> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     metrics.calls(&names, window).await.context(
-        "cannot see how the changed functions fare, so it goes no further: allow \
+        "cannot check the changed functions for failures, so no more are changed: allow \
          cloudwatch:GetMetricData, or change all at once with --waves none",
     )
 }
 
 impl Stopped {
-    /// What happened, and how it is taken back.
+    /// Returns the message: what happened, and how to undo it.
     pub(super) fn words(&self, args: &FleetArgs) -> String {
         let harmed: Vec<String> = self
             .harmed
@@ -127,8 +127,8 @@ impl Stopped {
             })
             .collect();
         format!(
-            "error: stopped after {}: these fail since they were changed; {} not changed\n{}\n\
-             hint: take the layer off again with rightsizer detach --all --layer {} --stream {} --yes",
+            "error: stopped after {}: the functions below fail since the change; {} not changed\n{}\n\
+             hint: to remove the layer, run rightsizer detach --all --layer {} --stream {} --yes",
             counted(self.changed, "function"),
             counted(self.left, "function"),
             harmed.join("\n"),

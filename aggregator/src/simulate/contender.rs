@@ -1,4 +1,4 @@
-//! The policies that are compared, each by the code that the product decides with.
+//! The compared policies, which use the same code as the product's decisions.
 
 use rightsizer_records::Megabytes;
 use rightsizer_rules::policy::{
@@ -6,23 +6,23 @@ use rightsizer_rules::policy::{
     PolicySettings, Reasons, policy_size,
 };
 
-/// A policy under its name.
+/// A policy and its name.
 pub struct Contender {
-    /// As it is printed.
+    /// Name in the output.
     pub name: &'static str,
     rule: Rule,
     settings: PolicySettings,
 }
 
 enum Rule {
-    /// The estimate alone, clamped (P4): no floor, no memory of sizes that ran out.
+    /// The estimate alone, clamped (P4): no floor, and sizes that ran out are not remembered.
     Alone(Box<dyn Estimator>),
-    /// As the product decides: P1 to P4.
+    /// The product's decision: P1 to P4.
     Whole,
 }
 
 impl Contender {
-    /// The size that it chooses; `None` if the window is empty.
+    /// Returns the chosen size; `None` if the window is empty.
     pub fn size(&self, seen: &FunctionEvidence) -> Option<Megabytes> {
         let mut reasons = Reasons::dropped();
         match &self.rule {
@@ -33,18 +33,18 @@ impl Contender {
         }
     }
 
-    /// The settings that it goes by.
+    /// Returns the settings that it uses.
     pub const fn settings(&self) -> &PolicySettings {
         &self.settings
     }
 
-    /// Whether a size that ran out is remembered (P3).
+    /// Returns whether sizes that ran out are remembered (P3).
     pub const fn remembers(&self) -> bool {
         matches!(self.rule, Rule::Whole)
     }
 }
 
-/// All policies, the one that `settings` configure first.
+/// Returns all policies, beginning with the one that `settings` configure.
 pub fn contenders(settings: &PolicySettings) -> Vec<Contender> {
     let alone = |name, estimator| Contender {
         name,

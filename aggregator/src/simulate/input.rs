@@ -1,4 +1,4 @@
-//! `series,date,peak_mb` rows.
+//! Reads rows of `series,date,peak_mb`.
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -9,14 +9,14 @@ use rightsizer_records::Day;
 use super::replay::DemandDay;
 use super::rows::{Columns, Refusal, TableError, read_rows, shortened};
 
-/// More than any machine has: a peak above it is in another unit.
+/// More memory than any machine has; a peak above it is in another unit.
 const MAX_PEAK_MB: f64 = 100_000_000.0;
 const COLUMNS: Columns = Columns {
     required: &["series", "date", "peak_mb"],
     optional: &[],
 };
 
-/// One function's, or machine's, days.
+/// The days of one function or machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Its name in the input.
@@ -25,18 +25,18 @@ pub struct Series {
     pub days: Vec<DemandDay>,
 }
 
-/// All that could be used of an input.
+/// The usable rows of an input.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trace {
-    /// In the order of their first rows.
+    /// The series, in the order of their first rows.
     pub series: Vec<Series>,
-    /// Rows taken in.
+    /// Number of accepted rows.
     pub rows: u64,
-    /// Rows refused.
+    /// Number of refused rows.
     pub refused: u64,
 }
 
-/// Reads all of `input`; bad rows go to `refuse`, as they are found.
+/// Reads all of `input`; passes each bad row to `refuse`.
 ///
 /// # Errors
 /// If the input cannot be read, or its header does not name the columns.
@@ -80,7 +80,7 @@ fn row(values: &[Option<&str>]) -> Result<Row, String> {
     })
 }
 
-/// Rows by series and day.
+/// Collects rows by series and day.
 #[derive(Default)]
 struct Taken {
     places: HashMap<String, usize>,

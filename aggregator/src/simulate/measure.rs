@@ -1,10 +1,10 @@
-//! What many series come to.
+//! The totals of many series.
 
 use serde::Serialize;
 
 use super::replay::{Outcome, Regime};
 
-/// The figures of one policy in one regime, as `--json` prints them.
+/// The figures of one policy in one regime, as printed by `--json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measure {
     /// The policy's name.
@@ -13,16 +13,15 @@ pub struct Measure {
     pub regime: &'static str,
     /// Share of the days on which the demand was above the size, in percent.
     pub oom_days_pct: f64,
-    /// Sum of all sizes over sum of all demands: big series weigh most. `None` if nothing was
-    /// used.
+    /// Sum of all sizes ÷ sum of all demands, so large series have most weight. `None` if nothing was used.
     pub allocated_over_used: Option<f64>,
-    /// Median over the series of the same: a rule that only pays for big ones is no better.
+    /// Median of that ratio over the series, which shows whether a rule only helps large ones.
     pub median_allocated_over_used: Option<f64>,
-    /// Changes of the size, bumps included, per series and 30 calendar days.
+    /// Changes of the size, including bumps, per series and 30 calendar days.
     pub changes_per_30d: f64,
     /// Days on which the demand was above the size.
     pub oom_days: u64,
-    /// Sizes that ran out on them: a day can take several.
+    /// Sizes that ran out on those days; there can be several on one day.
     pub oom_events: u64,
     /// Days with a demand and a size.
     pub days: u64,
@@ -30,7 +29,7 @@ pub struct Measure {
     pub series: u64,
 }
 
-/// Adds outcomes up.
+/// Adds up outcomes.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     sum: Outcome,
@@ -39,7 +38,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes in the result of one series.
+    /// Adds the result of one series.
     pub fn add(&mut self, outcome: Outcome) {
         if outcome.days == 0 {
             return;
@@ -57,7 +56,7 @@ impl Tally {
         self.sum.used_mb += outcome.used_mb;
     }
 
-    /// The figures; `None` if no series had a day that counts.
+    /// Returns the figures; `None` if no series had a day that counts.
     pub fn measure(mut self, policy: &'static str, regime: Regime) -> Option<Measure> {
         let sum = self.sum;
         (sum.days > 0).then(|| Measure {
@@ -75,7 +74,7 @@ impl Tally {
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// Returns the middle value, or the mean of the two middle values.
 fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

@@ -1,6 +1,6 @@
-//! Replays daily peaks through policies: how often would each have run out of memory, and what would
-//! it have cost? Pure: rows in, figures out; `docs/POLICIES.md` writes the loop out and compares. And the
-//! yardstick of the power curve, in [`power`].
+//! Replays daily peaks through policies, to measure how often each would have run out of memory and what it
+//! would have cost. Does no IO. `docs/POLICIES.md` specifies the loop and compares the policies. [`power`] has
+//! the yardstick of the power curve.
 
 mod contender;
 mod input;

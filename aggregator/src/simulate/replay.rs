@@ -1,4 +1,4 @@
-//! The loop: one series, one policy, day by day. `docs/POLICIES.md` states it exactly; change both.
+//! Replays one series through one policy, day by day. `docs/POLICIES.md` specifies this loop; change both.
 
 use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 use rightsizer_rules::policy::{
@@ -8,7 +8,7 @@ use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 use super::contender::Contender;
 
-/// What was demanded on one day. Days without invocations have none.
+/// The demand of one day. Days without invocations have none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DemandDay {
     /// UTC date.
@@ -17,7 +17,7 @@ pub struct DemandDay {
     pub peak_mb: f64,
 }
 
-/// When a policy is asked.
+/// The days on which a policy decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Regime {
     /// Before every day.
@@ -27,7 +27,7 @@ pub enum Regime {
 }
 
 impl Regime {
-    /// As it is printed.
+    /// Returns the name in the output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Daily => "daily",
@@ -36,23 +36,23 @@ impl Regime {
     }
 }
 
-/// What a gap between two rows is.
+/// The meaning of a gap between two rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gaps {
-    /// Days without invocations, which pass.
+    /// Days without invocations.
     Idle,
-    /// Nothing: the next row is the next day.
+    /// No days: the next row is the next day.
     Closed,
 }
 
-/// What the loop leaves open.
+/// The options of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Days of each series that are evidence only.
     pub warm_up_days: i32,
-    /// Decided daily, a decrease by less than this share of the size is not made.
+    /// With daily decisions, smaller decreases than this share of the size are skipped.
     pub dead_band_percent: u32,
-    /// What a gap is.
+    /// The meaning of a gap.
     pub gaps: Gaps,
 }
 
@@ -69,19 +69,19 @@ impl Default for Rules {
 /// The result of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outcome {
-    /// Days with a demand and a size: those that count.
+    /// Days with a demand and a size, which are the days that count.
     pub days: u64,
-    /// Those on which the demand was above the size.
+    /// Days on which the demand was above the size.
     pub oom_days: u64,
-    /// Sizes that ran out on those, one after the other.
+    /// Sizes that ran out on those days, one after the other.
     pub oom_events: u64,
-    /// How often the size became another.
+    /// Number of changes of the size.
     pub changes: u64,
-    /// Calendar days from the first decision to the last row, both included.
+    /// Calendar days from the first decision to the last row, inclusive.
     pub calendar_days: u64,
-    /// Sum over the days of the size that the day ended with, MB.
+    /// Sum of the sizes at the end of each day, in MB.
     pub allocated_mb: f64,
-    /// Sum over the days of the demand, MB.
+    /// Sum of the daily demands, in MB.
     pub used_mb: f64,
 }
 
@@ -105,7 +105,7 @@ pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: R
     run.day(first);
     let mut last = first.day;
     for demand in days {
-        // Once the window is empty there is nothing to decide on, and idle days change nothing.
+        // With an empty window there is no evidence for a decision, and idle days change nothing.
         let until = demand.day.number().min(last.number() + WINDOW_DAYS + 1);
         for idle in last.number() + 1..until {
             run.begin(Day::from_number(idle));
@@ -119,15 +119,15 @@ pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: R
     run.outcome
 }
 
-/// A series on its way through a policy.
+/// The state of a series during the replay.
 struct Run<'a> {
     policy: &'a Contender,
     regime: Regime,
     rules: Rules,
     first: Day,
-    /// What the policy decided last.
+    /// The last decision of the policy.
     decided: Option<Megabytes>,
-    /// What the function has: what was decided, or what a bump made of it.
+    /// The size of the function: the decided one, or the result of a bump.
     size: Option<Megabytes>,
     /// The day of the first decision.
     since: Option<Day>,
@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The decision before a day, which only knows the days before it.
+    /// Decides before a day, from the evidence of earlier days only.
     fn begin(&mut self, day: Day) {
         let age = day.number() - self.first.number() - self.rules.warm_up_days;
         if age < 0 {
@@ -223,10 +223,10 @@ impl<'a> Run<'a> {
         self.size = Some(size);
     }
 
-    /// The day itself: its demand meets the size, and is known from then on.
+    /// Runs the day: compares its demand with the size, and adds it to the evidence.
     fn day(&mut self, demand: DemandDay) {
         let most = self.policy.settings().max_mb;
-        // What no size can hold is not held against a policy.
+        // A demand above the largest size does not count against a policy.
         let peak_mb = demand.peak_mb.min(f64::from(most.0));
         if let Some(mut size) = self.size {
             let mut sizes_too_small = 0;
@@ -254,11 +254,11 @@ impl<'a> Run<'a> {
         });
     }
 
-    /// The evidence of the morning of `day`.
+    /// Returns the evidence at the beginning of `day`.
     fn look_back(&mut self, day: Day) {
         let last_closed = day.plus(-1);
         let seen = &mut self.seen;
-        // An increase needs a danger to the size that there is; what has none yet takes what is wanted.
+        // An increase needs a risk at the current size; without a current size, the wanted one is used.
         seen.current_mb = self.size.unwrap_or_default();
         let since = |from: Day| seen.history.partition_point(|p| p.day < from);
         let window = &seen.history[since(day.plus(-WINDOW_DAYS))..];
@@ -304,7 +304,7 @@ mod tests {
             .collect()
     }
 
-    /// OOM-days of 200 MB daily with 900 MB every `period` days, from day `offset` on.
+    /// Returns the OOM-days of 200 MB daily with 900 MB every `period` days, from day `offset`.
     fn oom_days(period: usize, offset: usize, days: usize, regime: Regime) -> u64 {
         let policies = contenders(&PolicySettings::default());
         let configured = |p: &&Contender| p.name == "as-configured";
@@ -314,8 +314,8 @@ mod tests {
         replay(&series(&peaks), policy, regime, Rules::default()).oom_days
     }
 
-    /// 200 MB daily and 900 MB every 30 days for two years: what it first meets a size too small for, it
-    /// never does again. Seen in the 14 days of warm-up it is known from the start.
+    /// 200 MB daily and 900 MB every 30 days for two years: only the first peak of 900 MB runs out of memory. If the
+    /// first one is in the 14 days of warm-up, none does.
     #[test]
     fn p2_a_monthly_job_never_runs_out_twice() {
         for regime in [Regime::Daily, Regime::OncePerWindow] {
@@ -327,7 +327,7 @@ mod tests {
         }
     }
 
-    /// Every 60 days is beyond the floor's 35: the memory of sizes that ran out holds it, for 400 days.
+    /// A period of 60 days is longer than the floor's 35 days; sizes that ran out are remembered for 400 days.
     #[test]
     fn p3_a_size_that_ran_out_is_not_gone_below_again() {
         for regime in [Regime::Daily, Regime::OncePerWindow] {
@@ -336,9 +336,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the demand, gaps included: every day ends with a size that holds it, an OOM-day
-        /// has an event, and a day's own demand does not affect the size it begins with (both last
-        /// demands are below the smallest size, so neither bumps).
+        /// For any demand, with gaps: every day ends with a sufficient size, an OOM-day has an event, and the
+        /// demand of a day does not affect the size at its beginning (both last demands are below the
+        /// smallest size, so neither causes a bump).
         #[test]
         fn every_day_ends_with_enough_and_begins_without_foresight(
             peaks in proptest::collection::vec(proptest::option::of(0.0_f64..12_000.0), 15..60),

@@ -1,40 +1,40 @@
-//! CSV by the header's names, in any order, plain or gzip. A bad row is refused with its line and what is
-//! wrong with it; the others count.
+//! Reads CSV by the names of its header, in any order, plain or gzip. A bad row is refused with its line and the
+//! reason; the others count.
 
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use rightsizer_formats::gzip;
 
-/// The longest line that is looked at.
+/// The longest line that is read.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A row that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// From 1, the header's.
+    /// Line number; the header is 1.
     pub line: u64,
     /// What is wrong with it.
     pub reason: String,
 }
 
-/// Why an input cannot be used at all.
+/// The reason for which a whole input cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It has no line.
+    /// It is empty.
     #[error("is empty; wanted a header with {0}, and rows")]
     Empty(String),
-    /// A column is missing, or there twice.
+    /// A column is missing, or occurs twice.
     #[error(
         "the first line must name the columns {wanted} once each (others are ignored); {column} {fault} in {line:?}"
     )]
     Header {
-        /// The columns that must be there.
+        /// The required columns.
         wanted: String,
-        /// The one that is at fault.
+        /// The missing or repeated column.
         column: &'static str,
         /// What is wrong with it.
         fault: &'static str,
@@ -43,15 +43,15 @@ pub enum TableError {
     },
 }
 
-/// The columns that are read. Values are handed on in this order.
+/// The columns to read. Values are passed in this order.
 pub(super) struct Columns {
     pub(super) required: &'static [&'static str],
-    /// `None` is handed on for one that the header does not name.
+    /// Columns that may be missing; their value is then `None`.
     pub(super) optional: &'static [&'static str],
 }
 
 impl Columns {
-    /// "a, b and c".
+    /// Returns the names as "a, b and c".
     fn wanted(&self) -> String {
         match self.required {
             [] => String::new(),
@@ -61,10 +61,10 @@ impl Columns {
     }
 }
 
-/// Takes one row's values in; an error refuses the row.
+/// Receives the values of one row; an error refuses the row.
 pub(super) type Take<'a> = dyn FnMut(&[Option<&str>]) -> Result<(), String> + 'a;
 
-/// Reads all of `input`: each row to `take`, bad ones to `refuse`, as they are found.
+/// Reads all of `input`; passes each row to `take` and each bad row to `refuse`.
 pub(super) fn read_rows(
     input: impl BufRead,
     columns: &Columns,
@@ -122,7 +122,7 @@ enum Length {
     TooLong,
 }
 
-/// The next line, as much of it as is looked at; `None` at the end.
+/// Returns the next line up to the longest length that is read; `None` at the end.
 fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<Length>> {
     line.clear();
     let read = input
@@ -147,7 +147,7 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
     Ok(Some(Length::TooLong))
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Header {
     places: Vec<Option<usize>>,
     width: usize,
@@ -195,7 +195,7 @@ impl Header {
     }
 }
 
-/// The fields of one line; `None` where a quote is not closed.
+/// Returns the fields of one line; `None` if a quote is not closed.
 fn split(line: &str) -> Option<Vec<String>> {
     let line = line.trim_end_matches(['\r', '\n']);
     if !line.contains('"') {
@@ -211,7 +211,7 @@ fn split(line: &str) -> Option<Vec<String>> {
     Some(record.iter().map(str::to_owned).collect())
 }
 
-/// As much of a text as a message shows.
+/// Returns the beginning of a text, for a message.
 pub(super) fn shortened(text: &str) -> String {
     let text = text.trim();
     match text.char_indices().nth(80) {

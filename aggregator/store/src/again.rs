@@ -13,16 +13,16 @@ use super::recommendations::Recommendations;
 use super::transitions::changed_by;
 use super::unit::FunctionId;
 
-/// After the first time.
+/// The wait after the first outcome.
 const FIRST_MS: i64 = 5 * 60_000;
-/// The longest wait; the next day's decision starts over.
+/// The longest wait; the decision of the next day starts over.
 const LONGEST_MS: i64 = 24 * 3_600_000;
-/// An increase that is not answered by then was lost: a record lives an hour on the stream.
+/// An increase without an outcome after this time is lost: the updater discards a record after an hour.
 const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 /// Functions of one unit of work.
 const MOST: i64 = 500;
 
-/// Makes an approval valid again whose wait is over.
+/// Makes an approval valid again after its wait.
 static APPROVE_AGAIN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', again_ms = NULL, closed_ms = NULL,
@@ -34,7 +34,7 @@ static APPROVE_AGAIN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Ends increases whose outcome did not come; they are due at once.
+/// Ends increases without an outcome; they are due at once.
 static GIVE_UP_LOST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations INDEXED BY recommendations_sent SET status = '{}', closed_ms = ?1,
@@ -46,7 +46,7 @@ static GIVE_UP_LOST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// How long to wait after this number of such outcomes.
+/// Returns the wait after this number of such outcomes.
 fn wait_ms(answers: u32) -> i64 {
     let doubled = FIRST_MS.checked_shl(answers.saturating_sub(1).min(20));
     doubled.unwrap_or(LONGEST_MS).min(LONGEST_MS)
@@ -80,7 +80,7 @@ impl Recommendations<'_> {
         Ok(())
     }
 
-    /// Functions to be decided again because of such an outcome. An approval stays valid, also
+    /// Returns the functions to decide again because of such an outcome. An approval stays valid, also
     /// after a pause.
     pub fn due_again(&self, now: Timestamp) -> Result<Vec<FunctionId>, StoreError> {
         self.give_up_lost_increases(now)?;
@@ -97,8 +97,8 @@ impl Recommendations<'_> {
         Ok(due)
     }
 
-    /// An increase whose answer is missing ends as failed, and is due: a function may be running out
-    /// of memory all the while. Of one that was made after all the outcome still counts.
+    /// Ends increases without an outcome as failed, and makes them due at once, because the function may be
+    /// running out of memory. If the updater applied one after all, its outcome still counts.
     fn give_up_lost_increases(&self, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(&GIVE_UP_LOST)?
@@ -106,7 +106,7 @@ impl Recommendations<'_> {
         Ok(())
     }
 
-    /// They were decided again.
+    /// Records that they were decided again.
     pub fn was_due(&self, function: FunctionId, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -116,7 +116,7 @@ impl Recommendations<'_> {
         Ok(())
     }
 
-    /// The pause is over: what was skipped for it need not wait.
+    /// Ends the waits of recommendations that were skipped because of a pause.
     pub(super) fn end_waiting_for_pause(&self, now: Timestamp) -> Result<(), StoreError> {
         self.tx.execute(
             "UPDATE recommendations INDEXED BY recommendations_again SET again_ms = ?1

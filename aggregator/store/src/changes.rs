@@ -1,4 +1,4 @@
-//! How the sizes of some functions came to be, and what is under way for them.
+//! The past and pending changes of functions' sizes.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use super::evidence::Evidence;
 use super::transitions::{any_of, status};
 use super::unit::FunctionId;
 
-/// What changed the sizes of some functions, the oldest of each first.
+/// Returns the changes of some functions' sizes, the oldest of each first.
 static CHANGES: LazyLock<String> = LazyLock::new(|| {
     let changed = Status::ALL.into_iter().filter(|s| s.has_changed_size());
     format!(
@@ -27,16 +27,16 @@ static CHANGES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What recommendations did to a function, and are about to do.
+/// The applied and pending recommendations of a function.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct History {
     pub(super) changes: Changes,
-    /// The largest size that was sent and is not answered yet.
+    /// The largest size that was sent and has no outcome yet.
     pub(super) pending_mb: Option<Megabytes>,
 }
 
 impl History {
-    /// Takes in a change, the oldest first.
+    /// Adds a change; the oldest comes first.
     fn apply(&mut self, change: SizeChange, status: Status, automatic: bool) {
         let changes = &mut self.changes;
         changes.last = Some(change);
@@ -48,7 +48,7 @@ impl History {
                 changes.verified_mb.get_or_insert(change.from_mb);
                 changes.increases += 1;
             } else {
-                // A person answers for it.
+                // A person is responsible for it.
                 changes.increases = 0;
             }
         }
@@ -56,8 +56,8 @@ impl History {
 }
 
 impl Evidence<'_> {
-    /// The history of each function of `ids` that has one. Invocations since a change are not filled
-    /// in: they are counted from the days.
+    /// Returns the history of each function of `ids` that has one, without the invocations since a change,
+    /// which are counted from the days.
     pub(super) fn histories(
         &self,
         ids: &RangeInclusive<FunctionId>,

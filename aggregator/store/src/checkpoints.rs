@@ -1,4 +1,4 @@
-//! `checkpoints`: how far each source has been read.
+//! `checkpoints`: the position up to which each source has been read.
 
 use rightsizer_records::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -6,14 +6,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::int;
 use super::error::StoreError;
 
-/// How far sources have been read.
+/// The checkpoints of sources.
 #[derive(Debug)]
 pub struct Checkpoints<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Checkpoints<'_> {
-    /// How far `source` has been read.
+    /// Returns the checkpoint of `source`.
     pub fn get(&self, source: &str) -> Result<Option<String>, StoreError> {
         let mut statement = self
             .tx
@@ -21,7 +21,7 @@ impl Checkpoints<'_> {
         Ok(statement.query_row([source], |row| row.get(0)).optional()?)
     }
 
-    /// Every checkpoint whose source begins with `prefix`.
+    /// Returns every checkpoint whose source begins with `prefix`.
     pub fn beginning_with(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let mut statement = self
             .tx
@@ -31,7 +31,7 @@ impl Checkpoints<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Notes how far `source` has been read, in the same commit as what was read.
+    /// Writes the checkpoint of `source`, in the same commit as the data that was read.
     pub fn set(&self, source: &str, position: &str, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?

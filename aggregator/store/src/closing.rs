@@ -1,4 +1,4 @@
-//! Closing a store whose files are not at their paths any more.
+//! Closes a store, also if its files are no longer at their paths.
 
 use std::time::Duration;
 
@@ -9,9 +9,8 @@ use super::files::rescue_path;
 use super::open::Store;
 
 impl Drop for Store {
-    /// Closing the last connection writes the log back and removes it, both by their paths: the
-    /// files there must be this store's. If they are not, what was committed is copied to another
-    /// file.
+    /// Closes the store. Closing the last connection writes the WAL back and removes it by their paths, so the
+    /// files there must be this store's. If they are not, the committed data is copied to another file.
     fn drop(&mut self) {
         let files = self.files();
         if files.check().is_ok() {
@@ -21,7 +20,7 @@ impl Drop for Store {
         let mut checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
         if files.lacks_the_store() {
             let rescued = copy::copy(self.connection(), &rescue_path(files.store()));
-            // A log that is left would be taken for that of the next file at this path.
+            // A remaining WAL would be used for the next file at this path.
             if rescued.is_ok() {
                 checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
             }
@@ -42,7 +41,7 @@ mod tests {
 
     use super::*;
 
-    /// A unit reads before it writes: a commit of another program in between would end the server.
+    /// A unit reads before it writes, so a commit of another program in between would stop the server.
     #[test]
     fn another_program_that_writes_does_not_stop_the_writer() {
         let dir = tempfile::tempdir().unwrap();

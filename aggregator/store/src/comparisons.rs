@@ -1,5 +1,5 @@
-//! `measured_sizes` and `compute_optimizer`: what other tools found out about functions. It is kept by the
-//! function's key, whether or not the function has a row, and no decision reads it.
+//! `measured_sizes` and `compute_optimizer`: results of other tools for functions. They are stored by the
+//! function's key, even if the function has no row, and no decision reads them.
 
 use rightsizer_records::{Day, Megabytes, Timestamp};
 use rightsizer_rules::comparison::{Advice, Comparison, Finding, Found, MeasuredSize};
@@ -24,36 +24,36 @@ pub struct MeasuredLine {
     pub duration_ms: f64,
     /// Mean cost of an invocation in US dollars, if known.
     pub usd: Option<f64>,
-    /// Who measured: `power-tuning`.
+    /// The tool that measured: `power-tuning`.
     pub source: String,
-    /// When.
+    /// When it was measured.
     pub measured_at: Timestamp,
 }
 
 /// Compute Optimizer's result for a function, as in `rightsizer show --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdviceLine {
-    /// The size that it holds right, if it holds any.
+    /// The size that it recommends, if any.
     pub memory_mb: Option<Megabytes>,
     /// Its classification.
     pub finding: Finding,
-    /// The size that the version had then.
+    /// The size of the version at that time.
     pub current_mb: Option<Megabytes>,
-    /// The version that it looked at.
+    /// The version that it analysed.
     pub version: String,
     /// When it was refreshed last.
     pub refreshed_at: Timestamp,
 }
 
-/// What other tools found out.
+/// The results of other tools.
 #[derive(Debug)]
 pub struct Comparisons<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Comparisons<'_> {
-    /// Keeps what another tool found out, unless something newer is known. Returns whether `list` has the
-    /// function: a name alone is that of the one function of this name, if there is one.
+    /// Stores a result of another tool, unless there is a newer one. Returns whether `list` has the function. A
+    /// bare name means the only function of this name, if there is exactly one.
     pub fn take(&self, found: &Comparison) -> Result<bool, StoreError> {
         let (function, known) = self.listed_as(&found.function)?;
         match &found.found {
@@ -67,7 +67,7 @@ impl Comparisons<'_> {
         Ok(known)
     }
 
-    /// The key by which `list` has a function, and whether it has it.
+    /// Returns the key of a function in `list`, and whether `list` has it.
     fn listed_as(&self, key: &FunctionKey) -> Result<(String, bool), StoreError> {
         let text = key.text().into_owned();
         let listed = self
@@ -86,7 +86,7 @@ impl Comparisons<'_> {
         Ok((text, listed))
     }
 
-    /// Up to two functions of a name.
+    /// Returns up to two functions of a name.
     fn listed_named(&self, name: &str) -> Result<Vec<String>, StoreError> {
         let mut statement = self.tx.prepare_cached(&format!(
             "SELECT function FROM (SELECT function FROM functions
@@ -144,7 +144,7 @@ impl Comparisons<'_> {
         Ok(())
     }
 
-    /// Deletes what was found out before `day`.
+    /// Deletes results from before `day`.
     pub(super) fn forget_before(&self, day: Day) -> Result<(), StoreError> {
         let oldest = day.start().as_ms();
         for sql in [
@@ -158,7 +158,7 @@ impl Comparisons<'_> {
 }
 
 impl Reader {
-    /// The sizes at which other tools ran a function, in their order.
+    /// Returns the sizes at which other tools ran a function, ascending.
     pub(super) fn measured_sizes(&self, function: &str) -> Result<Vec<MeasuredLine>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT memory_mb, duration_ms, usd, source, at_ms FROM measured_sizes WHERE function = ?
@@ -178,7 +178,7 @@ impl Reader {
         Ok(lines)
     }
 
-    /// Compute Optimizer's result for the version of a function that `review` uses.
+    /// Returns Compute Optimizer's result for the version of a function that `review` uses.
     pub(super) fn advice(
         &self,
         function: &str,
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_out_is_kept_for_400_days() {
+    fn results_are_kept_for_400_days() {
         let (dir, mut store) = store(&[MAILER]);
         let day = Day::parse("2026-11-23").unwrap();
         take(&mut store, MAILER, "2026-11-23", run(&[(256, 200)]));

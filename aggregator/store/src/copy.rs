@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::{files, inspect};
 
-/// Copies what `connection` reads, the store, to the new file `to`, and checks the copy.
+/// Copies the store that `connection` reads to the new file `to`, and checks the copy.
 pub fn copy(connection: &Connection, to: &Path) -> anyhow::Result<()> {
     remove(to)?;
     let pages = "SELECT (page_count - freelist_count) * page_size
@@ -16,7 +16,7 @@ pub fn copy(connection: &Connection, to: &Path) -> anyhow::Result<()> {
     let bytes: i64 = connection.query_row(pages, [], |row| row.get(0))?;
     room_for(bytes.try_into()?, to)?;
     let name = to.to_str().context("the file's name is not UTF-8")?;
-    // SQLite takes an empty file that is there, and would make one for others to read.
+    // SQLite accepts an existing empty file; a file that it creates would be readable by others.
     files::make(to)?;
     connection.execute("VACUUM INTO ?", [name])?;
     let copied = inspect::look(to)?;

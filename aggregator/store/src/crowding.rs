@@ -1,5 +1,5 @@
-//! How many sizes and versions a day of a function keeps apart (W2). A writer on the stream may
-//! claim any number; those above the bounds are added up in one row, so that a day stays small.
+//! Limits the sizes and versions that a day of a function stores separately (W2). A writer on the stream may
+//! claim any number of them; those above the limits are added up in one row, so that a day stays small.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use super::error::StoreError;
 use super::state::State;
 use super::unit::FunctionId;
 
-/// Sizes of a day of a function that have rows of their own; a function has one or two.
+/// Most sizes of a function with their own rows on a day; a function usually has one or two.
 const MOST_SIZES: usize = 32;
-/// Versions that have.
+/// Most versions with their own rows.
 const MOST_VERSIONS: usize = 64;
 /// The size and the version under which the others are added up.
 pub(super) const OTHER_SIZES: Megabytes = Megabytes(0);
 const OTHER_VERSIONS: &str = "other";
-/// Under this key of `state` stands which function had too many of them last.
+/// Key in `state` of the last function that had too many of them.
 pub(super) const CROWDED: &str = "crowded";
 
-/// The sizes and versions that a day of a function has.
+/// The sizes and versions of a function on a day.
 #[derive(Debug, Default)]
 pub(super) struct Crowding {
     sizes: BTreeSet<Megabytes>,
@@ -32,7 +32,7 @@ pub(super) struct Crowding {
 }
 
 impl Days<'_> {
-    /// Gives `key` the size and the version under which it is kept.
+    /// Returns the key under which `key` is stored.
     pub(super) fn admit(
         &mut self,
         function: FunctionId,
@@ -78,7 +78,7 @@ impl Days<'_> {
         Ok(())
     }
 
-    /// Whether it is the size that the function has, or a change of it is about.
+    /// Returns whether it is the size of the function, or the size of a pending change.
     fn is_its_own(&self, function: FunctionId, size: Megabytes) -> Result<bool, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM functions_now WHERE id = ?1 AND current_mb = ?2)
@@ -101,7 +101,7 @@ impl Days<'_> {
         State { tx: self.tx }.set(CROWDED, Some(&words))
     }
 
-    /// The name of a function that may not be written yet.
+    /// Returns the name of a function that may not be written yet.
     fn name_of(&self, function: FunctionId) -> Result<String, StoreError> {
         let named = self.rows.functions.find(|row| row.id == function);
         if let Some(name) = named {

@@ -1,4 +1,4 @@
-//! `days` and `peaks`: what each day keeps, and the peaks alone for longer.
+//! `days` and `peaks`: the figures of each day, and the peaks alone for longer.
 
 use rightsizer_records::{Day, EnvId, Megabytes};
 use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution, Witnesses};
@@ -8,7 +8,7 @@ use super::columns::{count, int, megabytes};
 use super::error::StoreError;
 use super::unit::{FunctionId, WorkingSet};
 
-/// Key of a row of `days`, in the table's own order: day first, so that a live commit touches one day.
+/// Key of a row of `days`, in the table's order: the day is first, so that a live commit touches one day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DayRow {
     day: Day,
@@ -27,12 +27,12 @@ pub(super) type PeakKey = (FunctionId, Day);
 pub(super) struct PeakRow {
     pub(super) peak_mb: Megabytes,
     pub(super) censored_mb: Megabytes,
-    /// Who saw it.
+    /// The sources that saw it.
     pub(super) seen_by: Witnesses,
 }
 
 impl PeakRow {
-    /// Joins two views of the same day; commutative, associative and idempotent (W7).
+    /// Joins two views of the same day. Commutative, associative and idempotent (W7).
     pub(super) fn join(self, other: Self) -> Self {
         Self {
             peak_mb: self.peak_mb.max(other.peak_mb),
@@ -42,18 +42,18 @@ impl PeakRow {
     }
 }
 
-/// What merging into a day changed.
+/// The effects of merging into a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergedDay {
-    /// The day's peak is higher than it was.
+    /// Whether the day's peak has risen.
     pub raised: bool,
     /// The day's peak now.
     pub peak_mb: Megabytes,
-    /// The demand was hidden in what was merged.
+    /// Whether the merged data hid the demand.
     pub censored: bool,
 }
 
-/// What each day keeps of functions.
+/// The days of functions.
 #[derive(Debug)]
 pub struct Days<'u> {
     pub(super) tx: &'u Connection,
@@ -61,7 +61,7 @@ pub struct Days<'u> {
 }
 
 impl Days<'_> {
-    /// Adds `delta`, which is of the environment `env` alone if it names one, to its day.
+    /// Adds `delta` to its day. If `env` names an environment, the delta is of that environment only.
     pub fn merge(
         &mut self,
         function: FunctionId,
@@ -193,7 +193,7 @@ impl Days<'_> {
 }
 
 impl WorkingSet {
-    /// Forgets what is in memory of a day of one source.
+    /// Drops the cached rows of one source's day.
     pub(super) fn forget_days(&mut self, source: DaySource, day: Day) {
         self.days
             .forget(|row| row.source == source && row.day == day);
@@ -246,7 +246,7 @@ fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
     })
 }
 
-/// Who saw a peak, as the columns from `first` on have it.
+/// Returns the sources that saw a peak, from the columns beginning with `first`.
 pub(super) fn witnesses(row: &Row<'_>, first: usize) -> rusqlite::Result<Witnesses> {
     let env = |n| Ok::<_, rusqlite::Error>(EnvId(row.get::<_, i64>(n)?.cast_unsigned()));
     let mb = |n| Ok::<_, rusqlite::Error>(megabytes(row.get(n)?));

@@ -1,4 +1,4 @@
-//! What was last decided for functions, and applied to them: columns of `functions` that evidence does not
+//! The last decisions for functions and the applied sizes: columns of `functions` that evidence does not
 //! change.
 
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use super::evidence::Assessment;
 use super::transitions::changed_by;
 use super::unit::FunctionId;
 
-/// Withdraws what waits of a function that is not decided any more.
+/// Withdraws pending recommendations of a function that is no longer decided.
 static WITHDRAW: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', closed_ms = ?, closed_code = '{}',
@@ -26,14 +26,14 @@ static WITHDRAW: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What was last decided for functions, and applied to them.
+/// The last decisions for functions, and the applied sizes.
 #[derive(Debug)]
 pub struct Decisions<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Decisions<'_> {
-    /// The highest peak that the function's last decision knew.
+    /// Returns the highest peak that was known to the function's last decision.
     pub fn highest_peak(&self, id: FunctionId) -> Result<Megabytes, StoreError> {
         let mut statement = self
             .tx
@@ -41,7 +41,7 @@ impl Decisions<'_> {
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
     }
 
-    /// What ran out of memory on `day` or before does not count any more.
+    /// Records that out-of-memory up to `day` no longer counts.
     pub(super) fn clear_sizes(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -51,8 +51,8 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// A size ran out of memory on `day` although it was cleared through that day: from there on it
-    /// counts again.
+    /// Records that a size ran out of memory on `day` although it was cleared through that day, so that it
+    /// counts again from there.
     pub fn ran_out_again(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -62,8 +62,8 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// A function without reports in the window is not decided any more: what was decided before does
-    /// not hold, and what is open is withdrawn.
+    /// Records that a function has no reports in the window, so that it is no longer decided: its decision
+    /// ends, and its open recommendation is withdrawn.
     pub fn forget(&self, id: FunctionId, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(&WITHDRAW)?
@@ -78,8 +78,8 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// Notes a decision on its function, whether or not anything is to change; `reasons` are the
-    /// decision's as JSON.
+    /// Records a decision on its function, whether or not it changes the size. `reasons` are the decision's,
+    /// as JSON.
     pub fn note(
         &self,
         id: FunctionId,
@@ -112,7 +112,7 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// How long invocations took before the first decrease, unless that is known.
+    /// Records the durations before the first decrease, unless they are already known.
     pub fn note_baseline(&self, id: FunctionId, p95: Millis) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -123,7 +123,7 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// Records that the function has `size` by the updater, at `present` by the window's clock.
+    /// Records that the updater gave the function `size`, at `present` by the window's clock.
     pub fn set_applied(
         &self,
         id: FunctionId,
@@ -133,7 +133,7 @@ impl Decisions<'_> {
         self.tx
             .prepare_cached("UPDATE functions SET applied_mb = ?, applied_ms = ? WHERE id = ?")?
             .execute(params![size.0, present.as_ms(), id])?;
-        // Until the next refresh this is the account's value, whatever the window's clock shows.
+        // Until the next refresh this counts as the account's value, for any time of the window's clock.
         self.tx
             .prepare_cached(
                 "UPDATE inventory SET memory_mb = ?
@@ -143,7 +143,7 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// The last function there is.
+    /// Returns the id of the last function.
     pub fn last_function(&self) -> Result<FunctionId, StoreError> {
         let mut statement = self
             .tx

@@ -1,5 +1,5 @@
-//! The earlier recommendations that the next decision of a function considers: the active ones, and those
-//! that a person rejected.
+//! The earlier recommendations that the next decision of a function considers: the active and the rejected
+//! ones.
 
 use std::ops::RangeInclusive;
 
@@ -27,9 +27,9 @@ pub struct Earlier {
     pub from_mb: Megabytes,
     /// The size it wants.
     pub to_mb: Megabytes,
-    /// When it is too old to act on, in milliseconds since 1970.
+    /// When it expires, in milliseconds since 1970.
     pub expires_at: i64,
-    /// May be acted on without a person: it may be on its way to the stream.
+    /// Whether it needs no approval, so that it may already be on its way to the stream.
     pub auto: bool,
     was_sent: bool,
     closed_ms: i64,
@@ -37,17 +37,17 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// Whether it may still be acted on.
+    /// Returns whether it may still be applied.
     pub const fn is_active(&self) -> bool {
         self.status.is_active()
     }
 
-    /// Whether it only waits for a review: it was never sent, and is not about to be.
+    /// Returns whether it only waits for a review, so that it was not and will not be sent.
     pub fn only_waits(&self) -> bool {
         self.status == Status::Open && !self.auto && !self.was_sent
     }
 
-    /// Whether this decrease, or one up to 32 MB smaller, was rejected recently.
+    /// Returns whether this decrease, or one up to 32 MB smaller, was rejected recently.
     pub fn rejects(&self, (from, to): (Megabytes, Megabytes), now: Timestamp) -> bool {
         self.status == Status::Rejected
             && self.from_mb == from
@@ -58,7 +58,7 @@ impl Earlier {
 }
 
 impl Recommendations<'_> {
-    /// Whether a change has been recommended to be rolled back before.
+    /// Returns whether a rollback of a change has been recommended before.
     pub fn is_taken_back(&self, id: FunctionId, change: &str) -> Result<bool, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM recommendations WHERE function_id = ? AND rollback_of = ?)",
@@ -66,7 +66,7 @@ impl Recommendations<'_> {
         Ok(statement.query_row(params![id, change], |row| row.get(0))?)
     }
 
-    /// The earlier recommendations of the functions `ids`, by function.
+    /// Returns the earlier recommendations of the functions `ids`, by function.
     pub fn earlier(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Earlier>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
@@ -95,8 +95,8 @@ impl Recommendations<'_> {
         Ok(earlier)
     }
 
-    /// Writes `new` over one that only waited. If its id had a row before, that row is used,
-    /// because it has a history, and the other is removed.
+    /// Replaces a recommendation that only waited by `new`. If the id of `new` already has a row, that row is
+    /// used, because it has a history, and the other is removed.
     pub fn replace(
         &self,
         old: &Earlier,

@@ -1,5 +1,5 @@
-//! Records whose time lies more than a day ahead of the machine's clock, kept in `state` until the clock
-//! reaches it: if the clock is behind, they are good evidence, and the stream does not give them again.
+//! Records whose time is more than a day ahead of the machine's clock. They are kept in `state` until the clock
+//! reaches that time, because the clock may be behind, and the stream does not deliver them again.
 
 use rightsizer_records::Timestamp;
 use rusqlite::{Connection, params};
@@ -9,31 +9,31 @@ use super::error::StoreError;
 use super::quarantine::Quarantine;
 use super::state::State;
 
-/// The largest number that is kept.
+/// Most records that are kept.
 const MOST_RECORDS: i64 = 10_000;
-/// The largest number of bytes that is kept.
+/// Most bytes that are kept.
 const MOST_BYTES: i64 = 64 << 20;
-/// What did not come true by then was a lie.
+/// After this time, a record with a time still in the future is wrong.
 const KEPT_MS: i64 = 7 * 86_400_000;
-/// Keys begin so; behind it the time that is claimed, in order.
+/// Prefix of the keys; the claimed time follows in a form that sorts.
 const PREFIX: &str = "early/";
-/// Behind every key that begins with [`PREFIX`].
+/// Sorts after every key that begins with [`PREFIX`].
 const END: &str = "early0";
 const COUNT: &str = "early_records";
 const BYTES: &str = "early_bytes";
 
-/// A record as it came.
+/// A record as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Where from, for the quarantine.
+    /// Its source, for the quarantine.
     pub origin: String,
-    /// Whether it came on the decisions stream.
+    /// Whether it is from the decisions stream.
     pub decisions: bool,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Its key, when it came, and the record.
+/// The key of a record, its arrival time, and the record.
 type Found = (String, (i64, Kept));
 
 impl Kept {
@@ -47,7 +47,7 @@ impl Kept {
         packed
     }
 
-    /// The record, and when it came.
+    /// Returns the record and its arrival time.
     fn unpack(packed: &[u8]) -> Option<(i64, Self)> {
         let (came, rest) = packed.split_first_chunk::<8>()?;
         let (decisions, rest) = rest.split_first()?;
@@ -70,7 +70,7 @@ pub struct Early<'u> {
 }
 
 impl Early<'_> {
-    /// Keeps a record until `at`; the answer is whether there was room for it.
+    /// Keeps a record until `at`. Returns whether there was room for it.
     pub fn keep(&self, at: Timestamp, kept: &Kept, now: Timestamp) -> Result<bool, StoreError> {
         let packed = kept.pack(now);
         let count = self.number_in_state(COUNT)? + 1;
@@ -89,7 +89,7 @@ impl Early<'_> {
         Ok(true)
     }
 
-    /// At most `most` records that claim a time up to `until`, with their keys, the earliest first.
+    /// Returns at most `most` records that claim a time up to `until`, with their keys, the earliest first.
     pub fn until(&self, until: Timestamp, most: usize) -> Result<Vec<(String, Kept)>, StoreError> {
         let end = format!("{PREFIX}{:015}0", until.as_ms());
         let found = self.between(PREFIX, &end, most)?;
@@ -99,7 +99,7 @@ impl Early<'_> {
             .collect())
     }
 
-    /// Forgets these.
+    /// Deletes these records.
     pub fn forget(&self, keys: &[String]) -> Result<(), StoreError> {
         let (mut count, mut bytes) = (0, 0);
         for key in keys {
@@ -120,7 +120,7 @@ impl Early<'_> {
         Ok(())
     }
 
-    /// Quarantines what has waited for a week and claims a time after `until`: it will not come true.
+    /// Quarantines records that have waited for a week and still claim a time after `until`.
     pub fn give_up(&self, until: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let from = format!("{PREFIX}{:015}0", until.as_ms());
         let waiting = self.between(&from, END, usize::MAX)?;
@@ -162,13 +162,13 @@ impl Early<'_> {
     }
 }
 
-/// Under this key of `state` stands what a wrong clock did last.
+/// Key in `state` of the last effect of a wrong clock.
 pub(crate) const CLOCK_FAULT: &str = "clock_fault";
-/// Under this key of `state` stands how many records are early.
+/// Key in `state` of the number of early records.
 pub(crate) const EARLY: &str = COUNT;
 
 impl Early<'_> {
-    /// Records that closes made by a wrong clock were undone, back to `day`.
+    /// Records that the closes made under a wrong clock were undone, back to `day`.
     pub fn note_clock_fault(
         &self,
         day: rightsizer_records::Day,

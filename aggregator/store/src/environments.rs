@@ -10,15 +10,15 @@ use super::columns::{count, int, timestamp};
 use super::error::StoreError;
 use super::unit::{FunctionId, WorkingSet};
 
-/// Key of a row, in the table's own order.
+/// Key of a row, in the table's order.
 pub(super) type EnvironmentRow = (FunctionId, EnvironmentKey);
 
-/// What merging into an environment changed.
+/// The effects of merging into an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergedEnvironment {
-    /// Days it had not reported on before.
+    /// Number of days that it had not reported before.
     pub new_days: Vec<Day>,
-    /// By how much its number of lost reports changed.
+    /// Change of its number of lost reports.
     pub lost: i64,
 }
 
@@ -30,8 +30,8 @@ pub struct Environments<'u> {
 }
 
 impl Environments<'_> {
-    /// Adds `view`, from record `seq` of the environment if it came in one; `None` if that record
-    /// was added before (W7).
+    /// Adds `view`, from record `seq` of the environment if it came in one. Returns `None` if that record was
+    /// already added (W7).
     pub fn merge(
         &mut self,
         function: FunctionId,
@@ -89,8 +89,8 @@ impl Environments<'_> {
     }
 }
 
-/// The text columns of an environment's row. The buffers are reused, because a million environments
-/// would allocate four million strings.
+/// The text columns of an environment's row. The buffers are reused, because a million environments would
+/// otherwise allocate four million strings.
 #[derive(Default)]
 struct Texts {
     env: String,

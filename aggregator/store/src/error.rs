@@ -1,23 +1,23 @@
-//! Errors of a store, with what to do.
+//! Errors of a store, with their hints.
 
 use std::path::PathBuf;
 
 /// A store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing there to read.
+    /// The file does not exist.
     #[error(
         "there is no store at {}: `rightsizer serve` or `rightsizer import FILE` creates one; \
          --store FILE names another",
         .0.display()
     )]
     Missing(PathBuf),
-    /// A file, but no SQLite database or one of another program.
+    /// The file is not an SQLite database, or belongs to another program.
     #[error("{} is not a Rightsizer store ({why}); nothing was changed in it", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
-        /// How that shows.
+        /// The reason.
         why: String,
     },
     /// Written by a later version.
@@ -58,15 +58,15 @@ pub enum StoreError {
     InUse {
         /// The file.
         path: PathBuf,
-        /// Who has it.
+        /// The holder of the lock.
         holder: String,
     },
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted operation.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
         /// Its message.
         source: std::io::Error,
@@ -78,7 +78,7 @@ pub enum StoreError {
         .0.display()
     )]
     Gone(PathBuf),
-    /// A database with a second name.
+    /// The database has a second name (a hard link).
     #[error(
         "the store {} has more than one name (hard links): each name has its own log, so evidence \
          written through one is missing in the other; remove the other names (`find DIR -samefile \
@@ -93,27 +93,27 @@ pub enum StoreError {
         .0.display()
     )]
     Link(PathBuf),
-    /// SQLite refused.
+    /// SQLite returned an error.
     #[error("the store cannot be read or written: {0}")]
     Sqlite(rusqlite::Error),
-    /// What it holds cannot be.
+    /// A stored value is not valid.
     #[error("the store is damaged ({0}): restore a backup, or move it away and import again")]
     Damaged(String),
 }
 
 impl StoreError {
-    /// Whether what is stored is at fault, and not the disk or the rights to it.
+    /// Returns whether the stored data is damaged, as opposed to a problem of the disk or of permissions.
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
 
-    /// Whether the store's files are not at their paths any more.
+    /// Returns whether the store's files are no longer at their paths.
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Gone(_))
     }
 }
 
-/// What SQLite finds wrong with the file, its tables or their values is damage; the rest is not.
+/// Returns whether SQLite found damage of the file, its tables or their values.
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::{Error, ErrorCode};
@@ -121,7 +121,7 @@ impl From<rusqlite::Error> for StoreError {
             Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => {
                 matches!(
                     failure.code,
-                    // The last is "no such table" and its like.
+                    // The last one is the code of "no such table" and similar errors.
                     ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
                 )
             }

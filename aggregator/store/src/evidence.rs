@@ -1,5 +1,5 @@
-//! Functions' windows out of the store, as the policies look at them: of one function, or of many in
-//! a row, for which the tables are walked in their own order.
+//! Reads the windows of functions for the policies: of one function, or of many, for which the tables are read
+//! in their own order.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -25,17 +25,17 @@ use super::viewpoint::{Span, Viewpoint};
 /// Everything a decision about one function needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
-    /// Whose.
+    /// The function.
     pub function: FunctionKey,
-    /// The version whose traffic it is.
+    /// The version with the traffic.
     pub version: String,
     /// Architecture, if known.
     pub arch: Option<Arch>,
-    /// What the policies look at.
+    /// The input of the policies.
     pub evidence: FunctionEvidence,
     /// Highest peak of the window and the open days.
     pub peak_mb: Megabytes,
-    /// What was billed in the window.
+    /// The billed usage in the window.
     pub usage: price::Usage,
     /// 99th percentile of the durations at the current size, if there are any.
     pub p99: Option<Millis>,
@@ -50,7 +50,7 @@ pub struct Assessed {
     pub id: FunctionId,
     /// The day of its last decision.
     pub decided: Option<Day>,
-    /// Whether that decision still stands in the store.
+    /// Whether that decision is still in the store.
     pub has_decision: bool,
     /// `None` if no day of the window or after it has a memory figure.
     pub seen: Option<Assessment>,
@@ -63,16 +63,16 @@ struct Head {
     version: String,
     arch: Option<Arch>,
     first: Timestamp,
-    /// Since when it is known, for W4.
+    /// When it was first seen, for W4.
     known_since: Timestamp,
     current_mb: Megabytes,
     decided: Option<Day>,
     has_decision: bool,
-    /// What ran out of memory on this day or before does not count any more.
+    /// Out-of-memory up to this day no longer counts.
     cleared: Option<Day>,
     configured: Configured,
     baseline_p95: Option<Millis>,
-    /// Whether its logs hold reports of failures alone.
+    /// Whether its logs contain only reports of failures.
     failures_only: bool,
     known: bool,
     /// A CloudWatch alarm on it that is in `ALARM`.
@@ -93,7 +93,7 @@ impl Head {
     }
 }
 
-/// A function of a walk with what was read of it before its days.
+/// A function of a walk with the data that is read before its days.
 struct Opened {
     head: Head,
     peaks: Vec<DayPeak>,
@@ -101,7 +101,7 @@ struct Opened {
     span: Option<Span>,
 }
 
-/// What else is known of it.
+/// Its other facts.
 #[derive(Clone, Copy)]
 struct Around {
     history: History,
@@ -120,14 +120,14 @@ impl Opened {
     }
 }
 
-/// What decisions look at.
+/// The evidence for decisions.
 #[derive(Debug)]
 pub struct Evidence<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Evidence<'_> {
-    /// Assesses the functions `ids`, ascending. What was merged since the last flush is not seen.
+    /// Assesses the functions `ids`, ascending. Data that was merged since the last flush is not included.
     pub fn assess(
         &self,
         ids: RangeInclusive<FunctionId>,
@@ -227,7 +227,7 @@ impl Evidence<'_> {
         Ok(heads)
     }
 
-    /// The functions `ids` with the days that have a memory figure, oldest first.
+    /// Returns the functions `ids` with their days that have a memory figure, oldest first.
     fn opened(
         &self,
         ids: &RangeInclusive<FunctionId>,
@@ -267,7 +267,7 @@ impl Evidence<'_> {
         Ok(opened)
     }
 
-    /// The days on which a size hid the demand, of those among `ids` that have any.
+    /// Returns the days on which a size hid the demand, for the functions `ids` that have any.
     fn censored(
         &self,
         ids: &RangeInclusive<FunctionId>,
@@ -288,8 +288,8 @@ impl Evidence<'_> {
     }
 }
 
-/// The peaks of the days with a success; of all days if there is none. What a failed invocation
-/// used is the least that was needed; the floor covers that.
+/// Returns the peaks of the days with a success, or of all days if there is none. The memory of a failed
+/// invocation is only a lower bound of its demand, which the floor covers.
 fn peaks_of(decided: &[DayPeak], with_success: &[Day]) -> Vec<Megabytes> {
     let proven = decided
         .iter()

@@ -32,7 +32,7 @@ async fn what_someone_else_made_under_our_names_stays() -> Result<()> {
     let create = "cloudformation create-stack --stack-name rz --template-body";
     stage.aws(create, FOREIGN).await?;
     let before = stage.account(&["all"]).await?;
-    let why = "there is a stack rz in 123456789012, eu-central-1 that is no Lambda Rightsizer";
+    let why = "there is a stack rz in 123456789012, eu-central-1 that is not a Lambda Rightsizer";
     for words in [
         &["deploy"][..],
         &["deploy", "YES=1"],
@@ -141,7 +141,7 @@ async fn a_first_deployment_that_failed_shows_the_next_step() -> Result<()> {
     let next = "make undeploy STACK=rz YES=1, then make deploy again";
     stage.intercept("*wait stack-create-complete --stack-name rz", "exit 255")?;
     let said = refused(&stage, &["deploy", "STACK=rz", "YES=1"], next).await?;
-    assert!(!said.contains("there again"), "{said}");
+    assert!(!said.contains("rolled it back"), "{said}");
     let state = r#"echo '{"Stacks": [{"StackName": "rz", "StackStatus": "ROLLBACK_COMPLETE",
         "Description": "Lambda Rightsizer: two streams"}]}'; exit"#;
     stage.intercept("*describe-stacks --stack-name rz *", state)?;

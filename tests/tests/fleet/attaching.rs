@@ -146,7 +146,7 @@ async fn it_goes_no_further_while_what_was_changed_fails() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("f0: 7 of 7 invocations failed"), "{said}");
-    assert!(said.contains("hint: take the layer off again"), "{said}");
+    assert!(said.contains("hint: to remove the layer"), "{said}");
     let attached = |all: &BTreeMap<String, Value>| -> Vec<String> {
         let with = all.iter().filter(|(_, of)| !layers(of).is_empty());
         with.map(|(name, _)| name.clone()).collect()

@@ -1,5 +1,5 @@
-//! Whether the layer may be attached to a function, and what that changes. Pure. Every rule is there
-//! so that the function is not harmed: what is not known is not risked.
+//! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
+//! the function: if a fact is not known, it is skipped.
 
 use rightsizer_records::tags::MODE_TAG;
 use rightsizer_records::{Arch, Megabytes};
@@ -10,16 +10,16 @@ use super::plan::{Plan, Wish};
 use super::runtimes::{Fit, fit};
 use super::skip::{Skip, SkipCode};
 
-/// Layers that Lambda lets a function have.
+/// Most layers that Lambda allows.
 const MOST_LAYERS: usize = 5;
-/// Bytes of variables that Lambda lets a function have.
+/// Most bytes of environment variables that Lambda allows.
 const MOST_VARIABLES: usize = 4096;
-/// Bytes of code and layers, unzipped, that Lambda lets a function have.
+/// Most bytes of unzipped code and layers that Lambda allows.
 const MOST_UNZIPPED: u64 = 262_144_000;
-/// The extension holds 8 to 10 MB; as much again is left for what is not measured.
+/// The extension uses 8 to 10 MB; this leaves about the same again as a reserve.
 const EXTENSION_MB: Megabytes = Megabytes(16);
 
-/// The decision that the list of functions allows without reading the function itself.
+/// Decides from the list of functions alone, without reading the function; `None` if that is not enough.
 pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
     let layer = &wish.layer;
     let runs = layer.runs_on.is_empty() || layer.runs_on.contains(&facts.arch);
@@ -32,7 +32,7 @@ pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
         ),
         () if facts.managed_instances => skip(
             SkipCode::ManagedInstances,
-            "its memory comes from a capacity provider: there is nothing to right-size",
+            "its memory comes from a capacity provider, so its size cannot be changed",
         ),
         () if facts.package == Package::Image => skip(
             SkipCode::ContainerImage,
@@ -74,15 +74,15 @@ fn runtime(facts: &FunctionFacts) -> Option<Skip> {
         Fit::Unknown => Some(Skip::new(
             SkipCode::UnknownRuntime,
             format!(
-                "whether the layer runs on {} is not known, and one that does not fails every \
-                 invocation: try it on a copy, then --any-runtime",
+                "it is not known whether the layer runs on {}, and a layer that does not fails every \
+                 invocation: try it on a copy, then pass --any-runtime",
                 named.unwrap_or("a runtime without a name")
             ),
         )),
     }
 }
 
-/// What becomes of the function as it is `now`.
+/// Returns the plan for the function as it is `now`.
 pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Plan {
     let had = now
         .layers
@@ -96,7 +96,10 @@ pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> 
     let same_layers = layers.iter().eq(now.layers.iter().map(|layer| &layer.arn));
     let same_variables = now.variables.as_ref() == Ok(&variables);
     if same_layers && same_variables {
-        return Plan::skip(SkipCode::AlreadyAttached, "nothing is to change");
+        return Plan::skip(
+            SkipCode::AlreadyAttached,
+            "it has the layer and the variables already",
+        );
     }
     let skip = too_much(wish, now, &variables).or_else(|| {
         let first = !had;
@@ -113,7 +116,7 @@ pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> 
     })
 }
 
-/// The variables from then on, if they may be touched at all.
+/// Returns the new variables, or the reason for which they cannot be changed.
 fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, Skip> {
     match &now.tags {
         None => {
@@ -141,7 +144,7 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
             return Err(Skip::new(
                 SkipCode::VariableTaken,
                 format!(
-                    "{name} is set already, and not by attach, because the layer is missing: \
+                    "{name} is already set although the layer is missing, so attach did not set it: \
                      remove the variable at its source"
                 ),
             ));
@@ -150,7 +153,7 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
     Ok(variables)
 }
 
-/// The layers from then on: ours in the place of an older version, else behind all others.
+/// Returns the new layers: ours replaces an older version of it, or comes last.
 fn layers(wish: &Wish, now: &Configuration) -> Vec<String> {
     let ours = wish.layer.version.to_string();
     let mut there = false;
@@ -169,19 +172,19 @@ fn layers(wish: &Wish, now: &Configuration) -> Vec<String> {
     layers
 }
 
-/// Lambda's limits that hold for every change.
+/// Checks the limits of Lambda that hold for every change.
 fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<Skip> {
     if variables.bytes() > MOST_VARIABLES {
         return Some(Skip::new(
             SkipCode::EnvironmentFull,
             format!(
-                "with ours its variables would take {} bytes of {MOST_VARIABLES}",
+                "its variables would need {} bytes, and Lambda allows {MOST_VARIABLES}",
                 variables.bytes()
             ),
         ));
     }
-    // Archives: what they hold is at least as large. Between that and the truth Lambda decides, and
-    // refuses the change as a whole.
+    // The sizes are of archives, whose content is larger. If only the content exceeds the limit, Lambda refuses
+    // the whole change.
     let others = now
         .layers
         .iter()
@@ -195,30 +198,30 @@ fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<S
         Skip::new(
             SkipCode::TooLarge,
             format!(
-                "its code and layers would take {bytes} bytes of {MOST_UNZIPPED}, still zipped"
+                "its zipped code and layers would need {bytes} bytes, and Lambda allows {MOST_UNZIPPED} unzipped"
             ),
         )
     })
 }
 
-/// CloudFront takes no version with layers or variables.
+/// Skips edge functions, because CloudFront accepts no version with layers or variables.
 fn of_cloudfront(now: &Configuration) -> Option<Skip> {
     let words = match &now.edge {
         Edge::No => return None,
         Edge::Yes => {
-            "its role trusts edgelambda.amazonaws.com, and CloudFront takes no version with layers or \
-             variables. If no distribution uses it: --edge-ok"
+            "its role trusts edgelambda.amazonaws.com, and CloudFront accepts no version with layers or \
+             variables. If no distribution uses it, pass --edge-ok"
                 .to_owned()
         }
         Edge::Unknown(why) => format!(
-            "whether CloudFront runs it is not known, for its role cannot be read ({why}): allow \
-             iam:GetRole, or --edge-ok if no distribution uses any of these functions"
+            "CloudFront may run it, because its role cannot be read ({why}): allow \
+             iam:GetRole, or pass --edge-ok if no distribution uses any of these functions"
         ),
     };
     Some(Skip::new(SkipCode::EdgeFunction, words))
 }
 
-/// What matters only where the layer is new.
+/// Checks the rules that matter only if the layer is new.
 fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Skip> {
     if let Some(skip) = of_cloudfront(now).filter(|_| !wish.edge_ok) {
         return Some(skip);

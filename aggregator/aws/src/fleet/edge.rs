@@ -1,4 +1,4 @@
-//! Which roles CloudFront may take on, asked once a role: the functions of those may be its own.
+//! Finds the roles that CloudFront may assume, with one call for each role. Their functions may be edge functions.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use super::configuration::Edge;
 use crate::iam::Iam;
 
-/// The one region whose functions CloudFront runs.
+/// The only region whose functions CloudFront runs.
 pub(super) const REGION: &str = "us-east-1";
-/// Who runs them. A percent-encoded policy has these characters as they are.
+/// The service that runs edge functions. Percent-encoding does not change these characters.
 const CLOUDFRONT: &str = "edgelambda.amazonaws.com";
 
-/// What is known of roles by their ARNs.
+/// The results by the ARN of the role.
 #[derive(Debug, Default)]
 pub(super) struct EdgeRoles(Mutex<HashMap<String, Edge>>);
 
 impl EdgeRoles {
-    /// What is known of this role, asked if nothing is.
+    /// Returns the result for this role; reads its trust policy if it is not known yet.
     pub(super) async fn of(&self, iam: &Iam, role: &str) -> Edge {
         let known = self.known().get(role).cloned();
         if let Some(edge) = known {
@@ -31,7 +31,7 @@ impl EdgeRoles {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Edge>> {
-        // Nothing in between can leave the map half written.
+        // No code under the lock can leave the map half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

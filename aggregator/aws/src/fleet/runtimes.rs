@@ -1,18 +1,18 @@
-//! Whether the layer runs in a function's environment, by the name of its runtime. Pure.
+//! Decides by the name of a runtime whether its environment runs the layer. Does no IO.
 
-/// What a runtime's environment does with the layer.
+/// Whether a runtime's environment runs the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     /// It starts the extension.
     Runs,
     /// It is older than extensions.
     NoExtensions,
-    /// Its system is not known: an extension that cannot be loaded fails every invocation.
+    /// Its operating system is unknown, and an extension that cannot be loaded fails every invocation.
     Unknown,
 }
 
-/// Families whose environment is Amazon Linux. The oldest one that is left, with glibc 2.17, is what the layer
-/// is built for; a newer one loads what was built for an older one.
+/// Families whose environment is Amazon Linux. The layer is built for the oldest one in use, with glibc 2.17, and
+/// newer ones load it too.
 const FAMILIES: [&str; 8] = [
     "dotnet",
     "dotnetcore",
@@ -24,7 +24,7 @@ const FAMILIES: [&str; 8] = [
     "ruby",
 ];
 
-/// Runtimes that start no extension.
+/// Runtimes that do not start extensions.
 /// Source: Lambda developer guide, the runtimes that the Extensions API supports.
 const BEFORE_EXTENSIONS: [&str; 12] = [
     "dotnetcore1.0",
@@ -41,7 +41,7 @@ const BEFORE_EXTENSIONS: [&str; 12] = [
     "python3.6",
 ];
 
-/// What becomes of the layer on `runtime`; `None` is a function that names none.
+/// Returns whether `runtime` runs the layer; `None` is a function without a runtime.
 pub(super) fn fit(runtime: Option<&str>) -> Fit {
     let Some(runtime) = runtime else {
         return Fit::Unknown;
@@ -58,7 +58,7 @@ pub(super) fn fit(runtime: Option<&str>) -> Fit {
     }
 }
 
-/// Such as `3.13`, `22.x`, `8.al2`, `.al2023`.
+/// Returns whether `text` is a version such as `3.13`, `22.x`, `8.al2` or `.al2023`.
 fn is_version(text: &str) -> bool {
     let mut parts = text.trim_start_matches('.').split('.');
     !text.is_empty()
@@ -84,7 +84,7 @@ mod tests {
         for runtime in BEFORE_EXTENSIONS {
             assert_eq!(fit(Some(runtime)), Fit::NoExtensions, "{runtime}");
         }
-        // A system of the customer's own, and what is not there yet.
+        // A custom operating system, and runtimes that do not exist yet.
         for runtime in ["custom", "swift6.0", "python", "nodejs22.x-edge", ""] {
             assert_eq!(fit(Some(runtime)), Fit::Unknown, "{runtime}");
         }

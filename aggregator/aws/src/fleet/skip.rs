@@ -1,6 +1,6 @@
-//! Why a function is left alone. `docs/FLEET.md` lists the codes.
+//! Reasons for which a function is skipped. `docs/FLEET.md` lists the codes.
 
-/// Why a function is left alone.
+/// The reason for which a function is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipCode {
     /// It has the layer and the variables.
@@ -11,33 +11,33 @@ pub enum SkipCode {
     OptedOut,
     /// Its tags cannot be read, so it may have opted out.
     TagsUnreadable,
-    /// A replica of an edge function.
+    /// It is a replica of an edge function.
     EdgeReplica,
-    /// CloudFront runs versions of it, or its role does not show whether it does.
+    /// CloudFront may run versions of it, according to its role, or the role cannot be read.
     EdgeFunction,
     /// Its runtime is older than extensions.
     OldRuntime,
-    /// The system of its runtime is not known.
+    /// The operating system of its runtime is unknown.
     UnknownRuntime,
     /// It runs on managed instances.
     ManagedInstances,
-    /// A container image takes no layers.
+    /// It is a container image, which cannot have layers.
     ContainerImage,
     /// The layer is for another architecture.
     OtherArchitecture,
-    /// The layer is of another region.
+    /// The layer is in another region.
     OtherRegion,
     /// It has five layers.
     FiveLayers,
-    /// Its variables cannot be read: writing would wipe them.
+    /// Its variables cannot be read, so a write would erase them.
     EnvironmentUnreadable,
-    /// One of our variables is set, and not by us.
+    /// One of our variables is already set by someone else.
     VariableTaken,
-    /// 4 KB of variables would be passed.
+    /// Its variables would exceed 4 KB.
     EnvironmentFull,
-    /// 250 MB unzipped would be passed.
+    /// Its code and layers would exceed 250 MB unzipped.
     TooLarge,
-    /// What it uses is within 16 MB of its size.
+    /// Its memory use is within 16 MB of its size.
     LittleMemory,
     /// It is in a VPC that may have no route to the stream.
     Vpc,
@@ -46,7 +46,7 @@ pub enum SkipCode {
 }
 
 impl SkipCode {
-    /// Its name in tables and JSON.
+    /// Returns its name in tables and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AlreadyAttached => "already-attached",
@@ -73,17 +73,17 @@ impl SkipCode {
     }
 }
 
-/// Why a function is left alone, with what to do about it.
+/// The reason for which a function is skipped, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
     /// The code.
     pub code: SkipCode,
-    /// The same in words, with the figures.
+    /// The reason as a message, with the figures.
     pub words: String,
 }
 
 impl Skip {
-    /// A skip in words.
+    /// Returns a skip with this message.
     pub fn new(code: SkipCode, words: impl Into<String>) -> Self {
         Self {
             code,

@@ -1,15 +1,15 @@
-//! How a change goes out: to a few functions first, and no further while those fail. Pure.
+//! Rolls out a change in waves: to a few functions first, and no further if they fail. Does no IO.
 
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Sizes of the first waves; what is left is the last one.
+/// Sizes of the first waves; the last wave is the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waves(Vec<usize>);
 
-/// What is no list of waves.
+/// A text is not a list of waves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("wanted sizes that grow, as 1,10,100, or none")]
+#[error("expected increasing sizes, such as 1,10,100, or none")]
 pub struct WavesError;
 
 impl FromStr for Waves {
@@ -31,7 +31,7 @@ impl FromStr for Waves {
 }
 
 impl Waves {
-    /// Positions of the functions of each wave, of so many.
+    /// Returns the indexes of the functions of each wave.
     pub fn of(&self, functions: usize) -> Vec<Range<usize>> {
         let mut waves = Vec::new();
         let mut from: usize = 0;
@@ -46,20 +46,20 @@ impl Waves {
     }
 }
 
-/// Invocations of a function in a while, and how many of them failed.
+/// Invocations of a function in a period, and how many of them failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// All of them.
+    /// Number of invocations.
     pub invocations: u64,
-    /// Those that failed, also because the environment did not start.
+    /// Number of failures, including environments that did not start.
     pub errors: u64,
 }
 
-/// Fewer failures say nothing about a change.
+/// Fewer failures are not evidence against a change.
 const LEAST_ERRORS: u64 = 3;
 
-/// Whether a function fails since it was changed: at least three times and every second time, where
-/// before it failed less than half as often.
+/// Returns whether a function fails since its change: at least three times and in at least half of the invocations,
+/// if it failed less than half as often before.
 pub fn is_harmed(before: Calls, after: Calls) -> bool {
     let often = after.errors >= LEAST_ERRORS && after.errors * 2 >= after.invocations;
     // before.errors ÷ before.invocations < after.errors ÷ after.invocations ÷ 2
@@ -96,7 +96,7 @@ mod tests {
         // Never invoked before.
         assert!(is_harmed(calls(0, 0), calls(3, 3)));
         assert!(!is_harmed(calls(100, 0), calls(10, 4)), "4 of 10");
-        assert!(!is_harmed(calls(100, 0), calls(2, 2)), "two say nothing");
+        assert!(!is_harmed(calls(100, 0), calls(2, 2)), "two are too few");
         assert!(
             !is_harmed(calls(100, 50), calls(10, 10)),
             "half failed before"

@@ -1,4 +1,4 @@
-//! The power curve of one function: how long it takes at each size, with an interval.
+//! The power curve of one function: its expected duration at each size, with an interval.
 
 use rightsizer_records::Megabytes;
 
@@ -10,44 +10,44 @@ use super::noise::NOISES;
 use super::prior::Prior;
 use super::shape::{Shape, shapes};
 
-/// What an estimate rests on.
+/// The measurements that an estimate is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// Measured at this very size.
+    /// Measured at exactly this size.
     Measured,
     /// Measured at a smaller and at a larger size.
     Between,
-    /// Measured at other sizes, and the CPU time there.
+    /// Measured at other sizes, with the CPU time there.
     Cpu,
-    /// Measured at other sizes; how functions like it behave fills in.
+    /// Measured at other sizes; the prior of similar functions fills the gap.
     Prior,
 }
 
-/// A duration at one size: expected, and an interval of 90 %.
+/// An expected duration at one size, with a 90 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// Median duration, in milliseconds.
     pub p50_ms: f64,
-    /// The interval's lower end: 5 % lie below.
+    /// Lower end of the interval: the 5 % quantile, in milliseconds.
     pub low_ms: f64,
-    /// Its upper end.
+    /// Upper end of the interval: the 95 % quantile, in milliseconds.
     pub high_ms: f64,
-    /// What it rests on.
+    /// The measurements it is based on.
     pub basis: Basis,
 }
 
-/// Why a size is not estimated.
+/// The reason for which a size has no estimate.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// The function uses so much that it would lack memory there.
+    /// The function uses too much memory for this size.
     #[error(
         "it uses {used_mb:.0} MB, so it would lack memory there and slow down beyond any model"
     )]
     Starved {
-        /// Memory in use.
+        /// Memory in use, in MB.
         used_mb: f64,
     },
-    /// A larger size took ten times as long as a smaller one, or longer.
+    /// A larger size took at least ten times as long as a smaller one.
     #[error("{large} took over ten times as long as {small}: these are not the same work")]
     Contradiction {
         /// The faster, smaller size.
@@ -66,7 +66,7 @@ struct Likely {
     white: Vec<f64>,
 }
 
-/// What is known of a function's durations over memory.
+/// The fitted durations of a function over memory.
 pub struct PowerCurve {
     points: Vec<SizePoint>,
     factors: Vec<Factor>,
@@ -75,13 +75,13 @@ pub struct PowerCurve {
     contradiction: Option<Refusal>,
 }
 
-/// Components this much less likely than the likeliest are left out.
+/// Components whose weight relative to the largest is below this are left out.
 const NEGLIGIBLE: f64 = 1e-3;
-/// A larger size that takes so many times as long as a smaller one did other work.
+/// A larger size that takes this many times as long as a smaller one did different work.
 const CONTRADICTS: f64 = 10.0;
 
 impl PowerCurve {
-    /// Fits `points`, one a size; `None` without any.
+    /// Fits `points`, one for each size; `None` if there are none.
     pub fn fit(points: &[SizePoint], prior: &Prior) -> Option<Self> {
         let range = range(points)?;
         let factors: Vec<Factor> = NOISES.iter().map(|noise| noise.factor(points)).collect();
@@ -114,10 +114,10 @@ impl PowerCurve {
         })
     }
 
-    /// How long it takes at `size`.
+    /// Returns the estimated duration at `size`.
     ///
     /// # Errors
-    /// If the function would lack memory there, or its sizes contradict each other.
+    /// If the function would lack memory there, or if its measured sizes contradict each other.
     pub fn at(&self, size: Megabytes) -> Result<Estimate, Refusal> {
         if let Some(contradiction) = self.contradiction {
             return Err(contradiction);
@@ -140,8 +140,8 @@ impl PowerCurve {
         })
     }
 
-    /// What an invocation needs. Memory used is a high-water mark of an environment, and so may be that of
-    /// another invocation: the least of them is the nearest.
+    /// Returns the memory that an invocation needs. Memory used is a high-water mark of the environment, which
+    /// another invocation may have raised, so the minimum of the sizes is the best estimate.
     fn used_mb(&self) -> Option<f64> {
         let used = self.points.iter().filter_map(|point| point.used_mb);
         used.min_by(f64::total_cmp)
@@ -160,7 +160,7 @@ impl PowerCurve {
         }
     }
 
-    /// The logarithm of the duration at `size`, as measured there once more.
+    /// Returns the distribution of the logarithm of a new measurement at `size`.
     fn mixture(&self, size: Megabytes) -> Vec<Part> {
         let from_points: Vec<(Vec<f64>, f64)> = NOISES
             .iter()
@@ -187,7 +187,7 @@ impl PowerCurve {
     }
 }
 
-/// More memory never makes the same work ten times as slow.
+/// Finds two sizes that cannot be the same work: more memory never makes it ten times as slow.
 fn contradiction(points: &[SizePoint]) -> Option<Refusal> {
     let pairs = points
         .iter()
@@ -221,8 +221,8 @@ mod tests {
         curve.at(Megabytes(size)).unwrap().p50_ms
     }
 
-    /// 100 ms of waiting and 40 of CPU: 653 ms at 128 MB, 376 at 256, 169 at 1024. At 512 it is 100 + 40 × 3.455
-    /// = 238.2, and at 1769 and above 140.
+    /// 100 ms of waiting and 40 ms of CPU time take 653 ms at 128 MB, 376 at 256 and 169 at 1024. At 512 they
+    /// take 100 + 40 × 3.455 = 238.2, and 140 from 1769 on.
     #[test]
     fn a_workload_is_found_from_three_sizes() {
         let curve = curve(&points(
@@ -235,9 +235,10 @@ mod tests {
         }
     }
 
-    /// 1000 ms at 885 MB, half a core. All of it used: twice as long at 442. None: as long.
+    /// 1000 ms at 885 MB, which is half a core. If all of it is used, 442 MB take twice as long; if none is
+    /// used, they take as long.
     #[test]
-    fn the_cpu_time_of_one_size_tells_the_others() {
+    fn the_cpu_time_of_one_size_predicts_the_others() {
         for (cpu_ms, wanted, off) in [(500.0, 2000.0, 0.15), (5.0, 1000.0, 0.05)] {
             let curve = curve(&[SizePoint {
                 cpu_ms: Some(cpu_ms),
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_is_what_is_expected() {
+    fn a_measured_size_keeps_its_measured_duration() {
         let known = points(Workload::serial(100.0, 40.0, 1.0), &[256, 1024]);
         let curve = curve(&known);
         let here = curve.at(Megabytes(256)).unwrap();
@@ -266,9 +267,9 @@ mod tests {
         assert_eq!(curve.at(Megabytes(2048)).unwrap().basis, Basis::Prior);
     }
 
-    /// 200 MB used: 222 MB are 90 % full, 223 are not.
+    /// 200 MB in use fill 90 % of 222 MB, but not of 223 MB.
     #[test]
-    fn nothing_is_extrapolated_to_where_memory_lacks() {
+    fn a_size_without_enough_memory_is_refused() {
         let curve = curve(&[SizePoint {
             used_mb: Some(200.0),
             ..SizePoint::new(Megabytes(512), 100.0)
@@ -300,7 +301,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was measured, every estimate is a finite time within its interval.
+        /// For any measurements, every estimate is a finite time within its interval.
         #[test]
         fn estimates_lie_in_their_intervals(
             a in 0.5_f64..1e5, b in 0.5_f64..1e5, small in 128_u32..5000, more in 1_u32..5000, at in 128_u32..10_240, cpu in 0.0_f64..1e4,

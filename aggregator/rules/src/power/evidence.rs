@@ -1,15 +1,15 @@
-//! What is known of a function's durations: one point a memory size.
+//! The measured durations of a function: one point for each memory size.
 
 use rightsizer_records::Megabytes;
 
-/// Durations at one memory size of one version, successes without starts.
+/// Durations of one version at one memory size: successful invocations without cold starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SizePoint {
     /// The size.
     pub memory_mb: Megabytes,
     /// Median duration, in milliseconds, above zero.
     pub p50_ms: f64,
-    /// Invocations it is of; 0 for an average of unknown many.
+    /// Number of invocations; 0 if it is unknown.
     pub invocations: u64,
     /// Standard deviation of the logarithms of single durations, if known.
     pub spread: Option<f64>,
@@ -20,7 +20,7 @@ pub struct SizePoint {
 }
 
 impl SizePoint {
-    /// A duration and nothing else.
+    /// Returns a point with only a duration.
     pub const fn new(memory_mb: Megabytes, p50_ms: f64) -> Self {
         Self {
             memory_mb,
@@ -32,7 +32,8 @@ impl SizePoint {
         }
     }
 
-    /// Variance of the logarithm of `p50_ms` by its sample alone. The median's is π/2 times the mean's.
+    /// Returns the sampling variance of the logarithm of `p50_ms`. The variance of a median is π/2 times that of
+    /// the mean.
     pub(super) fn sampling_variance(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let samples = self.invocations.max(1) as f64;
@@ -42,10 +43,11 @@ impl SizePoint {
     }
 }
 
-/// At so much of a size in use, durations rise faster than by the CPU: collectors and caches lack memory.
+/// From this share of a size in use, durations rise faster than the CPU share falls, because garbage collectors
+/// and caches lack memory.
 const STARVED: f64 = 0.9;
 
-/// Whether a function that uses `used_mb` lacks memory at `size`: nothing is extrapolated to there.
+/// Returns whether a function that uses `used_mb` lacks memory at `size`, so that it has no estimate there.
 pub fn starved(used_mb: f64, size: Megabytes) -> bool {
     used_mb >= STARVED * f64::from(size.0)
 }

@@ -1,12 +1,12 @@
-//! Small dense normal distributions: the Cholesky factor of a covariance, and what it is good for.
+//! Small dense normal distributions, by the Cholesky factor of their covariance.
 
-/// Lower triangular factor `L` with `L Lᵀ` = the covariance, row by row.
+/// The lower triangular factor `L` with `L Lᵀ` = the covariance, stored by row.
 pub(super) struct Factor {
     rows: Vec<Vec<f64>>,
 }
 
 impl Factor {
-    /// Of the symmetric, positive definite matrix of `n` rows that `entry` gives.
+    /// Factors the symmetric, positive definite matrix of `n` rows with these entries.
     pub(super) fn of(n: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
         let mut rows: Vec<Vec<f64>> = Vec::with_capacity(n);
         for i in 0..n {
@@ -16,14 +16,14 @@ impl Factor {
                 row.push((entry(i, j) - known) / above[j]);
             }
             let known: f64 = row.iter().map(|a| a * a).sum();
-            // Rounding alone can bring it to zero: every variance has noise in it.
+            // Every variance contains noise, so only rounding can bring this to zero.
             row.push((entry(i, i) - known).max(f64::MIN_POSITIVE).sqrt());
             rows.push(row);
         }
         Self { rows }
     }
 
-    /// `L⁻¹ values`, in place: independent, of variance one.
+    /// Replaces `values` by `L⁻¹ values`, which are independent with variance one.
     pub(super) fn whiten(&self, values: &mut [f64]) {
         for (i, row) in self.rows.iter().enumerate() {
             let known: f64 = (0..i).map(|k| row[k] * values[k]).sum();
@@ -31,14 +31,15 @@ impl Factor {
         }
     }
 
-    /// Half of the logarithm of the determinant.
+    /// Returns half of the logarithm of the determinant.
     pub(super) fn half_ln_determinant(&self) -> f64 {
         let diagonal = self.rows.iter().enumerate().map(|(i, row)| row[i].ln());
         diagonal.sum()
     }
 }
 
-/// Chance that a standard normal value is at most `z`: Abramowitz and Stegun 26.2.17, to 7.5e-8.
+/// Returns the probability that a standard normal value is at most `z`: Abramowitz and Stegun 26.2.17, to
+/// 7.5e-8.
 pub(super) fn normal_cdf(z: f64) -> f64 {
     const B: [f64; 5] = [
         0.319_381_530,

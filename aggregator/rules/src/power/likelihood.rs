@@ -1,4 +1,4 @@
-//! How well each component, a shape with a level of noise, explains measured sizes.
+//! The likelihood of measured sizes under each component, which is a shape with a level of noise.
 
 use rightsizer_records::Megabytes;
 
@@ -6,23 +6,23 @@ use super::evidence::SizePoint;
 use super::noise::NOISES;
 use super::shape::{Shape, shapes};
 
-/// Components of every curve: shapes × levels of noise.
+/// Returns the number of components: shapes × levels of noise.
 pub(super) fn components() -> usize {
     shapes().len() * NOISES.len()
 }
 
-/// The shape and the noise of a component, as places in their tables.
+/// Returns the indexes of a component's shape and noise in their tables.
 pub(super) const fn parts(component: usize) -> (usize, usize) {
     (component / NOISES.len(), component % NOISES.len())
 }
 
-/// Logarithms of durations over those of a shape.
+/// Returns the logarithms of durations minus those of a shape.
 pub(super) fn residuals(points: &[SizePoint], shape: Shape) -> Vec<f64> {
     let residual = |point: &SizePoint| point.p50_ms.ln() - shape.ln_duration(point.memory_mb);
     points.iter().map(residual).collect()
 }
 
-/// Logarithm of the likelihood of each component, up to a constant.
+/// Returns the logarithm of the likelihood of each component, up to a constant.
 pub(super) fn ln_likelihoods(points: &[SizePoint]) -> Vec<f64> {
     let factors = NOISES.map(|noise| noise.factor(points));
     let volumes = factors
@@ -42,17 +42,17 @@ pub(super) fn ln_likelihoods(points: &[SizePoint]) -> Vec<f64> {
     all
 }
 
-/// Deviation of a measured share of CPU from the model's: other processes of the sandbox, threads that wait
-/// for each other.
+/// Standard deviation of a measured CPU share from the model's, caused by other processes of the sandbox and
+/// threads that wait for each other.
 const CPU_ERROR: f64 = 0.1;
-/// CPU time is counted in ticks of 10 ms.
+/// CPU time is measured in ticks of 10 ms.
 const TICK_MS: f64 = 10.0;
-/// Shares of a core below this are all alike.
+/// Shares of a core below this are treated alike.
 const LEAST_SHARE: f64 = 0.02;
-/// Degrees of freedom of Student's distribution: one odd measurement does not decide.
+/// Degrees of freedom of Student's t distribution, so that one outlier does not decide.
 const FREEDOM: f64 = 3.0;
 
-/// What the CPU time says for a shape.
+/// Returns the logarithm of the likelihood of the CPU time under a shape.
 fn ln_cpu(points: &[SizePoint], shape: Shape) -> f64 {
     let of = |point: &SizePoint| {
         let used = point.cpu_ms? / point.p50_ms + LEAST_SHARE;
@@ -68,7 +68,7 @@ fn ln_cpu(points: &[SizePoint], shape: Shape) -> f64 {
     points.iter().filter_map(of).sum()
 }
 
-/// Smallest and largest of the sizes.
+/// Returns the smallest and the largest size; `None` if there are none.
 pub(super) fn range(points: &[SizePoint]) -> Option<(Megabytes, Megabytes)> {
     let sizes = || points.iter().map(|point| point.memory_mb);
     Some((sizes().min()?, sizes().max()?))

@@ -10,10 +10,10 @@ pub(super) struct Part {
     pub(super) deviation: f64,
 }
 
-/// Parts of one deviation whose means are nearer than this share of it are as good as one.
+/// Parts with the same deviation are merged if their means differ by less than this share of it.
 const ALIKE: f64 = 0.1;
 
-/// As many parts as can be told apart.
+/// Merges the parts that are too similar to matter.
 pub(super) fn merged(mut parts: Vec<Part>) -> Vec<Part> {
     parts.sort_by(|a, b| {
         let by_deviation = a.deviation.total_cmp(&b.deviation);
@@ -40,11 +40,11 @@ pub(super) fn merged(mut parts: Vec<Part>) -> Vec<Part> {
     merged
 }
 
-/// The value that the share `q` of the mixture lies below. The weights add up to one.
+/// Returns the quantile `q` of the mixture, whose weights add up to one.
 pub(super) fn quantile(parts: &[Part], q: f64) -> f64 {
-    /// Beyond so many deviations nothing is left.
+    /// The probability beyond this many deviations is negligible.
     const FAR: f64 = 8.0;
-    /// In logarithms of durations: a hundredth of a percent.
+    /// Accuracy in logarithms of durations: 0.01 %.
     const CLOSE: f64 = 1e-4;
     let below = |x: f64| -> f64 {
         let chance = |part: &Part| part.weight * normal_cdf((x - part.mean) / part.deviation);
@@ -80,8 +80,8 @@ mod tests {
         }
     }
 
-    /// Of one normal part: 1.6449 deviations. Of two far apart, three quarters in the lower: 5 % of all are
-    /// 6.67 % of the lower, 1.501 deviations below; 95 % leave a fifth of the upper above.
+    /// One normal part: 1.6449 deviations. Two distant parts, with three quarters of the weight in the lower one:
+    /// 5 % of all is 6.67 % of the lower, 1.501 deviations below its mean; 95 % leaves a fifth of the upper above.
     #[test]
     fn quantiles_by_the_table() {
         assert!((quantile(&[part(1.0, 3.0)], 0.95) - 4.6449).abs() < 1e-3);
@@ -90,8 +90,8 @@ mod tests {
         assert!((quantile(&two, 0.95) - 100.8416).abs() < 1e-3);
     }
 
-    /// 0.05 lies near 0, and its weight three times: the mean of both is 0.0375. 0.2 does not, and another
-    /// deviation never does.
+    /// 0.05 is near 0 and has three times its weight, so their mean is 0.0375. 0.2 is not near, and parts with
+    /// another deviation are never merged.
     #[test]
     fn parts_that_are_alike_become_one() {
         let wide = Part {

@@ -1,9 +1,9 @@
-//! Power: memory is CPU is speed is money. The curve of a function's durations over memory, from production
-//! traffic alone.
+//! Power curves: the duration of a function over its memory size, from production traffic only. The memory size
+//! sets the CPU share, and so the duration and the cost.
 //!
-//! [`Workload`] is the model; [`PowerCurve`] fits it to what was measured, with a [`Prior`] learnt from other
-//! functions for what was not. `docs/POWER.md` has the formulas and what they come to. This module must
-//! not know where measurements come from, nor decide a size: [`crate::policy`] does.
+//! [`Workload`] is the model. [`PowerCurve`] fits it to measured sizes, with a [`Prior`] from other functions for
+//! the others. `docs/POWER.md` has the formulas and the results. This module must not know the source of the
+//! measurements, and must not decide a size: [`crate::policy`] does that.
 
 mod curve;
 mod evidence;

@@ -1,20 +1,20 @@
-//! How far measured durations lie from a workload's own: by chance, and because no model is exact.
+//! The deviation of measured durations from a workload's, by chance and because no model is exact.
 
 use rightsizer_records::Megabytes;
 
 use super::evidence::SizePoint;
 use super::gaussian::Factor;
 
-/// Deviations in logarithms of durations: 0.05 is 5 %.
+/// Standard deviations of the logarithms of durations: 0.05 is 5 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Noise {
-    /// Of each size by itself: a measurement, made again at another hour, differs by so much.
+    /// The independent error of each size, as between two measurements at different times.
     pub(super) each: f64,
-    /// Of the model, alike at sizes that are near each other.
+    /// The error of the model, which neighbouring sizes share.
     pub(super) model: f64,
 }
 
-/// The levels that a function may have: which one, its own sizes and other functions tell.
+/// The levels that a function may have. Its own sizes and the prior decide between them.
 pub(super) const NOISES: [Noise; 8] = [
     noise(0.01, 0.01),
     noise(0.02, 0.04),
@@ -30,19 +30,19 @@ const fn noise(each: f64, model: f64) -> Noise {
     Noise { each, model }
 }
 
-/// Octaves of memory over which the model's error changes by a factor e.
+/// Octaves of memory over which the correlation of the model's error falls by a factor of e.
 const REACH: f64 = 2.0;
-/// Of a function's level before anything is known of it: wide enough to say nothing.
+/// Prior deviation of a function's level, wide enough to be uninformative.
 const LEVEL: f64 = 50.0;
 
 impl Noise {
-    /// Covariance of two sizes' logarithms of durations, apart from what is each one's own.
+    /// Returns the covariance of the logarithms of durations at two sizes, without their independent errors.
     pub(super) fn shared(self, one: Megabytes, other: Megabytes) -> f64 {
         let octaves = (f64::from(one.0) / f64::from(other.0)).log2().abs();
         LEVEL * LEVEL + self.model * self.model * (-octaves / REACH).exp()
     }
 
-    /// Of the measured `points`.
+    /// Factors the covariance of the measured `points`.
     pub(super) fn factor(self, points: &[SizePoint]) -> Factor {
         Factor::of(points.len(), |i, j| {
             let shared = self.shared(points[i].memory_mb, points[j].memory_mb);

@@ -1,45 +1,45 @@
-//! Which size an objective wants, of sizes with their durations and costs. Pure arithmetic: it proposes
-//! nothing, and the safe size is the caller's.
+//! Chooses a size for an objective, from sizes with their durations and costs. It must not propose a change; the
+//! caller provides the safe size.
 
 use rightsizer_records::Megabytes;
 
-/// What a function's size is chosen for.
+/// The goal for which a size is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objective {
     /// The smallest safe size.
     Memory,
     /// The cheapest size.
     Cost,
-    /// The least sum of cost and duration, each as a share of the highest.
+    /// The smallest weighted sum of cost and duration, each as a share of the highest.
     Balanced,
     /// The fastest size within a budget.
     Speed,
 }
 
-/// A size with what is expected there.
+/// A size with its expected duration and cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// The size.
     pub memory_mb: Megabytes,
     /// Median duration, in milliseconds.
     pub p50_ms: f64,
-    /// Cost of a month, in dollars.
+    /// Monthly cost, in dollars.
     pub monthly_usd: f64,
 }
 
-/// What bounds a choice.
+/// The limits of a choice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// The smallest size that is safe (P1 to P6): none below is chosen.
+    /// The smallest safe size (P1 to P6); no smaller size is chosen.
     pub safe_mb: Megabytes,
-    /// Share of the cost in `Balanced`, 0 to 1; the rest is the duration's.
+    /// Weight of the cost in `Balanced`, 0 to 1; the rest is the weight of the duration.
     pub weight: f64,
-    /// A month's dollars that `Speed` may cost.
+    /// Highest monthly cost for `Speed`, in dollars.
     pub budget_usd: f64,
 }
 
-/// The size that `objective` wants; `None` if no candidate is safe, or for `Speed` within the budget. Of
-/// equals the smallest.
+/// Returns the best size for `objective`, the smallest of equals; `None` if no candidate is safe or, for `Speed`,
+/// within the budget.
 pub fn choose(objective: Objective, sizes: &[Candidate], bounds: Bounds) -> Option<Megabytes> {
     let safe = sizes.iter().filter(|size| size.memory_mb >= bounds.safe_mb);
     let safe: Vec<Candidate> = safe.copied().collect();
@@ -89,7 +89,7 @@ mod tests {
         budget_usd: 2.0,
     };
 
-    /// Balanced, in shares of $4 and 1000 ms: 0.75, 0.3575, 0.315, 0.56. The fastest for $2 is 1024.
+    /// `Balanced`, in shares of $4 and 1000 ms: 0.75, 0.3575, 0.315, 0.56. The fastest size for $2 is 1024 MB.
     #[test]
     fn each_objective_by_hand() {
         let chosen = |objective| choose(objective, &SIZES, BOUNDS).unwrap().0;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_chosen_that_is_not_safe_or_not_affordable() {
+    fn no_unsafe_or_unaffordable_size_is_chosen() {
         let large = Bounds {
             safe_mb: Megabytes(3000),
             ..BOUNDS

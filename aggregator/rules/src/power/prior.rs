@@ -1,7 +1,7 @@
-//! What functions are like before one is known: a weight for each component, learnt from whole curves.
+//! The prior over components, learnt from complete curves of other functions.
 //!
-//! Nonparametric empirical Bayes: the weights under which the learnt curves are likeliest, found by
-//! expectation maximization, with a base that counts as some curves more.
+//! Nonparametric empirical Bayes: expectation maximization finds the weights that make the learnt curves
+//! likeliest. A base counts as some additional curves.
 
 use super::evidence::SizePoint;
 use super::likelihood::{components, ln_likelihoods};
@@ -12,17 +12,17 @@ pub struct Prior {
     weights: Vec<f64>,
 }
 
-/// What one whole curve says of the components: the likely ones, with their likelihoods.
+/// The components that are likely for one complete curve, with their likelihoods.
 #[derive(Debug, Clone)]
 pub struct Lesson(Vec<(usize, f64)>);
 
-/// Likelihoods this much below the best one are left out.
+/// Components whose log likelihood is this far below the best are left out.
 const NEGLIGIBLE_LN: f64 = -14.0;
-/// Rounds of expectation maximization: more change nothing that matters.
+/// Rounds of expectation maximization; more rounds make no relevant difference.
 const ROUNDS: usize = 40;
 
 impl Lesson {
-    /// Of all that is known of one function.
+    /// Returns the lesson of all measured sizes of one function.
     pub fn of(points: &[SizePoint]) -> Self {
         let all = ln_likelihoods(points);
         let best = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -33,7 +33,7 @@ impl Lesson {
 }
 
 impl Prior {
-    /// Every component alike.
+    /// Returns equal weights for all components.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "some thousand components")]
     pub fn flat() -> Self {
@@ -43,8 +43,8 @@ impl Prior {
         }
     }
 
-    /// Learns from `lessons`; `self` counts as `pseudo` curves more, so that what none of them shows stays
-    /// possible.
+    /// Learns from `lessons`. `self` counts as `pseudo` additional curves, so that components without a lesson
+    /// remain possible.
     #[must_use]
     pub fn learn(&self, pseudo: f64, lessons: &[&Lesson]) -> Self {
         let mut weights = self.weights.clone();
@@ -82,10 +82,10 @@ mod tests {
         sizes.iter().map(at).collect()
     }
 
-    /// 1000 ms at 1024 MB, and nothing else known. Among functions that compute, 512 MB take about twice as
-    /// long; among ones that wait, as long.
+    /// Only 1000 ms at 1024 MB is known. If the other functions compute, 512 MB take about twice as long; if they
+    /// wait, 512 MB take as long.
     #[test]
-    fn functions_like_it_tell_what_one_size_cannot() {
+    fn similar_functions_decide_what_one_size_cannot() {
         let sizes = [128, 256, 512, 1024, 1769, 3008];
         for (work, low, high) in [
             (Workload::serial(0.0, 300.0, 1.0), 1900.0, 2100.0),

@@ -1,4 +1,4 @@
-//! The shapes that a curve may have: a grid over what workloads do, whatever they take.
+//! The shapes that a curve may have: a grid of workloads, without their level.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,8 @@ use rightsizer_records::Megabytes;
 
 use super::workload::Workload;
 
-/// Share of CPU time in a duration on one whole core. Small shares are many: at 128 MB a core is 14 times as slow.
+/// Share of CPU time in a duration on one full core. Small shares are finely spaced, because at 128 MB they take
+/// 14 times as long.
 const SHARES: [f64; 12] = [
     0.0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 0.95, 1.0,
 ];
@@ -14,17 +15,17 @@ const CORES: [f64; 5] = [1.0, 1.5, 2.0, 3.0, 6.0];
 const OVERLAPS: [f64; 3] = [1.0, 2.0, 4.0];
 const BURSTS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
 
-/// A workload that takes 1 ms, of which the CPU share is `cpu_ms`.
+/// A workload that takes 1 ms on one core, of which `cpu_ms` is CPU time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shape(pub(super) Workload);
 
 impl Shape {
-    /// Logarithm of the duration at `size`, up to the function's own level.
+    /// Returns the logarithm of the duration at `size`, up to the function's level.
     pub(super) fn ln_duration(self, size: Megabytes) -> f64 {
         self.0.duration_ms(size).ln()
     }
 
-    /// Cores in use on average at `size`: CPU time ÷ duration.
+    /// Returns the average number of cores in use at `size`: CPU time ÷ duration.
     pub(super) fn cores_used(self, size: Megabytes) -> f64 {
         self.0.cpu_ms / self.0.duration_ms(size)
     }
@@ -32,7 +33,7 @@ impl Shape {
 
 static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(grid);
 
-/// All of them, always in the same order: a prior's weights are by it.
+/// Returns all shapes. Their order is fixed, because the weights of a prior depend on it.
 pub(super) fn shapes() -> &'static [Shape] {
     &SHAPES
 }
@@ -58,7 +59,7 @@ fn grid() -> Vec<Shape> {
             for burst in BURSTS {
                 add(share, cores, 1.0, burst);
             }
-            // With nothing to wait for there is nothing to overlap.
+            // Without waiting time there is nothing to overlap.
             let overlaps = OVERLAPS.into_iter().skip(1).filter(|_| share < 1.0);
             overlaps.for_each(|overlap| add(share, cores, overlap, 0.0));
         }
@@ -70,8 +71,8 @@ fn grid() -> Vec<Shape> {
 mod tests {
     use super::*;
 
-    /// One that only waits; ten shares × five numbers of cores × (five bursts + two overlaps); and all CPU
-    /// without overlaps, 5 × 5.
+    /// One shape that only waits; ten shares × five core counts × (five bursts + two overlaps); and 5 × 5 shapes
+    /// that only compute, without overlaps.
     #[test]
     fn the_grid_has_each_shape_once() {
         assert_eq!(shapes().len(), 1 + 10 * 5 * 7 + 5 * 5);

@@ -1,43 +1,41 @@
-//! What a function does with the CPU that a size gives it. The one model of durations over sizes: the
-//! power curve fits it, and P6's projections are its two ends.
+//! The model of durations over sizes. The power curve fits it, and P6's projections are its two extremes.
 
 use rightsizer_records::Megabytes;
 
-/// Lambda gives one core at this size, and in proportion above and below.
+/// Lambda provides one core at this size, and a proportional share at others.
 const ONE_CORE_MB: f64 = 1769.0;
 
-/// Cores that a size gives.
+/// Returns the cores that a size provides.
 pub fn cores(size: Megabytes) -> f64 {
     f64::from(size.0) / ONE_CORE_MB
 }
 
-/// One invocation: it waits so long, computes so much, on so many cores.
+/// One invocation: its waiting time, its CPU time, and the cores it can use.
 ///
-/// `T(m) = W + C ÷ min(m ÷ 1769, k)` if it waits and computes in turn. Two refinements, both none in that
-/// form:
+/// `T(m) = W + C ÷ min(m ÷ 1769, k)` if it waits and computes in turn. Two parameters refine this form:
 ///
-/// - *overlap* `p`: what waits while something else computes takes `(Wᵖ + (C ÷ share)ᵖ)^(1/p)`. 1 is one
-///   after the other, ∞ the longer of the two.
-/// - *burst* `b`: the CPU share is a quota per period of some 20 ms. A computation shorter than the quota
-///   runs at full speed, so waiting for the next period begins only after a part of it: with
-///   share `s < 1` it takes `C × (1 + (1 − s) × max(0, 1 ÷ s − b))`, `b` being the periods' length ÷ that of
-///   a computation. 0 is one long computation.
+/// - *overlap* `p`: if waiting and computing overlap, they take `(Wᵖ + (C ÷ share)ᵖ)^(1/p)`. 1 means one after
+///   the other, ∞ the longer of the two.
+/// - *burst* `b`: the CPU share is a quota per period of about 20 ms. A computation shorter than the quota
+///   runs at full speed, and a longer one is throttled only after its quota. With a share `s < 1` it takes
+///   `C × (1 + (1 − s) × max(0, 1 ÷ s − b))`, where `b` is the length of a period ÷ that of a computation. 0 means
+///   one long computation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Workload {
     /// Waiting, W.
     pub wait_ms: f64,
     /// CPU time, C.
     pub cpu_ms: f64,
-    /// Cores that it can use at once, k.
+    /// Cores that it can use at the same time, k.
     pub cores: f64,
-    /// How far waiting and computing overlap, p ≥ 1.
+    /// Degree to which waiting and computing overlap, p ≥ 1.
     pub overlap: f64,
-    /// How short its computations are, b ≥ 0.
+    /// Period ÷ length of one computation, b ≥ 0.
     pub burst: f64,
 }
 
 impl Workload {
-    /// One that waits and computes in turn, in one long computation.
+    /// Returns a workload that waits and computes in turn, in one long computation.
     pub const fn serial(wait_ms: f64, cpu_ms: f64, cores: f64) -> Self {
         Self {
             wait_ms,
@@ -48,7 +46,7 @@ impl Workload {
         }
     }
 
-    /// How long it takes at `size`, in milliseconds.
+    /// Returns the duration at `size`, in milliseconds.
     pub fn duration_ms(&self, size: Megabytes) -> f64 {
         let computing = self.cpu_ms * self.stretch(cores(size));
         if self.overlap.is_infinite() {
@@ -61,7 +59,7 @@ impl Workload {
         }
     }
 
-    /// How much longer than on one core a computation takes if it is given `share` of cores.
+    /// Returns the factor by which a computation takes longer on `share` cores than on one.
     fn stretch(&self, share: f64) -> f64 {
         let used = share.min(self.cores);
         if self.burst > 0.0 && used < 1.0 {
@@ -82,8 +80,8 @@ mod tests {
         assert!((found - wanted).abs() < 1e-9, "{found}, wanted {wanted}");
     }
 
-    /// 100 ms of waiting, 40 of CPU on at most two cores: at 1769 MB 100 + 40; at half of it 100 + 80; at
-    /// twice 100 + 20, and so above.
+    /// 100 ms of waiting and 40 ms of CPU time on at most two cores: 100 + 40 at 1769 MB, 100 + 80 at half of it,
+    /// 100 + 20 at twice the size and above.
     #[test]
     fn waits_and_computes_in_turn() {
         let work = Workload::serial(100.0, 40.0, 2.0);
@@ -96,7 +94,8 @@ mod tests {
         );
     }
 
-    /// 30 ms of waiting and 40 of CPU: at once, the longer; with p = 2 the root of 900 + 1600 is 50.
+    /// 30 ms of waiting and 40 ms of CPU time: with full overlap the longer of both, 40; with p = 2 the root of
+    /// 900 + 1600, which is 50.
     #[test]
     fn overlaps_waiting_and_computing() {
         let at = |overlap| Workload {
@@ -108,8 +107,8 @@ mod tests {
         near(at(1.0).duration_ms(Megabytes(1769)), 70.0);
     }
 
-    /// 10 ms of CPU in bursts of a quarter of a period (b = 4): with a quarter of a core it fits the quota
-    /// and is not held up; with an eighth (221.125 MB) it takes 10 × (1 + 7/8 × (8 − 4)) = 45 instead of 80.
+    /// 10 ms of CPU time in bursts of a quarter of a period (b = 4): a quarter of a core fits the quota, so they
+    /// are not throttled. An eighth (221.125 MB) takes 10 × (1 + 7/8 × (8 − 4)) = 45 instead of 80.
     #[test]
     fn runs_short_computations_at_full_speed() {
         let work = Workload {

@@ -1,4 +1,4 @@
-//! Which functions of the fleet a command is about: by name, status, tag, confidence or risk.
+//! Selects the functions of a command by name, status, tag, confidence or risk.
 
 use clap::Args;
 use rightsizer_store::ReviewRow;
@@ -7,7 +7,7 @@ use super::super::grade::at_risk;
 use super::super::nearest::nearest;
 use super::super::text::short;
 
-/// The functions that a command is about; all of them if nothing is given.
+/// The selection of functions; all of them if nothing is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(in crate::cli) struct ChooseArgs {
     /// Names, `local:NAME`s, ARNs or ids of recommendations; `*` stands for any characters, as in
@@ -49,7 +49,7 @@ pub(in crate::cli) struct NoFunction {
     nearest: Option<String>,
 }
 
-/// The error for a name that none of `rows` has.
+/// Returns the error for a name that none of `rows` has.
 pub(in crate::cli) fn no_function(name: &str, rows: &[ReviewRow]) -> NoFunction {
     let names = rows.iter().map(|row| short(&row.function));
     NoFunction {
@@ -66,7 +66,7 @@ fn hint(nearest: Option<&str>) -> String {
 }
 
 impl ChooseArgs {
-    /// Whether anything is given.
+    /// Returns whether anything is given.
     pub(in crate::cli) fn is_given(&self) -> bool {
         let Self {
             functions,
@@ -84,7 +84,7 @@ impl ChooseArgs {
             || *at_risk
     }
 
-    /// Whether only whole names are given: no pattern and no filter.
+    /// Returns whether only complete names are given, without a pattern or a filter.
     pub(in crate::cli) fn is_by_name(&self) -> bool {
         let named = Self {
             functions: self.functions.clone(),
@@ -131,7 +131,7 @@ impl ChooseArgs {
     }
 }
 
-/// Whether `pattern` means this function, by its name, its key or its ARN.
+/// Returns whether `pattern` matches this function's name, key or ARN.
 fn is_named(row: &ReviewRow, pattern: &str) -> bool {
     let name = short(&row.function);
     let bare = name.strip_prefix("local:").unwrap_or(name);

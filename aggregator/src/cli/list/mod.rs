@@ -52,14 +52,14 @@ const EXAMPLES: &str = "Examples:
   rightsizer list --tag team=payments -o csv > payments.csv
   rightsizer list --html fleet.html";
 
-/// What makes `list` fail.
+/// A condition that makes `list` fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     /// A function that ran out of memory, or is near it
     AtRisk,
 }
 
-/// The forms of the list.
+/// The output formats of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     /// A table that fits the terminal
@@ -143,7 +143,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Every function of the store or of the server that has it, and why nothing is sent, if so.
+/// Returns every function of the store or of its server, and the reason if nothing is sent.
 pub(super) fn fleet(
     store: &StoreArg,
     server: &ServerArg,
@@ -158,7 +158,7 @@ pub(super) fn fleet(
     Ok((rows, stops))
 }
 
-/// Forgets a hold that has ended: it stays in the store until it is released.
+/// Removes a hold that has ended, because the store keeps it until it is released.
 pub(super) fn now_held(row: &mut ReviewRow) {
     let now = rightsizer_aws::clock::now().to_string();
     row.held_until = row.held_until.take().filter(|until| *until > now);
@@ -215,7 +215,7 @@ fn write_page(file: Option<&PathBuf>, rows: &[ReviewRow], stops: &Stops) -> anyh
     Ok(())
 }
 
-/// One function as scripts read it: the row of the store, and what follows from it.
+/// One function in JSON: the row of the store, and values derived from it.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     name: String,
@@ -224,9 +224,9 @@ struct Line<'a> {
     #[serde(flatten)]
     row: &'a ReviewRow,
     at_risk: bool,
-    /// The saving a month if the function gets as slow as the evidence cannot exclude.
+    /// Monthly saving in the worst case that the evidence cannot exclude.
     saved_usd_low: Option<f64>,
-    /// The saving a month if durations are as expected.
+    /// Monthly saving with the expected durations.
     saved_usd_high: Option<f64>,
     /// The 95th percentile of durations ÷ now, at worst; 1 if it is not a decrease.
     slower_at_worst: Option<f64>,
@@ -255,12 +255,12 @@ fn lines(rows: &[ReviewRow]) -> Vec<Line<'_>> {
     rows.iter().zip(names(rows)).map(line).collect()
 }
 
-/// Whether any function has a recommendation of Compute Optimizer.
+/// Returns whether any function has a recommendation of Compute Optimizer.
 pub(super) fn is_compared(rows: &[ReviewRow]) -> bool {
     rows.iter().any(|row| row.compute_optimizer_mb.is_some())
 }
 
-/// Why they are not sent, and what to do.
+/// Returns the reasons for which they are not sent, and what to do.
 fn stopped(stops: &Stops) -> Vec<String> {
     let paused = stops
         .paused

@@ -18,7 +18,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// That of standard output. `COLUMNS` overrides the terminal's width, `NO_COLOR` its colours.
+    /// Returns the room of standard output. `COLUMNS` overrides the terminal's width, `NO_COLOR` its colours.
     pub(super) fn of_terminal() -> Self {
         let term = console::Term::stdout();
         let set = std::env::var("COLUMNS")
@@ -110,10 +110,10 @@ const COLUMNS: [Column; 10] = [
 /// The columns that are left out if room is short, the least important first: WHY, CONFIDENCE, Compute
 /// Optimizer's, USED.
 const DISPENSABLE: [usize; 4] = [4, 5, 9, 2];
-/// A function's name is cut to no less.
+/// A function's name is never shorter than this.
 const LEAST_NAME: usize = 16;
 
-/// The table for people, without a line break at its end.
+/// Returns the table for people, without a line break at its end.
 pub(super) fn table(rows: &[ReviewRow], layout: Layout) -> String {
     let cell = |text: &str| shown(text).into_owned();
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(|n| is_used(*n, rows)).collect();
@@ -143,7 +143,7 @@ pub(super) fn table(rows: &[ReviewRow], layout: Layout) -> String {
     coloured(&text, rows, layout)
 }
 
-/// The same for a comment or a document.
+/// Returns the same table for a comment or a document.
 pub(super) fn markdown_table(rows: &[ReviewRow]) -> String {
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(|n| is_used(*n, rows)).collect();
     drawn(rows, &columns, (presets::ASCII_MARKDOWN, markdown), None)
@@ -260,7 +260,7 @@ fn status(row: &ReviewRow) -> String {
     }
 }
 
-/// By how much the slowest calls may get slower: `≤ 3.0×`.
+/// Returns the factor by which the slowest calls may get slower, such as `≤ 3.0×`.
 fn slower(row: &ReviewRow) -> String {
     slowdown(row).map_or_else(
         || "-".to_owned(),

@@ -1,4 +1,4 @@
-//! `rightsizer simulate FILE`: what each policy would have done with a history of daily peaks; and with
+//! `rightsizer simulate FILE`: measures what each policy would have done with a history of daily peaks, or with
 //! `--power`, how well the power curve predicts.
 
 mod power;
@@ -22,7 +22,7 @@ use crate::simulate::{
     read_trace, replay,
 };
 
-/// More refused rows than this are counted only.
+/// Only this number of refused rows is printed; more are counted.
 const REFUSALS_SHOWN: u64 = 20;
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     match (args.power.file(), &args.file) {
         (Some(file), _) => power::run(file, &args.power, args.json),
         (None, Some(file)) => policies(file, args),
-        // The command line asks for one of them.
+        // The command line requires one of them.
         (None, None) => anyhow::bail!("no file to read"),
     }
 }
@@ -107,10 +107,10 @@ fn name(file: &Path) -> String {
     }
 }
 
-/// Reads a table; what it refuses goes to the second argument.
+/// Reads a table; passes refused rows to the second argument.
 type ReadRows<T> = fn(&mut dyn BufRead, &mut dyn FnMut(Refusal)) -> Result<T, TableError>;
 
-/// Reads the rows by `rows`; prints refused ones on standard error.
+/// Reads the rows with `rows`; prints refused ones on standard error.
 fn read<T>(file: &Path, rows: ReadRows<T>) -> anyhow::Result<T> {
     let (input, length): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)
@@ -165,7 +165,7 @@ fn measure(trace: &Trace, policies: &[Contender], rules: Rules) -> Vec<Measure> 
 }
 
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
-    // The templates are constants; with a bad one the bar would only look plainer.
+    // The templates are constants; a bad one would only make the bar look plainer.
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style)

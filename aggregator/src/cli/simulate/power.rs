@@ -1,4 +1,4 @@
-//! `rightsizer simulate --power FILE --known N`: how well N sizes of a function predict its others.
+//! `rightsizer simulate --power FILE --known N`: measures how well N sizes of a function predict its others.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::simulate::power::{Errors, Measured, Report, measure, read_table};
 
 #[derive(Debug, Args)]
 pub(super) struct PowerArgs {
-    /// Durations over memory as CSV with the columns `function`, `memory_mb` and `duration_ms`, and
-    /// if known `cpu_ms`, `init_ms`, `max_used_mb` and `count`: one row a run, or a mean of `count` runs; .gz
+    /// Durations over memory as CSV with the columns `function`, `memory_mb`, `duration_ms`, and optionally
+    /// `cpu_ms`, `init_ms`, `max_used_mb` and `count`; a row is one run, or the mean of `count` runs; .gz
     /// too; `-` is standard input
     #[arg(long, value_name = "FILE", requires = "known")]
     power: Option<PathBuf>,
-    /// With --power: so many sizes of each function are known, the others are predicted
+    /// With --power: the number of known sizes of each function; the others are predicted
     #[arg(long, value_name = "N", requires = "power", value_parser = clap::value_parser!(u8).range(1..=16))]
     known: Option<u8>,
-    /// With --power: keep runs whose CPU time contradicts the function's other runs, too
+    /// With --power: also use runs whose CPU time contradicts the function's other runs
     #[arg(long, requires = "power")]
     all_runs: bool,
 }

@@ -1,16 +1,16 @@
-//! Functions of a file that are the same measurement twice, and ones that are mostly noise.
+//! Finds functions with duplicate measurements, and functions that are mostly noise.
 
 use rightsizer_rules::power::SizePoint;
 
 use super::runs::Measured;
 
-/// Fewer common sizes than this are alike by chance.
+/// Fewer common sizes than this could agree by chance.
 const LEAST_SIZES: usize = 3;
-/// Quotients of durations that differ by less are the same: published figures are rounded.
+/// Quotients of durations that differ by less are equal, because published figures are rounded.
 const SAME: f64 = 0.002;
 
-/// A group for each function: functions whose durations are the same but for a factor share one, that of
-/// the first of them.
+/// Returns a group for each function. Functions whose durations are equal up to a factor share the group of the
+/// first of them.
 pub(super) fn groups(functions: &[Measured]) -> Vec<usize> {
     let mut groups: Vec<usize> = (0..functions.len()).collect();
     let mut by_sizes = std::collections::HashMap::<Vec<u32>, Vec<usize>>::new();
@@ -27,7 +27,7 @@ pub(super) fn groups(functions: &[Measured]) -> Vec<usize> {
     groups
 }
 
-/// Of the same sizes.
+/// Pairs the durations of the same sizes.
 fn is_same(one: &[SizePoint], other: &[SizePoint]) -> bool {
     let quotients = one.iter().zip(other).map(|(a, b)| a.p50_ms / b.p50_ms);
     let (low, high) = quotients.fold((f64::INFINITY, 0.0_f64), |(low, high), quotient| {
@@ -36,10 +36,10 @@ fn is_same(one: &[SizePoint], other: &[SizePoint]) -> bool {
     one.len() >= LEAST_SIZES && high / low < 1.0 + SAME
 }
 
-/// So much slower with more memory is noise: no model has it.
+/// A larger size that is slower by this factor is noise, because no model allows it.
 const NOISY: f64 = 1.5;
 
-/// Whether some size takes half as long again as a smaller one, or longer.
+/// Returns whether a size takes at least half as long again as a smaller one.
 pub(super) fn is_noisy(function: &Measured) -> bool {
     let mut fastest = f64::INFINITY;
     function.points.iter().any(|point| {
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(groups(&[few.clone(), few]), [0, 1]);
     }
 
-    /// 100 ms at 256 MB; at 512 150 is noise, 149 is not. Less memory may be slower.
+    /// With 100 ms at 256 MB, 150 ms at 512 MB is noise and 149 ms is not. Less memory may be slower.
     #[test]
     fn noise_is_slower_with_more_memory() {
         assert!(is_noisy(&function(&[

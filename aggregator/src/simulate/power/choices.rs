@@ -1,6 +1,6 @@
-//! Which sizes are taken as known: every choice of N, or evenly spaced ones if they are too many.
+//! The choices of known sizes: all choices of N, or an evenly spaced sample if there are too many.
 
-/// Choices of `known` of `sizes` places, each ascending: all of them, or `most` spread evenly over all.
+/// Returns the choices of `known` of `sizes` indexes, each ascending: all of them, or `most` spread evenly.
 pub(super) fn choices(sizes: usize, known: usize, most: u64) -> Vec<Vec<usize>> {
     let all = count(sizes, known);
     let taken = all.min(most);
@@ -8,7 +8,7 @@ pub(super) fn choices(sizes: usize, known: usize, most: u64) -> Vec<Vec<usize>> 
         if taken < 2 {
             0
         } else {
-            // In u128: both factors may be large.
+            // In u128, because both factors may be large.
             let rank = u128::from(n) * u128::from(all - 1) / u128::from(taken - 1);
             u64::try_from(rank).unwrap_or(all - 1)
         }
@@ -16,19 +16,19 @@ pub(super) fn choices(sizes: usize, known: usize, most: u64) -> Vec<Vec<usize>> 
     (0..taken).map(|n| choice(sizes, known, rank(n))).collect()
 }
 
-/// How many choices there are.
+/// Returns the number of choices.
 pub(super) fn count(sizes: usize, known: usize) -> u64 {
     if known > sizes {
         return 0;
     }
     let known = known.min(sizes - known);
     (0..known).fold(1_u64, |count, n| {
-        // Exact at each step: n + 1 consecutive numbers hold a multiple of n + 1.
+        // Exact at each step, because n + 1 consecutive numbers contain a multiple of n + 1.
         count.saturating_mul((sizes - n) as u64) / (n as u64 + 1)
     })
 }
 
-/// The choice of that rank in lexicographic order.
+/// Returns the choice of that rank in lexicographic order.
 fn choice(sizes: usize, known: usize, mut rank: u64) -> Vec<usize> {
     let mut chosen = Vec::with_capacity(known);
     let mut place = 0;
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(choices(3, 3, 100), vec![vec![0, 1, 2]]);
     }
 
-    /// Of 24 over 3, 2024, from the first to the last.
+    /// A sample of the 24 over 3 = 2024 choices, from the first to the last.
     #[test]
     fn too_many_are_spread_evenly() {
         assert_eq!(count(24, 3), 2024);

@@ -1,8 +1,8 @@
-//! What the predictions come to: errors, regrets and how good the intervals are.
+//! Summarizes predictions: errors, regrets and the quality of the intervals.
 
 use serde::Serialize;
 
-/// Where a predicted size lies among the known ones.
+/// The position of a predicted size among the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// Below all of them.
@@ -13,7 +13,7 @@ pub(super) enum Direction {
     Up,
 }
 
-/// One predicted size, as shares of what was measured there: 1.1 is 10 % too long.
+/// The prediction for one size, as shares of the measured duration: 1.1 is 10 % too long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Predicted {
     pub(super) direction: Direction,
@@ -22,7 +22,7 @@ pub(super) struct Predicted {
     pub(super) high: f64,
 }
 
-/// How wrong the predictions in one direction are; `None` without any.
+/// The errors of the predictions in one direction; `None` if there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Errors {
     /// Mean of |predicted − measured| ÷ measured.
@@ -31,14 +31,14 @@ pub struct Errors {
     pub median: Option<f64>,
 }
 
-/// Losses by choosing a size from the curve, as shares of the best size's.
+/// Losses from choosing a size by the curve, as shares of the best size's score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Regret {
     pub(super) cost: f64,
     pub(super) balanced: f64,
 }
 
-/// The intervals hold this share of all that is measured.
+/// Nominal coverage of the intervals.
 const HELD: f64 = 0.9;
 
 impl Predicted {
@@ -50,8 +50,8 @@ impl Predicted {
         (self.low..=self.high).contains(&1.0)
     }
 
-    /// Gneiting and Raftery's score of an interval, as a share of what was measured: its width, and what is
-    /// missed by × 2 ÷ 0.1. Less is better.
+    /// Returns Gneiting and Raftery's interval score, as a share of the measured duration: the width, plus the
+    /// distance by which the interval misses × 2 ÷ 0.1. Lower is better.
     fn interval_score(&self) -> f64 {
         interval_score(self.low, self.high)
     }
@@ -61,8 +61,8 @@ fn interval_score(low: f64, high: f64) -> f64 {
     (high - low) + 2.0 / (1.0 - HELD) * ((low - 1.0).max(0.0) + (1.0 - high).max(0.0))
 }
 
-/// The best score that intervals of one width for all can have, `p50 ÷ width … p50 × width`: the width is
-/// chosen afterwards, by the very predictions that it is scored on.
+/// Returns the best score of intervals with one width for all, `p50 ÷ width … p50 × width`. The width is chosen
+/// afterwards, on the same predictions.
 pub(super) fn constant_interval_score(all: &[Predicted]) -> Option<f64> {
     const WIDTHS: u32 = 400;
     const WIDEST_LN: f64 = 4.0;
@@ -76,7 +76,7 @@ pub(super) fn constant_interval_score(all: &[Predicted]) -> Option<f64> {
     (!all.is_empty()).then(|| widths.map(score).fold(f64::INFINITY, f64::min))
 }
 
-/// Errors of those in `direction`; of all for `None`.
+/// Returns the errors in `direction`, or of all predictions for `None`.
 pub(super) fn errors(all: &[Predicted], direction: Option<Direction>) -> Errors {
     let there = |one: &&Predicted| direction.is_none_or(|wanted| one.direction == wanted);
     let errors: Vec<f64> = all.iter().filter(there).map(Predicted::error).collect();
@@ -100,7 +100,7 @@ pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
-/// By nearest rank: the smallest value that the share `q` is at or below.
+/// Returns the quantile by nearest rank: the smallest value with the share `q` at or below it.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -133,8 +133,8 @@ mod tests {
         );
     }
 
-    /// 20 % too long in an interval of 0.9 to 1.5, and 10 % too short in one that ends 5 % below what was
-    /// measured: errors 0.2 and 0.1; scores 0.6 and 0.15 + 20 × 0.05.
+    /// 20 % too long with an interval of 0.9 to 1.5, and 10 % too short with one that ends 5 % below the measured
+    /// duration: errors 0.2 and 0.1, scores 0.6 and 0.15 + 20 × 0.05.
     #[test]
     fn figures_by_hand() {
         let all = [
@@ -149,7 +149,8 @@ mod tests {
         near(mean_interval_score(&all), (0.6 + 0.15 + 20.0 * 0.05) / 2.0);
     }
 
-    /// 2 and ½ of what was measured: a width of 2 just covers both, 1 … 4 and ¼ … 1: (3 + 0.75) ÷ 2.
+    /// Predictions of 2 and ½ of the measured duration: a width of 2 just covers both, 1 … 4 and ¼ … 1, which
+    /// scores (3 + 0.75) ÷ 2.
     #[test]
     fn the_best_constant_width_covers_what_it_pays_to_cover() {
         let all = [2.0, 0.5].map(|p50| predicted(Direction::Up, p50, 1.0, 1.0));

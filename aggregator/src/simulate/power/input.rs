@@ -1,4 +1,4 @@
-//! `function,memory_mb,duration_ms` rows, one a run, or the mean of `count`.
+//! Reads rows of `function,memory_mb,duration_ms`: one run each, or the mean of `count` runs.
 
 use std::io::BufRead;
 
@@ -11,29 +11,29 @@ const COLUMNS: Columns = Columns {
     required: &["function", "memory_mb", "duration_ms"],
     optional: &["cpu_ms", "init_ms", "max_used_mb", "count"],
 };
-/// The sizes that Lambda has.
+/// The sizes that Lambda offers.
 const SIZES: std::ops::RangeInclusive<f64> = 128.0..=10_240.0;
-/// Ten times Lambda's longest: a duration above it is in another unit.
+/// Ten times the longest duration of Lambda; a longer one is in another unit.
 const LONGEST_MS: f64 = 9_000_000.0;
-/// Six cores all of that time.
+/// The CPU time of six cores for that duration.
 const MOST_CPU_MS: f64 = 6.0 * LONGEST_MS;
-/// Above any machine's memory.
+/// More memory than any machine has.
 const MOST_USED_MB: f64 = 1e6;
-/// More than all invocations that there are.
+/// More than any number of invocations.
 const MOST_RUNS: f64 = 1e12;
 
-/// All that could be used of an input.
+/// The usable rows of an input.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    /// By function and size.
+    /// The runs, by function and size.
     pub runs: Runs,
-    /// Rows taken in.
+    /// Number of accepted rows.
     pub rows: u64,
-    /// Rows refused.
+    /// Number of refused rows.
     pub refused: u64,
 }
 
-/// Reads all of `input`; bad rows go to `refuse`, as they are found.
+/// Reads all of `input`; passes each bad row to `refuse`.
 ///
 /// # Errors
 /// If the input cannot be read, or its header does not name the columns.
@@ -77,7 +77,7 @@ fn row<'a>(values: &[Option<&'a str>]) -> Result<(&'a str, Megabytes, Run), Stri
             "duration_ms {duration_ms} is not the duration of an invocation: above 0, at most {LONGEST_MS} ms"
         ));
     }
-    // Starts are not part of the curve, but a column that is not numbers is another one.
+    // Starts are not part of the curve, but values that are not numbers mean a wrong column.
     optional("init_ms", init, LONGEST_MS)?;
     let run = Run {
         duration_ms,
@@ -97,7 +97,7 @@ const fn megabytes(size: f64) -> Megabytes {
     Megabytes(size as u32)
 }
 
-/// An empty field is one.
+/// Parses a count; an empty field is 1.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -117,7 +117,7 @@ fn count_of(count: Option<&str>) -> Result<u64, String> {
     }
 }
 
-/// An empty field is not known.
+/// Parses an optional value; an empty field is `None`.
 fn optional(name: &str, text: Option<&str>, most: f64) -> Result<Option<f64>, String> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);

@@ -1,6 +1,5 @@
-//! `rightsizer simulate --power`: the yardstick of the power curve. Runs of functions at several sizes in,
-//! how well N of the sizes predict the others out. Pure. `docs/POWER.md` has its rules and what it
-//! measured.
+//! `rightsizer simulate --power`: the yardstick of the power curve. It takes runs of functions at several sizes and
+//! measures how well N of the sizes predict the others. `docs/POWER.md` has the rules and the results.
 
 mod alike;
 mod choices;
@@ -18,53 +17,53 @@ pub use runs::{Measured, Run, Runs};
 
 use figures::{Direction, Regret};
 
-/// What the predictions from `known` sizes come to. Shares are fractions: 0.05 is 5 %.
+/// The results of predicting from `known` sizes. Shares are fractions: 0.05 is 5 %.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Sizes of each function that were taken as known.
+    /// Number of known sizes of each function.
     pub known: usize,
-    /// Sizes that were asked for: each other size, for each choice of the known ones.
+    /// Number of predicted sizes: every other size, for each choice of known ones.
     pub pairs: u64,
-    /// Share of them that were refused.
+    /// Share of them that was refused.
     pub refused: f64,
     /// Mean of |predicted − measured| ÷ measured.
     pub mean_error: Option<f64>,
-    /// Its median.
+    /// Median of the same.
     pub median_error: Option<f64>,
-    /// Below the known sizes.
+    /// Errors below the known sizes.
     pub down: Errors,
-    /// Between them.
+    /// Errors between the known sizes.
     pub between: Errors,
-    /// Above them.
+    /// Errors above the known sizes.
     pub up: Errors,
-    /// What the size that seems cheapest costs more than the cheapest, of those from the smallest known one up.
+    /// Mean extra cost of the size that seems cheapest over the cheapest, among sizes from the smallest known one up.
     pub cost_regret_mean: Option<f64>,
     /// Its 90th percentile.
     pub cost_regret_p90: Option<f64>,
-    /// The same by half of cost and half of duration.
+    /// The same for half cost and half duration.
     pub balanced_regret_mean: Option<f64>,
-    /// Share of what was measured that lies in the intervals of 90 %.
+    /// Share of measured durations within their 90 % intervals.
     pub coverage_90: Option<f64>,
-    /// Their score as a share of what was measured: width + 20 × what is missed by.
+    /// Mean interval score as a share of the measured duration: width + 20 × the distance by which it misses.
     pub interval_score: Option<f64>,
-    /// The best score that intervals of one relative width could have.
+    /// Best score of intervals with one relative width.
     pub constant_interval_score: Option<f64>,
-    /// Functions with more sizes than are known.
+    /// Number of functions with more sizes than are known.
     pub functions: usize,
-    /// Choices of known sizes that were tried.
+    /// Number of choices of known sizes that were used.
     pub choices: u64,
-    /// Choices that there are.
+    /// Number of all choices.
     pub all_choices: u64,
-    /// Runs that were set aside.
+    /// Number of runs that were set aside.
     pub set_aside: u64,
-    /// Functions that take half as long again at a larger size, or longer. They count like all others.
+    /// Functions that take at least half as long again at a larger size. They count like all others.
     pub noisy: Vec<String>,
-    /// Functions whose measurements are those of an earlier one. They count, but never predict each other.
+    /// Functions with the same measurements as an earlier one. They count, but never predict each other.
     pub duplicates: Vec<String>,
 }
 
-/// Measures the curve by `functions`, learning for each from the others; `None` if none of them has more
-/// than `known` sizes.
+/// Measures the curve on `functions`, with a prior for each that is learnt from the others; `None` if none of them
+/// has more than `known` sizes.
 pub fn measure(functions: &[Measured], known: usize, base: &Prior) -> Option<Report> {
     let groups = alike::groups(functions);
     let outcome = yardstick::predict(functions, &groups, known, base);

@@ -1,4 +1,4 @@
-//! Runs by function and size, and what is made of them: one point a size.
+//! Collects runs by function and size, and summarizes them as one point for each size.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rightsizer_records::Megabytes;
 use rightsizer_rules::power::{SizePoint, cores};
 
-/// One invocation, or the mean of `count`.
+/// One invocation, or the mean of `count` invocations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Run {
     /// Duration in milliseconds, above zero.
@@ -15,14 +15,14 @@ pub struct Run {
     pub cpu_ms: Option<f64>,
     /// Highest memory used, in MB.
     pub used_mb: Option<f64>,
-    /// Invocations it stands for.
+    /// Number of invocations it represents.
     pub count: u64,
 }
 
-/// Runs at one size that are kept; of more, every second, fourth, … one.
+/// Most runs that are kept at one size; of more, every second, fourth, … run is kept.
 const MOST_RUNS: usize = 1 << 15;
 
-/// The runs of a function at one size, thinned out evenly if they are too many.
+/// The runs of a function at one size; an even sample if there are too many.
 #[derive(Debug, Clone)]
 struct Cell {
     runs: Vec<Run>,
@@ -55,7 +55,7 @@ impl Cell {
     }
 }
 
-/// Everything that was read, by function in the order of their first rows.
+/// All runs, by function in the order of their first rows.
 #[derive(Debug, Clone, Default)]
 pub struct Runs {
     places: HashMap<String, usize>,
@@ -67,14 +67,14 @@ pub struct Runs {
 pub struct Measured {
     /// Its name in the input.
     pub name: String,
-    /// One point a size.
+    /// One point for each size.
     pub points: Vec<SizePoint>,
-    /// Runs that were set aside: they did not do the function's work, or waited for something else.
+    /// Number of runs that were set aside because they did other work or waited for something else.
     pub set_aside: u64,
 }
 
 impl Runs {
-    /// Takes a run in.
+    /// Adds a run.
     pub fn add(&mut self, function: &str, memory_mb: Megabytes, run: Run) {
         let place = if let Some(place) = self.places.get(function) {
             *place
@@ -88,7 +88,7 @@ impl Runs {
         cells.entry(memory_mb).or_insert_with(Cell::new).add(run);
     }
 
-    /// One point for each function and size. `all` keeps runs whose CPU time contradicts the others', too.
+    /// Returns one point for each function and size. `all` also keeps runs whose CPU time contradicts the others.
     pub fn measured(self, all: bool) -> Vec<Measured> {
         let of = |(name, cells): (String, BTreeMap<Megabytes, Cell>)| measured(name, &cells, all);
         self.functions.into_iter().map(of).collect()
@@ -105,7 +105,7 @@ fn measured(name: String, cells: &BTreeMap<Megabytes, Cell>, all: bool) -> Measu
         set_aside += odd.len() as u64 * cell.stride;
         points.extend(point(*size, &kept, cell.stride));
     }
-    // A spread of three runs is hardly one: sizes of a function share theirs.
+    // Three runs are too few to estimate a spread, so all sizes of a function share one.
     let spread = median(
         points
             .iter()
@@ -119,22 +119,22 @@ fn measured(name: String, cells: &BTreeMap<Megabytes, Cell>, all: bool) -> Measu
     }
 }
 
-/// What the runs of a function have in common, by their CPU time.
+/// The usual CPU time of a function's runs.
 #[derive(Debug, Clone, Copy)]
 struct Usual {
-    /// The median of their CPU times: the same work takes the same.
+    /// Median CPU time, because the same work takes the same CPU time.
     cpu_ms: f64,
-    /// The median share of the CPU that they were given and used.
+    /// Median share of the available CPU that the runs used.
     used: f64,
 }
 
-/// Fewer ticks of CPU time than this say little.
+/// Less CPU time than this is too few ticks for a comparison.
 const LEAST_CPU_MS: f64 = 100.0;
-/// A run with so many times less or more CPU time did other work.
+/// A run whose CPU time differs by more than this factor did other work.
 const OTHER_WORK: f64 = 3.0;
-/// Who computes all the time uses at least this share of the CPU that is given.
+/// A function that always computes uses at least this share of the available CPU.
 const COMPUTES: f64 = 0.8;
-/// Such a function did not wait more than half of a run for itself.
+/// A run of such a function that used less than this share waited for something else.
 const WAITED: f64 = 0.5;
 
 impl Usual {
@@ -152,7 +152,8 @@ impl Usual {
         })
     }
 
-    /// A run after an out-of-memory has the next start inside of it: it waits, or fails at once.
+    /// Returns whether a run contradicts the others. A run after an out-of-memory contains the next start, so it
+    /// waits, or it fails at once.
     fn contradicts(self, run: Run, size: Megabytes) -> bool {
         let Some((cpu_ms, used)) = run.cpu_ms.zip(share_used(run, size)) else {
             return false;
@@ -164,12 +165,12 @@ impl Usual {
     }
 }
 
-/// CPU time ÷ what the size gave.
+/// Returns CPU time ÷ the CPU time that the size provided.
 fn share_used(run: Run, size: Megabytes) -> Option<f64> {
     Some(run.cpu_ms? / (run.duration_ms * cores(size)))
 }
 
-/// `None` without a run.
+/// Returns `None` if there are no runs.
 fn point(size: Megabytes, runs: &[&Run], stride: u64) -> Option<SizePoint> {
     let by = |of: fn(&Run) -> Option<f64>| {
         let values = runs.iter().filter_map(|run| Some((of(run)?, run.count)));
@@ -187,10 +188,10 @@ fn point(size: Megabytes, runs: &[&Run], stride: u64) -> Option<SizePoint> {
     })
 }
 
-/// Standard deviation of the logarithms by their median deviation, which a few odd runs do not move; `None`
-/// for fewer than three.
+/// Returns the standard deviation of the logarithms, estimated from their median deviation because that is robust
+/// against outliers; `None` for fewer than three runs.
 fn spread(durations: impl Iterator<Item = f64>) -> Option<f64> {
-    /// Of a normal distribution: deviation ÷ median deviation.
+    /// Standard deviation ÷ median deviation of a normal distribution.
     const NORMAL: f64 = 1.4826;
     let logarithms: Vec<(f64, u64)> = durations.map(|ms| (ms.ln(), 1)).collect();
     if logarithms.len() < 3 {
@@ -201,7 +202,7 @@ fn spread(durations: impl Iterator<Item = f64>) -> Option<f64> {
     Some(NORMAL * median(off)?)
 }
 
-/// The smallest value that half of the weight is at or below, as percentiles are taken everywhere else.
+/// Returns the smallest value with half of the weight at or below it, as for all other percentiles.
 fn median(values: impl Iterator<Item = (f64, u64)>) -> Option<f64> {
     let mut values: Vec<(f64, u64)> = values.collect();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -237,8 +238,8 @@ mod tests {
         runs.measured(all).remove(0)
     }
 
-    /// Of 10, 20 and 90 the middle; of 10 and 20 the lower, as percentiles by nearest rank; a mean of 9 counts
-    /// as nine.
+    /// The middle one of 10, 20 and 90; the lower one of 10 and 20, by nearest rank; a mean of 9 runs counts
+    /// nine times.
     #[test]
     fn a_size_takes_its_median() {
         let of = |runs: &[(f64, u64)]| median(runs.iter().copied());
@@ -248,8 +249,8 @@ mod tests {
         assert_eq!(of(&[]), None);
     }
 
-    /// On half a core 400 ms of CPU take 800 ms. After an out-of-memory the run waits for a start, 9 s with the same
-    /// CPU time; or it fails at once with a tenth of it.
+    /// On half a core, 400 ms of CPU time take 800 ms. After an out-of-memory a run waits for a start and takes 9 s
+    /// with the same CPU time, or it fails at once with a tenth of it.
     #[test]
     fn runs_that_did_something_else_are_set_aside() {
         let usual = [
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!((all.set_aside, all.points[0].invocations), (0, 4));
     }
 
-    /// One that waits most of the time waits longer now and then.
+    /// A function that waits most of the time sometimes waits longer.
     #[test]
     fn runs_of_a_function_that_waits_are_not() {
         let rows = [
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(measured(&rows, false).set_aside, 0);
     }
 
-    /// 100,000 runs at 1 … 100 ms, over and over: at most 32,768 are kept, and the median is 50.
+    /// 100,000 runs that cycle through 1 … 100 ms: at most 32,768 are kept, and the median is 50.
     #[test]
     fn millions_of_runs_are_thinned_out_evenly() {
         let mut runs = Runs::default();

@@ -1,6 +1,6 @@
-//! The yardstick of the power curve: with N known sizes of a function, how well are all others predicted,
-//! and what is lost by choosing a size from the curve? No function's measurements are in the prior that
-//! predicts it.
+//! The yardstick of the power curve. With N known sizes of a function, it measures how well the curve predicts
+//! the others, and the loss from choosing a size by the curve. The prior that predicts a function never contains
+//! its measurements.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -11,16 +11,16 @@ use super::choices::{choices, count};
 use super::figures::{Direction, Predicted, Regret};
 use super::runs::Measured;
 
-/// Predictions that a run makes at most, about.
+/// Approximate maximum of predictions in one run.
 const MOST_PAIRS: u64 = 60_000;
-/// Functions that are predicted, and learnt from, at most: evenly spaced ones of more.
+/// Most functions that are predicted and learnt from; of more, an evenly spaced sample is used.
 const MOST_FUNCTIONS: usize = 1_000;
-/// Priors that are learnt at most: each without the functions that it predicts.
+/// Most priors that are learnt, each without the functions that it predicts.
 const MOST_FOLDS: usize = 48;
-/// Curves that the base of a learnt prior counts as.
+/// Number of curves that the base of a learnt prior counts as.
 const BASE_CURVES: f64 = 2.0;
 
-/// What was predicted, and what became of it.
+/// The predictions and their results.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) predicted: Vec<Predicted>,
@@ -43,8 +43,8 @@ impl Outcome {
     }
 }
 
-/// Predicts every function with more than `known` sizes. Functions of one group are never learnt from for
-/// each other: `groups[i]` is that of the `i`th.
+/// Predicts every function with more than `known` sizes. `groups[i]` is the group of the `i`th function; a
+/// function is never predicted from others of its group.
 pub(super) fn predict(
     functions: &[Measured],
     groups: &[usize],
@@ -76,7 +76,7 @@ fn spaced(all: usize, most: usize) -> Vec<usize> {
     (0..taken).map(|n| n * all / taken).collect()
 }
 
-/// The fold of each function: a group is never divided.
+/// Returns the fold of each function; a group is never divided.
 fn folds(taken: &[usize], groups: &[usize]) -> Vec<usize> {
     let mut seen: Vec<usize> = Vec::new();
     taken
@@ -145,10 +145,10 @@ fn with_known(points: &[SizePoint], choice: &[usize], prior: &Prior, outcome: &m
     outcome.regrets.push(regret(&considered));
 }
 
-/// Scores sizes, each an MB and a duration; less is better.
+/// Scores sizes, each given as MB and duration; lower is better.
 type Score = fn(&[(f64, f64)]) -> Vec<f64>;
 
-/// What is lost by choosing among the sizes by their predicted durations. A size without one is not chosen.
+/// Returns the loss from choosing a size by predicted durations. A size without a prediction is not chosen.
 fn regret(considered: &[(&SizePoint, Option<f64>)]) -> Regret {
     let size = |point: &SizePoint| f64::from(point.memory_mb.0);
     let measured: Vec<(f64, f64)> = considered
@@ -176,12 +176,12 @@ fn regret(considered: &[(&SizePoint, Option<f64>)]) -> Regret {
     }
 }
 
-/// GB-seconds of each size, up to a factor.
+/// Returns the GB-seconds of each size, up to a factor.
 fn costs(sizes: &[(f64, f64)]) -> Vec<f64> {
     sizes.iter().map(|(mb, ms)| mb * ms).collect()
 }
 
-/// `balanced` with a weight of one half.
+/// Returns the score of `balanced` with a weight of one half.
 fn balanced(sizes: &[(f64, f64)]) -> Vec<f64> {
     let costs = costs(sizes);
     let dearest = costs.iter().copied().fold(0.0, f64::max);
@@ -190,7 +190,7 @@ fn balanced(sizes: &[(f64, f64)]) -> Vec<f64> {
     costs.iter().zip(sizes).map(score).collect()
 }
 
-/// `of` each item, on every processor, in their order.
+/// Applies `of` to each item on all processors, and keeps the order.
 fn in_parallel<T: Send>(items: &[usize], of: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let of = &of;
@@ -220,17 +220,17 @@ mod tests {
 
     use super::*;
 
-    /// 128 MB for 800 ms and 256 for 410 are measured; 512 seems to take 190 ms (97,280 MB·ms, the least) and
-    /// takes 220 (112,640). The cheapest is 128 MB with 102,400: 10 % less.
+    /// 128 MB at 800 ms and 256 MB at 410 ms are measured. 512 MB is predicted at 190 ms (97,280 MB·ms, the
+    /// lowest) but takes 220 (112,640). The cheapest is 128 MB with 102,400, so the regret is 10 %.
     #[test]
     fn regret_is_what_the_choice_costs_more() {
         let at = |mb, ms| SizePoint::new(Megabytes(mb), ms);
         let (a, b, c) = (at(128, 800.0), at(256, 410.0), at(512, 220.0));
         let seen = [(&a, Some(800.0)), (&b, Some(410.0)), (&c, Some(190.0))];
         assert!((regret(&seen).cost - 0.1).abs() < 1e-9);
-        // Balanced: ½ × 112,640 ÷ 112,640 + ½ × 220 ÷ 800 is the least of all, and chosen.
+        // Balanced: ½ × 112,640 ÷ 112,640 + ½ × 220 ÷ 800 is the lowest of all, and is chosen.
         assert!(regret(&seen).balanced.abs() < 1e-9);
-        // What is refused is not chosen.
+        // A refused size is not chosen.
         let refused = [(&a, Some(800.0)), (&b, Some(410.0)), (&c, None)];
         assert!(regret(&refused).cost.abs() < 1e-9);
     }
