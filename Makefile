@@ -42,7 +42,7 @@ test: tools extension ## install what the tests need, then run every test, end-t
 	@echo "test: building the binaries that tests start"
 	@cargo build --workspace --all-features --bins
 	@echo "test: every test"
-	@cargo test --workspace --all-features
+	@cargo test --workspace --all-features --no-fail-fast
 
 check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, licences, unused dependencies
 	@echo "check: wording"
