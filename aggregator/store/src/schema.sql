@@ -402,13 +402,7 @@ FROM (
 
 -- A line of `rightsizer list`.
 CREATE VIEW review AS
-SELECT
-    v.*,
-    -- Of the version with the traffic, else of $LATEST, else of the one that was read last.
-    (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = v.function
-     ORDER BY o.version <> v.version, o.version <> '$LATEST', o.at_ms DESC, o.version LIMIT 1)
-        AS compute_optimizer_mb
-FROM (
+SELECT * FROM (
 SELECT
     f.function,
     f.current_mb,
@@ -448,7 +442,13 @@ SELECT
     coalesce(f.runtime, i.runtime) AS runtime,
     f.p99_ms,
     date(f.decided_day * 86400, 'unixepoch') AS decided_on,
-    datetime(f.last_ms / 1000, 'unixepoch') AS last_report
+    datetime(f.last_ms / 1000, 'unixepoch') AS last_report,
+    -- Of the version with the traffic, else of $LATEST, else of the one that was read last.
+    coalesce(
+        (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function AND o.version = f.version),
+        (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function AND o.version = '$LATEST'),
+        (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function
+         ORDER BY o.at_ms DESC, o.version LIMIT 1)) AS compute_optimizer_mb
 FROM functions_now f
 LEFT JOIN inventory i ON i.function = f.function
 LEFT JOIN recommendations r ON r.function_id = f.id AND r.id = (
@@ -460,8 +460,10 @@ UNION ALL
 SELECT
     i.function, i.memory_mb, NULL, NULL, NULL, NULL, 'no-reports', NULL,
     CASE WHEN i.failures_only THEN '[{"code":"partial-evidence","invocations":0}]' END,
-    0, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, '$LATEST', i.arch, i.runtime, NULL, NULL, NULL
+    0, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, '$LATEST', i.arch, i.runtime, NULL, NULL, NULL,
+    (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = i.function
+     ORDER BY o.version <> '$LATEST', o.at_ms DESC, o.version LIMIT 1)
 FROM inventory i
 WHERE i.gone_ms IS NULL AND NOT EXISTS (SELECT 1 FROM functions f WHERE f.function = i.function)
-) v
+)
 ORDER BY urgent DESC, abs(coalesce(monthly_usd_before - monthly_usd_after, 0)) DESC, function;

@@ -142,7 +142,7 @@ async fn the_command_line_shows_it(store: &Path) {
         text.split_whitespace()
             .collect::<Vec<_>>()
             .join(" ")
-            .contains("the peak of 2026-03-07 was 900 MB, × 1.1 = 990 MB"),
+            .contains("the peak of 2026-03-07 was 900 MB; × 1.1 = 990 MB"),
         "{text}"
     );
 }

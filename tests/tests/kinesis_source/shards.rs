@@ -178,7 +178,7 @@ async fn a_recreated_stream_is_read_from_its_beginning() {
     let serve = scene.serve().await;
     let row = scene.all_arrived().await;
     assert_eq!((row.seen, row.duplicates), (25, 0));
-    assert!(log(scene.folder.path()).contains("made anew"));
+    assert!(log(scene.folder.path()).contains("created again"));
     assert!(serve.stop().await.unwrap().success());
 }
 
