@@ -18,7 +18,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 NOTHING = {"Ref": "AWS::NoValue"}
-# What stands for a resource of a kind where a policy names it.
+# The ARN of a resource of each kind in a policy.
 ARNS = {
     "AWS::Kinesis::Stream": "arn:aws:kinesis:us-east-1:123456789012:stream/{}",
     "AWS::KMS::Key": "arn:aws:kms:us-east-1:123456789012:key/{}",
@@ -144,16 +144,16 @@ def of_action(service, known, named, keys):
     formats = [re.sub(r"\$\{\w+\}", "*", kind["arn"]) for kind in kinds]
     for resource in named:
         if not formats and resource != "*":
-            yield f"it knows no resource, and {resource} is named"
+            yield f"it does not support resources, but {resource} is named"
         if formats and resource == "*" and f"{service['prefix']}:{known['privilege']}" not in WHOLE:
-            yield "it knows resources, and none is named"
+            yield "it supports resources, but none is named"
         if formats and resource != "*" and not any(overlap(resource, each) for each in formats):
-            yield f"{resource} is no resource of it"
+            yield f"it does not support this resource: {resource}"
     own |= {key for kind in kinds for key in kind["condition_keys"]}
     for key in keys:
         plain = re.sub(r"^(aws:\w+Tag/).*", r"\1${TagKey}", key)
         if plain not in own | GLOBAL:
-            yield f"it knows no condition key {key}"
+            yield f"it does not support the condition key {key}"
 
 
 def main(command, file, *given):
