@@ -47,7 +47,7 @@ const SHARD_KB_SECOND: f64 = 1000.0;
 const KMS_AN_HOUR: f64 = 12.0;
 /// As in docs/COST.md, Snapshots.
 const SNAPSHOT_KB_A_FUNCTION: f64 = 0.9;
-/// Reads of the head of the stream, one every five seconds.
+/// Reads of the snapshots' lease object, one every five seconds.
 const LOOKS_A_MONTH: f64 = 12.0 * 60.0 * HOURS;
 /// Stored snapshots: one every five minutes for a day, and ten older ones.
 const SNAPSHOTS_KEPT: f64 = 298.0;
