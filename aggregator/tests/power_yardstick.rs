@@ -1,4 +1,4 @@
-//! `rightsizer simulate --power`: its figures' names, and what it makes of bad input.
+//! `rightsizer simulate --power`: the names of its figures, and its errors for bad input.
 
 #![expect(
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ fn text(bytes: Vec<u8>) -> String {
 
 const SIZES: [u32; 6] = [128, 256, 512, 1024, 1769, 3008];
 
-/// Eight functions that wait and compute on one core, of 100 to 800 ms, without noise.
+/// Returns eight functions of 100 to 800 ms that wait and compute on one core, without noise.
 fn fleet() -> String {
     let mut rows = "function,memory_mb,duration_ms\n".to_owned();
     for n in 1..=8 {
@@ -83,8 +83,8 @@ fn the_json_has_every_figure() {
     assert_eq!(one["between"]["mean"], Value::Null);
 }
 
-/// Eight functions of eight different shares of CPU, without noise, each learnt from seven others: the
-/// bounds are half as wide again as what was measured when this was written.
+/// Eight functions with different CPU shares, without noise, each predicted with a prior from seven others. The bounds
+/// are 1.5 times the measured errors at the time of writing.
 #[test]
 fn a_fleet_of_one_kind_is_predicted() {
     let two = figures(&["--known", "2"], &fleet());
@@ -97,7 +97,7 @@ fn a_fleet_of_one_kind_is_predicted() {
     assert!(two["coverage_90"].as_f64().unwrap() >= 0.85, "{two}");
 }
 
-/// A function and its copy: predicted by the others alone, as one without the copy is.
+/// A function with a copy is predicted from the others only, like a function without a copy.
 #[test]
 fn no_curve_predicts_itself_by_its_copy() {
     let odd = [900.0, 850.0, 400.0, 350.0, 340.0, 100.0];
@@ -186,7 +186,7 @@ fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
 }
 
 #[test]
-fn what_cannot_be_used_at_all_says_why_and_what_to_do() {
+fn an_unusable_input_has_a_reason_and_a_hint() {
     for (known, input, reason) in [
         (
             "1",
@@ -222,7 +222,7 @@ fn what_cannot_be_used_at_all_says_why_and_what_to_do() {
     }
 }
 
-/// Ten times as slow with twice the memory: no prediction rests on both. They are said to be noise.
+/// Ten times as slow with twice the memory: no prediction rests on both. They are listed as noise.
 #[test]
 fn sizes_that_contradict_each_other_are_named() {
     let odd = "odd,128,20\nodd,256,20\nodd,512,400\n";

@@ -1,4 +1,4 @@
-//! The port of `rightsizer serve` as strangers, reviewers and clumsy clients meet it.
+//! The port of `rightsizer serve` with unauthorized clients, reviewers and faulty clients.
 
 #![expect(
     clippy::unwrap_used,
@@ -94,7 +94,7 @@ async fn who_writes_records_cannot_approve() {
     let (status, answer) = post(&format!("{}/review", at(REVIEWERS)), &word).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(line(&folder).status, "approved");
-    // Nor can it send an outcome of a recommendation.
+    // It cannot send an outcome of a recommendation either.
     let outcomes = async |token: &str| {
         let request = client(&at(token)).put_records().stream_name("decisions");
         let entry = PutRecordsRequestEntry::builder().data(Blob::new("{}"));
@@ -106,8 +106,8 @@ async fn who_writes_records_cannot_approve() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Without any token a process that reaches the port is still not a reviewer; who may read the file
-/// beside the store is.
+/// Without a token, a process that reaches the port is not a reviewer; a user who can read the file beside the store
+/// is.
 #[tokio::test(flavor = "multi_thread")]
 async fn reaching_the_port_is_not_enough_to_review() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,7 +133,7 @@ async fn reaching_the_port_is_not_enough_to_review() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// The same commands, the same words, from another machine by address and token.
+/// The same commands have the same output from another machine, with an address and a token.
 #[tokio::test(flavor = "multi_thread")]
 async fn review_works_from_another_machine_as_it_does_here() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +232,7 @@ async fn health_shows_strangers_little_and_its_owner_all() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// Sends raw bytes and reads what comes back until the server closes or has answered.
+/// Sends raw bytes and reads the response until the server closes or has answered.
 async fn raw(serve: &Aggregator, head: &str, body: &[u8]) -> String {
     let address = serve.endpoint().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -255,12 +255,12 @@ async fn a_huge_body_is_refused_before_it_is_read() {
             "POST {path} HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ncontent-length: {length}\r\n\r\n"
         )
     };
-    // Announced, and not sent: a server that waited for it would wait for ever.
+    // The body is announced but not sent; a server that waited for it would wait forever.
     let answer = raw(&serve, &head(&format!("/{WRITERS}"), 1 << 40), b"").await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let answer = raw(&serve, &head("/guess", 1 << 20), b"").await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-    // Not announced.
+    // The body is not announced.
     let chunked = format!(
         "POST /{WRITERS} HTTP/1.1\r\nhost: localhost\r\n{TARGET}\r\ntransfer-encoding: chunked\r\n\r\n"
     );
@@ -321,8 +321,7 @@ async fn nonsense_is_answered_and_stops_nothing() {
     assert!(serve.stop().await.unwrap().success());
 }
 
-/// The quarantine is bounded in bytes, not only in rows, whatever a sender writes into the names and
-/// values that its entries quote.
+/// The quarantine is bounded in bytes and rows, for any names and values that a sender writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_quarantine_keeps_of_a_request_is_small() {
     let folder = tempfile::tempdir().unwrap();
@@ -394,7 +393,7 @@ async fn idle_and_half_open_connections_are_borne() {
     assert_eq!(line(&folder).seen, 1);
 }
 
-/// Stopped while many send: exit code 0, and everything that was acknowledged is there.
+/// If it is stopped while many clients send, it exits with 0 and keeps everything that it acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_keeps_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();

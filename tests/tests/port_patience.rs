@@ -1,5 +1,5 @@
-//! The port beside clients that keep it waiting: who asks how it goes, and who puts a record, has an
-//! answer within a second.
+//! The port with clients that keep it waiting: health checks and puts of records still have a response within a
+//! second.
 
 #![expect(
     clippy::unwrap_used,
@@ -42,7 +42,7 @@ impl Scene {
             probes: 0,
             folder,
         };
-        // The first of everything takes longer.
+        // The first requests take longer.
         scene.answers().await;
         scene
     }
@@ -55,14 +55,14 @@ impl Scene {
         TcpStream::connect(self.address()).await.unwrap()
     }
 
-    /// A connection on which this was sent.
+    /// Opens a connection and sends this.
     async fn sent(&self, text: &str) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
     }
 
-    /// How long `/healthz` and a put of one record take, each on a connection of its own.
+    /// Returns the durations of `/healthz` and of a put of one record, each on its own connection.
     async fn answers(&mut self) -> (Duration, Duration) {
         let began = Instant::now();
         let url = format!("{}/healthz", self.serve.endpoint());
@@ -96,7 +96,7 @@ fn announced(bytes: usize) -> String {
     )
 }
 
-/// Writes until the other side stops reading, and then holds the connection until it is ended.
+/// Writes until the other side stops reading, and then holds the connection until it is closed.
 async fn flood(mut stream: TcpStream, request: &'static str) -> Duration {
     let many = request.repeat(1000);
     let began = Instant::now();
@@ -137,7 +137,7 @@ async fn beside_bodies_that_are_announced_and_do_not_come() {
         tokio::time::sleep(SECOND / 5).await;
         let beside = format!("{connections} bodies of 8 MiB of which {sent} bytes came");
         scene.answers_within_a_second(&beside).await;
-        // One that needs room itself waits until those who only hold it have lost it.
+        // A request that needs room waits until the connections that only hold it are closed.
         let began = Instant::now();
         let large = announced(1 << 20) + &" ".repeat(1 << 20);
         let mut stream = scene.sent(&large).await;
@@ -229,7 +229,7 @@ async fn beside_reviewers_who_read_large_answers_slowly() {
     assert!(whole.len() > 1 << 20, "{} bytes", whole.len());
 }
 
-/// A page that a browser was made to open has a name of its own for this port.
+/// A malicious page in a browser uses another host name for this port.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_on_loopback_accepts_only_its_own_names() {
     let scene = Scene::new().await;

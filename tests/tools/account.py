@@ -1,4 +1,4 @@
-"""What an AWS account holds, asked through its APIs, as JSON: for tests.
+"""Prints the content of an AWS account as JSON, read through its APIs, for tests.
 
     account.py stack NAME    each resource of a stack, and its description by its own API
     account.py all           the names of everything, service by service
@@ -30,7 +30,7 @@ def service(arn):
 
 
 def bucket(name):
-    # moto reads no more of a bucket from a template; the template itself is checked for the rest.
+    # moto reads no other properties of a bucket from a template; a test checks the others in the template.
     s3 = client("s3")
     rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     return {
@@ -78,7 +78,7 @@ def policies_of(role):
         version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
         documents.append(found["PolicyVersion"]["Document"])
-    # moto writes what a template gives it as Python does.
+    # moto writes values of a template in Python's form.
     return [ast.literal_eval(d) if isinstance(d, str) else d for d in documents]
 
 
@@ -120,7 +120,7 @@ def layer_policy(id):
     return json.loads(found["Policy"])["Statement"]
 
 
-# How each kind of resource is found through its own API, by its physical id.
+# The call that reads each kind of resource through its own API, by its physical id.
 LOOK = {
     "AWS::CloudWatch::Alarm": alarm,
     "AWS::EC2::SecurityGroup": lambda id: {
@@ -193,7 +193,7 @@ def everything():
         "mappings": [m["UUID"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]],
         "policies": [p["PolicyName"] for p in client("iam").list_policies(Scope="Local")["Policies"]],
         "repositories": [r["repositoryName"] for r in client("ecr").describe_repositories()["repositories"]],
-        # Those of services are AWS's own.
+        # Roles of services belong to AWS.
         "roles": [
             r["RoleName"]
             for r in client("iam").list_roles()["Roles"]
@@ -209,7 +209,7 @@ def everything():
 
 def fill(bucket, versions, markers):
     s3 = client("s3")
-    # moto leaves this setting of a template out.
+    # moto ignores this setting of a template.
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for n in range(versions):
         s3.put_object(Bucket=bucket, Key=f"store/snapshots/lineage/{n % 800:06}-000001.db.zst", Body=b"")

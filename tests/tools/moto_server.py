@@ -1,4 +1,4 @@
-"""moto's server, with what the tests need of an account and moto does not play."""
+"""moto's server, with the behaviour of an account that the tests need and moto lacks."""
 
 import functools
 import json
@@ -22,14 +22,14 @@ from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 from moto.server import main
 
-# A layer has the name that a template gives it, and a stack returns its ARN.
+# A layer has the name in its template, and a stack returns its ARN.
 LayerVersion.cloudformation_name_type = staticmethod(lambda: "LayerName")
 LayerVersion.physical_resource_id = property(lambda self: self.arn)
 
-# moto knows no conditions: a denial of what comes without TLS would be a denial of everything.
+# moto ignores conditions, so a denial of requests without TLS would deny every request.
 FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
 
-# S3 takes a thousand keys in one removal.
+# S3 accepts a thousand keys in one removal.
 MOST_KEYS = 1000
 delete_keys = S3Response._bucket_response_delete_keys
 
@@ -42,7 +42,7 @@ def delete_keys_within_limits(self, *words, **named):
 
 S3Response._bucket_response_delete_keys = delete_keys_within_limits
 
-# The role with which ECS works is there, as in an account that has used ECS before.
+# The service role of ECS exists, as in an account that has used ECS before.
 SERVICE_ROLE = "AWSServiceRoleForECS"
 get_role = IAMBackend.get_role
 
@@ -66,7 +66,7 @@ def get_account_settings(self):
 LambdaResponse.get_account_settings = get_account_settings
 lambda_paths["{0}/(?P<api_version>[^/]+)/account-settings/?$"] = LambdaResponse.dispatch
 
-# A number that a template reserves is told as one.
+# A reserved concurrency from a template is returned as a number.
 make_function = LambdaFunction.create_from_cloudformation_json
 
 
@@ -79,7 +79,7 @@ def make_function_with_numbers(name, resource, *more, **named):
 
 LambdaFunction.create_from_cloudformation_json = staticmethod(make_function_with_numbers)
 
-# What stays when its stack goes, but for a stack that could not be made: here every stack could be.
+# Resources that outlive their stack unless its creation failed; here no creation fails.
 delete_stack = parsing.ResourceMap.delete
 
 
@@ -92,7 +92,7 @@ def delete_but_what_stays(self):
 
 parsing.ResourceMap.delete = delete_but_what_stays
 
-# A region's default VPC has a way out, as Amazon makes it.
+# A region's default VPC has an internet gateway, as in AWS.
 describe_route_tables = EC2Backend.describe_route_tables
 
 
@@ -109,7 +109,7 @@ def describe_with_a_way_out(self, *words, **named):
 
 EC2Backend.describe_route_tables = describe_with_a_way_out
 
-# A condition made of others names them by !Condition.
+# A condition may refer to others with !Condition.
 parse = parsing.parse_condition
 
 
@@ -121,7 +121,7 @@ def parse_condition(condition, resources, known):
 
 parsing.parse_condition = parse_condition
 
-# A key's policy is kept as text and its tags by their own names, from a template too.
+# A key's policy is stored as text and its tags by their own names, also from a template.
 made = Key.create_from_cloudformation_json
 
 
@@ -146,7 +146,7 @@ ChangeSet.apply = apply_with_description
 
 
 def account_policies(self):
-    # With the backend, so that a reset forgets them.
+    # Stored in the backend, so that a reset removes them.
     return self.logs_backend.__dict__.setdefault("account_policies", {})
 
 
@@ -172,7 +172,7 @@ for action in (put_account_policy, describe_account_policies, delete_account_pol
     setattr(LogsResponse, action.__name__, action)
 
 
-# Making one takes as long as a hundred calls.
+# Creating a client takes as long as a hundred calls.
 @functools.cache
 def client(service, region):
     port = sys.argv[sys.argv.index("-p") + 1]
@@ -186,8 +186,8 @@ def client(service, region):
 
 
 class Put:
-    """What a stack has of a kind that moto makes nothing of: it is put by its service's own call, as
-    CloudFormation does, so that the service's model of that call judges what the template says."""
+    """A resource of a kind that moto's CloudFormation does not create. Its service's own call creates it, as in
+    CloudFormation, so that the service's model of that call validates the template."""
 
     def __init__(self, physical, service, gone):
         self.physical_resource_id = physical
@@ -198,7 +198,7 @@ class Put:
         try:
             getattr(client(self.service, region), operation)(**words)
         except ClientError as error:
-            # What it was on has gone before it.
+            # Its target was removed before it.
             if not any(word in error.response["Error"]["Code"] for word in ("NotFound", "NoSuch")):
                 raise RuntimeError(f"{operation}: {error}") from error
 
@@ -247,7 +247,7 @@ def layer_permission(name, properties):
 
 
 def secret(name, properties):
-    # GenerateSecretString is drawn by a call of its own.
+    # A separate call generates GenerateSecretString.
     made = {
         "Name": name,
         "Description": properties["Description"],

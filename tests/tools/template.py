@@ -1,4 +1,4 @@
-"""A CloudFormation template as one account would get it, and its policies held to IAM's own table.
+"""Resolves a CloudFormation template for one account, and checks its policies against IAM's own table.
 
     template.py resolved FILE NAME=VALUE…   JSON for tests/tools/preflight.js: conditions and parameters are settled
     template.py policies FILE NAME=VALUE…   exit code 0: each action, its resources and its conditions are IAM's;
@@ -18,7 +18,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 NOTHING = {"Ref": "AWS::NoValue"}
-# What stands for a resource of a kind where a policy names it.
+# The ARN of a resource of each kind in a policy.
 ARNS = {
     "AWS::Kinesis::Stream": "arn:aws:kinesis:us-east-1:123456789012:stream/{}",
     "AWS::KMS::Key": "arn:aws:kms:us-east-1:123456789012:key/{}",
@@ -27,15 +27,15 @@ ARNS = {
     "AWS::S3::Bucket": "arn:aws:s3:::{}",
     "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:{}",
 }
-# Of every request, whatever the action. Source: IAM user guide, "AWS global condition context keys".
+# Condition keys of every request, for any action. Source: IAM user guide, "AWS global condition context keys".
 GLOBAL = {"aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn"}
-# Asked for all there is: one that is scoped to some answers for those alone.
+# Actions that need all resources: with a scope they return only some results.
 # Source: CloudWatch API reference, DescribeAlarms.
 WHOLE = {"cloudwatch:DescribeAlarms"}
 
 
 def read(file, given):
-    """The template with its conditions and parameters settled."""
+    """Returns the template with its conditions and parameters resolved."""
     template = json.loads(json.dumps(decode(file)[0]))
     parameters = {name: str(of["Default"]) for name, of in template["Parameters"].items() if "Default" in of}
     parameters.update(given)
@@ -79,7 +79,7 @@ def read(file, given):
 
 
 def documents(resources):
-    """Each policy document with whose it is, but those of who may take a role on."""
+    """Yields each policy document with its owner, except trust policies."""
     for name, resource in resources.items():
         properties = resource.get("Properties", {})
         for policy in properties.get("Policies", []):
@@ -94,7 +94,7 @@ def listed(value):
 
 
 def arn(resource, resources):
-    """A resource of a statement as text."""
+    """Returns a resource of a statement as text."""
     if isinstance(resource, str):
         return resource
     name = lambda logical: ARNS[resources[logical]["Type"]].format(logical.lower())
@@ -107,7 +107,7 @@ def arn(resource, resources):
 
 @functools.cache
 def overlap(left, right):
-    """Whether some text fits both patterns, in which * stands for any text."""
+    """Returns whether some text matches both patterns, in which * is any text."""
     if not left or not right:
         return not (left + right).strip("*")
     if left[0] == "*":
@@ -144,16 +144,16 @@ def of_action(service, known, named, keys):
     formats = [re.sub(r"\$\{\w+\}", "*", kind["arn"]) for kind in kinds]
     for resource in named:
         if not formats and resource != "*":
-            yield f"it knows no resource, and {resource} is named"
+            yield f"it does not support resources, but {resource} is named"
         if formats and resource == "*" and f"{service['prefix']}:{known['privilege']}" not in WHOLE:
-            yield "it knows resources, and none is named"
+            yield "it supports resources, but none is named"
         if formats and resource != "*" and not any(overlap(resource, each) for each in formats):
-            yield f"{resource} is no resource of it"
+            yield f"it does not support this resource: {resource}"
     own |= {key for kind in kinds for key in kind["condition_keys"]}
     for key in keys:
         plain = re.sub(r"^(aws:\w+Tag/).*", r"\1${TagKey}", key)
         if plain not in own | GLOBAL:
-            yield f"it knows no condition key {key}"
+            yield f"it does not support the condition key {key}"
 
 
 def main(command, file, *given):

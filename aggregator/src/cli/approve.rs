@@ -51,8 +51,12 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     for (row, name) in chosen.iter().zip(names(&chosen)) {
-        if row.status == "open" {
-            out::line(format_args!("{}", shown(&effect(row, &name))))?;
+        let effect = effect(row, &name);
+        match (row.status.as_str(), by_name) {
+            // Beside the result, which scripts read.
+            ("open", true) => out::note(format_args!("{}", shown(&effect))),
+            ("open", false) => out::line(format_args!("{}", shown(&effect)))?,
+            _ => {}
         }
     }
     if !by_name && !args.yes {

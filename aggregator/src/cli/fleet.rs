@@ -196,7 +196,7 @@ impl Told {
         bar.finish_and_clear();
     }
 
-    /// Leaves out the changes of all functions but the first so many.
+    /// Keeps only the changes of the first functions, up to this number.
     pub(super) fn only_first(&mut self, functions: usize) {
         let left: Vec<usize> = self.changes().into_iter().skip(functions).collect();
         let mut position = 0;

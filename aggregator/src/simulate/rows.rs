@@ -100,9 +100,7 @@ fn read_lines(
             Err(error) => {
                 refuse(Refusal {
                     line: number,
-                    reason: format!(
-                        "cannot be read further: {error}; evidence before this counts"
-                    ),
+                    reason: format!("cannot be read further: {error}; evidence before this counts"),
                 });
                 break;
             }

@@ -1,5 +1,5 @@
-//! The evidence in canonical form: equal for equal evidence, in whatever order, split or repetition
-//! it came (W7) — for tests of that law, and to compare a restored store with the original.
+//! The evidence in canonical form, which is equal for equal evidence in any order, split or repetition (W7). It is
+//! for tests of that law, and to compare a restored store with the original.
 
 use rusqlite::types::ValueRef;
 
@@ -23,7 +23,7 @@ const TABLES: [&str; 3] = [
 const NUMBERS: [&str; 2] = ["function_id", "source"];
 
 impl Reader {
-    /// One line a row of `days`, `peaks` and `environments`, marks and histograms included.
+    /// Returns one line for each row of `days`, `peaks` and `environments`, including marks and histograms.
     pub fn evidence(&self) -> Result<Vec<String>, StoreError> {
         let mut lines = Vec::new();
         for query in TABLES {

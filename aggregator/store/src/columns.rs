@@ -1,5 +1,5 @@
-//! Column values to units and back. What a column cannot hold is held at its bound: a count above
-//! 2^63 is a lie anyway.
+//! Converts column values to units and back. A value outside the range of a column is clamped: a count above 2^63
+//! cannot be real.
 
 use rightsizer_records::{Megabytes, Timestamp};
 

@@ -32,7 +32,7 @@ pub(super) struct Crowding {
 }
 
 impl Days<'_> {
-    /// Returns the key under which `key` is stored.
+    /// Changes `key` to the key under which it is stored.
     pub(super) fn admit(
         &mut self,
         function: FunctionId,
@@ -78,7 +78,7 @@ impl Days<'_> {
         Ok(())
     }
 
-    /// Returns whether it is the size of the function, or the size of a pending change.
+    /// Returns whether it is the size of the function, or a size of one of its applied changes.
     fn is_its_own(&self, function: FunctionId, size: Megabytes) -> Result<bool, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM functions_now WHERE id = ?1 AND current_mb = ?2)

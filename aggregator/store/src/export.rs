@@ -1,5 +1,5 @@
-//! What an export chooses from: each function's recommendations that wait, are under way or were
-//! applied, with what is known of the function now.
+//! The input of an export: each function's recommendations that are waiting, in flight or applied, and its
+//! present facts.
 
 use rightsizer_records::Megabytes;
 use rightsizer_rules::candidates::{Candidate, Present};
@@ -11,7 +11,7 @@ use super::open::Reader;
 use super::transitions::status;
 
 impl Reader {
-    /// By function, the newest of each first.
+    /// Returns the recommendations by function, the newest of each first.
     pub fn exportable(&self) -> Result<Vec<Candidate>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT f.function, r.id, r.status, r.from_mb, r.to_mb,
@@ -28,7 +28,7 @@ impl Reader {
         rows.map(|row| row?).collect()
     }
 
-    /// What every function has now.
+    /// Returns the present facts of every function.
     pub fn present(&self) -> Result<Vec<Present>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT f.function, f.current_mb,

@@ -14,24 +14,24 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 
-/// What SQLite keeps beside a database.
+/// The files of SQLite beside a database.
 const SQLITES: [&str; 3] = ["-wal", "-shm", "-journal"];
-/// For the owner alone: it names functions, and who approved what.
+/// Access for the owner only, because the store names functions and the authors of approvals.
 const OWNERS: u32 = 0o600;
 
-/// The file of a store with this behind its name.
+/// Returns the path of a store's file with this suffix.
 pub(crate) fn beside(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// The path that SQLite opens for `store`: another name of the same file is the same store.
+/// Returns the path that SQLite opens for `store`; another name of the same file is the same store.
 pub(crate) fn real(store: &Path) -> PathBuf {
     std::fs::canonicalize(store).unwrap_or_else(|_| store.into())
 }
 
-/// Which file it is, whatever its name.
+/// The identity of a file, independent of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
 
@@ -66,7 +66,7 @@ impl OpenFiles {
         }
     }
 
-    /// The same with the log, which SQLite made since. Store and lock must be as they were.
+    /// Also remembers the log, which SQLite has created since. Store and lock must not have changed.
     pub(crate) fn with_log(&self) -> Result<Self, StoreError> {
         for suffix in ["", ".lock"] {
             if !self.stands(suffix) {
@@ -76,8 +76,7 @@ impl OpenFiles {
         Ok(Self::remember(&self.store))
     }
 
-    /// Fails if one of them is no longer the file at its path, because what is committed to it
-    /// would be lost.
+    /// Fails if one of them is no longer the file at its path, because commits to it would be lost.
     pub fn check(&self) -> Result<(), StoreError> {
         let gone = self.files.iter().find(|(path, id)| FileId::at(path) != *id);
         match gone {
@@ -86,7 +85,7 @@ impl OpenFiles {
         }
     }
 
-    /// The store's own path.
+    /// Returns the store's path.
     pub fn store(&self) -> &Path {
         &self.store
     }
@@ -97,30 +96,30 @@ impl OpenFiles {
         known.is_some_and(|(path, id)| FileId::at(path) == *id)
     }
 
-    /// Whether the log beside the path is the one that is open, so that closing may remove it.
+    /// Returns whether the log beside the path is the open one, so that closing may remove it.
     pub(crate) fn has_its_log(&self) -> bool {
         self.stands("-wal") && self.stands("-shm")
     }
 
-    /// Whether the database itself is not at its path.
+    /// Returns whether the database is not at its path.
     pub(crate) fn lacks_the_store(&self) -> bool {
         !self.stands("")
     }
 
-    /// Whether every other program still shares this one's locks, so that the log may be written back:
-    /// they are in the shared memory.
+    /// Returns whether every other program still shares this one's locks, which are in the shared memory, so that the
+    /// log may be written back.
     pub(crate) fn shares_locks(&self) -> bool {
         self.stands("-shm")
     }
 }
 
-/// The path to which a process copies the store at `store` if it is lost.
+/// Returns the path to which a process copies the store at `store` if it is lost.
 pub fn rescue_path(store: &Path) -> PathBuf {
     beside(&real(store), &format!(".rescued-{}", std::process::id()))
 }
 
-/// Whether `file`, by whatever name, is one of those that SQLite has open of `store`: a process that has
-/// the store open must not open it.
+/// Returns whether `file`, under any name, is a file of `store` that SQLite has open. A process that has the store
+/// open must not open it.
 pub fn is_part_of(file: &Path, store: &Path) -> bool {
     let Some(id) = FileId::at(file) else {
         return false;
@@ -149,7 +148,7 @@ pub(crate) fn is_there(store: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Refuses a store of more than one name: each name has a log and a lock of its own.
+/// Refuses a store with more than one name, because each name has its own log and lock.
 pub(crate) fn refuse_other_names(store: &Path) -> Result<(), StoreError> {
     match std::fs::metadata(store) {
         Ok(facts) if facts.nlink() > 1 => Err(StoreError::ManyNames(store.into())),
@@ -157,7 +156,7 @@ pub(crate) fn refuse_other_names(store: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The same for reading. If the log is beside this name, it is the name that the writer uses.
+/// Checks the same for reading. If the log is beside this name, the writer uses this name.
 pub(crate) fn refuse_other_names_without_log(store: &Path) -> Result<(), StoreError> {
     if beside(&real(store), "-wal").exists() {
         return Ok(());
@@ -179,7 +178,7 @@ pub(crate) fn refuse_links_beside(store: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the file `path` for its owner alone. One that is there, or a link, is refused.
+/// Creates the file `path` for its owner only. An existing file or a link is refused.
 pub fn make(path: &Path) -> std::io::Result<std::fs::File> {
     OpenOptions::new()
         .write(true)
@@ -195,7 +194,7 @@ pub(crate) fn close_to_others(store: &Path) {
         let open = std::fs::symlink_metadata(&path)
             .is_ok_and(|facts| facts.is_file() && facts.mode() & 0o777 != OWNERS);
         if open {
-            // Another user's file keeps its mode: this one may only use it.
+            // Another user's file keeps its mode, because this user may only use it.
             let _ = std::fs::set_permissions(&path, Permissions::from_mode(OWNERS));
         }
     }

@@ -1,5 +1,5 @@
-//! Functions are forgotten: by a person, and by themselves if neither the inventory nor history knows them
-//! and they have been idle.
+//! Deletes functions: those that a person names, and those that are idle and known neither to the inventory nor
+//! to history.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -39,7 +39,7 @@ impl Retention<'_> {
         self.forget_functions(&found)
     }
 
-    /// Deletes all that is known of these functions. The inventory stays: it is the account's.
+    /// Deletes all data of these functions except the inventory, which belongs to the account.
     pub(super) fn forget_functions(&mut self, ids: &[FunctionId]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
@@ -74,11 +74,11 @@ impl Retention<'_> {
         set.peaks.forget(|(id, _)| gone.contains(id));
         set.environments.forget(|(id, _)| gone.contains(id));
         set.crowding.forget(|(id, _)| gone.contains(id));
-        // A number is not given twice while the process lives; after that nothing is left of it.
+        // An id is not reused while the process runs; afterwards no row refers to it.
         Ok(())
     }
 
-    /// The days that have details.
+    /// Returns the days that have details.
     fn days_with_details(&self) -> Result<Vec<i32>, StoreError> {
         let mut next = self
             .tx

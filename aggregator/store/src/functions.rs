@@ -1,4 +1,4 @@
-//! `functions`: one row a function, with what was last decided for it.
+//! `functions`: one row for each function, with its last decision.
 
 use rightsizer_records::{Arch, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
@@ -22,27 +22,27 @@ pub(super) struct FunctionRow {
     imported: bool,
 }
 
-/// A function that evidence was found of.
+/// A function with evidence.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighted {
     /// Its row.
     pub id: FunctionId,
-    /// Whether it was not known before.
+    /// Whether its row is new.
     pub new: bool,
     /// The position of its row in memory, until the end of the unit.
     place: usize,
 }
 
-/// What to add to a function's counts.
+/// The changes of a function's counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Arrived {
-    /// Reports merged.
+    /// Number of merged reports.
     pub seen: u64,
-    /// Reports that came again.
+    /// Number of repeated reports.
     pub duplicates: u64,
-    /// Reports that came after their window.
+    /// Number of reports that arrived after their window.
     pub late: u64,
-    /// By how much the number of reports changed that its environments saw and that never arrived.
+    /// Change of the number of reports that its environments saw and that never arrived.
     pub lost: i64,
     /// The extension's own resident size in KiB, if reported.
     pub self_kib: u64,
@@ -50,7 +50,7 @@ pub struct Arrived {
     pub imported: bool,
 }
 
-/// Functions that evidence was found of.
+/// Functions with evidence.
 #[derive(Debug)]
 pub struct Functions<'u> {
     pub(super) tx: &'u Connection,
@@ -58,7 +58,7 @@ pub struct Functions<'u> {
 }
 
 impl Functions<'_> {
-    /// Finds or makes the row of `key` and adds `sighting`, which arrived at `heard` (W4: the
+    /// Finds or creates the row of `key` and adds `sighting`, which arrived at `heard` (W4: the
     /// arrival for streams, whose times any writer can choose; the report's own time for an
     /// import).
     pub fn sight(
@@ -82,7 +82,7 @@ impl Functions<'_> {
         })
     }
 
-    /// Finds the row of `key` and changes nothing; `None` if there is none.
+    /// Finds the row of `key` without a change; `None` if there is none.
     pub fn find(&mut self, key: &FunctionKey) -> Result<Option<Sighted>, StoreError> {
         let Some(place) = self.known(key)? else {
             return Ok(None);
@@ -95,13 +95,13 @@ impl Functions<'_> {
         }))
     }
 
-    /// The position of the row of `key` in memory, read if needed. `None` if there is none.
+    /// Returns the position of the row of `key` in memory, and reads it if needed; `None` if there is none.
     fn known(&mut self, key: &FunctionKey) -> Result<Option<usize>, StoreError> {
         let set = &mut *self.rows;
         if let Some(place) = set.functions.place(key) {
             return Ok(Some(place));
         }
-        // Ids ascend from 1: with as many in memory as were given there is no other in the table.
+        // Ids ascend from 1. If as many are in memory as were given, the table has no others.
         let given = usize::try_from(set.next_function - 1).ok();
         if given == Some(set.functions.len()) {
             return Ok(None);
@@ -138,7 +138,7 @@ impl Functions<'_> {
         Ok(set.functions.keep(key.clone(), row))
     }
 
-    /// Counts what arrived for a function.
+    /// Adds to a function's counts.
     pub fn tally(&mut self, of: Sighted, arrived: Arrived) -> Result<(), StoreError> {
         let row = self.rows.functions.at(of.place)?;
         row.seen = row.seen.saturating_add(arrived.seen);

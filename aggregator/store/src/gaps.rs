@@ -1,5 +1,5 @@
-//! `gaps`: what a stream dropped before it was read. Kept for good, because the question what is
-//! missing may come long after the process that saw it has ended.
+//! `gaps`: records that a stream dropped before they were read. They are kept forever, because a person may ask
+//! for them long after the process that found them has ended.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::gap::Gap;
@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 use super::columns::{int, timestamp};
 use super::error::StoreError;
 
-/// A gap as the store keeps it.
+/// A stored gap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotedGap {
-    /// What may be missing.
+    /// The records that may be missing.
     #[serde(flatten)]
     pub gap: Gap,
     /// When it was found.
     pub noted_at: Timestamp,
 }
 
-/// What streams dropped before it was read.
+/// Records that streams dropped before they were read.
 #[derive(Debug)]
 pub struct Gaps<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Gaps<'_> {
-    /// Keeps what a stream forgot before it was read.
+    /// Stores a gap of a stream.
     pub fn note(&self, gap: &Gap, now: Timestamp) -> Result<(), StoreError> {
-        // With the same beginning it is the same gap, found again when more was forgotten.
+        // A gap with the same beginning is the same one, found again after the stream dropped more.
         self.tx.execute(
             "INSERT INTO gaps (source, from_ms, to_ms, why, noted_ms) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (source, from_ms) DO UPDATE SET to_ms = max(to_ms, excluded.to_ms),
@@ -45,7 +45,7 @@ impl Gaps<'_> {
     }
 }
 
-/// At most `most` gaps, the newest, oldest of these first.
+/// Returns at most `most` of the newest gaps, the oldest of them first.
 pub(crate) fn newest_gaps(
     connection: &Connection,
     most: usize,

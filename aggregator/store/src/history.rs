@@ -1,4 +1,4 @@
-//! The history of each recommendation of a function: what happened to it, when, and who did it.
+//! The history of each recommendation of a function: its events, with their times and authors.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::lifecycle::Status;
@@ -18,9 +18,9 @@ pub struct HistoryEvent {
     pub at: Timestamp,
     /// `decided`, `sent`, or its status from then on.
     pub what: String,
-    /// Who did it: a person's name, `rightsizer`, or `updater`.
+    /// The author: a person's name, `rightsizer`, or `updater`.
     pub by: String,
-    /// Why, if a reason was given.
+    /// The reason, if one was given.
     pub why: String,
 }
 
@@ -74,7 +74,7 @@ impl Told {
         })
     }
 
-    /// What happened to it, in order, with the updater's `answers`.
+    /// Returns its events in order, with the updater's `answers`.
     fn events(&self, answers: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
         let ours = "rightsizer";
         let rejected = self.status == Status::Rejected;
@@ -112,7 +112,7 @@ impl Told {
 }
 
 impl Reader {
-    /// A function's recommendations with their events, newest first.
+    /// Returns a function's recommendations with their events, newest first.
     pub(super) fn history(&self, id: i64) -> Result<Vec<Value>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT *, json_object('id', id, 'status', status, 'from_mb', from_mb, 'to_mb', to_mb,
@@ -137,7 +137,7 @@ impl Reader {
         Ok(history)
     }
 
-    /// The updater's outcome of a recommendation.
+    /// Returns the updater's outcome of a recommendation.
     fn answers(&self, function: i64, id: &str) -> Result<Vec<HistoryEvent>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT at_ms, status, reason, detail FROM outcomes

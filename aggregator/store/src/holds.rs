@@ -13,7 +13,7 @@ pub struct Holds<'u> {
 }
 
 impl Holds<'_> {
-    /// Holds decreases of a function for this number of days; a longer hold by a person stays.
+    /// Holds decreases of a function for this number of days. A longer hold by a person is kept.
     pub fn extend(
         &self,
         id: FunctionId,
@@ -34,7 +34,8 @@ impl Holds<'_> {
         Ok(())
     }
 
-    /// Holds decreases of a function until then, in place of the hold that it has; `by` is who did it and why.
+    /// Holds decreases of a function until this time, and replaces its present hold. `by` is the author and the
+    /// reason.
     pub(super) fn set(
         &self,
         id: FunctionId,

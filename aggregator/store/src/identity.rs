@@ -1,5 +1,5 @@
-//! Whether a file is a store of ours, of a schema version that this program knows. Files are opened by SQLite
-//! alone, because no other descriptor may be opened on a file that this process may have open.
+//! Checks that a file is our store and has a known schema version. Only SQLite opens the file, because this
+//! process must not open another descriptor on a file that it may have open.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use super::error::StoreError;
 
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 pub(super) const APPLICATION_ID: i64 = 0x5253_5a52;
-/// The version of the schema (`PRAGMA user_version`). Lower ones were of programs before the first release,
-/// and are refused.
+/// The version of the schema (`PRAGMA user_version`). Lower versions are from before the first release, and are
+/// refused.
 pub const SCHEMA_VERSION: i64 = 10;
 
-/// A reader of a WAL database writes beside it. If that is not allowed and there is no WAL, the
-/// file is complete and is read as it is.
+/// Opens a store for reading. A reader of a WAL database writes beside it. If that is not allowed and there is
+/// no WAL, the file is complete and is read without one.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -40,8 +40,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     )?)
 }
 
-/// Refuses what is not ours before anything is written beside it. By SQLite, for no other descriptor may
-/// be opened on a file that this process may have open (see [`files`]).
+/// Refuses a file that is not our store, before anything is written beside it. SQLite reads the file, because
+/// this process must not open another descriptor on it (see [`files`]).
 pub(super) fn refuse_strangers(path: &Path) -> Result<(), StoreError> {
     let looked = open_to_read(path);
     match looked.and_then(|connection| check_identity(&connection, path)) {
@@ -50,7 +50,7 @@ pub(super) fn refuse_strangers(path: &Path) -> Result<(), StoreError> {
             | StoreError::Newer { .. }
             | StoreError::BeforeRelease { .. }),
         ) => Err(error),
-        // What keeps it from being read shows again, or is mended, when it is opened to be written.
+        // A file that cannot be read here fails again, or is recovered, when it is opened for writing.
         _ => Ok(()),
     }
 }

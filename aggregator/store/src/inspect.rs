@@ -22,7 +22,7 @@ pub struct StoreLook {
     pub damage: Vec<String>,
     /// Its schema version.
     pub version: i64,
-    /// Functions in it.
+    /// Number of functions in it.
     pub functions: u64,
     /// Time of the newest report.
     pub last_heard: Option<Timestamp>,
@@ -30,45 +30,45 @@ pub struct StoreLook {
     pub last_checkpoint: Option<Timestamp>,
     /// What keeps recommendations from being sent.
     pub stops: Stops,
-    /// What streams dropped before it was read, the newest last.
+    /// Records that streams dropped before they were read, the newest last.
     pub gaps: Vec<NotedGap>,
-    /// What it knows of wrong clocks.
+    /// Traces of wrong clocks.
     pub clock: ClockTraces,
     /// Records that could not be used.
     pub quarantine: Quarantined,
-    /// Functions known by name only, to which no change can be sent.
+    /// Number of functions known by name only, to which no change can be sent.
     pub names_only: u64,
 }
 
 /// Records that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Quarantined {
-    /// Those of the last week.
+    /// Number in the last week.
     pub recent: u64,
-    /// When the newest came, and why it cannot be used.
+    /// Arrival time of the newest, and the reason for which it cannot be used.
     pub newest: Option<(Timestamp, String)>,
 }
 
-/// What a clock that was or is wrong left in a store.
+/// The traces of a wrong clock in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClockTraces {
     /// The last closed day.
     pub last_closed: Option<Day>,
-    /// Records that lie too far ahead of the clock, kept until it reaches their time.
+    /// Number of records too far ahead of the clock, which are kept until it reaches their time.
     pub early: u64,
-    /// Which closes were undone last, and when.
+    /// The closes that were undone last, with the time.
     pub fault: Option<String>,
 }
 
-/// How many gaps are returned, the newest.
+/// Number of gaps that are returned, the newest ones.
 const GAPS_TOLD: usize = 20;
 
-/// Opens `path` for reading, refusing what is not ours.
+/// Opens `path` for reading; refuses a file that is not our store.
 pub fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(Reader::open(path)?.into_connection())
 }
 
-/// Looks at the whole file: seconds for a large store.
+/// Checks the whole file, which takes seconds for a large store.
 pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
     let connection = connect(path)?;
     let mut check = connection.prepare("PRAGMA quick_check(20)")?;
@@ -101,7 +101,7 @@ fn count_of(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// Counts back from the newest one, because a store has no clock.
+/// Counts back from the newest record, because a store has no clock.
 fn quarantined(connection: &Connection) -> rusqlite::Result<Quarantined> {
     let newest: Option<(i64, String)> = connection
         .query_row(
@@ -120,7 +120,7 @@ fn quarantined(connection: &Connection) -> rusqlite::Result<Quarantined> {
     })
 }
 
-/// Free bytes on the disk of `path`; `None` if the system does not report them.
+/// Returns the free bytes on the disk of `path`; `None` if the system does not report them.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let folder = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let folder = folder
@@ -133,24 +133,24 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 /// What keeps recommendations from being sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stops {
-    /// Who paused everything, and why, if it is paused.
+    /// The author and reason of a pause, if everything is paused.
     pub paused: Option<String>,
-    /// When automatic decreases were paused, and why.
+    /// Time and reason of a pause of automatic decreases.
     #[serde(default)]
     pub auto_paused: Option<String>,
-    /// What kept decreases back when it was last looked what is to be sent.
+    /// The reason that held back decreases at the last check of the outbox.
     #[serde(default)]
     pub waits: Option<String>,
-    /// Which increases wait, and why, if those of today add more dollars than they may.
+    /// The waiting increases and the reason, if today's increases exceed their limit in dollars.
     #[serde(default)]
     pub increases: Option<String>,
-    /// Whose reports claimed too many sizes or versions on a day, last.
+    /// The last function whose reports claimed too many sizes or versions on a day.
     #[serde(default)]
     pub crowded: Option<String>,
 }
 
 impl Stops {
-    /// What waits and why, in words.
+    /// Returns messages about what is waiting, and the reasons.
     pub fn waiting(&self) -> Option<String> {
         let waits = self.waits.as_ref()?;
         Some(if self.increases.as_ref() == Some(waits) {
@@ -166,7 +166,7 @@ pub fn stops(path: &Path) -> Result<Stops, StoreError> {
     Ok(stops_in(&connect(path)?)?)
 }
 
-/// The same, and what streams dropped before it was read, the newest last.
+/// Returns the same, and the records that streams dropped before they were read, the newest last.
 pub fn stops_and_gaps(path: &Path) -> Result<(Stops, Vec<NotedGap>), StoreError> {
     let connection = connect(path)?;
     Ok((stops_in(&connection)?, newest_gaps(&connection, GAPS_TOLD)?))
@@ -218,9 +218,9 @@ fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
 pub struct Exportable {
     /// What keeps recommendations from being sent.
     pub stops: Stops,
-    /// By function, the newest of each first.
+    /// Recommendations by function, the newest of each first.
     pub candidates: Vec<Candidate>,
-    /// What every function has now.
+    /// Present facts of every function.
     pub present: Vec<Present>,
 }
 
@@ -234,7 +234,7 @@ pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
     })
 }
 
-/// How many review commands were applied on the store.
+/// Returns the number of review commands that were applied on the store.
 pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
     let words: Option<i64> = connect(path)?
@@ -243,7 +243,7 @@ pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
     Ok(words.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
 }
 
-/// The function that a person means, whole.
+/// Returns the function that a person named, with all its data.
 pub fn function_named(
     path: &Path,
     name: &str,

@@ -1,4 +1,4 @@
-//! `inventory`: each function by the control plane, and the effects of a change there.
+//! `inventory`: each function as the control plane describes it, and the effects of changes there.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::columns::timestamp;
 use super::error::StoreError;
 use super::unit::FunctionId;
 
-/// Functions by the control plane.
+/// Functions as the control plane describes them.
 #[derive(Debug)]
 pub struct Inventory<'u> {
     pub(super) tx: &'u Connection,
@@ -33,7 +33,7 @@ impl Inventory<'_> {
             }
             self.put_facts(facts, now, update.with_alarms)?;
         }
-        // What waits of functions that were not known is of known ones now.
+        // Pending recommendations of functions that were not known now belong to known ones.
         self.tx.execute(
             "UPDATE recommendations SET known = 1 WHERE NOT known
                 AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
@@ -54,8 +54,7 @@ impl Inventory<'_> {
         Ok(resized)
     }
 
-    /// Functions that log to a custom group, and one or two others that show the account and
-    /// region.
+    /// Returns the functions that log to a custom group, and one or two others that show the account and region.
     pub fn owners(&self) -> Result<Owners, StoreError> {
         let mut statement = self.tx.prepare(
             "SELECT function, log_group FROM inventory
@@ -133,8 +132,7 @@ impl Inventory<'_> {
         Ok(())
     }
 
-    /// When the function was last seen, if its code was another one then. An unknown code hash does
-    /// not count as a change.
+    /// Returns when the function was last seen with other code. An unknown code hash does not count as a change.
     fn seen_with_other_code(&self, facts: &FunctionFacts) -> Result<Option<Timestamp>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT seen_ms FROM inventory WHERE function = ? AND code_sha256 <> ?",
@@ -184,7 +182,7 @@ pub(super) fn configured(
     Ok(Configured::read(timeout, tags, pipeline_tags))
 }
 
-/// How the ARNs of an account and region begin.
+/// Returns the prefix of the ARNs of an account and region.
 fn place(function: &FunctionArn) -> &str {
     let arn = function.as_str();
     arn.get(..arn.len() - function.name().len()).unwrap_or(arn)

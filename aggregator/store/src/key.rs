@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// The file beside a store that the key is in.
+/// Returns the path of the key's file beside a store.
 pub fn key_file(store: &Path) -> PathBuf {
     // Another name of the same file is the same store.
     let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
@@ -18,7 +18,7 @@ pub fn key_file(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// Who holds `store`'s lock, as the lock file describes it; `None` if it is free.
+/// Returns the holder of `store`'s lock, as the lock file describes it; `None` if it is free.
 pub fn holder(store: &Path) -> Option<String> {
     let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
     let mut name = store.into_os_string();
@@ -61,7 +61,7 @@ pub fn draw(store: &Path) -> anyhow::Result<String> {
     Ok(key)
 }
 
-/// The key of the server that has `store`.
+/// Returns the key of the server that has `store`.
 pub fn read_key(store: &Path) -> anyhow::Result<String> {
     let path = key_file(store);
     let key = std::fs::read_to_string(&path).with_context(|| {

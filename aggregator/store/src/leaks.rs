@@ -1,4 +1,4 @@
-//! Whether the environments of functions leak, by how their memory use rose (P3).
+//! Detects functions whose environments leak memory, by the rise of their memory use (P3).
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use super::evidence::Evidence;
 use super::unit::FunctionId;
 
 impl Evidence<'_> {
-    /// Which functions of `ids` leak (P3), by their environments that reported on or after `day`.
+    /// Returns the functions of `ids` that leak (P3), by their environments that reported on or after `day`.
     pub(super) fn leaks(
         &self,
         ids: &RangeInclusive<FunctionId>,

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use super::error::StoreError;
 use super::files::{FileId, beside, real};
 
-/// Follows no link, and does not block if a pipe is at the file's path.
+/// Does not follow links, and does not block if a pipe is at the file's path.
 pub(super) const NO_LINK: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// Held as long as the store is open for writing.
@@ -54,7 +54,7 @@ impl WriterLock {
         let locked = file.metadata().map_err(io("read the lock file"))?;
         let there = std::fs::symlink_metadata(&path);
         if !there.is_ok_and(|there| FileId::of(&there) == FileId::of(&locked)) {
-            // It was removed in between: the lock on a file without a name excludes no other
+            // The file was removed in between, and the lock on a file without a name excludes no other
             // process.
             return Err(StoreError::Gone(path));
         }
@@ -66,7 +66,7 @@ impl WriterLock {
     }
 }
 
-/// Opens the lock's own file and no other: what it leads to would be emptied and written.
+/// Opens the lock file itself and never a link's target, which would be overwritten.
 fn open(path: &Path) -> Result<File, StoreError> {
     let opened = OpenOptions::new()
         .read(true)
@@ -91,7 +91,7 @@ fn open(path: &Path) -> Result<File, StoreError> {
         return Err(link());
     }
     if facts.mode() & 0o777 != 0o600 {
-        // Another user's keeps its mode.
+        // Another user's file keeps its mode.
         let _ = file.set_permissions(Permissions::from_mode(0o600));
     }
     Ok(file)

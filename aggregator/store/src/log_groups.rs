@@ -16,7 +16,7 @@ use super::unit::WorkingSet;
 pub struct LogDay {
     /// When it was read.
     pub read_at: Timestamp,
-    /// Invocations found.
+    /// Number of invocations found.
     pub invocations: u64,
 }
 
@@ -42,7 +42,7 @@ impl LogGroups<'_> {
         u32::try_from(id).map_err(|e| StoreError::Damaged(format!("log group {id}: {e}")))
     }
 
-    /// Days of a log group that were read, from `from` on.
+    /// Returns the days of a log group that were read, from `from` on.
     pub fn days(&self, arn: &str, from: Day) -> Result<Vec<(Day, LogDay)>, StoreError> {
         let Some(id) = self.find(arn)? else {
             return Ok(Vec::new());
@@ -62,7 +62,7 @@ impl LogGroups<'_> {
         Ok(days)
     }
 
-    /// Notes that a day of a log group was read.
+    /// Records that a day of a log group was read.
     pub fn set_day(&self, group: u32, day: Day, read: LogDay) -> Result<(), StoreError> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO log_days VALUES (?, ?, ?, ?)")?
@@ -75,7 +75,7 @@ impl LogGroups<'_> {
         Ok(())
     }
 
-    /// Removes what a log group gave for a day. Its peaks stay, because that much was used.
+    /// Removes the data of a log group for a day. Its peaks stay, because that memory was used.
     pub fn take_back(&mut self, group: u32, day: Day) -> Result<(), StoreError> {
         self.rows.flush(self.tx)?;
         let source = DaySource::LogGroup(group);
@@ -117,7 +117,7 @@ impl LogGroups<'_> {
         Ok(gave)
     }
 
-    /// Whether a log event is new; it is not from now on.
+    /// Returns whether a log event is new, and marks it as seen.
     pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
         let new = self
             .tx

@@ -1,9 +1,9 @@
-//! How many rows stay in memory after a commit: by the memory that this process may use, not by how many
-//! functions there are.
+//! Decides how many rows stay in memory after a commit, by the memory that this process may use and not by the
+//! number of functions.
 
 use std::sync::OnceLock;
 
-/// The part of the memory that rows may take.
+/// The part of the memory for rows.
 const SHARE: u64 = 8;
 const LEAST_BYTES: u64 = 16 << 20;
 const MOST_BYTES: u64 = 1 << 30;
@@ -11,7 +11,7 @@ const MOST_BYTES: u64 = 1 << 30;
 const DAY_BYTES: u64 = 2048;
 const FUNCTION_BYTES: u64 = 896;
 
-/// How many rows stay.
+/// The numbers of rows that stay in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Of `functions` and of `peaks`.
@@ -23,8 +23,8 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Those of a process that may use `memory` bytes: half for functions, a quarter for days, a quarter for
-    /// environments.
+    /// Returns the numbers for a process that may use `memory` bytes: half for functions, a quarter each for days
+    /// and environments.
     fn of(memory: u64) -> Self {
         let bytes = (memory / SHARE).clamp(LEAST_BYTES, MOST_BYTES);
         let rows =
@@ -37,14 +37,14 @@ impl Bounds {
         }
     }
 
-    /// Those of this process, read once.
+    /// Returns the numbers for this process, computed once.
     pub(super) fn of_this_machine() -> Self {
         static BOUNDS: OnceLock<Bounds> = OnceLock::new();
         *BOUNDS.get_or_init(|| Self::of(memory()))
     }
 }
 
-/// Bytes that this process may use: what its control group allows, or what the machine has.
+/// Returns the bytes that this process may use: the limit of its control group, or the machine's memory.
 fn memory() -> u64 {
     let read = |path| std::fs::read_to_string(path).ok();
     let number = |text: String| text.trim().parse::<u64>().ok();
@@ -70,7 +70,7 @@ fn total(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// 512 MB: 64 MB, of which 32 for functions: 37,449; 16 each for days and environments: 8192.
+    /// 512 MB leave 64 MB for rows: 32 MB for 37,449 functions, and 16 MB each for 8192 days and environments.
     #[test]
     fn a_small_task_keeps_few_rows_and_a_large_machine_as_many_as_are_of_use() {
         let small = Bounds::of(512 << 20);

@@ -76,7 +76,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The files that it has open: another thread may watch them.
+    /// Returns its open files, so that another thread can watch them.
     pub fn files(&self) -> OpenFiles {
         self.files.clone()
     }
@@ -85,8 +85,8 @@ impl Store {
         &self.connection
     }
 
-    /// At most `count` connections that read what was committed, beside this one. Fewer if the
-    /// system has no more: their work can be done without them.
+    /// Returns at most `count` further connections that read committed data. It returns fewer if the system cannot
+    /// open that many, because the work does not depend on them.
     pub fn readers(&self, count: usize) -> Vec<Beside> {
         let path = self.connection.path().map(PathBuf::from);
         let open = |_| Beside::open(path.as_deref()?).ok();
@@ -149,7 +149,7 @@ impl Beside {
         })
     }
 
-    /// Looks at all that was committed, as it is now.
+    /// Reads a snapshot of all committed data.
     pub fn look<T>(
         &mut self,
         look: impl FnOnce(&Unit<'_>) -> Result<T, StoreError>,

@@ -1,6 +1,5 @@
-//! The outbox: what of the recommendations is to be sent now, and what was. Increases go first and are
-//! held back by nothing but a pause; decreases go as far as the limits allow, those that a person approved
-//! before automatic ones.
+//! The outbox: the recommendations to send now, and those that were sent. Increases are first, and only a pause
+//! delays them. Decreases follow within the limits, approved ones before automatic ones.
 
 use std::sync::LazyLock;
 
@@ -18,9 +17,9 @@ use super::stops::Stops;
 use super::transitions::status_after;
 use super::unit::FunctionId;
 
-/// What keeps decreases back.
+/// Key in `state` of the reason that holds back decreases.
 const WAITS: &str = "waits";
-/// What keeps increases of functions back that are not known.
+/// Key of the reason that holds back increases of functions that are not known.
 pub(super) const INCREASES: &str = "increases";
 
 /// Marks a recommendation as sent.
@@ -34,7 +33,7 @@ static MARK_SENT: LazyLock<String> = LazyLock::new(|| {
 /// Names a recommendation in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecommendationKey {
-    /// Whose it is.
+    /// The function.
     pub function: FunctionId,
     /// Its id (P8).
     pub id: String,
@@ -43,39 +42,39 @@ pub struct RecommendationKey {
 /// A recommendation that waits to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxEntry {
-    /// Which it is.
+    /// The recommendation.
     pub key: RecommendationKey,
     /// The record's bytes.
     pub record: Vec<u8>,
     /// The function, as partition key.
     pub function: String,
-    /// Whether it goes whatever the updater has before it.
+    /// Whether it is sent regardless of the number in flight.
     urgent: bool,
-    /// Whether the inventory, history or a person's yes speaks for the function.
+    /// Whether the inventory, history or an approval shows that the function exists.
     known: bool,
-    /// Dollars a month that it adds.
+    /// Monthly dollars that it adds.
     added_usd: f64,
 }
 
-/// What to send.
+/// The recommendations to send.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outbox {
-    /// In the order in which it is to be sent.
+    /// The recommendations, in the order of sending.
     pub entries: Vec<OutboxEntry>,
-    /// What holds other decreases back, if something does.
+    /// The reason that holds back further decreases, if any.
     pub limit: Option<Limit>,
     /// Set if today's increases add more dollars than allowed.
     pub alarm: Option<IncreaseAlarm>,
 }
 
-/// What of the outbox is asked for.
+/// The requested part of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outgoing {
     /// All of it.
     All,
-    /// Increases alone: nothing ever delays those (P5).
+    /// Only increases, which nothing may delay (P5).
     Increases,
-    /// What a person approved.
+    /// Only approved recommendations.
     Approved,
 }
 
@@ -87,7 +86,7 @@ enum Rank {
     Automatic = 2,
 }
 
-/// What is sent, and how much may be.
+/// The sending of recommendations, within its limits.
 #[derive(Debug)]
 pub struct Sending<'u> {
     pub(super) tx: &'u Connection,
@@ -102,8 +101,8 @@ impl Sending<'_> {
         Stops { tx: self.tx }
     }
 
-    /// Returns what to send now, up to the given number. Nothing while everything is paused; no
-    /// decrease of a held function, and no more decreases than `limits` allow.
+    /// Returns the recommendations to send now, up to the given number: none while everything is paused, no decrease
+    /// of a held function, and no more decreases than `limits` allow.
     pub fn outbox(
         &self,
         which: Outgoing,
@@ -139,10 +138,9 @@ impl Sending<'_> {
         Ok(outbox)
     }
 
-    /// Adds the increases that may go: those of known functions that ran out of memory whatever
-    /// else is on its way, others as far as there is room, and of functions that are not known as
-    /// many as have a place of theirs and as the dollars of the day allow. Returns the room that is
-    /// left.
+    /// Adds the increases that may be sent: all of known functions that ran out of memory, others within the room,
+    /// and those of functions that are not known within their own limit and the dollars of the day. Returns the
+    /// remaining room.
     fn add_increases(
         &self,
         outbox: &mut Outbox,
@@ -200,7 +198,7 @@ impl Sending<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let may = usize::try_from(allowed.decreases).unwrap_or(free);
-        // One more than allowed shows whether one is held back.
+        // Reads one more than allowed, to see whether one is held back.
         let most = free.min(may.saturating_add(1));
         let mut decreases = self.of_rank(Rank::Approved, which, most, now)?;
         let left = most - decreases.len();
@@ -219,7 +217,7 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// What keeps decreases back stands in the store, for who asks why nothing is sent.
+    /// Stores the reason that holds back decreases, for commands that report it.
     fn note_limit(&self, which: Outgoing, limit: Option<Limit>) -> Result<(), StoreError> {
         let words = limit.map(|limit| limit.to_string());
         if which == Outgoing::All && self.state().get(WAITS)? != words {
@@ -236,7 +234,7 @@ impl Sending<'_> {
         Ok(any(Rank::Approved)? || (which == Outgoing::All && any(Rank::Automatic)?))
     }
 
-    /// What waits of a rank, the urgent first.
+    /// Returns the waiting recommendations of a rank, urgent ones first.
     fn of_rank(
         &self,
         rank: Rank,
@@ -279,8 +277,8 @@ impl Sending<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// These are on the stream. One that was superseded between reading and sending stays so, but its
-    /// outcome will count.
+    /// Marks recommendations as sent. One that was superseded between reading and sending keeps that status, but its
+    /// outcome counts.
     pub fn mark_sent(&self, keys: &[RecommendationKey], now: Timestamp) -> Result<(), StoreError> {
         let mut statement = self.tx.prepare_cached(&MARK_SENT)?;
         let mut decreases = 0;

@@ -6,10 +6,9 @@ use rusqlite::{Connection, params};
 use super::columns::int;
 use super::error::StoreError;
 
-/// The quarantine keeps this many entries, the newest.
+/// Number of entries that the quarantine keeps, the newest ones.
 const QUARANTINE_ROWS: i64 = 10_000;
-/// How much of a bad record is kept, of why it is bad, and of where it came from: all of them may be
-/// words of a stranger.
+/// Bytes that are kept of a bad record, of its reason and of its origin, because a sender may control all of them.
 const SAMPLE_CHARS: usize = 500;
 const REASON_CHARS: usize = 500;
 const ORIGIN_CHARS: usize = 128;
@@ -19,11 +18,11 @@ const ORIGIN_CHARS: usize = 128;
 pub struct Quarantined<'a> {
     /// Its origin.
     pub origin: &'a str,
-    /// Why it cannot be used.
+    /// The reason for which it cannot be used.
     pub reason: &'a str,
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// How it begins.
+    /// Its beginning.
     pub sample: &'a str,
 }
 
@@ -34,7 +33,7 @@ pub struct Quarantine<'u> {
 }
 
 impl Quarantine<'_> {
-    /// Keeps a record of which nothing can be used, with the reason.
+    /// Stores a record of which nothing can be used, with the reason.
     pub fn add_whole(
         &self,
         origin: &str,
@@ -52,7 +51,7 @@ impl Quarantine<'_> {
         self.add(&what, now)
     }
 
-    /// Keeps a record that is none, with the reason; the newest 10,000 are kept.
+    /// Stores an invalid record with the reason; the newest 10,000 are kept.
     pub fn add(&self, record: &Quarantined<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(

@@ -1,4 +1,4 @@
-//! `recommendations` and `outcomes`: what a decision comes to.
+//! `recommendations` and `outcomes`: the results of decisions.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::unit::FunctionId;
 /// An urgent increase that was skipped or failed may be sent again after this time, if memory ran out again.
 const URGENT_AFTER_MS: i64 = 5 * 60_000;
 
-/// Writes a recommendation, or what a repeated decision makes of it.
+/// Writes a recommendation, or updates it after a repeated decision.
 static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
     let barring = ClosedCode::all().filter(|code| code.bars_the_same_decision());
     let barring: Vec<String> = barring.map(|code| format!("'{}'", code.name())).collect();
@@ -37,7 +37,7 @@ static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What needs an approval by the updater's answer waits for one, and is not sent automatically again.
+/// Makes a recommendation wait for an approval if the updater requires one; it is not sent automatically again.
 static LEAVE_TO_A_PERSON: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', auto = 0, closed_ms = NULL, closed_code = NULL,
@@ -48,7 +48,7 @@ static LEAVE_TO_A_PERSON: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Ends the recommendation that another takes back.
+/// Ends the recommendation that another rolls back.
 static TAKE_BACK: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE recommendations SET status = '{}', closed_ms = ?1, closed_code = '{}',
@@ -72,25 +72,25 @@ pub struct NewRecommendation {
     pub from_mb: Megabytes,
     /// Size after this step.
     pub to_mb: Megabytes,
-    /// Not to be delayed.
+    /// Whether it must not be delayed.
     pub urgent: bool,
-    /// May be acted on without a person.
+    /// Whether it may be applied without an approval.
     pub auto: bool,
-    /// As it is sent on the stream; `None` if only the function's name is known.
+    /// The record for the stream; `None` if only the function's name is known.
     pub record: Option<String>,
     /// When it was decided.
     pub issued_at: Timestamp,
-    /// When it is too old to act on.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// The recommendation that it rolls back, if any.
     pub rollback_of: Option<String>,
     /// Whether the inventory or history knows the function.
     pub known: bool,
-    /// Dollars a month that it adds, if it is an increase.
+    /// Monthly dollars that it adds, if it is an increase.
     pub added_usd: f64,
 }
 
-/// What decisions came to.
+/// The results of decisions.
 #[derive(Debug)]
 pub struct Recommendations<'u> {
     pub(super) tx: &'u Connection,
@@ -124,8 +124,8 @@ impl Recommendations<'_> {
         Ok(())
     }
 
-    /// Removes earlier replacements that were replaced before they were sent or reviewed. A series
-    /// of slightly different sizes for many days helps no reader.
+    /// Removes earlier replacements that were replaced before they were sent or reviewed, because a long series of
+    /// slightly different sizes does not help a reader.
     pub fn forget_superseded(&self, function: FunctionId) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
@@ -136,8 +136,8 @@ impl Recommendations<'_> {
         Ok(())
     }
 
-    /// Takes in an outcome of a recommendation that was sent, with the sizes it was sent with. Returns
-    /// the function that it gave another size, and the size, if it did. A repeated outcome changes nothing.
+    /// Applies an outcome of a sent recommendation, with the sizes it was sent with. Returns the function and its new
+    /// size, if the outcome changed it. A repeated outcome changes nothing.
     pub fn take_outcome(
         &self,
         outcome: &Outcome,
@@ -179,8 +179,8 @@ impl Recommendations<'_> {
         Ok(Some((function, size)))
     }
 
-    /// The recommendation that an outcome is about, if it was sent: its function, its status, and whether
-    /// it was not reviewed.
+    /// Returns the recommendation of an outcome, if it was sent: its function, its status, and whether it was not
+    /// reviewed.
     fn sent_with(
         &self,
         outcome: &Outcome,

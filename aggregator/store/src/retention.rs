@@ -1,5 +1,5 @@
-//! What is not needed any more is deleted at a day's close, function by function with its decision, so
-//! that it never holds up what is arriving.
+//! Deletes old data at a day's close, function by function with its decision, so that it never delays arriving
+//! records.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::transitions::any_of;
 use super::unit::{FunctionId, WorkingSet};
 
-/// A log event is delivered again within hours, if at all.
+/// Repeated deliveries of a log event arrive within hours.
 const LOG_EVENT_DAYS: i32 = 3;
 
 /// Deletes old recommendations that are not active.
@@ -26,7 +26,7 @@ static ENDED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What is not needed any more.
+/// Old data.
 #[derive(Debug)]
 pub struct Retention<'u> {
     pub(super) tx: &'u Connection,
@@ -36,10 +36,9 @@ pub struct Retention<'u> {
 impl Retention<'_> {
     /// Deletes, of the functions `ids`, the details and deduplication marks older than 60 days, and
     /// peaks and ended recommendations older than 400, counted back from the last closed day. 60
-    /// days are far beyond what an environment lives and what a stream with the usual retention can
-    /// replay.
+    /// days are much longer than the lifetime of an environment and the usual retention of a stream.
     ///
-    /// With `strangers`, unknown functions that have been idle are forgotten.
+    /// With `strangers`, it also deletes unknown functions that have been idle.
     pub fn delete_old(
         &mut self,
         ids: RangeInclusive<FunctionId>,
@@ -76,8 +75,8 @@ impl Retention<'_> {
         Ok(())
     }
 
-    /// Deletes what belongs to no one function: outcomes and what other tools found out older than 400
-    /// days, ids of log events older than 3, which days of log groups were read.
+    /// Deletes data that belongs to no single function: outcomes and results of other tools older than 400 days, ids
+    /// of log events older than 3, and the record of which days of log groups were read.
     pub fn delete_old_logs(&self, closed: Day) -> Result<(), StoreError> {
         let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
         self.tx
@@ -92,7 +91,7 @@ impl Retention<'_> {
         Ok(())
     }
 
-    /// Those of `ids` that can have anything older than `day`.
+    /// Returns those of `ids` that can have data older than `day`.
     fn first_seen_before(
         &self,
         ids: RangeInclusive<FunctionId>,
@@ -106,7 +105,7 @@ impl Retention<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The days before `day` that still have details: mostly the one that grew too old last.
+    /// Returns the days before `day` that still have details, usually only the one that expired last.
     fn days_before(&self, day: Day) -> Result<Vec<i32>, StoreError> {
         let mut next = self
             .tx

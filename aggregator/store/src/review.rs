@@ -1,4 +1,4 @@
-//! What a person reads: one line a function, and the whole of one function.
+//! The data of `rightsizer list` and `show`: one line for each function, and all data of one function.
 
 use std::collections::BTreeMap;
 
@@ -30,34 +30,34 @@ pub struct ReviewRow {
     /// `ok`, `idle` (no reports in the window), `no-reports` (never any), `no-memory-figure`, or
     /// the status of its recommendation.
     pub status: String,
-    /// How far the evidence carries.
+    /// Confidence of the evidence.
     pub confidence: Option<String>,
     /// The rules that shaped the number.
     pub reasons: Vec<Reason>,
     /// Invocations in the window.
     pub invocations: u64,
-    /// Projected cost of a month at `current_mb`.
+    /// Projected monthly cost at `current_mb`.
     pub monthly_usd_before: Option<f64>,
-    /// Projected cost of a month at `to_mb`.
+    /// Projected monthly cost at `to_mb`.
     pub monthly_usd_after: Option<f64>,
-    /// Whether it ran out of memory and has not been given more yet.
+    /// Whether it ran out of memory and has no larger size yet.
     pub urgent: bool,
     /// Id of its recommendation.
     pub recommendation: Option<String>,
-    /// Why its recommendation ended, if it did, as a code.
+    /// The code of the reason for which its recommendation ended, if it did.
     #[serde(default)]
     pub closed_code: Option<String>,
-    /// The same in words.
+    /// The same reason as text.
     pub closed_reason: Option<String>,
-    /// Reports that arrived.
+    /// Number of reports that arrived.
     pub seen: u64,
-    /// Reports that came again.
+    /// Number of repeated reports.
     pub duplicates: u64,
-    /// Reports that came after their window.
+    /// Number of reports that arrived after their window.
     pub late: u64,
-    /// Reports that its environments saw and that never arrived.
+    /// Number of reports that its environments saw and that never arrived.
     pub lost: u64,
-    /// The version whose traffic this is.
+    /// The version with this traffic.
     pub version: String,
     /// Architecture, if known.
     pub arch: Option<String>,
@@ -69,16 +69,16 @@ pub struct ReviewRow {
     pub decided_on: Option<String>,
     /// Time of its last report, UTC.
     pub last_report: Option<String>,
-    /// The size that AWS Compute Optimizer holds right, if it was imported: to compare with.
+    /// The size that AWS Compute Optimizer recommends, if it was imported, for comparison.
     #[serde(default)]
     pub compute_optimizer_mb: Option<u32>,
     /// Its tags, as the inventory has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// Until when its decreases are held, if a person held them.
+    /// The end of the hold of its decreases, if they are held.
     #[serde(default)]
     pub held_until: Option<String>,
-    /// Who holds them, and why.
+    /// The author and the reason of the hold.
     #[serde(default)]
     pub held_by: Option<String>,
 }
@@ -118,27 +118,27 @@ pub struct FunctionDetail {
     pub compute_optimizer: Option<AdviceLine>,
 }
 
-/// The functions that a person means by `?1`: an ARN, a `local:` key, or a bare name. A `local:` key may
-/// have an account or a region before the name.
+/// The functions that `?1` names: an ARN, a `local:` key, or a bare name. A `local:` key may have an account or a
+/// region before the name.
 pub(super) const NAMED: &str = "function = ?1 OR function = 'local:' || ?1
      OR (function LIKE 'arn:%' AND substr(function, -length(?1) - 1) = ':' || ?1)
      OR (function LIKE 'local:%' AND substr(function, -length(?1) - 1) = '/' || ?1
          AND instr(function, '/') = length(function) - length(?1))";
 
 impl Reader {
-    /// Every function, the urgent and the dear first.
+    /// Returns every function, urgent and expensive ones first.
     pub fn review(&self) -> Result<Vec<ReviewRow>, StoreError> {
         self.review_where("1", params![])
     }
 
-    /// Functions whose ARN, `local:` key or bare name is `name`.
+    /// Returns the functions whose ARN, `local:` key or bare name is `name`.
     pub fn find(&self, name: &str) -> Result<Vec<ReviewRow>, StoreError> {
         self.review_where(NAMED, params![name])
     }
 
-    /// The days and recommendations behind a line.
+    /// Returns the days and recommendations of a line's function.
     pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
-        // A function without any report has no row, and no details.
+        // A function without reports has no row and no details.
         let query = "SELECT coalesce(f.id, 0), nullif(f.self_kib, 0), i.timeout_s
              FROM (SELECT ? AS function) n
              LEFT JOIN functions f ON f.function = n.function

@@ -1,4 +1,4 @@
-//! Carries review commands out on the store.
+//! Applies review commands to the store.
 
 use std::sync::LazyLock;
 
@@ -16,14 +16,14 @@ use super::stops::Stops;
 use super::transitions::changed_by;
 use super::unit::{FunctionId, WorkingSet};
 
-/// How long a rejected decrease is not proposed again.
+/// The time for which a rejected decrease is not proposed again.
 pub(super) const REJECTED_FOR_MS: i64 = 14 * DAY_MS;
-/// How long an approval is valid, also during a pause; the updater reads the function again
+/// The time for which an approval is valid, also during a pause, because the updater reads the function again
 /// anyway.
 const APPROVED_FOR_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
-/// What waits for a person, by its id or by its function.
+/// Finds recommendations that wait for a person, by id or by function.
 const BY_ID: &str = "r.id = ?1";
 const BY_FUNCTION: &str = "f.function = ?1";
 
@@ -61,7 +61,7 @@ struct Waiting {
     record: Option<String>,
 }
 
-/// Commands of people.
+/// Review commands.
 #[derive(Debug)]
 pub struct ReviewCommands<'u> {
     pub(super) tx: &'u Connection,
@@ -69,7 +69,7 @@ pub struct ReviewCommands<'u> {
 }
 
 impl ReviewCommands<'_> {
-    /// Applies a review command, or returns why not.
+    /// Applies a review command, or returns the reason for which it cannot be applied.
     pub fn carry_out(&mut self, word: &Word, now: Timestamp) -> Answer {
         if let Err(refused) = word.check() {
             return Ok(Err(refused));
@@ -228,7 +228,7 @@ impl ReviewCommands<'_> {
         })
     }
 
-    /// The id of the open recommendation that a person means by `what`, if there is just one.
+    /// Returns the id of the open recommendation that `what` names, if there is exactly one.
     pub(super) fn open_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
         if let Some(open) = self.waiting(BY_ID, what, Event::Approved)? {
             return Ok(Some(open.id));
@@ -241,7 +241,7 @@ impl ReviewCommands<'_> {
         }
     }
 
-    /// The id of the approved recommendation that a person means by `what`, if there is just one.
+    /// Returns the id of the approved recommendation that `what` names, if there is exactly one.
     pub(super) fn approved_recommendation(&self, what: &str) -> Result<Option<String>, StoreError> {
         if let Some(approved) = self.waiting(BY_ID, what, Event::Unapproved)? {
             return Ok(Some(approved.id));
@@ -255,7 +255,7 @@ impl ReviewCommands<'_> {
         }
     }
 
-    /// The functions that a person may mean by `what`.
+    /// Returns the functions that `what` may name.
     pub(super) fn functions_named(
         &self,
         what: &str,
@@ -285,7 +285,7 @@ impl ReviewCommands<'_> {
         })
     }
 
-    /// The newest one that `event` would change.
+    /// Returns the newest one that `event` would change.
     fn waiting(
         &self,
         condition: &str,

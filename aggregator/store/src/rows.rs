@@ -1,5 +1,5 @@
-//! Rows in memory: read once, changed in place, written back at the commit in the order of their
-//! table, and kept after it: what was touched now is mostly touched again soon.
+//! Rows in memory: read once, changed in place, and written back at the commit in the order of their table. They
+//! stay in memory afterwards, because the same rows are usually changed again soon.
 
 use std::hash::Hash;
 
@@ -9,11 +9,11 @@ use indexmap::map::Entry;
 
 use super::error::StoreError;
 
-/// Rows of one table. A row has a place, which stays its own until rows are forgotten.
+/// Rows of one table. A row has a place, which is fixed until rows are dropped.
 #[derive(Debug)]
 pub(super) struct Rows<K, V> {
     rows: IndexMap<K, Slot<V>, RandomState>,
-    /// Places of the rows that were changed since they were written.
+    /// Places of the rows that changed since they were written.
     changed: Vec<usize>,
 }
 
@@ -33,7 +33,7 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Hash + Eq + Ord, V> Rows<K, V> {
-    /// The row of `key`, to be changed; `load` reads or makes it if it is not in memory.
+    /// Returns the row of `key` for a change; `load` reads or creates it if it is not in memory.
     pub(super) fn change(
         &mut self,
         key: K,
@@ -54,7 +54,7 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         self.at(place)
     }
 
-    /// The row at `place`, to be changed.
+    /// Returns the row at `place` for a change.
     pub(super) fn at(&mut self, place: usize) -> Result<&mut V, StoreError> {
         let gone = || StoreError::Damaged("a row in memory is gone".into());
         let (_, slot) = self.rows.get_index_mut(place).ok_or_else(gone)?;
@@ -65,18 +65,18 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(&mut slot.row)
     }
 
-    /// The position of the row of `key`, if it is in memory.
+    /// Returns the place of the row of `key`, if it is in memory.
     pub(super) fn place(&self, key: &K) -> Option<usize> {
         self.rows.get_index_of(key)
     }
 
-    /// Takes a row into memory that is not there, unchanged.
+    /// Adds an unchanged row that is not in memory.
     pub(super) fn keep(&mut self, key: K, row: V) -> usize {
         let changed = false;
         self.rows.insert_full(key, Slot { row, changed }).0
     }
 
-    /// The row of `key`, to be looked at.
+    /// Returns the row of `key` without a change.
     pub(super) fn read(
         &mut self,
         key: K,
@@ -92,7 +92,7 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(&slot.row)
     }
 
-    /// The row of `key`, which is never written back: what can be read again from other tables.
+    /// Returns the row of `key`, which is never written back because other tables have its data.
     pub(super) fn look(
         &mut self,
         key: K,
@@ -111,18 +111,18 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(&mut slot.row)
     }
 
-    /// The key of a row that is `wanted`; every row is looked at.
+    /// Returns the key of a row that is `wanted`; reads every row.
     pub(super) fn find(&self, wanted: impl Fn(&V) -> bool) -> Option<&K> {
         let mut rows = self.rows.iter();
         rows.find(|(_, slot)| wanted(&slot.row)).map(|(key, _)| key)
     }
 
-    /// What `weight` makes of all rows.
+    /// Returns the sum of `weight` over all rows.
     pub(super) fn weight(&self, weight: impl Fn(&V) -> usize) -> usize {
         self.rows.values().map(|slot| weight(&slot.row)).sum()
     }
 
-    /// Forgets the rows that `gone` names by their values, changed or not.
+    /// Drops the rows whose values `gone` selects, changed or not.
     pub(super) fn forget_rows(&mut self, gone: impl Fn(&V) -> bool) {
         self.rows.retain(|_, slot| !gone(&slot.row));
         let slots = self.rows.values().enumerate();
@@ -130,17 +130,17 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         self.changed = changed.map(|(place, _)| place).collect();
     }
 
-    /// How many are in memory.
+    /// Returns the number of rows in memory.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// How many wait to be written.
+    /// Returns the number of rows to write.
     pub(super) const fn changed(&self) -> usize {
         self.changed.len()
     }
 
-    /// Writes what was changed, in the order of the keys: neighbours share pages.
+    /// Writes the changed rows in the order of their keys, because neighbours share pages.
     pub(super) fn write_back(
         &mut self,
         mut write: impl FnMut(&K, &mut V) -> Result<(), StoreError>,
@@ -157,7 +157,7 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         Ok(())
     }
 
-    /// Forgets the rows that `gone` names, changed or not.
+    /// Drops the rows whose keys `gone` selects, changed or not.
     pub(super) fn forget(&mut self, gone: impl Fn(&K) -> bool) {
         self.rows.retain(|key, _| !gone(key));
         let slots = self.rows.values().enumerate();
@@ -165,7 +165,7 @@ impl<K: Hash + Eq + Ord, V> Rows<K, V> {
         self.changed = changed.map(|(place, _)| place).collect();
     }
 
-    /// Forgets all rows once there are more than `most` of them; all must be written.
+    /// Drops all rows if there are more than `most`; all must be written.
     pub(super) fn bound(&mut self, most: usize) {
         if self.rows.len() > most && self.changed.is_empty() {
             self.rows = IndexMap::default();

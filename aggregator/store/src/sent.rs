@@ -28,9 +28,8 @@ static SAW: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Sending<'_> {
-    /// Takes note that `record` is on the decisions stream: from now on its outcome counts, and what
-    /// comes of it is judged. What is known as sent already changes nothing, and neither does what was
-    /// not decided by this product.
+    /// Records that `record` is on the decisions stream, so that its outcome counts and the change is verified. It
+    /// has no effect if the recommendation is already marked as sent, or was not decided by this product.
     pub fn saw_sent(&self, record: &Recommendation, now: Timestamp) -> Result<(), StoreError> {
         let mut find = self
             .tx
@@ -89,7 +88,7 @@ impl Sending<'_> {
     }
 }
 
-/// The day that the recommendation's own id names (P8).
+/// Returns the day in the recommendation's id (P8).
 fn decision_day(record: &Recommendation) -> Option<Day> {
     let name = record.function.as_str();
     let behind = (0..=DAYS_BEHIND_WINDOW).map(|days| record.window.to.plus(days));

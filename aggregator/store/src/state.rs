@@ -1,4 +1,4 @@
-//! `state`: single values, each under a key that the file which owns it names.
+//! `state`: single values, each under a key that its owner's module defines.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -11,7 +11,7 @@ pub struct State<'u> {
 }
 
 impl State<'_> {
-    /// A value kept under `key`.
+    /// Returns the value of `key`.
     pub fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
         let mut statement = self
             .tx
@@ -19,7 +19,7 @@ impl State<'_> {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Keeps `value` under `key`; `None` forgets it.
+    /// Sets the value of `key`; `None` deletes it.
     pub fn set(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         match value {
             Some(value) => self

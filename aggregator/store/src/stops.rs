@@ -1,4 +1,4 @@
-//! What stops the sending: a person's pause, and automatic decreases pausing themselves after rollbacks.
+//! The stops of sending: a person's pause, and the circuit breaker for automatic decreases after rollbacks.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::limits::Rollbacks;
@@ -8,14 +8,14 @@ use super::error::StoreError;
 use super::state::State;
 use super::unit::FunctionId;
 
-/// Under this key of `state` stands who paused, and why.
+/// Key in `state` of the author and the reason of a pause.
 const PAUSED: &str = "paused";
-/// When automatic decreases were paused, and why.
+/// Key of the time and the reason of a pause of automatic decreases.
 const AUTO_PAUSED: &str = "auto_paused";
-/// When something was rolled back in the last 24 hours.
+/// Key of the times of rollbacks in the last 24 hours.
 const ROLLBACKS: &str = "rollbacks";
 
-/// What stops the sending.
+/// The stops of sending.
 #[derive(Debug)]
 pub struct Stops<'u> {
     pub(super) tx: &'u Connection,
@@ -26,23 +26,23 @@ impl Stops<'_> {
         State { tx: self.tx }
     }
 
-    /// Whether everything is paused.
+    /// Returns whether everything is paused.
     pub(super) fn is_paused(&self) -> Result<bool, StoreError> {
         Ok(self.state().get(PAUSED)?.is_some())
     }
 
-    /// Whether automatic decreases are paused.
+    /// Returns whether automatic decreases are paused.
     pub(super) fn is_auto_paused(&self) -> Result<bool, StoreError> {
         Ok(self.state().get(AUTO_PAUSED)?.is_some())
     }
 
-    /// Pauses everything, in these words.
+    /// Pauses everything, with this message.
     pub(super) fn set_paused(&self, words: &str) -> Result<(), StoreError> {
         self.state().set(PAUSED, Some(words))
     }
 
-    /// Ends a pause, and that of automatic decreases; the messages of both. Rollbacks count from
-    /// here.
+    /// Ends a pause and the pause of automatic decreases; returns the messages of both. Rollbacks are counted from
+    /// now.
     pub(super) fn end_pauses(&self) -> Result<[Option<String>; 2], StoreError> {
         let were = [self.state().get(PAUSED)?, self.state().get(AUTO_PAUSED)?];
         for key in [PAUSED, AUTO_PAUSED, ROLLBACKS] {
@@ -51,7 +51,7 @@ impl Stops<'_> {
         Ok(were)
     }
 
-    /// A change is rolled back at `at`: the `most`th within 24 hours pauses automatic decreases.
+    /// Records a rollback at `at`; the `most`th within 24 hours pauses automatic decreases.
     pub fn note_rollback(
         &self,
         (id, function): (FunctionId, &str),

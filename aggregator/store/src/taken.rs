@@ -1,4 +1,4 @@
-//! What of the limits is taken: what was sent today, what is in flight, what is not verified yet.
+//! The used part of the limits: recommendations that were sent today, are in flight, or are not verified yet.
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::limits::{AddedOn, SentOn, Taken};
@@ -10,27 +10,26 @@ use super::error::StoreError;
 use super::outbox::Sending;
 use super::unit::FunctionId;
 
-/// Under this key of `state` stands how many decreases were sent today.
+/// Key in `state` of the number of decreases sent today.
 const SENT: &str = "sent";
-/// How many functions there are to decide on, as it was counted last.
+/// Key of the last count of functions with a decision.
 const FLEET: &str = "fleet";
-/// Dollars a month that the increases sent today add.
+/// Key of the monthly dollars that the increases sent today add.
 const ADDED: &str = "added_usd";
-/// What is not answered by then was lost, or is too old to be.
+/// A recommendation without an outcome after this time was lost or has expired.
 const UNDER_WAY_MS: i64 = 3_600_000;
-/// What is not answered by then was not made: a record lives an hour on the stream.
+/// A change without an outcome after this time was not made, because the updater discards a record after an hour.
 const SENT_MS: i64 = 24 * 3_600_000;
-/// A change without a verdict for this long will not get one: an idle function should not block
-/// others.
+/// A change without a verdict for this long no longer counts, so that an idle function does not block others.
 const UNVERIFIED_MS: i64 = 14 * 86_400_000;
 
 impl Sending<'_> {
-    /// Dollars a month that the increases sent on this UTC day add.
+    /// Monthly dollars that the increases sent on this UTC day add.
     pub(super) fn added(&self, now: Timestamp) -> Result<f64, StoreError> {
         Ok(AddedOn::on(now.day(), self.state().get(ADDED)?.as_deref()).usd)
     }
 
-    /// Of functions that are not known, what is on the stream and not answered.
+    /// Recommendations in flight of functions that are not known.
     pub(super) fn unknown_under_way(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.counted(
             "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
@@ -39,7 +38,7 @@ impl Sending<'_> {
         )
     }
 
-    /// What of the limits is taken; of decreases only where they matter.
+    /// Returns the used part of the limits, of decreases only if they matter.
     pub(super) fn taken(&self, decreases: bool, now: Timestamp) -> Result<Taken, StoreError> {
         let under_way = self.counted(
             "SELECT count(*) FROM recommendations INDEXED BY recommendations_sent
@@ -73,8 +72,8 @@ impl Sending<'_> {
         )
     }
 
-    /// Known functions with a decision: counted again on a new day, and if their number grew by a
-    /// hundredth.
+    /// Returns the number of known functions with a decision. It is counted again on a new day, and if the number
+    /// of functions grew by 1 %.
     pub fn known_fleet(&self, now: Timestamp) -> Result<u64, StoreError> {
         let (day, last) = (
             i64::from(now.day().number()),
@@ -101,7 +100,7 @@ impl Sending<'_> {
         Ok(count(statement.query_row(values, |row| row.get(0))?))
     }
 
-    /// Dollars a month that a recommendation adds which does not count as sent yet.
+    /// Returns the monthly dollars that a recommendation adds if it does not count as sent yet.
     pub(super) fn unsent_usd(&self, function: FunctionId, id: &str) -> Result<f64, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT CASE WHEN status <> 'sent' THEN added_usd ELSE 0 END FROM recommendations
@@ -111,7 +110,7 @@ impl Sending<'_> {
         Ok(found.optional()?.unwrap_or(0.0))
     }
 
-    /// Adds dollars a month to today's increases.
+    /// Adds monthly dollars to today's increases.
     pub(super) fn count_added(&self, usd: f64, now: Timestamp) -> Result<(), StoreError> {
         if usd <= 0.0 {
             return Ok(());
@@ -121,8 +120,8 @@ impl Sending<'_> {
         self.state().set(ADDED, Some(&added.to_string()))
     }
 
-    /// Whether this is a decrease that does not count as sent yet: one whose record came back on the
-    /// stream before it was marked does.
+    /// Returns whether this is a decrease that does not count as sent yet. A decrease whose record came back on
+    /// the stream before it was marked counts.
     pub(super) fn is_unsent_decrease(
         &self,
         function: FunctionId,

@@ -1,4 +1,4 @@
-//! What ran before and after a change, for the verdict on it.
+//! The invocations before and after a change, for its verdict.
 
 use std::sync::LazyLock;
 
@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::transitions::{any_of, status};
 use super::unit::FunctionId;
 
-/// The updater's answer comes so long after the change at most: environments that begin in between begin at
-/// the new size.
+/// Longest time between a change and the updater's outcome; environments that begin in between begin at the new
+/// size.
 const OUTCOME_WITHIN_MS: i64 = 900_000;
 
 /// The last change of a function's size.
@@ -28,7 +28,7 @@ static LAST_CHANGE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A change that was applied and is not judged yet.
+/// A change that was applied and has no verdict yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenTrial {
     /// The recommendation that brought it.
@@ -41,7 +41,7 @@ pub struct OpenTrial {
     pub applied_at: Timestamp,
 }
 
-/// One row of `days`: what ran in one size.
+/// One row of `days`: the invocations at one size.
 struct DayOfSize {
     day: Day,
     source: u8,
@@ -76,14 +76,14 @@ impl DayOfSize {
     }
 }
 
-/// Changes that are not judged yet.
+/// Changes without a verdict.
 #[derive(Debug)]
 pub struct Trials<'u> {
     pub(super) tx: &'u Connection,
 }
 
 impl Trials<'_> {
-    /// The last change of a function, if it has no verdict yet.
+    /// Returns the last change of a function, if it has no verdict yet.
     pub fn open(&self, id: FunctionId) -> Result<Option<OpenTrial>, StoreError> {
         let mut statement = self.tx.prepare_cached(&LAST_CHANGE)?;
         let mut rows = statement.query([id])?;
@@ -101,8 +101,8 @@ impl Trials<'_> {
         }))
     }
 
-    /// What is known of a change at `now`, by the window's clock. What ran on the day of the change is
-    /// told apart by its size.
+    /// Returns the evidence on a change at `now`, by the window's clock. Invocations on the day of the change are
+    /// assigned by their size.
     pub fn evidence(
         &self,
         id: FunctionId,

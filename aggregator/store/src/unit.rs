@@ -35,7 +35,7 @@ use super::trial::Trials;
 /// Row id of a function.
 pub type FunctionId = i64;
 
-/// Bytes of marks that environments in memory have on average, at most.
+/// Most bytes of marks per environment in memory, on average.
 const AVERAGE_MARKS: usize = 256;
 /// The rows in memory. They outlive the unit that changed them if it commits.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ pub(super) struct WorkingSet {
     pub(super) crowding: Rows<(FunctionId, Day), Crowding>,
     /// The function and day that had too many of them last.
     pub(super) crowded: Option<(FunctionId, Day)>,
-    /// How much of all this stays.
+    /// The numbers of rows that stay.
     bounds: Bounds,
-    /// The id that the next new function gets; 0 if it was not read yet.
+    /// The id of the next new function; 0 if it was not read yet.
     pub(super) next_function: FunctionId,
-    /// From this one on functions are newer than the last flush: the tables hold nothing of them.
+    /// Functions from this id on are newer than the last flush, so the tables have no rows of them.
     pub(super) unwritten: FunctionId,
 }
 
@@ -73,7 +73,7 @@ impl Default for WorkingSet {
 }
 
 impl WorkingSet {
-    /// Writes what was changed into a transaction.
+    /// Writes the changed rows into a transaction.
     pub(super) fn flush(&mut self, tx: &Connection) -> Result<(), StoreError> {
         Functions { tx, rows: self }.flush()?;
         Environments { tx, rows: self }.flush()?;
@@ -82,12 +82,12 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Forgets days and environments that were written, once there are many.
+    /// Drops written days and environments if there are many.
     fn bound_days(&mut self) {
         let most = self.bounds.days;
         self.days.bound(most);
         self.crowding.bound(most);
-        // Few environments can be large: those whose records were lost have a range of marks for each.
+        // Few environments can be large: lost records leave a range of marks each.
         let bytes = |state: &EnvironmentState| state.marks.bytes();
         let large = self.environments.len() > most / 64
             && self.environments.weight(bytes) > most.saturating_mul(AVERAGE_MARKS);
@@ -95,7 +95,7 @@ impl WorkingSet {
     }
 }
 
-/// Empties the working set when its unit ends without a commit: what is in it never happened.
+/// Empties the working set when its unit ends without a commit, because its changes are rolled back.
 #[derive(Debug)]
 pub(super) struct Borrowed<'s> {
     pub(super) set: &'s mut WorkingSet,
@@ -139,12 +139,12 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// Writes what was changed into the transaction, so that queries see it.
+    /// Writes the changed rows into the transaction, so that queries see them.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.memory.set.flush(&self.tx)
     }
 
-    /// Writes what was changed once that is much.
+    /// Writes the changed rows if there are many.
     pub fn flush_if_large(&mut self) -> Result<(), StoreError> {
         let set = &self.memory.set;
         if set.days.changed() + set.environments.changed() / 4 < set.bounds.waiting {
@@ -169,72 +169,72 @@ impl<'s> Unit<'s> {
         Ok(())
     }
 
-    /// Single values.
+    /// Returns the repository of single values.
     pub fn state(&self) -> State<'_> {
         State { tx: &self.tx }
     }
 
-    /// How far sources have been read.
+    /// Returns the checkpoints of sources.
     pub fn checkpoints(&self) -> Checkpoints<'_> {
         Checkpoints { tx: &self.tx }
     }
 
-    /// Records that cannot be used.
+    /// Returns the quarantine.
     pub fn quarantine(&self) -> Quarantine<'_> {
         Quarantine { tx: &self.tx }
     }
 
-    /// What streams dropped.
+    /// Returns the gaps of streams.
     pub fn gaps(&self) -> Gaps<'_> {
         Gaps { tx: &self.tx }
     }
 
-    /// Records that are ahead of the clock.
+    /// Returns the records that are ahead of the clock.
     pub fn early(&self) -> Early<'_> {
         Early { tx: &self.tx }
     }
 
-    /// Functions by the control plane.
+    /// Returns the inventory.
     pub fn inventory(&self) -> Inventory<'_> {
         Inventory { tx: &self.tx }
     }
 
-    /// What other tools found out.
+    /// Returns the results of other tools.
     pub fn comparisons(&self) -> Comparisons<'_> {
         Comparisons { tx: &self.tx }
     }
 
-    /// What stops the sending.
+    /// Returns the stops of sending.
     pub fn stops(&self) -> Stops<'_> {
         Stops { tx: &self.tx }
     }
 
-    /// What decisions came to.
+    /// Returns the recommendations.
     pub fn recommendations(&self) -> Recommendations<'_> {
         Recommendations { tx: &self.tx }
     }
 
-    /// What was last decided and applied.
+    /// Returns the last decisions and applied sizes.
     pub fn decisions(&self) -> Decisions<'_> {
         Decisions { tx: &self.tx }
     }
 
-    /// What is sent.
+    /// Returns the sending of recommendations.
     pub fn sending(&self) -> Sending<'_> {
         Sending { tx: &self.tx }
     }
 
-    /// Changes that are not judged yet.
+    /// Returns the changes without a verdict.
     pub fn trials(&self) -> Trials<'_> {
         Trials { tx: &self.tx }
     }
 
-    /// Functions whose decreases are held.
+    /// Returns the holds.
     pub fn holds(&self) -> Holds<'_> {
         Holds { tx: &self.tx }
     }
 
-    /// Functions that evidence was found of.
+    /// Returns the functions with evidence.
     pub fn functions(&mut self) -> Functions<'_> {
         Functions {
             tx: &self.tx,
@@ -242,7 +242,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// What each day keeps.
+    /// Returns the days.
     pub fn days(&mut self) -> Days<'_> {
         Days {
             tx: &self.tx,
@@ -250,7 +250,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// Environments that can still send.
+    /// Returns the environments that can still send.
     pub fn environments(&mut self) -> Environments<'_> {
         Environments {
             tx: &self.tx,
@@ -258,7 +258,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// Log groups that were read.
+    /// Returns the log groups that were read.
     pub fn log_groups(&mut self) -> LogGroups<'_> {
         LogGroups {
             tx: &self.tx,
@@ -266,7 +266,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// What is not needed any more.
+    /// Returns the deletion of old data.
     pub fn retention(&mut self) -> Retention<'_> {
         Retention {
             tx: &self.tx,
@@ -274,7 +274,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// Commands of people.
+    /// Returns the review commands.
     pub fn commands(&mut self) -> ReviewCommands<'_> {
         ReviewCommands {
             tx: &self.tx,
@@ -282,7 +282,7 @@ impl<'s> Unit<'s> {
         }
     }
 
-    /// What decisions look at.
+    /// Returns the evidence for decisions.
     pub fn evidence(&self) -> Evidence<'_> {
         Evidence { tx: &self.tx }
     }

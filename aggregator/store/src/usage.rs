@@ -1,4 +1,4 @@
-//! What the details of some days of some functions add up to.
+//! Adds up the details of some days of some functions.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ impl DaySet {
     }
 }
 
-/// What a function used on its days.
+/// The usage of a function on its days.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Usage {
     pub(super) invocations: u64,
@@ -76,7 +76,7 @@ struct SizeUsage {
 }
 
 impl Usage {
-    /// 99th percentile of the durations at `size`.
+    /// Returns the 99th percentile of the durations at `size`.
     pub(super) fn p99(&self, size: Megabytes) -> Option<Millis> {
         let size = self.sizes.get(&size)?;
         size.durations.quantile(0.99).map(Millis::from_ms)
@@ -108,7 +108,7 @@ impl Usage {
         facts
     }
 
-    /// How much of it was found in files of unknown tools.
+    /// Returns whether all, some or none of it comes from files of unknown tools.
     pub(super) const fn wrapped(&self) -> Wrapped {
         match (self.wrapped_rows, self.other_rows) {
             (0, _) => Wrapped::None,
@@ -117,7 +117,7 @@ impl Usage {
         }
     }
 
-    /// How invocations ended at each size, ascending.
+    /// Returns the outcomes of invocations by size, ascending.
     pub(super) fn health(&self) -> Vec<SizeHealth> {
         let of = |size: &SizeUsage| SizeHealth {
             start: size.inits.quantile(0.99).map(Millis::from_ms),
@@ -201,7 +201,7 @@ impl Usage {
     }
 }
 
-/// Whose usage on which days is asked for; of which version the sizes are.
+/// A request: the function, its days, and the version for its sizes.
 pub(super) struct Wanted<'a> {
     pub(super) function: FunctionId,
     pub(super) days: DaySet,

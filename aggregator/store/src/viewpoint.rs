@@ -1,4 +1,4 @@
-//! From when windows are looked at, and which days a decision uses.
+//! The time from which windows are seen, and the days that a decision uses.
 
 use rightsizer_records::{Day, Megabytes, Timestamp};
 use rightsizer_rules::policy::{DayPeak, PolicySettings};
@@ -6,38 +6,38 @@ use rightsizer_rules::window::{DayClock, PEAK_MEMORY_DAYS, WINDOW_DAYS};
 
 use super::usage::DaySet;
 
-/// When and by which settings windows are looked at.
+/// The time and the settings with which windows are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewpoint<'a> {
-    /// Which days are closed.
+    /// The closed days.
     pub clock: &'a DayClock,
     /// The caller's clock.
     pub now: Timestamp,
-    /// What the policies want to see.
+    /// The settings of the policies.
     pub settings: &'a PolicySettings,
 }
 
 impl Viewpoint<'_> {
-    /// The present, as the window sees it.
+    /// Returns the present for the window.
     pub(super) fn present(&self) -> Timestamp {
         self.clock.present(self.now)
     }
 
-    /// The last closed day; today if none is closed yet, or if a wrong clock closed future days,
-    /// which would exclude the open days from the window.
+    /// Returns the last closed day, or today if none is closed yet. Also today if a wrong clock closed future
+    /// days, which would exclude the open days from the window.
     pub(super) fn last_closed(&self) -> Day {
         let today = self.present().day();
         let closed = self.clock.last_closed();
         closed.map_or(today, |closed| closed.min(today))
     }
 
-    /// The first day whose peak holds the floor up (P2).
+    /// Returns the first day whose peak counts for the floor (P2).
     pub(super) fn floor_from(&self) -> Day {
         let days = self.settings.floor_days.max(WINDOW_DAYS);
         self.last_closed().plus(1 - days)
     }
 
-    /// The first day whose peak the policies look at.
+    /// Returns the first day whose peak the policies read.
     pub(super) fn history_from(&self) -> Day {
         if self.settings.looks_back_all_the_way() {
             self.last_closed().plus(-PEAK_MEMORY_DAYS)
@@ -47,15 +47,15 @@ impl Viewpoint<'_> {
     }
 }
 
-/// The days that a decision uses: the window's closed days with a memory figure; if there is none
-/// yet, the open ones (W4).
+/// The days that a decision uses: the closed days of the window with a memory figure, or the open days if there
+/// are none yet (W4).
 pub(super) struct Span {
     pub(super) from: Day,
     pub(super) to: Day,
     pub(super) decided: Vec<DayPeak>,
     /// Highest peak of the window and the open days.
     pub(super) peak_mb: Megabytes,
-    /// Calendar days that the usage spreads over, idle ones included, since the function is known.
+    /// Calendar days of the usage since the function was first seen, including idle ones.
     pub(super) calendar_days: u32,
 }
 

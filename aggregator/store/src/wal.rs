@@ -1,5 +1,5 @@
-//! The log that SQLite writes commits to first. It is written back to the database as it grows, but not
-//! past what the oldest reader sees, and so grows as long as that one reads.
+//! The write-ahead log (WAL) of SQLite. It is written back to the database as it grows, but not past the snapshot
+//! of the oldest reader, so it grows while that reader is active.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use super::open::{BUSY, Store};
 
 /// The size that the log may keep on the disk once it has no reader.
 pub const WAL_KEPT: u64 = 64 << 20;
-/// Beyond this a reader has held it for long: a person should know.
+/// Above this size a reader has held the log for a long time, which is worth a warning.
 pub const WAL_LARGE: u64 = 512 << 20;
 /// How long the writer waits for readers to release the log; every sender waits as long.
 const FOR_READERS: Duration = Duration::from_millis(200);
 
-/// Bytes of the log of `store`; 0 without a log.
+/// Returns the bytes of the log of `store`; 0 without a log.
 pub fn wal_bytes(store: &Path) -> u64 {
     std::fs::metadata(beside(&real(store), "-wal")).map_or(0, |facts| facts.len())
 }
 
 impl Store {
-    /// Bytes of the log.
+    /// Returns the bytes of the log.
     pub fn wal_bytes(&self) -> u64 {
         wal_bytes(self.files().store())
     }
@@ -86,7 +86,7 @@ mod tests {
         assert!(store.trim_wal().unwrap() <= WAL_KEPT);
     }
 
-    /// Readers that overlap: at no time is there none.
+    /// Readers that overlap, so that one is always active.
     #[test]
     fn the_log_is_bounded_beside_readers_without_a_gap() {
         let dir = tempfile::tempdir().unwrap();

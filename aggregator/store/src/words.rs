@@ -9,9 +9,9 @@ use super::reviewing::ReviewCommands;
 use super::state::State;
 use super::unit::FunctionId;
 
-/// Under this key of `state` is the number of commands that were applied.
+/// Key in `state` of the number of applied commands.
 const CARRIED_OUT: &str = "words";
-/// Under this one those that wait, as a JSON array.
+/// Key of the waiting commands, as a JSON array.
 const WAITING: &str = "words_waiting";
 
 impl ReviewCommands<'_> {
@@ -53,7 +53,7 @@ impl ReviewCommands<'_> {
         Ok(CarriedOut { number, at, word })
     }
 
-    /// How many commands were applied on this store.
+    /// Returns the number of commands that were applied on this store.
     pub fn carried_out(&self) -> Result<u64, StoreError> {
         let Some(text) = State { tx: self.tx }.get(CARRIED_OUT)? else {
             return Ok(0);
@@ -83,7 +83,7 @@ impl ReviewCommands<'_> {
         self.set_waiting(&waiting)
     }
 
-    /// Tries again what waits; answers, and forgets, what is still about nothing that is there.
+    /// Retries the waiting commands. Returns and removes those whose target still does not exist.
     pub fn settle(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
         let waiting = self.those_waiting()?;
         if waiting.is_empty() {

@@ -1,5 +1,5 @@
-//! The alarms hang on lines that the deployed programs log. Here the programs log them, and the filters
-//! that are deployed have to count them: a line that is put otherwise would silence its alarm.
+//! The alarms depend on lines that the deployed programs log. Here the programs log them and the deployed filters
+//! must count them, because a changed line would silence its alarm.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn the_module_counts_what_the_template_counts() -> Result<()> {
     Ok(())
 }
 
-/// What a log is counted as by the one filter of that metric on that log group.
+/// Returns the values that the only filter of that metric on that log group counts in a log.
 fn counted(log: &str, metric: &str, text: &str) -> Result<Vec<i64>> {
     let filters = of_template()?;
     let is_it = |filter: &&MetricFilter| filter.log == log && filter.metric == metric;
@@ -42,7 +42,7 @@ async fn put(kinesis: &KinesisLocal, stream: &str, data: Vec<u8>) -> Result<()> 
     Ok(())
 }
 
-/// The task's environment variables that do not name a resource.
+/// Returns the task's environment variables that do not name a resource.
 fn variables_of_the_task() -> Result<Vec<(String, String)>> {
     let template = template("template.yaml")?;
     let task = &template["Resources"]["AggregatorTask"]["Properties"]["ContainerDefinitions"][0];
@@ -66,7 +66,7 @@ async fn logged(log: &Path, wanted: &str) -> Result<()> {
     }
 }
 
-/// What `serve` logs of one report, two records that are none, and a bucket that takes no snapshot.
+/// Returns the log of `serve` for one report, two invalid records, and a bucket that rejects snapshots.
 async fn log_of_a_bad_day() -> Result<String> {
     let (kinesis, moto) = (KinesisLocal::start().await?, MotoServer::start().await?);
     for stream in ["reports", "decisions"] {
@@ -95,7 +95,7 @@ async fn log_of_a_bad_day() -> Result<String> {
     let serve = Aggregator::start(&store, &arguments, &environment, Some(&log)).await?;
     logged(&log, "is quarantined").await?;
     logged(&log, "no snapshot could be made").await?;
-    // What came since the last figures is logged at the end.
+    // The rest since the last figures is logged at the end.
     ensure!(serve.stop().await?.success());
     Ok(std::fs::read_to_string(&log)?)
 }
@@ -119,7 +119,7 @@ async fn the_aggregators_figures_and_failed_snapshots_are_counted() -> Result<()
         !snapshots.is_empty() && snapshots.iter().all(|n| *n == 1),
         "{text}"
     );
-    // Who has the log alone sees why, once.
+    // The log alone shows the reason, once.
     let refused: Vec<&str> = text
         .lines()
         .filter(|l| l.contains("is quarantined"))
@@ -142,7 +142,7 @@ async fn the_aggregators_figures_and_failed_snapshots_are_counted() -> Result<()
     Ok(())
 }
 
-/// A change that is made, one that cannot be made, and a record that is none.
+/// A change that succeeds, one that fails, and an invalid record.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_updaters_poison_and_failed_changes_are_counted() -> Result<()> {
     let kinesis = KinesisLocal::start().await?;

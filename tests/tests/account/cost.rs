@@ -1,4 +1,4 @@
-//! What the system itself costs a month, as infra/README.md has it.
+//! The monthly cost of the system itself, as in infra/README.md.
 
 use anyhow::{Result, ensure};
 
@@ -22,7 +22,7 @@ const ALARM: f64 = 0.10;
 const METRIC: f64 = 0.30;
 const SECRET: f64 = 0.40;
 
-/// Fargate by the hour: a virtual processor, a GB.
+/// Fargate per hour: one vCPU, one GB.
 struct Processor {
     vcpu: f64,
     gb: f64,
@@ -36,38 +36,38 @@ const ARM: Processor = Processor {
     gb: 0.003_56,
 };
 
-/// Environments of a function that are busy at once, and hours a day that they are.
+/// Environments of a function that are busy at once, and their busy hours per day.
 const ENVIRONMENTS: f64 = 2.0;
 const BUSY_HOURS: f64 = 8.0;
-/// An environment sends a record a minute. Provisioned shards count it in units of 25 KB and take 1 MB
-/// and 1,000 records a second; an on-demand stream counts whole KB.
+/// An environment sends a record per minute. Provisioned shards bill units of 25 KB and take 1 MB and 1,000 records
+/// per second; an on-demand stream bills whole KB.
 const RECORD_KB: f64 = 2.0;
 const SHARD_KB_SECOND: f64 = 1000.0;
-/// Kinesis asks KMS about every five minutes for each environment's credentials.
+/// Kinesis calls KMS about every five minutes for each environment's credentials.
 const KMS_AN_HOUR: f64 = 12.0;
 /// As in docs/COST.md, Snapshots.
 const SNAPSHOT_KB_A_FUNCTION: f64 = 0.9;
-/// A look at the head every five seconds.
+/// Reads of the snapshots' lease object, one every five seconds.
 const LOOKS_A_MONTH: f64 = 12.0 * 60.0 * HOURS;
-/// One every five minutes for a day, and ten older ones.
+/// Stored snapshots: one every five minutes for a day, and ten older ones.
 const SNAPSHOTS_KEPT: f64 = 298.0;
-/// Alarms of the template, and the metric that has a figure every minute. Others cost by the hour in
-/// which they have one.
+/// Alarms of the template, and the metric with a value every minute. Other metrics are billed only for hours with
+/// data.
 const ALARMS: f64 = 11.0;
 const METRICS: f64 = 1.0;
 
-/// Shards that the reports of so many functions take, all of them busy at once.
+/// Returns the shards for the reports of this number of functions, all of them busy at once.
 fn shards(functions: f64) -> f64 {
     let kb_second = functions * ENVIRONMENTS * RECORD_KB / 60.0;
     (kb_second / SHARD_KB_SECOND).ceil().max(1.0)
 }
 
-/// Records a month.
+/// Returns the records per month.
 fn records(functions: f64) -> f64 {
     functions * ENVIRONMENTS * BUSY_HOURS * 60.0 * DAYS
 }
 
-/// A month: both streams, the task, the rest.
+/// Returns the monthly cost of both streams, the task, and the rest.
 fn month(functions: f64, vcpu: f64, gb: f64, on: &Processor) -> [f64; 3] {
     let streams = (shards(functions) + 1.0) * SHARD_HOUR * HOURS
         + records(functions) / 1e6 * MILLION_PUT_UNITS;
@@ -81,12 +81,12 @@ fn month(functions: f64, vcpu: f64, gb: f64, on: &Processor) -> [f64; 3] {
     [streams, task, bucket + watching + SECRET]
 }
 
-/// What `ReportsEncryption=kms` adds at most: every environment asks as often as it can.
+/// Returns the most that `ReportsEncryption=kms` adds, if every environment calls as often as possible.
 fn kms(functions: f64) -> f64 {
     functions * ENVIRONMENTS * BUSY_HOURS * KMS_AN_HOUR * DAYS / 1e4 * TEN_THOUSAND_KMS
 }
 
-/// What `ReportsShards=0` adds.
+/// Returns the cost that `ReportsShards=0` adds.
 fn on_demand(functions: f64) -> f64 {
     let through = records(functions) * RECORD_KB / 1e6 * (STREAM_IN_GB + STREAM_OUT_GB);
     let provisioned =

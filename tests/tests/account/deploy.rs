@@ -1,4 +1,4 @@
-//! The system on an account and off it again.
+//! Deploys the system to an account and removes it again.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     has_the_image(&stage, &found)?;
     the_role_allows_what_the_updater_calls(&stage, physical(&found, "UpdaterRole")?).await?;
 
-    // A plan of a change in which parameters stay: moto does not show what a parameter would
-    // change.
+    // A plan in which parameters keep their values: moto does not show what a parameter would change.
     let again = stage
         .made(&["deploy", "STACK=rz", "OPTIONS=Mode=auto"])
         .await?;
@@ -82,7 +81,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     Ok(())
 }
 
-/// The image that the task names by its digest is in the registry, whole, put there by who logged in.
+/// The registry has the complete image with the digest in the task, pushed with a login.
 fn has_the_image(stage: &Stage, found: &[Value]) -> Result<()> {
     let task = found.iter().find(|r| r["logical"] == "AggregatorTask");
     let image = task.and_then(|r| r["found"]["image"].as_str());
@@ -106,9 +105,9 @@ fn has_the_image(stage: &Stage, found: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Each resource of the template as its own service describes it. moto does not create seven kinds
-/// by itself: `tests/tools/moto_server.py` creates those with their services' own calls. moto does
-/// not play what a bucket policy denies, what a filter counts, and what an alarm does.
+/// Each resource of the template as its own service describes it. moto does not create seven kinds by itself;
+/// `tests/tools/moto_server.py` creates those with their services' calls. moto does not evaluate bucket policies,
+/// metric filters or alarms.
 async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
     let found = stage.account(&["stack", stack]).await?;
     let found = found.as_array().context("no list")?.clone();
@@ -144,21 +143,21 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// A resource of the stack as its own service describes it.
+/// Returns a resource of the stack as its own service describes it.
 fn of<'a>(found: &'a [Value], logical: &str) -> Result<&'a Value> {
     let mut of_it = found.iter().filter(|r| r["logical"] == logical);
     let of_it = of_it.next().map(|r| &r["found"]);
     of_it.with_context(|| format!("no {logical}"))
 }
 
-/// The name that a resource of the stack has on the account.
+/// Returns the physical name of a resource of the stack.
 fn physical<'a>(found: &'a [Value], logical: &str) -> Result<&'a str> {
     let mut of_it = found.iter().filter(|r| r["logical"] == logical);
     let of_it = of_it.next().map(|r| text(r, "physical"));
     of_it.with_context(|| format!("no {logical}"))
 }
 
-/// The figures that matter are those of the template.
+/// Compares the important values with those of the template.
 fn looks_as_written(found: &[Value]) -> Result<()> {
     let of = |logical: &str| of(found, logical);
     for bucket in ["Snapshots", "GivenUp"] {
@@ -184,7 +183,7 @@ fn looks_as_written(found: &[Value]) -> Result<()> {
     what_is_given_up_is_kept(found)
 }
 
-/// Each alarm and each filter is the template's, and every alarm on figures of ours has its filter.
+/// Each alarm and filter equals the template's, and every alarm on our own metrics has its filter.
 fn figures_and_alarms_are_as_written(found: &[Value]) -> Result<()> {
     let template = template("template.yaml")?;
     let mut compared = 0;
@@ -273,7 +272,7 @@ fn who_may_is_as_written(found: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// What the updater cannot take three times goes to its bucket, whole; one runs at a time.
+/// Records that the updater fails to process three times go to its bucket, complete; one updater runs at a time.
 fn what_is_given_up_is_kept(found: &[Value]) -> Result<()> {
     let source = of(found, "UpdaterSource")?;
     let bucket = physical(found, "GivenUp")?;
@@ -312,7 +311,7 @@ async fn an_organisation_gets_the_layer_and_the_stream() -> Result<()> {
     assert_eq!(statements.as_array().map(Vec::len), Some(1), "{statements}");
     assert_eq!(statements[0]["Action"], "lambda:GetLayerVersion");
     let organisation = json!({"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}});
-    // So moto writes what Lambda makes a condition of.
+    // moto writes the condition of Lambda in this form.
     assert_eq!(
         statements[0]["OrganizationId"], "o-a1b2c3d4e5",
         "{statements}"
@@ -332,7 +331,7 @@ async fn an_organisation_gets_the_layer_and_the_stream() -> Result<()> {
         theirs["Condition"]["StringEquals"]["aws:PrincipalOrgID"],
         "o-a1b2c3d4e5"
     );
-    // It outlives its stack, for what is still on the stream, and goes with the system.
+    // The key outlives its stack for the records on the stream, and is removed with the system.
     let plan = stage.made(&["undeploy", "STACK=rz"]).await?;
     let named = format!(
         "the key {} of the reports stream",

@@ -1,11 +1,11 @@
-//! Accounts that were never used for this before: without the role of ECS, with a small quota of Lambda,
-//! with a VPC of several kinds of subnets.
+//! New accounts: without the service role of ECS, with a small quota of Lambda, and with a VPC of several kinds of
+//! subnets.
 
 use anyhow::{Context as _, Result};
 
 use crate::stage::{Stage, words_of};
 
-/// ECS takes its role on with the first cluster; one that is made then comes too late.
+/// ECS assumes its role with the first cluster; a role that is created then is too late.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_of_ecs_is_made_before_the_stack() -> Result<()> {
     let stage = Stage::set().await?;
@@ -67,7 +67,7 @@ async fn a_small_quota_is_seen_and_nothing_is_reserved_of_it() -> Result<()> {
     Ok(())
 }
 
-/// A task in the wrong one hangs, perhaps only when it is restarted weeks later.
+/// A task in an unsuitable subnet hangs, perhaps only when it is restarted weeks later.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_vpc_only_subnets_of_one_kind_are_taken() -> Result<()> {
     let stage = Stage::set().await?;

@@ -1,4 +1,4 @@
-//! The container's image and the zips: what is in them is what was built, and nothing else.
+//! The container's image and the zips contain exactly the files that were built.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -12,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stage::{Stage, root, tool, words_of};
 
-/// As registries write it.
+/// Returns a digest as registries write it.
 pub(crate) fn sha256(content: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = "sha256:".to_owned();
     for byte in Sha256::digest(content) {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -26,8 +26,7 @@ pub(crate) fn sha256(content: &[u8]) -> String {
 /// A file of an image's tar: its mode, its owner and the hash of its content.
 type File = (u64, u64, String);
 
-/// The files of a tar, and its folders without a hash. Only what this needs of the format: names of at
-/// most 100 characters.
+/// Returns the files of a tar, and its folders without a hash. Supports only names of at most 100 characters.
 fn files(tar: &[u8]) -> Result<BTreeMap<String, File>> {
     let mut found = BTreeMap::new();
     let mut rest = tar;
@@ -115,7 +114,7 @@ async fn the_container_holds_the_binary_that_was_built_and_nothing_is_run_to_mak
     ];
     assert_eq!(names, wanted);
     assert_eq!(files["rightsizer"], (0o755, 0, sha256(&built)));
-    // The store's folder is its user's.
+    // The store's folder belongs to its user.
     assert_eq!(files["var/lib/rightsizer"].1, 65532);
     Ok(())
 }

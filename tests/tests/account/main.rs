@@ -1,5 +1,5 @@
-//! What is put on an account: built, deployed into an account that is played by `moto`, found through
-//! its APIs, held to its policies, and taken off again. Nothing here reaches AWS.
+//! The deployed system: built, deployed to an account that `moto` emulates, inspected through its APIs, checked
+//! against its policies, and removed again. Nothing here reaches AWS.
 
 mod alarms;
 mod cost;

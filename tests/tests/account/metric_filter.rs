@@ -1,5 +1,5 @@
-//! Metric filters: those of the template and of the module, and what of a log they count. Of CloudWatch's
-//! JSON filter patterns this knows what they use; another pattern is an error.
+//! The metric filters of the template and of the module, and the values that they count in a log. It supports only
+//! the JSON filter patterns of CloudWatch that they use; another pattern is an error.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -16,15 +16,15 @@ pub(crate) struct MetricFilter {
     pub(crate) pattern: String,
     /// The metric that is counted.
     pub(crate) metric: String,
-    /// By how much: a number, or a path in the line.
+    /// The value to add: a number, or a path in the line.
     pub(crate) value: String,
 }
 
 impl MetricFilter {
-    /// What each line of a log that matches is counted as.
+    /// Returns the value of each matching line of a log.
     pub(crate) fn counts(&self, log: &str) -> Result<Vec<i64>> {
         let pattern = JsonPattern::parse(&self.pattern)?;
-        // Anything but JSON matches no pattern of JSON.
+        // A line that is not JSON matches no JSON pattern.
         let lines = log
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
@@ -39,7 +39,7 @@ impl MetricFilter {
     }
 }
 
-/// Those of the template, in order.
+/// Returns the filters of the template, in order.
 pub(crate) fn of_template() -> Result<Vec<MetricFilter>> {
     let template = template("template.yaml")?;
     let resources = template["Resources"].as_object().context("no resources")?;
@@ -63,7 +63,7 @@ pub(crate) fn of_template() -> Result<Vec<MetricFilter>> {
     Ok(filters)
 }
 
-/// Those of the Terraform module, in order.
+/// Returns the filters of the Terraform module, in order.
 pub(crate) fn of_module() -> Result<Vec<MetricFilter>> {
     let text = std::fs::read_to_string(root().join("infra/terraform/alarms.tf"))?;
     let lines = text.lines().filter(|line| line.contains(" pattern = \""));
@@ -83,7 +83,7 @@ pub(crate) fn of_module() -> Result<Vec<MetricFilter>> {
     Ok(filters)
 }
 
-/// The text of `key = "…"`; Terraform escapes it as JSON does.
+/// Returns the text of `key = "…"`, which Terraform escapes like JSON.
 fn quoted(line: &str, key: &str) -> Result<String> {
     let (_, rest) = line
         .split_once(&format!(" {key} = "))
@@ -92,7 +92,7 @@ fn quoted(line: &str, key: &str) -> Result<String> {
     Ok(texts.next().context("nothing")??)
 }
 
-/// Conditions that hold together: `{ $.path = "text" }`, with a `*` for any text at either end,
+/// Parses conditions that must all hold: `{ $.path = "text" }`, with a `*` for any text at either end,
 /// `{ $.path = number }`, `{ $.path > number }`, and those joined by `&&`.
 #[derive(Debug, PartialEq)]
 struct JsonPattern<'a>(Vec<Condition<'a>>);

@@ -1,5 +1,5 @@
-//! What the roles of the template may do, held to what the code does: a permission without a line of
-//! code that needs it fails here, and so does a call without a permission.
+//! Compares the permissions of the template's roles with the calls of the code: a permission that no code needs
+//! fails here, and so does a call without a permission.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, root};
 use crate::template::template;
 
-/// Who makes the call that a permission is for.
+/// The caller that needs a permission.
 #[derive(Debug, Clone, Copy)]
 enum By {
     /// Our code, by this call of an SDK.
     Code(&'static str),
-    /// A part of AWS on our behalf.
+    /// A part of AWS that acts for us.
     Aws(&'static str),
 }
 use By::{Aws, Code};
 
-/// Every permission of the template's roles and policies, and who needs it.
+/// Every permission of the template's roles and policies, and its caller.
 const NEEDED: &[(&str, &str, By)] = &[
     (
         "UpdaterRole",
@@ -239,7 +239,7 @@ const NEEDED: &[(&str, &str, By)] = &[
     ),
 ];
 
-/// Calls that people make with their own rights: SECURITY.md and ONBOARDING.md have their policies.
+/// Calls that people make with their own permissions; SECURITY.md and ONBOARDING.md have their policies.
 const BY_PEOPLE: &[&str] = &[
     "delete_account_policy",
     "delete_subscription_filter",
@@ -259,7 +259,7 @@ const BY_PEOPLE: &[&str] = &[
     "start_query",
 ];
 
-/// Each call of an AWS SDK in a crate: the operation's name, and the file and line.
+/// Returns each call of an AWS SDK in a crate: the operation's name, and the file and line.
 fn calls(of: &str) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     // Its own code, and that of the crates in its folder.
@@ -287,7 +287,7 @@ fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
     if !text.contains("aws_sdk_") && !text.contains("SignedClient") {
         return Ok(());
     }
-    // What is under test is not what is deployed.
+    // Test code is not deployed.
     let text = text
         .split("#[cfg(test)]\nmod tests {")
         .next()
@@ -315,7 +315,7 @@ fn calls_in(path: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The operation that a line of a signed call names, as the SDK would spell it.
+/// Returns the operation in a line of a signed call, in the SDK's spelling.
 fn signed_operation(line: &str) -> Option<String> {
     let query = line.split_once("\"Action\", \"");
     let json = || line.split_once("target: Some(\"")?.1.split_once('.');
@@ -330,7 +330,7 @@ fn signed_operation(line: &str) -> Option<String> {
     Some(snake)
 }
 
-/// How operations of the services begin that are used here.
+/// Prefixes of the operations of the services that are used here.
 const VERBS: &[&str] = &[
     "abort_",
     "complete_",
@@ -405,7 +405,7 @@ const PARTS: &[&str] = &[
     "upload_part",
 ];
 
-/// Actions that are allowed by the template, with the role or policy they are in.
+/// Returns the actions that the template allows, with their role or policy.
 pub(crate) fn granted() -> Result<BTreeSet<(String, String)>> {
     let template = template("template.yaml")?;
     let mut granted = BTreeSet::new();
@@ -421,7 +421,7 @@ pub(crate) fn granted() -> Result<BTreeSet<(String, String)>> {
     Ok(granted)
 }
 
-/// The statements of a role's or a managed policy's documents, those under a condition included.
+/// Returns the statements of a role's or a managed policy's documents, including conditional ones.
 fn statements(properties: &Value) -> Vec<&Value> {
     let inline = properties["Policies"]
         .as_array()
@@ -474,8 +474,8 @@ fn every_star_has_a_reason_beside_it() -> Result<()> {
     Ok(())
 }
 
-/// Runs the updater's own binary against the account, writes down each call that it makes, and asks
-/// the role that the account has for it.
+/// Runs the updater's binary against the account, records each call that it makes, and checks each against the
+/// role in the account.
 pub(crate) async fn the_role_allows_what_the_updater_calls(
     stage: &Stage,
     role: &str,
@@ -534,7 +534,7 @@ pub(crate) async fn the_role_allows_what_the_updater_calls(
     Ok(())
 }
 
-/// With `Mode=off` the role reaches tagged functions only, and with no mode one that opted out.
+/// With `Mode=off` the role has access to tagged functions only, and in no mode to one that opted out.
 #[test]
 fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
     let template = template("template.yaml")?;
@@ -567,7 +567,7 @@ fn the_reach_of_the_updaters_role_follows_its_mode() -> Result<()> {
     Ok(())
 }
 
-/// What the updater's role may not do whatever it is allowed: name layers in a change.
+/// The updater's role may never name layers in a change.
 #[test]
 fn the_updaters_role_sets_no_layers() -> Result<()> {
     let template = template("template.yaml")?;
@@ -580,7 +580,7 @@ fn the_updaters_role_sets_no_layers() -> Result<()> {
         anyhow::bail!("{} denials", denied.len());
     };
     assert_eq!(denied["Action"], "lambda:UpdateFunctionConfiguration");
-    // `Null` with `false` holds if the key is there: it is in a request that names layers.
+    // `Null` with `false` holds if the key is present, which is the case in a request that names layers.
     assert_eq!(
         denied["Condition"],
         json!({"Null": {"lambda:Layer": "false"}})
@@ -589,7 +589,7 @@ fn the_updaters_role_sets_no_layers() -> Result<()> {
     Ok(())
 }
 
-/// Calls of the updater if traffic is on a version; moto does not play all of them.
+/// Calls of the updater if traffic is on a version; moto does not support all of them.
 async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
     kinesis.create_stream("moves", 1).await?;
     let fleet = FaultLambda::default();
@@ -622,7 +622,7 @@ async fn calls_for_an_alias(kinesis: &KinesisLocal) -> Result<Vec<String>> {
 const MODE: (&str, &str) = ("rightsizer:mode", "auto");
 const ALIAS: (&str, &str) = ("rightsizer:alias", "live");
 
-/// The permissions that requests want, all of which the role has for a function with these tags.
+/// Returns the permissions that requests need; the role must have all of them for a function with these tags.
 fn allowed_calls(
     called: &[String],
     role: &str,
@@ -644,7 +644,7 @@ fn allowed_calls(
     Ok(seen)
 }
 
-/// Not a function that opted out, not code, no role, not the reports stream.
+/// The role has no access to functions that opted out, to code, to roles, or to the reports stream.
 fn allows_no_more(policies: &[Value], function: &str) {
     let none = BTreeMap::new();
     let out = BTreeMap::from([("rightsizer:mode", "off")]);
@@ -663,7 +663,7 @@ fn allows_no_more(policies: &[Value], function: &str) {
         function,
         &none
     ));
-    // An alias is moved if the function's tag names one.
+    // An alias may be moved only if the function's tag names one.
     let mode = BTreeMap::from([MODE]);
     for action in ["lambda:PublishVersion", "lambda:UpdateAlias"] {
         assert!(!allows(policies, action, function, &mode), "{action}");
@@ -680,7 +680,7 @@ fn allows_no_more(policies: &[Value], function: &str) {
     assert!(allows(policies, "kinesis:PutRecords", &decisions, &none));
 }
 
-/// The permission that a request to the Lambda API wants, and on what.
+/// Returns the permission that a request to the Lambda API needs, and its resource.
 fn permission(call: &str) -> Option<(&'static str, String)> {
     let (method, path) = call.split_once(' ')?;
     let path = path.split('?').next()?.replace("%3A", ":");
@@ -704,9 +704,8 @@ fn permission(call: &str) -> Option<(&'static str, String)> {
     ))
 }
 
-/// Whether identity policies allow an action on a resource with these tags, and no statement denies a
-/// request without layers. Knows what the template uses: stars in resources, and conditions on tags of the
-/// resource.
+/// Returns whether identity policies allow an action on a resource with these tags, and no statement denies a
+/// request without layers. Supports only stars in resources and conditions on resource tags.
 fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str, &str>) -> bool {
     let statements = policies
         .iter()
@@ -728,13 +727,13 @@ fn allows(policies: &[Value], action: &str, resource: &str, tags: &BTreeMap<&str
                 .strip_prefix("aws:ResourceTag/")
                 .and_then(|tag| tags.get(tag));
             let named = tag.is_some_and(|tag| listed(values).iter().any(|each| fits(each, tag)));
-            // What is not there is not equal.
+            // A missing value is not equal.
             named != (operator == "StringNotEquals")
         })
     })
 }
 
-/// A star stands for any text, a question mark for one character.
+/// Matches a pattern in which a star is any text and a question mark is one character.
 fn fits(pattern: &str, text: &str) -> bool {
     match (pattern.chars().next(), text.chars().next()) {
         (None, None) => true,

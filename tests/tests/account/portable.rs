@@ -1,5 +1,5 @@
-//! The commands run on macOS as on Linux: shell that every `sh` parses, no tool that only GNU has, and
-//! Python as old as the one that macOS brings.
+//! The commands run on macOS and Linux: shell that every `sh` parses, no GNU-only tools, and a Python version as old
+//! as the one in macOS.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use rightsizer_tests::emulator::extension_binary;
 
 use crate::stage::{root, tool, words_of};
 
-/// Files of `infra/` and its folders that end so.
+/// Returns the files below `infra/` with this suffix.
 fn files(end: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["infra", "infra/account"] {
@@ -25,7 +25,7 @@ fn files(end: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What `sh` of a standard has, bash 3.2 of macOS has too.
+/// A standard `sh` is a subset of bash 3.2 in macOS.
 #[test]
 fn every_script_is_plain_shell() -> Result<()> {
     for script in files("sh")? {
@@ -40,7 +40,7 @@ fn every_script_is_plain_shell() -> Result<()> {
     Ok(())
 }
 
-/// The rule above is one: bash's own forms are refused by it.
+/// Shows that the check above works: it refuses bash-only forms.
 #[test]
 fn what_only_bash_has_is_noticed() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -61,7 +61,7 @@ fn what_only_bash_has_is_noticed() -> Result<()> {
     Ok(())
 }
 
-/// macOS brings Python 3.9.
+/// macOS has Python 3.9.
 #[test]
 fn every_program_is_python_3_9() -> Result<()> {
     let parse = "import ast, sys\n\
@@ -90,13 +90,13 @@ fn the_tests_beside_the_account_s_commands_pass() -> Result<()> {
     Ok(())
 }
 
-/// Tools that both systems have, for a machine without any other.
+/// Tools that both systems have.
 const TOOLS: &[&str] = &[
     "cat", "chmod", "cmp", "cp", "dirname", "env", "find", "grep", "ls", "mkdir", "mktemp", "mv",
     "rm", "sh", "touch", "tr", "uname", "wc", "zip",
 ];
 
-/// A folder with those alone, and with an `install` that has no `-D`, as macOS has it.
+/// Returns a folder with only those tools, and with an `install` without `-D`, as in macOS.
 fn machine(folder: &Path) -> Result<String> {
     for name in TOOLS {
         let found = std::env::split_paths(&std::env::var_os("PATH").context("no path")?)
@@ -105,7 +105,7 @@ fn machine(folder: &Path) -> Result<String> {
         let found = found.with_context(|| format!("{name} is missing"))?;
         std::os::unix::fs::symlink(found, folder.join(name))?;
     }
-    // What is first on the path may be a script that looks for the real one.
+    // The first match on the path may be a script that looks for the real tool.
     let python = Command::new("python3")
         .args(["-c", "import sys; print(sys.executable)"])
         .output()?;

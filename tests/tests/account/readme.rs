@@ -1,5 +1,5 @@
-//! README's "On your account", tried as a new user would: each command as it stands there, in order,
-//! against the played account, with the product that was built.
+//! Runs the README's "On your account" as a new user would: each command as written, in order, against the emulated
+//! account, with the product that was built.
 
 use std::process::{Output, Stdio};
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::stage::{Stage, root, words_of};
 
-/// The commands of a chapter of the README, one a line of its shell blocks.
+/// Returns the commands of a chapter of the README: the lines of its shell blocks.
 fn commands(chapter: &str) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(root().join("README.md"))?;
     let begin = text
@@ -39,7 +39,7 @@ async fn shell(stage: &Stage, command: &str) -> Result<Output> {
     Ok(run.await?)
 }
 
-/// A function and what it logged a little while ago.
+/// Creates a function and a recent log of it.
 async fn live(stage: &Stage, name: &str) -> Result<()> {
     stage.moto.create_function(name, 1024, 3, &[]).await?;
     let report = "REPORT RequestId: 8f507cfc-0000-4000-8000-000000000001\\tDuration: 12.00 ms\\t\

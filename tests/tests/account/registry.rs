@@ -1,5 +1,5 @@
-//! A container registry, as far as an image is put into one: blobs in pieces, then a manifest by its
-//! tag, everything checked against its digest.
+//! A container registry with the operations of a push: blobs in pieces, then a manifest by its tag, all checked
+//! against their digests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 
 use crate::image::sha256;
 
-/// No blob of the tests is larger.
+/// The largest blob of the tests.
 const MOST_BYTES: usize = 512 << 20;
 
-/// What was put, by digest; manifests by tag as well.
+/// The pushed blobs and manifests by digest; manifests also by tag.
 #[derive(Debug, Default)]
 struct Held {
     blobs: BTreeMap<String, Vec<u8>>,
@@ -27,7 +27,7 @@ struct Held {
     logins: Vec<String>,
 }
 
-/// A running registry; gone when dropped.
+/// A running registry; stops when dropped.
 pub(crate) struct Registry {
     pub(crate) url: String,
     held: Arc<Mutex<Held>>,
@@ -48,7 +48,7 @@ impl Registry {
         Ok(Self { url, held, task })
     }
 
-    /// A blob or manifest that it has.
+    /// Returns a blob or manifest.
     pub(crate) fn blob(&self, digest: &str) -> Option<Vec<u8>> {
         let held = lock(&self.held);
         let found = held.blobs.get(digest).or_else(|| {
@@ -58,7 +58,7 @@ impl Registry {
         found.cloned()
     }
 
-    /// The logins it was asked with.
+    /// Returns the logins of its requests.
     pub(crate) fn logins(&self) -> Vec<String> {
         lock(&self.held).logins.clone()
     }

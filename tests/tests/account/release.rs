@@ -1,4 +1,4 @@
-//! What makes a release: pinned parts, few rights, one version number.
+//! Checks the release: pinned actions, few permissions, one version number.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
     let mut pinned = 0;
     for name in ["check.yml", "release.yml"] {
         let text = std::fs::read_to_string(root().join(".github/workflows").join(name))?;
-        // A workflow of this repository is of the same commit.
+        // A workflow of this repository has the same commit.
         for line in text
             .lines()
             .filter(|line| line.contains("uses:") && !line.contains("uses: ./"))
@@ -50,7 +50,7 @@ fn the_checks_of_a_change_are_the_commands_of_a_developer() -> Result<()> {
     Ok(())
 }
 
-/// What a developer runs comes before what is released: both jobs that make something wait for it.
+/// The developer's checks run before a release: both jobs that build something wait for them.
 #[test]
 fn nothing_is_released_that_was_not_checked() -> Result<()> {
     let read = |name: &str| std::fs::read_to_string(root().join(".github/workflows").join(name));
@@ -95,7 +95,7 @@ fn one_version_is_shown_and_has_its_changes_written_down() -> Result<()> {
     Ok(())
 }
 
-/// The commands of the binary, as its help has them: by task, above the options.
+/// Returns the commands in the help of the binary.
 fn commands() -> Result<Vec<String>> {
     let help = words_of(&Command::new(binary()?).arg("--help").output()?);
     let (listed, _) = help.split_once("\nOptions:\n").context("no options")?;

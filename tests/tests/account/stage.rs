@@ -1,4 +1,4 @@
-//! An account that `moto` plays, a registry beside it, and the commands that a person types.
+//! An account that `moto` emulates, a registry, and the commands that a person types.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,12 +14,12 @@ use tokio::process::Command;
 
 use crate::registry::Registry;
 
-/// The checkout.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A tool that `make tools` installs.
+/// Returns the path of a tool that `make tools` installs.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
     let path = root().join(".tools/python/bin").join(name);
     ensure!(
@@ -33,12 +33,12 @@ pub(crate) fn tool(name: &str) -> Result<PathBuf> {
 pub(crate) struct Stage {
     pub(crate) moto: MotoServer,
     pub(crate) registry: Registry,
-    /// The folder of the package, in which the user works.
+    /// The working folder, with the output of `make package`.
     pub(crate) folder: TempDir,
 }
 
 impl Stage {
-    /// An account without anything in it but the role of its test functions.
+    /// Creates an account with only the role of its test functions.
     pub(crate) async fn set() -> Result<Self> {
         Ok(Self {
             moto: MotoServer::start().await?,
@@ -47,9 +47,8 @@ impl Stage {
         })
     }
 
-    /// What a person's shell has: credentials, the product and the AWS command line on the path,
-    /// and instead of a build small files in the place of the binaries: their content does not
-    /// matter here.
+    /// Returns the environment of a person's shell: credentials, and the product and the AWS command line on the path.
+    /// Small files replace the binaries of a build, because their content does not matter here.
     pub(crate) fn environment(&self) -> Result<Vec<(String, String)>> {
         let built = self.folder.path().join("built");
         if !built.exists() {
@@ -84,8 +83,8 @@ impl Stage {
         Ok(environment)
     }
 
-    /// From now on, and instead of what was here before, `aws` with words that match this pattern of
-    /// the shell first does this; then, unless that ended it, what it is. `REAL` is the command itself.
+    /// Intercepts `aws`, in place of an earlier interception: if its arguments match this shell pattern, it first runs
+    /// this script and then, unless that exited, the real command, which is `REAL`.
     pub(crate) fn intercept(&self, pattern: &str, script: &str) -> Result<()> {
         let bin = self.folder.path().join("bin");
         std::fs::create_dir_all(&bin)?;
@@ -103,7 +102,7 @@ impl Stage {
         )?)
     }
 
-    /// The same beside what was intercepted before, which comes first.
+    /// Intercepts in addition to earlier interceptions, which run first.
     pub(crate) fn also(&self, pattern: &str, script: &str) -> Result<()> {
         let aws = self.folder.path().join("bin/aws");
         let text = std::fs::read_to_string(&aws)?;
@@ -115,7 +114,7 @@ impl Stage {
         )?)
     }
 
-    /// Another tool's command: its words, and a last one that may have blanks.
+    /// Runs another tool's command: its arguments, and a last one that may contain blanks.
     pub(crate) async fn aws(&self, words: &str, last: &str) -> Result<()> {
         let mut aws = Command::new(tool("aws")?);
         aws.args(words.split(' ')).arg(last);
@@ -124,12 +123,12 @@ impl Stage {
         Ok(())
     }
 
-    /// The output folder of `make package`.
+    /// Returns the output folder of `make package`.
     pub(crate) fn package(&self) -> PathBuf {
         self.folder.path().join("package")
     }
 
-    /// Runs `make` with these words.
+    /// Runs `make` with these arguments.
     pub(crate) async fn make(&self, words: &[&str]) -> Result<Output> {
         let make = Command::new("make")
             .arg("-C")
@@ -143,7 +142,7 @@ impl Stage {
         Ok(make.await?)
     }
 
-    /// The same, which has to succeed; returns its output.
+    /// Runs `make`, which must succeed, and returns its output.
     pub(crate) async fn made(&self, words: &[&str]) -> Result<String> {
         let output = self.make(words).await?;
         let said = words_of(&output);
@@ -151,7 +150,7 @@ impl Stage {
         Ok(said)
     }
 
-    /// What the account holds, by `tests/tools/account.py`.
+    /// Returns the content of the account, from `tests/tools/account.py`.
     pub(crate) async fn account(&self, words: &[&str]) -> Result<Value> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/account.py");
         let asked = Command::new(tool("python")?)
@@ -166,12 +165,12 @@ impl Stage {
 }
 
 fn case(pattern: &str, script: &str) -> String {
-    // A blank in the pattern is text.
+    // A blank in the pattern is literal.
     let pattern = pattern.replace(' ', "\\ ");
     format!("case \"$*\" in {pattern}) {script} ;; esac\n")
 }
 
-/// Standard output, then standard error.
+/// Returns standard output, then standard error.
 pub(crate) fn words_of(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)

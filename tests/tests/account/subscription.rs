@@ -1,5 +1,5 @@
-//! The role by which CloudWatch Logs puts report lines on the stream: the template, the Terraform module and
-//! `rightsizer subscribe` give it the same.
+//! The role with which CloudWatch Logs puts report lines on the stream has the same permissions in the template, in
+//! the Terraform module and in `rightsizer subscribe`.
 
 use anyhow::{Context as _, Result};
 use rightsizer_aws::fleet::{StreamArn, StreamKey, role_policies};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, root, words_of};
 use crate::template::template;
 
-/// The template's words with its functions applied, for a stream and a key of these names.
+/// Returns the template's policy with its functions applied, for a stream and a key of these names.
 fn resolved(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.contains_key("Fn::Sub") => {
@@ -40,8 +40,7 @@ fn stream() -> Result<StreamArn> {
     Ok(StreamArn::of("reports", &function))
 }
 
-/// The stream has a key of its own if an organisation writes to it, and only then the role needs
-/// it.
+/// The stream has its own key if an organisation writes to it, and only then the role needs it.
 #[test]
 fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
     let template = template("template.yaml")?;
@@ -70,7 +69,7 @@ fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
     Ok(())
 }
 
-/// An account has one: a policy of someone else is neither replaced nor extended.
+/// An account can have one subscription; that of another owner is neither replaced nor extended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     let stage = Stage::set().await?;
@@ -96,7 +95,7 @@ async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
         );
         assert_eq!(stage.account(&["all"]).await?, before);
     }
-    // A system without one of its own does not prevent it.
+    // Another owner's subscription does not block a system without its own.
     stage.made(&["deploy", "STACK=rz"]).await?;
     // Without permission to read, the result is not "there is none".
     let denied = "echo 'An error occurred (AccessDenied): you may not' >&2; exit 254";
@@ -108,7 +107,7 @@ async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     Ok(())
 }
 
-/// The permission and its condition, as the module writes them, and one pattern everywhere.
+/// The module has the same permission and condition, and all have the same pattern.
 #[test]
 fn the_module_has_the_same() -> Result<()> {
     let read = |name: &str| std::fs::read_to_string(root().join("infra").join(name));

@@ -1,4 +1,4 @@
-//! The templates as data, and clean.
+//! Reads the templates as data, and lints them.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::stage::{root, tool, words_of};
 
-/// A template of `infra/`, with its short forms (`!Sub`) written out.
+/// Returns a template of `infra/` with its short forms (`!Sub`) expanded.
 pub(crate) fn template(name: &str) -> Result<Value> {
     let read = "import json, sys; from cfnlint.decode import decode; \
                 print(json.dumps(decode(sys.argv[1])[0]))";
@@ -39,7 +39,7 @@ fn the_template_is_small_enough_to_be_sent() -> Result<()> {
     Ok(())
 }
 
-/// What moto does not play of a bucket and a stream is read here.
+/// Checks the properties of buckets and streams that moto does not support.
 #[test]
 fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
     let mut seen = 0;
@@ -70,7 +70,7 @@ fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
                     });
                     assert!(tls, "{logical} can be used without TLS");
                 }
-                // The reports stream by choice: names, sizes and durations.
+                // Encryption of the reports stream is optional.
                 Some("AWS::Kinesis::Stream") => {
                     let chosen = &properties["StreamEncryption"];
                     let by_choice = &chosen["Fn::If"];
@@ -97,11 +97,11 @@ fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
     Ok(())
 }
 
-/// What Fargate refuses is refused before anything is made.
+/// The template refuses sizes that Fargate refuses, before it creates anything.
 #[test]
 fn a_task_has_a_size_that_fargate_has() -> Result<()> {
     let template = template("template.yaml")?;
-    // ECS developer guide, task CPU and memory, as far as the parameters go.
+    // ECS developer guide, task CPU and memory, within the allowed parameters.
     let sizes = [
         ("256", vec!["512", "1024", "2048"]),
         ("512", vec!["1024", "2048", "4096"]),
@@ -126,7 +126,7 @@ fn a_task_has_a_size_that_fargate_has() -> Result<()> {
     Ok(())
 }
 
-/// A stack that could not be made leaves nothing; one that was removed leaves what its owner decides on.
+/// A stack that could not be created leaves nothing; a removed one leaves the resources that its owner may keep.
 #[test]
 fn what_outlives_a_stack_does_not_outlive_a_failed_creation() -> Result<()> {
     let mut kept = 0;
@@ -145,7 +145,7 @@ fn what_outlives_a_stack_does_not_outlive_a_failed_creation() -> Result<()> {
     Ok(())
 }
 
-/// Accounts whose policies want a boundary, a path or tags refuse a role without them.
+/// Accounts whose policies require a boundary, a path or tags refuse a role without them.
 #[test]
 fn every_role_has_the_path_and_the_boundary_that_are_given() -> Result<()> {
     let template = template("template.yaml")?;
@@ -160,7 +160,7 @@ fn every_role_has_the_path_and_the_boundary_that_are_given() -> Result<()> {
     Ok(())
 }
 
-/// One task, whose alarm for silence begins when it runs, and the stream that it reads as it is paid for.
+/// There is one task, its alarm for missing data is created after it runs, and the stream has the chosen capacity.
 #[test]
 fn the_service_and_the_stream_are_as_they_are_paid_for() -> Result<()> {
     let template = template("template.yaml")?;

@@ -12,8 +12,8 @@ use crate::policies::granted;
 use crate::stage::{root, tool, words_of};
 use crate::template::template;
 
-/// What stands for a kind of the template in the module. What the template writes as one resource
-/// is several in Terraform: the rest are in [`PARTS`].
+/// The kind in the module for each kind of the template. Terraform splits some resources; the other parts are in
+/// [`PARTS`].
 const KINDS: &[(&str, &str)] = &[
     ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm"),
     ("AWS::EC2::SecurityGroup", "aws_security_group"),
@@ -52,7 +52,7 @@ const KINDS: &[(&str, &str)] = &[
     ("AWS::SecretsManager::Secret", "aws_secretsmanager_secret"),
 ];
 
-/// Kinds that Terraform has beside those: parts of what the template writes in one.
+/// Other kinds of Terraform: parts of resources that the template writes as one.
 const PARTS: &[&str] = &[
     "aws_iam_role_policy",
     "aws_iam_role_policy_attachment",
@@ -67,9 +67,9 @@ fn module() -> PathBuf {
     root().join("infra/terraform")
 }
 
-/// Each resource of the module as its kind, its name and its text.
+/// Returns each resource of the module as its kind, its name and its text.
 fn resources() -> Result<Vec<(String, String, String)>> {
-    // Parsed as HCL first: so that invalid HCL is not mistaken for a module without resources.
+    // Parsed as HCL first, so that invalid HCL is not mistaken for a module without resources.
     let parse = "import hcl2, json, pathlib, sys\n\
         for file in sorted(pathlib.Path(sys.argv[1]).glob('*.tf')):\n    \
         hcl2.loads(file.read_text())";
@@ -123,7 +123,7 @@ fn it_has_the_kinds_of_the_template() -> Result<()> {
     Ok(())
 }
 
-/// The same roles with the same permissions: each action once in the policy of its role.
+/// Both have the same roles with the same permissions: each action once in the policy of its role.
 #[test]
 fn it_grants_what_the_template_grants() -> Result<()> {
     let names = BTreeMap::from([
@@ -152,7 +152,7 @@ fn it_grants_what_the_template_grants() -> Result<()> {
     Ok(())
 }
 
-/// The quoted texts that are actions: `service:Name`. The text begins within quotes.
+/// Returns the quoted texts that are actions: `service:Name`. The text begins within quotes.
 fn actions(text: &str) -> impl Iterator<Item = String> {
     let quoted = text.split('"').step_by(2);
     let actions = quoted.filter(|text| {
@@ -162,7 +162,7 @@ fn actions(text: &str) -> impl Iterator<Item = String> {
                 && service
                     .chars()
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-            // The one condition key among them.
+            // The only condition key among them.
             lower
                 && service != "aws"
                 && *text != "lambda:Layer"
@@ -172,7 +172,7 @@ fn actions(text: &str) -> impl Iterator<Item = String> {
     actions.map(str::to_owned)
 }
 
-/// The figures and names of both.
+/// Both have the same values and names.
 #[test]
 fn it_has_what_the_template_has() -> Result<()> {
     let template = template("template.yaml")?;
@@ -228,13 +228,13 @@ fn it_has_what_the_template_has() -> Result<()> {
 }
 
 /// `fmt` if Terraform is installed, `validate` if its AWS provider is available, on this machine's
-/// disk or from its registry. Without them, this prints that and checks what the others check.
+/// disk or from its registry. Without them, it prints a note and checks only what the other tests check.
 #[test]
 fn terraform_accepts_it_if_it_is_installed() -> Result<()> {
     let run = |folder: &Path, words: &[&str]| -> Option<Output> {
         let mut terraform = Command::new("terraform");
         terraform.args(words).current_dir(folder);
-        // Settings of this machine that name no file stop it.
+        // A setting of this machine with a missing file would stop it.
         let settings = std::env::var_os("TF_CLI_CONFIG_FILE").map(PathBuf::from);
         if settings.is_some_and(|file| !file.is_file()) {
             terraform.env_remove("TF_CLI_CONFIG_FILE");
@@ -268,7 +268,7 @@ fn terraform_accepts_it_if_it_is_installed() -> Result<()> {
     Ok(())
 }
 
-/// A folder with the provider, as images for building have one.
+/// Returns a folder with the provider, as in images for builds.
 fn mirror() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/opt")
         .ok()?

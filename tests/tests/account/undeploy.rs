@@ -10,7 +10,7 @@ use crate::stage::{Stage, words_of};
 const FOREIGN: &str = r#"{"Description": "ledger", "Resources": {"Ledger": {"Type": "AWS::Kinesis::Stream",
     "Properties": {"Name": "ledger", "ShardCount": 1}}}}"#;
 
-/// It has to fail with this message; returns its output.
+/// Runs a command that must fail with this message; returns its output.
 async fn refused(stage: &Stage, words: &[&str], why: &str) -> Result<String> {
     let output = stage.make(words).await?;
     let said = words_of(&output);
@@ -42,7 +42,7 @@ async fn what_someone_else_made_under_our_names_stays() -> Result<()> {
     }
     assert_eq!(stage.account(&["all"]).await?, before);
 
-    // Nor a repository and layers with names like ours, which belong to no stack of ours.
+    // A repository and layers with similar names that belong to none of our stacks also stay.
     let repository = "ecr create-repository --repository-name";
     stage.aws(repository, "ra-artifacts").await?;
     let layer = "lambda publish-layer-version --layer-name ra-extension-x86_64-fork --zip-file";
@@ -71,7 +71,7 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     stage.made(&["package"]).await?;
     stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
 
-    // The same package again: the registry has the image, and its tags cannot be put twice.
+    // The same package again: the registry has the image, and its tags are immutable.
     stage.intercept(
         "*create-change-set*",
         "echo No updates are to be performed >&2; exit 254",
@@ -106,7 +106,7 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     let done = stage.made(&undeploy).await?;
     assert!(done.contains("nothing of rz is left"), "{done}");
     let mut after = stage.account(&["all"]).await?;
-    // As in the test of the whole: moto leaves these.
+    // moto leaves these, as in the deployment test.
     for kind in ["clusters", "policies"] {
         after.as_object_mut().context("no object")?.remove(kind);
     }
@@ -149,7 +149,7 @@ async fn a_first_deployment_that_failed_shows_the_next_step() -> Result<()> {
     Ok(())
 }
 
-/// Two people plan at once: the plan that ends leaves the other's stack.
+/// If two people plan at the same time, the plan that ends first keeps the other's stack.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_leaves_a_stack_that_someone_else_is_making() -> Result<()> {
     let stage = Stage::set().await?;
@@ -180,7 +180,7 @@ async fn a_log_subscription_that_leads_here_keeps_the_system() -> Result<()> {
     let why =
         "the account's log subscription rightsizer-reports still leads to the stream rz-reports";
     refused(&stage, &["undeploy", "STACK=rz", "YES=1"], why).await?;
-    // Another system's does not matter here.
+    // A subscription to another system does not matter.
     stage.made(&["undeploy", "STACK=rzz"]).await?;
     Ok(())
 }

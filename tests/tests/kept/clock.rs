@@ -1,5 +1,5 @@
-//! The real server under a machine clock that is wrong for a few seconds, by days to months: all
-//! evidence is kept, and functions that run out of memory meanwhile and afterwards get more.
+//! The real server with a machine clock that is wrong by days to months for a few seconds: it keeps all evidence, and
+//! functions that run out of memory during and after that time get more.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -45,7 +45,7 @@ fn record(name: &str, env: u64, t0: Timestamp, status: Status) -> Vec<u8> {
     })
 }
 
-/// `serve` by the wall clock, which shows the time that `clock` fakes.
+/// Runs `serve` with the wall clock, for which `clock` fakes the time.
 async fn serve(store: &Path, clock: &Clock) -> Aggregator {
     let log = store.with_extension("log");
     Aggregator::start(store, &[], &clock.variables(), Some(&log))

@@ -1,4 +1,4 @@
-//! A machine clock that is wrong while AWS answers: the time of AWS counts, and the fault is reported.
+//! If the machine clock is wrong while AWS responds, the time of AWS counts, and the fault is reported.
 
 use std::time::SystemTime;
 
@@ -34,7 +34,7 @@ async fn the_time_of_aws_replaces_a_wrong_clock() {
     .await;
     let words = doubt().await.unwrap();
     assert!(words.contains("but AWS's time is"), "{words}");
-    // What is committed now is dated by AWS, seventy days before this machine's clock.
+    // Data that is committed now has the time of AWS, seventy days before this machine's clock.
     let health = health(&serve).await;
     let committed = health["last_commit"].as_str().unwrap();
     let committed = Timestamp::parse(committed).unwrap();

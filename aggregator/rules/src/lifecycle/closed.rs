@@ -1,23 +1,23 @@
-//! Why a recommendation ended, as a code that programs may compare. The words beside it are for people.
+//! The codes of the reasons for which recommendations end. Programs may compare them; the texts are for people.
 
 use rightsizer_records::{Outcome, OutcomeCode, OutcomeStatus};
 
 use super::Event;
 
-/// Why a recommendation ended. Names are stable.
+/// The reason for which a recommendation ended. Names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClosedCode {
     /// A person rejected it.
     Rejected,
     /// A later decision took its place.
     LaterDecision,
-    /// The size that the function has is right again.
+    /// The function's present size is right again.
     SizeRightAgain,
     /// The next step waits, for example until the last one is judged.
     NextStepWaits,
     /// The function has no reports in the window.
     NoReports,
-    /// W9: a peak came near the size that it wants.
+    /// W9: a peak came near its target size.
     PeakNear,
     /// It was not reviewed in time.
     NotReviewed,
@@ -25,22 +25,22 @@ pub enum ClosedCode {
     Applied,
     /// The updater restored the size.
     RolledBack,
-    /// The updater left the function as it is; `None` if for a reason that this version does not know.
+    /// The updater skipped it; `None` if this version does not know the reason.
     Skipped(Option<OutcomeCode>),
-    /// The updater could not apply it; `None` as above.
+    /// The updater could not apply it; `None` if this version does not know the reason.
     Failed(Option<OutcomeCode>),
-    /// Its outcome did not come.
+    /// Its outcome was lost.
     NoOutcome,
-    /// It did no harm.
+    /// The change did no harm.
     NoHarm,
     /// Someone else restored the old size.
     RestoredElsewhere,
-    /// The recommendation that takes it back was applied.
+    /// The recommendation that rolls it back was applied.
     TakenBack,
 }
 
 impl ClosedCode {
-    /// Every code.
+    /// Returns every code.
     pub fn all() -> impl Iterator<Item = Self> {
         let reasons = || std::iter::once(None).chain(OutcomeCode::all().map(Some));
         let ours = [
@@ -63,7 +63,7 @@ impl ClosedCode {
             .chain(reasons().map(Self::Failed))
     }
 
-    /// The code of an outcome.
+    /// Returns the code of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         let reason = OutcomeCode::from_name(&outcome.reason);
         match outcome.status {
@@ -74,7 +74,7 @@ impl ClosedCode {
         }
     }
 
-    /// Its name in the store and in tables. Skips and failures have that of the updater's code.
+    /// Returns its name in the store and in tables. Skips and failures have the name of the updater's code.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
@@ -96,7 +96,7 @@ impl ClosedCode {
         }
     }
 
-    /// The event that ends a recommendation with this code.
+    /// Returns the event that ends a recommendation with this code.
     pub const fn event(self) -> Event {
         match self {
             Self::Rejected => Event::Rejected,
@@ -115,13 +115,13 @@ impl ClosedCode {
         }
     }
 
-    /// Whether the same decision of the same day does not open it again (W9): the peak may not be in the
-    /// evidence of that decision.
+    /// Returns whether the same decision of the same day must not reopen it (W9), because the evidence of that
+    /// decision may lack the peak.
     pub const fn bars_the_same_decision(self) -> bool {
         matches!(self, Self::PeakNear)
     }
 
-    /// Whether it is temporary, so that the recommendation is decided again after a wait.
+    /// Returns whether it is temporary, so that the recommendation is decided again after a wait.
     pub fn passes_by_itself(self) -> bool {
         match self {
             Self::Skipped(reason) | Self::Failed(reason) => {
@@ -131,7 +131,7 @@ impl ClosedCode {
         }
     }
 
-    /// Whether the updater skipped it because it needs a person's approval.
+    /// Returns whether the updater skipped it because it needs a person's approval.
     pub fn asks_a_person(self) -> bool {
         matches!(self, Self::Skipped(Some(reason)) if reason.asks_a_person())
     }

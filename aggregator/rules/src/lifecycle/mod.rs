@@ -1,5 +1,5 @@
-//! The lifecycle of a recommendation: its statuses, the events that change them, and the one table of which
-//! event leads where. `docs/ALGORITHM.md` has the diagram.
+//! The lifecycle of a recommendation: its statuses, the events that change them, and the single transition table.
+//! `docs/ALGORITHM.md` has the diagram.
 //!
 //! It must not know how a recommendation is stored; the store generates the conditions of its updates from
 //! [`Event::sources`].
@@ -30,11 +30,11 @@ pub enum Status {
     Sent,
     /// The function has the new size.
     Applied,
-    /// The updater left the function as it is, on purpose.
+    /// The updater skipped it on purpose.
     Skipped,
     /// The updater could not apply it, or its outcome was lost.
     Failed,
-    /// It proved good at the new size.
+    /// The new size was verified.
     Verified,
     /// The old size was restored by the product.
     RolledBack,
@@ -61,11 +61,11 @@ pub enum Event {
     Rejected,
     /// A later decision takes its place.
     Superseded,
-    /// It is not wanted any more. What was sent stays sent: the updater will answer.
+    /// It is no longer wanted. A sent one stays sent, because its outcome will come.
     Withdrawn,
-    /// W9: a peak came near the size that it wants. Also of what was sent.
+    /// W9: a peak came near its target size. This also applies to sent ones.
     WithdrawnForPeak,
-    /// It was not reviewed, or not answered, in time.
+    /// It was not reviewed, or had no outcome, in time.
     Expired,
     /// It is on the decisions stream.
     Sent,
@@ -73,20 +73,20 @@ pub enum Event {
     Outcome(OutcomeStatus),
     /// The updater skipped it because it needs a person's approval, which it does not have yet.
     LeftToAPerson,
-    /// It is an increase whose outcome did not come.
+    /// It is an increase whose outcome was lost.
     OutcomeLost,
     /// The change did no harm.
     Verified,
     /// Someone else restored the old size.
     Reverted,
-    /// The recommendation that takes it back was applied.
+    /// The recommendation that rolls it back was applied.
     TakenBack,
 }
 
 /// Returns the status that `event` gives a recommendation of this status; `None` if it changes nothing.
 ///
-/// An outcome counts whatever became of the recommendation since it was sent, because it reports what the
-/// function has. Only what was applied stays so: a repeated delivery finds the new size, and is skipped.
+/// An outcome counts for every status after sending, because it reports the function's size. Only an applied
+/// recommendation keeps its status, because a repeated delivery finds the new size and is skipped.
 #[expect(clippy::match_same_arms, reason = "a line for each event")]
 pub const fn next(status: Status, event: Event) -> Option<Status> {
     use Status::{
@@ -121,7 +121,7 @@ pub const fn next(status: Status, event: Event) -> Option<Status> {
 }
 
 impl Status {
-    /// Every status.
+    /// Returns every status.
     pub const ALL: [Self; 13] = [
         Self::Open,
         Self::Approved,
@@ -138,7 +138,7 @@ impl Status {
         Self::Reverted,
     ];
 
-    /// Its name in the store and in tables.
+    /// Returns its name in the store and in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -157,17 +157,17 @@ impl Status {
         }
     }
 
-    /// The status of that name.
+    /// Returns the status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether it may still be sent or applied.
+    /// Returns whether it may still be sent or applied.
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Open | Self::Approved | Self::Sent)
     }
 
-    /// Whether the function's size was changed, even if it was changed back.
+    /// Returns whether the function's size was changed, even if it was changed back.
     pub const fn has_changed_size(self) -> bool {
         matches!(
             self,
@@ -177,7 +177,7 @@ impl Status {
 }
 
 impl Event {
-    /// Every event.
+    /// Returns every event.
     pub const ALL: [Self; 20] = [
         Self::DecidedAgain,
         Self::DecidedWhenDue,
@@ -201,14 +201,14 @@ impl Event {
         Self::TakenBack,
     ];
 
-    /// The statuses that it changes.
+    /// Returns the statuses that it changes.
     pub fn sources(self) -> impl Iterator<Item = Status> {
         Status::ALL
             .into_iter()
             .filter(move |status| next(*status, self).is_some())
     }
 
-    /// The status that it leads to: an event has one, wherever it comes from.
+    /// Returns the status that it leads to, which is the same for all its sources.
     pub const fn target(self) -> Status {
         match self {
             Self::DecidedAgain | Self::DecidedWhenDue | Self::LeftToAPerson | Self::Unapproved => {

@@ -1,8 +1,8 @@
-//! The table, written out: each row a status, each column an event.
+//! The transition table: each row is a status, each column an event.
 
 use super::*;
 
-/// The events of [`TABLE`]'s columns, by two letters.
+/// The events of the columns of [`TABLE`], by two letters.
 const COLUMNS: [(&str, Event); 20] = [
     ("da", Event::DecidedAgain),
     ("dd", Event::DecidedWhenDue),
@@ -92,9 +92,9 @@ fn each_event_happens_somewhere_and_leads_to_one_status() {
     }
 }
 
-/// Verdicts and retries change a recommendation's status alone; nothing brings back what was verified.
+/// Verdicts and retries change only a recommendation's status; no event reopens a verified one.
 #[test]
-fn what_was_judged_only_changes_by_the_updaters_outcome() {
+fn a_verdict_only_changes_by_the_updaters_outcome() {
     for status in [Status::Verified, Status::RolledBack, Status::Reverted] {
         for event in Event::ALL {
             let by_outcome = matches!(event, Event::Outcome(_));

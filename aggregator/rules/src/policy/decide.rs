@@ -124,7 +124,7 @@ fn hundredths(factor: f64) -> f64 {
     (factor * 100.0).round() / 100.0
 }
 
-/// W4 and W6, by successful invocations; logs of failures alone are no measure of the rest.
+/// W4 and W6, by successful invocations; logs of failures alone do not represent the rest.
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let proven = seen.successes;
     if seen.failures_only {
