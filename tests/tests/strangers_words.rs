@@ -206,7 +206,7 @@ async fn a_name_cannot_be_markup_and_cannot_be_hidden() {
     assert_eq!(rows.len(), 6, "{table}");
     for row in &rows {
         let cells = row.replace("\\|", "");
-        assert_eq!(cells.matches('|').count(), 9, "{row}");
+        assert_eq!(cells.matches('|').count(), 10, "{row}");
     }
     for raw in ["<script>", "[x](", "`z`"] {
         assert!(!table.contains(raw), "{raw} in {table}");

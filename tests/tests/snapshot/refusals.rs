@@ -154,7 +154,11 @@ async fn what_a_later_version_wrote_is_refused() {
     scene.change_head(|head| head["v"] = 2.into()).await;
     let output = scene.refused(&Disk::new()).await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("upgrade it"), "{}", said(&output));
+    assert!(
+        said(&output).contains("upgrade the program"),
+        "{}",
+        said(&output)
+    );
 }
 
 /// A store of another history is neither overwritten nor mixed with the snapshots.

@@ -253,7 +253,7 @@ async fn what_is_in_the_way_is_reported() {
             &into,
             Method::PUT,
             "/snapshots/",
-            "nothing was begun at s3://evidence/back",
+            "nothing was written at s3://evidence/back",
         ),
         (&into, Method::PUT, "head.json", "was not created"),
     ] {

@@ -85,7 +85,7 @@ async fn a_command_that_is_not_saved_yet_is_reported() {
     let (code, error) = say(&disk, &["pause"]).await;
     assert_eq!(code, Some(1));
     assert!(
-        error.contains("is not kept in s3://evidence/prod yet"),
+        error.contains("is not saved in s3://evidence/prod yet"),
         "{error}"
     );
     let told = health(&serve).await;
@@ -166,7 +166,7 @@ async fn the_updaters_state_is_reported_even_if_a_command_is_not_saved() {
     for part in [
         "could not pause updater",
         "aws lambda tag-resource",
-        "is not kept",
+        "is not saved",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
