@@ -16,6 +16,10 @@ fn the_policies_in_the_documentation_grant_exactly_what_the_commands_call() {
         .filter(|policy: &Value| policy["Version"] == "2012-10-17")
         .collect();
     let attach = [
+        // Between waves: how often the functions just changed fail.
+        "cloudwatch:GetMetricData",
+        // Whether CloudFront may assume it.
+        "iam:GetRole",
         "iam:SimulatePrincipalPolicy",
         "kinesis:GetResourcePolicy",
         "lambda:GetFunction",
