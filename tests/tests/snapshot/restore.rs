@@ -305,7 +305,7 @@ async fn what_is_there_is_no_snapshot(scene: &Scene, file: &[&str]) {
     let bytes = serde_json::to_vec(&newer).unwrap();
     scene.s3.put_object(HEAD, bytes).await.unwrap();
     let why = scene.not_restored(file).await;
-    assert!(why.contains("upgrade it"), "{why}");
+    assert!(why.contains("upgrade the program"), "{why}");
     scene.s3.remove_object(HEAD).await.unwrap();
     let why = scene.not_restored(&[]).await;
     assert!(why.contains("head.json is missing"), "{why}");
