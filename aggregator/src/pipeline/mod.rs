@@ -349,7 +349,7 @@ impl Pipeline {
         Ok(answer)
     }
 
-    /// Applies again what this store lacks of `words`, see [`Unit::carry_out_again`].
+    /// Applies again what this store lacks of `words`, see `ReviewCommands::carry_out_again` in the store.
     pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
         unit.commands().carry_out_again(words)?;
