@@ -166,9 +166,16 @@ fn said_lost(log: &str) -> u64 {
     numbers.sum()
 }
 
-/// A command that gives a process this file as its `/etc/hosts`, in a mount namespace of its own.
+/// A command that gives a process this file as its `/etc/hosts`, in a mount namespace of its own, and
+/// nothing else to look names up in: a resolver of the machine may take seconds to refuse a name.
 pub(crate) fn with_hosts(hosts: &Path) -> Result<Vec<String>> {
-    namespace(&format!("mount --bind '{}' /etc/hosts", hosts.display()))
+    let order = hosts.with_file_name("nsswitch.conf");
+    std::fs::write(&order, "hosts: files\n")?;
+    let order = order.display();
+    namespace(&format!(
+        "mount --bind '{}' /etc/hosts; mount --bind '{order}' /etc/nsswitch.conf",
+        hosts.display()
+    ))
 }
 
 /// A command that runs `prepare` in a mount namespace of its own and then becomes its arguments.
