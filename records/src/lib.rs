@@ -13,6 +13,7 @@ mod outcome;
 mod partition;
 mod physical;
 mod printable;
+mod reason;
 mod recommendation;
 mod reports;
 pub mod shown;
@@ -32,12 +33,15 @@ pub use physical::{
     Implausible, memory as plausible_memory, record as plausible_record, used as plausible_use,
 };
 pub use printable::printable;
-pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
+pub use reason::{
+    DurationBasis, FailureKind, LimitedFigure, OtherReason, Reason, Rise, Slowdown, SpeedLimit,
+};
+pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Recommendation};
 pub use reports::{
     AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, KILLED_PERCENT, MAX_ROWS, ReportRow, Reports,
     Status, is_at_limit, is_killed_for_memory,
 };
 pub use skip::{FailureCode, OutcomeCode, SkipCode};
-pub use tags::ApplyMode;
+pub use tags::{ApplyMode, Strategy};
 pub use time::{Day, TimeError, Timestamp};
 pub use units::{Megabytes, Millis, Usd};
