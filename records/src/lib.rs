@@ -41,7 +41,7 @@ pub use reports::{
     AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, KILLED_PERCENT, MAX_ROWS, ReportRow, Reports,
     Status, is_at_limit, is_killed_for_memory,
 };
-pub use skip::{FailureCode, OutcomeCode, SkipCode};
+pub use skip::{ApiFault, FailureCode, OutcomeCode, SkipCode};
 pub use tags::{ApplyMode, Strategy};
 pub use time::{Day, TimeError, Timestamp};
 pub use units::{Megabytes, Millis, Usd};

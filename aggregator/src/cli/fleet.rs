@@ -14,8 +14,8 @@ use rightsizer_aws::fleet::{
     AwsLayers, Done, Entry, Intent, LayerVersion, Plan, Selected, Selection, StreamArn, carry_out,
     plan_all,
 };
-use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
-use rightsizer_aws::pace::Pace;
+use rightsizer_aws::inventory::{AwsFleet, collect};
+use rightsizer_aws::throttle::Throttle;
 use serde_json::{Value, json};
 
 use super::out;
@@ -94,11 +94,7 @@ impl Which {
     /// The selected functions, listed at the given rate.
     pub(super) async fn selected(&self, fleet: &AwsFleet, rate: f64) -> anyhow::Result<Selected> {
         let selection = self.selection()?;
-        let settings = InventorySettings {
-            calls_per_second: rate,
-            ..InventorySettings::default()
-        };
-        let (update, _, errors) = collect(fleet, Pacing::of(&settings), now()).await;
+        let (update, _, errors) = collect(fleet, &Throttle::per_second(rate), now()).await;
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         ensure!(
             update.complete,
@@ -147,7 +143,7 @@ impl Told {
     /// Plans the selected functions.
     pub(super) async fn plan(api: &AwsLayers, intent: &Intent, selected: Selected) -> Self {
         let bar = progress("reading", selected.functions.len());
-        let reads = Pace::per_second(READS_PER_SECOND);
+        let reads = Throttle::per_second(READS_PER_SECOND);
         let entries = plan_all(api, &reads, intent, selected.functions, || bar.inc(1)).await;
         bar.finish_and_clear();
         Self {
@@ -182,8 +178,8 @@ impl Told {
         let functions = functions.map(|entry| entry.facts.clone()).collect();
         let bar = progress("changing", changes.len());
         let paces = (
-            &Pace::per_second(READS_PER_SECOND),
-            &Pace::per_second(args.rate),
+            &Throttle::per_second(READS_PER_SECOND),
+            &Throttle::per_second(args.rate),
         );
         let became = &mut self.became;
         carry_out(api, paces, intent, functions, |n, done| {

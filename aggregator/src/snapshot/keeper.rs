@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rightsizer_aws::clock::now;
-use rightsizer_aws::stop::Stop;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::CarriedOut;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::handle::{KeeperHandle, Request};
@@ -89,13 +89,13 @@ impl Keeper {
 
     /// Keeps it until a stop is requested; returns itself, to make the last snapshot when the store
     /// is closed.
-    pub async fn run(mut self, mut stopped: Stop) -> Result<Self, Superseded> {
+    pub async fn run(mut self, stopped: CancellationToken) -> Result<Self, Superseded> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut making: Option<Making> = None;
         loop {
             tokio::select! {
-                () = stopped.requested() => break,
+                () = stopped.cancelled() => break,
                 Some(request) = self.requests.recv() => self.answer(request).await?,
                 _ = check.tick() => self.tick().await?,
                 made = finished(&mut making) => {

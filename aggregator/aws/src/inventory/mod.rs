@@ -5,9 +5,7 @@ mod aws;
 mod refresh;
 
 pub use aws::AwsFleet;
-pub use refresh::{
-    FleetApi, FleetError, InventorySink, Pacing, collect, collect_with_alarms, keep_fresh,
-};
+pub use refresh::{FleetApi, FleetError, InventorySink, collect, collect_with_alarms, keep_fresh};
 
 use serde::Deserialize;
 

@@ -10,11 +10,12 @@ use anyhow::Context;
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::{aws_config_of, want_credentials};
-use rightsizer_aws::inventory::{AwsFleet, Pacing, collect};
+use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
     AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
     pieces,
 };
+use rightsizer_aws::throttle::Throttle;
 use rightsizer_formats::Hints;
 use rightsizer_records::{Day, Partition, Timestamp};
 use rightsizer_rules::inventory::FunctionFacts;
@@ -237,11 +238,8 @@ async fn functions(
     args: &CloudwatchArgs,
     pipeline: &mut Pipeline,
 ) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
-    let pacing = Pacing {
-        gap: std::time::Duration::from_secs_f64(1.0 / args.rate),
-        ..Pacing::of(&rightsizer_aws::inventory::InventorySettings::default())
-    };
-    let (update, _, errors) = collect(fleet, pacing, now()).await;
+    let throttle = Throttle::per_second(args.rate);
+    let (update, _, errors) = collect(fleet, &throttle, now()).await;
     for error in errors {
         out::note(format_args!(
             "rightsizer: the list of functions is incomplete: {error}"
