@@ -7,6 +7,7 @@ use rightsizer_rules::policy::sentence;
 use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::compared;
 use super::text::{counted, short};
@@ -258,28 +259,17 @@ fn life(entry: &Value) -> Vec<String> {
 
 /// Broken at spaces so that no line is wider than [`WIDTH`].
 pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
-    let mut text = String::new();
-    let mut line = first.to_owned();
-    let mut empty = true;
     // A figure and its unit stay together.
     let bound = shown(what)
         .replace(" MB", "\u{a0}MB")
         .replace("× ", "×\u{a0}");
-    for word in bound.split(' ') {
-        let fits = line.chars().count() + 1 + word.chars().count() <= WIDTH;
-        if !empty && fits {
-            line.push(' ');
-        } else if !empty {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            rest.clone_into(&mut line);
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    text.push_str(line.trim_end());
-    text.push('\n');
-    text.replace('\u{a0}', " ")
+    let options = Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(&bound, options).replace('\u{a0}', " ") + "\n"
 }
 
 #[cfg(test)]
