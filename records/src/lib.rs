@@ -13,6 +13,7 @@ mod outcome;
 mod partition;
 mod physical;
 mod printable;
+mod range;
 mod reason;
 mod recommendation;
 mod reports;
@@ -24,15 +25,17 @@ mod units;
 
 pub use arn::{ArnError, FunctionArn};
 pub use codec::{
-    DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
+    DecodeError, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
 };
 pub use error_kind::ErrorKind;
 pub use outcome::{Outcome, OutcomeStatus};
 pub use partition::Partition;
 pub use physical::{
-    Implausible, memory as plausible_memory, record as plausible_record, used as plausible_use,
+    Implausible, ImplausibleRecord, memory as plausible_memory, record as plausible_record,
+    used as plausible_use,
 };
 pub use printable::printable;
+pub use range::MAX_COUNT;
 pub use reason::{
     DurationBasis, FailureKind, LimitedFigure, OtherReason, Reason, Rise, Slowdown, SpeedLimit,
 };

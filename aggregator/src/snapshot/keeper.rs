@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::handle::{KeeperHandle, Request};
+use super::handle::{KeeperHandle, NotSaved, Request};
 use super::head::{Edit, Head, Snapshot, left_over};
 use super::held::{Held, Superseded, Trouble};
 use super::make::{Original, Place};
@@ -175,7 +175,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn keep_words(&mut self) -> Result<Result<(), String>, Superseded> {
+    async fn keep_words(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
         let edit = Edit::Words(self.unkept.clone());
         let kept = match self.held.edit(&edit).await {
             Ok(()) => {
@@ -183,11 +183,10 @@ impl Keeper {
                 Ok(())
             }
             Err(Trouble::Lost(lost)) => return Err(lost),
-            Err(Trouble::Unclear(why)) => Err(format!(
-                "it was applied here, but is not saved in {} yet ({why}): it would be lost if this \
-                 task were lost before that. Saving is retried; /healthz has words_waiting",
-                self.held.bucket().location()
-            )),
+            Err(Trouble::Unclear(why)) => Err(NotSaved {
+                location: self.held.bucket().location().clone(),
+                why: why.to_string(),
+            }),
         };
         self.status.words_waiting(self.unkept.len());
         if self.held.head().words.len() >= MANY_WORDS {

@@ -22,6 +22,7 @@ use self::choice::{ChoiceArgs, Chosen};
 use self::files::Patched;
 use self::told::Told;
 use super::StoreArg;
+use super::flags;
 use super::server::ServerArg;
 use crate::cli::out;
 
@@ -43,7 +44,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Match a function of the template to a deployed function; may be repeated
-    #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = pair)]
+    #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = flags::label)]
     map: Vec<(String, String)>,
     /// The deployed stage, if names contain it
     #[arg(long, requires = "template")]
@@ -86,16 +87,6 @@ impl FormatArg {
             Self::Cdk => Format::Cdk,
         }
     }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (label, function) = text.split_once('=').unwrap_or((text, ""));
-    if label.is_empty() || function.is_empty() {
-        return Err(
-            "expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout".to_owned(),
-        );
-    }
-    Ok((label.to_owned(), function.to_owned()))
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
