@@ -20,7 +20,7 @@ export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-exten
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: how-long how-long-demo help build demo test check extension layer package deploy undeploy connect layer-arn weigh speed \
+.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn weigh speed \
 	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
@@ -98,6 +98,16 @@ export STACK YES ANYWAY VPC SUBNETS OPTIONS TAGS PORT
 package: $(if $(RIGHTSIZER_BINARIES),,layer) ## build what goes to an account: layers, the updater's zip, the aggregator's image
 	@infra/package.sh "$(ARCH)" "$(PACKAGE)" "$(TARGET)/layer"
 
+DIST ?= dist
+dist: build layer ## pack the program for people who do not compile: a wheel, npm packages, an archive, both layers
+	@rm -rf "$(DIST)"
+	@python3 infra/dist.py pack "$(TARGET)/release/rightsizer" "$(DIST)"
+	@for arch in x86_64 arm64; do \
+	layer="$(TARGET)/layer/rightsizer-extension-$$arch.zip"; \
+	if [ -f "$$layer" ]; then cp "$$layer" "$(DIST)/rightsizer-layer-$$arch.zip"; fi; \
+	done
+	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
+
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
 	@python3 infra/account deploy "$(PACKAGE)"
 
@@ -153,6 +163,6 @@ rust:
 	echo "cc, a C compiler, is missing. Debian, Ubuntu: apt install build-essential. Fedora: dnf install gcc. macOS: xcode-select --install." >&2; exit 1; }
 
 clean: ## remove what was built and installed in this checkout (the cache outside it stays)
-	@echo "clean: $(TARGET), .tools, demo-out"
+	@echo "clean: $(TARGET), .tools, demo-out, dist"
 	@cargo clean --quiet
-	@rm -rf .tools demo-out
+	@rm -rf .tools demo-out dist
