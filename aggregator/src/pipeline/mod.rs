@@ -1,20 +1,15 @@
 //! Evidence in, decisions out, in one transaction of the store (W8): the synchronous core of the
 //! aggregator. It does no network IO; the time is an argument.
 
-mod accept;
-mod arrival;
-mod batch;
 mod close;
 mod evaluate;
-mod payload;
 mod prepare;
 mod propose;
 mod session;
 mod verdict;
 
-pub use accept::{Accept, AcceptRule};
-pub use batch::{Batch, Intake, Refusal};
 pub use prepare::{Gate, KnownOwners, Prepared};
+pub use rightsizer_formats::intake::{Accept, AcceptRule, Batch, Intake, Refusal};
 pub use session::{LogGroupDay, Session};
 
 use rightsizer_formats::{Channel, Delivery};

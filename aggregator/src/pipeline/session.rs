@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_formats::Channel;
+use rightsizer_formats::intake::Batch;
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
@@ -12,7 +13,6 @@ use rightsizer_store::{
     StoreError, Unit,
 };
 
-use super::batch::Batch;
 use super::close::Closing;
 use super::prepare::{Early, Prepared};
 use super::{Digest, save_clock};

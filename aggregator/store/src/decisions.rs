@@ -4,13 +4,13 @@
 use std::sync::LazyLock;
 
 use rightsizer_records::{Day, Megabytes, Millis, Timestamp, Usd};
+use rightsizer_rules::assess::Assessment;
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rightsizer_rules::policy::Decision;
 use rusqlite::{Connection, params};
 
 use super::columns::{int, megabytes};
 use super::error::StoreError;
-use super::evidence::Assessment;
 use super::transitions::changed_by;
 use super::unit::FunctionId;
 

@@ -24,6 +24,7 @@ mod lost;
 mod merging;
 mod retention;
 mod review;
+mod states;
 mod strangers;
 mod verdicts;
 mod windows;

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rightsizer_formats::Channel;
 use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp, plausible_record};
 use rightsizer_rules::comparison::Comparison;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
@@ -13,6 +12,7 @@ use rightsizer_rules::window::{
 };
 
 use super::accept::Accept;
+use crate::Channel;
 
 /// About what a record of a decision takes in memory, and a function's place among the observed ones.
 const OF_A_DECISION: usize = 2048;
@@ -53,23 +53,24 @@ pub struct Intake<'a> {
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What has a key to be known again by, and so is merged or dropped as a whole.
-    pub(super) keyed: Vec<Delta>,
+    pub keyed: Vec<Delta>,
     /// What has none, folded by function.
-    pub(super) observed: HashMap<FunctionKey, Delta, RandomState>,
+    pub observed: HashMap<FunctionKey, Delta, RandomState>,
     /// The same of reports found in files of unknown tools.
-    pub(super) wrapped: HashMap<FunctionKey, Delta, RandomState>,
-    pub(super) outcomes: Vec<Outcome>,
+    pub wrapped: HashMap<FunctionKey, Delta, RandomState>,
+    /// Outcomes, from the decisions stream.
+    pub outcomes: Vec<Outcome>,
     /// What other tools found out.
-    pub(super) compared: Vec<Comparison>,
+    pub compared: Vec<Comparison>,
     /// Seen on the decisions stream, and so sent.
-    pub(super) sent: Vec<Recommendation>,
+    pub sent: Vec<Recommendation>,
     /// Bytes of memory that all of it takes, about.
     weight: usize,
 }
 
 impl Batch {
     /// Returns about how many bytes of memory it takes.
-    pub(super) const fn weight(&self) -> usize {
+    pub const fn weight(&self) -> usize {
         self.weight
     }
 
@@ -93,6 +94,9 @@ impl Batch {
                         "a recommendation on the reports stream, which every function may write to",
                     ))
                 }
+                Record::Proposal(_) => Err(Refusal::because(
+                    "a proposal, which belongs on the proposals stream",
+                )),
                 Record::Recommendation(recommendation) => {
                     self.weight += OF_A_DECISION;
                     self.sent.push(recommendation);
