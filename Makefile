@@ -20,7 +20,7 @@ export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-exten
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn weigh speed \
+.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn flink weigh speed \
 	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
@@ -129,6 +129,11 @@ connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, ap
 
 layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
 	@python3 infra/account layer-arn "$(or $(LAYER_ARCH),$(ARCH))"
+
+flink: rust ## build the Flink job with the native library inside: infra/flink/target/rightsizer-flink.jar
+	@echo "flink: building the native library"
+	@cargo build --release -p rightsizer-flink
+	@infra/flink/build.sh "$(TARGET)/release"
 
 weigh: export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/layer/rightsizer-reference-extension
 weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it

@@ -1,0 +1,160 @@
+//! One function's state, brought forward.
+
+use rightsizer_records::{Day, Record, Timestamp, decode};
+use rightsizer_rules::assess::Viewpoint;
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::state::{Closed, FunctionState, delta_from_bytes};
+use rightsizer_rules::window::{ClockMode, DayClock};
+
+use super::engine::{Engine, EngineError};
+use super::frames::Frames;
+use super::proposal;
+use super::read::tag;
+
+/// A state older than this without a report is dropped: its last peak is forgotten (W3).
+const FORGOTTEN_DAYS: i32 = 400;
+
+/// The time at which a state is brought forward.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The machine's clock.
+    pub now: Timestamp,
+    /// The event time that has passed: the watermark.
+    pub event: Timestamp,
+    /// The last day that is closed for this function.
+    pub closed: Option<Day>,
+    /// Whether that day closes now.
+    pub closes: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The state; empty if nothing of it is worth keeping.
+    pub state: Vec<u8>,
+    /// Proposals as records.
+    pub proposals: Vec<Vec<u8>>,
+    /// Whether the next day's close concerns the function: it was decided, or may be.
+    pub active: bool,
+}
+
+impl Engine {
+    /// Whether the machine's clock makes time pass.
+    pub(crate) fn is_live(&self) -> bool {
+        self.mode == ClockMode::Wall
+    }
+
+    /// Brings the state of `function` forward: merges the inputs, decides what has to be decided at once, and closes a
+    /// day if it is over.
+    pub fn advance(
+        &self,
+        function: &str,
+        state: &[u8],
+        inputs: &[u8],
+        moment: Moment,
+    ) -> Result<Step, EngineError> {
+        let of_state = |source| EngineError::State {
+            function: function.to_owned(),
+            source,
+        };
+        let mut kept = if state.is_empty() {
+            let key = FunctionKey::stored(function);
+            FunctionState::new(key.map_err(|_| EngineError::Mixed("a key that names no function"))?)
+        } else {
+            FunctionState::from_bytes(state).map_err(of_state)?
+        };
+        let mut step = Step::default();
+        let decide = self.merge(&mut kept, inputs, moment)?;
+        let clock = self.clock(moment, kept.newest());
+        let terms = self.terms();
+        if decide && let Some(decided) = kept.decide(&clock, moment.now, &terms) {
+            step.proposals.push(proposal::of(&decided, None));
+        }
+        step.active = true;
+        if moment.closes {
+            match kept.close(&clock, moment.now, &terms) {
+                Closed::Decided(decided) => {
+                    step.proposals.push(proposal::of(&decided, moment.closed));
+                }
+                Closed::Idle { had_decision } => {
+                    step.active = false;
+                    if had_decision && let Some(idle) = proposal::idle(&kept, &clock, moment) {
+                        step.proposals.push(idle);
+                    }
+                }
+                Closed::NotDue => {}
+            }
+        }
+        if !is_forgotten(&kept, moment) {
+            step.state = kept.to_bytes();
+        }
+        Ok(step)
+    }
+
+    /// The clock of a function: in a replay it is as late as the watermark, and as the function's own newest event.
+    pub(crate) fn clock(&self, moment: Moment, newest: Option<Timestamp>) -> DayClock {
+        let event = match (self.mode, moment.closes) {
+            // At a close the present is the boundary, whatever came before it.
+            (ClockMode::Event, false) => newest.map_or(moment.event, |at| at.max(moment.event)),
+            _ => moment.event,
+        };
+        DayClock::new(self.mode, Some(event), moment.closed)
+    }
+
+    /// Merges inputs in their order; returns whether the function has to be decided.
+    fn merge(
+        &self,
+        kept: &mut FunctionState,
+        inputs: &[u8],
+        moment: Moment,
+    ) -> Result<bool, EngineError> {
+        let mut decide = false;
+        let mut frames = Frames(inputs);
+        while !frames.0.is_empty() {
+            let input = frames.bytes().and_then(|input| input.split_first());
+            let Some((tag, bytes)) = input else {
+                return Err(EngineError::Mixed("an input that is cut off"));
+            };
+            let clock = self.clock(moment, kept.newest());
+            decide |= match *tag {
+                tag::DELTA => {
+                    let delta = delta_from_bytes(bytes)
+                        .map_err(|_| EngineError::Mixed("evidence in another form"))?;
+                    kept.apply(delta, &clock, moment.now).decide
+                }
+                tag::SENT | tag::OUTCOME => self.answered(kept, bytes, &clock, moment.now)?,
+                _ => return Err(EngineError::Mixed("an input of an unknown kind")),
+            };
+        }
+        Ok(decide)
+    }
+
+    fn answered(
+        &self,
+        kept: &mut FunctionState,
+        record: &[u8],
+        clock: &DayClock,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        match decode(record) {
+            Ok(Record::Recommendation(sent)) => {
+                kept.saw_sent(&sent, now);
+                Ok(false)
+            }
+            Ok(Record::Outcome(outcome)) => {
+                let view = Viewpoint {
+                    clock,
+                    now,
+                    settings: self.terms().policy,
+                };
+                Ok(kept.outcome(&outcome, view))
+            }
+            _ => Err(EngineError::Mixed("a record of another kind")),
+        }
+    }
+}
+
+fn is_forgotten(kept: &FunctionState, moment: Moment) -> bool {
+    let long_ago = |at: Timestamp| at.day().plus(FORGOTTEN_DAYS) < moment.event.day();
+    kept.is_empty() || (moment.closes && kept.newest().is_some_and(long_ago))
+}
