@@ -19,7 +19,7 @@ const FORGOTTEN_DAYS: i32 = 400;
 pub struct Moment {
     /// The machine's clock.
     pub now: Timestamp,
-    /// The event time that has passed: the watermark.
+    /// The event time that has passed for certain: the last close of a day.
     pub event: Timestamp,
     /// The last day that is closed for this function.
     pub closed: Option<Day>,
@@ -91,7 +91,7 @@ impl Engine {
         Ok(step)
     }
 
-    /// The clock of a function: in a replay it is as late as the watermark, and as the function's own newest event.
+    /// The clock of a function: in a replay it is as late as the last close, and as the function's own newest event.
     pub(crate) fn clock(&self, moment: Moment, newest: Option<Timestamp>) -> DayClock {
         let event = match (self.mode, moment.closes) {
             // At a close the present is the boundary, whatever came before it.
@@ -122,7 +122,7 @@ impl Engine {
                         .map_err(|_| EngineError::Mixed("evidence in another form"))?;
                     kept.apply(delta, &clock, moment.now).decide
                 }
-                tag::SENT | tag::OUTCOME => self.answered(kept, bytes, &clock, moment.now)?,
+                tag::SENT | tag::OUTCOME => self.answered(kept, bytes, moment)?,
                 _ => return Err(EngineError::Mixed("an input of an unknown kind")),
             };
         }
@@ -133,18 +133,19 @@ impl Engine {
         &self,
         kept: &mut FunctionState,
         record: &[u8],
-        clock: &DayClock,
-        now: Timestamp,
+        moment: Moment,
     ) -> Result<bool, EngineError> {
         match decode(record) {
             Ok(Record::Recommendation(sent)) => {
-                kept.saw_sent(&sent, now);
+                kept.saw_sent(&sent, moment.now);
                 Ok(false)
             }
             Ok(Record::Outcome(outcome)) => {
+                // A replay is as late as the outcome, whatever was read before it.
+                let clock = self.clock(moment, Some(outcome.at));
                 let view = Viewpoint {
-                    clock,
-                    now,
+                    clock: &clock,
+                    now: moment.now,
                     settings: self.terms().policy,
                 };
                 Ok(kept.outcome(&outcome, view))

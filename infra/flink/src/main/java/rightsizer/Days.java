@@ -12,11 +12,6 @@ final class Days {
         return Math.floorDiv(timeMs - DELAY_MS, DAY_MS) * DAY_MS + DELAY_MS;
     }
 
-    /** The close after a time. */
-    static long next(long timeMs) {
-        return boundary(timeMs) + DAY_MS;
-    }
-
     /** The last day that is closed at a time, counted from 1970-01-01. */
     static int closed(long timeMs) {
         return (int) Math.floorDiv(timeMs - DELAY_MS, DAY_MS) - 1;

@@ -65,9 +65,10 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             context.timerService().registerEventTimeTimer(begins);
             return;
         }
-        long event = watermark == Long.MAX_VALUE ? input.f1 : watermark;
+        // Which close was the last is the same in every run; how far the watermark is since then is not.
+        long event = watermark == Long.MAX_VALUE ? begins : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
-        context.timerService().registerEventTimeTimer(Days.next(event));
+        context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
     }
 
     @Override
