@@ -41,7 +41,7 @@ demo: how-long-demo extension ## run the whole pipeline on this machine, no AWS 
 how-long-demo:
 	@echo "demo: about nine minutes the first time (it compiles), 10 seconds later, on two cores"
 
-test: how-long tools extension ## install what the tests need, then run every test, end-to-end ones included
+test: how-long tools extension flink ## install what the tests need, then run every test, end-to-end ones included
 	@echo "test: building the binaries that tests start"
 	@cargo build --workspace --all-features --bins
 	@echo "test: every test"

@@ -151,6 +151,23 @@ impl History {
         }
     }
 
+    /// The same with every record `times` times, so that a run takes long enough to be disturbed.
+    pub(crate) fn write_often(&self, job: &Job, files: usize, times: usize) {
+        let often = |day: &Vec<Vec<u8>>| {
+            day.iter()
+                .cycle()
+                .take(day.len() * times)
+                .cloned()
+                .collect()
+        };
+        let history = Self {
+            reports: self.reports.iter().map(often).collect(),
+            decisions: self.decisions.clone(),
+            proposals: Vec::new(),
+        };
+        history.write(job, files, 0);
+    }
+
     /// Writes the records into `files` files of a run: each day in another order, some records twice. A last record
     /// closes the last day.
     pub(crate) fn write(&self, job: &Job, files: usize, seed: u64) {

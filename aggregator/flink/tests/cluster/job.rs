@@ -63,6 +63,28 @@ impl Job {
         lines(&self.folder.path().join("proposals"))
     }
 
+    /// Runs it on a cluster of processes that is killed this often; returns the proposals and what was done.
+    pub(crate) fn run_and_kill(&self, kills: &str) -> (Vec<Value>, String) {
+        let settings = self.folder.path().join("settings.toml");
+        std::fs::write(settings, super::history::SETTINGS).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/flink/kills.py");
+        let output = Command::new("python3")
+            .arg(script)
+            .arg(self.folder.path())
+            .arg(kills)
+            .output()
+            .expect("python3 is missing: run `make tools`");
+        let log = || std::fs::read_to_string(self.folder.path().join("cluster.log"));
+        assert!(
+            output.status.success(),
+            "{}\n{}",
+            String::from_utf8_lossy(&output.stderr),
+            log().unwrap_or_default()
+        );
+        let counts = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        (lines(&self.folder.path().join("proposals")), counts)
+    }
+
     /// The rows of the quarantine.
     pub(crate) fn quarantine(&self) -> Vec<Value> {
         lines(&self.folder.path().join("quarantine"))

@@ -67,6 +67,31 @@ fn flink_and_the_rules_alone_propose_the_same_at_every_close() {
     }
 }
 
+/// A cluster of processes that is killed at random and rescaled gives what a run that nothing disturbs gives.
+/// `RIGHTSIZER_KILLS` sets the number.
+#[test]
+fn kills_and_rescaling_change_nothing() {
+    let history = History::random(11, 8, 20);
+    let wanted = by_close(history.proposals.clone());
+    let job = Job::new();
+    history.write_often(&job, 2, 60);
+    let kills = std::env::var("RIGHTSIZER_KILLS").unwrap_or_else(|_| "2".to_owned());
+    let (found, counts) = job.run_and_kill(&kills);
+    let found = by_close(found);
+    let days: Vec<_> = wanted
+        .keys()
+        .filter(|key| !found.contains_key(*key))
+        .collect();
+    assert!(days.is_empty(), "{days:?} are lacking after {counts}");
+    for (key, proposal) in &wanted {
+        assert_eq!(&found[key], proposal, "{key:?} after {counts}");
+    }
+    assert_eq!(found.len(), wanted.len());
+    // As many as asked for, unless the job ended before.
+    assert!(counts.contains("\"jobmanagers\": 1") || kills != "2", "{counts}");
+    println!("{} closes equal after {counts}", found.len());
+}
+
 /// What cannot be used goes to the quarantine with the reason, and the rest counts.
 #[test]
 fn what_cannot_be_read_is_quarantined_and_the_rest_counts() {
