@@ -1,7 +1,7 @@
 //! What a decision does to the recommendations that are there.
 
 use rightsizer_records::Megabytes;
-use rightsizer_rules::assess::{Assessment, NewRecommendation, Proposal, Viewpoint};
+use rightsizer_rules::assess::{Assessment, NewRecommendation, Noted, Proposal, Viewpoint};
 use rightsizer_rules::lifecycle::{self, ClosedCode, Status};
 use rightsizer_store::{Earlier, FunctionId, StoreError};
 
@@ -63,7 +63,7 @@ impl<'p> Session<'p> {
             proposal
         };
         match proposal {
-            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
+            Some(proposal) => self.propose(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
@@ -79,26 +79,35 @@ impl<'p> Session<'p> {
         };
         let drafter = self.outlook().drafter();
         match drafter.propose_with(&seen, Some(rollback)) {
-            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
+            Some(proposal) => self.propose(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
 
-    fn do_as_proposed(
+    fn propose(
         &mut self,
         id: FunctionId,
         seen: &Assessment,
         earlier: &[Earlier],
         proposal: &Proposal,
     ) -> Result<(), StoreError> {
-        let decision = &proposal.decision;
-        self.unit
-            .decisions()
-            .note(id, seen, decision, &proposal.reasons, proposal.usd)?;
+        let noted = Noted::of(seen, proposal);
+        self.do_as_proposed(id, &noted, earlier, proposal.recommendation.as_ref())
+    }
+
+    /// Notes a decision, and brings the function's recommendations in line with it.
+    pub(super) fn do_as_proposed(
+        &mut self,
+        id: FunctionId,
+        noted: &Noted,
+        earlier: &[Earlier],
+        new: Option<&NewRecommendation>,
+    ) -> Result<(), StoreError> {
+        self.unit.decisions().note(id, noted)?;
         self.digest.decided += 1;
-        match &proposal.recommendation {
+        match new {
             Some(new) => self.put(id, earlier, new),
-            None if decision.target_mb == seen.evidence.current_mb => {
+            None if noted.target_mb == noted.current_mb => {
                 let code = ClosedCode::SizeRightAgain;
                 self.close_all(earlier, code, "its size is right again")
             }

@@ -4,6 +4,7 @@
 mod close;
 mod evaluate;
 mod prepare;
+mod proposals;
 mod propose;
 mod session;
 mod verdict;
@@ -84,6 +85,8 @@ pub struct Pipeline {
     days_close: bool,
     /// Whether a stream was just read to its newest record: AWS answers no clock that is wrong.
     caught_up: bool,
+    /// Whether another engine keeps the windows and decides.
+    elsewhere: bool,
 }
 
 impl Pipeline {
@@ -125,6 +128,7 @@ impl Pipeline {
             readers: Vec::new(),
             days_close: true,
             caught_up: false,
+            elsewhere: false,
         })
     }
 
@@ -133,6 +137,12 @@ impl Pipeline {
     pub fn at_home(mut self, home: Option<Home>) -> Self {
         self.gate.home = home;
         self
+    }
+
+    /// Leaves days and decisions to another engine, whose proposals come in instead of evidence.
+    #[must_use]
+    pub fn deciding_elsewhere(self, elsewhere: bool) -> Self {
+        Self { elsewhere, ..self }
     }
 
     /// What decides which evidence is taken: deliveries can be prepared by it on other threads.
@@ -175,7 +185,7 @@ impl Pipeline {
         deliveries: Vec<Prepared>,
         now: Timestamp,
     ) -> Result<Digest, StoreError> {
-        let days_close = self.days_close;
+        let days_close = self.days_close && !self.elsewhere;
         if std::mem::take(&mut self.caught_up) {
             self.clock.confirm(now);
         }
@@ -279,6 +289,7 @@ impl Pipeline {
     ) -> Result<Digest, E> {
         let unit = self.store.begin()?;
         let mut session = Session::new(unit, (self.clock, self.closing), &self.settings, now);
+        session.elsewhere = self.elsewhere;
         body(&mut session)?;
         let (clock, closing, digest) = session.commit()?;
         (self.clock, self.closing) = (clock, closing);

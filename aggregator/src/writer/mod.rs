@@ -413,7 +413,7 @@ impl Writer {
 
     fn caught_up(&mut self, stream: Channel) -> Result<(), StoreError> {
         self.unread.retain(|unread| *unread != stream);
-        if stream == Channel::Reports {
+        if stream != Channel::Decisions {
             self.pipeline.let_days_close();
             // The days that are over close first: what is sent rests on them.
             let digest = self.pipeline.tick(now())?;

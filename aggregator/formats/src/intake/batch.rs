@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp, plausible_record};
+use rightsizer_records::{
+    Outcome, Proposal, Recommendation, Record, Reports, Timestamp, plausible_record,
+};
 use rightsizer_rules::comparison::Comparison;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
 use rightsizer_rules::window::{
@@ -60,6 +62,8 @@ pub struct Batch {
     pub wrapped: HashMap<FunctionKey, Delta, RandomState>,
     /// Outcomes, from the decisions stream.
     pub outcomes: Vec<Outcome>,
+    /// Decisions of another engine, in their order.
+    pub proposals: Vec<Proposal>,
     /// What other tools found out.
     pub compared: Vec<Comparison>,
     /// Seen on the decisions stream, and so sent.
@@ -76,6 +80,13 @@ impl Batch {
 
     /// Folds one piece of evidence in, or returns why it cannot be used.
     pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
+        let is_proposal =
+            matches!(&evidence, Evidence::Record(r) if matches!(**r, Record::Proposal(_)));
+        if intake.channel == Channel::Proposals && !is_proposal {
+            return Err(Refusal::because(
+                "on the proposals stream, which carries proposals alone",
+            ));
+        }
         match evidence {
             Evidence::Observation(seen) => self.observe(&seen, intake),
             Evidence::Comparison(found) => self.compare(*found, intake),
@@ -93,6 +104,12 @@ impl Batch {
                     Err(Refusal::because(
                         "a recommendation on the reports stream, which every function may write to",
                     ))
+                }
+                Record::Proposal(proposal) if intake.channel == Channel::Proposals => {
+                    intake.not_from_the_future(proposal.decided_at)?;
+                    self.weight += OF_A_DECISION;
+                    self.proposals.push(*proposal);
+                    Ok(())
                 }
                 Record::Proposal(_) => Err(Refusal::because(
                     "a proposal, which belongs on the proposals stream",

@@ -5,6 +5,7 @@
 mod assessment;
 mod change;
 mod draft;
+mod noted;
 mod present;
 mod ruling;
 mod usage;
@@ -13,6 +14,7 @@ mod viewpoint;
 pub use assessment::{Around, Assessment, Known, assemble, largest_censored};
 pub use change::{AppliedChange, History};
 pub use draft::{Drafter, NewRecommendation, Proposal};
+pub use noted::Noted;
 pub use present::{DayAtSize, Sizes};
 pub use ruling::{Rollback, Ruling, rule};
 pub use usage::{DayCounts, DaySet, SizeDay, Usage};
