@@ -132,8 +132,14 @@ class Cluster:
         return (self.get(f"/jobs/{job}") or {}).get("state")
 
     def last_checkpoint(self):
-        done = [path.parent for path in self.folder.glob("checkpoints/*/chk-*/_metadata")]
-        return f"file://{max(done, key=lambda path: path.stat().st_mtime)}" if done else None
+        # By the time of the metadata, which is written last: that of a folder changes when it is being deleted.
+        done = []
+        for path in self.folder.glob("checkpoints/*/chk-*/_metadata"):
+            try:
+                done.append((path.stat().st_mtime_ns, path.parent))
+            except FileNotFoundError:
+                continue
+        return f"file://{max(done)[1]}" if done else None
 
     def kill(self, process):
         process.send_signal(signal.SIGKILL)

@@ -88,7 +88,10 @@ fn kills_and_rescaling_change_nothing() {
     }
     assert_eq!(found.len(), wanted.len());
     // As many as asked for, unless the job ended before.
-    assert!(counts.contains("\"jobmanagers\": 1") || kills != "2", "{counts}");
+    assert!(
+        counts.contains("\"jobmanagers\": 1") || kills != "2",
+        "{counts}"
+    );
     println!("{} closes equal after {counts}", found.len());
 }
 
