@@ -71,7 +71,8 @@ impl Engine {
             step.proposals.push(proposal::of(&decided, None));
         }
         step.active = true;
-        if moment.closes {
+        // After a restore time begins anew: what closed before does not close again.
+        if moment.closes && kept.closed() < moment.closed {
             match kept.close(&clock, moment.now, &terms) {
                 Closed::Decided(decided) => {
                     step.proposals.push(proposal::of(&decided, moment.closed));
@@ -158,4 +159,114 @@ impl Engine {
 fn is_forgotten(kept: &FunctionState, moment: Moment) -> bool {
     let long_ago = |at: Timestamp| at.day().plus(FORGOTTEN_DAYS) < moment.event.day();
     kept.is_empty() || (moment.closes && kept.newest().is_some_and(long_ago))
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::{EnvId, FunctionArn, Megabytes, ReportRow, Reports, encode};
+
+    use super::*;
+    use crate::frames::Writer;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:f";
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn engine() -> Engine {
+        Engine::open("[flink]\nevent_clock = true").unwrap()
+    }
+
+    /// The inputs of one record with one invocation that used 100 of 512 MB.
+    fn inputs(engine: &Engine) -> Vec<u8> {
+        let record = Record::Reports(Reports {
+            function: FunctionArn::parse(FUNCTION).unwrap(),
+            version: "$LATEST".into(),
+            env: EnvId(1),
+            seq: 0,
+            total: 1,
+            memory_mb: Megabytes(512),
+            arch: None,
+            runtime: None,
+            init: None,
+            t0: at("2026-05-01T10:00:00Z"),
+            reports: vec![ReportRow {
+                max_used_mb: Some(Megabytes(100)),
+                ..ReportRow::default()
+            }],
+            errors: Vec::new(),
+            cpu_ms: None,
+            cores: None,
+            self_kib: None,
+            folded: None,
+            events_dropped: 0,
+        });
+        let mut records = Writer::default();
+        records.byte(0);
+        records.bytes(&encode(&record));
+        let read = engine.read(&records.0, at("2026-05-01T10:00:00Z")).unwrap();
+        let mut frames = Frames(&read);
+        assert_eq!(frames.byte(), Some(1));
+        assert_eq!(frames.bytes(), Some(FUNCTION.as_bytes()));
+        frames.0 = &frames.0[8..];
+        let mut inputs = Writer::default();
+        inputs.bytes(frames.bytes().unwrap());
+        inputs.0
+    }
+
+    fn moment(event: &str, closed: &str, closes: bool) -> Moment {
+        Moment {
+            now: at("2026-06-01T00:00:00Z"),
+            event: at(event),
+            closed: Some(Day::parse(closed).unwrap()),
+            closes,
+        }
+    }
+
+    /// A new function is decided with its first record (W4), and at the close of its day; once.
+    #[test]
+    fn a_day_closes_once_however_often_its_timer_fires() {
+        let engine = engine();
+        let first = moment("2026-05-01T01:00:00Z", "2026-04-30", false);
+        let step = engine.advance(FUNCTION, &[], &inputs(&engine), first);
+        let step = step.unwrap();
+        assert_eq!((step.proposals.len(), step.active), (1, true));
+        let close = moment("2026-05-02T01:00:00Z", "2026-05-01", true);
+        let closed = engine.advance(FUNCTION, &step.state, &[], close).unwrap();
+        assert_eq!(closed.proposals.len(), 1);
+        let again = engine.advance(FUNCTION, &closed.state, &[], close).unwrap();
+        assert_eq!((again.proposals.len(), again.active), (0, true));
+        assert_eq!(again.state, closed.state);
+    }
+
+    /// The same record twice adds nothing (W7), and is not news.
+    #[test]
+    fn w7_a_record_that_comes_again_changes_nothing_but_the_count_of_duplicates() {
+        let engine = engine();
+        let moment = moment("2026-05-01T01:00:00Z", "2026-04-30", false);
+        let once = engine.advance(FUNCTION, &[], &inputs(&engine), moment);
+        let once = once.unwrap();
+        let twice = engine.advance(FUNCTION, &once.state, &inputs(&engine), moment);
+        let twice = twice.unwrap();
+        assert!(twice.proposals.is_empty());
+        assert_eq!(twice.state.len(), once.state.len());
+    }
+
+    #[test]
+    fn what_another_release_wrote_is_refused_with_the_function() {
+        let engine = engine();
+        let moment = moment("2026-05-01T01:00:00Z", "2026-04-30", false);
+        let step = engine
+            .advance(FUNCTION, &[], &inputs(&engine), moment)
+            .unwrap();
+        let mut newer = step.state;
+        newer[0] = 200;
+        let error = engine.advance(FUNCTION, &newer, &[], moment).unwrap_err();
+        insta::assert_snapshot!(error.to_string(), @"function arn:aws:lambda:eu-central-1:123456789012:function:f: state version 200 is not known here (this release reads up to 1). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+        let error = engine
+            .advance(FUNCTION, &[], b"xxxxxx", moment)
+            .unwrap_err();
+        insta::assert_snapshot!(error.to_string(), @"the job's parts are of different releases: an input that is cut off. hint: deploy one jar to all of the cluster");
+    }
 }

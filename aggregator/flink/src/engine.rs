@@ -1,6 +1,6 @@
 //! The settings of a job.
 
-use rightsizer_formats::intake::Accept;
+use rightsizer_formats::intake::{Accept, BadRule};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::policy::{PolicyError, PolicySettings};
 use rightsizer_rules::price::{PriceError, PriceTable};
@@ -89,7 +89,7 @@ impl Engine {
             })
         });
         Ok(Self {
-            accept: Accept::new(rules.map_err(|e: String| wrong(&e))?),
+            accept: Accept::new(rules.map_err(|e: BadRule| wrong(&e))?),
             home: home.transpose()?,
             mode: if settings.flink.event_clock {
                 ClockMode::Event

@@ -9,7 +9,7 @@ mod batch;
 mod fold;
 mod payload;
 
-pub use accept::{Accept, AcceptRule};
+pub use accept::{Accept, AcceptRule, BadRule};
 pub use batch::{Batch, Intake, Refusal};
 pub use fold::{Gatekeeper, Poison, Unusable};
 pub use payload::Whose;

@@ -145,6 +145,11 @@ impl FunctionState {
         self.seen.as_ref().map(|seen| seen.sighting.newest.at)
     }
 
+    /// The last closed day that it has seen.
+    pub const fn closed(&self) -> Option<Day> {
+        self.closed
+    }
+
     /// Whether it holds anything that a later day could need.
     pub fn is_empty(&self) -> bool {
         self.peaks.is_empty()
