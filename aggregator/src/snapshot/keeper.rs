@@ -185,7 +185,7 @@ impl Keeper {
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => Err(NotSaved {
                 location: self.held.bucket().location().clone(),
-                why: why.to_string(),
+                why,
             }),
         };
         self.status.words_waiting(self.unkept.len());
