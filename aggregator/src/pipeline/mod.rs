@@ -15,7 +15,7 @@ pub use session::{LogGroupDay, Session};
 
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Day, Outcome, Timestamp};
-use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
+use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
@@ -331,10 +331,10 @@ impl Pipeline {
     /// Applies a review command, or returns why not.
     pub fn review(
         &mut self,
-        word: &Word,
+        command: &ReviewCommand,
         now: Timestamp,
     ) -> Result<Result<Done, Refused>, StoreError> {
-        let answer = self.carry_out(word, now)?;
+        let answer = self.carry_out(command, now)?;
         Ok(answer.map(|(done, _)| done))
     }
 
@@ -342,28 +342,28 @@ impl Pipeline {
     /// repeats it.
     pub fn carry_out(
         &mut self,
-        word: &Word,
+        command: &ReviewCommand,
         now: Timestamp,
-    ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
+    ) -> Result<Result<(Done, AppliedCommand), Refused>, StoreError> {
         let mut unit = self.store.begin()?;
-        let word = unit.commands().understood(word)?;
-        let answer = match unit.commands().carry_out(&word, now)? {
-            Ok(done) => Ok((done, unit.commands().count(word, now)?)),
+        let command = unit.commands().understood(command)?;
+        let answer = match unit.commands().carry_out(&command, now)? {
+            Ok(done) => Ok((done, unit.commands().count(command, now)?)),
             Err(refused) => Err(refused),
         };
         unit.commit()?;
         Ok(answer)
     }
 
-    /// Applies again what this store lacks of `words`, see `ReviewCommands::carry_out_again` in the store.
-    pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    /// Applies again what this store lacks of `commands`, see `ReviewCommands::carry_out_again` in the store.
+    pub fn carry_out_again(&mut self, commands: &[AppliedCommand]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
-        unit.commands().carry_out_again(words)?;
+        unit.commands().carry_out_again(commands)?;
         unit.commit()
     }
 
     /// Tries again what waited for the streams; returns what failed.
-    pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
+    pub fn settle_commands(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
         let mut unit = self.store.begin()?;
         let in_vain = unit.commands().settle()?;
         unit.commit()?;

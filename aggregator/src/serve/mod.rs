@@ -25,7 +25,7 @@ use rightsizer_rules::window::ClockMode;
 use rightsizer_store::files::{OpenFiles, rescue_path};
 
 use self::keeping::{Keeping, Kept};
-use crate::emit::{self, Leave};
+use crate::emit::{self, MaySend};
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
@@ -131,7 +131,7 @@ pub async fn run(
         stopped.clone(),
     ));
     let parts = (&writer, &streams, &stopped);
-    spawn_aws_tasks(&options, parts, keeping.leave(), restored, &mut tasks).await;
+    spawn_aws_tasks(&options, parts, keeping.permission(), restored, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 
     let failed = tokio::select! {
@@ -206,7 +206,7 @@ async fn port(
         store: options.store.clone(),
         files,
         streams,
-        keeper: keeping.handle(),
+        holder: keeping.handle(),
     })
 }
 
@@ -215,7 +215,7 @@ async fn port(
 async fn spawn_aws_tasks(
     options: &ServeOptions,
     (writer, streams, stopped): (&WriterHandle, &StreamStatus, &CancellationToken),
-    leave: Option<Arc<dyn Leave>>,
+    permission: Option<Arc<dyn MaySend>>,
     restored: bool,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
@@ -239,7 +239,7 @@ async fn spawn_aws_tasks(
             outcomes.run(told, end).await
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
-        tasks.spawn(emit::run(client, stream, writer, leave, stopped));
+        tasks.spawn(emit::run(client, stream, writer, permission, stopped));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&rightsizer_aws::config::aws_config().await);

@@ -27,17 +27,18 @@ pub struct SnapshotHealth {
     /// Why it is unknown whether this task still holds the lease: decreases wait.
     pub unsure: Option<String>,
     /// Review commands that are not in the bucket yet.
-    pub words_waiting: usize,
+    #[serde(rename = "words_waiting")]
+    pub commands_waiting: usize,
 }
 
 impl SnapshotHealth {
     /// Whether something of it should be looked at.
     pub const fn is_degraded(&self) -> bool {
-        self.failing.is_some() || self.unsure.is_some() || self.words_waiting > 0
+        self.failing.is_some() || self.unsure.is_some() || self.commands_waiting > 0
     }
 }
 
-/// Shared by the keeper and the health check.
+/// Shared by the lease holder and the health check.
 #[derive(Debug, Clone, Default)]
 pub struct SnapshotStatus(Arc<Mutex<State>>);
 
@@ -85,8 +86,8 @@ impl SnapshotStatus {
         news
     }
 
-    pub(super) fn words_waiting(&self, words: usize) {
-        self.state().health.words_waiting = words;
+    pub(super) fn commands_waiting(&self, count: usize) {
+        self.state().health.commands_waiting = count;
     }
 
     /// How it goes.

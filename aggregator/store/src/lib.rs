@@ -8,7 +8,7 @@
 //! Only this crate opens the file. It must not know AWS, tokio, input formats or the command line, and
 //! it decides nothing: rows become the types of `rightsizer-rules`, and are written back.
 
-mod again;
+mod applied_commands;
 mod canonical;
 mod changes;
 mod checkpoints;
@@ -44,6 +44,7 @@ mod outbox;
 mod quarantine;
 mod recommendations;
 mod retention;
+mod retries;
 mod review;
 mod reviewing;
 mod rows;
@@ -56,7 +57,6 @@ mod trial;
 mod unit;
 mod usage;
 mod wal;
-mod words;
 
 pub use checkpoints::Checkpoints;
 pub use comparisons::{AdviceLine, Comparisons, MeasuredLine};
