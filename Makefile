@@ -111,17 +111,7 @@ dist: build layer ## pack the program for people who do not compile: a wheel, np
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
 	@python3 infra/account deploy "$(PACKAGE)"
 
-unDIST ?= dist
-dist: build layer ## pack the program for people who do not compile: a wheel, npm packages, an archive, both layers
-	@rm -rf "$(DIST)"
-	@python3 infra/dist.py pack "$(TARGET)/release/rightsizer" "$(DIST)"
-	@for arch in x86_64 arm64; do \
-	layer="$(TARGET)/layer/rightsizer-extension-$$arch.zip"; \
-	if [ -f "$$layer" ]; then cp "$$layer" "$(DIST)/rightsizer-layer-$$arch.zip"; fi; \
-	done
-	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
-
-deploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
+undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
 	@python3 infra/account undeploy
 
 connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, approve, hold
