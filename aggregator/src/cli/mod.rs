@@ -1,16 +1,19 @@
 //! The command line: one thin file per command.
 
+mod adopt;
 mod apply;
 mod approve;
 mod attach;
 mod backup;
 mod compared;
 mod completions;
+mod config;
 mod detach;
 mod doctor;
 mod export;
 mod flags;
 mod fleet;
+mod form;
 mod function_report;
 mod grade;
 mod groups;
@@ -24,6 +27,7 @@ mod log;
 mod nearest;
 mod out;
 mod page;
+mod place;
 mod restore;
 mod review;
 mod runtime;
@@ -111,6 +115,9 @@ enum Command {
     Release(review::TargetArgs),
     /// Forget the sizes at which a function ran out of memory, so that it may go below them again.
     Clear(review::TargetArgs),
+    /// Name the account and region of functions that were imported without them, so that their sizes can be
+    /// applied.
+    Adopt(adopt::AdoptArgs),
     /// Delete everything that is stored about a function.
     Forget(review::TargetArgs),
     /// Send nothing until `resume`.
@@ -141,6 +148,8 @@ enum Command {
     Health(health::HealthArgs),
     /// Show one function: its daily peaks, the rules behind its size, and its history.
     Show(show::ShowArgs),
+    /// Show the store, the settings and the variables that commands use here.
+    Config(config::ConfigArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -237,6 +246,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
         Command::Clear(args) => review::clear(args),
+        Command::Adopt(args) => adopt::run(&args),
         Command::Forget(args) => review::forget(args),
         Command::Pause(args) => review::pause(&args),
         Command::Resume(args) => review::resume(&args),
@@ -251,6 +261,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -10,6 +10,7 @@ mod put_records;
 mod review;
 mod seats;
 mod secret;
+mod starting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::writer::WriterHandle;
 pub(crate) use hosts::Hosts;
 pub(crate) use listen::serve;
 pub(crate) use secret::Secret;
+pub(crate) use starting::Starting;
 
 /// What the port does, and for whom.
 #[derive(Debug, Clone)]
