@@ -88,10 +88,7 @@ fn kills_and_rescaling_change_nothing() {
     }
     assert_eq!(found.len(), wanted.len());
     // Each kind once, at least.
-    assert!(
-        counts.contains("\"jobmanagers\": 1") || kills != "2",
-        "{counts}"
-    );
+    assert!(!counts.contains(": 0"), "{counts}");
     println!("{} closes equal after {counts}", found.len());
 }
 
