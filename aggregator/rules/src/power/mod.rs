@@ -6,19 +6,25 @@
 //! measurements, and must not decide a size: [`crate::policy`] does that.
 
 mod curve;
+mod drawn;
 mod evidence;
 mod gaussian;
 mod likelihood;
 mod mixture;
 mod noise;
 mod objective;
+mod offer;
 mod prior;
 mod shape;
+mod used;
 mod workload;
 
-pub use curve::{Basis, Estimate, PowerCurve, Refusal};
+pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
+pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
+pub use offer::{Offer, Offers};
 pub use prior::{Lesson, Prior};
+pub use used::{Durations, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;
