@@ -8,6 +8,7 @@ mod backup;
 mod compared;
 mod completions;
 mod config;
+mod curve;
 mod detach;
 mod doctor;
 mod export;
@@ -150,6 +151,9 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the store, the settings and the variables that commands use here.
     Config(config::ConfigArgs),
+    /// Show the duration and the cost of a function at every memory size, with the best size for each
+    /// objective.
+    Curve(curve::CurveArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -262,6 +266,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Curve(args) => curve::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -9,6 +9,7 @@ use super::evidence::SizePoint;
 use super::objective::{Bounds, Candidate, Objective, choose};
 use super::offer::{Offers, offers};
 use super::prior::Prior;
+use super::settings::PowerSettings;
 use super::used::SizeUse;
 use crate::price::Rates;
 
@@ -43,10 +44,8 @@ pub struct Subject<'a> {
     pub rates: Rates,
     /// Its architecture; if it is unknown, x86 is assumed.
     pub arch: Option<Arch>,
-    /// Weight of the cost in `balanced`.
-    pub weight: f64,
-    /// The budget of `speed`, as a share of the cost now.
-    pub speed_budget: f64,
+    /// The settings.
+    pub settings: PowerSettings,
 }
 
 /// The curve of a function.
@@ -56,6 +55,8 @@ pub struct Drawn {
     pub function: String,
     /// The version that it is about.
     pub version: String,
+    /// Invocations of a month.
+    pub monthly_invocations: f64,
     /// Its size.
     pub now_mb: Megabytes,
     /// The smallest safe size.
@@ -152,9 +153,10 @@ pub fn draw(function: &str, subject: &Subject<'_>, prior: &Prior) -> Result<Draw
     Ok(Drawn {
         function: function.to_owned(),
         version: subject.version.to_owned(),
+        monthly_invocations: bill.invocations,
         now_mb: subject.now_mb,
         safe_mb: subject.safe_mb,
-        best: best(&points, subject, budget_usd * subject.speed_budget),
+        best: best(&points, subject, budget_usd * subject.settings.speed_budget),
         known_sizes: measured.own.clone(),
         model: curve.model(),
         offers,
@@ -347,7 +349,7 @@ fn best(points: &[Point], subject: &Subject<'_>, budget_usd: f64) -> Best {
     let candidates: Vec<Candidate> = points.iter().filter_map(Point::candidate).collect();
     let bounds = Bounds {
         safe_mb: subject.safe_mb,
-        weight: subject.weight,
+        weight: subject.settings.weight,
         // Costs are rounded to a micro-dollar.
         budget_usd: budget_usd + 1e-6,
     };

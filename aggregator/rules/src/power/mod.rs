@@ -15,7 +15,9 @@ mod noise;
 mod objective;
 mod offer;
 mod prior;
+mod settings;
 mod shape;
+mod shipped;
 mod used;
 mod workload;
 
@@ -25,6 +27,8 @@ pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
 pub use offer::{Offer, Offers};
 pub use prior::{Lesson, Prior};
+pub use settings::{PowerSettings, PowerSettingsError};
+pub use shipped::PriorError;
 pub use used::{Durations, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;

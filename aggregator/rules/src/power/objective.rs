@@ -2,9 +2,11 @@
 //! caller provides the safe size.
 
 use rightsizer_records::Megabytes;
+use serde::{Deserialize, Serialize};
 
 /// The goal for which a size is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Objective {
     /// The smallest safe size.
     Memory,

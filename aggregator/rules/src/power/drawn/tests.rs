@@ -23,8 +23,7 @@ fn subject(sizes: &[SizeUse]) -> Subject<'_> {
         monthly_usd: None,
         rates: PriceTable::default().rates(None),
         arch: None,
-        weight: 0.5,
-        speed_budget: 1.0,
+        settings: PowerSettings::default(),
     }
 }
 
