@@ -53,7 +53,8 @@ impl Settings {
 
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let settings: Self = toml::from_str(text)?;
+        let mut settings: Self = toml::from_str(text)?;
+        settings.policy.power = settings.power;
         settings.inventory.check()?;
         settings.policy.check()?;
         settings.snapshot.check()?;

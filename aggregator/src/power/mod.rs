@@ -47,6 +47,7 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
     let subject = Subject {
         version: &row.version,
         now_mb: Megabytes(row.current_mb),
+        before_mb: None,
         safe_mb: Megabytes(row.target_mb.unwrap_or(row.current_mb)),
         max_mb: settings.policy.max_mb,
         sizes: &detail.sizes,

@@ -30,6 +30,8 @@ pub struct Subject<'a> {
     pub version: &'a str,
     /// Its size.
     pub now_mb: Megabytes,
+    /// The size before its first change, whose cost the budget of `speed` refers to; `None`: the present size.
+    pub before_mb: Option<Megabytes>,
     /// The smallest safe size (P1 to P6).
     pub safe_mb: Megabytes,
     /// The largest size that is considered.
@@ -143,13 +145,15 @@ pub fn draw(function: &str, subject: &Subject<'_>, prior: &Prior) -> Result<Draw
     let points: Vec<Point> = sizes(subject, &measured)
         .map(|size| measured.point(size, &curve, &bill))
         .collect();
-    let here = points
-        .iter()
-        .find(|point| point.memory_mb == subject.now_mb);
+    let at = |size| points.iter().find(|point| point.memory_mb == size);
+    let here = at(subject.now_mb);
     let offers = here.map_or_else(Offers::default, |now| offers(&points, now, subject.safe_mb));
-    let budget_usd = here
-        .and_then(|now| now.monthly_usd)
-        .unwrap_or(f64::INFINITY);
+    let before = subject
+        .before_mb
+        .and_then(at)
+        .filter(|before| before.monthly_usd.is_some());
+    let budget_usd = before.or(here).and_then(|point| point.monthly_usd);
+    let budget_usd = budget_usd.unwrap_or(f64::INFINITY);
     Ok(Drawn {
         function: function.to_owned(),
         version: subject.version.to_owned(),
@@ -337,6 +341,7 @@ fn sizes(subject: &Subject<'_>, measured: &Measured) -> impl Iterator<Item = Meg
     let own = measured.points.iter().map(|point| point.memory_mb);
     let ladder = LADDER.into_iter().map(Megabytes);
     let bounds = [subject.now_mb, subject.safe_mb, subject.max_mb];
+    let bounds = bounds.into_iter().chain(subject.before_mb);
     let mut all: Vec<Megabytes> = ladder.chain(own).chain(bounds).collect();
     let most = subject.max_mb.max(subject.now_mb);
     all.retain(|size| (128..=most.0).contains(&size.0));

@@ -196,6 +196,7 @@ pub(in crate::cli) mod tests {
         let subject = Subject {
             version: "$LATEST",
             now_mb: Megabytes(512),
+            before_mb: None,
             safe_mb: Megabytes(256),
             max_mb: Megabytes(3008),
             sizes: &sizes,

@@ -16,6 +16,7 @@ fn subject(sizes: &[SizeUse]) -> Subject<'_> {
     Subject {
         version: "$LATEST",
         now_mb: Megabytes(128),
+        before_mb: None,
         safe_mb: Megabytes(128),
         max_mb: Megabytes(3008),
         sizes,
@@ -115,7 +116,7 @@ fn speed_for_the_same_money_is_offered() {
         (faster - 6.91).abs() < 0.01 && usd_more.abs() < 0.01,
         "{free:?}"
     );
-    // A safe size above it is the only limit.
+    // Above the safe size nothing is free.
     subject.safe_mb = Megabytes(2000);
     assert_eq!(drawn(&subject).offers.free, None);
 }
