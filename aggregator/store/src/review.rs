@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes, Reason};
-use rightsizer_rules::power::SizeUse;
+use rightsizer_rules::power::{Offers, SizeUse};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,6 +82,9 @@ pub struct ReviewRow {
     /// The author and the reason of the hold.
     #[serde(default)]
     pub held_by: Option<String>,
+    /// Larger sizes at which it would be faster for the same or little more money.
+    #[serde(default)]
+    pub offers: Offers,
 }
 
 /// One remembered day of a function.
@@ -257,6 +260,8 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
     let reasons = reasons.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
     let tags: Option<String> = row.get("tags")?;
     let tags = tags.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(&text));
+    let offers: Option<String> = row.get("offers")?;
+    let offers = offers.map_or(Ok(Offers::default()), |text| serde_json::from_str(&text));
     Ok(ReviewRow {
         function: row.get("function")?,
         current_mb: mb("current_mb")?.unwrap_or_default(),
@@ -288,6 +293,7 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         tags: tags.map_err(|e| StoreError::Damaged(format!("tags: {e}")))?,
         held_until: row.get("held_until")?,
         held_by: row.get("held_by")?,
+        offers: offers.map_err(|e| StoreError::Damaged(format!("offers: {e}")))?,
     })
 }
 

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes};
 use rightsizer_rules::power::{Durations, SizeUse};
-use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution};
+use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{count, megabytes};
-use super::crowding::OTHER_SIZES;
 use super::error::StoreError;
 use super::open::Reader;
 use super::unit::FunctionId;

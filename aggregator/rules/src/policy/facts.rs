@@ -107,8 +107,8 @@ pub struct Changes {
     /// code last changed. P6's tolerance applies to it, so that many steps do not add up to a slow
     /// function. `None` if there was no decrease; then it is the present one.
     pub baseline_p95: Option<Millis>,
-    /// The size before the first change by a recommendation since the code last changed: what `speed`'s budget
-    /// refers to, so that many steps do not add up to an expensive function.
+    /// The size before the first remembered change by a recommendation: what `speed`'s budget refers to, so that
+    /// many steps do not add up to an expensive function.
     pub before_mb: Option<Megabytes>,
 }
 
