@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod attach;
 mod backup;
+mod coldstarts;
 mod compared;
 mod completions;
 mod config;
@@ -154,6 +155,8 @@ enum Command {
     /// Show the duration and the cost of a function at every memory size, with the best size for each
     /// objective.
     Curve(curve::CurveArgs),
+    /// Show how often functions start cold, how long it takes, and what it costs.
+    Coldstarts(coldstarts::ColdStartsArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -267,6 +270,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Curve(args) => curve::run(&args),
+        Command::Coldstarts(args) => coldstarts::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -13,7 +13,7 @@ use super::list::{no_function, now_held};
 use super::server::ServerArg;
 use super::{ConfigArg, StoreArg, write_json};
 use crate::cli::form::FormArgs;
-use crate::power::curve;
+use crate::power::{advice, curve};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -39,7 +39,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         write_json(&detail, &mut out)?;
     } else {
         let curve = curve(&detail, &settings).ok();
-        out.write_all(function_report(&detail, curve.as_ref()).as_bytes())?;
+        let advice = advice(&detail, &settings);
+        out.write_all(function_report(&detail, curve.as_ref(), &advice).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,10 @@
 //! line and the page. They must not read a store, and they decide nothing.
 
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
-use rightsizer_rules::power::{Drawn, NoCurve, Prior, Subject, draw};
+use rightsizer_rules::power::{
+    Advice, Advised, ColdStart, Drawn, NoCurve, Prior, Started, Subject, draw,
+};
+use rightsizer_rules::price::Rates;
 use rightsizer_store::FunctionDetail;
 
 use crate::settings::Settings;
@@ -42,8 +45,6 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
     let elsewhere: Vec<(Megabytes, f64)> = tools
         .map(|size| (size.memory_mb, size.duration_ms))
         .collect();
-    let region = FunctionArn::parse(&row.function);
-    let region = region.as_ref().ok().map(FunctionArn::region);
     let subject = Subject {
         version: &row.version,
         now_mb: Megabytes(row.current_mb),
@@ -53,9 +54,56 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
         sizes: &detail.sizes,
         elsewhere: &elsewhere,
         monthly_usd: row.monthly_usd_before,
-        rates: settings.price.rates(region),
-        arch: row.arch.as_deref().map(Arch::from_name),
+        rates: rates(detail, settings),
+        arch: arch(detail),
         settings: settings.power,
     };
     Ok(draw(&row.function, &subject, Prior::shipped())?)
+}
+
+/// Returns the cold starts of a function by version and size.
+pub fn cold_starts(detail: &FunctionDetail, settings: &Settings) -> Vec<ColdStart> {
+    let configuration = detail.configuration.as_ref();
+    rightsizer_rules::power::cold_starts(&Started {
+        sizes: &detail.sizes,
+        timeout_ms: timeout_ms(detail),
+        timeout_share: settings.policy.timeout_share,
+        snap_start: configuration.is_some_and(|known| known.snap_start),
+        rates: rates(detail, settings),
+        arch: arch(detail),
+    })
+}
+
+/// Returns advice on a function's timeout, architecture and provisioned concurrency, which is shown and never applied.
+pub fn advice(detail: &FunctionDetail, settings: &Settings) -> Vec<Advice> {
+    let row = &detail.review;
+    let starts = cold_starts(detail, settings);
+    let here = starts
+        .iter()
+        .find(|start| start.memory_mb.0 == row.current_mb && start.version == row.version);
+    rightsizer_rules::power::advice(&Advised {
+        p99_ms: row.p99_ms,
+        timeout_ms: timeout_ms(detail),
+        timeout_share: settings.policy.timeout_share,
+        arch: arch(detail),
+        monthly_usd: row.monthly_usd_before,
+        rates: rates(detail, settings),
+        starts: here,
+    })
+}
+
+fn rates(detail: &FunctionDetail, settings: &Settings) -> Rates {
+    let function = FunctionArn::parse(&detail.review.function);
+    settings
+        .price
+        .rates(function.as_ref().ok().map(FunctionArn::region))
+}
+
+fn arch(detail: &FunctionDetail) -> Option<Arch> {
+    detail.review.arch.as_deref().map(Arch::from_name)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 15 minutes")]
+fn timeout_ms(detail: &FunctionDetail) -> Option<f64> {
+    detail.timeout_ms.map(|ms| ms as f64)
 }

@@ -5,6 +5,8 @@
 //! the others. `docs/POWER.md` has the formulas and the results. This module must not know the source of the
 //! measurements, and must not decide a size: [`crate::policy`] does that.
 
+mod advice;
+mod coldstart;
 mod curve;
 mod drawn;
 mod evidence;
@@ -21,6 +23,8 @@ mod shipped;
 mod used;
 mod workload;
 
+pub use advice::{Advice, Advised, advice};
+pub use coldstart::{ColdStart, Provisioned, Started, cold_starts};
 pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
 pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};

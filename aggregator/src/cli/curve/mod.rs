@@ -9,17 +9,19 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use rightsizer_rules::power::{Advice, Drawn};
+use serde::Serialize;
 
 use self::chart_url::chart_url;
 use self::picture::picture;
-pub(super) use self::table::objectives;
 use self::table::table;
 #[cfg(test)]
 pub(super) use self::table::tests;
+pub(super) use self::table::{advised, dollars, milliseconds, objectives};
 use super::server::ServerArg;
 use super::show::detail;
 use super::{ConfigArg, StoreArg, out, write_json};
-use crate::power::curve;
+use crate::power::{advice, curve};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -47,18 +49,40 @@ const EXAMPLES: &str = "Examples:
   rightsizer curve checkout
   rightsizer curve checkout --json | jq .best";
 
+/// The JSON of a curve.
+#[derive(Debug, Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    curve: &'a Drawn,
+    /// Advice on the timeout, the architecture and provisioned concurrency.
+    advice: Vec<Advice>,
+}
+
 pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
     let detail = detail(&args.function, &args.store, &args.server)?;
+    let advice = advice(&detail, &settings);
     let curve = curve(&detail, &settings)
         .with_context(|| format!("{} has no power curve", args.function))?;
     let mut out = out::stdout();
     if args.json {
-        write_json(&curve, &mut out)?;
+        write_json(
+            &Printed {
+                curve: &curve,
+                advice,
+            },
+            &mut out,
+        )?;
     } else if args.chart_url {
         writeln!(out, "{}", chart_url(&curve))?;
     } else {
-        write!(out, "{}\n{}", picture(&curve), table(&curve))?;
+        write!(
+            out,
+            "{}\n{}{}",
+            picture(&curve),
+            table(&curve),
+            advised(&advice)
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

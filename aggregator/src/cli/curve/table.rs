@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::Megabytes;
-use rightsizer_rules::power::{Basis, Drawn, Offer, Point};
+use rightsizer_rules::power::{Advice, Basis, Drawn, Offer, Point};
 
 use crate::cli::text::short;
 
@@ -106,6 +106,56 @@ pub(in crate::cli) fn objectives(curve: &Drawn) -> String {
         let _ = writeln!(text, "  cheap speed: {}", offered(cheap));
     }
     text
+}
+
+/// Returns advice that is shown and never applied; empty if there is none.
+pub(in crate::cli) fn advised(advice: &[Advice]) -> String {
+    let lines = advice
+        .iter()
+        .map(|one| format!("  advice: {}\n", words(one)));
+    lines.collect()
+}
+
+fn words(advice: &Advice) -> String {
+    match advice {
+        Advice::TimeoutNear {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        } => format!(
+            "1 % take over {}, near the timeout of {}; {} leaves room",
+            milliseconds(*p99_ms),
+            milliseconds(*timeout_ms),
+            milliseconds(*better_ms)
+        ),
+        Advice::TimeoutLong {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        } => format!(
+            "99 % end within {}; a timeout of {} instead of {} bounds what hangs",
+            milliseconds(*p99_ms),
+            milliseconds(*better_ms),
+            milliseconds(*timeout_ms)
+        ),
+        Advice::Arm64 {
+            saved_usd,
+            slower_at_most,
+        } => format!(
+            "arm64 costs ${} a month less if it is as fast, up to {slower_at_most:.2}× as slow",
+            dollars(*saved_usd)
+        ),
+        Advice::Provisioned {
+            share,
+            p95_ms,
+            added_usd,
+        } => format!(
+            "{:.1} % wait up to {} for a start; without: ${} a month more",
+            100.0 * share,
+            milliseconds(*p95_ms),
+            dollars(*added_usd)
+        ),
+    }
 }
 
 /// Returns an offer such as `1.9× faster for the same money at 1024 MB (at least 1.7×)`.
@@ -228,6 +278,32 @@ pub(in crate::cli) mod tests {
         );
         let usd = [0.0123, 0.0, 1.234, 123_456.7].map(dollars);
         assert_eq!(usd, ["0.0123", "0.00", "1.23", "123457"]);
+    }
+
+    #[test]
+    fn advice_in_words() {
+        let (p99_ms, timeout_ms, better_ms) = (2_400.0, 3_000.0, 8_000.0);
+        insta::assert_snapshot!(advised(&[
+            Advice::TimeoutNear {
+                p99_ms,
+                timeout_ms,
+                better_ms
+            },
+            Advice::TimeoutLong {
+                p99_ms: 800.0,
+                timeout_ms: 900_000.0,
+                better_ms: 3_000.0
+            },
+            Advice::Arm64 {
+                saved_usd: 6.15,
+                slower_at_most: 1.25
+            },
+            Advice::Provisioned {
+                share: 0.034,
+                p95_ms: 2_310.0,
+                added_usd: 18.2
+            },
+        ]));
     }
 
     #[test]
