@@ -124,7 +124,13 @@ fn speed(rows: &[ReviewRow]) -> Option<String> {
     let factors = |offers: &[Offer]| {
         let faster = offers.iter().map(|offer| offer.faster);
         let least = faster.clone().fold(f64::INFINITY, f64::min);
-        format!("{least:.1}× to {:.1}×", faster.fold(0.0, f64::max))
+        let most = format!("{:.1}×", faster.fold(0.0, f64::max));
+        let least = format!("{least:.1}×");
+        if least == most {
+            most
+        } else {
+            format!("{least} to {most}")
+        }
     };
     let mut parts = Vec::new();
     if !free.is_empty() {
@@ -285,7 +291,7 @@ pub(super) mod tests {
             summary(&rows).lines().last(),
             Some(
                 "free speed: 2 functions could be 1.5× to 2.0× faster for the same money; cheap speed: 1 function \
-                 could be 3.0× to 3.0× faster for $4.00 a month more in total; see `rightsizer list --by power`"
+                 could be 3.0× faster for $4.00 a month more in total; see `rightsizer list --by power`"
             )
         );
     }

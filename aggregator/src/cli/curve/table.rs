@@ -100,6 +100,9 @@ pub(in crate::cli) fn objectives(curve: &Drawn) -> String {
         );
     }
     if let Some(free) = curve.offers.free {
+        // Costs that differ by half a percent are the same money.
+        let usd_more = free.usd_more.min(0.0);
+        let free = Offer { usd_more, ..free };
         let _ = writeln!(text, "  free speed: {}", offered(free));
     }
     if let Some(cheap) = curve.offers.cheap {
