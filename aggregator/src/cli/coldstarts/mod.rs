@@ -44,7 +44,7 @@ const EXAMPLES: &str = "Examples:
 
 /// The cold starts of one function.
 #[derive(Debug, Serialize)]
-pub(super) struct Starts {
+pub(super) struct Started {
     /// ARN, or `local:NAME`.
     function: String,
     /// `zip` or `image`; `None` if the inventory does not have it.
@@ -55,7 +55,7 @@ pub(super) struct Starts {
     starts: Vec<ColdStart>,
 }
 
-impl Starts {
+impl Started {
     fn of(detail: &FunctionDetail, settings: &Settings) -> Self {
         let configuration = detail.configuration.as_ref();
         Self {
@@ -70,9 +70,9 @@ impl Starts {
 pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
     let details = details(args)?;
-    let functions: Vec<Starts> = details
+    let functions: Vec<Started> = details
         .iter()
-        .map(|detail| Starts::of(detail, &settings))
+        .map(|detail| Started::of(detail, &settings))
         .collect();
     let mut out = out::stdout();
     if args.json {

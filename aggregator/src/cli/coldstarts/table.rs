@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::power::ColdStart;
 
-use super::Starts;
+use super::Started;
 use crate::cli::curve::{dollars, milliseconds};
 use crate::cli::text::short;
 
@@ -13,7 +13,7 @@ use crate::cli::text::short;
 const BAR: f64 = 26.0;
 
 /// Returns a block for each function that had a start.
-pub(super) fn table(functions: &[Starts]) -> String {
+pub(super) fn table(functions: &[Started]) -> String {
     let started = functions
         .iter()
         .filter(|function| !function.starts.is_empty());
@@ -36,7 +36,7 @@ pub(super) fn table(functions: &[Starts]) -> String {
     text
 }
 
-fn block(function: &Starts, longest: f64) -> String {
+fn block(function: &Started, longest: f64) -> String {
     let package = match (function.package.as_deref(), function.snap_start) {
         (_, true) => "SnapStart".to_owned(),
         (Some(package), false) => package.to_owned(),
@@ -136,13 +136,13 @@ mod tests {
     #[test]
     fn starts_are_drawn_by_size() {
         let functions = [
-            Starts {
+            Started {
                 function: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),
                 package: Some("zip".to_owned()),
                 snap_start: false,
                 starts: vec![start(512, 900.0), start(1024, 870.0)],
             },
-            Starts {
+            Started {
                 function: "local:report".to_owned(),
                 package: None,
                 snap_start: true,
@@ -153,7 +153,7 @@ mod tests {
                     ..start(2048, 210.0)
                 }],
             },
-            Starts {
+            Started {
                 function: "local:warm".to_owned(),
                 package: None,
                 snap_start: false,

@@ -49,11 +49,11 @@ pub(super) fn picture(curve: &Drawn) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    let sizes: String = points
+    let sizes = points
         .iter()
-        .map(|point| format!("{:>4} ", point.memory_mb.0))
-        .collect();
-    text.push_str(&format!("{:>SCALE$}  {}\n", "MB", sizes.trim_end()));
+        .map(|point| format!("{:>4}", point.memory_mb.0));
+    let sizes: Vec<String> = sizes.collect();
+    text.push_str(&format!("{:>SCALE$}  {}\n", "MB", sizes.join(" ")));
     text.push_str("  ● measured  ○ estimated  │ 90 % interval  $ cost\n");
     text
 }
