@@ -12,6 +12,7 @@ pub mod emit;
 pub mod import;
 pub mod metrics;
 pub mod pipeline;
+pub mod power;
 pub mod serve;
 pub mod settings;
 pub mod simulate;

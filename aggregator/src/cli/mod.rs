@@ -5,9 +5,11 @@ mod apply;
 mod approve;
 mod attach;
 mod backup;
+mod coldstarts;
 mod compared;
 mod completions;
 mod config;
+mod curve;
 mod detach;
 mod doctor;
 mod export;
@@ -150,6 +152,11 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the store, the settings and the variables that commands use here.
     Config(config::ConfigArgs),
+    /// Show the duration and the cost of a function at every memory size, with the best size for each
+    /// objective.
+    Curve(curve::CurveArgs),
+    /// Show how often functions start cold, how long it takes, and what it costs.
+    Coldstarts(coldstarts::ColdStartsArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -262,6 +269,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Curve(args) => curve::run(&args),
+        Command::Coldstarts(args) => coldstarts::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),

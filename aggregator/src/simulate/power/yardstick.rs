@@ -18,7 +18,7 @@ const MOST_FUNCTIONS: usize = 1_000;
 /// Most priors that are learnt, each without the functions that it predicts.
 const MOST_FOLDS: usize = 48;
 /// Number of curves that the base of a learnt prior counts as.
-const BASE_CURVES: f64 = 2.0;
+pub(super) const BASE_CURVES: f64 = 2.0;
 
 /// The predictions and their results.
 #[derive(Debug, Default)]
