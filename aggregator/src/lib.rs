@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod emit;
+mod http;
 pub mod import;
 pub mod metrics;
 pub mod pipeline;

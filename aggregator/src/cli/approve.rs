@@ -122,8 +122,8 @@ mod tests {
     use rightsizer_rules::policy::SLOWER;
     use serde_json::json;
 
-    use super::super::grade::tests::row;
     use super::*;
+    use crate::cli::sample::row;
 
     /// With a third of the memory, $36 of compute become $12 if durations stay, and stay $36 if they triple.
     #[test]

@@ -10,10 +10,8 @@ mod detach;
 mod doctor;
 mod export;
 mod fleet;
-mod grade;
 mod groups;
 mod health;
-mod http;
 mod import;
 mod import_cloudwatch;
 mod import_paths;
@@ -21,7 +19,6 @@ mod list;
 mod log;
 mod nearest;
 mod out;
-mod page;
 mod portrait;
 mod restore;
 mod review;
@@ -31,7 +28,7 @@ mod server;
 mod show;
 mod simulate;
 mod subscribe;
-mod text;
+mod ui;
 mod waves;
 
 use std::io::ErrorKind;
@@ -46,6 +43,7 @@ use rightsizer_rules::inventory::Home;
 pub use self::log::Log;
 use crate::settings::Settings;
 use crate::snapshot::Location;
+use rightsizer_page::{grade, text};
 
 /// Right-size the memory of AWS Lambda functions from what their invocations used.
 #[derive(Debug, Parser)]
@@ -140,6 +138,8 @@ enum Command {
     Health(health::HealthArgs),
     /// Show one function: its daily peaks, the rules behind its size, and its history.
     Show(show::ShowArgs),
+    /// Open the page in a browser: the fleet, each function, and what waits for you.
+    Ui(ui::UiArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -267,6 +267,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Ui(args) => ui::run(args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),
@@ -296,6 +297,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+#[cfg(test)]
+mod sample;
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

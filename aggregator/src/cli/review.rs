@@ -2,6 +2,7 @@
 //! server has the store, they go through its review API; otherwise the store is opened here.
 
 use rightsizer_records::shown::shown;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -129,7 +130,7 @@ impl WordArgs {
 pub(super) fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
     match args.server.named() {
         Some(server) => server.say(word),
-        None => here_or_at_holder(&args.store, word),
+        None => here_or_at_holder(&args.store.store, word),
     }
 }
 
@@ -212,10 +213,11 @@ fn told(action: &Action, switched: &Switched) -> String {
     }
 }
 
-fn here_or_at_holder(store: &StoreArg, word: &Word) -> anyhow::Result<Done> {
+/// Applies a command to the store, or has the server that holds it do so.
+pub(super) fn here_or_at_holder(store: &Path, word: &Word) -> anyhow::Result<Done> {
     // Opened for reading first, so that a command does not create a store.
-    Reader::open(&store.store)?;
-    match Store::open(&store.store, "rightsizer review") {
+    Reader::open(store)?;
+    match Store::open(store, "rightsizer review") {
         Ok(store) => {
             let settings = Settings::default();
             let mut pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;

@@ -95,9 +95,10 @@ pub async fn run(
     let files = kept.store.files();
     let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let port = port(&options, address, streams.clone(), &keeping, files).await?;
-    let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let (stop, stopped) = Stop::new();
+    let watch = (streams.clone(), stopped.clone());
+    let port = port(&options, address, watch, &keeping, files).await?;
+    let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
     ready(address);
@@ -164,7 +165,7 @@ fn streams_of(options: &ServeOptions) -> Vec<Channel> {
 async fn port(
     options: &ServeOptions,
     address: SocketAddr,
-    streams: StreamStatus,
+    (streams, stop): (StreamStatus, Stop),
     keeping: &Keeping,
     files: OpenFiles,
 ) -> anyhow::Result<PortOptions> {
@@ -184,6 +185,7 @@ async fn port(
         files,
         streams,
         keeper: keeping.handle(),
+        stop,
     })
 }
 

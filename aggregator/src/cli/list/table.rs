@@ -270,8 +270,8 @@ fn slower(row: &ReviewRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::grade::tests::row;
     use super::*;
+    use crate::cli::sample::row;
 
     fn rows() -> Vec<ReviewRow> {
         let long = "identity-webhook-handler-production-eu";
