@@ -12,6 +12,7 @@ pub mod emit;
 mod http;
 pub mod import;
 pub mod metrics;
+pub mod notify;
 pub mod pipeline;
 pub mod serve;
 pub mod settings;

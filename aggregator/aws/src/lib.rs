@@ -19,6 +19,7 @@ pub mod pace;
 mod paging;
 pub mod pause_tag;
 mod signed;
+pub mod sns;
 pub mod stop;
 pub mod tagging;
 

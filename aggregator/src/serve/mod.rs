@@ -26,6 +26,7 @@ use rightsizer_store::files::{OpenFiles, rescue_path};
 
 use self::keeping::{Keeping, Kept};
 use crate::emit::{self, Leave};
+use crate::notify;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
@@ -218,6 +219,10 @@ async fn spawn_aws_tasks(
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
         tasks.spawn(emit::run(client, stream, writer, leave, stopped));
+    }
+    if options.settings.notify.is_on() {
+        let (settings, store) = (options.settings.notify.clone(), options.store.clone());
+        tasks.spawn(notify::run(settings, store, stopped.clone()));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&rightsizer_aws::config::aws_config().await);
