@@ -32,7 +32,7 @@ pub(crate) fn changes(changes: &[AppliedChange]) -> Markup {
                     (whole(count("rolled-back"))) " rolled back, " (whole(count("applied"))) " still being verified. "
                     "Together they promised " (usd(promised)) " a month."
                 }
-                div.wide tabindex="0" role="region" aria-label="Changes of this week" {
+                div.wide tabindex="0" role="region" aria-label="Table of changes" {
                     table {
                         thead { tr {
                             th scope="col" { "Function" } th scope="col" { "Change" } th.n scope="col" { "Promised a month" }

@@ -125,14 +125,18 @@ fn written(text: &str) -> (String, Vec<String>) {
     push_html(&mut html, events.into_iter());
     // Wide tables scroll by themselves, also by the keyboard.
     let html = html
-        .replace(
-            "<table>",
-            "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table\"><table>",
-        )
         .replace("</table>", "</table></div>")
         .replace("<pre>", "<pre tabindex=\"0\">")
         .replace("<th></th>", "<td></td>");
-    (html, anchors)
+    let mut parts = html.split("<table>");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for (n, part) in parts.enumerate() {
+        let n = n + 1;
+        whole.push_str(&format!(
+            "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table {n}\"><table>{part}"
+        ));
+    }
+    (whole, anchors)
 }
 
 fn heading_start(level: HeadingLevel, anchor: &str) -> Tag<'static> {

@@ -51,12 +51,12 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
         }
         (decide_forms(frame, &entry, "function", row.held_until.is_some()))
         dl.tiles {
-            div.tile { dt { "Memory" } dd { (whole(row.current_mb)) small { " MB" } } p { (next(row)) } }
-            div.tile { dt { "Cost a month" } dd { (row.monthly_usd_before.map_or_else(|| "–".to_owned(), usd)) } p { (saves(row)) } }
+            div.tile { dt { "Memory" } dd { (whole(row.current_mb)) small { " MB" } } dd.note { (next(row)) } }
+            div.tile { dt { "Cost a month" } dd { (row.monthly_usd_before.map_or_else(|| "–".to_owned(), usd)) } dd.note { (saves(row)) } }
             div.tile.bad[entry.risk] { dt { "Used at most" } dd { (row.peak_mb.map_or_else(|| "–".to_owned(), whole)) small { " MB" } }
-                p { (entry.fullness().map_or_else(String::new, |full| format!("{:.0} % of its memory", full * 100.0))) } }
+                dd.note { (entry.fullness().map_or_else(String::new, |full| format!("{:.0} % of its memory", full * 100.0))) } }
             div.tile { dt { "Slowest 1 %" } dd { (row.p99_ms.map_or_else(|| "–".to_owned(), duration)) }
-                p { @if let Some(timeout) = detail.timeout_ms { "timeout " (timeout_words(timeout)) } @else { "timeout unknown" } } }
+                dd.note { @if let Some(timeout) = detail.timeout_ms { "timeout " (timeout_words(timeout)) } @else { "timeout unknown" } } }
         }
         (peaks(row, view.peaks, view.days))
         section aria-labelledby="why" {

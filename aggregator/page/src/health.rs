@@ -51,10 +51,10 @@ pub fn health_page(frame: &Frame<'_>, view: &HealthView) -> String {
         @for trouble in &view.troubles { p.stop { (Text(trouble)) } }
         dl.tiles {
             div.tile.bad[view.status != "ok"] { dt { "Status" } dd { (Text(&view.status)) }
-                p { @if view.serving { "a server writes this store" } @else { "no server writes this store" } } }
-            div.tile { dt { "Behind" } dd { (behind.map_or_else(|| "–".to_owned(), lag)) } p { "the shard that is furthest behind" } }
-            div.tile { dt { "Last commit" } dd.small { (view.last_commit.map_or_else(|| "–".to_owned(), clock)) } p { "UTC" } }
-            div.tile.bad[!view.quarantine.is_empty()] { dt { "Not usable" } dd { (whole(view.quarantine.len())) } p { "newest records in the quarantine" } }
+                dd.note { @if view.serving { "a server writes this store" } @else { "no server writes this store" } } }
+            div.tile { dt { "Behind" } dd { (behind.map_or_else(|| "–".to_owned(), lag)) } dd.note { "the shard that is furthest behind" } }
+            div.tile { dt { "Last commit" } dd.small { (view.last_commit.map_or_else(|| "–".to_owned(), clock)) } dd.note { "UTC" } }
+            div.tile.bad[!view.quarantine.is_empty()] { dt { "Not usable" } dd { (whole(view.quarantine.len())) } dd.note { "newest records in the quarantine" } }
         }
         (limits(&view.stops))
         (shards(&view.shards))
@@ -106,7 +106,7 @@ fn shards(shards: &[ShardView]) -> Markup {
             section aria-labelledby="shards" {
                 h2 #shards { "Streams" }
                 p.see { "How far each shard is behind its newest record." }
-                div.wide tabindex="0" role="region" aria-label="Shards" { table {
+                div.wide tabindex="0" role="region" aria-label="Table of shards" { table {
                     thead { tr { th scope="col" { "Shard" } th.n scope="col" { "Behind" } th scope="col" { "State" } } }
                     tbody { @for shard in shards { tr {
                         th scope="row" { (Text(&shard.name)) }
@@ -139,7 +139,7 @@ fn quarantine(lines: &[QuarantineLine]) -> Markup {
             h2 #quarantine { "Quarantine" }
             p.see { "The newest records that could not be used, each with its reason." }
             @if lines.is_empty() { p { "None." } } @else {
-                div.wide tabindex="0" role="region" aria-label="Quarantine" { table {
+                div.wide tabindex="0" role="region" aria-label="Table of the quarantine" { table {
                     thead { tr { th scope="col" { "Arrived" } th scope="col" { "Origin" } th scope="col" { "Reason" } } }
                     tbody { @for line in lines { tr {
                         th scope="row" { (line.at.to_string().get(..19).unwrap_or_default().replace('T', " ")) }

@@ -30,6 +30,7 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
     let down: Vec<String> = ["100 %", "75 %", "50 %", "25 %", "0 %"]
         .map(str::to_owned)
         .into();
+    let label = format!("Cost against memory used of {} functions", known.len());
     let plot = html! {
         rect.danger width=(WIDTH) height=(HEIGHT * 0.1) {}
         (grid(down.len()))
@@ -40,7 +41,7 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
             h2 #where { "Where the money and the danger are" }
             p.see { (sentence(&known)) }
             (picture(
-                &format!("Cost against memory used of {} functions", known.len()),
+                (!links).then_some(label.as_str()),
                 (&down, "memory used at most"),
                 (&across, "cost a month"),
                 &plot,

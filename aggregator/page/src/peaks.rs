@@ -45,7 +45,7 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
         .collect();
     let first = *days.start();
     let across: Vec<String> = [0, 17, 34]
-        .map(|n| Day::from_number(first + n).to_string())
+        .map(|n| month_and_day(Day::from_number(first + n)))
         .into();
     let width = WIDTH / f64::from(DAYS);
     let at = |day: i32| f64::from(day - first) * width;
@@ -72,7 +72,7 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
             h2 #peaks { "Memory, day by day" }
             p.see { (sentence(row, &lines, highest, floor)) }
             (picture(
-                &format!("Daily peaks of {DAYS} days with the size"),
+                Some(&format!("Daily peaks of {DAYS} days with the size")),
                 (&down, "highest use of each day"),
                 (&across, "day, UTC"),
                 &plot,
@@ -84,7 +84,7 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
             }
             details {
                 summary { "The numbers" }
-                div.wide tabindex="0" role="region" aria-label="Daily peaks" {
+                div.wide tabindex="0" role="region" aria-label="Table of daily peaks" {
                     table {
                         thead { tr { th scope="col" { "Day" } th.n scope="col" { "Peak" } th.n scope="col" { "Size" } th scope="col" { "" } } }
                         tbody { @for line in lines.iter().rev() {
@@ -109,6 +109,19 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
 )]
 fn mb_of(value: f64) -> u32 {
     value.round() as u32
+}
+
+/// `Jan 31`: there is no room for years on a phone, and the table has them.
+fn month_and_day(day: Day) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = day.to_string();
+    let mut parts = text.split('-').skip(1);
+    let month = parts.next().and_then(|month| month.parse::<usize>().ok());
+    let name = month.and_then(|month| MONTHS.get(month.wrapping_sub(1)));
+    let of_month = parts.next().unwrap_or_default().trim_start_matches('0');
+    format!("{} {of_month}", name.unwrap_or(&""))
 }
 
 /// A figure of a reason.

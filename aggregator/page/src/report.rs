@@ -26,10 +26,10 @@ pub fn report(fleet: &Fleet, stops: &[String], made: &str) -> String {
             @if rows.is_empty() { p.lead { (NOTHING) } } @else {
                 @for line in totals.summary().lines() { p.lead { (Text(line)) } }
                 dl.tiles {
-                    div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } p { "a month, projected" } }
-                    div.tile.good { dt { "Could cost" } dd { (usd(totals.bill - totals.expected.as_f64())) } p { "a month" } }
-                    div.tile.bad[totals.at_risk > 0] { dt { "In danger" } dd { (whole(totals.at_risk)) } p { "functions" } }
-                    div.tile { dt { "Functions" } dd { (whole(totals.functions)) } p { "in this report" } }
+                    div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } dd.note { "a month, projected" } }
+                    div.tile.good { dt { "Could cost" } dd { (usd(totals.bill - totals.expected.as_f64())) } dd.note { "a month" } }
+                    div.tile.bad[totals.at_risk > 0] { dt { "In danger" } dd { (whole(totals.at_risk)) } dd.note { "functions" } }
+                    div.tile { dt { "Functions" } dd { (whole(totals.functions)) } dd.note { "in this report" } }
                 }
                 (marks(&fleet.entries, false))
                 section aria-labelledby="functions" {

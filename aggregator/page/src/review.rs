@@ -73,7 +73,7 @@ fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
         form.bulk method="post" action="/ui/decide" data-bulk {
             (frame.token())
             input type="hidden" name="back" value="review";
-            div.wide tabindex="0" role="region" aria-label="Open recommendations" {
+            div.wide tabindex="0" role="region" aria-label="Table of open recommendations" {
                 table.functions {
                     thead { tr {
                         th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; } }

@@ -107,9 +107,10 @@ impl Decades {
     }
 }
 
-/// A picture: a plot with its labels. `across` and `down` are evenly spaced.
+/// A picture: a plot with its labels. Without a `label` it is for the eye only: its marks are links, and a table beside
+/// it has them for everybody. `across` and `down` are evenly spaced.
 pub(crate) fn picture(
-    label: &str,
+    label: Option<&str>,
     (down, unit): (&[String], &str),
     (across, title): (&[String], &str),
     plot: &Markup,
@@ -118,7 +119,8 @@ pub(crate) fn picture(
         div.picture {
             div.unit aria-hidden="true" { (unit) }
             div.down aria-hidden="true" { @for tick in down { span { (tick) } } }
-            svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(label) {
+            svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role=[label.map(|_| "img")]
+                aria-label=[label] aria-hidden=[label.is_none().then_some("true")] {
                 (plot)
             }
             div.across aria-hidden="true" { @for tick in across { span { (tick) } } }

@@ -115,7 +115,7 @@ fn section(
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
             p.see { (sentence(&known, figure, unit)) }
-            div.wide tabindex="0" role="region" aria-label=(title) {
+            div.wide tabindex="0" role="region" aria-label={ "Table: " (title) } {
                 table.spread {
                     thead { tr {
                         th scope="col" { "Size" } th scope="col" { (unit(axis.from)) span.end { (unit(most)) } }

@@ -79,7 +79,7 @@ pub(crate) fn filter_form(fleet: &Fleet, query: &Query) -> Markup {
 pub(crate) fn table(rows: &[&Entry], links: bool) -> Markup {
     let compared = rows.iter().any(|entry| entry.optimizer_mb.is_some());
     html! {
-        div.wide tabindex="0" role="region" aria-label="Functions" {
+        div.wide tabindex="0" role="region" aria-label="Table of functions" {
             table.functions {
                 thead { tr {
                     th scope="col" { "Function" }

@@ -77,17 +77,17 @@ pub(crate) fn overview(fleet: &Fleet) -> Markup {
     html! {
         p.lead { (sentence(fleet)) }
         dl.tiles {
-            div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } p { "a month, projected from the last 14 days" } }
-            div.tile.good { dt { "Could cost" } dd { (usd(could)) } p { (saves(totals)) } }
+            div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } dd.note { "a month, projected from the last 14 days" } }
+            div.tile.good { dt { "Could cost" } dd { (usd(could)) } dd.note { (saves(totals)) } }
             div.tile.bad[totals.at_risk > 0] {
                 dt { "In danger" } dd { (whole(totals.at_risk)) }
-                p { @if totals.at_risk > 0 { a href="/?status=at-risk#functions" { "ran out, nearly full, or failing" } } @else { "no function is near its limit" } }
+                dd.note { @if totals.at_risk > 0 { a href="/?status=at-risk#functions" { "ran out, nearly full, or failing" } } @else { "no function is near its limit" } }
             }
             div.tile { dt { "Waiting for you" } dd { (whole(fleet.waiting)) }
-                p { @if fleet.waiting > 0 { a href="/ui/review" { "review them" } } @else { "nothing to review" } } }
-            div.tile { dt { "Changed this week" } dd { (whole(fleet.changes.len())) } p { (helped(fleet)) } }
+                dd.note { @if fleet.waiting > 0 { a href="/ui/review" { "review them" } } @else { "nothing to review" } } }
+            div.tile { dt { "Changed this week" } dd { (whole(fleet.changes.len())) } dd.note { (helped(fleet)) } }
             @if let Some((letter, share)) = totals.letter() {
-                div.tile.grade { dt { "Grade" } dd { (letter) } p { "at least " (format!("{share:.0}")) " % of the bill could be saved" } }
+                div.tile.grade { dt { "Grade" } dd { (letter) } dd.note { "at least " (format!("{share:.0}")) " % of the bill could be saved" } }
             }
         }
     }

@@ -44,7 +44,7 @@ impl FleetCache {
     }
 
     /// Returns a number that changes with every commit of another connection.
-    pub(super) fn version(&self) -> Result<i64, StoreError> {
+    fn version(&self) -> Result<i64, StoreError> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = match watch.take() {
             Some(reader) => reader,
@@ -73,6 +73,13 @@ impl FleetCache {
             std::thread::spawn(move || drop(this.read(version)));
         }
         Ok(kept.fleet)
+    }
+
+    /// Returns the number of the newest commit that pages show, and has newer ones read.
+    pub(super) fn shown(self: &Arc<Self>) -> Result<i64, StoreError> {
+        self.fleet()?;
+        let kept = self.kept().map(|kept| kept.version);
+        kept.map_or_else(|| self.version(), Ok)
     }
 
     /// Reads the fleet before the first visitor has signed in, once.

@@ -64,9 +64,9 @@ fn part(text: String) -> Result<Bytes, Infallible> {
     Ok(Bytes::from(text))
 }
 
-/// The number of the newest commit; `None` while the store cannot be read.
+/// The number of the newest commit that pages show; `None` while the store cannot be read.
 async fn version(page: &Page) -> Option<i64> {
     let cache = Arc::clone(&page.fleet);
-    let read = tokio::task::spawn_blocking(move || cache.version()).await;
+    let read = tokio::task::spawn_blocking(move || cache.shown()).await;
     read.ok().and_then(Result::ok)
 }
