@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::policy::why;
 use rightsizer_store::inspect::Stops;
-use rightsizer_store::{AppliedChange, Reader, ReviewRow, StoreError};
+use rightsizer_store::{AppliedChange, MonthSaved, Reader, ReviewRow, StoreError};
 
 pub(crate) use self::page::stops;
 pub use self::page::{FleetView, fleet_page};
@@ -18,6 +18,8 @@ use crate::text::{SavingRange, saving_range, short, slowdown};
 
 /// The time for which a change is recent.
 const WEEK_MS: i64 = 7 * 86_400_000;
+/// The time for which verified savings are shown.
+const YEAR_MS: i64 = 365 * 86_400_000;
 /// The most changes that are read.
 const MOST_CHANGES: u32 = 500;
 
@@ -124,6 +126,8 @@ pub struct Fleet {
     pub totals: Totals,
     /// Changes of the last seven days, newest first.
     pub changes: Vec<AppliedChange>,
+    /// What verified changes saved, by month, oldest first.
+    pub months: Vec<MonthSaved>,
     /// Why nothing is sent, if that is so.
     pub stops: Stops,
     /// The number of open recommendations.
@@ -141,6 +145,7 @@ impl Fleet {
         };
         reader.each_review_row(|row| fleet.add(row))?;
         fleet.changes = reader.applied_changes(now.plus_ms(-WEEK_MS), MOST_CHANGES)?;
+        fleet.months = reader.verified_savings(now.plus_ms(-YEAR_MS))?;
         fleet.sort();
         Ok(fleet)
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::fleet::Entry;
 use crate::frame::{Frame, Tab};
 use crate::peaks::peaks;
+use crate::power::{PowerView, power};
 use crate::review::decide_forms;
 use crate::rules::rule_address;
 use crate::spread::spreads;
@@ -26,6 +27,8 @@ pub struct FunctionView<'a> {
     pub peaks: &'a [DayLine],
     /// What ran on those days, by size.
     pub days: &'a [SizeDay],
+    /// Its power curve, or why it has none; `None` leaves it out.
+    pub power: Option<Result<&'a PowerView, &'a str>>,
 }
 
 impl FunctionView<'_> {
@@ -59,6 +62,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
                 dd.note { @if let Some(timeout) = detail.timeout_ms { "timeout " (timeout_words(timeout)) } @else { "timeout unknown" } } }
         }
         (peaks(row, view.peaks, view.days))
+        @if let Some(curve) = view.power { (power(curve)) }
         section aria-labelledby="why" {
             h2 #why { "Why" }
             p.see { "The rules that shaped the size, in their order. Each leads to its explanation." }

@@ -67,7 +67,7 @@ pub fn health_page(frame: &Frame<'_>, view: &HealthView) -> String {
 
 fn lead(view: &HealthView) -> &'static str {
     match (view.status.as_str(), view.serving) {
-        ("ok", true) => "Everything works: reports are stored, and recommendations are sent.",
+        ("ok", true) => "Everything works: what arrives is stored.",
         ("ok", false) => "The store can be read. No server writes it now, so nothing new arrives.",
         ("degraded", _) => "It works, but something needs attention.",
         _ => "It does not work: reports are not stored.",

@@ -160,7 +160,7 @@ pub(crate) fn saving(entry: &Entry) -> String {
 pub(crate) fn badge(entry: &Entry) -> Markup {
     let words = match (entry.urgent, entry.risk, &*entry.status) {
         (true, ..) => "ran out of memory",
-        (_, true, "ok") => "nearly full",
+        (_, true, _) => "in danger",
         (_, _, status) => status_words(status),
     };
     html! { span.label data-status=(if entry.risk { "risk" } else { known(&entry.status) }) { (Text(words)) } }

@@ -12,6 +12,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Decide",
         &[
+            "ui",
             "approve",
             "unapprove",
             "reject",
@@ -27,7 +28,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Get evidence",
         &["import", "attach", "detach", "subscribe", "unsubscribe"],
     ),
-    ("Apply", &["apply", "export"]),
+    ("Apply", &["apply", "export", "check"]),
     (
         "Operate",
         &["serve", "health", "backup", "restore", "completions", "man"],

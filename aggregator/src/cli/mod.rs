@@ -4,6 +4,7 @@ mod apply;
 mod approve;
 mod attach;
 mod backup;
+mod check;
 mod compared;
 mod completions;
 mod detach;
@@ -122,6 +123,9 @@ enum Command {
     Detach(detach::DetachArgs),
     /// Export sizes for your own pipeline, as values or as a patch of a template.
     Export(export::ExportArgs),
+    /// Compare a template's sizes with what its functions need; exit code 1 if one is below the safe
+    /// size.
+    Check(check::CheckArgs),
     /// Forward reports from log groups to the reports stream, for functions without the layer; pass
     /// --yes to apply.
     Subscribe(subscribe::SubscribeArgs),
@@ -262,6 +266,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Subscribe(args) => subscribe::run_subscribe(&args),
         Command::Unsubscribe(args) => subscribe::run_unsubscribe(&args),
         Command::Export(args) => export::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -53,13 +53,7 @@ impl Session<'_> {
         match judge(&trial) {
             Verdict::Wait => {}
             Verdict::Verified(saving) => {
-                let why = saving.map_or_else(
-                    || "no harm seen".to_owned(),
-                    |s| {
-                        let factor = s.gb_seconds_factor();
-                        format!("no harm found; {factor:.2} times the GB-seconds an invocation")
-                    },
-                );
+                let why = saving.map_or_else(|| "no harm seen".to_owned(), |s| s.in_words());
                 self.unit.recommendations().close(
                     (id, &open.id),
                     ClosedCode::NoHarm,

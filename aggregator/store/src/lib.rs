@@ -78,7 +78,7 @@ pub use inventory::Inventory;
 pub use log_groups::{LogDay, LogGroups};
 pub use open::{Beside, Reader, Store};
 pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey, Sending};
-pub use overview::{AppliedChange, QuarantineLine, SizeDay, UrgentIncrease};
+pub use overview::{AppliedChange, MonthSaved, QuarantineLine, SizeDay, UrgentIncrease};
 pub use quarantine::{Quarantine, Quarantined};
 pub use recommendations::{NewRecommendation, Recommendations};
 pub use retention::Retention;

@@ -10,5 +10,6 @@
 mod actions;
 mod browser;
 mod looks;
+mod notices;
 mod refusals;
 mod scene;

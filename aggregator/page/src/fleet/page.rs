@@ -8,6 +8,7 @@ use crate::changes::changes;
 use crate::frame::{Frame, Tab};
 use crate::grade::Totals;
 use crate::marks::marks;
+use crate::savings::savings;
 use crate::table::{filter_form, pager, table};
 use crate::text::{counted, range};
 use crate::words::{Text, usd, whole};
@@ -38,6 +39,7 @@ pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
             (overview(fleet))
             (marks(&fleet.entries, true))
             (changes(&fleet.changes))
+            (savings(&fleet.months))
             section aria-labelledby="functions" {
                 h2 #functions { "Functions" }
                 p.see {

@@ -11,5 +11,5 @@ mod simulated;
 mod trial;
 
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
-pub use saving::Saving;
+pub use saving::{Saving, factor_in};
 pub use trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};

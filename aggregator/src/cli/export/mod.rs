@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use self::choice::{ChoiceArgs, Chosen};
 use self::files::Patched;
+pub(super) use self::files::patched;
 use self::told::Told;
 use super::StoreArg;
 use super::server::ServerArg;
@@ -58,7 +59,7 @@ pub(super) struct ExportArgs {
 
 /// As they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
+pub(super) enum FormatArg {
     #[value(
         help = "Terraform or OpenTofu: a variable's value; .tf and .tf.json files, or a folder of them"
     )]
@@ -77,7 +78,7 @@ enum FormatArg {
 }
 
 impl FormatArg {
-    const fn format(self) -> Format {
+    pub(super) const fn format(self) -> Format {
         match self {
             Self::Terraform => Format::Terraform,
             Self::CloudFormation => Format::CloudFormation,
@@ -88,7 +89,7 @@ impl FormatArg {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (label, function) = text.split_once('=').unwrap_or((text, ""));
     if label.is_empty() || function.is_empty() {
         return Err(
@@ -179,7 +180,7 @@ fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Res
         stack: args.choice.stack.clone(),
         stage: args.stage.clone(),
     };
-    let patched = files::patched(args.format.format(), path, &chosen.sizes, &rules)?;
+    let patched = patched(args.format.format(), path, &chosen.sizes, &rules)?;
     let told = Told::new(chosen, &patched.rows);
     if args.yes {
         patched.write()?;

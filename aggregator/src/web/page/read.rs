@@ -199,6 +199,7 @@ pub(super) async fn function(
                 detail: &found.detail,
                 peaks: &found.peaks,
                 days: &found.days,
+                power: None,
             };
             reply::page(
                 StatusCode::OK,
