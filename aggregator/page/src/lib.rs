@@ -37,5 +37,5 @@ pub use histogram::{Figure, histogram_log};
 pub use power::{PowerPoint, PowerView};
 pub use report::{NOTHING, report};
 pub use review::{ReviewView, review_page};
-pub use sign_in::{entered_page, sign_in_page};
+pub use sign_in::{entered_page, reading_page, sign_in_page};
 pub use words::function_link as function_address;

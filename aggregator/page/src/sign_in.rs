@@ -32,6 +32,18 @@ pub fn sign_in_page(status: &str, wrong: Option<&str>) -> String {
     whole_page("Sign in", &head_links(), &body)
 }
 
+/// The page while a large fleet is read for the first time: the browser asks again.
+pub fn reading_page() -> String {
+    let head: Markup = html! {
+        meta http-equiv="refresh" content="1";
+        (head_links())
+    };
+    let body = html! {
+        main.door #content { div.card { h1 { "Reading the fleet" } p { "This takes a few seconds, once. The page comes by itself." } } }
+    };
+    whole_page("Reading the fleet", &head, &body)
+}
+
 /// The page after a sign-in: the browser goes on by itself. A redirect would arrive without the cookie if another
 /// site had opened the address.
 pub fn entered_page() -> String {

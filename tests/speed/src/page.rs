@@ -48,7 +48,10 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
         .to_str()?;
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     let begun = Instant::now();
-    get(&client, &address, &cookie).await?;
+    // Until then, a page says that it is being read.
+    while !whole(&client, &address, &cookie).await? {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let first = begun.elapsed();
     let quick = Duration::from_millis(200);
     let wanted = [
@@ -88,6 +91,12 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
     }
     serve.stop().await?;
     Ok((first, pages))
+}
+
+/// Whether the fleet's page is there.
+async fn whole(client: &Client, url: &str, cookie: &str) -> Result<bool> {
+    let answer = client.get(url).header(COOKIE, cookie).send().await?;
+    Ok(answer.text().await?.contains("id=\"functions\""))
 }
 
 async fn get(client: &Client, url: &str, cookie: &str) -> Result<usize> {

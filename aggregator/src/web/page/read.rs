@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use rightsizer_aws::clock::now;
 use rightsizer_page::{
     Figure, Fleet, FleetView, Frame, FunctionView, Query, ReviewView, fleet_page, function_page,
-    guide as guide_page, health_page, histogram_log, notice_page, review_page,
+    guide as guide_page, health_page, histogram_log, notice_page, reading_page, review_page,
 };
 use rightsizer_records::Megabytes;
 use rightsizer_store::{DayLine, FunctionDetail, Reader, SizeDay, StoreError};
@@ -18,6 +19,8 @@ use rightsizer_store::{DayLine, FunctionDetail, Reader, SizeDay, StoreError};
 use super::session::{Session, door};
 use super::{Page, reply};
 
+/// How long a visitor waits for a fleet that was never read.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Daily peaks of a function's page.
 const PEAKS: u32 = 35;
 
@@ -46,9 +49,13 @@ async fn visit(page: &Page, headers: &HeaderMap) -> Result<Visit, Response> {
         return Err(door(page, headers, None).await);
     };
     let cache = Arc::clone(&page.fleet);
-    let fleet = blocking(move || cache.fleet())
-        .await
-        .map_err(|error| trouble(headers, &session, &error))?;
+    let reading = tokio::spawn(blocking(move || cache.fleet()));
+    let fleet = match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(Ok(read)) => read.map_err(|error| trouble(headers, &session, &error))?,
+        Ok(Err(error)) => return Err(trouble(headers, &session, &error.to_string())),
+        // It goes on, and the browser asks again.
+        Err(_) => return Err(reply::page(StatusCode::OK, headers, reading_page())),
+    };
     let said = page.sessions.take_said(headers);
     Ok(Visit {
         session,
