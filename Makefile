@@ -20,7 +20,7 @@ export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-exten
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: help build demo test check extension layer package deploy undeploy connect layer-arn weigh speed \
+.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn weigh speed \
 	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
@@ -33,21 +33,28 @@ build: rust ## build target/release/rightsizer
 	@$(BUILD)
 
 demo: export RIGHTSIZER_THIS_MACHINE := 1
-demo: extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
-	@echo "demo: building rightsizer and the emulator (about six minutes the first time)"
+demo: how-long-demo extension ## run the whole pipeline on this machine, no AWS account; LOGS=FILE adds your own REPORT lines
+	@echo "demo: building rightsizer and the emulator"
 	@$(BUILD) --bin demo
 	@RIGHTSIZER_BINARY="$(TARGET)/release/rightsizer" "$(TARGET)/release/demo" $(if $(LOGS),--logs "$(LOGS)")
 
-test: tools extension ## install what the tests need, then run every test, end-to-end ones included
+how-long-demo:
+	@echo "demo: about nine minutes the first time (it compiles), 10 seconds later, on two cores"
+
+test: how-long tools extension ## install what the tests need, then run every test, end-to-end ones included
 	@echo "test: building the binaries that tests start"
 	@cargo build --workspace --all-features --bins
 	@echo "test: every test"
-	@cargo test --workspace --all-features --no-fail-fast
+	@tests/tools/run_tests.py cargo test --workspace --all-features --no-fail-fast
+
+how-long:
+	@echo "test: about 40 minutes the first time (half of it compiles), 25 later, on two cores"
 
 check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, licences, unused dependencies
 	@echo "check: wording"
 	@tests/tools/words.py --self-test
 	@tests/tools/words.py
+	@python3 -B tests/tools/test_run_tests.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \
@@ -91,10 +98,30 @@ export STACK YES ANYWAY VPC SUBNETS OPTIONS TAGS PORT
 package: $(if $(RIGHTSIZER_BINARIES),,layer) ## build what goes to an account: layers, the updater's zip, the aggregator's image
 	@infra/package.sh "$(ARCH)" "$(PACKAGE)" "$(TARGET)/layer"
 
+DIST ?= dist
+dist: build layer ## pack the program for people who do not compile: a wheel, npm packages, an archive, both layers
+	@rm -rf "$(DIST)"
+	@python3 infra/dist.py pack "$(TARGET)/release/rightsizer" "$(DIST)"
+	@for arch in x86_64 arm64; do \
+	layer="$(TARGET)/layer/rightsizer-extension-$$arch.zip"; \
+	if [ -f "$$layer" ]; then cp "$$layer" "$(DIST)/rightsizer-layer-$$arch.zip"; fi; \
+	done
+	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
+
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
 	@python3 infra/account deploy "$(PACKAGE)"
 
-undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
+unDIST ?= dist
+dist: build layer ## pack the program for people who do not compile: a wheel, npm packages, an archive, both layers
+	@rm -rf "$(DIST)"
+	@python3 infra/dist.py pack "$(TARGET)/release/rightsizer" "$(DIST)"
+	@for arch in x86_64 arm64; do \
+	layer="$(TARGET)/layer/rightsizer-extension-$$arch.zip"; \
+	if [ -f "$$layer" ]; then cp "$$layer" "$(DIST)/rightsizer-layer-$$arch.zip"; fi; \
+	done
+	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
+
+deploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
 	@python3 infra/account undeploy
 
 connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, approve, hold
@@ -136,6 +163,6 @@ rust:
 	echo "cc, a C compiler, is missing. Debian, Ubuntu: apt install build-essential. Fedora: dnf install gcc. macOS: xcode-select --install." >&2; exit 1; }
 
 clean: ## remove what was built and installed in this checkout (the cache outside it stays)
-	@echo "clean: $(TARGET), .tools, demo-out"
+	@echo "clean: $(TARGET), .tools, demo-out, dist"
 	@cargo clean --quiet
-	@rm -rf .tools demo-out
+	@rm -rf .tools demo-out dist

@@ -16,6 +16,11 @@ infra/zip.sh "$out/bin/rightsizer-updater" bootstrap "$out/updater-$arch.zip"
 [ -z "${RIGHTSIZER_BINARIES:-}" ] || {
     layers=$out/bin
     infra/layer.sh "$RIGHTSIZER_BINARIES/rightsizer-extension" "$layers/rightsizer-extension-$arch.zip"
+    # A release has the layer of the other architecture ready.
+    for each in x86_64 arm64; do
+        ready=$RIGHTSIZER_BINARIES/rightsizer-layer-$each.zip
+        [ "$each" = "$arch" ] || [ ! -f "$ready" ] || cp "$ready" "$layers/rightsizer-extension-$each.zip"
+    done
 }
 for each in x86_64 arm64; do
     rm -f "$out/layer-$each.zip"

@@ -54,9 +54,9 @@ impl Settings {
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let settings: Self = toml::from_str(text)?;
-        settings.inventory.check().map_err(anyhow::Error::msg)?;
-        settings.policy.check().map_err(anyhow::Error::msg)?;
-        settings.snapshot.check().map_err(anyhow::Error::msg)?;
+        settings.inventory.check()?;
+        settings.policy.check()?;
+        settings.snapshot.check()?;
         settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
     }

@@ -6,7 +6,7 @@
 //! `RIGHTSIZER_LOG` (`debug` for more). An invalid setting gives a warning and its default is used,
 //! because an extension that exits fails the function.
 
-use rightsizer_records::{Arch, FunctionArn, InitType, Megabytes, Partition};
+use rightsizer_records::{Arch, ArnError, FunctionArn, InitType, Megabytes, Partition};
 
 use crate::credentials::Source;
 use crate::endpoint::Endpoint;
@@ -76,12 +76,12 @@ impl Config {
     /// Returns the fields that every record has. `account` comes with the registration; `arch` is
     /// what this binary was built for. Returns the reason if the function's variables do not form
     /// an ARN.
-    pub fn place(&self, account: Option<&str>, arch: &str) -> Result<Place, String> {
+    pub fn place(&self, account: Option<&str>, arch: &str) -> Result<Place, ArnError> {
         let partition = Partition::of_region(&self.region).name;
         let account = account.unwrap_or(NO_ACCOUNT);
         let function = FunctionArn::new(partition, &self.region, account, &self.name);
         Ok(Place {
-            function: function.map_err(|e| e.to_string())?,
+            function: function?,
             version: self.version.clone(),
             memory_mb: self.memory_mb,
             arch: Some(match arch {

@@ -13,6 +13,8 @@ mod outcome;
 mod partition;
 mod physical;
 mod printable;
+mod range;
+mod reason;
 mod recommendation;
 mod reports;
 pub mod shown;
@@ -23,21 +25,26 @@ mod units;
 
 pub use arn::{ArnError, FunctionArn};
 pub use codec::{
-    DecodeError, MAX_COUNT, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
+    DecodeError, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
 };
 pub use error_kind::ErrorKind;
 pub use outcome::{Outcome, OutcomeStatus};
 pub use partition::Partition;
 pub use physical::{
-    Implausible, memory as plausible_memory, record as plausible_record, used as plausible_use,
+    Implausible, ImplausibleRecord, memory as plausible_memory, record as plausible_record,
+    used as plausible_use,
 };
 pub use printable::printable;
-pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Reason, Recommendation};
+pub use range::MAX_COUNT;
+pub use reason::{
+    DurationBasis, FailureKind, LimitedFigure, OtherReason, Reason, Rise, Slowdown, SpeedLimit,
+};
+pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Recommendation};
 pub use reports::{
     AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, KILLED_PERCENT, MAX_ROWS, ReportRow, Reports,
     Status, is_at_limit, is_killed_for_memory,
 };
-pub use skip::{FailureCode, OutcomeCode, SkipCode};
-pub use tags::ApplyMode;
+pub use skip::{ApiFault, FailureCode, OutcomeCode, SkipCode};
+pub use tags::{ApplyMode, Strategy};
 pub use time::{Day, TimeError, Timestamp};
 pub use units::{Megabytes, Millis, Usd};

@@ -43,6 +43,40 @@ pub enum Implausible {
     },
 }
 
+/// A record that one environment cannot have written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImplausibleRecord {
+    /// A row's figures.
+    #[error("row {row}: {why}")]
+    Row {
+        /// The row's number.
+        row: usize,
+        /// What is wrong with it.
+        why: Implausible,
+    },
+    /// The figures of what was folded.
+    #[error("folded: {0}")]
+    Folded(Implausible),
+    /// More of something than there can be.
+    #[error("{field} is {n}, at most {most} here")]
+    Count {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        n: u64,
+        /// The most it can be.
+        most: u64,
+    },
+    /// More billed time than time passed.
+    #[error("rows of {span} ms are billed for {billed} ms in one environment")]
+    Overlap {
+        /// From the first row to the last, in ms.
+        span: u64,
+        /// Billed, in ms.
+        billed: u64,
+    },
+}
+
 /// Whether `used` may stand beside `size` at all; both in MB.
 pub const fn memory(used: u64, size: u64) -> Result<(), Implausible> {
     if used > size.saturating_mul(MAX_USED_TIMES_SIZE) {
@@ -78,9 +112,9 @@ fn row(row: &ReportRow, size: Megabytes) -> Result<(), Implausible> {
 
 /// Checks that the figures of a record are possible for one environment; `Err` has the impossible
 /// one.
-pub fn record(r: &Reports) -> Result<(), String> {
+pub fn record(r: &Reports) -> Result<(), ImplausibleRecord> {
     for (n, row) in r.reports.iter().enumerate() {
-        self::row(row, r.memory_mb).map_err(|why| format!("row {n}: {why}"))?;
+        self::row(row, r.memory_mb).map_err(|why| ImplausibleRecord::Row { row: n, why })?;
     }
     most("total", r.total, MOST_EVENTS)?;
     most("events_dropped", r.events_dropped, MOST_EVENTS)?;
@@ -96,9 +130,7 @@ pub fn record(r: &Reports) -> Result<(), String> {
     // before it was reported.
     let one_by_one = r.init != Some(InitType::LambdaManagedInstances);
     if one_by_one && billed > span + HOUR_MS {
-        return Err(format!(
-            "rows of {span} ms are billed for {billed} ms in one environment"
-        ));
+        return Err(ImplausibleRecord::Overlap { span, billed });
     }
     let cores = u64::from(r.cores.unwrap_or(MOST_CORES).min(MOST_CORES));
     most("cpu_ms", r.cpu_ms.unwrap_or(0), 30 * DAY_MS * cores)?;
@@ -112,7 +144,7 @@ const MOST_EVENTS: u64 = 30 * DAY_MS;
 const MOST_CORES: u32 = 64;
 
 /// All that is folded is of one environment and one UTC day, an invocation a millisecond at most.
-fn summary(folded: &Folded, r: &Reports) -> Result<(), String> {
+fn summary(folded: &Folded, r: &Reports) -> Result<(), ImplausibleRecord> {
     most("folded.count", folded.count, r.total.min(DAY_MS))?;
     most("folded.failures", folded.failures, folded.count)?;
     most("folded.timeouts", folded.timeouts, folded.failures)?;
@@ -125,12 +157,12 @@ fn summary(folded: &Folded, r: &Reports) -> Result<(), String> {
     };
     let most_used = folded.max_used_mb.unwrap_or_default();
     let fits = used((most_used, r.memory_mb), None, status);
-    fits.map_err(|why| format!("folded: {why}"))
+    fits.map_err(ImplausibleRecord::Folded)
 }
 
-fn most(field: &str, n: u64, most: u64) -> Result<(), String> {
+fn most(field: &'static str, n: u64, most: u64) -> Result<(), ImplausibleRecord> {
     if n > most {
-        return Err(format!("{field} is {n}, at most {most} here"));
+        return Err(ImplausibleRecord::Count { field, n, most });
     }
     Ok(())
 }
@@ -172,7 +204,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Reports)) -> Option<String> {
         let mut reports = golden();
         change(&mut reports);
-        record(&reports).err()
+        record(&reports).err().map(|why| why.to_string())
     }
 
     fn folded(count: u64, [failures, timeouts, ooms]: [u64; 3], billed_ms: u64) -> Folded {

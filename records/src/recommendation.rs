@@ -1,11 +1,8 @@
 //! `recommendation`: what the aggregator wants a function's memory size to be, and why.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Day, FunctionArn, Megabytes, Millis, Timestamp, Usd};
+use crate::{Day, FunctionArn, Megabytes, Millis, Reason, Timestamp, Usd};
 
 /// A memory size for one function, with everything a reader needs to judge it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,16 +50,6 @@ pub struct Recommendation {
     /// Hash of the code the evidence is from, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
-}
-
-/// A rule that shaped a decision, and its figures: `{"code":"floor","peak_mb":900,…}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reason {
-    /// Code of the rule, as in `docs/ALGORITHM.md`.
-    pub code: String,
-    /// Its figures by name.
-    #[serde(flatten)]
-    pub figures: BTreeMap<String, Value>,
 }
 
 /// The evidence behind a recommendation.

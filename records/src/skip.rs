@@ -135,38 +135,36 @@ impl fmt::Display for SkipCode {
     }
 }
 
-/// Why a recommendation failed at Lambda's API.
+/// What went wrong with a call, as far as the answer to it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailureCode {
-    /// 409: another update of the function is under way.
+pub enum ApiFault {
+    /// 409: another update of the function is under way. Nothing was written.
     Conflict,
-    /// 412: the function changed after it was read.
+    /// 412: the function changed after it was read. Nothing was written.
     RevisionChanged,
-    /// 429: too many calls.
+    /// 429: too many calls. Nothing was written.
     Throttled,
-    /// No answer, or a fault of the service: an update may or may not have been made.
+    /// No answer, or one of the service's own faults: an update may or may not have been made.
     Unavailable,
-    /// The credentials are expired or not accepted.
+    /// Credentials that are expired or not accepted: others will be. Nothing was written.
     Credentials,
-    /// Too little of the invocation's time was left for the call.
+    /// The call was not made: too little of the invocation's time is left.
     OutOfTime,
-    /// No permission.
+    /// No permission. Nothing was written.
     AccessDenied,
     /// No such function, version or alias.
     NotFound,
     /// Lambda does not update functions of this runtime any more.
     BlockedRuntime,
-    /// `$LATEST` has other code than was to be published.
+    /// `$LATEST` has other code than was asked to be published. Nothing was published.
     OtherCode,
-    /// The request was refused for another reason.
+    /// The request was refused for another reason. Nothing was written.
     Refused,
-    /// The update was accepted, and its end was not seen.
-    UpdateUnclear,
 }
 
-impl FailureCode {
-    /// Every code.
-    pub const ALL: [Self; 12] = [
+impl ApiFault {
+    /// Every fault.
+    pub const ALL: [Self; 11] = [
         Self::Conflict,
         Self::RevisionChanged,
         Self::Throttled,
@@ -178,10 +176,9 @@ impl FailureCode {
         Self::BlockedRuntime,
         Self::OtherCode,
         Self::Refused,
-        Self::UpdateUnclear,
     ];
 
-    /// Its name on the wire.
+    /// Its name as the reason of an outcome.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
@@ -195,6 +192,30 @@ impl FailureCode {
             Self::BlockedRuntime => "blocked-runtime",
             Self::OtherCode => "other-code",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why a recommendation failed at Lambda's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// A call failed.
+    Api(ApiFault),
+    /// The update was accepted, and its end was not seen.
+    UpdateUnclear,
+}
+
+impl FailureCode {
+    /// Every code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let faults = ApiFault::ALL.into_iter().map(Self::Api);
+        faults.chain([Self::UpdateUnclear])
+    }
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api(fault) => fault.name(),
             Self::UpdateUnclear => "update-unclear",
         }
     }
@@ -213,7 +234,7 @@ impl OutcomeCode {
     /// Every code. Two skips and failures share a name, because they have the same cause.
     pub fn all() -> impl Iterator<Item = Self> {
         let skips = SkipCode::ALL.into_iter().map(Self::Skip);
-        skips.chain(FailureCode::ALL.into_iter().map(Self::Failure))
+        skips.chain(FailureCode::all().map(Self::Failure))
     }
 
     /// The code of that name; `None` if it is not one of this version's.
@@ -253,15 +274,15 @@ impl OutcomeCode {
                     | SkipCode::UpdateInProgress
                     | SkipCode::RevisionChanged
             ),
-            Self::Failure(code) => matches!(
-                code,
-                FailureCode::RevisionChanged
-                    | FailureCode::Throttled
-                    | FailureCode::Unavailable
-                    | FailureCode::Credentials
-                    | FailureCode::OutOfTime
-                    | FailureCode::UpdateUnclear
+            Self::Failure(FailureCode::Api(fault)) => matches!(
+                fault,
+                ApiFault::RevisionChanged
+                    | ApiFault::Throttled
+                    | ApiFault::Unavailable
+                    | ApiFault::Credentials
+                    | ApiFault::OutOfTime
             ),
+            Self::Failure(FailureCode::UpdateUnclear) => true,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use rightsizer_records::*;
 
 const GOLDEN: [(&str, &str); 6] = [
@@ -262,13 +263,16 @@ prop_compose! {
         id in "[0-9a-f]{16}", function in arn(), sizes in (1_u32..=10_240, 1_u32..=10_240, 1_u32..=10_240),
         p99_ms in proptest::option::of(millis()), usd in (-1e9..1e9_f64, -1e9..1e9_f64),
         by in proptest::option::of("[a-z]{1,20}"), urgent in any::<bool>(), issued_at in time(),
-        code in "[a-z-]{1,20}", figure in any::<i32>(), invocations in any::<u64>(), day in -1000_i32..1000,
+        code in "other-[a-z-]{1,20}", figure in any::<i32>(), invocations in any::<u64>(), day in -1000_i32..1000,
     ) -> Recommendation {
         let to = Day::parse("2026-01-31").unwrap().plus(day);
         Recommendation {
             id, function, version: "$LATEST".into(), from_mb: Megabytes(sizes.0), to_mb: Megabytes(sizes.1),
             target_mb: Megabytes(sizes.2), policy: "average-plus-buffer".into(),
-            reasons: vec![Reason { code, figures: BTreeMap::from([("mb".into(), figure.into())]) }],
+            reasons: vec![
+                Reason::Other(OtherReason { code, figures: BTreeMap::from([("mb".into(), figure.into())]) }),
+                Reason::DeadBand { change_mb: Megabytes(sizes.0), least_mb: Megabytes(32) },
+            ],
             window: EvidenceWindow { from: to.plus(-13), to, days: 14, invocations }, p99_ms,
             confidence: Confidence::Medium,
             monthly_usd: MonthlyUsd { before: Usd::from_f64(usd.0), after: Usd::from_f64(usd.1) },

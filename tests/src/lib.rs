@@ -8,6 +8,7 @@ pub mod emulator;
 pub mod fleet;
 mod identity;
 pub mod sample;
+pub mod scene;
 pub mod servers;
 pub mod snapshot;
 pub mod weigh;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::inventory::{AwsFleet, FleetError, Pacing, collect, collect_with_alarms};
+use rightsizer_aws::inventory::{AwsFleet, FleetError, collect, collect_with_alarms};
+use rightsizer_aws::throttle::Throttle;
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{Change, Inventory};
 use rightsizer_tests::aggregator::Aggregator;
@@ -15,11 +16,8 @@ use rightsizer_tests::servers::{FaultProxy, MotoServer, REGION, aws_environment}
 const LIST: &str = "GET /2015-03-31/functions";
 const TAGS: &str = "GetResources";
 const ALARMS: &str = "DescribeAlarms";
-const AT_ONCE: Pacing = Pacing {
-    gap: Duration::ZERO,
-    pause: Duration::from_millis(1),
-    retries: 3,
-};
+/// More than a test makes.
+const CALLS_A_SECOND: f64 = 1000.0;
 
 fn fleet(endpoint: &str) -> AwsFleet {
     let credentials = Credentials::new("testing", "testing", None, None, "tests");
@@ -49,7 +47,7 @@ async fn the_fleet_is_read_and_changes_are_returned() {
             .unwrap();
     }
     let api = fleet(proxy.endpoint());
-    let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, calls, errors) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert_eq!(errors, []);
     assert!(update.complete);
     assert_eq!(update.functions.len(), 61);
@@ -77,7 +75,7 @@ async fn the_fleet_is_read_and_changes_are_returned() {
         .unwrap();
     let delete = moto.lambda().delete_function();
     delete.function_name("worker-00").send().await.unwrap();
-    let (update, ..) = collect(&api, AT_ONCE, now()).await;
+    let (update, ..) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     let changes = inventory.apply(update);
     let memory = Change::Memory {
         function: checkout,
@@ -99,11 +97,11 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
     let api = fleet(proxy.endpoint());
     proxy.refuse(LIST, 2, "TooManyRequestsException");
     proxy.refuse(TAGS, 1, "ThrottledException");
-    let (update, calls, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, calls, errors) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert_eq!((update.functions.len(), calls, errors.len()), (1, 5, 0));
 
     proxy.always_refuse(TAGS, "AccessDeniedException");
-    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, _, errors) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert!(update.complete);
     assert_eq!(update.functions[0].tags, None);
     assert!(
@@ -111,7 +109,7 @@ async fn throttling_is_waited_out_and_a_denial_of_tags_costs_only_them() {
         "{errors:?}"
     );
     proxy.always_refuse(LIST, "AccessDeniedException");
-    let (update, _, errors) = collect(&api, AT_ONCE, now()).await;
+    let (update, _, errors) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert!(!update.complete && update.functions.is_empty());
     assert_eq!(errors.len(), 2);
 }
@@ -147,7 +145,8 @@ async fn an_active_alarm_is_known_and_an_unreadable_one_is_reported() {
         .unwrap();
     }
     let api = fleet(proxy.endpoint());
-    let (update, _, errors) = collect_with_alarms(&api, AT_ONCE, now()).await;
+    let (update, _, errors) =
+        collect_with_alarms(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert_eq!(errors, []);
     let alarm = |name: &str| {
         let functions = update.functions.iter();
@@ -166,7 +165,8 @@ async fn an_active_alarm_is_known_and_an_unreadable_one_is_reported() {
     );
 
     proxy.always_refuse(ALARMS, "AccessDenied");
-    let (update, _, errors) = collect_with_alarms(&api, AT_ONCE, now()).await;
+    let (update, _, errors) =
+        collect_with_alarms(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert!(update.complete && update.functions.iter().all(|facts| facts.alarm.is_none()));
     assert!(
         matches!(&errors[..], [FleetError::Other(why)] if why.contains("alarms are not read")),

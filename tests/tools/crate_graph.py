@@ -35,7 +35,7 @@ ROWS = {
         ("records", "rules", "formats", "updater"),
         (
             "anyhow", "aws-*", "form_urlencoded", "futures-util", "http", "http-body-util",
-            "prometheus-client", "roxmltree", "tokio", "tracing",
+            "prometheus-client", "roxmltree", "tokio", "tokio-util", "tracing",
         ),
     ),
     "rightsizer": (("records", "rules", "formats", "export", "store", "aws", "page", "updater"), ("*",)),

@@ -40,16 +40,6 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
 
 need unshare 'mount namespaces, in which AWS'"'"'s own emulator gets its fixed folders' \
     'Debian, Ubuntu: apt install util-linux. Fedora: dnf install util-linux.'
-faketime() { compgen -G '/usr/lib*/faketime/libfaketimeMT.so.1' || compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1'; }
-faketime >/dev/null || {
-    if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
-        echo "tools: apt package faketime (long freezes are played with it)"
-        apt-get install --yes --quiet faketime >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet faketime; } >/dev/null
-    else
-        echo "tools: libfaketime is missing: long freezes are played with it. Debian, Ubuntu: apt install faketime. Fedora: dnf install libfaketime." >&2
-        exit 1
-    fi
-}
 
 # The copy of the lock file is written last: it stands for a finished installation.
 if ! cmp -s tests/tools/package-lock.json .tools/node/installed-lock.json; then
@@ -100,36 +90,5 @@ wheel.unlink()
 PYTHON
     cp tests/tools/rie-requirements.txt .tools/rie/installed-requirements.txt
 fi
-# A machine to be cloned as SnapStart does: qemu, a kernel and its network modules, a busybox. Packages
-# are unpacked here, never installed, so that none of the system's own is replaced.
-vm_packages() { # the packages to unpack into folder $1, by their names
-    local kernel
-    kernel=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
-    [[ -n $kernel ]] && mkdir -p "$1/partial" && (cd "$1" && apt-get download --quiet "$kernel" busybox-static) &&
-        { command -v qemu-system-x86_64 || apt-get install --yes --quiet --download-only --no-install-recommends \
-            -o Dir::Cache::archives="$1" qemu-system-x86; }
-}
-if [[ $(uname -m) != x86_64 ]] || ! command -v apt-get >/dev/null || [[ $EUID -ne 0 ]]; then
-    echo "tools: no virtual machine (it needs x86-64, root and Debian's packages): the test of clones of one image will fail" >&2
-elif [[ ! -f .tools/vm/installed ]]; then
-    echo "tools: qemu and a kernel into .tools/vm (50 MB)"
-    rm -rf .tools/vm
-    mkdir -p .tools/vm/packages .tools/vm/modules
-    packages=$PWD/.tools/vm/packages
-    vm_packages "$packages" >/dev/null 2>&1 || { apt-get update --quiet && vm_packages "$packages"; } >/dev/null
-    for package in "$packages"/*.deb; do
-        case ${package##*/} in
-        linux-image-* | busybox-*) dpkg-deb --extract "$package" "$packages/unpacked" ;;
-        *) dpkg-deb --extract "$package" .tools/vm/root ;;
-        esac
-    done
-    cp "$packages"/unpacked/boot/vmlinuz-* .tools/vm/vmlinuz
-    cp "$packages"/unpacked/bin/busybox .tools/vm/busybox
-    echo virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net >.tools/vm/modules/order
-    for module in $(<.tools/vm/modules/order); do
-        find "$packages/unpacked/lib/modules" -name "$module.ko" -exec cp {} .tools/vm/modules/ \;
-    done
-    rm -rf "$packages"
-    touch .tools/vm/installed # last: it stands for a finished installation
-fi
+tests/tools/debian.sh
 echo "tools: ready in .tools"

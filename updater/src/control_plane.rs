@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use rightsizer_records::{FailureCode, FunctionArn, Megabytes, Millis};
+use rightsizer_records::{ApiFault, FunctionArn, Megabytes, Millis};
 
 /// A function's `$LATEST` as it is now, as far as the updater looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,57 +114,6 @@ pub struct PublishFrom<'a> {
     pub revision_id: Option<&'a str>,
     /// For the new version.
     pub description: Option<&'a str>,
-}
-
-/// What went wrong with a call, as far as the answer to it differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ApiFault {
-    /// 409: another update of the function is under way. Nothing was written.
-    Conflict,
-    /// 412: the function changed after it was read. Nothing was written.
-    RevisionChanged,
-    /// 429: too many calls. Nothing was written.
-    Throttled,
-    /// No answer, or one of the service's own faults: an update may or may not have been made.
-    Unavailable,
-    /// Credentials that are expired or not accepted: others will be. Nothing was written.
-    Credentials,
-    /// The call was not made: too little of the invocation's time is left.
-    OutOfTime,
-    /// No permission. Nothing was written.
-    AccessDenied,
-    /// No such function, version or alias.
-    NotFound,
-    /// Lambda does not update functions of this runtime any more.
-    BlockedRuntime,
-    /// `$LATEST` has other code than was asked to be published. Nothing was published.
-    OtherCode,
-    /// The request was refused for another reason. Nothing was written.
-    Refused,
-}
-
-impl ApiFault {
-    /// Its code as the reason of an outcome.
-    pub const fn code(self) -> FailureCode {
-        match self {
-            Self::Conflict => FailureCode::Conflict,
-            Self::RevisionChanged => FailureCode::RevisionChanged,
-            Self::Throttled => FailureCode::Throttled,
-            Self::Unavailable => FailureCode::Unavailable,
-            Self::Credentials => FailureCode::Credentials,
-            Self::OutOfTime => FailureCode::OutOfTime,
-            Self::AccessDenied => FailureCode::AccessDenied,
-            Self::NotFound => FailureCode::NotFound,
-            Self::BlockedRuntime => FailureCode::BlockedRuntime,
-            Self::OtherCode => FailureCode::OtherCode,
-            Self::Refused => FailureCode::Refused,
-        }
-    }
-
-    /// Its name as the reason of an outcome.
-    pub const fn name(self) -> &'static str {
-        self.code().name()
-    }
 }
 
 /// A call that did not succeed.

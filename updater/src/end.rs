@@ -1,10 +1,10 @@
 //! How a try ends: for good, or for now.
 
 use rightsizer_records::{
-    FailureCode, Outcome, OutcomeStatus, Recommendation, SkipCode, Timestamp,
+    ApiFault, FailureCode, Outcome, OutcomeStatus, Recommendation, SkipCode, Timestamp,
 };
 
-use crate::{ApiError, ApiFault};
+use crate::ApiError;
 
 /// Nothing is known to have been written, and the same recommendation may succeed later: deliver it
 /// again. If a change was made after all, the next delivery finds it.

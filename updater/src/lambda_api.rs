@@ -9,22 +9,21 @@ use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
-use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_records::{ApiFault, FunctionArn, Megabytes};
 
 use crate::aws::in_words;
 use crate::configuration::{live, megabytes, published, update};
-use crate::pace::Pace;
+use crate::rate::RateLimiter;
 use crate::updater::CALL_WITHIN;
 use crate::{
-    Alias, ApiError, ApiFault, ControlPlane, LastUpdate, LiveFunction, PublishFrom,
-    PublishedVersion,
+    Alias, ApiError, ControlPlane, LastUpdate, LiveFunction, PublishFrom, PublishedVersion,
 };
 
 /// Lambda's own API.
 #[derive(Debug, Clone)]
 pub struct LambdaApi {
     client: Client,
-    pace: Arc<Pace>,
+    limiter: Arc<RateLimiter>,
 }
 
 /// Control-plane calls share 15 a second per account and region: others need some too. Ten, and
@@ -47,7 +46,7 @@ impl LambdaApi {
             .timeout_config(timeouts);
         Self {
             client: Client::from_conf(config.build()),
-            pace: Arc::new(Pace::with_gap(GAP)),
+            limiter: Arc::new(RateLimiter::with_gap(GAP)),
         }
     }
 
@@ -56,7 +55,7 @@ impl LambdaApi {
         &self,
         function: &FunctionArn,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.list_tags().resource(function.as_str());
         let answer = request.send().await.map_err(|e| self.api_error(&e))?;
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
@@ -69,7 +68,7 @@ impl LambdaApi {
     {
         let error = api_error(error);
         if error.fault == ApiFault::Throttled {
-            self.pace.hold(BREATH);
+            self.limiter.hold(BREATH);
         }
         error
     }
@@ -77,7 +76,7 @@ impl LambdaApi {
 
 impl ControlPlane for LambdaApi {
     async fn get(&self, function: &FunctionArn) -> Result<LiveFunction, ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.get_function().function_name(function.as_str());
         let answer = request.send().await.map_err(|e| self.api_error(&e))?;
         live(&answer).ok_or_else(no_size)
@@ -89,7 +88,7 @@ impl ControlPlane for LambdaApi {
         memory: Megabytes,
         revision: Option<&str>,
     ) -> Result<(Megabytes, LastUpdate), ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let size = i32::try_from(memory.0).unwrap_or(i32::MAX);
         // Nothing else is sent: what is absent stays as it is, and what is sent replaces.
         let request = self.client.update_function_configuration();
@@ -106,7 +105,7 @@ impl ControlPlane for LambdaApi {
         function: &FunctionArn,
         version: &str,
     ) -> Result<PublishedVersion, ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.get_function().function_name(function.as_str());
         let request = request.qualifier(version);
         let answer = request.send().await.map_err(|e| self.api_error(&e))?;
@@ -115,7 +114,7 @@ impl ControlPlane for LambdaApi {
     }
 
     async fn get_alias(&self, function: &FunctionArn, alias: &str) -> Result<Alias, ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.get_alias().function_name(function.as_str());
         let answer = request.name(alias).send().await;
         let answer = answer.map_err(|e| self.api_error(&e))?;
@@ -132,7 +131,7 @@ impl ControlPlane for LambdaApi {
         let mut qualifiers = Vec::new();
         let mut marker = None;
         loop {
-            self.pace.turn().await;
+            self.limiter.turn().await;
             let request = self.client.list_provisioned_concurrency_configs();
             let request = request.function_name(function.as_str());
             let answer = request.set_marker(marker).send().await;
@@ -152,7 +151,7 @@ impl ControlPlane for LambdaApi {
         function: &FunctionArn,
         from: PublishFrom<'_>,
     ) -> Result<String, ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.publish_version();
         let answer = request
             .function_name(function.as_str())
@@ -174,7 +173,7 @@ impl ControlPlane for LambdaApi {
         version: &str,
         revision: Option<&str>,
     ) -> Result<(), ApiError> {
-        self.pace.turn().await;
+        self.limiter.turn().await;
         let request = self.client.update_alias().function_name(function.as_str());
         let request = request.name(alias).function_version(version);
         let request = request.set_revision_id(revision.map(str::to_owned));

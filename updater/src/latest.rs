@@ -1,13 +1,12 @@
 //! One round of a recommendation for a function whose traffic is on `$LATEST`: one update.
 
-use rightsizer_records::{Megabytes, Recommendation};
+use rightsizer_records::{ApiFault, Megabytes, Recommendation};
 
 use crate::check::{judge, skipped};
 use crate::end::{End, Step};
 use crate::updater::{Done, superseded};
 use crate::{
-    ApiError, ApiFault, Clock, ControlPlane, LastUpdate, LiveFunction, PauseSwitch, Updater,
-    Verdict,
+    ApiError, Clock, ControlPlane, LastUpdate, LiveFunction, PauseSwitch, Updater, Verdict,
 };
 
 impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {

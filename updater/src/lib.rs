@@ -23,9 +23,9 @@ mod event;
 mod lambda_api;
 mod latest;
 mod order;
-mod pace;
 mod pause;
 mod published;
+mod rate;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -36,7 +36,7 @@ pub use batch::{OutcomeSink, handle_batch};
 pub use check::{Verdict, judge};
 pub use clock::{Clock, RunningClock};
 pub use control_plane::{
-    Alias, ApiError, ApiFault, ControlPlane, LastUpdate, LiveFunction, OtherSettings, PublishFrom,
+    Alias, ApiError, ControlPlane, LastUpdate, LiveFunction, OtherSettings, PublishFrom,
     PublishedVersion,
 };
 pub use decisions_stream::DecisionsStream;
@@ -45,5 +45,6 @@ pub use end::RetryLater;
 pub use event::{BatchItemFailure, BatchResponse, KinesisData, KinesisEvent, KinesisEventRecord};
 pub use lambda_api::LambdaApi;
 pub use pause::{NeverPaused, PauseSwitch, PauseTag};
+pub use rate::{Backoff, RateLimiter};
 pub use settings::{Place, Settings, SettingsError};
 pub use updater::Updater;

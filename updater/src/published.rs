@@ -5,14 +5,14 @@
 //! last one stopped. A version is only published from a `$LATEST` that differs from the serving
 //! version in memory alone, and the alias is only moved to a version that was read and found so.
 
-use rightsizer_records::{Mode, Recommendation, SkipCode};
+use rightsizer_records::{ApiFault, Mode, Recommendation, SkipCode};
 
 use crate::check::{LATEST, alias_to_move, change, sizable};
 use crate::end::{End, Step};
 use crate::latest::{other_size, update_failed};
 use crate::updater::{Done, superseded};
 use crate::{
-    Alias, ApiFault, Clock, ControlPlane, LastUpdate, LiveFunction, PauseSwitch, PublishFrom,
+    Alias, Clock, ControlPlane, LastUpdate, LiveFunction, PauseSwitch, PublishFrom,
     PublishedVersion, Updater,
 };
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use rightsizer_records::{Outcome, Recommendation, SkipCode, Timestamp};
+use rightsizer_records::{ApiFault, Outcome, Recommendation, SkipCode, Timestamp};
 
 use crate::check::{LATEST, judge_unread};
 use crate::end::{End, Step};
 use crate::order::by_function;
-use crate::{ApiError, ApiFault, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
+use crate::rate::Backoff;
+use crate::{ApiError, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
 
 /// How long one call may take. The control plane has the same limit.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
@@ -185,7 +186,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     where
         F: Future<Output = Result<T, ApiError>>,
     {
-        let mut pause = Duration::from_secs(1);
+        let mut pauses = Backoff::new(Duration::from_secs(1), Duration::MAX);
         let mut tries = 0;
         loop {
             if !self.time_for(CALL_WITHIN) {
@@ -194,12 +195,12 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
             tries += 1;
             match make().await {
                 Err(e) if e.fault == ApiFault::Throttled => {
+                    let pause = pauses.next().unwrap_or_default();
                     let wait = e.retry_after.unwrap_or(pause);
                     if tries == THROTTLED_TRIES || !self.time_for(wait + CALL_WITHIN) {
                         return Err(e);
                     }
                     self.clock.wait(wait).await;
-                    pause *= 2;
                 }
                 answer => return answer,
             }

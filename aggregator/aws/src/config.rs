@@ -5,10 +5,11 @@ use std::time::Duration;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_kinesis::config::ProvideCredentials as _;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use rightsizer_updater::{http_client, in_words};
 
 use crate::clock::DateListener;
 
@@ -21,9 +22,7 @@ pub async fn aws_config() -> SdkConfig {
 /// The same with a profile and a region of the user's own choice: whose account is meant, and where, is what
 /// was asked for, whatever keys and region the environment has.
 pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let http = http_client();
     // Without these a connection that died silently would stall its shard for good.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -51,6 +50,12 @@ pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkCo
     config.load().await
 }
 
+/// The same for clients whose calls are paced and repeated by the caller, and not by the SDK.
+pub(crate) fn without_retries(config: &SdkConfig) -> SdkConfig {
+    let once = RetryConfig::disabled();
+    config.to_builder().retry_config(once).build()
+}
+
 /// Checks that there are credentials, because otherwise every call would fail with its own
 /// message.
 ///
@@ -66,7 +71,7 @@ pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyh
              and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config that has keys, a role \
              or a credential_process. After a single sign-on: eval \"$(aws configure \
              export-credentials --format env)\". ({})",
-            rightsizer_updater::in_words(&error)
+            in_words(&error)
         )
     })?;
     Ok(())

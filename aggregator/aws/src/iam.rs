@@ -1,12 +1,16 @@
 //! The two calls of IAM that the product makes: what may a role do, and who may take it on?
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use rightsizer_records::Partition;
 
+use crate::errors::is_throttled;
+use crate::retry::retry;
 use crate::signed::{Call, CallFailure, Service, SignedClient, element};
 
-/// How often the call is made if IAM has no time.
-const TRIES: u64 = 3;
+/// The pauses before a call is repeated if IAM has no time.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
 
 /// IAM is one service for a partition, in one region of it.
 /// Source: the endpoint rules of AWS's SDKs for IAM.
@@ -93,29 +97,21 @@ impl Iam {
             .append_pair("Version", "2010-05-08")
             .extend_pairs(words)
             .finish();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let call = Call {
+        let call = || {
+            self.0.call(Call {
                 content_type: "application/x-www-form-urlencoded",
                 target: None,
                 body: body.clone(),
-            };
-            match self.0.call(call).await {
-                Err(error) if tries < TRIES && passes(&error) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(500 * tries)).await;
-                }
-                answer => return answer,
-            }
-        }
+            })
+        };
+        retry(PAUSES, passes, call).await
     }
 }
 
 fn passes(error: &CallFailure) -> bool {
-    matches!(
-        error.code(),
-        None | Some("Throttling" | "ServiceFailure" | "ServiceUnavailable")
-    )
+    error.code().is_none_or(|code| {
+        is_throttled(code) || matches!(code, "ServiceFailure" | "ServiceUnavailable")
+    })
 }
 
 #[cfg(test)]

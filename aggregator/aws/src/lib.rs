@@ -15,13 +15,13 @@ pub mod inventory;
 pub mod kinesis;
 pub mod logs;
 pub mod metrics;
-pub mod pace;
 mod paging;
 pub mod pause_tag;
+pub mod retry;
 mod signed;
 pub mod sns;
-pub mod stop;
 pub mod tagging;
+pub mod throttle;
 
 pub use paging::Page;
 pub use signed::CallFailure;

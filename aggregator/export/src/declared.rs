@@ -1,7 +1,7 @@
 //! Reading a declaration out of a YAML or JSON tree: what all of its kinds share.
 
 use super::document::Document;
-use super::insertion;
+use super::insertion::{self, NoPlace};
 use super::node::{Kind, Node, Style};
 use super::site::{Inherited, Memory, number};
 
@@ -23,7 +23,7 @@ pub(super) fn memory(
 ) -> Memory {
     let Some(value) = block.get(spelling.key) else {
         let insertion = if document.is_shared(block) {
-            Err("other places use its block too".to_owned())
+            Err(NoPlace::SharedBlock)
         } else {
             insertion::entry(document, block, spelling.key, spelling.companions)
         };

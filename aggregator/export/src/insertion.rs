@@ -11,6 +11,21 @@ pub(super) struct Insertion {
     pub(super) after: String,
 }
 
+/// Why there is no place for a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoPlace {
+    #[error("whether the module takes memory_size is not known")]
+    UnknownModule,
+    #[error("it has no attribute on a line of its own")]
+    NoLine,
+    #[error("its block is empty")]
+    EmptyBlock,
+    #[error("its first key is not alone on its line")]
+    NotAlone,
+    #[error("other places use its block too")]
+    SharedBlock,
+}
+
 /// The line ending of a text at a place: that of its line, else the file's first.
 pub(super) fn line_ending(text: &str, at: usize) -> &'static str {
     let here = text.get(at..).unwrap_or_default();
@@ -43,10 +58,10 @@ pub(super) fn entry(
     map: &Node,
     key: &str,
     companions: &[&str],
-) -> Result<Insertion, String> {
+) -> Result<Insertion, NoPlace> {
     let entries = map.entries().unwrap_or_default();
     let Some((first, _)) = entries.first() else {
-        return Err("its block is empty".to_owned());
+        return Err(NoPlace::EmptyBlock);
     };
     let flow = document.text.get(map.span.start..).unwrap_or_default();
     if flow.starts_with('{') {
@@ -54,7 +69,7 @@ pub(super) fn entry(
     }
     let indent = before_on_line(document.text, first.span.start);
     if !indent.chars().all(|c| c == ' ') {
-        return Err("its first key is not alone on its line".to_owned());
+        return Err(NoPlace::NotAlone);
     }
     let line = |at| (indent, line_ending(document.text, at));
     let companion = companions.iter().find_map(|name| {

@@ -191,7 +191,11 @@ fn stays(site: &Site, memory: &Memory, to: u32) -> Became {
             ..
         } if default.mb == Some(to) => return Became::Already { line: default.line },
         Memory::Absent { insertion, .. } => {
-            let why = insertion.as_ref().err().map_or("", String::as_str);
+            let why = insertion
+                .as_ref()
+                .err()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let why = format!("it has no memory size, and {why}: add {to} yourself");
             (site.line, why)
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::insertion::Insertion;
+use super::insertion::{Insertion, NoPlace};
 use super::pattern::Pattern;
 
 /// One declaration of a function.
@@ -53,7 +53,7 @@ pub(super) enum Memory {
     /// There is no value.
     Absent {
         /// How to write it.
-        insertion: Result<Insertion, String>,
+        insertion: Result<Insertion, NoPlace>,
         /// What holds instead.
         inherited: Option<Inherited>,
     },

@@ -302,7 +302,7 @@ pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Resu
     }
     let (bytes, damage) = match unpack(data, out)? {
         Ok(unpacked) => unpacked,
-        Err(why) => return out.refuse(line, why, data),
+        Err(why) => return out.refuse(line, why.to_string(), data),
     };
     let content = out.text(&bytes)?;
     let content = message::trim(&content);
@@ -332,14 +332,23 @@ fn unpacked(content: &str, line: u64, depth: u8, out: &mut Output) -> Result<(),
 /// Bytes, and why they end before their time.
 type Content = (Vec<u8>, Option<String>);
 
+/// Why a payload is not unpacked.
+#[derive(Debug, thiserror::Error)]
+enum PackedError {
+    #[error("bad base64 payload: {0}")]
+    Base64(base64::DecodeError),
+    #[error("payload unpacks to more than 64 MiB")]
+    TooLarge,
+}
+
 /// Decodes base64, and unpacks gzip inside of it; the inner `Err` has the reason if that fails.
-fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, String>, Stopped> {
+fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, PackedError>, Stopped> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
     let bytes = match engine.decode(data.trim()) {
         Ok(bytes) => bytes,
-        Err(e) => return Ok(Err(format!("bad base64 payload: {e}"))),
+        Err(e) => return Ok(Err(PackedError::Base64(e))),
     };
     out.spend(|budget| budget.unpack(bytes.len() as u64))?;
     if !bytes.starts_with(&gzip::MAGIC) {
@@ -350,7 +359,7 @@ fn unpack(data: &str, out: &mut Output) -> Result<Result<Content, String>, Stopp
         if left < MAX_UNPACKED_BYTES {
             out.spend(|budget| budget.unpack(left.saturating_add(1)))?;
         }
-        return Ok(Err("payload unpacks to more than 64 MiB".to_owned()));
+        return Ok(Err(PackedError::TooLarge));
     };
     out.spend(|budget| budget.unpack(unpacked.bytes.len() as u64))?;
     let damage = unpacked.damage;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::facts::Facts;
-use super::figures::{self, Invocation};
+use super::figures::{self, FigureError, Invocation};
 use super::json::{self, Places};
 use super::loose::{self, ListError, Loose};
 use super::message::{self, Spot};
@@ -311,7 +311,7 @@ impl Row {
                 out.tally.rounded += u64::from(self.is_rounded());
                 out.invocation(spot, invocation)
             }
-            Err(why) => out.refuse(line, why, text),
+            Err(why) => out.refuse(line, why.to_string(), text),
         }
     }
 
@@ -322,16 +322,18 @@ impl Row {
         figures.any(|figure| figure.contains("E+"))
     }
 
-    fn invocation(&self) -> Result<Invocation, String> {
-        let missing = |name| format!("row has no {name}: add it to the query's fields");
-        let size = self.size.as_deref().ok_or_else(|| missing("@memorySize"))?;
+    fn invocation(&self) -> Result<Invocation, RowError> {
+        let size = self
+            .size
+            .as_deref()
+            .ok_or(RowError::Without("@memorySize"))?;
         let used = self
             .max_used
             .as_deref()
-            .ok_or_else(|| missing("@maxMemoryUsed"))?;
+            .ok_or(RowError::Without("@maxMemoryUsed"))?;
         let size = megabytes("@memorySize", size)?;
         let used = megabytes("@maxMemoryUsed", used)?;
-        let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        let (memory_mb, max_used_mb) = figures::memory(size, used)?;
         // The discovered fields do not have the ending.
         let status = Status::classify(None, None, Some((max_used_mb, memory_mb)));
         Ok(Invocation {
@@ -343,34 +345,70 @@ impl Row {
     }
 }
 
+/// A figure of a row that is not read.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RowError {
+    /// The query does not ask for it.
+    #[error("row has no {0}: add it to the query's fields")]
+    Without(&'static str),
+    /// A spreadsheet changed how it is written.
+    #[error("{name} is {found:?}, a figure that a spreadsheet rewrote: {AS_EXPORTED}")]
+    Rewritten {
+        /// The column.
+        name: String,
+        /// Its text.
+        found: String,
+    },
+    /// Some other text.
+    #[error("{name} is not a number: {found:?}")]
+    NotANumber {
+        /// The column.
+        name: String,
+        /// Its text.
+        found: String,
+    },
+    /// Not in bytes.
+    #[error(
+        "wrong unit: {name} is {bytes}, wanted decimal bytes as Logs Insights gives them (1024 MB is 1024000000)"
+    )]
+    Unit {
+        /// The column.
+        name: String,
+        /// Its number.
+        bytes: f64,
+    },
+    /// A figure that no invocation has.
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+}
+
 fn row_time(text: &str) -> Option<Timestamp> {
     let ms = text.trim().parse::<i64>().ok();
     ms.map_or_else(|| Timestamp::parse(text).ok(), Timestamp::from_ms)
 }
 
-fn number(name: &str, text: &str) -> Result<f64, String> {
+fn number(name: &str, text: &str) -> Result<f64, RowError> {
     if text.contains(',') {
-        return Err(format!(
-            "{name} is {:?}, a figure that a spreadsheet rewrote: {AS_EXPORTED}",
-            loose::brief(text.trim())
-        ));
+        return Err(RowError::Rewritten {
+            name: name.to_owned(),
+            found: loose::brief(text.trim()).into_owned(),
+        });
     }
     let number = text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
-    number.ok_or_else(|| {
-        format!(
-            "{name} is not a number: {:?}",
-            text.chars().take(40).collect::<String>()
-        )
+    number.ok_or_else(|| RowError::NotANumber {
+        name: name.to_owned(),
+        found: text.chars().take(40).collect(),
     })
 }
 
 /// Megabytes of decimal bytes, rounded up.
-pub fn megabytes(name: &str, text: &str) -> Result<u64, String> {
+pub fn megabytes(name: &str, text: &str) -> Result<u64, RowError> {
     let bytes = number(name, text)?;
     if !(BYTES_PER_MB..=1e15).contains(&bytes) {
-        return Err(format!(
-            "wrong unit: {name} is {bytes}, wanted decimal bytes as Logs Insights gives them (1024 MB is 1024000000)"
-        ));
+        return Err(RowError::Unit {
+            name: name.to_owned(),
+            bytes,
+        });
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -384,12 +422,10 @@ pub fn megabytes(name: &str, text: &str) -> Result<u64, String> {
 fn millis(
     name: &'static str,
     text: Option<&str>,
-) -> Result<Option<rightsizer_records::Millis>, String> {
+) -> Result<Option<rightsizer_records::Millis>, RowError> {
     let Some(text) = text else {
         return Ok(None);
     };
     let ms = number(name, text)?;
-    figures::duration(name, ms)
-        .map(Some)
-        .map_err(|e| e.to_string())
+    Ok(Some(figures::duration(name, ms)?))
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rightsizer_records::{Millis, Status};
 use serde::Deserialize;
 
-use super::figures::{self, Invocation};
+use super::figures::{self, FigureError, Invocation};
 use super::hints::Place;
 use super::loose::{Loose, brief};
 use super::message::Spot;
@@ -96,15 +96,26 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
     };
     match event.invocation() {
         Ok(invocation) => out.invocation(spot, invocation),
-        Err(why) => out.refuse(spot.line, why, text),
+        Err(why) => out.refuse(spot.line, why.to_string(), text),
     }
 }
 
+/// A figure of an event that is not read.
+#[derive(Debug, thiserror::Error)]
+enum EventError {
+    #[error("{name} of a Lambda Insights event is {found}, wanted megabytes")]
+    Megabytes { name: &'static str, found: String },
+    #[error("{0} of a Lambda Insights event is not in milliseconds")]
+    Millis(&'static str),
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+}
+
 impl Event<'_> {
-    fn invocation(&self) -> Result<Invocation, String> {
+    fn invocation(&self) -> Result<Invocation, EventError> {
         let size = megabytes("total_memory", self.total_memory)?;
         let used = megabytes("used_memory_max", self.used_memory_max)?;
-        let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        let (memory_mb, max_used_mb) = figures::memory(size, used)?;
         let timeout = self
             .shutdown_reason
             .text()
@@ -121,27 +132,24 @@ impl Event<'_> {
 }
 
 /// Whole megabytes; what is used may be a fraction, and counts as the next whole one.
-fn megabytes(name: &str, value: Loose<'_>) -> Result<u64, String> {
+fn megabytes(name: &'static str, value: Loose<'_>) -> Result<u64, EventError> {
     let mb = value.number::<f64>().filter(|mb| (0.0..1e9).contains(mb));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "bounded by the filter above"
     )]
-    mb.map(|mb| mb.ceil() as u64).ok_or_else(|| {
-        let found = brief(value.json().unwrap_or("missing"));
-        format!("{name} of a Lambda Insights event is {found}, wanted megabytes")
-    })
+    mb.map(|mb| mb.ceil() as u64)
+        .ok_or_else(|| EventError::Megabytes {
+            name,
+            found: brief(value.json().unwrap_or("missing")).into_owned(),
+        })
 }
 
-fn millis(name: &'static str, value: Loose<'_>) -> Result<Option<Millis>, String> {
+fn millis(name: &'static str, value: Loose<'_>) -> Result<Option<Millis>, EventError> {
     if value.json().is_none() {
         return Ok(None);
     }
-    let ms = value.number::<f64>();
-    let ms =
-        ms.ok_or_else(|| format!("{name} of a Lambda Insights event is not in milliseconds"))?;
-    figures::duration(name, ms)
-        .map(Some)
-        .map_err(|e| e.to_string())
+    let ms = value.number::<f64>().ok_or(EventError::Millis(name))?;
+    Ok(Some(figures::duration(name, ms)?))
 }

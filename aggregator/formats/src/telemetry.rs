@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use rightsizer_records::{ErrorKind, Millis, Status, Timestamp};
-use rightsizer_rules::evidence::LATEST;
+use rightsizer_records::{ErrorKind, Millis, Status, TimeError, Timestamp};
+use rightsizer_rules::evidence::{FunctionKeyError, LATEST};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::figures::{self, Invocation};
+use super::figures::{self, FigureError, Invocation};
 use super::hints::{Hints, Origin, Place};
 use super::json::{self, Places};
 use super::loose::{Loose, brief};
@@ -89,7 +89,7 @@ pub(super) fn wrapped(text: &str, places: &Places, out: &mut Output) -> Result<(
     let version = batch.function_version.as_deref();
     let origin = match origin(name.as_deref(), version, out.hints) {
         Ok(origin) => origin,
-        Err(why) => return out.refuse(line, why, text),
+        Err(why) => return out.refuse(line, why.to_string(), text),
     };
     let records = batch.records.get();
     json::entries(records, "telemetry batch", places, out, |event, out| {
@@ -103,13 +103,10 @@ pub(super) fn origin(
     name: Option<&str>,
     version: Option<&str>,
     hints: &Hints,
-) -> Result<Origin, String> {
+) -> Result<Origin, FunctionKeyError> {
     let mut origin = match name {
         None => hints.unnamed(),
-        Some(name) => {
-            let named = hints.named(name, Place::default());
-            named.map_err(|e| e.to_string())?
-        }
+        Some(name) => hints.named(name, Place::default())?,
     };
     let number =
         |v: &&str| *v == LATEST || (!v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
@@ -146,7 +143,7 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
             out.tally.no_memory += 1;
             out.ignore()
         }
-        Err(why) => out.refuse(spot.line, why, text),
+        Err(why) => out.refuse(spot.line, why.to_string(), text),
     }
 }
 
@@ -167,6 +164,25 @@ fn note_ending(event: &Event, out: &mut Output) {
     }
 }
 
+/// What of a `platform.report` is not read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReportError {
+    #[error("platform.report has no {0}")]
+    Without(&'static str),
+    #[error("bad record of a platform.report: {0}")]
+    Record(serde_json::Error),
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    #[error("time of a platform.report is {0}, wanted RFC 3339 text")]
+    NotATime(String),
+    #[error("{name} is {found}, wanted a whole number of MB")]
+    Megabytes { name: &'static str, found: String },
+    #[error("{name} is {found}, wanted milliseconds")]
+    Millis { name: &'static str, found: String },
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+}
+
 /// The content of a `platform.report`.
 struct Told {
     at: Option<Timestamp>,
@@ -175,18 +191,14 @@ struct Told {
 }
 
 /// `None` if the report has no memory figures, as on managed instances.
-fn report(event: &Event) -> Result<Option<Told>, String> {
-    let record = event.record.ok_or("platform.report has no record")?;
-    let report: Report<'_> = serde_json::from_str(record.get())
-        .map_err(|e| format!("bad record of a platform.report: {e}"))?;
+fn report(event: &Event) -> Result<Option<Told>, ReportError> {
+    let record = event.record.ok_or(ReportError::Without("record"))?;
+    let report: Report<'_> = serde_json::from_str(record.get()).map_err(ReportError::Record)?;
     let at = match (event.time.json(), event.time.text()) {
         (None, _) => None,
-        (_, Some(time)) => Some(Timestamp::parse(&time).map_err(|e| e.to_string())?),
+        (_, Some(time)) => Some(Timestamp::parse(&time)?),
         (Some(other), None) => {
-            return Err(format!(
-                "time of a platform.report is {}, wanted RFC 3339 text",
-                brief(other)
-            ));
+            return Err(ReportError::NotATime(brief(other).into_owned()));
         }
     };
     let (status, error_type) = (report.status.text(), report.error_type.text());
@@ -237,15 +249,15 @@ pub(super) struct Metrics {
 
 impl Reported<'_> {
     /// The invocation it is about; `None` if it has no memory figures, as on managed instances.
-    pub(super) fn invocation(self) -> Result<Option<Invocation>, String> {
+    pub(super) fn invocation(self) -> Result<Option<Invocation>, ReportError> {
         let metrics = self.metrics;
         let (size, used) = match (metrics.memory_size_mb, metrics.max_memory_used_mb) {
             (Some(size), Some(used)) => (size, used),
             (None, None) => return Ok(None),
-            (Some(_), None) => return Err("platform.report has no maxMemoryUsedMB".to_owned()),
-            (None, Some(_)) => return Err("platform.report has no memorySizeMB".to_owned()),
+            (Some(_), None) => return Err(ReportError::Without("maxMemoryUsedMB")),
+            (None, Some(_)) => return Err(ReportError::Without("memorySizeMB")),
         };
-        let (memory_mb, max_used_mb) = figures::memory(size, used).map_err(|e| e.to_string())?;
+        let (memory_mb, max_used_mb) = figures::memory(size, used)?;
         let used = Some((max_used_mb, memory_mb));
         let status = Status::classify(self.status, self.error_type, used);
         Ok(Some(Invocation {
@@ -258,27 +270,26 @@ impl Reported<'_> {
     }
 }
 
-fn megabytes(name: &str, value: Loose<'_>) -> Result<Option<u64>, String> {
+fn megabytes(name: &'static str, value: Loose<'_>) -> Result<Option<u64>, ReportError> {
     let Some(json) = value.json() else {
         return Ok(None);
     };
     // Some writers know floating point only: 512.0 is whole.
     let whole = |mb: f64| format!("{mb}").parse().ok();
     let mb = value.number::<u64>().or_else(|| whole(value.number()?));
-    mb.map(Some).ok_or_else(|| {
-        let found = brief(json);
-        format!("{name} is {found}, wanted a whole number of MB")
+    mb.map(Some).ok_or_else(|| ReportError::Megabytes {
+        name,
+        found: brief(json).into_owned(),
     })
 }
 
-fn millis(name: &'static str, value: Loose<'_>) -> Result<Option<Millis>, String> {
+fn millis(name: &'static str, value: Loose<'_>) -> Result<Option<Millis>, ReportError> {
     let Some(json) = value.json() else {
         return Ok(None);
     };
-    match value.number::<f64>() {
-        Some(ms) => figures::duration(name, ms)
-            .map(Some)
-            .map_err(|e| e.to_string()),
-        None => Err(format!("{name} is {}, wanted milliseconds", brief(json))),
-    }
+    let ms = value.number::<f64>().ok_or_else(|| ReportError::Millis {
+        name,
+        found: brief(json).into_owned(),
+    })?;
+    Ok(Some(figures::duration(name, ms)?))
 }

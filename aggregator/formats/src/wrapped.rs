@@ -4,13 +4,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rightsizer_records::Timestamp;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::facts::{self, Facts};
-use super::hints::Origin;
 use super::json::{self, Places};
 use super::loose::{self, ListError};
 use super::message::{self, Spot};
@@ -222,13 +220,9 @@ fn value(text: &str, around: Around<'_>, out: &mut Output) -> Result<(), Stopped
         return platform_event(text, line, around.facts, out);
     }
     if insights_extension::is_event(text) {
-        return match spot(around.facts, out) {
-            Ok((origin, at)) => {
-                let spot = Spot::new(line, &origin, at).within_wrapper();
-                insights_extension::event(text, spot, out)
-            }
-            Err(why) => out.refuse(line, why, text),
-        };
+        return within(around.facts, (text, line), out, |spot, out| {
+            insights_extension::event(text, spot, out)
+        });
     }
     if json::is_known(text) {
         return json::value(text, around.places, around.depth, out);
@@ -340,20 +334,24 @@ fn message_text(text: &str, line: u64, facts: &Facts, out: &mut Output) -> Resul
         Err(why) => return out.refuse(line, why.to_string(), text),
     };
     let facts = facts.clone().or(&before.facts);
-    match spot(&facts, out) {
-        Ok((origin, at_time)) => {
-            let spot = Spot::new(line, &origin, at_time).within_wrapper();
-            message::reports(&text[at..], spot, out)
-        }
-        Err(why) => out.refuse(line, why, text),
-    }
+    within(&facts, (text, line), out, |spot, out| {
+        message::reports(&text[at..], spot, out)
+    })
 }
 
-/// The function and the time of a report; `Err` has the reason if they are unknown.
-fn spot(facts: &Facts, out: &Output) -> Result<(Origin, Option<Timestamp>), String> {
+/// Reads a report for the function and the time that `facts` give; refuses it if the time is not understood.
+fn within(
+    facts: &Facts,
+    (text, line): (&str, u64),
+    out: &mut Output,
+    read: impl FnOnce(Spot, &mut Output) -> Result<(), Stopped>,
+) -> Result<(), Stopped> {
     match facts.time() {
-        Ok(at) => Ok((facts.origin(out.hints), at)),
-        Err(bad) => Err(unread_time(bad)),
+        Ok(at) => {
+            let origin = facts.origin(out.hints);
+            read(Spot::new(line, &origin, at).within_wrapper(), out)
+        }
+        Err(bad) => out.refuse(line, unread_time(bad), text),
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) use self::page::stops;
 pub use self::page::{FleetView, fleet_page};
 pub use self::query::{Query, Sort};
 use crate::grade::{Totals, at_risk};
+use crate::rules::heading;
 use crate::text::{SavingRange, saving_range, short, slowdown};
 
 /// The time for which a change is recent.
@@ -52,8 +53,8 @@ pub struct Entry {
     pub confidence: Option<Box<str>>,
     /// The reasons in a few words.
     pub why: Box<str>,
-    /// The code of the first reason.
-    pub rule: Option<Box<str>>,
+    /// The heading of the rule of the first reason.
+    pub(crate) rule: Option<&'static str>,
     /// The id of its recommendation.
     pub recommendation: Option<Box<str>>,
     /// Its tags, as `name=value`.
@@ -98,10 +99,7 @@ impl From<ReviewRow> for Entry {
             usd: row.monthly_usd_before,
             saving: saving_range(&row),
             slower: slowdown(&row).map(|slower| slower.p95_worst),
-            rule: row
-                .reasons
-                .first()
-                .map(|reason| reason.code.as_str().into()),
+            rule: row.reasons.first().map(heading),
             tags: row
                 .tags
                 .iter()

@@ -12,7 +12,7 @@ use crate::frame::{Frame, Tab};
 use crate::peaks::peaks;
 use crate::power::{PowerView, power};
 use crate::review::decide_forms;
-use crate::rules::rule_address;
+use crate::rules::{heading, rule_address};
 use crate::spread::spreads;
 use crate::table::{badge, status_words};
 use crate::text::{range, saving_range, short, slowdown};
@@ -68,7 +68,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
             p.see { "The rules that shaped the size, in their order. Each leads to its explanation." }
             @if row.reasons.is_empty() { p { "No report of the window has a memory figure, so nothing was decided." } }
             ol.reasons { @for reason in &row.reasons {
-                li { a href=(rule_address(&reason.code)) { (Text(&sentence(reason))) } }
+                li { a href=(rule_address(heading(reason))) { (Text(&sentence(reason))) } }
             } }
         }
         (spreads(&row.function, view.days))

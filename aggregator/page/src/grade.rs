@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use rightsizer_records::{Arch, Usd};
+use rightsizer_records::{Arch, Reason, Usd};
 use rightsizer_store::ReviewRow;
 
 use crate::text::{SavingRange, counted, range, saving, saving_range};
@@ -24,15 +24,17 @@ pub enum Rank {
     Money,
 }
 
-/// What is wrong with a function that has room.
-const IN_TROUBLE: [&str; 3] = ["failing", "heap-limit", "held-by-maximum"];
-
 /// Whether it ran out of memory, used nearly all it has, or fails for another reason.
 pub fn at_risk(row: &ReviewRow) -> bool {
-    let mut reasons = row.reasons.iter();
-    row.urgent
-        || fullness(row) >= FULL_PERCENT
-        || reasons.any(|reason| IN_TROUBLE.contains(&reason.code.as_str()))
+    row.urgent || fullness(row) >= FULL_PERCENT || row.reasons.iter().any(is_trouble)
+}
+
+/// Whether something is wrong with a function that has room.
+const fn is_trouble(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Failing { .. } | Reason::HeapLimit { .. } | Reason::HeldByMaximum { .. }
+    )
 }
 
 /// Highest use in percent of the size.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use rightsizer_records::{Day, Megabytes};
+use rightsizer_records::{Day, Megabytes, Reason};
 use rightsizer_store::{DayLine, ReviewRow, SizeDay};
 
 use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
@@ -29,7 +29,7 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
         .filter(|line| days.contains(&line.day.number()))
         .collect();
     let sizes = sizes(row, &days, usage);
-    let floor = figure(row, "floor", "mb").or_else(|| figure(row, "recurring-floor", "mb"));
+    let floor = floor_of(row);
     let highest = lines.iter().map(|line| line.peak_mb.0).max().unwrap_or(0);
     let most = sizes
         .values()
@@ -124,10 +124,12 @@ fn month_and_day(day: Day) -> String {
     format!("{} {of_month}", name.unwrap_or(&""))
 }
 
-/// A figure of a reason.
-fn figure(row: &ReviewRow, code: &str, name: &str) -> Option<f64> {
-    let reason = row.reasons.iter().find(|reason| reason.code == code)?;
-    reason.figures.get(name)?.as_f64()
+/// The floor (P2), if it shaped the size.
+fn floor_of(row: &ReviewRow) -> Option<f64> {
+    row.reasons.iter().find_map(|reason| match reason {
+        Reason::Floor { mb, .. } | Reason::RecurringFloor { mb, .. } => Some(f64::from(mb.0)),
+        _ => None,
+    })
 }
 
 /// The size of each day: the one with the most invocations; the present one at the end if nothing is known.

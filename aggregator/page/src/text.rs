@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rightsizer_records::Usd;
-use rightsizer_rules::policy::SLOWER;
+use rightsizer_records::{Reason, Slowdown, Usd};
 use rightsizer_store::ReviewRow;
 
 /// `1 function`, `2 functions`.
@@ -44,25 +43,14 @@ pub fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
     Some(SavingRange { safe, expected })
 }
 
-/// Durations after the recommended decrease ÷ durations now.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slowdown {
-    /// Of the mean, as expected.
-    pub mean: f64,
-    /// Of the mean, at worst.
-    pub mean_worst: f64,
-    /// Of the 95th percentile, at worst.
-    pub p95_worst: f64,
-}
-
 /// How much slower the recommended size may be; `None` if it is not a decrease.
 pub fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
-    let reason = row.reasons.iter().find(|reason| reason.code == SLOWER)?;
-    let figure = |name: &str| reason.figures.get(name)?.as_f64();
-    Some(Slowdown {
-        mean: figure("mean")?,
-        mean_worst: figure("mean_worst")?,
-        p95_worst: figure("p95_worst")?,
+    row.reasons.iter().find_map(|reason| {
+        if let Reason::Slower(slowdown) = reason {
+            Some(*slowdown)
+        } else {
+            None
+        }
     })
 }
 

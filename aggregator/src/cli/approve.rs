@@ -116,11 +116,7 @@ fn effect(row: &ReviewRow, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use rightsizer_records::Reason;
-    use rightsizer_rules::policy::SLOWER;
-    use serde_json::json;
+    use rightsizer_records::{DurationBasis, Megabytes, Reason, Slowdown};
 
     use super::*;
     use crate::cli::sample::row;
@@ -129,19 +125,14 @@ mod tests {
     #[test]
     fn an_approval_shows_its_worst_case() {
         let mut row = row("thumbs", (3000, 800, 1000), (36.0, 12.0));
-        let figures = [
-            ("mean", 1.0),
-            ("mean_worst", 3.0),
-            ("p95", 1.0),
-            ("p95_worst", 3.0),
-        ];
-        let figures: BTreeMap<_, _> = figures
-            .map(|(name, value)| (name.to_owned(), json!(value)))
-            .into();
-        row.reasons.push(Reason {
-            code: SLOWER.to_owned(),
-            figures: figures.into_iter().collect(),
-        });
+        row.reasons.push(Reason::Slower(Slowdown {
+            basis: DurationBasis::Unknown,
+            mb: Megabytes(1000),
+            mean: 1.0,
+            mean_worst: 3.0,
+            p95: 1.0,
+            p95_worst: 3.0,
+        }));
         row.confidence = Some("low".to_owned());
         row.invocations = 3;
         assert_eq!(

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use rightsizer_export::{Became, Row, Rules, Size};
-use rightsizer_records::Megabytes;
 use rightsizer_records::shown::{markdown, shown};
+use rightsizer_records::{Megabytes, Reason};
 use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 use serde_json::{Value, json};
 
-use super::export::{FormatArg, pair, patched};
+use super::export::{FormatArg, patched};
+use super::flags;
 use super::list::fleet;
 use super::server::ServerArg;
 use super::text::{counted, short};
@@ -31,7 +32,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FORMAT")]
     format: FormatArg,
     /// Match a function of the template to a deployed function; may be repeated
-    #[arg(long, value_name = "LABEL=FUNCTION", value_parser = pair)]
+    #[arg(long, value_name = "LABEL=FUNCTION", value_parser = flags::label)]
     map: Vec<(String, String)>,
     /// Functions of this stack; matches their logical ids
     #[arg(long, value_name = "NAME")]
@@ -139,18 +140,17 @@ fn safe_mb(row: &ReviewRow) -> Option<u32> {
     row.policy_mb?;
     let floor = u64::from(row.peak_mb?) * HEADROOM_PERCENT;
     let floor = u32::try_from(floor.div_ceil(100)).unwrap_or(u32::MAX);
-    let of = |code: &str| {
-        let reason = row.reasons.iter().find(|reason| reason.code == code);
-        let mb = reason.and_then(|reason| reason.figures.get("mb")?.as_u64());
-        mb.and_then(|mb| u32::try_from(mb).ok()).unwrap_or_default()
-    };
-    let raised = floor.max(of("out-of-memory"));
-    // A function that was raised to its maximum cannot be asked for more.
-    let most = [of("maximum"), of("held-by-maximum")]
-        .into_iter()
-        .max()
-        .filter(|most| *most > 0);
-    Some(raised.min(most.unwrap_or(u32::MAX)))
+    let raised = row.reasons.iter().filter_map(|reason| match reason {
+        Reason::OutOfMemory { mb, .. } => Some(mb.0),
+        _ => None,
+    });
+    let raised = raised.fold(floor, u32::max);
+    // More than its maximum cannot be asked for.
+    let most = row.reasons.iter().filter_map(|reason| match reason {
+        Reason::Maximum { mb, .. } | Reason::HeldByMaximum { mb, .. } => Some(mb.0),
+        _ => None,
+    });
+    Some(raised.min(most.max().unwrap_or(u32::MAX)))
 }
 
 fn size(row: &ReviewRow, safe: u32) -> Size {
@@ -233,7 +233,7 @@ fn as_markdown(findings: &[Finding<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::Reason;
+    use rightsizer_records::Day;
 
     use super::*;
     use crate::cli::sample::row;
@@ -243,13 +243,17 @@ mod tests {
     fn the_safe_size_is_the_floor_or_what_follows_an_out_of_memory() {
         let mut row = row("checkout", (1024, 480, 580), (1.0, 1.0));
         assert_eq!(safe_mb(&row), Some(528));
-        let reason = |code: &str, mb: u32| Reason {
-            code: code.to_owned(),
-            figures: [("mb".to_owned(), json!(mb))].into(),
-        };
-        row.reasons.push(reason("out-of-memory", 614));
+        row.reasons.push(Reason::OutOfMemory {
+            day: Day::from_number(20_000),
+            mb: Megabytes(614),
+            size_mb: Megabytes(512),
+        });
         assert_eq!(safe_mb(&row), Some(614));
-        row.reasons.push(reason("held-by-maximum", 600));
+        row.reasons.push(Reason::HeldByMaximum {
+            mb: Megabytes(600),
+            ran_out: true,
+            wanted_mb: Megabytes(614),
+        });
         assert_eq!(safe_mb(&row), Some(600));
         row.policy_mb = None;
         assert_eq!(safe_mb(&row), None);

@@ -14,10 +14,11 @@ use rightsizer_aws::fleet::{
     AwsLayers, Done, Entry, Intent, LayerVersion, Plan, Selected, Selection, StreamArn, carry_out,
     plan_all,
 };
-use rightsizer_aws::inventory::{AwsFleet, InventorySettings, Pacing, collect};
-use rightsizer_aws::pace::Pace;
+use rightsizer_aws::inventory::{AwsFleet, collect};
+use rightsizer_aws::throttle::Throttle;
 use serde_json::{Value, json};
 
+use super::flags;
 use super::out;
 use super::runtime::progress;
 use super::text::counted;
@@ -33,10 +34,10 @@ pub(super) struct FleetArgs {
     #[arg(long, value_name = "ARN")]
     pub(super) layer: LayerVersion,
     /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM`
-    #[arg(long, value_name = "STREAM", value_parser = value)]
+    #[arg(long, value_name = "STREAM", value_parser = flags::text)]
     pub(super) stream: String,
     /// The URL to send to instead of AWS's; sets `RIGHTSIZER_ENDPOINT`
-    #[arg(long, value_name = "URL", value_parser = value)]
+    #[arg(long, value_name = "URL", value_parser = flags::text)]
     pub(super) endpoint: Option<String>,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
@@ -45,7 +46,7 @@ pub(super) struct FleetArgs {
     #[arg(long)]
     json: bool,
     /// The most changes a second; all tools of the account share 15
-    #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = rate)]
+    #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = flags::rate)]
     rate: f64,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Which {
     #[arg(long, value_name = "KEY=VALUE", value_parser = Selection::tag)]
     tag: Option<Selection>,
     /// Functions whose name begins with this
-    #[arg(long, value_name = "PREFIX", value_parser = value)]
+    #[arg(long, value_name = "PREFIX", value_parser = flags::text)]
     prefix: Option<String>,
     /// All functions of the account and region
     #[arg(long)]
@@ -64,20 +65,6 @@ pub(super) struct Which {
     /// Functions in this file: one name or ARN per line
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-}
-
-pub(super) fn value(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        Err("it is empty".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
-}
-
-pub(super) fn rate(text: &str) -> Result<f64, String> {
-    let rate: Option<f64> = text.parse().ok();
-    rate.filter(|rate| (0.1..=10.0).contains(rate))
-        .ok_or_else(|| "wanted 0.1 to 10".to_owned())
 }
 
 impl Which {
@@ -94,11 +81,7 @@ impl Which {
     /// The selected functions, listed at the given rate.
     pub(super) async fn selected(&self, fleet: &AwsFleet, rate: f64) -> anyhow::Result<Selected> {
         let selection = self.selection()?;
-        let settings = InventorySettings {
-            calls_per_second: rate,
-            ..InventorySettings::default()
-        };
-        let (update, _, errors) = collect(fleet, Pacing::of(&settings), now()).await;
+        let (update, _, errors) = collect(fleet, &Throttle::per_second(rate), now()).await;
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         ensure!(
             update.complete,
@@ -147,7 +130,7 @@ impl Told {
     /// Plans the selected functions.
     pub(super) async fn plan(api: &AwsLayers, intent: &Intent, selected: Selected) -> Self {
         let bar = progress("reading", selected.functions.len());
-        let reads = Pace::per_second(READS_PER_SECOND);
+        let reads = Throttle::per_second(READS_PER_SECOND);
         let entries = plan_all(api, &reads, intent, selected.functions, || bar.inc(1)).await;
         bar.finish_and_clear();
         Self {
@@ -182,8 +165,8 @@ impl Told {
         let functions = functions.map(|entry| entry.facts.clone()).collect();
         let bar = progress("changing", changes.len());
         let paces = (
-            &Pace::per_second(READS_PER_SECOND),
-            &Pace::per_second(args.rate),
+            &Throttle::per_second(READS_PER_SECOND),
+            &Throttle::per_second(args.rate),
         );
         let became = &mut self.became;
         carry_out(api, paces, intent, functions, |n, done| {

@@ -10,6 +10,7 @@ mod completions;
 mod detach;
 mod doctor;
 mod export;
+mod flags;
 mod fleet;
 mod groups;
 mod health;
@@ -214,28 +215,11 @@ struct SnapshotArg {
 struct HomeArg {
     /// Account of functions that are known by name only; completes their ARNs together with
     /// --region
-    #[arg(long, requires = "region", value_parser = parse_account)]
+    #[arg(long, requires = "region", value_parser = flags::account)]
     account: Option<String>,
     /// Region of functions that are known by name only
-    #[arg(long, requires = "account", value_parser = parse_region)]
+    #[arg(long, requires = "account", value_parser = flags::region)]
     region: Option<String>,
-}
-
-fn parse_account(text: &str) -> Result<String, String> {
-    let named =
-        FunctionArn::new("aws", "eu-west-1", text, "f").map_err(|_| "an account has 12 digits");
-    named
-        .map(|arn| arn.account().to_owned())
-        .map_err(str::to_owned)
-}
-
-fn parse_region(text: &str) -> Result<String, String> {
-    let dashes = text.matches('-').count() >= 2;
-    let named = FunctionArn::new("aws", text, "123456789012", "f")
-        .ok()
-        .filter(|_| dashes);
-    let named = named.map(|arn| arn.region().to_owned());
-    named.ok_or_else(|| "not a region, such as eu-west-1".to_owned())
 }
 
 impl HomeArg {

@@ -1,12 +1,13 @@
 //! The report on one function in eighty columns: what it used, the rules behind its size, its cost,
 //! and its history. Pure: rows of the store in, text out.
 
-use rightsizer_records::FunctionArn;
 use rightsizer_records::shown::shown;
+use rightsizer_records::{FunctionArn, Reason};
 use rightsizer_rules::policy::sentence;
 use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::compared;
 use super::text::{counted, short};
@@ -75,25 +76,35 @@ fn headline(row: &ReviewRow) -> String {
 
 /// Why it keeps its size: because it is right, or although something is wrong.
 fn why_it_stays(row: &ReviewRow) -> String {
-    let reason = |code: &str| row.reasons.iter().find(|reason| reason.code == code);
-    if let Some(held) = reason("held-by-maximum") {
-        let ran_out = held.figures.get("ran_out") == Some(&Value::Bool(true));
-        let ran_out = if ran_out {
+    let held = |reason: &Reason| {
+        let Reason::HeldByMaximum { mb, ran_out, .. } = reason else {
+            return None;
+        };
+        let ran_out = if *ran_out {
             " and runs out of memory"
         } else {
             ""
         };
-        let most = held.figures.get("mb").unwrap_or(&Value::Null);
-        return format!("{ran_out}; the maximum of {most} MB prevents more");
-    }
-    if let Some(failing) = reason("failing") {
-        let percent = failing.figures.get("percent").unwrap_or(&Value::Null);
-        return format!(" and keeps it: {percent} % of its invocations fail");
-    }
-    if reason("heap-limit").is_some() {
-        return " and keeps it: the heap of its runtime was full".to_owned();
-    }
-    ", and that is right".to_owned()
+        Some(format!("{ran_out}; the maximum of {mb} prevents more"))
+    };
+    let failing = |reason: &Reason| {
+        let Reason::Failing { percent, .. } = reason else {
+            return None;
+        };
+        Some(format!(
+            " and keeps it: {percent} % of its invocations fail"
+        ))
+    };
+    let full = |reason: &Reason| {
+        matches!(reason, Reason::HeapLimit { .. })
+            .then(|| " and keeps it: the heap of its runtime was full".to_owned())
+    };
+    let reasons = || row.reasons.iter();
+    reasons()
+        .find_map(held)
+        .or_else(|| reasons().find_map(failing))
+        .or_else(|| reasons().find_map(full))
+        .unwrap_or_else(|| ", and that is right".to_owned())
 }
 
 /// Daily peaks as bars, one per day; below them its present and its recommended sizes, on the same
@@ -248,48 +259,29 @@ fn life(entry: &Value) -> Vec<String> {
 
 /// Broken at spaces so that no line is wider than [`WIDTH`].
 pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
-    let mut text = String::new();
-    let mut line = first.to_owned();
-    let mut empty = true;
     // A figure and its unit stay together.
     let bound = shown(what)
         .replace(" MB", "\u{a0}MB")
         .replace("× ", "×\u{a0}");
-    for word in bound.split(' ') {
-        let fits = line.chars().count() + 1 + word.chars().count() <= WIDTH;
-        if !empty && fits {
-            line.push(' ');
-        } else if !empty {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            rest.clone_into(&mut line);
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    text.push_str(line.trim_end());
-    text.push('\n');
-    text.replace('\u{a0}', " ")
+    let options = Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(&bound, options).replace('\u{a0}', " ") + "\n"
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use rightsizer_records::{Day, Megabytes, Reason};
+    use rightsizer_records::{Day, Megabytes};
     use serde_json::json;
 
     use super::*;
 
-    fn reason(code: &str, figures: Value) -> Reason {
-        let Value::Object(figures) = figures else {
-            panic!("figures are an object");
-        };
-        let figures: BTreeMap<String, Value> = figures.into_iter().collect();
-        Reason {
-            code: code.into(),
-            figures,
-        }
+    fn reason(code: &str, mut figures: Value) -> Reason {
+        figures["code"] = code.into();
+        serde_json::from_value(figures).unwrap()
     }
 
     fn row() -> ReviewRow {

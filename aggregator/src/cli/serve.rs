@@ -11,12 +11,13 @@ use rightsizer_records::ApplyMode;
 use rightsizer_rules::window::ClockMode;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::flags;
 use super::out;
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
-use crate::snapshot::{MINUTES, Superseded};
+use crate::snapshot::Superseded;
 
 /// The exit code of a task that lost the lease: it has not failed, and must not be restarted beside
 /// the new lease holder.
@@ -30,7 +31,7 @@ pub(super) struct ServeArgs {
     config: ConfigArg,
     /// The source of records: `embedded` (this port accepts Kinesis `PutRecords`) or
     /// `kinesis:NAME`
-    #[arg(long, default_value = "embedded", value_parser = parse_source)]
+    #[arg(long, default_value = "embedded", value_parser = flags::source)]
     source: RecordSource,
     /// Where to begin a Kinesis stream that was never read: `oldest`, `latest`, or a time such as
     /// 2026-03-01T10:00:00Z; otherwise reading continues from the checkpoints
@@ -38,7 +39,7 @@ pub(super) struct ServeArgs {
     from: StartAt,
     /// Send recommendations to this stream, `kinesis:NAME`, and read outcomes from it
     /// [default: keep them in the store only]
-    #[arg(long, value_parser = parse_stream)]
+    #[arg(long, value_parser = flags::stream)]
     emit: Option<String>,
     /// What closes days: the wall clock, or the time of the events (replays, demos)
     #[arg(long, default_value = "wall")]
@@ -47,11 +48,11 @@ pub(super) struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:8750", value_name = "ADDRESS")]
     listen: SocketAddr,
     /// Token that clients need to put records, as `http://HOST:PORT/TOKEN`
-    #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true, value_parser = parse_token)]
+    #[arg(long, env = "RIGHTSIZER_TOKEN", hide_env_values = true, value_parser = flags::token)]
     token: Option<String>,
     /// Token that reviewers on other machines need, as `http://HOST:PORT/TOKEN`; must differ from
     /// --token [default: review from this machine only]
-    #[arg(long, env = "RIGHTSIZER_REVIEW_TOKEN", hide_env_values = true, value_parser = parse_token)]
+    #[arg(long, env = "RIGHTSIZER_REVIEW_TOKEN", hide_env_values = true, value_parser = flags::token)]
     review_token: Option<String>,
     /// Also accept this `Host` name, for example of a proxy on this machine. Without a token only
     /// `localhost` and its addresses are accepted; may be repeated
@@ -62,7 +63,7 @@ pub(super) struct ServeArgs {
     inventory: InventoryFrom,
     /// Who may change functions without the tag `rightsizer:mode`: use the same as for the updater
     /// [default: that of rightsizer.toml; else the updater decides]
-    #[arg(long, env = "RIGHTSIZER_MODE", value_name = "MODE", value_parser = parse_mode)]
+    #[arg(long, env = "RIGHTSIZER_MODE", value_name = "MODE", value_parser = flags::mode)]
     mode: Option<ApplyMode>,
     /// Accept only functions of this account and region; may be repeated [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
@@ -73,7 +74,7 @@ pub(super) struct ServeArgs {
     snapshot: SnapshotArg,
     /// The shortest time between two snapshots, in minutes [default: 5, or that of
     /// rightsizer.toml]
-    #[arg(long, value_name = "N", requires = "snapshot", value_parser = parse_minutes)]
+    #[arg(long, value_name = "N", requires = "snapshot", value_parser = flags::minutes)]
     snapshot_minutes: Option<f64>,
     #[command(flatten)]
     updater: UpdaterArg,
@@ -91,43 +92,6 @@ pub(super) enum InventoryFrom {
     Lambda,
     /// Do not read it; no account is needed
     None,
-}
-
-fn parse_mode(text: &str) -> Result<ApplyMode, String> {
-    ApplyMode::from_name(text).ok_or_else(|| "expected off, recommend or auto".to_owned())
-}
-
-fn parse_minutes(text: &str) -> Result<f64, String> {
-    let minutes = text
-        .parse()
-        .ok()
-        .filter(|minutes| MINUTES.contains(minutes));
-    minutes.ok_or_else(|| format!("wanted {} to {}", MINUTES.start(), MINUTES.end()))
-}
-
-/// A token stands in a path, as it is.
-fn parse_token(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    if (8..=256).contains(&text.len()) && text.chars().all(plain) {
-        return Ok(text.to_owned());
-    }
-    Err("expected 8 to 256 letters, digits, '-', '.', '_' or '~'".to_owned())
-}
-
-pub(super) fn parse_stream(text: &str) -> Result<String, String> {
-    match text.strip_prefix("kinesis:") {
-        Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        _ => Err("expected kinesis:NAME, or kinesis:ARN for a stream of another account".into()),
-    }
-}
-
-pub(super) fn parse_source(text: &str) -> Result<RecordSource, String> {
-    if text == "embedded" {
-        return Ok(RecordSource::Embedded);
-    }
-    parse_stream(text)
-        .map(RecordSource::Kinesis)
-        .map_err(|e| format!("{e}, or embedded"))
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {

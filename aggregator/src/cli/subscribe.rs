@@ -20,7 +20,8 @@ use rightsizer_aws::logs::{AwsLogs, Calls, LogsError};
 use rightsizer_rules::inventory::LoggedReports;
 use serde_json::{Value, json};
 
-use super::fleet::{Which, rate, value};
+use super::flags;
+use super::fleet::Which;
 use super::out;
 use super::runtime::{progress, runtime};
 use super::text::counted;
@@ -33,7 +34,7 @@ pub(super) struct SubscribeArgs {
     #[command(flatten)]
     logs: LogsArgs,
     /// The role with which CloudWatch Logs puts records on the stream
-    #[arg(long, value_name = "ARN", value_parser = role)]
+    #[arg(long, value_name = "ARN", value_parser = flags::role)]
     role: String,
 }
 
@@ -51,7 +52,7 @@ struct LogsArgs {
     #[arg(long, requires = "all")]
     account_policy: bool,
     /// The reports stream, name or ARN
-    #[arg(long, value_name = "STREAM", value_parser = value)]
+    #[arg(long, value_name = "STREAM", value_parser = flags::text)]
     stream: String,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
@@ -60,18 +61,8 @@ struct LogsArgs {
     #[arg(long)]
     json: bool,
     /// The most calls a second
-    #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = rate)]
+    #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = flags::rate)]
     rate: f64,
-}
-
-fn role(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let named = parts.len() == 6 && parts[2] == "iam" && parts[5].starts_with("role/");
-    if named {
-        Ok(text.to_owned())
-    } else {
-        Err("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports".to_owned())
-    }
 }
 
 pub(super) fn run_subscribe(args: &SubscribeArgs) -> anyhow::Result<ExitCode> {
@@ -87,8 +78,8 @@ struct Entry {
     group: String,
     functions: usize,
     note: Option<&'static str>,
-    plan: Result<SubscriptionPlan, String>,
-    became: Option<Result<(), String>>,
+    plan: Result<SubscriptionPlan, LogsError>,
+    became: Option<Result<(), LogsError>>,
 }
 
 async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -158,7 +149,7 @@ async fn plan(
     group: &str,
     ours: Option<&Subscription>,
     stream: &StreamArn,
-) -> Result<SubscriptionPlan, String> {
+) -> Result<SubscriptionPlan, LogsError> {
     match calls.call(|| calls.api().of_group(group)).await {
         Ok(there) => Ok(ours.map_or_else(
             || unsubscribe(stream, &there),
@@ -168,7 +159,7 @@ async fn plan(
             "no-log-group",
             "it has not logged anything yet; run this again later".to_owned(),
         )),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error),
     }
 }
 
@@ -189,7 +180,7 @@ async fn account(
         group: ACCOUNT.to_owned(),
         functions,
         note: None,
-        plan: plan.map_err(|e| e.to_string()),
+        plan,
         became: None,
     }
 }
@@ -211,7 +202,7 @@ async fn carry_out(calls: &Calls<AwsLogs>, entries: &mut [Entry]) {
             }
             Ok(SubscriptionPlan::Leave(..)) | Err(_) => continue,
         };
-        entry.became = Some(done.map_err(|e| e.to_string()));
+        entry.became = Some(done);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -221,7 +212,7 @@ impl Entry {
     /// Action, code, and the reason.
     fn told(&self) -> (&'static str, Option<&'static str>, String) {
         if let Some(Err(why)) = &self.became {
-            return ("failed", Some("change"), why.clone());
+            return ("failed", Some("change"), why.to_string());
         }
         let done = if self.became.is_some() { "done" } else { "" };
         let mut words: Vec<&str> = [Some(done), self.note].into_iter().flatten().collect();
@@ -231,7 +222,7 @@ impl Entry {
             Ok(SubscriptionPlan::Put(_)) => ("subscribe", None, words),
             Ok(SubscriptionPlan::Remove) => ("unsubscribe", None, words),
             Ok(SubscriptionPlan::Leave(code, why)) => ("skip", Some(code), why.clone()),
-            Err(why) => ("failed", Some("read"), why.clone()),
+            Err(why) => ("failed", Some("read"), why.to_string()),
         }
     }
 

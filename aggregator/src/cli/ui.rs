@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use rightsizer_aws::stop::Stop;
 use rightsizer_rules::commands::Word;
 use rightsizer_store::{Reader, key};
+use tokio_util::sync::CancellationToken;
 
 use super::review::here_or_at_holder;
 use super::runtime::runtime;
@@ -61,7 +61,7 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr().context("the listening address")?;
-    let (stop, stopped) = Stop::new();
+    let stopped = CancellationToken::new();
     let page = Page::new(PageOptions {
         store: args.store.store.clone(),
         hosts: Hosts::new(address, Vec::new()),
@@ -75,11 +75,11 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
         args.no_browser,
     )?;
     out::note(format_args!("rightsizer: press Ctrl-C to end"));
-    let serving = web::serve(listener, web::page_router(page), stopped);
+    let serving = web::serve(listener, web::page_router(page), stopped.clone());
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => return ended,
-        _ = tokio::signal::ctrl_c() => stop.now(),
+        _ = tokio::signal::ctrl_c() => stopped.cancel(),
     }
     serving.await
 }

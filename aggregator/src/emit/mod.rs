@@ -11,8 +11,8 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use futures_util::future::BoxFuture;
 use rightsizer_aws::errors::words;
 use rightsizer_aws::kinesis::StreamName;
-use rightsizer_aws::stop::Stop;
 use rightsizer_store::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::writer::{WriterHandle, WriterStopped};
@@ -36,7 +36,7 @@ pub async fn run(
     stream: String,
     writer: WriterHandle,
     leave: Option<Arc<dyn Leave>>,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let stream = StreamName::parse(&stream);
     let (mut warned, mut limit, mut alarmed) = (false, None, false);
@@ -57,7 +57,7 @@ pub async fn run(
         let waiting = outbox.entries;
         if waiting.is_empty() {
             tokio::select! {
-                () = stopped.requested() => return Ok(()),
+                () = stopped.cancelled() => return Ok(()),
                 () = writer.decided() => {}
                 () = tokio::time::sleep(PAUSE) => {}
             }
@@ -89,7 +89,7 @@ pub async fn run(
         }
         if count < waiting.len() {
             tokio::select! {
-                () = stopped.requested() => return Ok(()),
+                () = stopped.cancelled() => return Ok(()),
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }

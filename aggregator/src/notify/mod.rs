@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rightsizer_aws::clock::now;
-use rightsizer_aws::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::settings::NotifySettings;
@@ -28,14 +28,14 @@ const EVERY: Duration = Duration::from_secs(30);
 pub(crate) async fn run(
     settings: NotifySettings,
     store: PathBuf,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let posts = Posts::new(&settings).await;
     let mut sent = Sent::load(&store);
     loop {
         turn(&posts, &store, &mut sent).await;
         tokio::select! {
-            () = stopped.requested() => return Ok(()),
+            () = stopped.cancelled() => return Ok(()),
             () = tokio::time::sleep(EVERY) => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use rightsizer_records::FunctionArn;
+use rightsizer_records::{ArnError, FunctionArn};
 
 /// Accounts and regions whose functions may be reported; empty takes all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,15 +31,26 @@ impl Accept {
     }
 }
 
-impl FromStr for AcceptRule {
-    type Err = String;
+/// A text that is not a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRule {
+    /// Not two parts.
+    #[error("{0:?} is not ACCOUNT/REGION, such as 123456789012/eu-west-1")]
+    Form(String),
+    /// The parts are no account and region.
+    #[error(transparent)]
+    Arn(#[from] ArnError),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (account, region) = text.split_once('/').ok_or_else(|| {
-            format!("{text:?} is not ACCOUNT/REGION, such as 123456789012/eu-west-1")
-        })?;
+impl FromStr for AcceptRule {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        let (account, region) = text
+            .split_once('/')
+            .ok_or_else(|| BadRule::Form(text.to_owned()))?;
         // A function ARN is what the two must fit into.
-        FunctionArn::new("aws", region, account, "f").map_err(|e| e.to_string())?;
+        FunctionArn::new("aws", region, account, "f")?;
         Ok(Self {
             account: account.to_owned(),
             region: region.to_owned(),

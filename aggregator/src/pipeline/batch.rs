@@ -124,7 +124,7 @@ impl Batch {
         if !intake.accept.takes(&record.function) {
             return Err(stranger(&record.function));
         }
-        plausible_record(record).map_err(Refusal::because)?;
+        plausible_record(record).map_err(|why| Refusal::because(why.to_string()))?;
         let delta = fold_reports(record);
         intake.not_from_the_future(delta.sighting.newest.at)?;
         self.weight += delta.weight();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rightsizer_aws::clock::now;
 use rightsizer_aws::kinesis::{ShardStatus, StreamStatus};
-use rightsizer_aws::stop::Stop;
 use rightsizer_records::Timestamp;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::writer::WriterHandle;
@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_mins(1);
 pub(super) async fn tell(
     writer: WriterHandle,
     streams: StreamStatus,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut minute = tokio::time::interval(EVERY);
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -27,7 +27,7 @@ pub(super) async fn tell(
     let mut stopping = false;
     while !stopping {
         tokio::select! {
-            () = stopped.requested() => stopping = true,
+            () = stopped.cancelled() => stopping = true,
             _ = minute.tick() => {}
         }
         let counted = writer.metrics().counted();

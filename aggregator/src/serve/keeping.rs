@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rightsizer_aws::config::aws_config;
-use rightsizer_aws::stop::{Stop, Stopper};
 use rightsizer_rules::commands::CarriedOut;
 use rightsizer_store::Store;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use super::{RecordSource, ServeOptions};
@@ -65,13 +65,14 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
 pub(super) struct Keeping {
     task: Option<JoinHandle<Result<Keeper, Superseded>>>,
     handle: Option<KeeperHandle>,
-    stopper: Stopper,
+    stop_if_dropped: DropGuard,
 }
 
 impl Kept {
     /// Takes the keeper out and sets it to work.
     pub(super) fn keeping(&mut self) -> Keeping {
-        let (stopper, stopped) = Stop::new();
+        let stopped = CancellationToken::new();
+        let stop_if_dropped = stopped.clone().drop_guard();
         let (task, handle) = match self.keeper.take() {
             Some((keeper, handle)) => (Some(tokio::spawn(keeper.run(stopped))), Some(handle)),
             None => (None, None),
@@ -79,7 +80,7 @@ impl Kept {
         Keeping {
             task,
             handle,
-            stopper,
+            stop_if_dropped,
         }
     }
 }
@@ -110,7 +111,7 @@ impl Keeping {
 
     /// The store is closed. If that succeeded, its last state is saved too.
     pub(super) async fn finish(self, well: bool) -> anyhow::Result<()> {
-        self.stopper.now();
+        drop(self.stop_if_dropped);
         let Some(task) = self.task else {
             return Ok(());
         };

@@ -13,12 +13,12 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use rightsizer_aws::inventory::{self, AwsFleet};
 use rightsizer_aws::kinesis::{StartAt, StreamReader, StreamStatus};
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_aws::stop::Stop;
 use rightsizer_formats::Channel;
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
@@ -96,7 +96,7 @@ pub async fn run(
     let files = kept.store.files();
     let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let (stop, stopped) = Stop::new();
+    let stopped = CancellationToken::new();
     let watch = (streams.clone(), stopped.clone());
     let port = port(&options, address, watch, &keeping, files).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
@@ -120,7 +120,7 @@ pub async fn run(
         lost = keeping.lost() => Some(lost),
         ended = tasks.join_next() => ended.and_then(|task| task.map_err(Into::into).flatten().err()),
     };
-    stop.now();
+    stopped.cancel();
     if tokio::time::timeout(DRAIN, drain(&mut tasks))
         .await
         .is_err()
@@ -166,7 +166,7 @@ fn streams_of(options: &ServeOptions) -> Vec<Channel> {
 async fn port(
     options: &ServeOptions,
     address: SocketAddr,
-    (streams, stop): (StreamStatus, Stop),
+    (streams, stop): (StreamStatus, CancellationToken),
     keeping: &Keeping,
     files: OpenFiles,
 ) -> anyhow::Result<PortOptions> {
@@ -194,7 +194,7 @@ async fn port(
 /// yet wait until the reports have been read.
 async fn spawn_aws_tasks(
     options: &ServeOptions,
-    (writer, streams, stopped): (&WriterHandle, &StreamStatus, &Stop),
+    (writer, streams, stopped): (&WriterHandle, &StreamStatus, &CancellationToken),
     leave: Option<Arc<dyn Leave>>,
     restored: bool,
     tasks: &mut JoinSet<anyhow::Result<()>>,
@@ -208,11 +208,11 @@ async fn spawn_aws_tasks(
     if let Some(stream) = options.emit.clone() {
         let client = rightsizer_aws::config::kinesis_client().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
-        let (told, mut end) = (writer.clone(), stopped.clone());
+        let (told, end) = (writer.clone(), stopped.clone());
         tasks.spawn(async move {
             tokio::select! {
                 () = told.read_once(Channel::Reports), if restored => {}
-                () = end.requested(), if restored => return Ok(()),
+                () = end.cancelled(), if restored => return Ok(()),
                 else => {}
             }
             outcomes.run(told, end).await

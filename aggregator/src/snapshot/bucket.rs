@@ -12,6 +12,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use rightsizer_aws::errors::words;
 use rightsizer_updater::in_words;
 use tokio::sync::mpsc;
 
@@ -66,13 +67,8 @@ where
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
-        let said = match (error.code(), error.message()) {
-            (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-            (None, _) => match status.filter(|status| *status >= 300) {
-                Some(status) => format!("HTTP {status}"),
-                None => in_words(&error),
-            },
-        };
+        let bare = status.filter(|status| *status >= 300 && error.code().is_none());
+        let said = bare.map_or_else(|| words(&error), |status| format!("HTTP {status}"));
         match (status, error.code()) {
             (Some(404), Some("NoSuchBucket")) => Self::NoBucket(said),
             (Some(404), _) => Self::Missing(said),

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::bucket::HEAD_WITHIN;
+use super::location::Location;
 use super::status::SnapshotStatus;
 use crate::emit::{Leave, SEND_WITHIN};
 
@@ -22,10 +23,21 @@ const OTHERS_END_WITHIN: Duration =
 /// Requests that may wait.
 const QUEUE: usize = 256;
 
+/// A review command that is in the store alone.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "it was applied here, but is not saved in {location} yet ({why}): it would be lost if this task were \
+     lost before that. Saving is retried; /healthz has words_waiting"
+)]
+pub(super) struct NotSaved {
+    pub(super) location: Location,
+    pub(super) why: String,
+}
+
 /// What the keeper is asked.
 pub(super) enum Request {
     /// To keep a word in the bucket.
-    Keep(CarriedOut, oneshot::Sender<Result<(), String>>),
+    Keep(CarriedOut, oneshot::Sender<Result<(), NotSaved>>),
     /// Whether the head is still this task's.
     Check(oneshot::Sender<bool>),
 }
@@ -69,7 +81,7 @@ impl KeeperHandle {
                     there";
         let request = Request::Keep(word, reply);
         self.requests.send(request).await.ok().context(gone)?;
-        answer.await.context(gone)?.map_err(anyhow::Error::msg)
+        Ok(answer.await.context(gone)??)
     }
 
     async fn holds(&self) -> Option<bool> {

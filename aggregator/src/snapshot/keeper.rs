@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rightsizer_aws::clock::now;
-use rightsizer_aws::stop::Stop;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::commands::CarriedOut;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::handle::{KeeperHandle, Request};
+use super::handle::{KeeperHandle, NotSaved, Request};
 use super::head::{Edit, Head, Snapshot, left_over};
 use super::held::{Held, Superseded, Trouble};
 use super::make::{Original, Place};
@@ -89,13 +89,13 @@ impl Keeper {
 
     /// Keeps it until a stop is requested; returns itself, to make the last snapshot when the store
     /// is closed.
-    pub async fn run(mut self, mut stopped: Stop) -> Result<Self, Superseded> {
+    pub async fn run(mut self, stopped: CancellationToken) -> Result<Self, Superseded> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut making: Option<Making> = None;
         loop {
             tokio::select! {
-                () = stopped.requested() => break,
+                () = stopped.cancelled() => break,
                 Some(request) = self.requests.recv() => self.answer(request).await?,
                 _ = check.tick() => self.tick().await?,
                 made = finished(&mut making) => {
@@ -175,7 +175,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn keep_words(&mut self) -> Result<Result<(), String>, Superseded> {
+    async fn keep_words(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
         let edit = Edit::Words(self.unkept.clone());
         let kept = match self.held.edit(&edit).await {
             Ok(()) => {
@@ -183,11 +183,10 @@ impl Keeper {
                 Ok(())
             }
             Err(Trouble::Lost(lost)) => return Err(lost),
-            Err(Trouble::Unclear(why)) => Err(format!(
-                "it was applied here, but is not saved in {} yet ({why}): it would be lost if this \
-                 task were lost before that. Saving is retried; /healthz has words_waiting",
-                self.held.bucket().location()
-            )),
+            Err(Trouble::Unclear(why)) => Err(NotSaved {
+                location: self.held.bucket().location().clone(),
+                why: why.to_string(),
+            }),
         };
         self.status.words_waiting(self.unkept.len());
         if self.held.head().words.len() >= MANY_WORDS {

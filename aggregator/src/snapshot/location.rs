@@ -35,13 +35,23 @@ impl fmt::Display for Location {
     }
 }
 
-impl FromStr for Location {
-    type Err = String;
+/// A text that is not a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLocation {
+    /// No bucket, or no prefix.
+    #[error("wanted s3://BUCKET/PREFIX, the prefix being this aggregator's own")]
+    Form,
+    /// Characters that would have to be escaped.
+    #[error("{}; letters, digits, '-', '_', '.' and single slashes", Self::Form)]
+    Characters,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "wanted s3://BUCKET/PREFIX, the prefix being this aggregator's own";
-        let rest = text.strip_prefix("s3://").ok_or(wanted)?;
-        let (bucket, prefix) = rest.split_once('/').ok_or(wanted)?;
+impl FromStr for Location {
+    type Err = BadLocation;
+
+    fn from_str(text: &str) -> Result<Self, BadLocation> {
+        let rest = text.strip_prefix("s3://").ok_or(BadLocation::Form)?;
+        let (bucket, prefix) = rest.split_once('/').ok_or(BadLocation::Form)?;
         let prefix = prefix.trim_end_matches('/');
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let named = (3..=63).contains(&bucket.len()) && bucket.chars().all(plain);
@@ -50,9 +60,7 @@ impl FromStr for Location {
             .split('/')
             .all(|part| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain));
         if !named || !parts || prefix.len() > 512 {
-            return Err(format!(
-                "{wanted}; letters, digits, '-', '_', '.' and single slashes"
-            ));
+            return Err(BadLocation::Characters);
         }
         Ok(Self {
             bucket: bucket.to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rightsizer_aws::retry::retry;
 use rightsizer_store::copy::room_for;
 use rightsizer_store::inspect;
 use rightsizer_store::{Store, StoreError};
@@ -16,8 +17,7 @@ use super::head::Snapshot;
 use super::pack::{Packed, Unpacker};
 
 /// How often an interrupted download is restarted, and after how long.
-const ATTEMPTS: usize = 3;
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSES: [Duration; 2] = [Duration::from_secs(2); 2];
 
 /// Called with the number of bytes of a snapshot moved so far.
 pub type Watch = Arc<dyn Fn(u64) + Send + Sync>;
@@ -72,17 +72,15 @@ pub(super) async fn fetch_patiently(
     to: &Path,
     watch: &Watch,
 ) -> Result<(), Unusable> {
-    let mut attempt = 1;
-    loop {
-        match fetch(bucket, snapshot, to, watch).await {
-            Err(Unusable::NotNow(error)) if attempt < ATTEMPTS => {
-                warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
-                attempt += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            done => return done,
-        }
-    }
+    let may_pass = |why: &Unusable| {
+        let Unusable::NotNow(error) = why else {
+            return false;
+        };
+        warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
+        true
+    };
+    let fetch = || fetch(bucket, snapshot, to, watch);
+    retry(PAUSES, may_pass, fetch).await
 }
 
 async fn download(

@@ -1,5 +1,6 @@
 //! `[snapshot]` in `rightsizer.toml`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -29,30 +30,46 @@ impl Default for SnapshotSettings {
 }
 
 /// What may stand for `minutes`: a hundredth is for trying it out.
-pub const MINUTES: std::ops::RangeInclusive<f64> = 0.01..=1440.0;
+pub const MINUTES: RangeInclusive<f64> = 0.01..=1440.0;
 /// How soon after a failure the next one is tried at the latest.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// Making snapshots takes a tenth of the time at most: a large store's are made less often.
 const SHARE_OF_TIME: u32 = 10;
 
+/// A setting of `[snapshot]` that cannot be meant.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BadSetting {
+    /// The minutes between two snapshots.
+    #[error("snapshot.minutes must be {} to {}, not {minutes}", MINUTES.start(), MINUTES.end())]
+    Minutes {
+        /// Its value.
+        minutes: f64,
+    },
+    /// A whole number.
+    #[error("snapshot.{name} must be {} to {}, not {value}", range.start(), range.end())]
+    Whole {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        range: RangeInclusive<u32>,
+        /// Its value.
+        value: u32,
+    },
+}
+
 impl SnapshotSettings {
-    /// Whether they can be meant, else in words why not.
-    pub fn check(&self) -> Result<(), String> {
-        let within = |name: &str, value: u32, range: std::ops::RangeInclusive<u32>| {
+    /// Returns an error if one of them cannot be meant.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let within = |name, value: u32, range: RangeInclusive<u32>| {
             if range.contains(&value) {
                 return Ok(());
             }
-            let (least, most) = (range.start(), range.end());
-            Err(format!(
-                "snapshot.{name} must be {least} to {most}, not {value}"
-            ))
+            Err(BadSetting::Whole { name, range, value })
         };
         if !MINUTES.contains(&self.minutes) {
-            let (least, most) = (MINUTES.start(), MINUTES.end());
-            return Err(format!(
-                "snapshot.minutes must be {least} to {most}, not {}",
-                self.minutes
-            ));
+            return Err(BadSetting::Minutes {
+                minutes: self.minutes,
+            });
         }
         within("keep", self.keep, 1..=100)?;
         within("days", self.days, 0..=400)

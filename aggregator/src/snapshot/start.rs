@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rightsizer_aws::clock::now;
+use rightsizer_aws::retry::retry;
 use rightsizer_records::Timestamp;
 use rightsizer_store::{SCHEMA_VERSION, Store, StoreError};
 use tracing::{info, warn};
@@ -127,25 +128,25 @@ where
     F: Future<Output = Result<T, BucketError>>,
 {
     let until = Instant::now() + PATIENCE;
-    loop {
-        match call().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) if error.may_pass() && Instant::now() < until => {
-                warn!(
-                    "{} cannot be read yet ({error}); trying again",
-                    bucket.location()
-                );
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => bail!(
-                "{} cannot be read, so the lease holder and the newest store are unknown \
-                 ({error}). Not started; the streams keep new records for their retention.\nhint: \
-                 {}",
-                bucket.location(),
-                advice(&error)
-            ),
+    let may_pass = |error: &BucketError| {
+        let again = error.may_pass() && Instant::now() < until;
+        if again {
+            warn!(
+                "{} cannot be read yet ({error}); trying again",
+                bucket.location()
+            );
         }
-    }
+        again
+    };
+    let answer = retry(std::iter::repeat(PAUSE), may_pass, call).await;
+    answer.map_err(|error| {
+        anyhow!(
+            "{} cannot be read, so the lease holder and the newest store are unknown ({error}). Not \
+             started; the streams keep new records for their retention.\nhint: {}",
+            bucket.location(),
+            advice(&error)
+        )
+    })
 }
 
 fn not_ours(bucket: &Bucket, error: &HeadError) -> anyhow::Error {

@@ -12,9 +12,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rightsizer_aws::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::patient::Patient;
@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let seats = Seats::default();
     let mut connections = JoinSet::new();
@@ -47,7 +47,7 @@ pub(crate) async fn serve(
             seats.take().await
         };
         let held = tokio::select! {
-            () = stopped.requested() => break,
+            () = stopped.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             held = accepted => held,
         };
@@ -63,7 +63,7 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, held: Held, router: Router, mut stopped: Stop) {
+async fn connection(stream: TcpStream, held: Held, router: Router, stopped: CancellationToken) {
     let seat = held.seat.clone();
     let service = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -94,7 +94,7 @@ async fn connection(stream: TcpStream, held: Held, router: Router, mut stopped: 
                 return;
             }
             () = held.seat.evicted() => return,
-            () = stopped.requested(), if !ending => ending = true,
+            () = stopped.cancelled(), if !ending => ending = true,
             () = old.as_mut(), if !ending => ending = true,
         }
         if ending {

@@ -26,12 +26,12 @@ use axum::{Json, Router};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_aws::stop::Stop;
 use rightsizer_records::shown::{has_hidden, json, shown_lines};
 use rightsizer_store::files::OpenFiles;
 use serde::{Deserialize, Serialize};
 use serde_json::json as object;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::snapshot::KeeperHandle;
@@ -63,7 +63,7 @@ pub(crate) struct PortOptions {
     /// The keeper of snapshots and review commands.
     pub(crate) keeper: Option<KeeperHandle>,
     /// Ends streams of events when the server stops.
-    pub(crate) stop: Stop,
+    pub(crate) stop: CancellationToken,
 }
 
 #[derive(Debug, Clone)]

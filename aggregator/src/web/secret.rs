@@ -1,7 +1,8 @@
-//! Tokens: what a request's path has to carry. Kept and compared as hashes, so that the time of a
-//! comparison reveals nothing about the token.
+//! Tokens: what a request's path has to carry. Kept as hashes of one length, which are compared in
+//! constant time, so that the time of a comparison reveals nothing about the token.
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 /// A token that is wanted.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ impl Secret {
 
     /// Whether this is it.
     pub(crate) fn is(&self, given: &str) -> bool {
-        self.0 == Self::new(given).0
+        self.0.ct_eq(&Self::new(given).0).into()
     }
 }
 

@@ -15,7 +15,6 @@ use anyhow::Context;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::inventory::InventorySink;
 use rightsizer_aws::kinesis::Inbox;
-use rightsizer_aws::stop::Stop;
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::begins_like_reports;
 use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
@@ -24,6 +23,7 @@ use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Outbox, Outgoing, RecommendationKey, StoreError};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::log::LogWatch;
@@ -271,13 +271,13 @@ pub(crate) fn spawn(
 /// Lets the wall clock close days when nothing is delivered.
 pub(crate) async fn tick_every_second(
     writer: WriterHandle,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            () = stopped.requested() => return Ok(()),
+            () = stopped.cancelled() => return Ok(()),
             _ = second.tick() => { writer.ingest(Vec::new()).await?; }
         };
     }

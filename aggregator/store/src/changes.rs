@@ -12,8 +12,19 @@ use rusqlite::params;
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::evidence::Evidence;
-use super::transitions::{any_of, status};
+use super::transitions::{any_of, considered, status};
 use super::unit::FunctionId;
+
+/// The largest size in flight of each function.
+static PENDING: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_considered
+         WHERE function_id BETWEEN ? AND ? AND status = '{}' AND expires_ms > ? AND {}
+         GROUP BY function_id",
+        Status::Sent.name(),
+        considered()
+    )
+});
 
 /// Returns the changes of some functions' sizes, the oldest of each first.
 static CHANGES: LazyLock<String> = LazyLock::new(|| {
@@ -80,12 +91,7 @@ impl Evidence<'_> {
             let history = histories.entry(row.get(0)?).or_default();
             history.apply(change, status, row.get(5)?);
         }
-        let mut sent = self.tx.prepare_cached(
-            "SELECT function_id, max(to_mb) FROM recommendations INDEXED BY recommendations_considered
-             WHERE function_id BETWEEN ? AND ? AND status = 'sent' AND expires_ms > ?
-                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
-             GROUP BY function_id",
-        )?;
+        let mut sent = self.tx.prepare_cached(&PENDING)?;
         let mut rows = sent.query(params![ids.start(), ids.end(), now.as_ms()])?;
         while let Some(row) = rows.next()? {
             let history = histories.entry(row.get(0)?).or_default();

@@ -2,6 +2,7 @@
 //! ones.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use rightsizer_records::{Megabytes, Timestamp};
 use rightsizer_rules::lifecycle::{ClosedCode, Status};
@@ -9,10 +10,25 @@ use rusqlite::params;
 
 use super::columns::megabytes;
 use super::error::StoreError;
-use super::recommendations::{NewRecommendation, Recommendations};
+use super::recommendations::{NewRecommendation, PARAMETERS, Recommendations, WRITTEN};
 use super::reviewing::REJECTED_FOR_MS;
-use super::transitions::status;
+use super::transitions::{considered, status};
 use super::unit::FunctionId;
+
+static REPLACE: LazyLock<String> = LazyLock::new(|| {
+    format!("UPDATE OR IGNORE recommendations SET ({WRITTEN}) = ({PARAMETERS}) WHERE rowid = ?")
+});
+
+static EARLIER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
+                coalesce(closed_ms, 0), sent_ms IS NOT NULL
+         FROM recommendations INDEXED BY recommendations_considered
+         WHERE function_id BETWEEN ? AND ? AND {}
+         ORDER BY function_id",
+        considered()
+    )
+});
 
 /// An earlier recommendation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +84,7 @@ impl Recommendations<'_> {
 
     /// Returns the earlier recommendations of the functions `ids`, by function.
     pub fn earlier(&self, ids: &RangeInclusive<FunctionId>) -> Result<Vec<Earlier>, StoreError> {
-        let mut statement = self.tx.prepare_cached(
-            "SELECT function_id, rowid, id, status, from_mb, to_mb, expires_ms, auto,
-                    coalesce(closed_ms, 0), sent_ms IS NOT NULL
-             FROM recommendations INDEXED BY recommendations_considered
-             WHERE function_id BETWEEN ? AND ?
-                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
-             ORDER BY function_id",
-        )?;
+        let mut statement = self.tx.prepare_cached(&EARLIER)?;
         let mut rows = statement.query(params![ids.start(), ids.end()])?;
         let mut earlier = Vec::new();
         while let Some(row) = rows.next()? {
@@ -105,27 +114,8 @@ impl Recommendations<'_> {
     ) -> Result<(), StoreError> {
         let replaced = self
             .tx
-            .prepare_cached(
-                "UPDATE OR IGNORE recommendations SET id = ?, day = ?, from_mb = ?, to_mb = ?,
-                    urgent = ?, auto = ?, record = ?, issued_ms = ?, expires_ms = ?, rollback_of = ?,
-                    known = ?, added_usd = ?
-                 WHERE rowid = ?",
-            )?
-            .execute(params![
-                new.id,
-                new.day.number(),
-                new.from_mb.0,
-                new.to_mb.0,
-                new.urgent,
-                new.auto,
-                new.record,
-                new.issued_at.as_ms(),
-                new.expires_at.as_ms(),
-                new.rollback_of,
-                new.known,
-                new.added_usd,
-                old.row,
-            ])?;
+            .prepare_cached(&REPLACE)?
+            .execute(new.values(old.row))?;
         if replaced == 0 {
             let why = format!("by {}", new.id);
             self.close(

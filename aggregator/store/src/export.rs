@@ -2,6 +2,7 @@
 //! present facts.
 
 use rightsizer_records::Megabytes;
+use rightsizer_records::tags::{LOGICAL_ID_TAG, STACK_TAG};
 use rightsizer_rules::candidates::{Candidate, Present};
 use rusqlite::Row;
 
@@ -31,12 +32,12 @@ impl Reader {
     /// Returns the present facts of every function.
     pub fn present(&self) -> Result<Vec<Present>, StoreError> {
         let mut statement = self.connection.prepare(
-            "SELECT f.function, f.current_mb,
-                    json_extract(i.tags, '$.\"aws:cloudformation:stack-name\"'),
-                    json_extract(i.tags, '$.\"aws:cloudformation:logical-id\"')
+            "SELECT f.function, f.current_mb, json_extract(i.tags, ?), json_extract(i.tags, ?)
              FROM functions_now f LEFT JOIN inventory i ON i.function = f.function",
         )?;
-        let rows = statement.query_map([], |row| {
+        let path = |tag: &str| format!("$.\"{tag}\"");
+        let tags = [path(STACK_TAG), path(LOGICAL_ID_TAG)];
+        let rows = statement.query_map(tags, |row| {
             Ok(Present {
                 function: row.get(0)?,
                 current_mb: megabytes(row.get(1)?),

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::timestamp;
 use super::error::StoreError;
+use super::transitions::considered;
 use super::unit::FunctionId;
 
 /// Functions as the control plane describes them.
@@ -34,13 +35,13 @@ impl Inventory<'_> {
             self.put_facts(facts, now, update.with_alarms)?;
         }
         // Pending recommendations of functions that were not known now belong to known ones.
-        self.tx.execute(
-            "UPDATE recommendations SET known = 1 WHERE NOT known
-                AND (status = 'open' OR status = 'approved' OR status = 'sent' OR status = 'rejected')
+        let known = format!(
+            "UPDATE recommendations SET known = 1 WHERE NOT known AND {}
                 AND function_id IN (SELECT f.id FROM functions f
                     JOIN inventory i ON i.function = f.function WHERE i.gone_ms IS NULL)",
-            [],
-        )?;
+            considered()
+        );
+        self.tx.execute(&known, [])?;
         if update.complete {
             let places = update.functions.iter().map(|facts| place(&facts.function));
             for place in places.collect::<BTreeSet<_>>() {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::lifecycle::{self, ClosedCode, Event, Status};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
 
 use super::error::StoreError;
 use super::transitions::{changed_by, status};
@@ -13,14 +13,18 @@ use super::unit::FunctionId;
 /// An urgent increase that was skipped or failed may be sent again after this time, if memory ran out again.
 const URGENT_AFTER_MS: i64 = 5 * 60_000;
 
+/// The columns that [`NewRecommendation::values`] fills, and as many parameters.
+pub(super) const WRITTEN: &str = "id, day, from_mb, to_mb, urgent, auto, record, issued_ms, \
+    expires_ms, rollback_of, known, added_usd";
+pub(super) const PARAMETERS: &str = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+
 /// Writes a recommendation, or updates it after a repeated decision.
 static RECOMMEND: LazyLock<String> = LazyLock::new(|| {
     let barring = ClosedCode::all().filter(|code| code.bars_the_same_decision());
     let barring: Vec<String> = barring.map(|code| format!("'{}'", code.name())).collect();
     format!(
-        "INSERT INTO recommendations (id, function_id, day, status, from_mb, to_mb, urgent,
-            auto, record, issued_ms, expires_ms, rollback_of, known, added_usd)
-         VALUES (?, ?, ?, '{open}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO recommendations ({WRITTEN}, function_id, status)
+         VALUES ({PARAMETERS}, ?, '{open}')
          ON CONFLICT (function_id, id) DO UPDATE SET status = '{open}', urgent = excluded.urgent,
             auto = excluded.auto AND NOT (status = '{open}' AND sent_ms IS NOT NULL AND NOT auto),
             record = excluded.record, issued_ms = excluded.issued_ms,
@@ -90,6 +94,27 @@ pub struct NewRecommendation {
     pub added_usd: f64,
 }
 
+impl NewRecommendation {
+    /// The values of the columns [`WRITTEN`], then `row`, the number of the row or of the function.
+    pub(super) fn values(&self, row: i64) -> impl Params + '_ {
+        (
+            &self.id,
+            self.day.number(),
+            self.from_mb.0,
+            self.to_mb.0,
+            self.urgent,
+            self.auto,
+            &self.record,
+            self.issued_at.as_ms(),
+            self.expires_at.as_ms(),
+            &self.rollback_of,
+            self.known,
+            self.added_usd,
+            row,
+        )
+    }
+}
+
 /// The results of decisions.
 #[derive(Debug)]
 pub struct Recommendations<'u> {
@@ -106,21 +131,9 @@ impl Recommendations<'_> {
         function: FunctionId,
         new: &NewRecommendation,
     ) -> Result<(), StoreError> {
-        self.tx.prepare_cached(&RECOMMEND)?.execute(params![
-            new.id,
-            function,
-            new.day.number(),
-            new.from_mb.0,
-            new.to_mb.0,
-            new.urgent,
-            new.auto,
-            new.record,
-            new.issued_at.as_ms(),
-            new.expires_at.as_ms(),
-            new.rollback_of,
-            new.known,
-            new.added_usd,
-        ])?;
+        self.tx
+            .prepare_cached(&RECOMMEND)?
+            .execute(new.values(function))?;
         Ok(())
     }
 

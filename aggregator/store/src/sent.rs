@@ -67,12 +67,13 @@ impl Sending<'_> {
             .prepare_cached(
                 "INSERT INTO recommendations (function_id, id, day, status, from_mb, to_mb, urgent,
                     auto, issued_ms, expires_ms, sent_ms, rollback_of, reviewed_by, record)
-                 VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 function,
                 record.id,
                 day.number(),
+                Event::Sent.target().name(),
                 record.from_mb.0,
                 record.to_mb.0,
                 record.urgent,

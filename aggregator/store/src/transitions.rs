@@ -20,6 +20,14 @@ pub(super) fn any_of(statuses: impl Iterator<Item = Status>) -> String {
     format!("({})", all.join(" OR "))
 }
 
+/// Returns the condition of the index `recommendations_considered`: the statuses that the next decision of a
+/// function considers.
+pub(super) fn considered() -> String {
+    let rejected = std::iter::once(Status::Rejected);
+    let active = [Status::Open, Status::Approved, Status::Sent];
+    any_of(active.into_iter().chain(rejected))
+}
+
 /// Returns the condition that `event` changes a row.
 pub(super) fn changed_by(event: Event) -> String {
     any_of(event.sources())

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::process::{installed, tools};
+use crate::scene::Missing;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -29,21 +30,48 @@ while True:
     urllib.request.urlopen(urllib.request.Request(url, b'{"got":' + body + b"}")).read()
 "#;
 
-/// `$1` is the folder that holds what is mounted; the rest is the emulator's command.
+/// Becomes its arguments. A user's namespace has one user and one group, so the kernel refuses the emulator's
+/// choice of others for an extension (`setuid`, `setgid`, `setgroups`): a filter reports success instead.
+const USER: &str = r#"
+import ctypes, os, struct, sys
+
+numbers = {"x86_64": (105, 106, 116), "aarch64": (146, 144, 159)}[os.uname().machine]
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, SUCCEED = 0x7FFF0000, 0x00050000
+code = [(LOAD, 0, 0, 0)]
+code += [(EQUAL, len(numbers) - n, 0, number) for n, number in enumerate(numbers)]
+code += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, SUCCEED)]
+lines = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+
+
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
+
+
+program = Program(len(code), ctypes.addressof(lines))
+libc = ctypes.CDLL(None, use_errno=True)
+NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2
+for call in [(NO_NEW_PRIVILEGES, 1, 0, 0, 0), (SECCOMP, FILTER, ctypes.byref(program), 0, 0)]:
+    if libc.prctl(*call):
+        raise OSError(ctypes.get_errno(), "prctl")
+os.execvp(sys.argv[1], sys.argv[1:])
+"#;
+
+/// `$1` is the folder that holds what is mounted, `$2` starts the emulator; the rest is its arguments.
 const IN_NAMESPACE: &str = r#"set -e
-from=$1; shift
+from=$1; as=$2; shift 2
 cp "$from/aws-lambda-rie" "$from/run-rie"
 mount --bind "$from/hosts" /etc/hosts
 mount -t tmpfs none /opt
 mkdir /opt/extensions
 cp "$from/rightsizer-extension" /opt/extensions/
 cp "$from/run-rie" /opt/aws-lambda-rie
-cp "$from/bootstrap" /opt/bootstrap
+cp "$from/bootstrap" "$from/user.py" /opt/
 mount -t tmpfs none /var
 mkdir -p /var/runtime /var/task /var/tmp
 cp /opt/bootstrap /var/runtime/bootstrap
 cd /var/task
-exec /opt/aws-lambda-rie "$@" /var/runtime/bootstrap
+exec $as /opt/aws-lambda-rie "$@" /var/runtime/bootstrap
 "#;
 
 /// A running emulator; killed when dropped.
@@ -73,6 +101,7 @@ impl Rie {
             "127.0.0.1 localhost sandbox sandbox.localdomain\n",
         )?;
         fs::write(at("bootstrap"), BOOTSTRAP)?;
+        fs::write(at("user.py"), USER)?;
         fs::set_permissions(at("bootstrap"), Permissions::from_mode(0o755))?;
         let ports = [
             TcpListener::bind(("127.0.0.1", 0))?,
@@ -84,6 +113,11 @@ impl Rie {
         let child = Command::new("unshare")
             .args([unshare, "sh", "-c", IN_NAMESPACE, "sh"])
             .arg(folder.path())
+            .arg(if unshare == AS_ROOT {
+                ""
+            } else {
+                "python3 /opt/user.py"
+            })
             .args(["--runtime-interface-emulator-address", &invoke])
             .args(["--runtime-api-address", &api])
             .env_clear()
@@ -182,15 +216,20 @@ impl Drop for Rie {
     }
 }
 
+const AS_ROOT: &str = "-m";
+
 /// How a mount namespace can be had here.
 pub fn unshare() -> Result<&'static str> {
     let works = |how: &&str| {
         let tried = Command::new("unshare").args([how, "true"]).output();
         tried.is_ok_and(|output| output.status.success())
     };
-    ["-m", "-Urm"].into_iter().find(works).context(
-        "neither `unshare -m true` nor `unshare -Urm true` works here: mount namespaces are needed. \
-         Run as root, or allow them to users: sysctl -w kernel.unprivileged_userns_clone=1 (Ubuntu \
-         too: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)",
-    )
+    [AS_ROOT, "-Urm"].into_iter().find(works).with_context(|| {
+        Missing(
+            "users may not make mount namespaces (allow them: sysctl -w \
+             kernel.unprivileged_userns_clone=1, on Ubuntu also \
+             kernel.apparmor_restrict_unprivileged_userns=0)"
+                .to_owned(),
+        )
+    })
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
+use crate::scene::Missing;
 use crate::servers::{installed, tools};
 
 /// The first process inside. `10.0.2.15` is this machine and `10.0.2.2` the host, by qemu's custom.
@@ -36,9 +37,11 @@ pub(super) struct Image {
 impl Image {
     /// Makes one. `sandbox` is the program that leads the emulated environment.
     pub(super) fn make(extension: &Path, sandbox: &Path) -> Result<Self> {
+        if let Ok(why) = fs::read_to_string(tools().join("vm/missing")) {
+            return Err(Missing(why.trim_end().to_owned()).into());
+        }
         let vm = |file: &str| {
-            let needs =
-                "root, apt-get and Debian's packages: on other systems this test cannot run";
+            let needs = "Debian's or Ubuntu's packages";
             installed(&tools().join("vm").join(file), "The virtual machine", needs)
         };
         let (kernel, busybox, modules) = (vm("vmlinuz")?, vm("busybox")?, vm("modules")?);

@@ -32,9 +32,17 @@ fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
             text.contains("\npermissions:\n  contents: read\n"),
             "{name}"
         );
-        // One job makes the release.
-        let writes = text.matches(": write").count();
-        assert_eq!(writes, usize::from(name == "release.yml"), "{name}");
+        // One job makes the release, and signs where it was built; another one shows its identity to registries.
+        let writes = |what: &str| text.matches(&format!(" {what}: write")).count();
+        let wanted = if name == "release.yml" {
+            [1, 1, 2]
+        } else {
+            [0, 0, 0]
+        };
+        let found = ["contents", "attestations", "id-token"].map(writes);
+        assert_eq!(found, wanted, "{name}");
+        let all = text.matches(": write").count();
+        assert_eq!(all, wanted.iter().sum::<usize>(), "{name}");
     }
     assert!(pinned >= 6);
     Ok(())
@@ -50,7 +58,7 @@ fn the_checks_of_a_change_are_the_commands_of_a_developer() -> Result<()> {
     Ok(())
 }
 
-/// The developer's checks run before a release: both jobs that build something wait for them.
+/// The developer's checks run before a release: the jobs that build something wait for them.
 #[test]
 fn nothing_is_released_that_was_not_checked() -> Result<()> {
     let read = |name: &str| std::fs::read_to_string(root().join(".github/workflows").join(name));
@@ -60,7 +68,12 @@ fn nothing_is_released_that_was_not_checked() -> Result<()> {
     let gate = "  check:\n    uses: ./.github/workflows/check.yml\n";
     assert!(jobs.contains(gate), "{jobs}");
     assert!(jobs.contains("cargo deny check advisories"), "{jobs}");
-    for (job, after) in [("build", "[check, advisories]"), ("publish", "build")] {
+    for (job, after) in [
+        ("build", "[check, advisories]"),
+        ("macos", "[check, advisories]"),
+        ("publish", "[build, macos]"),
+        ("registries", "publish"),
+    ] {
         let wanted = format!("  {job}:\n    needs: {after}\n");
         assert!(jobs.contains(&wanted), "{job} does not wait for {after}");
     }

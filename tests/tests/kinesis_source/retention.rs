@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use rightsizer_aws::kinesis::Inbox;
 use rightsizer_aws::kinesis::{StreamReader, StreamStatus};
-use rightsizer_aws::stop::Stop;
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_rules::gap::Gap;
 
 use super::stage::{STREAM, Scene, until};
+use tokio_util::sync::CancellationToken;
 
 /// The reader without a store: what it reads and reports.
 #[derive(Clone, Default)]
@@ -72,8 +72,8 @@ async fn what_is_older_than_the_retention_is_a_gap_with_its_times() {
     let through = through.endpoint_url(scene.faults.endpoint()).build();
     let client = aws_sdk_kinesis::Client::from_conf(through);
     let reader = StreamReader::new(&client, STREAM, Channel::Reports, status.clone());
-    let (stop, stopped) = Stop::new();
-    let reading = tokio::spawn(reader.run(inbox.clone(), stopped));
+    let stopped = CancellationToken::new();
+    let reading = tokio::spawn(reader.run(inbox.clone(), stopped.clone()));
     until("both shards are read", &scene, async || {
         status
             .shards()
@@ -92,6 +92,6 @@ async fn what_is_older_than_the_retention_is_a_gap_with_its_times() {
     assert_eq!(gap.from.unwrap().as_ms(), hours_ago(72));
     let end = gap.to.as_ms() - hours_ago(24);
     assert!((0..60_000).contains(&end), "{gap}");
-    stop.now();
+    stopped.cancel();
     reading.await.unwrap().unwrap();
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rightsizer_records::{Megabytes, OutcomeStatus};
+use rightsizer_records::{ApiFault, Megabytes, OutcomeStatus};
 use rightsizer_tests::servers::{Fault, FaultLambda, Operation};
-use rightsizer_updater::{ApiFault, ControlPlane, LambdaApi, LastUpdate, RetryLater};
+use rightsizer_updater::{ControlPlane, LambdaApi, LastUpdate, RetryLater};
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rightsizer_records::{Megabytes, Outcome, OutcomeStatus};
+use rightsizer_records::{ApiFault, Megabytes, Outcome, OutcomeStatus};
 
 use super::{FakeClock, FakeLambda, OnWrite, Switch, live, now, rec, settings, updater};
-use crate::{ApiFault, LastUpdate, RetryLater, Settings, Updater};
+use crate::{LastUpdate, RetryLater, Settings, Updater};
 
 /// The core waits for nothing but its seams, and the fakes answer at once: no runtime is needed.
 pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {

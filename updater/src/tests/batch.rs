@@ -5,13 +5,12 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rightsizer_records::{Megabytes, OutcomeStatus, Record, encode};
+use rightsizer_records::{ApiFault, Megabytes, OutcomeStatus, Record, encode};
 
 use super::apply::ready;
 use super::{FakeClock, FakeFleet, FakeLambda, FakeSink, OnWrite, arn, live, rec, updater};
 use crate::{
-    ApiFault, BatchResponse, Deliveries, KinesisData, KinesisEvent, KinesisEventRecord,
-    handle_batch,
+    BatchResponse, Deliveries, KinesisData, KinesisEvent, KinesisEventRecord, handle_batch,
 };
 
 /// Records numbered 1, 2, 3, …

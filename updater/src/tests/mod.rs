@@ -11,14 +11,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rightsizer_records::{
-    ApplyMode, Confidence, Day, EvidenceWindow, FunctionArn, Megabytes, Millis, Mode, MonthlyUsd,
-    Outcome, Recommendation, Timestamp, Usd,
+    ApiFault, ApplyMode, Confidence, Day, EvidenceWindow, FunctionArn, Megabytes, Millis, Mode,
+    MonthlyUsd, Outcome, Recommendation, Timestamp, Usd,
 };
 
 use crate::{
-    Alias, ApiError, ApiFault, Clock, ControlPlane, LastUpdate, LiveFunction, NeverPaused,
-    OtherSettings, OutcomeSink, PauseSwitch, Place, PublishFrom, PublishedVersion, Settings,
-    Updater,
+    Alias, ApiError, Clock, ControlPlane, LastUpdate, LiveFunction, NeverPaused, OtherSettings,
+    OutcomeSink, PauseSwitch, Place, PublishFrom, PublishedVersion, Settings, Updater,
 };
 
 /// An engineer on call finds the code of every outcome.

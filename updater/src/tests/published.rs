@@ -1,10 +1,10 @@
 //! Traffic on a published version: moved only where nothing but memory differs.
 
-use rightsizer_records::{Megabytes, Mode, OutcomeStatus, Recommendation};
+use rightsizer_records::{ApiFault, Megabytes, Mode, OutcomeStatus, Recommendation};
 
 use super::apply::ready;
 use super::{FakeClock, FakeLambda, FakeState, OnWrite, live, other, rec, updater};
-use crate::{Alias, ApiFault, PublishedVersion, RetryLater};
+use crate::{Alias, PublishedVersion, RetryLater};
 
 /// Alias `live` at version 6 of 1024 MB, from which `$LATEST` differs in nothing.
 fn scene(change: impl FnOnce(&mut FakeState)) -> FakeLambda {

@@ -1,7 +1,7 @@
 //! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
 //! the function: if a fact is not known, it is skipped.
 
-use rightsizer_records::tags::MODE_TAG;
+use rightsizer_records::tags::{MODE_TAG, STACK_TAG};
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
@@ -266,7 +266,7 @@ fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Sk
 fn notes(facts: &FunctionFacts, now: &Configuration) -> Vec<String> {
     let mut notes = Vec::new();
     let tags = now.tags.as_ref();
-    if let Some(stack) = tags.and_then(|tags| tags.get("aws:cloudformation:stack-name")) {
+    if let Some(stack) = tags.and_then(|tags| tags.get(STACK_TAG)) {
         notes.push(format!(
             "belongs to the stack {stack}: its next deployment may remove the layer"
         ));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
@@ -18,7 +17,8 @@ use super::configuration::{Change, Configuration, Edge, LastUpdate, UsedLayer, V
 use super::edge::{self, EdgeRoles};
 use super::layer::{LayerFacts, LayerVersion};
 use super::walk::{CallError, LayersApi};
-use crate::errors::words;
+use crate::config::without_retries;
+use crate::errors::{self, is_throttled, words};
 use crate::iam::{Decision, Iam};
 
 /// One account's functions in one region, those of the clients.
@@ -34,8 +34,7 @@ impl AwsLayers {
     /// With this configuration's credentials and region. The SDK does not repeat calls of Lambda:
     /// that is paced with all others.
     pub fn new(config: &SdkConfig) -> Self {
-        let once = RetryConfig::disabled();
-        let once = config.to_builder().retry_config(once).build();
+        let once = without_retries(config);
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
             iam: Arc::new(Iam::new(config)),
@@ -179,11 +178,9 @@ where
 {
     let why = words(error);
     match error.code() {
-        Some("TooManyRequestsException" | "ThrottlingException" | "ThrottledException") => {
-            CallError::Throttled {
-                retry_after: retry_after(error),
-            }
-        }
+        Some(code) if is_throttled(code) => CallError::Throttled {
+            retry_after: retry_after(error),
+        },
         Some("ResourceConflictException" | "PreconditionFailedException") => CallError::Busy(why),
         Some("ServiceException" | "InternalFailure" | "ServiceUnavailable") | None => {
             CallError::Unclear(why)
@@ -197,6 +194,5 @@ where
 }
 
 fn retry_after<E>(error: &SdkError<E, HttpResponse>) -> Option<Duration> {
-    let header = error.raw_response()?.headers().get("retry-after")?;
-    Duration::try_from_secs_f64(header.parse().ok()?).ok()
+    errors::retry_after(error.raw_response()?.headers().get("retry-after"))
 }

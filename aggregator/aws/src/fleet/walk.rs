@@ -14,7 +14,7 @@ use super::configuration::{Change, Configuration, LastUpdate};
 use super::intent::Intent;
 use super::plan::Plan;
 use super::skip::{Skip, SkipCode};
-use crate::pace::{Pace, TooSoon};
+use crate::throttle::{MayBeThrottled, Throttle};
 
 /// Functions that are worked on at once: Lambda takes seconds for a change, and the rate is to be
 /// kept anyway.
@@ -45,8 +45,8 @@ pub enum CallError {
     Refused(String),
 }
 
-impl TooSoon for CallError {
-    fn too_soon(&self) -> Option<Duration> {
+impl MayBeThrottled for CallError {
+    fn throttled(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } => Some(retry_after.unwrap_or_default()),
             _ => None,
@@ -98,7 +98,7 @@ pub enum Done {
 /// Plans all, and reads those for which the list is not enough; calls back after each.
 pub async fn plan_all<A: LayersApi>(
     api: &A,
-    reads: &Pace,
+    reads: &Throttle,
     intent: &Intent,
     functions: Vec<FunctionFacts>,
     mut planned: impl FnMut(),
@@ -132,7 +132,7 @@ pub async fn plan_all<A: LayersApi>(
 /// position.
 pub async fn carry_out<A: LayersApi>(
     api: &A,
-    (reads, writes): (&Pace, &Pace),
+    (reads, writes): (&Throttle, &Throttle),
     intent: &Intent,
     functions: Vec<FunctionFacts>,
     mut became: impl FnMut(usize, Done),
@@ -157,7 +157,7 @@ enum Asked {
 
 async fn one<A: LayersApi>(
     api: &A,
-    (reads, writes): (&Pace, &Pace),
+    (reads, writes): (&Throttle, &Throttle),
     intent: &Intent,
     facts: &FunctionFacts,
 ) -> Done {

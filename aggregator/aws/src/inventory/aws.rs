@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::list_functions::ListFunctionsError;
 use aws_sdk_lambda::types::{
@@ -18,17 +17,10 @@ use rightsizer_rules::inventory::{FunctionFacts, LoggedReports, Package, Tags};
 use super::refresh::{FleetApi, FleetError};
 use crate::Page;
 use crate::alarms::{Alarms, Ringing};
-use crate::errors::words;
+use crate::config::without_retries;
+use crate::errors::{is_throttled, retry_after, words};
 use crate::signed::CallFailure;
 use crate::tagging::{LARGEST_PAGE, Tagging};
-
-/// Codes of these services for calls that came too soon.
-const THROTTLED: [&str; 4] = [
-    "Throttling",
-    "TooManyRequestsException",
-    "ThrottlingException",
-    "ThrottledException",
-];
 
 /// One account's functions in one region, those of the clients.
 #[derive(Debug, Clone)]
@@ -42,8 +34,7 @@ impl AwsFleet {
     /// With this configuration's credentials and region. The SDK does not repeat calls: that is
     /// paced with all others.
     pub fn new(config: &SdkConfig) -> Self {
-        let once = RetryConfig::disabled();
-        let once = config.to_builder().retry_config(once).build();
+        let once = without_retries(config);
         Self {
             lambda: aws_sdk_lambda::Client::new(&once),
             tagging: Arc::new(Tagging::new(config)),
@@ -81,14 +72,9 @@ impl FleetApi for AwsFleet {
 
 fn refused(error: &CallFailure) -> FleetError {
     match error.code() {
-        Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after: None },
+        Some(code) if is_throttled(code) => FleetError::Throttled { retry_after: None },
         _ => FleetError::Other(error.to_string()),
     }
-}
-
-fn retry_after(seconds: Option<&str>) -> Option<Duration> {
-    let seconds: f64 = seconds?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn refusal<E, R>(error: &SdkError<E, R>, retry_after: Option<Duration>) -> FleetError
@@ -97,7 +83,7 @@ where
     R: std::fmt::Debug,
 {
     match error.code() {
-        Some(code) if THROTTLED.contains(&code) => FleetError::Throttled { retry_after },
+        Some(code) if is_throttled(code) => FleetError::Throttled { retry_after },
         _ => FleetError::Other(words(error)),
     }
 }
@@ -206,12 +192,5 @@ mod tests {
         let logged = (full.logged, plain.logged);
         assert_eq!(logged, (LoggedReports::Failures, LoggedReports::All));
         assert_eq!(facts(&FunctionConfiguration::builder().build()), None);
-    }
-
-    #[test]
-    fn the_wait_that_is_asked_for_is_read() {
-        assert_eq!(retry_after(Some("2")), Some(Duration::from_secs(2)));
-        assert_eq!(retry_after(Some("soon")), None);
-        assert_eq!(retry_after(Some("-1")), None);
     }
 }

@@ -5,9 +5,7 @@ mod aws;
 mod refresh;
 
 pub use aws::AwsFleet;
-pub use refresh::{
-    FleetApi, FleetError, InventorySink, Pacing, collect, collect_with_alarms, keep_fresh,
-};
+pub use refresh::{FleetApi, FleetError, InventorySink, collect, collect_with_alarms, keep_fresh};
 
 use serde::Deserialize;
 
@@ -30,20 +28,25 @@ impl Default for InventorySettings {
     }
 }
 
+/// A setting of `[inventory]` that cannot be meant.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum BadSetting {
+    /// Minutes between two refreshes.
+    #[error("inventory.refresh_minutes must be 1 to 10080, not {0}")]
+    RefreshMinutes(u32),
+    /// Calls a second.
+    #[error("inventory.calls_per_second must be 0.1 to 10, not {0}")]
+    CallsPerSecond(f64),
+}
+
 impl InventorySettings {
-    /// Whether they can be meant, else in words why not.
-    pub fn check(&self) -> Result<(), String> {
+    /// Returns an error if one of them cannot be meant.
+    pub fn check(&self) -> Result<(), BadSetting> {
         if !(1..=10_080).contains(&self.refresh_minutes) {
-            return Err(format!(
-                "inventory.refresh_minutes must be 1 to 10080, not {}",
-                self.refresh_minutes
-            ));
+            return Err(BadSetting::RefreshMinutes(self.refresh_minutes));
         }
         if !(0.1..=10.0).contains(&self.calls_per_second) {
-            return Err(format!(
-                "inventory.calls_per_second must be 0.1 to 10, not {}",
-                self.calls_per_second
-            ));
+            return Err(BadSetting::CallsPerSecond(self.calls_per_second));
         }
         Ok(())
     }

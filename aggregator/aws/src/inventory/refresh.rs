@@ -3,19 +3,21 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rightsizer_records::{FunctionArn, Timestamp};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::{FunctionFacts, Tags};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::InventorySettings;
 use crate::Page;
 use crate::alarms::Ringing;
 use crate::clock::now;
-use crate::stop::Stop;
+use crate::throttle::{MayBeThrottled, Throttle};
 
 /// Why a page was not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,15 @@ pub enum FleetError {
     /// Denied, unreachable, or out of order.
     #[error("{0}")]
     Other(String),
+}
+
+impl MayBeThrottled for FleetError {
+    fn throttled(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } => Some(retry_after.unwrap_or_default()),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// Who knows the fleet.
@@ -59,96 +70,40 @@ pub trait InventorySink: Send + Sync {
     -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// How fast calls may follow each other, and how long a throttled one is tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct Pacing {
-    /// Between the beginnings of two calls.
-    pub gap: Duration,
-    /// The first pause after a refusal; it doubles each time.
-    pub pause: Duration,
-    /// How often a refused call is made again.
-    pub retries: u32,
-}
-
-impl Pacing {
-    /// From `[inventory]`.
-    pub fn of(settings: &InventorySettings) -> Self {
-        Self {
-            gap: Duration::from_secs_f64(1.0 / settings.calls_per_second),
-            pause: Duration::from_secs(1),
-            retries: 8,
-        }
-    }
-}
-
-/// Lets calls through one by one.
-struct Turns {
-    pacing: Pacing,
-    next: Instant,
-    calls: u64,
-}
-
-impl Turns {
-    /// Makes a call when it is its turn, and again if it was throttled.
-    async fn call<T, F>(&mut self, mut make: impl FnMut() -> F) -> Result<T, FleetError>
-    where
-        F: Future<Output = Result<T, FleetError>>,
-    {
-        let mut refused = 0;
-        loop {
-            tokio::time::sleep_until(self.next).await;
-            self.next = Instant::now() + self.pacing.gap;
-            self.calls += 1;
-            match make().await {
-                Err(FleetError::Throttled { retry_after }) if refused < self.pacing.retries => {
-                    let pause = self.pacing.pause.saturating_mul(1 << refused.min(6));
-                    self.next = Instant::now() + retry_after.unwrap_or_default().max(pause);
-                    refused += 1;
-                }
-                done => return done,
-            }
-        }
-    }
-}
-
 /// Reads the whole fleet without its alarms. If it is interrupted, returns what was found until
 /// then as incomplete. If tags cannot be read, they are unknown. The second value is the number of
 /// calls made.
 pub async fn collect(
     api: &impl FleetApi,
-    pacing: Pacing,
+    throttle: &Throttle,
     seen_at: Timestamp,
 ) -> (InventoryUpdate, u64, Vec<FleetError>) {
-    collect_what(api, pacing, seen_at, false).await
+    collect_what(api, throttle, seen_at, false).await
 }
 
 /// The same, and which alarms ring.
 pub async fn collect_with_alarms(
     api: &impl FleetApi,
-    pacing: Pacing,
+    throttle: &Throttle,
     seen_at: Timestamp,
 ) -> (InventoryUpdate, u64, Vec<FleetError>) {
-    collect_what(api, pacing, seen_at, true).await
+    collect_what(api, throttle, seen_at, true).await
 }
 
 async fn collect_what(
     api: &impl FleetApi,
-    pacing: Pacing,
+    throttle: &Throttle,
     seen_at: Timestamp,
     with_alarms: bool,
 ) -> (InventoryUpdate, u64, Vec<FleetError>) {
-    let mut turns = Turns {
-        pacing,
-        next: Instant::now(),
-        calls: 0,
-    };
+    let calls = AtomicU64::new(0);
     let mut errors = Vec::new();
     // Tags first: a function made meanwhile is found without them and looks untagged for one
     // refresh; the other way round a new one would be missed.
-    let (tags, tags_error) = all(&mut turns, |page| api.tags(page)).await;
-    let (mut functions, error) = all(&mut turns, |page| api.functions(page)).await;
+    let (tags, tags_error) = all((throttle, &calls), |page| api.tags(page)).await;
+    let (mut functions, error) = all((throttle, &calls), |page| api.functions(page)).await;
     let (ringing, alarms_error) = if with_alarms {
-        all(&mut turns, |page| api.ringing(page)).await
+        all((throttle, &calls), |page| api.ringing(page)).await
     } else {
         (Vec::new(), None)
     };
@@ -174,13 +129,13 @@ async fn collect_what(
         complete,
         with_alarms,
     };
-    (update, turns.calls, errors)
+    (update, calls.into_inner(), errors)
 }
 
 /// Every page, or those before the first that failed.
 async fn all<T, F>(
-    turns: &mut Turns,
-    mut page_at: impl FnMut(Option<String>) -> F,
+    (throttle, calls): (&Throttle, &AtomicU64),
+    page_at: impl Fn(Option<String>) -> F,
 ) -> (Vec<T>, Option<FleetError>)
 where
     F: Future<Output = Result<Page<T>, FleetError>>,
@@ -188,7 +143,11 @@ where
     let mut items = Vec::new();
     let mut next = None;
     loop {
-        match turns.call(|| page_at(next.clone())).await {
+        let call = || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            page_at(next.clone())
+        };
+        match throttle.call(call).await {
             Ok(page) => {
                 items.extend(page.items);
                 next = page.next;
@@ -207,20 +166,21 @@ pub async fn keep_fresh(
     api: impl FleetApi,
     settings: InventorySettings,
     sink: impl InventorySink,
-    mut stopped: Stop,
+    stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let every = Duration::from_secs(u64::from(settings.refresh_minutes) * 60);
     let mut due = tokio::time::interval(every);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let throttle = Throttle::per_second(settings.calls_per_second);
     loop {
         tokio::select! {
-            () = stopped.requested() => return Ok(()),
+            () = stopped.cancelled() => return Ok(()),
             _ = due.tick() => {}
         }
         let seen_at = now();
         let collected = tokio::select! {
-            () = stopped.requested() => return Ok(()),
-            collected = collect_with_alarms(&api, Pacing::of(&settings), seen_at) => collected,
+            () = stopped.cancelled() => return Ok(()),
+            collected = collect_with_alarms(&api, &throttle, seen_at) => collected,
         };
         let (update, calls, errors) = collected;
         for error in errors {
@@ -242,6 +202,8 @@ mod tests {
 
     use rightsizer_records::{Arch, Megabytes};
     use rightsizer_rules::inventory::Package;
+
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -318,18 +280,12 @@ mod tests {
         }
     }
 
-    const AT_ONCE: Pacing = Pacing {
-        gap: Duration::ZERO,
-        pause: Duration::from_millis(1),
-        retries: 3,
-    };
-
     async fn collected(api: &Fake) -> (InventoryUpdate, u64, Vec<FleetError>) {
-        collect_with_alarms(api, AT_ONCE, now()).await
+        collect_with_alarms(api, &Throttle::per_second(1000.0), now()).await
     }
 
     /// 1,000 functions, 500 of them tagged: 20 pages of 50, 5 of 100, and one of alarms.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_thousand_functions_take_26_calls() {
         let api = Fake {
             functions: 1000,
@@ -345,9 +301,9 @@ mod tests {
         assert_eq!(update.functions[1].tags.as_ref().unwrap().len(), 0);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_refused_call_is_made_again_not_before_the_time_that_was_asked_for() {
-        let wait = Duration::from_millis(80);
+        let wait = Duration::from_secs(5);
         let refusal = |retry_after| FleetError::Throttled { retry_after };
         let api = Fake {
             functions: 60,
@@ -360,7 +316,7 @@ mod tests {
         assert!(begun.elapsed() >= wait, "{:?}", begun.elapsed());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_found_before_an_error_is_returned_as_incomplete() {
         let denied = FleetError::Other("AccessDeniedException".to_owned());
         let api = Fake {
@@ -373,7 +329,7 @@ mod tests {
         assert_eq!(errors, [denied]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn tags_that_may_not_be_read_are_unknown_not_none() {
         let denied = FleetError::Other("AccessDeniedException".to_owned());
         let api = Fake {
@@ -386,16 +342,15 @@ mod tests {
         assert_eq!(update.functions[0].tags, None);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn calls_keep_their_distance() {
         let api = Fake {
             functions: 150,
             ..Fake::default()
         };
         let begun = Instant::now();
-        let gap = Duration::from_millis(20);
-        let (_, calls, _) = collect(&api, Pacing { gap, ..AT_ONCE }, now()).await;
-        let least = gap * u32::try_from(calls - 1).unwrap();
+        let (_, calls, _) = collect(&api, &Throttle::per_second(50.0), now()).await;
+        let least = Duration::from_millis(20) * u32::try_from(calls - 1).unwrap();
         assert!(begun.elapsed() >= least, "{calls} in {:?}", begun.elapsed());
     }
 }

@@ -2,17 +2,29 @@
 
 use std::time::Duration;
 
+use rightsizer_updater::Backoff;
 use tracing::warn;
 
-/// The longest wait after repeated failures.
+/// The first wait after a failure, and the longest after repeated ones.
+const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 /// Throttling and cut connections are everyday: only what fails so often is worth a line.
 const WORTH_SAYING: u32 = 3;
 
 /// How often something failed since it last worked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pause {
     failures: u32,
+    pauses: Backoff,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            pauses: Backoff::new(FIRST, LONGEST),
+        }
+    }
 }
 
 impl Pause {
@@ -22,10 +34,7 @@ impl Pause {
         if self.failures == WORTH_SAYING {
             warn!("{what}: {why:#}; nothing is lost, retrying");
         }
-        let doublings = (self.failures - 1).min(7);
-        Duration::from_millis(250)
-            .saturating_mul(1 << doublings)
-            .min(LONGEST)
+        self.pauses.next().unwrap_or(LONGEST)
     }
 
     /// Whether it has failed so often that a person should know.
@@ -35,6 +44,6 @@ impl Pause {
 
     /// It works.
     pub(super) fn over(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 }

@@ -19,20 +19,22 @@ pub enum StartAt {
     Time(Timestamp),
 }
 
-impl FromStr for StartAt {
-    type Err = String;
+/// A text that is not a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected oldest, latest, or a time such as 2026-03-01T10:00:00Z or 2026-03-01")]
+pub struct BadStart;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for StartAt {
+    type Err = BadStart;
+
+    fn from_str(text: &str) -> Result<Self, BadStart> {
         match text {
             "oldest" => return Ok(Self::Oldest),
             "latest" => return Ok(Self::Latest),
             _ => {}
         }
         let time = Timestamp::parse(text).or_else(|_| Day::parse(text).map(Day::start));
-        time.map(Self::Time).map_err(|_| {
-            "expected oldest, latest, or a time such as 2026-03-01T10:00:00Z or 2026-03-01"
-                .to_owned()
-        })
+        time.map(Self::Time).map_err(|_| BadStart)
     }
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_kinesis::Client;
 use rightsizer_formats::Channel;
 use rightsizer_rules::gap::Gap;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::api::{Fault, StreamApi, StreamFacts};
@@ -19,7 +20,6 @@ use super::shard::ShardReader;
 use super::status::StreamStatus;
 use crate::clock::now;
 use crate::kinesis::Inbox;
-use crate::stop::Stop;
 
 /// How often new shards are looked for when none ends.
 const LIST_INTERVAL: Duration = Duration::from_secs(30);
@@ -80,7 +80,11 @@ impl StreamReader {
 
     /// Reads until a stop is requested. Faults of the stream are waited out; faults of the store
     /// end it.
-    pub async fn run(mut self, inbox: impl Inbox, mut stopped: Stop) -> anyhow::Result<()> {
+    pub async fn run(
+        mut self,
+        inbox: impl Inbox,
+        stopped: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut readers: JoinSet<anyhow::Result<String>> = JoinSet::new();
         let mut running = HashSet::new();
         let mut pause = Pause::default();
@@ -113,7 +117,7 @@ impl StreamReader {
                 Err(Trouble::Store(error)) => return Err(error),
             };
             tokio::select! {
-                () = stopped.requested() => break,
+                () = stopped.cancelled() => break,
                 () = tokio::time::sleep(wait) => {}
                 Some(ended) = readers.join_next() => { running.remove(&ended??); }
             }

@@ -7,6 +7,7 @@ use aws_sdk_kinesis::types::Record;
 use rightsizer_formats::Channel;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::gap::Gap;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::api::{Fault, timestamp};
@@ -15,7 +16,6 @@ use super::pause::Pause;
 use super::position::{Begin, LastRecord, Position};
 use crate::clock::now;
 use crate::kinesis::Inbox;
-use crate::stop::Stop;
 
 /// The time between two reads of a shard, which accepts five a second from all readers together. The
 /// updater's event source reads the decisions stream too: about once a second, more often while it has a
@@ -82,7 +82,7 @@ impl ShardReader {
     pub(super) async fn run(
         mut self,
         inbox: impl Inbox,
-        mut stopped: Stop,
+        stopped: CancellationToken,
     ) -> anyhow::Result<String> {
         let interval = read_interval(self.context.channel);
         loop {
@@ -98,7 +98,7 @@ impl ShardReader {
                 }
             };
             tokio::select! {
-                () = stopped.requested() => return Ok(self.id),
+                () = stopped.cancelled() => return Ok(self.id),
                 () = tokio::time::sleep(wait) => {}
             }
             if last {

@@ -1,7 +1,6 @@
 //! Log groups by AWS's API.
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::{LogGroupClass, QueryStatistics, QueryStatus, ResultField};
@@ -11,7 +10,8 @@ use super::calls::{Answer, LogLine, LogsApi, LogsError, QueryState, Row};
 use super::group::LogGroup;
 use super::query::QUERY_ROWS;
 use crate::Page;
-use crate::errors::words;
+use crate::config::without_retries;
+use crate::errors::{is_throttled, words};
 
 /// The most log groups of a page.
 const GROUPS_PAGE: i32 = 50;
@@ -26,8 +26,7 @@ impl AwsLogs {
     /// With this configuration's credentials and region. The SDK does not repeat calls: that is paced
     /// with all others.
     pub fn new(config: &SdkConfig) -> Self {
-        let once = RetryConfig::disabled();
-        let once = config.to_builder().retry_config(once).build();
+        let once = without_retries(config);
         Self {
             client: Client::new(&once),
         }
@@ -148,9 +147,7 @@ where
 {
     let why = words(error);
     match error.code() {
-        Some("ThrottlingException" | "TooManyRequestsException" | "Throttling") => {
-            LogsError::Throttled(why)
-        }
+        Some(code) if is_throttled(code) => LogsError::Throttled(why),
         Some("LimitExceededException") => LogsError::Busy(why),
         Some(
             "AccessDeniedException"

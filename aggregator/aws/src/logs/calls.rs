@@ -4,11 +4,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use rightsizer_records::Timestamp;
-use tokio::time::sleep;
 
 use super::group::LogGroup;
 use crate::Page;
-use crate::pace::{Pace, TooSoon};
+use crate::retry::retry;
+use crate::throttle::{MayBeThrottled, Throttle};
 
 /// Waits before a call without a clear answer is made again.
 const UNCLEAR_PAUSES: [Duration; 3] = [
@@ -42,8 +42,8 @@ pub enum LogsError {
     Unclear(String),
 }
 
-impl TooSoon for LogsError {
-    fn too_soon(&self) -> Option<Duration> {
+impl MayBeThrottled for LogsError {
+    fn throttled(&self) -> Option<Duration> {
         matches!(self, Self::Throttled(_)).then_some(Duration::ZERO)
     }
 }
@@ -120,7 +120,7 @@ pub trait LogsApi: Send + Sync {
 #[derive(Debug)]
 pub struct Calls<A> {
     api: A,
-    pace: Pace,
+    throttle: Throttle,
 }
 
 impl<A> Calls<A> {
@@ -128,7 +128,7 @@ impl<A> Calls<A> {
     pub fn new(api: A, per_second: f64) -> Self {
         Self {
             api,
-            pace: Pace::per_second(per_second),
+            throttle: Throttle::per_second(per_second),
         }
     }
 
@@ -142,13 +142,8 @@ impl<A> Calls<A> {
     where
         F: Future<Output = Result<T, LogsError>>,
     {
-        for pause in UNCLEAR_PAUSES {
-            match self.pace.call(&make).await {
-                Err(LogsError::Unclear(_)) => sleep(pause).await,
-                answer => return answer,
-            }
-        }
-        self.pace.call(&make).await
+        let unclear = |error: &LogsError| matches!(error, LogsError::Unclear(_));
+        retry(UNCLEAR_PAUSES, unclear, || self.throttle.call(&make)).await
     }
 }
 
@@ -174,13 +169,8 @@ impl<A: LogsApi> Calls<A> {
         times: (Timestamp, Timestamp),
     ) -> Result<String, LogsError> {
         let start = || self.call(|| self.api.start(query, groups, times));
-        for seconds in BUSY_PAUSES {
-            match start().await {
-                Err(LogsError::Busy(_)) => sleep(Duration::from_secs(seconds)).await,
-                answer => return answer,
-            }
-        }
-        start().await
+        let busy = |error: &LogsError| matches!(error, LogsError::Busy(_));
+        retry(BUSY_PAUSES.map(Duration::from_secs), busy, start).await
     }
 
     pub(super) async fn answer(&self, id: &str) -> Result<Answer, LogsError> {

@@ -7,7 +7,7 @@ use hcl_edit::structure::{Attribute, Block, BlockLabel, Body};
 use super::term::{Source, Term};
 use super::{COMPANIONS, Declaration, File, KEY, takes_memory};
 use crate::error::Refused;
-use crate::insertion::{Insertion, before_on_line, end_of_line, line_ending};
+use crate::insertion::{Insertion, NoPlace, before_on_line, end_of_line, line_ending};
 
 /// Reads a `.tf` file.
 pub(super) fn read(text: &str) -> Result<File, Refused> {
@@ -90,7 +90,7 @@ fn insertion(
     block: &Block,
     is_module: bool,
     module: Option<&Term>,
-) -> Result<Insertion, String> {
+) -> Result<Insertion, NoPlace> {
     if is_module {
         takes_memory(module)?;
     }
@@ -99,7 +99,7 @@ fn insertion(
     companions
         .chain(block.body.attributes())
         .find_map(|attribute| beside(text, attribute))
-        .ok_or_else(|| "it has no attribute on a line of its own".to_owned())
+        .ok_or(NoPlace::NoLine)
 }
 
 /// On a line of its own behind an attribute that has one, its `=` under that one's.

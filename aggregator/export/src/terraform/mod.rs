@@ -16,7 +16,7 @@ use self::each::{Each, entries};
 use self::scope::Scope;
 use self::term::{Form, Term};
 use super::error::Refused;
-use super::insertion::Insertion;
+use super::insertion::{Insertion, NoPlace};
 use super::node::line_of;
 use super::pattern::{Part, Pattern};
 use super::site::{Memory, Name, Site, number};
@@ -50,7 +50,7 @@ struct Declaration {
     /// `lifecycle.ignore_changes`.
     ignored: Option<Term>,
     /// How `memory_size` would be added.
-    insertion: Result<Insertion, String>,
+    insertion: Result<Insertion, NoPlace>,
 }
 
 impl Declaration {
@@ -82,12 +82,12 @@ impl Declaration {
 }
 
 /// Whether a module of this source takes a memory size is known of one module.
-fn takes_memory(source: Option<&Term>) -> Result<(), String> {
+fn takes_memory(source: Option<&Term>) -> Result<(), NoPlace> {
     let source = source.and_then(Term::literal);
     if source.is_some_and(|of| of.contains(KNOWN_MODULE)) {
         Ok(())
     } else {
-        Err(format!("whether the module takes {KEY} is not known"))
+        Err(NoPlace::UnknownModule)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use rightsizer_records::{Megabytes, Reason};
-use serde_json::Value;
+use rightsizer_records::{Megabytes, Reason, Rise};
 
 use super::saving::Saving;
 use super::trial::{Failures, Trial};
@@ -74,17 +73,6 @@ pub enum Cause {
     },
 }
 
-/// A rate of failures that rose.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rise {
-    /// Failures and invocations before.
-    pub before: (u64, u64),
-    /// Failures and invocations after.
-    pub after: (u64, u64),
-    /// The chance of as many, had the rate risen by half.
-    pub chance: f64,
-}
-
 /// Judges a change. The more often it is asked the sooner it speaks; the tests leave room for that.
 pub fn judge(trial: &Trial) -> Verdict {
     if trial.reverted_sightings >= REVERTED {
@@ -150,8 +138,10 @@ fn rise(trial: &Trial, earlier: Failures, later: u64) -> Option<Rise> {
     let chance = rate_rose(before, after, LEAST_RISE);
     let as_the_worst_day = at_least(later, after.1, earlier.worst_day_share);
     (chance <= ALPHA && as_the_worst_day <= ALPHA).then_some(Rise {
-        before,
-        after,
+        after: after.0,
+        after_of: after.1,
+        before: before.0,
+        before_of: before.1,
         chance,
     })
 }
@@ -184,80 +174,50 @@ fn silent(trial: &Trial) -> Option<Cause> {
 
 impl Cause {
     /// As a recommendation's reason, with its figures.
-    pub fn reason(&self) -> Reason {
-        let (code, figures): (&str, Vec<(&str, Value)>) = match self {
-            Self::OutOfMemory(count) => {
-                ("rollback-out-of-memory", vec![("count", (*count).into())])
-            }
-            Self::Errors(rise) => ("rollback-errors", rise.figures()),
-            Self::Timeouts(rise) => ("rollback-timeouts", rise.figures()),
-            Self::InitFailures(rise) => ("rollback-init-failures", rise.figures()),
+    pub const fn reason(&self) -> Reason {
+        match *self {
+            Self::OutOfMemory(count) => Reason::RollbackOutOfMemory { count },
+            Self::Errors(rise) => Reason::RollbackErrors(rise),
+            Self::Timeouts(rise) => Reason::RollbackTimeouts(rise),
+            Self::InitFailures(rise) => Reason::RollbackInitFailures(rise),
             Self::Slower {
                 slow,
                 of,
                 tolerance,
                 chance,
-            } => (
-                "rollback-slower",
-                vec![
-                    ("slow", (*slow).into()),
-                    ("of", (*of).into()),
-                    ("tolerance", (*tolerance).into()),
-                    ("chance", (*chance).into()),
-                ],
-            ),
+            } => Reason::RollbackSlower {
+                chance,
+                of,
+                slow,
+                tolerance,
+            },
             Self::Silent {
                 hours,
                 longest_hours,
                 chance,
-            } => (
-                "rollback-silent",
-                vec![
-                    ("hours", (*hours).into()),
-                    ("longest_hours", (*longest_hours).into()),
-                    ("chance", (*chance).into()),
-                ],
-            ),
-        };
-        Reason {
-            code: code.to_owned(),
-            figures: figures
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            } => Reason::RollbackSilent {
+                chance,
+                hours,
+                longest_hours,
+            },
         }
     }
 }
 
-impl Rise {
-    fn figures(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("before", self.before.0.into()),
-            ("before_of", self.before.1.into()),
-            ("after", self.after.0.into()),
-            ("after_of", self.after.1.into()),
-            ("chance", self.chance.into()),
-        ]
-    }
-}
-
-impl fmt::Display for Rise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} invocations, {} of {} before",
-            self.after.0, self.after.1, self.before.0, self.before.1
-        )
-    }
+fn rose(rise: &Rise) -> String {
+    format!(
+        "{} of {} invocations, {} of {} before",
+        rise.after, rise.after_of, rise.before, rise.before_of
+    )
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfMemory(count) => write!(f, "ran out of memory {count} times"),
-            Self::Errors(rise) => write!(f, "more errors: {rise}"),
-            Self::Timeouts(rise) => write!(f, "more timeouts: {rise}"),
-            Self::InitFailures(rise) => write!(f, "environments do not start: {rise}"),
+            Self::Errors(rise) => write!(f, "more errors: {}", rose(rise)),
+            Self::Timeouts(rise) => write!(f, "more timeouts: {}", rose(rise)),
+            Self::InitFailures(rise) => write!(f, "environments do not start: {}", rose(rise)),
             Self::Slower {
                 slow,
                 of,

@@ -7,7 +7,7 @@
 //! half as much as one 7 days later. The published system also prices changing the limit; the dead
 //! band does that here.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::estimate::Estimator;
 use super::evidence::{DayPeak, FunctionEvidence};
@@ -37,13 +37,11 @@ impl Estimator for Autopilot {
         // A function that idled for days still has its last peaks.
         let peak = highest(&seen.history, today, days).or(seen.daily_peaks.last().copied())?;
         let mb = times(peak, factor);
-        reasons.add(super::PolicyName::Autopilot.name(), || {
-            [
-                ("arm_days", days.into()),
-                ("factor", factor.into()),
-                ("peak_mb", peak.0.into()),
-                ("mb", mb.0.into()),
-            ]
+        reasons.add(|| Reason::Autopilot {
+            arm_days: days,
+            factor,
+            mb,
+            peak_mb: peak,
         });
         Some(mb)
     }

@@ -1,6 +1,6 @@
 //! The scene of the rules' tests: one function about which everything is known and nothing is odd.
 
-use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
+use rightsizer_records::{Day, Megabytes, Millis, Reason, Timestamp};
 
 use super::decide::{Decision, decide};
 use super::evidence::FunctionEvidence;
@@ -96,13 +96,25 @@ impl Case {
     }
 }
 
-pub(super) fn codes(decision: &Decision) -> Vec<&str> {
-    decision.reasons.iter().map(|r| r.code.as_str()).collect()
+pub(super) fn code(reason: &Reason) -> String {
+    let json = serde_json::to_value(reason).unwrap();
+    json["code"].as_str().unwrap().to_owned()
+}
+
+pub(super) fn codes(decision: &Decision) -> Vec<String> {
+    decision.reasons.iter().map(code).collect()
+}
+
+pub(super) fn has(decision: &Decision, wanted: &str) -> bool {
+    codes(decision).iter().any(|code| code == wanted)
 }
 
 /// A figure of the first reason with this code.
-pub(super) fn figure(decision: &Decision, code: &str, name: &str) -> serde_json::Value {
-    let reason = decision.reasons.iter().find(|r| r.code == code);
-    let reason = reason.unwrap_or_else(|| panic!("no {code} in {:?}", codes(decision)));
-    reason.figures[name].clone()
+pub(super) fn figure(decision: &Decision, wanted: &str, name: &str) -> serde_json::Value {
+    let reason = decision
+        .reasons
+        .iter()
+        .find(|reason| code(reason) == wanted);
+    let reason = reason.unwrap_or_else(|| panic!("no {wanted} in {:?}", codes(decision)));
+    serde_json::to_value(reason).unwrap()[name].clone()
 }

@@ -1,6 +1,6 @@
 //! A decision: the rules in their order, and what they leave to a person.
 
-use rightsizer_records::{Confidence, Megabytes, Reason};
+use rightsizer_records::{Confidence, Megabytes, Reason, Slowdown};
 
 use super::evidence::FunctionEvidence;
 use super::facts::Wrapped;
@@ -15,12 +15,8 @@ use super::step::{self, Step};
 use crate::window::WINDOW_DAYS;
 
 /// Fewer active days than this, or fewer invocations than the next, and confidence is low (W6).
-const ENOUGH_DAYS: u32 = 7;
-const ENOUGH_INVOCATIONS: u64 = 50;
-
-/// The reason that has the durations after a decrease ÷ the durations now: `mean`, `p95`, and the same at
-/// `_worst`.
-pub const SLOWER: &str = "slower";
+pub(super) const ENOUGH_DAYS: u32 = 7;
+pub(super) const ENOUGH_INVOCATIONS: u64 = 50;
 
 /// A memory size with the rules that shaped it (P8).
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +46,10 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
     let (policy_mb, urgent) = policy_size(seen, settings, &mut reasons)?;
     let confidence = confidence(seen, &mut reasons);
     if let Some(leak) = seen.leak {
-        reasons.add("leak", || {
-            [
-                ("mb_per_1000", leak.mb_per_1000.into()),
-                ("climbing", leak.climbing.into()),
-                ("judged", leak.judged.into()),
-            ]
+        reasons.add(|| Reason::Leak {
+            climbing: leak.climbing,
+            judged: leak.judged,
+            mb_per_1000: leak.mb_per_1000,
         });
     }
     let (target_mb, step) = if policy_mb >= seen.current_mb {
@@ -84,7 +78,7 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         slower(seen.current_mb, to, projection, &mut reasons);
     }
     if step.to.is_some() && seen.configured.is_exported() {
-        reasons.add("stack-owned", || []);
+        reasons.add(|| Reason::StackOwned);
     }
     Some(Decision {
         policy_mb,
@@ -108,15 +102,15 @@ fn slower(from: Megabytes, to: Megabytes, projection: Option<Projection>, reason
         },
         |known| (known.expected, known.worst, known.basis),
     );
-    reasons.add(SLOWER, || {
-        [
-            ("mb", to.0.into()),
-            ("mean", hundredths(expected.mean).into()),
-            ("mean_worst", hundredths(worst.mean).into()),
-            ("p95", hundredths(expected.p95).into()),
-            ("p95_worst", hundredths(worst.p95).into()),
-            ("basis", basis.name().into()),
-        ]
+    reasons.add(|| {
+        Reason::Slower(Slowdown {
+            basis: basis.shown(),
+            mb: to,
+            mean: hundredths(expected.mean),
+            mean_worst: hundredths(worst.mean),
+            p95: hundredths(expected.p95),
+            p95_worst: hundredths(worst.p95),
+        })
     });
 }
 
@@ -128,17 +122,15 @@ fn hundredths(factor: f64) -> f64 {
 fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
     let proven = seen.successes;
     if seen.failures_only {
-        reasons.add("partial-evidence", || {
-            [("invocations", seen.window.invocations.into())]
+        reasons.add(|| Reason::PartialEvidence {
+            invocations: seen.window.invocations,
         });
         return Confidence::Low;
     }
     if proven.days < ENOUGH_DAYS || proven.invocations < ENOUGH_INVOCATIONS {
-        reasons.add("little-evidence", || {
-            [
-                ("days", proven.days.into()),
-                ("invocations", proven.invocations.into()),
-            ]
+        reasons.add(|| Reason::LittleEvidence {
+            days: proven.days,
+            invocations: proven.invocations,
         });
         return Confidence::Low;
     }
@@ -147,16 +139,14 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
         .as_ms()
         .saturating_sub(seen.first_report.as_ms());
     if seen_ms < i64::from(WINDOW_DAYS) * 86_400_000 {
-        reasons.add("window-not-full", || {
-            [
-                ("seen_days", (seen_ms / 86_400_000).into()),
-                ("window_days", WINDOW_DAYS.into()),
-            ]
+        reasons.add(|| Reason::WindowNotFull {
+            seen_days: seen_ms / 86_400_000,
+            window_days: WINDOW_DAYS,
         });
         return Confidence::Medium;
     }
     if seen.wrapped != Wrapped::None {
-        reasons.add("wrapped-evidence", || []);
+        reasons.add(|| Reason::WrappedEvidence);
         return Confidence::Medium;
     }
     Confidence::High
@@ -166,7 +156,7 @@ fn confidence(seen: &FunctionEvidence, reasons: &mut Reasons) -> Confidence {
 mod tests {
     use rightsizer_records::Timestamp;
 
-    use super::super::case::Case;
+    use super::super::case::{Case, has};
     use super::*;
 
     #[test]
@@ -198,8 +188,7 @@ mod tests {
             (decision.confidence, decision.auto),
             (Confidence::Low, false)
         );
-        let codes = decision.reasons.iter().map(|r| r.code.as_str());
-        assert!(codes.into_iter().any(|code| code == "partial-evidence"));
+        assert!(has(&decision, "partial-evidence"));
     }
 
     /// What surrounds reports in the file of an unknown tool is read by likeness: a person looks at it.

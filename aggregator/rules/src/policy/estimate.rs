@@ -1,7 +1,7 @@
 //! The one interface of all policies (P7), and estimators to compose them from: each returns how
 //! much memory the demand so far requires, and can wrap others.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::evidence::FunctionEvidence;
 use super::reasons::{Reasons, times};
@@ -31,13 +31,11 @@ impl Estimator for AveragePlusBuffer {
         let sum: u64 = seen.daily_peaks.iter().map(|peak| u64::from(peak.0)).sum();
         let mean = u32::try_from(sum.div_ceil(u64::from(days))).ok()?;
         let mb = Megabytes(mean.saturating_add(self.buffer.0));
-        reasons.add(super::AVERAGE_PLUS_BUFFER, || {
-            [
-                ("mean_mb", mean.into()),
-                ("days", days.into()),
-                ("buffer_mb", self.buffer.0.into()),
-                ("mb", mb.0.into()),
-            ]
+        reasons.add(|| Reason::AveragePlusBuffer {
+            buffer_mb: self.buffer,
+            days,
+            mb,
+            mean_mb: Megabytes(mean),
         });
         Some(mb)
     }
@@ -50,12 +48,10 @@ pub struct HighestPeak;
 impl Estimator for HighestPeak {
     fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
         let highest = *seen.daily_peaks.iter().max()?;
-        reasons.add("highest-peak", || {
-            [
-                ("days", seen.daily_peaks.len().into()),
-                ("window_days", WINDOW_DAYS.into()),
-                ("mb", highest.0.into()),
-            ]
+        reasons.add(|| Reason::HighestPeak {
+            days: u32::try_from(seen.daily_peaks.len()).unwrap_or(u32::MAX),
+            mb: highest,
+            window_days: WINDOW_DAYS,
         });
         Some(highest)
     }
@@ -76,13 +72,11 @@ impl<E: Estimator> Estimator for Margin<E> {
     fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
         let from = self.inner.estimate(seen, reasons)?;
         let mb = times(from, self.factor).max(Megabytes(from.0.saturating_add(self.least.0)));
-        reasons.add("margin", || {
-            [
-                ("from_mb", from.0.into()),
-                ("factor", self.factor.into()),
-                ("least_mb", self.least.0.into()),
-                ("mb", mb.0.into()),
-            ]
+        reasons.add(|| Reason::Margin {
+            factor: self.factor,
+            from_mb: from,
+            least_mb: self.least,
+            mb,
         });
         Some(mb)
     }
@@ -90,13 +84,14 @@ impl<E: Estimator> Estimator for Margin<E> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::case::code;
     use super::super::evidence::tests::seen;
     use super::*;
 
     fn estimate(estimator: &dyn Estimator, peaks: &[u32]) -> (u32, Vec<String>) {
         let mut reasons = Reasons::kept();
         let mb = estimator.estimate(&seen(peaks), &mut reasons).unwrap();
-        let codes = reasons.into_vec().into_iter().map(|r| r.code).collect();
+        let codes = reasons.into_vec().iter().map(code).collect();
         (mb.0, codes)
     }
 

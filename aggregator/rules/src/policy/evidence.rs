@@ -1,10 +1,8 @@
 //! What a policy sees of one function.
 
-use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
+use rightsizer_records::{Day, EvidenceWindow, Megabytes, Strategy, Timestamp};
 
-use super::facts::{
-    Changes, Configured, Leak, SizeFacts, SizeHealth, Strategy, Successes, Wrapped,
-};
+use super::facts::{Changes, Configured, Leak, SizeFacts, SizeHealth, Successes, Wrapped};
 use super::settings::PolicySettings;
 
 /// The peak of one day.

@@ -2,8 +2,7 @@
 //! configuration and tags, and how its size came to be. Plain data, filled from the store.
 
 use rightsizer_records::tags::{MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG, STRATEGY_TAG};
-use rightsizer_records::{ApplyMode, Megabytes, Millis, Timestamp};
-use serde::{Deserialize, Serialize};
+use rightsizer_records::{ApplyMode, Megabytes, Millis, Strategy, Timestamp};
 
 /// One memory size of a function as the window saw it (P6: what was measured beats a projection).
 /// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
@@ -198,37 +197,6 @@ impl Configured {
     /// changed directly only if its own tag or an approval allows it.
     pub const fn is_exported(&self) -> bool {
         self.of_a_pipeline && self.mode.is_none()
-    }
-}
-
-/// What a function is tuned for (`rightsizer:strategy`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// The smallest bill.
-    Cost,
-    /// A smaller bill at about the same speed.
-    #[default]
-    Balanced,
-    /// Speed; memory is reduced if that does not cost speed.
-    Speed,
-}
-
-impl Strategy {
-    /// As it is written in tags and settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cost => "cost",
-            Self::Balanced => "balanced",
-            Self::Speed => "speed",
-        }
-    }
-
-    /// Reads a tag's value; `None` if it is none of the names.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Cost, Self::Balanced, Self::Speed]
-            .into_iter()
-            .find(|strategy| strategy.name() == name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! P3's limits: how far an automatic increase goes, and when it needs an approval.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::evidence::FunctionEvidence;
 use super::reasons::Reasons;
@@ -34,14 +34,12 @@ fn within_limits(
     if changes.increases < settings.max_increases && most.is_none_or(|most| mb.0 <= most) {
         return true;
     }
-    reasons.add("increase-limit", || {
-        [
-            ("increases", changes.increases.into()),
-            ("most_increases", settings.max_increases.into()),
-            ("verified_mb", changes.verified_mb.map(|mb| mb.0).into()),
-            ("most_times", settings.max_growth.into()),
-            ("mb", mb.0.into()),
-        ]
+    reasons.add(|| Reason::IncreaseLimit {
+        increases: changes.increases,
+        mb,
+        most_increases: settings.max_increases,
+        most_times: settings.max_growth,
+        verified_mb: changes.verified_mb,
     });
     false
 }
@@ -64,7 +62,7 @@ mod tests {
     use rightsizer_records::ApplyMode;
     use rightsizer_records::Megabytes;
 
-    use super::super::case::{Case, codes, figure};
+    use super::super::case::{Case, figure, has};
 
     /// Ran out at 256, 356 and 456: the third bump, to 556, was automatic. The fourth, 556 → 668, is not,
     /// but it is as urgent.
@@ -133,10 +131,10 @@ mod tests {
             (decision.to_mb, decision.auto, decision.urgent),
             (Some(Megabytes(615)), false, true)
         );
-        assert!(codes(&decision).contains(&"stack-owned"));
+        assert!(has(&decision, "stack-owned"));
         case.0.configured.mode = Some(ApplyMode::Auto);
         let decision = case.decide();
-        assert!(decision.auto && !codes(&decision).contains(&"stack-owned"));
+        assert!(decision.auto && !has(&decision, "stack-owned"));
     }
 
     /// A leak's peak only shows how long environments happened to live.
@@ -144,6 +142,6 @@ mod tests {
     fn p3_a_leaking_function_is_not_shrunk_automatically() {
         let case = Case::new(1024, &[200; 14]).leaking();
         assert_eq!(case.step(), (Some(300), false));
-        assert!(codes(&case.decide()).contains(&"leak"));
+        assert!(has(&case.decide(), "leak"));
     }
 }

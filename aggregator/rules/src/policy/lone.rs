@@ -1,7 +1,7 @@
 //! Evidence from one environment alone at most doubles a size: the writer of a record is unknown,
 //! and a second environment that agrees follows soon if it is true.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::evidence::FunctionEvidence;
 use super::reasons::Reasons;
@@ -33,12 +33,10 @@ pub(super) fn bound(
     let agreed = by_agreed(agreed, seen, settings).unwrap_or_default();
     let mb = wanted.min(at_least.max(agreed));
     if mb < wanted {
-        reasons.add("one-environment", || {
-            [
-                ("wanted_mb", wanted.0.into()),
-                ("times", MOST_TIMES.into()),
-                ("mb", mb.0.into()),
-            ]
+        reasons.add(|| Reason::OneEnvironment {
+            mb,
+            times: MOST_TIMES,
+            wanted_mb: wanted,
         });
     }
     mb
@@ -72,7 +70,7 @@ fn by_agreed(
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::{Case, codes};
+    use super::super::case::{Case, has};
     use super::*;
 
     fn said_by_one(case: Case, agreed: u32) -> Case {
@@ -95,7 +93,7 @@ mod tests {
         assert_eq!(wants(600), Some(Megabytes(700)));
         assert_eq!(wants(9300), Some(Megabytes(10_230)));
         let decision = said_by_one(Case::new(256, &[9300; 14]), 0).decide();
-        assert!(decision.auto && codes(&decision).contains(&"one-environment"));
+        assert!(decision.auto && has(&decision, "one-environment"));
     }
 
     /// Raised from 256 to 512 and not verified: no further. Verified at 512: to 1024.

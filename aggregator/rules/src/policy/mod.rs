@@ -32,12 +32,11 @@ mod step;
 mod words;
 
 pub use autopilot::Autopilot;
-pub use decide::{Decision, SLOWER, decide};
+pub use decide::{Decision, decide};
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{
-    Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, SizeHealth, Strategy, Successes,
-    Wrapped,
+    Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, SizeHealth, Successes, Wrapped,
 };
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};

@@ -1,6 +1,6 @@
 //! Percentiles of the daily peaks in which a day counts half as much as one half-life later.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::estimate::Estimator;
 use super::evidence::FunctionEvidence;
@@ -57,12 +57,10 @@ impl Estimator for DecayingPercentile {
     fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
         seen.daily_peaks.first()?;
         let mb = self.of(seen)?;
-        reasons.add("percentile", || {
-            [
-                ("share", self.share.into()),
-                ("half_life_days", self.half_life_days.into()),
-                ("mb", mb.0.into()),
-            ]
+        reasons.add(|| Reason::Percentile {
+            half_life_days: self.half_life_days,
+            mb,
+            share: self.share,
         });
         Some(mb)
     }

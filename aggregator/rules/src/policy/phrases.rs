@@ -1,329 +1,478 @@
-//! Reasons as text: those of steps to a size, and those that need an approval (P3–P6).
+//! The text of every reason. A table shows the few words, `show` the sentence, which ends with its rule.
 
-use rightsizer_records::Reason;
+use rightsizer_records::{
+    DurationBasis, FailureKind, LimitedFigure, Reason, Rise, Slowdown, SpeedLimit,
+};
 
-use super::words::figure;
+use super::decide::{ENOUGH_DAYS, ENOUGH_INVOCATIONS};
 
-/// In a few words, for a table's column.
-pub(super) fn brief(reason: &Reason) -> String {
-    let f = |name: &str| figure(reason, name);
-    match reason.code.as_str() {
-        "partial-evidence" => "logs hold failures only".to_owned(),
-        "wrapped-evidence" => "from an unknown tool's file".to_owned(),
-        "leak" => format!("leaks {} MB/1000 calls", f("mb_per_1000")),
-        "increase-limit" => format!("{} increases, needs approval", f("increases")),
-        "one-environment" => format!("one environment only, at most {}", f("mb")),
-        "dead-band" => format!("only {} MB less", f("change_mb")),
-        "step" => format!("in steps, now {}", f("mb")),
-        "step-waits" => format!("waits until {} is verified", f("to_mb")),
-        "failing" => format!("{} % of the calls fail", f("percent")),
-        "heap-limit" => format!("the runtime's heap was full at {}", f("used_mb")),
-        "init-near" => format!("a start would take {}", time(reason, "then")),
-        "alarm" => format!("alarm {}", f("name")),
-        "just-deployed" => format!("deployed {} min ago", f("minutes")),
-        "too-slow" | "timeout-near" => format!("{} would be {}", f("figure"), time(reason, "then")),
-        "no-saving" => format!("no saving below {}", f("mb")),
-        "only-slower" => format!("slower below {}", f("mb")),
-        "careful-step" => format!("first step to {}", f("mb")),
-        "timeout-unknown" => "timeout unknown".to_owned(),
-        "durations-unknown" => "durations unknown".to_owned(),
-        "stack-owned" => "export to its pipeline".to_owned(),
-        "rollback-out-of-memory" => "back: ran out of memory".to_owned(),
-        "rollback-errors" => "back: more errors".to_owned(),
-        "rollback-timeouts" => "back: more timeouts".to_owned(),
-        "rollback-init-failures" => "back: does not start".to_owned(),
-        "rollback-slower" => "back: slower".to_owned(),
-        "rollback-silent" => "back: silent".to_owned(),
-        other => other.to_owned(),
+/// A reason as text.
+pub(super) struct Phrase {
+    /// In a few words, for a table's column: the figures that made the number.
+    pub(super) brief: String,
+    /// As a sentence, for `show`.
+    pub(super) sentence: String,
+}
+
+fn phrase(brief: impl Into<String>, sentence: impl Into<String>) -> Phrase {
+    Phrase {
+        brief: brief.into(),
+        sentence: sentence.into(),
     }
 }
 
-/// The sentence for logs that contain failures only.
-fn partial(reason: &Reason) -> Option<String> {
-    let f = |name: &str| figure(reason, name);
-    (reason.code == "partial-evidence").then(|| {
-        format!(
-            "Its logs contain reports of failures only (system log level WARN), {} here, so the \
-             memory use of successful invocations is unknown. Attach the layer, which sees all",
-            f("invocations")
-        )
-    })
-}
-
-/// Why it keeps its size although a rule asks for more; `None` for other reasons.
-fn kept(reason: &Reason) -> Option<String> {
-    let f = |name: &str| figure(reason, name);
-    Some(match reason.code.as_str() {
-        "held-by-maximum" => format!(
-            "{}{} MB would be needed, but the maximum is {} MB. Raise `[policy] max_mb`, or the function's tag \
-             rightsizer:max-mb (P4)",
-            if f("ran_out") == "true" {
-                "It runs out of memory: "
-            } else {
-                ""
-            },
-            f("wanted_mb"),
-            f("mb")
+/// The text of a reason.
+#[expect(clippy::too_many_lines, reason = "one arm for each reason")]
+pub(super) fn of(reason: &Reason) -> Phrase {
+    match reason {
+        Reason::AveragePlusBuffer {
+            buffer_mb,
+            days,
+            mb,
+            mean_mb,
+        } => phrase(
+            format!("mean {} + {}", mean_mb.0, buffer_mb.0),
+            format!("The mean of {days} daily peaks is {mean_mb}; + {buffer_mb} buffer = {mb} (P1)"),
         ),
-        "no-danger" => format!(
-            "No increase: the average plus the buffer is {} MB, but the peaks need only {} MB, and the function \
-             has {} MB (P1)",
-            f("wanted_mb"),
-            f("needed_mb"),
-            f("mb")
-        ),
-        _ => return None,
-    })
-}
-
-/// Why there is no proof that less memory is enough, or why a decrease waits; `None` for other reasons.
-fn unproven(reason: &Reason) -> Option<String> {
-    let f = |name: &str| figure(reason, name);
-    Some(match reason.code.as_str() {
-        "failing" => format!(
-            "{} of {} invocations at {} MB ended in {} ({} %). Failures do not show that less memory is enough, \
-             so the size stays until they succeed, or fail as often at another size (P6)",
-            f("count"),
-            f("invocations"),
-            f("mb"),
-            f("kind"),
-            f("percent")
-        ),
-        "heap-limit" => format!(
-            "The runtime's own heap was full {} times, with {} of {} MB used. Check the runtime's limit \
-             (--max-old-space-size of Node, -Xmx of Java) first; until then the size stays (P6)",
-            f("count"),
-            f("used_mb"),
-            f("mb")
-        ),
-        "init-near" => format!(
-            "A start took {}. If it is repeated inside an invocation at {} MB, without the extra CPU of a first \
-             start, it may take {} (limit {}); so {} MB (P6)",
-            time(reason, "now"),
-            f("wanted_mb"),
-            time(reason, "then"),
-            time(reason, "most"),
-            f("mb")
-        ),
-        "wrapped-evidence" => {
-            "Its reports are from the file of an unknown tool, so the function and the times were \
-             inferred, and no change is automatic. Check both, or import the logs themselves"
-                .to_owned()
-        }
-        "alarm" => format!(
-            "The CloudWatch alarm {} on it is in ALARM; no automatic decrease until it ends (P5)",
-            f("name")
-        ),
-        "just-deployed" => format!(
-            "It was changed {} minutes ago; no automatic decrease within an hour (P5)",
-            f("minutes")
-        ),
-        _ => return None,
-    })
-}
-
-/// Why a change is rolled back, as a sentence; `None` for other reasons.
-fn rollback(reason: &Reason) -> Option<String> {
-    let f = |name: &str| figure(reason, name);
-    let rose = |what: &str| {
-        format!(
-            "Rollback: {what}: {} of {} since the change, {} of {} before",
-            f("after"),
-            f("after_of"),
-            f("before"),
-            f("before_of")
-        )
-    };
-    Some(match reason.code.as_str() {
-        "rollback-out-of-memory" => {
+        Reason::Floor {
+            day,
+            headroom,
+            mb,
+            peak_mb,
+        } => phrase(
+            format!("peak {} × {headroom}", peak_mb.0),
             format!(
-                "Rollback: ran out of memory {} times since the change",
-                f("count")
-            )
-        }
-        "rollback-errors" => rose("more errors"),
-        "rollback-timeouts" => rose("more timeouts"),
-        "rollback-init-failures" => rose("environments do not start"),
-        "rollback-slower" => format!(
-            "Rollback: slower: {} of {} invocations took longer than the earlier 95th percentile × {}",
-            f("slow"),
-            f("of"),
-            f("tolerance")
+                "The average would be too small: the peak of {day} was {peak_mb}; × {headroom} = {mb} (P2)"
+            ),
         ),
-        "rollback-silent" => format!(
-            "Rollback: not called for {} hours; the longest silence before was {}",
-            f("hours"),
-            f("longest_hours")
+        Reason::HighestPeak {
+            days,
+            mb,
+            window_days,
+        } => phrase(
+            format!("highest peak {}", mb.0),
+            format!("The highest peak is {mb}, in {days} active days of the last {window_days} (P7)"),
         ),
-        _ => return None,
-    })
-}
-
-/// As a sentence, for `show`.
-pub(super) fn sentence(reason: &Reason) -> String {
-    rollback(reason)
-        .or_else(|| partial(reason))
-        .or_else(|| kept(reason))
-        .or_else(|| unproven(reason))
-        .unwrap_or_else(|| step(reason))
-}
-
-/// What shaped a step, as a sentence.
-fn step(reason: &Reason) -> String {
-    let f = |name: &str| figure(reason, name);
-    match reason.code.as_str() {
-        "leak" => format!(
-            "Memory leak: the use of {} of {} environments keeps rising, by {} MB per 1000 invocations. More \
-             memory only delays the end; look for what the code keeps (P3)",
-            f("climbing"),
-            f("judged"),
-            f("mb_per_1000")
+        Reason::Percentile {
+            half_life_days,
+            mb,
+            share,
+        } => phrase(
+            format!("level {}", mb.0),
+            format!(
+                "All but the highest {:.0} % of days by weight stay at or below {mb}; a day weighs half as much \
+                 as one {half_life_days} days later (P7)",
+                (1.0 - share) * 100.0
+            ),
         ),
-        "increase-limit" => format!(
-            "It still runs out of memory after {} automatic increases since {} MB was verified (limits: {} \
-             increases, {} × that size); {} MB needs your approval (P3)",
-            f("increases"),
-            f("verified_mb"),
-            f("most_increases"),
-            f("most_times"),
-            f("mb")
+        Reason::Margin {
+            factor,
+            from_mb,
+            least_mb,
+            mb,
+        } => phrase(
+            format!("peak {} × {factor}", from_mb.0),
+            format!("Margin: {from_mb} × {factor}, at least + {least_mb}, = {mb} (P7)"),
         ),
-        "one-environment" => format!(
-            "Only one environment needs {} MB, so {} MB, at most {} times the last verified size, until a second \
-             one agrees (P3)",
-            f("wanted_mb"),
-            f("mb"),
-            f("times")
+        Reason::Movement {
+            factor,
+            from_mb,
+            mb,
+            movement_percent,
+            ..
+        } => phrase(
+            format!("peak {} × {factor}", from_mb.0),
+            format!(
+                "The peak {}, so {from_mb} × {factor} = {mb} (P7)",
+                movement(*movement_percent)
+            ),
         ),
-        "dead-band" => format!(
-            "{} MB less is too small a change; at least {} MB (P5)",
-            f("change_mb"),
-            f("least_mb")
+        Reason::Autopilot {
+            arm_days,
+            factor,
+            mb,
+            peak_mb,
+        } => phrase(
+            format!("peak {} × {factor}", peak_mb.0),
+            format!(
+                "The cheapest limit so far is the highest peak of {arm_days} days, {peak_mb}; × {factor} = {mb} (P7)"
+            ),
         ),
-        "step" => format!(
-            "An automatic step takes at most half, so {} MB on the way to {} MB (P5)",
-            f("mb"),
-            f("target_mb")
+        Reason::RecurringFloor {
+            headroom,
+            mb,
+            movement_percent,
+            peak_mb,
+        } => phrase(
+            format!("recurring {} × {headroom}", peak_mb.0),
+            format!(
+                "The recurring level is {peak_mb} and {}; × {headroom} = {mb} (P2)",
+                movement(*movement_percent)
+            ),
         ),
-        "step-waits" => format!(
-            "Waiting: {} → {} MB was {} h and {} invocations ago (needs {} and {}), {} (P5)",
-            f("from_mb"),
-            f("to_mb"),
-            f("hours"),
-            f("invocations"),
-            f("least_hours"),
-            f("least_invocations"),
-            if f("verified") == "true" {
-                "verified"
-            } else {
-                "not verified yet"
-            }
+        Reason::OutOfMemory { day, mb, size_mb } => phrase(
+            format!("ran out at {}", size_mb.0),
+            format!(
+                "It ran out of memory at {size_mb} on {day}, so its real need is unknown; at least {mb} (P3)"
+            ),
         ),
-        super::decide::SLOWER => slower(reason),
-        "only-slower" => format!(
-            "{} MB costs no less than {} MB ({} × now) and takes {} × as long; so {} MB (P6)",
-            f("wanted_mb"),
-            f("mb"),
-            f("cost"),
-            f("slower"),
-            f("mb")
+        Reason::Minimum { mb, wanted_mb } => phrase(
+            format!("at least {}", mb.0),
+            format!("{wanted_mb} is below the smallest size, {mb} (P4)"),
         ),
-        _ => by_a_person(reason),
+        Reason::Maximum { mb, wanted_mb } => phrase(
+            format!("at most {}", mb.0),
+            format!("{wanted_mb} is above the largest size, {mb} (P4)"),
+        ),
+        Reason::HeldByMaximum {
+            mb,
+            ran_out,
+            wanted_mb,
+        } => phrase(
+            format!("limited by the maximum of {}", mb.0),
+            format!(
+                "{}{wanted_mb} would be needed, but the maximum is {mb}. Raise `[policy] max_mb`, or the \
+                 function's tag rightsizer:max-mb (P4)",
+                if *ran_out { "It runs out of memory: " } else { "" }
+            ),
+        ),
+        Reason::NoDanger {
+            mb,
+            needed_mb,
+            wanted_mb,
+        } => phrase(
+            "enough",
+            format!(
+                "No increase: the average plus the buffer is {wanted_mb}, but the peaks need only {needed_mb}, \
+                 and the function has {mb} (P1)"
+            ),
+        ),
+        Reason::LittleEvidence { days, invocations } => phrase(
+            shortage(*days, *invocations),
+            format!(
+                "Too little evidence: {days} days and {invocations} successful invocations; it needs \
+                 {ENOUGH_DAYS} and {ENOUGH_INVOCATIONS} (W6)"
+            ),
+        ),
+        Reason::PartialEvidence { invocations } => phrase(
+            "logs hold failures only",
+            format!(
+                "Its logs contain reports of failures only (system log level WARN), {invocations} here, so the \
+                 memory use of successful invocations is unknown. Attach the layer, which sees all"
+            ),
+        ),
+        Reason::WindowNotFull {
+            seen_days,
+            window_days,
+        } => phrase(
+            format!("seen {seen_days} of {window_days} days"),
+            format!(
+                "First seen {seen_days} days ago; no automatic decrease before {window_days} days (W4)"
+            ),
+        ),
+        Reason::WrappedEvidence => phrase(
+            "from an unknown tool's file",
+            "Its reports are from the file of an unknown tool, so the function and the times were inferred, and \
+             no change is automatic. Check both, or import the logs themselves",
+        ),
+        Reason::Leak {
+            climbing,
+            judged,
+            mb_per_1000,
+        } => phrase(
+            format!("leaks {mb_per_1000} MB/1000 calls"),
+            format!(
+                "Memory leak: the use of {climbing} of {judged} environments keeps rising, by {mb_per_1000} MB \
+                 per 1000 invocations. More memory only delays the end; look for what the code keeps (P3)"
+            ),
+        ),
+        Reason::IncreaseLimit {
+            increases,
+            mb,
+            most_increases,
+            most_times,
+            verified_mb,
+        } => phrase(
+            format!("{increases} increases, needs approval"),
+            verified_mb.map_or_else(
+                || {
+                    format!(
+                        "It still runs out of memory after {increases} automatic increases (limit: \
+                         {most_increases}); {mb} needs your approval (P3)"
+                    )
+                },
+                |verified| {
+                    format!(
+                        "It still runs out of memory after {increases} automatic increases since {verified} \
+                         was verified (limits: {most_increases} increases, {most_times} × that size); {mb} \
+                         needs your approval (P3)"
+                    )
+                },
+            ),
+        ),
+        Reason::OneEnvironment {
+            mb,
+            times,
+            wanted_mb,
+        } => phrase(
+            format!("one environment only, at most {}", mb.0),
+            format!(
+                "Only one environment needs {wanted_mb}, so {mb}, at most {times} times the last verified size, \
+                 until a second one agrees (P3)"
+            ),
+        ),
+        Reason::DeadBand {
+            change_mb,
+            least_mb,
+        } => phrase(
+            format!("only {change_mb} less"),
+            format!("{change_mb} less is too small a change; at least {least_mb} (P5)"),
+        ),
+        Reason::Step { mb, target_mb } => phrase(
+            format!("in steps, now {}", mb.0),
+            format!("An automatic step takes at most half, so {mb} on the way to {target_mb} (P5)"),
+        ),
+        Reason::StepWaits {
+            from_mb,
+            hours,
+            invocations,
+            least_hours,
+            least_invocations,
+            to_mb,
+            verified,
+        } => phrase(
+            format!("waits until {} is verified", to_mb.0),
+            format!(
+                "Waiting: {} → {to_mb} was {hours} h and {invocations} invocations ago (needs {least_hours} and \
+                 {least_invocations}), {} (P5)",
+                from_mb.0,
+                if *verified { "verified" } else { "not verified yet" }
+            ),
+        ),
+        Reason::Failing {
+            count,
+            invocations,
+            kind,
+            mb,
+            percent,
+        } => phrase(
+            format!("{percent} % of the calls fail"),
+            format!(
+                "{count} of {invocations} invocations at {mb} ended in {} ({percent} %). Failures do not show \
+                 that less memory is enough, so the size stays until they succeed, or fail as often at another \
+                 size (P6)",
+                match kind {
+                    FailureKind::Failures => "failures",
+                    FailureKind::Crashes => "crashes",
+                }
+            ),
+        ),
+        Reason::HeapLimit { count, mb, used_mb } => phrase(
+            format!("the runtime's heap was full at {}", used_mb.0),
+            format!(
+                "The runtime's own heap was full {count} times, with {} of {mb} used. Check the runtime's limit \
+                 (--max-old-space-size of Node, -Xmx of Java) first; until then the size stays (P6)",
+                used_mb.0
+            ),
+        ),
+        Reason::InitNear(limit) => phrase(
+            format!("a start would take {}", time(limit.then)),
+            format!(
+                "A start took {}. If it is repeated inside an invocation at {}, without the extra CPU of a first \
+                 start, it may take {} (limit {}); so {} (P6)",
+                time(limit.now),
+                limit.wanted_mb,
+                time(limit.then),
+                time(limit.most),
+                limit.mb
+            ),
+        ),
+        Reason::TooSlow(limit) => phrase(
+            limited(limit),
+            format!(
+                "{}: too slow for the strategy {}, so {} (P6)",
+                speed(limit),
+                limit.strategy.name(),
+                limit.mb
+            ),
+        ),
+        Reason::TimeoutNear(limit) => phrase(
+            limited(limit),
+            format!("{}: too near the timeout, so {} (P6)", speed(limit), limit.mb),
+        ),
+        Reason::NoSaving(limit) => phrase(
+            format!("no saving below {}", limit.mb.0),
+            format!("{}: no saving, so {} (P6)", speed(limit), limit.mb),
+        ),
+        Reason::CarefulStep(limit) => phrase(
+            format!("first step to {}", limit.mb.0),
+            format!(
+                "{}. An automatic change stops at {} first and measures there (P6)",
+                speed(limit),
+                limit.mb
+            ),
+        ),
+        Reason::OnlySlower {
+            cost,
+            mb,
+            slower,
+            wanted_mb,
+        } => phrase(
+            format!("slower below {}", mb.0),
+            format!(
+                "{wanted_mb} costs no less than {mb} ({cost} × now) and takes {slower} × as long; so {mb} (P6)"
+            ),
+        ),
+        Reason::Alarm { name } => phrase(
+            format!("alarm {name}"),
+            format!(
+                "The CloudWatch alarm {name} on it is in ALARM; no automatic decrease until it ends (P5)"
+            ),
+        ),
+        Reason::JustDeployed { minutes } => phrase(
+            format!("deployed {minutes} min ago"),
+            format!("It was changed {minutes} minutes ago; no automatic decrease within an hour (P5)"),
+        ),
+        Reason::Slower(slowdown) => phrase("slower", slower(slowdown)),
+        Reason::TimeoutUnknown { .. } => phrase(
+            "timeout unknown",
+            "Timeout unknown: a smaller size might not finish in time, so a decrease needs your approval; \
+             `serve --inventory lambda` or `import cloudwatch` reads it (P6)",
+        ),
+        Reason::DurationsUnknown { mb } => phrase(
+            "durations unknown",
+            format!("No duration was reported at {mb}, so a decrease needs your approval (P6)"),
+        ),
+        Reason::StackOwned => phrase(
+            "export to its pipeline",
+            "The next deployment of its pipeline would restore the old size, so this is not sent automatically; \
+             `rightsizer export` writes it into the pipeline (P4)",
+        ),
+        Reason::RollbackOutOfMemory { count } => phrase(
+            "back: ran out of memory",
+            format!("Rollback: ran out of memory {count} times since the change"),
+        ),
+        Reason::RollbackErrors(rise) => phrase("back: more errors", rose("more errors", rise)),
+        Reason::RollbackTimeouts(rise) => phrase("back: more timeouts", rose("more timeouts", rise)),
+        Reason::RollbackInitFailures(rise) => phrase(
+            "back: does not start",
+            rose("environments do not start", rise),
+        ),
+        Reason::RollbackSlower {
+            of,
+            slow,
+            tolerance,
+            ..
+        } => phrase(
+            "back: slower",
+            format!(
+                "Rollback: slower: {slow} of {of} invocations took longer than the earlier 95th percentile × \
+                 {tolerance}"
+            ),
+        ),
+        Reason::RollbackSilent {
+            hours,
+            longest_hours,
+            ..
+        } => phrase(
+            "back: silent",
+            format!(
+                "Rollback: not called for {hours} hours; the longest silence before was {longest_hours}"
+            ),
+        ),
+        Reason::Other(other) => phrase(other.code.as_str(), other.code.as_str()),
     }
 }
 
-/// How much longer a smaller size may take, as a sentence.
-fn slower(reason: &Reason) -> String {
-    let f = |name: &str| figure(reason, name);
-    let by = match f("basis").as_str() {
-        "measured" => "measured at that size",
-        "cpu-time" => "from the CPU time it uses",
-        "slope" => "from the durations at two sizes",
-        _ => {
-            return format!(
-                "At {} MB it may take up to {} × as long, because how much CPU it uses is unknown (P6)",
-                f("mb"),
-                f("mean_worst")
-            );
-        }
-    };
-    format!(
-        "At {} MB it takes {} × as long, at most {} × ({by}; P6)",
-        f("mb"),
-        f("mean"),
-        f("mean_worst")
+fn movement(percent: Option<u32>) -> String {
+    percent.map_or_else(
+        || "was seen on one day only".to_owned(),
+        |percent| format!("changes by {percent} % from one day to the next"),
     )
 }
 
-/// Why it needs an approval, as a sentence.
-fn by_a_person(reason: &Reason) -> String {
-    match reason.code.as_str() {
-        "timeout-unknown" => {
-            "Timeout unknown: a smaller size might not finish in time, so a decrease needs your \
-             approval; `serve --inventory lambda` or `import cloudwatch` reads it (P6)"
-                .to_owned()
+/// What is missing of the evidence that W6 needs.
+fn shortage(days: u32, invocations: u64) -> String {
+    let days = (days < ENOUGH_DAYS).then(|| format!("{days} of {ENOUGH_DAYS} days"));
+    let calls = (invocations < ENOUGH_INVOCATIONS)
+        .then(|| format!("{invocations} of {ENOUGH_INVOCATIONS} calls"));
+    let missing: Vec<String> = days.into_iter().chain(calls).collect();
+    format!("only {}", missing.join(", "))
+}
+
+fn rose(what: &str, rise: &Rise) -> String {
+    format!(
+        "Rollback: {what}: {} of {} since the change, {} of {} before",
+        rise.after, rise.after_of, rise.before, rise.before_of
+    )
+}
+
+/// How much longer a smaller size may take.
+fn slower(slowdown: &Slowdown) -> String {
+    let Slowdown {
+        mb,
+        mean,
+        mean_worst,
+        ..
+    } = slowdown;
+    match rests_on(slowdown.basis) {
+        Some(by) => {
+            format!("At {mb} it takes {mean} × as long, at most {mean_worst} × ({by}; P6)")
         }
-        "durations-unknown" => format!(
-            "No duration was reported at {} MB, so a decrease needs your approval (P6)",
-            figure(reason, "mb")
+        None => format!(
+            "At {mb} it may take up to {mean_worst} × as long, because how much CPU it uses is unknown (P6)"
         ),
-        "stack-owned" => {
-            "The next deployment of its pipeline would restore the old size, so this is not sent \
-             automatically; `rightsizer export` writes it into the pipeline (P4)"
-                .to_owned()
-        }
-        _ => speed(reason),
+    }
+}
+
+/// `None` if only the worst case is known.
+const fn rests_on(basis: DurationBasis) -> Option<&'static str> {
+    match basis {
+        DurationBasis::Measured => Some("measured at that size"),
+        DurationBasis::CpuTime => Some("from the CPU time it uses"),
+        DurationBasis::Slope => Some("from the durations at two sizes"),
+        DurationBasis::Unknown | DurationBasis::OneCore => None,
     }
 }
 
 /// What a smaller size would do to the durations (P6).
-fn speed(reason: &Reason) -> String {
-    let f = |name: &str| figure(reason, name);
-    let by = match f("basis").as_str() {
-        "measured" => "measured at that size",
-        "cpu-time" => "from the CPU time it uses",
-        "slope" => "from the durations at two sizes",
-        _ => "at worst: how much CPU it uses is unknown",
+fn speed(limit: &SpeedLimit) -> String {
+    let by = rests_on(limit.basis).unwrap_or("at worst: how much CPU it uses is unknown");
+    let of = |value: f64| match limit.figure {
+        LimitedFigure::Cost => format!("{value} ×"),
+        LimitedFigure::Start | LimitedFigure::P95 | LimitedFigure::P99 => time(value),
     };
-    let of = |name: &str| {
-        if f("figure") == "cost" {
-            format!("{} ×", f(name))
-        } else {
-            time(reason, name)
-        }
-    };
-    let figures = format!(
-        "At {} MB, {} would go from {} to {} (limit {}; {by})",
-        f("wanted_mb"),
-        f("figure"),
-        of("now"),
-        of("then"),
-        of("most")
-    );
-    match reason.code.as_str() {
-        "too-slow" => format!(
-            "{figures}: too slow for the strategy {}, so {} MB (P6)",
-            f("strategy"),
-            f("mb")
-        ),
-        "timeout-near" => format!("{figures}: too near the timeout, so {} MB (P6)", f("mb")),
-        "no-saving" => format!("{figures}: no saving, so {} MB (P6)", f("mb")),
-        "careful-step" => format!(
-            "{figures}. An automatic change stops at {} MB first and measures there (P6)",
-            f("mb")
-        ),
-        other => other.to_owned(),
+    format!(
+        "At {}, {} would go from {} to {} (limit {}; {by})",
+        limit.wanted_mb,
+        name(limit.figure),
+        of(limit.now),
+        of(limit.then),
+        of(limit.most)
+    )
+}
+
+fn limited(limit: &SpeedLimit) -> String {
+    format!("{} would be {}", name(limit.figure), time(limit.then))
+}
+
+const fn name(figure: LimitedFigure) -> &'static str {
+    match figure {
+        LimitedFigure::Start => "start",
+        LimitedFigure::P95 => "p95",
+        LimitedFigure::P99 => "p99",
+        LimitedFigure::Cost => "cost",
     }
 }
 
-/// A figure in milliseconds as people read it: `84.3 ms`, `711 ms`, `99.1 s`.
-fn time(reason: &Reason, name: &str) -> String {
-    let text = figure(reason, name);
-    match text.parse::<f64>() {
-        Ok(ms) if ms >= 10_000.0 => format!("{:.1} s", ms / 1000.0),
-        Ok(ms) if ms >= 100.0 => format!("{ms:.0} ms"),
-        Ok(ms) => format!("{ms:.1} ms"),
-        Err(_) => format!("{text} ms"),
+/// Milliseconds as people read them: `84.3 ms`, `711 ms`, `99.1 s`.
+fn time(ms: f64) -> String {
+    if ms >= 10_000.0 {
+        format!("{:.1} s", ms / 1000.0)
+    } else if ms >= 100.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{ms:.1} ms")
     }
 }
 
@@ -333,12 +482,8 @@ mod tests {
 
     #[test]
     fn times_are_rounded_as_people_read_them() {
-        let reason = |ms: f64| Reason {
-            code: "too-slow".to_owned(),
-            figures: [("then".to_owned(), serde_json::json!(ms))].into(),
-        };
         for (ms, text) in [(84.26, "84.3 ms"), (710.59, "711 ms"), (99_134.9, "99.1 s")] {
-            assert_eq!(time(&reason(ms), "then"), text);
+            assert_eq!(time(ms), text);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! moves the target. *Worst* is what that evidence cannot exclude and limits an automatic step. A
 //! measurement at a size takes precedence over both.
 
-use rightsizer_records::{Megabytes, Millis};
+use rightsizer_records::{DurationBasis, Megabytes, Millis};
 
 use super::facts::{CpuUse, SizeFacts};
 use crate::power::Workload;
@@ -31,12 +31,12 @@ pub enum Basis {
 
 impl Basis {
     /// As reasons have it.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn shown(self) -> DurationBasis {
         match self {
-            Self::Measured => "measured",
-            Self::CpuTime => "cpu-time",
-            Self::Slope(_) => "slope",
-            Self::Unknown => "unknown",
+            Self::Measured => DurationBasis::Measured,
+            Self::CpuTime => DurationBasis::CpuTime,
+            Self::Slope(_) => DurationBasis::Slope,
+            Self::Unknown => DurationBasis::Unknown,
         }
     }
 }

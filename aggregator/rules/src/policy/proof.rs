@@ -1,7 +1,7 @@
 //! P6: whether the evidence shows that less memory is enough. A failed invocation shows the least
 //! that was needed, and never that less would be enough.
 
-use rightsizer_records::Timestamp;
+use rightsizer_records::{FailureKind, Reason, Timestamp};
 
 use super::evidence::FunctionEvidence;
 use super::facts::SizeHealth;
@@ -55,19 +55,19 @@ fn fails(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool {
     if !(never || ((crashing || failing) && !is_the_same_elsewhere(&here, seen))) {
         return false;
     }
-    reasons.add("failing", || {
+    reasons.add(|| {
         let (kind, count) = if failing || never {
-            ("failures", here.failures)
+            (FailureKind::Failures, here.failures)
         } else {
-            ("crashes", here.crashes)
+            (FailureKind::Crashes, here.crashes)
         };
-        [
-            ("kind", kind.into()),
-            ("count", count.into()),
-            ("invocations", here.invocations.into()),
-            ("percent", percent(count, here.invocations).into()),
-            ("mb", here.memory_mb.0.into()),
-        ]
+        Reason::Failing {
+            count,
+            invocations: here.invocations,
+            kind,
+            mb: here.memory_mb,
+            percent: percent(count, here.invocations),
+        }
     });
     true
 }
@@ -98,12 +98,10 @@ fn heap_is_full(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool {
     let Some(size) = full.max_by_key(|size| size.memory_mb) else {
         return false;
     };
-    reasons.add("heap-limit", || {
-        [
-            ("count", size.heap_limits.into()),
-            ("used_mb", size.peak_mb.0.into()),
-            ("mb", size.memory_mb.0.into()),
-        ]
+    reasons.add(|| Reason::HeapLimit {
+        count: size.heap_limits,
+        mb: size.memory_mb,
+        used_mb: size.peak_mb,
     });
     true
 }
@@ -111,14 +109,16 @@ fn heap_is_full(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool {
 /// Whether an automatic decrease has to wait for what happens around the function.
 pub(super) fn waits(seen: &FunctionEvidence, reasons: &mut Reasons) -> bool {
     if let Some(alarm) = &seen.alarm {
-        reasons.add("alarm", || [("name", alarm.as_str().into())]);
+        reasons.add(|| Reason::Alarm {
+            name: alarm.clone(),
+        });
     }
     let since = seen.deployed_at.map(|at| since_ms(at, seen.present));
     // Under a clock of events of long ago, what was deployed since then is not what ran.
     let fresh = since.filter(|ms| (-CLOCK_SKEW_MS..SETTLING_MS).contains(ms));
     if let Some(ms) = fresh {
-        reasons.add("just-deployed", || {
-            [("minutes", (ms.max(0) / 60_000).into())]
+        reasons.add(|| Reason::JustDeployed {
+            minutes: ms.max(0) / 60_000,
         });
     }
     seen.alarm.is_some() || fresh.is_some()
@@ -153,7 +153,7 @@ impl SizeHealth {
 mod tests {
     use rightsizer_records::Megabytes;
 
-    use super::super::case::{Case, codes, figure, health};
+    use super::super::case::{Case, figure, has, health};
     use super::*;
 
     /// 5000 invocations at 1024 MB, of which the given numbers ended in these ways.
@@ -169,7 +169,7 @@ mod tests {
 
     fn kept(case: &Case) -> bool {
         let decision = case.decide();
-        let blocked = codes(&decision).contains(&"failing");
+        let blocked = has(&decision, "failing");
         assert_eq!(blocked, decision.to_mb.is_none());
         assert!(!blocked || decision.target_mb == Megabytes(1024));
         blocked

@@ -1,9 +1,6 @@
 //! The reasons of a decision (P8): rules with their figures, or nothing if they are not needed.
 
-use std::collections::BTreeMap;
-
 use rightsizer_records::{Megabytes, Reason};
-use serde_json::Value;
 
 /// Collects the reasons of rules. A replay of a million decisions needs none of them.
 #[derive(Debug, Default)]
@@ -25,20 +22,10 @@ impl Reasons {
     }
 
     /// One rule that shaped the number, with its figures.
-    pub(super) fn add<const N: usize>(
-        &mut self,
-        code: &str,
-        figures: impl FnOnce() -> [(&'static str, Value); N],
-    ) {
-        let Some(kept) = &mut self.kept else { return };
-        let figures: BTreeMap<String, Value> = figures()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        kept.push(Reason {
-            code: code.to_owned(),
-            figures,
-        });
+    pub(super) fn add(&mut self, reason: impl FnOnce() -> Reason) {
+        if let Some(kept) = &mut self.kept {
+            kept.push(reason());
+        }
     }
 
     /// All of them, in the order of the rules.

@@ -1,7 +1,7 @@
 //! `recurring-peak`: the level that recurs, with a headroom as large as the function is restless.
 //! `docs/POLICIES.md` has how it was found and what it is worth.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::estimate::Estimator;
 use super::evidence::FunctionEvidence;
@@ -90,14 +90,12 @@ impl Estimator for RecurringPeak {
     fn estimate(&self, seen: &FunctionEvidence, reasons: &mut Reasons) -> Option<Megabytes> {
         RECURRING.estimate(seen, reasons)?;
         let found = self.of(seen)?;
-        reasons.add("movement", || {
-            [
-                ("from_mb", found.level.0.into()),
-                ("movement_percent", found.movement_percent.into()),
-                ("days", MOVEMENT_DAYS.into()),
-                ("factor", found.factor.into()),
-                ("mb", found.mb.0.into()),
-            ]
+        reasons.add(|| Reason::Movement {
+            days: MOVEMENT_DAYS,
+            factor: found.factor,
+            from_mb: found.level,
+            mb: found.mb,
+            movement_percent: found.movement_percent,
         });
         Some(found.mb)
     }

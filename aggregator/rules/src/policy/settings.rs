@@ -3,10 +3,9 @@
 use std::ops::RangeInclusive;
 
 use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST, TIMEOUT_SHARE};
-use rightsizer_records::{ApplyMode, Megabytes};
+use rightsizer_records::{ApplyMode, Megabytes, Strategy};
 use serde::Deserialize;
 
-use super::facts::Strategy;
 use super::name::{FloorRule, PolicyName};
 
 /// `[policy]` in `rightsizer.toml`.

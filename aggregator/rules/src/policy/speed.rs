@@ -1,7 +1,7 @@
 //! P6: no size at which a function would come near its timeout, get slower than its strategy allows,
 //! or cost more.
 
-use rightsizer_records::{Megabytes, Millis};
+use rightsizer_records::{DurationBasis, LimitedFigure, Megabytes, Millis, Reason, SpeedLimit};
 
 use super::evidence::FunctionEvidence;
 use super::project::{Basis, Factors, Projector, cores};
@@ -95,7 +95,9 @@ pub(super) fn allowed(
     reasons: &mut Reasons,
 ) -> Allowed {
     let Some(projector) = Projector::new(&seen.sizes, seen.current_mb) else {
-        reasons.add("durations-unknown", || [("mb", seen.current_mb.0.into())]);
+        reasons.add(|| Reason::DurationsUnknown {
+            mb: seen.current_mb,
+        });
         return Allowed {
             target: policy_mb,
             automatic: None,
@@ -113,7 +115,7 @@ pub(super) fn allowed(
     };
     let least = limits.smallest(policy_mb, Limits::expected_breach);
     if let Some(breach) = limits.expected_breach(policy_mb) {
-        limits.explain(breach.code(), (policy_mb, least), &breach, reasons);
+        reasons.add(|| breach.reason(limits.explain((policy_mb, least), &breach)));
     }
     let target = limits.faster_for_nothing(least, reasons);
     if target >= seen.current_mb {
@@ -123,11 +125,11 @@ pub(super) fn allowed(
         };
     }
     if timeout.is_none() {
-        reasons.add("timeout-unknown", || [("mb", target.0.into())]);
+        reasons.add(|| Reason::TimeoutUnknown { mb: target });
     }
     let step = limits.smallest(target, Limits::worst_breach);
     if let Some(breach) = limits.worst_breach(target) {
-        limits.explain("careful-step", (target, step), &breach, reasons);
+        reasons.add(|| Reason::CarefulStep(limits.explain((target, step), &breach)));
     }
     Allowed {
         target,
@@ -144,12 +146,12 @@ fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
 }
 
 impl Breach {
-    const fn code(&self) -> &'static str {
+    const fn reason(&self, limit: SpeedLimit) -> Reason {
         match self {
-            Self::Start { .. } => "init-near",
-            Self::Timeout { .. } => "timeout-near",
-            Self::TooSlow { .. } => "too-slow",
-            Self::Dearer { .. } => "no-saving",
+            Self::Start { .. } => Reason::InitNear(limit),
+            Self::Timeout { .. } => Reason::TimeoutNear(limit),
+            Self::TooSlow { .. } => Reason::TooSlow(limit),
+            Self::Dearer { .. } => Reason::NoSaving(limit),
         }
     }
 }
@@ -192,13 +194,11 @@ impl Limits<'_> {
         if slower < self.projector.to(larger).expected.mean * WORTH_IT {
             return least;
         }
-        reasons.add("only-slower", || {
-            [
-                ("wanted_mb", least.0.into()),
-                ("cost", rounded(self.billed(least)).into()),
-                ("slower", rounded(slower).into()),
-                ("mb", larger.0.into()),
-            ]
+        reasons.add(|| Reason::OnlySlower {
+            cost: rounded(self.billed(least)),
+            mb: larger,
+            slower: rounded(slower),
+            wanted_mb: least,
         });
         larger
     }
@@ -251,37 +251,39 @@ impl Limits<'_> {
     }
 
     /// Why it is `mb` and not `wanted`.
-    fn explain(
-        &self,
-        code: &'static str,
-        (wanted, mb): (Megabytes, Megabytes),
-        breach: &Breach,
-        reasons: &mut Reasons,
-    ) {
+    fn explain(&self, (wanted, mb): (Megabytes, Megabytes), breach: &Breach) -> SpeedLimit {
         let here = self.projector.here();
         let (p95, p99) = (here.p95.as_ms_f64(), here.p99.as_ms_f64());
         let (figure, now, then, most) = match breach {
-            Breach::Start { takes, start } => ("start", start.boosted_ms, *takes, start.most_ms),
-            Breach::Timeout { p99: then } => ("p99", p99, *then, self.p99_ms.unwrap_or_default()),
-            Breach::TooSlow { p95: then } => ("p95", p95, *then, self.p95_ms),
-            Breach::Dearer { factor } => ("cost", 1.0, *factor, 1.0),
+            Breach::Start { takes, start } => (
+                LimitedFigure::Start,
+                start.boosted_ms,
+                *takes,
+                start.most_ms,
+            ),
+            Breach::Timeout { p99: then } => {
+                let most = self.p99_ms.unwrap_or_default();
+                (LimitedFigure::P99, p99, *then, most)
+            }
+            Breach::TooSlow { p95: then } => (LimitedFigure::P95, p95, *then, self.p95_ms),
+            Breach::Dearer { factor } => (LimitedFigure::Cost, 1.0, *factor, 1.0),
         };
         let basis = match breach {
-            Breach::Start { .. } => "one-core",
-            _ => self.projector.to(wanted).basis.name(),
+            Breach::Start { .. } => DurationBasis::OneCore,
+            Breach::Timeout { .. } | Breach::TooSlow { .. } | Breach::Dearer { .. } => {
+                self.projector.to(wanted).basis.shown()
+            }
         };
-        reasons.add(code, || {
-            [
-                ("wanted_mb", wanted.0.into()),
-                ("figure", figure.into()),
-                ("now", rounded(now).into()),
-                ("then", rounded(then).into()),
-                ("most", rounded(most).into()),
-                ("basis", basis.into()),
-                ("strategy", self.seen.strategy(self.settings).name().into()),
-                ("mb", mb.0.into()),
-            ]
-        });
+        SpeedLimit {
+            basis,
+            figure,
+            mb,
+            most: rounded(most),
+            now: rounded(now),
+            strategy: self.seen.strategy(self.settings),
+            then: rounded(then),
+            wanted_mb: wanted,
+        }
     }
 }
 
@@ -299,10 +301,10 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::ApplyMode;
+    use rightsizer_records::{ApplyMode, Strategy};
 
-    use super::super::case::{Case, codes, figure, size};
-    use super::super::facts::{SizeFacts, SizeHealth, Strategy};
+    use super::super::case::{Case, figure, has, size};
+    use super::super::facts::{SizeFacts, SizeHealth};
     use super::*;
 
     fn mb(size: Megabytes) -> u32 {
@@ -334,7 +336,7 @@ mod tests {
     fn p6_what_is_restored_from_a_snapshot_has_longer_to_start() {
         let mut case = starting(4800, 6000);
         case.0.configured.snap_start = true;
-        assert!(!codes(&case.decide()).contains(&"init-near"));
+        assert!(!has(&case.decide(), "init-near"));
     }
 
     /// The size was changed and nothing started there yet: what starts took before counts.
@@ -442,7 +444,7 @@ mod tests {
         let mut case = Case::new(1024, &[200; 14]);
         case.0.configured.timeout = None;
         assert_eq!(case.step(), (Some(300), false));
-        assert!(codes(&case.decide()).contains(&"timeout-unknown"));
+        assert!(has(&case.decide(), "timeout-unknown"));
     }
 
     #[test]
@@ -450,7 +452,7 @@ mod tests {
         let mut case = Case::new(1024, &[200; 14]);
         case.0.sizes.clear();
         assert_eq!(case.step(), (Some(300), false));
-        assert!(codes(&case.decide()).contains(&"durations-unknown"));
+        assert!(has(&case.decide(), "durations-unknown"));
         assert_eq!(case.decide().projection, None);
     }
 

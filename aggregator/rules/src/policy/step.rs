@@ -1,7 +1,7 @@
 //! P5: how far one decrease goes, and when the next may follow. Decreases only: nothing ever delays
 //! an increase.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Reason};
 
 use super::evidence::FunctionEvidence;
 use super::facts::SizeChange;
@@ -44,8 +44,9 @@ pub(super) fn down(
         return Step::NONE;
     }
     if less < least {
-        reasons.add("dead-band", || {
-            [("change_mb", less.into()), ("least_mb", least.into())]
+        reasons.add(|| Reason::DeadBand {
+            change_mb: Megabytes(less),
+            least_mb: Megabytes(least),
         });
         return Step::NONE;
     }
@@ -65,8 +66,9 @@ pub(super) fn down(
         return Step::NONE;
     }
     if half >= to && half > target {
-        reasons.add("step", || {
-            [("target_mb", target.0.into()), ("mb", to.0.into())]
+        reasons.add(|| Reason::Step {
+            mb: to,
+            target_mb: target,
         });
     }
     Step {
@@ -103,16 +105,14 @@ fn waits(seen: &FunctionEvidence, settings: &PolicySettings, reasons: &mut Reaso
         && waited_ms >= i64::from(settings.step_hours) * HOUR_MS
         && last.invocations >= settings.step_invocations;
     if !proven {
-        reasons.add("step-waits", || {
-            [
-                ("from_mb", last.from_mb.0.into()),
-                ("to_mb", last.to_mb.0.into()),
-                ("hours", (waited_ms / HOUR_MS).into()),
-                ("least_hours", settings.step_hours.into()),
-                ("invocations", last.invocations.into()),
-                ("least_invocations", settings.step_invocations.into()),
-                ("verified", last.verified.into()),
-            ]
+        reasons.add(|| Reason::StepWaits {
+            from_mb: last.from_mb,
+            hours: waited_ms / HOUR_MS,
+            invocations: last.invocations,
+            least_hours: settings.step_hours,
+            least_invocations: settings.step_invocations,
+            to_mb: last.to_mb,
+            verified: last.verified,
         });
     }
     !proven
@@ -123,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
     use rightsizer_records::ApplyMode;
 
-    use super::super::case::{Case, codes, figure, size};
+    use super::super::case::{Case, codes, figure, has, size};
     use super::*;
 
     /// 14 days at 200: 300 is wanted. From 332 that is 32 less: made. From 331: not. From 1000, 5 % is
@@ -167,11 +167,11 @@ mod tests {
         let mut case = Case::new(1024, &[200; 14]);
         case.0.configured.of_a_pipeline = true;
         assert_eq!(case.step(), (Some(300), false));
-        assert!(codes(&case.decide()).contains(&"stack-owned"));
+        assert!(has(&case.decide(), "stack-owned"));
         // If nothing should change, there is no reason to add.
         let mut fine = Case::new(300, &[200; 14]);
         fine.0.configured.of_a_pipeline = true;
-        assert!(!codes(&fine.decide()).contains(&"stack-owned"));
+        assert!(!has(&fine.decide(), "stack-owned"));
     }
 
     /// 24 hours before the present is 2026-01-31T01:00.

@@ -1,13 +1,11 @@
 //! The model of durations over sizes. The power curve fits it, and P6's projections are its two extremes.
 
 use rightsizer_records::Megabytes;
-
-/// Lambda provides one core at this size, and a proportional share at others.
-const ONE_CORE_MB: f64 = 1769.0;
+use rightsizer_records::limits::ONE_VCPU;
 
 /// Returns the cores that a size provides.
 pub fn cores(size: Megabytes) -> f64 {
-    f64::from(size.0) / ONE_CORE_MB
+    f64::from(size.0) / f64::from(ONE_VCPU.0)
 }
 
 /// One invocation: its waiting time, its CPU time, and the cores it can use.

@@ -19,7 +19,8 @@ use rightsizer_aws::config::aws_config;
 use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
-use super::serve::{InventoryFrom, parse_source, parse_stream};
+use super::flags;
+use super::serve::InventoryFrom;
 use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg, write_json};
 use crate::serve::RecordSource;
 use crate::settings::Settings;
@@ -29,10 +30,10 @@ pub(super) struct DoctorArgs {
     #[command(flatten)]
     store: StoreArg,
     /// As for `serve`: checks the stream if it is `kinesis:NAME`
-    #[arg(long, default_value = "embedded", value_parser = parse_source)]
+    #[arg(long, default_value = "embedded", value_parser = flags::source)]
     source: RecordSource,
     /// As for `serve`: checks the decisions stream, `kinesis:NAME`
-    #[arg(long, value_parser = parse_stream)]
+    #[arg(long, value_parser = flags::stream)]
     emit: Option<String>,
     /// As for `serve`: checks that the fleet can be read if it is `lambda`
     #[arg(long, default_value = "none", value_name = "WHERE")]

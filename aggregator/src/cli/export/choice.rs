@@ -8,7 +8,7 @@ use rightsizer_records::{FunctionArn, Timestamp};
 use rightsizer_rules::candidates::{Candidate, Present};
 use serde_json::{Value, json};
 
-use crate::cli::{parse_account, parse_region};
+use crate::cli::flags;
 
 #[derive(Debug, Args)]
 pub(super) struct ChoiceArgs {
@@ -25,10 +25,10 @@ pub(super) struct ChoiceArgs {
     #[arg(long)]
     all: bool,
     /// Functions of this account only
-    #[arg(long, value_parser = parse_account)]
+    #[arg(long, value_parser = flags::account)]
     account: Option<String>,
     /// Functions of this region only
-    #[arg(long, value_parser = parse_region)]
+    #[arg(long, value_parser = flags::region)]
     region: Option<String>,
     /// Functions of this stack only; with --template, match its logical ids
     #[arg(long, value_name = "NAME")]

@@ -23,6 +23,7 @@ use self::files::Patched;
 pub(super) use self::files::patched;
 use self::told::Told;
 use super::StoreArg;
+use super::flags;
 use super::server::ServerArg;
 use crate::cli::out;
 
@@ -44,7 +45,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Match a function of the template to a deployed function; may be repeated
-    #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = pair)]
+    #[arg(long, value_name = "LABEL=FUNCTION", requires = "template", value_parser = flags::label)]
     map: Vec<(String, String)>,
     /// The deployed stage, if names contain it
     #[arg(long, requires = "template")]
@@ -87,16 +88,6 @@ impl FormatArg {
             Self::Cdk => Format::Cdk,
         }
     }
-}
-
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
-    let (label, function) = text.split_once('=').unwrap_or((text, ""));
-    if label.is_empty() || function.is_empty() {
-        return Err(
-            "expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout".to_owned(),
-        );
-    }
-    Ok((label.to_owned(), function.to_owned()))
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {

@@ -10,11 +10,12 @@ use anyhow::Context;
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::{aws_config_of, want_credentials};
-use rightsizer_aws::inventory::{AwsFleet, Pacing, collect};
+use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
     AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
     pieces,
 };
+use rightsizer_aws::throttle::Throttle;
 use rightsizer_formats::Hints;
 use rightsizer_records::{Day, Partition, Timestamp};
 use rightsizer_rules::inventory::FunctionFacts;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use words::{About, Told};
 
 use super::runtime::{progress, runtime};
-use super::{ConfigArg, StoreArg, parse_region};
+use super::{ConfigArg, StoreArg, flags};
 use crate::cli::out;
 use crate::import::log_groups::take_in;
 use crate::pipeline::{Accept, Pipeline};
@@ -52,7 +53,7 @@ pub(super) struct CloudwatchArgs {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The region [default: that of `--profile`, else `AWS_REGION`, else that of the default profile]
-    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    #[arg(long, value_name = "REGION", value_parser = flags::region)]
     region: Option<String>,
     #[command(flatten)]
     store: StoreArg,
@@ -61,7 +62,7 @@ pub(super) struct CloudwatchArgs {
     #[command(flatten)]
     how: How,
     /// The most calls a second to each service
-    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = rate)]
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = flags::logs_rate)]
     rate: f64,
     /// Print the summary as one JSON object
     #[arg(long)]
@@ -83,12 +84,6 @@ struct How {
     /// Continue if the scan will cost more than a dollar
     #[arg(long)]
     yes: bool,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: Option<f64> = text.parse().ok();
-    rate.filter(|rate| (0.1..=100.0).contains(rate))
-        .ok_or_else(|| "wanted 0.1 to 100".to_owned())
 }
 
 pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
@@ -237,11 +232,8 @@ async fn functions(
     args: &CloudwatchArgs,
     pipeline: &mut Pipeline,
 ) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
-    let pacing = Pacing {
-        gap: std::time::Duration::from_secs_f64(1.0 / args.rate),
-        ..Pacing::of(&rightsizer_aws::inventory::InventorySettings::default())
-    };
-    let (update, _, errors) = collect(fleet, pacing, now()).await;
+    let throttle = Throttle::per_second(args.rate);
+    let (update, _, errors) = collect(fleet, &throttle, now()).await;
     for error in errors {
         out::note(format_args!(
             "rightsizer: the list of functions is incomplete: {error}"

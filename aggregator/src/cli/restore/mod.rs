@@ -17,8 +17,8 @@ use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
 use words::{Taken, listed, table, unreadable, unwritable};
 
+use super::flags;
 use super::import::progress;
-use super::parse_region;
 use super::runtime::runtime;
 use crate::cli::out;
 use crate::snapshot::{
@@ -50,7 +50,7 @@ pub(super) struct RestoreArgs {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The region [default: `AWS_REGION`, else the profile's]
-    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    #[arg(long, value_name = "REGION", value_parser = flags::region)]
     region: Option<String>,
     /// Print one JSON object
     #[arg(long)]

@@ -160,7 +160,11 @@ fn p2_one_environment_alone_raises_at_most_to_twice_the_size() {
         assert!(line.to_mb.is_none_or(|mb| mb <= 512), "{listed}: {line:?}");
         if listed {
             assert_eq!(line.to_mb, Some(512));
-            assert!(line.reasons.iter().any(|r| r.code == "one-environment"));
+            assert!(
+                line.reasons
+                    .iter()
+                    .any(|r| matches!(r, Reason::OneEnvironment { .. }))
+            );
             lie.env = EnvId(91);
             case.report(lie);
             case.end_of_day();

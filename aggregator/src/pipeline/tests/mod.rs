@@ -2,7 +2,7 @@
 
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{
-    Arch, EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Record, ReportRow,
+    Arch, EnvId, FunctionArn, Megabytes, Millis, Outcome, OutcomeStatus, Reason, Record, ReportRow,
     Reports, Status, Timestamp, encode,
 };
 use rightsizer_rules::inventory::{FunctionFacts, InventoryUpdate, Package, Tags};

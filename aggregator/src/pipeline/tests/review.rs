@@ -41,7 +41,7 @@ fn a_function_of_a_stack_is_changed_only_with_an_approval() {
     assert!(
         line.reasons
             .iter()
-            .any(|reason| reason.code == "stack-owned")
+            .any(|reason| matches!(reason, Reason::StackOwned))
     );
     assert_eq!(case.outbox(), [case.line("plain").recommendation.unwrap()]);
     let what = "checkout".to_owned();

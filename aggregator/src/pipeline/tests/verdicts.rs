@@ -68,7 +68,7 @@ fn what_runs_out_is_rolled_back_at_once_and_held() {
     assert!(
         line.reasons
             .iter()
-            .any(|r| r.code == "rollback-out-of-memory")
+            .any(|r| matches!(r, Reason::RollbackOutOfMemory { .. }))
     );
     let back = case.send_all();
     assert_eq!(back.len(), 1, "no approval is needed");
@@ -112,7 +112,11 @@ fn a_change_with_more_failures_is_rolled_back() {
         "{:?}",
         line.reasons
     );
-    assert!(line.reasons.iter().any(|r| r.code == "rollback-errors"));
+    assert!(
+        line.reasons
+            .iter()
+            .any(|r| matches!(r, Reason::RollbackErrors(_)))
+    );
     assert_eq!(case.life("f", &id).0, "applied", "until it is taken back");
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
     let begun = Instant::now();
     let state = (page, None, Instant::now(), place);
     let parts = stream::unfold(state, move |(page, mut last, mut sent, place)| async move {
-        let mut stop = page.options.stop.clone();
+        let stop = page.options.stop.clone();
         loop {
             let version = version(&page).await;
             if version.is_some() && version != last {
@@ -48,7 +48,7 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
                 return None;
             }
             tokio::select! {
-                () = stop.requested() => return None,
+                () = stop.cancelled() => return None,
                 () = tokio::time::sleep(EVERY) => {}
             }
         }

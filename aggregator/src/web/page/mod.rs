@@ -19,8 +19,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use rightsizer_aws::stop::Stop;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use self::cache::FleetCache;
 pub(crate) use self::desk::{Desk, LocalDesk};
@@ -43,7 +43,7 @@ pub(crate) struct PageOptions {
     /// Who carries out review commands.
     pub(crate) desk: Desk,
     /// Ends event streams when the server stops.
-    pub(crate) stop: Stop,
+    pub(crate) stop: CancellationToken,
 }
 
 #[derive(Debug, Clone)]

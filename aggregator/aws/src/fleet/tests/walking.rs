@@ -12,7 +12,7 @@ use crate::fleet::{
     CallError, Change, Configuration, Done, Intent, LastUpdate, LayersApi, Plan, SkipCode,
     carry_out, plan_all,
 };
-use crate::pace::Pace;
+use crate::throttle::Throttle;
 
 /// Functions, and what comes instead of the next answers to a write.
 #[derive(Default)]
@@ -95,7 +95,7 @@ impl LayersApi for Lambda {
 }
 
 async fn attached(lambda: &Lambda, names: &[&str]) -> Vec<Done> {
-    let paces = (&Pace::per_second(20.0), &Pace::per_second(8.0));
+    let paces = (&Throttle::per_second(20.0), &Throttle::per_second(8.0));
     let functions = names.iter().map(|name| facts(name)).collect();
     let mut done = BTreeMap::new();
     let intent = Intent::Attach(wish());
@@ -170,7 +170,14 @@ async fn five_thousand_keep_to_the_rate() {
     let lambda = Lambda::with(&names, []);
     let functions = names.iter().map(|name| facts(name)).collect();
     let intent = Intent::Attach(wish());
-    let plans = plan_all(&lambda, &Pace::per_second(20.0), &intent, functions, || {}).await;
+    let plans = plan_all(
+        &lambda,
+        &Throttle::per_second(20.0),
+        &intent,
+        functions,
+        || {},
+    )
+    .await;
     assert!(plans.iter().all(|p| matches!(p.plan, Ok(Plan::Change(_)))));
     let done = attached(&lambda, &names).await;
     assert!(done.iter().all(|done| *done == Done::Changed));

@@ -1,4 +1,4 @@
-//! Spaces calls out in time.
+//! Slimiters calls out in time.
 
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio::time::{Instant, sleep_until};
 
 /// Lets calls through one after the other with a gap between them, in the order they were made.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub struct RateLimiter {
     gap: Duration,
     next: Mutex<Option<Instant>>,
     held_until: StdMutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// With so much between two calls.
-    pub(crate) fn with_gap(gap: Duration) -> Self {
+    pub fn with_gap(gap: Duration) -> Self {
         Self {
             gap,
             next: Mutex::new(None),
@@ -25,7 +25,7 @@ impl Pace {
     }
 
     /// Returns when it is the caller's turn.
-    pub(crate) async fn turn(&self) {
+    pub async fn turn(&self) {
         let mut next = self.next.lock().await;
         loop {
             let now = Instant::now();
@@ -41,7 +41,7 @@ impl Pace {
     }
 
     /// Blocks all calls for a while.
-    pub(crate) fn hold(&self, how_long: Duration) {
+    pub fn hold(&self, how_long: Duration) {
         let until = Instant::now() + how_long;
         let mut held = self
             .held_until
@@ -58,15 +58,46 @@ impl Pace {
     }
 }
 
+/// Pauses that double, up to a longest one.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// From the first one.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            next: first,
+            longest,
+        }
+    }
+}
+
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    /// The next one; there is always one.
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.next.min(self.longest);
+        self.next = pause.saturating_mul(2);
+        Some(pause)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn eleven_calls_at_ten_a_second_take_a_second() {
-        let (pace, start) = (Pace::with_gap(Duration::from_millis(100)), Instant::now());
+        let (limiter, start) = (
+            RateLimiter::with_gap(Duration::from_millis(100)),
+            Instant::now(),
+        );
         for _ in 0..11 {
-            pace.turn().await;
+            limiter.turn().await;
         }
         // The first goes at once, ten gaps of 100 ms follow.
         assert_eq!(start.elapsed(), Duration::from_secs(1));
@@ -74,22 +105,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_gives_no_right_to_a_burst() {
-        let pace = Pace::with_gap(Duration::from_millis(100));
-        pace.turn().await;
+        let limiter = RateLimiter::with_gap(Duration::from_millis(100));
+        limiter.turn().await;
         tokio::time::advance(Duration::from_secs(5)).await;
         let start = Instant::now();
-        pace.turn().await;
-        pace.turn().await;
+        limiter.turn().await;
+        limiter.turn().await;
         assert_eq!(start.elapsed(), Duration::from_millis(100));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_stops_also_who_waits_already() {
-        let (pace, start) = (Pace::with_gap(Duration::from_millis(100)), Instant::now());
-        pace.turn().await;
-        let waiting = pace.turn();
-        pace.hold(Duration::from_secs(1));
+        let (limiter, start) = (
+            RateLimiter::with_gap(Duration::from_millis(100)),
+            Instant::now(),
+        );
+        limiter.turn().await;
+        let waiting = limiter.turn();
+        limiter.hold(Duration::from_secs(1));
         waiting.await;
         assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let seconds = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        let seconds: Vec<u64> = seconds.take(5).map(|pause| pause.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 5, 5]);
     }
 }

@@ -1,0 +1,154 @@
+//! The values of flags: each is read by one function, and refused with what was expected.
+
+use std::ops::RangeInclusive;
+
+use rightsizer_records::{ApplyMode, FunctionArn};
+
+use crate::serve::RecordSource;
+use crate::snapshot::MINUTES;
+
+/// The most calls a second to Lambda's control plane, and to CloudWatch Logs.
+const RATE: RangeInclusive<f64> = 0.1..=10.0;
+const LOGS_RATE: RangeInclusive<f64> = 0.1..=100.0;
+
+/// What was expected instead of a value.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(super) enum BadValue {
+    #[error("it is empty")]
+    Empty,
+    #[error("wanted {} to {}", .0.start(), .0.end())]
+    Number(RangeInclusive<f64>),
+    #[error("expected off, recommend or auto")]
+    Mode,
+    #[error("expected 8 to 256 letters, digits, '-', '.', '_' or '~'")]
+    Token,
+    #[error("expected kinesis:NAME, or kinesis:ARN for a stream of another account")]
+    Stream,
+    #[error("{}, or embedded", Self::Stream)]
+    Source,
+    #[error("an account has 12 digits")]
+    Account,
+    #[error("not a region, such as eu-west-1")]
+    Region,
+    #[error("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports")]
+    Role,
+    #[error("expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout")]
+    Label,
+}
+
+/// A text that is not empty.
+pub(super) fn text(text: &str) -> Result<String, BadValue> {
+    if text.trim().is_empty() {
+        Err(BadValue::Empty)
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, BadValue> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or(BadValue::Number(range))
+}
+
+/// Calls a second to Lambda's control plane.
+pub(super) fn rate(text: &str) -> Result<f64, BadValue> {
+    number(text, RATE)
+}
+
+/// Calls a second to CloudWatch Logs.
+pub(super) fn logs_rate(text: &str) -> Result<f64, BadValue> {
+    number(text, LOGS_RATE)
+}
+
+/// Minutes between two snapshots.
+pub(super) fn minutes(text: &str) -> Result<f64, BadValue> {
+    number(text, MINUTES)
+}
+
+pub(super) fn mode(text: &str) -> Result<ApplyMode, BadValue> {
+    ApplyMode::from_name(text).ok_or(BadValue::Mode)
+}
+
+/// A token is part of a path, as it is.
+pub(super) fn token(text: &str) -> Result<String, BadValue> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if (8..=256).contains(&text.len()) && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(BadValue::Token)
+}
+
+pub(super) fn stream(text: &str) -> Result<String, BadValue> {
+    match text.strip_prefix("kinesis:") {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        Some(_) | None => Err(BadValue::Stream),
+    }
+}
+
+pub(super) fn source(text: &str) -> Result<RecordSource, BadValue> {
+    if text == "embedded" {
+        return Ok(RecordSource::Embedded);
+    }
+    let stream = stream(text).map_err(|_| BadValue::Source)?;
+    Ok(RecordSource::Kinesis(stream))
+}
+
+pub(super) fn account(text: &str) -> Result<String, BadValue> {
+    let named = FunctionArn::new("aws", "eu-west-1", text, "f");
+    let named = named.map(|arn| arn.account().to_owned());
+    named.map_err(|_| BadValue::Account)
+}
+
+pub(super) fn region(text: &str) -> Result<String, BadValue> {
+    let dashes = text.matches('-').count() >= 2;
+    let named = FunctionArn::new("aws", text, "123456789012", "f");
+    let named = named.ok().filter(|_| dashes);
+    let named = named.map(|arn| arn.region().to_owned());
+    named.ok_or(BadValue::Region)
+}
+
+/// The ARN of a role.
+pub(super) fn role(text: &str) -> Result<String, BadValue> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let named = parts.len() == 6 && parts[2] == "iam" && parts[5].starts_with("role/");
+    if named {
+        Ok(text.to_owned())
+    } else {
+        Err(BadValue::Role)
+    }
+}
+
+/// A label in a template, and the function it stands for.
+pub(super) fn label(text: &str) -> Result<(String, String), BadValue> {
+    let (label, function) = text.split_once('=').unwrap_or((text, ""));
+    if label.is_empty() || function.is_empty() {
+        return Err(BadValue::Label);
+    }
+    Ok((label.to_owned(), function.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it follows `error: invalid value … for …:`.
+    #[test]
+    fn every_refusal_is_reviewed() {
+        let refusals = [
+            text(" ").unwrap_err(),
+            rate("11").unwrap_err(),
+            logs_rate("0").unwrap_err(),
+            minutes("soon").unwrap_err(),
+            mode("Auto").unwrap_err(),
+            token("short").unwrap_err(),
+            stream("kinesis:").unwrap_err(),
+            source("kafka:reports").unwrap_err(),
+            account("12").unwrap_err(),
+            region("europe").unwrap_err(),
+            role("arn:aws:iam::123456789012:user/me").unwrap_err(),
+            label("CheckoutFunction").unwrap_err(),
+        ];
+        let refusals = refusals.map(|refusal| refusal.to_string());
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+}
