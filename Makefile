@@ -20,7 +20,7 @@ export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-exten
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn weigh speed \
+.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn flink weigh speed \
 	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
@@ -41,7 +41,7 @@ demo: how-long-demo extension ## run the whole pipeline on this machine, no AWS 
 how-long-demo:
 	@echo "demo: about nine minutes the first time (it compiles), 10 seconds later, on two cores"
 
-test: how-long tools extension ## install what the tests need, then run every test, end-to-end ones included
+test: how-long tools extension flink ## install what the tests need, then run every test, end-to-end ones included
 	@echo "test: building the binaries that tests start"
 	@cargo build --workspace --all-features --bins
 	@echo "test: every test"
@@ -111,17 +111,7 @@ dist: build layer ## pack the program for people who do not compile: a wheel, np
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
 	@python3 infra/account deploy "$(PACKAGE)"
 
-unDIST ?= dist
-dist: build layer ## pack the program for people who do not compile: a wheel, npm packages, an archive, both layers
-	@rm -rf "$(DIST)"
-	@python3 infra/dist.py pack "$(TARGET)/release/rightsizer" "$(DIST)"
-	@for arch in x86_64 arm64; do \
-	layer="$(TARGET)/layer/rightsizer-extension-$$arch.zip"; \
-	if [ -f "$$layer" ]; then cp "$$layer" "$(DIST)/rightsizer-layer-$$arch.zip"; fi; \
-	done
-	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
-
-deploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
+undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
 	@python3 infra/account undeploy
 
 connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, approve, hold
@@ -129,6 +119,11 @@ connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, ap
 
 layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
 	@python3 infra/account layer-arn "$(or $(LAYER_ARCH),$(ARCH))"
+
+flink: rust ## build the Flink job with the native library inside: infra/flink/target/rightsizer-flink.jar
+	@echo "flink: building the native library"
+	@cargo build --release -p rightsizer-flink
+	@infra/flink/build.sh "$(TARGET)/release"
 
 weigh: export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/layer/rightsizer-reference-extension
 weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSION="PATH …" measures others beside it

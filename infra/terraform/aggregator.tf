@@ -126,7 +126,7 @@ resource "aws_iam_role_policy" "aggregator" {
         Sid      = "ReadStreams"
         Effect   = "Allow"
         Action   = ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
-        Resource = [aws_kinesis_stream.reports.arn, aws_kinesis_stream.decisions.arn]
+        Resource = compact([aws_kinesis_stream.reports.arn, aws_kinesis_stream.decisions.arn, var.proposals_stream])
       },
       {
         Sid      = "PutRecommendations"
@@ -201,7 +201,8 @@ resource "aws_ecs_task_definition" "aggregator" {
     essential = true
     command = [
       "serve", "--store", "/var/lib/rightsizer/rightsizer.db",
-      "--source", "kinesis:${aws_kinesis_stream.reports.name}",
+      "--source", "kinesis:${var.proposals_stream != "" ? var.proposals_stream : aws_kinesis_stream.reports.name}",
+      "--engine=${var.proposals_stream != "" ? "flink" : "own"}",
       "--emit", "kinesis:${aws_kinesis_stream.decisions.name}",
       "--inventory", "lambda",
     ]

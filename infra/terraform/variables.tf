@@ -68,6 +68,12 @@ variable "reports_shards" {
   description = "Number of shards of the reports stream: one for each 15,000 functions that are busy at once. 0 means on-demand, which costs three times as much."
 }
 
+variable "proposals_stream" {
+  type        = string
+  default     = ""
+  description = "ARN of the stream of Flink's proposals, an output of infra/flink/template.yaml; empty if the aggregator decides."
+}
+
 variable "reports_encryption" {
   type        = string
   default     = "none"

@@ -4,8 +4,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::range::{OutOfRange, check_outcome, check_recommendation, check_reports};
-use crate::{Outcome, Recommendation, Reports};
+use crate::range::{
+    OutOfRange, check_outcome, check_proposal, check_recommendation, check_reports,
+};
+use crate::{Outcome, Proposal, Recommendation, Reports};
 
 /// The version of the record formats this crate writes and reads.
 pub const VERSION: u64 = 1;
@@ -23,6 +25,8 @@ pub enum Record {
     Recommendation(Recommendation),
     /// Updater → aggregator.
     Outcome(Outcome),
+    /// Flink → aggregator.
+    Proposal(Box<Proposal>),
 }
 
 /// Why bytes are not a record. The message has the field and the value.
@@ -94,6 +98,8 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             body("recommendation", bytes, check_recommendation).map(Record::Recommendation)
         }
         "outcome" => body("outcome", bytes, check_outcome).map(Record::Outcome),
+        "proposal" => body("proposal", bytes, check_proposal)
+            .map(|proposal| Record::Proposal(Box::new(proposal))),
         other => Err(DecodeError::UnknownKind(other.chars().take(64).collect())),
     }
 }

@@ -13,6 +13,7 @@ mod outcome;
 mod partition;
 mod physical;
 mod printable;
+mod proposal;
 mod range;
 mod reason;
 mod recommendation;
@@ -35,6 +36,7 @@ pub use physical::{
     used as plausible_use,
 };
 pub use printable::printable;
+pub use proposal::{Proposal, ProposedDecision, ProposedVerdict};
 pub use range::MAX_COUNT;
 pub use reason::{
     DurationBasis, FailureKind, LimitedFigure, OtherReason, Reason, Rise, Slowdown, SpeedLimit,

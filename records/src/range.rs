@@ -2,7 +2,7 @@
 //! refused with the field and the value.
 
 use crate::shown::is_hidden;
-use crate::{MAX_ROWS, Megabytes, Mode, Outcome, Recommendation, Reports};
+use crate::{MAX_ROWS, Megabytes, Mode, Outcome, Proposal, Recommendation, Reports};
 
 /// Texts that only people read are short.
 const MAX_TEXT: usize = 4096;
@@ -28,6 +28,8 @@ pub(crate) enum OutOfRange {
     Count { field: &'static str, n: u64 },
     #[error("{0} reasons, at most 64")]
     Reasons(usize),
+    #[error("id and to_mb go together")]
+    HalfDecided,
     #[error("mode is approved, but by is missing")]
     NotSigned,
     #[error("{field} is {}, expected 1 to {}", mb.0, MAX_MEMORY.0)]
@@ -115,6 +117,32 @@ pub(crate) fn check_outcome(o: &Outcome) -> Result<(), OutOfRange> {
     text("detail", &o.detail, 0, MAX_TEXT)?;
     size("from_mb", o.from_mb)?;
     size("to_mb", o.to_mb)
+}
+
+pub(crate) fn check_proposal(p: &Proposal) -> Result<(), OutOfRange> {
+    name("function", &p.function, 1, 512)?;
+    name("version", &p.version, 1, 64)?;
+    size("current_mb", p.current_mb)?;
+    used("peak_mb", Some(p.peak_mb))?;
+    if let Some(d) = &p.decision {
+        name("id", d.id.as_deref().unwrap_or_default(), 0, 64)?;
+        name("policy", &d.policy, 1, 64)?;
+        size("policy_mb", d.policy_mb)?;
+        size("target_mb", d.target_mb)?;
+        used("to_mb", d.to_mb)?;
+        if d.id.is_some() != d.to_mb.is_some() {
+            return Err(OutOfRange::HalfDecided);
+        }
+        if d.reasons.len() > 64 {
+            return Err(OutOfRange::Reasons(d.reasons.len()));
+        }
+    }
+    if let Some(v) = &p.verdict {
+        name("verdict.id", &v.id, 1, 64)?;
+        name("verdict.code", v.code.as_deref().unwrap_or_default(), 0, 64)?;
+        text("verdict.why", &v.why, 0, MAX_TEXT)?;
+    }
+    Ok(())
 }
 
 fn size(field: &'static str, mb: Megabytes) -> Result<(), OutOfRange> {

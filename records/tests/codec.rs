@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use rightsizer_records::*;
 
-const GOLDEN: [(&str, &str); 6] = [
+const GOLDEN: [(&str, &str); 8] = [
     ("reports", include_str!("../fixtures/reports.json")),
     (
         "reports-minimal",
@@ -25,6 +25,11 @@ const GOLDEN: [(&str, &str); 6] = [
     (
         "outcome-skipped",
         include_str!("../fixtures/outcome-skipped.json"),
+    ),
+    ("proposal", include_str!("../fixtures/proposal.json")),
+    (
+        "proposal-verdict",
+        include_str!("../fixtures/proposal-verdict.json"),
     ),
 ];
 

@@ -40,8 +40,8 @@ edit() {
     cargo test --locked --quiet -p rightsizer-rules --lib "$@"
 }
 measured edit --no-run >/dev/null
-sed -i.before 's/is below the smallest size/is under the smallest size/' "$work/copy/aggregator/rules/src/policy/words.rs"
-cmp -s "$work/copy/aggregator/rules/src/policy/words.rs"{,.before} && { echo "the message to edit is gone" >&2; exit 1; }
+sed -i.before 's/is below the smallest size/is under the smallest size/' "$work/copy/aggregator/rules/src/policy/phrases.rs"
+cmp -s "$work/copy/aggregator/rules/src/policy/phrases.rs"{,.before} && { echo "the message to edit is gone" >&2; exit 1; }
 read -r _ elapsed < <(measured edit)
 row 'an edited message of rules, to the result of all its tests' "$elapsed" 20 'seconds'
 exit "$failed"

@@ -19,6 +19,7 @@ ROWS = {
     "rightsizer-rules": (("records",), ("jiff", "sha2", "toml")),
     "rightsizer-formats": (("records", "rules"), ("base64", "csv-core", "flate2", "foldhash", "memchr")),
     "rightsizer-export": (("records", "rules"), ("hcl-edit", "jsonc-parser", "saphyr-parser", "similar")),
+    "rightsizer-flink": (("records", "rules", "formats"), ("jni", "toml")),
     "rightsizer-store": (
         ("records", "rules"),
         ("anyhow", "foldhash", "getrandom", "indexmap", "nix", "rusqlite"),

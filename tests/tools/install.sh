@@ -41,6 +41,22 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
 need unshare 'mount namespaces, in which AWS'"'"'s own emulator gets its fixed folders' \
     'Debian, Ubuntu: apt install util-linux. Fedora: dnf install util-linux.'
 
+# The Flink job's tests run it; building the product itself needs neither.
+java_is_there() {
+    command -v javac >/dev/null && command -v mvn >/dev/null &&
+        [[ $(javac -version 2>&1 | sed 's/^javac \([0-9]*\).*/\1/') -ge 17 ]]
+}
+java_is_there || {
+    if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+        echo "tools: apt packages openjdk-17-jdk-headless and maven (the Flink job is tested with them)"
+        packages=(openjdk-17-jdk-headless maven)
+        apt-get install --yes --quiet "${packages[@]}" >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet "${packages[@]}"; } >/dev/null
+    else
+        echo "tools: Java 17 and Maven are missing: the Flink job is tested with them. Debian, Ubuntu: apt install openjdk-17-jdk-headless maven. Fedora: dnf install java-17-openjdk-devel maven. macOS: brew install openjdk@17 maven." >&2
+        exit 1
+    fi
+}
+
 # The copy of the lock file is written last: it stands for a finished installation.
 if ! cmp -s tests/tools/package-lock.json .tools/node/installed-lock.json; then
     echo "tools: npm packages into .tools/node"

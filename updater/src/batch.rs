@@ -150,6 +150,10 @@ fn read(data: &str, sequence: &str) -> Content {
             poison(&"a reports record belongs on the reports stream");
             Content::Nothing
         }
+        Ok(Record::Proposal(_)) => {
+            poison(&"a proposal belongs on the proposals stream");
+            Content::Nothing
+        }
         Err(e) => {
             poison(&e);
             bad_record(&bytes, &e.to_string())

@@ -1,5 +1,5 @@
 //! The updater's stop switch: a tag on its own function, for what was sent already. Pausing sets it
-//! and resuming takes it off, from wherever the word is applied.
+//! and resuming takes it off, from wherever the command is applied.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use aws_sdk_lambda::config::Region;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use rightsizer_records::tags::PAUSED_TAG;
 use rightsizer_records::{FunctionArn, Timestamp};
-use rightsizer_rules::commands::{Action, Switched, Word};
+use rightsizer_rules::commands::{Action, ReviewCommand, Switched};
 use serde::Deserialize;
 
 use crate::config::aws_config;
@@ -47,12 +47,12 @@ impl UpdaterSwitch {
         }
     }
 
-    /// Sets or removes it for `word`, at `now`; `None` if the command is about something else.
-    pub async fn turn(&self, word: &Word, now: Timestamp) -> Option<Switched> {
+    /// Sets or removes it for `command`, at `now`; `None` if the command is about something else.
+    pub async fn turn(&self, command: &ReviewCommand, now: Timestamp) -> Option<Switched> {
         let arn = self.updater.as_str();
-        let refused = match word.action {
+        let refused = match command.action {
             Action::Pause => {
-                let value = tag_value(word, now);
+                let value = tag_value(command, now);
                 let request = self.lambda.tag_resource().resource(arn);
                 let answer = request.tags(PAUSED_TAG, value).send().await;
                 answer.err().map(|e| words(&e))
@@ -69,7 +69,7 @@ impl UpdaterSwitch {
             Some(why) => Switched::Failed {
                 updater: self.updater.clone(),
                 why,
-                by_hand: by_hand(&self.updater, word, now),
+                by_hand: by_hand(&self.updater, command, now),
             },
         })
     }
@@ -85,10 +85,10 @@ impl UpdaterSwitch {
 
 /// Who stopped it, when and why, in the characters that a tag takes, and that need no quoting in the
 /// command below.
-fn tag_value(word: &Word, now: Timestamp) -> String {
-    let mut value = format!("by {} at {now}", word.by);
-    if !word.why.is_empty() {
-        value.push_str(&format!(": {}", word.why));
+fn tag_value(command: &ReviewCommand, now: Timestamp) -> String {
+    let mut value = format!("by {} at {now}", command.by);
+    if !command.why.is_empty() {
+        value.push_str(&format!(": {}", command.why));
     }
     let plain = |c: char| c.is_alphanumeric() || " +-._:/@".contains(c);
     let plain = value.chars().map(|c| if plain(c) { c } else { '_' });
@@ -99,13 +99,13 @@ fn tag_value(word: &Word, now: Timestamp) -> String {
         .to_owned()
 }
 
-fn by_hand(updater: &FunctionArn, word: &Word, now: Timestamp) -> String {
+fn by_hand(updater: &FunctionArn, command: &ReviewCommand, now: Timestamp) -> String {
     let place = format!("--region {} --resource {updater}", updater.region());
-    match word.action {
+    match command.action {
         Action::Resume => format!("aws lambda untag-resource {place} --tag-keys {PAUSED_TAG}"),
         _ => format!(
             "aws lambda tag-resource {place} --tags '{PAUSED_TAG}={}'",
-            tag_value(word, now)
+            tag_value(command, now)
         ),
     }
 }
@@ -114,8 +114,8 @@ fn by_hand(updater: &FunctionArn, word: &Word, now: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn word(action: Action, why: &str) -> Word {
-        Word {
+    fn command(action: Action, why: &str) -> ReviewCommand {
+        ReviewCommand {
             action,
             by: "O'Brien".to_owned(),
             why: why.to_owned(),
@@ -131,7 +131,7 @@ mod tests {
         let now = Timestamp::parse("2026-03-01T03:00:00Z").unwrap();
         let stop = by_hand(
             &updater(),
-            &word(Action::Pause, "errors, 5 % = too many"),
+            &command(Action::Pause, "errors, 5 % = too many"),
             now,
         );
         assert_eq!(
@@ -140,14 +140,14 @@ mod tests {
              arn:aws:lambda:eu-central-1:123456789012:function:rightsizer-updater \
              --tags 'rightsizer:paused=by O_Brien at 2026-03-01T03:00:00.000Z: errors_ 5 _ _ too many'"
         );
-        let go_on = by_hand(&updater(), &word(Action::Resume, ""), now);
+        let go_on = by_hand(&updater(), &command(Action::Resume, ""), now);
         assert!(go_on.ends_with("--tag-keys rightsizer:paused"), "{go_on}");
     }
 
     #[test]
     fn a_tag_takes_256_characters() {
         let now = Timestamp::parse("2026-03-01T03:00:00Z").unwrap();
-        let value = tag_value(&word(Action::Pause, &"long ".repeat(200)), now);
+        let value = tag_value(&command(Action::Pause, &"long ".repeat(200)), now);
         assert!(value.len() > 250 && value.chars().count() <= VALUE_CHARS);
     }
 }

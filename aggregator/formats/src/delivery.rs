@@ -9,6 +9,8 @@ pub enum Channel {
     Reports,
     /// Only the aggregator and the updater may.
     Decisions,
+    /// Only the engine that decides besides the aggregator may.
+    Proposals,
 }
 
 /// Records of one source, with how far that source is read once they are stored.

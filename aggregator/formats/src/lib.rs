@@ -20,6 +20,7 @@ pub mod gzip;
 mod hints;
 mod insights;
 mod insights_extension;
+pub mod intake;
 mod json;
 mod json_scan;
 mod lines;

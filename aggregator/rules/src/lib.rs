@@ -8,6 +8,8 @@
 //!
 //! `docs/ALGORITHM.md` states the rules by number; tests cite them by it.
 
+pub mod assess;
+mod bytes;
 pub mod candidates;
 pub mod commands;
 pub mod comparison;
@@ -21,4 +23,5 @@ pub mod outcome;
 pub mod policy;
 pub mod power;
 pub mod price;
+pub mod state;
 pub mod window;

@@ -10,7 +10,7 @@ use rightsizer_store::ReviewRow;
 
 use super::list::{ChooseArgs, fleet};
 use super::out;
-use super::review::{WordArgs, carry_out};
+use super::review::{ReviewArgs, carry_out};
 use super::text::{counted, names, range, saving_range, slowdown};
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(super) struct ApproveArgs {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    word: WordArgs,
+    command: ReviewArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -40,7 +40,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(2));
     }
-    let (rows, _) = fleet(args.word.store(), args.word.server())?;
+    let (rows, _) = fleet(args.command.store(), args.command.server())?;
     let by_name = args.choose.is_by_name();
     let mut chosen = args.choose.choose(rows)?;
     if !by_name {
@@ -69,7 +69,10 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     for row in &chosen {
         let what = row.function.clone();
-        match carry_out(&args.word.word(Action::Approve { what }), &args.word) {
+        match carry_out(
+            &args.command.command(Action::Approve { what }),
+            &args.command,
+        ) {
             // The command has been applied, whether or not its output is read.
             Ok(done) => drop(out::line(format_args!("{}", shown(&done.message)))),
             Err(error) => {

@@ -6,7 +6,7 @@ use rightsizer_records::shown::shown;
 use rightsizer_rules::comparison::Finding;
 use rightsizer_store::{AdviceLine, FunctionDetail, MeasuredLine};
 
-use super::portrait::wrapped;
+use super::function_report::wrapped;
 
 /// Everything of other tools that `show` prints; empty if nothing was imported.
 pub(super) fn compared(detail: &FunctionDetail) -> String {

@@ -10,7 +10,7 @@ use rightsizer_aws::clock::now;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
 use rightsizer_records::tags::PAUSED_TAG;
-use rightsizer_rules::commands::{Action, Done, Switched, Word};
+use rightsizer_rules::commands::{Action, Done, ReviewCommand, Switched};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
@@ -22,7 +22,7 @@ use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
-pub(super) struct WordArgs {
+pub(super) struct ReviewArgs {
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(super) struct WordArgs {
 #[derive(Debug, Args)]
 pub(super) struct StopArgs {
     #[command(flatten)]
-    word: WordArgs,
+    command: ReviewArgs,
     #[command(flatten)]
     updater: UpdaterArg,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(super) struct TargetArgs {
     /// Name, `local:NAME` or ARN of the function, or a recommendation's id
     what: String,
     #[command(flatten)]
-    word: WordArgs,
+    command: ReviewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -61,15 +61,15 @@ pub(super) struct HoldArgs {
     #[arg(long, default_value_t = 14)]
     days: u32,
     #[command(flatten)]
-    word: WordArgs,
+    command: ReviewArgs,
 }
 
 pub(super) fn unapprove(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Unapprove { what: args.what }, &args.word)
+    say(Action::Unapprove { what: args.what }, &args.command)
 }
 
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Reject { what: args.what }, &args.word)
+    say(Action::Reject { what: args.what }, &args.command)
 }
 
 pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
@@ -78,20 +78,20 @@ pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
             what: args.what,
             days: args.days,
         },
-        &args.word,
+        &args.command,
     )
 }
 
 pub(super) fn release(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Release { what: args.what }, &args.word)
+    say(Action::Release { what: args.what }, &args.command)
 }
 
 pub(super) fn clear(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Clear { what: args.what }, &args.word)
+    say(Action::Clear { what: args.what }, &args.command)
 }
 
 pub(super) fn forget(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Forget { what: args.what }, &args.word)
+    say(Action::Forget { what: args.what }, &args.command)
 }
 
 pub(super) fn pause(args: &StopArgs) -> anyhow::Result<ExitCode> {
@@ -102,14 +102,14 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
     switch(Action::Resume, args)
 }
 
-fn say(action: Action, args: &WordArgs) -> anyhow::Result<ExitCode> {
-    let done = carry_out(&args.word(action), args)?;
+fn say(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
+    let done = carry_out(&args.command(action), args)?;
     // The command has been applied, whether or not its output is read.
     let _ = out::line(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
-impl WordArgs {
+impl ReviewArgs {
     pub(super) const fn store(&self) -> &StoreArg {
         &self.store
     }
@@ -118,8 +118,8 @@ impl WordArgs {
         &self.server
     }
 
-    pub(super) fn word(&self, action: Action) -> Word {
-        Word {
+    pub(super) fn command(&self, action: Action) -> ReviewCommand {
+        ReviewCommand {
             action,
             by: self.by.clone(),
             why: self.why.clone(),
@@ -127,23 +127,23 @@ impl WordArgs {
     }
 }
 
-pub(super) fn carry_out(word: &Word, args: &WordArgs) -> anyhow::Result<Done> {
+pub(super) fn carry_out(command: &ReviewCommand, args: &ReviewArgs) -> anyhow::Result<Done> {
     match args.server.named() {
-        Some(server) => server.say(word),
-        None => here_or_at_holder(&args.store.store, word),
+        Some(server) => server.say(command),
+        None => here_or_at_holder(&args.store.store, command),
     }
 }
 
 /// Pauses or resumes the store's sending, then the updater: by the server if it can, else from
 /// here.
 fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
-    let word = args.word.word(action);
+    let command = args.command.command(action);
     // Unreadable settings must not prevent a pause.
     let settings = Settings::load(args.config.config.as_deref()).unwrap_or_else(|error| {
         out::note(format_args!("rightsizer: {error:#}; continuing without it"));
         Settings::default()
     });
-    let carried = carry_out(&word, &args.word);
+    let carried = carry_out(&command, &args.command);
     let here = args.updater.named(&settings);
     let by_server = match &carried {
         Ok(done) => done.updater.clone(),
@@ -154,8 +154,8 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     let switched = match (by_server, here) {
         (Some(Switched::Done(updater)), _) => Switched::Done(updater),
         // If the server cannot be reached, the updater is still paused; but it is not resumed.
-        (_, Some(updater)) if carried.is_ok() || word.action == Action::Pause => {
-            runtime()?.block_on(turn(updater, &word))
+        (_, Some(updater)) if carried.is_ok() || command.action == Action::Pause => {
+            runtime()?.block_on(turn(updater, &command))
         }
         (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
     };
@@ -163,7 +163,7 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
         // The command has been applied, whether or not its output is read.
         let _ = out::line(format_args!("{}", shown(&done.message)));
     }
-    let told = told(&word.action, &switched);
+    let told = told(&command.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
         out::note(format_args!("error: {told}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
@@ -176,8 +176,8 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn turn(updater: FunctionArn, word: &Word) -> Switched {
-    let turned = UpdaterSwitch::of(updater).await.turn(word, now()).await;
+async fn turn(updater: FunctionArn, command: &ReviewCommand) -> Switched {
+    let turned = UpdaterSwitch::of(updater).await.turn(command, now()).await;
     turned.unwrap_or(Switched::NotNamed)
 }
 
@@ -214,17 +214,17 @@ fn told(action: &Action, switched: &Switched) -> String {
 }
 
 /// Applies a command to the store, or has the server that holds it do so.
-pub(super) fn here_or_at_holder(store: &Path, word: &Word) -> anyhow::Result<Done> {
+pub(super) fn here_or_at_holder(store: &Path, command: &ReviewCommand) -> anyhow::Result<Done> {
     // Opened for reading first, so that a command does not create a store.
     Reader::open(store)?;
     match Store::open(store, "rightsizer review") {
         Ok(store) => {
             let settings = Settings::default();
             let mut pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
-            Ok(pipeline.review(word, now())??)
+            Ok(pipeline.review(command, now())??)
         }
         Err(StoreError::InUse { path, holder }) => match Server::holding(&path, &holder)? {
-            Some(server) => server.say(word),
+            Some(server) => server.say(command),
             None => Err(StoreError::InUse { path, holder }.into()),
         },
         Err(error) => Err(error.into()),

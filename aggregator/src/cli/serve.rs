@@ -15,7 +15,7 @@ use super::flags;
 use super::out;
 use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
-use crate::serve::{RecordSource, ServeOptions, run as serve};
+use crate::serve::{Engine, RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
 use crate::snapshot::Superseded;
 
@@ -41,6 +41,10 @@ pub(super) struct ServeArgs {
     /// [default: keep them in the store only]
     #[arg(long, value_parser = flags::stream)]
     emit: Option<String>,
+    /// What keeps the windows and decides: this process, or Flink (docs/SCALE.md). With Flink, `--source`
+    /// is the stream of its proposals
+    #[arg(long, default_value = "own")]
+    engine: EngineArg,
     /// What closes days: the wall clock, or the time of the events (replays, demos)
     #[arg(long, default_value = "wall")]
     clock: Clock,
@@ -86,6 +90,12 @@ enum Clock {
     Event,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EngineArg {
+    Own,
+    Flink,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum InventoryFrom {
     /// Read the functions of this account and region
@@ -120,6 +130,10 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         clock: match args.clock {
             Clock::Wall => ClockMode::Wall,
             Clock::Event => ClockMode::Event,
+        },
+        engine: match args.engine {
+            EngineArg::Own => Engine::Own,
+            EngineArg::Flink => Engine::Flink,
         },
         token: args.token,
         hosts: args.allow_host,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use hyper::Method;
-use rightsizer_rules::commands::{Done, Switched, Word};
+use rightsizer_rules::commands::{Done, ReviewCommand, Switched};
 use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -75,9 +75,9 @@ impl Server {
     }
 
     /// Sends a review command to the server.
-    pub(super) fn say(&self, word: &Word) -> anyhow::Result<Done> {
-        let word = serde_json::to_vec(word)?;
-        ask(&Method::POST, &format!("{}/review", self.url), word)
+    pub(super) fn say(&self, command: &ReviewCommand) -> anyhow::Result<Done> {
+        let command = serde_json::to_vec(command)?;
+        ask(&Method::POST, &format!("{}/review", self.url), command)
     }
 
     /// Reads what is at `/review` and this below it.

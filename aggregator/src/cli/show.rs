@@ -8,8 +8,8 @@ use rightsizer_rules::commands::Refused;
 use rightsizer_store::inspect::function_named;
 use rightsizer_store::{FunctionDetail, Reader};
 
+use super::function_report::function_report;
 use super::list::{no_function, now_held};
-use super::portrait::portrait;
 use super::server::ServerArg;
 use super::{StoreArg, write_json};
 
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         write_json(&detail, &mut out)?;
     } else {
-        out.write_all(portrait(&detail).as_bytes())?;
+        out.write_all(function_report(&detail).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use rightsizer_rules::commands::Word;
+use rightsizer_rules::commands::ReviewCommand;
 use rightsizer_store::{Reader, key};
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +86,7 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
 
 /// Review commands on a store that this process does not serve: a server that has started since carries them out.
 fn desk(store: PathBuf) -> Arc<LocalDesk> {
-    Arc::new(move |word: &Word| here_or_at_holder(&store, word))
+    Arc::new(move |command: &ReviewCommand| here_or_at_holder(&store, command))
 }
 
 /// Prints the address, and opens it in a browser if a person is there.

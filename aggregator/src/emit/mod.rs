@@ -25,23 +25,23 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whether this process is the one that may send, asked before every send.
-pub trait Leave: std::fmt::Debug + Send + Sync {
+pub trait MaySend: std::fmt::Debug + Send + Sync {
     /// What may be sent now; `None` if nothing may.
     fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>>;
 }
 
-/// Sends until a stop is requested; asks `leave` if another task may send too.
+/// Sends until a stop is requested; asks `permission` if another task may send too.
 pub async fn run(
     client: Client,
     stream: String,
     writer: WriterHandle,
-    leave: Option<Arc<dyn Leave>>,
+    permission: Option<Arc<dyn MaySend>>,
     stopped: CancellationToken,
 ) -> anyhow::Result<()> {
     let stream = StreamName::parse(&stream);
     let (mut warned, mut limit, mut alarmed) = (false, None, false);
     loop {
-        let outbox = due(&writer, leave.as_deref()).await?;
+        let outbox = due(&writer, permission.as_deref()).await?;
         if outbox.limit != limit {
             limit = outbox.limit;
             let why = limit.map_or("decreases no longer wait".to_owned(), |limit| {
@@ -98,17 +98,20 @@ pub async fn run(
 
 /// Returns what may be sent now. A decrease waits until everything written while nothing read is
 /// in, because that may contradict it. Increases never wait (P5).
-async fn due(writer: &WriterHandle, leave: Option<&dyn Leave>) -> Result<Outbox, WriterStopped> {
+async fn due(
+    writer: &WriterHandle,
+    permission: Option<&dyn MaySend>,
+) -> Result<Outbox, WriterStopped> {
     let which = if writer.is_up_to_date() {
         Outgoing::All
     } else {
         Outgoing::Increases
     };
     let due = writer.outbox(which, BATCH).await?;
-    let Some(leave) = leave.filter(|_| !due.entries.is_empty()) else {
+    let Some(permission) = permission.filter(|_| !due.entries.is_empty()) else {
         return Ok(due);
     };
-    match leave.may_send().await {
+    match permission.may_send().await {
         // Asking takes its time: a peak or a person may have spoken against it meanwhile.
         Some(Outgoing::All) => writer.outbox(which, BATCH).await,
         Some(less) => writer.outbox(less, BATCH).await,

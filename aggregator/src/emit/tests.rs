@@ -5,7 +5,7 @@ use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{
     EnvId, FunctionArn, Megabytes, Millis, Record, ReportRow, Reports, encode,
 };
-use rightsizer_rules::commands::{Action, Word};
+use rightsizer_rules::commands::{Action, ReviewCommand};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
 
@@ -56,7 +56,7 @@ struct Slow {
     meanwhile: Option<u32>,
 }
 
-impl Leave for Slow {
+impl MaySend for Slow {
     fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>> {
         Box::pin(async {
             if let Some(peak_mb) = self.meanwhile {
@@ -81,20 +81,20 @@ async fn what_was_withdrawn_while_the_lease_was_asked_for_is_not_sent() {
         let (writer, thread) = crate::writer::spawn(pipeline.unwrap(), mode, Vec::new()).unwrap();
         writer.ingest(vec![used(1, 200)]).await.unwrap();
         let what = "f".to_owned();
-        let word = Word {
+        let command = ReviewCommand {
             action: Action::Approve { what },
             by: "ann".to_owned(),
             why: String::new(),
         };
-        writer.review(word).await.unwrap().unwrap();
-        let leave = Slow {
+        writer.review(command).await.unwrap().unwrap();
+        let permission = Slow {
             writer: writer.clone(),
             meanwhile,
         };
-        let due = due(&writer, Some(&leave)).await.unwrap();
+        let due = due(&writer, Some(&permission)).await.unwrap();
         assert_eq!(due.entries.len(), sent, "{meanwhile:?}");
         writer.finish().await.unwrap();
-        drop((leave, writer));
+        drop((permission, writer));
         thread.join().unwrap();
     }
 }

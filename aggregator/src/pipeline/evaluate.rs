@@ -1,13 +1,12 @@
 //! What a decision does to the recommendations that are there.
 
 use rightsizer_records::Megabytes;
+use rightsizer_rules::assess::{Assessment, NewRecommendation, Noted, Proposal, Viewpoint};
 use rightsizer_rules::lifecycle::{self, ClosedCode, Status};
-use rightsizer_rules::policy::decide;
-use rightsizer_store::{Assessment, Earlier, FunctionId, NewRecommendation, StoreError, Viewpoint};
+use rightsizer_store::{Earlier, FunctionId, StoreError};
 
-use super::propose::{Considered, Outlook, Proposal, is_on_trial};
+use super::propose::{Considered, Outlook};
 use super::session::Session;
-use super::verdict::Rollback;
 
 impl<'p> Session<'p> {
     /// From where functions are looked at.
@@ -35,7 +34,7 @@ impl<'p> Session<'p> {
             return Ok(());
         };
         let earlier = self.unit.recommendations().earlier(&(id..=id))?;
-        let proposal = (!is_on_trial(&seen)).then(|| self.outlook().propose(&seen));
+        let proposal = (!seen.is_on_trial()).then(|| self.outlook().propose(&seen));
         self.settle(id, seen, &earlier, proposal.flatten())
     }
 
@@ -44,7 +43,7 @@ impl<'p> Session<'p> {
         match one.seen {
             Some(seen) if one.due => self.settle(one.id, seen, &one.earlier, one.proposal),
             // What was applied is judged at every close, however seldom it is decided.
-            Some(seen) if is_on_trial(&seen) => self.only_judge(one.id, seen, &one.earlier),
+            Some(seen) if seen.is_on_trial() => self.only_judge(one.id, seen, &one.earlier),
             None if one.has_decision => self.unit.decisions().forget(one.id, self.now),
             _ => Ok(()),
         }
@@ -57,14 +56,14 @@ impl<'p> Session<'p> {
         earlier: &[Earlier],
         proposal: Option<Proposal>,
     ) -> Result<(), StoreError> {
-        let proposal = if is_on_trial(&seen) {
+        let proposal = if seen.is_on_trial() {
             let rollback = self.judge(id, &mut seen)?;
-            self.with_rollback(&seen, rollback)
+            self.outlook().drafter().propose_with(&seen, rollback)
         } else {
             proposal
         };
         match proposal {
-            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
+            Some(proposal) => self.propose(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
@@ -78,39 +77,42 @@ impl<'p> Session<'p> {
         let Some(rollback) = self.judge(id, &mut seen)? else {
             return Ok(());
         };
-        match self.with_rollback(&seen, Some(rollback)) {
-            Some(proposal) => self.do_as_proposed(id, &seen, earlier, &proposal),
+        let drafter = self.outlook().drafter();
+        match drafter.propose_with(&seen, Some(rollback)) {
+            Some(proposal) => self.propose(id, &seen, earlier, &proposal),
             None => Ok(()),
         }
     }
 
-    fn do_as_proposed(
+    fn propose(
         &mut self,
         id: FunctionId,
         seen: &Assessment,
         earlier: &[Earlier],
         proposal: &Proposal,
     ) -> Result<(), StoreError> {
-        let decision = &proposal.decision;
-        self.unit
-            .decisions()
-            .note(id, seen, decision, &proposal.reasons, proposal.usd)?;
+        let noted = Noted::of(seen, proposal);
+        self.do_as_proposed(id, &noted, earlier, proposal.recommendation.as_ref())
+    }
+
+    /// Notes a decision, and brings the function's recommendations in line with it.
+    pub(super) fn do_as_proposed(
+        &mut self,
+        id: FunctionId,
+        noted: &Noted,
+        earlier: &[Earlier],
+        new: Option<&NewRecommendation>,
+    ) -> Result<(), StoreError> {
+        self.unit.decisions().note(id, noted)?;
         self.digest.decided += 1;
-        match &proposal.recommendation {
+        match new {
             Some(new) => self.put(id, earlier, new),
-            None if decision.target_mb == seen.evidence.current_mb => {
+            None if noted.target_mb == noted.current_mb => {
                 let code = ClosedCode::SizeRightAgain;
                 self.close_all(earlier, code, "its size is right again")
             }
             None => self.close_all(earlier, ClosedCode::NextStepWaits, "the next step waits"),
         }
-    }
-
-    /// The decision of the policies, and the verdict on the last change.
-    fn with_rollback(&self, seen: &Assessment, rollback: Option<Rollback>) -> Option<Proposal> {
-        let mut decision = decide(&seen.evidence, &self.settings.policy)?;
-        let rollback_of = rollback.map(|rollback| rollback.shape(&mut decision));
-        Some(self.outlook().proposal(seen, decision, rollback_of))
     }
 
     /// Closes those of `earlier` that the code's event changes.

@@ -1,25 +1,21 @@
 //! Evidence in, decisions out, in one transaction of the store (W8): the synchronous core of the
 //! aggregator. It does no network IO; the time is an argument.
 
-mod accept;
-mod arrival;
-mod batch;
 mod close;
 mod evaluate;
-mod payload;
 mod prepare;
+mod proposals;
 mod propose;
 mod session;
 mod verdict;
 
-pub use accept::{Accept, AcceptRule};
-pub use batch::{Batch, Intake, Refusal};
 pub use prepare::{Gate, KnownOwners, Prepared};
+pub use rightsizer_formats::intake::{Accept, AcceptRule, Batch, Intake, Refusal};
 pub use session::{LogGroupDay, Session};
 
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Day, Outcome, Timestamp};
-use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
+use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
@@ -89,6 +85,8 @@ pub struct Pipeline {
     days_close: bool,
     /// Whether a stream was just read to its newest record: AWS answers no clock that is wrong.
     caught_up: bool,
+    /// Whether another engine keeps the windows and decides.
+    elsewhere: bool,
 }
 
 impl Pipeline {
@@ -130,6 +128,7 @@ impl Pipeline {
             readers: Vec::new(),
             days_close: true,
             caught_up: false,
+            elsewhere: false,
         })
     }
 
@@ -138,6 +137,12 @@ impl Pipeline {
     pub fn at_home(mut self, home: Option<Home>) -> Self {
         self.gate.home = home;
         self
+    }
+
+    /// Leaves days and decisions to another engine, whose proposals come in instead of evidence.
+    #[must_use]
+    pub fn deciding_elsewhere(self, elsewhere: bool) -> Self {
+        Self { elsewhere, ..self }
     }
 
     /// What decides which evidence is taken: deliveries can be prepared by it on other threads.
@@ -180,7 +185,7 @@ impl Pipeline {
         deliveries: Vec<Prepared>,
         now: Timestamp,
     ) -> Result<Digest, StoreError> {
-        let days_close = self.days_close;
+        let days_close = self.days_close && !self.elsewhere;
         if std::mem::take(&mut self.caught_up) {
             self.clock.confirm(now);
         }
@@ -284,6 +289,7 @@ impl Pipeline {
     ) -> Result<Digest, E> {
         let unit = self.store.begin()?;
         let mut session = Session::new(unit, (self.clock, self.closing), &self.settings, now);
+        session.elsewhere = self.elsewhere;
         body(&mut session)?;
         let (clock, closing, digest) = session.commit()?;
         (self.clock, self.closing) = (clock, closing);
@@ -325,10 +331,10 @@ impl Pipeline {
     /// Applies a review command, or returns why not.
     pub fn review(
         &mut self,
-        word: &Word,
+        command: &ReviewCommand,
         now: Timestamp,
     ) -> Result<Result<Done, Refused>, StoreError> {
-        let answer = self.carry_out(word, now)?;
+        let answer = self.carry_out(command, now)?;
         Ok(answer.map(|(done, _)| done))
     }
 
@@ -336,28 +342,28 @@ impl Pipeline {
     /// repeats it.
     pub fn carry_out(
         &mut self,
-        word: &Word,
+        command: &ReviewCommand,
         now: Timestamp,
-    ) -> Result<Result<(Done, CarriedOut), Refused>, StoreError> {
+    ) -> Result<Result<(Done, AppliedCommand), Refused>, StoreError> {
         let mut unit = self.store.begin()?;
-        let word = unit.commands().understood(word)?;
-        let answer = match unit.commands().carry_out(&word, now)? {
-            Ok(done) => Ok((done, unit.commands().count(word, now)?)),
+        let command = unit.commands().understood(command)?;
+        let answer = match unit.commands().carry_out(&command, now)? {
+            Ok(done) => Ok((done, unit.commands().count(command, now)?)),
             Err(refused) => Err(refused),
         };
         unit.commit()?;
         Ok(answer)
     }
 
-    /// Applies again what this store lacks of `words`, see `ReviewCommands::carry_out_again` in the store.
-    pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    /// Applies again what this store lacks of `commands`, see `ReviewCommands::carry_out_again` in the store.
+    pub fn carry_out_again(&mut self, commands: &[AppliedCommand]) -> Result<(), StoreError> {
         let mut unit = self.store.begin()?;
-        unit.commands().carry_out_again(words)?;
+        unit.commands().carry_out_again(commands)?;
         unit.commit()
     }
 
     /// Tries again what waited for the streams; returns what failed.
-    pub fn settle_words(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
+    pub fn settle_commands(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
         let mut unit = self.store.begin()?;
         let in_vain = unit.commands().settle()?;
         unit.commit()?;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_formats::Channel;
+use rightsizer_formats::intake::Batch;
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::inventory::Owners;
@@ -12,7 +13,6 @@ use rightsizer_store::{
     StoreError, Unit,
 };
 
-use super::batch::Batch;
 use super::close::Closing;
 use super::prepare::{Early, Prepared};
 use super::{Digest, save_clock};
@@ -59,6 +59,8 @@ pub struct Session<'p> {
     /// Highest raised peak by function, to hold open decreases against (W9).
     raised: HashMap<FunctionId, Megabytes>,
     pub(super) digest: Digest,
+    /// Whether another engine decides.
+    pub(super) elsewhere: bool,
 }
 
 impl<'p> Session<'p> {
@@ -79,6 +81,7 @@ impl<'p> Session<'p> {
             touched: HashSet::new(),
             raised: HashMap::new(),
             digest: Digest::default(),
+            elsewhere: false,
         }
     }
 
@@ -145,6 +148,7 @@ impl<'p> Session<'p> {
             let known = self.unit.comparisons().take(found)?;
             self.digest.unplaced += u64::from(!known);
         }
+        self.take_proposals(&batch.proposals)?;
         // An outcome comes after what it is about.
         for record in &batch.sent {
             self.unit.sending().saw_sent(record, self.now)?;
@@ -410,6 +414,9 @@ impl<'p> Session<'p> {
         self.touched.extend(&again);
         let mut due: Vec<FunctionId> = self.touched.drain().collect();
         due.sort_unstable();
+        if self.elsewhere {
+            due.clear();
+        }
         for id in due {
             self.decide(id)?;
         }

@@ -5,25 +5,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rightsizer_aws::config::aws_config;
-use rightsizer_rules::commands::CarriedOut;
+use rightsizer_rules::commands::AppliedCommand;
 use rightsizer_store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use super::{RecordSource, ServeOptions};
-use crate::emit::Leave;
-use crate::snapshot::{self, Bucket, Keeper, KeeperHandle, Superseded};
+use crate::emit::MaySend;
+use crate::snapshot::{self, Bucket, LeaseHandle, LeaseHolder, Superseded};
 
 /// A store that is open for writing.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) store: Store,
     /// Review commands since its snapshot was made.
-    pub(super) words: Vec<CarriedOut>,
+    pub(super) words: Vec<AppliedCommand>,
     /// Whether it came from a snapshot.
     pub(super) restored: bool,
-    keeper: Option<(Keeper, KeeperHandle)>,
+    holder: Option<(LeaseHolder, LeaseHandle)>,
 }
 
 /// Opens the store, the newest there is.
@@ -34,7 +34,7 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
             store: Store::open(&options.store, &holder)?,
             words: Vec::new(),
             restored: false,
-            keeper: None,
+            holder: None,
         });
     };
     if options.source == RecordSource::Embedded {
@@ -51,30 +51,30 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
     let names = (holder.as_str(), taker.as_str());
     let opened = snapshot::open(bucket, &options.store, names, settings.retention()).await;
     let (store, opened) = opened?;
-    let (words, restored) = (opened.head.words.clone(), opened.restored);
+    let (words, restored) = (opened.head.commands.clone(), opened.restored);
     Ok(Kept {
         store,
         words,
         restored,
-        keeper: Some(Keeper::new(opened, options.store.clone(), settings)?),
+        holder: Some(LeaseHolder::new(opened, options.store.clone(), settings)?),
     })
 }
 
-/// The keeper at work.
+/// The lease holder at work.
 #[derive(Debug)]
 pub(super) struct Keeping {
-    task: Option<JoinHandle<Result<Keeper, Superseded>>>,
-    handle: Option<KeeperHandle>,
+    task: Option<JoinHandle<Result<LeaseHolder, Superseded>>>,
+    handle: Option<LeaseHandle>,
     stop_if_dropped: DropGuard,
 }
 
 impl Kept {
-    /// Takes the keeper out and sets it to work.
+    /// Takes the lease holder out and sets it to work.
     pub(super) fn keeping(&mut self) -> Keeping {
         let stopped = CancellationToken::new();
         let stop_if_dropped = stopped.clone().drop_guard();
-        let (task, handle) = match self.keeper.take() {
-            Some((keeper, handle)) => (Some(tokio::spawn(keeper.run(stopped))), Some(handle)),
+        let (task, handle) = match self.holder.take() {
+            Some((holder, handle)) => (Some(tokio::spawn(holder.run(stopped))), Some(handle)),
             None => (None, None),
         };
         Keeping {
@@ -86,12 +86,12 @@ impl Kept {
 }
 
 impl Keeping {
-    pub(super) fn handle(&self) -> Option<KeeperHandle> {
+    pub(super) fn handle(&self) -> Option<LeaseHandle> {
         self.handle.clone()
     }
 
     /// What the emitter asks.
-    pub(super) fn leave(&self) -> Option<Arc<dyn Leave>> {
+    pub(super) fn permission(&self) -> Option<Arc<dyn MaySend>> {
         self.handle.clone().map(Into::into)
     }
 
@@ -115,9 +115,9 @@ impl Keeping {
         let Some(task) = self.task else {
             return Ok(());
         };
-        let keeper = task.await??;
+        let holder = task.await??;
         if well {
-            keeper.finish().await?;
+            holder.finish().await?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use rightsizer_rules::window::ClockMode;
 use rightsizer_store::files::{OpenFiles, rescue_path};
 
 use self::keeping::{Keeping, Kept};
-use crate::emit::{self, Leave};
+use crate::emit::{self, MaySend};
 use crate::notify;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
@@ -61,6 +61,8 @@ pub struct ServeOptions {
     pub hosts: Vec<String>,
     /// Reviewers on other machines need it in the path; without one there is no remote review.
     pub review_token: Option<String>,
+    /// What keeps the windows and decides.
+    pub engine: Engine,
     /// Whether to ask the Lambda API what the fleet is.
     pub inventory: bool,
     /// Whose functions are taken.
@@ -71,6 +73,25 @@ pub struct ServeOptions {
     pub snapshot: Option<Location>,
     /// All the rest.
     pub settings: Settings,
+}
+
+/// What keeps the windows and decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// This process, in its store.
+    Own,
+    /// Flink: the source carries its proposals.
+    Flink,
+}
+
+impl Engine {
+    /// What the source carries.
+    const fn channel(self) -> Channel {
+        match self {
+            Self::Own => Channel::Reports,
+            Self::Flink => Channel::Proposals,
+        }
+    }
 }
 
 /// How long requests under way may take to end once it is time to stop.
@@ -112,7 +133,7 @@ pub async fn run(
         stopped.clone(),
     ));
     let parts = (&writer, &streams, &stopped);
-    spawn_aws_tasks(&options, parts, keeping.leave(), restored, &mut tasks).await;
+    spawn_aws_tasks(&options, parts, keeping.permission(), restored, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 
     let failed = tokio::select! {
@@ -150,14 +171,16 @@ fn pipeline(options: &ServeOptions, kept: Kept) -> anyhow::Result<Pipeline> {
     let (settings, accept) = (options.settings.clone(), options.accept.clone());
     let mut pipeline = Pipeline::new(kept.store, options.clock, settings, accept)?
         .at_home(options.home.clone())
-        .holding_days(options.source != RecordSource::Embedded);
+        .holding_days(options.source != RecordSource::Embedded)
+        .deciding_elsewhere(options.engine == Engine::Flink);
     pipeline.carry_out_again(&kept.words)?;
     Ok(pipeline)
 }
 
 /// The streams whose backlog has to be read before the store is up to date.
 fn streams_of(options: &ServeOptions) -> Vec<Channel> {
-    let reports = matches!(options.source, RecordSource::Kinesis(_)).then_some(Channel::Reports);
+    let from_stream = matches!(options.source, RecordSource::Kinesis(_));
+    let reports = from_stream.then_some(options.engine.channel());
     let decisions = options.emit.as_ref().map(|_| Channel::Decisions);
     reports.into_iter().chain(decisions).collect()
 }
@@ -185,7 +208,7 @@ async fn port(
         store: options.store.clone(),
         files,
         streams,
-        keeper: keeping.handle(),
+        holder: keeping.handle(),
         stop,
     })
 }
@@ -195,30 +218,31 @@ async fn port(
 async fn spawn_aws_tasks(
     options: &ServeOptions,
     (writer, streams, stopped): (&WriterHandle, &StreamStatus, &CancellationToken),
-    leave: Option<Arc<dyn Leave>>,
+    permission: Option<Arc<dyn MaySend>>,
     restored: bool,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     if let RecordSource::Kinesis(stream) = &options.source {
         let client = rightsizer_aws::config::kinesis_client().await;
-        let reader = StreamReader::new(&client, stream, Channel::Reports, streams.clone())
+        let reader = StreamReader::new(&client, stream, options.engine.channel(), streams.clone())
             .starting(options.from);
         tasks.spawn(reader.run(writer.clone(), stopped.clone()));
     }
     if let Some(stream) = options.emit.clone() {
         let client = rightsizer_aws::config::kinesis_client().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
+        let source = options.engine.channel();
         let (told, end) = (writer.clone(), stopped.clone());
         tasks.spawn(async move {
             tokio::select! {
-                () = told.read_once(Channel::Reports), if restored => {}
+                () = told.read_once(source), if restored => {}
                 () = end.cancelled(), if restored => return Ok(()),
                 else => {}
             }
             outcomes.run(told, end).await
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
-        tasks.spawn(emit::run(client, stream, writer, leave, stopped));
+        tasks.spawn(emit::run(client, stream, writer, permission, stopped));
     }
     if options.settings.notify.is_on() {
         let (settings, store) = (options.settings.notify.clone(), options.store.clone());

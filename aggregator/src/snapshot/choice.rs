@@ -1,7 +1,7 @@
 //! Going back on purpose: the snapshot for a time, and the review commands after it. Pure.
 
 use rightsizer_records::Timestamp;
-use rightsizer_rules::commands::{Action, CarriedOut};
+use rightsizer_rules::commands::{Action, AppliedCommand};
 
 use super::head::{Head, Snapshot};
 
@@ -41,42 +41,46 @@ pub fn choose(head: &Head, at: Option<Timestamp>) -> Result<&Snapshot, NoSnapsho
 /// Review commands after a snapshot was made, which it lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {
-    /// The words that the head still has, the oldest first.
-    pub words: Vec<CarriedOut>,
+    /// The review commands that the head still has, the oldest first.
+    pub commands: Vec<AppliedCommand>,
     /// How many more there were, before those.
     pub forgotten: u64,
 }
 
 impl Later {
-    /// How many words are not in the snapshot.
+    /// How many review commands are not in the snapshot.
     pub fn count(&self) -> u64 {
-        self.forgotten + self.words.len() as u64
+        self.forgotten + self.commands.len() as u64
     }
 
     /// The command that paused sending, if it is paused now by one that is not in the snapshot.
-    pub fn pause(&self) -> Option<&CarriedOut> {
-        let stops = |word: &&CarriedOut| word.word.action.is_stop();
-        let last = self.words.iter().rev().find(stops)?;
-        Some(last).filter(|last| last.word.action == Action::Pause)
+    pub fn pause(&self) -> Option<&AppliedCommand> {
+        let stops = |command: &&AppliedCommand| command.command.action.is_stop();
+        let last = self.commands.iter().rev().find(stops)?;
+        Some(last).filter(|last| last.command.action == Action::Pause)
     }
 }
 
 /// Review commands after `snapshot` was made.
 pub fn said_after(head: &Head, snapshot: &Snapshot) -> Later {
-    let after = |word: &&CarriedOut| word.number > snapshot.words;
-    let words: Vec<_> = head.words.iter().filter(after).cloned().collect();
-    let in_snapshots = head.snapshots.iter().map(|made| made.words).max();
-    let last = head.words.last().map(|word| word.number).max(in_snapshots);
-    let all = last.unwrap_or(0).saturating_sub(snapshot.words);
+    let after = |command: &&AppliedCommand| command.number > snapshot.commands;
+    let commands: Vec<_> = head.commands.iter().filter(after).cloned().collect();
+    let in_snapshots = head.snapshots.iter().map(|made| made.commands).max();
+    let last = head
+        .commands
+        .last()
+        .map(|command| command.number)
+        .max(in_snapshots);
+    let all = last.unwrap_or(0).saturating_sub(snapshot.commands);
     Later {
-        forgotten: all.saturating_sub(words.len() as u64),
-        words,
+        forgotten: all.saturating_sub(commands.len() as u64),
+        commands,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_rules::commands::Word;
+    use rightsizer_rules::commands::ReviewCommand;
 
     use super::super::head::Taker;
     use super::*;
@@ -85,7 +89,7 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    fn snapshot(sequence: u64, made: &str, words: u64) -> Snapshot {
+    fn snapshot(sequence: u64, made: &str, commands: u64) -> Snapshot {
         Snapshot {
             key: format!("k{sequence}"),
             epoch: 1,
@@ -94,17 +98,17 @@ mod tests {
             bytes: 1,
             store_bytes: 1,
             blake3: String::new(),
-            words,
+            commands,
             schema: 0,
         }
     }
 
-    fn word(number: u64, action: Action) -> CarriedOut {
+    fn command(number: u64, action: Action) -> AppliedCommand {
         let (by, why) = ("ann".to_owned(), String::new());
-        CarriedOut {
+        AppliedCommand {
             number,
             at: at("2026-03-02T11:30:00Z"),
-            word: Word { action, by, why },
+            command: ReviewCommand { action, by, why },
         }
     }
 
@@ -116,7 +120,7 @@ mod tests {
             snapshot(2, "2026-03-02T11:00:00Z", 3),
             snapshot(1, "2026-03-01T23:55:00Z", 1),
         ];
-        head.words = vec![word(4, Action::Resume), word(5, Action::Pause)];
+        head.commands = vec![command(4, Action::Resume), command(5, Action::Pause)];
         head
     }
 
@@ -154,16 +158,16 @@ mod tests {
         };
         assert_eq!(said_after(&head, newest), Later::default());
         let later = said_after(&head, middle);
-        assert_eq!((later.words.len(), later.forgotten), (2, 0));
-        assert_eq!(later.pause(), Some(&head.words[1]));
+        assert_eq!((later.commands.len(), later.forgotten), (2, 0));
+        assert_eq!(later.pause(), Some(&head.commands[1]));
         // 2 and 3 are in the snapshots after it alone.
         let later = said_after(&head, oldest);
         assert_eq!((later.count(), later.forgotten), (4, 2));
         let mut resumed = head.clone();
-        resumed.words.push(word(6, Action::Resume));
+        resumed.commands.push(command(6, Action::Resume));
         assert_eq!(said_after(&resumed, newest).pause(), None);
         let mut none_kept = head.clone();
-        none_kept.words.clear();
+        none_kept.commands.clear();
         assert_eq!(said_after(&none_kept, oldest).forgotten, 4);
     }
 }

@@ -1,11 +1,11 @@
-//! How the rest of the process asks the keeper: to keep a word, and whether decreases may be sent.
+//! How the rest of the process asks the lease holder: to keep a review command, and whether decreases may be sent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::BoxFuture;
-use rightsizer_rules::commands::CarriedOut;
+use rightsizer_rules::commands::AppliedCommand;
 use rightsizer_store::Outgoing;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::bucket::HEAD_WITHIN;
 use super::location::Location;
 use super::status::SnapshotStatus;
-use crate::emit::{Leave, SEND_WITHIN};
+use crate::emit::{MaySend, SEND_WITHIN};
 
 /// After the lease was acquired, decreases wait until any send that the other task had started is
 /// over. A check has at most three waits: the head's tag, and if it changed, the response and its
@@ -34,24 +34,24 @@ pub(super) struct NotSaved {
     pub(super) why: String,
 }
 
-/// What the keeper is asked.
+/// What the lease holder is asked.
 pub(super) enum Request {
-    /// To keep a word in the bucket.
-    Keep(CarriedOut, oneshot::Sender<Result<(), NotSaved>>),
+    /// To keep a review command in the bucket.
+    Keep(AppliedCommand, oneshot::Sender<Result<(), NotSaved>>),
     /// Whether the head is still this task's.
     Check(oneshot::Sender<bool>),
 }
 
-/// A cheap handle to the keeper.
+/// A cheap handle to the lease holder.
 #[derive(Debug, Clone)]
-pub struct KeeperHandle {
+pub struct LeaseHandle {
     requests: mpsc::Sender<Request>,
     status: SnapshotStatus,
     /// When decreases may be sent, if another task may still be sending.
     decreases_from: Instant,
 }
 
-impl KeeperHandle {
+impl LeaseHandle {
     /// A handle, and the receiver of its requests and those of its clones. If the head is
     /// `contested`, another task may still be sending.
     pub(super) fn new(status: SnapshotStatus, contested: bool) -> (Self, mpsc::Receiver<Request>) {
@@ -74,12 +74,12 @@ impl KeeperHandle {
         &self.status
     }
 
-    /// Keeps a word in the bucket; answers when it is there.
-    pub async fn keep(&self, word: CarriedOut) -> anyhow::Result<()> {
+    /// Keeps a review command in the bucket; answers when it is there.
+    pub async fn keep(&self, command: AppliedCommand) -> anyhow::Result<()> {
         let (reply, answer) = oneshot::channel();
         let gone = "this task is stopping, and another one may not have the command: repeat it \
                     there";
-        let request = Request::Keep(word, reply);
+        let request = Request::Keep(command, reply);
         self.requests.send(request).await.ok().context(gone)?;
         Ok(answer.await.context(gone)??)
     }
@@ -91,7 +91,7 @@ impl KeeperHandle {
     }
 }
 
-impl Leave for KeeperHandle {
+impl MaySend for LeaseHandle {
     fn may_send(&self) -> BoxFuture<'_, Option<Outgoing>> {
         Box::pin(async {
             if self.holds().await? && Instant::now() >= self.decreases_from {
@@ -104,8 +104,8 @@ impl Leave for KeeperHandle {
 }
 
 /// The handle as the emitter asks it.
-impl From<KeeperHandle> for Arc<dyn Leave> {
-    fn from(handle: KeeperHandle) -> Self {
+impl From<LeaseHandle> for Arc<dyn MaySend> {
+    fn from(handle: LeaseHandle) -> Self {
         Arc::new(handle)
     }
 }
@@ -114,9 +114,9 @@ impl From<KeeperHandle> for Arc<dyn Leave> {
 mod tests {
     use super::*;
 
-    /// A handle whose keeper responds that it holds the lease, or that it is unknown.
-    fn asked(contested: bool, holds: bool) -> KeeperHandle {
-        let (handle, mut requests) = KeeperHandle::new(SnapshotStatus::default(), contested);
+    /// A handle whose lease holder responds that it holds the lease, or that it is unknown.
+    fn asked(contested: bool, holds: bool) -> LeaseHandle {
+        let (handle, mut requests) = LeaseHandle::new(SnapshotStatus::default(), contested);
         tokio::spawn(async move {
             while let Some(request) = requests.recv().await {
                 if let Request::Check(reply) = request {

@@ -3,7 +3,7 @@
 //! never both hold the lease. Pure: it knows no bucket and no clock.
 
 use rightsizer_records::Timestamp;
-use rightsizer_rules::commands::CarriedOut;
+use rightsizer_rules::commands::AppliedCommand;
 use serde::{Deserialize, Serialize};
 
 /// The version that this program writes and reads.
@@ -30,7 +30,8 @@ pub struct Head {
     pub snapshots: Vec<Snapshot>,
     /// Review commands, the oldest first, from before the oldest snapshot that a start may use
     /// automatically.
-    pub words: Vec<CarriedOut>,
+    #[serde(rename = "words")]
+    pub commands: Vec<AppliedCommand>,
 }
 
 /// A snapshot of the store, as it stood between two commits.
@@ -51,7 +52,8 @@ pub struct Snapshot {
     /// BLAKE3 of the object's bytes, in hex.
     pub blake3: String,
     /// How many commands were applied in it.
-    pub words: u64,
+    #[serde(rename = "words")]
+    pub commands: u64,
     /// The schema of the store in it; 0 if its maker did not write that down.
     #[serde(default)]
     pub schema: i64,
@@ -70,7 +72,7 @@ pub struct Taker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// Adds a review command.
-    Words(Vec<CarriedOut>),
+    Commands(Vec<AppliedCommand>),
     /// This snapshot is there.
     Snapshot(Snapshot),
     /// The holder has ended.
@@ -115,7 +117,7 @@ impl Head {
             copy: taker.copy,
             released: false,
             snapshots: Vec::new(),
-            words: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
@@ -168,14 +170,15 @@ impl Head {
     pub fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {
         let mut head = self.clone();
         match edit {
-            Edit::Words(words) => {
+            Edit::Commands(commands) => {
                 // They come in the order in which their senders were done, which is not theirs.
-                let stored = head.words_stored(keep);
-                let known: Vec<u64> = head.words.iter().map(|word| word.number).collect();
-                let new =
-                    |word: &&CarriedOut| word.number > stored && !known.contains(&word.number);
-                head.words.extend(words.iter().filter(new).cloned());
-                head.words.sort_by_key(|word| word.number);
+                let stored = head.commands_stored(keep);
+                let known: Vec<u64> = head.commands.iter().map(|command| command.number).collect();
+                let new = |command: &&AppliedCommand| {
+                    command.number > stored && !known.contains(&command.number)
+                };
+                head.commands.extend(commands.iter().filter(new).cloned());
+                head.commands.sort_by_key(|command| command.number);
             }
             Edit::Snapshot(snapshot) => {
                 if head.snapshots.iter().all(|known| known.key != snapshot.key) {
@@ -211,19 +214,19 @@ impl Head {
             place += 1;
             place <= keep.newest || last_of_day || others.contains(&snapshot.sequence)
         });
-        let stored = self.words_stored(keep);
-        self.words.retain(|word| word.number > stored);
+        let stored = self.commands_stored(keep);
+        self.commands.retain(|command| command.number > stored);
     }
 
-    /// Up to this number the words are in every snapshot that a start may go back to by itself.
-    fn words_stored(&self, keep: Retention) -> u64 {
+    /// Up to this number the review commands are in every snapshot that a start may go back to by itself.
+    fn commands_stored(&self, keep: Retention) -> u64 {
         let others = self.newest_of_others();
         let others = self
             .snapshots
             .iter()
             .filter(|snapshot| others.contains(&snapshot.sequence));
         let newest = self.snapshots.iter().take(keep.newest).chain(others);
-        newest.map(|snapshot| snapshot.words).min().unwrap_or(0)
+        newest.map(|snapshot| snapshot.commands).min().unwrap_or(0)
     }
 
     /// The newest snapshot of each schema but the newest snapshot's, while an upgrade may be taken back to

@@ -1,5 +1,5 @@
 use super::*;
-use rightsizer_rules::commands::{Action, Word};
+use rightsizer_rules::commands::{Action, ReviewCommand};
 
 const KEEP: Retention = Retention { newest: 2, days: 3 };
 
@@ -10,7 +10,7 @@ fn taker(name: &str) -> Taker {
     }
 }
 
-fn snapshot(head: &Head, at: &str, words: u64) -> Snapshot {
+fn snapshot(head: &Head, at: &str, commands: u64) -> Snapshot {
     let sequence = head.next_sequence();
     Snapshot {
         key: snapshot_key(&head.lineage, head.epoch, sequence),
@@ -20,16 +20,16 @@ fn snapshot(head: &Head, at: &str, words: u64) -> Snapshot {
         bytes: 1,
         store_bytes: 2,
         blake3: "00".to_owned(),
-        words,
+        commands,
         schema: 8,
     }
 }
 
-fn word(number: u64) -> CarriedOut {
-    CarriedOut {
+fn command(number: u64) -> AppliedCommand {
+    AppliedCommand {
         number,
         at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
-        word: Word {
+        command: ReviewCommand {
             action: Action::Pause,
             by: "ann".to_owned(),
             why: String::new(),
@@ -41,24 +41,24 @@ fn with(head: &Head, edit: &Edit) -> Head {
     head.edited(edit, KEEP).unwrap()
 }
 
-fn taken(head: &Head, at: &str, words: u64) -> Head {
-    with(head, &Edit::Snapshot(snapshot(head, at, words)))
+fn taken(head: &Head, at: &str, commands: u64) -> Head {
+    with(head, &Edit::Snapshot(snapshot(head, at, commands)))
 }
 
 /// Three snapshots of a new version push out those of the one before it, but not the last of them.
 #[test]
 fn the_last_snapshot_before_an_upgrade_stays_for_a_day_with_the_words_since() {
-    let of = |head: &Head, at: &str, words: u64, schema: i64| {
+    let of = |head: &Head, at: &str, commands: u64, schema: i64| {
         let snapshot = Snapshot {
             schema,
-            ..snapshot(head, at, words)
+            ..snapshot(head, at, commands)
         };
         with(head, &Edit::Snapshot(snapshot))
     };
     let head = Head::first("l".to_owned(), taker("a"));
     let head = of(&head, "2026-03-01T10:00:00Z", 0, 7);
     let mut head = of(&head, "2026-03-01T10:05:00Z", 1, 7);
-    head = with(&head, &Edit::Words(vec![word(2)]));
+    head = with(&head, &Edit::Commands(vec![command(2)]));
     for minute in ["10", "15", "20"] {
         head = of(&head, &format!("2026-03-01T10:{minute}:00Z"), 2, 8);
     }
@@ -67,27 +67,31 @@ fn the_last_snapshot_before_an_upgrade_stays_for_a_day_with_the_words_since() {
         all.map(|snapshot| (snapshot.sequence, snapshot.schema))
             .collect()
     };
-    // Two newest, and the last of schema 7: the word after it is still to be carried out.
+    // Two newest, and the last of schema 7: the command after it is still to be carried out.
     assert_eq!(kept(&head), [(5, 8), (4, 8), (2, 7)]);
-    assert_eq!(head.words.len(), 1);
+    assert_eq!(head.commands.len(), 1);
     // 24 hours and 5 minutes later nobody goes back to it; it is the last of its day until then.
     head = of(&head, "2026-03-02T10:05:00Z", 2, 8);
     assert_eq!(kept(&head), [(6, 8), (5, 8), (2, 7)]);
     head = of(&head, "2026-03-02T10:10:00Z", 2, 8);
     assert_eq!(kept(&head), [(7, 8), (6, 8), (5, 8)]);
-    assert_eq!(head.words, []);
+    assert_eq!(head.commands, []);
 }
 
 #[test]
 fn it_crosses_json_and_a_newer_one_is_refused() {
     let head = Head::first("l".to_owned(), taker("a"));
     let head = taken(
-        &with(&head, &Edit::Words(vec![word(1)])),
+        &with(&head, &Edit::Commands(vec![command(1)])),
         "2026-03-01T10:00:00Z",
         0,
     );
     let bytes = head.encode().unwrap();
     assert_eq!(Head::decode(&bytes).unwrap(), head);
+    // The keys of heads and snapshots that are in buckets.
+    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(json["words"][0]["number"], 1);
+    assert_eq!(json["snapshots"][0]["words"], 0);
     let newer = String::from_utf8(bytes)
         .unwrap()
         .replace("\"v\": 1", "\"v\": 2");
@@ -100,7 +104,7 @@ fn an_edit_made_twice_is_made_once() {
     let head = Head::first("l".to_owned(), taker("a"));
     let made = snapshot(&head, "2026-03-01T10:00:00Z", 0);
     for edit in [
-        Edit::Words(vec![word(1), word(2)]),
+        Edit::Commands(vec![command(1), command(2)]),
         Edit::Snapshot(made),
         Edit::Release,
     ] {
@@ -109,24 +113,24 @@ fn an_edit_made_twice_is_made_once() {
         assert_eq!(once.edited(&edit, KEEP), None, "{edit:?}");
     }
     // A write whose answer was lost: the next one has more in it.
-    let once = with(&head, &Edit::Words(vec![word(1)]));
-    let more = with(&once, &Edit::Words(vec![word(1), word(2)]));
-    assert_eq!(more.words, [word(1), word(2)]);
+    let once = with(&head, &Edit::Commands(vec![command(1)]));
+    let more = with(&once, &Edit::Commands(vec![command(1), command(2)]));
+    assert_eq!(more.commands, [command(1), command(2)]);
 }
 
 /// Two people at once: who was answered second may be first at the head. Their order is the store's.
 #[test]
 fn words_are_kept_whatever_their_order_of_arrival() {
     let head = Head::first("l".to_owned(), taker("a"));
-    let late = with(&head, &Edit::Words(vec![word(2)]));
-    let late = with(&late, &Edit::Words(vec![word(1)]));
-    let together = with(&head, &Edit::Words(vec![word(2), word(1)]));
+    let late = with(&head, &Edit::Commands(vec![command(2)]));
+    let late = with(&late, &Edit::Commands(vec![command(1)]));
+    let together = with(&head, &Edit::Commands(vec![command(2), command(1)]));
     for head in [late, together] {
-        assert_eq!(head.words, [word(1), word(2)]);
+        assert_eq!(head.commands, [command(1), command(2)]);
     }
     // The only snapshot has both in it.
     let stored = taken(&head, "2026-03-01T10:00:00Z", 2);
-    assert_eq!(stored.edited(&Edit::Words(vec![word(2)]), KEEP), None);
+    assert_eq!(stored.edited(&Edit::Commands(vec![command(2)]), KEEP), None);
 }
 
 #[test]
@@ -174,15 +178,15 @@ fn the_newest_and_the_last_of_each_day_are_kept() {
 fn words_are_kept_back_to_the_oldest_snapshot_that_a_start_may_use() {
     let mut head = Head::first("l".to_owned(), taker("a"));
     for number in 1..=4 {
-        head = with(&head, &Edit::Words(vec![word(number)]));
+        head = with(&head, &Edit::Commands(vec![command(number)]));
         head = taken(
             &head,
             &format!("2026-03-01T{:02}:00:00Z", 8 + number),
             number,
         );
     }
-    // The two newest have 3 and 4 words in them.
-    assert_eq!(head.words, [word(4)]);
+    // The two newest have 3 and 4 commands in them.
+    assert_eq!(head.commands, [command(4)]);
 }
 
 #[test]

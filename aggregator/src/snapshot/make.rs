@@ -117,7 +117,7 @@ pub(super) async fn upload(
     let key = snapshot_key(&place.lineage, place.epoch, place.sequence);
     let (parts, waiting) = mpsc::channel(WAITING);
     let packing = tokio::task::spawn_blocking(move || -> anyhow::Result<(Packed, u64)> {
-        let words = inspect::words_carried_out(&copied.file)?;
+        let commands = inspect::applied_commands(&copied.file)?;
         let mut sent = 0;
         let send = |part: Part| {
             sent += part.bytes.len() as u64;
@@ -125,13 +125,13 @@ pub(super) async fn upload(
             let gone = |_| std::io::Error::other("the upload has ended");
             parts.blocking_send(part).map_err(gone)
         };
-        Ok((pack(&copied.file, PART_BYTES, send)?, words))
+        Ok((pack(&copied.file, PART_BYTES, send)?, commands))
     });
     let uploaded = bucket.upload(&key, waiting).await;
     let packed = packing.await?;
     // If both failed, the upload failed first.
     uploaded.with_context(|| format!("cannot write {}/{key}", bucket.location()))?;
-    let (packed, words) = packed?;
+    let (packed, commands) = packed?;
     Ok(Snapshot {
         key,
         epoch: place.epoch,
@@ -140,7 +140,7 @@ pub(super) async fn upload(
         bytes: packed.bytes,
         store_bytes: packed.store_bytes,
         blake3: packed.blake3,
-        words,
+        commands,
         schema: SCHEMA_VERSION,
     })
 }

@@ -141,7 +141,7 @@ mod tests {
             bytes: 0,
             store_bytes: 0,
             blake3: String::new(),
-            words: 0,
+            commands: 0,
             schema: 0,
         };
         let keep = Retention { newest: 1, days: 0 };

@@ -297,12 +297,16 @@ fn is_taken(head: &Head, planned: Option<&Head>, taker: &Taker) -> bool {
     head.epoch == epoch && head.copy == taker.copy && head.holder == taker.holder
 }
 
-/// An old snapshot may be older than the words that are kept.
+/// An old snapshot may be older than the review commands that are kept.
 fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
     let mut unit = store.begin()?;
     let known = unit.commands().carried_out()?;
-    let newest = head.snapshots.iter().map(|snapshot| snapshot.words).max();
-    let kept_from = head.words.first().map(|word| word.number - 1);
+    let newest = head
+        .snapshots
+        .iter()
+        .map(|snapshot| snapshot.commands)
+        .max();
+    let kept_from = head.commands.first().map(|command| command.number - 1);
     let kept_from = kept_from.or(newest).unwrap_or(0);
     if kept_from > known {
         warn!(
@@ -357,7 +361,7 @@ mod tests {
             bytes: 0,
             store_bytes: 0,
             blake3: String::new(),
-            words: 8,
+            commands: 8,
             schema: 0,
         };
         let mut head = Head::first("l".to_owned(), taker);

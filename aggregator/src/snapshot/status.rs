@@ -27,7 +27,8 @@ pub struct SnapshotHealth {
     /// Why it is unknown whether this task still holds the lease: decreases wait.
     pub unsure: Option<String>,
     /// Review commands that are not in the bucket yet.
-    pub words_waiting: usize,
+    #[serde(rename = "words_waiting")]
+    pub commands_waiting: usize,
 }
 
 impl SnapshotHealth {
@@ -36,10 +37,10 @@ impl SnapshotHealth {
         let failing = self.failing.as_ref();
         let failing = failing.map(|why| format!("the last snapshot could not be made: {why}"));
         let unsure = self.unsure.clone();
-        let words = (self.words_waiting > 0).then(|| {
+        let words = (self.commands_waiting > 0).then(|| {
             format!(
                 "{} review commands are not in the bucket yet",
-                self.words_waiting
+                self.commands_waiting
             )
         });
         failing.into_iter().chain(unsure).chain(words).collect()
@@ -47,11 +48,11 @@ impl SnapshotHealth {
 
     /// Whether something of it should be looked at.
     pub const fn is_degraded(&self) -> bool {
-        self.failing.is_some() || self.unsure.is_some() || self.words_waiting > 0
+        self.failing.is_some() || self.unsure.is_some() || self.commands_waiting > 0
     }
 }
 
-/// Shared by the keeper and the health check.
+/// Shared by the lease holder and the health check.
 #[derive(Debug, Clone, Default)]
 pub struct SnapshotStatus(Arc<Mutex<State>>);
 
@@ -99,8 +100,8 @@ impl SnapshotStatus {
         news
     }
 
-    pub(super) fn words_waiting(&self, words: usize) {
-        self.state().health.words_waiting = words;
+    pub(super) fn commands_waiting(&self, count: usize) {
+        self.state().health.commands_waiting = count;
     }
 
     /// How it goes.

@@ -172,8 +172,8 @@ pub(super) async fn health(port: &Port) -> Health {
     let last_commit = port.writer.metrics().last_commit();
     let writer_alive = last_commit.is_none_or(|at| now().as_ms() - at.as_ms() < WRITER_SILENT_MS);
     let shards = port.options.streams.shards();
-    let keeper = port.options.keeper.as_ref();
-    let snapshot = keeper.map(|keeper| keeper.status().health());
+    let holder = port.options.holder.as_ref();
+    let snapshot = holder.map(|holder| holder.status().health());
     let unkept = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
     let clock = port.writer.metrics().clock_doubt();
     let degraded = unkept || clock.is_some() || store.is_degraded();

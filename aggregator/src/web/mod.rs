@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::snapshot::KeeperHandle;
+use crate::snapshot::LeaseHandle;
 use crate::writer::WriterHandle;
 pub(crate) use hosts::Hosts;
 pub(crate) use listen::serve;
@@ -60,8 +60,8 @@ pub(crate) struct PortOptions {
     pub(crate) files: OpenFiles,
     /// How the reading of streams goes.
     pub(crate) streams: StreamStatus,
-    /// The keeper of snapshots and review commands.
-    pub(crate) keeper: Option<KeeperHandle>,
+    /// The lease holder of snapshots and review commands.
+    pub(crate) holder: Option<LeaseHandle>,
     /// Ends streams of events when the server stops.
     pub(crate) stop: CancellationToken,
 }
@@ -209,8 +209,8 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
     let wal = rightsizer_store::wal_bytes(&port.options.store);
     port.writer.metrics().store(wal, looked.is_err());
     let counters = port.writer.metrics().text();
-    let keeper = port.options.keeper.as_ref();
-    let snapshots = keeper.map(|keeper| keeper.status().metrics(rightsizer_aws::clock::now()));
+    let holder = port.options.holder.as_ref();
+    let snapshots = holder.map(|holder| holder.status().metrics(rightsizer_aws::clock::now()));
     // One exposition has one end.
     let text: String = [counters, snapshots.unwrap_or_default()]
         .iter()

@@ -28,6 +28,8 @@ const SHARD: &str = "shardId-000000000000";
 const ORIGIN_CHARS: usize = 128;
 /// Records put to a stream of this name are outcomes; all other names are reports.
 const DECISIONS: &str = "decisions";
+/// The same for proposals.
+const PROPOSALS: &str = "proposals";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -52,10 +54,10 @@ impl PutRecords {
     }
 
     fn channel(&self) -> Channel {
-        if self.stream() == DECISIONS {
-            Channel::Decisions
-        } else {
-            Channel::Reports
+        match self.stream() {
+            DECISIONS => Channel::Decisions,
+            PROPOSALS => Channel::Proposals,
+            _ => Channel::Reports,
         }
     }
 }
@@ -167,6 +169,9 @@ async fn handle(
     match channel {
         Channel::Decisions if !token.is_some_and(|token| port.may_review(token)) => {
             return Err(denied("outcomes need the --review-token"));
+        }
+        Channel::Proposals if !token.is_some_and(|token| port.may_review(token)) => {
+            return Err(denied("proposals need the --review-token"));
         }
         Channel::Reports if !port.may_write(token) => {
             return Err(denied("reports need the --token, not the --review-token"));

@@ -1,5 +1,5 @@
 //! The review API, at `/TOKEN/review` with a reviewer's token: `GET` lists every function, `GET
-//! …/FUNCTION` shows one, `POST` applies a [`Word`]; `GET /TOKEN/export` gives what an export
+//! …/FUNCTION` shows one, `POST` applies a [`ReviewCommand`]; `GET /TOKEN/export` gives what an export
 //! chooses from. Writers of records have another token, or none, and are not answered here.
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, Collected};
 use rightsizer_aws::clock::now;
-use rightsizer_rules::commands::{Done, Refused, Switched, Word};
+use rightsizer_rules::commands::{Done, Refused, ReviewCommand, Switched};
 use rightsizer_store::inspect;
 use rightsizer_store::{Reader, StoreError};
 use serde::Serialize;
@@ -202,28 +202,31 @@ async fn carry_out(port: &Port, token: &str, request: Request) -> Result<Done, R
         return Err(ReviewError::Forbidden);
     }
     let body = port.bodies.read(request).await?;
-    let word: Word = serde_json::from_slice(&body.bytes)?;
+    let command: ReviewCommand = serde_json::from_slice(&body.bytes)?;
     // As a task of its own, so that an applied command is also saved if the client disconnects
     // meanwhile.
-    let carried = tokio::spawn(carry_out_and_keep(port.clone(), word)).await;
+    let carried = tokio::spawn(carry_out_and_keep(port.clone(), command)).await;
     carried.map_err(|e| ReviewError::Stopped(e.to_string()))?
 }
 
-pub(super) async fn carry_out_and_keep(port: Port, word: Word) -> Result<Done, ReviewError> {
-    let answered = port.writer.review(word.clone()).await;
+pub(super) async fn carry_out_and_keep(
+    port: Port,
+    command: ReviewCommand,
+) -> Result<Done, ReviewError> {
+    let answered = port.writer.review(command.clone()).await;
     let (mut done, carried) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
     // After the sending: that stops whatever becomes of this.
     let switched = async {
         match &port.options.updater {
-            Some(updater) => updater.turn(&word, now()).await,
-            None if word.action.is_stop() => Some(Switched::NotNamed),
+            Some(updater) => updater.turn(&command, now()).await,
+            None if command.action.is_stop() => Some(Switched::NotNamed),
             None => None,
         }
     };
     // Neither waits for the other: each may take seconds, in which this task may be lost.
     let kept = async {
-        match &port.options.keeper {
-            Some(keeper) => keeper.keep(carried).await,
+        match &port.options.holder {
+            Some(holder) => holder.keep(carried).await,
             None => Ok(()),
         }
     };

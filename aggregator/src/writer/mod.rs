@@ -17,7 +17,7 @@ use rightsizer_aws::inventory::InventorySink;
 use rightsizer_aws::kinesis::Inbox;
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::begins_like_reports;
-use rightsizer_rules::commands::{CarriedOut, Done, Refused, Word};
+use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Outbox, Outgoing, RecommendationKey, StoreError};
@@ -49,7 +49,10 @@ enum Command {
     Outbox(Outgoing, usize, Reply<Outbox>),
     MarkSent(Vec<RecommendationKey>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
-    Review(Box<Word>, Reply<Result<(Done, CarriedOut), Refused>>),
+    Review(
+        Box<ReviewCommand>,
+        Reply<Result<(Done, AppliedCommand), Refused>>,
+    ),
     Inventory(InventoryUpdate, Reply<()>),
     CaughtUp(Channel, Reply<()>),
     Finish(Reply<()>),
@@ -167,9 +170,9 @@ impl WriterHandle {
     /// resolved.
     pub async fn review(
         &self,
-        word: Word,
-    ) -> Result<Result<(Done, CarriedOut), Refused>, WriterStopped> {
-        self.ask(|reply| Command::Review(Box::new(word), reply))
+        command: ReviewCommand,
+    ) -> Result<Result<(Done, AppliedCommand), Refused>, WriterStopped> {
+        self.ask(|reply| Command::Review(Box::new(command), reply))
             .await
     }
 
@@ -312,7 +315,7 @@ impl Writer {
 
     fn serve(&mut self) -> Result<(), StoreError> {
         if self.unread.is_empty() {
-            self.settle_words()?;
+            self.settle_commands()?;
         }
         while !self.finished {
             self.turn()?;
@@ -352,8 +355,8 @@ impl Writer {
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
             }
-            Command::Review(word, reply) => {
-                let answered = self.pipeline.carry_out(&word, now());
+            Command::Review(command, reply) => {
+                let answered = self.pipeline.carry_out(&command, now());
                 if matches!(answered, Ok(Ok(_))) {
                     // An approval is sent at once.
                     self.decided.notify_one();
@@ -413,7 +416,7 @@ impl Writer {
 
     fn caught_up(&mut self, stream: Channel) -> Result<(), StoreError> {
         self.unread.retain(|unread| *unread != stream);
-        if stream == Channel::Reports {
+        if stream != Channel::Decisions {
             self.pipeline.let_days_close();
             // The days that are over close first: what is sent rests on them.
             let digest = self.pipeline.tick(now())?;
@@ -431,19 +434,19 @@ impl Writer {
             return Ok(());
         }
         if self.unread.is_empty() {
-            self.settle_words()?;
+            self.settle_commands()?;
         }
         self.settled.send_replace(Unread(self.unread.clone()));
         self.decided.notify_one();
         Ok(())
     }
 
-    fn settle_words(&mut self) -> Result<(), StoreError> {
-        for CarriedOut { at, word, .. } in self.pipeline.settle_words()? {
+    fn settle_commands(&mut self) -> Result<(), StoreError> {
+        for AppliedCommand { at, command, .. } in self.pipeline.settle_commands()? {
             warn!(
                 "the command of {} at {at} cannot be applied again, because its target has been \
                  superseded ({:?}): check it",
-                word.by, word.action
+                command.by, command.action
             );
         }
         Ok(())

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_records::Timestamp;
+use rightsizer_rules::assess::{AppliedChange, History};
 use rightsizer_rules::lifecycle::Status;
-use rightsizer_rules::policy::{Changes, SizeChange};
 use rusqlite::params;
 
 use super::columns::{megabytes, timestamp};
@@ -38,34 +38,6 @@ static CHANGES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The applied and pending recommendations of a function.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct History {
-    pub(super) changes: Changes,
-    /// The largest size that was sent and has no outcome yet.
-    pub(super) pending_mb: Option<Megabytes>,
-}
-
-impl History {
-    /// Adds a change; the oldest comes first.
-    fn apply(&mut self, change: SizeChange, status: Status, automatic: bool) {
-        let changes = &mut self.changes;
-        changes.last = Some(change);
-        if change.verified {
-            changes.verified_mb = Some(change.to_mb);
-            changes.increases = 0;
-        } else if status == Status::Applied && change.to_mb > change.from_mb {
-            if automatic {
-                changes.verified_mb.get_or_insert(change.from_mb);
-                changes.increases += 1;
-            } else {
-                // A person is responsible for it.
-                changes.increases = 0;
-            }
-        }
-    }
-}
-
 impl Evidence<'_> {
     /// Returns the history of each function of `ids` that has one, without the invocations since a change,
     /// which are counted from the days.
@@ -78,18 +50,14 @@ impl Evidence<'_> {
         let mut changed = self.tx.prepare_cached(&CHANGES)?;
         let mut rows = changed.query(params![ids.start(), ids.end()])?;
         while let Some(row) = rows.next()? {
-            let (from, to) = (megabytes(row.get(2)?), megabytes(row.get(3)?));
-            let status = status(row.get_ref(4)?)?;
-            let kept = status != Status::RolledBack;
-            let change = SizeChange {
+            let change = AppliedChange {
                 at: timestamp(row.get(1)?)?,
-                from_mb: if kept { from } else { to },
-                to_mb: if kept { to } else { from },
-                verified: status == Status::Verified,
-                invocations: 0,
+                from_mb: megabytes(row.get(2)?),
+                to_mb: megabytes(row.get(3)?),
+                status: status(row.get_ref(4)?)?,
+                automatic: row.get(5)?,
             };
-            let history = histories.entry(row.get(0)?).or_default();
-            history.apply(change, status, row.get(5)?);
+            histories.entry(row.get(0)?).or_default().apply(change);
         }
         let mut sent = self.tx.prepare_cached(&PENDING)?;
         let mut rows = sent.query(params![ids.start(), ids.end(), now.as_ms()])?;

@@ -1,11 +1,8 @@
 //! Limits the sizes and versions that a day of a function stores separately (W2). A writer on the stream may
 //! claim any number of them; those above the limits are added up in one row, so that a day stays small.
 
-use std::collections::BTreeSet;
-
 use rightsizer_records::{Day, Megabytes};
-use rightsizer_rules::evidence::LATEST;
-use rightsizer_rules::window::{DayKey, DaySource};
+use rightsizer_rules::window::{Crowding, DayKey, MOST_SIZES, MOST_VERSIONS};
 use rusqlite::params;
 
 use super::columns::megabytes;
@@ -14,22 +11,8 @@ use super::error::StoreError;
 use super::state::State;
 use super::unit::FunctionId;
 
-/// Most sizes of a function with their own rows on a day; a function usually has one or two.
-const MOST_SIZES: usize = 32;
-/// Most versions with their own rows.
-const MOST_VERSIONS: usize = 64;
-/// The size and the version under which the others are added up.
-pub(super) const OTHER_SIZES: Megabytes = Megabytes(0);
-const OTHER_VERSIONS: &str = "other";
 /// Key in `state` of the last function that had too many of them.
 pub(super) const CROWDED: &str = "crowded";
-
-/// The sizes and versions of a function on a day.
-#[derive(Debug, Default)]
-pub(super) struct Crowding {
-    sizes: BTreeSet<Megabytes>,
-    versions: BTreeSet<String>,
-}
 
 impl Days<'_> {
     /// Changes `key` to the key under which it is stored.
@@ -48,33 +31,16 @@ impl Days<'_> {
             }
         };
         let crowding = self.rows.crowding.look((function, key.day), load)?;
-        let size_fits =
-            crowding.sizes.contains(&key.memory_mb) || crowding.sizes.len() < MOST_SIZES;
-        let version_fits =
-            crowding.versions.contains(&key.version) || crowding.versions.len() < MOST_VERSIONS;
-        let log_group = matches!(
-            key.source,
-            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped
-        );
-        let own_size = size_fits || log_group || self.is_its_own(function, key.memory_mb)?;
-        let own_version = version_fits || log_group || key.version == LATEST;
-        if !(own_size && own_version) {
-            self.note_crowded(function, key.day)?;
-        }
-        if !own_size {
-            key.memory_mb = OTHER_SIZES;
-        }
-        if !own_version {
-            OTHER_VERSIONS.clone_into(&mut key.version);
-        }
+        let room = crowding.has_room_for_size(key);
+        let own_size = room || self.is_its_own(function, key.memory_mb)?;
+        let day = key.day;
         let crowding = self
             .rows
             .crowding
-            .look((function, key.day), |_| Ok(Crowding::default()))?;
-        if !crowding.versions.contains(&key.version) {
-            crowding.versions.insert(key.version.clone());
+            .look((function, day), |_| Ok(Crowding::default()))?;
+        if crowding.admit(key, own_size) {
+            self.note_crowded(function, day)?;
         }
-        crowding.sizes.insert(key.memory_mb);
         Ok(())
     }
 
@@ -121,8 +87,8 @@ fn load(tx: &rusqlite::Connection, function: FunctionId, day: Day) -> Result<Cro
     let mut rows = statement.query(params![day.number(), function])?;
     let mut crowding = Crowding::default();
     while let Some(row) = rows.next()? {
-        crowding.sizes.insert(megabytes(row.get(0)?));
-        crowding.versions.insert(row.get(1)?);
+        let version = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        crowding.note(megabytes(row.get(0)?), version);
     }
     Ok(crowding)
 }

@@ -1,7 +1,7 @@
 //! `days` and `peaks`: the figures of each day, and the peaks alone for longer.
 
 use rightsizer_records::{Day, EnvId, Megabytes};
-use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution, Witnesses};
+use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution, PeakOfDay, Witnesses};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes};
@@ -20,27 +20,6 @@ pub(super) struct DayRow {
 
 /// Key of a row of `peaks`, in the table's own order.
 pub(super) type PeakKey = (FunctionId, Day);
-
-/// A day's peak and the largest size that hid the demand, from any source, because it was used.
-/// (Which source counts is a question of counting invocations, see `Evidence::assess`.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PeakRow {
-    pub(super) peak_mb: Megabytes,
-    pub(super) censored_mb: Megabytes,
-    /// The sources that saw it.
-    pub(super) seen_by: Witnesses,
-}
-
-impl PeakRow {
-    /// Joins two views of the same day. Commutative, associative and idempotent (W7).
-    pub(super) fn join(self, other: Self) -> Self {
-        Self {
-            peak_mb: self.peak_mb.max(other.peak_mb),
-            censored_mb: self.censored_mb.max(other.censored_mb),
-            seen_by: self.seen_by.join(other.seen_by),
-        }
-    }
-}
 
 /// The effects of merging into a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +48,7 @@ impl Days<'_> {
         env: Option<EnvId>,
     ) -> Result<MergedDay, StoreError> {
         let DayDelta { mut key, stats } = delta;
-        let peak = PeakRow {
-            peak_mb: stats.peak_mb,
-            censored_mb: if stats.censored {
-                key.memory_mb
-            } else {
-                Megabytes(0)
-            },
-            seen_by: env.map_or(Witnesses::shown(stats.peak_mb), |env| {
-                Witnesses::of(env, stats.peak_mb)
-            }),
-        };
+        let peak = PeakOfDay::of(&stats, key.memory_mb, env);
         self.admit(function, &mut key)?;
         let merged = self.merge_peak(function, key.day, peak)?;
         let row = DayRow {
@@ -103,13 +72,9 @@ impl Days<'_> {
         &mut self,
         function: FunctionId,
         day: Day,
-        peak: PeakRow,
+        peak: PeakOfDay,
     ) -> Result<MergedDay, StoreError> {
-        let nothing = PeakRow {
-            peak_mb: Megabytes(0),
-            censored_mb: Megabytes(0),
-            seen_by: Witnesses::default(),
-        };
+        let nothing = PeakOfDay::default();
         let (tx, key) = (self.tx, (function, day));
         let known = function < self.rows.unwritten;
         let peaks = &mut self.rows.peaks;
@@ -263,7 +228,7 @@ fn select_peak(
     tx: &Connection,
     function: FunctionId,
     day: Day,
-) -> Result<Option<PeakRow>, StoreError> {
+) -> Result<Option<PeakOfDay>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT p.peak_mb, p.censored_mb, coalesce(w.shown_mb, p.peak_mb), coalesce(w.one_mb, 0),
                 coalesce(w.one_env, 0), coalesce(w.two_mb, 0), coalesce(w.two_env, 0)
@@ -272,7 +237,7 @@ fn select_peak(
     )?;
     let row = statement
         .query_row(params![function, day.number()], |row| {
-            Ok(PeakRow {
+            Ok(PeakOfDay {
                 peak_mb: megabytes(row.get(0)?),
                 censored_mb: megabytes(row.get(1)?),
                 seen_by: witnesses(row, 2)?,
@@ -280,30 +245,4 @@ fn select_peak(
         })
         .optional()?;
     Ok(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn row() -> impl Strategy<Value = PeakRow> {
-        (0_u32..5, 0_u32..3).prop_map(|(peak, censored)| PeakRow {
-            peak_mb: Megabytes(peak),
-            censored_mb: Megabytes(censored),
-            seen_by: Witnesses::shown(Megabytes(peak)),
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn w7_joining_peaks_is_commutative_associative_and_idempotent(
-            a in row(), b in row(), c in row(),
-        ) {
-            prop_assert_eq!(a.join(b), b.join(a));
-            prop_assert_eq!(a.join(b).join(c), a.join(b.join(c)));
-            prop_assert_eq!(a.join(a), a);
-        }
-    }
 }

@@ -3,14 +3,13 @@
 
 use std::sync::LazyLock;
 
-use rightsizer_records::{Day, Megabytes, Millis, Timestamp, Usd};
+use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
+use rightsizer_rules::assess::Noted;
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
-use rightsizer_rules::policy::Decision;
 use rusqlite::{Connection, params};
 
 use super::columns::{int, megabytes};
 use super::error::StoreError;
-use super::evidence::Assessment;
 use super::transitions::changed_by;
 use super::unit::FunctionId;
 
@@ -78,16 +77,17 @@ impl Decisions<'_> {
         Ok(())
     }
 
-    /// Records a decision on its function, whether or not it changes the size. `reasons` are the decision's,
-    /// as JSON.
-    pub fn note(
-        &self,
-        id: FunctionId,
-        assessment: &Assessment,
-        decision: &Decision,
-        reasons: &str,
-        usd: (Usd, Usd),
-    ) -> Result<(), StoreError> {
+    /// Returns the day of a function's last decision.
+    pub fn decided_on(&self, id: FunctionId) -> Result<Option<Day>, StoreError> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT decided_day FROM functions WHERE id = ?")?;
+        let day: Option<i32> = statement.query_row([id], |row| row.get(0))?;
+        Ok(day.map(Day::from_number))
+    }
+
+    /// Records a decision on its function, whether or not it changes the size.
+    pub fn note(&self, id: FunctionId, noted: &Noted) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
                 "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
@@ -96,17 +96,17 @@ impl Decisions<'_> {
                  WHERE id = ?",
             )?
             .execute(params![
-                assessment.evidence.present.day().number(),
-                assessment.peak_mb.0,
-                decision.policy_mb.0,
-                decision.target_mb.0,
-                decision.to_mb.map(|mb| mb.0),
-                decision.confidence.name(),
-                reasons,
-                int(assessment.evidence.window.invocations),
-                assessment.p99.map(Millis::as_ms_f64),
-                usd.0.as_f64(),
-                usd.1.as_f64(),
+                noted.day.number(),
+                noted.peak_mb.0,
+                noted.policy_mb.0,
+                noted.target_mb.0,
+                noted.to_mb.map(|mb| mb.0),
+                noted.confidence.name(),
+                noted.reasons,
+                int(noted.invocations),
+                noted.p99.map(Millis::as_ms_f64),
+                noted.usd.0.as_f64(),
+                noted.usd.1.as_f64(),
                 id,
             ])?;
         Ok(())

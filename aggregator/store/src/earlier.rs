@@ -5,12 +5,13 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use rightsizer_records::{Megabytes, Timestamp};
+use rightsizer_rules::assess::NewRecommendation;
 use rightsizer_rules::lifecycle::{ClosedCode, Status};
 use rusqlite::params;
 
 use super::columns::megabytes;
 use super::error::StoreError;
-use super::recommendations::{NewRecommendation, PARAMETERS, Recommendations, WRITTEN};
+use super::recommendations::{PARAMETERS, Recommendations, WRITTEN, values};
 use super::reviewing::REJECTED_FOR_MS;
 use super::transitions::{considered, status};
 use super::unit::FunctionId;
@@ -115,7 +116,7 @@ impl Recommendations<'_> {
         let replaced = self
             .tx
             .prepare_cached(&REPLACE)?
-            .execute(new.values(old.row))?;
+            .execute(values(new, old.row))?;
         if replaced == 0 {
             let why = format!("by {}", new.id);
             self.close(

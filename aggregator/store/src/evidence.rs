@@ -4,44 +4,21 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use rightsizer_records::{Arch, Day, EvidenceWindow, Megabytes, Millis, Timestamp};
-use rightsizer_rules::evidence::FunctionKey;
-use rightsizer_rules::policy::{
-    Changes, Configured, DayPeak, FunctionEvidence, Leak, PolicySettings, Successes,
+use rightsizer_records::{Arch, Day, Millis, Timestamp};
+use rightsizer_rules::assess::{
+    Around, Assessment, Known, Span, Viewpoint, assemble, largest_censored,
 };
-use rightsizer_rules::price;
-use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::policy::{Configured, DayPeak, PolicySettings};
+use rightsizer_rules::window::{WINDOW_DAYS, Witnesses};
 use rusqlite::{Connection, params};
 
-use super::changes::History;
 use super::columns::{megabytes, timestamp};
 use super::days::witnesses;
 use super::error::StoreError;
 use super::inventory::configured;
 use super::unit::FunctionId;
-use super::usage::{Usage, Wanted};
-use super::viewpoint::{Span, Viewpoint};
-
-/// Everything a decision about one function needs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assessment {
-    /// The function.
-    pub function: FunctionKey,
-    /// The version with the traffic.
-    pub version: String,
-    /// Architecture, if known.
-    pub arch: Option<Arch>,
-    /// The input of the policies.
-    pub evidence: FunctionEvidence,
-    /// Highest peak of the window and the open days.
-    pub peak_mb: Megabytes,
-    /// The billed usage in the window.
-    pub usage: price::Usage,
-    /// 99th percentile of the durations at the current size, if there are any.
-    pub p99: Option<Millis>,
-    /// Whether the inventory or history knows it.
-    pub known: bool,
-}
+use super::usage::Wanted;
 
 /// One function of a walk.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,41 +33,15 @@ pub struct Assessed {
     pub seen: Option<Assessment>,
 }
 
-/// The identity columns of a function.
+/// The columns of a function.
 struct Head {
     id: FunctionId,
-    function: FunctionKey,
-    version: String,
-    arch: Option<Arch>,
+    known: Known,
     first: Timestamp,
-    /// When it was first seen, for W4.
-    known_since: Timestamp,
-    current_mb: Megabytes,
     decided: Option<Day>,
     has_decision: bool,
     /// Out-of-memory up to this day no longer counts.
     cleared: Option<Day>,
-    configured: Configured,
-    baseline_p95: Option<Millis>,
-    /// Whether its logs contain only reports of failures.
-    failures_only: bool,
-    known: bool,
-    /// A CloudWatch alarm on it that is in `ALARM`.
-    alarm: Option<String>,
-    deployed: Option<Timestamp>,
-}
-
-impl Head {
-    /// P3: the largest size that hid the demand among all remembered days after those that were
-    /// cleared, and the day it did so last.
-    fn largest_censored(&self, days: &[DayPeak], to: Day) -> Option<(Day, Megabytes)> {
-        let remembered = to.plus(-PEAK_MEMORY_DAYS);
-        let after = self.cleared.map(|day| day.plus(1));
-        let from = after.map_or(remembered, |day| remembered.max(day));
-        let counting = days.iter().filter(|d| d.day >= from);
-        let largest = counting.max_by_key(|d| (d.peak, d.day))?;
-        Some((largest.day, largest.peak))
-    }
 }
 
 /// A function of a walk with the data that is read before its days.
@@ -101,21 +52,12 @@ struct Opened {
     span: Option<Span>,
 }
 
-/// Its other facts.
-#[derive(Clone, Copy)]
-struct Around {
-    history: History,
-    leak: Option<Leak>,
-    censored: Option<(Day, Megabytes)>,
-    agreed: Megabytes,
-}
-
 impl Opened {
     fn wanted(&self) -> Option<Wanted<'_>> {
         Some(Wanted {
             function: self.head.id,
             days: self.span.as_ref()?.days(),
-            version: &self.head.version,
+            version: &self.head.known.version,
         })
     }
 }
@@ -161,9 +103,9 @@ impl Evidence<'_> {
                 history: histories.get(&head.id).copied().unwrap_or_default(),
                 leak: leaks.get(&head.id).copied(),
                 agreed: seen_by.agreed(),
-                censored: censored
-                    .remove(&head.id)
-                    .and_then(|days| head.largest_censored(&days, view.last_closed())),
+                censored: censored.remove(&head.id).and_then(|days| {
+                    largest_censored(days.into_iter(), head.cleared, view.last_closed())
+                }),
             };
             // Only of those with a span something was asked for.
             let used = span.as_ref().and_then(|_| usage.next());
@@ -173,7 +115,7 @@ impl Evidence<'_> {
                 has_decision: head.has_decision,
                 seen: span
                     .zip(used)
-                    .map(|(span, used)| assembled(head, peaks, &span, &used, around, view)),
+                    .map(|(span, used)| assemble(head.known, peaks, &span, &used, around, view)),
             });
         }
         Ok(assessed)
@@ -200,18 +142,13 @@ impl Evidence<'_> {
             let arch: Option<String> = row.get(3)?;
             let tags = row.get_ref(11)?.as_str_or_null();
             let tags = tags.map_err(rusqlite::Error::from)?;
-            heads.push(Head {
-                id: row.get(0)?,
+            let known = Known {
                 function: FunctionKey::stored(&function)
                     .map_err(|e| StoreError::Damaged(e.to_string()))?,
                 version: row.get(2)?,
                 arch: arch.map(|name| Arch::from_name(&name)),
-                first: timestamp(row.get(4)?)?,
                 known_since: timestamp(row.get(5)?)?,
                 current_mb: megabytes(row.get(6)?),
-                decided: day(row.get(7)?),
-                has_decision: row.get(8)?,
-                cleared: day(row.get(9)?),
                 configured: Configured {
                     untagged: settings.mode,
                     snap_start: row.get(15)?,
@@ -222,6 +159,14 @@ impl Evidence<'_> {
                 known: row.get(14)?,
                 alarm: row.get(16)?,
                 deployed: row.get::<_, Option<i64>>(17)?.map(timestamp).transpose()?,
+            };
+            heads.push(Head {
+                id: row.get(0)?,
+                known,
+                first: timestamp(row.get(4)?)?,
+                decided: day(row.get(7)?),
+                has_decision: row.get(8)?,
+                cleared: day(row.get(9)?),
             });
         }
         Ok(heads)
@@ -285,80 +230,5 @@ impl Evidence<'_> {
             });
         }
         Ok(days)
-    }
-}
-
-/// Returns the peaks of the days with a success, or of all days if there is none. The memory of a failed
-/// invocation is only a lower bound of its demand, which the floor covers.
-fn peaks_of(decided: &[DayPeak], with_success: &[Day]) -> Vec<Megabytes> {
-    let proven = decided
-        .iter()
-        .filter(|p| with_success.binary_search(&p.day).is_ok());
-    let proven: Vec<Megabytes> = proven.map(|p| p.peak).collect();
-    if proven.is_empty() {
-        return decided.iter().map(|p| p.peak).collect();
-    }
-    proven
-}
-
-fn assembled(
-    head: Head,
-    peaks: Vec<DayPeak>,
-    span: &Span,
-    usage: &Usage,
-    around: Around,
-    view: Viewpoint<'_>,
-) -> Assessment {
-    let floor_from = view.floor_from();
-    let floor_peak = peaks.iter().filter(|p| p.day >= floor_from);
-    let floor_peak = floor_peak.max_by_key(|p| p.peak);
-    let mut changes: Changes = around.history.changes;
-    changes.baseline_p95 = head.baseline_p95;
-    if let Some(last) = &mut changes.last {
-        last.invocations = usage.since(last.at.day(), last.to_mb);
-    }
-    let evidence = FunctionEvidence {
-        current_mb: head.current_mb,
-        pending_mb: around.history.pending_mb.filter(|mb| *mb > head.current_mb),
-        window: EvidenceWindow {
-            from: span.from,
-            to: span.to,
-            days: u32::try_from(span.decided.len()).unwrap_or(u32::MAX),
-            invocations: usage.invocations,
-        },
-        successes: Successes {
-            days: u32::try_from(usage.days_with_success.len()).unwrap_or(u32::MAX),
-            invocations: usage.succeeded,
-        },
-        daily_peaks: peaks_of(&span.decided, &usage.days_with_success),
-        floor_peak: floor_peak.map(|p| (p.day, p.peak)),
-        agreed_mb: Some(around.agreed),
-        censored: around.censored,
-        leak: around.leak,
-        changes,
-        configured: head.configured,
-        sizes: usage.size_facts(),
-        health: usage.health(),
-        alarm: head.alarm,
-        deployed_at: head.deployed,
-        failures_only: head.failures_only && usage.by_logs,
-        wrapped: usage.wrapped(),
-        first_report: head.known_since,
-        present: view.present(),
-        history: peaks,
-    };
-    Assessment {
-        evidence,
-        peak_mb: span.peak_mb,
-        usage: price::Usage {
-            billed_ms: usage.billed_ms,
-            invocations: usage.invocations,
-            days: span.calendar_days,
-        },
-        p99: usage.p99(head.current_mb),
-        known: head.known,
-        function: head.function,
-        version: head.version,
-        arch: head.arch,
     }
 }

@@ -235,12 +235,12 @@ pub fn exportable(path: &Path) -> Result<Exportable, StoreError> {
 }
 
 /// Returns the number of review commands that were applied on the store.
-pub fn words_carried_out(path: &Path) -> Result<u64, StoreError> {
+pub fn applied_commands(path: &Path) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(value AS INTEGER) FROM state WHERE key = 'words'";
-    let words: Option<i64> = connect(path)?
+    let count: Option<i64> = connect(path)?
         .query_row(sql, [], |row| row.get(0))
         .optional()?;
-    Ok(words.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    Ok(count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
 }
 
 /// Returns the function that a person named, with all its data.

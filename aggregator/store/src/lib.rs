@@ -8,7 +8,7 @@
 //! Only this crate opens the file. It must not know AWS, tokio, input formats or the command line, and
 //! it decides nothing: rows become the types of `rightsizer-rules`, and are written back.
 
-mod again;
+mod applied_commands;
 mod canonical;
 mod changes;
 mod checkpoints;
@@ -45,6 +45,7 @@ mod overview;
 mod quarantine;
 mod recommendations;
 mod retention;
+mod retries;
 mod review;
 mod reviewing;
 mod rows;
@@ -56,9 +57,7 @@ mod transitions;
 mod trial;
 mod unit;
 mod usage;
-mod viewpoint;
 mod wal;
-mod words;
 
 pub use checkpoints::Checkpoints;
 pub use comparisons::{AdviceLine, Comparisons, MeasuredLine};
@@ -68,7 +67,7 @@ pub use earlier::Earlier;
 pub use early::{Early, Kept};
 pub use environments::{Environments, MergedEnvironment};
 pub use error::StoreError;
-pub use evidence::{Assessed, Assessment, Evidence};
+pub use evidence::{Assessed, Evidence};
 pub use functions::{Arrived, Functions, Sighted};
 pub use gaps::{Gaps, NotedGap};
 pub use history::HistoryEvent;
@@ -80,13 +79,12 @@ pub use open::{Beside, Reader, Store};
 pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey, Sending};
 pub use overview::{AppliedChange, MonthSaved, QuarantineLine, SizeDay, UrgentIncrease};
 pub use quarantine::{Quarantine, Quarantined};
-pub use recommendations::{NewRecommendation, Recommendations};
+pub use recommendations::Recommendations;
 pub use retention::Retention;
 pub use review::{DayLine, FunctionDetail, ReviewRow};
 pub use reviewing::ReviewCommands;
 pub use state::State;
 pub use stops::Stops;
-pub use trial::{OpenTrial, Trials};
+pub use trial::Trials;
 pub use unit::{FunctionId, Unit};
-pub use viewpoint::Viewpoint;
 pub use wal::{WAL_KEPT, WAL_LARGE, wal_bytes};

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
+use rightsizer_records::{Megabytes, Outcome, Timestamp};
+use rightsizer_rules::assess::NewRecommendation;
 use rightsizer_rules::lifecycle::{self, ClosedCode, Event, Status};
 use rusqlite::{Connection, Params, params};
 
@@ -13,7 +14,7 @@ use super::unit::FunctionId;
 /// An urgent increase that was skipped or failed may be sent again after this time, if memory ran out again.
 const URGENT_AFTER_MS: i64 = 5 * 60_000;
 
-/// The columns that [`NewRecommendation::values`] fills, and as many parameters.
+/// The columns that [`values`] fills, and as many parameters.
 pub(super) const WRITTEN: &str = "id, day, from_mb, to_mb, urgent, auto, record, issued_ms, \
     expires_ms, rollback_of, known, added_usd";
 pub(super) const PARAMETERS: &str = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
@@ -65,54 +66,23 @@ static TAKE_BACK: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A recommendation to be written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewRecommendation {
-    /// Its id (P8).
-    pub id: String,
-    /// Decision day.
-    pub day: Day,
-    /// Size before.
-    pub from_mb: Megabytes,
-    /// Size after this step.
-    pub to_mb: Megabytes,
-    /// Whether it must not be delayed.
-    pub urgent: bool,
-    /// Whether it may be applied without an approval.
-    pub auto: bool,
-    /// The record for the stream; `None` if only the function's name is known.
-    pub record: Option<String>,
-    /// When it was decided.
-    pub issued_at: Timestamp,
-    /// When it expires.
-    pub expires_at: Timestamp,
-    /// The recommendation that it rolls back, if any.
-    pub rollback_of: Option<String>,
-    /// Whether the inventory or history knows the function.
-    pub known: bool,
-    /// Monthly dollars that it adds, if it is an increase.
-    pub added_usd: f64,
-}
-
-impl NewRecommendation {
-    /// The values of the columns [`WRITTEN`], then `row`, the number of the row or of the function.
-    pub(super) fn values(&self, row: i64) -> impl Params + '_ {
-        (
-            &self.id,
-            self.day.number(),
-            self.from_mb.0,
-            self.to_mb.0,
-            self.urgent,
-            self.auto,
-            &self.record,
-            self.issued_at.as_ms(),
-            self.expires_at.as_ms(),
-            &self.rollback_of,
-            self.known,
-            self.added_usd,
-            row,
-        )
-    }
+/// Returns the values of the columns [`WRITTEN`], then `row`, the number of the row or of the function.
+pub(super) fn values(new: &NewRecommendation, row: i64) -> impl Params + '_ {
+    (
+        &new.id,
+        new.day.number(),
+        new.from_mb.0,
+        new.to_mb.0,
+        new.urgent,
+        new.auto,
+        &new.record,
+        new.issued_at.as_ms(),
+        new.expires_at.as_ms(),
+        &new.rollback_of,
+        new.known,
+        new.added_usd,
+        row,
+    )
 }
 
 /// The results of decisions.
@@ -133,7 +103,7 @@ impl Recommendations<'_> {
     ) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(&RECOMMEND)?
-            .execute(new.values(function))?;
+            .execute(values(new, function))?;
         Ok(())
     }
 

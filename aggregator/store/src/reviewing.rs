@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rightsizer_records::{Mode, Recommendation, Record, Timestamp, decode, encode};
-use rightsizer_rules::commands::{Action, Done, Refused, Word};
+use rightsizer_rules::commands::{Action, Done, Refused, ReviewCommand};
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -70,32 +70,32 @@ pub struct ReviewCommands<'u> {
 
 impl ReviewCommands<'_> {
     /// Applies a review command, or returns the reason for which it cannot be applied.
-    pub fn carry_out(&mut self, word: &Word, now: Timestamp) -> Answer {
-        if let Err(refused) = word.check() {
+    pub fn carry_out(&mut self, command: &ReviewCommand, now: Timestamp) -> Answer {
+        if let Err(refused) = command.check() {
             return Ok(Err(refused));
         }
-        match &word.action {
-            Action::Approve { what } => self.on_open(what, |open| self.approve(open, word, now)),
+        match &command.action {
+            Action::Approve { what } => self.on_open(what, |open| self.approve(open, command, now)),
             Action::Unapprove { what } => self.unapprove(what),
-            Action::Reject { what } => self.on_open(what, |open| self.reject(open, word, now)),
+            Action::Reject { what } => self.on_open(what, |open| self.reject(open, command, now)),
             Action::Hold { what, days } => {
-                self.on_function(what, |id, name| self.hold(id, name, *days, word, now))
+                self.on_function(what, |id, name| self.hold(id, name, *days, command, now))
             }
             Action::Release { what } => self.on_function(what, |id, name| self.release(id, name)),
             Action::Clear { what } => self.on_function(what, |id, name| self.clear(id, name, now)),
             Action::Forget { what } => self.forget(what),
-            Action::Pause => self.pause(word, now),
+            Action::Pause => self.pause(command, now),
             Action::Resume => self.resume(now),
         }
     }
 
-    fn approve(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+    fn approve(&self, open: &Waiting, command: &ReviewCommand, now: Timestamp) -> Answer {
         let Some(record) = &open.record else {
             return Ok(Err(Refused::OnlyAName(open.function.clone())));
         };
         let mut record = decoded(&open.id, record)?;
         record.mode = Mode::Approved;
-        record.by = Some(word.by.clone());
+        record.by = Some(command.by.clone());
         record.expires_at = now.plus_ms(APPROVED_FOR_MS);
         let expires = record.expires_at.as_ms();
         let record = encoded(record)?;
@@ -104,8 +104,8 @@ impl ReviewCommands<'_> {
             params![
                 record,
                 expires,
-                word.by,
-                word.why,
+                command.by,
+                command.why,
                 now.as_ms(),
                 open.owner,
                 open.id
@@ -146,17 +146,17 @@ impl ReviewCommands<'_> {
         ))
     }
 
-    fn reject(&self, open: &Waiting, word: &Word, now: Timestamp) -> Answer {
+    fn reject(&self, open: &Waiting, command: &ReviewCommand, now: Timestamp) -> Answer {
         Recommendations { tx: self.tx }.close(
             (open.owner, &open.id),
             ClosedCode::Rejected,
-            &word.why,
+            &command.why,
             now,
         )?;
         self.tx.execute(
             "UPDATE recommendations SET reviewed_by = ?, reviewed_why = ?, reviewed_ms = ?
              WHERE function_id = ? AND id = ?",
-            params![word.by, word.why, now.as_ms(), open.owner, open.id],
+            params![command.by, command.why, now.as_ms(), open.owner, open.id],
         )?;
         done(format!(
             "rejected: {} from {} to {} MB ({})",
@@ -164,9 +164,16 @@ impl ReviewCommands<'_> {
         ))
     }
 
-    fn hold(&self, id: FunctionId, name: &str, days: u32, word: &Word, now: Timestamp) -> Answer {
+    fn hold(
+        &self,
+        id: FunctionId,
+        name: &str,
+        days: u32,
+        command: &ReviewCommand,
+        now: Timestamp,
+    ) -> Answer {
         let until = now.plus_ms(i64::from(days) * DAY_MS);
-        let by = (word.by.as_str(), word.why.as_str());
+        let by = (command.by.as_str(), command.why.as_str());
         Holds { tx: self.tx }.set(id, until, by, now)?;
         done(format!(
             "held: no decrease of {name} is sent before {until}; increases still are"
@@ -209,8 +216,8 @@ impl ReviewCommands<'_> {
         Ok(answer)
     }
 
-    fn pause(&self, word: &Word, now: Timestamp) -> Answer {
-        let paused = format!("by {} at {now}: {}", word.by, word.why);
+    fn pause(&self, command: &ReviewCommand, now: Timestamp) -> Answer {
+        let paused = format!("by {} at {now}: {}", command.by, command.why);
         Stops { tx: self.tx }.set_paused(&paused)?;
         done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }

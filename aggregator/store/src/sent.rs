@@ -4,18 +4,13 @@
 use std::sync::LazyLock;
 
 use rightsizer_records::{Day, Mode, Recommendation, Record, Timestamp, encode};
-use rightsizer_rules::lifecycle::Event;
-use rightsizer_rules::policy::recommendation_id;
+use rightsizer_rules::lifecycle::{self, Event};
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
 use super::outbox::Sending;
 use super::transitions::status_after;
 use super::unit::FunctionId;
-
-/// With the wall clock, a recommendation is decided on the day it is issued; otherwise shortly
-/// after the window that it uses.
-const DAYS_BEHIND_WINDOW: i32 = 3;
 
 /// Marks a recommendation as sent.
 static SAW: LazyLock<String> = LazyLock::new(|| {
@@ -47,7 +42,7 @@ impl Sending<'_> {
             function,
             record.id
         ])?;
-        match decision_day(record) {
+        match lifecycle::decision_day(record) {
             Some(day) if noted == 0 => self.insert_sent(function, record, day, now),
             _ => Ok(()),
         }
@@ -87,13 +82,4 @@ impl Sending<'_> {
             ])?;
         Ok(())
     }
-}
-
-/// Returns the day in the recommendation's id (P8).
-fn decision_day(record: &Recommendation) -> Option<Day> {
-    let name = record.function.as_str();
-    let behind = (0..=DAYS_BEHIND_WINDOW).map(|days| record.window.to.plus(days));
-    std::iter::once(record.issued_at.day())
-        .chain(behind)
-        .find(|day| recommendation_id(name, *day, record.from_mb, record.to_mb) == record.id)
 }

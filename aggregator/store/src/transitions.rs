@@ -86,7 +86,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{NewRecommendation, Store};
+    use rightsizer_rules::assess::NewRecommendation;
+
+    use crate::Store;
 
     fn now() -> Timestamp {
         Timestamp::parse("2026-05-01T10:00:00Z").unwrap()

@@ -3,13 +3,12 @@
 
 use rightsizer_records::Day;
 use rightsizer_rules::evidence::FunctionKey;
-use rightsizer_rules::window::{DayStats, EnvironmentState};
+use rightsizer_rules::window::{Crowding, DayStats, EnvironmentState, PeakOfDay};
 use rusqlite::{Connection, Transaction};
 
 use super::checkpoints::Checkpoints;
 use super::comparisons::Comparisons;
-use super::crowding::Crowding;
-use super::days::{DayRow, Days, PeakKey, PeakRow};
+use super::days::{DayRow, Days, PeakKey};
 use super::decisions::Decisions;
 use super::early::Early;
 use super::environments::{EnvironmentRow, Environments};
@@ -42,7 +41,7 @@ const AVERAGE_MARKS: usize = 256;
 pub(super) struct WorkingSet {
     pub(super) functions: Rows<FunctionKey, FunctionRow>,
     pub(super) days: Rows<DayRow, DayStats>,
-    pub(super) peaks: Rows<PeakKey, PeakRow>,
+    pub(super) peaks: Rows<PeakKey, PeakOfDay>,
     pub(super) environments: Rows<EnvironmentRow, EnvironmentState>,
     /// The sizes and versions of days, as `days` has them.
     pub(super) crowding: Rows<(FunctionId, Day), Crowding>,

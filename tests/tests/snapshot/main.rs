@@ -7,6 +7,7 @@
 )]
 
 mod bucket;
+mod commands;
 mod doctor;
 mod loss;
 mod refusals;
@@ -14,4 +15,3 @@ mod restore;
 mod retention;
 mod stage;
 mod two_tasks;
-mod words;

@@ -22,7 +22,7 @@ use crate::kinesis::Inbox;
 /// backlog.
 const fn read_interval(channel: Channel) -> Duration {
     match channel {
-        Channel::Reports => Duration::from_millis(250),
+        Channel::Reports | Channel::Proposals => Duration::from_millis(250),
         Channel::Decisions => Duration::from_secs(1),
     }
 }

@@ -1,16 +1,16 @@
 //! The review commands. Plain data: they cross the review API as JSON, and the same type is applied
 //! whether the store is opened here or by a server.
 
-mod carried;
+mod applied;
 
-pub use carried::CarriedOut;
+pub use applied::AppliedCommand;
 use rightsizer_records::FunctionArn;
 use rightsizer_records::shown::has_hidden;
 use serde::{Deserialize, Serialize};
 
-/// A person's word, with who and why.
+/// A review command, with who and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
+pub struct ReviewCommand {
     /// What is to happen.
     #[serde(flatten)]
     pub action: Action,
@@ -154,7 +154,7 @@ impl Action {
     }
 }
 
-impl Word {
+impl ReviewCommand {
     /// Whether it can be applied at all, before anything is looked up.
     pub fn check(&self) -> Result<(), Refused> {
         let named = (1..=128).contains(&self.by.trim().len()) && self.why.len() <= 1024;

@@ -5,8 +5,10 @@
 //! [`Event::sources`].
 
 mod closed;
+mod decided;
 
 pub use closed::ClosedCode;
+pub use decided::decision_day;
 use rightsizer_records::OutcomeStatus;
 use serde::{Deserialize, Serialize};
 

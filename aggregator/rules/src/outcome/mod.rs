@@ -4,12 +4,14 @@
 //! Pure: counts before and after in, a verdict out. It knows no store, no clock and no stream.
 //! `docs/ALGORITHM.md` names the tests and what they are worth.
 
+mod days;
 mod judge;
 mod saving;
 #[cfg(test)]
 mod simulated;
 mod trial;
 
+pub use days::{OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, TrialFacts};
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
 pub use saving::{Saving, factor_in};
 pub use trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};

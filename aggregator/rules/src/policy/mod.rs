@@ -29,7 +29,7 @@ mod speed;
 #[cfg(test)]
 mod steering;
 mod step;
-mod words;
+mod why;
 
 pub use autopilot::Autopilot;
 pub use decide::{Decision, decide};
@@ -47,7 +47,7 @@ pub use reasons::{Reasons, after_running_out};
 pub use recurring::{RECURRING, RecurringPeak};
 pub use settings::{P95Tolerance, PolicyError, PolicySettings};
 pub use size::policy_size;
-pub use words::{sentence, why};
+pub use why::{sentence, why};
 
 /// Name of the default policy (P1).
 pub const AVERAGE_PLUS_BUFFER: &str = "average-plus-buffer";

@@ -43,6 +43,20 @@ impl DaySource {
         }
     }
 
+    /// The source with this number.
+    pub(crate) fn from_rank(rank: i64) -> Option<Self> {
+        match rank {
+            0 => Some(Self::Layer),
+            1 => Some(Self::Subscription),
+            Self::FILES => Some(Self::Import),
+            Self::UNKNOWN_FILES => Some(Self::Wrapped),
+            _ => {
+                let group = rank.checked_sub(Self::LOG_GROUPS)?;
+                u32::try_from(group).ok().map(Self::LogGroup)
+            }
+        }
+    }
+
     /// Of which kind the source with this number is; the invocations of several log groups add up.
     pub const fn kind(rank: i64) -> u8 {
         match rank {

@@ -85,6 +85,26 @@ impl DayDelta {
 }
 
 impl Delta {
+    /// A delta of its parts.
+    pub(crate) fn of_parts(
+        (function, source, mark): (FunctionKey, DaySource, Option<Mark>),
+        sighting: Sighting,
+        environments: Vec<(EnvironmentKey, EnvironmentState)>,
+        days: Vec<DayDelta>,
+        reports: u64,
+    ) -> Self {
+        Self {
+            function,
+            source,
+            sighting,
+            mark,
+            environments,
+            days,
+            reports,
+            lookup: Lookup::default(),
+        }
+    }
+
     /// What is added to a day, to be added to.
     pub(super) fn day(&mut self, key: DayKeyRef<'_>) -> &mut DayDelta {
         let source = self.source;

@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use crate::bytes::{push_number, take_number};
+
 /// Thirty days in milliseconds: as long as [`rightsizer_records::Millis`] reaches. What lies above
 /// counts as this.
 const HIGHEST: u64 = 30 * 86_400_000;
@@ -258,31 +260,6 @@ fn highest_of(bucket: u16) -> u64 {
     let bucket = u64::from(bucket);
     let shift = (bucket / HALF).saturating_sub(1);
     ((bucket - HALF * shift + 1) << shift) - 1
-}
-
-fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number > 0x7f {
-        bytes.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number.to_le_bytes()[0]);
-}
-
-fn take_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let digit = u64::from(byte & 0x7f);
-        // The tenth digit has one bit left.
-        number |= digit
-            .checked_shl(shift)
-            .filter(|part| part >> shift == digit)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

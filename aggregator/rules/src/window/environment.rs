@@ -5,6 +5,8 @@ use std::fmt;
 
 use rightsizer_records::{Arch, Day, Megabytes, Timestamp};
 
+use crate::policy::{Climb, climb};
+
 /// The sequence numbers merged so far, as sorted disjoint ranges: a canonical form, so that the
 /// same set has the same bytes however it came about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +46,18 @@ impl SeqMarks {
             self.ranges.remove(1);
         }
         true
+    }
+
+    /// The ranges, ascending.
+    pub(crate) fn ranges(&self) -> &[(u64, u64)] {
+        &self.ranges
+    }
+
+    /// Back from [`SeqMarks::ranges`]; `None` if they do not ascend with gaps between them.
+    pub(crate) fn from_ranges(ranges: Vec<(u64, u64)>) -> Option<Self> {
+        let apart = |pair: &[(u64, u64)]| pair[0].1.saturating_add(1) < pair[1].0;
+        let whole = ranges.iter().all(|(start, end)| start <= end);
+        (whole && ranges.windows(2).all(apart)).then_some(Self { ranges })
     }
 
     /// Bytes that they take in memory, beside their own.
@@ -127,6 +141,16 @@ impl HighWater {
         text.split(',').map(step).collect::<Option<_>>().map(Self)
     }
 
+    /// The highest use in each step; 0 where there is no value.
+    pub(crate) fn steps(&self) -> &[Megabytes] {
+        &self.0
+    }
+
+    /// Back from [`HighWater::steps`].
+    pub(crate) const fn from_steps(steps: Vec<Megabytes>) -> Self {
+        Self(steps)
+    }
+
     fn join(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), Megabytes(0));
@@ -194,6 +218,19 @@ impl UsedCounts {
         }
     }
 
+    /// The counts by value, ascending; `None` if there were too many.
+    pub(crate) fn counts(&self) -> Option<&[(Megabytes, u32)]> {
+        (!self.too_many).then_some(&self.counts)
+    }
+
+    /// Back from [`UsedCounts::counts`].
+    pub(crate) fn from_counts(counts: Option<Vec<(Megabytes, u32)>>) -> Self {
+        Self {
+            too_many: counts.is_none(),
+            counts: counts.unwrap_or_default(),
+        }
+    }
+
     /// The most it had used after 1, 2, 4, 8, … invocations, as in [`HighWater::marks`].
     pub fn marks(&self) -> Vec<Megabytes> {
         let (mut marks, mut served, mut next) = (Vec::new(), 0_u64, 1_u64);
@@ -242,6 +279,12 @@ impl fmt::Display for UsedCounts {
         Ok(())
     }
 }
+
+/// An environment of the layer is judged after more invocations than this, in at least so many steps; one of the
+/// logs by at least so many different values.
+const JUDGED_AFTER: u64 = 32;
+const JUDGED_STEPS: usize = 7;
+const JUDGED_VALUES: usize = 4;
 
 /// State of one environment at one memory size and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,6 +362,21 @@ impl EnvironmentState {
         self.used.join(&other.used);
         let days = other.days.iter().copied();
         Some(days.filter(|day| self.on(*day)).collect())
+    }
+
+    /// How its use of memory went over its life at `size` (P3); `None` if it cannot be judged: it served too few
+    /// invocations, or its logs show too few different values.
+    pub fn climb(&self, size: Megabytes) -> Option<Climb> {
+        let by_layer = self.seen > JUDGED_AFTER && self.high_water.0.len() >= JUDGED_STEPS;
+        if !by_layer && self.used.counts.len() < JUDGED_VALUES {
+            return None;
+        }
+        // An environment is known either from its layer or from its logs.
+        let marks = match self.high_water.marks() {
+            high if high.is_empty() => self.used.marks(),
+            high => high,
+        };
+        Some(climb(&marks, size))
     }
 
     /// Reports that it has seen and that never arrived (so far).

@@ -5,21 +5,25 @@
 mod cadence;
 mod clock;
 mod crowd;
+mod crowding;
 mod day;
 mod delta;
 mod distribution;
 mod environment;
 mod fold;
+mod peak;
 mod witnesses;
 
 pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use crowd::{Crowd, Levels, fold_crowds};
+pub use crowding::{Crowding, MOST_SIZES, MOST_VERSIONS, OTHER_SIZES, OTHER_VERSIONS};
 pub use day::{DayKey, DaySource, DayStats};
 pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
 pub use distribution::{Distribution, DistributionError};
 pub use environment::{EnvironmentState, HighWater, SeqMarks, UsedCounts};
 pub use fold::{fold_into, fold_observation, fold_reports};
+pub use peak::PeakOfDay;
 pub use witnesses::Witnesses;
 
 /// Length of the window in UTC days (W3).

@@ -4,7 +4,7 @@
 mod choice;
 mod file;
 mod files;
-mod told;
+mod messages;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use self::choice::{ChoiceArgs, Chosen};
 use self::files::Patched;
 pub(super) use self::files::patched;
-use self::told::Told;
+use self::messages::Told;
 use super::StoreArg;
 use super::flags;
 use super::server::ServerArg;
@@ -106,7 +106,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let for_template = args.template.is_some();
     let chosen = args.choice.choose(&there.candidates, for_template, now());
     if !args.json {
-        told::say_choice(&chosen);
+        messages::say_choice(&chosen);
     }
     match &args.template {
         Some(template) => into_template(args, template, &chosen),
@@ -127,7 +127,7 @@ fn as_values(
         present.retain(|of| args.choice.means(of));
         let (kept, raised) = kept(format, before, &present);
         values.extend(kept);
-        told::say_raised(&raised);
+        messages::say_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
     let mut out = out::stdout();

@@ -1,13 +1,14 @@
 //! `rightsizer import cloudwatch`: first recommendations from existing logs, before anything is
 //! deployed. It only reads, and prints beforehand what it will scan and the estimated cost.
 
-mod words;
+mod messages;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use messages::{About, Told};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::{aws_config_of, want_credentials};
 use rightsizer_aws::inventory::{AwsFleet, collect};
@@ -23,7 +24,6 @@ use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Store, StoreError};
 use serde_json::{Value, json};
-use words::{About, Told};
 
 use super::runtime::{progress, runtime};
 use super::{ConfigArg, StoreArg, flags};

@@ -1,7 +1,7 @@
 //! `rightsizer restore`: lists snapshots, and restores one as a file or as the beginning of a new
 //! history, to take a deployed system back to it.
 
-mod words;
+mod messages;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::ProgressBar;
+use messages::{Taken, listed, table, unreadable, unwritable};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::aws_config_of;
 use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
-use words::{Taken, listed, table, unreadable, unwritable};
 
 use super::flags;
 use super::import::progress;

@@ -1,7 +1,7 @@
 //! An older store reaches the state of the lost one, through the streams and the review commands.
 
 use super::*;
-use rightsizer_rules::commands::{Action, CarriedOut, Word};
+use rightsizer_rules::commands::{Action, AppliedCommand, ReviewCommand};
 
 impl Case {
     /// The records of what waits to be sent, as the stream would carry them.
@@ -15,18 +15,18 @@ impl Case {
         entries.into_iter().map(|entry| entry.record).collect()
     }
 
-    fn carry_out(&mut self, action: Action) -> CarriedOut {
-        let word = Word {
+    fn carry_out(&mut self, action: Action) -> AppliedCommand {
+        let command = ReviewCommand {
             action,
             by: "on-call".into(),
             why: String::new(),
         };
         let now = self.now;
-        let (_, carried) = self.pipeline().carry_out(&word, now).unwrap().unwrap();
+        let (_, carried) = self.pipeline().carry_out(&command, now).unwrap().unwrap();
         carried
     }
 
-    fn carry_out_again(&mut self, words: &[CarriedOut]) {
+    fn carry_out_again(&mut self, words: &[AppliedCommand]) {
         self.pipeline().carry_out_again(words).unwrap();
     }
 
@@ -105,7 +105,7 @@ fn words_are_carried_out_again_once_and_on_what_they_were_about() {
         first.carry_out(Action::Hold { what, days: 3 }),
         first.carry_out(Action::Pause),
     ];
-    assert_eq!(words.each_ref().map(|word| word.number), [1, 2, 3]);
+    assert_eq!(words.each_ref().map(|command| command.number), [1, 2, 3]);
     copy.carry_out_again(&words[..1]);
     assert_eq!(
         copy.outbox(),
@@ -126,7 +126,7 @@ fn words_are_carried_out_again_once_and_on_what_they_were_about() {
     assert_eq!(copy.outbox().len(), 1);
 }
 
-/// The function is newer than the copy: the word waits for it, also over a restart.
+/// The function is newer than the copy: the command waits for it, also over a restart.
 #[test]
 fn a_command_about_something_unknown_waits_for_the_streams() {
     let mut first = Case::new();
@@ -140,13 +140,13 @@ fn a_command_about_something_unknown_waits_for_the_streams() {
     copy.restart();
     copy.report(reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
     assert_eq!(copy.outbox(), [""; 0]);
-    assert_eq!(copy.pipeline().settle_words().unwrap(), []);
+    assert_eq!(copy.pipeline().settle_commands().unwrap(), []);
     assert_eq!(copy.outbox(), first.outbox());
 
     let mut other = Case::new();
     other.carry_out_again(std::slice::from_ref(&approved));
-    assert_eq!(other.pipeline().settle_words().unwrap(), [approved]);
-    assert_eq!(other.pipeline().settle_words().unwrap(), [], "said once");
+    assert_eq!(other.pipeline().settle_commands().unwrap(), [approved]);
+    assert_eq!(other.pipeline().settle_commands().unwrap(), [], "said once");
 }
 
 /// It was released while the hold still waited: the hold is the older command, and is not applied
@@ -161,11 +161,11 @@ fn a_newer_command_replaces_a_waiting_one() {
         what: what.clone(),
         days: 3,
     });
-    let released = CarriedOut {
+    let released = AppliedCommand {
         number: 2,
-        word: Word {
+        command: ReviewCommand {
             action: Action::Release { what: what.clone() },
-            ..held.word.clone()
+            ..held.command.clone()
         },
         ..held.clone()
     };
@@ -176,9 +176,9 @@ fn a_newer_command_replaces_a_waiting_one() {
         if by_replay {
             copy.carry_out_again(std::slice::from_ref(&released));
         } else {
-            copy.carry_out(released.word.action.clone());
+            copy.carry_out(released.command.action.clone());
         }
-        assert_eq!(copy.pipeline().settle_words().unwrap(), []);
+        assert_eq!(copy.pipeline().settle_commands().unwrap(), []);
         copy.carry_out(Action::Approve { what: what.clone() });
         assert_eq!(copy.outbox().len(), 1, "held again ({by_replay})");
     }

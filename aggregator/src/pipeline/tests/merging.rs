@@ -162,7 +162,7 @@ fn told_otherwise() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>)> 
 
 impl Case {
     /// The process restarts, with the functions of log groups being those of the records.
-    fn begin_again(&mut self) {
+    pub(super) fn begin_again(&mut self) {
         self.restart();
         let home = Home {
             region: "eu-central-1".into(),

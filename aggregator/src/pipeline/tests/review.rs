@@ -7,13 +7,13 @@ use super::*;
 
 impl Case {
     pub(super) fn say(&mut self, action: Action) -> Result<Done, Refused> {
-        let word = Word {
+        let command = ReviewCommand {
             action,
             by: "on-call".into(),
             why: "seen the graphs".into(),
         };
         let now = self.now;
-        self.pipeline().review(&word, now).unwrap()
+        self.pipeline().review(&command, now).unwrap()
     }
 }
 

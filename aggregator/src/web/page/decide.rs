@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use rightsizer_page::function_address;
-use rightsizer_rules::commands::{Action, Word};
+use rightsizer_rules::commands::{Action, ReviewCommand};
 
 use super::Page;
 use super::session::door;
@@ -103,12 +103,12 @@ async fn carry_out(page: &Page, actions: Vec<Action>, by: &str, why: &str) -> (S
     }
     let (mut done, mut refused) = (Vec::new(), Vec::new());
     for action in actions {
-        let word = Word {
+        let command = ReviewCommand {
             action,
             by: by.to_owned(),
             why: why.trim().to_owned(),
         };
-        match page.options.desk.carry_out(word).await {
+        match page.options.desk.carry_out(command).await {
             Ok(said) => done.push(said),
             Err(why) => refused.push(why),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rightsizer_page::{HealthView, ShardView};
-use rightsizer_rules::commands::{Done, Switched, Word};
+use rightsizer_rules::commands::{Done, ReviewCommand, Switched};
 use rightsizer_store::{Reader, inspect, wal_bytes};
 
 use super::super::{Port, health, review};
@@ -15,7 +15,7 @@ use std::path::Path;
 const QUARANTINED: u32 = 50;
 
 /// Applies a review command to a store that this process does not serve.
-pub(crate) type LocalDesk = dyn Fn(&Word) -> anyhow::Result<Done> + Send + Sync;
+pub(crate) type LocalDesk = dyn Fn(&ReviewCommand) -> anyhow::Result<Done> + Send + Sync;
 
 /// See the module.
 #[derive(Clone)]
@@ -37,11 +37,11 @@ impl fmt::Debug for Desk {
 
 impl Desk {
     /// Carries out a command; returns what was done, or why not, in words.
-    pub(super) async fn carry_out(&self, word: Word) -> Result<String, String> {
+    pub(super) async fn carry_out(&self, command: ReviewCommand) -> Result<String, String> {
         let done = match self {
             // As a task of its own, so that an applied command is also saved if the browser disconnects meanwhile.
             Self::Server(port) => {
-                let carried = tokio::spawn(review::carry_out_and_keep(Port::clone(port), word));
+                let carried = tokio::spawn(review::carry_out_and_keep(Port::clone(port), command));
                 match carried.await {
                     Ok(done) => done.map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
@@ -49,7 +49,7 @@ impl Desk {
             }
             Self::Local(desk) => {
                 let desk = Arc::clone(desk);
-                let carried = tokio::task::spawn_blocking(move || desk(&word)).await;
+                let carried = tokio::task::spawn_blocking(move || desk(&command)).await;
                 match carried {
                     Ok(done) => done.map_err(|error| format!("{error:#}")),
                     Err(error) => Err(error.to_string()),

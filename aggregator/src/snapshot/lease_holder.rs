@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use rightsizer_aws::clock::now;
 use rightsizer_records::Timestamp;
-use rightsizer_rules::commands::CarriedOut;
+use rightsizer_rules::commands::AppliedCommand;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::handle::{KeeperHandle, NotSaved, Request};
+use super::handle::{LeaseHandle, NotSaved, Request};
 use super::head::{Edit, Head, Snapshot, left_over};
 use super::held::{Held, Superseded, Trouble};
 use super::make::{Original, Place};
@@ -23,21 +23,21 @@ use super::status::SnapshotStatus;
 
 /// How often the head is looked at when nothing is sent: a task that lost it ends so soon.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
-/// Words that make a snapshot due at once: the head stays small.
-const MANY_WORDS: usize = 500;
+/// Review commands that make a snapshot due at once: the head stays small.
+const MANY_COMMANDS: usize = 500;
 /// How long the last snapshot may take when the process is to end.
 const LAST_WITHIN: Duration = Duration::from_secs(100);
 
 /// Keeps the head until a stop is requested, or until the lease is lost.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct LeaseHolder {
     held: Held,
     store: PathBuf,
     settings: SnapshotSettings,
     status: SnapshotStatus,
     requests: mpsc::Receiver<Request>,
     /// What could not be written to the head yet.
-    unkept: Vec<CarriedOut>,
+    unkept: Vec<AppliedCommand>,
     /// The next snapshot's number: one that failed may have left something under its own.
     sequence: u64,
     /// The store, when no snapshot is being made of it.
@@ -56,23 +56,23 @@ struct Made {
 
 type Making = JoinHandle<Made>;
 
-impl Keeper {
+impl LeaseHolder {
     /// A keeper of what was opened, with a handle to it.
     pub fn new(
         opened: Opened,
         store: PathBuf,
         settings: SnapshotSettings,
-    ) -> anyhow::Result<(Self, KeeperHandle)> {
+    ) -> anyhow::Result<(Self, LeaseHandle)> {
         let status = SnapshotStatus::default();
         status.begun(&opened.head);
-        let (handle, requests) = KeeperHandle::new(status.clone(), opened.contested);
+        let (handle, requests) = LeaseHandle::new(status.clone(), opened.contested);
         // What was just restored need not be stored again at once.
         let first = if opened.restored {
             settings.pause_after(Duration::ZERO)
         } else {
             Duration::ZERO
         };
-        let keeper = Self {
+        let holder = Self {
             sequence: opened.head.next_sequence(),
             original: Some(Original::open(&store)?),
             held: opened.held,
@@ -84,7 +84,7 @@ impl Keeper {
             due: Instant::now() + first,
             swept: false,
         };
-        Ok((keeper, handle))
+        Ok((holder, handle))
     }
 
     /// Keeps it until a stop is requested; returns itself, to make the last snapshot when the store
@@ -125,7 +125,7 @@ impl Keeper {
     }
 
     async fn last(mut self) -> Result<(), Superseded> {
-        // Words that wait are in the store too.
+        // Review commands that wait are in the store too.
         let Some(making) = self.make() else {
             return Ok(());
         };
@@ -152,15 +152,15 @@ impl Keeper {
         let (mut speakers, mut senders) = (Vec::new(), Vec::new());
         for request in asked {
             match request {
-                Request::Keep(word, reply) => {
-                    self.unkept.push(word);
+                Request::Keep(command, reply) => {
+                    self.unkept.push(command);
                     speakers.push(reply);
                 }
                 Request::Check(reply) => senders.push(reply),
             }
         }
         if !speakers.is_empty() {
-            let kept = self.keep_words().await?;
+            let kept = self.keep_commands().await?;
             for reply in speakers {
                 // The receiver may be gone.
                 let _ = reply.send(kept.clone());
@@ -175,8 +175,8 @@ impl Keeper {
         Ok(())
     }
 
-    async fn keep_words(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
-        let edit = Edit::Words(self.unkept.clone());
+    async fn keep_commands(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
+        let edit = Edit::Commands(self.unkept.clone());
         let kept = match self.held.edit(&edit).await {
             Ok(()) => {
                 self.unkept.clear();
@@ -185,11 +185,11 @@ impl Keeper {
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => Err(NotSaved {
                 location: self.held.bucket().location().clone(),
-                why: why.to_string(),
+                why,
             }),
         };
-        self.status.words_waiting(self.unkept.len());
-        if self.held.head().words.len() >= MANY_WORDS {
+        self.status.commands_waiting(self.unkept.len());
+        if self.held.head().commands.len() >= MANY_COMMANDS {
             self.due = self.due.min(Instant::now());
         }
         Ok(kept)
@@ -198,7 +198,7 @@ impl Keeper {
     async fn tick(&mut self) -> Result<(), Superseded> {
         if self.check().await? && !self.unkept.is_empty() {
             // Their senders were informed that they wait.
-            let _ = self.keep_words().await?;
+            let _ = self.keep_commands().await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_records::Timestamp;
-use rightsizer_rules::commands::{Action, CarriedOut};
+use rightsizer_rules::commands::{Action, AppliedCommand};
 use rightsizer_store::inspect::StoreLook;
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ impl Taken<'_> {
             "not_in_it": {
                 "count": self.later.count(),
                 "forgotten": self.later.forgotten,
-                "words": self.later.words,
+                "words": self.later.commands,
             },
         })
     }
@@ -180,10 +180,10 @@ impl Taken<'_> {
                 self.later.forgotten
             );
         }
-        for word in self.later.words.iter().take(TOLD) {
-            let _ = write!(text, "\n  {}", said(word));
+        for command in self.later.commands.iter().take(TOLD) {
+            let _ = write!(text, "\n  {}", said(command));
         }
-        let untold = self.later.words.len().saturating_sub(TOLD);
+        let untold = self.later.commands.len().saturating_sub(TOLD);
         if untold > 0 {
             let _ = write!(text, "\n  and {untold} more (--json lists them)");
         }
@@ -193,7 +193,7 @@ impl Taken<'_> {
                 "\nSending is paused now, by {}, and would not be paused there: run `rightsizer \
                  pause` again (for a file: with --store FILE, before you serve it). If the updater \
                  has the tag rightsizer:paused, it stays",
-                pause.word.by
+                pause.command.by
             );
         }
         if self.now.as_ms() - self.snapshot.taken_at.as_ms() > RETENTION_MS {
@@ -207,8 +207,8 @@ impl Taken<'_> {
 }
 
 /// `2026-03-01T10:00:00.000Z ann: hold checkout for 3 days (sale)`.
-fn said(carried: &CarriedOut) -> String {
-    let what = match &carried.word.action {
+fn said(carried: &AppliedCommand) -> String {
+    let what = match &carried.command.action {
         Action::Approve { what } => format!("approve {what}"),
         Action::Unapprove { what } => format!("unapprove {what}"),
         Action::Reject { what } => format!("reject {what}"),
@@ -221,11 +221,11 @@ fn said(carried: &CarriedOut) -> String {
         Action::Pause => "pause".to_owned(),
         Action::Resume => "resume".to_owned(),
     };
-    let why = match carried.word.why.as_str() {
+    let why = match carried.command.why.as_str() {
         "" => String::new(),
         why => format!(" ({why})"),
     };
-    format!("{} {}: {what}{why}", carried.at, carried.word.by)
+    format!("{} {}: {what}{why}", carried.at, carried.command.by)
 }
 
 /// A location that cannot be read, with what to do.
@@ -257,13 +257,13 @@ pub(super) fn unwritable(place: &Location, error: &BucketError) -> anyhow::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rightsizer_rules::commands::Word;
+    use rightsizer_rules::commands::ReviewCommand;
 
-    fn word(number: u64, action: Action, why: &str) -> CarriedOut {
-        CarriedOut {
+    fn command(number: u64, action: Action, why: &str) -> AppliedCommand {
+        AppliedCommand {
             number,
             at: Timestamp::parse("2026-03-01T11:00:00Z").unwrap(),
-            word: Word {
+            command: ReviewCommand {
                 action,
                 by: "ann".to_owned(),
                 why: why.to_owned(),
@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    /// What a person has to know before going back: the words that are undone, the pause above all.
+    /// What a person has to know before going back: the review commands that are undone, the pause above all.
     #[test]
     fn lost_review_commands_are_listed() {
         let snapshot = Snapshot {
@@ -282,7 +282,7 @@ mod tests {
             bytes: 3000,
             store_bytes: 1,
             blake3: String::new(),
-            words: 2,
+            commands: 2,
             schema: 0,
         };
         let place: Location = "s3://evidence/prod".parse().unwrap();
@@ -291,9 +291,9 @@ mod tests {
             place: &place,
             snapshot: &snapshot,
             later: Later {
-                words: vec![
-                    word(5, Action::Hold { what, days }, "sale"),
-                    word(6, Action::Pause, ""),
+                commands: vec![
+                    command(5, Action::Hold { what, days }, "sale"),
+                    command(6, Action::Pause, ""),
                 ],
                 forgotten: 2,
             },

@@ -18,7 +18,7 @@ const WIDTH: usize = 80;
 const BAR: u32 = 36;
 
 /// Everything that `show` prints.
-pub(super) fn portrait(detail: &FunctionDetail) -> String {
+pub(super) fn function_report(detail: &FunctionDetail) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_whole_of_a_function() {
-        insta::assert_snapshot!(portrait(&detail()));
+        insta::assert_snapshot!(function_report(&detail()));
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
         detail.review.current_mb = 10_240;
         detail.days[1].censored_mb = Some(Megabytes(10_240));
         detail.days[1].peak_mb = Megabytes(10_240);
-        for line in portrait(&detail).lines() {
+        for line in function_report(&detail).lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }
@@ -374,7 +374,7 @@ mod tests {
         detail.review.p99_ms = None;
         detail.review.function = "local:checkout".into();
         (detail.self_mb, detail.timeout_ms, detail.timeouts) = (None, None, 0);
-        let text = portrait(&detail);
+        let text = function_report(&detail);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
         for told in [

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rightsizer_formats::Channel;
-use rightsizer_records::{Outcome, Recommendation, Record, Reports, Timestamp, plausible_record};
+use rightsizer_records::{
+    Outcome, Proposal, Recommendation, Record, Reports, Timestamp, plausible_record,
+};
 use rightsizer_rules::comparison::Comparison;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
 use rightsizer_rules::window::{
@@ -13,6 +14,7 @@ use rightsizer_rules::window::{
 };
 
 use super::accept::Accept;
+use crate::Channel;
 
 /// About what a record of a decision takes in memory, and a function's place among the observed ones.
 const OF_A_DECISION: usize = 2048;
@@ -53,28 +55,38 @@ pub struct Intake<'a> {
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What has a key to be known again by, and so is merged or dropped as a whole.
-    pub(super) keyed: Vec<Delta>,
+    pub keyed: Vec<Delta>,
     /// What has none, folded by function.
-    pub(super) observed: HashMap<FunctionKey, Delta, RandomState>,
+    pub observed: HashMap<FunctionKey, Delta, RandomState>,
     /// The same of reports found in files of unknown tools.
-    pub(super) wrapped: HashMap<FunctionKey, Delta, RandomState>,
-    pub(super) outcomes: Vec<Outcome>,
+    pub wrapped: HashMap<FunctionKey, Delta, RandomState>,
+    /// Outcomes, from the decisions stream.
+    pub outcomes: Vec<Outcome>,
+    /// Decisions of another engine, in their order.
+    pub proposals: Vec<Proposal>,
     /// What other tools found out.
-    pub(super) compared: Vec<Comparison>,
+    pub compared: Vec<Comparison>,
     /// Seen on the decisions stream, and so sent.
-    pub(super) sent: Vec<Recommendation>,
+    pub sent: Vec<Recommendation>,
     /// Bytes of memory that all of it takes, about.
     weight: usize,
 }
 
 impl Batch {
     /// Returns about how many bytes of memory it takes.
-    pub(super) const fn weight(&self) -> usize {
+    pub const fn weight(&self) -> usize {
         self.weight
     }
 
     /// Folds one piece of evidence in, or returns why it cannot be used.
     pub fn take(&mut self, evidence: Evidence, intake: &Intake<'_>) -> Result<(), Refusal> {
+        let is_proposal =
+            matches!(&evidence, Evidence::Record(r) if matches!(**r, Record::Proposal(_)));
+        if intake.channel == Channel::Proposals && !is_proposal {
+            return Err(Refusal::because(
+                "on the proposals stream, which carries proposals alone",
+            ));
+        }
         match evidence {
             Evidence::Observation(seen) => self.observe(&seen, intake),
             Evidence::Comparison(found) => self.compare(*found, intake),
@@ -93,6 +105,15 @@ impl Batch {
                         "a recommendation on the reports stream, which every function may write to",
                     ))
                 }
+                Record::Proposal(proposal) if intake.channel == Channel::Proposals => {
+                    intake.not_from_the_future(proposal.decided_at)?;
+                    self.weight += OF_A_DECISION;
+                    self.proposals.push(*proposal);
+                    Ok(())
+                }
+                Record::Proposal(_) => Err(Refusal::because(
+                    "a proposal, which belongs on the proposals stream",
+                )),
                 Record::Recommendation(recommendation) => {
                     self.weight += OF_A_DECISION;
                     self.sent.push(recommendation);

@@ -2,7 +2,7 @@
 //! that it cannot apply yet wait in it until the streams have been read again.
 
 use rightsizer_records::Timestamp;
-use rightsizer_rules::commands::{Action, CarriedOut, Word};
+use rightsizer_rules::commands::{Action, AppliedCommand, ReviewCommand};
 
 use super::error::StoreError;
 use super::reviewing::ReviewCommands;
@@ -18,9 +18,9 @@ impl ReviewCommands<'_> {
     /// Returns the same command with its recommendation or function named by a unique id, so that
     /// applying it again later has the same target. A command without a target, or with several,
     /// stays.
-    pub fn understood(&self, word: &Word) -> Result<Word, StoreError> {
-        let mut word = word.clone();
-        match &mut word.action {
+    pub fn understood(&self, command: &ReviewCommand) -> Result<ReviewCommand, StoreError> {
+        let mut command = command.clone();
+        match &mut command.action {
             Action::Approve { what } | Action::Reject { what } => {
                 if let Some(id) = self.open_recommendation(what)? {
                     *what = id;
@@ -41,16 +41,24 @@ impl ReviewCommands<'_> {
             }
             Action::Pause | Action::Resume => {}
         }
-        Ok(word)
+        Ok(command)
     }
 
     /// Counts an applied command.
-    pub fn count(&self, word: Word, at: Timestamp) -> Result<CarriedOut, StoreError> {
+    pub fn count(
+        &self,
+        command: ReviewCommand,
+        at: Timestamp,
+    ) -> Result<AppliedCommand, StoreError> {
         let number = self.carried_out()? + 1;
         self.set_carried_out(number)?;
-        let waiting = self.not_replaced(self.those_waiting()?, &word)?;
+        let waiting = self.not_replaced(self.those_waiting()?, &command)?;
         self.set_waiting(&waiting)?;
-        Ok(CarriedOut { number, at, word })
+        Ok(AppliedCommand {
+            number,
+            at,
+            command,
+        })
     }
 
     /// Returns the number of commands that were applied on this store.
@@ -67,14 +75,14 @@ impl ReviewCommands<'_> {
         State { tx: self.tx }.set(CARRIED_OUT, Some(&number.to_string()))
     }
 
-    /// Applies the commands of `words` that this store lacks, in their order. A command about
+    /// Applies the commands of `commands` that this store lacks, in their order. A command about
     /// something unknown waits for the streams.
-    pub fn carry_out_again(&mut self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    pub fn carry_out_again(&mut self, words: &[AppliedCommand]) -> Result<(), StoreError> {
         let known = self.carried_out()?;
         let mut waiting = self.those_waiting()?;
         for carried in words.iter().filter(|carried| carried.number > known) {
-            if self.carry_out(&carried.word, carried.at)?.is_ok() {
-                waiting = self.not_replaced(waiting, &carried.word)?;
+            if self.carry_out(&carried.command, carried.at)?.is_ok() {
+                waiting = self.not_replaced(waiting, &carried.command)?;
             } else {
                 waiting.push(carried.clone());
             }
@@ -84,14 +92,14 @@ impl ReviewCommands<'_> {
     }
 
     /// Retries the waiting commands. Returns and removes those whose target still does not exist.
-    pub fn settle(&mut self) -> Result<Vec<CarriedOut>, StoreError> {
+    pub fn settle(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
         let waiting = self.those_waiting()?;
         if waiting.is_empty() {
             return Ok(waiting);
         }
         let mut in_vain = Vec::new();
         for carried in waiting {
-            if self.carry_out(&carried.word, carried.at)?.is_err() {
+            if self.carry_out(&carried.command, carried.at)?.is_err() {
                 in_vain.push(carried);
             }
         }
@@ -104,15 +112,15 @@ impl ReviewCommands<'_> {
     /// one finds it closed.
     fn not_replaced(
         &self,
-        waiting: Vec<CarriedOut>,
-        newer: &Word,
-    ) -> Result<Vec<CarriedOut>, StoreError> {
+        waiting: Vec<AppliedCommand>,
+        newer: &ReviewCommand,
+    ) -> Result<Vec<AppliedCommand>, StoreError> {
         let Some(function) = self.held_or_released(newer)? else {
             return Ok(waiting);
         };
         let mut kept = Vec::new();
         for carried in waiting {
-            if self.held_or_released(&carried.word)? != Some(function) {
+            if self.held_or_released(&carried.command)? != Some(function) {
                 kept.push(carried);
             }
         }
@@ -120,8 +128,8 @@ impl ReviewCommands<'_> {
     }
 
     /// The function that a hold or release names; `None` if it does not exist.
-    fn held_or_released(&self, word: &Word) -> Result<Option<FunctionId>, StoreError> {
-        let (Action::Hold { what, .. } | Action::Release { what }) = &word.action else {
+    fn held_or_released(&self, command: &ReviewCommand) -> Result<Option<FunctionId>, StoreError> {
+        let (Action::Hold { what, .. } | Action::Release { what }) = &command.action else {
             return Ok(None);
         };
         Ok(match self.functions_named(what)?.as_slice() {
@@ -130,14 +138,14 @@ impl ReviewCommands<'_> {
         })
     }
 
-    fn those_waiting(&self) -> Result<Vec<CarriedOut>, StoreError> {
+    fn those_waiting(&self) -> Result<Vec<AppliedCommand>, StoreError> {
         let Some(text) = State { tx: self.tx }.get(WAITING)? else {
             return Ok(Vec::new());
         };
         serde_json::from_str(&text).map_err(|e| StoreError::Damaged(format!("{WAITING}: {e}")))
     }
 
-    fn set_waiting(&self, words: &[CarriedOut]) -> Result<(), StoreError> {
+    fn set_waiting(&self, words: &[AppliedCommand]) -> Result<(), StoreError> {
         if words.is_empty() {
             return State { tx: self.tx }.set(WAITING, None);
         }

@@ -3,19 +3,19 @@
 use rightsizer_records::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Word;
+use super::ReviewCommand;
 
 /// An applied command with its target resolved: a recommendation by its id, a function by its full
 /// name. No stream repeats it, so it is saved separately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CarriedOut {
+pub struct AppliedCommand {
     /// Its place among all that were applied on this store, from 1 on.
     pub number: u64,
     /// When that was.
     pub at: Timestamp,
     /// The command.
     #[serde(flatten)]
-    pub word: Word,
+    pub command: ReviewCommand,
 }
 
 #[cfg(test)]
@@ -25,10 +25,10 @@ mod tests {
 
     #[test]
     fn it_crosses_json_as_it_is() {
-        let carried = CarriedOut {
+        let carried = AppliedCommand {
             number: 7,
             at: Timestamp::parse("2026-03-01T10:00:00.5Z").unwrap(),
-            word: Word {
+            command: ReviewCommand {
                 action: Action::Hold {
                     what: "checkout".to_owned(),
                     days: 3,
@@ -39,6 +39,9 @@ mod tests {
         };
         let text = serde_json::to_string(&carried).unwrap();
         insta::assert_snapshot!(text, @r#"{"number":7,"at":"2026-03-01T10:00:00.500Z","action":"hold","what":"checkout","days":3,"by":"ann","why":"sale"}"#);
-        assert_eq!(serde_json::from_str::<CarriedOut>(&text).unwrap(), carried);
+        assert_eq!(
+            serde_json::from_str::<AppliedCommand>(&text).unwrap(),
+            carried
+        );
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rightsizer_formats::{Format, Hints, gzip, read_record};
 use rightsizer_records::{DecodeError, Timestamp, decode};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
 use rightsizer_rules::inventory::{Home, Owners};
 
 use super::batch::Refusal;
+use crate::{Format, Hints, gzip, read_record};
 
 /// Why evidence without a function cannot be used.
 const NO_NAME: &str = "it names no function";
@@ -18,11 +18,11 @@ const NOBODY: &str = "nobody";
 
 /// What makes functions of names and log groups.
 #[derive(Debug)]
-pub(super) struct Whose<'a> {
+pub struct Whose<'a> {
     /// Account and region of functions that payloads know by name only.
-    pub(super) home: Option<&'a Home>,
+    pub home: Option<&'a Home>,
     /// Which function logs to which group.
-    pub(super) owners: Arc<Owners>,
+    pub owners: Arc<Owners>,
 }
 
 /// Why a record, or a part of it, cannot be used.

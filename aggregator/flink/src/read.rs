@@ -1,0 +1,153 @@
+//! Stream records into inputs of functions.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rightsizer_formats::Channel;
+use rightsizer_formats::intake::{Batch, Gatekeeper, Intake, Poison, Unusable, Whose};
+use rightsizer_records::{Outcome, Recommendation, Record, Timestamp, encode};
+use rightsizer_rules::state::delta_to_bytes;
+use rightsizer_rules::window::{DaySource, Delta};
+
+use super::engine::{Engine, EngineError};
+use super::frames::{Frames, Writer};
+
+/// The longest time to read one record.
+const RECORD_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// An input is its tag and its bytes.
+pub(crate) mod tag {
+    /// Evidence.
+    pub(crate) const DELTA: u8 = b'd';
+    /// A recommendation that is on the decisions stream.
+    pub(crate) const SENT: u8 = b's';
+    /// An outcome.
+    pub(crate) const OUTCOME: u8 = b'o';
+}
+
+/// What a frame of the answer is.
+mod kind {
+    /// An input: the function's key, its newest time, the input.
+    pub(super) const INPUT: u8 = 1;
+    /// A record that cannot be used: JSON for the quarantine.
+    pub(super) const POISON: u8 = 2;
+}
+
+/// The channel of a record, as the job numbers it.
+const fn channel(number: u8) -> Option<Channel> {
+    match number {
+        0 => Some(Channel::Reports),
+        1 => Some(Channel::Decisions),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Reads stream records: each a byte for the stream (0 reports, 1 decisions) and its bytes. The answer has an input
+    /// for each function and record, evidence without a key of its own folded together; and what cannot be used.
+    pub fn read(&self, records: &[u8], now: Timestamp) -> Result<Vec<u8>, EngineError> {
+        let mut batch = Batch::default();
+        let mut answer = Writer::default();
+        let mut frames = Frames(records);
+        while let Some(number) = frames.byte() {
+            let (Some(channel), Some(record)) = (channel(number), frames.bytes()) else {
+                return Err(EngineError::Mixed("a record without its stream"));
+            };
+            let gatekeeper = Gatekeeper {
+                whose: Whose {
+                    home: self.home.as_ref(),
+                    owners: std::sync::Arc::default(),
+                },
+                intake: Intake {
+                    accept: &self.accept,
+                    source: DaySource::Subscription,
+                    channel,
+                    now,
+                },
+                live: self.is_live(),
+            };
+            let until = Instant::now() + RECORD_TIME;
+            let unusable = gatekeeper.fold(record, || Instant::now() > until, &mut batch);
+            if let Some(unusable) = unusable {
+                write_poison(&mut answer, unusable, record);
+            }
+        }
+        write_inputs(&mut answer, batch);
+        Ok(answer.0)
+    }
+}
+
+fn write_inputs(answer: &mut Writer, batch: Batch) {
+    let folded = batch
+        .observed
+        .into_values()
+        .chain(batch.wrapped.into_values());
+    for delta in batch.keyed.into_iter().chain(folded) {
+        write_delta(answer, &delta);
+    }
+    for sent in batch.sent {
+        write_sent(answer, sent);
+    }
+    // An outcome comes after what it is about.
+    for outcome in batch.outcomes {
+        write_outcome(answer, outcome);
+    }
+}
+
+fn write_delta(answer: &mut Writer, delta: &Delta) {
+    if delta.reports == 0 && delta.days.is_empty() {
+        return;
+    }
+    let input = tagged(tag::DELTA, &delta_to_bytes(delta));
+    write_input(
+        answer,
+        &delta.function.text(),
+        delta.sighting.newest.at,
+        &input,
+    );
+}
+
+fn write_sent(answer: &mut Writer, sent: Recommendation) {
+    let (key, at) = (sent.function.to_string(), sent.issued_at);
+    let input = tagged(tag::SENT, &encode(&Record::Recommendation(sent)));
+    write_input(answer, &key, at, &input);
+}
+
+fn write_outcome(answer: &mut Writer, outcome: Outcome) {
+    let (key, at) = (outcome.function.to_string(), outcome.at);
+    let input = tagged(tag::OUTCOME, &encode(&Record::Outcome(outcome)));
+    write_input(answer, &key, at, &input);
+}
+
+fn tagged(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut input = Vec::with_capacity(bytes.len() + 1);
+    input.push(tag);
+    input.extend_from_slice(bytes);
+    input
+}
+
+fn write_input(answer: &mut Writer, key: &str, at: Timestamp, input: &[u8]) {
+    answer.byte(kind::INPUT);
+    answer.bytes(key.as_bytes());
+    answer.long(at.as_ms());
+    answer.bytes(input);
+}
+
+fn write_poison(answer: &mut Writer, unusable: Unusable, record: &[u8]) {
+    let poison = match unusable {
+        Unusable::Poison(poison) => poison,
+        Unusable::Early { why, .. } => Poison {
+            why,
+            bytes: record.len() as u64,
+            sample: String::from_utf8_lossy(record).into_owned(),
+        },
+    };
+    let row: HashMap<&str, serde_json::Value> = HashMap::from([
+        ("why", poison.why.into()),
+        ("bytes", poison.bytes.into()),
+        ("sample", poison.sample.into()),
+    ]);
+    answer.byte(kind::POISON);
+    // Texts and a number, all of which JSON can represent.
+    answer.bytes(&serde_json::to_vec(&row).unwrap_or_default());
+}

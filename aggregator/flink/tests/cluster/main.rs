@@ -1,0 +1,122 @@
+//! The job on a real Flink, held to the same rules in this process: random histories, in any order, split and repeated,
+//! at any parallelism, give the same proposals at every close.
+//!
+//! `make flink` builds the job first.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod history;
+mod job;
+
+use std::collections::BTreeMap;
+
+use history::History;
+use job::Job;
+use serde_json::Value;
+
+/// The proposals of closes, by function and day.
+fn by_close(proposals: Vec<Value>) -> BTreeMap<(String, String), Value> {
+    let mut closes = BTreeMap::new();
+    for proposal in proposals {
+        let Some(day) = proposal["closed"].as_str() else {
+            continue;
+        };
+        let function = proposal["function"].as_str().unwrap();
+        let key = (function.to_owned(), day.to_owned());
+        let twice = closes.insert(key.clone(), proposal);
+        assert!(twice.is_none(), "{key:?} closed twice");
+    }
+    closes
+}
+
+/// 12 functions over 24 days, with what was sent and answered. One to four readers; each run has the records in
+/// another order, in other files, some of them twice.
+#[test]
+fn flink_and_the_rules_alone_propose_the_same_at_every_close() {
+    let history = History::random(7, 12, 24);
+    let wanted = by_close(history.proposals.clone());
+    assert!(wanted.len() > 200, "{} closes", wanted.len());
+    let (sent, answered) = history.decided();
+    assert!(
+        sent > 10 && answered > 10,
+        "{sent} sent, {answered} answered"
+    );
+    for (run, parallelism) in [1, 2, 4].into_iter().enumerate() {
+        let job = Job::new();
+        history.write(&job, 1 + run, u64::try_from(run).unwrap());
+        let found = by_close(job.run(parallelism));
+        let days: Vec<_> = wanted
+            .keys()
+            .filter(|key| !found.contains_key(*key))
+            .collect();
+        assert!(days.is_empty(), "parallelism {parallelism} lacks {days:?}");
+        for (key, proposal) in &wanted {
+            assert_eq!(
+                &found[key], proposal,
+                "{key:?} at parallelism {parallelism}"
+            );
+        }
+        assert_eq!(found.len(), wanted.len());
+        println!(
+            "parallelism {parallelism}: {} closes equal, {sent} sent, {answered} answered",
+            found.len()
+        );
+    }
+}
+
+/// A cluster of processes that is killed at random and rescaled gives what a run that nothing disturbs gives.
+/// `RIGHTSIZER_KILLS` sets the number.
+#[test]
+fn kills_and_rescaling_change_nothing() {
+    let history = History::random(11, 8, 20);
+    let wanted = by_close(history.proposals.clone());
+    let job = Job::new();
+    history.write_often(&job, 2, 60);
+    let kills = std::env::var("RIGHTSIZER_KILLS").unwrap_or_else(|_| "2".to_owned());
+    let (found, counts) = job.run_and_kill(&kills);
+    let found = by_close(found);
+    let days: Vec<_> = wanted
+        .keys()
+        .filter(|key| !found.contains_key(*key))
+        .collect();
+    assert!(days.is_empty(), "{days:?} are lacking after {counts}");
+    for (key, proposal) in &wanted {
+        assert_eq!(&found[key], proposal, "{key:?} after {counts}");
+    }
+    assert_eq!(found.len(), wanted.len());
+    // As many as asked for, unless the job ended before.
+    assert!(
+        counts.contains("\"jobmanagers\": 1") || kills != "2",
+        "{counts}"
+    );
+    println!("{} closes equal after {counts}", found.len());
+}
+
+/// What cannot be used goes to the quarantine with the reason, and the rest counts.
+#[test]
+fn what_cannot_be_read_is_quarantined_and_the_rest_counts() {
+    let history = History::random(3, 1, 3);
+    let job = Job::new();
+    history.write(&job, 1, 0);
+    let large = format!(
+        "{{\"v\":1,\"kind\":\"reports\",\"pad\":\"{}\"}}",
+        "x".repeat(1 << 20)
+    );
+    let bad = ["nothing", "{\"v\":9,\"kind\":\"reports\"}", &large].join("\n") + "\n";
+    std::fs::write(job.reports().join("bad.jsonl"), bad).unwrap();
+    assert!(!job.run(2).is_empty());
+    let mut reasons: Vec<String> = job
+        .quarantine()
+        .iter()
+        .map(|row| row["why"].as_str().unwrap().to_owned())
+        .collect();
+    reasons.sort();
+    insta::assert_snapshot!(reasons.join("\n"), @"
+    not a record: expected ident at line 1 column 2
+    record of 1048609 bytes is larger than the 1 MiB a stream carries
+    record version 9 is not known here (this is version 1): upgrade the aggregator
+    ");
+}

@@ -1,0 +1,253 @@
+//! Adds up the details of some days of some functions.
+
+use std::collections::HashMap;
+
+use rightsizer_records::{Day, Megabytes, Millis};
+
+use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
+use crate::window::{DaySource, DayStats, Distribution, OTHER_SIZES, WINDOW_DAYS};
+
+/// A set of days, none further than [`DaySet::REACH`] from the first that it may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct DaySet {
+    from: Day,
+    bits: u64,
+}
+
+impl DaySet {
+    const REACH: i32 = 64;
+
+    pub(super) const fn starting(from: Day) -> Self {
+        Self { from, bits: 0 }
+    }
+
+    /// Adds a day.
+    pub(super) fn insert(&mut self, day: Day) {
+        self.bits |= self.bit(day);
+    }
+
+    /// Returns whether it holds a day.
+    pub fn contains(self, day: Day) -> bool {
+        self.bits & self.bit(day) != 0
+    }
+
+    fn bit(self, day: Day) -> u64 {
+        let at = day.number() - self.from.number();
+        if (0..Self::REACH).contains(&at) {
+            1 << at
+        } else {
+            0
+        }
+    }
+}
+
+/// The counts of a row of `days`.
+#[derive(Debug, Clone, Copy)]
+pub struct DayCounts {
+    /// Invocations.
+    pub invocations: u64,
+    /// Their billed milliseconds.
+    pub billed_ms: u64,
+    /// Those that failed: errors, timeouts and out of memory.
+    pub failures: u64,
+}
+
+/// A row of `days` with what a size is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct SizeDay<'a> {
+    /// Its counts.
+    pub counts: DayCounts,
+    /// CPU time in ms, and the durations that it is of.
+    pub cpu_ms: u64,
+    /// Durations, summed, of the invocations with a CPU time.
+    pub cpu_wall_ms: u64,
+    /// Of the failures: those of the runtime or an extension.
+    pub crashes: u64,
+    /// Of the failures: those in which the runtime's own heap was full.
+    pub heap_limits: u64,
+    /// Highest memory used.
+    pub peak_mb: Megabytes,
+    /// Durations in ms.
+    pub durations: &'a Distribution,
+    /// Durations of starts in ms.
+    pub inits: &'a Distribution,
+}
+
+impl DayCounts {
+    /// Returns the counts of a day.
+    pub const fn of(day: &DayStats) -> Self {
+        Self {
+            invocations: day.invocations,
+            billed_ms: day.billed_ms,
+            failures: day
+                .errors
+                .saturating_add(day.timeouts)
+                .saturating_add(day.ooms),
+        }
+    }
+}
+
+impl<'a> SizeDay<'a> {
+    /// Returns what a size is judged by, of a day.
+    pub const fn of(day: &'a DayStats) -> Self {
+        Self {
+            counts: DayCounts::of(day),
+            cpu_ms: day.cpu_ms,
+            cpu_wall_ms: day.cpu_wall_ms,
+            crashes: day.crashes,
+            heap_limits: day.heap_limits,
+            peak_mb: day.peak_mb,
+            durations: &day.durations,
+            inits: &day.inits,
+        }
+    }
+}
+
+/// The usage of a function on its days.
+#[derive(Debug, Clone, Default)]
+pub struct Usage {
+    /// Invocations.
+    pub invocations: u64,
+    /// Their billed milliseconds.
+    pub billed_ms: u64,
+    sizes: HashMap<Megabytes, SizeUsage>,
+    /// The day that the row before was of, and the kind of source that counts on it.
+    counting: Option<(Day, u8)>,
+    /// Whether the invocations of any day come from logs.
+    pub by_logs: bool,
+    /// Rows of reports found in files of unknown tools that count, and of others.
+    wrapped_rows: u64,
+    other_rows: u64,
+    /// Invocations that did not fail, and the days that have one, ascending.
+    pub succeeded: u64,
+    pub(super) days_with_success: Vec<Day>,
+}
+
+#[derive(Debug, Clone)]
+struct SizeUsage {
+    memory_mb: Megabytes,
+    billed_ms: u64,
+    cpu: CpuUse,
+    durations: Distribution,
+    inits: Distribution,
+    health: SizeHealth,
+    /// Invocations by day, for those since a change.
+    by_day: Vec<(Day, u64)>,
+}
+
+impl Usage {
+    /// Returns the 99th percentile of the durations at `size`.
+    pub fn p99(&self, size: Megabytes) -> Option<Millis> {
+        let size = self.sizes.get(&size)?;
+        size.durations.quantile(0.99).map(Millis::from_ms)
+    }
+
+    /// Invocations in `size` on and after `day`.
+    pub(super) fn since(&self, day: Day, size: Megabytes) -> u64 {
+        let size = self.sizes.get(&size);
+        let days = size.into_iter().flat_map(|s| &s.by_day);
+        days.filter(|(d, _)| *d >= day).map(|(_, n)| n).sum()
+    }
+
+    /// The sizes with a duration, ascending.
+    pub(super) fn size_facts(&self) -> Vec<SizeFacts> {
+        let facts = |s: &SizeUsage| {
+            let quantile = |q| s.durations.quantile(q).map(Millis::from_ms);
+            Some(SizeFacts {
+                memory_mb: s.memory_mb,
+                invocations: s.durations.count(),
+                billed_ms: s.billed_ms,
+                p50: quantile(0.5)?,
+                p95: quantile(0.95)?,
+                p99: quantile(0.99)?,
+                cpu: (s.cpu.wall_ms > 0).then_some(s.cpu),
+            })
+        };
+        let mut facts: Vec<SizeFacts> = self.sizes.values().filter_map(facts).collect();
+        facts.sort_unstable_by_key(|s| s.memory_mb);
+        facts
+    }
+
+    /// Returns whether all, some or none of it comes from files of unknown tools.
+    pub(super) const fn wrapped(&self) -> Wrapped {
+        match (self.wrapped_rows, self.other_rows) {
+            (0, _) => Wrapped::None,
+            (_, 0) => Wrapped::All,
+            _ => Wrapped::Some,
+        }
+    }
+
+    /// Returns the outcomes of invocations by size, ascending.
+    pub(super) fn health(&self) -> Vec<SizeHealth> {
+        let of = |size: &SizeUsage| SizeHealth {
+            start: size.inits.quantile(0.99).map(Millis::from_ms),
+            ..size.health
+        };
+        let mut health: Vec<SizeHealth> = self.sizes.values().map(of).collect();
+        health.sort_unstable_by_key(|size| size.memory_mb);
+        health
+    }
+
+    /// Counts a row of `days`, which come in the table's order: by day, then by source. Returns whether its source
+    /// counts on that day, which the first one does (W7).
+    pub fn count(&mut self, day: Day, rank: i64, counts: DayCounts) -> bool {
+        let kind = DaySource::kind(rank);
+        if *self.counting.get_or_insert((day, kind)) != (day, kind) {
+            if self.counting.is_some_and(|(counted, _)| counted == day) {
+                return false;
+            }
+            self.counting = Some((day, kind));
+        }
+        if kind == DaySource::WRAPPED_KIND {
+            self.wrapped_rows += 1;
+        } else {
+            self.other_rows += 1;
+        }
+        self.by_logs |= rank != DaySource::Layer.rank();
+        self.invocations = self.invocations.saturating_add(counts.invocations);
+        self.billed_ms = self.billed_ms.saturating_add(counts.billed_ms);
+        let succeeded = counts.invocations.saturating_sub(counts.failures);
+        if succeeded > 0 {
+            self.succeeded = self.succeeded.saturating_add(succeeded);
+            if self.days_with_success.last() != Some(&day) {
+                self.days_with_success.push(day);
+            }
+        }
+        true
+    }
+
+    /// Adds a counted row of the version with the traffic to its size.
+    pub fn add(&mut self, day: Day, memory_mb: Megabytes, row: &SizeDay<'_>) {
+        if memory_mb == OTHER_SIZES {
+            return;
+        }
+        let size = self.size(memory_mb);
+        size.billed_ms = size.billed_ms.saturating_add(row.counts.billed_ms);
+        size.cpu.cpu_ms = size.cpu.cpu_ms.saturating_add(row.cpu_ms);
+        size.cpu.wall_ms = size.cpu.wall_ms.saturating_add(row.cpu_wall_ms);
+        size.durations.merge(row.durations);
+        size.inits.merge(row.inits);
+        let health = &mut size.health;
+        health.invocations = health.invocations.saturating_add(row.counts.invocations);
+        health.failures = health.failures.saturating_add(row.counts.failures);
+        health.crashes = health.crashes.saturating_add(row.crashes);
+        health.heap_limits = health.heap_limits.saturating_add(row.heap_limits);
+        health.peak_mb = health.peak_mb.max(row.peak_mb);
+        size.by_day.push((day, row.counts.invocations));
+    }
+
+    fn size(&mut self, memory_mb: Megabytes) -> &mut SizeUsage {
+        self.sizes.entry(memory_mb).or_insert_with(|| SizeUsage {
+            memory_mb,
+            billed_ms: 0,
+            cpu: CpuUse {
+                cpu_ms: 0,
+                wall_ms: 0,
+            },
+            durations: Distribution::default(),
+            inits: Distribution::default(),
+            health: SizeHealth::none(memory_mb),
+            by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
+        })
+    }
+}

@@ -1,0 +1,349 @@
+//! A delta as bytes, from where evidence is read to where its function's state is. Both ends are of one release, so
+//! its version is that of the state.
+
+use rightsizer_records::{Arch, EnvId, Timestamp};
+
+use super::state_bytes::{STATE_VERSION, StateError};
+use crate::bytes::{In, Out, Unreadable};
+use crate::evidence::FunctionKey;
+use crate::window::{
+    DayDelta, DayKey, DaySource, DayStats, Delta, EnvironmentKey, EnvironmentState, HighWater,
+    Mark, Newest, SeqMarks, Sighting, UsedCounts,
+};
+
+type Read<T> = Result<T, Unreadable>;
+
+/// Writes a delta, its function included.
+pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
+    let mut out = Out::default();
+    let base = delta.sighting.newest.at;
+    out.byte(STATE_VERSION);
+    out.text(&delta.function.text());
+    out.number(delta.source.rank().cast_unsigned());
+    write_sighting(&mut out, &delta.sighting);
+    match delta.mark {
+        None => out.byte(0),
+        Some(Mark::Record(seq)) => {
+            out.byte(1);
+            out.number(seq);
+        }
+        Some(Mark::Event(event)) => {
+            out.byte(2);
+            out.fixed(event);
+        }
+    }
+    out.count(delta.environments.len());
+    for (key, state) in &delta.environments {
+        write_environment_key(&mut out, key);
+        write_environment(&mut out, state, base);
+    }
+    out.count(delta.days.len());
+    for day in &delta.days {
+        write_day_key(&mut out, &day.key);
+        write_day(&mut out, &day.stats);
+    }
+    out.number(delta.reports);
+    out.0
+}
+
+/// Reads what [`delta_to_bytes`] wrote.
+pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
+    let mut read = In(bytes);
+    match read.byte() {
+        Ok(STATE_VERSION) => Ok(delta(&mut read)?),
+        Ok(newer) if newer > STATE_VERSION => Err(StateError::Newer(newer)),
+        _ => Err(Unreadable("the version of evidence").into()),
+    }
+}
+
+fn delta(read: &mut In<'_>) -> Read<Delta> {
+    let function = read_function(read)?;
+    let source = read_source(read)?;
+    let sighting = read_sighting(read)?;
+    let base = sighting.newest.at;
+    let mark = match read.byte()? {
+        0 => None,
+        1 => Some(Mark::Record(read.number()?)),
+        2 => Some(Mark::Event(read.fixed()?)),
+        _ => return Err(Unreadable("a mark")),
+    };
+    let environments = read.list(|read| {
+        let key = read_environment_key(read)?;
+        Ok((key, read_environment(read, base)?))
+    })?;
+    let days = read.list(|read| {
+        let key = read_day_key(read)?;
+        let stats = read_day(read)?;
+        Ok(DayDelta { key, stats })
+    })?;
+    let reports = read.number()?;
+    Ok(Delta::of_parts(
+        (function, source, mark),
+        sighting,
+        environments,
+        days,
+        reports,
+    ))
+}
+
+pub(super) fn read_function(read: &mut In<'_>) -> Read<FunctionKey> {
+    FunctionKey::stored(read.text()?).map_err(|_| Unreadable("a function's name"))
+}
+
+fn read_source(read: &mut In<'_>) -> Read<DaySource> {
+    DaySource::from_rank(read.number()?.cast_signed()).ok_or(Unreadable("a source"))
+}
+
+pub(super) fn write_sighting(out: &mut Out, sighting: &Sighting) {
+    let base = sighting.newest.at;
+    out.number(base.as_ms().cast_unsigned());
+    out.megabytes(sighting.newest.memory_mb);
+    out.text(&sighting.newest.version);
+    out.time(sighting.oldest, base);
+    write_arch(out, sighting.arch);
+    out.optional(sighting.runtime.as_deref(), Out::text);
+    out.optional(sighting.started.as_ref(), |out, started| {
+        out.time(started.at, base);
+        out.megabytes(started.memory_mb);
+        out.text(&started.version);
+    });
+    out.optional(sighting.ran_out, |out, (at, mb)| {
+        out.time(at, base);
+        out.megabytes(mb);
+    });
+    out.optional(sighting.mixed, |out, at| out.time(at, base));
+}
+
+pub(super) fn read_sighting(read: &mut In<'_>) -> Read<Sighting> {
+    let base = Timestamp::from_ms(read.number()?.cast_signed()).ok_or(Unreadable("a time"))?;
+    let newest = Newest {
+        at: base,
+        memory_mb: read.megabytes()?,
+        version: read.text()?.to_owned(),
+    };
+    Ok(Sighting {
+        newest,
+        oldest: read.time(base)?,
+        arch: read_arch(read)?,
+        runtime: read.optional(|read| Ok(read.text()?.to_owned()))?,
+        started: read.optional(|read| {
+            Ok(Newest {
+                at: read.time(base)?,
+                memory_mb: read.megabytes()?,
+                version: read.text()?.to_owned(),
+            })
+        })?,
+        ran_out: read.optional(|read| Ok((read.time(base)?, read.megabytes()?)))?,
+        mixed: read.optional(|read| read.time(base))?,
+    })
+}
+
+pub(super) fn write_arch(out: &mut Out, arch: Option<Arch>) {
+    out.byte(match arch {
+        None => 0,
+        Some(Arch::X86_64) => 1,
+        Some(Arch::Arm64) => 2,
+        Some(Arch::Unknown) => 3,
+    });
+}
+
+pub(super) fn read_arch(read: &mut In<'_>) -> Read<Option<Arch>> {
+    Ok(match read.byte()? {
+        0 => None,
+        1 => Some(Arch::X86_64),
+        2 => Some(Arch::Arm64),
+        3 => Some(Arch::Unknown),
+        _ => return Err(Unreadable("an architecture")),
+    })
+}
+
+fn write_environment_key(out: &mut Out, key: &EnvironmentKey) {
+    out.fixed(key.env.0);
+    out.megabytes(key.memory_mb);
+    out.text(&key.version);
+}
+
+fn read_environment_key(read: &mut In<'_>) -> Read<EnvironmentKey> {
+    Ok(EnvironmentKey {
+        env: EnvId(read.fixed()?),
+        memory_mb: read.megabytes()?,
+        version: read.text()?.to_owned(),
+    })
+}
+
+/// The state of an environment, with times beside `base`.
+pub(super) fn write_environment(out: &mut Out, state: &EnvironmentState, base: Timestamp) {
+    out.time(state.last, base);
+    out.time(state.first, state.last);
+    out.count(state.marks.ranges().len());
+    let mut next = 0;
+    for (start, end) in state.marks.ranges() {
+        out.number(start - next);
+        out.number(end - start);
+        next = *end;
+    }
+    out.number(state.total);
+    out.number(state.seen);
+    out.number(state.events_dropped);
+    out.count(state.days.len());
+    let mut before = state.last.day();
+    for day in &state.days {
+        out.signed((day.number() - before.number()).into());
+        before = *day;
+    }
+    write_arch(out, state.arch);
+    out.number(state.self_kib);
+    out.count(state.high_water.steps().len());
+    let mut before = 0_i64;
+    for step in state.high_water.steps() {
+        out.signed(i64::from(step.0) - before);
+        before = step.0.into();
+    }
+    out.optional(state.used.counts(), |out, counts| {
+        out.count(counts.len());
+        let mut before = 0;
+        for (mb, times) in counts {
+            out.number((mb.0 - before).into());
+            out.number((*times).into());
+            before = mb.0;
+        }
+    });
+}
+
+pub(super) fn read_environment(read: &mut In<'_>, base: Timestamp) -> Read<EnvironmentState> {
+    let last = read.time(base)?;
+    let first = read.time(last)?;
+    let mut next = 0_u64;
+    let ranges = read.list(|read| {
+        let start = next.checked_add(read.number()?);
+        let start = start.ok_or(Unreadable("a mark"))?;
+        next = start
+            .checked_add(read.number()?)
+            .ok_or(Unreadable("a mark"))?;
+        Ok((start, next))
+    })?;
+    let mut state = EnvironmentState::starting(first);
+    state.last = last;
+    state.marks = SeqMarks::from_ranges(ranges).ok_or(Unreadable("marks"))?;
+    state.total = read.number()?;
+    state.seen = read.number()?;
+    state.events_dropped = read.number()?;
+    let mut day = last.day();
+    state.days = read.list(|read| {
+        let days = i32::try_from(read.signed()?).map_err(|_| Unreadable("a day"))?;
+        day = day.plus(days);
+        Ok(day)
+    })?;
+    state.arch = read_arch(read)?;
+    state.self_kib = read.number()?;
+    let mut before = 0_i64;
+    state.high_water = HighWater::from_steps(read.list(|read| {
+        before = before.saturating_add(read.signed()?);
+        let mb = u32::try_from(before).map_err(|_| Unreadable("a mark"))?;
+        Ok(rightsizer_records::Megabytes(mb))
+    })?);
+    state.used = UsedCounts::from_counts(read.optional(|read| {
+        let mut before = 0_u32;
+        read.list(|read| {
+            let mb = before.checked_add(read.small()?);
+            before = mb.ok_or(Unreadable("a count"))?;
+            Ok((rightsizer_records::Megabytes(before), read.small()?))
+        })
+    })?);
+    Ok(state)
+}
+
+fn write_day_key(out: &mut Out, key: &DayKey) {
+    out.day(key.day);
+    out.number(key.source.rank().cast_unsigned());
+    out.megabytes(key.memory_mb);
+    out.text(&key.version);
+}
+
+fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
+    Ok(DayKey {
+        day: read.day()?,
+        source: read_source(read)?,
+        memory_mb: read.megabytes()?,
+        version: read.text()?.to_owned(),
+    })
+}
+
+/// The counts of a day are mostly zero: a mask comes first, with a bit for each that is not.
+pub(super) fn write_day(out: &mut Out, day: &DayStats) {
+    let counts = counts_of(day);
+    let bits = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    out.number(bits.fold(0, |mask, (n, _)| mask | 1 << n));
+    for count in counts.into_iter().filter(|count| *count > 0) {
+        out.number(count);
+    }
+    out.distribution(&day.durations);
+    out.distribution(&day.inits);
+    out.distribution(&day.used);
+}
+
+const fn counts_of(day: &DayStats) -> [u64; 13] {
+    [
+        day.peak_mb.0 as u64,
+        day.invocations,
+        day.environments,
+        day.billed_ms,
+        day.cpu_ms,
+        day.cpu_wall_ms,
+        day.errors,
+        day.timeouts,
+        day.ooms,
+        day.crashes,
+        day.heap_limits,
+        day.at_limit,
+        day.censored as u64,
+    ]
+}
+
+pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
+    let mask = read.number()?;
+    let mut counts = [0_u64; 13];
+    for (n, count) in counts.iter_mut().enumerate() {
+        if mask & 1 << n != 0 {
+            *count = read.number()?;
+        }
+    }
+    let [
+        peak,
+        invocations,
+        environments,
+        billed_ms,
+        cpu_ms,
+        cpu_wall_ms,
+        ..,
+    ] = counts;
+    let [
+        ..,
+        errors,
+        timeouts,
+        ooms,
+        crashes,
+        heap_limits,
+        at_limit,
+        censored,
+    ] = counts;
+    let peak = u32::try_from(peak).map_err(|_| Unreadable("a peak"))?;
+    Ok(DayStats {
+        peak_mb: rightsizer_records::Megabytes(peak),
+        invocations,
+        errors,
+        timeouts,
+        ooms,
+        crashes,
+        heap_limits,
+        at_limit,
+        censored: censored != 0,
+        environments,
+        billed_ms,
+        cpu_ms,
+        cpu_wall_ms,
+        durations: read.distribution()?,
+        inits: read.distribution()?,
+        used: read.distribution()?,
+    })
+}

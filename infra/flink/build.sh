@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Packs the Flink job: build.sh FOLDER, which holds the native library. Without the Kinesis connector in Maven's
+# registry the job is built for files alone, and says so.
+set -euo pipefail
+library=$1/librightsizer_flink.so
+cd "$(dirname "$0")"
+
+for program in java mvn; do
+    command -v "$program" >/dev/null || {
+        echo "flink: $program is missing: the job is built with Java 17 and Maven. Debian, Ubuntu: apt install openjdk-17-jdk-headless maven. Fedora: dnf install java-17-openjdk-devel maven. macOS: brew install openjdk@17 maven." >&2
+        exit 1
+    }
+done
+
+native=target/native/linux-$(uname -m)
+mkdir -p "$native"
+cp "$library" "$native/"
+profile=()
+if [[ ${RIGHTSIZER_FLINK_KINESIS:-1} = 1 ]]; then
+    if mvn --batch-mode --quiet dependency:get -Dtransitive=false \
+        -Dartifact="org.apache.flink:flink-connector-aws-kinesis-streams:$(sed -n 's/.*<kinesis.connector.version>\(.*\)<.*/\1/p' pom.xml)" >/dev/null 2>&1; then
+        profile=(--activate-profiles kinesis)
+    else
+        echo "flink: Maven's registry does not serve the Kinesis connector here: this jar reads and writes files alone" >&2
+    fi
+fi
+echo "flink: packing target/rightsizer-flink.jar"
+mvn --batch-mode --quiet "${profile[@]}" package
+# What a cluster brings, for those who run the job without one.
+mvn --batch-mode --quiet dependency:build-classpath -Dmdep.outputFile=target/cluster.classpath -Dmdep.includeScope=provided

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Runs the job on a cluster of processes (a JobManager, two TaskManagers), kills them at random, and changes the
+parallelism from savepoints: kills.py FOLDER KILLS.
+
+FOLDER holds `reports` and `decisions`; `proposals` and `quarantine` are written there. A lost TaskManager is started
+again and Flink recovers by itself; after the loss of the JobManager the job is submitted again from its last
+checkpoint, as an operator without high availability does. It prints a line of JSON with the counts.
+"""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+JAR = HERE / "target" / "rightsizer-flink.jar"
+OPENS = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.util", "java.lang", "java.time")]
+CONFIG = """\
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: {rpc}
+rest.address: localhost
+rest.port: {rest}
+jobmanager.memory.process.size: 900m
+taskmanager.host: localhost
+taskmanager.numberOfTaskSlots: 4
+taskmanager.cpu.cores: 1.0
+taskmanager.memory.framework.heap.size: 128m
+taskmanager.memory.framework.off-heap.size: 64m
+taskmanager.memory.task.heap.size: 256m
+taskmanager.memory.task.off-heap.size: 0b
+taskmanager.memory.managed.size: 128m
+taskmanager.memory.network.min: 64m
+taskmanager.memory.network.max: 64m
+taskmanager.memory.jvm-metaspace.size: 128m
+taskmanager.memory.jvm-overhead.min: 64m
+taskmanager.memory.jvm-overhead.max: 64m
+heartbeat.interval: 500
+heartbeat.timeout: 3000
+state.backend.type: rocksdb
+execution.checkpointing.interval: 300ms
+execution.checkpointing.dir: file://{folder}/checkpoints
+execution.checkpointing.savepoint-dir: file://{folder}/savepoints
+execution.checkpointing.externalized-checkpoint-retention: RETAIN_ON_CANCELLATION
+execution.checkpointing.num-retained: 3
+restart-strategy.type: fixed-delay
+restart-strategy.fixed-delay.attempts: 100000
+restart-strategy.fixed-delay.delay: 300ms
+io.tmp.dirs: {folder}/tmp
+"""
+PARALLELISM = [1, 4, 2]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.folder = folder
+        self.rest = free_port()
+        self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "submissions": 0}
+        self.classpath = (HERE / "target" / "cluster.classpath").read_text().strip()
+        for name in ("tmp", "checkpoints", "savepoints", "conf"):
+            (folder / name).mkdir(exist_ok=True)
+        config = CONFIG.format(rpc=free_port(), rest=self.rest, folder=folder)
+        (folder / "conf" / "config.yaml").write_text(config)
+        self.log = open(folder / "cluster.log", "ab")
+        self.managers = []
+        self.jobmanager = None
+        self.start_jobmanager()
+        self.managers = [self.taskmanager() for _ in range(2)]
+
+    def java(self, heap, main, *arguments):
+        command = ["java", f"-Xmx{heap}", *OPENS, "-cp", self.classpath, main, *arguments]
+        environment = dict(os.environ, FLINK_CONF_DIR=str(self.folder / "conf"))
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log, env=environment)
+
+    def start_jobmanager(self):
+        main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+        self.jobmanager = self.java("512m", main, "--configDir", str(self.folder / "conf"))
+        self.until(lambda: self.get("/overview") is not None, "the JobManager")
+
+    def taskmanager(self):
+        main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+        return self.java("384m", main, "--configDir", str(self.folder / "conf"))
+
+    def get(self, path, data=None):
+        url = f"http://localhost:{self.rest}{path}"
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return json.load(answer)
+        except (OSError, ValueError):
+            return None
+
+    def until(self, condition, what, seconds=120):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.1)
+        sys.exit(f"{what} did not come up within {seconds} s: see {self.folder}/cluster.log")
+
+    def submit(self, parallelism, state=None):
+        self.counts["submissions"] += 1
+        slots = lambda: (self.get("/overview") or {}).get("slots-available", 0) >= parallelism
+        self.until(slots, "slots")
+        place = lambda name: f"file://{self.folder}/{name}"
+        restore = ["-s", state] if state else []
+        arguments = ["run", "-d", "-p", str(parallelism), *restore, str(JAR)]
+        for name in ("reports", "decisions", "proposals", "quarantine"):
+            arguments += [f"--{name}", place(name)]
+        settings = (self.folder / "settings.toml").read_text()
+        arguments += ["--settings-text", settings, "--clock", "event"]
+        client = self.java("256m", "org.apache.flink.client.cli.CliFrontend", *arguments)
+        if client.wait(timeout=120) != 0:
+            sys.exit(f"the job was not accepted: see {self.folder}/cluster.log")
+        jobs = self.until(lambda: (self.get("/jobs/overview") or {}).get("jobs"), "the job")
+        return max(jobs, key=lambda job: job["start-time"])["jid"]
+
+    def state(self, job):
+        return (self.get(f"/jobs/{job}") or {}).get("state")
+
+    def last_checkpoint(self):
+        # By the time of the metadata, which is written last: that of a folder changes when it is being deleted.
+        done = []
+        for path in self.folder.glob("checkpoints/*/chk-*/_metadata"):
+            try:
+                done.append((path.stat().st_mtime_ns, path.parent))
+            except FileNotFoundError:
+                continue
+        return f"file://{max(done)[1]}" if done else None
+
+    def kill(self, process):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self):
+        for process in [*self.managers, self.jobmanager]:
+            if process and process.poll() is None:
+                self.kill(process)
+
+
+def rescale(cluster, job, parallelism):
+    """Stops the job with a savepoint and starts it with another parallelism; None if it had ended."""
+    trigger = cluster.get(f"/jobs/{job}/stop", {"drain": False})
+    if not trigger:
+        return None
+    def ended():
+        answer = cluster.get(f"/jobs/{job}/savepoints/{trigger['request-id']}")
+        return answer if answer and answer["status"]["id"] == "COMPLETED" else None
+    operation = cluster.until(ended, "the savepoint")["operation"]
+    if "location" not in operation:
+        return None
+    cluster.counts["rescalings"] += 1
+    return cluster.submit(parallelism, operation["location"])
+
+
+def disturb(cluster, job, action, turn, chance):
+    """Does one thing to a running job; returns the job that runs afterwards."""
+    if action == "rescale":
+        return rescale(cluster, job, PARALLELISM[turn % len(PARALLELISM)]) or job
+    cluster.counts[action] += 1
+    if action == "taskmanagers":
+        victim = chance.randrange(len(cluster.managers))
+        cluster.kill(cluster.managers[victim])
+        cluster.managers[victim] = cluster.taskmanager()
+        return job
+    cluster.kill(cluster.jobmanager)
+    cluster.start_jobmanager()
+    return cluster.submit(PARALLELISM[(turn - 1) % len(PARALLELISM)], cluster.last_checkpoint())
+
+
+def run(cluster, kills, chance):
+    """One job to its end. Each kind of disturbance comes once, then any."""
+    plan = ["taskmanagers", "jobmanagers", "rescale"]
+    while sum(action != "rescale" for action in plan) < kills:
+        plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescale"]))
+    turn = 1
+    job = cluster.submit(PARALLELISM[0])
+    while True:
+        wanted = ("RUNNING", "FINISHED", "FAILED")
+        state = cluster.until(lambda: (s := cluster.state(job)) in wanted and s, "the job", 180)
+        if state == "FAILED":
+            sys.exit(f"the job failed: see {cluster.folder}/cluster.log")
+        if state == "FINISHED":
+            return
+        time.sleep(chance.uniform(0.2, 1.5))
+        if plan and cluster.last_checkpoint() and cluster.state(job) == "RUNNING":
+            action = plan.pop(0)
+            job = disturb(cluster, job, action, turn, chance)
+            turn += action == "rescale"
+
+
+def main():
+    folder, kills = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
+    chance = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    cluster = Cluster(folder)
+    try:
+        run(cluster, kills, chance)
+    finally:
+        cluster.stop()
+    print(json.dumps(cluster.counts))
+
+
+if __name__ == "__main__":
+    main()

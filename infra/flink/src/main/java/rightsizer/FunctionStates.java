@@ -1,0 +1,137 @@
+package rightsizer;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
+import org.apache.flink.util.Collector;
+
+/**
+ * Holds each function's state as bytes, brings it forward by what comes and by the days that close, and passes on the
+ * proposals.
+ *
+ * <p>What is of a day that has not begun by the watermark waits until it has: one source may be read far ahead of
+ * another, and a day closes on the same evidence whatever the order.
+ */
+final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, Long, byte[]>, byte[]> {
+    private static final long serialVersionUID = 1L;
+    private static final byte[] NOTHING = {};
+    /** How often a function without reports is looked at, until it is forgotten. */
+    private static final long IDLE_DAYS = 30;
+
+    private final String settings;
+
+    private transient long engine;
+    private transient ValueState<byte[]> state;
+    private transient ListState<Tuple2<Long, byte[]>> ahead;
+    private transient Counter proposals;
+    private transient volatile int stateBytes;
+
+    FunctionStates(String settings) {
+        this.settings = settings;
+    }
+
+    @Override
+    public void open(OpenContext context) {
+        engine = Native.open(settings);
+        state = getRuntimeContext().getState(new ValueStateDescriptor<>(
+                "function", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
+        ahead = getRuntimeContext().getListState(new ListStateDescriptor<>(
+                "ahead", Types.TUPLE(Types.LONG, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)));
+        proposals = getRuntimeContext().getMetricGroup().counter("proposals");
+        getRuntimeContext().getMetricGroup().gauge("stateBytes", () -> stateBytes);
+    }
+
+    @Override
+    public void processElement(Tuple3<String, Long, byte[]> input, Context context, Collector<byte[]> out)
+            throws Exception {
+        long watermark = context.timerService().currentWatermark();
+        long begins = Days.boundary(input.f1);
+        if (watermark < begins) {
+            ahead.add(Tuple2.of(begins, input.f2));
+            context.timerService().registerEventTimeTimer(begins);
+            return;
+        }
+        // Which close was the last is the same in every run; how far the watermark is since then is not.
+        long event = watermark == Long.MAX_VALUE ? begins : Days.boundary(watermark);
+        advance(context, out, input.f2, event, false);
+        context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
+    }
+
+    @Override
+    public void onTimer(long at, OnTimerContext context, Collector<byte[]> out) throws Exception {
+        List<Tuple2<Long, byte[]>> later = new ArrayList<>();
+        ByteArrayOutputStream begun = new ByteArrayOutputStream();
+        Iterable<Tuple2<Long, byte[]>> all = ahead.get();
+        if (all != null) {
+            for (Tuple2<Long, byte[]> one : all) {
+                if (one.f0 > at) {
+                    later.add(one);
+                } else {
+                    begun.write(one.f1);
+                }
+            }
+        }
+        // A bounded input ends with every timer; days after its last evidence are not over.
+        boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
+        if (ended && later.isEmpty() && begun.size() == 0) {
+            return;
+        }
+        boolean active = state.value() != null && advance(context, out, NOTHING, at, true);
+        if (begun.size() > 0) {
+            ahead.update(later);
+            active = advance(context, out, begun.toByteArray(), at, false);
+        }
+        if (active) {
+            context.timerService().registerEventTimeTimer(at + Days.DAY_MS);
+        } else if (state.value() != null) {
+            context.timerService().registerEventTimeTimer(at + IDLE_DAYS * Days.DAY_MS);
+        }
+    }
+
+    private boolean advance(Context context, Collector<byte[]> out, byte[] inputs, long event, boolean closes)
+            throws IOException {
+        byte[] before = state.value();
+        ByteBuffer answer = ByteBuffer.wrap(Native.advance(
+                engine,
+                context.getCurrentKey().getBytes(StandardCharsets.UTF_8),
+                before == null ? NOTHING : before,
+                inputs,
+                context.timerService().currentProcessingTime(),
+                event,
+                Days.closed(event),
+                closes));
+        boolean active = answer.get() != 0;
+        byte[] after = frame(answer);
+        stateBytes = after.length;
+        if (after.length == 0) {
+            state.clear();
+        } else {
+            state.update(after);
+        }
+        while (answer.hasRemaining()) {
+            proposals.inc();
+            out.collect(frame(answer));
+        }
+        return active;
+    }
+
+    private static byte[] frame(ByteBuffer from) {
+        byte[] bytes = new byte[from.getInt()];
+        from.get(bytes);
+        return bytes;
+    }
+}

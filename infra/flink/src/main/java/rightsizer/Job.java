@@ -1,0 +1,65 @@
+package rightsizer;
+
+import java.util.Locale;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/** The job: records of both streams, read, by function, into proposals. */
+public final class Job {
+    private Job() {}
+
+    public static void main(String[] args) throws Exception {
+        Locale.setDefault(Locale.ROOT);
+        Options options = new Options(args);
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        if (options.get("parallelism", null) != null) {
+            env.setParallelism((int) options.number("parallelism", 1));
+        }
+        if (options.get("checkpoint-ms", null) != null) {
+            env.enableCheckpointing(options.number("checkpoint-ms", 60_000));
+        }
+        build(env, options);
+        env.execute("rightsizer");
+    }
+
+    static void build(StreamExecutionEnvironment env, Options options) throws Exception {
+        String settings = options.settings();
+        DataStream<Tuple2<Byte, byte[]>> records = Places.source(env, Stream.REPORTS, options.need("reports"));
+        String decisions = options.get("decisions", null);
+        SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> inputs = read(records, options, settings, "read");
+        DataStream<Tuple3<String, Long, byte[]>> all = inputs;
+        DataStream<byte[]> refused = inputs.getSideOutput(ReadRecords.QUARANTINE);
+        if (decisions != null) {
+            SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> answers =
+                    read(Places.source(env, Stream.DECISIONS, decisions), options, settings, "read-decisions");
+            all = inputs.union(answers);
+            refused = refused.union(answers.getSideOutput(ReadRecords.QUARANTINE));
+        }
+        DataStream<byte[]> proposals = all.keyBy(input -> input.f0)
+                .process(new FunctionStates(settings))
+                .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
+                .uid("functions")
+                .name("functions");
+        Places.sink(proposals, options.need("proposals"), "proposals");
+        String quarantine = options.get("quarantine", null);
+        if (quarantine != null) {
+            Places.sink(refused, quarantine, "quarantine");
+        }
+    }
+
+    private static SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> read(
+            DataStream<Tuple2<Byte, byte[]>> records, Options options, String settings, String name) {
+        long bundleMs = options.number("bundle-ms", 200);
+        return records
+                .transform(
+                        name,
+                        Types.TUPLE(Types.STRING, Types.LONG, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO),
+                        new ReadRecords(settings, options.isLive(), bundleMs))
+                .uid(name);
+    }
+}

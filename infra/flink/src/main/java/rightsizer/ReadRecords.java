@@ -1,0 +1,176 @@
+package rightsizer;
+
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.BoundedOneInput;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.util.OutputTag;
+
+/**
+ * Reads stream records, many in one call, and passes on what each function gets: its key, its newest time, its inputs.
+ * What is of one function and one day goes on together, so that its state is read and written once for all of it.
+ *
+ * <p>It gives the stream its watermarks: the newest event; and where nothing comes, the machine's clock, so that an
+ * empty shard does not hold days open.
+ */
+final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte[]>>
+        implements OneInputStreamOperator<Tuple2<Byte, byte[]>, Tuple3<String, Long, byte[]>>,
+                BoundedOneInput,
+                ProcessingTimeCallback {
+    private static final long serialVersionUID = 1L;
+    private static final byte INPUT = 1;
+    private static final byte POISON = 2;
+    private static final int MOST_BYTES = 1 << 20;
+    private static final int MOST_RECORDS = 4096;
+    private static final long IDLE_MS = 60_000;
+
+    /** Records that cannot be used. */
+    static final OutputTag<byte[]> QUARANTINE = new OutputTag<>("quarantine") {};
+
+    private final String settings;
+    private final boolean live;
+    private final long waitMs;
+
+    private transient long engine;
+    private transient ByteArrayOutputStream waiting;
+    private transient int count;
+    private transient long newest;
+    private transient long readAt;
+    private transient long watermark;
+    private transient Counter records;
+    private transient Counter refused;
+
+    ReadRecords(String settings, boolean live, long waitMs) {
+        this.settings = settings;
+        this.live = live;
+        this.waitMs = waitMs;
+    }
+
+    @Override
+    public void open() throws Exception {
+        super.open();
+        engine = Native.open(settings);
+        waiting = new ByteArrayOutputStream();
+        newest = Long.MIN_VALUE;
+        watermark = Long.MIN_VALUE;
+        readAt = now();
+        records = getMetricGroup().counter("records");
+        refused = getMetricGroup().counter("refused");
+        getProcessingTimeService().registerTimer(now() + waitMs, this);
+    }
+
+    @Override
+    public void processElement(StreamRecord<Tuple2<Byte, byte[]>> element) throws Exception {
+        DataOutputStream out = new DataOutputStream(waiting);
+        out.writeByte(element.getValue().f0);
+        out.writeInt(element.getValue().f1.length);
+        out.write(element.getValue().f1);
+        count++;
+        if (waiting.size() >= MOST_BYTES || count >= MOST_RECORDS) {
+            flush();
+        }
+    }
+
+    @Override
+    public void onProcessingTime(long at) throws Exception {
+        flush();
+        if (live && now() - readAt > IDLE_MS) {
+            newest = Math.max(newest, now() - IDLE_MS);
+            passOnTime();
+        }
+        getProcessingTimeService().registerTimer(now() + waitMs, this);
+    }
+
+    @Override
+    public void prepareSnapshotPreBarrier(long checkpoint) throws Exception {
+        flush();
+    }
+
+    @Override
+    public void endInput() throws Exception {
+        flush();
+    }
+
+    @Override
+    public void processWatermark(Watermark mark) throws Exception {
+        if (mark.getTimestamp() == Long.MAX_VALUE) {
+            flush();
+            super.processWatermark(mark);
+        }
+    }
+
+    @Override
+    public void processWatermarkStatus(WatermarkStatus status) {
+        // Its own watermarks go on.
+    }
+
+    private void flush() throws IOException {
+        if (count == 0) {
+            return;
+        }
+        records.inc(count);
+        readAt = now();
+        ByteBuffer answer = ByteBuffer.wrap(Native.read(engine, waiting.toByteArray(), readAt));
+        waiting.reset();
+        count = 0;
+        Map<Tuple2<String, Long>, Tuple3<String, Long, byte[]>> inputs = new LinkedHashMap<>();
+        Map<Tuple2<String, Long>, ByteArrayOutputStream> bytes = new LinkedHashMap<>();
+        while (answer.hasRemaining()) {
+            byte kind = answer.get();
+            byte[] first = frame(answer);
+            if (kind == POISON) {
+                refused.inc();
+                output.collect(QUARANTINE, new StreamRecord<>(first));
+                continue;
+            }
+            if (kind != INPUT) {
+                throw new IOException("the native library answers in a form of another release");
+            }
+            String function = new String(first, StandardCharsets.UTF_8);
+            long at = answer.getLong();
+            byte[] input = frame(answer);
+            newest = Math.max(newest, at);
+            Tuple2<String, Long> place = Tuple2.of(function, Days.boundary(at));
+            inputs.merge(place, Tuple3.of(function, at, null), (a, b) -> a.f1 >= b.f1 ? a : b);
+            ByteArrayOutputStream all = bytes.computeIfAbsent(place, key -> new ByteArrayOutputStream());
+            all.write(ByteBuffer.allocate(4).putInt(input.length).array());
+            all.write(input);
+        }
+        for (Map.Entry<Tuple2<String, Long>, Tuple3<String, Long, byte[]>> entry : inputs.entrySet()) {
+            Tuple3<String, Long, byte[]> one = entry.getValue();
+            one.f2 = bytes.get(entry.getKey()).toByteArray();
+            output.collect(new StreamRecord<>(one, one.f1));
+        }
+        passOnTime();
+    }
+
+    private void passOnTime() {
+        if (newest - 1 > watermark && newest > Long.MIN_VALUE) {
+            watermark = newest - 1;
+            output.emitWatermark(new Watermark(watermark));
+        }
+    }
+
+    private long now() {
+        return getProcessingTimeService().getCurrentProcessingTime();
+    }
+
+    private static byte[] frame(ByteBuffer from) {
+        byte[] bytes = new byte[from.getInt()];
+        from.get(bytes);
+        return bytes;
+    }
+}
