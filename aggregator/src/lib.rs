@@ -9,8 +9,10 @@
 
 pub mod cli;
 pub mod emit;
+mod http;
 pub mod import;
 pub mod metrics;
+pub mod notify;
 pub mod pipeline;
 pub mod power;
 pub mod serve;

@@ -13,6 +13,7 @@ use rightsizer_rules::price::PriceTable;
 use rightsizer_rules::window::WindowSettings;
 use serde::Deserialize;
 
+use crate::notify::NotifySettings;
 use crate::snapshot::SnapshotSettings;
 
 /// The file, as `rightsizer.toml` spells it.
@@ -35,6 +36,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// `[updater]`
     pub updater: UpdaterSettings,
+    /// `[notify]`
+    pub notify: NotifySettings,
 }
 
 impl Settings {

@@ -24,6 +24,10 @@ ROWS = {
         ("records", "rules"),
         ("anyhow", "foldhash", "getrandom", "indexmap", "nix", "rusqlite"),
     ),
+    "rightsizer-page": (
+        ("records", "rules", "store"),
+        ("base64", "form_urlencoded", "hdrhistogram", "maud", "pulldown-cmark", "sha2"),
+    ),
     "rightsizer-updater": (
         ("records",),
         ("anyhow", "aws-*", "base64", "futures-util", "lambda_runtime", "tokio", "tracing", "tracing-subscriber"),
@@ -35,7 +39,7 @@ ROWS = {
             "prometheus-client", "roxmltree", "tokio", "tokio-util", "tracing",
         ),
     ),
-    "rightsizer": (("records", "rules", "formats", "export", "store", "aws", "updater"), ("*",)),
+    "rightsizer": (("records", "rules", "formats", "export", "store", "aws", "page", "updater"), ("*",)),
     "rightsizer-extension": (
         ("records",),
         (

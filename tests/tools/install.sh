@@ -66,6 +66,18 @@ if ! cmp -s tests/tools/package-lock.json .tools/node/installed-lock.json; then
     npm ci --prefix .tools/node --omit=dev --no-audit --no-fund --loglevel=error
     cp tests/tools/package-lock.json .tools/node/installed-lock.json
 fi
+# A browser for the page's tests: the system's, else one that needs no installation.
+if [[ ! -x /usr/bin/chromium && -z ${RIGHTSIZER_CHROMIUM:-} && ! -x .tools/chromium/chromium ]]; then
+    if [[ $(uname -m) != x86_64 ]]; then
+        echo "tools: Chromium is missing. Debian: apt install chromium; elsewhere set RIGHTSIZER_CHROMIUM to one." >&2
+        exit 1
+    fi
+    echo "tools: Chromium into .tools/chromium (70 MB)"
+    packed=$(mktemp --directory)
+    (cd "$packed" && npm pack --silent @sparticuz/chromium@153.0.0 >/dev/null && tar -xzf ./*.tgz)
+    node tests/tools/chromium.js "$packed/package" .tools/chromium
+    rm -rf "$packed"
+fi
 if ! cmp -s tests/tools/requirements.txt .tools/python/installed-requirements.txt; then
     echo "tools: Python packages into .tools/python"
     rm -rf .tools/python

@@ -22,6 +22,7 @@ pub mod regions;
 pub mod retry;
 mod sign_in;
 mod signed;
+pub mod sns;
 pub mod tagging;
 pub mod throttle;
 

@@ -121,8 +121,8 @@ fn effect(row: &ReviewRow, name: &str) -> String {
 mod tests {
     use rightsizer_records::{DurationBasis, Megabytes, Reason, Slowdown};
 
-    use super::super::grade::tests::row;
     use super::*;
+    use crate::cli::sample::row;
 
     /// With a third of the memory, $36 of compute become $12 if durations stay, and stay $36 if they triple.
     #[test]

@@ -15,6 +15,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Decide",
         &[
+            "ui",
             "approve",
             "unapprove",
             "reject",
@@ -37,7 +38,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "unsubscribe",
         ],
     ),
-    ("Apply", &["apply", "export"]),
+    ("Apply", &["apply", "export", "check"]),
     (
         "Operate",
         &[

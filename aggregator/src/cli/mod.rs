@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod attach;
 mod backup;
+mod check;
 mod coldstarts;
 mod compared;
 mod completions;
@@ -17,10 +18,8 @@ mod flags;
 mod fleet;
 mod form;
 mod function_report;
-mod grade;
 mod groups;
 mod health;
-mod http;
 mod import;
 mod import_cloudwatch;
 mod import_paths;
@@ -28,7 +27,6 @@ mod list;
 mod log;
 mod nearest;
 mod out;
-mod page;
 mod place;
 mod restore;
 mod review;
@@ -38,7 +36,7 @@ mod server;
 mod show;
 mod simulate;
 mod subscribe;
-mod text;
+mod ui;
 mod waves;
 
 use std::io::ErrorKind;
@@ -53,6 +51,7 @@ use rightsizer_rules::inventory::Home;
 pub use self::log::Log;
 use crate::settings::Settings;
 use crate::snapshot::Location;
+use rightsizer_page::{grade, text};
 
 /// Right-size the memory of AWS Lambda functions from what their invocations used.
 #[derive(Debug, Parser)]
@@ -134,6 +133,9 @@ enum Command {
     Detach(detach::DetachArgs),
     /// Export sizes for your own pipeline, as values or as a patch of a template.
     Export(export::ExportArgs),
+    /// Compare a template's sizes with what its functions need; exit code 1 if one is below the safe
+    /// size.
+    Check(check::CheckArgs),
     /// Forward reports from log groups to the reports stream, for functions without the layer; pass
     /// --yes to apply.
     Subscribe(subscribe::SubscribeArgs),
@@ -157,6 +159,8 @@ enum Command {
     Curve(curve::CurveArgs),
     /// Show how often functions start cold, how long it takes, and what it costs.
     Coldstarts(coldstarts::ColdStartsArgs),
+    /// Open the page in a browser: the fleet, each function, and what waits for you.
+    Ui(ui::UiArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -263,6 +267,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Subscribe(args) => subscribe::run_subscribe(&args),
         Command::Unsubscribe(args) => subscribe::run_unsubscribe(&args),
         Command::Export(args) => export::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -271,6 +276,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Curve(args) => curve::run(&args),
         Command::Coldstarts(args) => coldstarts::run(&args),
+        Command::Ui(args) => ui::run(args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),
@@ -300,6 +306,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+#[cfg(test)]
+mod sample;
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

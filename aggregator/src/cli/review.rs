@@ -2,6 +2,7 @@
 //! server has the store, they go through its review API; otherwise the store is opened here.
 
 use rightsizer_records::shown::shown;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -132,7 +133,7 @@ impl ReviewArgs {
 pub(super) fn carry_out(command: &ReviewCommand, args: &ReviewArgs) -> anyhow::Result<Done> {
     match args.server.named() {
         Some(server) => server.say(command),
-        None => here_or_at_holder(&args.store, command),
+        None => here_or_at_holder(&args.store.store, command),
     }
 }
 
@@ -216,10 +217,11 @@ fn told(action: &Action, switched: &Switched) -> String {
     }
 }
 
-fn here_or_at_holder(store: &StoreArg, command: &ReviewCommand) -> anyhow::Result<Done> {
+/// Applies a command to the store, or has the server that holds it do so.
+pub(super) fn here_or_at_holder(store: &Path, command: &ReviewCommand) -> anyhow::Result<Done> {
     // Opened for reading first, so that a command does not create a store.
-    Reader::open(&store.store)?;
-    match Store::open(&store.store, "rightsizer review") {
+    Reader::open(store)?;
+    match Store::open(store, "rightsizer review") {
         Ok(store) => {
             let settings = Settings::default();
             let mut pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;

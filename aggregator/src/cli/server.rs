@@ -12,8 +12,8 @@ use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::http;
 use super::runtime::runtime;
+use crate::http;
 use rightsizer_store::key::read_key;
 
 /// How long a server may take to respond.
@@ -96,6 +96,19 @@ impl Server {
         let health = runtime().and_then(|runtime| runtime.block_on(self.health()));
         let stops = health.map(serde_json::from_value);
         stops.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The address that signs one browser in as `by`.
+    pub(super) fn entrance(&self, by: &str) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Drawn {
+            code: String,
+        }
+        let visitor = serde_json::to_vec(&serde_json::json!({ "by": by }))?;
+        let drawn: Drawn = ask(&Method::POST, &format!("{}/code", self.url), visitor)?;
+        // Without the token, which is the last part.
+        let server = self.url.rsplit_once('/').map_or("", |(server, _)| server);
+        Ok(format!("{server}/ui/enter?code={}", drawn.code))
     }
 
     /// Its health, whatever the status of the response.

@@ -27,6 +27,7 @@ use rightsizer_store::files::{OpenFiles, rescue_path};
 
 use self::keeping::{Keeping, Kept};
 use crate::emit::{self, MaySend};
+use crate::notify;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
@@ -121,9 +122,10 @@ pub async fn run(
     let files = kept.store.files();
     let pipeline = pipeline(&options, kept)?;
     let streams = StreamStatus::default();
-    let port = port(&options, address, streams.clone(), &keeping, files).await?;
-    let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let stopped = CancellationToken::new();
+    let watch = (streams.clone(), stopped.clone());
+    let port = port(&options, address, watch, &keeping, files).await?;
+    let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
     drop(starting);
@@ -193,7 +195,7 @@ fn streams_of(options: &ServeOptions) -> Vec<Channel> {
 async fn port(
     options: &ServeOptions,
     address: SocketAddr,
-    streams: StreamStatus,
+    (streams, stop): (StreamStatus, CancellationToken),
     keeping: &Keeping,
     files: OpenFiles,
 ) -> anyhow::Result<PortOptions> {
@@ -213,6 +215,7 @@ async fn port(
         files,
         streams,
         holder: keeping.handle(),
+        stop,
     })
 }
 
@@ -246,6 +249,10 @@ async fn spawn_aws_tasks(
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
         tasks.spawn(emit::run(client, stream, writer, permission, stopped));
+    }
+    if options.settings.notify.is_on() {
+        let (settings, store) = (options.settings.notify.clone(), options.store.clone());
+        tasks.spawn(notify::run(settings, store, stopped.clone()));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&options.place.config().await);

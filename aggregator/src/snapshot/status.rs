@@ -32,6 +32,20 @@ pub struct SnapshotHealth {
 }
 
 impl SnapshotHealth {
+    /// What is wrong, each in a sentence.
+    pub fn troubles(&self) -> Vec<String> {
+        let failing = self.failing.as_ref();
+        let failing = failing.map(|why| format!("the last snapshot could not be made: {why}"));
+        let unsure = self.unsure.clone();
+        let words = (self.commands_waiting > 0).then(|| {
+            format!(
+                "{} review commands are not in the bucket yet",
+                self.commands_waiting
+            )
+        });
+        failing.into_iter().chain(unsure).chain(words).collect()
+    }
+
     /// Whether something of it should be looked at.
     pub const fn is_degraded(&self) -> bool {
         self.failing.is_some() || self.unsure.is_some() || self.commands_waiting > 0

@@ -23,10 +23,10 @@ use crate::snapshot::SnapshotHealth;
 const WRITER_SILENT_MS: i64 = 60_000;
 
 #[derive(Serialize)]
-struct Health {
-    status: &'static str,
+pub(super) struct Health {
+    pub(super) status: &'static str,
     writer_alive: bool,
-    last_commit: Option<Timestamp>,
+    pub(super) last_commit: Option<Timestamp>,
     /// Absent while the store cannot be read: nothing is claimed of it then.
     #[serde(flatten)]
     stops: Option<Stops>,
@@ -35,7 +35,7 @@ struct Health {
     clock: Option<String>,
     /// How far the shard that is furthest behind is behind.
     behind_seconds: Option<f64>,
-    shards: BTreeMap<String, ShardStatus>,
+    pub(super) shards: BTreeMap<String, ShardStatus>,
     /// The newest that the store knows of.
     #[serde(skip_serializing_if = "Option::is_none")]
     gaps: Option<Vec<NotedGap>>,
@@ -43,6 +43,23 @@ struct Health {
     /// The state of snapshots, if any are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotHealth>,
+}
+
+impl Health {
+    /// What is wrong, each in a sentence.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let store = [
+            self.store.error.clone(),
+            self.store.warning.map(str::to_owned),
+        ];
+        let silent =
+            (!self.writer_alive).then(|| "the writer has not committed for a minute".to_owned());
+        let snapshot = self.snapshot.as_ref().map(SnapshotHealth::troubles);
+        let mut troubles: Vec<String> = store.into_iter().flatten().chain(silent).collect();
+        troubles.extend(self.clock.clone());
+        troubles.extend(snapshot.unwrap_or_default());
+        troubles
+    }
 }
 
 pub(super) async fn without_token(State(port): State<Port>) -> Response {
@@ -144,7 +161,7 @@ impl StoreTrouble {
     }
 }
 
-async fn health(port: &Port) -> Health {
+pub(super) async fn health(port: &Port) -> Health {
     let (told, trouble) = match look(port).await {
         Ok(told) => (Some(told), None),
         Err(trouble) => (None, Some(trouble)),

@@ -27,8 +27,15 @@ impl Hosts {
         Self { address, named }
     }
 
+    /// Whether `host`, with or without a port, is the name of a proxy before this port.
+    pub(super) fn is_named(&self, host: &str) -> bool {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let mut named = self.named.iter();
+        named.any(|named| named.eq_ignore_ascii_case(name))
+    }
+
     /// Whether requests for `host`, a name or an address with or without a port, are answered.
-    fn allows(&self, host: &str) -> bool {
+    pub(super) fn allows(&self, host: &str) -> bool {
         let bracketed = host
             .strip_prefix('[')
             .and_then(|rest| rest.split_once(']'))

@@ -1,10 +1,11 @@
 //! The HTTP port: Kinesis `PutRecords` for the embedded stream, `/healthz`, `/metrics`,
-//! and the review API.
+//! the review API, and the page.
 
 mod body;
 mod health;
 mod hosts;
 mod listen;
+pub(crate) mod page;
 mod patient;
 mod put_records;
 mod review;
@@ -16,26 +17,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use body::Bodies;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_records::shown::{json, shown_lines};
+use rightsizer_records::shown::{has_hidden, json, shown_lines};
 use rightsizer_store::files::OpenFiles;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json as object;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::snapshot::LeaseHandle;
 use crate::writer::WriterHandle;
 pub(crate) use hosts::Hosts;
 pub(crate) use listen::serve;
+pub(crate) use page::{Desk, LocalDesk, Page, PageOptions};
 pub(crate) use secret::Secret;
 pub(crate) use starting::Starting;
 
@@ -60,10 +64,12 @@ pub(crate) struct PortOptions {
     pub(crate) streams: StreamStatus,
     /// The lease holder of snapshots and review commands.
     pub(crate) holder: Option<LeaseHandle>,
+    /// Ends streams of events when the server stops.
+    pub(crate) stop: CancellationToken,
 }
 
 #[derive(Debug, Clone)]
-struct Port {
+pub(crate) struct Port {
     writer: WriterHandle,
     options: Arc<PortOptions>,
     bodies: Bodies,
@@ -108,7 +114,18 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         lists: Arc::new(Semaphore::new(1)),
         sequence: Arc::new(AtomicU64::new(start)),
     };
-    Router::new()
+    let page = Page::new(PageOptions {
+        store: port.options.store.clone(),
+        hosts: port.options.hosts.clone(),
+        reviewers: port.options.reviewers.clone(),
+        desk: Desk::Server(Box::new(port.clone())),
+        stop: port.options.stop.clone(),
+    });
+    let codes = Codes {
+        port: port.clone(),
+        page: page.clone(),
+    };
+    let api = Router::new()
         .route("/healthz", get(health::without_token))
         .route("/{token}/healthz", get(health::with_token))
         .route("/metrics", get(metrics_without_token))
@@ -123,8 +140,51 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))
-        .layer(from_fn_with_state(port.clone(), hosts::only_ours))
-        .with_state(port)
+        .with_state(port.clone());
+    let codes = Router::new()
+        .route("/{token}/code", post(one_time_code))
+        .with_state(codes);
+    api.merge(codes)
+        .merge(page::routes(page))
+        .layer(from_fn_with_state(port, hosts::only_ours))
+}
+
+/// The routes of the page alone, for a store that no server has.
+pub(crate) fn page_router(page: Page) -> Router {
+    page::routes(page)
+}
+
+#[derive(Debug, Clone)]
+struct Codes {
+    port: Port,
+    page: Page,
+}
+
+#[derive(Debug, Deserialize)]
+struct Visitor {
+    by: String,
+}
+
+/// Draws a code that signs one browser in, for a reviewer on this machine.
+async fn one_time_code(
+    State(codes): State<Codes>,
+    Path(token): Path<String>,
+    Json(visitor): Json<Visitor>,
+) -> Response {
+    let by = visitor.by.trim();
+    if !codes.port.may_review(&token) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    if !(1..=128).contains(&by.len()) || has_hidden(by) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    match codes.page.code(by) {
+        Ok(code) => json_answer(StatusCode::OK, &object!({ "code": code })),
+        Err(error) => {
+            error!("{error:#}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn metrics_without_token(State(port): State<Port>) -> Response {

@@ -4,9 +4,12 @@
 
 use std::path::PathBuf;
 
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt as _, Collected};
 use rightsizer_aws::clock::now;
 use rightsizer_rules::commands::{Done, Refused, ReviewCommand, Switched};
 use rightsizer_store::inspect;
@@ -19,7 +22,7 @@ use super::{Port, json_answer};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
-enum ReviewError {
+pub(super) enum ReviewError {
     #[error(
         "the review API needs a reviewer's token in the path, as http://HOST:PORT/TOKEN: the \
          server's --review-token; on the server's own machine `rightsizer` finds one beside the \
@@ -72,14 +75,102 @@ pub(super) async fn say(
     answer(carry_out(&port, &token, request).await)
 }
 
-pub(super) async fn list(State(port): State<Port>, Path(token): Path<String>) -> Response {
-    if !port.may_review(&token) {
+/// The most functions on a page of the list.
+const MOST: u32 = 10_000;
+
+/// A part of the list: after a function, and not more than this number.
+#[derive(Debug, Default)]
+struct Part {
+    after: String,
+    limit: Option<u32>,
+}
+
+impl Part {
+    fn parse(query: &str) -> Self {
+        let mut part = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "after" => part.after = value.into_owned(),
+                "limit" => part.limit = value.parse().ok(),
+                _ => {}
+            }
+        }
+        part
+    }
+}
+
+pub(super) async fn list(
+    State(port): State<Port>,
+    Path(token): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let part = Part::parse(&query.unwrap_or_default());
+    let listed = match part.limit {
+        Some(limit) => page(&port, &token, part.after, limit.clamp(1, MOST)).await,
+        None if part.after.is_empty() => whole(&port, &token).await,
+        None => page(&port, &token, part.after, MOST).await,
+    };
+    tagged(listed, &headers).await
+}
+
+/// A page in the order of the functions' keys, with the address of the next one.
+async fn page(port: &Port, token: &str, after: String, limit: u32) -> Response {
+    let listed = read(port, token, move |store| {
+        Ok(Reader::open(&store)?.review_after(&after, limit)?)
+    });
+    let rows = match listed.await {
+        Ok(rows) => rows,
+        Err(error) => return error.into_response(),
+    };
+    let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = rows.last().filter(|_| full).map(|row| {
+        let after: String = form_urlencoded::byte_serialize(row.function.as_bytes()).collect();
+        format!("<?after={after}&limit={limit}>; rel=\"next\"")
+    });
+    let mut response = json_answer(StatusCode::OK, &rows);
+    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+        response.headers_mut().insert(LINK, next);
+    }
+    response
+}
+
+/// The response with a tag of its content; nothing but the tag if the client has that content already.
+async fn tagged(response: Response, request: &HeaderMap) -> Response {
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let tag = format!("\"{}\"", blake3::hash(&body).to_hex());
+    let known = request
+        .get(IF_NONE_MATCH)
+        .and_then(|tags| tags.to_str().ok());
+    let known = known.is_some_and(|tags| {
+        tags.split(',')
+            .any(|one| one.trim() == tag || one.trim() == "*")
+    });
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        head.headers.insert(ETAG, value);
+    }
+    if known {
+        head.status = StatusCode::NOT_MODIFIED;
+        head.headers.remove(CONTENT_TYPE);
+        return Response::from_parts(head, Body::empty());
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+async fn whole(port: &Port, token: &str) -> Response {
+    if !port.may_review(token) {
         return ReviewError::Forbidden.into_response();
     }
     let Ok(_turn) = port.lists.acquire().await else {
         return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
     };
-    answer(read(&port, &token, |store| Ok(Reader::open(&store)?.review()?)).await)
+    answer(read(port, token, |store| Ok(Reader::open(&store)?.review()?)).await)
 }
 
 pub(super) async fn exportable(State(port): State<Port>, Path(token): Path<String>) -> Response {
@@ -118,7 +209,10 @@ async fn carry_out(port: &Port, token: &str, request: Request) -> Result<Done, R
     carried.map_err(|e| ReviewError::Stopped(e.to_string()))?
 }
 
-async fn carry_out_and_keep(port: Port, command: ReviewCommand) -> Result<Done, ReviewError> {
+pub(super) async fn carry_out_and_keep(
+    port: Port,
+    command: ReviewCommand,
+) -> Result<Done, ReviewError> {
     let answered = port.writer.review(command.clone()).await;
     let (mut done, carried) = answered.map_err(|e| ReviewError::Stopped(e.to_string()))??;
     // After the sending: that stops whatever becomes of this.

@@ -159,6 +159,38 @@ impl Reader {
         self.review_where(NAMED, params![name])
     }
 
+    /// Returns the `most` functions whose keys come after `after`, by key. It reads the names of a part, then only
+    /// their lines, so that a page of a large fleet costs no more than one of a small fleet.
+    pub fn review_after(&self, after: &str, most: u32) -> Result<Vec<ReviewRow>, StoreError> {
+        let last: Option<String> = self.connection.query_row(
+            "SELECT max(name) FROM (SELECT name FROM
+                (SELECT * FROM (SELECT function AS name FROM functions WHERE function > ?1 ORDER BY function LIMIT ?2)
+                 UNION
+                 SELECT * FROM (SELECT function FROM inventory WHERE function > ?1 ORDER BY function LIMIT ?2))
+             ORDER BY name LIMIT ?2)",
+            params![after, most],
+            |row| row.get(0),
+        )?;
+        let Some(last) = last else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let order = "ORDER BY r.function";
+        let part = "r.function > ?1 AND r.function <= ?2";
+        self.walk_review(part, params![after, last], order, |row| {
+            found.push(row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Returns the function of exactly this ARN or `local:` key.
+    pub fn exactly(&self, function: &str) -> Result<Option<ReviewRow>, StoreError> {
+        Ok(self
+            .review_where("r.function = ?1", params![function])?
+            .pop())
+    }
+
     /// Returns the days and recommendations of a line's function.
     pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
         // A function without reports has no row and no details.
@@ -219,6 +251,24 @@ impl Reader {
         condition: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<ReviewRow>, StoreError> {
+        let order = "ORDER BY r.urgent DESC,
+            abs(coalesce(r.monthly_usd_before - r.monthly_usd_after, 0)) DESC, r.function";
+        let mut found = Vec::new();
+        self.walk_review(condition, values, order, |row| {
+            found.push(row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `each` with the lines that fulfil `condition`, in `order`.
+    pub(super) fn walk_review(
+        &self,
+        condition: &str,
+        values: &[&dyn rusqlite::ToSql],
+        order: &str,
+        mut each: impl FnMut(ReviewRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut statement = self
             .connection
             .prepare(&format!(
@@ -229,12 +279,13 @@ impl Reader {
                         h.by || CASE WHEN h.why <> '' THEN ': ' || h.why ELSE '' END AS held_by
                      FROM holds h JOIN functions f ON f.id = h.function_id GROUP BY f.id) h
                     ON h.held = r.function
-                 WHERE {condition}
-                 ORDER BY r.urgent DESC, abs(coalesce(r.monthly_usd_before - r.monthly_usd_after, 0)) DESC,
-                    r.function"
+                 WHERE {condition} {order}"
             ))?;
-        let rows = statement.query_map(values, |row| Ok(read(row)))?;
-        rows.map(|row| row?).collect()
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            each(read(row)?)?;
+        }
+        Ok(())
     }
 }
 

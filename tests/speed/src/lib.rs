@@ -5,6 +5,7 @@ pub mod bare;
 pub mod files;
 pub mod fleet;
 pub mod import;
+pub mod page;
 
 use std::time::{Duration, Instant};
 

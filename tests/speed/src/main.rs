@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use rightsizer_speed::{bare, files, fleet, import, median, rate};
+use rightsizer_speed::{bare, files, fleet, import, median, page, rate};
 
 /// Measures the aggregator: medians, beside a bare parse of the same bytes in the same run.
 #[derive(Parser)]
@@ -67,6 +67,7 @@ fn main() -> Result<()> {
     }
     if args.fleet > 0 {
         large_fleet(args.fleet, folder.path())?;
+        pages(args.fleet, &binary, folder.path())?;
     }
     Ok(())
 }
@@ -153,6 +154,28 @@ fn large_fleet(functions: u64, folder: &Path) -> Result<()> {
         .args(["--fleet", &functions.to_string()])
         .status()?;
     anyhow::ensure!(measured.success(), "the fleet could not be measured");
+    Ok(())
+}
+
+fn pages(functions: u64, binary: &Path, folder: &Path) -> Result<()> {
+    let store = folder.join("fleet.db");
+    let function = files::function(functions / 2)?.to_string();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let (first, pages) = runtime.block_on(page::measure(binary, &store, &function))?;
+    println!("The page of {functions} functions, each the median of 21 requests");
+    println!("  the whole fleet, read once  {:>9.0?}", first);
+    for page in pages {
+        println!(
+            "  {:<28}{:>9.1?} {:>9.1} KB on the wire   goal {:?}, 100 KB",
+            page.name,
+            page.took,
+            page.bytes as f64 / 1000.0,
+            page.most
+        );
+    }
+    println!();
     Ok(())
 }
 

@@ -64,13 +64,7 @@ pub fn rule(id: &str, trial: &Trial, seen: &mut Assessment) -> Ruling {
     match judge(trial) {
         Verdict::Wait => Ruling::Wait,
         Verdict::Verified(saving) => {
-            let why = saving.map_or_else(
-                || "no harm seen".to_owned(),
-                |s| {
-                    let factor = s.gb_seconds_factor();
-                    format!("no harm found; {factor:.2} times the GB-seconds an invocation")
-                },
-            );
+            let why = saving.map_or_else(|| "no harm seen".to_owned(), |saving| saving.in_words());
             let changes = &mut seen.evidence.changes;
             changes.verify(trial.to_mb);
             if let Some(last) = &mut changes.last {

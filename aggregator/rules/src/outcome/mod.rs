@@ -13,5 +13,5 @@ mod trial;
 
 pub use days::{OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, TrialFacts};
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
-pub use saving::Saving;
+pub use saving::{Saving, factor_in};
 pub use trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};

@@ -5,6 +5,18 @@ use rightsizer_records::{Arch, Megabytes, Usd};
 use super::trial::Trial;
 use crate::price::{Rates, Usage};
 
+/// What stands before the factor in [`Saving::in_words`].
+const BEFORE_FACTOR: &str = "no harm found; ";
+
+/// The factor of the GB-seconds that the words of [`Saving::in_words`] name.
+pub fn factor_in(words: &str) -> Option<f64> {
+    let factor = words.strip_prefix(BEFORE_FACTOR)?.split(' ').next()?;
+    factor
+        .parse()
+        .ok()
+        .filter(|factor: &f64| factor.is_finite() && *factor >= 0.0)
+}
+
 /// Measured, not projected: billed time and size before and after.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Saving {
@@ -39,6 +51,12 @@ impl Saving {
         self.after_ms * f64::from(self.to_mb.0) / before.max(f64::MIN_POSITIVE)
     }
 
+    /// What it came to in words, as the reason for which a change is verified.
+    pub fn in_words(&self) -> String {
+        let factor = self.gb_seconds_factor();
+        format!("{BEFORE_FACTOR}{factor:.2} times the GB-seconds an invocation")
+    }
+
     /// The cost of a month with this number of invocations, before and after.
     pub fn monthly(&self, invocations: u64, rates: &Rates, arch: Option<Arch>) -> (Usd, Usd) {
         let cost = |mean_ms: f64, size| {
@@ -63,6 +81,24 @@ mod tests {
     use super::super::trial::{After, Before};
     use super::*;
     use crate::price::PriceTable;
+
+    /// 110 ms at 512 MB after 100 ms at 1024 MB is 0.55 of the GB-seconds.
+    #[test]
+    fn the_words_name_the_factor() {
+        let saving = Saving {
+            from_mb: Megabytes(1024),
+            to_mb: Megabytes(512),
+            before_ms: 100.0,
+            after_ms: 110.0,
+        };
+        assert_eq!(
+            saving.in_words(),
+            "no harm found; 0.55 times the GB-seconds an invocation"
+        );
+        assert_eq!(factor_in(&saving.in_words()), Some(0.55));
+        assert_eq!(factor_in("no harm seen"), None);
+        assert_eq!(factor_in("no harm found; NaN times"), None);
+    }
 
     /// 100 ms at 1024 MB became 110 ms at 512: 110 × 512 ÷ (100 × 1024) = 0.55. A million a month:
     /// 100,000 GB-s × 0.0000166667 + 0.20 = 1.86667, then 55,000 GB-s: 1.1166685.

@@ -171,6 +171,15 @@ impl Distribution {
         found.map(|(bucket, _)| highest_of(*bucket))
     }
 
+    /// The highest value of each bucket that holds something, ascending, with its count.
+    pub fn values(&self) -> Vec<(u64, u64)> {
+        let counts = self.counts();
+        let values = counts
+            .iter()
+            .map(|(bucket, count)| (highest_of(*bucket), *count));
+        values.collect()
+    }
+
     /// As bytes for the store: per bucket the distance to the one before and the count, each a
     /// little-endian base-128 number. The same content gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {

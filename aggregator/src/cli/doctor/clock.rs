@@ -9,7 +9,7 @@ use rightsizer_records::{Partition, Timestamp};
 use rightsizer_store::inspect::StoreLook;
 
 use super::finding::Finding;
-use crate::cli::http;
+use crate::http;
 
 /// Above this it is worth correcting.
 const DOUBTFUL_MS: i64 = 30_000;

@@ -13,20 +13,20 @@ const MOST_FILES: usize = 1000;
 const ENDINGS: [&str; 4] = [".tf", ".tf.json", ".tfvars", ".tfvars.json"];
 
 /// A file before and after the patch.
-pub(super) struct PatchedFile {
+pub(in crate::cli) struct PatchedFile {
     path: PathBuf,
     before: String,
     after: String,
 }
 
 /// All files, with the result of each size in them.
-pub(super) struct Patched {
+pub(in crate::cli) struct Patched {
     files: Vec<PatchedFile>,
-    pub(super) rows: Vec<Row>,
+    pub(in crate::cli) rows: Vec<Row>,
 }
 
 /// Patches the file `path`, or all files of the folder if Terraform deploys one.
-pub(super) fn patched(
+pub(in crate::cli) fn patched(
     format: Format,
     path: &Path,
     sizes: &[Size],

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use self::choice::{ChoiceArgs, Chosen};
 use self::files::Patched;
+pub(super) use self::files::patched;
 use self::messages::Told;
 use super::StoreArg;
 use super::flags;
@@ -59,7 +60,7 @@ pub(super) struct ExportArgs {
 
 /// As they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
+pub(super) enum FormatArg {
     #[value(
         help = "Terraform or OpenTofu: a variable's value; .tf and .tf.json files, or a folder of them"
     )]
@@ -78,7 +79,7 @@ enum FormatArg {
 }
 
 impl FormatArg {
-    const fn format(self) -> Format {
+    pub(super) const fn format(self) -> Format {
         match self {
             Self::Terraform => Format::Terraform,
             Self::CloudFormation => Format::CloudFormation,
@@ -170,7 +171,7 @@ fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Res
         stack: args.choice.stack.clone(),
         stage: args.stage.clone(),
     };
-    let patched = files::patched(args.format.format(), path, &chosen.sizes, &rules)?;
+    let patched = patched(args.format.format(), path, &chosen.sizes, &rules)?;
     let told = Told::new(chosen, &patched.rows);
     if args.yes {
         patched.write()?;

@@ -142,8 +142,8 @@ fn is_named(row: &ReviewRow, pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::grade::tests::row;
     use super::*;
+    use crate::cli::sample::row;
 
     fn chosen(args: &ChooseArgs) -> Vec<String> {
         let mut rows = vec![

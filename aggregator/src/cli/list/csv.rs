@@ -38,7 +38,7 @@ pub(super) fn write(lines: &[Line<'_>], out: &mut impl Write) -> anyhow::Result<
     csv.write_record(HEADER)?;
     let mb = |mb: Option<u32>| mb.map_or_else(String::new, |mb| mb.to_string());
     let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
-    let text = |text: Option<&str>| shown(text.unwrap_or_default()).into_owned();
+    let text = |text: Option<&str>| cell(&shown(text.unwrap_or_default()));
     for line in lines {
         let row = line.row;
         let record: [String; HEADER.len()] = [
@@ -69,4 +69,26 @@ pub(super) fn write(lines: &[Line<'_>], out: &mut impl Write) -> anyhow::Result<
         csv.write_record(record)?;
     }
     Ok(csv.flush()?)
+}
+
+/// A text from outside in a cell. A spreadsheet would run one that begins like a formula.
+fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) {
+        return format!("'{text}");
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_not_a_formula() {
+        assert_eq!(cell("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(cell("-1+1"), "'-1+1");
+        assert_eq!(cell("@SUM(A1)"), "'@SUM(A1)");
+        assert_eq!(cell("checkout"), "checkout");
+        assert_eq!(cell(&shown("\t=1")), "\\t=1");
+    }
 }

@@ -19,10 +19,10 @@ pub(super) use self::choose::{ChooseArgs, no_function};
 use self::table::{Layout, markdown_table, table};
 use super::grade::{Rank, at_risk, rank, summary};
 use super::out::{self, stdout};
-use super::page::{NOTHING, page};
 use super::server::ServerArg;
 use super::text::{SavingRange, counted, names, saving_range, slowdown};
 use super::{StoreArg, write_json};
+use rightsizer_page::{Fleet, NOTHING, report};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,7 +31,7 @@ pub(super) struct ListArgs {
     choose: ChooseArgs,
     /// What to sort by
     #[arg(long, value_name = "ORDER", default_value = "both")]
-    by: Rank,
+    by: Order,
     /// Show only the first N
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -51,6 +51,27 @@ const EXAMPLES: &str = "Examples:
   rightsizer list --at-risk --fail-on at-risk
   rightsizer list --tag team=payments -o csv > payments.csv
   rightsizer list --html fleet.html";
+
+/// The sort order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// Functions at risk, the fullest first; then by money
+    Both,
+    /// How full each is, those that ran out first
+    Danger,
+    /// By the saving a month
+    Money,
+}
+
+impl From<Order> for Rank {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Both => Self::Both,
+            Order::Danger => Self::Danger,
+            Order::Money => Self::Money,
+        }
+    }
+}
 
 /// A condition that makes `list` fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,7 +135,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let (all, stops) = fleet(&args.store, &args.server)?;
     let known = all.len();
     let mut rows = args.choose.choose(all)?;
-    rank(&mut rows, args.by);
+    rank(&mut rows, args.by.into());
     let hidden = rows.len() - args.limit.map_or(rows.len(), |limit| limit.min(rows.len()));
     let risk = rows.iter().any(at_risk);
     rows.truncate(rows.len() - hidden);
@@ -201,7 +222,7 @@ fn print_stops(stops: &Stops) -> anyhow::Result<()> {
 
 fn write_page(file: Option<&PathBuf>, rows: &[ReviewRow], stops: &Stops) -> anyhow::Result<()> {
     let made = rightsizer_aws::clock::now().to_string();
-    let page = page(rows, &stopped(stops), &made);
+    let page = report(&Fleet::of(rows.iter().cloned()), &stopped(stops), &made);
     let Some(file) = file.filter(|file| file.as_os_str() != "-") else {
         return Ok(stdout().write_all(page.as_bytes())?);
     };

@@ -296,8 +296,8 @@ fn faster(row: &ReviewRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::grade::tests::row;
     use super::*;
+    use crate::cli::sample::row;
 
     fn rows() -> Vec<ReviewRow> {
         let long = "identity-webhook-handler-production-eu";

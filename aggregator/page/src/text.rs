@@ -1,4 +1,4 @@
-//! Names, numbers and money as the commands print them.
+//! Names, numbers and money as the commands and the page print them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,27 +6,27 @@ use rightsizer_records::{Reason, Slowdown, Usd};
 use rightsizer_store::ReviewRow;
 
 /// `1 function`, `2 functions`.
-pub(super) fn counted(n: usize, what: &str) -> String {
+pub fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The saving a month; negative if it would cost more.
-pub(super) fn saving(row: &ReviewRow) -> Option<Usd> {
+pub fn saving(row: &ReviewRow) -> Option<Usd> {
     Some(Usd::from_f64(row.monthly_usd_before?) - Usd::from_f64(row.monthly_usd_after?))
 }
 
 /// The saving a month as the evidence bounds it. A function that gets slower is billed for longer, and how
 /// much slower it gets may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct SavingRange {
+pub struct SavingRange {
     /// If it gets as slow as the evidence cannot exclude.
-    pub(super) safe: Usd,
+    pub safe: Usd,
     /// If durations are as expected.
-    pub(super) expected: Usd,
+    pub expected: Usd,
 }
 
 /// The bounds of [`saving`]; a range without width if the recommendation is not a decrease.
-pub(super) fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
+pub fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
     let expected = saving(row)?;
     let safe = slowdown(row).map_or(expected, |slower| {
         // The price of requests does not depend on the size: the rest is `compute`, and
@@ -44,7 +44,7 @@ pub(super) fn saving_range(row: &ReviewRow) -> Option<SavingRange> {
 }
 
 /// How much slower the recommended size may be; `None` if it is not a decrease.
-pub(super) fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
+pub fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
     row.reasons.iter().find_map(|reason| {
         if let Reason::Slower(slowdown) = reason {
             Some(*slowdown)
@@ -55,7 +55,7 @@ pub(super) fn slowdown(row: &ReviewRow) -> Option<Slowdown> {
 }
 
 /// A saving as a range, `0.00 to 24.57`, or one number if both ends read the same.
-pub(super) fn range(saving: SavingRange) -> String {
+pub fn range(saving: SavingRange) -> String {
     let (safe, expected) = (cents(saving.safe), cents(saving.expected));
     if safe == expected {
         expected
@@ -65,7 +65,7 @@ pub(super) fn range(saving: SavingRange) -> String {
 }
 
 /// Dollars and cents, without a minus before zero.
-pub(super) fn cents(usd: Usd) -> String {
+pub fn cents(usd: Usd) -> String {
     let text = format!("{:.2}", usd.as_f64());
     if text == "-0.00" {
         "0.00".to_owned()
@@ -75,7 +75,7 @@ pub(super) fn cents(usd: Usd) -> String {
 }
 
 /// The name alone if the rest of the ARN adds nothing.
-pub(super) fn short(function: &str) -> &str {
+pub fn short(function: &str) -> &str {
     function
         .strip_prefix("arn:")
         .and_then(|arn| arn.rsplit(':').next())
@@ -84,7 +84,7 @@ pub(super) fn short(function: &str) -> &str {
 
 /// A name for each function in a list: its name, with account or region if another one has the same
 /// name.
-pub(super) fn names(rows: &[ReviewRow]) -> Vec<String> {
+pub fn names(rows: &[ReviewRow]) -> Vec<String> {
     let mut called: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         *called.entry(short(&row.function)).or_default() += 1;

@@ -15,15 +15,15 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// The response.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends `body`, JSON, to `url` and waits up to the given time for the whole response. Errors do
 /// not show the URL: it may carry a token.
-pub(super) async fn send(
+pub(crate) async fn send(
     method: &Method,
     url: &str,
     body: Vec<u8>,

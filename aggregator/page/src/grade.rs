@@ -3,12 +3,11 @@
 
 use std::cmp::Reverse;
 
-use clap::ValueEnum;
 use rightsizer_records::{Arch, Reason, Usd};
 use rightsizer_rules::power::Offer;
 use rightsizer_store::ReviewRow;
 
-use super::text::{SavingRange, counted, range, saving, saving_range};
+use crate::text::{SavingRange, counted, range, saving, saving_range};
 
 /// The percentage of its size that a function may use before it is at risk.
 const FULL_PERCENT: u64 = 90;
@@ -16,8 +15,8 @@ const FULL_PERCENT: u64 = 90;
 const LETTERS: [(f64, char); 4] = [(5.0, 'A'), (15.0, 'B'), (30.0, 'C'), (50.0, 'D')];
 
 /// The sort order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Rank {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
     /// Functions at risk, the fullest first; then by money
     Both,
     /// How full each is, those that ran out first
@@ -29,7 +28,7 @@ pub(super) enum Rank {
 }
 
 /// Whether it ran out of memory, used nearly all it has, or fails for another reason.
-pub(super) fn at_risk(row: &ReviewRow) -> bool {
+pub fn at_risk(row: &ReviewRow) -> bool {
     row.urgent || fullness(row) >= FULL_PERCENT || row.reasons.iter().any(is_trouble)
 }
 
@@ -63,7 +62,7 @@ fn faster(row: &ReviewRow) -> u64 {
 }
 
 /// Sorts rows; equal rows are sorted by name.
-pub(super) fn rank(rows: &mut [ReviewRow], by: Rank) {
+pub fn rank(rows: &mut [ReviewRow], by: Rank) {
     let money = |row: &ReviewRow| {
         let change = saving(row).map_or(0.0, |saved| saved.as_f64().abs());
         Reverse((change * 1e6).round().max(0.0).to_bits())
@@ -85,34 +84,9 @@ pub(super) fn rank(rows: &mut [ReviewRow], by: Rank) {
     });
 }
 
-/// A line about the whole fleet, and one with its grade.
-pub(super) fn summary(rows: &[ReviewRow]) -> String {
-    let changing = |larger: bool| {
-        let changing = rows.iter().filter_map(|r| Some((r.to_mb?, r.current_mb)));
-        changing
-            .filter(|(to, now)| to != now && (to > now) == larger)
-            .count()
-    };
-    let saved = total(rows);
-    let unknown = rows.iter().filter(|r| !priced_as_known(r)).count();
-    let mut line = format!(
-        "{}: {} over-provisioned, {} under-provisioned, {} at risk; {}",
-        counted(rows.len(), "function"),
-        changing(false),
-        changing(true),
-        rows.iter().filter(|r| at_risk(r)).count(),
-        if saved.expected < Usd::default() {
-            format!("{} a month more", Usd::default() - saved.safe)
-        } else {
-            format!("${} a month could be saved", range(saved))
-        }
-    );
-    if unknown > 0 {
-        line.push_str(&format!(
-            " ({unknown} of unknown architecture, priced as x86)"
-        ));
-    }
-    let lines = [Some(line), grade(rows), speed(rows)];
+/// A line about the whole fleet, one with its grade, and one about speed if there is any to be had.
+pub fn summary(rows: &[ReviewRow]) -> String {
+    let lines = [Some(Totals::of(rows).summary()), speed(rows)];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
@@ -151,45 +125,118 @@ fn speed(rows: &[ReviewRow]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}; see `rightsizer list --by power`", parts.join("; ")))
 }
 
-/// What a person rejected is not saved.
-fn counting(rows: &[ReviewRow]) -> impl Iterator<Item = &ReviewRow> {
-    rows.iter().filter(|row| row.status != "rejected")
+/// The figures of a fleet, added up row by row.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Totals {
+    /// Functions.
+    pub functions: usize,
+    /// Functions that should get less memory.
+    pub over: usize,
+    /// Functions that should get more memory.
+    pub under: usize,
+    /// Functions at risk.
+    pub at_risk: usize,
+    /// The saving of all recommendations together a month, in the worst case that the evidence cannot exclude.
+    pub safe: Usd,
+    /// The same with the expected durations.
+    pub expected: Usd,
+    /// The projected cost a month in dollars.
+    pub bill: f64,
+    /// The savings alone, in the worst case: the cost of increases is not waste, and is not subtracted.
+    saveable: f64,
+    /// Functions priced as x86, because their architecture is unknown.
+    unknown: usize,
 }
 
-/// The saving of all recommendations together.
-fn total(rows: &[ReviewRow]) -> SavingRange {
-    let savings = || counting(rows).filter_map(saving_range);
-    SavingRange {
-        safe: savings().map(|saved| saved.safe).sum(),
-        expected: savings().map(|saved| saved.expected).sum(),
+impl Totals {
+    /// The totals of `rows`.
+    pub fn of(rows: &[ReviewRow]) -> Self {
+        let mut totals = Self::default();
+        rows.iter().for_each(|row| totals.add(row));
+        totals
+    }
+
+    /// Adds a function.
+    pub fn add(&mut self, row: &ReviewRow) {
+        self.functions += 1;
+        if let Some(to) = row.to_mb {
+            self.over += usize::from(to < row.current_mb);
+            self.under += usize::from(to > row.current_mb);
+        }
+        self.at_risk += usize::from(at_risk(row));
+        self.unknown += usize::from(!priced_as_known(row));
+        self.bill += row.monthly_usd_before.unwrap_or_default();
+        // What a person rejected is not saved.
+        if let Some(saved) = saving_range(row).filter(|_| row.status != "rejected") {
+            self.safe = self.safe + saved.safe;
+            self.expected = self.expected + saved.expected;
+            self.saveable += saved.safe.as_f64().max(0.0);
+        }
+    }
+
+    /// The saving of all recommendations together.
+    pub const fn saving(&self) -> SavingRange {
+        SavingRange {
+            safe: self.safe,
+            expected: self.expected,
+        }
+    }
+
+    /// A line about the whole fleet, and one with its grade.
+    pub fn summary(&self) -> String {
+        let saved = self.saving();
+        let mut line = format!(
+            "{}: {} over-provisioned, {} under-provisioned, {} at risk; {}",
+            counted(self.functions, "function"),
+            self.over,
+            self.under,
+            self.at_risk,
+            if saved.expected < Usd::default() {
+                format!("{} a month more", Usd::default() - saved.safe)
+            } else {
+                format!("${} a month could be saved", range(saved))
+            }
+        );
+        if self.unknown > 0 {
+            line.push_str(&format!(
+                " ({} of unknown architecture, priced as x86)",
+                self.unknown
+            ));
+        }
+        match self.grade() {
+            Some(grade) => format!("{line}\n{grade}"),
+            None => line,
+        }
+    }
+
+    /// The letter, and the share of the bill in percent that could be saved; `None` if no cost is known, because
+    /// the share would be meaningless.
+    pub fn letter(&self) -> Option<(char, f64)> {
+        if self.bill < 0.01 {
+            return None;
+        }
+        let share = 100.0 * self.saveable / self.bill;
+        Some((letter(share, self.at_risk > 0), share))
+    }
+
+    /// The grade as text.
+    fn grade(&self) -> Option<String> {
+        let (letter, share) = self.letter()?;
+        let risk = match self.at_risk {
+            0 => "no function is at risk".to_owned(),
+            1 => "1 function is at risk".to_owned(),
+            n => format!("{n} functions are at risk"),
+        };
+        Some(format!(
+            "grade {letter}: at least {share:.0} % of ${:.2} a month could be saved, {risk}",
+            self.bill
+        ))
     }
 }
 
 fn priced_as_known(row: &ReviewRow) -> bool {
     let arch = row.arch.as_deref().map(Arch::from_name);
     arch.is_some_and(|arch| arch != Arch::Unknown)
-}
-
-/// The grade as text; `None` if no cost is known, because the share would be meaningless.
-fn grade(rows: &[ReviewRow]) -> Option<String> {
-    let bill: f64 = rows.iter().filter_map(|r| r.monthly_usd_before).sum();
-    if bill < 0.01 {
-        return None;
-    }
-    // The cost of increases is not waste, and is not subtracted from it.
-    let savings = counting(rows).filter_map(saving_range);
-    let saveable = savings.fold(0.0, |sum, saved| sum + saved.safe.as_f64().max(0.0));
-    let share = 100.0 * saveable / bill;
-    let risk = rows.iter().filter(|r| at_risk(r)).count();
-    let letter = letter(share, risk > 0);
-    let risk = match risk {
-        0 => "no function is at risk".to_owned(),
-        1 => "1 function is at risk".to_owned(),
-        n => format!("{n} functions are at risk"),
-    };
-    Some(format!(
-        "grade {letter}: at least {share:.0} % of ${bill:.2} a month could be saved, {risk}"
-    ))
 }
 
 /// A to E by the share of the bill that could be saved; one letter worse if a function is at risk.
@@ -200,12 +247,12 @@ fn letter(share: f64, at_risk: bool) -> char {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    pub(in crate::cli) fn row(
+    pub(crate) fn row(
         name: &str,
         (now, peak, to): (u32, u32, u32),
         (before, after): (f64, f64),

@@ -1,0 +1,152 @@
+//! The fleet's page.
+
+use maud::{Markup, html};
+
+use super::query::ROWS;
+use super::{Fleet, Query};
+use crate::changes::changes;
+use crate::frame::{Frame, Tab};
+use crate::grade::Totals;
+use crate::marks::marks;
+use crate::savings::savings;
+use crate::table::{filter_form, pager, table};
+use crate::text::{counted, range};
+use crate::words::{Text, usd, whole};
+
+/// What a fleet's page is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FleetView<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// What the reader asks for.
+    pub query: &'a Query,
+}
+
+/// The fleet's page.
+pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
+    let FleetView { fleet, query } = view;
+    let found = query.select(&fleet.entries);
+    let pages = found.len().div_ceil(ROWS).max(1);
+    let page = query.page.min(pages);
+    let begin = (page - 1) * ROWS;
+    let rows = &found[begin..found.len().min(begin + ROWS)];
+    let content = html! {
+        h1 { "Fleet" }
+        (stops(fleet))
+        @if fleet.entries.is_empty() {
+            p.lead { (crate::report::NOTHING) }
+        } @else {
+            (overview(fleet))
+            (marks(&fleet.entries, true))
+            (changes(&fleet.changes))
+            (savings(&fleet.months))
+            section aria-labelledby="functions" {
+                h2 #functions { "Functions" }
+                p.see {
+                    @if query.is_filter() { (whole(found.len())) " of " (whole(fleet.entries.len())) " functions match. " }
+                    @else { (counted(fleet.entries.len(), "function")) ". " }
+                    "A bar shows the highest use as a share of the memory; the line marks 90 %."
+                }
+                (filter_form(fleet, query))
+                (table(rows, true))
+                (pager(query, "/", page, pages))
+            }
+        }
+    };
+    frame.page(Some(Tab::Fleet), "Fleet", &content)
+}
+
+/// Why nothing is sent.
+pub(crate) fn stops(fleet: &Fleet) -> Markup {
+    let stops = &fleet.stops;
+    html! {
+        @if let Some(by) = &stops.paused {
+            p.stop role="status" { strong { "Paused" } " " (Text(by)) ". Nothing is sent until you resume." }
+        }
+        @if let Some(why) = &stops.auto_paused {
+            p.stop role="status" { strong { "Circuit breaker open" } " " (Text(why)) ". Automatic decreases wait until you resume." }
+        }
+        @if let Some(waits) = stops.waiting() {
+            p.stop role="status" { (Text(&waits)) }
+        }
+    }
+}
+
+/// The figures that answer at a glance.
+pub(crate) fn overview(fleet: &Fleet) -> Markup {
+    let totals = &fleet.totals;
+    let could = totals.bill - totals.expected.as_f64();
+    html! {
+        p.lead { (sentence(fleet)) }
+        dl.tiles {
+            div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } dd.note { "a month, projected from the last 14 days" } }
+            div.tile.good { dt { "Could cost" } dd { (usd(could)) } dd.note { (saves(totals)) } }
+            div.tile.bad[totals.at_risk > 0] {
+                dt { "In danger" } dd { (whole(totals.at_risk)) }
+                dd.note { @if totals.at_risk > 0 { a href="/?status=at-risk#functions" { "ran out, nearly full, or failing" } } @else { "no function is near its limit" } }
+            }
+            div.tile { dt { "Waiting for you" } dd { (whole(fleet.waiting)) }
+                dd.note { @if fleet.waiting > 0 { a href="/ui/review" { "review them" } } @else { "nothing to review" } } }
+            div.tile { dt { "Changed this week" } dd { (whole(fleet.changes.len())) } dd.note { (helped(fleet)) } }
+            @if let Some((letter, share)) = totals.letter() {
+                div.tile.grade { dt { "Grade" } dd { (letter) } dd.note { "at least " (format!("{share:.0}")) " % of the bill could be saved" } }
+            }
+        }
+    }
+}
+
+fn saves(totals: &Totals) -> String {
+    let saving = totals.saving();
+    if saving.expected.as_f64() < 0.0 {
+        "a month: making functions safe costs more than sizes save".to_owned()
+    } else {
+        format!("a month; ${} saved", range(saving))
+    }
+}
+
+/// What this week's changes came to.
+fn helped(fleet: &Fleet) -> String {
+    let count = |status: &str| {
+        fleet
+            .changes
+            .iter()
+            .filter(|change| change.status == status)
+            .count()
+    };
+    let (verified, back) = (count("verified"), count("rolled-back"));
+    match (fleet.changes.len(), verified, back) {
+        (0, ..) => "no size was changed".to_owned(),
+        (n, 0, 0) => format!(
+            "{} not verified yet",
+            if n == 1 { "it is" } else { "they are" }
+        ),
+        (_, verified, 0) => format!("{verified} verified, none taken back"),
+        (_, verified, back) => format!("{verified} verified, {back} taken back"),
+    }
+}
+
+/// The whole fleet in one sentence.
+fn sentence(fleet: &Fleet) -> String {
+    let totals = &fleet.totals;
+    let functions = counted(totals.functions, "function");
+    let too_much = counted(totals.over, "function");
+    match (totals.over, totals.at_risk) {
+        (0, 0) => format!("{functions}, each with the memory it needs."),
+        (_, 0) => {
+            format!("{functions}; {too_much} could run with less memory and none is in danger.")
+        }
+        (0, n) => format!("{functions}; {} in danger.", are(n)),
+        (_, n) => format!(
+            "{functions}; {too_much} could run with less memory, and {} in danger.",
+            are(n)
+        ),
+    }
+}
+
+fn are(n: usize) -> String {
+    if n == 1 {
+        "1 is".to_owned()
+    } else {
+        format!("{n} are")
+    }
+}

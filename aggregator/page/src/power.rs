@@ -1,0 +1,237 @@
+//! The power curve: how long a function takes and what it costs at each size.
+
+use maud::{Markup, html};
+
+use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
+use crate::words::{Text, duration, usd, whole};
+
+/// The sizes at the ends of the axis: a label at each third power of three between them.
+const ENDS: (f64, f64) = (128.0, 10_368.0);
+
+/// Duration and cost at one size; `None` if there is no estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PowerPoint {
+    /// The size.
+    pub memory_mb: u32,
+    /// The median duration in ms, with its 90 % interval.
+    pub p50_ms: Option<(f64, f64, f64)>,
+    /// The 95th percentile of durations in ms.
+    pub p95_ms: Option<f64>,
+    /// The cost of a month in dollars, with its 90 % interval.
+    pub usd: Option<(f64, f64, f64)>,
+    /// Whether it ran at this size.
+    pub measured: bool,
+    /// What the numbers are based on.
+    pub basis: &'static str,
+}
+
+/// A function's power curve.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PowerView {
+    /// Sizes, ascending.
+    pub points: Vec<PowerPoint>,
+    /// Its size.
+    pub now_mb: u32,
+    /// The smallest safe size.
+    pub safe_mb: u32,
+    /// The best size for each objective, by the objective's name.
+    pub best: Vec<(&'static str, u32)>,
+}
+
+/// Both pictures with their sentence and their numbers; or why there is no curve.
+pub(crate) fn power(power: Result<&PowerView, &str>) -> Markup {
+    let content = match power {
+        Ok(power) => drawn(power),
+        Err(why) => html! { p { "There is no curve: " (Text(why)) "." } },
+    };
+    html! {
+        section aria-labelledby="power" {
+            h2 #power { "Memory is speed is money" }
+            (content)
+        }
+    }
+}
+
+fn drawn(power: &PowerView) -> Markup {
+    let time = |point: &PowerPoint| point.p50_ms;
+    let cost = |point: &PowerPoint| point.usd;
+    html! {
+        p.see { (sentence(power)) }
+        div.pair {
+            (curve(power, "Median duration over memory size", "half of the calls take at most", time, duration))
+            (curve(power, "Cost of a month over memory size", "cost a month", cost, usd))
+        }
+        p.legend {
+            span.key.line-size {} "estimate " span.key.band {} "90 % interval " span.key.save {} "measured in production "
+            span.key.line-floor {} "its size" span.key.line-wanted {} "smallest safe size"
+        }
+        details {
+            summary { "The numbers" }
+            div.wide tabindex="0" role="region" aria-label="Table of the power curve" {
+                table {
+                    thead { tr {
+                        th.n scope="col" { "Size" } th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" }
+                        th.n scope="col" { "Cost a month" } th scope="col" { "Based on" } th scope="col" { "Best for" }
+                    } }
+                    tbody { @for point in &power.points { (line(power, point)) } }
+                }
+            }
+        }
+    }
+}
+
+fn line(power: &PowerView, point: &PowerPoint) -> Markup {
+    let none = || "–".to_owned();
+    let best: Vec<&str> = power
+        .best
+        .iter()
+        .filter(|(_, mb)| *mb == point.memory_mb)
+        .map(|(name, _)| *name)
+        .collect();
+    html! {
+        tr {
+            th.n scope="row" { (whole(point.memory_mb)) " MB" }
+            td.n { (point.p50_ms.map_or_else(none, |(ms, ..)| duration(ms))) }
+            td.n { (point.p95_ms.map_or_else(none, duration)) }
+            td.n { (point.usd.map_or_else(none, |(dollars, ..)| usd(dollars))) }
+            td { (point.basis) }
+            td { (best.join(", ")) }
+        }
+    }
+}
+
+fn curve(
+    power: &PowerView,
+    label: &str,
+    unit: &str,
+    of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
+    words: fn(f64) -> String,
+) -> Markup {
+    let known: Vec<(&PowerPoint, (f64, f64, f64))> = power
+        .points
+        .iter()
+        .filter_map(|point| Some((point, of(point)?)))
+        .collect();
+    // An interval of a size that nobody measured may be far wider than the curve.
+    let highest = known
+        .iter()
+        .map(|(_, (value, ..))| *value)
+        .fold(0.0, f64::max);
+    let most = known
+        .iter()
+        .map(|(_, (.., high))| high.min(highest * 1.5))
+        .fold(highest, f64::max);
+    let unit_of = if most < 1.0 { 1000.0 } else { 1.0 };
+    let axis = Linear::reaching(most * unit_of);
+    let y = |value: f64| axis.y(value * unit_of);
+    let ticks = axis.ticks();
+    let down: Vec<String> = ticks.iter().map(|tick| words(*tick / unit_of)).collect();
+    let across: Vec<String> = [128_u32, 384, 1152, 3456, 10_368]
+        .map(|mb| format!("{} MB", whole(mb)))
+        .into();
+    let upright = |mb: u32| format!("M{:.1} 0V{HEIGHT}", x(mb));
+    let upper = known
+        .iter()
+        .map(|(point, (.., high))| format!("{:.1} {:.1}", x(point.memory_mb), y(*high)));
+    let lower = known
+        .iter()
+        .rev()
+        .map(|(point, (_, low, _))| format!("{:.1} {:.1}", x(point.memory_mb), y(*low)));
+    let band: Vec<String> = upper.chain(lower).collect();
+    let path: Vec<String> = known
+        .iter()
+        .map(|(point, (value, ..))| format!("{:.1} {:.1}", x(point.memory_mb), y(*value)))
+        .collect();
+    let plot = html! {
+        (grid(ticks.len()))
+        @if !known.is_empty() {
+            polygon.band points=(band.join(" ")) {}
+            path.wanted d=(upright(power.safe_mb)) {}
+            path.floor d=(upright(power.now_mb)) {}
+            path.size d=(format!("M{}", path.join("L"))) {}
+        }
+        g.marks {
+            @for (point, (value, ..)) in known.iter().filter(|(point, _)| point.measured) {
+                path.save d=(format!("M{:.1} {:.1}h0", x(point.memory_mb), y(*value))) {
+                    title { (whole(point.memory_mb)) " MB: " (words(*value)) }
+                }
+            }
+        }
+    };
+    picture(Some(label), (&down, unit), (&across, "memory size"), &plot)
+}
+
+/// The place of a size, by its logarithm.
+fn x(mb: u32) -> f64 {
+    let share = (f64::from(mb.max(1)) / ENDS.0).ln() / (ENDS.1 / ENDS.0).ln();
+    WIDTH * share.clamp(0.0, 1.0)
+}
+
+fn sentence(power: &PowerView) -> String {
+    let at = |mb: u32| power.points.iter().find(|point| point.memory_mb == mb);
+    let Some((now, time)) = at(power.now_mb).and_then(|point| Some((point, point.p50_ms?.0)))
+    else {
+        return "Nothing is known at its size yet.".to_owned();
+    };
+    let mut text = format!(
+        "At {} MB half of the calls take at most {}.",
+        whole(now.memory_mb),
+        duration(time)
+    );
+    for (name, mb) in power.best.iter().filter(|(_, mb)| *mb != power.now_mb) {
+        let there = at(*mb).and_then(|point| Some((point.p50_ms?.0, point.usd?.0)));
+        if let Some((then, cost)) = there {
+            text.push_str(&format!(
+                " Best for {name}: {} MB, {} and {} a month.",
+                whole(*mb),
+                duration(then),
+                usd(cost)
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_drawn_between_the_ends_of_its_axis() {
+        assert!(
+            x(128) < 1e-9
+                && (x(10_368) - WIDTH).abs() < 1e-9
+                && (x(1152) - WIDTH / 2.0).abs() < 1e-9
+        );
+        let point = |memory_mb: u32, ms: f64, measured: bool| PowerPoint {
+            memory_mb,
+            p50_ms: Some((ms, ms * 0.9, ms * 1.1)),
+            p95_ms: Some(ms * 2.0),
+            usd: Some((ms / 100.0, ms / 110.0, ms / 90.0)),
+            measured,
+            basis: "measured",
+        };
+        let view = PowerView {
+            points: vec![point(512, 200.0, true), point(1024, 100.0, false)],
+            now_mb: 512,
+            safe_mb: 512,
+            best: vec![("speed", 1024)],
+        };
+        let text = power(Ok(&view)).into_string();
+        assert!(
+            text.contains("At 512 MB half of the calls take at most 200 ms."),
+            "{text}"
+        );
+        assert!(
+            text.contains("Best for speed: 1,024 MB, 100 ms and $1.00 a month."),
+            "{text}"
+        );
+        assert_eq!(
+            text.matches("h0\"").count(),
+            2,
+            "one measured size in each picture"
+        );
+        let none = power(Err("<b>")).into_string();
+        assert!(none.contains("There is no curve: &lt;b&gt;."), "{none}");
+    }
+}

@@ -1,0 +1,156 @@
+//! What waits for a person, and the forms that decide it.
+
+use maud::{Markup, html};
+
+use crate::fleet::{Entry, Fleet, Query};
+use crate::frame::{Frame, Tab};
+use crate::rules::rule_link;
+use crate::table::{badge, saving, used, wanted};
+use crate::text::counted;
+use crate::words::{Text, function_link, whole};
+
+/// Recommendations on one page: an approval covers exactly the ones that were seen.
+const ROWS: usize = 50;
+
+/// What the review page is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct ReviewView<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// What the reader asks for; its status is not used.
+    pub query: &'a Query,
+}
+
+/// The review page.
+pub fn review_page(frame: &Frame<'_>, view: ReviewView<'_>) -> String {
+    let ReviewView { fleet, query } = view;
+    let wanted = Query {
+        status: "open".to_owned(),
+        ..query.clone()
+    };
+    let found = wanted.select(&fleet.entries);
+    let pages = found.len().div_ceil(ROWS).max(1);
+    let page = query.page.min(pages);
+    let begin = (page - 1) * ROWS;
+    let rows = &found[begin..found.len().min(begin + ROWS)];
+    let content = html! {
+        h1 { "Review" }
+        (crate::fleet::stops(fleet))
+        p.lead { (lead(found.len())) }
+        (search(query))
+        @if !rows.is_empty() { (bulk(frame, rows)) }
+        (crate::table::pager(query, "/ui/review", page, pages))
+        (pause(frame, fleet.stops.paused.is_some() || fleet.stops.auto_paused.is_some()))
+    };
+    frame.page(Some(Tab::Review), "Review", &content)
+}
+
+fn lead(waiting: usize) -> String {
+    match waiting {
+        0 => "Nothing waits for you.".to_owned(),
+        1 => "1 recommendation waits for you. Those in danger come first, then the most money."
+            .to_owned(),
+        n => format!(
+            "{} wait for you. Those in danger come first, then the most money.",
+            counted(n, "recommendation")
+        ),
+    }
+}
+
+fn search(query: &Query) -> Markup {
+    html! {
+        form.filter method="get" action="/ui/review" role="search" {
+            label { "Name, ARN or tag" input type="search" name="q" value=(Text(&query.text)); }
+            button type="submit" { "Show" }
+            @if !query.text.is_empty() { a.clear href="/ui/review" { "Clear" } }
+        }
+    }
+}
+
+/// One form with a box for each recommendation.
+fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
+    html! {
+        form.bulk method="post" action="/ui/decide" data-bulk {
+            (frame.token())
+            input type="hidden" name="back" value="review";
+            div.wide tabindex="0" role="region" aria-label="Table of open recommendations" {
+                table.functions {
+                    thead { tr {
+                        th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; } }
+                        th scope="col" { "Function" } th.n scope="col" { "Now" } th.n scope="col" { "Recommended" }
+                        th.n scope="col" { "Saving a month" } th.n scope="col" { "Slower, at worst" } th scope="col" { "Memory used" }
+                        th scope="col" { "Confidence" } th scope="col" { "Why" }
+                    } }
+                    tbody { @for entry in rows { (line(entry)) } }
+                }
+            }
+            div.act {
+                label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+                button.main type="submit" name="action" value="approve" { "Approve selected" }
+                button type="submit" name="action" value="reject" { "Reject selected" }
+            }
+            p.soft.small { "Exactly the recommendations with a mark are decided. One that has changed since is refused, not replaced." }
+        }
+    }
+}
+
+fn line(entry: &Entry) -> Markup {
+    html! {
+        tr.risk[entry.risk] {
+            td.pick { @if let Some(id) = &entry.recommendation {
+                label.box { input type="checkbox" name="what" value=(Text(id)) aria-label={ "Select " (Text(entry.name())) }; }
+            } }
+            th.f scope="row" title=(Text(&entry.function)) {
+                a href=(function_link(&entry.function)) { (Text(entry.name())) } " " @if entry.risk { (badge(entry)) }
+            }
+            td.n data-label="Now" { (whole(entry.current_mb)) " MB" }
+            td.n data-label="Recommended" { (wanted(entry)) }
+            td.n data-label="Saving a month" { (saving(entry)) }
+            td.n data-label="Slower, at worst" { (entry.slower.map_or_else(|| "–".to_owned(), |slower| format!("{slower:.1}×"))) }
+            td.used data-label="Memory used" { (used(entry)) }
+            td data-label="Confidence" { (Text(entry.confidence.as_deref().unwrap_or("unknown"))) }
+            td.why data-label="Why" { @if let Some(rule) = &entry.rule { (rule_link(rule, &entry.why)) } }
+        }
+    }
+}
+
+/// The decisions about one function.
+pub(crate) fn decide_forms(frame: &Frame<'_>, entry: &Entry, back: &str, held: bool) -> Markup {
+    let open = &*entry.status == "open";
+    let approved = &*entry.status == "approved";
+    html! {
+        form.act.decide method="post" action="/ui/decide" aria-label="Decide" {
+            (frame.token())
+            input type="hidden" name="back" value=(back);
+            input type="hidden" name="function" value=(Text(&entry.function));
+            @if let Some(id) = &entry.recommendation { input type="hidden" name="what" value=(Text(id)); }
+            label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+            @if open && entry.recommendation.is_some() {
+                button.main type="submit" name="action" value="approve" { "Approve " (whole(entry.to_mb.unwrap_or_default())) " MB" }
+                button type="submit" name="action" value="reject" { "Reject" }
+            }
+            @if approved { button type="submit" name="action" value="unapprove" { "Take the approval back" } }
+            @if held {
+                button type="submit" name="action" value="release" { "End the hold" }
+            } @else {
+                button type="submit" name="action" value="hold" { "Hold decreases for 14 days" }
+            }
+        }
+    }
+}
+
+fn pause(frame: &Frame<'_>, paused: bool) -> Markup {
+    html! {
+        section aria-labelledby="all" {
+            h2 #all { "Everything" }
+            p.see { "A pause stops all sending, increases too. Nothing that was learnt is lost." }
+            form.act method="post" action="/ui/decide" {
+                (frame.token())
+                input type="hidden" name="back" value="review";
+                label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+                @if paused { button.main type="submit" name="action" value="resume" { "Resume sending" } }
+                @else { button type="submit" name="action" value="pause" { "Pause everything" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Text and numbers as the page writes them.
+
+use maud::{Escaper, Render};
+use rightsizer_records::shown::shown;
+use std::fmt::Write as _;
+
+/// Untrusted text: hidden characters are written out, and markup is escaped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl Render for Text<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = Escaper::new(buffer).write_str(&shown(self.0));
+    }
+}
+
+/// Dollars with as many digits as they need: `$0.42`, `$12.50`, `$1,234`.
+pub(crate) fn usd(dollars: f64) -> String {
+    let sign = if dollars < -0.004 { "−" } else { "" };
+    let size = dollars.abs();
+    if size < 100.0 {
+        format!("{sign}${size:.2}")
+    } else {
+        format!("{sign}${}", thousands(&format!("{size:.0}")))
+    }
+}
+
+/// A whole number with its thousands apart.
+pub(crate) fn whole(n: impl TryInto<u64>) -> String {
+    thousands(&n.try_into().unwrap_or_default().to_string())
+}
+
+fn thousands(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A duration: `12 ms`, `1.4 s`, `3.2 min`.
+pub(crate) fn duration(ms: f64) -> String {
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else if ms < 60_000.0 {
+        format!("{:.1} s", ms / 1000.0)
+    } else {
+        format!("{:.1} min", ms / 60_000.0)
+    }
+}
+
+/// A value of a query string.
+pub(crate) fn query_value(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// The address of a function's page.
+pub fn function_link(function: &str) -> String {
+    format!("/ui/function?name={}", query_value(function))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_text() {
+        let html =
+            maud::html! { p title=(Text("\"'&")) { (Text("<script>\u{202e}a\n</script>")) } };
+        assert_eq!(
+            html.into_string(),
+            "<p title=\"&quot;'&amp;\">&lt;script&gt;\\u{202e}a\\n&lt;/script&gt;</p>"
+        );
+    }
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        assert_eq!(usd(0.418), "$0.42");
+        assert_eq!(usd(-12.5), "−$12.50");
+        assert_eq!(usd(1234.4), "$1,234");
+        assert_eq!(usd(1_234_567.0), "$1,234,567");
+        assert_eq!(whole(999_u64), "999");
+        assert_eq!(whole(48_210_u64), "48,210");
+        assert_eq!(duration(3.14), "3.1 ms");
+        assert_eq!(duration(212.0), "212 ms");
+        assert_eq!(duration(1_440.0), "1.4 s");
+        assert_eq!(duration(192_000.0), "3.2 min");
+    }
+
+    #[test]
+    fn an_address_carries_any_name() {
+        assert_eq!(
+            function_link("local:a b/<&\"'"),
+            "/ui/function?name=local%3Aa+b%2F%3C%26%22%27"
+        );
+    }
+}

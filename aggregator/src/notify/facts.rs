@@ -1,0 +1,76 @@
+//! What notices are about, as the store has it.
+
+use std::path::Path;
+
+use rightsizer_page::Fleet;
+use rightsizer_page::grade::Totals;
+use rightsizer_records::Timestamp;
+use rightsizer_store::{AppliedChange, Reader, StoreError, UrgentIncrease, inspect};
+
+/// Rollbacks that are older are no news.
+const RECENT_MS: i64 = 2 * 86_400_000;
+/// The most changes that are read.
+const MOST: u32 = 200;
+
+/// What notices are about.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Urgent increases that wait for a person.
+    pub(super) urgent: Vec<UrgentIncrease>,
+    /// Changes that were rolled back in the last days, newest first.
+    pub(super) rolled_back: Vec<AppliedChange>,
+    /// Why automatic decreases are paused, if they are.
+    pub(super) breaker: Option<String>,
+    /// The week, if a digest is due.
+    pub(super) week: Option<Week>,
+}
+
+/// The figures of a digest.
+#[derive(Debug, Default)]
+pub(super) struct Week {
+    pub(super) totals: Totals,
+    pub(super) waiting: usize,
+    pub(super) changed: usize,
+    pub(super) verified: usize,
+    pub(super) rolled_back: usize,
+    /// What the changes that were not taken back promised, in dollars a month.
+    pub(super) promised: f64,
+}
+
+/// Reads them; the whole fleet only for a digest.
+pub(super) fn read(store: &Path, now: Timestamp, digest: bool) -> Result<Facts, StoreError> {
+    let reader = Reader::open(store)?;
+    let stops = inspect::stops(store)?;
+    Ok(Facts {
+        urgent: reader.urgent_waiting(MOST)?,
+        rolled_back: reader.rolled_back(now.plus_ms(-RECENT_MS), MOST)?,
+        breaker: stops.auto_paused.clone(),
+        week: if digest {
+            Some(week(&Fleet::read(&reader, stops, now)?))
+        } else {
+            None
+        },
+    })
+}
+
+fn week(fleet: &Fleet) -> Week {
+    let count = |status: &str| {
+        fleet
+            .changes
+            .iter()
+            .filter(|change| change.status == status)
+            .count()
+    };
+    let kept = fleet
+        .changes
+        .iter()
+        .filter(|change| change.status != "rolled-back");
+    Week {
+        totals: fleet.totals,
+        waiting: fleet.waiting,
+        changed: fleet.changes.len(),
+        verified: count("verified"),
+        rolled_back: count("rolled-back"),
+        promised: kept.filter_map(|change| change.promised_usd).sum(),
+    }
+}

@@ -1,0 +1,114 @@
+//! What was sent, in a file beside the store: a restart repeats nothing.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rightsizer_records::{Day, Timestamp};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::facts::Facts;
+use super::notice::{Kind, Notice};
+
+/// The days between two digests.
+const WEEK: i32 = 7;
+/// Urgent increases of this time are told together.
+const COALESCED_MS: i64 = 15 * 60_000;
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Sent {
+    digest: Option<Day>,
+    rollback: Option<Day>,
+    breaker: Option<Day>,
+    /// When urgent increases were told last, in ms.
+    urgent_ms: i64,
+    /// Ids of urgent increases and rollbacks that were told.
+    told: BTreeSet<String>,
+    /// The pause that was told.
+    pause: Option<String>,
+}
+
+impl Sent {
+    /// Reads what an earlier process sent.
+    pub(super) fn load(store: &Path) -> Self {
+        let text = std::fs::read_to_string(file(store)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Writes it down.
+    pub(super) fn keep(&self, store: &Path) {
+        let path = file(store);
+        let write = || -> std::io::Result<()> {
+            let text = serde_json::to_vec(self)?;
+            if std::fs::read(&path).is_ok_and(|before| before == text) {
+                return Ok(());
+            }
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)?;
+            file.write_all(&text)
+        };
+        if let Err(error) = write() {
+            warn!(
+                "cannot write {}: after a restart notices may be repeated: {error}",
+                path.display()
+            );
+        }
+    }
+
+    pub(super) fn wants_digest(&self, now: Timestamp) -> bool {
+        self.digest
+            .is_none_or(|day| day.number() + WEEK <= now.day().number())
+    }
+
+    pub(super) fn wants_rollbacks(&self, now: Timestamp) -> bool {
+        self.rollback != Some(now.day())
+    }
+
+    pub(super) fn wants_urgent(&self, now: Timestamp) -> bool {
+        now.as_ms() - self.urgent_ms >= COALESCED_MS
+    }
+
+    pub(super) fn wants_breaker(&self, why: &str, now: Timestamp) -> bool {
+        self.breaker != Some(now.day()) && self.pause.as_deref() != Some(why)
+    }
+
+    /// Whether an increase or a rollback was told already.
+    pub(super) fn has_told(&self, id: &str) -> bool {
+        self.told.contains(id)
+    }
+
+    /// Notes a notice that was sent.
+    pub(super) fn note(&mut self, notice: &Notice, facts: &Facts, now: Timestamp) {
+        match notice.kind {
+            Kind::Digest => self.digest = Some(now.day()),
+            Kind::Rollback => self.rollback = Some(now.day()),
+            Kind::Urgent => self.urgent_ms = now.as_ms(),
+            Kind::Breaker => {
+                self.breaker = Some(now.day());
+                self.pause.clone_from(&facts.breaker);
+            }
+        }
+        self.told.extend(notice.about.iter().cloned());
+        // What is no longer in the store's news cannot be told again.
+        let urgent = facts.urgent.iter().map(|one| &one.id);
+        let current: BTreeSet<&String> = urgent
+            .chain(facts.rolled_back.iter().map(|one| &one.id))
+            .collect();
+        self.told.retain(|id| current.contains(id));
+    }
+}
+
+fn file(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".notices");
+    name.into()
+}

@@ -1,0 +1,111 @@
+//! The page of a large fleet: how long the server takes for each page, and how many bytes go over the wire.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use reqwest::Client;
+use reqwest::header::{ACCEPT_ENCODING, COOKIE, SET_COOKIE};
+use rightsizer_tests::aggregator::Aggregator;
+use tokio::process::Command;
+
+/// Requests for each page; the median counts.
+const TIMES: usize = 21;
+const TOKEN: &str = "the-token-of-the-measurement";
+
+/// What a page took.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// What it is.
+    pub name: &'static str,
+    /// From the request to the last byte.
+    pub took: Duration,
+    /// Bytes of the body on the wire.
+    pub bytes: usize,
+    /// What it should take at most.
+    pub most: Duration,
+}
+
+/// Serves `store` by `binary`, and measures its pages. Returns how long the first look at the whole fleet takes, and
+/// each page once the fleet has been read.
+pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Duration, Vec<Page>)> {
+    let arguments = ["--clock", "event", "--review-token", TOKEN];
+    let log = store.with_extension("log");
+    let serve =
+        Aggregator::start_by(Command::new(binary), store, &arguments, &[], Some(&log)).await?;
+    let client = Client::new();
+    let address = serve.endpoint().to_owned();
+    let form = format!("by=speed&token={TOKEN}");
+    let entered = client
+        .post(format!("{address}/ui/sign-in"))
+        .body(form)
+        .send()
+        .await?;
+    let cookie = entered
+        .headers()
+        .get(SET_COOKIE)
+        .context("no session")?
+        .to_str()?;
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let begun = Instant::now();
+    // Until then, a page says that it is being read.
+    while !whole(&client, &address, &cookie).await? {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let first = begun.elapsed();
+    let quick = Duration::from_millis(200);
+    let wanted = [
+        ("fleet, the first page", String::new(), quick),
+        ("fleet, page 1000", "/?page=1000".to_owned(), quick),
+        ("fleet, filtered by name", "/?q=00042".to_owned(), quick),
+        ("fleet, sorted by cost", "/?sort=cost".to_owned(), quick),
+        (
+            "function",
+            format!("/ui/function?name={function}"),
+            quick / 2,
+        ),
+        ("review", "/ui/review".to_owned(), quick),
+        ("health", "/ui/health".to_owned(), quick),
+        (
+            "review API, 1000 functions",
+            format!("/{TOKEN}/review?limit=1000&after={function}"),
+            quick,
+        ),
+    ];
+    let mut pages = Vec::new();
+    for (name, path, most) in wanted {
+        let mut runs = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..TIMES {
+            let begun = Instant::now();
+            bytes = get(&client, &format!("{address}{path}"), &cookie).await?;
+            runs.push(begun.elapsed());
+        }
+        runs.sort_unstable();
+        pages.push(Page {
+            name,
+            took: runs[TIMES / 2],
+            bytes,
+            most,
+        });
+    }
+    serve.stop().await?;
+    Ok((first, pages))
+}
+
+/// Whether the fleet's page is there.
+async fn whole(client: &Client, url: &str, cookie: &str) -> Result<bool> {
+    let answer = client.get(url).header(COOKIE, cookie).send().await?;
+    Ok(answer.text().await?.contains("id=\"functions\""))
+}
+
+async fn get(client: &Client, url: &str, cookie: &str) -> Result<usize> {
+    let answer = client
+        .get(url)
+        .header(COOKIE, cookie)
+        .header(ACCEPT_ENCODING, "gzip")
+        .send()
+        .await?;
+    ensure!(answer.status().is_success(), "{url}: {}", answer.status());
+    Ok(answer.bytes().await?.len())
+}
