@@ -5,6 +5,7 @@
 //! the others. `docs/POWER.md` has the formulas and the results. This module must not know the source of the
 //! measurements, and must not decide a size: [`crate::policy`] does that.
 
+mod belief;
 mod curve;
 mod evidence;
 mod gaussian;
@@ -13,6 +14,7 @@ mod mixture;
 mod noise;
 mod objective;
 mod prior;
+mod sampling;
 mod shape;
 mod workload;
 
@@ -20,5 +22,6 @@ pub use curve::{Basis, Estimate, PowerCurve, Refusal};
 pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
 pub use prior::{Lesson, Prior};
+pub use sampling::{Effort, Sampler, Strategy, Tuned};
 pub use workload::Workload;
 pub use workload::cores;
