@@ -10,7 +10,15 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Look",
-        &["list", "show", "curve", "coldstarts", "doctor", "simulate"],
+        &[
+            "list",
+            "show",
+            "curve",
+            "coldstarts",
+            "doctor",
+            "simulate",
+            "tune",
+        ],
     ),
     (
         "Decide",

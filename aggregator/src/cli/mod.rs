@@ -36,6 +36,7 @@ mod server;
 mod show;
 mod simulate;
 mod subscribe;
+mod tune;
 mod ui;
 mod waves;
 
@@ -167,6 +168,8 @@ enum Command {
     Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
+    /// Find a function's best size by few invocations; so far on known curves only.
+    Tune(tune::TuneArgs),
 }
 
 /// Writes `value` as JSON that is safe for a terminal.
@@ -280,6 +283,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Tune(args) => tune::run(&args),
     };
     match done {
         Ok(code) => code,

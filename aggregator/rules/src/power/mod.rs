@@ -6,6 +6,7 @@
 //! measurements, and must not decide a size: [`crate::policy`] does that.
 
 mod advice;
+mod belief;
 mod coldstart;
 mod curve;
 mod drawn;
@@ -17,6 +18,7 @@ mod noise;
 mod objective;
 mod offer;
 mod prior;
+mod sampling;
 mod settings;
 mod shape;
 mod shipped;
@@ -31,6 +33,7 @@ pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
 pub use offer::{Offer, Offers};
 pub use prior::{Lesson, Prior};
+pub use sampling::{Effort, Sampler, Strategy, Tuned};
 pub use settings::{PowerSettings, PowerSettingsError};
 pub use shipped::PriorError;
 pub use used::{Durations, SizeUse};

@@ -6,6 +6,7 @@ mod choices;
 mod figures;
 mod input;
 mod runs;
+mod tuning;
 mod yardstick;
 
 use rightsizer_rules::power::{Lesson, Prior};
@@ -14,6 +15,7 @@ use serde::Serialize;
 pub use figures::Errors;
 pub use input::{Table, read_table};
 pub use runs::{Measured, Run, Runs};
+pub use tuning::{Method, TuningReport, tune};
 
 use figures::{Direction, Regret};
 
