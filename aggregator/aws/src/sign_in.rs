@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use aws_config::profile::profile_file::EnvConfigFiles;
 use aws_config::profile::{Profile, ProfileSet, load};
 use aws_types::os_shim_internal::{Env, Fs};
 
@@ -55,7 +56,7 @@ impl Profiles {
     /// files cannot be parsed: whoever uses them reports that.
     pub(crate) async fn read(name: Option<&str>) -> Option<Self> {
         let name = name.map(|name| Cow::Owned(name.to_owned()));
-        let files = Default::default();
+        let files = EnvConfigFiles::default();
         let set = load(&Fs::real(), &Env::real(), &files, name).await.ok()?;
         Some(Self {
             chosen: set.selected_profile().to_owned(),
@@ -204,7 +205,9 @@ source_profile = round
         let fs = Fs::from_slice(&[("/config", CONFIG)]);
         let env = Env::from_slice(&[("AWS_CONFIG_FILE", "/config"), ("HOME", "/")]);
         let name = Some(Cow::Owned(name.to_owned()));
-        let set = load(&fs, &env, &Default::default(), name).await.unwrap();
+        let set = load(&fs, &env, &EnvConfigFiles::default(), name)
+            .await
+            .unwrap();
         Profiles {
             chosen: set.selected_profile().to_owned(),
             set,

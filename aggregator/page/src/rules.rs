@@ -38,6 +38,7 @@ pub(crate) const fn heading(reason: &Reason) -> &'static str {
         | Reason::Margin { .. }
         | Reason::Movement { .. }
         | Reason::Autopilot { .. } => "p7-",
+        Reason::Objective { .. } | Reason::ObjectiveReached { .. } => "p9-",
         Reason::WindowNotFull { .. } => "w4-",
         Reason::LittleEvidence { .. } | Reason::PartialEvidence { .. } => "w6-",
         Reason::RollbackOutOfMemory { .. }

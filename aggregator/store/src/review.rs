@@ -359,8 +359,10 @@ mod tests {
         store.execute_batch(include_str!("schema.sql")).unwrap();
         let columns = |view: &str| {
             let statement = store.prepare(&format!("SELECT * FROM {view}")).unwrap();
-            let names = statement.column_names().into_iter();
-            names.map(str::to_owned).collect::<Vec<_>>()
+            statement
+                .column_names()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let (short, wide) = (columns("review"), columns("review_wide"));
         assert!(short.len() <= 11 && wide.len() > 20, "{short:?}");

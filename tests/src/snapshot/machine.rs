@@ -78,7 +78,7 @@ impl Machine {
 
     async fn run(image: Arc<Image>, from: Option<&Snapshot>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let command = command(&image, folder.path(), from)?;
+        let command = command(&image, folder.path(), from);
         let process = ServerProcess::spawn("qemu", &command)?;
         let opened = timeout(PATIENCE, async {
             let monitor = Monitor::open(&folder.path().join("monitor")).await?;
@@ -121,7 +121,7 @@ impl Snapshot {
     }
 }
 
-fn command(image: &Image, folder: &Path, from: Option<&Snapshot>) -> Result<Command> {
+fn command(image: &Image, folder: &Path, from: Option<&Snapshot>) -> Command {
     let installed = tools().join("vm/root");
     let own = installed.join("usr/bin").join(QEMU);
     let mut command = Command::new(QEMU);
@@ -171,5 +171,5 @@ fn command(image: &Image, folder: &Path, from: Option<&Snapshot>) -> Result<Comm
         let file = snapshot.folder.path().join(SAVED);
         command.args(["-S", "-incoming", &format!("exec:cat '{}'", file.display())]);
     }
-    Ok(command)
+    command
 }
