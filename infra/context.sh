@@ -4,10 +4,17 @@ set -eu
 usage="usage: context.sh BINARY FOLDER"
 binary=${1:?$usage}
 folder=${2:?$usage}
-# The certificates that this machine trusts; SSL_CERT_FILE overrides them.
-for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
+# Mozilla's list at a pinned version, so that the container is the same wherever it is built; a release has it among
+# its binaries. SSL_CERT_FILE overrides it. Only if there is none, the container trusts what this machine trusts.
+here=$(dirname "$0")
+for bundle in "${SSL_CERT_FILE:-}" "${RIGHTSIZER_BINARIES:-}/ca-certificates.crt" \
+    "$here"/../.tools/layer/lib/python3*/site-packages/certifi/cacert.pem \
+    /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
     [ -z "$bundle" ] || [ ! -s "$bundle" ] || break
 done
+case $bundle in
+/etc/*) echo "context: the container will trust what this machine trusts ($bundle); make extension installs Mozilla's list" ;;
+esac
 [ -n "$bundle" ] || {
     echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or set SSL_CERT_FILE=FILE" >&2
     exit 1

@@ -9,8 +9,9 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The default log filter. It hides the message that a machine is not an EC2 instance.
-const LOG: &str = "rightsizer=info,aws_config::imds=error,warn";
+/// The default log filter. The SDK logs why each way to get credentials gave none, as its whole structures; commands and
+/// `serve` report that in one line.
+const LOG: &str = "rightsizer=info,aws_config=error,warn";
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RIGHTSIZER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));

@@ -43,6 +43,7 @@ class Deployment:
     def run(self):
         self.look()
         wanted, zips = packaged(self.package, self.digest, self.system.artifacts, self.system.bucket)
+        self.notes += layers_left(wanted, self.had)
         wanted.update(self.place())
         wanted.update(self.given)
         self.see_that_logs_are_free()
@@ -258,6 +259,20 @@ STUCK = (
 )
 
 
+def layers_left(wanted, had):
+    """Returns a note for each architecture whose layer is not packaged here: it stays as it is, or there is none."""
+    notes = []
+    for parameter, arch, triple in (
+        ("LayerX86Key", "x86_64", "x86_64-unknown-linux-gnu"),
+        ("LayerArmKey", "arm64", "aarch64-unknown-linux-gnu"),
+    ):
+        if parameter in wanted:
+            continue
+        what = f"Leave              the layer for {arch} as it is" if had.get(parameter) else f"Leave out          the layer for {arch}"
+        notes.append(f"{what}: it is not packaged here (rustup target add {triple}, then make package; or a release's)")
+    return notes
+
+
 class Plan:
     """A change set of a stack."""
 
@@ -297,10 +312,17 @@ class Plan:
             aws("cloudformation", "delete-stack", "--stack-name", name)
 
     def carry_out(self):
-        """Executes the change set; returns whether that succeeded."""
+        """Executes the change set; returns whether that succeeded. A new stack is then protected from removal."""
         aws("cloudformation", "execute-change-set", *self.named)
         done = "create" if self.kind == "CREATE" else "update"
-        return succeeds("cloudformation", "wait", f"stack-{done}-complete", "--stack-name", self.system.name)
+        name = ("--stack-name", self.system.name)
+        if not succeeds("cloudformation", "wait", f"stack-{done}-complete", *name):
+            return False
+        if self.kind == "CREATE":
+            protected = ("update-termination-protection", "--enable-termination-protection", *name)
+            if not succeeds("cloudformation", *protected):
+                self.system.say("the stack is not protected from removal: allow cloudformation:UpdateTerminationProtection")
+        return True
 
 
 def main(package):

@@ -112,6 +112,16 @@ class Reservation(unittest.TestCase):
             self.assertEqual(self.reservation(10, had={"ReservedConcurrency": before}), ({}, []))
 
 
+class Layers(unittest.TestCase):
+    def test_an_upgrade_that_lacks_a_layer_says_so(self):
+        both = {"LayerX86Key": "a", "LayerArmKey": "b"}
+        self.assertEqual(deploy.layers_left(both, both), [])
+        (stays,) = deploy.layers_left({"LayerX86Key": "a"}, both)
+        self.assertIn("the layer for arm64 as it is", stays)
+        (none,) = deploy.layers_left({"LayerX86Key": "a"}, {})
+        self.assertIn("Leave out          the layer for arm64", none)
+
+
 class Connect(unittest.TestCase):
     def test_a_container_is_ready_with_its_agent(self):
         agent = lambda status: [{"name": "ExecuteCommandAgent", "lastStatus": status}]

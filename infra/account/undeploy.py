@@ -175,6 +175,8 @@ class Removal:
     def remove_stack(self, name):
         if not self.system.status(name):
             return
+        if (self.system.stack(name) or {}).get("EnableTerminationProtection"):
+            aws("cloudformation", "update-termination-protection", "--no-enable-termination-protection", "--stack-name", name)
         aws("cloudformation", "delete-stack", "--stack-name", name)
         if not succeeds("cloudformation", "wait", "stack-delete-complete", "--stack-name", name):
             self.system.failures(name)

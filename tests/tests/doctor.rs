@@ -7,8 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::LayerVersionContentInput;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer_with};
-use rightsizer_tests::servers::{FaultProxy, KinesisLocal, MotoServer, aws_environment};
+use rightsizer_tests::servers::{
+    FaultProxy, KinesisLocal, MotoServer, aws_environment, kinesis_client,
+};
 use serde_json::Value;
 
 struct Scene {
@@ -249,4 +253,68 @@ async fn if_no_store_can_be_made_it_is_reported() {
     let (code, findings) = scene.doctor_of(&new).await;
     assert_eq!(code, Some(0), "{findings:?}");
     assert!(!new.exists(), "nothing was made");
+}
+
+/// A deployed system as far as it can be looked up: what is there, what is missing, and what is not checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployed_system_is_checked_without_a_change() {
+    let moto = MotoServer::start().await.unwrap();
+    let kinesis = kinesis_client(moto.endpoint());
+    for name in ["rz-reports", "rz-decisions"] {
+        let create = kinesis.create_stream().stream_name(name).shard_count(1);
+        create.send().await.unwrap();
+    }
+    let content = LayerVersionContentInput::builder().zip_file(Blob::new(b"PK"));
+    let layer = moto
+        .lambda()
+        .publish_layer_version()
+        .content(content.build());
+    let layer = layer.layer_name("rz-extension-x86_64");
+    layer.send().await.unwrap();
+    let check = async || {
+        let mut environment = Vec::new();
+        for service in [
+            "KINESIS",
+            "LAMBDA",
+            "RESOURCE_GROUPS_TAGGING_API",
+            "CLOUDWATCH",
+        ] {
+            environment.extend(aws_environment(service, moto.endpoint()));
+        }
+        let arguments = ["doctor", "--account", "--stack", "rz", "--json"];
+        let said = rightsizer_with(&arguments, &environment).await.unwrap();
+        let findings: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap();
+        let verdict = move |check: &str| {
+            let found = findings.iter().find(|f| f["check"] == check);
+            found.map(|f| f["verdict"].as_str().unwrap().to_owned())
+        };
+        (said.status.code(), verdict)
+    };
+    let (code, verdict) = check().await;
+    for (check, wanted) in [
+        ("reports stream", "ok"),
+        ("decisions stream", "ok"),
+        ("functions", "ok"),
+        ("the layer for x86_64", "ok"),
+        ("the layer for arm64", "doubtful"),
+        // The stream has no policy yet.
+        ("a role without any policy", "wrong"),
+        ("functions with the layer", "not-checked"),
+        ("a memory change", "not-checked"),
+        ("the tunnel", "not-checked"),
+    ] {
+        assert_eq!(verdict(check).as_deref(), Some(wanted), "{check}");
+    }
+    assert_eq!(code, Some(1));
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "kinesis:PutRecords", "Resource": "*"}]}"#;
+    let arn = "arn:aws:kinesis:eu-central-1:123456789012:stream/rz-reports";
+    let put = kinesis
+        .put_resource_policy()
+        .resource_arn(arn)
+        .policy(policy);
+    put.send().await.unwrap();
+    let (code, verdict) = check().await;
+    assert_eq!(verdict("a role without any policy").as_deref(), Some("ok"));
+    assert_eq!(code, Some(0));
 }

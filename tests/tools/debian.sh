@@ -60,7 +60,7 @@ vm() { # folder
     fi
     cp "$1"/boot/boot/vmlinuz-* "$1/vmlinuz" || return
     cp "$1"/boot/usr/bin/busybox "$1/busybox" 2>/dev/null || cp "$1"/boot/bin/busybox "$1/busybox" || return
-    modules "$1" && rm -r "$1/boot" && starts "$1"
+    modules "$1" && rm -r "${1:?}/boot" && starts "$1"
 }
 
 # Puts the modules of a network card into place, in the order in which they are loaded. One that is built into the kernel has
@@ -82,7 +82,7 @@ modules() { # folder
 
 starts() { # folder
     local qemu=$1/root/usr/bin/qemu-system-x86_64
-    [[ -e $qemu ]] || qemu=qemu-system-x86_64
+    [[ -e $qemu ]] || qemu="qemu-system-x86_64"
     LD_LIBRARY_PATH=$1/root/usr/lib/x86_64-linux-gnu:$1/root/lib/x86_64-linux-gnu "$qemu" --version
 }
 

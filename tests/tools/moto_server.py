@@ -10,8 +10,11 @@ from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import ChangeSet
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import IAMBackend
@@ -91,6 +94,27 @@ def delete_but_what_stays(self):
 
 
 parsing.ResourceMap.delete = delete_but_what_stays
+
+# A protected stack is not removed.
+delete_named = CloudFormationResponse.delete_stack
+
+
+def protect(self):
+    stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+    stack.enable_termination_protection = str(self._get_param("EnableTerminationProtection")).lower() == "true"
+    return ActionResult({"StackId": stack.stack_id})
+
+
+def delete_unless_protected(self):
+    name = self._get_param("StackName")
+    stacks = self.cloudformation_backend.stacks.values()
+    if any(stack.enable_termination_protection for stack in stacks if name in (stack.name, stack.stack_id)):
+        raise ValidationError(message=f"Stack [{name}] cannot be deleted while TerminationProtection is enabled")
+    return delete_named(self)
+
+
+CloudFormationResponse.update_termination_protection = protect
+CloudFormationResponse.delete_stack = delete_unless_protected
 
 # A region's default VPC has an internet gateway, as in AWS.
 describe_route_tables = EC2Backend.describe_route_tables

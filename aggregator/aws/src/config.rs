@@ -12,42 +12,103 @@ use aws_sdk_kinesis::config::ProvideCredentials as _;
 use rightsizer_updater::{http_client, in_words};
 
 use crate::clock::DateListener;
+use crate::mfa::MfaCredentials;
+use crate::sign_in::Profiles;
 
-/// What every client is made from: credentials, region and endpoints of the environment, as
-/// `AWS_ENDPOINT_URL_KINESIS`.
-pub async fn aws_config() -> SdkConfig {
-    aws_config_of(None, None).await
+/// Whose account is meant, and where. What is chosen here wins over keys and region of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The profile of the AWS configuration; without one, the environment decides.
+    pub profile: Option<String>,
+    /// The region; without one, that of the profile, else that of the environment.
+    pub region: Option<String>,
 }
 
-/// The same with a profile and a region of the user's own choice: whose account is meant, and where, is what
-/// was asked for, whatever keys and region the environment has.
-pub async fn aws_config_of(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
-    let http = http_client();
-    // Without these a connection that died silently would stall its shard for good.
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .operation_attempt_timeout(Duration::from_secs(10))
-        .build();
-    let mut config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .http_client(http.clone())
-        .timeout_config(timeouts);
-    let mut region = region.map(|region| Region::new(region.to_owned()));
-    if let Some(profile) = profile {
-        if region.is_none() {
-            let of_profile = ProfileFileRegionProvider::builder().profile_name(profile);
-            region = of_profile.build().region().await;
+impl Place {
+    /// Returns what every client is made from: credentials, region, and endpoints of the environment, such as
+    /// `AWS_ENDPOINT_URL_KINESIS`.
+    pub async fn config(&self) -> SdkConfig {
+        let http = http_client();
+        // Without these a connection that died silently would stall its shard for good.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .build();
+        let mut config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .http_client(http.clone())
+            .timeout_config(timeouts);
+        let mut region = self.region.clone().map(Region::new);
+        let by = |region: &Option<Region>| {
+            let by = ProviderConfig::without_region();
+            by.with_http_client(http.clone())
+                .with_region(region.clone())
+        };
+        let keys = |profile: &str, region: &Option<Region>| {
+            let keys = ProfileFileCredentialsProvider::builder().configure(&by(region));
+            keys.profile_name(profile).build()
+        };
+        if let Some(profile) = &self.profile {
+            if region.is_none() {
+                let of_profile = ProfileFileRegionProvider::builder().profile_name(profile);
+                region = of_profile.build().region().await;
+            }
+            let keys = keys(profile, &region);
+            config = config.profile_name(profile).credentials_provider(keys);
         }
-        let by = ProviderConfig::without_region();
-        let by = by.with_http_client(http).with_region(region.clone());
-        let keys = ProfileFileCredentialsProvider::builder().configure(&by);
-        config = config
-            .profile_name(profile)
-            .credentials_provider(keys.profile_name(profile).build());
+        // As in every tool of AWS, keys of the environment win over a profile that is not named here.
+        if (self.profile.is_some() || std::env::var_os("AWS_ACCESS_KEY_ID").is_none())
+            && let Some(role) = Profiles::read(self.profile.as_deref())
+                .await
+                .and_then(|profiles| profiles.mfa_role())
+        {
+            let source = keys(&role.source, &region);
+            let mfa = MfaCredentials::new(role, source, http.clone(), region.clone());
+            config = config.credentials_provider(mfa);
+        }
+        if let Some(region) = region {
+            config = config.region(region);
+        }
+        config.load().await
     }
-    if let Some(region) = region {
-        config = config.region(region);
+
+    /// Checks that there are credentials, because otherwise every call would fail with its own message.
+    ///
+    /// # Errors
+    /// If there are none, with what to do.
+    pub async fn want_credentials(&self, config: &SdkConfig) -> anyhow::Result<()> {
+        let provider = config.credentials_provider();
+        let provider =
+            provider.ok_or_else(|| anyhow::anyhow!("this program uses no credentials"))?;
+        let Err(error) = provider.provide_credentials().await else {
+            return Ok(());
+        };
+        let why = in_words(&error);
+        Err(match Profiles::read(self.profile.as_deref()).await {
+            Some(profiles) => anyhow::anyhow!(profiles.explain(&why)),
+            None => {
+                anyhow::anyhow!("no credentials for AWS were found, so no call was made: {why}")
+            }
+        })
     }
-    config.load().await
+
+    /// Returns what to do about an error that a service gave, if it is about the credentials themselves.
+    pub async fn advice(&self, error: &str) -> Option<String> {
+        let (_, advice) = CREDENTIALS.iter().find(|(code, _)| error.contains(code))?;
+        let again = match Profiles::read(self.profile.as_deref()).await {
+            Some(profiles) => profiles.again(),
+            None => None,
+        };
+        Some(match again {
+            Some(command) => format!("{advice}: {command}"),
+            None => format!("{advice}; get new ones where these came from"),
+        })
+    }
+
+    /// Returns a Kinesis client. Its responses carry the time, see [`crate::clock`].
+    pub async fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        let config = aws_sdk_kinesis::config::Builder::from(&self.config().await);
+        aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())
+    }
 }
 
 /// The same for clients whose calls are paced and repeated by the caller, and not by the SDK.
@@ -56,29 +117,22 @@ pub(crate) fn without_retries(config: &SdkConfig) -> SdkConfig {
     config.to_builder().retry_config(once).build()
 }
 
-/// Checks that there are credentials, because otherwise every call would fail with its own
-/// message.
-///
-/// # Errors
-/// If there are none, with what to do.
-pub async fn want_credentials(config: &SdkConfig, profile: Option<&str>) -> anyhow::Result<()> {
-    let provider = config.credentials_provider();
-    let provider = provider.ok_or_else(|| anyhow::anyhow!("this program uses no credentials"))?;
-    provider.provide_credentials().await.map_err(|error| {
-        let place = profile.map_or_else(String::new, |name| format!(" in the profile {name:?}"));
-        anyhow::anyhow!(
-            "no credentials for AWS were found{place}, so no call was made: set AWS_ACCESS_KEY_ID \
-             and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config that has keys, a role \
-             or a credential_process. After a single sign-on: eval \"$(aws configure \
-             export-credentials --format env)\". ({})",
-            in_words(&error)
-        )
-    })?;
-    Ok(())
-}
-
-/// A Kinesis client from the environment. Its responses carry the time, see [`crate::clock`].
-pub async fn kinesis_client() -> aws_sdk_kinesis::Client {
-    let config = aws_sdk_kinesis::config::Builder::from(&aws_config().await);
-    aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())
-}
+/// The codes with which services refuse credentials, and what they mean.
+/// Source: AWS's lists of common errors.
+const CREDENTIALS: [(&str, &str); 6] = [
+    ("ExpiredToken", "the credentials have expired"),
+    ("RequestExpired", "the credentials have expired"),
+    (
+        "UnrecognizedClient",
+        "AWS does not know these credentials in this region",
+    ),
+    (
+        "InvalidClientTokenId",
+        "AWS does not know these credentials in this region",
+    ),
+    ("InvalidAccessKeyId", "AWS does not know these credentials"),
+    (
+        "InvalidSignature",
+        "the secret key does not belong to the access key",
+    ),
+];

@@ -10,7 +10,7 @@ use rightsizer_records::{FunctionArn, Timestamp};
 use rightsizer_rules::commands::{Action, ReviewCommand, Switched};
 use serde::Deserialize;
 
-use crate::config::aws_config;
+use crate::config::Place;
 use crate::errors::words;
 
 /// A person waits for it, and the sending has stopped by then.
@@ -34,11 +34,11 @@ pub struct UpdaterSwitch {
 }
 
 impl UpdaterSwitch {
-    /// Of this function, by the credentials of the environment.
-    pub async fn of(updater: FunctionArn) -> Self {
+    /// Of this function, by the credentials of `place`.
+    pub async fn of(updater: FunctionArn, place: &Place) -> Self {
         let region = Region::new(updater.region().to_owned());
         let timeouts = TimeoutConfig::builder().operation_timeout(WITHIN);
-        let config = aws_sdk_lambda::config::Builder::from(&aws_config().await)
+        let config = aws_sdk_lambda::config::Builder::from(&place.config().await)
             .region(region)
             .timeout_config(timeouts.build());
         Self {

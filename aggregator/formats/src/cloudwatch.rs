@@ -8,6 +8,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::evidence::first_64_bits;
+use rightsizer_rules::window::Mark;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -65,6 +66,8 @@ struct LogEvent<'a> {
     log_stream_name: Option<String>,
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event_id: Option<Cow<'a, str>>,
 }
 
 /// A log event with no other fields than CloudWatch's own.
@@ -81,8 +84,8 @@ struct PureLogEvent<'a> {
     log_stream_name: Option<String>,
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
-    #[serde(rename = "eventId")]
-    _event_id: Option<IgnoredAny>,
+    #[serde(borrow)]
+    event_id: Option<Cow<'a, str>>,
     #[serde(rename = "ingestionTime")]
     _ingestion_time: Option<IgnoredAny>,
     #[serde(rename = "extractedFields")]
@@ -97,6 +100,7 @@ impl<'a> From<PureLogEvent<'a>> for LogEvent<'a> {
             log_group_name: event.log_group_name,
             log_stream_name: event.log_stream_name,
             id: event.id,
+            event_id: event.event_id,
         }
     }
 }
@@ -206,9 +210,12 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
         region: None,
     };
     let origin = out.hints.logged(group, stream, place);
-    let id = event.id.filter(|_| log.subscribed);
+    let delivered = event.id.filter(|_| log.subscribed);
+    let delivered = delivered.map(|id| Mark::delivered(first_64_bits(&id)));
+    let exported = event.event_id.filter(|_| !log.subscribed);
+    let exported = exported.map(|id| Mark::exported(first_64_bits(&id)));
     let spot = Spot {
-        event: id.map(|id| first_64_bits(&id)),
+        event: delivered.or(exported),
         ..Spot::new(line, &origin, at)
     };
     message::read(&event.message, spot, out)

@@ -384,7 +384,11 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
     notes.extend(notes_of_comparisons(tally));
     notes.extend(notes_of_ignored(tally));
     if tally.entries() == 0 {
-        notes.push("nothing to read: the input is empty, or a document without entries".to_owned());
+        notes.push(
+            "nothing to read: the input is empty, or a document without entries. Functions that log \
+             JSON write no REPORT lines: export them with --filter-pattern '\"platform.report\"'"
+                .to_owned(),
+        );
     }
     notes
 }

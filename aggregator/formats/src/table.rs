@@ -1,6 +1,9 @@
 //! Rows of log lines under a head line: CSV of the CloudWatch console and of log platforms, and drawn
 //! tables. A column is known by its name, a value by its form.
 
+use rightsizer_rules::evidence::first_64_bits;
+use rightsizer_rules::window::Mark;
+
 use super::facts::{self, Facts};
 use super::insights::Row;
 use super::message::{self, Spot};
@@ -137,9 +140,18 @@ fn log_line(
         Err(bad) => return out.refuse(number, text::unread_time(bad), text),
     };
     let origin = found.origin(out.hints);
-    messages
-        .into_iter()
-        .try_for_each(|message| message::read(message, Spot::new(number, &origin, at), out))
+    let named = header.names.iter().zip(cells);
+    let id = named
+        .clone()
+        .find(|(name, cell)| *name == "eventId" && !cell.is_empty());
+    let event = id.map(|(_, id)| Mark::exported(first_64_bits(id)));
+    messages.into_iter().try_for_each(|message| {
+        let spot = Spot {
+            event,
+            ..Spot::new(number, &origin, at)
+        };
+        message::read(message, spot, out)
+    })
 }
 
 /// Whether a first line may be a head line: it names columns, and holds no report.

@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::config::aws_config;
 use rightsizer_aws::inventory::{AwsFleet, FleetApi};
 use rightsizer_records::{FunctionArn, Outcome, OutcomeStatus, Recommendation, Record, decode};
 use rightsizer_rules::limits::Limit;
@@ -20,9 +19,11 @@ use rightsizer_updater::{
 };
 use serde_json::{Value, json};
 
+use super::place::PlaceArgs;
 use super::runtime::{progress, runtime};
 use super::text::{counted, short};
 use super::{ConfigArg, StoreArg, UpdaterArg};
+use crate::cli::form::FormArgs;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 
@@ -37,12 +38,13 @@ pub(super) struct ApplyArgs {
     config: ConfigArg,
     #[command(flatten)]
     updater: UpdaterArg,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     yes: bool,
-    /// Print a JSON array with one object per recommendation
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// An approved recommendation and its result.
@@ -67,7 +69,7 @@ pub(super) fn run(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let mut pipeline = pipeline.holding_days(true);
     let (mut approved, limit) = approved(&mut pipeline)?;
     if args.yes && !approved.is_empty() {
-        runtime()?.block_on(apply(updater, &mut pipeline, &mut approved))?;
+        runtime()?.block_on(apply(&args.place, updater, &mut pipeline, &mut approved))?;
     }
     print(args, &approved, limit)?;
     let bad = |of: &Approved| match &of.answer {
@@ -115,16 +117,17 @@ fn approved(pipeline: &mut Pipeline) -> anyhow::Result<(Vec<Approved>, Option<Li
 }
 
 async fn apply(
+    place: &PlaceArgs,
     updater: Option<FunctionArn>,
     pipeline: &mut Pipeline,
     approved: &mut [Approved],
 ) -> anyhow::Result<()> {
-    let config = aws_config().await;
+    let config = place.config().await?;
     let mut settings = UpdaterSettings::read(|name| std::env::var(name).ok())?;
     if settings.accept.is_empty() {
         settings
             .accept
-            .extend(own_place(&AwsFleet::new(&config)).await?);
+            .extend(own_place(&AwsFleet::new(&config), place).await?);
     }
     let api = LambdaApi::new(&aws_sdk_lambda::Client::new(&config));
     let pause = Pause(updater.map(|updater| PauseTag::new(api.clone(), updater)));
@@ -158,12 +161,16 @@ async fn apply(
 
 /// Returns the account and region of the credentials, so that other functions are listed as skipped
 /// instead of denied.
-async fn own_place(fleet: &AwsFleet) -> anyhow::Result<Option<Place>> {
-    let page = fleet.functions(None).await;
-    let page = page.context(
-        "the functions cannot be listed to learn the account: allow lambda:ListFunctions, or set \
-         RIGHTSIZER_ACCEPT=ACCOUNT/REGION",
-    )?;
+async fn own_place(fleet: &AwsFleet, place: &PlaceArgs) -> anyhow::Result<Option<Place>> {
+    let page = match fleet.functions(None).await {
+        Ok(page) => page,
+        Err(error) => {
+            let why = error.to_string();
+            let hint = "allow lambda:ListFunctions, or set RIGHTSIZER_ACCEPT=ACCOUNT/REGION";
+            let hint = place.hint(&why, hint).await;
+            bail!("the functions cannot be listed to learn the account: {why}{hint}");
+        }
+    };
     Ok(page.items.first().map(|facts| Place::of(&facts.function)))
 }
 
@@ -182,7 +189,7 @@ impl PauseSwitch for Pause {
 fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = super::out::stdout();
-    if args.json {
+    if args.form.is_json() {
         let all: Vec<Value> = approved.iter().map(Approved::json).collect();
         crate::cli::write_json(&all, &mut out)?;
         return Ok(());

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::bail;
+use aws_config::SdkConfig;
 use clap::Args;
-use rightsizer_aws::config::aws_config;
 use rightsizer_aws::fleet::{
-    Access, AwsLayers, Intent, StreamArn, Wish, resource_policy, statement,
+    Access, AwsLayers, Intent, LayerFacts, LayerVersion, StreamArn, Wish, resource_policy,
+    statement,
 };
 use rightsizer_aws::inventory::AwsFleet;
 use rightsizer_aws::metrics::Metrics;
@@ -37,6 +38,9 @@ pub(super) struct AttachArgs {
     /// Attach to functions whose role CloudFront may assume too; make sure that no distribution uses them
     #[arg(long)]
     edge_ok: bool,
+    /// Every region that is enabled for the account, one after the other
+    #[arg(long, conflicts_with = "region")]
+    all_regions: bool,
     #[command(flatten)]
     waves: WavesArgs,
     /// A store with memory use: functions within 16 MB of their size are skipped [default: that of
@@ -64,28 +68,101 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
              recognised; the extension takes 4.4 MB"
         ));
     }
-    runtime()?.block_on(attach(args, used(rows.unwrap_or_default())))
+    runtime()?.block_on(everywhere(args, used(rows.unwrap_or_default())))
+}
+
+/// In each region that is meant, one after the other.
+async fn everywhere(
+    args: &AttachArgs,
+    used: HashMap<FunctionArn, Megabytes>,
+) -> anyhow::Result<ExitCode> {
+    if !args.all_regions {
+        let config = args.fleet.place.config().await?;
+        return attach(args, &config, used, None).await;
+    }
+    let mut all = Vec::new();
+    let mut failed = false;
+    for config in args.fleet.place.everywhere().await? {
+        let region = config
+            .region()
+            .map_or_else(String::new, ToString::to_string);
+        let named = args.fleet.named_layers();
+        if !named.is_empty() && named.iter().all(|layer| layer.region() != region) {
+            out::note(format_args!(
+                "rightsizer: {region}: none of the layers is there; skipped"
+            ));
+            continue;
+        }
+        out::note(format_args!("rightsizer: {region}"));
+        match attach(args, &config, used.clone(), Some(&mut all)).await {
+            Ok(code) => failed |= code != ExitCode::SUCCESS,
+            Err(error) => {
+                out::note(format_args!("rightsizer: {region}: {error:#}"));
+                failed = true;
+            }
+        }
+        if failed && args.fleet.yes {
+            out::note(format_args!(
+                "rightsizer: the regions after {region} were not tried"
+            ));
+            break;
+        }
+    }
+    if args.fleet.form.is_json() {
+        crate::cli::write_json(&all, &mut out::stdout())?;
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// What is known of the layers that are in the region of `config`.
+async fn layers(
+    api: &AwsLayers,
+    args: &FleetArgs,
+    config: &SdkConfig,
+) -> anyhow::Result<Vec<LayerFacts>> {
+    let versions = args.layers(api).await?;
+    let region = config.region().map_or("", AsRef::as_ref);
+    let is_here = |version: &LayerVersion| version.region() == region;
+    let some_here = versions.iter().any(is_here);
+    let mut layers = Vec::new();
+    // Others are read only if there is none here, so that every function is skipped with the reason.
+    for version in versions
+        .into_iter()
+        .filter(|version| is_here(version) || !some_here)
+    {
+        let name = version.to_string();
+        let read = api.layer(version).await;
+        match read {
+            Ok(facts) => layers.push(facts),
+            Err(error) => {
+                let why = error.to_string();
+                let hint = "check that it exists and that lambda:GetLayerVersion is allowed, also by the \
+                            layer's own policy if it belongs to another account";
+                let hint = args.place.hint(&why, hint).await;
+                bail!("cannot read the layer {name}: {why}{hint}");
+            }
+        }
+    }
+    Ok(layers)
 }
 
 async fn attach(
     args: &AttachArgs,
+    config: &SdkConfig,
     used: HashMap<FunctionArn, Megabytes>,
+    all: Option<&mut Vec<Value>>,
 ) -> anyhow::Result<ExitCode> {
-    let config = aws_config().await;
-    let api = AwsLayers::new(&config);
-    let layer = args.fleet.layer.clone();
-    let layer = api.layer(layer).await.with_context(|| {
-        format!(
-            "cannot read the layer {}: check that it exists and that lambda:GetLayerVersion is \
-             allowed, also by the layer's own policy if it belongs to another account",
-            args.fleet.layer
-        )
-    })?;
-    let selected = args.fleet.selected(&AwsFleet::new(&config)).await?;
+    let api = AwsLayers::new(config);
+    let layers = layers(&api, &args.fleet, config).await?;
+    let selected = args.fleet.selected(&AwsFleet::new(config)).await?;
     let stream = selected.functions.first();
-    let stream = stream.map(|facts| StreamArn::of(&args.fleet.stream, &facts.function));
+    let stream = stream.map(|facts| StreamArn::of(&args.fleet.stream(), &facts.function));
     let intent = Intent::Attach(Wish {
-        layer,
+        layers,
         variables: args.fleet.variables(),
         vpc_ok: args.vpc_ok,
         any_runtime: args.any_runtime,
@@ -100,11 +177,11 @@ async fn attach(
     let roles = roles(&api, &told, &args.fleet).await;
     let mut stopped = None;
     if args.fleet.yes {
-        let metrics = Metrics::new(&config);
+        let metrics = Metrics::new(config);
         let going = (&api, &intent, &args.fleet);
         stopped = args.waves.carry_out(&mut told, &metrics, going).await?;
     }
-    let code = told.print(&args.fleet, Some(&json_of(&roles)))?;
+    let code = told.print(&args.fleet, Some(&json_of(&roles)), all)?;
     for role in &roles {
         role.say();
     }
@@ -132,7 +209,7 @@ struct Roles {
 
 async fn roles(api: &AwsLayers, told: &Told, args: &FleetArgs) -> Vec<Roles> {
     let mut checked = Vec::new();
-    for (stream, names) in roles_by_stream(told, &args.stream) {
+    for (stream, names) in roles_by_stream(told, &args.stream()) {
         let bar = progress("checking roles", names.len());
         let mut roles = Vec::new();
         // If the check itself is denied once, every check is.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use rightsizer_aws::config::aws_config;
 use rightsizer_aws::fleet::{AwsLayers, Intent};
 use rightsizer_aws::inventory::AwsFleet;
 
@@ -21,16 +20,16 @@ pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn detach(args: &DetachArgs) -> anyhow::Result<ExitCode> {
-    let config = aws_config().await;
+    let config = args.fleet.place.config().await?;
     let api = AwsLayers::new(&config);
     let selected = args.fleet.selected(&AwsFleet::new(&config)).await?;
     let intent = Intent::Detach {
-        layer: args.fleet.layer.clone(),
+        layers: args.fleet.layers(&api).await?,
         variables: args.fleet.variables(),
     };
     let mut told = Told::plan(&api, &intent, selected).await;
     if args.fleet.yes {
         told.carry_out(&api, &intent, &args.fleet).await;
     }
-    told.print(&args.fleet, None)
+    told.print(&args.fleet, None, None)
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use rightsizer_aws::clock::now;
@@ -16,12 +16,15 @@ use rightsizer_aws::fleet::{
 };
 use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::throttle::Throttle;
+use rightsizer_records::Arch;
 use serde_json::{Value, json};
 
 use super::flags;
 use super::out;
+use super::place::PlaceArgs;
 use super::runtime::progress;
 use super::text::counted;
+use crate::cli::form::FormArgs;
 
 /// `GetFunction` has its own limit of 100 calls a second, which other tools need too.
 const READS_PER_SECOND: f64 = 50.0;
@@ -30,21 +33,26 @@ const READS_PER_SECOND: f64 = 50.0;
 pub(super) struct FleetArgs {
     #[command(flatten)]
     which: Which,
-    /// The layer version to attach; `detach` removes any version of this layer
-    #[arg(long, value_name = "ARN")]
-    pub(super) layer: LayerVersion,
-    /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM`
-    #[arg(long, value_name = "STREAM", value_parser = flags::text)]
-    pub(super) stream: String,
+    /// A deployed system, by the STACK of `make deploy`: its stream and its newest layers
+    #[arg(long, value_name = "STACK", value_parser = flags::text)]
+    stack: Option<String>,
+    /// The layer version to attach; repeat it for each architecture and region. `detach` removes any
+    /// version of it [default: the newest ones of --stack]
+    #[arg(long, value_name = "ARN", required_unless_present = "stack")]
+    layer: Vec<LayerVersion>,
+    /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM` [default: that of --stack]
+    #[arg(long, value_name = "STREAM", value_parser = flags::text, required_unless_present = "stack")]
+    stream: Option<String>,
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
     /// The URL to send to instead of AWS's; sets `RIGHTSIZER_ENDPOINT`
     #[arg(long, value_name = "URL", value_parser = flags::text)]
     pub(super) endpoint: Option<String>,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     pub(super) yes: bool,
-    /// Print the plan and its result as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    pub(super) form: FormArgs,
     /// The most changes a second; all tools of the account share 15
     #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = flags::rate)]
     rate: f64,
@@ -79,16 +87,21 @@ impl Which {
     }
 
     /// The selected functions, listed at the given rate.
-    pub(super) async fn selected(&self, fleet: &AwsFleet, rate: f64) -> anyhow::Result<Selected> {
+    pub(super) async fn selected(
+        &self,
+        fleet: &AwsFleet,
+        rate: f64,
+        place: &PlaceArgs,
+    ) -> anyhow::Result<Selected> {
         let selection = self.selection()?;
         let (update, _, errors) = collect(fleet, &Throttle::per_second(rate), now()).await;
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        ensure!(
-            update.complete,
-            "cannot list the functions: {}\nhint: allow lambda:ListFunctions, and check AWS_REGION \
-             and the credentials",
-            errors.join("; ")
-        );
+        if !update.complete {
+            let why = errors.join("; ");
+            let hint = "allow lambda:ListFunctions, and check --region and --profile";
+            let hint = place.hint(&why, hint).await;
+            bail!("cannot list the functions: {why}{hint}");
+        }
         for error in errors {
             out::note(format_args!(
                 "rightsizer: the tags cannot be listed ({error})"
@@ -104,9 +117,62 @@ impl Which {
 }
 
 impl FleetArgs {
+    /// The reports stream, by name or ARN.
+    pub(super) fn stream(&self) -> String {
+        let of_stack = || format!("{}-reports", self.stack.as_deref().unwrap_or_default());
+        self.stream.clone().unwrap_or_else(of_stack)
+    }
+
+    /// The named layers, or the newest ones of the stack in the region of `api`.
+    pub(super) async fn layers(&self, api: &AwsLayers) -> anyhow::Result<Vec<LayerVersion>> {
+        let Some(stack) = self.stack.as_ref().filter(|_| self.layer.is_empty()) else {
+            return Ok(self.layer.clone());
+        };
+        let mut layers = Vec::new();
+        for arch in [Arch::X86_64, Arch::Arm64] {
+            let name = format!("{stack}-extension-{}", arch.name());
+            let newest = api.newest(&name).await;
+            let newest =
+                newest.with_context(|| format!("cannot list the versions of the layer {name}"));
+            layers.extend(match newest {
+                Ok(newest) => newest,
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    let hint = self
+                        .place
+                        .hint(&why, "allow lambda:ListLayerVersions")
+                        .await;
+                    bail!("{why}{hint}")
+                }
+            });
+        }
+        ensure!(
+            !layers.is_empty(),
+            "the system {stack} has no layer in this region\nhint: check --stack and --region, or name a layer \
+             with --layer"
+        );
+        Ok(layers)
+    }
+
+    /// The layers that were named.
+    pub(super) fn named_layers(&self) -> &[LayerVersion] {
+        &self.layer
+    }
+
+    /// The options that name the same layers and the same stream, for a command to copy.
+    pub(super) fn same(&self) -> String {
+        let stack = self.stack.iter().map(|stack| format!(" --stack {stack}"));
+        let layers = self.layer.iter().map(|layer| format!(" --layer {layer}"));
+        let stream = self
+            .stream
+            .iter()
+            .map(|stream| format!(" --stream {stream}"));
+        stack.chain(layers).chain(stream).collect()
+    }
+
     /// The variables that the extension needs.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
-        let stream = ("RIGHTSIZER_STREAM".to_owned(), self.stream.clone());
+        let stream = ("RIGHTSIZER_STREAM".to_owned(), self.stream());
         let endpoint = self.endpoint.clone();
         let endpoint = endpoint.map(|url| ("RIGHTSIZER_ENDPOINT".to_owned(), url));
         std::iter::once(stream).chain(endpoint).collect()
@@ -114,7 +180,7 @@ impl FleetArgs {
 
     /// The selected functions.
     pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
-        self.which.selected(fleet, self.rate).await
+        self.which.selected(fleet, self.rate, &self.place).await
     }
 }
 
@@ -203,21 +269,25 @@ impl Told {
         unread.count() + failed.count() + self.missing.len()
     }
 
-    /// Prints all of it.
+    /// Prints all of it; as JSON into `all`, if given.
     pub(super) fn print(
         &self,
         args: &FleetArgs,
         roles: Option<&Value>,
+        all: Option<&mut Vec<Value>>,
     ) -> anyhow::Result<ExitCode> {
         let mut out = out::stdout();
-        if args.json {
+        if args.form.is_json() {
             let json = json!({
                 "dry_run": !args.yes,
                 "functions": self.rows().map(|row| row.json()).collect::<Vec<_>>(),
                 "counts": self.counts(),
                 "roles": roles,
             });
-            crate::cli::write_json(&json, &mut out)?;
+            match all {
+                Some(all) => all.push(json),
+                None => crate::cli::write_json(&json, &mut out)?,
+            }
         } else {
             self.print_table(&mut out, args)?;
         }

@@ -26,12 +26,27 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     (
         "Get evidence",
-        &["import", "attach", "detach", "subscribe", "unsubscribe"],
+        &[
+            "import",
+            "adopt",
+            "attach",
+            "detach",
+            "subscribe",
+            "unsubscribe",
+        ],
     ),
     ("Apply", &["apply", "export", "check"]),
     (
         "Operate",
-        &["serve", "health", "backup", "restore", "completions", "man"],
+        &[
+            "serve",
+            "health",
+            "backup",
+            "restore",
+            "config",
+            "completions",
+            "man",
+        ],
     ),
 ];
 

@@ -34,8 +34,8 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     };
     let status = health["status"].as_str().unwrap_or("unknown");
     out::line(format_args!("{status}"))?;
-    // A restart does not help a shard that cannot be read.
-    Ok(if matches!(status, "ok" | "degraded") {
+    // A restart does not help a shard that cannot be read, and begins a restore again.
+    Ok(if matches!(status, "ok" | "degraded" | "starting") {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -21,8 +21,10 @@ use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
 use super::out;
 use super::{ConfigArg, HomeArg, StoreArg};
+use crate::cli::form::FormArgs;
+use crate::cli::text::counted;
 use crate::import::{ImportError, take_in};
-use crate::pipeline::{Accept, Pipeline};
+use crate::pipeline::{Accept, Digest, Pipeline};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -46,9 +48,8 @@ pub(super) struct ImportArgs {
     date: Option<Day>,
     #[command(flatten)]
     home: HomeArg,
-    /// Print a summary as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,10 +87,16 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let store = Store::open(&args.store.store, "rightsizer import")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Event, settings, Accept::default())?;
     let mut report = ImportReport::default();
+    let mut known_before = 0;
     for path in &files {
         match import_file(args, path, &mut pipeline, &mut report) {
             Ok(None) => {}
             Ok(Some(unusable)) => failed.push(format!("{}: {unusable}", path.display())),
+            // A job that imports whatever is there runs again and again.
+            Err(known @ ImportError::Known(_)) => {
+                known_before += 1;
+                out::note(format_args!("rightsizer: {}: {known}", path.display()));
+            }
             Err(ImportError::Store(error)) => return Err(error.into()),
             Err(error) => failed.push(format!("{}: {error}", path.display())),
         }
@@ -99,14 +106,15 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     for failure in &failed {
         out::note(format_args!("error: {failure}"));
     }
-    if failed.is_empty() && !report.any() {
+    let any = report.any() || known_before > 0;
+    if failed.is_empty() && !any {
         out::note(format_args!(
             "error: no evidence was found: {} entries were read, and none is a report of an \
              invocation\nhint: docs/WIRE.md lists the formats that are read",
             report.read
         ));
     }
-    Ok(if failed.is_empty() && report.any() {
+    Ok(if failed.is_empty() && any {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -121,19 +129,19 @@ fn print(
     decided: u64,
 ) -> anyhow::Result<()> {
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         let json = JsonReport {
             report,
             failed: failed.to_vec(),
             functions_decided: decided,
         };
         crate::cli::write_json(&json, &mut out)?;
-    } else if report.read > 0 || failed.is_empty() {
+    } else if report.read > 0 {
         write!(out, "{report}")?;
         writeln!(
             out,
             "{} decided; `rightsizer list --store {}` shows the fleet",
-            super::text::counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
+            counted(usize::try_from(decided).unwrap_or(usize::MAX), "function"),
             args.store.store.display()
         )?;
     }
@@ -171,6 +179,26 @@ fn unplaced(file: &str, findings: u64) -> Option<String> {
              cloudwatch`"
         )
     })
+}
+
+/// What came again, or may have.
+fn repeated(file: &str, digest: &Digest) -> Option<String> {
+    if digest.again > 0 {
+        let again = counted(
+            usize::try_from(digest.again).unwrap_or(usize::MAX),
+            "report",
+        );
+        return Some(format!(
+            "{file}: {again} came before, by their ids, and are counted once"
+        ));
+    }
+    let (first, last, days) = digest.overlapping?;
+    let days = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
+    Some(format!(
+        "{file}: {days} of functions ({first} to {last}) had evidence from another file already. The lines have no \
+         ids, so if the files overlap, the same invocations count twice: `aws logs filter-log-events` exports \
+         ids, and `rightsizer import cloudwatch` replaces what it read before"
+    ))
 }
 
 fn import_file(
@@ -216,6 +244,7 @@ fn import_file(
     })?;
     bar.finish_and_clear();
     file_report.notes.extend(unplaced(&name, digest.unplaced));
+    file_report.notes.extend(repeated(&name, &digest));
     let unusable = unusable(&file_report);
     report.absorb(file_report);
     Ok(unusable)

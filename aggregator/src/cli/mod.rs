@@ -1,5 +1,6 @@
 //! The command line: one thin file per command.
 
+mod adopt;
 mod apply;
 mod approve;
 mod attach;
@@ -7,11 +8,13 @@ mod backup;
 mod check;
 mod compared;
 mod completions;
+mod config;
 mod detach;
 mod doctor;
 mod export;
 mod flags;
 mod fleet;
+mod form;
 mod function_report;
 mod groups;
 mod health;
@@ -22,6 +25,7 @@ mod list;
 mod log;
 mod nearest;
 mod out;
+mod place;
 mod restore;
 mod review;
 mod runtime;
@@ -110,6 +114,9 @@ enum Command {
     Release(review::TargetArgs),
     /// Forget the sizes at which a function ran out of memory, so that it may go below them again.
     Clear(review::TargetArgs),
+    /// Name the account and region of functions that were imported without them, so that their sizes can be
+    /// applied.
+    Adopt(adopt::AdoptArgs),
     /// Delete everything that is stored about a function.
     Forget(review::TargetArgs),
     /// Send nothing until `resume`.
@@ -145,6 +152,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Open the page in a browser: the fleet, each function, and what waits for you.
     Ui(ui::UiArgs),
+    /// Show the store, the settings and the variables that commands use here.
+    Config(config::ConfigArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -241,6 +250,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Hold(args) => review::hold(args),
         Command::Release(args) => review::release(args),
         Command::Clear(args) => review::clear(args),
+        Command::Adopt(args) => adopt::run(&args),
         Command::Forget(args) => review::forget(args),
         Command::Pause(args) => review::pause(&args),
         Command::Resume(args) => review::resume(&args),
@@ -257,6 +267,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Ui(args) => ui::run(args),
+        Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -15,6 +15,7 @@ use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
 use super::out;
+use super::place::ProfileArg;
 use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
@@ -41,6 +42,8 @@ pub(super) struct StopArgs {
     command: ReviewArgs,
     #[command(flatten)]
     updater: UpdaterArg,
+    #[command(flatten)]
+    profile: ProfileArg,
     #[command(flatten)]
     config: ConfigArg,
 }
@@ -155,7 +158,7 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
         (Some(Switched::Done(updater)), _) => Switched::Done(updater),
         // If the server cannot be reached, the updater is still paused; but it is not resumed.
         (_, Some(updater)) if carried.is_ok() || command.action == Action::Pause => {
-            runtime()?.block_on(turn(updater, &command))
+            runtime()?.block_on(turn(updater, &args.profile, &command))
         }
         (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
     };
@@ -176,8 +179,9 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn turn(updater: FunctionArn, command: &ReviewCommand) -> Switched {
-    let turned = UpdaterSwitch::of(updater).await.turn(command, now()).await;
+async fn turn(updater: FunctionArn, profile: &ProfileArg, command: &ReviewCommand) -> Switched {
+    let switch = UpdaterSwitch::of(updater, &profile.place(None)).await;
+    let turned = switch.turn(command, now()).await;
     turned.unwrap_or(Switched::NotNamed)
 }
 

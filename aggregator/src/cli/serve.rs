@@ -8,12 +8,14 @@ use clap::{Args, ValueEnum};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::kinesis::StartAt;
 use rightsizer_records::ApplyMode;
+use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::flags;
 use super::out;
-use super::{ConfigArg, HomeArg, SnapshotArg, StoreArg, UpdaterArg};
+use super::place::PlaceArgs;
+use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{Engine, RecordSource, ServeOptions, run as serve};
 use crate::settings::Settings;
@@ -72,8 +74,11 @@ pub(super) struct ServeArgs {
     /// Accept only functions of this account and region; may be repeated [default: all]
     #[arg(long, value_name = "ACCOUNT/REGION")]
     accept: Vec<AcceptRule>,
+    /// Account of functions that are known by name only; completes their ARNs together with --region
+    #[arg(long, requires = "region", value_parser = flags::account)]
+    account: Option<String>,
     #[command(flatten)]
-    home: HomeArg,
+    place: PlaceArgs,
     #[command(flatten)]
     snapshot: SnapshotArg,
     /// The shortest time between two snapshots, in minutes [default: 5, or that of
@@ -140,7 +145,11 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         review_token: args.review_token,
         inventory: args.inventory == InventoryFrom::Lambda,
         accept: Accept::new(args.accept),
-        home: args.home.home(),
+        home: args.account.map(|account| Home {
+            account,
+            region: args.place.region().unwrap_or_default().to_owned(),
+        }),
+        place: args.place.place(),
         snapshot: args.snapshot.snapshot,
         settings,
     };

@@ -12,6 +12,7 @@ use super::function_report::function_report;
 use super::list::{no_function, now_held};
 use super::server::ServerArg;
 use super::{StoreArg, write_json};
+use crate::cli::form::FormArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -22,9 +23,8 @@ pub(super) struct ShowArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
@@ -41,7 +41,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     };
     now_held(&mut detail.review);
     let mut out = super::out::stdout();
-    if args.json {
+    if args.form.is_json() {
         write_json(&detail, &mut out)?;
     } else {
         out.write_all(function_report(&detail).as_bytes())?;

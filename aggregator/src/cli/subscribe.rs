@@ -9,7 +9,6 @@ use anyhow::Context;
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use rightsizer_aws::config::{aws_config, want_credentials};
 use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::{
     SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
@@ -23,8 +22,10 @@ use serde_json::{Value, json};
 use super::flags;
 use super::fleet::Which;
 use super::out;
+use super::place::PlaceArgs;
 use super::runtime::{progress, runtime};
 use super::text::counted;
+use crate::cli::form::FormArgs;
 
 /// The account instead of one of its log groups.
 const ACCOUNT: &str = "(the account)";
@@ -54,12 +55,13 @@ struct LogsArgs {
     /// The reports stream, name or ARN
     #[arg(long, value_name = "STREAM", value_parser = flags::text)]
     stream: String,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
     yes: bool,
-    /// Print the plan and its result as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// The most calls a second
     #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = flags::rate)]
     rate: f64,
@@ -83,11 +85,10 @@ struct Entry {
 }
 
 async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
-    let config = aws_config().await;
-    want_credentials(&config, None).await?;
+    let config = args.place.config().await?;
     let selected = args
         .which
-        .selected(&AwsFleet::new(&config), args.rate)
+        .selected(&AwsFleet::new(&config), args.rate, &args.place)
         .await?;
     let function = selected
         .functions
@@ -247,7 +248,7 @@ fn print(
         *counts.entry(what).or_default() += 1;
     }
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         let json = json!({
             "dry_run": !args.yes,
             "log_groups": entries.iter().map(json_of).collect::<Vec<_>>(),

@@ -128,12 +128,11 @@ impl Stopped {
             .collect();
         format!(
             "error: stopped after {}: the functions below fail since the change; {} not changed\n{}\n\
-             hint: to remove the layer, run rightsizer detach --all --layer {} --stream {} --yes",
+             hint: to remove the layer, run rightsizer detach --all{} --yes",
             counted(self.changed, "function"),
             counted(self.left, "function"),
             harmed.join("\n"),
-            args.layer,
-            args.stream
+            args.same()
         )
     }
 }

@@ -39,6 +39,11 @@ pub struct Digest {
     pub early: u64,
     /// What other tools found out about functions that the store does not know.
     pub unplaced: u64,
+    /// Days of functions that had evidence from another file, if what was added names no log events: their first
+    /// and last, and how many there are.
+    pub overlapping: Option<(Day, Day, u64)>,
+    /// Reports that came again, by their ids.
+    pub again: u64,
     /// The day that stays closed after later closes were undone: a wrong clock had made them.
     pub undone: Option<Day>,
 }
@@ -52,6 +57,11 @@ impl Digest {
         self.decided += other.decided;
         self.early += other.early;
         self.unplaced += other.unplaced;
+        self.again += other.again;
+        self.overlapping = match (self.overlapping, other.overlapping) {
+            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1), one.2 + two.2)),
+            (one, two) => one.or(two),
+        };
         self.undone = other.undone.or(self.undone);
     }
 }

@@ -5,11 +5,10 @@ use std::collections::{HashMap, HashSet};
 use rightsizer_formats::Channel;
 use rightsizer_formats::intake::Batch;
 use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
-use rightsizer_rules::inventory::InventoryUpdate;
-use rightsizer_rules::inventory::Owners;
+use rightsizer_rules::inventory::{Home, InventoryUpdate, Owners};
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, Sighted,
+    Adopted, Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, Sighted,
     StoreError, Unit,
 };
 
@@ -58,6 +57,8 @@ pub struct Session<'p> {
     touched: HashSet<FunctionId>,
     /// Highest raised peak by function, to hold open decreases against (W9).
     raised: HashMap<FunctionId, Megabytes>,
+    /// Days of functions that this unit of work has added to from a file.
+    filed: HashSet<(FunctionId, Day)>,
     pub(super) digest: Digest,
     /// Whether another engine decides.
     pub(super) elsewhere: bool,
@@ -80,6 +81,7 @@ impl<'p> Session<'p> {
             now,
             touched: HashSet::new(),
             raised: HashMap::new(),
+            filed: HashSet::new(),
             digest: Digest::default(),
             elsewhere: false,
         }
@@ -166,6 +168,7 @@ impl<'p> Session<'p> {
         let id = sighted.id;
         let env = delta.only_environment();
         let Some(mut arrived) = self.add_environments(id, &mut delta)? else {
+            self.digest.again = self.digest.again.saturating_add(delta.reports);
             let again = Arrived {
                 duplicates: delta.reports,
                 ..Arrived::default()
@@ -179,8 +182,12 @@ impl<'p> Session<'p> {
             delta.source,
             DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped
         );
+        let of_a_file = matches!(delta.source, DaySource::Import | DaySource::Wrapped);
         let closed = self.clock.last_closed();
         for day in delta.days {
+            if of_a_file {
+                self.file(id, day.key.day, delta.mark.is_some())?;
+            }
             let (date, count) = (day.key.day, day.stats.invocations);
             arrived.seen = arrived.seen.saturating_add(count);
             if closed.is_some_and(|closed| date <= closed.plus(-WINDOW_DAYS)) {
@@ -196,6 +203,25 @@ impl<'p> Session<'p> {
         self.unit.functions().tally(sighted, arrived)?;
         self.clock.observe(id, delta.sighting.newest.at, self.now);
         self.unit.flush_if_large()
+    }
+
+    /// Gives functions that are known by name only their account and region, and decides them again.
+    pub fn adopt(&mut self, names: &[String], home: &Home) -> Result<Adopted, StoreError> {
+        let adopted = self.unit.retention().adopt(names, home)?;
+        self.touched.extend(adopted.done.iter().map(|(id, _)| *id));
+        self.decide_touched()?;
+        Ok(adopted)
+    }
+
+    /// Notes a day of a function that a file adds to, and whether another file did so before: what names its events
+    /// is counted once, other evidence would count twice if the files overlap.
+    fn file(&mut self, id: FunctionId, day: Day, named: bool) -> Result<(), StoreError> {
+        if !self.filed.insert((id, day)) || named || !self.unit.days().was_in_a_file(id, day)? {
+            return Ok(());
+        }
+        let (first, last, days) = self.digest.overlapping.unwrap_or((day, day, 0));
+        self.digest.overlapping = Some((first.min(day), last.max(day), days + 1));
+        Ok(())
     }
 
     /// Finds or makes the function of `delta`; `None` if it has no reports, because it adds

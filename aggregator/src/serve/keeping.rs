@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rightsizer_aws::config::aws_config;
 use rightsizer_rules::commands::AppliedCommand;
 use rightsizer_store::Store;
 use tokio::task::JoinHandle;
@@ -46,7 +45,7 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let host = host.map_or_else(|_| "this machine".to_owned(), |host| host.trim().to_owned());
     let taker = format!("{holder} (process {} of {host})", std::process::id());
-    let bucket = Bucket::new(&aws_config().await, location);
+    let bucket = Bucket::new(&options.place.config().await, location);
     let settings = options.settings.snapshot;
     let names = (holder.as_str(), taker.as_str());
     let opened = snapshot::open(bucket, &options.store, names, settings.retention()).await;

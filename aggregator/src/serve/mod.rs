@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use rightsizer_aws::config::Place;
 use rightsizer_aws::inventory::{self, AwsFleet};
 use rightsizer_aws::kinesis::{StartAt, StreamReader, StreamStatus};
 use rightsizer_aws::pause_tag::UpdaterSwitch;
@@ -30,7 +31,7 @@ use crate::notify;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
 use crate::snapshot::Location;
-use crate::web::{self, Hosts, PortOptions, Secret};
+use crate::web::{self, Hosts, PortOptions, Secret, Starting};
 use crate::writer::{self, Remedy, WriterHandle, WriterStopped};
 
 /// The source of records.
@@ -69,6 +70,8 @@ pub struct ServeOptions {
     pub accept: Accept,
     /// Account and region of functions that payloads know by name only.
     pub home: Option<Home>,
+    /// Whose account is called, and where.
+    pub place: Place,
     /// The location of snapshots, if any are kept.
     pub snapshot: Option<Location>,
     /// All the rest.
@@ -108,6 +111,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening address")?;
     tokio::pin!(shutdown);
+    // A restore may take longer than a health check waits for a port.
+    let (starting, listener) = Starting::on(listener).context("the listening port")?;
     let mut kept = tokio::select! {
         kept = keeping::open(&options, address) => kept?,
         () = &mut shutdown => return Ok(()),
@@ -123,6 +128,7 @@ pub async fn run(
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
+    drop(starting);
     ready(address);
     let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
@@ -202,7 +208,7 @@ async fn port(
         reviewers,
         embedded: options.source == RecordSource::Embedded,
         updater: match options.settings.updater.function.clone() {
-            Some(updater) => Some(UpdaterSwitch::of(updater).await),
+            Some(updater) => Some(UpdaterSwitch::of(updater, &options.place).await),
             None => None,
         },
         store: options.store.clone(),
@@ -223,13 +229,13 @@ async fn spawn_aws_tasks(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     if let RecordSource::Kinesis(stream) = &options.source {
-        let client = rightsizer_aws::config::kinesis_client().await;
+        let client = options.place.kinesis().await;
         let reader = StreamReader::new(&client, stream, options.engine.channel(), streams.clone())
             .starting(options.from);
         tasks.spawn(reader.run(writer.clone(), stopped.clone()));
     }
     if let Some(stream) = options.emit.clone() {
-        let client = rightsizer_aws::config::kinesis_client().await;
+        let client = options.place.kinesis().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
         let source = options.engine.channel();
         let (told, end) = (writer.clone(), stopped.clone());
@@ -249,7 +255,7 @@ async fn spawn_aws_tasks(
         tasks.spawn(notify::run(settings, store, stopped.clone()));
     }
     if options.inventory {
-        let fleet = AwsFleet::new(&rightsizer_aws::config::aws_config().await);
+        let fleet = AwsFleet::new(&options.place.config().await);
         let settings = options.settings.inventory;
         let sink = writer.clone();
         tasks.spawn(inventory::keep_fresh(

@@ -11,6 +11,7 @@ mod put_records;
 mod review;
 mod seats;
 mod secret;
+mod starting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(crate) use hosts::Hosts;
 pub(crate) use listen::serve;
 pub(crate) use page::{Desk, LocalDesk, Page, PageOptions};
 pub(crate) use secret::Secret;
+pub(crate) use starting::Starting;
 
 /// What the port does, and for whom.
 #[derive(Debug, Clone)]

@@ -40,6 +40,15 @@ pub struct Days<'u> {
 }
 
 impl Days<'_> {
+    /// Whether the store had evidence of a function's day from a file before this unit of work touched it.
+    pub fn was_in_a_file(&self, function: FunctionId, day: Day) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT 1 FROM days WHERE day = ? AND function_id = ? AND source >= 1099511627776 LIMIT 1",
+        )?;
+        let found = statement.query_row(params![day.number(), function], |_| Ok(()));
+        Ok(found.optional()?.is_some())
+    }
+
     /// Adds `delta` to its day. If `env` names an environment, the delta is of that environment only.
     pub fn merge(
         &mut self,

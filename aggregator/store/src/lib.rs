@@ -8,6 +8,7 @@
 //! Only this crate opens the file. It must not know AWS, tokio, input formats or the command line, and
 //! it decides nothing: rows become the types of `rightsizer-rules`, and are written back.
 
+mod adopt;
 mod applied_commands;
 mod canonical;
 mod changes;
@@ -59,6 +60,7 @@ mod unit;
 mod usage;
 mod wal;
 
+pub use adopt::Adopted;
 pub use checkpoints::Checkpoints;
 pub use comparisons::{AdviceLine, Comparisons, MeasuredLine};
 pub use days::{Days, MergedDay};

@@ -76,17 +76,20 @@ impl Retention<'_> {
     }
 
     /// Deletes data that belongs to no single function: outcomes and results of other tools older than 400 days, ids
-    /// of log events older than 3, and the record of which days of log groups were read.
+    /// of log events older than 3 (in files: as old as details), and the record of which days of log groups were read.
     pub fn delete_old_logs(&self, closed: Day) -> Result<(), StoreError> {
         let outcomes = closed.plus(-PEAK_MEMORY_DAYS).start().as_ms();
         self.tx
             .execute("DELETE FROM outcomes WHERE at_ms < ?", [outcomes])?;
         let events = closed.plus(-LOG_EVENT_DAYS).number();
         self.tx
-            .execute("DELETE FROM log_events WHERE day < ?", [events])?;
+            .execute("DELETE FROM log_events WHERE day < ? AND id >= 0", [events])?;
         let details = closed.plus(-DETAIL_DAYS).number();
         self.tx
             .execute("DELETE FROM log_days WHERE day < ?", [details])?;
+        // Those of exports, see `Mark::exported`.
+        self.tx
+            .execute("DELETE FROM log_events WHERE day < ?", [details])?;
         Comparisons { tx: self.tx }.forget_before(closed.plus(-PEAK_MEMORY_DAYS))?;
         Ok(())
     }

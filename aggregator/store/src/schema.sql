@@ -155,7 +155,8 @@ CREATE TABLE log_days (
     PRIMARY KEY (log_group, day)
 ) WITHOUT ROWID;
 
--- Ids of log events seen in the last days: subscriptions deliver some twice.
+-- Ids of log events: subscriptions deliver some twice within days; those of exports are negative, and kept as
+-- long as the details of their days.
 CREATE TABLE log_events (
     day INTEGER NOT NULL,
     id  INTEGER NOT NULL,
@@ -400,8 +401,8 @@ FROM (
     ) t
 ) n;
 
--- A line of `rightsizer list`.
-CREATE VIEW review AS
+-- A line of `rightsizer list`, with everything that it is made of.
+CREATE VIEW review_wide AS
 SELECT * FROM (
 SELECT
     f.function,
@@ -466,4 +467,12 @@ SELECT
 FROM inventory i
 WHERE i.gone_ms IS NULL AND NOT EXISTS (SELECT 1 FROM functions f WHERE f.function = i.function)
 )
+ORDER BY urgent DESC, abs(coalesce(monthly_usd_before - monthly_usd_after, 0)) DESC, function;
+
+-- The same for people: what fits a terminal.
+CREATE VIEW review AS
+SELECT
+    function, status, current_mb, peak_mb, target_mb, to_mb, confidence, invocations,
+    round(monthly_usd_before - monthly_usd_after, 2) AS monthly_usd_saved, urgent, decided_on
+FROM review_wide
 ORDER BY urgent DESC, abs(coalesce(monthly_usd_before - monthly_usd_after, 0)) DESC, function;

@@ -71,6 +71,13 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     stage.made(&["package"]).await?;
     stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
 
+    // Whoever deletes stacks by hand does not delete this one; `undeploy` does.
+    let by_hand = stage
+        .aws("cloudformation delete-stack --stack-name", "rz")
+        .await;
+    let why = format!("{:#}", by_hand.err().context("the stack is not protected")?);
+    ensure!(why.contains("TerminationProtection"), "{why}");
+
     // The same package again: the registry has the image, and its tags are immutable.
     stage.intercept(
         "*create-change-set*",

@@ -203,3 +203,20 @@ async fn a_profile_that_is_named_goes_before_the_environment() {
         .await;
     assert_eq!(account.list().await.len(), 4);
 }
+
+/// Every region that is enabled for the account in one command; a region without functions is no news.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_regions_are_read_by_one_command() {
+    let account = Account::open().await;
+    let (output, told) = account.import(&["--all-regions"]).await;
+    let regions = told.as_array().unwrap();
+    let invocations = regions.iter().map(|region| region["invocations"].as_u64());
+    let busy: Vec<u64> = invocations.flatten().filter(|n| *n > 0).collect();
+    assert_eq!(busy, [360, 360], "{told}");
+    assert_eq!(account.list().await.len(), 4);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("nothing to read"), "{said}");
+
+    let both = account.run(&["import", "cloudwatch", "--all-regions", "--region", HOME]);
+    assert_eq!(both.await.status.code(), Some(2));
+}

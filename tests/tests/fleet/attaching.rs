@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Architecture, FunctionCode, LayerVersionContentInput, Runtime};
 use rightsizer_tests::aggregator::{binary, rightsizer_with};
 use serde_json::Value;
 use tokio::process::Command;
@@ -187,4 +189,68 @@ async fn an_older_version_is_replaced_in_its_place() {
     assert_eq!(done["counts"]["update"], 1);
     let now = &account.configurations().await["checkout"];
     assert_eq!(layers(now), [&first, &new, &last]);
+}
+
+/// The layers and the stream of a deployed system by its name: of each architecture the newest version, and each
+/// function gets its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_names_its_layers_and_its_stream() {
+    let account = Account::open().await;
+    account.create("intel", &[], &[]).await;
+    let mut newest = Vec::new();
+    for (name, arch) in [
+        ("x86_64", Architecture::X8664),
+        ("arm64", Architecture::Arm64),
+    ] {
+        for _ in 0..2 {
+            let content = LayerVersionContentInput::builder().zip_file(Blob::new([0; 10]));
+            let publish = account.moto.lambda().publish_layer_version();
+            let publish = publish.layer_name(format!("rz-extension-{name}"));
+            let publish = publish.compatible_architectures(arch.clone());
+            let answer = publish.content(content.build()).send().await.unwrap();
+            newest.push(answer.layer_version_arn().unwrap().to_owned());
+        }
+    }
+    let code = FunctionCode::builder().zip_file(Blob::new(b"PK")).build();
+    let create = account.moto.lambda().create_function().function_name("arm");
+    let create = create
+        .runtime(Runtime::Python312)
+        .handler("main.handle")
+        .code(code);
+    let create = create.role("arn:aws:iam::123456789012:role/test-function");
+    let create = create.architectures(Architecture::Arm64).memory_size(512);
+    create.send().await.unwrap();
+
+    let run = async |command: &[&str]| {
+        let all = ["--all", "--stack", "rz", "--json", "--rate", "10", "--yes"];
+        let arguments = [command, &all].concat();
+        let output = rightsizer_with(&arguments, &account.environment)
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&["attach", "--waves", "none"]).await;
+    let after = account.configurations().await;
+    assert_eq!(layers(&after["intel"]), [newest[1].as_str()]);
+    assert_eq!(layers(&after["arm"]), [newest[3].as_str()]);
+    for function in after.values() {
+        let stream = &function["Environment"]["Variables"]["RIGHTSIZER_STREAM"];
+        assert_eq!(stream, "rz-reports");
+    }
+    run(&["detach"]).await;
+    let after = account.configurations().await;
+    assert!(
+        after.values().all(|function| layers(function).is_empty()),
+        "{after:?}"
+    );
+
+    let absent = ["attach", "--all", "--stack", "no-such"];
+    let absent = rightsizer_with(&absent, &account.environment)
+        .await
+        .unwrap();
+    let words = String::from_utf8_lossy(&absent.stderr);
+    assert!(
+        words.contains("the system no-such has no layer in this region"),
+        "{words}"
+    );
 }

@@ -1,11 +1,12 @@
 //! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
 //! the function: if a fact is not known, it is skipped.
 
+use rightsizer_records::Megabytes;
 use rightsizer_records::tags::{MODE_TAG, STACK_TAG};
-use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
 use super::configuration::{Change, Configuration, Edge, Kind, Variables};
+use super::layer::LayerFacts;
 use super::plan::{Plan, Wish};
 use super::runtimes::{Fit, fit};
 use super::skip::{Skip, SkipCode};
@@ -21,8 +22,6 @@ const EXTENSION_MB: Megabytes = Megabytes(16);
 
 /// Decides from the list of functions alone, without reading the function; `None` if that is not enough.
 pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
-    let layer = &wish.layer;
-    let runs = layer.runs_on.is_empty() || layer.runs_on.contains(&facts.arch);
     let skip = |code, words: &str| Some(Skip::new(code, words));
     match () {
         () if opted_out(facts.tags.as_ref()) => Some(says_no()),
@@ -39,23 +38,11 @@ pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
             "a container image takes no layers: copy the extension into the image, or subscribe \
              its log group",
         ),
-        () if facts.function.region() != layer.version.region() => Some(Skip::new(
-            SkipCode::OtherRegion,
-            format!(
-                "the layer is in {}: publish it in this region too",
-                layer.version.region()
-            ),
-        )),
-        () if !runs => Some(Skip::new(
-            SkipCode::OtherArchitecture,
-            format!(
-                "it runs on {}, the layer on {}",
-                facts.arch.name(),
-                names(&layer.runs_on)
-            ),
-        )),
-        () if wish.any_runtime => None,
-        () => runtime(facts),
+        () => match wish.layer(facts) {
+            Err(skip) => Some(skip),
+            Ok(_) if wish.any_runtime => None,
+            Ok(_) => runtime(facts),
+        },
     }
 }
 
@@ -84,15 +71,16 @@ fn runtime(facts: &FunctionFacts) -> Option<Skip> {
 
 /// Returns the plan for the function as it is `now`.
 pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Plan {
-    let had = now
-        .layers
-        .iter()
-        .any(|layer| wish.layer.version.is_version_of_same(&layer.arn));
+    let layer = match wish.layer(facts) {
+        Ok(layer) => layer,
+        Err(skip) => return Plan::Skip(skip),
+    };
+    let had = now.layers.iter().any(|layer| wish.is_ours(&layer.arn));
     let variables = match may_change(wish, now, had) {
         Ok(variables) => variables,
         Err(skip) => return Plan::Skip(skip),
     };
-    let layers = layers(wish, now);
+    let layers = layers(wish, layer, now);
     let same_layers = layers.iter().eq(now.layers.iter().map(|layer| &layer.arn));
     let same_variables = now.variables.as_ref() == Ok(&variables);
     if same_layers && same_variables {
@@ -101,7 +89,7 @@ pub(super) fn judge(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> 
             "it has the layer and the variables already",
         );
     }
-    let skip = too_much(wish, now, &variables).or_else(|| {
+    let skip = too_much(wish, layer, now, &variables).or_else(|| {
         let first = !had;
         first.then(|| no_room(wish, facts, now)).flatten()
     });
@@ -153,13 +141,13 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
     Ok(variables)
 }
 
-/// Returns the new layers: ours replaces an older version of it, or comes last.
-fn layers(wish: &Wish, now: &Configuration) -> Vec<String> {
-    let ours = wish.layer.version.to_string();
+/// Returns the new layers: ours replaces an older version of it, or the one of another architecture, or comes last.
+fn layers(wish: &Wish, layer: &LayerFacts, now: &Configuration) -> Vec<String> {
+    let ours = layer.version.to_string();
     let mut there = false;
     let mut layers = Vec::new();
     for layer in &now.layers {
-        if !wish.layer.version.is_version_of_same(&layer.arn) {
+        if !wish.is_ours(&layer.arn) {
             layers.push(layer.arn.clone());
         } else if !there {
             there = true;
@@ -173,7 +161,12 @@ fn layers(wish: &Wish, now: &Configuration) -> Vec<String> {
 }
 
 /// Checks the limits of Lambda that hold for every change.
-fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<Skip> {
+fn too_much(
+    wish: &Wish,
+    layer: &LayerFacts,
+    now: &Configuration,
+    variables: &Variables,
+) -> Option<Skip> {
     if variables.bytes() > MOST_VARIABLES {
         return Some(Skip::new(
             SkipCode::EnvironmentFull,
@@ -185,15 +178,12 @@ fn too_much(wish: &Wish, now: &Configuration, variables: &Variables) -> Option<S
     }
     // The sizes are of archives, whose content is larger. If only the content exceeds the limit, Lambda refuses
     // the whole change.
-    let others = now
-        .layers
-        .iter()
-        .filter(|layer| !wish.layer.version.is_version_of_same(&layer.arn));
-    let others: u64 = others.map(|layer| layer.bytes).sum();
+    let others = now.layers.iter().filter(|used| !wish.is_ours(&used.arn));
+    let others: u64 = others.map(|used| used.bytes).sum();
     let bytes = now
         .code_bytes
         .saturating_add(others)
-        .saturating_add(wish.layer.bytes);
+        .saturating_add(layer.bytes);
     (bytes > MOST_UNZIPPED).then(|| {
         Skip::new(
             SkipCode::TooLarge,
@@ -271,10 +261,32 @@ fn notes(facts: &FunctionFacts, now: &Configuration) -> Vec<String> {
             "belongs to the stack {stack}: its next deployment may remove the layer"
         ));
     }
+    notes.extend(tags.and_then(tool));
     if facts.snap_start {
         notes.push("has SnapStart: takes effect with the next published version".to_owned());
     }
     notes
+}
+
+/// Tools that keep a function as its code describes it, and that stacks do not show.
+const TOOLS: [&str; 3] = ["terraform", "opentofu", "pulumi"];
+
+/// Returns a note if a tag names a tool that manages the function.
+fn tool(tags: &Tags) -> Option<String> {
+    let named = |text: &str| {
+        let tool = TOOLS.into_iter();
+        tool.clone()
+            .find(|tool| text.trim().eq_ignore_ascii_case(tool))
+    };
+    let (key, tool) = tags.iter().find_map(|(key, value)| {
+        let is_set = !value.trim().eq_ignore_ascii_case("false");
+        let by_key = named(key).filter(|_| is_set);
+        Some((key, by_key.or_else(|| named(value))?))
+    })?;
+    Some(format!(
+        "is managed by {tool}, by its tag {key}: its next apply removes the layer and the variables \
+         unless they are added there"
+    ))
 }
 
 fn opted_out(tags: Option<&Tags>) -> bool {
@@ -284,9 +296,4 @@ fn opted_out(tags: Option<&Tags>) -> bool {
 
 fn says_no() -> Skip {
     Skip::new(SkipCode::OptedOut, "its tag rightsizer:mode is off")
-}
-
-fn names(archs: &[Arch]) -> String {
-    let names: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
-    names.join(" and ")
 }

@@ -57,6 +57,23 @@ impl AwsLayers {
         })
     }
 
+    /// Returns the newest version of a layer of the account and region, by its name; none if there is no such layer.
+    pub async fn newest(&self, name: &str) -> Result<Option<LayerVersion>, CallError> {
+        let request = self.lambda.list_layer_versions().layer_name(name);
+        let mut pages = request.into_paginator().items().send();
+        let mut newest: Option<LayerVersion> = None;
+        while let Some(version) = pages.next().await {
+            let version = version.map_err(|e| call_error(&e))?;
+            let arn = version.layer_version_arn().unwrap_or_default();
+            let version = arn.parse::<LayerVersion>().ok();
+            newest = newest
+                .into_iter()
+                .chain(version)
+                .max_by_key(LayerVersion::version);
+        }
+        Ok(newest)
+    }
+
     /// Whether a role may put records on a stream.
     pub async fn may_put(&self, role: &str, stream: &StreamArn) -> Access {
         let decision = self
@@ -184,6 +201,9 @@ where
         Some("ResourceConflictException" | "PreconditionFailedException") => CallError::Busy(why),
         Some("ServiceException" | "InternalFailure" | "ServiceUnavailable") | None => {
             CallError::Unclear(why)
+        }
+        Some("CodeVerificationFailedException" | "InvalidCodeSignatureException") => {
+            CallError::NotSigned(why)
         }
         // Lambda names the limit in bytes; there is no code for it.
         Some("InvalidParameterValueException") if why.contains("262144000") => {

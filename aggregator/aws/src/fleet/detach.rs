@@ -10,20 +10,20 @@ use super::plan::Plan;
 use super::skip::{Skip, SkipCode};
 
 /// The decision that the list of functions allows without reading the function itself.
-pub(super) fn prejudge(layer: &LayerVersion, facts: &FunctionFacts) -> Option<Skip> {
-    let ours = |arn: &String| layer.is_version_of_same(arn);
-    (!facts.layers.iter().any(ours)).then(not_attached)
+pub(super) fn prejudge(ours: &[LayerVersion], facts: &FunctionFacts) -> Option<Skip> {
+    let is_ours = |arn: &String| ours.iter().any(|layer| layer.is_version_of_same(arn));
+    (!facts.layers.iter().any(is_ours)).then(not_attached)
 }
 
 /// What becomes of the function as it is `now`.
 pub(super) fn judge(
-    layer: &LayerVersion,
+    removed: &[LayerVersion],
     ours: &BTreeMap<String, String>,
     now: &Configuration,
 ) -> Plan {
     let arns = now.layers.iter().map(|used| &used.arn);
     let layers: Vec<String> = arns
-        .filter(|arn| !layer.is_version_of_same(arn))
+        .filter(|arn| !removed.iter().any(|layer| layer.is_version_of_same(arn)))
         .cloned()
         .collect();
     if layers.len() == now.layers.len() {

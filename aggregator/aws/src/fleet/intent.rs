@@ -18,8 +18,8 @@ pub enum Intent {
     Attach(Wish),
     /// Neither.
     Detach {
-        /// Any version of this one's layer goes.
-        layer: LayerVersion,
+        /// Any version of these layers goes.
+        layers: Vec<LayerVersion>,
         /// These are removed if they have these values.
         variables: BTreeMap<String, String>,
     },
@@ -30,7 +30,7 @@ impl Intent {
     pub fn prejudge(&self, facts: &FunctionFacts) -> Option<Skip> {
         match self {
             Self::Attach(wish) => attach::prejudge(wish, facts),
-            Self::Detach { layer, .. } => detach::prejudge(layer, facts),
+            Self::Detach { layers, .. } => detach::prejudge(layers, facts),
         }
     }
 
@@ -38,7 +38,7 @@ impl Intent {
     pub fn judge(&self, facts: &FunctionFacts, now: &Configuration) -> Plan {
         let plan = match self {
             Self::Attach(wish) => attach::judge(wish, facts, now),
-            Self::Detach { layer, variables } => detach::judge(layer, variables, now),
+            Self::Detach { layers, variables } => detach::judge(layers, variables, now),
         };
         match plan {
             Plan::Change(_) if now.last_update == LastUpdate::InProgress => Plan::skip(

@@ -37,6 +37,8 @@ pub enum SkipCode {
     EnvironmentFull,
     /// Its code and layers would exceed 250 MB unzipped.
     TooLarge,
+    /// Its code-signing configuration refuses the layer.
+    CodeSigning,
     /// Its memory use is within 16 MB of its size.
     LittleMemory,
     /// It is in a VPC that may have no route to the stream.
@@ -66,6 +68,7 @@ impl SkipCode {
             Self::VariableTaken => "variable-taken",
             Self::EnvironmentFull => "environment-full",
             Self::TooLarge => "too-large",
+            Self::CodeSigning => "code-signing",
             Self::LittleMemory => "little-memory",
             Self::Vpc => "vpc",
             Self::UpdateInProgress => "update-in-progress",

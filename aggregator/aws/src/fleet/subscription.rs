@@ -108,6 +108,15 @@ pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionP
     SubscriptionPlan::Put(wanted.clone())
 }
 
+/// Returns the criteria by which the account's policy leaves out the log groups of the system that owns the stream:
+/// what its own parts log is no evidence. The stack NAME has the stream `NAME-reports`.
+pub(super) fn without_own(destination: &str) -> Option<String> {
+    let name = destination.rsplit('/').next()?.strip_suffix("-reports")?;
+    Some(format!(
+        r#"LogGroupName NOT IN ["/rightsizer/{name}/updater", "/rightsizer/{name}/aggregator"]"#
+    ))
+}
+
 /// What unsubscribing does: the exact inverse.
 pub fn unsubscribe(stream: &StreamArn, there: &[Subscription]) -> SubscriptionPlan {
     let ours = there.iter().find(|known| known.name == SUBSCRIPTION_NAME);

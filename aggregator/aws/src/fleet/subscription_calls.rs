@@ -2,7 +2,9 @@
 
 use aws_sdk_cloudwatchlogs::types::{Distribution, PolicyType, Scope, SubscriptionFilter};
 
-use super::subscription::{Subscription, SubscriptionsApi, policy_document, read_policy};
+use super::subscription::{
+    Subscription, SubscriptionsApi, policy_document, read_policy, without_own,
+};
 use crate::logs::{AwsLogs, LogsError, logs_error};
 
 impl SubscriptionsApi for AwsLogs {
@@ -57,6 +59,7 @@ impl SubscriptionsApi for AwsLogs {
             .policy_name(&subscription.name)
             .policy_document(policy_document(subscription).to_string())
             .policy_type(PolicyType::SubscriptionFilterPolicy)
+            .set_selection_criteria(without_own(&subscription.destination))
             .scope(Scope::All);
         request.send().await.map_err(|e| logs_error(&e))?;
         Ok(())

@@ -40,6 +40,9 @@ pub enum CallError {
     /// Its code and layers would be too large. Nothing was changed.
     #[error("{0}")]
     TooLarge(String),
+    /// Its code-signing configuration accepts no layer that its profiles did not sign. Nothing was changed.
+    #[error("{0}")]
+    NotSigned(String),
     /// No. Nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -194,6 +197,14 @@ async fn one<A: LayersApi>(
             Ok(()) => (asked, last) = (Asked::Accepted, Done::Accepted),
             Err(CallError::TooLarge(why)) => {
                 return Done::Skipped(Skip::new(SkipCode::TooLarge, why));
+            }
+            Err(CallError::NotSigned(why)) => {
+                return Done::Skipped(Skip::new(
+                    SkipCode::CodeSigning,
+                    format!(
+                        "its code-signing configuration accepts only signed layers ({why}): sign the layer with one of its profiles, or subscribe its log group"
+                    ),
+                ));
             }
             Err(CallError::Busy(why)) => {
                 last = Done::Skipped(Skip::new(SkipCode::UpdateInProgress, why));

@@ -13,6 +13,7 @@ use aws_sdk_lambda::types::{
 };
 use rightsizer_records::{Arch, FunctionArn, Megabytes, Timestamp};
 use rightsizer_rules::inventory::{FunctionFacts, LoggedReports, Package, Tags};
+use tracing::warn;
 
 use super::refresh::{FleetApi, FleetError};
 use crate::Page;
@@ -105,8 +106,13 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
         runtime: told.runtime().map(|runtime| runtime.as_str().to_owned()),
         code_sha256: told.code_sha256().map(str::to_owned),
         package: match told.package_type() {
+            Some(PackageType::Zip) | None => Package::Zip,
             Some(PackageType::Image) => Package::Image,
-            _ => Package::Zip,
+            Some(other) => {
+                // Of a kind that is not known here, no more is assumed than of an image: it takes no layers.
+                warn!(%function, kind = other.as_str(), "unknown package type; no layer is attached");
+                Package::Image
+            }
         },
         layers: layers
             .filter_map(|layer| layer.arn().map(str::to_owned))
@@ -188,6 +194,13 @@ mod tests {
             full.modified,
             Timestamp::parse("2026-11-20T10:00:00.250Z").ok()
         );
+        let of_kind = |kind: &str| {
+            let told = FunctionConfiguration::builder().function_arn(ARN);
+            let told = told.memory_size(512).package_type(kind.into());
+            facts(&told.build()).unwrap().package
+        };
+        let kinds = ["Zip", "Image", "WebFunction"].map(of_kind);
+        assert_eq!(kinds, [Package::Zip, Package::Image, Package::Image]);
         assert!(full.edge_replica && full.layers == ["layer:1"]);
         let logged = (full.logged, plain.logged);
         assert_eq!(logged, (LoggedReports::Failures, LoggedReports::All));

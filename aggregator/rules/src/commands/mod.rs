@@ -132,8 +132,8 @@ pub enum Refused {
     },
     /// No ARN is known, so it could not be applied.
     #[error(
-        "only the name of {0} is known, so no change of it can be sent\nhint: import its evidence with \
-         --account and --region, or with --function and its ARN"
+        "only the name of {0} is known, so no change of it can be sent\nhint: `rightsizer \
+         adopt --account ACCOUNT --region REGION` names where it is"
     )]
     OnlyAName(String),
     /// The name of the person is part of the record.

@@ -27,6 +27,22 @@ pub enum Mark {
     Event(u64),
 }
 
+impl Mark {
+    /// Set in the mark of an exported event: files may overlap for as long as days are kept, and deliveries are
+    /// repeated within hours.
+    const EXPORTED: u64 = 1 << 63;
+
+    /// Returns the mark of a log event that a subscription delivered, by its id.
+    pub const fn delivered(id: u64) -> u64 {
+        id & !Self::EXPORTED
+    }
+
+    /// Returns the mark of a log event in an export, by its id.
+    pub const fn exported(id: u64) -> u64 {
+        id | Self::EXPORTED
+    }
+}
+
 /// An environment has one size and one version; a stranger who claims several gets several rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvironmentKey {

@@ -15,6 +15,8 @@ pub(super) enum Verdict {
     Doubtful,
     /// `serve` will not work like this.
     Wrong,
+    /// It cannot be looked up without a change, or could not be.
+    NotChecked,
 }
 
 /// One check.
@@ -52,6 +54,13 @@ impl Finding {
         }
     }
 
+    pub(super) fn not_checked(check: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::NotChecked,
+            ..Self::ok(check, format!("not checked: {}", why.into()))
+        }
+    }
+
     pub(super) fn wrong(
         check: impl Into<String>,
         found: impl Into<String>,
@@ -70,6 +79,7 @@ impl fmt::Display for Finding {
             Verdict::Ok => "ok   ",
             Verdict::Doubtful => "look ",
             Verdict::Wrong => "WRONG",
+            Verdict::NotChecked => "-    ",
         };
         writeln!(f, "{mark}  {}: {}", shown(&self.check), shown(&self.found))?;
         match &self.advice {

@@ -132,8 +132,8 @@ fn names_only(count: u64) -> Option<Finding> {
         Finding::ok(
             "names",
             format!(
-                "{count} of the functions are known by name only, so no change can be sent to them; import \
-                 their evidence with --account and --region"
+                "{count} of the functions are known by name only, so no change can be sent to them; \
+                 `rightsizer adopt` names their account and region"
             ),
         )
     })

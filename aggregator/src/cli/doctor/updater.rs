@@ -1,5 +1,6 @@
 //! Checks whether the updater is paused, and whether that agrees with the store.
 
+use rightsizer_aws::config::Place;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
 use rightsizer_records::tags::PAUSED_TAG;
@@ -7,9 +8,9 @@ use rightsizer_records::tags::PAUSED_TAG;
 use super::finding::Finding;
 
 /// Reads its tag. Setting it is not tried, because that would pause the updater.
-pub(super) async fn examine(updater: FunctionArn, store_is_paused: bool) -> Finding {
+pub(super) async fn examine(updater: FunctionArn, place: &Place, store_is_paused: bool) -> Finding {
     let name = updater.name().to_owned();
-    let said = UpdaterSwitch::of(updater).await.says().await;
+    let said = UpdaterSwitch::of(updater, place).await.says().await;
     of(&name, said, store_is_paused)
 }
 

@@ -25,6 +25,7 @@ use self::messages::Told;
 use super::StoreArg;
 use super::flags;
 use super::server::ServerArg;
+use crate::cli::form::FormArgs;
 use crate::cli::out;
 
 #[derive(Debug, Args)]
@@ -53,9 +54,8 @@ pub(super) struct ExportArgs {
     /// Write the patched template; without this flag the change is only shown
     #[arg(long, requires = "template")]
     yes: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// As they are typed.
@@ -105,7 +105,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     }
     let for_template = args.template.is_some();
     let chosen = args.choice.choose(&there.candidates, for_template, now());
-    if !args.json {
+    if !args.form.is_json() {
         messages::say_choice(&chosen);
     }
     match &args.template {
@@ -131,7 +131,7 @@ fn as_values(
         file::write(path, &write_values(format, &values))?;
     }
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         let more = json!({ "values": values, "out": args.out });
         return print_json(chosen, more, &mut out);
     }
@@ -190,7 +190,7 @@ fn print_patch(
     let name = path.to_string_lossy();
     let diff = patched.diff();
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         let more = json!({
             "template": path,
             "written": args.yes && !diff.is_empty(),

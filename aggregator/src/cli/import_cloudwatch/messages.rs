@@ -49,6 +49,11 @@ impl About {
         }
     }
 
+    /// Whether the region has neither functions nor logs of them.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups == 0 && self.functions == Some(0)
+    }
+
     /// Why there is nothing to read, and what to do.
     fn nothing(&self, prefix: Option<&str>, region: &str) -> String {
         match (prefix, self.functions) {
@@ -127,12 +132,15 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    pub(super) fn print(&self) -> anyhow::Result<ExitCode> {
+    /// Prints it; as JSON into `all`, if given.
+    pub(super) fn print(&self, all: Option<&mut Vec<Value>>) -> anyhow::Result<ExitCode> {
         let mut out = out::stdout();
-        if self.args.json {
-            crate::cli::write_json(&self.json(), &mut out)?;
-        } else {
-            self.print_text(&mut out)?;
+        match all {
+            Some(all) if self.args.form.is_json() => all.push(self.json()),
+            // A region without functions is no news.
+            Some(_) if self.about.is_empty() => {}
+            _ if self.args.form.is_json() => crate::cli::write_json(&self.json(), &mut out)?,
+            _ => self.print_text(&mut out)?,
         }
         let failed = self.failed().next().is_some() || self.totals.stopped.is_some();
         for (group, why) in self.failed() {

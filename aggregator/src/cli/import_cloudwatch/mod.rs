@@ -6,11 +6,11 @@ mod messages;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use aws_config::SdkConfig;
 use clap::Args;
 use messages::{About, Told};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::config::{aws_config_of, want_credentials};
 use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
     AwsLogs, Calls, LogGroup, LogsApi, LogsError, Piece, Reader, Shape, Way, is_of_functions,
@@ -27,7 +27,9 @@ use serde_json::{Value, json};
 
 use super::runtime::{progress, runtime};
 use super::{ConfigArg, StoreArg, flags};
+use crate::cli::form::FormArgs;
 use crate::cli::out;
+use crate::cli::place::PlaceArgs;
 use crate::import::log_groups::take_in;
 use crate::pipeline::{Accept, Pipeline};
 use crate::settings::Settings;
@@ -49,12 +51,11 @@ pub(super) struct CloudwatchArgs {
     /// The number of whole days to read, in addition to today
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=MOST_DAYS))]
     days: i32,
-    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// The region [default: that of `--profile`, else `AWS_REGION`, else that of the default profile]
-    #[arg(long, value_name = "REGION", value_parser = flags::region)]
-    region: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Every region that is enabled for the account, one after the other
+    #[arg(long, conflicts_with = "region")]
+    all_regions: bool,
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
@@ -64,9 +65,8 @@ pub(super) struct CloudwatchArgs {
     /// The most calls a second to each service
     #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = flags::logs_rate)]
     rate: f64,
-    /// Print the summary as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// Print the read-only IAM policy that this command needs, and exit
     #[arg(long)]
     print_policy: bool,
@@ -95,7 +95,7 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(args.config.config.as_deref())?;
     runtime()?.block_on(async {
         tokio::select! {
-            done = import(args, &settings) => done,
+            done = everywhere(args, &settings) => done,
             pressed = tokio::signal::ctrl_c() => {
                 pressed?;
                 out::note(format_args!(
@@ -109,10 +109,19 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
 
 /// Exactly what is called, on exactly these log groups.
 fn policy(args: &CloudwatchArgs) -> Value {
-    let region = args.region.as_deref().unwrap_or("*");
+    let region = args.place.region().unwrap_or("*");
     let partition = Partition::of_region(region).name;
     let prefix = args.prefix.as_deref().unwrap_or(FUNCTIONS);
     let groups = format!("arn:{partition}:logs:{region}:*:log-group:{prefix}*");
+    let mut free = vec![
+        "logs:DescribeLogGroups",
+        "logs:GetQueryResults",
+        "lambda:ListFunctions",
+        "tag:GetResources",
+    ];
+    if args.all_regions {
+        free.push("ec2:DescribeRegions");
+    }
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -126,10 +135,7 @@ fn policy(args: &CloudwatchArgs) -> Value {
                 // These take no narrower resource.
                 "Sid": "FindFunctionsAndTheirLogs",
                 "Effect": "Allow",
-                "Action": [
-                    "logs:DescribeLogGroups", "logs:GetQueryResults",
-                    "lambda:ListFunctions", "tag:GetResources",
-                ],
+                "Action": free,
                 "Resource": ["*"],
             },
         ],
@@ -146,17 +152,46 @@ struct Found {
     functions_known: bool,
 }
 
-async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
-    want_credentials(&config, args.profile.as_deref()).await?;
-    let region = config.region().context(
-        "no region is set\nhint: give --region, or set AWS_REGION or the profile's region",
-    )?;
+/// In each region that is meant, one after the other.
+async fn everywhere(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    if !args.all_regions {
+        let config = args.place.config().await?;
+        return import(args, &config, settings, None).await;
+    }
+    let mut all = Vec::new();
+    let mut failed = false;
+    for config in args.place.everywhere().await? {
+        match import(args, &config, settings, Some(&mut all)).await {
+            Ok(code) => failed |= code != ExitCode::SUCCESS,
+            Err(error) => {
+                let region = config.region().map_or("", AsRef::as_ref);
+                out::note(format_args!("rightsizer: {region}: {error:#}"));
+                failed = true;
+            }
+        }
+    }
+    if args.form.is_json() {
+        crate::cli::write_json(&all, &mut out::stdout())?;
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn import(
+    args: &CloudwatchArgs,
+    config: &SdkConfig,
+    settings: &Settings,
+    all: Option<&mut Vec<Value>>,
+) -> anyhow::Result<ExitCode> {
+    let region = config.region().context("no region is set")?;
     let (region, began) = (region.to_string(), now());
     let store = Store::open(&args.store.store, "rightsizer import cloudwatch")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Event, settings.clone(), Accept::default())?;
-    let functions = functions(&AwsFleet::new(&config), args, &mut pipeline).await?;
-    let calls = Calls::new(AwsLogs::new(&config), args.rate);
+    let functions = functions(&AwsFleet::new(config), args, &mut pipeline).await?;
+    let calls = Calls::new(AwsLogs::new(config), args.rate);
     let found = find(&calls, args, functions).await?;
     let days = (began.day().plus(-args.days), began.day());
     let pieces = plan(args, &found, days, began, &mut pipeline)?;
@@ -165,7 +200,9 @@ async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<Ex
         &pieces,
         settings.price.rates(Some(&region)).insights_gb,
     );
-    about.say(days, &region, args.prefix.as_deref());
+    if !(args.all_regions && about.is_empty()) {
+        about.say(days, &region, args.prefix.as_deref());
+    }
     if about.usd > UNASKED_USD && !args.how.yes {
         out::note(format_args!(
             "nothing was read\nhint: --yes continues; --no-queries reads without that cost, \
@@ -196,7 +233,7 @@ async fn import(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<Ex
         totals,
         decided,
     };
-    told.print()
+    told.print(all)
 }
 
 fn reader<A>(
@@ -235,6 +272,10 @@ async fn functions(
     let throttle = Throttle::per_second(args.rate);
     let (update, _, errors) = collect(fleet, &throttle, now()).await;
     for error in errors {
+        let error = error.to_string();
+        if let Some(advice) = args.place.place().advice(&error).await {
+            bail!("the functions cannot be listed: {error}\nhint: {advice}");
+        }
         out::note(format_args!(
             "rightsizer: the list of functions is incomplete: {error}"
         ));

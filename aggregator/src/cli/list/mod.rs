@@ -194,8 +194,8 @@ fn print(rows: &[ReviewRow], stops: &Stops, hidden: usize, table: &str) -> anyho
     out::line(format_args!("\n{}", broken(&summary(rows), width)))?;
     if rows.iter().any(|row| row.function.starts_with("local:")) {
         out::line(format_args!(
-            "local: the evidence names no account and region; import it with --account and --region \
-             to apply its sizes"
+            "local: the evidence names no account and region; `rightsizer adopt` sets them, so that \
+             sizes can be applied"
         ))?;
     }
     print_stops(stops)

@@ -13,13 +13,13 @@ use clap::Args;
 use indicatif::ProgressBar;
 use messages::{Taken, listed, table, unreadable, unwritable};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::config::aws_config_of;
 use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
 
-use super::flags;
 use super::import::progress;
+use super::place::PlaceArgs;
 use super::runtime::runtime;
+use crate::cli::form::FormArgs;
 use crate::cli::out;
 use crate::snapshot::{
     Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
@@ -46,15 +46,10 @@ pub(super) struct RestoreArgs {
     /// Apply the plan; without this flag it is only shown
     #[arg(long, requires = "into")]
     yes: bool,
-    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// The region [default: `AWS_REGION`, else the profile's]
-    #[arg(long, value_name = "REGION", value_parser = flags::region)]
-    region: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    aws: PlaceArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
@@ -67,7 +62,7 @@ pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     };
     let (text, value) = runtime()?.block_on(restore(args, place))?;
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         crate::cli::write_json(&value, &mut out)?;
     } else {
         writeln!(out, "{text}")?;
@@ -77,10 +72,7 @@ pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
 
 /// The result as text and as JSON.
 async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String, Value)> {
-    let config = aws_config_of(args.profile.as_deref(), args.region.as_deref()).await;
-    config.region().context(
-        "no region is set\nhint: give --region, or set AWS_REGION or the profile's region",
-    )?;
+    let config = args.aws.config().await?;
     let bucket = Bucket::new(&config, place.clone());
     let head = head_of(&bucket).await?;
     if args.at.is_none() && args.store.is_none() && args.into.is_none() {

@@ -25,11 +25,11 @@ pub(super) fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 pub(super) fn wish() -> Wish {
     Wish {
-        layer: LayerFacts {
+        layers: vec![LayerFacts {
             version: OURS.parse().unwrap(),
             runs_on: vec![Arch::X86_64],
             bytes: 2_000_000,
-        },
+        }],
         variables: variables(&[("RIGHTSIZER_STREAM", "reports")]),
         vpc_ok: false,
         any_runtime: false,

@@ -29,8 +29,8 @@ fn intents(endpoint: bool) -> (Intent, Intent) {
         wish.variables.insert("RIGHTSIZER_ENDPOINT".to_owned(), url);
     }
     let variables: BTreeMap<_, _> = wish.variables.clone();
-    let layer = OURS.parse().unwrap();
-    (Intent::Attach(wish), Intent::Detach { layer, variables })
+    let layers = vec![OURS.parse().unwrap()];
+    (Intent::Attach(wish), Intent::Detach { layers, variables })
 }
 
 fn code(plan: &Plan) -> Option<SkipCode> {

@@ -85,7 +85,7 @@ fn what_takes_no_layers_is_left_alone() {
     let arm = skipped(|_, f, _| f.arch = Arch::Arm64);
     assert_eq!(arm, SkipCode::OtherArchitecture);
     let far = |w: &mut Wish, _: &mut FunctionFacts, _: &mut Configuration| {
-        w.layer.version = OURS.replace("eu-west-1", "us-east-1").parse().unwrap();
+        w.layers[0].version = OURS.replace("eu-west-1", "us-east-1").parse().unwrap();
     };
     assert_eq!(skipped(far), SkipCode::OtherRegion);
 }
@@ -124,10 +124,33 @@ fn what_cloudfront_may_run_is_left_alone_unless_told() {
     });
 }
 
+/// Of the layers of both architectures, each function gets its own; it takes the place of the other one, as after a
+/// change of the function's architecture.
+#[test]
+fn each_function_gets_the_layer_of_its_architecture() {
+    let arm = OURS.replace("rightsizer:7", "rightsizer-arm:2");
+    let both = |wish: &mut Wish| {
+        let mut layer = wish.layers[0].clone();
+        wish.layers[0].runs_on = vec![Arch::X86_64];
+        layer.version = arm.parse().unwrap();
+        layer.runs_on = vec![Arch::Arm64];
+        wish.layers.push(layer);
+    };
+    let on_arm = made(|wish, facts, now| {
+        both(wish);
+        facts.arch = Arch::Arm64;
+        now.layers = vec![used_layer(OLDER), used_layer(&other_layer(0))];
+        holds(now, &[("RIGHTSIZER_STREAM", "reports")]);
+    });
+    assert_eq!(on_arm.layers.unwrap(), [arm.clone(), other_layer(0)]);
+    let on_x86 = made(|wish, _, _| both(wish));
+    assert_eq!(on_x86.layers.unwrap(), [OURS]);
+}
+
 #[test]
 fn a_layer_that_names_no_architecture_is_for_all() {
     made(|wish, facts, _| {
-        wish.layer.runs_on.clear();
+        wish.layers[0].runs_on.clear();
         facts.arch = Arch::Arm64;
     });
 }
@@ -166,7 +189,7 @@ fn variables_that_cannot_be_read_are_never_written() {
     now.layers = vec![used_layer(OURS)];
     unreadable(&mut wish(), &mut facts("a"), &mut now);
     let detach = Intent::Detach {
-        layer: OURS.parse().unwrap(),
+        layers: vec![OURS.parse().unwrap()],
         variables: wish().variables,
     };
     let Plan::Skip(skip) = detach.judge(&facts("a"), &now) else {
@@ -276,7 +299,7 @@ fn a_variable_that_got_another_value_meanwhile_stays_and_is_reported() {
     now.layers = vec![used_layer(OLDER), used_layer(&other_layer(0))];
     holds(&mut now, &[("RIGHTSIZER_STREAM", "theirs")]);
     let detach = Intent::Detach {
-        layer: OURS.parse().unwrap(),
+        layers: vec![OURS.parse().unwrap()],
         variables: wish().variables,
     };
     let Plan::Change(change) = detach.judge(&facts("a"), &now) else {

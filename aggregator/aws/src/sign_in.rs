@@ -1,0 +1,252 @@
+//! How a profile of the AWS configuration signs in, and with which command a person signs in again.
+//!
+//! Decides by the profiles alone; makes no call.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use aws_config::profile::{Profile, ProfileSet, load};
+use aws_types::os_shim_internal::{Env, Fs};
+
+/// The profile that is used if no other is named.
+const DEFAULT: &str = "default";
+
+/// The profiles of the AWS configuration, one of them chosen.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    set: ProfileSet,
+    chosen: String,
+}
+
+/// A role that wants the code of a device before it is assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MfaRole {
+    /// The profile that names it.
+    pub(crate) profile: String,
+    /// The profile whose keys assume it.
+    pub(crate) source: String,
+    /// Its ARN.
+    pub(crate) role: String,
+    /// The device.
+    pub(crate) serial: String,
+    /// Its external id, if it wants one.
+    pub(crate) external_id: Option<String>,
+    /// The name of the session, if the profile gives one.
+    pub(crate) session_name: Option<String>,
+    /// How long the session lasts, if the profile says so.
+    pub(crate) seconds: Option<i32>,
+}
+
+/// What a chain of profiles ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base<'a> {
+    /// A single sign-on, in this profile.
+    Sso(&'a str),
+    /// A session of `aws login`, in this profile.
+    Login(&'a str),
+    /// A program that prints keys.
+    Process(&'a str),
+    /// Keys, a token's file, or the role of the machine.
+    Other,
+}
+
+impl Profiles {
+    /// Reads them. The profile is the named one, else that of `AWS_PROFILE`, else `default`. Returns none if the
+    /// files cannot be parsed: whoever uses them reports that.
+    pub(crate) async fn read(name: Option<&str>) -> Option<Self> {
+        let name = name.map(|name| Cow::Owned(name.to_owned()));
+        let files = Default::default();
+        let set = load(&Fs::real(), &Env::real(), &files, name).await.ok()?;
+        Some(Self {
+            chosen: set.selected_profile().to_owned(),
+            set,
+        })
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        self.set.get_profile(&self.chosen)
+    }
+
+    /// Returns the role of the chosen profile if assuming it needs the code of a device.
+    pub(crate) fn mfa_role(&self) -> Option<MfaRole> {
+        let profile = self.profile()?;
+        let text = |key| profile.get(key).map(str::to_owned);
+        let source = text("source_profile").filter(|source| *source != self.chosen)?;
+        Some(MfaRole {
+            profile: self.chosen.clone(),
+            source,
+            role: text("role_arn")?,
+            serial: text("mfa_serial")?,
+            external_id: text("external_id"),
+            session_name: text("role_session_name"),
+            seconds: text("duration_seconds").and_then(|seconds| seconds.parse().ok()),
+        })
+    }
+
+    /// Returns the last profile of the chain of `source_profile`s, by what it has.
+    fn base(&self) -> Base<'_> {
+        let mut seen = BTreeSet::new();
+        let mut next = self.profile();
+        while let Some(profile) = next {
+            let name = profile.name();
+            if !seen.insert(name) {
+                break;
+            }
+            let source = profile.get("source_profile").filter(|of| *of != name);
+            match source {
+                Some(source) => next = self.set.get_profile(source),
+                None => return base_of(profile),
+            }
+        }
+        Base::Other
+    }
+
+    /// Returns the command with which a person signs in again, if there is one.
+    pub(crate) fn again(&self) -> Option<String> {
+        match self.base() {
+            Base::Sso(of) => Some(format!("aws sso login{}", named(of))),
+            Base::Login(of) => Some(format!("aws login{}", named(of))),
+            Base::Process(_) | Base::Other => None,
+        }
+    }
+
+    /// Returns what the failure of a sign-in means, and what to do about it.
+    pub(crate) fn explain(&self, why: &str) -> String {
+        let chosen = &self.chosen;
+        if self.profile().is_none() && chosen != DEFAULT {
+            let names: BTreeSet<&str> = self.set.profiles().collect();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let names = if names.is_empty() {
+                "there are none: `aws configure` makes one".to_owned()
+            } else {
+                format!("there are {names}")
+            };
+            return format!(
+                "there is no profile {chosen:?} in the AWS configuration\nhint: {names}"
+            );
+        }
+        let failed =
+            format!("the profile {chosen:?} gives no credentials, so no call was made: {why}");
+        if let Some(command) = self.again() {
+            return format!("{failed}\nhint: sign in again: {command}");
+        }
+        match self.base() {
+            Base::Process(of) => format!(
+                "{failed}\nhint: run the credential_process of the profile {of:?} by itself to see what it prints"
+            ),
+            _ if self.profile().is_some() => failed,
+            _ => format!(
+                "no credentials for AWS were found, so no call was made: {why}\nhint: name a profile \
+                 with --profile or AWS_PROFILE, or sign in: `aws configure sso`, `aws login`, or `aws \
+                 configure`. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY work too"
+            ),
+        }
+    }
+}
+
+fn base_of(profile: &Profile) -> Base<'_> {
+    let has = |key| profile.get(key).is_some();
+    match profile.name() {
+        name if has("sso_session") || has("sso_start_url") => Base::Sso(name),
+        name if has("login_session") => Base::Login(name),
+        name if has("credential_process") => Base::Process(name),
+        _ => Base::Other,
+    }
+}
+
+/// Returns the option of AWS's command line that names this profile.
+fn named(profile: &str) -> String {
+    if profile == DEFAULT {
+        String::new()
+    } else {
+        format!(" --profile {profile}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "
+[default]
+region = eu-west-1
+[profile sso]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session corp]
+sso_region = eu-west-1
+sso_start_url = https://corp.awsapps.com/start
+[profile console]
+login_session = arn:aws:iam::123456789012:user/a
+[profile deploy]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = sso
+[profile mfa]
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = keys
+mfa_serial = arn:aws:iam::123456789012:mfa/a
+duration_seconds = 3600
+[profile keys]
+aws_access_key_id = a
+aws_secret_access_key = b
+[profile program]
+credential_process = /bin/false
+[profile round]
+role_arn = arn:aws:iam::123456789012:role/a
+source_profile = about
+[profile about]
+role_arn = arn:aws:iam::123456789012:role/b
+source_profile = round
+";
+
+    async fn profiles(name: &str) -> Profiles {
+        let fs = Fs::from_slice(&[("/config", CONFIG)]);
+        let env = Env::from_slice(&[("AWS_CONFIG_FILE", "/config"), ("HOME", "/")]);
+        let name = Some(Cow::Owned(name.to_owned()));
+        let set = load(&fs, &env, &Default::default(), name).await.unwrap();
+        Profiles {
+            chosen: set.selected_profile().to_owned(),
+            set,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_way_to_sign_in_has_its_command() {
+        for (profile, hint) in [
+            ("sso", "\nhint: sign in again: aws sso login --profile sso"),
+            // The role itself has no session: its source does.
+            (
+                "deploy",
+                "\nhint: sign in again: aws sso login --profile sso",
+            ),
+            (
+                "console",
+                "\nhint: sign in again: aws login --profile console",
+            ),
+            ("program", "credential_process of the profile \"program\""),
+            (
+                "prod",
+                "there is no profile \"prod\" in the AWS configuration\nhint: there are about, console, default",
+            ),
+            ("keys", "gives no credentials, so no call was made: refused"),
+            (
+                "round",
+                "gives no credentials, so no call was made: refused",
+            ),
+        ] {
+            let said = profiles(profile).await.explain("refused");
+            assert!(said.contains(hint), "{profile}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_role_with_a_device_wants_its_code() {
+        let role = profiles("mfa").await.mfa_role().unwrap();
+        assert_eq!((role.source.as_str(), role.seconds), ("keys", Some(3600)));
+        assert_eq!(role.serial, "arn:aws:iam::123456789012:mfa/a");
+        for profile in ["sso", "deploy", "keys", "prod", "default"] {
+            assert_eq!(profiles(profile).await.mfa_role(), None, "{profile}");
+        }
+    }
+}

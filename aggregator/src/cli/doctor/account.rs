@@ -1,0 +1,169 @@
+//! `doctor --account`: what docs/FIRST-HOUR.md wants to know of a deployed system and can be looked up without risk.
+//! It changes nothing.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_lambda::error::ProvideErrorMetadata;
+use rightsizer_aws::errors::words;
+use rightsizer_aws::fleet::AwsLayers;
+use rightsizer_records::Arch;
+
+use super::finding::Finding;
+use super::stream::{self, advice};
+
+/// The checks, in the order of FIRST-HOUR.md. `stack` is the name of the system.
+pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    let lambda = aws_sdk_lambda::Client::new(config);
+    let mut findings = Vec::new();
+    for (what, name) in [
+        ("reports stream", "reports"),
+        ("decisions stream", "decisions"),
+    ] {
+        let stream = format!("{stack}-{name}");
+        findings.extend(stream::examine(&kinesis, what, &stream).await);
+    }
+    findings.push(policy(&kinesis, stack).await);
+    findings.extend(layers(config, stack).await);
+    findings.push(quota(&lambda).await);
+    findings.push(functions(&lambda, stack).await);
+    findings.extend(NOT_CHECKED.map(|(check, why)| Finding::not_checked(check, why)));
+    findings
+}
+
+/// What only a change or a person can show, and where it is described.
+const NOT_CHECKED: [(&str, &str); 4] = [
+    (
+        "a memory change",
+        "it needs a change: step 4 of docs/FIRST-HOUR.md, by `rightsizer approve`",
+    ),
+    (
+        "telemetry of an environment that ends",
+        "it needs invocations of a function with the layer: step 2",
+    ),
+    (
+        "the tunnel",
+        "it needs the Session Manager plugin: `make connect`, step 5",
+    ),
+    (
+        "restart, upgrade, removal",
+        "they interrupt the system: steps 6 and 8",
+    ),
+];
+
+/// Whether the stream lets every role of its account put records, so that functions need no policy.
+async fn policy(kinesis: &aws_sdk_kinesis::Client, stack: &str) -> Finding {
+    let check = "a role without any policy";
+    let name = format!("{stack}-reports");
+    let described = kinesis
+        .describe_stream_summary()
+        .stream_name(&name)
+        .send()
+        .await;
+    let described = match described {
+        Ok(described) => described,
+        Err(error) => {
+            let why = format!("the stream's ARN is unknown: {}", words(&error));
+            return Finding::not_checked(check, why);
+        }
+    };
+    let arn = described.stream_description_summary();
+    let arn = arn.map_or("", |summary| summary.stream_arn());
+    match kinesis.get_resource_policy().resource_arn(arn).send().await {
+        Ok(answer) if answer.policy().contains("kinesis:PutRecords") => Finding::ok(
+            check,
+            "the stream's own policy names kinesis:PutRecords (that it is enough shows only a function: step 3)",
+        ),
+        Ok(_) => Finding::wrong(
+            check,
+            format!(
+                "the policy of {name} does not name kinesis:PutRecords, so functions need a policy of their own"
+            ),
+            "deploy again with OPTIONS=Writers=account, or add the policy that `rightsizer attach` prints",
+        ),
+        Err(error) => refused(check, "kinesis:GetResourcePolicy", &error),
+    }
+}
+
+/// Whether there is a layer for each architecture.
+async fn layers(config: &SdkConfig, stack: &str) -> Vec<Finding> {
+    let api = AwsLayers::new(config);
+    let mut findings = Vec::new();
+    for arch in [Arch::X86_64, Arch::Arm64] {
+        let arch = arch.name();
+        let check = format!("the layer for {arch}");
+        let newest = api.newest(&format!("{stack}-extension-{arch}")).await;
+        findings.push(match newest {
+            Ok(Some(layer)) => Finding::ok(check, format!("newest version {}", layer.version())),
+            Ok(None) => Finding::doubtful(
+                check,
+                "there is none, so functions of this architecture are skipped",
+                "package it too (a release has both), and deploy again",
+            ),
+            Err(error) => {
+                Finding::not_checked(check, format!("lambda:ListLayerVersions fails: {error}"))
+            }
+        });
+    }
+    findings
+}
+
+/// Whether the account has room for the updater's reserved concurrency.
+async fn quota(lambda: &aws_sdk_lambda::Client) -> Finding {
+    let check = "Lambda's quota";
+    match lambda.get_account_settings().send().await {
+        Ok(answer) => {
+            let free = answer
+                .account_limit()
+                .and_then(|limit| limit.unreserved_concurrent_executions());
+            let free = free.unwrap_or(0);
+            Finding::ok(
+                check,
+                format!("{free} concurrent executions are not reserved"),
+            )
+        }
+        Err(error) => refused(check, "lambda:GetAccountSettings", &error),
+    }
+}
+
+/// The functions that have the layer, and the states of their last updates.
+async fn functions(lambda: &aws_sdk_lambda::Client, stack: &str) -> Finding {
+    let check = "functions with the layer";
+    let layer = format!(":layer:{stack}-extension-");
+    let mut pages = lambda.list_functions().into_paginator().items().send();
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some(function) = pages.next().await {
+        let function = match function {
+            Ok(function) => function,
+            Err(error) => return refused(check, "lambda:ListFunctions", &error),
+        };
+        let has = |arn: Option<&str>| arn.is_some_and(|arn| arn.contains(&layer));
+        if function.layers().iter().any(|layer| has(layer.arn())) {
+            let runtime = function
+                .runtime()
+                .map_or("no runtime", |runtime| runtime.as_str());
+            *states.entry(runtime.to_owned()).or_default() += 1;
+        }
+    }
+    if states.is_empty() {
+        return Finding::not_checked(check, "no function has it yet: step 2");
+    }
+    let states = states
+        .iter()
+        .map(|(runtime, n)| format!("{n} on {runtime}"));
+    Finding::ok(check, states.collect::<Vec<_>>().join(", "))
+}
+
+fn refused<E, R>(
+    check: &str,
+    action: &str,
+    error: &aws_sdk_lambda::error::SdkError<E, R>,
+) -> Finding
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    let found = format!("{action} fails: {}", words(error));
+    Finding::wrong(check, found, advice(action, error.code()))
+}

@@ -1,0 +1,308 @@
+//! Signing in as people do, each way against its endpoint; an ended session names the command that begins
+//! a new one.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rightsizer_tests::aggregator::binary;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::endpoints::Endpoints;
+
+const CONFIG: &str = r#"
+[profile corp]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = reader
+region = eu-west-1
+[sso-session corp]
+sso_region = eu-west-1
+sso_start_url = https://corp.awsapps.com/start
+[profile ended]
+sso_session = ended
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session ended]
+sso_region = eu-west-1
+sso_start_url = https://corp.awsapps.com/start
+[profile deploy]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = corp
+[profile console]
+login_session = arn:aws:iam::123456789012:user/a
+[profile mfa]
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = keys
+mfa_serial = arn:aws:iam::123456789012:mfa/a
+[profile keys]
+aws_access_key_id = KEYS
+aws_secret_access_key = secret
+[profile program]
+credential_process = sh -c 'echo "{\"Version\": 1, \"AccessKeyId\": \"PROGRAM\", \"SecretAccessKey\": \"secret\"}"'
+[profile broken-program]
+credential_process = sh -c 'echo no such vault >&2; exit 3'
+"#;
+
+/// SHA-1 of `corp` and of `ended`: the names under which AWS's command line keeps their tokens.
+const SSO_TOKENS: [(&str, &str, &str); 2] = [
+    (
+        "ee0bfd2552fbd840c02cc48b6e823320543c450f",
+        "sso-token",
+        "2099-01-01T00:00:00Z",
+    ),
+    (
+        "ba92ed73c97b30bcc4639724ab6aa8ae87f92601",
+        "sso-token",
+        "2020-01-01T00:00:00Z",
+    ),
+];
+/// SHA-256 of the ARN of the profile `console`.
+const LOGIN: &str = "fb420f8060720f9dd88d913ec757c7a10dc4073068bcacb4d133f4469b7f8f7c";
+
+/// A laptop: its home folder, and the endpoints that its programs reach.
+struct Laptop {
+    home: TempDir,
+    endpoints: Endpoints,
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+impl Laptop {
+    async fn open() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let aws = home.path().join(".aws");
+        write(&aws.join("config"), CONFIG);
+        for (name, token, until) in SSO_TOKENS {
+            let text = format!(r#"{{"accessToken": "{token}", "expiresAt": "{until}"}}"#);
+            write(&aws.join(format!("sso/cache/{name}.json")), &text);
+        }
+        Self {
+            home,
+            endpoints: Endpoints::start().await,
+        }
+    }
+
+    /// A session of `aws login` that ends at this time.
+    fn login_until(&self, until: &str) {
+        let token = format!(
+            r#"{{"accessToken": {{"accessKeyId": "LOGIN", "secretAccessKey": "secret", "sessionToken": "token",
+            "accountId": "123456789012", "expiresAt": "{until}"}}, "tokenType": "aws_sigv4",
+            "refreshToken": "refresh", "idToken": "id", "clientId": "arn:aws:signin:::devtools/same-device",
+            "dpopKey": "{}"}}"#,
+            session_key()
+        );
+        let cache = self.home.path().join(".aws/login/cache");
+        write(&cache.join(format!("{LOGIN}.json")), &token);
+    }
+
+    /// Runs `import cloudwatch`, without a terminal; what it printed on standard error if it failed.
+    async fn import(&self, arguments: &[&str], more: &[(&str, &str)]) -> Result<(), String> {
+        let url = &self.endpoints.url;
+        // Without a session of its own it would ask at the terminal of whoever runs the tests.
+        let mut command = Command::new("setsid");
+        command.arg("--wait").arg(binary().unwrap());
+        command.args(["import", "cloudwatch", "--rate", "100", "--store"]);
+        command
+            .arg(self.home.path().join("store.db"))
+            .args(arguments);
+        command.env_clear().env("HOME", self.home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .env("AWS_ENDPOINT_URL", url)
+            .env("AWS_REGION", "eu-central-1");
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(more.iter().copied());
+        let output = command.output().await.unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(words)
+        }
+    }
+
+    /// The keys with which services were called since the last time, each once.
+    fn keys(&self) -> Vec<String> {
+        let mut keys = std::mem::take(&mut self.endpoints.seen().keys);
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.endpoints.seen().asked)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_profile_signs_in() {
+    let laptop = Laptop::open().await;
+    laptop.login_until("2099-01-01T00:00:00Z");
+    for (profile, key) in [
+        ("corp", "SSO"),
+        ("deploy", "ROLE"),
+        ("console", "LOGIN"),
+        ("program", "PROGRAM"),
+        ("keys", "KEYS"),
+    ] {
+        laptop.import(&["--profile", profile], &[]).await.unwrap();
+        assert_eq!(laptop.keys(), [key], "--profile {profile}");
+        // The same by the variable that every tool of AWS knows.
+        laptop
+            .import(&[], &[("AWS_PROFILE", profile)])
+            .await
+            .unwrap();
+        assert_eq!(laptop.keys(), [key], "AWS_PROFILE={profile}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_signs_in_without_a_profile() {
+    let laptop = Laptop::open().await;
+    let url = laptop.endpoints.url.clone();
+    let container = format!("{url}/container");
+    let token = laptop.home.path().join("token");
+    write(&token, "web-token");
+    let token = token.to_str().unwrap();
+    let role = "arn:aws:iam::123456789012:role/pod";
+    for (more, key) in [
+        (
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str()),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t0ken"),
+            ],
+            "CONTAINER",
+        ),
+        (
+            vec![
+                ("AWS_EC2_METADATA_DISABLED", "false"),
+                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
+            ],
+            "INSTANCE",
+        ),
+        (
+            vec![
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
+                ("AWS_ROLE_ARN", role),
+            ],
+            "WEB",
+        ),
+    ] {
+        laptop.import(&[], &more).await.unwrap();
+        assert_eq!(laptop.keys(), [key]);
+    }
+}
+
+/// A code works once, so a command asks for it once, however many services it calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_with_a_device_wants_its_code() {
+    let laptop = Laptop::open().await;
+    let profile = ["--profile", "mfa"];
+    laptop
+        .import(&profile, &[("RIGHTSIZER_MFA_CODE", "123456")])
+        .await
+        .unwrap();
+    assert_eq!(laptop.keys(), ["ROLE"]);
+    let asked = laptop.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains("SerialNumber=arn%3Aaws%3Aiam%3A%3A123456789012%3Amfa%2Fa"));
+
+    let wrong = laptop
+        .import(&profile, &[("RIGHTSIZER_MFA_CODE", "000000")])
+        .await;
+    let wrong = wrong.unwrap_err();
+    assert!(wrong.contains("invalid MFA one time pass code"), "{wrong}");
+    let nobody = laptop.import(&profile, &[]).await.unwrap_err();
+    assert!(
+        nobody.contains("aws configure export-credentials --profile mfa"),
+        "{nobody}"
+    );
+    assert_eq!(laptop.keys(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_session_names_the_command_that_begins_a_new_one() {
+    let laptop = Laptop::open().await;
+    laptop.login_until("2020-01-01T00:00:00Z");
+    for (profile, hint) in [
+        (
+            "ended",
+            "hint: sign in again: aws sso login --profile ended\n",
+        ),
+        (
+            "console",
+            "hint: sign in again: aws login --profile console\n",
+        ),
+        (
+            "broken-program",
+            "hint: run the credential_process of the profile \"broken-program\"",
+        ),
+        (
+            "prod",
+            "error: there is no profile \"prod\" in the AWS configuration\nhint: there are broken-program, console, corp",
+        ),
+    ] {
+        let words = laptop
+            .import(&["--profile", profile], &[])
+            .await
+            .unwrap_err();
+        assert!(words.contains(hint), "{profile}: {words}");
+        // Nothing of the SDK's own structures.
+        assert!(
+            words.lines().count() <= 3 && !words.contains(" { "),
+            "{words}"
+        );
+    }
+    let asked = laptop.asked();
+    assert!(
+        asked.iter().any(|call| call.starts_with("POST /v1/token ")),
+        "{asked:?}"
+    );
+    assert_eq!(laptop.keys(), Vec::<String>::new());
+}
+
+/// Keys that ended meanwhile are not a missing permission.
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_keys_are_called_expired() {
+    let laptop = Laptop::open().await;
+    laptop.endpoints.seen().refusal = Some("ExpiredTokenException");
+    let words = laptop
+        .import(&["--profile", "corp"], &[])
+        .await
+        .unwrap_err();
+    assert!(
+        words.contains("hint: the credentials have expired: aws sso login --profile corp\n"),
+        "{words}"
+    );
+    assert!(!words.contains("--print-policy"), "{words}");
+    let words = laptop
+        .import(&["--profile", "keys"], &[])
+        .await
+        .unwrap_err();
+    assert!(
+        words.contains("hint: the credentials have expired; get new ones"),
+        "{words}"
+    );
+}
+
+/// A key as a session of `aws login` has it: the elliptic-curve key (SEC 1) that stands within one of PKCS #8.
+fn session_key() -> String {
+    let pkcs8 = rcgen::KeyPair::generate().unwrap().serialize_der();
+    // A sequence that begins with version 1 and 32 bytes.
+    let begin = [0x02, 0x01, 0x01, 0x04, 0x20];
+    let at = pkcs8
+        .windows(begin.len())
+        .position(|bytes| bytes == begin)
+        .unwrap();
+    let text = BASE64_STANDARD.encode(&pkcs8[at - 2..]);
+    let lines = text.as_bytes().chunks(64);
+    let lines = lines.map(|line| std::str::from_utf8(line).unwrap());
+    let text = lines.collect::<Vec<_>>().join("\\n");
+    format!("-----BEGIN EC PRIVATE KEY-----\\n{text}\\n-----END EC PRIVATE KEY-----\\n")
+}
