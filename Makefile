@@ -20,7 +20,7 @@ export RIGHTSIZER_REFERENCE_BINARY := $(TARGET)/debug/rightsizer-reference-exten
 export RIGHTSIZER_BINARY := $(TARGET)/debug/rightsizer
 export RIGHTSIZER_UPDATER_BINARY := $(TARGET)/debug/rightsizer-updater
 
-.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn flink weigh speed \
+.PHONY: how-long how-long-demo help build demo test check extension layer package dist deploy undeploy connect layer-arn flink weigh power speed \
 	compile-time soak fuzz tools rust clean
 
 help: ## list the targets (default)
@@ -132,6 +132,10 @@ weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSI
 	@echo "weigh: building the benchmark"
 	@cargo build -p rightsizer-tests --bin weigh --bin weigh-floor
 	@"$(TARGET)/debug/weigh" $(WEIGH) $(EXTENSION)
+
+power: rust ## measure real processes at the sizes of Lambda, and compare them with the curve from one size (root)
+	@$(BUILD)
+	@RIGHTSIZER_BINARY="$(TARGET)/release/rightsizer" tests/tools/power_experiment.py $(POWER)
 
 speed: rust ## measure how fast the aggregator takes evidence in and what a large fleet costs; SPEED="--fleet 1000000" takes minutes
 	@echo "speed: building the aggregator and the benchmark for release"

@@ -14,6 +14,7 @@ pub mod import;
 pub mod metrics;
 pub mod notify;
 pub mod pipeline;
+pub mod power;
 pub mod serve;
 pub mod settings;
 pub mod simulate;

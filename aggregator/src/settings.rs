@@ -8,6 +8,7 @@ use rightsizer_aws::inventory::InventorySettings;
 use rightsizer_aws::pause_tag::UpdaterSettings;
 use rightsizer_rules::limits::LimitSettings;
 use rightsizer_rules::policy::PolicySettings;
+use rightsizer_rules::power::PowerSettings;
 use rightsizer_rules::price::PriceTable;
 use rightsizer_rules::window::WindowSettings;
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub window: WindowSettings,
     /// `[policy]`
     pub policy: PolicySettings,
+    /// `[power]`
+    pub power: PowerSettings,
     /// `[price]`
     pub price: PriceTable,
     /// `[snapshot]`
@@ -53,10 +56,12 @@ impl Settings {
 
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let settings: Self = toml::from_str(text)?;
+        let mut settings: Self = toml::from_str(text)?;
+        settings.policy.power = settings.power;
         settings.inventory.check()?;
         settings.policy.check()?;
         settings.snapshot.check()?;
+        settings.power.check()?;
         settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
     }
@@ -92,6 +97,8 @@ mod tests {
             "[policy]\nmax_step_down = 1.0",
             "[policy]\nstrategy = \"fast\"",
             "[policy.p95_tolerance]\nspeed = 0.5",
+            "[power]\nweight = 1.5",
+            "[power]\nobjective = \"fast\"",
             "[limits]\ndecreases_per_day = 0",
             "[limits]\nunverified_percent = 101",
             "[limits]\nunverified_least = 0",

@@ -183,7 +183,7 @@ def disturb(cluster, job, action, turn, chance):
 
 def run(cluster, kills, chance):
     """One job to its end. Each kind of disturbance comes once, then any."""
-    plan = ["taskmanagers", "jobmanagers", "rescale"]
+    plan = ["rescale", "jobmanagers", "taskmanagers"]
     while sum(action != "rescale" for action in plan) < kills:
         plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescale"]))
     turn = 1

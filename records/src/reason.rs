@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Day, Megabytes, Strategy};
+use crate::{Day, Megabytes, Objective, Strategy};
 
 /// A rule that shaped a decision, and its figures: `{"code":"floor","day":"2026-01-24",…}`.
 /// `docs/ALGORITHM.md` describes the rules by these codes.
@@ -178,6 +178,17 @@ pub enum Reason {
     JustDeployed { minutes: i64 },
     /// P6: durations after the decrease ÷ durations now.
     Slower(Slowdown),
+    /// P9: what the objective asks for: the median duration now and then, at most, and the cost ÷ the cost now.
+    Objective {
+        at_most_ms: f64,
+        cost: f64,
+        mb: Megabytes,
+        now_ms: f64,
+        objective: Objective,
+        then_ms: f64,
+    },
+    /// P9: the present size is the best for the objective.
+    ObjectiveReached { mb: Megabytes, objective: Objective },
     /// P6: the timeout is unknown.
     TimeoutUnknown { mb: Megabytes },
     /// P6: no durations are known at the present size.

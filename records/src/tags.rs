@@ -1,5 +1,5 @@
-//! The tags that the product reads on functions, and the values of the tags `rightsizer:mode` and
-//! `rightsizer:strategy`.
+//! The tags that the product reads on functions, and the values of the tags `rightsizer:mode`,
+//! `rightsizer:objective` and `rightsizer:strategy`.
 //!
 //! The aggregator, the updater and `attach` read the same tags, so their names are defined once,
 //! here.
@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Who may change a function: [`ApplyMode`].
 pub const MODE_TAG: &str = "rightsizer:mode";
-/// What a function is tuned for: [`Strategy`].
+/// What a function's size is chosen for: [`Objective`].
+pub const OBJECTIVE_TAG: &str = "rightsizer:objective";
+/// How much slower a function may become: [`Strategy`].
 pub const STRATEGY_TAG: &str = "rightsizer:strategy";
 /// The smallest size that a function may be given, in MB.
 pub const MIN_TAG: &str = "rightsizer:min-mb";
@@ -84,6 +86,43 @@ impl Strategy {
         [Self::Cost, Self::Balanced, Self::Speed]
             .into_iter()
             .find(|strategy| strategy.name() == name)
+    }
+}
+
+/// What a function's size is chosen for: the value of its tag `rightsizer:objective`, or the default for
+/// functions without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// The smallest safe size.
+    Memory,
+    /// The cheapest size.
+    Cost,
+    /// The smallest weighted sum of cost and duration, each as a share of the highest.
+    Balanced,
+    /// The fastest size within a budget.
+    Speed,
+}
+
+impl Objective {
+    /// Every objective.
+    pub const ALL: [Self; 4] = [Self::Memory, Self::Cost, Self::Balanced, Self::Speed];
+
+    /// Returns its name in tags and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cost => "cost",
+            Self::Balanced => "balanced",
+            Self::Speed => "speed",
+        }
+    }
+
+    /// Reads a name as [`Objective::name`] gives it; `None` for any other text.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|objective| objective.name() == name)
     }
 }
 

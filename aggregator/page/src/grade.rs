@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 
 use rightsizer_records::{Arch, Reason, Usd};
+use rightsizer_rules::power::Offer;
 use rightsizer_store::ReviewRow;
 
 use crate::text::{SavingRange, counted, range, saving, saving_range};
@@ -22,6 +23,8 @@ pub enum Rank {
     Danger,
     /// By the saving a month
     Money,
+    /// By how much faster each could be for the same money, then for little more
+    Power,
 }
 
 /// Whether it ran out of memory, used nearly all it has, or fails for another reason.
@@ -45,6 +48,19 @@ fn fullness(row: &ReviewRow) -> u64 {
         .unwrap_or(0)
 }
 
+/// How much faster it could be, in thousandths; any free speed comes before speed that costs money.
+fn faster(row: &ReviewRow) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a factor below 100"
+    )]
+    let thousandths = |offer: Offer| (offer.faster * 1000.0) as u64;
+    let free = row.offers.free.map(|offer| thousandths(offer) + 1_000_000);
+    free.or_else(|| row.offers.cheap.map(thousandths))
+        .unwrap_or(0)
+}
+
 /// Sorts rows; equal rows are sorted by name.
 pub fn rank(rows: &mut [ReviewRow], by: Rank) {
     let money = |row: &ReviewRow| {
@@ -54,12 +70,13 @@ pub fn rank(rows: &mut [ReviewRow], by: Rank) {
     rows.sort_by_cached_key(|row| {
         let danger = match by {
             Rank::Money => (true, Reverse(0)),
+            Rank::Power => (true, Reverse(faster(row))),
             Rank::Both if !at_risk(row) => (true, Reverse(0)),
             Rank::Both | Rank::Danger => (!row.urgent, Reverse(fullness(row) + 1)),
         };
         // At risk without having run out comes before what is not at risk.
         (
-            danger.0 && danger.1 == Reverse(0),
+            by != Rank::Power && danger.0 && danger.1 == Reverse(0),
             danger,
             money(row),
             row.function.clone(),
@@ -67,9 +84,45 @@ pub fn rank(rows: &mut [ReviewRow], by: Rank) {
     });
 }
 
-/// A line about the whole fleet, and one with its grade.
+/// A line about the whole fleet, one with its grade, and one about speed if there is any to be had.
 pub fn summary(rows: &[ReviewRow]) -> String {
-    Totals::of(rows).summary()
+    let lines = [Some(Totals::of(rows).summary()), speed(rows)];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// What is free speed and what is cheap speed, of the whole fleet; `None` if there is none.
+fn speed(rows: &[ReviewRow]) -> Option<String> {
+    let free = rows.iter().filter_map(|row| row.offers.free);
+    let cheap = rows.iter().filter_map(|row| row.offers.cheap);
+    let (free, cheap): (Vec<Offer>, Vec<Offer>) = (free.collect(), cheap.collect());
+    let factors = |offers: &[Offer]| {
+        let faster = offers.iter().map(|offer| offer.faster);
+        let least = faster.clone().fold(f64::INFINITY, f64::min);
+        let most = format!("{:.1}×", faster.fold(0.0, f64::max));
+        let least = format!("{least:.1}×");
+        if least == most {
+            most
+        } else {
+            format!("{least} to {most}")
+        }
+    };
+    let mut parts = Vec::new();
+    if !free.is_empty() {
+        let functions = counted(free.len(), "function");
+        parts.push(format!(
+            "free speed: {functions} could be {} faster for the same money",
+            factors(&free)
+        ));
+    }
+    if !cheap.is_empty() {
+        let functions = counted(cheap.len(), "function");
+        let more: f64 = cheap.iter().map(|offer| offer.usd_more).sum();
+        parts.push(format!(
+            "cheap speed: {functions} could be {} faster for ${more:.2} a month more in total",
+            factors(&cheap)
+        ));
+    }
+    (!parts.is_empty()).then(|| format!("{}; see `rightsizer list --by power`", parts.join("; ")))
 }
 
 /// The figures of a fleet, added up row by row.
@@ -261,6 +314,33 @@ pub(crate) mod tests {
             "{told}"
         );
         assert!(!summary(&[]).contains("grade"), "nothing to grade");
+    }
+
+    /// 2.0× for nothing comes before 3.0× for $4.
+    #[test]
+    fn power_is_an_order_and_has_totals() {
+        let offer = |faster, usd_more| {
+            Some(Offer {
+                memory_mb: rightsizer_records::Megabytes(1024),
+                faster,
+                faster_at_least: 1.1,
+                usd_more,
+            })
+        };
+        let mut rows = fleet();
+        rows[0].offers.free = offer(2.0, 0.0);
+        rows[1].offers.cheap = offer(3.0, 4.0);
+        rows[2].offers.free = offer(1.5, -0.1);
+        rank(&mut rows, Rank::Power);
+        let names: Vec<&str> = rows.iter().map(|row| row.function.as_str()).collect();
+        assert_eq!(names, ["fine", "full", "dear", "ran-out"]);
+        assert_eq!(
+            summary(&rows).lines().last(),
+            Some(
+                "free speed: 2 functions could be 1.5× to 2.0× faster for the same money; cheap speed: 1 function \
+                 could be 3.0× faster for $4.00 a month more in total; see `rightsizer list --by power`"
+            )
+        );
     }
 
     #[test]

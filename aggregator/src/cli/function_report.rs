@@ -4,12 +4,14 @@
 use rightsizer_records::shown::shown;
 use rightsizer_records::{FunctionArn, Reason};
 use rightsizer_rules::policy::sentence;
+use rightsizer_rules::power::{Advice, Drawn};
 use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
 use serde::Deserialize;
 use serde_json::Value;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::compared;
+use super::curve::{advised, objectives};
 use super::text::{counted, short};
 
 /// The widest line, except for names that cannot be broken.
@@ -18,7 +20,11 @@ const WIDTH: usize = 80;
 const BAR: u32 = 36;
 
 /// Everything that `show` prints.
-pub(super) fn function_report(detail: &FunctionDetail) -> String {
+pub(super) fn function_report(
+    detail: &FunctionDetail,
+    curve: Option<&Drawn>,
+    advice: &[Advice],
+) -> String {
     let row = &detail.review;
     let mut text = format!("{}\n", shown(&row.function));
     text.push_str(&wrapped("", "", &headline(row)));
@@ -36,6 +42,11 @@ pub(super) fn function_report(detail: &FunctionDetail) -> String {
         text.push_str("  no report in the window has a memory figure, so nothing was decided\n");
     }
     text.push_str(&format!("\nEvidence\n{}", evidence(detail)));
+    if curve.is_some() || !advice.is_empty() {
+        text.push_str("\nPower, see `rightsizer curve`\n");
+        text.push_str(&curve.map(objectives).unwrap_or_default());
+        text.push_str(&advised(advice));
+    }
     text.push_str(&compared::compared(detail));
     if !detail.history.is_empty() {
         text.push_str("\nRecommendations, newest first\n");
@@ -347,12 +358,22 @@ mod tests {
             timeouts: 1,
             measured_sizes: Vec::new(),
             compute_optimizer: None,
+            sizes: Vec::new(),
+            configuration: None,
         }
     }
 
     #[test]
     fn the_whole_of_a_function() {
-        insta::assert_snapshot!(function_report(&detail()));
+        insta::assert_snapshot!(function_report(&detail(), None, &[]));
+    }
+
+    #[test]
+    fn objectives_stand_side_by_side() {
+        let curve = super::super::curve::tests::curve();
+        let text = function_report(&detail(), Some(&curve), &[]);
+        let power = text.split("\nPower").nth(1).unwrap();
+        insta::assert_snapshot!(power.split("\n\n").next().unwrap());
     }
 
     #[test]
@@ -361,7 +382,7 @@ mod tests {
         detail.review.current_mb = 10_240;
         detail.days[1].censored_mb = Some(Megabytes(10_240));
         detail.days[1].peak_mb = Megabytes(10_240);
-        for line in function_report(&detail).lines() {
+        for line in function_report(&detail, None, &[]).lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }
@@ -374,7 +395,7 @@ mod tests {
         detail.review.p99_ms = None;
         detail.review.function = "local:checkout".into();
         (detail.self_mb, detail.timeout_ms, detail.timeouts) = (None, None, 0);
-        let text = function_report(&detail);
+        let text = function_report(&detail, None, &[]);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
         for told in [

@@ -8,7 +8,18 @@ use super::Cli;
 
 /// The commands by task, in the order in which a new user needs them.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Look", &["list", "show", "doctor", "simulate"]),
+    (
+        "Look",
+        &[
+            "list",
+            "show",
+            "curve",
+            "coldstarts",
+            "doctor",
+            "simulate",
+            "tune",
+        ],
+    ),
     (
         "Decide",
         &[

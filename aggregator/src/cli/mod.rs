@@ -6,9 +6,11 @@ mod approve;
 mod attach;
 mod backup;
 mod check;
+mod coldstarts;
 mod compared;
 mod completions;
 mod config;
+mod curve;
 mod detach;
 mod doctor;
 mod export;
@@ -34,6 +36,7 @@ mod server;
 mod show;
 mod simulate;
 mod subscribe;
+mod tune;
 mod ui;
 mod waves;
 
@@ -150,16 +153,23 @@ enum Command {
     Health(health::HealthArgs),
     /// Show one function: its daily peaks, the rules behind its size, and its history.
     Show(show::ShowArgs),
-    /// Open the page in a browser: the fleet, each function, and what waits for you.
-    Ui(ui::UiArgs),
     /// Show the store, the settings and the variables that commands use here.
     Config(config::ConfigArgs),
+    /// Show the duration and the cost of a function at every memory size, with the best size for each
+    /// objective.
+    Curve(curve::CurveArgs),
+    /// Show how often functions start cold, how long it takes, and what it costs.
+    Coldstarts(coldstarts::ColdStartsArgs),
+    /// Open the page in a browser: the fleet, each function, and what waits for you.
+    Ui(ui::UiArgs),
     /// Print a script that completes commands in a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands into a folder.
     Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
+    /// Find a function's best size by few invocations; so far on known curves only.
+    Tune(tune::TuneArgs),
 }
 
 /// Writes `value` as JSON that is safe for a terminal.
@@ -266,11 +276,14 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),
-        Command::Ui(args) => ui::run(args),
         Command::Config(args) => config::run(&args),
+        Command::Curve(args) => curve::run(&args),
+        Command::Coldstarts(args) => coldstarts::run(&args),
+        Command::Ui(args) => ui::run(args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Tune(args) => tune::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -11,8 +11,10 @@ use rightsizer_store::{FunctionDetail, Reader};
 use super::function_report::function_report;
 use super::list::{no_function, now_held};
 use super::server::ServerArg;
-use super::{StoreArg, write_json};
+use super::{ConfigArg, StoreArg, write_json};
 use crate::cli::form::FormArgs;
+use crate::power::{advice, curve};
+use crate::settings::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -24,27 +26,42 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     server: ServerArg,
     #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
     form: FormArgs,
 }
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let mut detail: FunctionDetail = match args.server.named() {
-        Some(server) => server.read(&format!("/{}", args.function))?,
-        None => match function_named(&args.store.store, &args.function)? {
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let detail = detail(&args.function, &args.store, &args.server)?;
+    let mut out = super::out::stdout();
+    if args.form.is_json() {
+        write_json(&detail, &mut out)?;
+    } else {
+        let curve = curve(&detail, &settings).ok();
+        let advice = advice(&detail, &settings);
+        out.write_all(function_report(&detail, curve.as_ref(), &advice).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns everything about a function, from the server if one is named.
+pub(super) fn detail(
+    function: &str,
+    store: &StoreArg,
+    server: &ServerArg,
+) -> anyhow::Result<FunctionDetail> {
+    let mut detail: FunctionDetail = match server.named() {
+        Some(server) => server.read(&format!("/{function}"))?,
+        None => match function_named(&store.store, function)? {
             Ok(detail) => detail,
             Err(Refused::NotFound(name)) => {
-                let rows = Reader::open(&args.store.store)?.review()?;
+                let rows = Reader::open(&store.store)?.review()?;
                 return Err(no_function(&name, &rows).into());
             }
             Err(refused) => return Err(refused.into()),
         },
     };
     now_held(&mut detail.review);
-    let mut out = super::out::stdout();
-    if args.form.is_json() {
-        write_json(&detail, &mut out)?;
-    } else {
-        out.write_all(function_report(&detail).as_bytes())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(detail)
 }

@@ -186,6 +186,8 @@ fn noted(proposal: &Proposal, decision: &ProposedDecision) -> Noted {
         invocations: decision.window.invocations,
         p99: decision.p99_ms,
         usd: (decision.monthly_usd.before, decision.monthly_usd.after),
+        // A proposal from elsewhere does not carry them.
+        offers: None,
     }
 }
 

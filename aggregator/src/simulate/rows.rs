@@ -29,7 +29,8 @@ pub enum TableError {
     Empty(String),
     /// A column is missing, or occurs twice.
     #[error(
-        "the first line must name the columns {wanted} once each (others are ignored); {column} {fault} in {line:?}"
+        "{column} {fault} in the first line, {line:?}\nhint: the first line names the columns {wanted} once each; \
+         others are ignored"
     )]
     Header {
         /// The required columns.

@@ -2,6 +2,7 @@
 //! answered after the commit. Deliveries that wait while one commits share the next commit.
 
 mod clock;
+mod handle;
 mod log;
 mod refusals;
 mod stopped;
@@ -13,10 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rightsizer_aws::clock::now;
-use rightsizer_aws::inventory::InventorySink;
-use rightsizer_aws::kinesis::Inbox;
-use rightsizer_formats::{Channel, Delivery};
-use rightsizer_records::begins_like_reports;
+use rightsizer_formats::Channel;
 use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::ClockMode;
@@ -26,19 +24,18 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::handle::Unread;
+pub use self::handle::WriterHandle;
 use self::log::LogWatch;
 use self::refusals::Refusals;
 pub use self::stopped::{Remedy, WriterStopped};
 use crate::metrics::Metrics;
-use crate::pipeline::{Digest, Gate, Pipeline, Prepared};
+use crate::pipeline::{Digest, Pipeline, Prepared};
 
 /// Messages that may wait for the writer before senders have to.
 const QUEUE: usize = 64;
 /// Payload bytes that share one commit at most.
 const COMMIT_BYTES: usize = 32 << 20;
-/// Smaller deliveries of `reports` records are decoded on the caller's thread, in a millisecond or
-/// two. The size of other records does not show what they unpack to.
-const INLINE_BYTES: usize = 256 << 10;
 /// Memory of deliveries that are decoded and not committed yet, in KiB.
 const DECODED_KIB: u32 = 96 << 10;
 
@@ -56,175 +53,6 @@ enum Command {
     Inventory(InventoryUpdate, Reply<()>),
     CaughtUp(Channel, Reply<()>),
     Finish(Reply<()>),
-}
-
-/// A cheap handle to the writer.
-#[derive(Debug, Clone)]
-pub struct WriterHandle {
-    commands: mpsc::Sender<Command>,
-    decided: Arc<Notify>,
-    metrics: Arc<Metrics>,
-    gate: Arc<Gate>,
-    unread: watch::Receiver<Unread>,
-    failure: Arc<OnceLock<WriterStopped>>,
-    /// Turns to decode what may be large once unpacked: as many at once as there are processors.
-    turns: Arc<Semaphore>,
-    /// KiB of memory for what is decoded, until it is committed.
-    room: Arc<Semaphore>,
-}
-
-/// The streams that were not read to their newest record since the start.
-#[derive(Debug, Clone, Default)]
-struct Unread(Vec<Channel>);
-
-impl WriterHandle {
-    /// The counters of this process.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    /// Why the writer has stopped, if it failed.
-    pub fn failure(&self) -> Option<&WriterStopped> {
-        self.failure.get()
-    }
-
-    /// The first failure is the reason, also for those who come after it.
-    fn stopped(&self) -> WriterStopped {
-        let failure = self.failure().cloned();
-        failure.unwrap_or_else(|| WriterStopped::new("the store's writer has stopped"))
-    }
-
-    /// Merges deliveries; returns once they are committed. They are decoded and folded here, by
-    /// the asker, so that the writer only merges.
-    pub async fn ingest(&self, deliveries: Vec<Delivery>) -> Result<Digest, WriterStopped> {
-        if is_quick(&deliveries) {
-            let bytes = bytes(&deliveries);
-            let prepare = |delivery| self.gate.prepare(delivery, now());
-            let prepared = deliveries.into_iter().map(prepare).collect();
-            return self.merge(prepared, bytes).await;
-        }
-        let mut digest = Digest::default();
-        for delivery in deliveries {
-            digest.add(self.ingest_in_parts(delivery).await?);
-        }
-        Ok(digest)
-    }
-
-    /// Decodes one delivery on a thread of its own. What a commit has no room for is decoded when the
-    /// part before it is committed: the last part has the checkpoint, and only after it is the delivery
-    /// answered.
-    async fn ingest_in_parts(&self, mut delivery: Delivery) -> Result<Digest, WriterStopped> {
-        let failed = |e: tokio::task::JoinError| {
-            WriterStopped::new(format!("decoding a delivery failed: {e}"))
-        };
-        let mut digest = Digest::default();
-        loop {
-            let turn = self.turns.clone().acquire_owned().await;
-            let turn = turn.map_err(|_| self.stopped())?;
-            let gate = self.gate.clone();
-            let decoding = tokio::task::spawn_blocking(move || {
-                let part = gate.prepare_part(&mut delivery, now());
-                (part, delivery)
-            });
-            let part;
-            (part, delivery) = decoding.await.map_err(failed)?;
-            let kib = u32::try_from(part.weight() >> 10).unwrap_or(u32::MAX);
-            let room = self.room.acquire_many(kib.min(DECODED_KIB)).await;
-            let room = room.map_err(|_| self.stopped())?;
-            drop(turn);
-            let weight = part.weight();
-            digest.add(self.merge(vec![part], weight).await?);
-            drop(room);
-            if delivery.payloads.is_empty() {
-                return Ok(digest);
-            }
-        }
-    }
-
-    async fn merge(&self, parts: Vec<Prepared>, bytes: usize) -> Result<Digest, WriterStopped> {
-        self.ask(|reply| Command::Ingest(parts, bytes, reply)).await
-    }
-
-    /// What to send now.
-    pub async fn outbox(&self, which: Outgoing, most: usize) -> Result<Outbox, WriterStopped> {
-        self.ask(|reply| Command::Outbox(which, most, reply)).await
-    }
-
-    /// Whether everything written while nothing read has been read and settled.
-    pub fn is_up_to_date(&self) -> bool {
-        self.unread.borrow().0.is_empty()
-    }
-
-    /// Completes when `stream` has been read to its newest record once, or the writer has stopped.
-    pub async fn read_once(&self, stream: Channel) {
-        let mut unread = self.unread.clone();
-        let _ = unread.wait_for(|unread| !unread.0.contains(&stream)).await;
-    }
-
-    /// These were sent.
-    pub async fn mark_sent(&self, keys: Vec<RecommendationKey>) -> Result<(), WriterStopped> {
-        self.ask(|reply| Command::MarkSent(keys, reply)).await
-    }
-
-    /// Applies a review command, or returns why not; on success returns the command with its target
-    /// resolved.
-    pub async fn review(
-        &self,
-        command: ReviewCommand,
-    ) -> Result<Result<(Done, AppliedCommand), Refused>, WriterStopped> {
-        self.ask(|reply| Command::Review(Box::new(command), reply))
-            .await
-    }
-
-    /// Commits what waits, and under the event clock closes the days that the input's end closes.
-    pub async fn finish(&self) -> Result<(), WriterStopped> {
-        self.ask(Command::Finish).await
-    }
-
-    /// Completes when something was decided since the last call.
-    pub async fn decided(&self) {
-        self.decided.notified().await;
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WriterStopped> {
-        let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .await
-            .map_err(|_| self.stopped())?;
-        answer.await.map_err(|_| self.stopped())?
-    }
-}
-
-impl Inbox for WriterHandle {
-    async fn take(&self, deliveries: Vec<Delivery>) -> anyhow::Result<()> {
-        self.ingest(deliveries).await?;
-        Ok(())
-    }
-
-    fn behind(&self, source: &str, ms: i64) {
-        self.metrics.behind(source, ms);
-    }
-
-    async fn caught_up(&self, stream: Channel) -> anyhow::Result<()> {
-        Ok(self.ask(|reply| Command::CaughtUp(stream, reply)).await?)
-    }
-
-    async fn checkpoints(&self, prefix: &str) -> anyhow::Result<Vec<(String, String)>> {
-        let prefix = prefix.to_owned();
-        Ok(self
-            .ask(|reply| Command::Checkpoints(prefix, reply))
-            .await?)
-    }
-}
-
-impl InventorySink for WriterHandle {
-    async fn refreshed(&self, update: InventoryUpdate) -> anyhow::Result<()> {
-        let functions = update.functions.len();
-        self.ask(|reply| Command::Inventory(update, reply)).await?;
-        info!(functions, "the inventory was read");
-        Ok(())
-    }
 }
 
 /// Starts the writer's thread. It counts as up to date when each of `streams` has been read once.
@@ -484,20 +312,6 @@ impl Writer {
             self.decided.notify_one();
         }
     }
-}
-
-/// Whether all of it is small and of the form that our own encoder writes, which holds nothing packed.
-fn is_quick(deliveries: &[Delivery]) -> bool {
-    let mut records = deliveries.iter().flat_map(|d| &d.payloads);
-    bytes(deliveries) < INLINE_BYTES && records.all(|record| begins_like_reports(record))
-}
-
-fn bytes(deliveries: &[Delivery]) -> usize {
-    deliveries
-        .iter()
-        .flat_map(|d| &d.payloads)
-        .map(Vec::len)
-        .sum()
 }
 
 /// Responds to the caller, who may be gone, and passes an error on to end the writer.

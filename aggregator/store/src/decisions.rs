@@ -71,7 +71,7 @@ impl Decisions<'_> {
             .prepare_cached(
                 "UPDATE functions SET policy_mb = NULL, target_mb = NULL, to_mb = NULL,
                     confidence = NULL, reasons = NULL, invocations = 0, usd_before = NULL,
-                    usd_after = NULL WHERE id = ?",
+                    usd_after = NULL, offers = NULL WHERE id = ?",
             )?
             .execute([id])?;
         Ok(())
@@ -92,7 +92,7 @@ impl Decisions<'_> {
             .prepare_cached(
                 "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
                         to_mb = ?, confidence = ?, reasons = ?, invocations = ?, p99_ms = ?,
-                        usd_before = ?, usd_after = ?
+                        usd_before = ?, usd_after = ?, offers = ?
                  WHERE id = ?",
             )?
             .execute(params![
@@ -107,6 +107,7 @@ impl Decisions<'_> {
                 noted.p99.map(Millis::as_ms_f64),
                 noted.usd.0.as_f64(),
                 noted.usd.1.as_f64(),
+                noted.offers,
                 id,
             ])?;
         Ok(())

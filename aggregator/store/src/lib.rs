@@ -51,6 +51,7 @@ mod review;
 mod reviewing;
 mod rows;
 mod sent;
+mod sizes;
 mod state;
 mod stops;
 mod taken;
@@ -83,7 +84,7 @@ pub use overview::{AppliedChange, MonthSaved, QuarantineLine, SizeDay, UrgentInc
 pub use quarantine::{Quarantine, Quarantined};
 pub use recommendations::Recommendations;
 pub use retention::Retention;
-pub use review::{DayLine, FunctionDetail, ReviewRow};
+pub use review::{ConfigurationLine, DayLine, FunctionDetail, ReviewRow};
 pub use reviewing::ReviewCommands;
 pub use state::State;
 pub use stops::Stops;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes, Reason};
+use rightsizer_rules::power::{Offers, SizeUse};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,6 +82,9 @@ pub struct ReviewRow {
     /// The author and the reason of the hold.
     #[serde(default)]
     pub held_by: Option<String>,
+    /// Larger sizes at which it would be faster for the same or little more money.
+    #[serde(default)]
+    pub offers: Offers,
 }
 
 /// One remembered day of a function.
@@ -116,6 +120,25 @@ pub struct FunctionDetail {
     /// AWS Compute Optimizer's result for it.
     #[serde(default)]
     pub compute_optimizer: Option<AdviceLine>,
+    /// What each version did at each size.
+    #[serde(default)]
+    pub sizes: Vec<SizeUse>,
+    /// Its configuration, if the inventory has it.
+    #[serde(default)]
+    pub configuration: Option<ConfigurationLine>,
+}
+
+/// A function's configuration, as the inventory has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationLine {
+    /// `zip` or `image`.
+    pub package: String,
+    /// Whether its environments are restored from a snapshot.
+    pub snap_start: bool,
+    /// Whether it runs on managed instances, which serve many requests at once.
+    pub managed_instances: bool,
+    /// Whether it runs at the edge.
+    pub edge_replica: bool,
 }
 
 /// The functions that `?1` names: an ARN, a `local:` key, or a bare name. A `local:` key may have an account or a
@@ -171,12 +194,15 @@ impl Reader {
     /// Returns the days and recommendations of a line's function.
     pub fn detail(&self, review: ReviewRow) -> Result<FunctionDetail, StoreError> {
         // A function without reports has no row and no details.
-        let query = "SELECT coalesce(f.id, 0), nullif(f.self_kib, 0), i.timeout_s
+        let query =
+            "SELECT coalesce(f.id, 0), nullif(f.self_kib, 0), i.timeout_s, i.package, i.snap_start,
+                    i.managed_instances, i.edge_replica
              FROM (SELECT ? AS function) n
              LEFT JOIN functions f ON f.function = n.function
              LEFT JOIN inventory i ON i.function = n.function";
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (id, self_kib, timeout_s): (i64, Option<f64>, Option<u32>) = self
+        let columns =
+            |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, configuration(row)?));
+        let (id, self_kib, timeout_s, configuration): (i64, Option<f64>, Option<u32>, _) = self
             .connection
             .query_row(query, [&review.function], columns)?;
         Ok(FunctionDetail {
@@ -184,6 +210,8 @@ impl Reader {
             history: self.history(id)?,
             measured_sizes: self.measured_sizes(&review.function)?,
             compute_optimizer: self.advice(&review.function, &review.version)?,
+            sizes: self.sizes(&review.function)?,
+            configuration,
             review,
             self_mb: self_kib.map(|kib| kib / 1024.0),
             timeout_ms: timeout_s.map(|s| u64::from(s) * 1000),
@@ -261,6 +289,19 @@ impl Reader {
     }
 }
 
+/// Reads the configuration from the fourth column on; `None` if the inventory does not have the function.
+fn configuration(row: &Row<'_>) -> rusqlite::Result<Option<ConfigurationLine>> {
+    let Some(package) = row.get(3)? else {
+        return Ok(None);
+    };
+    Ok(Some(ConfigurationLine {
+        package,
+        snap_start: row.get(4)?,
+        managed_instances: row.get(5)?,
+        edge_replica: row.get(6)?,
+    }))
+}
+
 fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
     let mb = |name: &str| -> rusqlite::Result<Option<u32>> {
         Ok(row.get::<_, Option<i64>>(name)?.map(|n| megabytes(n).0))
@@ -270,6 +311,8 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
     let reasons = reasons.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
     let tags: Option<String> = row.get("tags")?;
     let tags = tags.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(&text));
+    let offers: Option<String> = row.get("offers")?;
+    let offers = offers.map_or(Ok(Offers::default()), |text| serde_json::from_str(&text));
     Ok(ReviewRow {
         function: row.get("function")?,
         current_mb: mb("current_mb")?.unwrap_or_default(),
@@ -301,6 +344,7 @@ fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         tags: tags.map_err(|e| StoreError::Damaged(format!("tags: {e}")))?,
         held_until: row.get("held_until")?,
         held_by: row.get("held_by")?,
+        offers: offers.map_err(|e| StoreError::Damaged(format!("offers: {e}")))?,
     })
 }
 

@@ -54,7 +54,9 @@ CREATE TABLE functions (
     invocations     INTEGER,
     p99_ms          REAL,
     usd_before      REAL,
-    usd_after       REAL
+    usd_after       REAL,
+    -- Larger sizes at which it would be faster for the same or little more money, as JSON.
+    offers          TEXT
 );
 
 -- Day first, so that a commit of new reports touches one day's pages.
@@ -371,7 +373,7 @@ FROM (
             f.last_ms, f.newest_mb AS latest_mb, f.started_mb AS begun_mb, f.started_ms AS begun_ms,
             f.started_version AS begun_version, f.ran_out_mb, f.ran_out_ms, f.applied_mb, f.applied_ms,
             f.seen, f.duplicates, f.late, f.lost, f.self_kib, f.decided_day, f.peak_mb, f.policy_mb, f.target_mb, f.to_mb,
-            f.confidence, f.reasons, f.invocations, f.p99_ms, f.usd_before, f.usd_after, f.cleared_day,
+            f.confidence, f.reasons, f.invocations, f.p99_ms, f.usd_before, f.usd_after, f.offers, f.cleared_day,
             f.baseline_p95_ms, f.imported,
             i.timeout_s, i.tags, coalesce(f.arch, i.arch) AS known_arch,
             coalesce(i.failures_only, 0) AS failures_only, i.memory_mb AS told_mb,
@@ -449,7 +451,8 @@ SELECT
         (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function AND o.version = f.version),
         (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function AND o.version = '$LATEST'),
         (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = f.function
-         ORDER BY o.at_ms DESC, o.version LIMIT 1)) AS compute_optimizer_mb
+         ORDER BY o.at_ms DESC, o.version LIMIT 1)) AS compute_optimizer_mb,
+    f.offers
 FROM functions_now f
 LEFT JOIN inventory i ON i.function = f.function
 LEFT JOIN recommendations r ON r.function_id = f.id AND r.id = (
@@ -463,7 +466,8 @@ SELECT
     CASE WHEN i.failures_only THEN '[{"code":"partial-evidence","invocations":0}]' END,
     0, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, '$LATEST', i.arch, i.runtime, NULL, NULL, NULL,
     (SELECT o.memory_mb FROM compute_optimizer o WHERE o.function = i.function
-     ORDER BY o.version <> '$LATEST', o.at_ms DESC, o.version LIMIT 1)
+     ORDER BY o.version <> '$LATEST', o.at_ms DESC, o.version LIMIT 1),
+    NULL
 FROM inventory i
 WHERE i.gone_ms IS NULL AND NOT EXISTS (SELECT 1 FROM functions f WHERE f.function = i.function)
 )

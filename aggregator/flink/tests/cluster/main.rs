@@ -74,7 +74,7 @@ fn kills_and_rescaling_change_nothing() {
     let history = History::random(11, 8, 20);
     let wanted = by_close(history.proposals.clone());
     let job = Job::new();
-    history.write_often(&job, 2, 60);
+    history.write_often(&job, 2, 250);
     let kills = std::env::var("RIGHTSIZER_KILLS").unwrap_or_else(|_| "2".to_owned());
     let (found, counts) = job.run_and_kill(&kills);
     let found = by_close(found);
@@ -87,11 +87,8 @@ fn kills_and_rescaling_change_nothing() {
         assert_eq!(&found[key], proposal, "{key:?} after {counts}");
     }
     assert_eq!(found.len(), wanted.len());
-    // As many as asked for, unless the job ended before.
-    assert!(
-        counts.contains("\"jobmanagers\": 1") || kills != "2",
-        "{counts}"
-    );
+    // Each kind once, at least.
+    assert!(!counts.contains(": 0"), "{counts}");
     println!("{} closes equal after {counts}", found.len());
 }
 

@@ -47,6 +47,7 @@ impl History {
     fn follow(&mut self, change: SizeChange, status: Status, automatic: bool) {
         let changes = &mut self.changes;
         changes.last = Some(change);
+        changes.before_mb.get_or_insert(change.from_mb);
         if change.verified {
             changes.verify(change.to_mb);
         } else if status == Status::Applied && change.to_mb > change.from_mb {

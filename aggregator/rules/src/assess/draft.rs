@@ -7,9 +7,12 @@ use rightsizer_records::{
 use super::assessment::Assessment;
 use super::ruling::Rollback;
 use crate::limits::counted_usd;
-use crate::policy::{Decision, PolicySettings, decide, recommendation_id};
+use crate::policy::{Decision, PolicySettings, decide, drawn, recommendation_id};
 use crate::price::PriceTable;
 use crate::window::Cadence;
+
+/// A function that costs less a month is not offered more speed.
+const WORTH_AN_OFFER_USD: f64 = 1.0;
 
 /// A recommendation to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +54,8 @@ pub struct Proposal {
     pub reasons: String,
     /// What a month costs now and then.
     pub usd: (Usd, Usd),
+    /// Larger sizes at which it would be faster, as JSON, if there are any.
+    pub offers: Option<String>,
     /// The recommendation, if anything should change.
     pub recommendation: Option<NewRecommendation>,
 }
@@ -90,6 +95,7 @@ impl Drafter<'_> {
         rollback_of: Option<String>,
     ) -> Proposal {
         let usd = self.cost(seen, &decision);
+        let offers = self.offers(seen, &decision, usd.0);
         let recommendation = decision
             .to_mb
             .map(|to| self.recommendation(seen, (&mut decision, to), usd, rollback_of));
@@ -99,8 +105,24 @@ impl Drafter<'_> {
             reasons: serde_json::to_string(&decision.reasons).unwrap_or_default(),
             decision,
             usd,
+            offers,
             recommendation,
         }
+    }
+
+    /// Larger sizes at which a function would be faster for the same or little more money. A function that costs
+    /// hardly anything is not worth the computation.
+    fn offers(&self, seen: &Assessment, decision: &Decision, usd: Usd) -> Option<String> {
+        if usd < Usd::from_f64(WORTH_AN_OFFER_USD) {
+            return None;
+        }
+        let rates = self
+            .price
+            .rates(seen.function.arn().map(FunctionArn::region));
+        let bill = (Some(usd.as_f64()), rates, seen.arch);
+        let offers = drawn(&seen.evidence, "", decision.target_mb, bill, self.policy)?.offers;
+        let any = offers.free.is_some() || offers.cheap.is_some();
+        any.then(|| serde_json::to_string(&offers).unwrap_or_default())
     }
 
     /// What a month costs now and then: by the rates of the function's region, and by how much longer

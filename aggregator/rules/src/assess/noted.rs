@@ -30,6 +30,8 @@ pub struct Noted {
     pub p99: Option<Millis>,
     /// What a month costs now and then.
     pub usd: (Usd, Usd),
+    /// Larger sizes at which it would be faster, as JSON, if there are any.
+    pub offers: Option<String>,
 }
 
 impl Noted {
@@ -48,6 +50,7 @@ impl Noted {
             invocations: seen.evidence.window.invocations,
             p99: seen.p99,
             usd: proposal.usd,
+            offers: proposal.offers.clone(),
         }
     }
 }

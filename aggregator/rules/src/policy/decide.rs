@@ -5,6 +5,7 @@ use rightsizer_records::{Confidence, Megabytes, Reason, Slowdown};
 use super::evidence::FunctionEvidence;
 use super::facts::Wrapped;
 use super::increase;
+use super::power::{self, Wanted};
 use super::project::{Basis, Factors, Projection, cores, project};
 use super::proof;
 use super::reasons::Reasons;
@@ -52,24 +53,15 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
             mb_per_1000: leak.mb_per_1000,
         });
     }
-    let (target_mb, step) = if policy_mb >= seen.current_mb {
-        let to = (policy_mb > seen.current_mb).then_some(policy_mb);
-        let auto = to
-            .is_some_and(|mb| increase::may_be_automatic(mb, urgent, seen, settings, &mut reasons));
+    let (target_mb, step) = if policy_mb > seen.current_mb {
+        let auto = increase::may_be_automatic(policy_mb, urgent, seen, settings, &mut reasons);
+        let to = Some(policy_mb);
         (policy_mb, Step { to, auto })
     } else if proof::is_missing(seen, &mut reasons) {
         (seen.current_mb, Step::NONE)
     } else {
-        let allowed = speed::allowed(policy_mb, seen, settings, &mut reasons);
         let may = confidence == Confidence::High && seen.leak.is_none();
-        let allowed = Allowed {
-            automatic: allowed.automatic.filter(|_| may),
-            ..allowed
-        };
-        (
-            allowed.target,
-            step::down(allowed, seen, settings, &mut reasons),
-        )
+        without_danger(policy_mb, may, seen, settings, &mut reasons)
     };
     let projection = step
         .to
@@ -90,6 +82,41 @@ pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Deci
         projection,
         reasons: reasons.into_vec(),
     })
+}
+
+/// The target and the step of a function that has enough memory: down to what P1 to P6 allow, or to what its
+/// objective asks for (P9).
+fn without_danger(
+    policy_mb: Megabytes,
+    may_be_automatic: bool,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> (Megabytes, Step) {
+    let allowed = if policy_mb < seen.current_mb {
+        speed::allowed(policy_mb, seen, settings, reasons)
+    } else {
+        Allowed {
+            target: policy_mb,
+            automatic: None,
+        }
+    };
+    let allowed = Allowed {
+        automatic: allowed.automatic.filter(|_| may_be_automatic),
+        ..allowed
+    };
+    match power::wanted(seen, allowed.target, may_be_automatic, settings, reasons) {
+        Some(Wanted::Stay) => (seen.current_mb, Step::NONE),
+        Some(Wanted::Up(step, target)) => (target, step),
+        Some(Wanted::DownTo(least)) => {
+            let allowed = Allowed {
+                target: allowed.target.max(least),
+                automatic: allowed.automatic.map(|step| step.max(least)),
+            };
+            (allowed.target, step::down(allowed, seen, settings, reasons))
+        }
+        None => (allowed.target, step::down(allowed, seen, settings, reasons)),
+    }
 }
 
 /// Computes how much slower a decrease may make the function, expected and at worst: a function

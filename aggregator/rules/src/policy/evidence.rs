@@ -4,6 +4,7 @@ use rightsizer_records::{Day, EvidenceWindow, Megabytes, Strategy, Timestamp};
 
 use super::facts::{Changes, Configured, Leak, SizeFacts, SizeHealth, Successes, Wrapped};
 use super::settings::PolicySettings;
+use crate::power::Objective;
 
 /// The peak of one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,17 @@ pub struct DayPeak {
 impl FunctionEvidence {
     /// What the function is tuned for (P6).
     pub fn strategy(&self, settings: &PolicySettings) -> Strategy {
-        self.configured.strategy.unwrap_or(settings.strategy)
+        match self.objective(settings) {
+            Some(Objective::Cost) => Strategy::Cost,
+            Some(Objective::Memory | Objective::Balanced) => Strategy::Balanced,
+            Some(Objective::Speed) => Strategy::Speed,
+            None => self.configured.strategy.unwrap_or(settings.strategy),
+        }
+    }
+
+    /// What its size is chosen for (P9); `None` if nobody set an objective.
+    pub fn objective(&self, settings: &PolicySettings) -> Option<Objective> {
+        self.configured.objective.or(settings.power.objective)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is known of a function besides its peaks: its durations and CPU at each size, its
 //! configuration and tags, and how its size came to be. Plain data, filled from the store.
 
-use rightsizer_records::tags::{MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG, STRATEGY_TAG};
-use rightsizer_records::{ApplyMode, Megabytes, Millis, Strategy, Timestamp};
+use rightsizer_records::tags::{
+    MAX_TAG, MIN_TAG, MODE_TAG, OBJECTIVE_TAG, STACK_TAG, STRATEGY_TAG,
+};
+use rightsizer_records::{ApplyMode, Megabytes, Millis, Objective, Strategy, Timestamp};
 
 /// One memory size of a function as the window saw it (P6: what was measured beats a projection).
 /// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
@@ -105,6 +107,9 @@ pub struct Changes {
     /// code last changed. P6's tolerance applies to it, so that many steps do not add up to a slow
     /// function. `None` if there was no decrease; then it is the present one.
     pub baseline_p95: Option<Millis>,
+    /// The size before the first remembered change by a recommendation: what `speed`'s budget refers to, so that
+    /// many steps do not add up to an expensive function.
+    pub before_mb: Option<Megabytes>,
 }
 
 /// A change of the memory size that was applied.
@@ -143,6 +148,8 @@ pub struct Configured {
     pub mode: Option<ApplyMode>,
     /// The default without such a tag; `None` if only the updater knows it.
     pub untagged: Option<ApplyMode>,
+    /// `rightsizer:objective`; `None`: `[power] objective`.
+    pub objective: Option<Objective>,
     /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
     pub strategy: Option<Strategy>,
     /// `rightsizer:min-mb`.
@@ -177,6 +184,7 @@ impl Configured {
             let mb = || value.trim().parse().ok().map(Megabytes);
             match name {
                 MODE_TAG => read.mode = ApplyMode::from_name(value.trim()),
+                OBJECTIVE_TAG => read.objective = Objective::from_name(value.trim()),
                 STRATEGY_TAG => read.strategy = Strategy::from_name(value.trim()),
                 MIN_TAG => read.min_mb = mb(),
                 MAX_TAG => read.max_mb = mb(),
@@ -220,6 +228,7 @@ mod tests {
         let tags = [
             ("rightsizer:mode", "auto"),
             ("rightsizer:strategy", "speed"),
+            ("rightsizer:objective", "cost"),
             ("rightsizer:min-mb", "256"),
             ("rightsizer:max-mb", "lots"),
             ("team", "payments"),
@@ -229,6 +238,7 @@ mod tests {
             timeout: Some(Millis::from_ms(3000)),
             mode: Some(ApplyMode::Auto),
             untagged: None,
+            objective: Some(Objective::Cost),
             strategy: Some(Strategy::Speed),
             min_mb: Some(Megabytes(256)),
             max_mb: None,

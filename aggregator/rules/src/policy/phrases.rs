@@ -221,6 +221,30 @@ pub(super) fn of(reason: &Reason) -> Phrase {
                  until a second one agrees (P3)"
             ),
         ),
+        Reason::Objective {
+            at_most_ms,
+            cost,
+            mb,
+            now_ms,
+            objective,
+            then_ms,
+        } => phrase(
+            format!("{} at {}", objective.name(), mb.0),
+            format!(
+                "The objective {} asks for {mb}: {} instead of {}, at most {}, for {cost} × the cost (P9)",
+                objective.name(),
+                time(*then_ms),
+                time(*now_ms),
+                time(*at_most_ms)
+            ),
+        ),
+        Reason::ObjectiveReached { mb, objective } => phrase(
+            format!("best for {}", objective.name()),
+            format!(
+                "{mb} is the best size for the objective {} as far as it was measured (P9)",
+                objective.name()
+            ),
+        ),
         Reason::DeadBand {
             change_mb,
             least_mb,

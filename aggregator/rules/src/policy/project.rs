@@ -4,6 +4,7 @@
 //! moves the target. *Worst* is what that evidence cannot exclude and limits an automatic step. A
 //! measurement at a size takes precedence over both.
 
+use rightsizer_records::limits::ONE_VCPU;
 use rightsizer_records::{DurationBasis, Megabytes, Millis};
 
 use super::facts::{CpuUse, SizeFacts};
@@ -227,20 +228,25 @@ pub(super) fn by_cpu_in_bursts(used: f64, from: Megabytes, to: Megabytes) -> f64
 
 /// From how durations changed between a larger size and the present one: a duration is waiting plus
 /// CPU time ÷ share, and two sizes separate the two. Sizes above one core only show the effect of
-/// several threads: below one core one thread may need all of it.
+/// several threads: below one core one thread may need all of it. In the power model it is the end without
+/// overlap, as [`by_cpu_in_bursts`].
 pub(super) fn by_slope(measured: f64, larger: Megabytes, from: Megabytes, to: Megabytes) -> f64 {
-    let (larger, from, to) = (cores(larger), cores(from), cores(to));
+    let below_one = from < ONE_VCPU;
     // One thread gains nothing from a second core.
-    let larger = if from < 1.0 { larger.min(1.0) } else { larger };
-    let all_cpu = larger / from;
+    let larger = if below_one {
+        larger.min(ONE_VCPU)
+    } else {
+        larger
+    };
+    let all_cpu = cores(larger) / cores(from);
     if all_cpu <= 1.0 {
-        return from / to;
+        return cores(from) / cores(to);
     }
-    let share_at_larger = ((measured - 1.0) / (all_cpu - 1.0)).clamp(0.0, 1.0);
-    let slower = 1.0 + share_at_larger * (all_cpu - 1.0);
-    let share = share_at_larger * all_cpu / slower;
-    let known_to = if from < 1.0 { to } else { to.max(1.0) };
-    (1.0 + share * (from / known_to - 1.0)) * (known_to / to)
+    // Of 1 ms at the larger size, this is CPU time ÷ share.
+    let computing = ((measured - 1.0) / (all_cpu - 1.0)).clamp(0.0, 1.0);
+    let work = Workload::serial(1.0 - computing, computing * cores(larger), f64::INFINITY);
+    let known = if below_one { to } else { to.max(ONE_VCPU) };
+    work.duration_ms(known) / work.duration_ms(from) * (cores(known) / cores(to))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rightsizer_records::{ApplyMode, Megabytes, Strategy};
 use serde::Deserialize;
 
 use super::name::{FloorRule, PolicyName};
+use crate::power::PowerSettings;
 
 /// `[policy]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -57,6 +58,9 @@ pub struct PolicySettings {
     pub pipeline_tags: Vec<String>,
     /// P6: how much slower the 95th percentile may become.
     pub p95_tolerance: P95Tolerance,
+    /// P9: `[power]`, which is a table of its own in the file.
+    #[serde(skip)]
+    pub power: PowerSettings,
 }
 
 /// `[policy.p95_tolerance]`: 1.25 allows 25 % more.
@@ -228,6 +232,7 @@ impl Default for PolicySettings {
             mode: None,
             pipeline_tags: Vec::new(),
             p95_tolerance: P95Tolerance::default(),
+            power: PowerSettings::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::evidence::FunctionEvidence;
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
+use crate::power::Objective;
 
 /// The result of P6 for a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,7 +109,7 @@ pub(super) fn allowed(
     let limits = Limits {
         seen,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
-        p95_ms: baseline_p95(seen, &projector) * tolerance,
+        p95_ms: baseline_p95(seen, settings, &projector) * tolerance,
         start: Start::of(seen, settings),
         projector,
         settings,
@@ -138,11 +139,31 @@ pub(super) fn allowed(
 }
 
 /// What the function took before it was made smaller: a tolerance of each step by itself would add up.
-fn baseline_p95(seen: &FunctionEvidence, projector: &Projector<'_>) -> f64 {
+/// What it took before it was made larger for power: the speed gained since is what may be given up again.
+fn baseline_p95(
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    projector: &Projector<'_>,
+) -> f64 {
+    if let Some(smaller) = before_power(seen, settings) {
+        return smaller;
+    }
     let before = seen.changes.baseline_p95.map(Millis::as_ms_f64);
     let larger = projector.larger().map(|size| size.p95.as_ms_f64());
     let now = projector.here().p95.as_ms_f64();
     larger.chain(before).fold(now, f64::min)
+}
+
+/// The 95th percentile at the size before the first change, if an objective made the function larger since.
+fn before_power(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<f64> {
+    seen.objective(settings)
+        .filter(|o| *o != Objective::Memory)?;
+    let before = seen
+        .changes
+        .before_mb
+        .filter(|before| *before < seen.current_mb)?;
+    let measured = seen.sizes.iter().find(|size| size.memory_mb == before)?;
+    Some(measured.p95.as_ms_f64())
 }
 
 impl Breach {

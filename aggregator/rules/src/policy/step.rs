@@ -97,9 +97,26 @@ fn smallest_step(current: Megabytes, settings: &PolicySettings) -> Megabytes {
 
 /// Whether the last step down is not proven yet.
 fn waits(seen: &FunctionEvidence, settings: &PolicySettings, reasons: &mut Reasons) -> bool {
-    let Some(last) = seen.changes.last.filter(SizeChange::is_decrease) else {
-        return false;
-    };
+    let last = seen.changes.last.filter(SizeChange::is_decrease);
+    last.is_some_and(|last| is_unproven(last, seen, settings, reasons))
+}
+
+/// Whether the last step in either direction is not proven yet, which a step for power waits for.
+pub(super) fn waits_for_any(
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> bool {
+    let last = seen.changes.last;
+    last.is_some_and(|last| is_unproven(last, seen, settings, reasons))
+}
+
+fn is_unproven(
+    last: SizeChange,
+    seen: &FunctionEvidence,
+    settings: &PolicySettings,
+    reasons: &mut Reasons,
+) -> bool {
     let waited_ms = seen.present.as_ms().saturating_sub(last.at.as_ms());
     let proven = last.verified
         && waited_ms >= i64::from(settings.step_hours) * HOUR_MS

@@ -71,6 +71,8 @@ const fn place(reason: &Reason) -> Place {
         | Reason::TimeoutNear(_)
         | Reason::NoSaving(_)
         | Reason::OnlySlower { .. }
+        | Reason::Objective { .. }
+        | Reason::ObjectiveReached { .. }
         | Reason::RollbackOutOfMemory { .. }
         | Reason::RollbackErrors(_)
         | Reason::RollbackTimeouts(_)
@@ -107,7 +109,9 @@ mod tests {
     }
 
     /// Every code that a rule can leave.
-    const CODES: [&str; 43] = [
+    const CODES: [&str; 45] = [
+        "objective",
+        "objective-reached",
         "wrapped-evidence",
         "held-by-maximum",
         "no-danger",
@@ -182,7 +186,8 @@ mod tests {
                 "ran_out": false, "after": 250, "after_of": 10000, "before": 10,
                 "before_of": 90000, "slow": 700, "of": 10000, "tolerance": 1.25,
                 "longest_hours": 5, "mean": 1.4, "mean_worst": 2.0, "p95": 1.4,
-                "p95_worst": 2.0, "chance": 0.00001}"#,
+                "p95_worst": 2.0, "chance": 0.00001, "objective": "speed", "now_ms": 120.4,
+                "then_ms": 64.31, "at_most_ms": 80.0}"#,
         )
         .unwrap();
         let text: Vec<String> = CODES

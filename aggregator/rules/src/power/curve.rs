@@ -1,6 +1,7 @@
 //! The power curve of one function: its expected duration at each size, with an interval.
 
 use rightsizer_records::Megabytes;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{SizePoint, starved};
 use super::gaussian::Factor;
@@ -9,9 +10,11 @@ use super::mixture::{Part, merged, quantile};
 use super::noise::NOISES;
 use super::prior::Prior;
 use super::shape::{Shape, shapes};
+use super::workload::{ONE_CORE, Workload};
 
 /// The measurements that an estimate is based on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Basis {
     /// Measured at exactly this size.
     Measured,
@@ -21,6 +24,27 @@ pub enum Basis {
     Cpu,
     /// Measured at other sizes; the prior of similar functions fills the gap.
     Prior,
+    /// Nothing: there is no estimate.
+    Unknown,
+}
+
+impl Basis {
+    /// Returns whether the function itself was measured well enough for a promise. A prior only moves
+    /// expectations.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Measured | Self::Between | Self::Cpu)
+    }
+}
+
+/// The parameters of a curve, averaged over the shapes that explain the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// Waiting time, W.
+    pub wait_ms: f64,
+    /// CPU time, C.
+    pub cpu_ms: f64,
+    /// Cores that it can use, k.
+    pub cores: f64,
 }
 
 /// An expected duration at one size, with a 90 % interval.
@@ -140,6 +164,24 @@ impl PowerCurve {
         })
     }
 
+    /// Returns the parameters: the duration on one core, divided by the expected share of CPU time.
+    pub fn model(&self) -> Model {
+        let mean = |of: fn(&Workload) -> f64| -> f64 {
+            let weighted = self
+                .likely
+                .iter()
+                .map(|part| part.weight * of(&part.shape.0));
+            weighted.sum()
+        };
+        let whole = quantile(&self.mixture(ONE_CORE), 0.5).exp();
+        let computing = mean(|work| work.cpu_ms);
+        Model {
+            wait_ms: whole * (1.0 - computing),
+            cpu_ms: whole * computing,
+            cores: mean(|work| work.cores),
+        }
+    }
+
     /// Returns the memory that an invocation needs. Memory used is a high-water mark of the environment, which
     /// another invocation may have raised, so the minimum of the sizes is the best estimate.
     fn used_mb(&self) -> Option<f64> {
@@ -205,7 +247,6 @@ fn contradiction(points: &[SizePoint]) -> Option<Refusal> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Workload;
     use super::*;
 
     fn points(work: Workload, sizes: &[u32]) -> Vec<SizePoint> {

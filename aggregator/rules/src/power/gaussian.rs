@@ -38,6 +38,9 @@ impl Factor {
     }
 }
 
+/// The 95 % quantile of the standard normal distribution.
+pub(super) const NORMAL_95: f64 = 1.644_853_6;
+
 /// Returns the probability that a standard normal value is at most `z`: Abramowitz and Stegun 26.2.17, to
 /// 7.5e-8.
 pub(super) fn normal_cdf(z: f64) -> f64 {

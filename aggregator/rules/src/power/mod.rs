@@ -5,20 +5,37 @@
 //! the others. `docs/POWER.md` has the formulas and the results. This module must not know the source of the
 //! measurements, and must not decide a size: [`crate::policy`] does that.
 
+mod advice;
+mod belief;
+mod coldstart;
 mod curve;
+mod drawn;
 mod evidence;
 mod gaussian;
 mod likelihood;
 mod mixture;
 mod noise;
 mod objective;
+mod offer;
 mod prior;
+mod sampling;
+mod settings;
 mod shape;
+mod shipped;
+mod used;
 mod workload;
 
-pub use curve::{Basis, Estimate, PowerCurve, Refusal};
+pub use advice::{Advice, Advised, advice};
+pub use coldstart::{ColdStart, Provisioned, Started, cold_starts};
+pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
+pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
+pub use offer::{Offer, Offers};
 pub use prior::{Lesson, Prior};
+pub use sampling::{Effort, Sampler, Strategy, Tuned};
+pub use settings::{PowerSettings, PowerSettingsError};
+pub use shipped::PriorError;
+pub use used::{Durations, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;

@@ -2,19 +2,7 @@
 //! caller provides the safe size.
 
 use rightsizer_records::Megabytes;
-
-/// The goal for which a size is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Objective {
-    /// The smallest safe size.
-    Memory,
-    /// The cheapest size.
-    Cost,
-    /// The smallest weighted sum of cost and duration, each as a share of the highest.
-    Balanced,
-    /// The fastest size within a budget.
-    Speed,
-}
+pub use rightsizer_records::Objective;
 
 /// A size with its expected duration and cost.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -65,6 +65,11 @@ impl Prior {
         Self { weights }
     }
 
+    /// Returns the prior with these weights, which add up to one.
+    pub(super) const fn of(weights: Vec<f64>) -> Self {
+        Self { weights }
+    }
+
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights
     }

@@ -1,11 +1,11 @@
 //! The model of durations over sizes. The power curve fits it, and P6's projections are its two extremes.
 
 use rightsizer_records::Megabytes;
-use rightsizer_records::limits::ONE_VCPU;
+pub(super) use rightsizer_records::limits::ONE_VCPU as ONE_CORE;
 
 /// Returns the cores that a size provides.
 pub fn cores(size: Megabytes) -> f64 {
-    f64::from(size.0) / f64::from(ONE_VCPU.0)
+    f64::from(size.0) / f64::from(ONE_CORE.0)
 }
 
 /// One invocation: its waiting time, its CPU time, and the cores it can use.

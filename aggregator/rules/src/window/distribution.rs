@@ -93,7 +93,7 @@ impl Distribution {
     }
 
     /// Bucket number and count of all there is.
-    fn counts(&self) -> Cow<'_, [(u16, u64)]> {
+    pub(super) fn counts(&self) -> Cow<'_, [(u16, u64)]> {
         if self.waiting.is_empty() {
             return Cow::Borrowed(&self.buckets);
         }
@@ -256,7 +256,7 @@ const fn bucket_of(value: u64) -> u16 {
 }
 
 /// The highest value of a bucket.
-fn highest_of(bucket: u16) -> u64 {
+pub(super) fn highest_of(bucket: u16) -> u64 {
     let bucket = u64::from(bucket);
     let shift = (bucket / HALF).saturating_sub(1);
     ((bucket - HALF * shift + 1) << shift) - 1

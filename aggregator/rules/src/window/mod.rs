@@ -10,6 +10,7 @@ mod day;
 mod delta;
 mod distribution;
 mod environment;
+mod figures;
 mod fold;
 mod peak;
 mod witnesses;

@@ -4,6 +4,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
 use rightsizer_records::shown::{markdown, shown};
 use rightsizer_rules::policy::why;
+use rightsizer_rules::power::Offers;
 use rightsizer_store::ReviewRow;
 
 use super::super::grade::at_risk;
@@ -45,7 +46,7 @@ struct Shown<'a> {
     name: String,
 }
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     Column {
         header: "FUNCTION",
         short: "FUNCTION",
@@ -106,10 +107,16 @@ const COLUMNS: [Column; 10] = [
         right: true,
         cell: |s| mb(s.row.compute_optimizer_mb),
     },
+    Column {
+        header: "FASTER",
+        short: "FASTER",
+        right: false,
+        cell: |s| faster(s.row),
+    },
 ];
 /// The columns that are left out if room is short, the least important first: WHY, CONFIDENCE, Compute
-/// Optimizer's, USED.
-const DISPENSABLE: [usize; 4] = [4, 5, 9, 2];
+/// Optimizer's, USED, FASTER.
+const DISPENSABLE: [usize; 5] = [4, 5, 9, 2, 10];
 /// A function's name is never shorter than this.
 const LEAST_NAME: usize = 16;
 
@@ -149,9 +156,13 @@ pub(super) fn markdown_table(rows: &[ReviewRow]) -> String {
     drawn(rows, &columns, (presets::ASCII_MARKDOWN, markdown), None)
 }
 
-/// Compute Optimizer has a column only if it has results.
+/// Compute Optimizer and speed have a column only if there are results.
 fn is_used(column: usize, rows: &[ReviewRow]) -> bool {
-    COLUMNS[column].short != "CO MB" || super::is_compared(rows)
+    match COLUMNS[column].short {
+        "CO MB" => super::is_compared(rows),
+        "FASTER" => rows.iter().any(|row| row.offers != Offers::default()),
+        _ => true,
+    }
 }
 
 /// The table with these columns. `short`: with short headers, and names up to the given length.
@@ -265,6 +276,21 @@ fn slower(row: &ReviewRow) -> String {
     slowdown(row).map_or_else(
         || "-".to_owned(),
         |slower| format!("≤ {:.1}×", slower.p95_worst),
+    )
+}
+
+/// Returns what is free speed, else what is cheap speed, such as `1.9× at 1024 for $0.00`.
+fn faster(row: &ReviewRow) -> String {
+    let offer = row.offers.free.or(row.offers.cheap);
+    offer.map_or_else(
+        || "-".to_owned(),
+        |offer| {
+            let usd = offer.usd_more.max(0.0);
+            format!(
+                "{:.1}× at {} for ${usd:.2}",
+                offer.faster, offer.memory_mb.0
+            )
+        },
     )
 }
 

@@ -99,7 +99,7 @@ fn policies(file: &Path, args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn name(file: &Path) -> String {
+pub(super) fn name(file: &Path) -> String {
     if file == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -108,10 +108,11 @@ fn name(file: &Path) -> String {
 }
 
 /// Reads a table; passes refused rows to the second argument.
-type ReadRows<T> = fn(&mut dyn BufRead, &mut dyn FnMut(Refusal)) -> Result<T, TableError>;
+pub(super) type ReadRows<T> =
+    fn(&mut dyn BufRead, &mut dyn FnMut(Refusal)) -> Result<T, TableError>;
 
 /// Reads the rows with `rows`; prints refused ones on standard error.
-fn read<T>(file: &Path, rows: ReadRows<T>) -> anyhow::Result<T> {
+pub(super) fn read<T>(file: &Path, rows: ReadRows<T>) -> anyhow::Result<T> {
     let (input, length): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)
     } else {

@@ -9,18 +9,21 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_rules::power::Prior;
 
 use super::{name, read};
-use crate::simulate::power::{Errors, Measured, Report, measure, read_table};
+use crate::simulate::power::{Errors, Measured, Report, learn, measure, read_table};
 
 #[derive(Debug, Args)]
 pub(super) struct PowerArgs {
     /// Durations over memory as CSV with the columns `function`, `memory_mb`, `duration_ms`, and optionally
     /// `cpu_ms`, `init_ms`, `max_used_mb` and `count`; a row is one run, or the mean of `count` runs; .gz
     /// too; `-` is standard input
-    #[arg(long, value_name = "FILE", requires = "known")]
+    #[arg(long, value_name = "FILE", requires = "task")]
     power: Option<PathBuf>,
     /// With --power: the number of known sizes of each function; the others are predicted
-    #[arg(long, value_name = "N", requires = "power", value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", requires = "power", group = "task", value_parser = clap::value_parser!(u8).range(1..=16))]
     known: Option<u8>,
+    /// With --power: print the prior that is learnt from all functions of the file, as CSV, and measure nothing
+    #[arg(long, requires = "power", group = "task", conflicts_with_all = ["known", "json"])]
+    learn: bool,
     /// With --power: also use runs whose CPU time contradicts the function's other runs
     #[arg(long, requires = "power")]
     all_runs: bool,
@@ -42,6 +45,11 @@ pub(super) fn run(file: &Path, args: &PowerArgs, json: bool) -> anyhow::Result<E
     );
     let (rows, refused) = (table.rows, table.refused);
     let functions = table.runs.measured(args.all_runs);
+    if args.learn {
+        let prior = learn(&functions, &Prior::flat());
+        super::out::stdout().write_all(prior.to_csv().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = measure(&functions, known, &Prior::flat());
     let report = report.ok_or_else(|| too_few(file, &functions, known))?;
     let mut out = super::out::stdout();

@@ -45,9 +45,11 @@ fn proposal(day: u32, to: u32) -> Proposal {
             target_mb: to_mb,
             to_mb: Some(to_mb),
             policy: "average-plus-buffer".into(),
-            reasons: vec![Reason {
-                code: "average-plus-buffer".into(),
-                figures: [("mb".to_owned(), to.into())].into(),
+            reasons: vec![Reason::AveragePlusBuffer {
+                buffer_mb: Megabytes(100),
+                days: 14,
+                mb: to_mb,
+                mean_mb: Megabytes(200),
             }],
             window: EvidenceWindow {
                 from: decided_at.day().plus(-14),
@@ -75,7 +77,7 @@ fn a_proposal_is_shown_sent_once_and_answered() {
     case.propose(&proposal(14, 300));
     let line = case.line("f");
     assert_eq!((line.current_mb, line.to_mb), (1024, Some(300)));
-    assert_eq!(line.reasons[0].code, "average-plus-buffer");
+    assert!(matches!(line.reasons[0], Reason::AveragePlusBuffer { .. }));
     let sent = case.send_all();
     assert_eq!(sent.len(), 1);
     // The stream delivers at least once.

@@ -6,14 +6,16 @@ mod choices;
 mod figures;
 mod input;
 mod runs;
+mod tuning;
 mod yardstick;
 
-use rightsizer_rules::power::Prior;
+use rightsizer_rules::power::{Lesson, Prior};
 use serde::Serialize;
 
 pub use figures::Errors;
 pub use input::{Table, read_table};
 pub use runs::{Measured, Run, Runs};
+pub use tuning::{Method, TuningReport, tune};
 
 use figures::{Direction, Regret};
 
@@ -60,6 +62,19 @@ pub struct Report {
     pub noisy: Vec<String>,
     /// Functions with the same measurements as an earlier one. They count, but never predict each other.
     pub duplicates: Vec<String>,
+}
+
+/// Returns the prior that is learnt from all of `functions`, of duplicates once.
+pub fn learn(functions: &[Measured], base: &Prior) -> Prior {
+    let groups = alike::groups(functions);
+    let first = functions
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| groups[*at] == *at);
+    let lessons: Vec<Lesson> = first
+        .map(|(_, function)| Lesson::of(&function.points))
+        .collect();
+    base.learn(yardstick::BASE_CURVES, &lessons.iter().collect::<Vec<_>>())
 }
 
 /// Measures the curve on `functions`, with a prior for each that is learnt from the others; `None` if none of them

@@ -18,7 +18,7 @@ const MOST_FUNCTIONS: usize = 1_000;
 /// Most priors that are learnt, each without the functions that it predicts.
 const MOST_FOLDS: usize = 48;
 /// Number of curves that the base of a learnt prior counts as.
-const BASE_CURVES: f64 = 2.0;
+pub(super) const BASE_CURVES: f64 = 2.0;
 
 /// The predictions and their results.
 #[derive(Debug, Default)]
@@ -52,26 +52,49 @@ pub(super) fn predict(
     base: &Prior,
 ) -> Outcome {
     let taken: Vec<usize> = spaced(functions.len(), MOST_FUNCTIONS);
-    let lessons: Vec<Lesson> = in_parallel(&taken, |at| Lesson::of(&functions[at].points));
-    let folds = folds(&taken, groups);
+    let taught = teach(functions, groups, base);
     let measurable = |at: &&usize| functions[**at].points.len() > known;
     let count = taken.iter().filter(measurable).count() as u64;
     let budget = MOST_PAIRS / count.max(1);
-    let by_fold = in_parallel(
-        &(0..=folds.iter().copied().max().unwrap_or(0)).collect::<Vec<_>>(),
-        |fold| {
-            let others = folds.iter().zip(&lessons).filter(|(f, _)| **f != fold);
-            let others: Vec<&Lesson> = others.map(|(_, lesson)| lesson).collect();
-            let prior = base.learn(BASE_CURVES, &others);
-            let here = taken.iter().zip(&folds).filter(move |(_, f)| **f == fold);
-            let outcomes = here.map(|(at, _)| one(&functions[*at].points, known, budget, &prior));
-            outcomes.fold(Outcome::default(), Outcome::join)
-        },
-    );
-    by_fold.into_iter().fold(Outcome::default(), Outcome::join)
+    let outcomes = in_parallel(&taken, |at| {
+        one(&functions[at].points, known, budget, taught.prior(at))
+    });
+    outcomes.into_iter().fold(Outcome::default(), Outcome::join)
 }
 
-fn spaced(all: usize, most: usize) -> Vec<usize> {
+/// A prior for each function, learnt without it.
+pub(super) struct Taught {
+    priors: Vec<Prior>,
+    /// By function.
+    folds: Vec<usize>,
+}
+
+impl Taught {
+    /// Returns the prior that predicts the `at`th function.
+    pub(super) fn prior(&self, at: usize) -> &Prior {
+        &self.priors[self.folds[at]]
+    }
+}
+
+/// Learns from `functions`; no prior contains a function that it predicts, or another of its group.
+pub(super) fn teach(functions: &[Measured], groups: &[usize], base: &Prior) -> Taught {
+    let all: Vec<usize> = (0..functions.len()).collect();
+    let folds = folds(&all, groups);
+    let taken = spaced(functions.len(), MOST_FUNCTIONS);
+    let lessons: Vec<Lesson> = in_parallel(&taken, |at| Lesson::of(&functions[at].points));
+    let count = folds.iter().copied().max().unwrap_or(0) + 1;
+    let priors = in_parallel(&(0..count).collect::<Vec<_>>(), |fold| {
+        let others = taken
+            .iter()
+            .zip(&lessons)
+            .filter(|(at, _)| folds[**at] != fold);
+        let others: Vec<&Lesson> = others.map(|(_, lesson)| lesson).collect();
+        base.learn(BASE_CURVES, &others)
+    });
+    Taught { priors, folds }
+}
+
+pub(super) fn spaced(all: usize, most: usize) -> Vec<usize> {
     let taken = all.min(most);
     (0..taken).map(|n| n * all / taken).collect()
 }
@@ -191,7 +214,7 @@ fn balanced(sizes: &[(f64, f64)]) -> Vec<f64> {
 }
 
 /// Applies `of` to each item on all processors, and keeps the order.
-fn in_parallel<T: Send>(items: &[usize], of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(super) fn in_parallel<T: Send>(items: &[usize], of: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let of = &of;
     thread::scope(|scope| {

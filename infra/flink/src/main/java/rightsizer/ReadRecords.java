@@ -33,8 +33,8 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     private static final long serialVersionUID = 1L;
     private static final byte INPUT = 1;
     private static final byte POISON = 2;
-    private static final int MOST_BYTES = 1 << 20;
-    private static final int MOST_RECORDS = 4096;
+    private static final int MOST_BYTES = 8 << 20;
+    private static final int MOST_RECORDS = 16_384;
     private static final long IDLE_MS = 60_000;
 
     /** Records that cannot be used. */

@@ -1,0 +1,187 @@
+//! Advice that costs nothing more: the timeout, the architecture, and provisioned concurrency. It is shown, and never
+//! applied.
+
+use rightsizer_records::Arch;
+use serde::{Deserialize, Serialize};
+
+use super::coldstart::ColdStart;
+use crate::price::Rates;
+
+/// Advice on something besides memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum Advice {
+    /// The slowest invocations come near the timeout.
+    TimeoutNear {
+        /// 99th percentile of durations.
+        p99_ms: f64,
+        /// The timeout.
+        timeout_ms: f64,
+        /// A timeout that leaves room.
+        better_ms: f64,
+    },
+    /// The timeout is so long that an invocation that hangs costs much more than any that works.
+    TimeoutLong {
+        /// 99th percentile of durations.
+        p99_ms: f64,
+        /// The timeout.
+        timeout_ms: f64,
+        /// A timeout that still leaves room.
+        better_ms: f64,
+    },
+    /// The same durations on arm64 cost less. Whether the code runs there, and how fast, is not known.
+    Arm64 {
+        /// Dollars of a month that it would cost less with the same durations.
+        saved_usd: f64,
+        /// It may take so many times as long on arm64 before that saves nothing.
+        slower_at_most: f64,
+    },
+    /// Many invocations wait long for a start.
+    Provisioned {
+        /// The share of invocations that wait for a start.
+        share: f64,
+        /// 95th percentile of the wait.
+        p95_ms: f64,
+        /// Dollars of a month that provisioned concurrency adds, after what it saves.
+        added_usd: f64,
+    },
+}
+
+/// The figures that the advice is based on.
+#[derive(Debug, Clone, Copy)]
+pub struct Advised<'a> {
+    /// 99th percentile of durations at the present size, if known.
+    pub p99_ms: Option<f64>,
+    /// The timeout, if known.
+    pub timeout_ms: Option<f64>,
+    /// Share of the timeout that durations may take.
+    pub timeout_share: f64,
+    /// The architecture, if known.
+    pub arch: Option<Arch>,
+    /// Monthly cost, if known.
+    pub monthly_usd: Option<f64>,
+    /// Prices of the region.
+    pub rates: Rates,
+    /// Cold starts at the present size.
+    pub starts: Option<&'a ColdStart>,
+}
+
+/// A timeout of this many times the 99th percentile leaves room.
+const ROOM: f64 = 3.0;
+/// A timeout of this many times it is long, if it is also longer than the default of Lambda, 3 s, by far.
+const LONG: f64 = 30.0;
+const LONG_MS: f64 = 30_000.0;
+/// Less than this a month is not worth another architecture, in dollars.
+const WORTH_USD: f64 = 0.5;
+/// Starts matter if this share of the invocations waits for one, for this long.
+const COLD_SHARE: f64 = 0.02;
+const COLD_MS: f64 = 1000.0;
+
+/// Returns the advice for one function.
+pub fn advice(of: &Advised<'_>) -> Vec<Advice> {
+    [timeout(of), arm64(of), provisioned(of)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn timeout(of: &Advised<'_>) -> Option<Advice> {
+    let (p99_ms, timeout_ms) = (of.p99_ms?, of.timeout_ms?);
+    // Timeouts are whole seconds.
+    let better_ms = (p99_ms * ROOM / 1000.0).ceil() * 1000.0;
+    if p99_ms > timeout_ms * of.timeout_share {
+        Some(Advice::TimeoutNear {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        })
+    } else if timeout_ms > LONG_MS && timeout_ms > p99_ms * LONG {
+        Some(Advice::TimeoutLong {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        })
+    } else {
+        None
+    }
+}
+
+fn arm64(of: &Advised<'_>) -> Option<Advice> {
+    let (arch, usd) = (of.arch?, of.monthly_usd?);
+    let slower_at_most = of.rates.x86_gb_second / of.rates.arm64_gb_second.max(f64::MIN_POSITIVE);
+    let saved_usd = usd * (1.0 - 1.0 / slower_at_most);
+    let worth_it = arch == Arch::X86_64 && saved_usd >= WORTH_USD;
+    worth_it.then_some(Advice::Arm64 {
+        saved_usd,
+        slower_at_most,
+    })
+}
+
+fn provisioned(of: &Advised<'_>) -> Option<Advice> {
+    let starts = of
+        .starts
+        .filter(|starts| starts.share >= COLD_SHARE && starts.p95_ms >= COLD_MS)?;
+    Some(Advice::Provisioned {
+        share: starts.share,
+        p95_ms: starts.p95_ms,
+        added_usd: starts.provisioned.monthly_usd - starts.provisioned.saved_usd,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::PriceTable;
+
+    fn of(p99_ms: f64, timeout_ms: f64) -> Advised<'static> {
+        Advised {
+            p99_ms: Some(p99_ms),
+            timeout_ms: Some(timeout_ms),
+            timeout_share: 0.7,
+            arch: None,
+            monthly_usd: Some(10.0),
+            rates: PriceTable::default().rates(None),
+            starts: None,
+        }
+    }
+
+    /// 2,101 of 3,000 ms are above 70 %: 3 × 2.101 s is 7 s. 900 s are 450 times 2 s: 6 s would do. 10 s and 25 s
+    /// are neither.
+    #[test]
+    fn a_timeout_may_be_near_or_long() {
+        let better = |p99, timeout| match advice(&of(p99, timeout)).as_slice() {
+            [Advice::TimeoutNear { better_ms, .. }] => ("near", *better_ms),
+            [Advice::TimeoutLong { better_ms, .. }] => ("long", *better_ms),
+            [] => ("fine", 0.0),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(better(2101.0, 3000.0), ("near", 7000.0));
+        assert_eq!(better(2099.0, 3000.0), ("fine", 0.0));
+        assert_eq!(better(2000.0, 900_000.0), ("long", 6000.0));
+        assert_eq!(better(2000.0, 60_000.0), ("fine", 0.0));
+        assert_eq!(better(100.0, 30_000.0), ("fine", 0.0));
+    }
+
+    /// arm64 costs 20 % less: $2 of $10; it may take 1.25 times as long.
+    #[test]
+    fn arm64_is_advised_for_x86_alone() {
+        let with = |arch| {
+            advice(&Advised {
+                arch,
+                timeout_ms: None,
+                ..of(100.0, 0.0)
+            })
+        };
+        let [
+            Advice::Arm64 {
+                saved_usd,
+                slower_at_most,
+            },
+        ] = with(Some(Arch::X86_64))[..]
+        else {
+            panic!("not advised");
+        };
+        assert!((saved_usd - 2.0).abs() < 1e-3 && (slower_at_most - 1.25).abs() < 1e-4);
+        assert_eq!((with(Some(Arch::Arm64)), with(None)), (vec![], vec![]));
+    }
+}

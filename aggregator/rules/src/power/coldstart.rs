@@ -1,0 +1,220 @@
+//! Cold starts of a function: how often, how long, what they cost, and what provisioned concurrency would cost instead.
+//! Pure; the evidence is the starts that reports have (init, or restore from a snapshot).
+
+use rightsizer_records::{Arch, Megabytes};
+use serde::{Deserialize, Serialize};
+
+use super::used::SizeUse;
+use super::workload::{ONE_CORE, cores};
+use crate::price::Rates;
+
+/// Provisioned concurrency costs this share of the on-demand GB-second while it is configured, and the next one while
+/// it computes (AWS Lambda pricing; equal for both architectures).
+const PROVISIONED: f64 = 0.25;
+const PROVISIONED_DURATION: f64 = 0.583_33;
+const MONTH_DAYS: f64 = 30.0;
+const MONTH_SECONDS: f64 = MONTH_DAYS * 86_400.0;
+const MB_PER_GB: f64 = 1024.0;
+
+/// What is known of a function beside its sizes.
+#[derive(Debug, Clone, Copy)]
+pub struct Started<'a> {
+    /// What its versions did at each size.
+    pub sizes: &'a [SizeUse],
+    /// Its timeout, if known.
+    pub timeout_ms: Option<f64>,
+    /// The share of the timeout that a repeated start may take (P6).
+    pub timeout_share: f64,
+    /// Whether its environments are restored from a snapshot.
+    pub snap_start: bool,
+    /// Prices of its region.
+    pub rates: Rates,
+    /// Its architecture; if it is unknown, x86 is assumed.
+    pub arch: Option<Arch>,
+}
+
+/// The starts of one version at one size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColdStart {
+    /// The version.
+    pub version: String,
+    /// The size.
+    pub memory_mb: Megabytes,
+    /// Invocations.
+    pub invocations: u64,
+    /// Those that waited for a start.
+    pub starts: u64,
+    /// The share of the invocations that waited for a start.
+    pub share: f64,
+    /// Median duration of a start.
+    pub p50_ms: f64,
+    /// 95th percentile of it.
+    pub p95_ms: f64,
+    /// The share of starts in the billed time; `None` for restores, which are billed by size.
+    pub billed_share: Option<f64>,
+    /// Dollars of a month for starts; `None` for restores.
+    pub monthly_usd: Option<f64>,
+    /// The smallest size at which a repeated start would finish in time (P6); `None` if the timeout is unknown or no
+    /// size is large enough.
+    pub smallest_mb: Option<Megabytes>,
+    /// Provisioned concurrency for it.
+    pub provisioned: Provisioned,
+}
+
+/// Provisioned concurrency for the average number of busy environments.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Provisioned {
+    /// Environments: the average number of invocations at the same time, at least one. A peak needs more.
+    pub environments: u64,
+    /// Dollars of a month for keeping them.
+    pub monthly_usd: f64,
+    /// Dollars of a month that lower prices and starts without cost would save, if all invocations ran there.
+    pub saved_usd: f64,
+}
+
+/// Returns the cold starts by version and size; sizes without a start are left out.
+pub fn cold_starts(function: &Started<'_>) -> Vec<ColdStart> {
+    let started = function.sizes.iter();
+    started.filter_map(|size| of_size(size, function)).collect()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and milliseconds far below 2^52"
+)]
+fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
+    let starts = size.starts?;
+    let gb = f64::from(size.memory_mb.0) / MB_PER_GB;
+    let price = match function.arch {
+        Some(Arch::Arm64) => function.rates.arm64_gb_second,
+        _ => function.rates.x86_gb_second,
+    };
+    let days = f64::from(size.last_day.number() - size.first_day.number() + 1);
+    let monthly = |ms: f64| ms / 1000.0 * gb * MONTH_DAYS / days;
+    let start_ms = starts.mean_ms * starts.count as f64;
+    let busy_ms = size
+        .durations
+        .map_or(0.0, |d| d.mean_ms * size.invocations as f64);
+    let start_usd = monthly(start_ms) * price;
+    let at_once = busy_ms / (days * 86_400_000.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most some thousands"
+    )]
+    let environments = at_once.ceil().max(1.0) as u64;
+    let billed = !function.snap_start;
+    Some(ColdStart {
+        version: size.version.clone(),
+        memory_mb: size.memory_mb,
+        invocations: size.invocations,
+        starts: starts.count,
+        share: (starts.count as f64 / size.invocations.max(1) as f64).min(1.0),
+        p50_ms: starts.p50_ms,
+        p95_ms: starts.p95_ms,
+        billed_share: billed.then(|| start_ms / (start_ms + busy_ms).max(f64::MIN_POSITIVE)),
+        monthly_usd: billed.then_some(start_usd),
+        smallest_mb: smallest(starts.p99_ms, function),
+        provisioned: Provisioned {
+            environments,
+            monthly_usd: environments as f64 * MONTH_SECONDS * gb * price * PROVISIONED,
+            saved_usd: monthly(busy_ms) * price * (1.0 - PROVISIONED_DURATION)
+                + if billed { start_usd } else { 0.0 },
+        },
+    })
+}
+
+/// P6's limit: a start that is repeated inside an invocation has the CPU of its size only, so at worst it takes
+/// `init × 1769 ÷ size`.
+fn smallest(start_ms: f64, function: &Started<'_>) -> Option<Megabytes> {
+    let most = function.timeout_ms? * function.timeout_share;
+    let fits = |size: &u32| start_ms / cores(Megabytes(*size)).min(1.0) <= most;
+    (128..=ONE_CORE.0).find(fits).map(Megabytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::used::Durations;
+    use super::super::used::tests::at;
+    use super::*;
+    use crate::price::PriceTable;
+
+    /// 14,000 invocations of 110 ms on average in 14 days at 1024 MB, of which 140 waited 400 ms for a start.
+    fn size() -> SizeUse {
+        SizeUse {
+            starts: Some(Durations {
+                count: 140,
+                mean_ms: 400.0,
+                p50_ms: 390.0,
+                p95_ms: 600.0,
+                p99_ms: 800.0,
+                spread: 0.1,
+            }),
+            ..at(1024, 100.0)
+        }
+    }
+
+    fn starts(change: impl Fn(&mut Started<'_>)) -> ColdStart {
+        let sizes = [size()];
+        let mut function = Started {
+            sizes: &sizes,
+            timeout_ms: Some(3000.0),
+            timeout_share: 0.7,
+            snap_start: false,
+            rates: PriceTable::default().rates(None),
+            arch: None,
+        };
+        change(&mut function);
+        cold_starts(&function).remove(0)
+    }
+
+    fn near(found: f64, wanted: f64) {
+        assert!(
+            (found / wanted - 1.0).abs() < 1e-3,
+            "{found}, wanted {wanted}"
+        );
+    }
+
+    /// Starts take 56 s of 1,596 s in 14 days: 3.51 %. A month has 120 GB-s of them, $0.0020.
+    #[test]
+    fn shares_and_costs_by_hand() {
+        let found = starts(|_| {});
+        near(found.share, 0.01);
+        near(found.billed_share.unwrap(), 56.0 / 1596.0);
+        near(found.monthly_usd.unwrap(), 120.0 * 0.000_016_666_7);
+    }
+
+    /// One environment of 1 GB for 2,592,000 s at a quarter of the price is $10.80. 3,300 GB-s of a month would cost
+    /// 41.667 % less, $0.02292, and the starts nothing.
+    #[test]
+    fn provisioned_concurrency_by_hand() {
+        let found = starts(|_| {}).provisioned;
+        assert_eq!(found.environments, 1);
+        near(found.monthly_usd, 10.80);
+        near(found.saved_usd, 3300.0 * 0.000_016_666_7 * 0.416_67 + 0.002);
+    }
+
+    /// 800 ms of which one core was busy: within 2,100 ms they need 800 ÷ 2,100 of 1,769 MB, which is 673.9.
+    #[test]
+    fn the_smallest_size_in_which_a_start_is_repeated_in_time() {
+        assert_eq!(starts(|_| {}).smallest_mb, Some(Megabytes(674)));
+        assert_eq!(starts(|f| f.timeout_ms = Some(1000.0)).smallest_mb, None);
+        assert_eq!(starts(|f| f.timeout_ms = None).smallest_mb, None);
+    }
+
+    #[test]
+    fn restores_are_not_billed_by_time() {
+        let found = starts(|f| f.snap_start = true);
+        assert_eq!((found.billed_share, found.monthly_usd), (None, None));
+        let none = [at(1024, 100.0)];
+        let function = Started {
+            sizes: &none,
+            timeout_ms: None,
+            timeout_share: 0.7,
+            snap_start: false,
+            rates: PriceTable::default().rates(None),
+            arch: None,
+        };
+        assert_eq!(cold_starts(&function), []);
+    }
+}

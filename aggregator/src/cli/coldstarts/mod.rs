@@ -1,0 +1,110 @@
+//! `rightsizer coldstarts`: how often functions start cold, how long it takes, and what it costs.
+
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use rightsizer_rules::power::ColdStart;
+use rightsizer_store::{FunctionDetail, Reader};
+use serde::Serialize;
+
+use self::table::table;
+use super::list::fleet;
+use super::server::ServerArg;
+use super::show::detail;
+use super::{ConfigArg, StoreArg, out, write_json};
+use crate::power::cold_starts;
+use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ColdStartsArgs {
+    /// Names, `local:NAME`s or ARNs of functions [default: the most expensive ones]
+    #[arg(value_name = "FUNCTION")]
+    functions: Vec<String>,
+    /// Without names, read this many functions, the most expensive ones
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Print a JSON array with one object per function
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+const EXAMPLES: &str = "Examples:
+  rightsizer coldstarts
+  rightsizer coldstarts checkout --json";
+
+/// The cold starts of one function.
+#[derive(Debug, Serialize)]
+pub(super) struct Started {
+    /// ARN, or `local:NAME`.
+    function: String,
+    /// `zip` or `image`; `None` if the inventory does not have it.
+    package: Option<String>,
+    /// Whether its environments are restored from a snapshot.
+    snap_start: bool,
+    /// By version and size.
+    starts: Vec<ColdStart>,
+}
+
+impl Started {
+    fn of(detail: &FunctionDetail, settings: &Settings) -> Self {
+        let configuration = detail.configuration.as_ref();
+        Self {
+            function: detail.review.function.clone(),
+            package: configuration.map(|known| known.package.clone()),
+            snap_start: configuration.is_some_and(|known| known.snap_start),
+            starts: cold_starts(detail, settings),
+        }
+    }
+}
+
+pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let details = details(args)?;
+    let functions: Vec<Started> = details
+        .iter()
+        .map(|detail| Started::of(detail, &settings))
+        .collect();
+    let mut out = out::stdout();
+    if args.json {
+        write_json(&functions, &mut out)?;
+    } else {
+        write!(out, "{}", table(&functions))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn details(args: &ColdStartsArgs) -> anyhow::Result<Vec<FunctionDetail>> {
+    if !args.functions.is_empty() {
+        let named = args.functions.iter();
+        return named
+            .map(|name| detail(name, &args.store, &args.server))
+            .collect();
+    }
+    let (mut rows, _) = fleet(&args.store, &args.server)?;
+    let cost = |usd: Option<f64>| usd.unwrap_or_default();
+    rows.sort_by(|a, b| {
+        let by_cost = cost(b.monthly_usd_before).total_cmp(&cost(a.monthly_usd_before));
+        by_cost.then_with(|| a.function.cmp(&b.function))
+    });
+    rows.truncate(args.limit);
+    if args.server.named().is_some() {
+        let names = rows.into_iter().map(|row| row.function);
+        return names
+            .map(|name| detail(&name, &args.store, &args.server))
+            .collect();
+    }
+    let reader = Reader::open(&args.store.store)?;
+    rows.into_iter()
+        .map(|row| Ok(reader.detail(row)?))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! Cold starts in eighty columns: a bar for each version and size, and what they cost. Pure.
+
+use std::fmt::Write as _;
+
+use rightsizer_records::shown::shown;
+use rightsizer_rules::power::ColdStart;
+
+use super::Started;
+use crate::cli::curve::{dollars, milliseconds};
+use crate::cli::text::short;
+
+/// Characters of the longest bar.
+const BAR: f64 = 26.0;
+
+/// Returns a block for each function that had a start.
+pub(super) fn table(functions: &[Started]) -> String {
+    let started = functions
+        .iter()
+        .filter(|function| !function.starts.is_empty());
+    let longest = started
+        .clone()
+        .flat_map(|f| &f.starts)
+        .map(|start| start.p95_ms);
+    let longest = longest.fold(0.0, f64::max);
+    let blocks: Vec<String> = started.map(|function| block(function, longest)).collect();
+    let without = functions.len() - blocks.len();
+    let mut text = blocks.join("\n");
+    if blocks.is_empty() {
+        text.push_str("no report of a cold start\n");
+    } else {
+        text.push_str("\n█ median of a start, ░ up to the 95th percentile\n");
+        if without > 0 {
+            let _ = writeln!(text, "{without} more without a report of a cold start");
+        }
+    }
+    text
+}
+
+fn block(function: &Started, longest: f64) -> String {
+    let package = match (function.package.as_deref(), function.snap_start) {
+        (_, true) => "SnapStart".to_owned(),
+        (Some(package), false) => package.to_owned(),
+        (None, false) => "package unknown".to_owned(),
+    };
+    let mut text = format!("{} ({package})\n", shown(short(&function.function)));
+    for start in &function.starts {
+        text.push_str(&line(start, longest));
+    }
+    text
+}
+
+fn line(start: &ColdStart, longest: f64) -> String {
+    let mut text = format!(
+        "  {:>5} MB {:<8} {:<26} {:>8} {:>8}\n",
+        start.memory_mb.0,
+        shown(&start.version).chars().take(8).collect::<String>(),
+        bar(start, longest),
+        milliseconds(start.p50_ms),
+        milliseconds(start.p95_ms)
+    );
+    let mut facts = vec![format!(
+        "{:.1} % of {} invocations started cold",
+        100.0 * start.share,
+        start.invocations
+    )];
+    if let (Some(share), Some(usd)) = (start.billed_share, start.monthly_usd) {
+        facts.push(format!(
+            "{:.1} % of the billed time, ${} a month",
+            100.0 * share,
+            dollars(usd)
+        ));
+    }
+    let provisioned = start.provisioned;
+    facts.push(format!(
+        "provisioned concurrency of {}: ${} a month, saves ${}",
+        provisioned.environments,
+        dollars(provisioned.monthly_usd),
+        dollars(provisioned.saved_usd)
+    ));
+    if let Some(size) = start.smallest_mb {
+        facts.push(format!("a repeated start needs at least {} MB", size.0));
+    }
+    for fact in facts {
+        let _ = writeln!(text, "           {fact}");
+    }
+    text
+}
+
+/// The median as a bar, and the way to the 95th percentile.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "some characters"
+)]
+fn bar(start: &ColdStart, longest: f64) -> String {
+    let width = |ms: f64| {
+        (ms / longest.max(f64::MIN_POSITIVE) * BAR)
+            .round()
+            .clamp(0.0, BAR) as usize
+    };
+    let (median, slow) = (width(start.p50_ms).max(1), width(start.p95_ms));
+    format!(
+        "{}{}",
+        "█".repeat(median),
+        "░".repeat(slow.saturating_sub(median))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Megabytes;
+    use rightsizer_rules::power::Provisioned;
+
+    use super::*;
+
+    fn start(memory_mb: u32, p50_ms: f64) -> ColdStart {
+        ColdStart {
+            version: "$LATEST".to_owned(),
+            memory_mb: Megabytes(memory_mb),
+            invocations: 48_210,
+            starts: 482,
+            share: 0.01,
+            p50_ms,
+            p95_ms: p50_ms * 2.0,
+            billed_share: Some(0.035),
+            monthly_usd: Some(0.42),
+            smallest_mb: Some(Megabytes(674)),
+            provisioned: Provisioned {
+                environments: 2,
+                monthly_usd: 21.6,
+                saved_usd: 1.37,
+            },
+        }
+    }
+
+    #[test]
+    fn starts_are_drawn_by_size() {
+        let functions = [
+            Started {
+                function: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),
+                package: Some("zip".to_owned()),
+                snap_start: false,
+                starts: vec![start(512, 900.0), start(1024, 870.0)],
+            },
+            Started {
+                function: "local:report".to_owned(),
+                package: None,
+                snap_start: true,
+                starts: vec![ColdStart {
+                    billed_share: None,
+                    monthly_usd: None,
+                    smallest_mb: None,
+                    ..start(2048, 210.0)
+                }],
+            },
+            Started {
+                function: "local:warm".to_owned(),
+                package: None,
+                snap_start: false,
+                starts: Vec::new(),
+            },
+        ];
+        let text = table(&functions);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        insta::assert_snapshot!(text);
+        assert_eq!(table(&functions[2..]), "no report of a cold start\n");
+    }
+}

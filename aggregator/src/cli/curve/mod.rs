@@ -1,0 +1,88 @@
+//! `rightsizer curve FN`: the duration and the cost of a function at every memory size.
+
+mod chart_url;
+mod picture;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use rightsizer_rules::power::{Advice, Drawn};
+use serde::Serialize;
+
+use self::chart_url::chart_url;
+use self::picture::picture;
+use self::table::table;
+#[cfg(test)]
+pub(super) use self::table::tests;
+pub(super) use self::table::{advised, dollars, milliseconds, objectives};
+use super::server::ServerArg;
+use super::show::detail;
+use super::{ConfigArg, StoreArg, out, write_json};
+use crate::power::{advice, curve};
+use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CurveArgs {
+    /// Name, `local:NAME` or ARN of the function
+    #[arg(value_name = "FUNCTION")]
+    function: String,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "chart_url")]
+    json: bool,
+    /// Print the address of the chart on the public page of Lambda Power Tuning; the address contains the sizes,
+    /// durations and costs
+    #[arg(long)]
+    chart_url: bool,
+    #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
+    server: ServerArg,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+const EXAMPLES: &str = "Examples:
+  rightsizer curve checkout
+  rightsizer curve checkout --json | jq .best";
+
+/// The JSON of a curve.
+#[derive(Debug, Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    curve: &'a Drawn,
+    /// Advice on the timeout, the architecture and provisioned concurrency.
+    advice: Vec<Advice>,
+}
+
+pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(args.config.config.as_deref())?;
+    let detail = detail(&args.function, &args.store, &args.server)?;
+    let advice = advice(&detail, &settings);
+    let curve = curve(&detail, &settings)
+        .with_context(|| format!("{} has no power curve", args.function))?;
+    let mut out = out::stdout();
+    if args.json {
+        write_json(
+            &Printed {
+                curve: &curve,
+                advice,
+            },
+            &mut out,
+        )?;
+    } else if args.chart_url {
+        writeln!(out, "{}", chart_url(&curve))?;
+    } else {
+        write!(
+            out,
+            "{}\n{}{}",
+            picture(&curve),
+            table(&curve),
+            advised(&advice)
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,336 @@
+//! A curve as numbers: one line for each size, and the best size for each objective. Pure.
+
+use std::fmt::Write as _;
+
+use rightsizer_records::Megabytes;
+use rightsizer_rules::power::{Advice, Basis, Drawn, Offer, Point};
+
+use crate::cli::text::short;
+
+/// Returns a line for each size, and the objectives.
+pub(super) fn table(curve: &Drawn) -> String {
+    let mut text = format!(
+        "{}, version {}: {} MB now, safe from {} MB\n\n",
+        rightsizer_records::shown::shown(short(&curve.function)),
+        rightsizer_records::shown::shown(&curve.version),
+        curve.now_mb.0,
+        curve.safe_mb.0
+    );
+    text.push_str("     MB       P50          90 % INTERVAL       P95    $/MONTH  BASIS\n");
+    for point in &curve.points {
+        text.push_str(&line(point, curve));
+        text.push('\n');
+    }
+    let model = &curve.model;
+    let _ = writeln!(
+        text,
+        "\nOn one core it waits about {} and computes {}, on up to {:.1} cores.\n",
+        milliseconds(model.wait_ms),
+        milliseconds(model.cpu_ms),
+        model.cores
+    );
+    text.push_str(&objectives(curve));
+    text
+}
+
+fn line(point: &Point, curve: &Drawn) -> String {
+    let ms = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), milliseconds);
+    let interval = match (point.p50_low, point.p50_high) {
+        (Some(low), Some(high)) => format!("{} to {}", milliseconds(low), milliseconds(high)),
+        _ => "-".to_owned(),
+    };
+    let usd = point.monthly_usd.map_or_else(|| "-".to_owned(), dollars);
+    let size = point.memory_mb;
+    let mut notes = vec![basis(point.basis)];
+    if size == curve.now_mb {
+        notes.push("now");
+    }
+    if size < curve.safe_mb {
+        notes.push("not safe");
+    }
+    let line = format!(
+        "{:>7} {:>9}  {interval:>20} {:>9} {usd:>10}  {}",
+        size.0,
+        ms(point.p50_ms),
+        ms(point.p95_ms),
+        notes.join(", ")
+    );
+    line.trim_end().to_owned()
+}
+
+const fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "measured",
+        Basis::Between => "between",
+        Basis::Cpu => "cpu",
+        Basis::Prior => "prior",
+        Basis::Unknown => "unknown",
+    }
+}
+
+/// Returns the best size for each objective side by side, and what the function could have.
+pub(in crate::cli) fn objectives(curve: &Drawn) -> String {
+    let mut text = String::new();
+    let best = curve.best;
+    let rows = [
+        ("now", Some(curve.now_mb)),
+        ("memory", Some(curve.safe_mb)),
+        ("cost", best.cost),
+        ("balanced", best.balanced),
+        ("speed", best.speed),
+    ];
+    let _ = writeln!(
+        text,
+        "  {:<9} {:>8} {:>10} {:>10}  BASIS",
+        "OBJECTIVE", "MB", "P50", "$/MONTH"
+    );
+    for (name, size) in rows {
+        let point = size.and_then(|size| at(curve, size));
+        let (Some(size), Some(point)) = (size, point) else {
+            let _ = writeln!(text, "  {name:<9} {:>8}", "-");
+            continue;
+        };
+        let ms = point.p50_ms.map_or_else(|| "-".to_owned(), milliseconds);
+        let usd = point.monthly_usd.map_or_else(|| "-".to_owned(), dollars);
+        let _ = writeln!(
+            text,
+            "  {name:<9} {:>8} {ms:>10} {usd:>10}  {}",
+            size.0,
+            basis(point.basis)
+        );
+    }
+    if let Some(free) = curve.offers.free {
+        // Costs that differ by half a percent are the same money.
+        let usd_more = free.usd_more.min(0.0);
+        let free = Offer { usd_more, ..free };
+        let _ = writeln!(text, "  free speed: {}", offered(free));
+    }
+    if let Some(cheap) = curve.offers.cheap {
+        let _ = writeln!(text, "  cheap speed: {}", offered(cheap));
+    }
+    text
+}
+
+/// Returns advice that is shown and never applied; empty if there is none.
+pub(in crate::cli) fn advised(advice: &[Advice]) -> String {
+    let lines = advice
+        .iter()
+        .map(|one| format!("  advice: {}\n", words(one)));
+    lines.collect()
+}
+
+fn words(advice: &Advice) -> String {
+    match advice {
+        Advice::TimeoutNear {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        } => format!(
+            "1 % take over {}, near the timeout of {}; {} leaves room",
+            milliseconds(*p99_ms),
+            milliseconds(*timeout_ms),
+            milliseconds(*better_ms)
+        ),
+        Advice::TimeoutLong {
+            p99_ms,
+            timeout_ms,
+            better_ms,
+        } => format!(
+            "99 % end within {}; a timeout of {} instead of {} bounds what hangs",
+            milliseconds(*p99_ms),
+            milliseconds(*better_ms),
+            milliseconds(*timeout_ms)
+        ),
+        Advice::Arm64 {
+            saved_usd,
+            slower_at_most,
+        } => format!(
+            "arm64 costs ${} a month less if it is as fast, up to {slower_at_most:.2}× as slow",
+            dollars(*saved_usd)
+        ),
+        Advice::Provisioned {
+            share,
+            p95_ms,
+            added_usd,
+        } => format!(
+            "{:.1} % wait up to {} for a start; without: ${} a month more",
+            100.0 * share,
+            milliseconds(*p95_ms),
+            dollars(*added_usd)
+        ),
+    }
+}
+
+/// Returns an offer such as `1.9× faster for the same money at 1024 MB (at least 1.7×)`.
+pub(in crate::cli) fn offered(offer: Offer) -> String {
+    let money = if offer.usd_more >= 0.005 {
+        format!("${} a month more", dollars(offer.usd_more))
+    } else if offer.usd_more <= -0.005 {
+        format!("${} a month less", dollars(-offer.usd_more))
+    } else {
+        "the same money".to_owned()
+    };
+    format!(
+        "{:.1}× faster for {money} at {} MB (at least {:.1}×)",
+        offer.faster, offer.memory_mb.0, offer.faster_at_least
+    )
+}
+
+fn at(curve: &Drawn, size: Megabytes) -> Option<&Point> {
+    curve.points.iter().find(|point| point.memory_mb == size)
+}
+
+/// Returns a duration as people read it: `1.3 ms`, `120 ms`, `4.2 s`, `2.5 min`.
+pub(in crate::cli) fn milliseconds(ms: f64) -> String {
+    if ms < 9.95 {
+        format!("{ms:.1} ms")
+    } else if ms < 9_999.5 {
+        format!("{ms:.0} ms")
+    } else if ms < 99_950.0 {
+        format!("{:.1} s", ms / 1000.0)
+    } else if ms < 999_500.0 {
+        format!("{:.0} s", ms / 1000.0)
+    } else {
+        format!("{:.0} min", ms / 60_000.0)
+    }
+}
+
+/// Returns dollars with two decimals, with four below ten cents, and with none from $10,000 on.
+pub(in crate::cli) fn dollars(usd: f64) -> String {
+    if usd.abs() < 0.1 && usd != 0.0 {
+        format!("{usd:.4}")
+    } else if usd < 9_999.5 {
+        format!("{usd:.2}")
+    } else {
+        format!("{usd:.0}")
+    }
+}
+
+#[cfg(test)]
+pub(in crate::cli) mod tests {
+    use rightsizer_rules::power::{
+        Durations, PowerSettings, Prior, SizeUse, Subject, Workload, draw,
+    };
+    use rightsizer_rules::price::PriceTable;
+
+    use super::*;
+
+    /// A function that computes for 300 ms and waits 60, measured at 256 and 512 MB.
+    pub(in crate::cli) fn curve() -> Drawn {
+        let work = Workload::serial(60.0, 300.0, 1.0);
+        let day = rightsizer_records::Day::parse("2026-01-31").unwrap();
+        let size = |mb: u32| {
+            let p50_ms = work.duration_ms(Megabytes(mb));
+            SizeUse {
+                version: "$LATEST".to_owned(),
+                memory_mb: Megabytes(mb),
+                first_day: day.plus(-13),
+                last_day: day,
+                invocations: 700_000,
+                failures: 0,
+                timeouts: 0,
+                ooms: 0,
+                billed_ms: 0,
+                durations: Some(Durations {
+                    count: 700_000,
+                    mean_ms: p50_ms * 1.1,
+                    p50_ms,
+                    p95_ms: p50_ms * 2.0,
+                    p99_ms: p50_ms * 3.0,
+                    spread: 0.2,
+                }),
+                cores_used: Some(300.0 / p50_ms),
+                used_mb: Some(140.0),
+                peak_mb: Megabytes(180),
+                starts: None,
+            }
+        };
+        let sizes = [size(256), size(512)];
+        let subject = Subject {
+            version: "$LATEST",
+            now_mb: Megabytes(512),
+            before_mb: None,
+            safe_mb: Megabytes(256),
+            max_mb: Megabytes(3008),
+            sizes: &sizes,
+            elsewhere: &[],
+            monthly_usd: None,
+            rates: PriceTable::default().rates(None),
+            arch: None,
+            settings: PowerSettings::default(),
+        };
+        draw(
+            "arn:aws:lambda:eu-west-1:123456789012:function:checkout",
+            &subject,
+            &Prior::flat(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_curve_as_numbers() {
+        insta::assert_snapshot!(table(&curve()));
+    }
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        let ms = [1.26, 9.96, 1234.4, 12_340.0, 100_000.0, 1_200_000.0].map(milliseconds);
+        assert_eq!(
+            ms,
+            ["1.3 ms", "10 ms", "1234 ms", "12.3 s", "100 s", "20 min"]
+        );
+        let usd = [0.0123, 0.0, 1.234, 123_456.7].map(dollars);
+        assert_eq!(usd, ["0.0123", "0.00", "1.23", "123457"]);
+    }
+
+    #[test]
+    fn advice_in_words() {
+        let (p99_ms, timeout_ms, better_ms) = (2_400.0, 3_000.0, 8_000.0);
+        insta::assert_snapshot!(advised(&[
+            Advice::TimeoutNear {
+                p99_ms,
+                timeout_ms,
+                better_ms
+            },
+            Advice::TimeoutLong {
+                p99_ms: 800.0,
+                timeout_ms: 900_000.0,
+                better_ms: 3_000.0
+            },
+            Advice::Arm64 {
+                saved_usd: 6.15,
+                slower_at_most: 1.25
+            },
+            Advice::Provisioned {
+                share: 0.034,
+                p95_ms: 2_310.0,
+                added_usd: 18.2
+            },
+        ]));
+    }
+
+    #[test]
+    fn offers_in_words() {
+        let offer = |usd_more| Offer {
+            memory_mb: Megabytes(1024),
+            faster: 1.93,
+            faster_at_least: 1.71,
+            usd_more,
+        };
+        let words = [0.001, 0.42, -1.5].map(|more| offered(offer(more)));
+        assert_eq!(
+            words[0],
+            "1.9× faster for the same money at 1024 MB (at least 1.7×)"
+        );
+        assert!(
+            words[1].contains("for $0.42 a month more at"),
+            "{}",
+            words[1]
+        );
+        assert!(
+            words[2].contains("for $1.50 a month less at"),
+            "{}",
+            words[2]
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! The power curve of a function of the store: pure functions over what a store's reader returns, for the command
+//! line and the page. They must not read a store, and they decide nothing.
+
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_rules::power::{
+    Advice, Advised, ColdStart, Drawn, NoCurve, Prior, Started, Subject, draw,
+};
+use rightsizer_rules::price::Rates;
+use rightsizer_store::FunctionDetail;
+
+use crate::settings::Settings;
+
+/// The reason for which a function has no curve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CurveError {
+    /// Many requests share an environment.
+    #[error(
+        "it runs on managed instances, where requests share an environment, so memory does not set its CPU share"
+    )]
+    ManagedInstances,
+    /// A replica at the edge.
+    #[error("it is a replica at the edge, whose size is that of the function in us-east-1")]
+    EdgeReplica,
+    /// It never reported.
+    #[error(transparent)]
+    NotMeasured(#[from] NoCurve),
+}
+
+/// Returns the power curve of a function with intervals and measured points, from what [`rightsizer_store::Reader`]
+/// has of it: `Reader::detail`, or `inspect::function_named`.
+///
+/// # Errors
+/// If it has no measurements, or if its size does not set its CPU share.
+pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, CurveError> {
+    let row = &detail.review;
+    if let Some(configuration) = &detail.configuration {
+        if configuration.managed_instances {
+            return Err(CurveError::ManagedInstances);
+        }
+        if configuration.edge_replica {
+            return Err(CurveError::EdgeReplica);
+        }
+    }
+    let tools = detail.measured_sizes.iter();
+    let elsewhere: Vec<(Megabytes, f64)> = tools
+        .map(|size| (size.memory_mb, size.duration_ms))
+        .collect();
+    let subject = Subject {
+        version: &row.version,
+        now_mb: Megabytes(row.current_mb),
+        before_mb: None,
+        safe_mb: Megabytes(row.target_mb.unwrap_or(row.current_mb)),
+        max_mb: settings.policy.max_mb,
+        sizes: &detail.sizes,
+        elsewhere: &elsewhere,
+        monthly_usd: row.monthly_usd_before,
+        rates: rates(detail, settings),
+        arch: arch(detail),
+        settings: settings.power,
+    };
+    Ok(draw(&row.function, &subject, Prior::shipped())?)
+}
+
+/// Returns the cold starts of a function by version and size.
+pub fn cold_starts(detail: &FunctionDetail, settings: &Settings) -> Vec<ColdStart> {
+    let configuration = detail.configuration.as_ref();
+    rightsizer_rules::power::cold_starts(&Started {
+        sizes: &detail.sizes,
+        timeout_ms: timeout_ms(detail),
+        timeout_share: settings.policy.timeout_share,
+        snap_start: configuration.is_some_and(|known| known.snap_start),
+        rates: rates(detail, settings),
+        arch: arch(detail),
+    })
+}
+
+/// Returns advice on a function's timeout, architecture and provisioned concurrency, which is shown and never applied.
+pub fn advice(detail: &FunctionDetail, settings: &Settings) -> Vec<Advice> {
+    let row = &detail.review;
+    let starts = cold_starts(detail, settings);
+    let here = starts
+        .iter()
+        .find(|start| start.memory_mb.0 == row.current_mb && start.version == row.version);
+    rightsizer_rules::power::advice(&Advised {
+        p99_ms: row.p99_ms,
+        timeout_ms: timeout_ms(detail),
+        timeout_share: settings.policy.timeout_share,
+        arch: arch(detail),
+        monthly_usd: row.monthly_usd_before,
+        rates: rates(detail, settings),
+        starts: here,
+    })
+}
+
+fn rates(detail: &FunctionDetail, settings: &Settings) -> Rates {
+    let function = FunctionArn::parse(&detail.review.function);
+    settings
+        .price
+        .rates(function.as_ref().ok().map(FunctionArn::region))
+}
+
+fn arch(detail: &FunctionDetail) -> Option<Arch> {
+    detail.review.arch.as_deref().map(Arch::from_name)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 15 minutes")]
+fn timeout_ms(detail: &FunctionDetail) -> Option<f64> {
+    detail.timeout_ms.map(|ms| ms as f64)
+}

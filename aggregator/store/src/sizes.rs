@@ -1,0 +1,294 @@
+//! What each version of a function did at each memory size, for power curves and cold starts. Read beside the
+//! writer; no decision waits for it.
+
+use std::collections::BTreeMap;
+
+use rightsizer_records::{Day, Megabytes};
+use rightsizer_rules::power::{Durations, SizeUse};
+use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::columns::{count, megabytes};
+use super::error::StoreError;
+use super::open::Reader;
+use super::unit::FunctionId;
+
+/// The columns that [`Sum::add`] reads.
+const COLUMNS: &str =
+    "source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
+    cpu_wall_ms, peak_mb, durations, inits, used";
+/// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
+const LEAST_CPU_WALL_MS: u64 = 1000;
+
+/// The sum over the days of one version at one size.
+struct Sum {
+    first_day: Day,
+    last_day: Day,
+    invocations: u64,
+    errors: u64,
+    timeouts: u64,
+    ooms: u64,
+    billed_ms: u64,
+    cpu_ms: u64,
+    cpu_wall_ms: u64,
+    peak_mb: Megabytes,
+    durations: Distribution,
+    inits: Distribution,
+    used: Distribution,
+}
+
+impl Reader {
+    /// Returns what each version of a function did at each size, in the days that are remembered in detail and
+    /// since its code last changed. Of a day, only the kind of source that counts is included (W7).
+    pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
+        let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1) FROM functions WHERE function = ?";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found = self.connection.query_row(head, [function], columns);
+        let Some((id, last, cleared)): Option<(FunctionId, i32, i32)> = found.optional()? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM days WHERE day = ? AND function_id = ? ORDER BY source"
+        ))?;
+        let mut sums = BTreeMap::new();
+        for day in (last - DETAIL_DAYS).max(cleared + 1)..=last {
+            let mut rows = statement.query(params![day, id])?;
+            let mut counting = None;
+            while let Some(row) = rows.next()? {
+                let kind = DaySource::kind(row.get(0)?);
+                if *counting.get_or_insert(kind) == kind {
+                    add(&mut sums, Day::from_number(day), row)?;
+                }
+            }
+        }
+        Ok(sums.into_iter().map(|(key, sum)| sum.used(key)).collect())
+    }
+}
+
+/// Version and size.
+type Key = (String, Megabytes);
+
+fn add(sums: &mut BTreeMap<Key, Sum>, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+    let memory_mb = megabytes(row.get(1)?);
+    if memory_mb == OTHER_SIZES {
+        return Ok(());
+    }
+    let sum = sums.entry((row.get(2)?, memory_mb));
+    sum.or_insert_with(|| Sum::from(day)).add(day, row)
+}
+
+impl Sum {
+    fn from(day: Day) -> Self {
+        Self {
+            first_day: day,
+            last_day: day,
+            invocations: 0,
+            errors: 0,
+            timeouts: 0,
+            ooms: 0,
+            billed_ms: 0,
+            cpu_ms: 0,
+            cpu_wall_ms: 0,
+            peak_mb: Megabytes(0),
+            durations: Distribution::default(),
+            inits: Distribution::default(),
+            used: Distribution::default(),
+        }
+    }
+
+    fn add(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+        let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
+        let distribution = |n: usize| -> Result<Distribution, StoreError> {
+            let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
+            Ok(Distribution::from_bytes(bytes)?)
+        };
+        self.last_day = day;
+        for (sum, column) in [
+            (&mut self.invocations, 3),
+            (&mut self.errors, 4),
+            (&mut self.timeouts, 5),
+            (&mut self.ooms, 6),
+            (&mut self.billed_ms, 7),
+            (&mut self.cpu_ms, 8),
+            (&mut self.cpu_wall_ms, 9),
+        ] {
+            *sum = sum.saturating_add(number(column)?);
+        }
+        self.peak_mb = self.peak_mb.max(megabytes(row.get(10)?));
+        self.durations.merge(&distribution(11)?);
+        self.inits.merge(&distribution(12)?);
+        self.used.merge(&distribution(13)?);
+        Ok(())
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of two months, far below 2^52"
+    )]
+    fn used(self, (version, memory_mb): Key) -> SizeUse {
+        let measured = self.cpu_wall_ms >= LEAST_CPU_WALL_MS;
+        let failures = self
+            .errors
+            .saturating_add(self.timeouts)
+            .saturating_add(self.ooms);
+        SizeUse {
+            version,
+            memory_mb,
+            first_day: self.first_day,
+            last_day: self.last_day,
+            invocations: self.invocations,
+            failures: failures.min(self.invocations),
+            timeouts: self.timeouts,
+            ooms: self.ooms,
+            billed_ms: self.billed_ms,
+            durations: figures(&self.durations),
+            cores_used: measured.then(|| self.cpu_ms as f64 / self.cpu_wall_ms as f64),
+            used_mb: self.used.interpolated(0.5),
+            peak_mb: self.peak_mb,
+            starts: figures(&self.inits),
+        }
+    }
+}
+
+fn figures(of: &Distribution) -> Option<Durations> {
+    Some(Durations {
+        count: of.count(),
+        mean_ms: of.mean()?,
+        p50_ms: of.interpolated(0.5)?,
+        p95_ms: of.interpolated(0.95)?,
+        p99_ms: of.interpolated(0.99)?,
+        spread: of.ln_spread()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::Store;
+
+    fn histogram(values: &[(u64, u64)]) -> Vec<u8> {
+        let mut some = Distribution::default();
+        values
+            .iter()
+            .for_each(|(value, n)| some.record_many(*value, *n));
+        some.to_bytes()
+    }
+
+    /// A store with one function, whose last report is on day 20,000.
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("store.db"), "test").unwrap();
+        let unit = store.begin().unwrap();
+        let row = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version)
+             VALUES (1, 'local:f', 0, 0, 20000 * 86400000 + 5, '$LATEST')";
+        unit.tx.execute(row, []).unwrap();
+        unit.commit().unwrap();
+        (dir, store)
+    }
+
+    fn put(
+        store: &mut Store,
+        day: i32,
+        source: i64,
+        size: u32,
+        version: &str,
+        durations: &[(u64, u64)],
+    ) {
+        let unit = store.begin().unwrap();
+        let calls: u64 = durations.iter().map(|(_, n)| n).sum();
+        unit.tx
+            .execute(
+                "INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors,
+                    timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, durations,
+                    inits, used)
+                 VALUES (?, 1, ?, ?, ?, 90, ?, 1, 0, 0, 0, 0, 1, 5000, 600, 2000, ?, ?, ?)",
+                params![
+                    day,
+                    source,
+                    size,
+                    version,
+                    calls.cast_signed(),
+                    histogram(durations),
+                    histogram(&[(300, 2)]),
+                    histogram(&[(80, calls)])
+                ],
+            )
+            .unwrap();
+        unit.commit().unwrap();
+    }
+
+    fn sizes(dir: &tempfile::TempDir) -> Vec<SizeUse> {
+        Reader::open(&dir.path().join("store.db"))
+            .unwrap()
+            .sizes("local:f")
+            .unwrap()
+    }
+
+    /// Two days of 30 invocations of 100 ms: 60 of a median of 99.5 (rounded up, they lie between 99 and 100), two
+    /// failures, 0.3 cores, and four starts.
+    #[test]
+    fn days_of_a_size_add_up() {
+        let (dir, mut store) = store();
+        for day in [19_999, 20_000] {
+            put(&mut store, day, 0, 512, "$LATEST", &[(100, 30)]);
+        }
+        let [size] = sizes(&dir).try_into().unwrap();
+        assert_eq!(
+            (size.invocations, size.failures, size.billed_ms),
+            (60, 2, 10_000)
+        );
+        let durations = size.durations.unwrap();
+        assert!((durations.p50_ms - 99.5).abs() < 1e-9, "{durations:?}");
+        assert!((size.cores_used.unwrap() - 0.3).abs() < 1e-9);
+        assert_eq!(size.starts.unwrap().count, 4);
+        assert_eq!(size.last_day.number() - size.first_day.number(), 1);
+    }
+
+    /// Sizes and versions never mix, days before the details and before the code changed do not count, and of a day
+    /// only the layer counts if it has reports.
+    #[test]
+    fn only_what_counts_is_added() {
+        let (dir, mut store) = store();
+        put(&mut store, 20_000, 0, 512, "$LATEST", &[(100, 30)]);
+        put(&mut store, 20_000, 0, 1024, "$LATEST", &[(50, 30)]);
+        put(&mut store, 20_000, 0, 512, "7", &[(90, 30)]);
+        put(
+            &mut store,
+            20_000,
+            DaySource::Import.rank(),
+            512,
+            "$LATEST",
+            &[(10, 1000)],
+        );
+        put(
+            &mut store,
+            20_000 - DETAIL_DAYS - 1,
+            0,
+            512,
+            "$LATEST",
+            &[(10, 1000)],
+        );
+        put(&mut store, 19_990, 0, 256, "$LATEST", &[(10, 1000)]);
+        let unit = store.begin().unwrap();
+        unit.tx
+            .execute("UPDATE functions SET cleared_day = 19990", [])
+            .unwrap();
+        unit.commit().unwrap();
+        let found: Vec<(String, u32, u64)> = sizes(&dir)
+            .into_iter()
+            .map(|size| (size.version, size.memory_mb.0, size.invocations))
+            .collect();
+        let wanted = [("$LATEST", 512), ("$LATEST", 1024), ("7", 512)];
+        assert_eq!(
+            found,
+            wanted.map(|(version, mb)| (version.to_owned(), mb, 30))
+        );
+    }
+
+    #[test]
+    fn an_unknown_function_has_no_sizes() {
+        let (dir, _store) = store();
+        let reader = Reader::open(&dir.path().join("store.db")).unwrap();
+        assert_eq!(reader.sizes("local:g").unwrap(), []);
+    }
+}

@@ -1,0 +1,186 @@
+//! `rightsizer curve` and `coldstarts` as people and programs run them, and the prior that `simulate` learns.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn rightsizer(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rightsizer"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Returns a record of 60 invocations of a function on one day, of which the first waited 500 ms for a start.
+fn record(size: u32, duration_ms: f64, day: u32) -> Value {
+    let rows: Vec<Value> = (0..60)
+        .map(|n| {
+            let init = if n == 0 { json!(500) } else { Value::Null };
+            json!([n * 5000, 90, duration_ms, duration_ms.ceil(), 0, init])
+        })
+        .collect();
+    json!({
+        "v": 1, "kind": "reports", "version": "$LATEST", "memory_mb": size, "seq": 0, "total": 60,
+        "function": "arn:aws:lambda:eu-west-1:123456789012:function:checkout",
+        "env": format!("{:x}", size * 100 + day), "t0": format!("2026-01-{day:02}T10:00:00.000Z"), "reports": rows,
+    })
+}
+
+/// A store with a function that waits 100 ms and computes 40: 653 ms at 128 MB, 376 at 256, 169 at 1024.
+fn store() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let records = [(128, 652.8, 28), (256, 376.4, 29), (1024, 169.1, 30)];
+    let lines = records.map(|(size, ms, day)| record(size, ms, day).to_string());
+    fs::write(folder.path().join("reports.jsonl"), lines.join("\n") + "\n").unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    folder
+}
+
+#[test]
+fn the_json_of_a_curve_has_its_keys() {
+    let folder = store();
+    let curve: Value =
+        serde_json::from_str(&out(&rightsizer(&folder, &["curve", "checkout", "--json"]))).unwrap();
+    assert_eq!(curve["known_sizes"], json!([128, 256, 1024]));
+    assert_eq!(
+        (&curve["version"], &curve["now_mb"]),
+        (&json!("$LATEST"), &json!(1024))
+    );
+    for key in [
+        "function", "safe_mb", "points", "best", "model", "offers", "advice",
+    ] {
+        assert!(!curve[key].is_null(), "{key} in {curve}");
+    }
+    for objective in ["cost", "balanced", "speed"] {
+        assert!(curve["best"][objective].is_u64(), "{objective} in {curve}");
+    }
+    for parameter in ["wait_ms", "cpu_ms", "cores"] {
+        assert!(curve["model"][parameter].is_f64(), "{parameter} in {curve}");
+    }
+    let points = curve["points"].as_array().unwrap();
+    let at = |size: u32| {
+        points
+            .iter()
+            .find(|point| point["memory_mb"] == size)
+            .unwrap()
+    };
+    for key in [
+        "p50_ms",
+        "p95_ms",
+        "p50_low",
+        "p50_high",
+        "p95_low",
+        "p95_high",
+        "monthly_usd",
+        "usd_low",
+        "usd_high",
+    ] {
+        assert!(at(512)[key].is_f64(), "{key} in {}", at(512));
+    }
+    // 100 + 40 × 1769 ÷ 512 = 238.2.
+    let middle = at(512)["p50_ms"].as_f64().unwrap();
+    assert!((middle / 238.2 - 1.0).abs() < 0.08, "{middle}");
+    assert_eq!(
+        (&at(512)["basis"], &at(256)["basis"]),
+        (&json!("between"), &json!("measured"))
+    );
+}
+
+#[test]
+fn people_get_a_picture_and_objectives_side_by_side() {
+    let folder = store();
+    let text = out(&rightsizer(&folder, &["curve", "checkout"]));
+    for word in ["● measured", "OBJECTIVE", "balanced", "3008", "between"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    let shown = out(&rightsizer(&folder, &["show", "checkout"]));
+    assert!(shown.contains("Power, see `rightsizer curve`"), "{shown}");
+    let address = out(&rightsizer(&folder, &["curve", "checkout", "--chart-url"]));
+    assert!(
+        address.starts_with("https://lambda-power-tuning.show/#")
+            && address.matches(';').count() == 2
+    );
+}
+
+/// Three of 180 invocations waited 500 ms for a start.
+#[test]
+fn cold_starts_are_counted_by_size() {
+    let folder = store();
+    let all: Value =
+        serde_json::from_str(&out(&rightsizer(&folder, &["coldstarts", "--json"]))).unwrap();
+    let starts = all[0]["starts"].as_array().unwrap();
+    assert_eq!(starts.len(), 3, "{all}");
+    assert!(
+        starts
+            .iter()
+            .all(|start| start["starts"] == 1 && start["invocations"] == 60),
+        "{all}"
+    );
+    let text = out(&rightsizer(&folder, &["coldstarts", "checkout"]));
+    assert!(
+        text.contains("1.7 % of 60 invocations started cold"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_function_without_a_curve_has_a_reason() {
+    let folder = store();
+    let refused = |arguments: &[&str]| {
+        let output = rightsizer(&folder, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["curve", "checkot"]).contains("no function \"checkot\""));
+    // Five invocations are too few.
+    let mut few = record(512, 100.0, 30);
+    few["function"] = json!("arn:aws:lambda:eu-west-1:123456789012:function:rare");
+    let rows = few["reports"].as_array().unwrap()[..5].to_vec();
+    few["reports"] = json!(rows);
+    few["total"] = json!(5);
+    fs::write(folder.path().join("rare.jsonl"), few.to_string() + "\n").unwrap();
+    out(&rightsizer(&folder, &["import", "rare.jsonl"]));
+    let error = refused(&["curve", "rare"]);
+    assert!(
+        error.contains("rare has no power curve") && error.contains("at least 10 invocations"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_prior_is_learnt_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "function,memory_mb,duration_ms\nf,128,1000\nf,256,500\nf,512,250\ng,128,99\ng,256,98\ng,512,98\n";
+    fs::write(folder.path().join("runs.csv"), rows).unwrap();
+    let prior = out(&rightsizer(
+        &folder,
+        &["simulate", "--power", "runs.csv", "--learn"],
+    ));
+    assert!(prior.starts_with("cpu_share,cores,overlap,burst,deviation,model_deviation,weight\n"));
+    let both = rightsizer(
+        &folder,
+        &["simulate", "--power", "runs.csv", "--learn", "--known", "1"],
+    );
+    assert_eq!(both.status.code(), Some(2));
+}
