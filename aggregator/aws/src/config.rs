@@ -40,8 +40,14 @@ impl Place {
         let mut region = self.region.clone().map(Region::new);
         let by = |region: &Option<Region>| {
             let by = ProviderConfig::without_region();
-            by.with_http_client(http.clone())
-                .with_region(region.clone())
+            // Roles and sessions of `aws login` are asked for in a region too.
+            let of_environment = || {
+                let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
+                let mut named = named.filter_map(|name| std::env::var(name).ok());
+                named.next().map(Region::new)
+            };
+            let region = region.clone().or_else(of_environment);
+            by.with_http_client(http.clone()).with_region(region)
         };
         let keys = |profile: &str, region: &Option<Region>| {
             let keys = ProfileFileCredentialsProvider::builder().configure(&by(region));

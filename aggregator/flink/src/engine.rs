@@ -3,6 +3,7 @@
 use rightsizer_formats::intake::{Accept, BadRule};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::policy::{PolicyError, PolicySettings};
+use rightsizer_rules::power::PowerSettings;
 use rightsizer_rules::price::{PriceError, PriceTable};
 use rightsizer_rules::state::{StateError, Terms};
 use rightsizer_rules::window::{ClockMode, WindowSettings};
@@ -24,6 +25,7 @@ pub struct Engine {
 struct Settings {
     window: WindowSettings,
     policy: PolicySettings,
+    power: PowerSettings,
     price: PriceTable,
     flink: Flink,
 }
@@ -74,7 +76,9 @@ impl Engine {
     /// Reads the settings: `rightsizer.toml`, with the job's own in `[flink]`.
     pub fn open(settings: &str) -> Result<Self, EngineError> {
         let wrong = |why: &dyn std::fmt::Display| EngineError::Settings(why.to_string());
-        let settings: Settings = toml::from_str(settings).map_err(|e| wrong(&e))?;
+        let mut settings: Settings = toml::from_str(settings).map_err(|e| wrong(&e))?;
+        settings.power.check().map_err(|e| wrong(&e))?;
+        settings.policy.power = settings.power;
         settings.policy.check()?;
         settings.price.check()?;
         let rules = settings.flink.accept.iter().map(|rule| rule.parse());
@@ -120,6 +124,7 @@ mod tests {
         assert_eq!(engine.unwrap().settings.policy.buffer_mb.0, 64);
         for text in [
             "[policy]\nmin_mb = 64",
+            "[power]\nweight = 2.0",
             "[flink]\nhome = \"eu-west-1\"",
             "[flink]\naccept = [\"x\"]",
             "[flink]\nclock = 1",

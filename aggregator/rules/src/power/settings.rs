@@ -15,7 +15,7 @@ pub struct PowerSettings {
     pub objective: Option<Objective>,
     /// Weight of the cost in `balanced`; the rest is the weight of the duration.
     pub weight: f64,
-    /// The budget of `speed`, as a share of the cost before the first change since the code changed.
+    /// The budget of `speed`, as a share of the cost before the first remembered change.
     pub speed_budget: f64,
 }
 

@@ -11,6 +11,7 @@ use rightsizer_store::{FunctionDetail, Reader};
 use serde::Serialize;
 
 use self::table::table;
+use super::form::FormArgs;
 use super::list::fleet;
 use super::server::ServerArg;
 use super::show::detail;
@@ -27,15 +28,14 @@ pub(super) struct ColdStartsArgs {
     /// Without names, read this many functions, the most expensive ones
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Print a JSON array with one object per function
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
     #[command(flatten)]
     config: ConfigArg,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -75,7 +75,7 @@ pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
         .map(|detail| Started::of(detail, &settings))
         .collect();
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         write_json(&functions, &mut out)?;
     } else {
         write!(out, "{}", table(&functions))?;

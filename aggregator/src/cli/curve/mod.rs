@@ -18,6 +18,7 @@ use self::table::table;
 #[cfg(test)]
 pub(super) use self::table::tests;
 pub(super) use self::table::{advised, dollars, milliseconds, objectives};
+use super::form::FormArgs;
 use super::server::ServerArg;
 use super::show::detail;
 use super::{ConfigArg, StoreArg, out, write_json};
@@ -30,12 +31,9 @@ pub(super) struct CurveArgs {
     /// Name, `local:NAME` or ARN of the function
     #[arg(value_name = "FUNCTION")]
     function: String,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "chart_url")]
-    json: bool,
     /// Print the address of the chart on the public page of Lambda Power Tuning; the address contains the sizes,
     /// durations and costs
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["output", "json"])]
     chart_url: bool,
     #[command(flatten)]
     store: StoreArg,
@@ -43,6 +41,8 @@ pub(super) struct CurveArgs {
     server: ServerArg,
     #[command(flatten)]
     config: ConfigArg,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -65,7 +65,7 @@ pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
     let curve = curve(&detail, &settings)
         .with_context(|| format!("{} has no power curve", args.function))?;
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         write_json(
             &Printed {
                 curve: &curve,
