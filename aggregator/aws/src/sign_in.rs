@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use aws_config::profile::profile_file::EnvConfigFiles;
 use aws_config::profile::{Profile, ProfileSet, load};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 /// The profile that is used if no other is named.

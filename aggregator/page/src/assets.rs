@@ -36,15 +36,12 @@ pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 impl Asset {
     fn new(text: &'static str, kind: &'static str, ending: &str) -> Self {
         let hash = Sha256::digest(text.as_bytes());
-        let short: String = hash
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let short = hash.iter().take(8);
+        let short = short.fold(0, |short: u64, byte| short << 8 | u64::from(*byte));
         Self {
             text,
             kind,
-            path: format!("/ui/{short}.{ending}"),
+            path: format!("/ui/{short:016x}.{ending}"),
             source: format!("'sha256-{}'", BASE64_STANDARD.encode(hash)),
         }
     }

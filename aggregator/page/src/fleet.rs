@@ -159,10 +159,10 @@ impl Fleet {
         self.totals.add(&row);
         let entry = Entry::from(row);
         self.waiting += usize::from(&*entry.status == "open");
-        if let Some(account) = entry.account() {
-            if !self.accounts.contains(account) {
-                self.accounts.insert(account.to_owned());
-            }
+        if let Some(account) = entry.account()
+            && !self.accounts.contains(account)
+        {
+            self.accounts.insert(account.to_owned());
         }
         self.entries.push(entry);
     }

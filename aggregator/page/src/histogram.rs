@@ -1,4 +1,4 @@
-//! A function's distributions as HdrHistogram interval logs, for the tools of that format in every language.
+//! A function's distributions as `HdrHistogram` interval logs, for the tools of that format in every language.
 
 use std::time::{Duration, UNIX_EPOCH};
 

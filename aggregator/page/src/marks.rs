@@ -55,9 +55,7 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
 }
 
 fn money(dollars: f64) -> String {
-    if dollars < 0.1 {
-        format!("{:.0}¢", dollars * 100.0)
-    } else if dollars < 1.0 {
+    if dollars < 1.0 {
         format!("{:.0}¢", dollars * 100.0)
     } else {
         usd(dollars).replace(".00", "")

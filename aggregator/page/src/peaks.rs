@@ -47,25 +47,9 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
     let across: Vec<String> = [0, 17, 34]
         .map(|n| month_and_day(Day::from_number(first + n)))
         .into();
-    let width = WIDTH / f64::from(DAYS);
-    let at = |day: i32| f64::from(day - first) * width;
     let plot = html! {
         (grid(ticks.len()))
-        g.peaks {
-            @for line in &lines {
-                @let y = axis.y(f64::from(line.peak_mb.0));
-                rect.ran-out[line.censored_mb.is_some()] x=(format!("{:.1}", at(line.day.number()) + width * 0.15)) y=(format!("{y:.1}"))
-                    width=(format!("{:.1}", width * 0.7)) height=(format!("{:.1}", HEIGHT - y)) {
-                    title { (line.day.to_string()) ": " (whole(line.peak_mb.0)) " MB"
-                        @if line.censored_mb.is_some() { ", it ran out of memory" } }
-                }
-            }
-        }
-        @if let Some(floor) = floor { path.floor d=(format!("M0 {:.1}H{WIDTH}", axis.y(floor))) {} }
-        @if let Some(to) = row.to_mb {
-            path.wanted d=(format!("M{:.1} {:.1}H{WIDTH}", WIDTH - 3.0 * width, axis.y(f64::from(to)))) {}
-        }
-        path.size d=(steps(&sizes, axis, first, width)) {}
+        (marks(row, &lines, &sizes, axis, first))
     };
     html! {
         section aria-labelledby="peaks" {
@@ -82,20 +66,56 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
                 @if floor.is_some() { span.key.line-floor {} "floor (P2) " }
                 @if row.to_mb.is_some() { span.key.line-wanted {} "recommended" }
             }
-            details {
-                summary { "The numbers" }
-                div.wide tabindex="0" role="region" aria-label="Table of daily peaks" {
-                    table {
-                        thead { tr { th scope="col" { "Day" } th.n scope="col" { "Peak" } th.n scope="col" { "Size" } th scope="col" { "" } } }
-                        tbody { @for line in lines.iter().rev() {
-                            tr {
-                                th scope="row" { (line.day.to_string()) }
-                                td.n { (whole(line.peak_mb.0)) " MB" }
-                                td.n { @if let Some(size) = sizes.get(&line.day.number()) { (whole(*size)) " MB" } @else { "–" } }
-                                td { @if let Some(size) = line.censored_mb { "ran out at " (whole(size.0)) " MB" } }
-                            }
-                        } }
-                    }
+            (numbers(&lines, &sizes))
+        }
+    }
+}
+
+/// The peaks, the floor, the recommendation and the sizes, drawn from day `first` on.
+fn marks(
+    row: &ReviewRow,
+    lines: &[&DayLine],
+    sizes: &BTreeMap<i32, u32>,
+    axis: Linear,
+    first: i32,
+) -> Markup {
+    let width = WIDTH / f64::from(DAYS);
+    let at = |day: i32| f64::from(day - first) * width;
+    html! {
+        g.peaks {
+            @for line in lines {
+                @let y = axis.y(f64::from(line.peak_mb.0));
+                rect.ran-out[line.censored_mb.is_some()] x=(format!("{:.1}", at(line.day.number()) + width * 0.15)) y=(format!("{y:.1}"))
+                    width=(format!("{:.1}", width * 0.7)) height=(format!("{:.1}", HEIGHT - y)) {
+                    title { (line.day.to_string()) ": " (whole(line.peak_mb.0)) " MB"
+                        @if line.censored_mb.is_some() { ", it ran out of memory" } }
+                }
+            }
+        }
+        @if let Some(floor) = floor_of(row) { path.floor d=(format!("M0 {:.1}H{WIDTH}", axis.y(floor))) {} }
+        @if let Some(to) = row.to_mb {
+            path.wanted d=(format!("M{:.1} {:.1}H{WIDTH}", WIDTH - 3.0 * width, axis.y(f64::from(to)))) {}
+        }
+        path.size d=(steps(sizes, axis, first, width)) {}
+    }
+}
+
+/// The same as a table.
+fn numbers(lines: &[&DayLine], sizes: &BTreeMap<i32, u32>) -> Markup {
+    html! {
+        details {
+            summary { "The numbers" }
+            div.wide tabindex="0" role="region" aria-label="Table of daily peaks" {
+                table {
+                    thead { tr { th scope="col" { "Day" } th.n scope="col" { "Peak" } th.n scope="col" { "Size" } th scope="col" { "" } } }
+                    tbody { @for line in lines.iter().rev() {
+                        tr {
+                            th scope="row" { (line.day.to_string()) }
+                            td.n { (whole(line.peak_mb.0)) " MB" }
+                            td.n { @if let Some(size) = sizes.get(&line.day.number()) { (whole(*size)) " MB" } @else { "–" } }
+                            td { @if let Some(size) = line.censored_mb { "ran out at " (whole(size.0)) " MB" } }
+                        }
+                    } }
                 }
             }
         }

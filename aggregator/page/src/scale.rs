@@ -154,7 +154,7 @@ mod tests {
             Linear::reaching(1024.0).ticks(),
             [1200.0, 900.0, 600.0, 300.0, 0.0]
         );
-        assert_eq!(Linear::reaching(100.0).ticks()[0], 100.0);
+        assert_eq!(Linear::reaching(100.0).ticks().first(), Some(&100.0));
     }
 
     /// 0.05 to 300 dollars are the decades from 0.01 to 1000; 3.162 is the middle of them in logarithms.

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(usd(1_234_567.0), "$1,234,567");
         assert_eq!(whole(999_u64), "999");
         assert_eq!(whole(48_210_u64), "48,210");
-        assert_eq!(duration(3.14), "3.1 ms");
+        assert_eq!(duration(3.12), "3.1 ms");
         assert_eq!(duration(212.0), "212 ms");
         assert_eq!(duration(1_440.0), "1.4 s");
         assert_eq!(duration(192_000.0), "3.2 min");

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rightsizer_aws::clock::now;
+use rightsizer_aws::config::Place;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -27,10 +28,11 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Sends notices until a stop is requested. A notice that no receiver took is tried again at the next turn.
 pub(crate) async fn run(
     settings: NotifySettings,
+    place: Place,
     store: PathBuf,
     stopped: CancellationToken,
 ) -> anyhow::Result<()> {
-    let posts = Posts::new(&settings).await;
+    let posts = Posts::new(&settings, &place).await;
     let mut sent = Sent::load(&store);
     loop {
         turn(&posts, &store, &mut sent).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use rightsizer_aws::config::Place;
 use rightsizer_aws::sns::Topic;
 use serde_json::Value;
 use tracing::warn;
@@ -22,9 +23,9 @@ pub(super) struct Posts {
 }
 
 impl Posts {
-    pub(super) async fn new(settings: &NotifySettings) -> Self {
+    pub(super) async fn new(settings: &NotifySettings, place: &Place) -> Self {
         let topic = match &settings.sns {
-            Some(arn) => Some(Topic::new(&rightsizer_aws::config::aws_config().await, arn)),
+            Some(arn) => Some(Topic::new(&place.config().await, arn)),
             None => None,
         };
         Self {

@@ -252,7 +252,8 @@ async fn spawn_aws_tasks(
     }
     if options.settings.notify.is_on() {
         let (settings, store) = (options.settings.notify.clone(), options.store.clone());
-        tasks.spawn(notify::run(settings, store, stopped.clone()));
+        let place = options.place.clone();
+        tasks.spawn(notify::run(settings, place, store, stopped.clone()));
     }
     if options.inventory {
         let fleet = AwsFleet::new(&options.place.config().await);
