@@ -26,6 +26,7 @@ use super::server::ServerArg;
 use super::waves::WavesArgs;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct AttachArgs {
     #[command(flatten)]
     fleet: FleetArgs,

@@ -16,6 +16,9 @@ use crate::http;
 /// How long a receiver may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// A notice as one receiver wants it, with the page's address if it is known.
+type Form = fn(&Notice, Option<&str>) -> Value;
+
 /// The receivers.
 pub(super) struct Posts {
     settings: NotifySettings,
@@ -38,7 +41,7 @@ impl Posts {
     /// asked again: a second message to those that took it would be worse.
     pub(super) async fn send(&self, notice: &Notice) -> bool {
         let page = self.settings.page.as_deref();
-        let forms: [(&str, Option<&Address>, fn(&Notice, Option<&str>) -> Value); 3] = [
+        let forms: [(&str, Option<&Address>, Form); 3] = [
             ("slack", self.settings.slack.as_ref(), wording::slack),
             ("teams", self.settings.teams.as_ref(), wording::teams),
             ("webhook", self.settings.webhook.as_ref(), wording::webhook),

@@ -165,13 +165,13 @@ fn pages(functions: u64, binary: &Path, folder: &Path) -> Result<()> {
         .build()?;
     let (first, pages) = runtime.block_on(page::measure(binary, &store, &function))?;
     println!("The page of {functions} functions, each the median of 21 requests");
-    println!("  the whole fleet, read once  {:>9.0?}", first);
+    println!("  the whole fleet, read once  {first:>9.0?}");
     for page in pages {
         println!(
             "  {:<28}{:>9.1?} {:>9.1} KB on the wire   goal {:?}, 100 KB",
             page.name,
             page.took,
-            page.bytes as f64 / 1000.0,
+            f64::from(u32::try_from(page.bytes)?) / 1000.0,
             page.most
         );
     }

@@ -35,18 +35,7 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
         Aggregator::start_by(Command::new(binary), store, &arguments, &[], Some(&log)).await?;
     let client = Client::new();
     let address = serve.endpoint().to_owned();
-    let form = format!("by=speed&token={TOKEN}");
-    let entered = client
-        .post(format!("{address}/ui/sign-in"))
-        .body(form)
-        .send()
-        .await?;
-    let cookie = entered
-        .headers()
-        .get(SET_COOKIE)
-        .context("no session")?
-        .to_str()?;
-    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let cookie = signed_in(&client, &address).await?;
     let begun = Instant::now();
     // Until then, a page says that it is being read.
     while !whole(&client, &address, &cookie).await? {
@@ -91,6 +80,16 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
     }
     serve.stop().await?;
     Ok((first, pages))
+}
+
+/// Signs in; returns the session's cookie.
+async fn signed_in(client: &Client, address: &str) -> Result<String> {
+    let form = format!("by=speed&token={TOKEN}");
+    let sign_in = client.post(format!("{address}/ui/sign-in")).body(form);
+    let entered = sign_in.send().await?;
+    let cookie = entered.headers().get(SET_COOKIE).context("no session")?;
+    let cookie = cookie.to_str()?.split(';').next();
+    Ok(cookie.unwrap_or_default().to_owned())
 }
 
 /// Whether the fleet's page is there.

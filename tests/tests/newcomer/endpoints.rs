@@ -67,17 +67,17 @@ async fn answer(
         .find_map(|name| header(name))
         .unwrap_or_default();
     let credentials = match uri.path() {
-        "/federation/credentials" if token == "sso-token" => sso(),
+        "/federation/credentials" if token == "sso-token" => Some(sso()),
         "/federation/credentials" => Some((
             401,
             json!({"message": "Session token not found or invalid"}).to_string(),
         )),
-        "/container" if token == "t0ken" => keys("CONTAINER"),
+        "/container" if token == "t0ken" => Some(keys("CONTAINER")),
         "/latest/api/token" => Some((200, "imds".to_owned())),
         "/latest/meta-data/iam/security-credentials/" if token == "imds" => {
             Some((200, "machine".to_owned()))
         }
-        "/latest/meta-data/iam/security-credentials/machine" if token == "imds" => keys("INSTANCE"),
+        "/latest/meta-data/iam/security-credentials/machine" if token == "imds" => Some(keys("INSTANCE")),
         "/v1/token" => Some((
             400,
             json!({"__type": "AccessDeniedException", "error": "TOKEN_EXPIRED", "message": "expired"}).to_string(),
@@ -106,20 +106,20 @@ async fn answer(
 
 type Answer = Option<(u16, String)>;
 
-fn keys(id: &str) -> Answer {
+fn keys(id: &str) -> (u16, String) {
     let keys = json!({
         "Code": "Success", "Type": "AWS-HMAC", "LastUpdated": "2020-01-01T00:00:00Z",
         "AccessKeyId": id, "SecretAccessKey": "secret", "Token": "token", "Expiration": UNTIL,
     });
-    Some((200, keys.to_string()))
+    (200, keys.to_string())
 }
 
-fn sso() -> Answer {
+fn sso() -> (u16, String) {
     let keys = json!({"roleCredentials": {
         "accessKeyId": "SSO", "secretAccessKey": "secret", "sessionToken": "token",
         "expiration": 4_070_908_800_000_u64,
     }});
-    Some((200, keys.to_string()))
+    (200, keys.to_string())
 }
 
 /// The two ways of STS to take on a role; a role with a device wants the code 123456.

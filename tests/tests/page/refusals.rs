@@ -97,6 +97,7 @@ async fn without_a_session_there_is_a_form_and_nothing_of_the_fleet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one refusal after another")]
 async fn a_request_from_elsewhere_changes_nothing() {
     let scene = Scene::start().await;
     let (client, address) = (client(), scene.server.endpoint());

@@ -165,7 +165,7 @@ fn lived(life: &Life, n: usize, day: i32, dice: &mut Dice) -> Vec<Reports> {
             seq: 0,
             total: rows.len() as u64,
             memory_mb: Megabytes(size),
-            arch: Some(if n % 3 == 0 {
+            arch: Some(if n.is_multiple_of(3) {
                 Arch::X86_64
             } else {
                 Arch::Arm64
@@ -232,7 +232,15 @@ fn changes(store: &Path) {
         let id = format!("{:016x}", n + 1);
         let done = connection.execute(
             sql,
-            params![id, at / 86_400_000, at, status, why, 10.0 * n as f64, name],
+            params![
+                id,
+                at / 86_400_000,
+                at,
+                status,
+                why,
+                10.0 * f64::from(u32::try_from(n).unwrap()),
+                name
+            ],
         );
         assert_eq!(done.unwrap(), 1, "{name}");
     }

@@ -116,7 +116,7 @@ async fn quota(lambda: &aws_sdk_lambda::Client) -> Finding {
         Ok(answer) => {
             let free = answer
                 .account_limit()
-                .and_then(|limit| limit.unreserved_concurrent_executions());
+                .and_then(aws_sdk_lambda::types::AccountLimit::unreserved_concurrent_executions);
             let free = free.unwrap_or(0);
             Finding::ok(
                 check,

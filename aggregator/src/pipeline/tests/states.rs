@@ -46,6 +46,7 @@ impl Dice {
 }
 
 /// A function of the world that is simulated.
+#[expect(clippy::struct_excessive_bools, reason = "independent traits")]
 struct World {
     size: u32,
     base: u32,
@@ -192,7 +193,8 @@ fn kept_days(state: &FunctionState, from: Day) -> Vec<String> {
     let int = |n: u64| V::Integer(n.cast_signed());
     let days = state.days().filter(|(key, _)| key.day >= from);
     let days = days.map(|(key, day)| {
-        let blobs = [&day.durations, &day.inits, &day.used].map(|d| d.to_bytes());
+        let blobs = [&day.durations, &day.inits, &day.used]
+            .map(rightsizer_rules::window::Distribution::to_bytes);
         let mut all = vec![
             V::Integer(key.day.number().into()),
             V::Integer(key.source.rank()),
@@ -305,6 +307,7 @@ impl Twins {
     }
 
     /// A day's records of a function, each of some minutes.
+    #[expect(clippy::too_many_lines, reason = "one roll of the dice after another")]
     fn records(&mut self, function: u64, day: i64) -> Vec<Vec<u8>> {
         let dice = &mut self.dice;
         let world = &mut self.worlds[usize::try_from(function).unwrap()];

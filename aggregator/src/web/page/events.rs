@@ -38,11 +38,14 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
                 last = version;
                 sent = Instant::now();
                 let text = format!("event: change\ndata: {}\n\n", version.unwrap_or_default());
-                return Some((part(text), (page, last, sent, place)));
+                return Some((
+                    Ok::<_, Infallible>(Bytes::from(text)),
+                    (page, last, sent, place),
+                ));
             }
             if sent.elapsed() > ALIVE {
                 sent = Instant::now();
-                return Some((part(":\n\n".to_owned()), (page, last, sent, place)));
+                return Some((Ok(Bytes::from_static(b":\n\n")), (page, last, sent, place)));
             }
             if begun.elapsed() > LASTS {
                 return None;
@@ -58,10 +61,6 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
         (CACHE_CONTROL, "no-store"),
     ];
     (headers, axum::body::Body::from_stream(parts)).into_response()
-}
-
-fn part(text: String) -> Result<Bytes, Infallible> {
-    Ok(Bytes::from(text))
 }
 
 /// The number of the newest commit that pages show; `None` while the store cannot be read.

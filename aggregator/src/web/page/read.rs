@@ -1,6 +1,5 @@
 //! The pages that are read. Without a session each is the sign-in form.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,7 +156,7 @@ struct Found {
     days: Vec<SizeDay>,
 }
 
-fn found(store: &PathBuf, name: &str) -> Result<Option<Found>, StoreError> {
+fn found(store: &std::path::Path, name: &str) -> Result<Option<Found>, StoreError> {
     let reader = Reader::open(store)?;
     let Some(row) = reader.exactly(name)? else {
         return Ok(None);

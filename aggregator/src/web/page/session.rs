@@ -2,6 +2,7 @@
 //! hours, at sign-out, and with the process.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,7 +50,7 @@ pub(super) struct Session {
 /// A code that was not used yet.
 #[derive(Debug)]
 struct Code {
-    code: Secret,
+    secret: Secret,
     by: String,
     since: Instant,
 }
@@ -90,7 +91,7 @@ impl Sessions {
             codes.remove(0);
         }
         codes.push(Code {
-            code: Secret::new(&code),
+            secret: Secret::new(&code),
             by: by.to_owned(),
             since: Instant::now(),
         });
@@ -101,7 +102,7 @@ impl Sessions {
     fn use_up(&self, given: &str) -> Option<String> {
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         codes.retain(|code| code.since.elapsed() < CODE_LASTS);
-        let at = codes.iter().position(|code| code.code.is(given))?;
+        let at = codes.iter().position(|code| code.secret.is(given))?;
         Some(codes.remove(at).by)
     }
 
@@ -145,7 +146,12 @@ impl Session {
 fn random() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
+    Ok(digits)
 }
 
 /// Only hashes are kept, so that the time of a search reveals nothing about a cookie.
@@ -260,13 +266,11 @@ pub(super) async fn enter(
 ) -> Response {
     let query = query.unwrap_or_default();
     let code = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code");
-    match code.and_then(|(_, code)| page.sessions.use_up(&code)) {
-        Some(by) => entered(&page, &headers, &by),
-        None => {
-            let wrong = "This code was used, or is older than two minutes. Run `rightsizer ui` again, or use the token.";
-            door(&page, &headers, Some(wrong)).await
-        }
+    if let Some(by) = code.and_then(|(_, code)| page.sessions.use_up(&code)) {
+        return entered(&page, &headers, &by);
     }
+    let wrong = "This code was used, or is older than two minutes. Run `rightsizer ui` again, or use the token.";
+    door(&page, &headers, Some(wrong)).await
 }
 
 pub(super) async fn sign_out(State(page): State<Page>, request: Request) -> Response {
