@@ -2,7 +2,7 @@
 //!
 //! Everything here is a function from rows of the store to text. This crate must not know HTTP, sessions, clocks or
 //! files: the binary serves what is written here. Names and reasons are untrusted; the template crate escapes every
-//! text, and [`words::Text`] writes out hidden characters first. `docs/PAGE.md` describes the pages.
+//! text, and `words::Text` writes out hidden characters first. `docs/PAGE.md` describes the pages.
 
 mod assets;
 mod changes;

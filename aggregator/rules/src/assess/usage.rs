@@ -7,7 +7,7 @@ use rightsizer_records::{Day, Megabytes, Millis};
 use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
 use crate::window::{DaySource, DayStats, Distribution, OTHER_SIZES, WINDOW_DAYS};
 
-/// A set of days, none further than [`DaySet::REACH`] from the first that it may hold.
+/// A set of days, none further than `DaySet::REACH` from the first that it may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct DaySet {
     from: Day,
