@@ -16,13 +16,16 @@ use tokio_util::sync::CancellationToken;
 use super::review::here_or_at_holder;
 use super::runtime::runtime;
 use super::server::Server;
-use super::{StoreArg, out};
+use super::{ConfigArg, StoreArg, out};
+use crate::settings::Settings;
 use crate::web::{self, Desk, Hosts, LocalDesk, Page, PageOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct UiArgs {
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    config: ConfigArg,
     /// Who reviews, recorded with each decision
     #[arg(long, env = "USER")]
     by: String,
@@ -67,6 +70,7 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
         hosts: Hosts::new(address, Vec::new()),
         reviewers: Vec::new(),
         desk: Desk::Local(desk(args.store.store)),
+        settings: Arc::new(Settings::load(args.config.config.as_deref())?),
         stop: stopped.clone(),
     });
     let code = page.code(&args.by)?;

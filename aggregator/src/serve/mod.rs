@@ -212,6 +212,7 @@ async fn port(
             None => None,
         },
         store: options.store.clone(),
+        settings: Arc::new(options.settings.clone()),
         files,
         streams,
         holder: keeping.handle(),

@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::settings::Settings;
 use crate::snapshot::LeaseHandle;
 use crate::writer::WriterHandle;
 pub(crate) use hosts::Hosts;
@@ -58,6 +59,8 @@ pub(crate) struct PortOptions {
     pub(crate) updater: Option<UpdaterSwitch>,
     /// The store, to read reviews from.
     pub(crate) store: PathBuf,
+    /// Prices and rules of the page's power curves.
+    pub(crate) settings: Arc<Settings>,
     /// The files that the writer has open.
     pub(crate) files: OpenFiles,
     /// How the reading of streams goes.
@@ -119,6 +122,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         hosts: port.options.hosts.clone(),
         reviewers: port.options.reviewers.clone(),
         desk: Desk::Server(Box::new(port.clone())),
+        settings: Arc::clone(&port.options.settings),
         stop: port.options.stop.clone(),
     });
     let codes = Codes {

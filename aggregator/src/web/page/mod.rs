@@ -2,6 +2,7 @@
 //! beside the writer. Review commands go the way of the command line: [`Desk`].
 
 mod cache;
+mod curve;
 mod decide;
 mod desk;
 mod events;
@@ -27,6 +28,7 @@ pub(crate) use self::desk::{Desk, LocalDesk};
 use self::session::Sessions;
 use super::body::Bodies;
 use super::{Hosts, Secret};
+use crate::settings::Settings;
 
 /// Event streams at once: each keeps a connection.
 const STREAMS: usize = 64;
@@ -42,6 +44,8 @@ pub(crate) struct PageOptions {
     pub(crate) reviewers: Vec<Secret>,
     /// Who carries out review commands.
     pub(crate) desk: Desk,
+    /// Prices and rules of power curves.
+    pub(crate) settings: Arc<Settings>,
     /// Ends event streams when the server stops.
     pub(crate) stop: CancellationToken,
 }

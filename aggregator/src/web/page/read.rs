@@ -15,6 +15,7 @@ use rightsizer_page::{
 use rightsizer_records::Megabytes;
 use rightsizer_store::{DayLine, FunctionDetail, Reader, SizeDay, StoreError};
 
+use super::curve;
 use super::session::{Session, door};
 use super::{Page, reply};
 
@@ -201,11 +202,12 @@ pub(super) async fn function(
     });
     match read.await {
         Ok(Some(found)) => {
+            let power = curve::view(&found.detail, &page.options.settings);
             let view = FunctionView {
                 detail: &found.detail,
                 peaks: &found.peaks,
                 days: &found.days,
-                power: None,
+                power: Some(power.as_ref().map_err(String::as_str)),
             };
             reply::page(
                 StatusCode::OK,
