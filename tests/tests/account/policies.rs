@@ -247,17 +247,22 @@ const BY_PEOPLE: &[&str] = &[
     "describe_log_groups",
     "describe_subscription_filters",
     "filter_log_events",
+    "get_account_settings",
     "get_layer_version",
     "get_metric_data",
     "get_query_results",
     "get_resource_policy",
     "get_role",
+    "list_layer_versions",
     "put_account_policy",
     "put_record",
     "put_subscription_filter",
     "simulate_principal_policy",
     "start_query",
 ];
+
+/// Called only for a topic that the settings name; CONFIGURE.md names the permission that its owner adds.
+const BY_SETTINGS: &[&str] = &["publish"];
 
 /// Returns each call of an AWS SDK in a crate: the operation's name, and the file and line.
 fn calls(of: &str) -> Result<BTreeMap<String, String>> {
@@ -388,6 +393,7 @@ fn every_permission_has_a_line_of_code_and_every_call_a_permission() -> Result<(
     for (call, line) in updater.iter().chain(&aggregator) {
         let known = used.contains(call.as_str())
             || BY_PEOPLE.contains(&call.as_str())
+            || BY_SETTINGS.contains(&call.as_str())
             || PARTS.contains(&call.as_str());
         ensure!(
             known,
