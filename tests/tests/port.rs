@@ -308,7 +308,7 @@ async fn nonsense_is_answered_and_stops_nothing() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     for head in [
-        "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "GET /a/b/c HTTP/1.1\r\nhost: localhost\r\n\r\n",
         "PUT /a/b/c HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ] {
         let answer = raw(&serve, head, b"").await;

@@ -87,6 +87,9 @@ async fn each_kind_reaches_each_receiver_once() {
     assert_eq!(store.execute(closed, params![now - 60_000]).unwrap(), 1);
     let paused = "INSERT OR REPLACE INTO state VALUES ('auto_paused', 'since noon: 2 rollbacks within 24 hours')";
     store.execute(paused, []).unwrap();
+    // As if the function were only observed: the increase waits for a person.
+    let waits = "UPDATE recommendations SET auto = 0 WHERE urgent AND status = 'open'";
+    assert!(store.execute(waits, []).unwrap() > 0);
     drop(store);
     let (address, taken) = receiver().await;
     let log = folder.path().join("serve.log");
