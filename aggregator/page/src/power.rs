@@ -126,9 +126,7 @@ fn curve(
     let y = |value: f64| axis.y(value * unit_of);
     let ticks = axis.ticks();
     let down: Vec<String> = ticks.iter().map(|tick| words(*tick / unit_of)).collect();
-    let across: Vec<String> = [128_u32, 384, 1152, 3456, 10_368]
-        .map(|mb| format!("{} MB", whole(mb)))
-        .into();
+    let across: Vec<String> = [128_u32, 384, 1152, 3456, 10_368].map(whole).into();
     let upright = |mb: u32| format!("M{:.1} 0V{HEIGHT}", x(mb));
     let upper = known
         .iter()
@@ -158,7 +156,12 @@ fn curve(
             }
         }
     };
-    picture(Some(label), (&down, unit), (&across, "memory size"), &plot)
+    picture(
+        Some(label),
+        (&down, unit),
+        (&across, "memory size in MB"),
+        &plot,
+    )
 }
 
 /// The place of a size, by its logarithm.
