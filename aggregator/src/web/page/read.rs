@@ -91,58 +91,61 @@ pub(super) async fn fleet(
     State(page): State<Page>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let visit = match visit(&page, &headers).await {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+) -> Result<Response, Response> {
+    let visit = visit(&page, &headers).await?;
     let query = Query::parse(&query.unwrap_or_default());
     let view = FleetView {
         fleet: &visit.fleet,
         query: &query,
     };
-    reply::page(StatusCode::OK, &headers, fleet_page(&visit.frame(), view))
+    Ok(reply::page(
+        StatusCode::OK,
+        &headers,
+        fleet_page(&visit.frame(), view),
+    ))
 }
 
 pub(super) async fn review(
     State(page): State<Page>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let visit = match visit(&page, &headers).await {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+) -> Result<Response, Response> {
+    let visit = visit(&page, &headers).await?;
     let query = Query::parse(&query.unwrap_or_default());
     let view = ReviewView {
         fleet: &visit.fleet,
         query: &query,
     };
-    reply::page(StatusCode::OK, &headers, review_page(&visit.frame(), view))
+    Ok(reply::page(
+        StatusCode::OK,
+        &headers,
+        review_page(&visit.frame(), view),
+    ))
 }
 
-pub(super) async fn health(State(page): State<Page>, headers: HeaderMap) -> Response {
-    let visit = match visit(&page, &headers).await {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(super) async fn health(
+    State(page): State<Page>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    let visit = visit(&page, &headers).await?;
     let view = page.options.desk.health(&page.options.store).await;
-    reply::page(StatusCode::OK, &headers, health_page(&visit.frame(), &view))
+    Ok(reply::page(
+        StatusCode::OK,
+        &headers,
+        health_page(&visit.frame(), &view),
+    ))
 }
 
 pub(super) async fn guide(
     State(page): State<Page>,
     Path(name): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    let visit = match visit(&page, &headers).await {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
-    match guide_page(&visit.frame(), &name) {
+) -> Result<Response, Response> {
+    let visit = visit(&page, &headers).await?;
+    Ok(match guide_page(&visit.frame(), &name) {
         Some(text) => reply::page(StatusCode::OK, &headers, text),
         None => missing(&headers, &visit, "There is no such page in the guide."),
-    }
+    })
 }
 
 fn missing(headers: &HeaderMap, visit: &Visit, message: &str) -> Response {
@@ -184,11 +187,8 @@ pub(super) async fn function(
     State(page): State<Page>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let visit = match visit(&page, &headers).await {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+) -> Result<Response, Response> {
+    let visit = visit(&page, &headers).await?;
     let name = field(&query.unwrap_or_default(), "name");
     let store = page.options.store.clone();
     let read = blocking(move || {
@@ -200,7 +200,7 @@ pub(super) async fn function(
         }
         Ok(found)
     });
-    match read.await {
+    Ok(match read.await {
         Ok(Some(found)) => {
             let power = curve::view(&found.detail, &page.options.settings);
             let view = FunctionView {
@@ -221,7 +221,7 @@ pub(super) async fn function(
             "There is no function of that name. It may have been forgotten.",
         ),
         Err(error) => trouble(&headers, &visit.session, &error),
-    }
+    })
 }
 
 pub(super) async fn histogram(
