@@ -23,9 +23,9 @@ fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
             let (_, rest) = line
                 .split_once('@')
                 .context("an action without a version")?;
-            let (commit, said) = rest.split_once(" # v").context("no version in words")?;
+            let (commit, tag) = rest.split_once(" # v").context("no version in words")?;
             let hex = commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
-            ensure!(hex && !said.is_empty(), "{name}: {line} can be moved");
+            ensure!(hex && !tag.is_empty(), "{name}: {line} can be moved");
             pinned += 1;
         }
         assert!(

@@ -54,11 +54,11 @@ pub(super) fn answer(query: &str, events: &[(String, bool, Event)]) -> Result<Ve
     let row = |(key, members): (Vec<Option<String>>, Vec<Fields>)| {
         let names = keys.iter().map(|name| of_day(name).to_owned());
         let key = names.zip(key);
-        let told = values
+        let columns = values
             .iter()
             .map(|value| (value.name.clone(), value.of(&members)));
         let cells = key
-            .chain(told)
+            .chain(columns)
             .filter_map(|(name, value)| value.map(|value| json!({"field": name, "value": value})));
         Value::Array(cells.collect())
     };
