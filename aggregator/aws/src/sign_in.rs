@@ -238,8 +238,8 @@ source_profile = round
                 "gives no credentials, so no call was made: refused",
             ),
         ] {
-            let said = profiles(profile).await.explain("refused");
-            assert!(said.contains(hint), "{profile}: {said}");
+            let explained = profiles(profile).await.explain("refused");
+            assert!(explained.contains(hint), "{profile}: {explained}");
         }
     }
 

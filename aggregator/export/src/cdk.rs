@@ -75,7 +75,7 @@ fn twice(sizes: &[Size], name: &str) -> Refused {
     let of_name = sizes.iter().filter(|size| size.name == name);
     Refused::NameTwice {
         name: name.to_owned(),
-        functions: of_name.map(Size::told_apart).collect(),
+        functions: of_name.map(Size::distinct_name).collect(),
     }
 }
 

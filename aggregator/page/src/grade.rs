@@ -306,12 +306,12 @@ pub(crate) mod tests {
             .into_iter()
             .filter(|row| row.function != "dear")
             .collect();
-        let told = summary(&rest);
+        let shown = summary(&rest);
         assert!(
-            told.ends_with(
+            shown.ends_with(
                 "grade B: at least 0 % of $20.00 a month could be saved, 2 functions are at risk"
             ),
-            "{told}"
+            "{shown}"
         );
         assert!(!summary(&[]).contains("grade"), "nothing to grade");
     }

@@ -67,7 +67,7 @@ fn urgent(facts: &Facts, sent: &Sent, now: Timestamp) -> Option<Notice> {
     let new: Vec<_> = facts
         .urgent
         .iter()
-        .filter(|one| !sent.has_told(&one.id))
+        .filter(|one| !sent.has_noted(&one.id))
         .collect();
     if new.is_empty() || !sent.wants_urgent(now) {
         return None;
@@ -96,7 +96,7 @@ fn rollback(facts: &Facts, sent: &Sent, now: Timestamp) -> Option<Notice> {
     let new: Vec<_> = facts
         .rolled_back
         .iter()
-        .filter(|one| !sent.has_told(&one.id))
+        .filter(|one| !sent.has_noted(&one.id))
         .collect();
     if new.is_empty() || !sent.wants_rollbacks(now) {
         return None;
@@ -227,9 +227,9 @@ mod tests {
             breaker: Some("since noon".to_owned()),
             ..Facts::default()
         };
-        let told = due(&facts, &sent, at("2026-03-02T10:00:00Z"));
-        assert_eq!(told[0].kind, Kind::Breaker);
-        sent.note(&told[0], &facts, at("2026-03-02T10:00:00Z"));
+        let notices = due(&facts, &sent, at("2026-03-02T10:00:00Z"));
+        assert_eq!(notices[0].kind, Kind::Breaker);
+        sent.note(&notices[0], &facts, at("2026-03-02T10:00:00Z"));
         assert!(
             due(&facts, &sent, at("2026-03-05T10:00:00Z")).is_empty(),
             "the same pause"
@@ -242,9 +242,9 @@ mod tests {
             week: Some(week),
             ..Facts::default()
         };
-        let told = due(&facts, &sent, at("2026-03-05T10:00:00Z"));
-        assert_eq!(told[0].title, "This week: 3 functions, $0.00 a month");
-        sent.note(&told[0], &facts, at("2026-03-05T10:00:00Z"));
+        let notices = due(&facts, &sent, at("2026-03-05T10:00:00Z"));
+        assert_eq!(notices[0].title, "This week: 3 functions, $0.00 a month");
+        sent.note(&notices[0], &facts, at("2026-03-05T10:00:00Z"));
         assert!(
             !sent.wants_digest(at("2026-03-11T23:00:00Z"))
                 && sent.wants_digest(at("2026-03-12T00:00:00Z"))

@@ -27,7 +27,7 @@ pub(super) struct Sent {
     /// When urgent increases were told last, in ms.
     urgent_ms: i64,
     /// Ids of urgent increases and rollbacks that were told.
-    told: BTreeSet<String>,
+    noted: BTreeSet<String>,
     /// The pause that was told.
     pause: Option<String>,
 }
@@ -82,8 +82,8 @@ impl Sent {
     }
 
     /// Whether an increase or a rollback was told already.
-    pub(super) fn has_told(&self, id: &str) -> bool {
-        self.told.contains(id)
+    pub(super) fn has_noted(&self, id: &str) -> bool {
+        self.noted.contains(id)
     }
 
     /// Notes a notice that was sent.
@@ -97,13 +97,13 @@ impl Sent {
                 self.pause.clone_from(&facts.breaker);
             }
         }
-        self.told.extend(notice.about.iter().cloned());
+        self.noted.extend(notice.about.iter().cloned());
         // What is no longer in the store's news cannot be told again.
         let urgent = facts.urgent.iter().map(|one| &one.id);
         let current: BTreeSet<&String> = urgent
             .chain(facts.rolled_back.iter().map(|one| &one.id))
             .collect();
-        self.told.retain(|id| current.contains(id));
+        self.noted.retain(|id| current.contains(id));
     }
 }
 

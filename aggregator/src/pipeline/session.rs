@@ -8,8 +8,8 @@ use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
 use rightsizer_rules::inventory::{Home, InventoryUpdate, Owners};
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Adopted, Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, Sighted,
-    StoreError, Unit,
+    Adopted, Arrived, EarlyRecord, FunctionId, LogDay, MergedDay, Quarantined, RecommendationKey,
+    Sighted, StoreError, Unit,
 };
 
 use super::close::Closing;
@@ -120,7 +120,7 @@ impl<'p> Session<'p> {
         channel: Channel,
         early: &Early,
     ) -> Result<(), StoreError> {
-        let kept = Kept {
+        let kept = EarlyRecord {
             origin: origin.to_owned(),
             decisions: channel == Channel::Decisions,
             bytes: early.bytes.clone(),
@@ -235,11 +235,11 @@ impl<'p> Session<'p> {
         {
             return Ok(Some(known));
         }
-        let heard = self.heard(delta);
-        let sighted = self
-            .unit
-            .functions()
-            .sight(&delta.function, &delta.sighting, heard)?;
+        let first_arrival = self.first_arrival(delta);
+        let sighted =
+            self.unit
+                .functions()
+                .sight(&delta.function, &delta.sighting, first_arrival)?;
         Ok(Some(sighted))
     }
 
@@ -275,7 +275,7 @@ impl<'p> Session<'p> {
 
     /// W4 counts from the arrival with the wall clock, because the times in a stream's records are
     /// chosen by their writer.
-    fn heard(&self, delta: &Delta) -> Timestamp {
+    fn first_arrival(&self, delta: &Delta) -> Timestamp {
         match delta.source {
             DaySource::Layer | DaySource::Subscription => {
                 self.clock.arrival(delta.sighting.oldest, self.now)

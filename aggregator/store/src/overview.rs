@@ -378,7 +378,7 @@ mod tests {
         recommendation(&dir, "3", "verified", 41, "no harm seen");
         recommendation(&dir, "4", "rolled-back", 42, "slower");
         let months = reader.verified_savings(at(0)).unwrap();
-        let told: Vec<_> = months
+        let found: Vec<_> = months
             .iter()
             .map(|m| {
                 (
@@ -390,7 +390,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            found,
             [("2024-01", 1, 40.0, 45.0), ("2024-02", 1, 40.0, 20.0)]
         );
         assert_eq!(reader.verified_savings(at(39)).unwrap().len(), 1);
@@ -424,11 +424,11 @@ mod tests {
         let days = reader
             .size_days("b", (4..=6).map(Day::from_number))
             .unwrap();
-        let told: Vec<_> = days
+        let found: Vec<_> = days
             .iter()
             .map(|d| (d.day.number(), d.invocations, d.failures, d.billed_ms))
             .collect();
-        assert_eq!(told, [(5, 10, 2, 100), (6, 4, 1, 50)]);
+        assert_eq!(found, [(5, 10, 2, 100), (6, 4, 1, 50)]);
     }
 
     #[test]

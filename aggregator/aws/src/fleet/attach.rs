@@ -24,7 +24,7 @@ const EXTENSION_MB: Megabytes = Megabytes(16);
 pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
     let skip = |code, words: &str| Some(Skip::new(code, words));
     match () {
-        () if opted_out(facts.tags.as_ref()) => Some(says_no()),
+        () if opted_out(facts.tags.as_ref()) => Some(by_its_tag()),
         () if facts.edge_replica => skip(
             SkipCode::EdgeReplica,
             "a replica of an edge function cannot be changed, and edge functions take no layers",
@@ -113,7 +113,7 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
                 "its tags cannot be read, so it may have opted out: allow lambda:ListTags",
             ));
         }
-        tags if opted_out(tags.as_ref()) => return Err(says_no()),
+        tags if opted_out(tags.as_ref()) => return Err(by_its_tag()),
         Some(_) => {}
     }
     let before = now.variables.as_ref().map_err(|why| {
@@ -294,6 +294,6 @@ fn opted_out(tags: Option<&Tags>) -> bool {
         .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("off"))
 }
 
-fn says_no() -> Skip {
+fn by_its_tag() -> Skip {
     Skip::new(SkipCode::OptedOut, "its tag rightsizer:mode is off")
 }

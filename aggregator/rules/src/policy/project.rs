@@ -166,21 +166,21 @@ impl<'a> Projector<'a> {
         });
         // Above one core a function may need as many as it has threads: a measurement above proves
         // nothing about smaller sizes.
-        let told = slope
+        let from_slope = slope
             .filter(|_| cores(from) < 1.0)
             .map(|(_, worst, _)| worst);
         match (self.here.cpu.and_then(cores_used), slope) {
             (Some(used), _) => {
                 let most = used * (1.0 + MEASURING_ERROR);
                 // Two measured sizes show whether there are bursts.
-                let worst = told.map_or_else(
+                let worst = from_slope.map_or_else(
                     || by_cpu_in_bursts(most, from, to),
                     |worst| worst.max(by_cpu(most, from, to)),
                 );
                 (by_cpu(used, from, to), worst, Basis::CpuTime)
             }
             (None, Some((expected, _, larger))) => {
-                let worst = told.unwrap_or(cores(from) / cores(to));
+                let worst = from_slope.unwrap_or(cores(from) / cores(to));
                 (expected, worst, Basis::Slope(larger.memory_mb))
             }
             (None, None) => (1.0, cores(from) / cores(to), Basis::Unknown),

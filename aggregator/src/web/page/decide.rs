@@ -87,13 +87,13 @@ pub(super) async fn decide(State(page): State<Page>, request: Request) -> Respon
     let Some(actions) = form.actions().filter(|actions| actions.len() <= MOST) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let (said, refused) = carry_out(&page, actions, &session.by, &form.why).await;
-    said_next(&page, &headers, said, refused);
+    let (notice, refused) = carry_out(&page, actions, &session.by, &form.why).await;
+    show_next(&page, &headers, notice, refused);
     Redirect::to(&form.back()).into_response()
 }
 
-fn said_next(page: &Page, headers: &HeaderMap, said: String, refused: bool) {
-    page.sessions.say(headers, said, refused);
+fn show_next(page: &Page, headers: &HeaderMap, notice: String, refused: bool) {
+    page.sessions.set_notice(headers, notice, refused);
 }
 
 /// Carries out each; returns what came of it in words, and whether any was refused.
@@ -109,7 +109,7 @@ async fn carry_out(page: &Page, actions: Vec<Action>, by: &str, why: &str) -> (S
             why: why.trim().to_owned(),
         };
         match page.options.desk.carry_out(command).await {
-            Ok(said) => done.push(said),
+            Ok(notice) => done.push(notice),
             Err(why) => refused.push(why),
         }
     }

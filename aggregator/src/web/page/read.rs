@@ -28,7 +28,7 @@ const PEAKS: u32 = 35;
 struct Visit {
     session: Session,
     fleet: Arc<Fleet>,
-    said: Option<(String, bool)>,
+    notice: Option<(String, bool)>,
 }
 
 impl Visit {
@@ -37,8 +37,8 @@ impl Visit {
             by: &self.session.by,
             csrf: &self.session.csrf,
             waiting: self.fleet.waiting,
-            said: self.said.as_ref().map(|(said, _)| said.as_str()),
-            refused: self.said.as_ref().is_some_and(|(_, refused)| *refused),
+            notice: self.notice.as_ref().map(|(notice, _)| notice.as_str()),
+            refused: self.notice.as_ref().is_some_and(|(_, refused)| *refused),
         }
     }
 }
@@ -56,11 +56,11 @@ async fn visit(page: &Page, headers: &HeaderMap) -> Result<Visit, Response> {
         // It goes on, and the browser asks again.
         Err(_) => return Err(reply::page(StatusCode::OK, headers, reading_page())),
     };
-    let said = page.sessions.take_said(headers);
+    let notice = page.sessions.take_notice(headers);
     Ok(Visit {
         session,
         fleet,
-        said,
+        notice,
     })
 }
 
@@ -80,7 +80,7 @@ fn trouble(headers: &HeaderMap, session: &Session, error: &str) -> Response {
         by: &session.by,
         csrf: &session.csrf,
         waiting: 0,
-        said: None,
+        notice: None,
         refused: false,
     };
     let text = notice_page(&frame, "The store cannot be read", error);
