@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::retry::retry;
 use rightsizer_records::Timestamp;
 use rightsizer_store::{SCHEMA_VERSION, Store, StoreError};
+use rightsizer_updater::retry;
 use tracing::{info, warn};
 
 use super::bucket::{Bucket, BucketError};

@@ -1,7 +1,7 @@
 //! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
 //! the function: if a fact is not known, it is skipped.
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{ApplyMode, Megabytes};
 use rightsizer_records::tags::{MODE_TAG, STACK_TAG};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
@@ -291,7 +291,7 @@ fn tool(tags: &Tags) -> Option<String> {
 
 fn opted_out(tags: Option<&Tags>) -> bool {
     tags.and_then(|tags| tags.get(MODE_TAG))
-        .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("off"))
+        .is_some_and(|mode| mode.trim().eq_ignore_ascii_case(ApplyMode::Off.name()))
 }
 
 fn by_its_tag() -> Skip {
