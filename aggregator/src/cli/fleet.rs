@@ -371,7 +371,7 @@ impl Row {
                 (change.kind.name(), None, words.join("; "))
             }
             (Ok(Plan::Skip(skip)), Some(_)) => ("skip", Some(skip.code.name()), skip.words.clone()),
-            (Err(why), _) => ("failed", Some("read"), why.clone()),
+            (Err(why), _) => ("failed", Some("read"), why.to_string()),
         };
         Self {
             function: entry.facts.function.name().to_owned(),

@@ -110,7 +110,7 @@ async fn carry_out(page: &Page, actions: Vec<Action>, by: &str, why: &str) -> (S
         };
         match page.options.desk.carry_out(command).await {
             Ok(notice) => done.push(notice),
-            Err(why) => refused.push(why),
+            Err(error) => refused.push(error.to_string()),
         }
     }
     let text = match (done.as_slice(), refused.as_slice()) {

@@ -7,7 +7,8 @@ use super::functions::{
     OLDER, OURS, configuration, facts, other_layer, used_layer, variables, wish,
 };
 use crate::fleet::{
-    Change, Configuration, Edge, Intent, Kind, LastUpdate, Plan, SkipCode, Variables, Wish,
+    Change, Configuration, Edge, Encrypted, Intent, Kind, LastUpdate, Plan, SkipCode, Variables,
+    Wish,
 };
 
 /// What becomes of the usual function, changed like this.
@@ -182,7 +183,7 @@ fn five_with_an_older_version_of_ours_are_accepted() {
 #[test]
 fn variables_that_cannot_be_read_are_never_written() {
     let unreadable = |_: &mut Wish, _: &mut FunctionFacts, now: &mut Configuration| {
-        now.variables = Err("KMSAccessDeniedException".to_owned());
+        now.variables = Err(Encrypted("KMSAccessDeniedException".to_owned()));
     };
     assert_eq!(skipped(unreadable), SkipCode::EnvironmentUnreadable);
     let mut now = configuration();
