@@ -55,6 +55,9 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@tests/tools/words.py --self-test
 	@tests/tools/words.py
 	@python3 -B tests/tools/test_run_tests.py
+	@echo "check: errors are types, and each fact stands in one file"
+	@tests/tools/homes.py --self-test
+	@tests/tools/homes.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \

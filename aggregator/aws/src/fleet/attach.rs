@@ -1,8 +1,8 @@
 //! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
 //! the function: if a fact is not known, it is skipped.
 
-use rightsizer_records::{ApplyMode, Megabytes};
 use rightsizer_records::tags::{MODE_TAG, STACK_TAG};
+use rightsizer_records::{ApplyMode, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
 use super::configuration::{Change, Configuration, Edge, Kind, Variables};
