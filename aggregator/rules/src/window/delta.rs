@@ -7,7 +7,7 @@ use rightsizer_records::{Arch, Day, EnvId, Megabytes, Status, Timestamp};
 
 use super::day::{DayKey, DaySource, DayStats, Sample};
 use super::environment::EnvironmentState;
-use crate::evidence::{FunctionKey, Observation};
+use crate::evidence::{FunctionKey, LATEST, Observation};
 
 /// What is added to one day.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +119,54 @@ impl Delta {
             reports,
             lookup: Lookup::default(),
         }
+    }
+
+    /// Returns what a trace with one figure a day adds: on `day`, `function` used at most `peak_mb` at `size`, and each
+    /// size in `ran_out` was too small before that. It has no invocations.
+    pub fn of_daily_peak(
+        function: FunctionKey,
+        (day, peak_mb): (Day, Megabytes),
+        size: Megabytes,
+        ran_out: &[Megabytes],
+    ) -> Self {
+        let row = |memory_mb: Megabytes, stats: DayStats| DayDelta {
+            key: DayKey {
+                day,
+                source: DaySource::Import,
+                memory_mb,
+                version: LATEST.to_owned(),
+            },
+            stats,
+        };
+        let enough = DayStats {
+            peak_mb,
+            ..DayStats::default()
+        };
+        let too_small = |size: &Megabytes| {
+            let stats = DayStats {
+                peak_mb: *size,
+                censored: true,
+                ..DayStats::default()
+            };
+            row(*size, stats)
+        };
+        let mut days: Vec<DayDelta> = ran_out.iter().map(too_small).collect();
+        days.push(row(size, enough));
+        let sighting = Sighting {
+            oldest: day.start(),
+            newest: Newest {
+                at: day.start(),
+                memory_mb: size,
+                version: LATEST.to_owned(),
+            },
+            arch: None,
+            runtime: None,
+            started: None,
+            ran_out: None,
+            mixed: None,
+        };
+        let source = (function, DaySource::Import, None);
+        Self::of_parts(source, sighting, Vec::new(), days, 1)
     }
 
     /// What is added to a day, to be added to.
