@@ -247,26 +247,10 @@ fn letter(share: f64, at_risk: bool) -> char {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use serde_json::json;
+mod tests {
+    use rightsizer_store::sample::row;
 
     use super::*;
-
-    pub(crate) fn row(
-        name: &str,
-        (now, peak, to): (u32, u32, u32),
-        (before, after): (f64, f64),
-    ) -> ReviewRow {
-        serde_json::from_value(json!({
-            "function": name, "current_mb": now, "peak_mb": peak, "policy_mb": to, "target_mb": to,
-            "to_mb": (to != now).then_some(to), "status": "open", "confidence": "high", "reasons": [],
-            "invocations": 1, "monthly_usd_before": before, "monthly_usd_after": after,
-            "urgent": false, "recommendation": null, "closed_reason": null, "seen": 1,
-            "duplicates": 0, "late": 0, "lost": 0, "version": "$LATEST", "arch": "arm64",
-            "runtime": null, "p99_ms": null, "decided_on": null, "last_report": null,
-        }))
-        .unwrap()
-    }
 
     /// 1015 of 1024 is 99 %, 256 of 256 ran out; 30 of 1024 costs most.
     fn fleet() -> Vec<ReviewRow> {

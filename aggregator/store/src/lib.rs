@@ -50,6 +50,8 @@ mod retries;
 mod review;
 mod reviewing;
 mod rows;
+#[cfg(feature = "sample")]
+pub mod sample;
 mod sent;
 mod sizes;
 mod state;
