@@ -1,7 +1,7 @@
 //! What an approval does.
 
 use rightsizer_records::Mode;
-use rightsizer_rules::commands::Action;
+use rightsizer_rules::commands::{Action, Done, Refused, ReviewCommand};
 
 use super::*;
 
@@ -72,8 +72,8 @@ fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     assert!(case.line("f").to_mb > Some(1024));
 }
 
-/// As long as it was not sent, an approval can be taken back; then it waits for a person, and its record
-/// names nobody.
+/// Until it is sent, an approval can be taken back. The recommendation then waits for a person, and its record
+/// names no reviewer.
 #[test]
 fn an_approval_can_be_taken_back_until_it_is_sent() {
     let mut case = Case::new();
