@@ -124,7 +124,7 @@ fn nothing_readable_is_a_failure() {
 }
 
 #[test]
-fn w7_a_file_already_imported_adds_nothing_and_is_no_failure() {
+fn w7_a_file_already_imported_adds_nothing_and_exits_with_0() {
     let folder = Folder::new();
     assert_eq!(import(&folder, &folder.file("a.txt", GOOD)).code(), 0);
     let again = import(&folder, &folder.file("copy-of-a.txt", GOOD));

@@ -119,7 +119,7 @@ fn without_ids_an_overlap_is_reported() {
 }
 
 #[test]
-fn a_file_that_was_imported_before_is_no_failure() {
+fn a_file_that_was_imported_before_exits_with_0() {
     let folder = Folder::new();
     folder.write("one.json", &export(0..80, true));
     folder.ok(&["import", "--function", "checkout", "one.json"]);

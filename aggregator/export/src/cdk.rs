@@ -1,4 +1,4 @@
-//! `cdk.json`: sizes in its context, where a CDK app reads them.
+//! `cdk.json`: a CDK app reads its sizes from the context in it.
 //!
 //! A CDK app is a program that decides at run time which functions it makes. So its context is
 //! patched, not its source.

@@ -1,4 +1,4 @@
-//! Which notices are due, and what they say. Pure.
+//! The notices that are due, with their text. Pure.
 
 use rightsizer_page::text::{counted, range, short};
 use rightsizer_records::Timestamp;
@@ -36,7 +36,7 @@ pub(super) struct Notice {
     pub(super) kind: Kind,
     pub(super) title: String,
     pub(super) lines: Vec<String>,
-    /// Ids of the recommendations that it tells of.
+    /// Ids of the recommendations in it.
     pub(super) about: Vec<String>,
 }
 
@@ -188,9 +188,9 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    /// Within a quarter of an hour they are told together, and each once.
+    /// Those within a quarter of an hour share a notice, and each is in one notice only.
     #[test]
-    fn urgent_increases_are_told_together_and_once() {
+    fn urgent_increases_share_a_notice_and_are_sent_once() {
         let mut sent = Sent::default();
         let mut facts = Facts {
             urgent: (0..12).map(|n| increase(&n.to_string())).collect(),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_breaker_is_told_once_and_a_digest_weekly() {
+    fn a_breaker_is_sent_once_and_a_digest_weekly() {
         let mut sent = Sent::default();
         let mut facts = Facts {
             breaker: Some("since noon".to_owned()),

@@ -32,7 +32,7 @@ fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
             text.contains("\npermissions:\n  contents: read\n"),
             "{name}"
         );
-        // One job makes the release, and signs where it was built; another one shows its identity to registries.
+        // One job makes the release and attests its origin; another one shows its identity to registries.
         let writes = |what: &str| text.matches(&format!(" {what}: write")).count();
         let wanted = if name == "release.yml" {
             [1, 1, 2]

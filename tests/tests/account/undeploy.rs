@@ -71,7 +71,7 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     stage.made(&["package"]).await?;
     stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
 
-    // Whoever deletes stacks by hand does not delete this one; `undeploy` does.
+    // CloudFormation keeps this one when its stack is deleted by hand; `undeploy` deletes it.
     let by_hand = stage
         .aws("cloudformation delete-stack --stack-name", "rz")
         .await;

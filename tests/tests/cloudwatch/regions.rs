@@ -204,7 +204,7 @@ async fn a_profile_that_is_named_goes_before_the_environment() {
     assert_eq!(account.list().await.len(), 4);
 }
 
-/// Every region that is enabled for the account in one command; a region without functions is no news.
+/// One command reads every region that is enabled for the account, and does not mention regions without functions.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_regions_are_read_by_one_command() {
     let account = Account::open().await;

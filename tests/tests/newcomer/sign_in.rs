@@ -104,7 +104,7 @@ impl Laptop {
     /// Runs `import cloudwatch`, without a terminal.
     async fn import(&self, arguments: &[&str], more: &[(&str, &str)]) -> anyhow::Result<()> {
         let url = &self.endpoints.url;
-        // Without a session of its own it would ask at the terminal of whoever runs the tests.
+        // Without a session of its own it would ask at the terminal that the tests run in.
         let mut command = Command::new("setsid");
         command.arg("--wait").arg(binary().unwrap());
         command.args(["import", "cloudwatch", "--rate", "100", "--store"]);

@@ -154,7 +154,7 @@ async fn each_kind_reaches_each_receiver_once() {
         "{text}"
     );
 
-    // Nothing is told again after a restart.
+    // No notice is repeated after a restart.
     let server = serve(folder.path(), &address, &log).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.stop().await.unwrap();

@@ -55,7 +55,7 @@ async fn a_damaged_snapshot_is_passed_over_with_words() {
     assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
 }
 
-/// A version that an upgrade is taken back to begins with what it knows, and the stream tells the rest.
+/// After an upgrade is undone, the older version starts from its own snapshot and reads the rest from the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_versions_snapshot_is_passed_over_while_the_stream_has_the_rest() {
     let mut scene = Scene::set().await;

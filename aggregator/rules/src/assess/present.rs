@@ -5,7 +5,7 @@ use rightsizer_records::{Day, Megabytes, Timestamp};
 
 use crate::window::{Newest, OTHER_VERSIONS, Sighting};
 
-/// What the account says outranks reports for so long.
+/// The size in the account outranks reports for this long after it was read.
 const ACCOUNT_MS: i64 = 3_600_000;
 /// A size that ran out this long before the newest report is the present one.
 const RAN_OUT_MS: i64 = 900_000;

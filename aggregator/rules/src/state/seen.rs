@@ -10,7 +10,7 @@ use crate::assess::{
 use crate::policy::{Configured, DayPeak, PolicySettings, leak};
 use crate::window::{WINDOW_DAYS, Witnesses};
 
-/// A function that has reported for so long is known.
+/// A function that has reported for this long is known.
 const KNOWN_AFTER_MS: i64 = 7 * 86_400_000;
 /// A change within this time of one that was applied is that one.
 const SAME_CHANGE_MS: i64 = 900_000;

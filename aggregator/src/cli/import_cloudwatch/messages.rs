@@ -142,7 +142,7 @@ impl Results<'_> {
         let mut out = out::stdout();
         match all {
             Some(all) if self.args.form.is_json() => all.push(self.json()),
-            // A region without functions is no news.
+            // A region without functions is not mentioned.
             Some(_) if self.about.is_empty() => {}
             _ if self.args.form.is_json() => crate::cli::write_json(&self.json(), &mut out)?,
             _ => self.print_text(&mut out)?,

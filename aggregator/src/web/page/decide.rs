@@ -63,7 +63,7 @@ impl Form {
         })
     }
 
-    /// Where the browser goes on: one of the page's own addresses.
+    /// Returns the address that the browser is sent to: one of the page's own.
     fn back(&self) -> String {
         match self.back.as_str() {
             "function" => function_address(&self.function),

@@ -92,7 +92,7 @@ fn what_takes_no_layers_is_left_alone() {
 }
 
 #[test]
-fn a_runtime_that_the_layer_may_not_run_on_is_left_alone_unless_told() {
+fn a_runtime_that_may_not_load_the_layer_is_skipped_without_the_flag() {
     let on = |runtime: &'static str| {
         move |_: &mut Wish, facts: &mut FunctionFacts, _: &mut Configuration| {
             facts.runtime = Some(runtime.to_owned());
@@ -109,7 +109,7 @@ fn a_runtime_that_the_layer_may_not_run_on_is_left_alone_unless_told() {
 }
 
 #[test]
-fn what_cloudfront_may_run_is_left_alone_unless_told() {
+fn a_function_that_cloudfront_may_run_is_skipped_without_the_flag() {
     let edge = |edge: Edge| {
         move |_: &mut Wish, _: &mut FunctionFacts, now: &mut Configuration| now.edge = edge
     };
