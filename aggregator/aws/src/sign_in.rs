@@ -34,7 +34,7 @@ pub(crate) struct MfaRole {
     pub(crate) external_id: Option<String>,
     /// The name of the session, if the profile gives one.
     pub(crate) session_name: Option<String>,
-    /// How long the session lasts, if the profile says so.
+    /// The length of the session, if the profile sets it.
     pub(crate) seconds: Option<i32>,
 }
 
@@ -52,8 +52,8 @@ enum Base<'a> {
 }
 
 impl Profiles {
-    /// Reads them. The profile is the named one, else that of `AWS_PROFILE`, else `default`. Returns none if the
-    /// files cannot be parsed: whoever uses them reports that.
+    /// Reads them. The profile is the named one, else that of `AWS_PROFILE`, else `default`. Returns `None` if the
+    /// files cannot be parsed; the SDK reports that when it reads them.
     pub(crate) async fn read(name: Option<&str>) -> Option<Self> {
         let name = name.map(|name| Cow::Owned(name.to_owned()));
         let files = EnvConfigFiles::default();
@@ -238,8 +238,8 @@ source_profile = round
                 "gives no credentials, so no call was made: refused",
             ),
         ] {
-            let said = profiles(profile).await.explain("refused");
-            assert!(said.contains(hint), "{profile}: {said}");
+            let explained = profiles(profile).await.explain("refused");
+            assert!(explained.contains(hint), "{profile}: {explained}");
         }
     }
 

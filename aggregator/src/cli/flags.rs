@@ -34,6 +34,8 @@ pub(super) enum BadValue {
     Role,
     #[error("expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout")]
     Label,
+    #[error("a tag is KEY=VALUE, such as team=payments")]
+    Tag,
 }
 
 /// A text that is not empty.

@@ -398,11 +398,11 @@ mod tests {
         let text = function_report(&detail, None, &[]);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
-        for told in [
+        for part in [
             "99 % within unknown; timeout unknown",
             "because the architecture is unknown, most regions)",
         ] {
-            assert!(text.contains(told), "{text}");
+            assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("extension"), "{text}");
     }

@@ -48,11 +48,11 @@ pub(super) fn failure(error: &anyhow::Error) {
 fn with_hints(error: &anyhow::Error) -> String {
     let texts: Vec<String> = error.chain().map(ToString::to_string).collect();
     let parts: Vec<_> = texts.iter().map(|text| text.split_once(HINT)).collect();
-    let said = parts.iter().zip(&texts);
-    let said: Vec<&str> = said
+    let causes = parts.iter().zip(&texts);
+    let causes: Vec<&str> = causes
         .map(|(part, text)| part.map_or(text.as_str(), |(what, _)| what))
         .collect();
-    let mut text = format!("error: {}", said.join(": "));
+    let mut text = format!("error: {}", causes.join(": "));
     for (_, hint) in parts.iter().flatten() {
         text.push_str(HINT);
         text.push_str(hint);

@@ -24,7 +24,9 @@ mod waves;
 
 pub use access::{Access, StreamArn, resource_policy, statement};
 pub use aws::AwsLayers;
-pub use configuration::{Change, Configuration, Edge, Kind, LastUpdate, UsedLayer, Variables};
+pub use configuration::{
+    Change, Configuration, Edge, Encrypted, Kind, LastUpdate, UsedLayer, Variables,
+};
 pub use intent::Intent;
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use plan::{Plan, Wish};
@@ -35,5 +37,5 @@ pub use subscription::{
     SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, subscribe,
     subscribe_account, unsubscribe, wanted,
 };
-pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};
+pub use walk::{CallError, Done, Entry, LayersApi, ReadError, carry_out, plan_all};
 pub use waves::{Calls, Waves, WavesError, is_harmed};

@@ -26,7 +26,7 @@ impl FunctionEvidence {
         }
     }
 
-    /// What its size is chosen for (P9); `None` if nobody set an objective.
+    /// Returns the objective of its size (P9); `None` if none is set.
     pub fn objective(&self, settings: &PolicySettings) -> Option<Objective> {
         self.configured.objective.or(settings.power.objective)
     }

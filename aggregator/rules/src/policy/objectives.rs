@@ -52,7 +52,7 @@ struct Function {
     drift: f64,
     need_mb: u32,
     start_mb: u32,
-    tells_cpu: bool,
+    has_cpu: bool,
 }
 
 impl Function {
@@ -70,7 +70,7 @@ impl Function {
             drift: 1.0 + random.between(-0.002, 0.002),
             need_mb,
             start_mb: whole(random.between(f64::from(least).ln(), 3500_f64.ln()).exp()),
-            tells_cpu: random.unit() < 0.6,
+            has_cpu: random.unit() < 0.6,
         }
     }
 
@@ -94,7 +94,7 @@ impl Function {
             p50: millis(ms),
             p95: millis(2.0 * ms),
             p99: millis(3.0 * ms),
-            cpu: self.tells_cpu.then_some(cpu),
+            cpu: self.has_cpu.then_some(cpu),
         }
     }
 

@@ -4,7 +4,7 @@ use rightsizer_records::Reason;
 
 use super::phrases;
 
-/// Where a table shows a reason.
+/// The place of a reason in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     /// Beside the rule that set the size: the most serious one. The order is that of the numbers.

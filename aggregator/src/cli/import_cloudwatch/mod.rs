@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use clap::Args;
-use messages::{About, Told};
+use messages::{About, Results};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
@@ -201,7 +201,7 @@ async fn import(
         settings.price.rates(Some(&region)).insights_gb,
     );
     if !(args.all_regions && about.is_empty()) {
-        about.say(days, &region, args.prefix.as_deref());
+        about.print_scope(days, &region, args.prefix.as_deref());
     }
     if about.usd > UNASKED_USD && !args.how.yes {
         out::note(format_args!(
@@ -224,7 +224,7 @@ async fn import(
         })?;
     }
     let decided = pipeline.finish(now())?.decided;
-    let told = Told {
+    let results = Results {
         args,
         groups: &reader.groups,
         functions: found.functions,
@@ -233,7 +233,7 @@ async fn import(
         totals,
         decided,
     };
-    told.print(all)
+    results.print(all)
 }
 
 fn reader<A>(

@@ -3,6 +3,7 @@
 use clap::Args;
 use rightsizer_store::ReviewRow;
 
+use super::super::flags::BadValue;
 use super::super::grade::at_risk;
 use super::super::nearest::nearest;
 use super::super::text::short;
@@ -34,10 +35,8 @@ pub(in crate::cli) struct ChooseArgs {
     at_risk: bool,
 }
 
-fn tag(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("a tag is KEY=VALUE, such as team=payments")?;
+fn tag(text: &str) -> Result<(String, String), BadValue> {
+    let (key, value) = text.split_once('=').ok_or(BadValue::Tag)?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
