@@ -61,13 +61,28 @@ fn room(term: &console::Term) -> Option<usize> {
     set.or_else(found).filter(|width| *width > 0)
 }
 
+/// Returns the text with the lines that continue a long one indented.
+pub(super) fn hanging(text: &str, indent: &str) -> String {
+    let Some(width) = width() else {
+        return text.to_owned();
+    };
+    let options = words(width).subsequent_indent(indent);
+    let lines = text.split('\n').map(|line| textwrap::fill(line, &options));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Broken at spaces alone: a name that is longer than a line stays whole.
+fn words<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
+}
+
 /// The text with its long lines broken between words. What a person may copy stays in one piece: indented lines,
 /// hints, and tables.
 fn fitted(text: &str, width: usize) -> String {
-    let options = textwrap::Options::new(width)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
+    let options = words(width);
     let lines = text.split('\n').map(|line| {
         let copied = line.starts_with(' ') || line.starts_with("hint:") || line.contains("   ");
         if copied {

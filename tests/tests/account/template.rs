@@ -192,10 +192,17 @@ fn the_task_may_ask_for_names_and_call_aws_and_nothing_else() -> Result<()> {
     let [group] = groups.as_slice() else {
         anyhow::bail!("{} security groups", groups.len());
     };
-    let rules = group["SecurityGroupEgress"].as_array().context("no egress")?;
+    let rules = group["SecurityGroupEgress"]
+        .as_array()
+        .context("no egress")?;
     let mut ports: Vec<String> = rules
         .iter()
-        .map(|rule| format!("{} {}-{}", rule["IpProtocol"], rule["FromPort"], rule["ToPort"]))
+        .map(|rule| {
+            format!(
+                "{} {}-{}",
+                rule["IpProtocol"], rule["FromPort"], rule["ToPort"]
+            )
+        })
         .collect();
     ports.sort_unstable();
     let wanted = [r#""tcp" 443-443"#, r#""tcp" 53-53"#, r#""udp" 53-53"#];

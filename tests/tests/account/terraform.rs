@@ -232,8 +232,11 @@ fn it_has_what_the_template_has() -> Result<()> {
 fn it_is_bound_to_its_provider_and_refuses_wrong_values() -> Result<()> {
     let file = |name: &str| std::fs::read_to_string(module().join(name));
     let versions = file("versions.tf")?;
-    let bound = versions.lines().find(|line| line.contains("version = \">="));
-    assert!(bound.is_some_and(|line| line.contains(", < ")), "{versions}");
+    let (_, provider) = versions
+        .split_once("hashicorp/aws\"\n")
+        .context("no provider")?;
+    let bound = provider.lines().next().context("no version")?;
+    assert!(bound.contains(">= ") && bound.contains(", < "), "{bound}");
     let all: String = resources()?.into_iter().map(|(_, _, text)| text).collect();
     for text in [&versions, &all] {
         assert!(!text.contains("aws_region.current.name"), "deprecated");

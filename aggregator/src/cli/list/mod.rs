@@ -147,7 +147,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         Output::Html => write_page(args.format.html.as_ref(), &rows, &stops)?,
         Output::Markdown => print(&rows, about, &markdown_table(&rows))?,
         Output::Table if known == 0 => {
-            out::line(format_args!("{NOTHING}"))?;
+            out::prose(format_args!("{NOTHING}"))?;
             print_stops(&stops)?;
         }
         Output::Table if rows.is_empty() => {
