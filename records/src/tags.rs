@@ -18,6 +18,8 @@ pub const MIN_TAG: &str = "rightsizer:min-mb";
 pub const MAX_TAG: &str = "rightsizer:max-mb";
 /// The alias that carries a function's traffic.
 pub const ALIAS_TAG: &str = "rightsizer:alias";
+/// `no` if CloudFront runs no version of the function.
+pub const EDGE_TAG: &str = "rightsizer:edge";
 /// Set on the updater's own function while everything is paused.
 pub const PAUSED_TAG: &str = "rightsizer:paused";
 /// Set by `CloudFormation` on everything it creates, and by nothing else: the prefix is reserved.

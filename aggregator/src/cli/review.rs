@@ -14,6 +14,7 @@ use rightsizer_rules::commands::{Action, Done, ReviewCommand, Switched};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
+use super::flags;
 use super::out;
 use super::place::ProfileArg;
 use super::runtime::runtime;
@@ -61,7 +62,7 @@ pub(super) struct HoldArgs {
     /// Name, `local:NAME` or ARN of the function
     what: String,
     /// The number of days
-    #[arg(long, default_value_t = 14)]
+    #[arg(long, default_value_t = 14, value_parser = flags::hold, allow_negative_numbers = true)]
     days: u32,
     #[command(flatten)]
     command: ReviewArgs,
@@ -108,7 +109,7 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 fn review(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.command(action), args)?;
     // The command has been applied, whether or not its output is read.
-    let _ = out::line(format_args!("{}", shown(&done.message)));
+    let _ = out::prose(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -164,13 +165,13 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     };
     if let Ok(done) = &carried {
         // The command has been applied, whether or not its output is read.
-        let _ = out::line(format_args!("{}", shown(&done.message)));
+        let _ = out::prose(format_args!("{}", shown(&done.message)));
     }
     let outcome = outcome(&command.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
         out::note(format_args!("error: {outcome}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        let _ = out::line(format_args!("{}", shown(&outcome)));
+        let _ = out::prose(format_args!("{}", shown(&outcome)));
     }
     carried?;
     Ok(match switched {

@@ -84,7 +84,9 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
         version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         functions: count_of(&connection, "SELECT count(*) FROM functions")?,
         newest_report: time("SELECT max(last_ms) FROM functions")?,
-        last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
+        last_checkpoint: time(
+            "SELECT max(at_ms) FROM checkpoints WHERE source NOT LIKE 'import:%'",
+        )?,
         stops: stops_in(&connection)?,
         gaps: newest_gaps(&connection, GAPS_TOLD)?,
         clock: clock_traces(&connection)?,

@@ -11,7 +11,7 @@ use rightsizer_tests::emulator::Options;
 use rightsizer_tests::fleet::Life;
 use rightsizer_tests::servers::{KinesisLocal, MotoServer, UpdaterLambda, aws_environment};
 
-const REPORTS: &str = "reports";
+pub(crate) const REPORTS: &str = "reports";
 pub(crate) const DECISIONS: &str = "decisions";
 
 pub(crate) struct Scene {

@@ -92,7 +92,11 @@ fn print(args: &DoctorArgs, findings: &[Finding]) -> anyhow::Result<ExitCode> {
         write_json(&findings, &mut out)?;
     } else {
         for finding in findings {
-            write!(out, "{finding}")?;
+            write!(
+                out,
+                "{}",
+                crate::cli::out::hanging(&finding.to_string(), "       ")
+            )?;
         }
         writeln!(out, "\n{}", summary(findings))?;
     }

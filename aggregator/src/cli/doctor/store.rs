@@ -169,11 +169,16 @@ fn heard(look: &StoreLook, now: Timestamp) -> Finding {
         format!("; a stream was last read at {at}")
     });
     if now.as_ms() - last.as_ms() > LONG_SILENCE_MS {
+        let advice = if look.last_checkpoint.is_some() {
+            "if functions were invoked since: check that the layer is attached, that their role \
+             may put records on the stream, and that `serve` runs"
+        } else {
+            "if functions were invoked since: import their logs again"
+        };
         return Finding::doubtful(
             "reports",
             format!("the newest is from {last}{read}"),
-            "if functions were invoked since: check that the layer is attached, that their role \
-             may put records on the stream, and that `serve` runs",
+            advice,
         );
     }
     Finding::ok("reports", format!("the newest is from {last}{read}"))

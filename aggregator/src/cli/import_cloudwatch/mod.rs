@@ -271,9 +271,13 @@ async fn functions(
 ) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
     let throttle = Throttle::per_second(args.rate);
     let (update, _, errors) = collect(fleet, &throttle, now()).await;
-    for error in errors {
-        let error = error.to_string();
-        if let Some(advice) = args.place.place().advice(&error).await {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    for (n, error) in errors.iter().enumerate() {
+        // What nothing responded to is told once: the calls word the same cause at different lengths.
+        if errors[n + 1..].iter().any(|later| later.ends_with(error)) {
+            continue;
+        }
+        if let Some(advice) = args.place.place().advice(error).await {
             bail!("the functions cannot be listed: {error}\nhint: {advice}");
         }
         out::note(format_args!(

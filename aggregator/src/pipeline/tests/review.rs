@@ -72,6 +72,20 @@ fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     assert!(case.line("f").to_mb > Some(1024));
 }
 
+/// The power curve begins after the day of the last clearing, so one without a reason would hide it.
+#[test]
+fn a_function_that_never_ran_out_has_nothing_to_clear() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let what = "f".to_owned();
+    let done = case.review(Action::Clear { what }).unwrap();
+    assert!(
+        done.message.starts_with("nothing to clear: "),
+        "{}",
+        done.message
+    );
+}
+
 /// Until it is sent, an approval can be taken back. The recommendation then waits for a person, and its record
 /// names no reviewer.
 #[test]

@@ -284,6 +284,20 @@ fn a_stack_and_snap_start_are_mentioned() {
     assert!(change.notes[0].contains("shop") && change.notes[1].contains("SnapStart"));
 }
 
+/// Terraform and its like show in no stack: a tag is all there is.
+#[test]
+fn a_tool_that_would_take_the_layer_off_again_is_named_by_its_tag() {
+    let noted = |key: &str, value: &str| {
+        let change = made(|_, _, now| now.tags = Some(variables(&[(key, value)])));
+        change
+            .notes
+            .iter()
+            .any(|note| note.contains("is managed by terraform"))
+    };
+    assert!(noted("ManagedBy", "Terraform") && noted("terraform", "true"));
+    assert!(!noted("terraform", "false") && !noted("team", "terraformers"));
+}
+
 #[test]
 fn values_of_variables_are_never_written_out() {
     let change = made(|_, _, now| holds(now, &[("PASSWORD", "hunter2")]));
