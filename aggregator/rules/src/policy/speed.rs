@@ -1,13 +1,14 @@
-//! P6: no size at which a function would come near its timeout, get slower than its strategy allows,
+//! P6: no size at which a function would come near its timeout, get slower than its objective allows,
 //! or cost more.
 
-use rightsizer_records::{DurationBasis, LimitedFigure, Megabytes, Millis, Reason, SpeedLimit};
+use rightsizer_records::{
+    DurationBasis, LimitedFigure, Megabytes, Millis, Objective, Reason, SpeedLimit,
+};
 
 use super::evidence::FunctionEvidence;
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
-use crate::power::Objective;
 
 /// The result of P6 for a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,7 +106,7 @@ pub(super) fn allowed(
         };
     };
     let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
-    let tolerance = settings.p95_tolerance.of(seen.strategy(settings));
+    let tolerance = settings.p95_tolerance.of(seen.objective(settings));
     let limits = Limits {
         seen,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
@@ -156,8 +157,9 @@ fn baseline_p95(
 
 /// The 95th percentile at the size before the first change, if an objective made the function larger since.
 fn before_power(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<f64> {
-    seen.objective(settings)
-        .filter(|o| *o != Objective::Memory)?;
+    if seen.objective(settings) == Objective::Memory {
+        return None;
+    }
     let before = seen
         .changes
         .before_mb
@@ -301,7 +303,7 @@ impl Limits<'_> {
             mb,
             most: rounded(most),
             now: rounded(now),
-            strategy: self.seen.strategy(self.settings),
+            objective: self.seen.objective(self.settings),
             then: rounded(then),
             wanted_mb: wanted,
         }
@@ -322,7 +324,7 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::{ApplyMode, Strategy};
+    use rightsizer_records::ApplyMode;
 
     use super::super::case::{Case, figure, has, size};
     use super::super::facts::{SizeFacts, SizeHealth};
@@ -407,11 +409,18 @@ mod tests {
 
     /// `cost` twice as long at 1000 ÷ 3, `speed` 5 % at 1000 ÷ 1.1.
     #[test]
-    fn p6_the_strategy_limits_how_much_slower() {
-        for (strategy, target) in [(Strategy::Cost, 334), (Strategy::Speed, 910)] {
+    fn p6_the_objective_limits_how_much_slower() {
+        for (objective, target, most) in [
+            (Objective::Memory, 667, 250.0),
+            (Objective::Cost, 334, 400.0),
+            (Objective::Speed, 910, 210.0),
+        ] {
             let mut case = half_computing();
-            case.0.configured.strategy = Some(strategy);
-            assert_eq!(mb(case.decide().target_mb), target, "{strategy:?}");
+            case.0.configured.objective = Some(objective);
+            let decision = case.decide();
+            assert_eq!(figure(&decision, "too-slow", "mb"), target, "{objective:?}");
+            assert_eq!(figure(&decision, "too-slow", "most"), most);
+            assert_eq!(figure(&decision, "too-slow", "strategy"), objective.name());
         }
     }
 
@@ -433,7 +442,7 @@ mod tests {
     #[test]
     fn p6_the_timeout_is_kept_away_from() {
         let mut case = half_computing();
-        case.0.configured.strategy = Some(Strategy::Cost);
+        case.0.configured.objective = Some(Objective::Cost);
         case.0.configured.timeout = Some(Millis::from_ms(800));
         let decision = case.decide();
         assert_eq!(mb(decision.target_mb), 556);
