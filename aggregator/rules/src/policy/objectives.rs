@@ -165,7 +165,7 @@ impl Function {
     /// Whether P1 to P6 and the budget allow a size.
     fn is_allowed(&self, objective: Objective, size: u32, case: &Case) -> bool {
         let cost = |size: u32| self.ms(size) * f64::from(size);
-        let tolerance = case.1.p95_tolerance.of(case.0.strategy(&case.1));
+        let tolerance = case.1.p95_tolerance.of(objective);
         let least = (self.need_mb + 100).max((self.need_mb * 11).div_ceil(10));
         let within = objective != Objective::Speed || cost(size) <= cost(self.start_mb) * 1.0001;
         size >= least && within && self.ms(size) <= tolerance * self.ms(self.start_mb)

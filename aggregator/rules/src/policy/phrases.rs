@@ -315,9 +315,9 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         Reason::TooSlow(limit) => phrase(
             limited(limit),
             format!(
-                "{}: too slow for the strategy {}, so {} (P6)",
+                "{}: too slow for the objective {}, so {} (P6)",
                 speed(limit),
-                limit.strategy.name(),
+                limit.objective.name(),
                 limit.mb
             ),
         ),

@@ -1,13 +1,14 @@
-//! P6: no size at which a function would come near its timeout, get slower than its strategy allows,
+//! P6: no size at which a function would come near its timeout, get slower than its objective allows,
 //! or cost more.
 
-use rightsizer_records::{DurationBasis, LimitedFigure, Megabytes, Millis, Reason, SpeedLimit};
+use rightsizer_records::{
+    DurationBasis, LimitedFigure, Megabytes, Millis, Objective, Reason, SpeedLimit,
+};
 
 use super::evidence::FunctionEvidence;
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
-use crate::power::Objective;
 
 /// The result of P6 for a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,7 +106,7 @@ pub(super) fn allowed(
         };
     };
     let timeout = seen.configured.timeout.map(Millis::as_ms_f64);
-    let tolerance = settings.p95_tolerance.of(seen.strategy(settings));
+    let tolerance = settings.p95_tolerance.of(seen.objective(settings));
     let limits = Limits {
         seen,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
@@ -156,8 +157,9 @@ fn baseline_p95(
 
 /// The 95th percentile at the size before the first change, if an objective made the function larger since.
 fn before_power(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<f64> {
-    seen.objective(settings)
-        .filter(|o| *o != Objective::Memory)?;
+    if seen.objective(settings) == Objective::Memory {
+        return None;
+    }
     let before = seen
         .changes
         .before_mb
@@ -301,7 +303,7 @@ impl Limits<'_> {
             mb,
             most: rounded(most),
             now: rounded(now),
-            strategy: self.seen.strategy(self.settings),
+            objective: self.seen.objective(self.settings),
             then: rounded(then),
             wanted_mb: wanted,
         }

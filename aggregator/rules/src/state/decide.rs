@@ -178,8 +178,8 @@ impl FunctionState {
         let Some(open) = self.open_trial() else {
             return (None, None);
         };
-        let strategy = seen.evidence.strategy(view.settings);
-        let tolerance = view.settings.p95_tolerance.of(strategy);
+        let objective = seen.evidence.objective(view.settings);
+        let tolerance = view.settings.p95_tolerance.of(objective);
         let trial = self.trial(&open, view.present(), tolerance);
         match rule(&open.id, &trial, seen) {
             Ruling::Wait => (None, None),

@@ -1,6 +1,6 @@
 //! Tests of `speed`.
 
-use rightsizer_records::{ApplyMode, Strategy};
+use rightsizer_records::ApplyMode;
 
 use super::super::case::{Case, figure, has, size};
 use super::super::facts::{SizeFacts, SizeHealth};
@@ -85,11 +85,18 @@ fn p6_a_size_that_slows_down_beyond_the_tolerance_is_not_the_target() {
 
 /// `cost` twice as long at 1000 ÷ 3, `speed` 5 % at 1000 ÷ 1.1.
 #[test]
-fn p6_the_strategy_limits_how_much_slower() {
-    for (strategy, target) in [(Strategy::Cost, 334), (Strategy::Speed, 910)] {
+fn p6_the_objective_limits_how_much_slower() {
+    for (objective, target, most) in [
+        (Objective::Memory, 667, 250.0),
+        (Objective::Cost, 334, 400.0),
+        (Objective::Speed, 910, 210.0),
+    ] {
         let mut case = half_computing();
-        case.0.configured.strategy = Some(strategy);
-        assert_eq!(mb(case.decide().target_mb), target, "{strategy:?}");
+        case.0.configured.objective = Some(objective);
+        let decision = case.decide();
+        assert_eq!(figure(&decision, "too-slow", "mb"), target, "{objective:?}");
+        assert_eq!(figure(&decision, "too-slow", "most"), most);
+        assert_eq!(figure(&decision, "too-slow", "strategy"), objective.name());
     }
 }
 
@@ -111,7 +118,7 @@ fn p6_below_the_cpu_that_it_uses_it_is_only_slower() {
 #[test]
 fn p6_the_timeout_is_kept_away_from() {
     let mut case = half_computing();
-    case.0.configured.strategy = Some(Strategy::Cost);
+    case.0.configured.objective = Some(Objective::Cost);
     case.0.configured.timeout = Some(Millis::from_ms(800));
     let decision = case.decide();
     assert_eq!(mb(decision.target_mb), 556);
