@@ -17,3 +17,4 @@ pub use plan::{Invocations, Plan, PlanError, adaptive_sizes};
 pub use sample::Sample;
 pub use shares::{Shares, SharesError};
 pub use statistics::{Measure, SizeStatistics, Starts, Typical, statistics};
+pub(super) use trimmed::percentile;
