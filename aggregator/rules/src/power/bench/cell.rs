@@ -30,8 +30,8 @@ pub struct Cell {
     pub p95_ms: f64,
     /// Median of the time that the first caller waits: the start and the first invocation.
     pub wait_p50_ms: f64,
-    /// What the init of 1,000 starts costs, in dollars; `None` for a restore, which is not billed by time.
-    pub thousand_usd: Option<f64>,
+    /// What the init of a million starts costs, in dollars; `None` for a restore, which is not billed by time.
+    pub million_usd: Option<f64>,
 }
 
 impl Cell {
@@ -67,7 +67,7 @@ impl Cell {
             p50_high_ms: typical.interval.map(|(_, high)| high),
             p95_ms: percentile(&starts, 0.95),
             wait_p50_ms: median(&waits)?.value,
-            thousand_usd: (tested.package != Package::SnapStart).then(|| usd(mean) * 1000.0),
+            million_usd: (tested.package != Package::SnapStart).then(|| usd(mean) * 1e6),
         })
     }
 }
