@@ -22,6 +22,7 @@ mod sampling;
 mod settings;
 mod shape;
 mod shipped;
+pub mod tuning;
 mod used;
 mod workload;
 
