@@ -32,7 +32,7 @@ mod messages;
 mod optimizer;
 mod output;
 mod piece;
-mod power_tuning;
+pub mod power_tuning;
 mod quick;
 mod read;
 mod report;
