@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 
-use super::original::{Original, Unsuitable};
+use super::original::{Original, S3Code, Unsuitable};
 use super::wanted::Wanted;
 use crate::config::without_retries;
 use crate::fleet::{CallError, EDGE_REGION, Edge, EdgeRoles, call_error};
@@ -85,7 +85,11 @@ impl TuneCalls {
     ///
     /// # Errors
     /// The reason for which it cannot be.
-    pub async fn original(&self, wanted: &Wanted) -> Result<Original, Unsuitable> {
+    pub async fn original(
+        &self,
+        wanted: &Wanted,
+        code_at: Option<S3Code>,
+    ) -> Result<Original, Unsuitable> {
         if let Some(arn) = wanted
             .arn
             .as_ref()
@@ -107,7 +111,7 @@ impl TuneCalls {
         });
         let answer = answer.await.map_err(Unsuitable::Call)?;
         let answer = answer.ok_or_else(|| Unsuitable::Missing(wanted.clone()))?;
-        let original = Original::of(wanted, answer)?;
+        let original = Original::of(wanted, answer, code_at)?;
         if self.region == EDGE_REGION && self.edge.of(&self.iam, original.role()).await == Edge::Yes
         {
             return Err(Unsuitable::Edge);

@@ -20,7 +20,7 @@ pub use calls::TuneCalls;
 pub use definition::{Marks, PREFIX};
 pub use invoke::{Invocation, InvokeError, Throttled};
 pub use leftovers::{Leftover, leftovers, remove};
-pub use original::{Original, Unsuitable};
+pub use original::{Original, S3Code, Unsuitable};
 pub use reported::{Ending, Reported, reported};
 pub use scratch::{Removed, Scratch, ScratchError};
 pub use wanted::{Wanted, WantedError};

@@ -90,7 +90,12 @@ pub struct S3Code {
 }
 
 impl Original {
-    pub(super) fn of(wanted: &Wanted, answer: GetFunctionOutput) -> Result<Self, Unsuitable> {
+    /// Reads the response of `GetFunction`. With `code_at`, the package is there, and not sent in a call.
+    pub(super) fn of(
+        wanted: &Wanted,
+        answer: GetFunctionOutput,
+        code_at: Option<S3Code>,
+    ) -> Result<Self, Unsuitable> {
         let reserved = answer
             .concurrency()
             .and_then(aws_sdk_lambda::types::Concurrency::reserved_concurrent_executions);
@@ -105,27 +110,22 @@ impl Original {
         if let Some(arn) = wanted.arn.as_ref().filter(|arn| **arn != function) {
             return Err(Unsuitable::OtherAccount(arn.clone()));
         }
-        Ok(Self {
+        let read = Self {
             function,
             configuration,
             code,
             reserved,
-            code_at: None,
-        })
-    }
-
-    /// The package is read from this place in S3 instead of being sent in the call.
-    #[must_use]
-    pub fn with_code_at(mut self, code_at: Option<S3Code>) -> Self {
-        self.code_at = code_at;
-        self
+            code_at,
+        };
+        read.check()?;
+        Ok(read)
     }
 
     /// Checks everything that can be checked without a further call.
     ///
     /// # Errors
     /// The first reason for which it cannot be tuned.
-    pub(super) fn check(&self) -> Result<(), Unsuitable> {
+    fn check(&self) -> Result<(), Unsuitable> {
         let now = &self.configuration;
         if now.capacity_provider_config().is_some() {
             return Err(Unsuitable::ManagedInstances);
@@ -222,6 +222,11 @@ impl Original {
     /// The hash of its code.
     pub fn code_sha256(&self) -> Option<&str> {
         self.configuration.code_sha256()
+    }
+
+    /// Its runtime, if it has one: images have none.
+    pub fn runtime(&self) -> Option<&str> {
+        self.configuration.runtime().map(|runtime| runtime.as_str())
     }
 
     /// Whether its network is a VPC.

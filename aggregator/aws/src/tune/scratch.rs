@@ -16,7 +16,7 @@ use super::code::{DownloadError, download};
 use super::definition::{Marks, code, definition};
 use super::invoke::{Invocation, InvokeError};
 use super::leftovers::delete_log_group;
-use super::original::{Original, Unsuitable};
+use super::original::Original;
 use crate::fleet::{CallError, call_error};
 
 /// How long Lambda may take to make a function or a version ready; functions in a VPC and snapshots take minutes.
@@ -30,9 +30,6 @@ const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// Why a scratch copy could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScratchError {
-    /// The original cannot be copied.
-    #[error(transparent)]
-    Unsuitable(#[from] Unsuitable),
     /// Its package cannot be read.
     #[error(transparent)]
     Download(#[from] DownloadError),
@@ -90,6 +87,8 @@ struct Made {
     /// The size of `$LATEST`.
     latest: Option<Megabytes>,
     versions: BTreeMap<Megabytes, String>,
+    /// Versions for one cold start each.
+    fresh: u32,
 }
 
 impl Scratch {
@@ -126,7 +125,6 @@ impl Scratch {
     /// # Errors
     /// If it cannot be made. It may exist nevertheless: [`Scratch::remove`] is always right.
     pub async fn create(&self, size: Megabytes) -> Result<(), ScratchError> {
-        self.original.check()?;
         let link = self.original.code.location().unwrap_or_default();
         let own_package = !self.original.is_image() && self.original.code_at.is_none();
         let package = if own_package {
@@ -197,7 +195,7 @@ impl Scratch {
             return Ok(version.clone());
         }
         if made.latest != Some(size) {
-            self.resize(size).await?;
+            self.change(size, None).await?;
             made.latest = Some(size);
         }
         let version = self.publish().await?;
@@ -206,12 +204,33 @@ impl Scratch {
         Ok(version)
     }
 
-    async fn resize(&self, size: Megabytes) -> Result<(), ScratchError> {
+    /// Returns a version at `size` that never ran, so that its first invocation starts cold.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub async fn fresh_version_at(&self, size: Megabytes) -> Result<String, ScratchError> {
+        let mut made = self.made.lock().await;
+        made.fresh += 1;
+        // Lambda publishes nothing if nothing has changed.
+        let description = format!("Cold start {} of a run of rightsizer tune", made.fresh);
+        self.change(size, Some(description)).await?;
+        made.latest = Some(size);
+        let version = self.publish().await?;
+        self.ready(Some(&version)).await?;
+        Ok(version)
+    }
+
+    async fn change(
+        &self,
+        size: Megabytes,
+        description: Option<String>,
+    ) -> Result<(), ScratchError> {
         let memory = i32::try_from(size.0).unwrap_or(i32::MAX);
         let cannot = cannot("change the size of the copy");
         let resized = self.repeated(|| async {
             let request = self.calls.lambda.update_function_configuration();
             let request = request.function_name(&self.name).memory_size(memory);
+            let request = request.set_description(description.clone());
             let answer = request.send().await;
             answer.map(|_| ()).map_err(|e| call_error(&e))
         });
