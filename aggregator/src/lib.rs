@@ -19,5 +19,6 @@ pub mod serve;
 pub mod settings;
 pub mod simulate;
 pub mod snapshot;
+pub mod tune;
 pub mod web;
 pub mod writer;
