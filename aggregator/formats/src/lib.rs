@@ -43,6 +43,7 @@ mod table;
 mod telemetry;
 mod text;
 mod times;
+pub mod tuning;
 mod wrapped;
 
 pub use budget::Overspent;

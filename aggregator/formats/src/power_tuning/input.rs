@@ -49,6 +49,17 @@ pub enum PayloadSource {
     },
 }
 
+impl PayloadSource {
+    /// Reads the address of an object, `s3://BUCKET/KEY`.
+    pub fn s3(address: &str) -> Option<Self> {
+        let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+        (!bucket.is_empty() && !key.is_empty()).then(|| Self::S3 {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
 /// The input of a run.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -235,14 +246,7 @@ impl<'a> Fields<'a> {
             let payloads = Payloads::of_json(inline.unwrap_or("null"))?;
             return Ok(PayloadSource::Inline(payloads));
         };
-        let parts = link.strip_prefix("s3://").and_then(|s| s.split_once('/'));
-        let (bucket, key) = parts
-            .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or_else(|| wrong("payloadS3", "s3://BUCKET/KEY", &link))?;
-        Ok(PayloadSource::S3 {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        })
+        PayloadSource::s3(&link).ok_or_else(|| wrong("payloadS3", "s3://BUCKET/KEY", &link))
     }
 
     fn strategy(&mut self) -> Result<Strategy, InputError> {

@@ -7,6 +7,7 @@
 
 mod advice;
 mod belief;
+pub mod bench;
 mod coldstart;
 mod curve;
 mod drawn;

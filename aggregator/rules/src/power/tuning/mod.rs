@@ -6,6 +6,7 @@
 
 mod budget;
 mod choice;
+mod fleet;
 mod plan;
 mod sample;
 mod shares;
@@ -13,7 +14,9 @@ mod statistics;
 mod trimmed;
 
 pub use choice::{Choice, Unfit, best, unfit};
+pub use fleet::{AtSize, Ranked, TunedFunction, rank};
 pub use plan::{Invocations, Plan, PlanError, adaptive_sizes};
 pub use sample::Sample;
 pub use shares::{Shares, SharesError};
 pub use statistics::{Measure, SizeStatistics, Starts, Typical, statistics};
+pub(super) use trimmed::percentile;

@@ -39,7 +39,7 @@ impl Trimmed {
 }
 
 /// Returns the value that a share of the ascending values reaches at most, by nearest rank; 0 without values.
-pub(super) fn percentile(ascending: &[f64], share: f64) -> f64 {
+pub(in super::super) fn percentile(ascending: &[f64], share: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
