@@ -1,0 +1,13 @@
+//! `tune` by the binary that users run, against a Lambda API whose functions follow curves and go wrong as ordered.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod killed;
+mod measuring;
+mod options;
+mod refusals;
+mod stage;
+mod trouble;
