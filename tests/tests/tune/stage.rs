@@ -68,7 +68,12 @@ impl Stage {
     pub(crate) async fn tune(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["tune"];
         all.extend(arguments);
-        rightsizer_with(&all, &self.environment).await.unwrap()
+        self.rightsizer(&all).await
+    }
+
+    /// Runs any command.
+    pub(crate) async fn rightsizer(&self, arguments: &[&str]) -> Output {
+        rightsizer_with(arguments, &self.environment).await.unwrap()
     }
 
     /// Runs `tune --json`, and returns its only result and the rest.

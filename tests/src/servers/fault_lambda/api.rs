@@ -39,8 +39,8 @@ pub(super) struct Api {
     pub(super) unreserved: u32,
     /// Where the code of functions is downloaded from.
     pub(super) endpoint: String,
-    /// Environments that were started, by function and version.
-    warm: BTreeSet<(String, String)>,
+    /// Environments by function and version: the time until which each is busy.
+    environments: BTreeMap<(String, String), Vec<Duration>>,
     dice: Dice,
     pub(super) faults: Vec<Ordered>,
     pub(super) calls: Vec<Call>,
@@ -59,7 +59,7 @@ impl Default for Api {
             creating_takes: Duration::ZERO,
             unreserved: 1000,
             endpoint: "http://lambda.test".to_owned(),
-            warm: BTreeSet::new(),
+            environments: BTreeMap::new(),
             dice: Dice::new(7),
             faults: Vec::new(),
             calls: Vec::new(),
@@ -178,9 +178,19 @@ impl Api {
         let code = config["CodeSha256"].as_str().unwrap_or_default();
         let behaviour = self.behaviours.get(code).cloned().unwrap_or_default();
         let version = config["Version"].as_str().unwrap_or_default();
-        let cold = self.warm.insert((name.clone(), version.to_owned()));
+        let of_function = self.environments.iter().filter(|((of, _), _)| of == name);
+        let started = of_function.map(|(_, all)| all.len()).sum();
+        let key = (name.clone(), version.to_owned());
+        let environments = self.environments.entry(key).or_default();
+        let free = environments.iter_mut().find(|busy| **busy <= now);
+        let start = free.is_none().then_some(started);
+        let reply = behaviour.invoke(config, request.bytes, start, &mut self.dice);
+        match free {
+            Some(busy) => *busy = now + reply.after,
+            None => environments.push(now + reply.after),
+        }
         self.log_groups.insert(format!("/aws/lambda/{name}"));
-        Ok(behaviour.invoke(config, request.bytes, cold, &mut self.dice))
+        Ok(reply)
     }
 
     /// Calls that are not about a function that exists.

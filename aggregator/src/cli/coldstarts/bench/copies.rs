@@ -8,6 +8,7 @@ use rightsizer_aws::tune::{Marks, Original, Scratch, TuneCalls, Wanted};
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::power::bench::{Package, Tested};
 use rightsizer_rules::price::Rates;
+use serde_json::{Value, json};
 
 use crate::bench::{BenchOrder, Copy, Versions};
 use crate::cli::curve::dollars;
@@ -102,6 +103,20 @@ impl Copies {
                 .to_owned(),
         );
         lines.join("\n")
+    }
+
+    /// The plan as JSON.
+    pub(super) fn json(&self, order: &BenchOrder) -> Value {
+        let copies = self.planned.iter().map(|of| {
+            json!({"function": of.original.function, "package": of.package, "role": of.original.role()})
+        });
+        json!({
+            "dry_run": true,
+            "copies": copies.collect::<Vec<_>>(),
+            "sizes": order.sizes,
+            "starts": order.starts_of_each() * self.planned.len() as u64,
+            "most_usd": self.most_usd(order),
+        })
     }
 
     fn most_usd(&self, order: &BenchOrder) -> f64 {

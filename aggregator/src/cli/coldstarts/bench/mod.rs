@@ -59,7 +59,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=48))]
     rounds: u32,
     /// Minutes from the beginning of a round to that of the next
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1440))]
     every: u32,
     /// Compare a copy with `SnapStart` too
     #[arg(long, requires = "bench")]
@@ -104,9 +104,6 @@ pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
     };
     let done = runtime()?.block_on(measured(args, &settings))?;
     let Some(done) = done else {
-        out::line(format_args!(
-            "dry run: nothing was made or invoked; pass --yes to run"
-        ))?;
         return Ok(ExitCode::SUCCESS);
     };
     samples.extend(done.samples.iter().cloned());
@@ -125,6 +122,13 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
     let order = order(of, &copies, &calls).await;
     out::note(format_args!("{}", copies.plan(&order)));
     if !of.yes {
+        if args.form.is_json() {
+            write_json(&copies.json(&order), &mut out::stdout())?;
+        } else {
+            out::line(format_args!(
+                "dry run: nothing was made or invoked; pass --yes to run"
+            ))?;
+        }
         return Ok(None);
     }
     let cancel = cancelled_by_signals()?;
