@@ -15,8 +15,7 @@ use super::stage::{Stage, StageError};
 
 /// Invocations without a clear answer, or without a report, that end a run.
 const MOST_UNCLEAR: u64 = 3;
-/// The first invocation of an environment is slow beyond its start, so it does not count until so many in a row were
-/// cold.
+/// The first invocation of an environment is slow beyond its start, so it counts only if this number in a row was cold.
 const COLD_IN_A_ROW: u32 = 3;
 
 /// Why a run ended early.
