@@ -170,9 +170,8 @@ impl<'a, S: Stage> Run<'a, S> {
         let (order, sizes) = (self.order, self.order.plan.sizes());
         let mut sampler = Sampler::new(sizes, production, prior, order.strategy, effort);
         let mut cold = 0;
-        // The first invocations of environments do not count for the sampler.
-        let most = effort.invocations.saturating_mul(2);
-        while self.measured.stopped.is_none() && self.measured.invocations < most {
+        // The sampler counts only what it was given; the plan promises a bound for all.
+        while self.measured.stopped.is_none() && self.measured.invocations < effort.invocations {
             let Some(size) = sampler.next().or_else(|| self.unconfirmed(&sampler)) else {
                 break;
             };
