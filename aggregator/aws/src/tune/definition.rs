@@ -74,10 +74,7 @@ pub(super) fn definition(
     code: FunctionCode,
 ) -> CreateFunctionInputBuilder {
     let now = &original.configuration;
-    let layers = now.layers().iter().filter_map(|layer| layer.arn());
-    let reports = variables(original).any(|(name, _)| name == "RIGHTSIZER_STREAM");
-    let layers = layers.filter(|arn| !(reports && is_ours(arn)));
-    let layers: Vec<String> = layers.map(str::to_owned).collect();
+    let layers: Vec<String> = layers(original).map(str::to_owned).collect();
     let kept = variables(original).filter(|(name, _)| !name.starts_with(OUR_VARIABLES));
     let kept: HashMap<String, String> = kept.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let environment = Environment::builder().set_variables(Some(kept)).build();
@@ -117,6 +114,14 @@ fn variables(original: &Original) -> impl Iterator<Item = (&str, &str)> {
     let variables = environment.and_then(|environment| environment.variables());
     let variables = variables.into_iter().flatten();
     variables.map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// The layers that the copy has: those of the original without the reports extension.
+pub(super) fn layers(original: &Original) -> impl Iterator<Item = &str> {
+    let reports = variables(original).any(|(name, _)| name == "RIGHTSIZER_STREAM");
+    let all = original.configuration.layers().iter();
+    let all = all.filter_map(|layer| layer.arn());
+    all.filter(move |arn| !(reports && is_ours(arn)))
 }
 
 /// Whether a layer is the reports extension: `STACK-extension-ARCHITECTURE`, or a name of its own with ours in it.

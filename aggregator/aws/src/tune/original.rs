@@ -5,7 +5,9 @@ use aws_sdk_lambda::types::{
     FunctionCodeLocation, FunctionConfiguration, LastUpdateStatus, PackageType, State,
 };
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_rules::power::bench::Package;
 
+use super::definition::layers;
 use super::wanted::Wanted;
 use crate::fleet::CallError;
 
@@ -183,6 +185,17 @@ impl Original {
     /// Whether its package is a container image.
     pub fn is_image(&self) -> bool {
         self.configuration.package_type() == Some(&PackageType::Image)
+    }
+
+    /// How a copy of it is packaged, without snapshots.
+    pub fn package(&self) -> Package {
+        if self.is_image() {
+            Package::Image
+        } else if layers(self).next().is_some() {
+            Package::Layers
+        } else {
+            Package::Zip
+        }
     }
 
     /// Returns the image by its digest, so that a tag that moves does not change the code.

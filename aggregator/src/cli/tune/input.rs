@@ -9,7 +9,7 @@ use super::megabytes;
 
 /// What was expected instead of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadValue {
+pub(in crate::cli) enum BadValue {
     #[error("expected sizes from 128 to 10240 such as 128,512,1024, or all")]
     Sizes,
     #[error("expected a share from 0 to 1")]
@@ -22,7 +22,7 @@ pub(super) enum BadValue {
 
 /// The sizes that were named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SizesArg(pub(super) Vec<Megabytes>);
+pub(in crate::cli) struct SizesArg(pub(in crate::cli) Vec<Megabytes>);
 
 /// The names of the strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,7 +45,7 @@ impl StrategyName {
     }
 }
 
-pub(super) fn sizes(text: &str) -> Result<SizesArg, BadValue> {
+pub(in crate::cli) fn sizes(text: &str) -> Result<SizesArg, BadValue> {
     if text.eq_ignore_ascii_case("all") {
         return Ok(SizesArg(megabytes((128..=3008).step_by(64))));
     }
@@ -64,7 +64,7 @@ pub(super) fn share(text: &str) -> Result<f64, BadValue> {
         .ok_or(BadValue::Share)
 }
 
-pub(super) fn usd(text: &str) -> Result<f64, BadValue> {
+pub(in crate::cli) fn usd(text: &str) -> Result<f64, BadValue> {
     let usd: Option<f64> = text.parse().ok();
     usd.filter(|usd| *usd > 0.0 && usd.is_finite())
         .ok_or(BadValue::Usd)

@@ -19,7 +19,9 @@ use clap::{ArgGroup, Args};
 use rightsizer_aws::tune::{S3Code, Wanted};
 use rightsizer_records::Megabytes;
 
-use self::input::{SizesArg, StrategyName, s3_code, share, sizes, usd};
+pub(super) use self::input::{SizesArg, sizes, usd};
+use self::input::{StrategyName, s3_code, share};
+pub(super) use self::run::cancelled_by_signals;
 use super::form::FormArgs;
 use super::place::PlaceArgs;
 use super::server::ServerArg;

@@ -96,7 +96,7 @@ fn planned(args: &TuneArgs, all: &[Prepared], fleet: &Fleet) -> anyhow::Result<E
 }
 
 /// A token that Ctrl-C and a service manager's stop cancel. A second signal ends the process at once.
-fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
+pub(in crate::cli) fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let cancel = CancellationToken::new();
     let (mut terminate, mut interrupt) = (
