@@ -125,7 +125,7 @@ impl Stage for Copied<'_> {
     }
 }
 
-/// How long a run of so many invocations may take, beyond which its copy is surely not needed any more.
+/// Returns the time after which the copy of a run with this number of invocations cannot be needed any more.
 pub(crate) fn longest(invocations: u64, timeout_ms: f64, pause: Duration) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "a count of invocations")]
     let busy = invocations as f64 * (timeout_ms / 1000.0 + pause.as_secs_f64() + 20.0);

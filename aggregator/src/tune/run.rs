@@ -15,8 +15,7 @@ use super::stage::{Stage, StageError};
 
 /// Invocations without a clear answer, or without a report, that end a run.
 const MOST_UNCLEAR: u64 = 3;
-/// The first invocation of an environment is slow beyond its start, so it does not count until so many in a row were
-/// cold.
+/// The first invocation of an environment is slow beyond its start, so it counts only if this number in a row was cold.
 const COLD_IN_A_ROW: u32 = 3;
 
 /// Why a run ended early.
@@ -171,9 +170,8 @@ impl<'a, S: Stage> Run<'a, S> {
         let (order, sizes) = (self.order, self.order.plan.sizes());
         let mut sampler = Sampler::new(sizes, production, prior, order.strategy, effort);
         let mut cold = 0;
-        // The first invocations of environments do not count for the sampler.
-        let most = effort.invocations.saturating_mul(2);
-        while self.measured.stopped.is_none() && self.measured.invocations < most {
+        // The sampler counts only what it was given; the plan promises a bound for all.
+        while self.measured.stopped.is_none() && self.measured.invocations < effort.invocations {
             let Some(size) = sampler.next().or_else(|| self.unconfirmed(&sampler)) else {
                 break;
             };

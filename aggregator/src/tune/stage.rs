@@ -1,4 +1,4 @@
-//! Where a run invokes.
+//! The interface of a run to what it invokes.
 
 use std::future::Future;
 

@@ -62,7 +62,7 @@ fn begin(stage: &Stage, name: &str) -> Child {
 }
 
 fn signal(child: &Child, signal: Signal) {
-    // One that has ended is no error.
+    // It may have ended already.
     if let Some(id) = child.id() {
         let _ = kill(Pid::from_raw(i32::try_from(id).unwrap()), signal);
     }
@@ -148,9 +148,9 @@ async fn a_run_that_is_interrupted_removes_its_copy() {
 }
 
 #[tokio::test]
-async fn a_function_of_another_that_is_named_like_a_copy_is_left() {
+async fn a_function_without_the_tag_that_is_named_like_a_copy_is_left() {
     let stage = account().await;
-    stage.create("rightsizer-tune-of-somebody", &json!({}));
+    stage.create("rightsizer-tune-by-hand", &json!({}));
     let before = stage.lambda().account();
     let output = stage.tune(&["--cleanup", "--yes"]).await;
     assert!(output.status.success(), "{}", error_of(&output));

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod compared;
 mod killed;
 mod measuring;
 mod options;

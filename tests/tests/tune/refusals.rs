@@ -44,7 +44,7 @@ async fn bad_payloads_are_refused_before_any_call() {
     refused(
         &stage,
         &["checkout", "--payloads", &lines],
-        "line 2 is not JSON",
+        "line 2: key must be a string",
     )
     .await;
     refused(

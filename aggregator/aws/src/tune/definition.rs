@@ -52,7 +52,7 @@ impl Marks {
     }
 }
 
-/// Returns the copy's code: the package itself, or where Lambda finds it.
+/// Returns the copy's code: the package itself, or its address in a registry or in S3.
 pub(super) fn code(original: &Original, package: Option<Vec<u8>>) -> FunctionCode {
     let code = FunctionCode::builder();
     let code = if original.is_image() {

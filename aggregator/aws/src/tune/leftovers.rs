@@ -1,10 +1,11 @@
 //! What killed runs left: scratch copies, found by their tag, and their log groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 use rightsizer_records::Timestamp;
 use rightsizer_records::tags::{TUNE_OF_TAG, TUNE_RUN_TAG, TUNE_UNTIL_TAG};
+use rightsizer_rules::inventory::Tags;
 
 use super::calls::TuneCalls;
 use super::definition::PREFIX;
@@ -37,13 +38,13 @@ pub struct Leftover {
 /// # Errors
 /// If the functions can be found in neither way.
 pub async fn leftovers(calls: &TuneCalls) -> Result<Vec<Leftover>, CallError> {
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let tagged = by_tag(calls, &mut names).await;
     let named = by_name(calls, &mut names).await;
     tagged.or(named)?;
     let mut found = BTreeMap::new();
-    for name in names {
-        if let Some(leftover) = looked_at(calls, &name).await? {
+    for (name, tags) in names {
+        if let Some(leftover) = looked_at(calls, &name, tags).await? {
             found.insert(name, leftover);
         }
     }
@@ -59,7 +60,10 @@ pub async fn leftovers(calls: &TuneCalls) -> Result<Vec<Leftover>, CallError> {
     Ok(found.into_values().collect())
 }
 
-async fn by_tag(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), CallError> {
+/// The tags of functions by their names; `None` if only the name is known.
+type Names = BTreeMap<String, Option<Tags>>;
+
+async fn by_tag(calls: &TuneCalls, names: &mut Names) -> Result<(), CallError> {
     let mut page = None;
     loop {
         let answer = calls.reading(|| async {
@@ -75,12 +79,8 @@ async fn by_tag(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), C
             })
         });
         let answer = answer.await?;
-        names.extend(
-            answer
-                .items
-                .iter()
-                .map(|(function, _)| function.name().to_owned()),
-        );
+        let tagged = answer.items.into_iter();
+        names.extend(tagged.map(|(function, tags)| (function.name().to_owned(), Some(tags))));
         page = answer.next;
         if page.is_none() {
             return Ok(());
@@ -88,7 +88,7 @@ async fn by_tag(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), C
     }
 }
 
-async fn by_name(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), CallError> {
+async fn by_name(calls: &TuneCalls, names: &mut Names) -> Result<(), CallError> {
     let mut page: Option<String> = None;
     loop {
         let answer = calls.reading(|| async {
@@ -96,15 +96,12 @@ async fn by_name(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), 
             request.send().await.map_err(|e| call_error(&e))
         });
         let answer = answer.await?;
-        let found = answer
-            .functions()
-            .iter()
-            .filter_map(|function| function.function_name());
-        names.extend(
-            found
-                .filter(|name| name.starts_with(PREFIX))
-                .map(str::to_owned),
-        );
+        for function in answer.functions() {
+            let name = function.function_name().unwrap_or_default();
+            if name.starts_with(PREFIX) {
+                names.entry(name.to_owned()).or_default();
+            }
+        }
         page = answer.next_marker.filter(|next| !next.is_empty());
         if page.is_none() {
             return Ok(());
@@ -112,8 +109,12 @@ async fn by_name(calls: &TuneCalls, names: &mut BTreeSet<String>) -> Result<(), 
     }
 }
 
-/// Returns the copy if it exists and is one by its name and by its own tags.
-async fn looked_at(calls: &TuneCalls, name: &str) -> Result<Option<Leftover>, CallError> {
+/// Returns the copy if it exists and is one by its name and its tags: its own, or those that the tagging API has.
+async fn looked_at(
+    calls: &TuneCalls,
+    name: &str,
+    listed: Option<Tags>,
+) -> Result<Option<Leftover>, CallError> {
     if !name.starts_with(PREFIX) {
         return Ok(None);
     }
@@ -127,7 +128,17 @@ async fn looked_at(calls: &TuneCalls, name: &str) -> Result<Option<Leftover>, Ca
     let Some(answer) = answer.await? else {
         return Ok(None);
     };
-    let tag = |key: &str| answer.tags().and_then(|tags| tags.get(key)).cloned();
+    let own: Option<Tags> = answer.tags().map(|tags| tags.clone().into_iter().collect());
+    let unread = answer.tags_error().is_some();
+    let tags = match own.or(listed) {
+        Some(tags) => tags,
+        None if unread => {
+            let why = format!("the tags of {name} cannot be read; allow lambda:ListTags");
+            return Err(CallError::Refused(why));
+        }
+        None => return Ok(None),
+    };
+    let tag = |key: &str| tags.get(key).cloned();
     Ok(tag(TUNE_RUN_TAG).map(|run| Leftover {
         name: name.to_owned(),
         of: tag(TUNE_OF_TAG),

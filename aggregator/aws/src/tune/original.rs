@@ -23,7 +23,7 @@ pub enum Unsuitable {
     OtherRegion {
         /// The function.
         function: FunctionArn,
-        /// Where the calls go.
+        /// The region of the calls.
         region: String,
     },
     /// A function of another account.
@@ -35,11 +35,11 @@ pub enum Unsuitable {
     #[error("{0} does not exist in this account and region")]
     Missing(Wanted),
     /// Many requests share an environment.
-    #[error("it runs on managed instances, where memory does not set the CPU share")]
+    #[error("it runs on managed instances, on which memory does not set the CPU share")]
     ManagedInstances,
     /// It may run at the edge.
     #[error(
-        "its role trusts CloudFront, so it may run at the edge, where its size cannot be chosen freely"
+        "its role trusts CloudFront, so it may run at the edge, and its size cannot be chosen freely"
     )]
     Edge,
     /// A replica at the edge.
@@ -51,8 +51,8 @@ pub enum Unsuitable {
     /// A function whose invocations name a tenant.
     #[error("it isolates tenants, and an invocation of it must name one")]
     Tenants,
-    /// Nobody is meant to invoke it.
-    #[error("its reserved concurrency is 0: somebody has stopped it, so it is not invoked")]
+    /// It must not be invoked.
+    #[error("its reserved concurrency is 0, which stops it, so it is not invoked")]
     Stopped,
     /// It cannot be invoked now.
     #[error("it cannot be invoked now: {0}")]

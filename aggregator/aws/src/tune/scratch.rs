@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
-use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, State};
 use rightsizer_records::{FunctionArn, Megabytes};
 use rightsizer_updater::Backoff;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::calls::TuneCalls;
@@ -58,9 +59,7 @@ pub enum ScratchError {
         why: String,
     },
     /// The copy has other code.
-    #[error(
-        "the copy has other code than the function: the package at --code is not that of the function"
-    )]
+    #[error("the copy has other code than the function: what was sent is not its package")]
     OtherCode,
 }
 
@@ -78,6 +77,8 @@ pub struct Scratch {
     original: Arc<Original>,
     marks: Marks,
     name: String,
+    /// The call that creates it, while it is under way.
+    creating: Mutex<Option<JoinHandle<Result<(), CallError>>>>,
     made: Mutex<Made>,
 }
 
@@ -99,6 +100,7 @@ impl Scratch {
             calls,
             original,
             marks,
+            creating: Mutex::default(),
             made: Mutex::default(),
         }
     }
@@ -134,34 +136,26 @@ impl Scratch {
         };
         let code = code(&self.original, package);
         let mut made = self.made.lock().await;
-        let mut pauses = Backoff::new(FIRST_LOOK, LONGEST_LOOK).take(8);
-        loop {
-            let created = self.calls.changing(|| async {
-                let input = definition(&self.original, &self.marks, size, code.clone());
-                let answer = input.send_with(&self.calls.lambda).await;
-                answer.map(|_| ()).map_err(|error| {
-                    let exists = error.code() == Some("ResourceConflictException");
-                    if exists {
-                        CallError::Busy("exists".to_owned())
-                    } else {
-                        call_error(&error)
-                    }
-                })
-            });
-            match created.await {
-                // Only this run uses the name, so an earlier attempt has made it.
-                Ok(()) | Err(CallError::Busy(_)) => break,
-                Err(CallError::Unclear(why)) => match pauses.next() {
-                    Some(pause) => sleep(pause).await,
-                    None => return Err(cannot("create the copy")(CallError::Unclear(why))),
-                },
-                Err(error) => return Err(self.refused(error)),
-            }
-        }
+        self.call_create(size, code).await?;
         self.ready(None).await?;
         made.latest = Some(size);
         drop(made);
         self.same_code().await
+    }
+
+    /// Makes the call in a task of its own: if the caller gives up, [`Scratch::remove`] waits for it, because a function
+    /// may appear after a removal that came too early.
+    async fn call_create(&self, size: Megabytes, code: FunctionCode) -> Result<(), ScratchError> {
+        let (calls, original) = (self.calls.clone(), self.original.clone());
+        let marks = self.marks.clone();
+        let mut creating = self.creating.lock().await;
+        let call = creating.insert(tokio::spawn(async move {
+            create(&calls, &original, &marks, size, &code).await
+        }));
+        let created = call.await;
+        *creating = None;
+        let created = created.unwrap_or_else(|e| Err(CallError::Unclear(e.to_string())));
+        created.map_err(|error| self.refused(error))
     }
 
     fn refused(&self, error: CallError) -> ScratchError {
@@ -330,10 +324,45 @@ impl Scratch {
     /// # Errors
     /// If it may still exist.
     pub async fn remove(&self) -> Result<Removed, CallError> {
+        if let Some(call) = self.creating.lock().await.take() {
+            // Whatever became of it: the removal follows.
+            let _ = call.await;
+        }
         delete(&self.calls, &self.name).await?;
         Ok(Removed {
             log_group_left: delete_log_group(&self.calls, &self.name).await,
         })
+    }
+}
+
+/// Creates the copy, until it is clear that it exists.
+async fn create(
+    calls: &TuneCalls,
+    original: &Original,
+    marks: &Marks,
+    size: Megabytes,
+    code: &FunctionCode,
+) -> Result<(), CallError> {
+    let mut pauses = Backoff::new(FIRST_LOOK, LONGEST_LOOK).take(8);
+    loop {
+        let created = calls.changing(|| async {
+            let input = definition(original, marks, size, code.clone());
+            let answer = input.send_with(&calls.lambda).await;
+            answer.map(|_| ()).map_err(|error| {
+                let exists = error.code() == Some("ResourceConflictException");
+                if exists {
+                    CallError::Busy("exists".to_owned())
+                } else {
+                    call_error(&error)
+                }
+            })
+        });
+        match (created.await, pauses.next()) {
+            // Only this run uses the name, so an earlier attempt has made it.
+            (Ok(()) | Err(CallError::Busy(_)), _) => return Ok(()),
+            (Err(CallError::Unclear(_)), Some(pause)) => sleep(pause).await,
+            (Err(error), _) => return Err(error),
+        }
     }
 }
 

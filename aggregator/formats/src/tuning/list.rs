@@ -6,10 +6,11 @@
 //! {"function": "resize", "payload_s3": "s3://samples/picture.json"}
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::power_tuning::{PayloadError, PayloadSource, Payloads};
 
@@ -124,13 +125,13 @@ fn task(text: &str, line: usize) -> Result<Task, ListError> {
     })
 }
 
-/// Payloads of an archive of messages, one JSON value on each line, or one object of a queue's messages with a `Body`
-/// or `body`, of which the body is the payload.
+/// Payloads of an archive: one JSON value on each line. A message of an SQS queue, as `ReceiveMessage` returns it,
+/// becomes the event with which Lambda passes it on.
 ///
 /// # Errors
 /// If a line is not JSON, or there is none.
 pub fn messages(text: &str) -> Result<Payloads, ListError> {
-    let mut bodies = Vec::new();
+    let mut payloads = Vec::new();
     for (at, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
             continue;
@@ -139,21 +140,32 @@ pub fn messages(text: &str) -> Result<Payloads, ListError> {
             line: at + 1,
             why: why.to_string(),
         })?;
-        bodies.push(body(value.get()).unwrap_or_else(|| value.get().to_owned()));
+        payloads.push(event(value.get()).unwrap_or_else(|| value.get().to_owned()));
     }
-    if bodies.is_empty() {
+    if payloads.is_empty() {
         return Err(ListError::Empty);
     }
-    Payloads::equal(bodies).map_err(|why| ListError::Payload { line: 1, why })
+    Payloads::equal(payloads).map_err(|why| ListError::Payload { line: 1, why })
 }
 
-/// The body of a message, as JSON: a text that is none becomes a string.
-fn body(json: &str) -> Option<String> {
-    let message: HashMap<String, &RawValue> = serde_json::from_str(json).ok()?;
-    let body = message.get("Body").or_else(|| message.get("body"))?;
-    let text: String = serde_json::from_str(body.get()).ok()?;
-    let is_json = serde_json::from_str::<&RawValue>(&text).is_ok();
-    Some(if is_json { text } else { body.get().to_owned() })
+/// The event of a message, if `json` is one: it has an id and a body.
+/// Source: "Using Lambda with Amazon SQS", example event.
+fn event(json: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(json).ok()?;
+    let field = |upper: &str, lower: &str| message.get(upper).or_else(|| message.get(lower));
+    let text = |upper, lower| field(upper, lower).and_then(Value::as_str);
+    let object = |upper, lower| field(upper, lower).cloned().unwrap_or_else(|| json!({}));
+    let (id, body) = (text("MessageId", "messageId")?, text("Body", "body")?);
+    let record = json!({
+        "messageId": id,
+        "receiptHandle": text("ReceiptHandle", "receiptHandle").unwrap_or_default(),
+        "body": body,
+        "attributes": object("Attributes", "attributes"),
+        "messageAttributes": object("MessageAttributes", "messageAttributes"),
+        "md5OfBody": text("MD5OfBody", "md5OfBody").unwrap_or_default(),
+        "eventSource": "aws:sqs",
+    });
+    Some(json!({ "Records": [record] }).to_string())
 }
 
 #[cfg(test)]
@@ -207,11 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_a_queue_are_payloads() {
+    fn messages_of_a_queue_become_its_events() {
         let text =
             "{\"MessageId\":\"1\",\"Body\":\"{\\\"n\\\":1}\"}\n{\"body\":\"hello\"}\n{\"n\":3}\n";
         let read = messages(text).unwrap();
-        assert_eq!(read.texts(), [r#"{"n":1}"#, r#""hello""#, r#"{"n":3}"#]);
+        let event: Value = serde_json::from_str(&read.texts()[0]).unwrap();
+        assert_eq!(event["Records"][0]["body"], r#"{"n":1}"#);
+        assert_eq!(event["Records"][0]["eventSource"], "aws:sqs");
+        assert_eq!(read.texts()[1..], [r#"{"body":"hello"}"#, r#"{"n":3}"#]);
         let wrong = messages("{}\n{").unwrap_err().to_string();
         assert!(wrong.starts_with("line 2: "), "{wrong}");
         assert_eq!(messages(""), Err(ListError::Empty));

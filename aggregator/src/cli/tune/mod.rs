@@ -2,6 +2,7 @@
 
 mod apply;
 mod cleanup;
+mod fleet;
 mod input;
 mod payload;
 mod plan;
@@ -33,7 +34,8 @@ pub(super) struct TuneArgs {
     /// Name or ARN of a function, also with a version or an alias: checkout, checkout:live
     #[arg(value_name = "FUNCTION", group = "task")]
     functions: Vec<Wanted>,
-    /// The functions in this file: a JSON object on each line, {"function": NAME, "payload": JSON}
+    /// The functions in this file, up to 50: a JSON object on each line, {"function": NAME, "payload": JSON} or
+    /// {"function": NAME, "payload_s3": "s3://BUCKET/KEY"}
     #[arg(long, value_name = "FILE", group = "task")]
     file: Option<PathBuf>,
     /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input
@@ -48,6 +50,9 @@ pub(super) struct TuneArgs {
     simulate: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
+    /// Remember each finished function in this file, and continue with the others the next time
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cleanup", "simulate"])]
+    state: Option<PathBuf>,
     /// Run; without this flag only the plan is shown
     #[arg(long)]
     yes: bool,
@@ -143,9 +148,6 @@ const EXAMPLES: &str = "Examples:
   rightsizer tune checkout --payload event.json --sizes 512,1024,1769 --num 20 --strategy speed --yes
   rightsizer tune --power-tuning input.json --format power-tuning --yes
   rightsizer tune --cleanup --yes";
-
-/// Most functions of one run.
-const MOST_FUNCTIONS: usize = 50;
 
 pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.simulate {

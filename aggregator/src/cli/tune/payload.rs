@@ -7,28 +7,31 @@ use anyhow::{Context as _, bail, ensure};
 use aws_config::SdkConfig;
 use rightsizer_aws::errors::words;
 use rightsizer_formats::power_tuning::{PayloadSource, Payloads};
-use serde_json::{Value, json};
+use rightsizer_formats::tuning::messages;
+use serde_json::Value;
 
 use super::WhatArgs;
-use super::input::s3_parts;
 
 /// Lambda takes at most 6 MB in a synchronous invocation.
 /// Source: "Lambda quotas", invocation payload.
 const MOST_BYTES: usize = 6 << 20;
 
-/// Returns where the payloads of the command line are.
+/// Returns the source of the payloads that the command line names.
 pub(super) fn source(args: &WhatArgs) -> anyhow::Result<PayloadSource> {
     if let Some(file) = &args.payloads {
-        return many(&text_of(file)?)
-            .map(PayloadSource::Inline)
-            .with_context(|| format!("cannot use the payloads in {}", file.display()));
+        let payloads = messages(&text_of(file)?);
+        return payloads.map(PayloadSource::Inline).with_context(|| {
+            format!(
+                "cannot use the payloads in {}; nothing was made or invoked",
+                file.display()
+            )
+        });
     }
     let Some(given) = &args.payload else {
         return Ok(PayloadSource::Inline(Payloads::of_json("{}")?));
     };
     if given.starts_with("s3://") {
-        let (bucket, key) = s3_parts(given).context("--payload: expected s3://BUCKET/KEY")?;
-        return Ok(PayloadSource::S3 { bucket, key });
+        return PayloadSource::s3(given).context("--payload: expected s3://BUCKET/KEY");
     }
     let path = Path::new(given);
     let text = if given == "-" || path.is_file() {
@@ -98,67 +101,4 @@ pub(super) fn text_of(file: &Path) -> anyhow::Result<String> {
         text = read.with_context(|| format!("cannot read {}", file.display()))?;
     }
     Ok(text)
-}
-
-/// Reads one payload on each line; a message of an SQS queue becomes the event that the queue sends.
-fn many(text: &str) -> anyhow::Result<Payloads> {
-    let lines = text.lines().enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    let payloads = lines.map(|(n, line)| {
-        let value: Value = serde_json::from_str(line).map_err(|e| {
-            anyhow::anyhow!(
-                "line {} is not JSON: {e}; nothing was made or invoked",
-                n + 1
-            )
-        })?;
-        Ok(event_of_message(&value).map_or_else(|| line.trim().to_owned(), |e| e.to_string()))
-    });
-    let payloads: Vec<String> = payloads.collect::<anyhow::Result<_>>()?;
-    ensure!(
-        !payloads.is_empty(),
-        "there is no payload; nothing was made or invoked"
-    );
-    Ok(Payloads::equal(payloads)?)
-}
-
-/// Returns the event with which Lambda passes a message of a queue on, if `value` is a message as `ReceiveMessage`
-/// returns it.
-/// Source: "Using Lambda with Amazon SQS", example event.
-fn event_of_message(value: &Value) -> Option<Value> {
-    let field = |upper: &str, lower: &str| value.get(upper).or_else(|| value.get(lower));
-    let id = field("MessageId", "messageId")?.as_str()?;
-    let body = field("Body", "body")?.as_str()?;
-    let attributes = field("Attributes", "attributes").cloned();
-    let others = field("MessageAttributes", "messageAttributes").cloned();
-    Some(json!({"Records": [{
-        "messageId": id,
-        "receiptHandle": field("ReceiptHandle", "receiptHandle").and_then(Value::as_str).unwrap_or_default(),
-        "body": body,
-        "attributes": attributes.unwrap_or_else(|| json!({})),
-        "messageAttributes": others.unwrap_or_else(|| json!({})),
-        "md5OfBody": field("MD5OfBody", "md5OfBody").and_then(Value::as_str).unwrap_or_default(),
-        "eventSource": "aws:sqs",
-    }]}))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_of_a_queue_become_its_events() {
-        let lines = "{\"order\": 1}\n\n{\"MessageId\":\"m\",\"Body\":\"{\\\"order\\\":2}\"}\n";
-        let read = many(lines).unwrap();
-        assert_eq!(read.texts()[0], "{\"order\": 1}");
-        let event: Value = serde_json::from_str(&read.texts()[1]).unwrap();
-        assert_eq!(event["Records"][0]["body"], "{\"order\":2}");
-        assert_eq!(event["Records"][0]["eventSource"], "aws:sqs");
-    }
-
-    #[test]
-    fn a_line_that_is_not_json_is_named() {
-        let why = many("{}\n{broken\n").unwrap_err().to_string();
-        assert!(why.starts_with("line 2 is not JSON"), "{why}");
-        assert!(many(" \n").is_err());
-    }
 }

@@ -204,10 +204,7 @@ impl Prepared {
                 self.order.plan.most_invocations()
             ),
             Invocations::Adaptive(effort) if effort.invocations == 1 => "1".to_owned(),
-            Invocations::Adaptive(effort) => format!(
-                "about 25, at most {} and the first of each environment",
-                effort.invocations
-            ),
+            Invocations::Adaptive(effort) => format!("about 30, at most {}", effort.invocations),
         }
     }
 

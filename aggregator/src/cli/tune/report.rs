@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use rightsizer_formats::power_tuning::{TuningOutput, chart_url};
 use rightsizer_records::{FunctionArn, Megabytes};
-use rightsizer_rules::power::tuning::{Choice, SizeStatistics, Unfit, best, statistics, unfit};
+use rightsizer_rules::power::tuning::{
+    Choice, SizeStatistics, TunedFunction, Unfit, best, statistics, unfit,
+};
 use serde::Serialize;
 
 use super::TuneArgs;
 use super::apply::Applied;
 use super::plan::Prepared;
 use super::table;
+use super::wish::Wish;
 use crate::cli::curve::milliseconds;
 use crate::cli::text::counted;
 use crate::tune::{Measured, Stop};
@@ -51,6 +54,9 @@ pub(super) struct Report {
     pub(super) stored: bool,
     pub(super) applied: Option<Applied>,
     pub(super) notes: Vec<String>,
+    /// The result as the ranking of many functions takes it.
+    #[serde(skip)]
+    pub(super) tuned_function: Option<TunedFunction>,
     #[serde(skip)]
     once: bool,
 }
@@ -101,6 +107,7 @@ impl Report {
             stored: false,
             applied: None,
             notes: Vec::new(),
+            tuned_function: None,
             once,
         }
     }
@@ -118,11 +125,11 @@ impl Report {
     pub(super) fn print(
         &self,
         args: &TuneArgs,
-        prepared: &Prepared,
+        wish: Option<&Wish>,
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         if args.format.is_some() {
-            let include = prepared.wish.include_results;
+            let include = wish.is_none_or(|wish| wish.include_results);
             let output = self
                 .best
                 .as_ref()
@@ -252,4 +259,110 @@ impl Report {
 /// Whether a run that ended so shows nothing about the best size.
 fn decides_nothing(stopped: Option<&Stop>) -> bool {
     !matches!(stopped, None | Some(Stop::Budget { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Status;
+    use rightsizer_rules::power::tuning::{Measure, Sample};
+    use rightsizer_rules::price::PriceTable;
+
+    use super::*;
+
+    /// Ten invocations at each of four sizes; 128 MB run out of memory at once.
+    fn report() -> Report {
+        let sample = |memory_mb, ms: f64, n: u32| Sample {
+            memory_mb: Megabytes(memory_mb),
+            status: Status::Ok,
+            duration_ms: ms * (1.0 + f64::from(n) * 0.01),
+            billed_ms: (ms * (1.0 + f64::from(n) * 0.01)).ceil() + if n == 0 { 200.0 } else { 0.0 },
+            init_ms: (n == 0).then_some(200.0),
+            restore_ms: None,
+            used_mb: Some(Megabytes(71)),
+        };
+        let sizes = [(512, 1420.0), (1024, 731.0), (1769, 440.0), (3008, 439.0)];
+        let mut samples: Vec<Sample> = sizes
+            .iter()
+            .flat_map(|(mb, ms)| (0..10).map(move |n| sample(*mb, *ms, n)))
+            .collect();
+        samples.push(Sample {
+            status: Status::OutOfMemory,
+            ..sample(128, 900.0, 0)
+        });
+        let measure = Measure {
+            discard: 0.2,
+            with_starts: false,
+            rates: PriceTable::default().rates(None),
+            arch: None,
+        };
+        let figures = statistics(&samples, &measure);
+        Report {
+            function: FunctionArn::new("aws", "eu-central-1", "123456789012", "checkout").unwrap(),
+            version: "$LATEST".to_owned(),
+            now_mb: Megabytes(1024),
+            strategy: "speed",
+            best: best(&figures, rightsizer_rules::power::Strategy::Speed),
+            sizes: (0..figures.len())
+                .map(|at| Size {
+                    unfit: unfit(&figures, at),
+                    figures: figures[at].clone(),
+                })
+                .collect(),
+            invocations: 41,
+            spent_usd: 0.000_48,
+            seconds: 41.5,
+            errors: BTreeMap::new(),
+            unclear: 0,
+            throttled: BTreeMap::from([("ConcurrentInvocationLimitExceeded".to_owned(), 2)]),
+            stopped: None,
+            code_changed: false,
+            stored: true,
+            applied: None,
+            notes: Vec::new(),
+            tuned_function: None,
+            once: false,
+        }
+    }
+
+    fn text(report: &Report) -> String {
+        let picture = table::picture(&report.sizes);
+        let table = table::table(&report.sizes).trim_fmt();
+        format!("{picture}\n{table}\n\n{}", report.summary())
+    }
+
+    #[test]
+    fn the_results_are_shown_as_picture_table_and_sentences() {
+        insta::assert_snapshot!(text(&report()));
+    }
+
+    #[test]
+    fn the_results_are_at_most_eighty_columns_wide() {
+        let text = text(&report());
+        for line in text
+            .lines()
+            .take_while(|line| !line.starts_with("checkout"))
+        {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_is_shown() {
+        let stopped = Stop::Failing {
+            memory_mb: Megabytes(3008),
+            error: "KeyError".to_owned(),
+            message: "'order'".to_owned(),
+        };
+        let report = Report {
+            best: None,
+            stopped: Some(stopped.to_string()),
+            errors: BTreeMap::from([("KeyError".to_owned(), 1)]),
+            code_changed: true,
+            notes: vec!["the log group of the copy may be left: denied".to_owned()],
+            stored: false,
+            ..report()
+        };
+        insta::assert_snapshot!(report.summary());
+        assert!(!report.is_complete());
+    }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::tune::{Marks, Scratch, ScratchError, TuneCalls};
 use rightsizer_rules::power::Prior;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TuneArgs;
 use super::apply::apply;
+use super::fleet::{Fleet, tuned_function};
 use super::plan::{self, Prepared, prepare};
 use super::report::Report;
 use super::wish::wishes;
@@ -24,16 +26,21 @@ use crate::tune::{Copied, Measured, Run, longest, save};
 pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let wishes = wishes(args)?;
     let settings = Settings::load(args.config.config.as_deref())?;
+    let mut fleet = Fleet::begin(args, wishes.len())?;
     runtime()?.block_on(async {
         let config = args.place.config().await?;
         let calls = TuneCalls::new(&config);
         let mut all = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            all.push(prepare(args, &config, &calls, &settings, wish).await?);
+        for wish in fleet.not_done(wishes) {
+            let name = wish.function.to_string();
+            match prepare(args, &config, &calls, &settings, wish).await {
+                Ok(prepared) => all.push(prepared),
+                Err(error) => fleet.failed(&name, error)?,
+            }
         }
         plan::print(&all);
         if !args.yes {
-            return planned(args, &all);
+            return planned(args, &all, &fleet);
         }
         let cancel = cancelled_by_signals()?;
         let mut reports = Vec::with_capacity(all.len());
@@ -41,29 +48,51 @@ pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
             if cancel.is_cancelled() {
                 break;
             }
-            let mut report = tune(args, &calls, prepared, &cancel).await?;
-            keep(args, &settings, &mut report);
-            if prepared.wish.apply {
-                report.applied = Some(apply(&config, prepared, &report).await?);
+            let report = tuned(args, (&config, &calls), &settings, prepared, &cancel).await;
+            match report {
+                Ok(report) => {
+                    fleet.tuned(prepared, &report)?;
+                    reports.push(report);
+                }
+                Err(error) => fleet.failed(&prepared.wish.function.to_string(), error)?,
             }
-            reports.push(report);
         }
-        finished(args, &all, &reports)
+        finished(args, &all, &reports, &fleet)
     })
 }
 
+/// Tunes one function, stores the results, and applies the best size if that is wanted.
+async fn tuned(
+    args: &TuneArgs,
+    (config, calls): (&SdkConfig, &TuneCalls),
+    settings: &Settings,
+    prepared: &Prepared,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Report> {
+    let mut report = tune(args, calls, prepared, cancel).await?;
+    keep(args, settings, &mut report);
+    if prepared.wish.apply {
+        report.applied = Some(apply(config, prepared, &report).await?);
+    }
+    Ok(report)
+}
+
 /// Only the plan was wanted.
-fn planned(args: &TuneArgs, all: &[Prepared]) -> anyhow::Result<ExitCode> {
+fn planned(args: &TuneArgs, all: &[Prepared], fleet: &Fleet) -> anyhow::Result<ExitCode> {
     if args.form.is_json() {
         let plans: Vec<_> = all.iter().map(Prepared::json).collect();
-        let json = json!({ "dry_run": true, "functions": plans });
+        let json = json!({ "dry_run": true, "functions": plans, "failed": fleet.failures });
         crate::cli::write_json(&json, &mut out::stdout())?;
     } else {
         out::line(format_args!(
             "dry run: nothing was made or invoked; pass --yes to run"
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if fleet.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// A token that Ctrl-C and a service manager's stop cancel. A second signal ends the process at once.
@@ -137,8 +166,10 @@ async fn tune(
             Measured::default()
         }
     };
+    let tuned = measured.tuned.clone();
     let mut report = Report::new(prepared, measured, begun.elapsed());
     report.throttled = throttled;
+    report.tuned_function = tuned_function(prepared, &report, &tuned);
     if let Some(left) = removed?.log_group_left {
         report
             .notes
@@ -220,18 +251,32 @@ fn keep(args: &TuneArgs, settings: &Settings, report: &mut Report) {
     }
 }
 
-fn finished(args: &TuneArgs, all: &[Prepared], reports: &[Report]) -> anyhow::Result<ExitCode> {
+fn finished(
+    args: &TuneArgs,
+    all: &[Prepared],
+    reports: &[Report],
+    fleet: &Fleet,
+) -> anyhow::Result<ExitCode> {
     let mut out = out::stdout();
     if args.form.is_json() {
-        let json = json!({ "dry_run": false, "functions": reports });
+        let json = json!({
+            "dry_run": false,
+            "functions": reports,
+            "failed": fleet.failures,
+            "ranking": fleet.ranking(all),
+        });
         crate::cli::write_json(&json, &mut out)?;
     } else {
-        for (report, prepared) in reports.iter().zip(all) {
-            report.print(args, prepared, &mut out)?;
+        for report in reports {
+            let prepared = all
+                .iter()
+                .find(|of| of.original.function == report.function);
+            report.print(args, prepared.map(|of| &of.wish), &mut out)?;
         }
+        fleet.print(all, &mut out)?;
     }
     let complete = reports.len() == all.len() && reports.iter().all(Report::is_complete);
-    Ok(if complete {
+    Ok(if complete && fleet.failures.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

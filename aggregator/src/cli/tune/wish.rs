@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use rightsizer_aws::tune::Wanted;
-use rightsizer_formats::power_tuning::{PayloadSource, Payloads, TuningInput};
+use rightsizer_formats::power_tuning::{PayloadSource, TuningInput};
+use rightsizer_formats::tuning::{MOST_FUNCTIONS, Task, tasks};
 use rightsizer_records::Megabytes;
+use rightsizer_rules::evidence::first_64_bits;
 use rightsizer_rules::power::Strategy;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use super::TuneArgs;
 use super::payload::{source, text_of};
-use super::{MOST_FUNCTIONS, TuneArgs};
 use crate::cli::out;
 use crate::tune::Processors;
 
@@ -40,20 +40,20 @@ pub(super) struct Wish {
     pub(super) include_results: bool,
 }
 
-/// A line of the file of functions.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<'a> {
-    function: String,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
+impl Wish {
+    /// Returns a hash of the function, its payloads and the options.
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{:016x}", first_64_bits(&format!("{self:?}")))
+    }
 }
 
 /// Returns what is wanted of each function. Input that cannot be used is found here, before any call.
 pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
     if let Some(file) = &args.power_tuning {
         let input = TuningInput::read(&text_of(file)?);
-        let input = input.with_context(|| format!("cannot run {}", file.display()))?;
+        let input = input.with_context(|| {
+            format!("cannot run {}; nothing was made or invoked", file.display())
+        })?;
         return Ok(vec![of_power_tuning(args, input)?]);
     }
     let wishes = match &args.file {
@@ -66,8 +66,10 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
         }
         Some(file) => {
             let text = text_of(file)?;
-            let lines = of_lines(args, &text);
-            lines.with_context(|| format!("cannot use {}", file.display()))?
+            let wishes = of_list(args, &text);
+            wishes.with_context(|| {
+                format!("cannot use {}; nothing was made or invoked", file.display())
+            })?
         }
     };
     ensure!(
@@ -78,23 +80,12 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
     Ok(wishes)
 }
 
-fn of_lines(args: &TuneArgs, text: &str) -> anyhow::Result<Vec<Wish>> {
-    let common = source(&args.what)?;
-    let lines = text.lines().enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    let wishes = lines.map(|(n, line)| {
-        let at = || format!("line {}", n + 1);
-        let line: Line<'_> = serde_json::from_str(line).with_context(at)?;
-        let function: Wanted = line.function.parse().with_context(at)?;
-        let payloads = match line.payload {
-            Some(payload) => {
-                PayloadSource::Inline(Payloads::of_json(payload.get()).with_context(at)?)
-            }
-            None => common.clone(),
-        };
-        Ok(of_flags(args, function, payloads))
-    });
-    wishes.collect()
+fn of_list(args: &TuneArgs, text: &str) -> anyhow::Result<Vec<Wish>> {
+    let wish = |task: Task| {
+        let function: Wanted = task.function.parse()?;
+        Ok(of_flags(args, function, task.payload))
+    };
+    tasks(text)?.into_iter().map(wish).collect()
 }
 
 fn of_flags(args: &TuneArgs, function: Wanted, payloads: PayloadSource) -> Wish {

@@ -21,8 +21,8 @@ pub(super) struct Refusal(pub(super) u16, pub(super) &'static str, pub(super) St
 #[derive(Debug, Default)]
 pub(super) struct Function {
     pub(super) latest: Config,
-    /// The package as it is downloaded.
-    pub(super) package: Vec<u8>,
+    /// Its packages by their hashes, as they are downloaded.
+    pub(super) packages: BTreeMap<String, Vec<u8>>,
     /// Where its image is, instead of a package.
     image: Option<String>,
     /// The number of its invocations that may run at once, if it is reserved.
@@ -86,7 +86,10 @@ impl Function {
             Some(image) => {
                 json!({"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": image})
             }
-            None => json!({"RepositoryType": "S3", "Location": link}),
+            None => {
+                let hash = config["CodeSha256"].as_str().unwrap_or_default();
+                json!({"RepositoryType": "S3", "Location": format!("{link}/{hash}")})
+            }
         };
         let mut described = json!({ "Configuration": config, "Code": code });
         if self.tags_denied {
@@ -264,14 +267,14 @@ impl Function {
         let content = self
             .image
             .as_ref()
-            .map_or(self.package.as_slice(), |image| image.as_bytes());
+            .map_or(package.as_slice(), |image| image.as_bytes());
         let sum = content.iter().fold(5381_u64, |sum, byte| {
             sum.wrapping_mul(33).wrapping_add(u64::from(*byte))
         });
-        self.latest
-            .insert("CodeSha256".to_owned(), json!(format!("{sum:016x}")));
-        self.latest
-            .insert("CodeSize".to_owned(), json!(content.len()));
+        let (hash, size) = (format!("{sum:016x}"), content.len());
+        self.latest.insert("CodeSha256".to_owned(), json!(hash));
+        self.latest.insert("CodeSize".to_owned(), json!(size));
+        self.packages.insert(hash, package);
         self.revise();
     }
 

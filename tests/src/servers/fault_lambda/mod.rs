@@ -313,13 +313,16 @@ async fn over_http(
         .path_and_query()
         .map_or("/", |uri| uri.as_str())
         .to_owned();
-    if let Some(name) = uri.strip_prefix("/code/") {
-        let package = lambda
-            .api()
+    if let Some((name, hash)) = uri
+        .strip_prefix("/code/")
+        .and_then(|code| code.split_once('/'))
+    {
+        let api = lambda.api();
+        let package = api
             .functions
             .get(name)
-            .map(|function| function.package.clone());
-        return Response::new(Body::from(package.unwrap_or_default()));
+            .and_then(|function| function.packages.get(hash));
+        return Response::new(Body::from(package.cloned().unwrap_or_default()));
     }
     if let Some(target) = headers
         .get("x-amz-target")
