@@ -39,6 +39,51 @@ async fn the_input_of_power_tuning_runs_and_its_output_is_printed() {
     assert!(text_of(&output).starts_with("https://lambda-power-tuning.show/#"));
 }
 
+/// The sample of its documentation names no real function, so one is named beside it. `RIGHTSIZER_POWER_TUNING` names a
+/// folder with published inputs, which run unchanged too.
+#[tokio::test]
+async fn published_inputs_of_power_tuning_run_unchanged() {
+    let stage = Stage::open().await;
+    let before = stage.lambda().account();
+    let sample = json!({
+        "lambdaARN": "arn:aws:lambda:XXX:YYY:function:ZZZ", "powerValues": [128, 256, 512, 3008], "num": 5,
+        "payload": {}, "parallelInvocation": true, "strategy": "cost",
+    });
+    let mut files = vec![stage.file("sample.json", &sample.to_string())];
+    if let Some(folder) = std::env::var_os("RIGHTSIZER_POWER_TUNING") {
+        let published = std::fs::read_dir(folder).unwrap();
+        let published = published.map(|file| file.unwrap().path().display().to_string());
+        files.extend(published.filter(|path| path.ends_with(".json")));
+    }
+    for file in files {
+        let arguments = [
+            "checkout",
+            "--power-tuning",
+            &file,
+            "--format",
+            "power-tuning",
+            "--yes",
+        ];
+        let output = stage.tune(&arguments).await;
+        assert!(output.status.success(), "{file}: {}", error_of(&output));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        println!("{file}: {} MB", found["power"]);
+        assert_eq!(stage.lambda().account(), before);
+    }
+    let output = stage
+        .tune(&[
+            "--power-tuning",
+            &stage.file("s.json", &sample.to_string()),
+            "--yes",
+        ])
+        .await;
+    assert!(
+        error_of(&output).contains("not an unqualified function ARN"),
+        "{}",
+        error_of(&output)
+    );
+}
+
 #[tokio::test]
 async fn weighted_payloads_and_processors_are_used() {
     let stage = Stage::open().await;

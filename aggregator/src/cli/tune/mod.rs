@@ -28,7 +28,7 @@ use super::server::ServerArg;
 use super::{ConfigArg, flags};
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group = ArgGroup::new("task").required(true).multiple(false))]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("task").required(true).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct TuneArgs {
     /// Name or ARN of a function, also with a version or an alias: checkout, checkout:live
@@ -36,17 +36,22 @@ pub(super) struct TuneArgs {
     functions: Vec<Wanted>,
     /// The functions in this file, up to 50: a JSON object on each line, {"function": NAME, "payload": JSON} or
     /// {"function": NAME, "payload_s3": "s3://BUCKET/KEY"}
-    #[arg(long, value_name = "FILE", group = "task")]
+    #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["functions", "power_tuning", "cleanup", "simulate"])]
     file: Option<PathBuf>,
-    /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input
-    #[arg(long, value_name = "FILE", group = "task")]
+    /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input. A FUNCTION beside it replaces its lambdaARN
+    #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["cleanup", "simulate"])]
     power_tuning: Option<PathBuf>,
     /// Remove what runs that were killed have left; pass --yes to apply
-    #[arg(long, group = "task")]
+    #[arg(long, group = "task", conflicts_with_all = ["functions", "simulate"])]
     cleanup: bool,
     /// Tune the functions of a CSV file without invoking anything: durations over memory, as for `simulate
     /// --power`; `-` is standard input
-    #[arg(long, value_name = "FILE", group = "task")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "task",
+        conflicts_with = "functions"
+    )]
     simulate: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,

@@ -54,7 +54,12 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
         let input = input.with_context(|| {
             format!("cannot run {}; nothing was made or invoked", file.display())
         })?;
-        return Ok(vec![of_power_tuning(args, input)?]);
+        let own = || -> anyhow::Result<_> { Ok(vec![input.function.parse()?]) };
+        let functions = Some(args.functions.clone()).filter(|functions| !functions.is_empty());
+        let functions: Vec<Wanted> = functions.map_or_else(own, Ok)?;
+        let wish = of_power_tuning(args, input)?;
+        let wishes = functions.into_iter().map(wish);
+        return Ok(wishes.collect());
     }
     let wishes = match &args.file {
         None => {
@@ -116,7 +121,8 @@ fn of_flags(args: &TuneArgs, function: Wanted, payloads: PayloadSource) -> Wish 
     }
 }
 
-fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<Wish> {
+/// Returns what makes the wish of a function from the input.
+fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<impl Fn(Wanted) -> Wish> {
     for field in &input.unknown {
         out::note(format_args!(
             "rightsizer: the field {field} of the input is not known and has no effect"
@@ -128,24 +134,28 @@ fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<Wish> 
              rightsizer:alias names it\nhint: set that tag, tune FUNCTION:{alias} and pass --apply"
         );
     }
-    Ok(Wish {
-        function: input.function.parse()?,
-        sizes: Some(input.sizes),
+    let (apply, once) = (
+        args.apply || input.auto_optimize,
+        args.what.once || input.dry_run,
+    );
+    Ok(move |function| Wish {
+        function,
+        sizes: Some(input.sizes.clone()),
         num: Some(input.invocations),
-        payloads: input.payload,
+        payloads: input.payload.clone(),
         strategy: input.strategy,
         discard: input.discard,
         parallel: if input.parallel { input.invocations } else { 1 },
         pause: Duration::from_millis(if input.parallel { 0 } else { input.pause_ms }),
         cold_only: input.only_cold_starts,
-        allowed_exceptions: input.allowed_exceptions,
+        allowed_exceptions: input.allowed_exceptions.clone(),
         allowed_errors: 0,
         processors: Processors {
-            before: input.pre_processor,
-            after: input.post_processor,
+            before: input.pre_processor.clone(),
+            after: input.post_processor.clone(),
         },
-        apply: args.apply || input.auto_optimize,
-        once: args.what.once || input.dry_run,
+        apply,
+        once,
         include_results: input.include_results,
     })
 }

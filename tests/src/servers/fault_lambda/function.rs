@@ -260,7 +260,7 @@ impl Function {
     fn set_code(&mut self, code: &Value) {
         self.image = code["ImageUri"].as_str().map(str::to_owned);
         let zip = code["ZipFile"].as_str().unwrap_or_default();
-        self.package = STANDARD
+        let package = STANDARD
             .decode(zip)
             .unwrap_or_else(|_| zip.as_bytes().to_vec());
         // Whatever tells two archives apart.
