@@ -186,7 +186,7 @@ async fn snapshots_are_compared_and_starts_are_kept() {
     assert!(output.status.success(), "{}", error_of(&output));
     let text = text_of(&output);
     assert!(
-        text.contains("SnapStart starts take 0.03 times as long as zip starts"),
+        text.contains("SnapStart starts take 0.03 times as long as zip"),
         "{text}"
     );
     assert_eq!(stage.lambda().account(), before, "both copies are removed");
