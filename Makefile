@@ -55,6 +55,9 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@tests/tools/words.py --self-test
 	@tests/tools/words.py
 	@python3 -B tests/tools/test_run_tests.py
+	@echo "check: errors are types, and each fact stands in one file"
+	@tests/tools/homes.py --self-test
+	@tests/tools/homes.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \
@@ -147,7 +150,7 @@ compile-time: rust ## measure what compiling takes from nothing, in a folder of 
 
 soak: tools ## the kill tests in their long form: 200 kills of servers, 100 of tuning runs, minutes
 	@cargo build -p rightsizer
-	@RIGHTSIZER_ROUNDS=200 cargo test -p rightsizer-tests --test kept -- --nocapture rounds
+	@RIGHTSIZER_ROUNDS=200 cargo test -p rightsizer-tests --test files_and_locks -- --nocapture rounds
 	@RIGHTSIZER_KILLS=100 cargo test -p rightsizer-tests --test tune -- --nocapture nothing_is_left
 
 fuzz: rust ## mutate inputs of every decoder for 60 s each; SECONDS_EACH=600 for longer

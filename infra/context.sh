@@ -5,9 +5,10 @@ usage="usage: context.sh BINARY FOLDER"
 binary=${1:?$usage}
 folder=${2:?$usage}
 # Mozilla's list at a pinned version, so that the container is the same wherever it is built; a release has it among
-# its binaries. SSL_CERT_FILE overrides it. Only if there is none, the container trusts what this machine trusts.
+# its binaries. SSL_CERT_FILE does not count: a company sets it to trust its own inspection of traffic, which the
+# container is not behind. Only if there is no list, the container trusts what this machine trusts.
 here=$(dirname "$0")
-for bundle in "${SSL_CERT_FILE:-}" "${RIGHTSIZER_BINARIES:-}/ca-certificates.crt" \
+for bundle in "${RIGHTSIZER_CA_BUNDLE:-}" "${RIGHTSIZER_BINARIES:-}/ca-certificates.crt" \
     "$here"/../.tools/layer/lib/python3*/site-packages/certifi/cacert.pem \
     /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
     [ -z "$bundle" ] || [ ! -s "$bundle" ] || break
@@ -16,7 +17,7 @@ case $bundle in
 /etc/*) echo "context: the container will trust what this machine trusts ($bundle); make extension installs Mozilla's list" ;;
 esac
 [ -n "$bundle" ] || {
-    echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or set SSL_CERT_FILE=FILE" >&2
+    echo "context: this machine has no bundle of trusted certificates. Debian, Ubuntu: apt install ca-certificates. Or set RIGHTSIZER_CA_BUNDLE=FILE" >&2
     exit 1
 }
 rm -rf "$folder"

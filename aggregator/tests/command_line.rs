@@ -10,7 +10,7 @@ mod folder;
 use std::io::Write;
 use std::path::Path;
 
-use folder::{Folder, Said};
+use folder::{CommandOutput, Folder};
 use serde_json::Value;
 
 const GOOD: &str = "REPORT RequestId: 0b1e\tDuration: 12.00 ms\tBilled Duration: 12 ms\t\
@@ -18,7 +18,7 @@ const GOOD: &str = "REPORT RequestId: 0b1e\tDuration: 12.00 ms\tBilled Duration:
 const BEFORE: &str = "REPORT RequestId: 0b1d\tDuration: 11.00 ms\tBilled Duration: 11 ms\t\
                       Memory Size: 512 MB\tMax Memory Used: 91 MB\n";
 
-fn import(folder: &Folder, file: &Path) -> Said {
+fn import(folder: &Folder, file: &Path) -> CommandOutput {
     folder.run(&["import", "--json", file.to_str().unwrap()])
 }
 
@@ -53,9 +53,9 @@ fn a_bad_line_is_refused_with_its_reason_and_the_lines_around_it_are_kept() {
     for (what, bad, reason) in cases {
         let folder = Folder::new();
         let text = format!("{BEFORE}{}\n{GOOD}", bad.trim_end());
-        let said = import(&folder, &folder.file("lines.txt", text));
-        assert_eq!(said.code(), 0, "{what}: {}", said.err());
-        let json = said.json();
+        let output = import(&folder, &folder.file("lines.txt", text));
+        assert_eq!(output.code(), 0, "{what}: {}", output.err());
+        let json = output.json();
         assert_eq!(
             (&json["read"], &json["accepted"]),
             (&3.into(), &2.into()),
@@ -63,8 +63,11 @@ fn a_bad_line_is_refused_with_its_reason_and_the_lines_around_it_are_kept() {
         );
         let refused = &json["refused"][0];
         assert_eq!(refused["line"], 2, "{what}: {json:#}");
-        let said = refused["reason"].as_str().unwrap();
-        assert!(said.contains(reason), "{what}: {said:?} lacks {reason:?}");
+        let output = refused["reason"].as_str().unwrap();
+        assert!(
+            output.contains(reason),
+            "{what}: {output:?} lacks {reason:?}"
+        );
     }
 }
 
@@ -77,9 +80,9 @@ fn binary_garbage_between_good_lines_is_refused() {
     let file = folder.file("lines.bin", bytes);
     assert_eq!(import(&folder, &file).json()["accepted"], 2);
     let other = Folder::new();
-    let said = other.run(&["import", file.to_str().unwrap()]);
+    let output = other.run(&["import", file.to_str().unwrap()]);
     assert!(
-        !said.out().contains('\u{1b}'),
+        !output.out().contains('\u{1b}'),
         "nothing of it controls the terminal"
     );
 }
@@ -88,14 +91,14 @@ fn binary_garbage_between_good_lines_is_refused() {
 fn a_file_that_does_not_exist_is_reported_and_the_others_are_imported() {
     let folder = Folder::new();
     let good = folder.file("good.txt", GOOD);
-    let said = folder.run(&["import", "nowhere.txt", good.to_str().unwrap()]);
-    assert_eq!(said.code(), 1);
+    let output = folder.run(&["import", "nowhere.txt", good.to_str().unwrap()]);
+    assert_eq!(output.code(), 1);
     assert!(
-        said.err().contains("nowhere.txt: No such file"),
+        output.err().contains("nowhere.txt: No such file"),
         "{}",
-        said.err()
+        output.err()
     );
-    assert!(said.out().contains("1 accepted"), "{}", said.out());
+    assert!(output.out().contains("1 accepted"), "{}", output.out());
     let list = folder.run(&["list", "--json"]).json();
     assert_eq!(list[0]["function"], "local:good.txt");
 }
@@ -103,9 +106,9 @@ fn a_file_that_does_not_exist_is_reported_and_the_others_are_imported() {
 #[test]
 fn if_no_file_can_be_opened_no_store_is_made() {
     let folder = Folder::new();
-    let said = folder.run(&["import", "nowhere.txt", "."]);
-    assert_eq!(said.code(), 1);
-    let error = said.err();
+    let output = folder.run(&["import", "nowhere.txt", "."]);
+    assert_eq!(output.code(), 1);
+    let error = output.err();
     assert!(
         error.contains("nowhere.txt: No such file") && error.contains("directory"),
         "{error}"
@@ -116,12 +119,12 @@ fn if_no_file_can_be_opened_no_store_is_made() {
 #[test]
 fn nothing_readable_is_a_failure() {
     let folder = Folder::new();
-    let said = import(&folder, &folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));
-    assert_eq!((said.code(), &said.json()["accepted"]), (1, &0.into()));
+    let output = import(&folder, &folder.file("garbage", [0xde, 0xad, 0xbe, 0xef]));
+    assert_eq!((output.code(), &output.json()["accepted"]), (1, &0.into()));
 }
 
 #[test]
-fn w7_a_file_already_imported_adds_nothing_and_is_no_failure() {
+fn w7_a_file_already_imported_adds_nothing_and_exits_with_0() {
     let folder = Folder::new();
     assert_eq!(import(&folder, &folder.file("a.txt", GOOD)).code(), 0);
     let again = import(&folder, &folder.file("copy-of-a.txt", GOOD));
@@ -152,12 +155,12 @@ fn a_store_that_is_not_ours_is_left_alone() {
         vec!["show", "f"],
     ];
     for arguments in arguments {
-        let said = folder.run(&arguments);
-        assert_eq!(said.code(), 1, "{arguments:?}");
+        let output = folder.run(&arguments);
+        assert_eq!(output.code(), 1, "{arguments:?}");
         assert!(
-            said.err().contains("store.db is not a Rightsizer store"),
+            output.err().contains("store.db is not a Rightsizer store"),
             "{}",
-            said.err()
+            output.err()
         );
     }
     assert_eq!(std::fs::read(folder.path("store.db")).unwrap(), b"my diary");
@@ -187,9 +190,9 @@ fn bad_usage_is_exit_code_2() {
         vec!["serve", "--listen", "0.0.0.0:0"],
         vec!["list", "--json", "--csv"],
     ] {
-        let said = folder.run(&arguments);
-        assert_eq!(said.code(), 2, "{arguments:?}: {}", said.err());
-        assert!(!said.err().is_empty(), "{arguments:?}");
+        let output = folder.run(&arguments);
+        assert_eq!(output.code(), 2, "{arguments:?}: {}", output.err());
+        assert!(!output.err().is_empty(), "{arguments:?}");
     }
 }
 
@@ -233,8 +236,8 @@ fn a_gzip_file_is_read_as_what_it_holds() {
     let folder = Folder::new();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(GOOD.as_bytes()).unwrap();
-    let said = import(&folder, &folder.file("lines.gz", gzip.finish().unwrap()));
-    assert_eq!(said.json()["accepted"], 1);
+    let output = import(&folder, &folder.file("lines.gz", gzip.finish().unwrap()));
+    assert_eq!(output.json()["accepted"], 1);
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn settings_change_the_decision_and_a_misspelt_one_is_refused() {
     let list = folder.run(&["list", "--json"]).json();
     assert_eq!(list[0]["policy_mb"], 140); // 90 + 50
     folder.file("rightsizer.toml", "[policy]\nbufer_mb = 50\n");
-    let said = import(&folder, &folder.file("other.txt", BEFORE));
-    assert_eq!(said.code(), 1);
-    assert!(said.err().contains("rightsizer.toml") && said.err().contains("bufer_mb"));
+    let output = import(&folder, &folder.file("other.txt", BEFORE));
+    assert_eq!(output.code(), 1);
+    assert!(output.err().contains("rightsizer.toml") && output.err().contains("bufer_mb"));
 }

@@ -7,7 +7,7 @@
 
 mod folder;
 
-use folder::{Folder, Said};
+use folder::{CommandOutput, Folder};
 use serde_json::{Value, json};
 
 const HOME: [&str; 4] = ["--account", "210987654321", "--region", "eu-north-1"];
@@ -19,7 +19,7 @@ const TUNING: &str = r#"{"power":"512","cost":8.5e-7,"duration":101.25,"stateMac
     "stats":[{"averagePrice":8.4e-7,"averageDuration":200.5,"value":256},
              {"averagePrice":8.5e-7,"averageDuration":101.25,"value":512}]}"#;
 
-fn import(folder: &Folder, file: &str, more: &[&str]) -> Said {
+fn import(folder: &Folder, file: &str, more: &[&str]) -> CommandOutput {
     let file = folder.path(file);
     folder.run(&[&["import", file.to_str().unwrap()], more].concat())
 }
@@ -32,12 +32,12 @@ fn scene() -> Folder {
     folder.file("mailer.log", line);
     folder.file("optimizer.csv", OPTIMIZER);
     folder.file("tuning.json", TUNING);
-    let said = import(
+    let output = import(
         &folder,
         "mailer.log",
         &[&["--function", "mailer"], &HOME[..]].concat(),
     );
-    assert_eq!(said.code(), 0, "{}", said.err());
+    assert_eq!(output.code(), 0, "{}", output.err());
     folder
 }
 
@@ -55,11 +55,11 @@ fn a_comparison_is_shown_and_changes_nothing_else() {
         let text = folder.run(&["list", format]).out();
         assert!(!text.contains("OPTIMIZER"), "{text}");
     }
-    let said = import(&folder, "optimizer.csv", &[]);
-    assert_eq!(said.code(), 0, "{}", said.err());
-    assert!(said.out().contains("1 accepted"), "{}", said.out());
-    let said = import(&folder, "tuning.json", &["--function", "mailer"]);
-    assert_eq!(said.code(), 0, "{}", said.err());
+    let output = import(&folder, "optimizer.csv", &[]);
+    assert_eq!(output.code(), 0, "{}", output.err());
+    assert!(output.out().contains("1 accepted"), "{}", output.out());
+    let output = import(&folder, "tuning.json", &["--function", "mailer"]);
+    assert_eq!(output.code(), 0, "{}", output.err());
 
     let mut after = rows(&folder);
     assert_eq!(after[0]["compute_optimizer_mb"], 320);
@@ -125,20 +125,20 @@ fn show_prints_the_sizes_measured_and_the_advice() {
 #[test]
 fn a_result_without_a_function_asks_for_one() {
     let folder = scene();
-    let said = import(&folder, "tuning.json", &[]);
-    assert_eq!(said.code(), 1);
+    let output = import(&folder, "tuning.json", &[]);
+    assert_eq!(output.code(), 1);
     assert!(
-        said.out().contains("import it with --function NAME"),
+        output.out().contains("import it with --function NAME"),
         "{}",
-        said.out()
+        output.out()
     );
     // Whose reports the store does not have, nothing shows.
-    let said = import(&folder, "tuning.json", &["--function", "ledger"]);
-    assert_eq!(said.code(), 0);
+    let output = import(&folder, "tuning.json", &["--function", "ledger"]);
+    assert_eq!(output.code(), 0);
     assert!(
-        said.out().contains("this store has no reports of"),
+        output.out().contains("this store has no reports of"),
         "{}",
-        said.out()
+        output.out()
     );
     assert_eq!(rows(&folder).len(), 1, "no function comes of it");
 }

@@ -196,13 +196,13 @@ fn wrong(case: &Case, rows: &[Value]) -> String {
         };
         let codes: Vec<_> = row["reasons"].as_array().unwrap().iter().collect();
         let has = |code: &str| codes.iter().any(|reason| reason["code"] == code);
-        let said = reason
+        let shown = reason
             .strip_prefix('!')
             .map_or_else(|| has(reason), |not| !has(not));
         let sizes = (row["current_mb"].as_u64(), row["to_mb"].as_u64());
         if sizes != (Some(u64::from(*now)), to.map(u64::from))
             || row["urgent"] != case.urgent
-            || !said
+            || !shown
         {
             write!(wrong, "{name}: {row}; ").unwrap();
         }

@@ -9,7 +9,7 @@ mod folder;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use folder::{Folder, Said};
+use folder::{CommandOutput, Folder};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
@@ -33,13 +33,13 @@ fn know(folder: &Folder, name: &str, used: u32) {
     );
     let file = folder.file(&format!("{name}.log"), line);
     let arguments = ["import", "--function", name, file.to_str().unwrap()];
-    let said = folder.run(&[&arguments[..], &HOME[..]].concat());
-    assert_eq!(said.code(), 0, "{}", said.err());
+    let output = folder.run(&[&arguments[..], &HOME[..]].concat());
+    assert_eq!(output.code(), 0, "{}", output.err());
 }
 
 fn approve(folder: &Folder, name: &str) {
-    let said = folder.run(&["approve", name, "--by", "on-call"]);
-    assert_eq!(said.code(), 0, "{}", said.err());
+    let output = folder.run(&["approve", name, "--by", "on-call"]);
+    assert_eq!(output.code(), 0, "{}", output.err());
 }
 
 fn approved(functions: &[(&str, u32)]) -> Folder {
@@ -67,11 +67,11 @@ fn tag(folder: &Folder, name: &str, tags: &Value) {
     );
 }
 
-fn export(folder: &Folder, arguments: &[&str]) -> Said {
+fn export(folder: &Folder, arguments: &[&str]) -> CommandOutput {
     folder.run(&[&["export", "--format"], arguments].concat())
 }
 
-fn template(folder: &Folder, more: &[&str]) -> Said {
+fn template(folder: &Folder, more: &[&str]) -> CommandOutput {
     let arguments = ["cloudformation", "--template", "t.yaml"];
     export(folder, &[&arguments[..], more].concat())
 }
@@ -99,9 +99,9 @@ fn each_pipeline_gets_values_that_it_reads() {
         ),
     ];
     for (format, wanted) in json {
-        let said = export(&folder, &[format]);
-        assert_eq!((said.code(), said.json()), (0, wanted));
-        assert_eq!(said.err(), "", "a pipeline's log stays empty");
+        let output = export(&folder, &[format]);
+        assert_eq!((output.code(), output.json()), (0, wanted));
+        assert_eq!(output.err(), "", "a pipeline's log stays empty");
     }
     let sam = export(&folder, &["sam"]);
     assert_eq!(sam.out(), "ApiMemorySize=400\nCheckOutMemorySize=190\n");
@@ -110,12 +110,12 @@ fn each_pipeline_gets_values_that_it_reads() {
 #[test]
 fn none_approved_is_reported_and_does_not_fail_a_nightly_run() {
     let folder = folder(&[("checkout", 90)]);
-    let said = export(&folder, &["terraform"]);
+    let output = export(&folder, &["terraform"]);
     assert_eq!(
-        (said.code(), said.json()),
+        (output.code(), output.json()),
         (0, json!({"rightsizer_memory_mb": {}}))
     );
-    let error = said.err();
+    let error = output.err();
     assert!(
         error.contains("nothing to export")
             && error.contains("1 open")
@@ -146,8 +146,8 @@ fn a_file_of_values_is_added_to() {
     store(&folder, "UPDATE functions SET newest_mb = 190", []);
     know(&folder, "api", 300);
     approve(&folder, "api");
-    let said = export(&folder, &out);
-    assert_eq!((said.code(), said.out().as_str()), (0, ""));
+    let output = export(&folder, &out);
+    assert_eq!((output.code(), output.out().as_str()), (0, ""));
     let values: Value = serde_json::from_str(&text(&folder, "r.auto.tfvars.json")).unwrap();
     assert_eq!(
         values,
@@ -159,19 +159,23 @@ fn a_file_of_values_is_added_to() {
         "UPDATE functions SET newest_mb = 600 WHERE function LIKE '%:checkout'",
         [],
     );
-    let said = export(&folder, &out);
+    let output = export(&folder, &out);
     assert!(
-        said.err().contains("checkout: the file had 190"),
+        output.err().contains("checkout: the file had 190"),
         "{}",
-        said.err()
+        output.err()
     );
     let values: Value = serde_json::from_str(&text(&folder, "r.auto.tfvars.json")).unwrap();
     assert_eq!(values["rightsizer_memory_mb"]["checkout"], 600);
     // A file with other content is not changed.
     folder.file("mine.json", "{\"mine\": 1, \"yours\": 2}\n");
-    let said = export(&folder, &["terraform", "--out", "mine.json"]);
-    assert_eq!(said.code(), 1);
-    assert!(said.err().contains("nothing was written"), "{}", said.err());
+    let output = export(&folder, &["terraform", "--out", "mine.json"]);
+    assert_eq!(output.code(), 1);
+    assert!(
+        output.err().contains("nothing was written"),
+        "{}",
+        output.err()
+    );
     assert_eq!(text(&folder, "mine.json"), "{\"mine\": 1, \"yours\": 2}\n");
 }
 
@@ -191,12 +195,12 @@ fn a_template_is_shown_then_written_then_up_to_date() {
         "{diff}"
     );
     let words = shown.err();
-    for said in [
+    for output in [
         "checkout: line 7: 512 → 190",
         "elsewhere: not in the template",
         "pass --yes to write it",
     ] {
-        assert!(words.contains(said), "{words}");
+        assert!(words.contains(output), "{words}");
     }
     let written = template(&folder, &["--yes"]);
     assert_eq!((written.code(), written.out().as_str()), (0, ""));
@@ -232,9 +236,9 @@ fn what_must_not_be_deployed_is_left_out_and_named() {
         "UPDATE functions SET newest_mb = 2048 WHERE function LIKE '%:changed'",
         [],
     );
-    let said = export(&folder, &["serverless"]);
-    assert_eq!((said.code(), said.json()), (0, json!({"good": 190})));
-    let words = said.err();
+    let output = export(&folder, &["serverless"]);
+    assert_eq!((output.code(), output.json()), (0, json!({"good": 190})));
+    let words = output.err();
     for (name, code) in [
         ("expired", "expired"),
         ("gone", "gone"),
@@ -256,9 +260,13 @@ fn what_must_not_be_deployed_is_left_out_and_named() {
 fn nothing_is_exported_while_everything_is_paused() {
     let folder = approved(&[("checkout", 90)]);
     assert_eq!(folder.run(&["pause", "--by", "on-call"]).code(), 0);
-    let said = export(&folder, &["terraform"]);
-    assert_eq!((said.code(), said.out().as_str()), (1, ""));
-    assert!(said.err().contains("rightsizer resume"), "{}", said.err());
+    let output = export(&folder, &["terraform"]);
+    assert_eq!((output.code(), output.out().as_str()), (1, ""));
+    assert!(
+        output.err().contains("rightsizer resume"),
+        "{}",
+        output.err()
+    );
     assert_eq!(folder.run(&["resume", "--by", "on-call"]).code(), 0);
     assert_eq!(export(&folder, &["terraform"]).code(), 0);
 }
@@ -293,15 +301,15 @@ fn functions_of_a_stack_are_marked_and_selected_by_it() {
         "t.yaml",
         TEMPLATE.replace("      FunctionName: checkout\n", ""),
     );
-    let unsaid = template(&folder, &["--all"]);
-    assert_eq!(unsaid.code(), 1);
+    let unnamed = template(&folder, &["--all"]);
+    assert_eq!(unnamed.code(), 1);
     assert!(
-        unsaid.err().contains("--stack shop-prod"),
+        unnamed.err().contains("--stack shop-prod"),
         "{}",
-        unsaid.err()
+        unnamed.err()
     );
-    let said = template(&folder, &["--all", "--stack", "shop-prod", "--yes"]);
-    assert_eq!(said.code(), 0, "{}", said.err());
+    let output = template(&folder, &["--all", "--stack", "shop-prod", "--yes"]);
+    assert_eq!(output.code(), 0, "{}", output.err());
     assert!(
         text(&folder, "t.yaml").contains("MemorySize: 401 # load"),
         "{}",
@@ -316,9 +324,9 @@ fn functions_of_a_stack_are_marked_and_selected_by_it() {
 
 fn answers(folder: &Folder, cases: &[(&[&str], i32, &str)]) {
     for (arguments, code, words) in cases {
-        let said = export(folder, arguments);
-        let error = said.err();
-        assert_eq!(said.code(), *code, "{arguments:?}: {error}");
+        let output = export(folder, arguments);
+        let error = output.err();
+        assert_eq!(output.code(), *code, "{arguments:?}: {error}");
         assert!(error.contains(words), "{arguments:?}: {error}");
     }
 }
@@ -429,9 +437,9 @@ fn a_bad_template_is_refused_with_a_message_and_not_changed() {
 fn a_template_without_any_of_the_functions_is_a_failure() {
     let folder = approved(&[("somebody", 90)]);
     folder.file("t.yaml", TEMPLATE);
-    let said = template(&folder, &["--yes"]);
-    assert_eq!(said.code(), 1);
-    assert!(said.err().contains("--map"), "{}", said.err());
+    let output = template(&folder, &["--yes"]);
+    assert_eq!(output.code(), 1);
+    assert!(output.err().contains("--map"), "{}", output.err());
     assert_eq!(text(&folder, "t.yaml"), TEMPLATE);
     // Selecting nothing is not a failure.
     let nothing = template(&folder, &["--status", "verified"]);
@@ -467,9 +475,9 @@ fn the_document_shows_what_is_printed() {
         ("serverless", "shop-prod-checkout"),
         ("cdk", "shop-checkout"),
     ] {
-        let said = export(&folder, &[format, "--stack", stack]);
-        assert_eq!(said.code(), 0, "{}", said.err());
-        let block = format!("\n{}```", said.out());
+        let output = export(&folder, &[format, "--stack", stack]);
+        assert_eq!(output.code(), 0, "{}", output.err());
+        let block = format!("\n{}```", output.out());
         assert!(document.contains(&block), "{format}: {block}");
     }
     let shop = "# Shop\nResources:\n  Checkout:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
@@ -482,7 +490,7 @@ fn the_document_shows_what_is_printed() {
         "--stack",
         "shop-checkout",
     ];
-    let said = export(&folder, &arguments);
-    let shown = format!("{}{}```", said.out(), said.err());
+    let output = export(&folder, &arguments);
+    let shown = format!("{}{}```", output.out(), output.err());
     assert!(document.contains(&shown), "{shown}");
 }

@@ -7,7 +7,7 @@
 
 mod folder;
 
-use folder::{Folder, Said};
+use folder::{CommandOutput, Folder};
 
 const MAIN: &str = "resource \"aws_lambda_function\" \"all\" {\n  for_each      = local.functions\n  \
     function_name = each.key\n  memory_size   = each.value.memory\n  handler       = \"index.handler\"\n}\n";
@@ -29,14 +29,14 @@ fn approved() -> Folder {
         let file = folder.file(&format!("{name}.log"), line);
         let file = file.to_str().unwrap();
         let home = ["--account", "123456789012", "--region", "eu-west-1"];
-        let said = folder.run(&[&["import", "--function", name, file], &home[..]].concat());
-        assert_eq!(said.code(), 0, "{}", said.err());
+        let output = folder.run(&[&["import", "--function", name, file], &home[..]].concat());
+        assert_eq!(output.code(), 0, "{}", output.err());
         assert_eq!(folder.run(&["approve", name, "--by", "on-call"]).code(), 0);
     }
     folder
 }
 
-fn export(folder: &Folder, template: &str, more: &[&str]) -> Said {
+fn export(folder: &Folder, template: &str, more: &[&str]) -> CommandOutput {
     let arguments = ["export", "--format", "terraform", "--template", template];
     folder.run(&[&arguments[..], more].concat())
 }
@@ -109,12 +109,12 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
         "{diff}"
     );
     let words = shown.err();
-    for said in [
+    for output in [
         "shop-cart: line 3 of locals.tf: 512 → 190",
         "shop-mail: line 4 of locals.tf: 512 → 400",
         "infra: 2 sizes changed",
     ] {
-        assert!(words.contains(said), "{words}");
+        assert!(words.contains(output), "{words}");
     }
     assert_eq!(text(&folder, "infra/locals.tf"), LOCALS, "only with --yes");
     let written = export(&folder, "infra", &["--yes"]);
@@ -140,11 +140,11 @@ fn a_folder_is_patched_in_the_file_that_has_the_map() {
 fn a_folder_without_terraform_is_reported() {
     let folder = approved();
     std::fs::create_dir(folder.path("docs")).unwrap();
-    let said = export(&folder, "docs", &[]);
-    assert_eq!(said.code(), 1);
+    let output = export(&folder, "docs", &[]);
+    assert_eq!(output.code(), 1);
     assert!(
-        said.err().contains("has no file of Terraform"),
+        output.err().contains("has no file of Terraform"),
         "{}",
-        said.err()
+        output.err()
     );
 }

@@ -107,19 +107,19 @@ fn without_ids_an_overlap_is_reported() {
     folder.write("later.json", &export(120..140, false));
     let import = |file: &str| folder.ok(&["import", "--function", "checkout", file]);
     assert!(!import("one.json").contains("another file"));
-    let told = import("two.json");
+    let shown = import("two.json");
     // Days 5, 6 and 7 after the first.
     assert!(
-        told.contains(
+        shown.contains(
             "3 days of functions (2026-01-25 to 2026-01-27) had evidence from another file"
         ),
-        "{told}"
+        "{shown}"
     );
     assert!(!import("later.json").contains("another file"));
 }
 
 #[test]
-fn a_file_that_was_imported_before_is_no_failure() {
+fn a_file_that_was_imported_before_exits_with_0() {
     let folder = Folder::new();
     folder.write("one.json", &export(0..80, true));
     folder.ok(&["import", "--function", "checkout", "one.json"]);

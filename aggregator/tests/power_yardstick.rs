@@ -51,9 +51,9 @@ fn fleet() -> String {
 }
 
 fn figures(arguments: &[&str], input: &str) -> Value {
-    let said = simulate(&[arguments, &["--json"]].concat(), input);
-    let err = text(said.stderr);
-    serde_json::from_slice(&said.stdout).unwrap_or_else(|e| panic!("{e}: {err}"))
+    let output = simulate(&[arguments, &["--json"]].concat(), input);
+    let err = text(output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {err}"))
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
     ];
     bad.iter()
         .for_each(|(row, _)| writeln!(input, "{row}").unwrap());
-    let said = simulate(&["--known", "2"], &input);
-    let (out, err) = (text(said.stdout), text(said.stderr));
-    assert_eq!(said.status.code(), Some(0), "{err}");
+    let output = simulate(&["--known", "2"], &input);
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{err}");
     for (_, reason) in bad {
         assert!(err.contains(reason), "{reason} in {err}");
     }
@@ -211,11 +211,11 @@ fn an_unusable_input_has_a_reason_and_a_hint() {
         ),
         ("6", &fleet(), "measured at more than 6 memory sizes"),
     ] {
-        let said = simulate(&["--known", known, "--json"], input);
-        let err = text(said.stderr);
-        assert_eq!(said.status.code(), Some(1), "{input:?}");
+        let output = simulate(&["--known", known, "--json"], input);
+        let err = text(output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{input:?}");
         assert!(err.contains(reason), "{reason} in {err}");
-        assert!(said.stdout.is_empty());
+        assert!(output.stdout.is_empty());
     }
     for arguments in [&["--known", "0"][..], &[], &["--known", "x"]] {
         assert_eq!(simulate(arguments, &fleet()).status.code(), Some(2));

@@ -41,10 +41,10 @@ fn series(days: impl IntoIterator<Item = Option<f64>>) -> String {
 
 fn figures(policy: &str, regime: &str, arguments: &[&str], input: &str) -> Value {
     let arguments = [&["-", "--json"], arguments].concat();
-    let said = simulate(&arguments, input.as_bytes());
-    let err = String::from_utf8(said.stderr).unwrap();
+    let output = simulate(&arguments, input.as_bytes());
+    let err = String::from_utf8(output.stderr).unwrap();
     let all: Vec<Value> =
-        serde_json::from_slice(&said.stdout).unwrap_or_else(|e| panic!("{e}: {err}"));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {err}"));
     let wanted = |m: &&Value| m["policy"] == policy && m["regime"] == regime;
     all.iter().find(wanted).unwrap().clone()
 }
@@ -168,8 +168,8 @@ fn p4_what_no_size_can_hold_is_not_held_against_a_policy() {
 
 #[test]
 fn the_json_is_one_object_a_policy_and_regime() {
-    let said = simulate(&["-", "--json"], series([Some(200.0); 20]).as_bytes());
-    let all: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap();
+    let output = simulate(&["-", "--json"], series([Some(200.0); 20]).as_bytes());
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     for regime in ["daily", "once-per-window"] {
         let of_regime = all.iter().filter(|m| m["regime"] == regime);
         let names: Vec<&str> = of_regime.map(|m| m["policy"].as_str().unwrap()).collect();
@@ -233,12 +233,12 @@ fn bad_rows_are_refused_with_line_and_reason_and_the_others_count() {
     bad.iter()
         .for_each(|(row, _)| input.push_str(&format!("{row}\n")));
     input.push_str(&format!("{},x,2026-02-01,g\n\n", "2".repeat(70_000)));
-    let said = simulate(&["-"], input.as_bytes());
+    let output = simulate(&["-"], input.as_bytes());
     let (out, err) = (
-        String::from_utf8(said.stdout).unwrap(),
-        String::from_utf8(said.stderr).unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
     );
-    assert_eq!(said.status.code(), Some(0), "{err}");
+    assert_eq!(output.status.code(), Some(0), "{err}");
     for (_, reason) in bad {
         assert!(err.contains(reason), "{reason} in {err}");
     }
@@ -265,14 +265,14 @@ fn a_file_that_cannot_be_used_at_all_is_reported_with_the_reason() {
         ),
         (&short, "use a smaller --warm-up DAYS"),
     ] {
-        let said = simulate(&["-", "--json"], input.as_bytes());
-        let err = String::from_utf8(said.stderr).unwrap();
-        assert_eq!(said.status.code(), Some(1), "{input:?}");
+        let output = simulate(&["-", "--json"], input.as_bytes());
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{input:?}");
         assert!(err.contains(reason), "{reason} in {err}");
-        assert!(said.stdout.is_empty());
+        assert!(output.stdout.is_empty());
     }
-    let said = simulate(&["nowhere.csv"], b"");
-    let err = String::from_utf8(said.stderr).unwrap();
+    let output = simulate(&["nowhere.csv"], b"");
+    let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("cannot open nowhere.csv"), "{err}");
     assert_eq!(simulate(&[], b"").status.code(), Some(2));
 }

@@ -24,7 +24,7 @@ const NO_ACCOUNT: &str = "000000000000";
 pub struct Config {
     /// Host and port of the Extensions API; `None` outside Lambda.
     pub runtime_api: Option<String>,
-    /// Where records go; `None` means there is nothing to do.
+    /// The stream that receives records; `None` if there is nothing to do.
     pub stream: Option<Target>,
     /// When to send.
     pub limits: Limits,

@@ -129,10 +129,21 @@ struct Answer {
     expiration: Option<String>,
 }
 
-/// Reads what the endpoint answered. The error repeats nothing of it: it may hold a secret.
-pub fn parse_answer(body: &[u8]) -> Result<Keys, &'static str> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| "a response without credentials")?;
+/// The endpoint's response has no credentials. The error repeats nothing of it, because it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoCredentials;
+
+impl fmt::Display for NoCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a response without credentials")
+    }
+}
+
+impl std::error::Error for NoCredentials {}
+
+/// Reads the endpoint's response.
+pub fn parse_answer(body: &[u8]) -> Result<Keys, NoCredentials> {
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| NoCredentials)?;
     // With an end that cannot be read they serve until they are refused.
     let expires = answer.expiration.as_deref();
     let expires = expires.and_then(|end| Timestamp::parse(end).ok());

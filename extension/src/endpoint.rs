@@ -1,4 +1,4 @@
-//! Where an HTTP request goes. Pure.
+//! The address of an HTTP request. Pure.
 
 use hyper::Uri;
 

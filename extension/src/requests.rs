@@ -182,16 +182,16 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
         Some(_) => return Err(Malformed),
         None => Place::Body(content_length(headers)?),
     };
-    let says = |name, word| {
+    let has_value = |name, word| {
         values(headers, name)
             .flat_map(words)
-            .any(|said| is(said, word))
+            .any(|given| is(given, word))
     };
     let head = Head {
         place,
         // Of HTTP/1.0 a connection is closed unless it is asked for otherwise; it may be, always.
-        closes: request.version != Some(1) || says("connection", "close"),
-        expects: says("expect", "100-continue"),
+        closes: request.version != Some(1) || has_value("connection", "close"),
+        expects: has_value("expect", "100-continue"),
     };
     Ok(Some((length, head)))
 }
@@ -230,8 +230,8 @@ fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-fn is(said: &[u8], word: &str) -> bool {
-    said.eq_ignore_ascii_case(word.as_bytes())
+fn is(given: &[u8], word: &str) -> bool {
+    given.eq_ignore_ascii_case(word.as_bytes())
 }
 
 /// 0 if there is none. Several must agree.

@@ -122,7 +122,7 @@ impl Wallet {
         if parts.status != StatusCode::OK {
             bail!("it answered {}", parts.status);
         }
-        parse_answer(&body).map_err(anyhow::Error::msg)
+        Ok(parse_answer(&body)?)
     }
 }
 

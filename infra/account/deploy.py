@@ -254,7 +254,7 @@ class Deployment:
 
 STUCK = (
     "the stack {name} is UPDATE_ROLLBACK_FAILED: neither the new version nor the previous one starts. To find the"
-    " cause: aws logs tail /rightsizer/{name}/aggregator. To end this state: aws cloudformation"
+    " cause: aws logs filter-log-events --log-group-name /rightsizer/{name}/aggregator. To end this state: aws cloudformation"
     " continue-update-rollback --stack-name {name} --resources-to-skip Aggregator, and make deploy again."
 )
 

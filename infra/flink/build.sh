@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs the Flink job: build.sh FOLDER, which holds the native library. Without the Kinesis connector in Maven's
-# registry the job is built for files alone, and says so.
+# registry the job is built for files alone, with a message.
 set -euo pipefail
 library=$1/librightsizer_flink.so
 cd "$(dirname "$0")"

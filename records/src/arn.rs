@@ -16,7 +16,26 @@ pub struct FunctionArn(String);
 )]
 pub struct ArnError {
     text: String,
-    why: &'static str,
+    why: ArnFault,
+}
+
+/// What is wrong with a text that should be a function ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum ArnFault {
+    #[error("it names a version or alias")]
+    Qualified,
+    #[error("parts missing")]
+    PartsMissing,
+    #[error("not of the Lambda function form")]
+    Form,
+    #[error("bad partition")]
+    Partition,
+    #[error("bad region")]
+    Region,
+    #[error("an account has 12 digits")]
+    Account,
+    #[error("a name has 1 to 64 letters, digits, - and _")]
+    Name,
 }
 
 impl FunctionArn {
@@ -63,7 +82,7 @@ impl FunctionArn {
     }
 }
 
-fn check(text: &str) -> Result<(), &'static str> {
+fn check(text: &str) -> Result<(), ArnFault> {
     let within = |part: &str, most: usize, extra: &str| {
         (1..=most).contains(&part.len())
             && part
@@ -73,21 +92,19 @@ fn check(text: &str) -> Result<(), &'static str> {
     let parts: Vec<&str> = text.splitn(9, ':').collect();
     let &[arn, partition, service, region, account, function, name] = parts.as_slice() else {
         return Err(if parts.len() > 7 {
-            "it names a version or alias"
+            ArnFault::Qualified
         } else {
-            "parts missing"
+            ArnFault::PartsMissing
         });
     };
     match () {
-        () if arn != "arn" || service != "lambda" || function != "function" => {
-            Err("not of the Lambda function form")
-        }
-        () if !within(partition, 20, "-") => Err("bad partition"),
-        () if !within(region, 40, "-") => Err("bad region"),
+        () if arn != "arn" || service != "lambda" || function != "function" => Err(ArnFault::Form),
+        () if !within(partition, 20, "-") => Err(ArnFault::Partition),
+        () if !within(region, 40, "-") => Err(ArnFault::Region),
         () if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) => {
-            Err("an account has 12 digits")
+            Err(ArnFault::Account)
         }
-        () if !within(name, 64, "-_") => Err("a name has 1 to 64 letters, digits, - and _"),
+        () if !within(name, 64, "-_") => Err(ArnFault::Name),
         () => Ok(()),
     }
 }

@@ -47,6 +47,6 @@ pub use reports::{
     Status, is_at_limit, is_killed_for_memory,
 };
 pub use skip::{ApiFault, FailureCode, OutcomeCode, SkipCode};
-pub use tags::{ApplyMode, Objective, Strategy};
+pub use tags::{ApplyMode, Objective};
 pub use time::{Day, TimeError, Timestamp};
 pub use units::{Megabytes, Millis, Usd};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Day, Megabytes, Objective, Strategy};
+use crate::{Day, Megabytes, Objective};
 
 /// A rule that shaped a decision, and its figures: `{"code":"floor","day":"2026-01-24",…}`.
 /// `docs/ALGORITHM.md` describes the rules by these codes.
@@ -157,7 +157,7 @@ pub enum Reason {
     },
     /// P6: a repeated start would come too near its limit.
     InitNear(SpeedLimit),
-    /// P6: too slow for its strategy.
+    /// P6: too slow for its objective.
     TooSlow(SpeedLimit),
     /// P6: too near the timeout.
     TimeoutNear(SpeedLimit),
@@ -244,8 +244,9 @@ pub struct SpeedLimit {
     pub most: f64,
     /// The figure at the present size.
     pub now: f64,
-    /// The function's strategy.
-    pub strategy: Strategy,
+    /// The function's objective, which sets how much slower it may get.
+    #[serde(rename = "strategy")]
+    pub objective: Objective,
     /// The figure at `wanted_mb`.
     pub then: f64,
     /// The size that was asked for.

@@ -137,10 +137,10 @@ mod tests {
     fn json_stays_the_same_document() {
         let value = serde_json::json!({"a": "\u{202e}\u{9b}\u{e0041}\u{7f}b\n\u{1b}"});
         let text = serde_json::to_string_pretty(&value).unwrap();
-        let told = json(&text);
-        assert!(!told.chars().any(hidden_in_lines), "{told}");
+        let encoded = json(&text);
+        assert!(!encoded.chars().any(hidden_in_lines), "{encoded}");
         assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&told).unwrap(),
+            serde_json::from_str::<serde_json::Value>(&encoded).unwrap(),
             value
         );
     }

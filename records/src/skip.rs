@@ -21,6 +21,8 @@ pub enum SkipCode {
     ProvisionedConcurrency,
     /// A replica of an edge function: only its master can be changed.
     EdgeReplica,
+    /// CloudFront may run versions of it, and its next release could not be used there.
+    EdgeFunction,
     /// It runs on managed instances, which do not size memory per function.
     ManagedInstances,
     /// Its tags cannot be read, so it may have opted out.
@@ -65,7 +67,7 @@ pub enum SkipCode {
 
 impl SkipCode {
     /// Every code, for documentation and dashboards.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::OtherAccount,
         Self::OtherRegion,
         Self::ServedByVersion,
@@ -73,6 +75,7 @@ impl SkipCode {
         Self::AliasManaged,
         Self::ProvisionedConcurrency,
         Self::EdgeReplica,
+        Self::EdgeFunction,
         Self::ManagedInstances,
         Self::TagsUnreadable,
         Self::BadTag,
@@ -105,6 +108,7 @@ impl SkipCode {
             Self::AliasManaged => "alias-managed",
             Self::ProvisionedConcurrency => "provisioned-concurrency",
             Self::EdgeReplica => "edge-replica",
+            Self::EdgeFunction => "edge-function",
             Self::ManagedInstances => "managed-instances",
             Self::TagsUnreadable => "tags-unreadable",
             Self::BadTag => "bad-tag",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const MODE_TAG: &str = "rightsizer:mode";
 /// What a function's size is chosen for: [`Objective`].
 pub const OBJECTIVE_TAG: &str = "rightsizer:objective";
-/// How much slower a function may become: [`Strategy`].
+/// An alias of [`OBJECTIVE_TAG`], which takes precedence.
 pub const STRATEGY_TAG: &str = "rightsizer:strategy";
 /// The smallest size that a function may be given, in MB.
 pub const MIN_TAG: &str = "rightsizer:min-mb";
@@ -18,6 +18,8 @@ pub const MIN_TAG: &str = "rightsizer:min-mb";
 pub const MAX_TAG: &str = "rightsizer:max-mb";
 /// The alias that carries a function's traffic.
 pub const ALIAS_TAG: &str = "rightsizer:alias";
+/// `no` if CloudFront runs no version of the function.
+pub const EDGE_TAG: &str = "rightsizer:edge";
 /// Set on the updater's own function while everything is paused.
 pub const PAUSED_TAG: &str = "rightsizer:paused";
 /// On a function that `rightsizer tune` made for a run: the id of the run.
@@ -60,38 +62,6 @@ impl ApplyMode {
     /// Reads a name as [`ApplyMode::name`] gives it; `None` for any other text.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
-    }
-}
-
-/// What a function is tuned for: the value of its tag `rightsizer:strategy`, or the default for functions
-/// without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// The smallest bill.
-    Cost,
-    /// A smaller bill at about the same speed.
-    #[default]
-    Balanced,
-    /// Speed; memory is reduced if that does not cost speed.
-    Speed,
-}
-
-impl Strategy {
-    /// As it is written in tags and settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cost => "cost",
-            Self::Balanced => "balanced",
-            Self::Speed => "speed",
-        }
-    }
-
-    /// Reads a tag's value; `None` if it is none of the names.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Cost, Self::Balanced, Self::Speed]
-            .into_iter()
-            .find(|strategy| strategy.name() == name)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 /// The file that collects the tests that were not played, a line each. If it is not set, such a test fails.
 const FILE: &str = "RIGHTSIZER_NOT_PLAYED";
 
-/// What this machine does not have and `make tools` cannot bring: an error that is no fault of the product.
+/// What this machine does not have and `make tools` cannot bring: an error that the product did not cause.
 #[derive(Debug)]
 pub struct Missing(pub String);
 

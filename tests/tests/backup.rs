@@ -130,8 +130,8 @@ async fn a_backup_is_written_over_nothing_and_leaves_nothing_half_made() {
     let path = store.to_str().unwrap();
     let backup = async |file: &Path, of: &str| {
         let arguments = ["backup", file.to_str().unwrap(), "--store", of];
-        let said = rightsizer(&arguments).await.unwrap();
-        (said.status.code(), String::from_utf8(said.stderr).unwrap())
+        let text = rightsizer(&arguments).await.unwrap();
+        (text.status.code(), String::from_utf8(text.stderr).unwrap())
     };
     let there = folder.path().join("there.db");
     std::fs::write(&there, "precious").unwrap();
@@ -177,13 +177,13 @@ async fn a_backup_of_a_server_elsewhere_is_refused_and_names_what_keeps_its_stor
         store.to_str().unwrap(),
     ];
     let variable = [("RIGHTSIZER_SERVER".to_owned(), url.to_owned())];
-    for said in [
+    for text in [
         rightsizer(&[&arguments[..], &["--server", url]].concat()).await,
         rightsizer_with(&arguments, &variable).await,
     ] {
-        let said = said.unwrap();
-        assert_eq!(said.status.code(), Some(1));
-        let error = String::from_utf8(said.stderr).unwrap();
+        let text = text.unwrap();
+        assert_eq!(text.status.code(), Some(1));
+        let error = String::from_utf8(text.stderr).unwrap();
         assert!(
             error.contains("rightsizer restore s3://BUCKET/PREFIX --store"),
             "{error}"

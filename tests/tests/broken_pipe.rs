@@ -71,9 +71,9 @@ async fn a_reader_that_has_seen_enough_ends_every_command_quietly() {
     for command in commands {
         let arguments = [command, &["--store", &store]].concat();
         let done = unread(&arguments);
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(!said.contains("pipe"), "{command:?}: {said}");
-        assert!(!said.contains("panicked"), "{command:?}: {said}");
-        assert_eq!(done.status.code(), Some(0), "{command:?}: {said}");
+        let result = String::from_utf8_lossy(&done.stderr);
+        assert!(!result.contains("pipe"), "{command:?}: {result}");
+        assert!(!result.contains("panicked"), "{command:?}: {result}");
+        assert_eq!(done.status.code(), Some(0), "{command:?}: {result}");
     }
 }

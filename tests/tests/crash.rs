@@ -66,13 +66,13 @@ async fn serve(store: &Path) -> Aggregator {
 /// The evidence, its decisions, what could not be read, and how far the days are closed. Without
 /// times of the wall clock and without numbers of deliveries, because what was not acknowledged is
 /// sent again.
-fn told(store: &Path) -> Vec<String> {
+fn contents(store: &Path) -> Vec<String> {
     let reader = Reader::open(store).unwrap();
-    let mut told = reader.evidence().unwrap();
+    let mut contents = reader.evidence().unwrap();
     for row in reader.review().unwrap() {
         let mut row = serde_json::to_value(row).unwrap();
         row.as_object_mut().unwrap().remove("duplicates").unwrap();
-        told.push(row.to_string());
+        contents.push(row.to_string());
     }
     let store = rusqlite::Connection::open(store).unwrap();
     for query in [
@@ -85,12 +85,12 @@ fn told(store: &Path) -> Vec<String> {
     ] {
         let mut statement = store.prepare(query).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        let before = told.len();
-        told.extend(rows.map(Result::unwrap));
+        let before = contents.len();
+        contents.extend(rows.map(Result::unwrap));
         // The embedded stream has no checkpoints.
-        assert_eq!(told.len() == before, query.contains("checkpoints"), "{query}");
+        assert_eq!(contents.len() == before, query.contains("checkpoints"), "{query}");
     }
-    told
+    contents
 }
 
 /// What is sent at once: two records, and now and then something that is none.
@@ -146,7 +146,7 @@ async fn w8_hundreds_of_kills_leave_the_state_of_a_run_never_killed() {
         put(&kinesis, payloads(n)).await.unwrap();
     }
     assert!(aggregator.stop().await.unwrap().success());
-    let (killed, unharmed) = (told(&killed), told(&unharmed));
+    let (killed, unharmed) = (contents(&killed), contents(&unharmed));
     assert_eq!(killed, unharmed, "{KILLS} kills, {next} records");
     println!(
         "{KILLS} kills, {} records, {} equal lines",

@@ -145,12 +145,12 @@ async fn if_there_are_none_the_log_names_what_is_missing() -> Result<()> {
     let seen = Shared::default();
     let url = serve(Arc::clone(&seen)).await?;
     let wrong = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong".to_owned());
-    for (variables, told) in [
+    for (variables, wanted) in [
         (vec![], "AWS_CONTAINER_CREDENTIALS_FULL_URI is set"),
         (vec![endpoint(&url), wrong], "it answered 401"),
     ] {
         let exit = live(&url, &variables).await?;
-        assert!(exit.log.contains(told), "{}", exit.log);
+        assert!(exit.log.contains(wanted), "{}", exit.log);
         assert!(exit.log.contains("1 are lost"), "{}", exit.log);
     }
     assert!(lock(&seen).used.is_empty());

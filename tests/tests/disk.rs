@@ -48,10 +48,10 @@ impl SmallDisk {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = String::new();
+        let mut text_shown = String::new();
         let mut out = BufReader::new(holder.stdout.take().unwrap());
-        out.read_line(&mut said).unwrap();
-        assert_eq!(said, "mounted\n");
+        out.read_line(&mut text_shown).unwrap();
+        assert_eq!(text_shown, "mounted\n");
         Some(Self {
             holder,
             how,
@@ -181,14 +181,17 @@ async fn a_full_disk_stops_the_reading_of_a_stream_and_loses_nothing() {
     }
     let serve = disk.serve(&source, &environment, &log).await;
     let status = serve.ended().await.unwrap();
-    let said = std::fs::read_to_string(&log).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
+    let text_shown = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(status.code(), Some(1), "{text_shown}");
     for words in [
         "disk is full",
         "make room",
         "continues from the last commit",
     ] {
-        assert!(said.contains(words), "{words:?} is not in {said}");
+        assert!(
+            text_shown.contains(words),
+            "{words:?} is not in {text_shown}"
+        );
     }
     let stored = disk.rows();
     assert!(
@@ -275,8 +278,8 @@ async fn an_import_that_does_not_fit_takes_in_nothing_and_fits_later() {
     disk.leave_kb(300);
     let refused = import(&file);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let said = text(&refused.stderr);
-    assert!(said.contains("disk is full"), "{said}");
+    let text_shown = text(&refused.stderr);
+    assert!(text_shown.contains("disk is full"), "{text_shown}");
     assert!(all_there(&disk.rows(), 1), "all of a file or nothing");
     disk.make_room();
     disk.shell(&format!(
@@ -313,10 +316,10 @@ async fn a_read_only_disk_is_reported_and_can_still_be_read() {
     ] {
         let refused = disk.rightsizer(command);
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-        let said = text(&refused.stderr);
+        let text_shown = text(&refused.stderr);
         assert!(
-            said.to_lowercase().contains("read-only file system"),
-            "{said}"
+            text_shown.to_lowercase().contains("read-only file system"),
+            "{text_shown}"
         );
     }
     let doctor = disk.rightsizer(&["doctor", "--store", store]);

@@ -73,10 +73,10 @@ impl Scene {
             store.to_str().unwrap(),
         ];
         let arguments = [&["doctor"], &streams[..], &more[..]].concat();
-        let said = rightsizer_with(&arguments, &environment).await.unwrap();
-        let findings = serde_json::from_slice(&said.stdout);
-        let findings = findings.unwrap_or_else(|_| panic!("{said:?}"));
-        (said.status.code(), findings)
+        let output = rightsizer_with(&arguments, &environment).await.unwrap();
+        let findings = serde_json::from_slice(&output.stdout);
+        let findings = findings.unwrap_or_else(|_| panic!("{output:?}"));
+        (output.status.code(), findings)
     }
 
     /// What is wrong, by check, with what was found.
@@ -153,7 +153,7 @@ async fn what_is_denied_is_named() {
         let wrong = scene.wrong().await;
         let named = wrong
             .iter()
-            .any(|(of, said)| of == check && said.contains(action));
+            .any(|(of, text)| of == check && text.contains(action));
         assert!(named, "{operation}: {wrong:?}");
         scene.kinesis.mend();
     }
@@ -170,7 +170,7 @@ async fn what_is_denied_is_named() {
             .always_refuse(operation, "AccessDeniedException");
         let wrong = scene.wrong().await;
         assert!(
-            matches!(&wrong[..], [(of, said)] if of == check && said.contains(action)),
+            matches!(&wrong[..], [(of, text)] if of == check && text.contains(action)),
             "{operation}: {wrong:?}"
         );
         scene.fleet.mend();
@@ -183,7 +183,7 @@ async fn what_is_denied_is_named() {
     assert!(
         wrong
             .iter()
-            .all(|(_, said)| said.contains("check the name")),
+            .all(|(_, text)| text.contains("check the name")),
         "{wrong:?}"
     );
 }
@@ -208,7 +208,7 @@ async fn a_server_is_asked_how_it_is() {
     let wrong = scene.wrong().await;
     serve.resume_process().unwrap();
     assert!(
-        matches!(&wrong[..], [(of, said)] if of == "server" && said.contains("does not respond")),
+        matches!(&wrong[..], [(of, text)] if of == "server" && text.contains("does not respond")),
         "{wrong:?}"
     );
     assert!(serve.stop().await.unwrap().success());
@@ -229,7 +229,7 @@ async fn a_damaged_store_is_found() {
     }
     let wrong = scene.wrong().await;
     assert!(
-        matches!(&wrong[..], [(of, said)] if of == "store" && said.contains("backup")),
+        matches!(&wrong[..], [(of, text)] if of == "store" && text.contains("backup")),
         "{wrong:?}"
     );
     std::fs::write(scene.store(), "a diary").unwrap();
@@ -282,13 +282,13 @@ async fn a_deployed_system_is_checked_without_a_change() {
             environment.extend(aws_environment(service, moto.endpoint()));
         }
         let arguments = ["doctor", "--account", "--stack", "rz", "--json"];
-        let said = rightsizer_with(&arguments, &environment).await.unwrap();
-        let findings: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap();
+        let output = rightsizer_with(&arguments, &environment).await.unwrap();
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         let verdict = move |check: &str| {
             let found = findings.iter().find(|f| f["check"] == check);
             found.map(|f| f["verdict"].as_str().unwrap().to_owned())
         };
-        (said.status.code(), verdict)
+        (output.status.code(), verdict)
     };
     let (code, verdict) = check().await;
     for (check, wanted) in [

@@ -166,13 +166,13 @@ async fn it_sends_nothing_to_a_server_it_cannot_trust() -> Result<()> {
     let bundle = folder.path().join("other.pem");
     std::fs::write(&bundle, other.cert.pem())?;
     let missing = folder.path().join("missing.pem");
-    for (bundle, told) in [
+    for (bundle, wanted) in [
         (bundle, "not trusted (no TLS: invalid peer certificate"),
         (missing, "cannot be read"),
     ] {
         let env = ("AWS_CA_BUNDLE".to_owned(), bundle.display().to_string());
         let exit = live(&endpoint, vec![env]).await?;
-        assert!(exit.log.contains(told), "{}", exit.log);
+        assert!(exit.log.contains(wanted), "{}", exit.log);
         assert!(exit.log.contains("2 are lost"), "{}", exit.log);
         assert!(!exit.log.contains("panicked"), "{}", exit.log);
         assert!(endpoint.drain().is_empty());

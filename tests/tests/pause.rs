@@ -59,7 +59,7 @@ impl Scene {
         let file = self.folder.path().join(name);
         std::fs::write(&file, lines.collect::<Vec<_>>().join(&b'\n')).unwrap();
         let done = self.run("import", &[file.to_str().unwrap()]).await;
-        assert!(done.status.success(), "{}", said(&done));
+        assert!(done.status.success(), "{}", text_of(&done));
     }
 
     fn store(&self) -> PathBuf {
@@ -98,7 +98,7 @@ impl Scene {
     }
 }
 
-fn said(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
@@ -167,11 +167,11 @@ async fn a_pause_sent_to_the_server_stops_what_was_sent_before() {
     let paused = scene
         .run("pause", &["--by", "on-call", "--why", "errors, many"])
         .await;
-    assert!(paused.status.success(), "{}", said(&paused));
+    assert!(paused.status.success(), "{}", text_of(&paused));
     assert!(
-        said(&paused).contains("rightsizer-updater pauses within seconds"),
+        text_of(&paused).contains("rightsizer-updater pauses within seconds"),
         "{}",
-        said(&paused)
+        text_of(&paused)
     );
     let tag = scene.tag().await.unwrap();
     assert!(
@@ -184,7 +184,7 @@ async fn a_pause_sent_to_the_server_stops_what_was_sent_before() {
     assert_eq!(scene.moto.memory_mb("small").await.unwrap(), 512);
 
     let resumed = scene.run("resume", &["--by", "on-call"]).await;
-    assert!(resumed.status.success(), "{}", said(&resumed));
+    assert!(resumed.status.success(), "{}", text_of(&resumed));
     assert_eq!(scene.tag().await, None);
     put(&kinesis, recommendation(&scene.moto, "after", "small")).await;
     updater.deliver(&kinesis).await.unwrap();
@@ -203,7 +203,7 @@ async fn what_the_limits_hold_back_is_shown() {
     for name in ["one", "two", "three"] {
         scene.fortnight(name).await;
         let approved = scene.run("approve", &[name, "--by", "me"]).await;
-        assert!(approved.status.success(), "{}", said(&approved));
+        assert!(approved.status.success(), "{}", text_of(&approved));
     }
     let config = scene.folder.path().join("rightsizer.toml");
     std::fs::write(&config, "[limits]\ndecreases_per_day = 1\n").unwrap();
@@ -220,10 +220,10 @@ async fn what_the_limits_hold_back_is_shown() {
     let waits = "decreases wait: 1 were sent today (UTC), and that is the limit";
     loop {
         let list = scene.run("list", &[]).await;
-        if said(&list).contains(waits) {
+        if text_of(&list).contains(waits) {
             break;
         }
-        assert!(Instant::now() < until, "{}", said(&list));
+        assert!(Instant::now() < until, "{}", text_of(&list));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(kinesis.records(DECISIONS).await.unwrap().len(), 1);
@@ -247,16 +247,16 @@ async fn a_pause_without_a_server_stops_the_updater_from_here() {
     std::fs::write(&config, named).unwrap();
     let config = ["--config", config.to_str().unwrap(), "--by", "me"];
     let paused = scene.run("pause", &config).await;
-    assert!(paused.status.success(), "{}", said(&paused));
+    assert!(paused.status.success(), "{}", text_of(&paused));
     assert!(scene.tag().await.unwrap().starts_with("by me at 2"));
     let doctor = scene.run("doctor", &["--updater", &scene.updater()]).await;
     assert!(
-        said(&doctor).contains("is paused by its tag rightsizer:paused: by me at 2"),
+        text_of(&doctor).contains("is paused by its tag rightsizer:paused: by me at 2"),
         "{}",
-        said(&doctor)
+        text_of(&doctor)
     );
     let resumed = scene.run("resume", &config).await;
-    assert!(resumed.status.success(), "{}", said(&resumed));
+    assert!(resumed.status.success(), "{}", text_of(&resumed));
     assert_eq!(scene.tag().await, None);
 }
 
@@ -278,19 +278,19 @@ async fn an_updater_that_cannot_be_paused_is_reported_with_the_command_that_paus
             &["--updater", &nowhere]
         };
         let paused = scene.run("pause", &[here, &["--by", "me"]].concat()).await;
-        assert_eq!(paused.status.code(), Some(1), "{}", said(&paused));
+        assert_eq!(paused.status.code(), Some(1), "{}", text_of(&paused));
         let line = format!(
             "aws lambda tag-resource --region eu-central-1 --resource {nowhere} --tags \
              'rightsizer:paused=by me at 2"
         );
-        for told in ["paused: nothing is sent", "could not pause updater", &line] {
-            assert!(said(&paused).contains(told), "{}", said(&paused));
+        for wanted in ["paused: nothing is sent", "could not pause updater", &line] {
+            assert!(text_of(&paused).contains(wanted), "{}", text_of(&paused));
         }
         let doctor = scene.run("doctor", &[]).await;
         assert!(
-            said(&doctor).contains("paused by me at"),
+            text_of(&doctor).contains("paused by me at"),
             "{}",
-            said(&doctor)
+            text_of(&doctor)
         );
         if let Some(serve) = serve {
             assert!(serve.stop().await.unwrap().success());
@@ -299,7 +299,7 @@ async fn an_updater_that_cannot_be_paused_is_reported_with_the_command_that_paus
     // Not named at all: reported, but not a failure.
     let resumed = scene.run("resume", &["--by", "me"]).await;
     assert!(resumed.status.success());
-    assert!(said(&resumed).contains("no updater is named"));
+    assert!(text_of(&resumed).contains("no updater is named"));
 }
 
 /// The server cannot be reached: the updater is paused anyway, and the command fails.
@@ -313,9 +313,9 @@ async fn a_pause_reaches_the_updater_when_the_server_is_gone() {
         .await;
     assert_eq!(paused.status.code(), Some(1));
     assert!(
-        said(&paused).contains("pauses within seconds"),
+        text_of(&paused).contains("pauses within seconds"),
         "{}",
-        said(&paused)
+        text_of(&paused)
     );
     assert!(scene.tag().await.is_some());
     // Only what is resumed continues.

@@ -55,7 +55,7 @@ fn line(folder: &TempDir) -> ReviewRow {
     reader.review().unwrap().remove(0)
 }
 
-fn said(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
@@ -122,13 +122,13 @@ async fn reaching_the_port_is_not_enough_to_review() {
     let path = path.to_str().unwrap();
     let approve = ["approve", "fn", "--by", "me", "--store", path];
     let done = rightsizer(&approve).await.unwrap();
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", text_of(&done));
     std::fs::remove_file(folder.path().join("rightsizer.db.key")).unwrap();
     let refused = rightsizer(&approve).await.unwrap();
     assert!(
-        said(&refused).contains("reviewers' key"),
+        text_of(&refused).contains("reviewers' key"),
         "{}",
-        said(&refused)
+        text_of(&refused)
     );
     assert!(serve.stop().await.unwrap().success());
 }
@@ -155,9 +155,9 @@ async fn review_works_from_another_machine_as_it_does_here() {
         assert!(
             local.status.success() && remote.status.success(),
             "{}",
-            said(&remote)
+            text_of(&remote)
         );
-        assert_eq!(said(&local), said(&remote), "{read:?}");
+        assert_eq!(text_of(&local), text_of(&remote), "{read:?}");
     }
     let by = ["--by", "on-call", "--why", "because"];
     for (word, answer) in [
@@ -168,8 +168,12 @@ async fn review_works_from_another_machine_as_it_does_here() {
         (&["reject", "fn"], "rejected"),
     ] {
         let done = rightsizer(&[word, &by, &there].concat()).await.unwrap();
-        assert!(done.status.success(), "{word:?}: {}", said(&done));
-        assert!(said(&done).contains(answer), "{word:?}: {}", said(&done));
+        assert!(done.status.success(), "{word:?}: {}", text_of(&done));
+        assert!(
+            text_of(&done).contains(answer),
+            "{word:?}: {}",
+            text_of(&done)
+        );
     }
     for (refused, why) in [
         (&["approve", "fn"][..], "no open recommendation"),
@@ -177,21 +181,28 @@ async fn review_works_from_another_machine_as_it_does_here() {
     ] {
         let done = rightsizer(&[refused, &by, &there].concat()).await.unwrap();
         assert_eq!(done.status.code(), Some(1));
-        assert!(said(&done).contains(why), "{}", said(&done));
+        assert!(text_of(&done).contains(why), "{}", text_of(&done));
     }
     let missing = rightsizer(&[&["show", "nobody"][..], &there].concat())
         .await
         .unwrap();
     assert!(
-        said(&missing).contains("no function or recommendation"),
+        text_of(&missing).contains("no function or recommendation"),
         "{}",
-        said(&missing)
+        text_of(&missing)
     );
     assert!(serve.stop().await.unwrap().success());
     let gone = rightsizer(&[&["list"][..], &there].concat()).await.unwrap();
     assert_eq!(gone.status.code(), Some(1));
-    assert!(said(&gone).contains("does not respond"), "{}", said(&gone));
-    assert!(!said(&gone).contains(REVIEWERS), "a token is not for a log");
+    assert!(
+        text_of(&gone).contains("does not respond"),
+        "{}",
+        text_of(&gone)
+    );
+    assert!(
+        !text_of(&gone).contains(REVIEWERS),
+        "a token is not for a log"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -466,12 +477,12 @@ async fn bad_flags_are_bad_usage_with_what_is_expected() {
             refused.status.code(),
             Some(2),
             "{flags:?}: {}",
-            said(&refused)
+            text_of(&refused)
         );
         assert!(
-            said(&refused).contains(wanted),
+            text_of(&refused).contains(wanted),
             "{flags:?}: {}",
-            said(&refused)
+            text_of(&refused)
         );
     }
     assert!(!store(&folder).exists(), "bad usage makes no store");

@@ -152,14 +152,14 @@ async fn a_store_in_use_is_refused_with_its_holder_and_stays_readable() {
         &import[..],
         &["serve", "--listen", "127.0.0.1:0", "--store", path],
     ] {
-        let said = rightsizer(command).await.unwrap();
-        let error = String::from_utf8(said.stderr).unwrap();
-        assert_eq!(said.status.code(), Some(1), "{error}");
+        let output = rightsizer(command).await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(
             error.contains("in use by rightsizer serve on 127.0.0.1:"),
             "{error}"
         );
-        assert!(said.stdout.is_empty(), "it never listened");
+        assert!(output.stdout.is_empty(), "it never listened");
     }
     let list = rightsizer(&["list", "--store", path]).await.unwrap();
     assert!(list.status.success());
@@ -201,10 +201,10 @@ async fn a_command_reaches_the_server_that_has_the_store() {
         "--store",
         path,
     ];
-    let said = rightsizer(&[&["approve", "fn"], &by[..]].concat())
+    let output = rightsizer(&[&["approve", "fn"], &by[..]].concat())
         .await
         .unwrap();
-    let out = String::from_utf8(said.stdout).unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
     assert!(out.starts_with("approved: arn:aws:lambda:"), "{out}");
     assert_eq!(line(&store(&folder)).status, "approved");
     let again = rightsizer(&[&["approve", "fn"], &by[..]].concat())
@@ -218,6 +218,6 @@ async fn a_command_reaches_the_server_that_has_the_store() {
     );
     assert!(serve.stop().await.unwrap().success());
     // Without a server the store is opened here.
-    let said = rightsizer(&[&["pause"], &by[..]].concat()).await.unwrap();
-    assert!(said.status.success(), "{said:?}");
+    let output = rightsizer(&[&["pause"], &by[..]].concat()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -33,7 +33,7 @@ fn hidden(c: char) -> bool {
     (c.is_control() && c != '\n') || turns || c == '\u{feff}'
 }
 
-async fn said(arguments: &[&str]) -> String {
+async fn shown(arguments: &[&str]) -> String {
     let output = rightsizer(arguments).await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).into_owned()
@@ -62,7 +62,7 @@ async fn forms(store: &str, page: &Path, function: &str) -> Vec<(String, String)
         &["doctor"],
         &["doctor", "--json"],
     ] {
-        let text = said(&[form, &["--store", store]].concat()).await;
+        let text = shown(&[form, &["--store", store]].concat()).await;
         forms.push((format!("{form:?}"), text));
     }
     forms.push((
@@ -147,7 +147,7 @@ async fn a_store_that_has_them_already_prints_none_as_it_is() {
     for (n, word) in HOSTILE.iter().enumerate() {
         let name = format!("f{n}");
         std::fs::write(&logs, format!("{report}{}", "\n".repeat(n))).unwrap();
-        said(&[
+        shown(&[
             "import",
             "--function",
             &name,
@@ -191,7 +191,7 @@ async fn a_name_cannot_be_markup_and_cannot_be_hidden() {
     .enumerate()
     {
         std::fs::write(&logs, format!("{report}{}", "\n".repeat(n))).unwrap();
-        said(&[
+        shown(&[
             "import",
             "--function",
             name,
@@ -201,7 +201,7 @@ async fn a_name_cannot_be_markup_and_cannot_be_hidden() {
         ])
         .await;
     }
-    let table = said(&["list", "--markdown", "--store", path]).await;
+    let table = shown(&["list", "--markdown", "--store", path]).await;
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(rows.len(), 6, "{table}");
     for row in &rows {
@@ -217,7 +217,7 @@ async fn a_name_cannot_be_markup_and_cannot_be_hidden() {
         "\u{2060}",
         "local:a\u{feff}",
     ] {
-        let refused = said(&[
+        let refused = shown(&[
             "import",
             "--function",
             hidden,

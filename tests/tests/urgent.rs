@@ -40,7 +40,7 @@ async fn recommended(kinesis: &KinesisLocal, name: &str) -> Recommendation {
     loop {
         for record in kinesis.records(DECISIONS).await.unwrap() {
             match record.decoded().unwrap() {
-                Record::Recommendation(said) if said.function.name() == name => return said,
+                Record::Recommendation(sent) if sent.function.name() == name => return sent,
                 _ => {}
             }
         }
@@ -70,10 +70,10 @@ async fn w9_out_of_memory_is_on_the_decisions_stream_within_a_second() {
         let name = format!("fn-{n}");
         put(&embedded, vec![out_of_memory(&name)]).await.unwrap();
         let acknowledged = Instant::now();
-        let said = recommended(&kinesis, &name).await;
+        let sent = recommended(&kinesis, &name).await;
         took.push(acknowledged.elapsed());
-        assert!(said.urgent && said.to_mb > said.from_mb, "{said:?}");
-        assert_eq!(said.from_mb, Megabytes(512));
+        assert!(sent.urgent && sent.to_mb > sent.from_mb, "{sent:?}");
+        assert_eq!(sent.from_mb, Megabytes(512));
     }
     took.sort();
     println!("from the answer to the recommendation: {took:?}");

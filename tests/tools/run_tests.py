@@ -5,7 +5,8 @@ Usage: run_tests.py COMMAND ...
 
 The command is `cargo test` with its arguments. A test that this machine cannot play passes for cargo; it writes
 its name and the reason into the file of RIGHTSIZER_NOT_PLAYED, and is counted here as neither passed nor failed.
-With RIGHTSIZER_PLAY_ALL=1 there is no such file, so that such a test fails.
+With RIGHTSIZER_PLAY_ALL=1 there is no such file, so that such a test fails. The summary has the minutes that it
+took, and how many of them cargo compiled: before its first line of output.
 """
 
 import os
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 FAILED = re.compile(r"test (\S+) \.\.\. FAILED")
@@ -34,15 +36,19 @@ class Count:
         elif failed := FAILED.match(line):
             self.names.append(failed[1])
 
-    def summary(self, notes):
-        """Returns the lines of the summary; `notes` are the tests that were not played."""
+    def summary(self, notes, compiled, took):
+        """Returns the lines of the summary; `notes` are the tests that were not played, the times are seconds."""
         notes = sorted(set(notes))
-        line = f"test: {self.passed - len(notes)} passed, {self.failed} failed"
+        line = f"test: {minutes(took)} min, {minutes(compiled)} of them compiling: {self.passed - len(notes)} passed, {self.failed} failed"
         if self.ignored:
             line += f", {self.ignored} ignored"
         line += f", {len(notes)} not played here" + (":" if notes else "")
         failed = [f"  failed: {name}" for name in self.names]
         return failed + [line] + [f"  {note}" for note in notes]
+
+
+def minutes(seconds):
+    return f"{seconds / 60:.0f}"
 
 
 def main(command):
@@ -51,12 +57,14 @@ def main(command):
         environment.pop("RIGHTSIZER_NOT_PLAYED", None)
         if environment.get("RIGHTSIZER_PLAY_ALL") != "1":
             environment["RIGHTSIZER_NOT_PLAYED"] = notes.name
-        count = Count()
+        count, began, compiled = Count(), time.monotonic(), None
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace") as run:
             for line in run.stdout:
+                compiled = compiled or time.monotonic() - began
                 print(line, end="", flush=True)
                 count.read(line)
-        print("\n".join(count.summary(notes.read().splitlines())))
+        took = time.monotonic() - began
+        print("\n".join(count.summary(notes.read().splitlines(), compiled or took, took)))
     return run.returncode
 
 

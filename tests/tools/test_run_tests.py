@@ -5,6 +5,8 @@ import subprocess
 import sys
 import unittest
 
+import run_tests
+
 RUN = pathlib.Path(__file__).with_name("run_tests.py")
 OUTPUT = """
 test a::one ... ok
@@ -28,12 +30,16 @@ class Summary(unittest.TestCase):
         self.assertEqual(done.returncode, 101)
         self.assertEqual(
             done.stdout.splitlines()[-3:],
-            ["  failed: a::two", "test: 11 passed, 1 failed, 1 ignored, 1 not played here:", "  disk::full: no disk"],
+            ["  failed: a::two", "test: 0 min, 0 of them compiling: 11 passed, 1 failed, 1 ignored, 1 not played here:", "  disk::full: no disk"],
         )
 
     def test_everything_is_demanded_if_asked(self):
         done = run(NOTE, RIGHTSIZER_PLAY_ALL="1", RIGHTSIZER_NOT_PLAYED="/dev/stdout")
-        self.assertEqual(done.stdout, "test: 0 passed, 0 failed, 0 not played here\n")
+        self.assertEqual(done.stdout, "test: 0 min, 0 of them compiling: 0 passed, 0 failed, 0 not played here\n")
+
+    def test_the_minutes_are_measured(self):
+        lines = run_tests.Count().summary([], compiled=19 * 60, took=42 * 60)
+        self.assertEqual(lines, ["test: 42 min, 19 of them compiling: 0 passed, 0 failed, 0 not played here"])
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::limits::{LAMBDA_LEAST, ONE_VCPU, TIMEOUT_SHARE};
-use rightsizer_records::tags::{ALIAS_TAG, MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG};
-use rightsizer_records::{ApplyMode, Megabytes, Mode, Recommendation, SkipCode, Timestamp};
+use rightsizer_records::tags::{ALIAS_TAG, EDGE_TAG, MAX_TAG, MIN_TAG, MODE_TAG, STACK_TAG};
+use rightsizer_records::{ApplyMode, Megabytes, Millis, Mode, Recommendation, SkipCode, Timestamp};
 
 use crate::settings::read_mode;
 use crate::{LastUpdate, LiveFunction, Place, Settings};
@@ -78,6 +78,7 @@ pub(crate) fn change(
     wanted(rec, live, settings, now)?;
     current(rec, live)?;
     own_limits(rec, live)?;
+    away_from_the_edge(rec, live)?;
     fast_enough(rec, live)?;
     idle(live)
 }
@@ -139,6 +140,43 @@ pub(crate) fn sizable(live: &LiveFunction) -> Check {
     skip_if(live.managed_instances, SkipCode::ManagedInstances, || {
         "it runs on managed instances, so its memory is set by the capacity provider".to_owned()
     })
+}
+
+/// The only region whose functions CloudFront runs.
+const EDGE_REGION: &str = "us-east-1";
+/// What CloudFront allows a function of viewer events, and the timeout of any of its functions
+/// (CloudFront Developer Guide, "Quotas on Lambda@Edge").
+const VIEWER_MEMORY: Megabytes = Megabytes(128);
+const VIEWER_TIMEOUT: Millis = Millis::from_ms(5_000);
+const EDGE_TIMEOUT: Millis = Millis::from_ms(30_000);
+
+/// CloudFront runs published versions, whose evidence is kept under other names. A change of `$LATEST`
+/// reaches them with the next release: a smaller size without evidence from there, or a larger one that
+/// viewer events do not allow.
+///
+/// Only the role shows that a function runs there, and reading roles would be one more permission. So
+/// every function that could run there is left alone until its tag says that it does not.
+fn away_from_the_edge(rec: &Recommendation, live: &LiveFunction) -> Check {
+    if rec.function.region() != EDGE_REGION || !live.edge_ready {
+        return Ok(());
+    }
+    let within = |limit| live.timeout.is_none_or(|timeout| timeout <= limit);
+    let could_be_there = if rec.to_mb > live.memory_mb {
+        live.memory_mb <= VIEWER_MEMORY && within(VIEWER_TIMEOUT)
+    } else {
+        within(EDGE_TIMEOUT)
+    };
+    let tag = tags(live)?.get(EDGE_TAG).map(|tag| tag.trim());
+    skip_if(
+        could_be_there && tag != Some("no"),
+        SkipCode::EdgeFunction,
+        || {
+            format!(
+                "CloudFront may run versions of it, and the next one would have the new size too: tag it \
+             {EDGE_TAG} = no if no distribution uses it"
+            )
+        },
+    )
 }
 
 fn tags(live: &LiveFunction) -> Result<&BTreeMap<String, String>, (SkipCode, String)> {

@@ -1,4 +1,4 @@
-//! The seam to time: what the hour is, and waiting for a while.
+//! The time and waiting, behind a trait, so that tests need not wait.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub trait Clock {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Returns after so long.
+    /// Waits for `how_long`.
     fn wait(&self, how_long: Duration) -> impl Future<Output = ()> + Send;
 }
 

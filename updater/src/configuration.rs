@@ -1,10 +1,10 @@
 //! Lambda's own description of a function, as far as the updater looks at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus};
+use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, LastUpdateStatus, PackageType};
 use rightsizer_records::{Megabytes, Millis};
 
 use crate::{LastUpdate, LiveFunction, OtherSettings, PublishedVersion};
@@ -39,6 +39,7 @@ pub(crate) fn live(answer: &GetFunctionOutput) -> Option<LiveFunction> {
         state: config.state().map(|s| s.as_str().to_owned()),
         last_update: update(config.last_update_status(), reason),
         edge_replica: config.master_arn().is_some(),
+        edge_ready: edge_ready(config),
         managed_instances: config.capacity_provider_config().is_some(),
         other: other(config.clone()),
     })
@@ -54,6 +55,27 @@ pub(crate) fn published(config: &FunctionConfiguration) -> Option<PublishedVersi
         state: config.state().map(|s| s.as_str().to_owned()),
         other: other(config.clone()),
     })
+}
+
+/// Whether CloudFront would accept versions of this configuration. It takes archives for Node.js and Python
+/// on x86-64, without layers, variables or a VPC (CloudFront Developer Guide, "Restrictions on
+/// Lambda@Edge").
+fn edge_ready(config: &FunctionConfiguration) -> bool {
+    let archive = config
+        .package_type()
+        .is_none_or(|kind| *kind == PackageType::Zip);
+    let runtime = config.runtime().map_or("", |runtime| runtime.as_str());
+    let vpc = config.vpc_config().and_then(|vpc| vpc.vpc_id());
+    let variables = config.environment().is_some_and(|environment| {
+        let names = environment.variables().map_or(0, HashMap::len);
+        names > 0 || environment.error().is_some()
+    });
+    archive
+        && (runtime.starts_with("nodejs") || runtime.starts_with("python"))
+        && !config.architectures().contains(&Architecture::Arm64)
+        && config.layers().is_empty()
+        && vpc.unwrap_or_default().is_empty()
+        && !variables
 }
 
 fn timeout(config: &FunctionConfiguration) -> Option<Millis> {
@@ -120,4 +142,42 @@ fn other(mut c: FunctionConfiguration) -> OtherSettings {
     named("image", &c.image_config_response.take());
     named("other settings", &c);
     OtherSettings(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::builders::FunctionConfigurationBuilder;
+    use aws_sdk_lambda::types::{EnvironmentResponse, Layer, Runtime, VpcConfigResponse};
+
+    use super::*;
+
+    #[test]
+    fn what_cloudfront_refuses_shows_that_a_function_is_not_at_the_edge() {
+        let plain = || {
+            let runtime = Runtime::from("nodejs22.x");
+            FunctionConfiguration::builder().runtime(runtime)
+        };
+        let ready = |config: FunctionConfigurationBuilder| edge_ready(&config.build());
+        assert!(ready(plain()));
+        assert!(ready(plain().architectures(Architecture::X8664)));
+        // Lambda describes a function that left its VPC with an empty one.
+        assert!(ready(
+            plain().vpc_config(VpcConfigResponse::builder().vpc_id("").build())
+        ));
+        assert!(ready(
+            plain().environment(EnvironmentResponse::builder().build())
+        ));
+        let variable = EnvironmentResponse::builder().variables("LEVEL", "info");
+        let vpc = VpcConfigResponse::builder().vpc_id("vpc-1");
+        for refused in [
+            plain().architectures(Architecture::Arm64),
+            plain().layers(Layer::builder().arn("layer:1").build()),
+            plain().environment(variable.build()),
+            plain().vpc_config(vpc.build()),
+            plain().package_type(PackageType::Image),
+            plain().runtime(Runtime::from("java21")),
+        ] {
+            assert!(!ready(refused.clone()), "{refused:?}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub struct LiveFunction {
     pub last_update: LastUpdate,
     /// Whether it is a replica of an edge function (`MasterArn` set).
     pub edge_replica: bool,
+    /// Whether it has nothing that CloudFront refuses, so that versions of it may run at the edge.
+    pub edge_ready: bool,
     /// Whether it runs on managed instances (`CapacityProviderConfig` set).
     pub managed_instances: bool,
     /// Everything else about it.

@@ -26,6 +26,7 @@ mod order;
 mod pause;
 mod published;
 mod rate;
+mod retry;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -46,5 +47,6 @@ pub use event::{BatchItemFailure, BatchResponse, KinesisData, KinesisEvent, Kine
 pub use lambda_api::LambdaApi;
 pub use pause::{NeverPaused, PauseSwitch, PauseTag};
 pub use rate::{Backoff, RateLimiter};
+pub use retry::retry;
 pub use settings::{Place, Settings, SettingsError};
 pub use updater::Updater;

@@ -1,4 +1,4 @@
-//! Slimiters calls out in time.
+//! Limits how often calls are made.
 
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// With so much between two calls.
+    /// Leaves `gap` between two calls.
     pub fn with_gap(gap: Duration) -> Self {
         Self {
             gap,
@@ -24,7 +24,7 @@ impl RateLimiter {
         }
     }
 
-    /// Returns when it is the caller's turn.
+    /// Waits for the caller's turn.
     pub async fn turn(&self) {
         let mut next = self.next.lock().await;
         loop {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_stops_also_who_waits_already() {
+    async fn a_hold_also_stops_calls_that_wait() {
         let (limiter, start) = (
             RateLimiter::with_gap(Duration::from_millis(100)),
             Instant::now(),

@@ -11,6 +11,7 @@ use crate::check::{LATEST, judge_unread};
 use crate::end::{End, Step};
 use crate::order::by_function;
 use crate::rate::Backoff;
+use crate::retry::retry_after;
 use crate::{ApiError, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
 
 /// How long one call may take. The control plane has the same limit.
@@ -25,7 +26,7 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(8),
 ];
 /// How often a call that was answered 429 is made again.
-const THROTTLED_TRIES: u32 = 6;
+const THROTTLED_TRIES: usize = 6;
 /// Functions that are worked on at once: one that is slow keeps no other waiting. The rate of calls
 /// is the control plane's.
 const AT_ONCE: usize = 16;
@@ -174,7 +175,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
         }
     }
 
-    /// Whether so much time is left.
+    /// Returns whether `how_long` is left.
     pub(crate) fn time_for(&self, how_long: Duration) -> bool {
         let ms = i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX);
         self.until
@@ -186,25 +187,22 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     where
         F: Future<Output = Result<T, ApiError>>,
     {
-        let mut pauses = Backoff::new(Duration::from_secs(1), Duration::MAX);
-        let mut tries = 0;
-        loop {
-            if !self.time_for(CALL_WITHIN) {
-                return Err(out_of_time());
+        let mut pauses =
+            Backoff::new(Duration::from_secs(1), Duration::MAX).take(THROTTLED_TRIES - 1);
+        let pause = |e: &ApiError| {
+            let throttled = e.fault == ApiFault::Throttled;
+            let pause = throttled.then(|| pauses.next()).flatten()?;
+            let pause = e.retry_after.unwrap_or(pause);
+            self.time_for(pause + CALL_WITHIN).then_some(pause)
+        };
+        let call = || async {
+            if self.time_for(CALL_WITHIN) {
+                make().await
+            } else {
+                Err(out_of_time())
             }
-            tries += 1;
-            match make().await {
-                Err(e) if e.fault == ApiFault::Throttled => {
-                    let pause = pauses.next().unwrap_or_default();
-                    let wait = e.retry_after.unwrap_or(pause);
-                    if tries == THROTTLED_TRIES || !self.time_for(wait + CALL_WITHIN) {
-                        return Err(e);
-                    }
-                    self.clock.wait(wait).await;
-                }
-                answer => return answer,
-            }
-        }
+        };
+        retry_after(pause, |pause| self.clock.wait(pause), call).await
     }
 
     /// Whether a change may begin: nothing is paused and there is time. Else what to do instead.

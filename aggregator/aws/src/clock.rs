@@ -20,7 +20,7 @@ const TOLERANCE_MS: i64 = 300_000;
 const FRESH: Duration = Duration::from_mins(15);
 
 /// The last time from AWS, and when it arrived by a clock that does not jump.
-static TOLD: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
+static KNOWN: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
 
 /// The present: the machine's clock, unless AWS's time shows that it is wrong.
 pub fn now() -> Timestamp {
@@ -29,8 +29,8 @@ pub fn now() -> Timestamp {
 
 /// The present by AWS, if it answered lately.
 pub fn confirmed() -> Option<Timestamp> {
-    let told = *TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    let (at, since) = told?;
+    let known = *KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (at, since) = known?;
     let since = Some(since.elapsed()).filter(|since| *since < FRESH)?;
     Some(at.plus_ms(i64::try_from(since.as_millis()).unwrap_or(0)))
 }
@@ -99,8 +99,8 @@ impl Intercept for DateListener {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(at) = context.response().headers().get("date").and_then(http_date) {
-            let told = Some((at, Instant::now()));
-            *TOLD.lock().unwrap_or_else(PoisonError::into_inner) = told;
+            let known = Some((at, Instant::now()));
+            *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = known;
         }
         Ok(())
     }

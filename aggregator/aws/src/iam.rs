@@ -6,8 +6,8 @@ use aws_config::SdkConfig;
 use rightsizer_records::Partition;
 
 use crate::errors::is_throttled;
-use crate::retry::retry;
 use crate::signed::{Call, CallFailure, Service, SignedClient, element};
+use rightsizer_updater::retry;
 
 /// The pauses before a call is repeated if IAM has no time.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];

@@ -20,7 +20,6 @@ mod mfa;
 mod paging;
 pub mod pause_tag;
 pub mod regions;
-pub mod retry;
 mod sign_in;
 mod signed;
 pub mod sns;

@@ -26,6 +26,11 @@ pub struct UpdaterSettings {
     pub function: Option<FunctionArn>,
 }
 
+/// The updater's tags could not be read, for the service's reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TagUnread(pub String);
+
 /// The switch of one updater.
 #[derive(Debug, Clone)]
 pub struct UpdaterSwitch {
@@ -74,10 +79,13 @@ impl UpdaterSwitch {
         })
     }
 
-    /// The tag's value, if it is set.
-    pub async fn says(&self) -> Result<Option<String>, String> {
+    /// Reads the tag's value; `None` if it is not set.
+    ///
+    /// # Errors
+    /// If Lambda refuses to list the function's tags, or does not respond.
+    pub async fn value(&self) -> Result<Option<String>, TagUnread> {
         let request = self.lambda.list_tags().resource(self.updater.as_str());
-        let answer = request.send().await.map_err(|e| words(&e))?;
+        let answer = request.send().await.map_err(|e| TagUnread(words(&e)))?;
         let value = answer.tags().and_then(|tags| tags.get(PAUSED_TAG));
         Ok(value.cloned())
     }

@@ -34,7 +34,7 @@ pub(crate) struct MfaRole {
     pub(crate) external_id: Option<String>,
     /// The name of the session, if the profile gives one.
     pub(crate) session_name: Option<String>,
-    /// How long the session lasts, if the profile says so.
+    /// The length of the session, if the profile sets it.
     pub(crate) seconds: Option<i32>,
 }
 
@@ -52,8 +52,8 @@ enum Base<'a> {
 }
 
 impl Profiles {
-    /// Reads them. The profile is the named one, else that of `AWS_PROFILE`, else `default`. Returns none if the
-    /// files cannot be parsed: whoever uses them reports that.
+    /// Reads them. The profile is the named one, else that of `AWS_PROFILE`, else `default`. Returns `None` if the
+    /// files cannot be parsed; the SDK reports that when it reads them.
     pub(crate) async fn read(name: Option<&str>) -> Option<Self> {
         let name = name.map(|name| Cow::Owned(name.to_owned()));
         let files = EnvConfigFiles::default();
@@ -126,8 +126,9 @@ impl Profiles {
                 "there is no profile {chosen:?} in the AWS configuration\nhint: {names}"
             );
         }
+        let why = cause(why);
         let failed =
-            format!("the profile {chosen:?} gives no credentials, so no call was made: {why}");
+            format!("the profile {chosen:?} gives no credentials, so no call was made{why}");
         if let Some(command) = self.again() {
             return format!("{failed}\nhint: sign in again: {command}");
         }
@@ -137,12 +138,21 @@ impl Profiles {
             ),
             _ if self.profile().is_some() => failed,
             _ => format!(
-                "no credentials for AWS were found, so no call was made: {why}\nhint: name a profile \
+                "no credentials for AWS were found, so no call was made{why}\nhint: name a profile \
                  with --profile or AWS_PROFILE, or sign in: `aws configure sso`, `aws login`, or `aws \
                  configure`. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY work too"
             ),
         }
     }
+}
+
+/// The cause as it continues a sentence: the SDK's list of all ways that it tried is left out, for none was set up.
+fn cause(why: &str) -> String {
+    if why.contains("no credentials found in chain") {
+        return String::new();
+    }
+    let line = why.lines().next().unwrap_or_default();
+    format!(": {}", line.trim_end_matches([' ', ':']))
 }
 
 fn base_of(profile: &Profile) -> Base<'_> {
@@ -214,6 +224,15 @@ source_profile = round
         }
     }
 
+    #[test]
+    fn a_cause_is_one_line_and_no_list_of_the_sdk() {
+        let list = "the credential provider was not enabled: no credentials found in chain. Attempted:\n  Profile: x";
+        assert_eq!(cause(list), "");
+        let process = "external process exited with code exit status: 1. Stderr: \nbad";
+        let want = ": external process exited with code exit status: 1. Stderr";
+        assert_eq!(cause(process), want);
+    }
+
     #[tokio::test]
     async fn each_way_to_sign_in_has_its_command() {
         for (profile, hint) in [
@@ -238,8 +257,8 @@ source_profile = round
                 "gives no credentials, so no call was made: refused",
             ),
         ] {
-            let said = profiles(profile).await.explain("refused");
-            assert!(said.contains(hint), "{profile}: {said}");
+            let explained = profiles(profile).await.explain("refused");
+            assert!(explained.contains(hint), "{profile}: {explained}");
         }
     }
 

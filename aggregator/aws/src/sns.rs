@@ -6,7 +6,7 @@ use rightsizer_records::Partition;
 
 use crate::signed::{Call, CallFailure, Service, SignedClient};
 
-/// SNS takes so many characters as a subject.
+/// The most characters that SNS takes as a subject.
 const SUBJECT: usize = 100;
 
 const SNS: Service = Service {

@@ -1,4 +1,4 @@
-//! `cdk.json`: sizes in its context, where a CDK app reads them.
+//! `cdk.json`: a CDK app reads its sizes from the context in it.
 //!
 //! A CDK app is a program that decides at run time which functions it makes. So its context is
 //! patched, not its source.
@@ -75,7 +75,7 @@ fn twice(sizes: &[Size], name: &str) -> Refused {
     let of_name = sizes.iter().filter(|size| size.name == name);
     Refused::NameTwice {
         name: name.to_owned(),
-        functions: of_name.map(Size::told_apart).collect(),
+        functions: of_name.map(Size::distinct_name).collect(),
     }
 }
 

@@ -105,7 +105,7 @@ impl Size {
     }
 
     /// Its name, with whatever distinguishes it from others of that name.
-    fn told_apart(&self) -> String {
+    fn distinct_name(&self) -> String {
         let stack = self.stack.as_ref();
         let stack = stack.map_or_else(String::new, |stack| format!(", stack {stack}"));
         match (self.region(), self.account()) {

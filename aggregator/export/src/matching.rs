@@ -192,7 +192,7 @@ fn hint(sites: &[Site], size: &Size, rules: &Rules) -> Option<String> {
     }
     let by_name: Vec<&Site> = by_id
         .clone()
-        .filter(|site| matches!(&site.name, Name::Computed(of) if of.says_something()))
+        .filter(|site| matches!(&site.name, Name::Computed(of) if of.is_specific()))
         .collect();
     let Some(first) = by_name.first() else {
         return by_id.clone().find_map(|site| elsewhere(site, size));
@@ -248,7 +248,7 @@ fn one_each(sites: &[Site], sizes: &[Size], found: &[Found]) -> Result<(), Refus
             return Err(Refused::PlaceTwice {
                 place: site.place(),
                 label: site.label.clone(),
-                functions: sizes.iter().map(|size| size.told_apart()).collect(),
+                functions: sizes.iter().map(|size| size.distinct_name()).collect(),
             });
         }
     }

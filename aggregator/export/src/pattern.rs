@@ -120,7 +120,7 @@ impl Pattern {
     }
 
     /// Whether it has any text: without one every name matches.
-    pub(super) fn says_something(&self) -> bool {
+    pub(super) fn is_specific(&self) -> bool {
         let mut parts = self.0.iter();
         parts.any(|part| matches!(part, Part::Text(text) if !text.is_empty()))
     }

@@ -73,7 +73,7 @@ pub fn values(format: Format, sizes: &[Size]) -> Result<BTreeMap<String, u32>, R
             several => {
                 return Err(Refused::NameTwice {
                     name,
-                    functions: several.iter().map(|size| size.told_apart()).collect(),
+                    functions: several.iter().map(|size| size.distinct_name()).collect(),
                 });
             }
         };

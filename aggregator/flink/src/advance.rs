@@ -71,7 +71,7 @@ impl Engine {
             step.proposals.push(proposal::of(&decided, None));
         }
         step.active = true;
-        // After a restore time begins anew: what closed before does not close again.
+        // A restored job starts without a watermark; days that were closed before are not closed again.
         if moment.closes && kept.closed() < moment.closed {
             match kept.close(&clock, moment.now, &terms) {
                 Closed::Decided(decided) => {

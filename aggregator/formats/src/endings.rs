@@ -126,53 +126,54 @@ impl Endings {
         &mut self,
         id: Option<&str>,
         origin: &Origin,
-        told: Invocation,
+        invocation: Invocation,
     ) -> Invocation {
-        let mut told = told;
+        let mut invocation = invocation;
         let ended = id.and_then(|id| forget(&mut self.ended, |(ended, _)| ended == id));
-        let memory = (told.max_used_mb, told.memory_mb);
+        let memory = (invocation.max_used_mb, invocation.memory_mb);
         match ended.map(|(_, ended)| ended) {
-            Some(Ended::Exited) if told.status != Status::OutOfMemory => {
-                told.status = match told.status {
+            Some(Ended::Exited) if invocation.status != Status::OutOfMemory => {
+                invocation.status = match invocation.status {
                     _ if is_killed_for_memory(memory.0, memory.1) => Status::OutOfMemory,
                     Status::Ok => Status::Error,
                     other => other,
                 };
-                told.error = told.error.or(Some(ErrorKind::Crash));
+                invocation.error = invocation.error.or(Some(ErrorKind::Crash));
             }
             Some(Ended::WithError(kind))
-                if told.error.is_none() && told.status != Status::Timeout =>
+                if invocation.error.is_none() && invocation.status != Status::Timeout =>
             {
-                told.status = Status::classify(Some("error"), Some(&kind), Some(memory));
-                told.error = Some(ErrorKind::of(&kind));
+                invocation.status = Status::classify(Some("error"), Some(&kind), Some(memory));
+                invocation.error = Some(ErrorKind::of(&kind));
             }
             _ => {}
         }
-        if told.status == Status::Error {
+        if invocation.status == Status::Error {
             let of = |(function, env): &(Rc<FunctionKey>, Option<EnvId>)| {
                 *function == origin.function && *env == origin.environment
             };
             if forget(&mut self.full, of).is_some() {
-                told.error = Some(ErrorKind::HeapLimit);
+                invocation.error = Some(ErrorKind::HeapLimit);
             }
         }
-        told
+        invocation
     }
 
     /// Whether a line after the report may add to it.
-    pub(super) fn may_turn_out(told: &Invocation) -> bool {
-        told.status == Status::Ok && is_killed_for_memory(told.max_used_mb, told.memory_mb)
+    pub(super) fn may_turn_out(invocation: &Invocation) -> bool {
+        invocation.status == Status::Ok
+            && is_killed_for_memory(invocation.max_used_mb, invocation.memory_mb)
     }
 
     /// Remembers a report that [`Endings::may_turn_out`] to be of a runtime that ended.
-    pub(super) fn watch(&mut self, id: &str, told: Observation) {
-        let told = Observation {
+    pub(super) fn watch(&mut self, id: &str, invocation: Observation) {
+        let invocation = Observation {
             duration_ms: None::<Millis>,
             billed_ms: None,
             init_ms: None,
-            ..told
+            ..invocation
         };
-        remember(&mut self.near, (id.to_owned(), told));
+        remember(&mut self.near, (id.to_owned(), invocation));
     }
 }
 
@@ -189,12 +190,18 @@ mod tests {
         let mut seen = Vec::new();
         let mut sink = |item| {
             if let Item::Evidence {
-                evidence: Evidence::Observation(told),
+                evidence: Evidence::Observation(invocation),
                 ..
             } = item
             {
-                let Megabytes(used) = told.max_used_mb.unwrap();
-                seen.push((used, told.memory_mb.0, told.status, told.error, told.amends));
+                let Megabytes(used) = invocation.max_used_mb.unwrap();
+                seen.push((
+                    used,
+                    invocation.memory_mb.0,
+                    invocation.status,
+                    invocation.error,
+                    invocation.amends,
+                ));
             }
             Ok::<(), std::convert::Infallible>(())
         };
@@ -233,9 +240,9 @@ mod tests {
 
     #[test]
     fn a_runtime_that_was_killed_with_room_crashed() {
-        let told = ended(&format!("{ENDED}{}", report("a-1", 899, "")));
+        let invocation = ended(&format!("{ENDED}{}", report("a-1", 899, "")));
         assert_eq!(
-            told,
+            invocation,
             [(899, 1000, Status::Error, Some(ErrorKind::Crash), false)]
         );
         assert_eq!(
@@ -246,15 +253,15 @@ mod tests {
 
     #[test]
     fn another_request_is_not_meant() {
-        let told = ended(&format!("{ENDED}{}", report("b-2", 950, "")));
-        assert_eq!(told, [(950, 1000, Status::Ok, None, false)]);
+        let invocation = ended(&format!("{ENDED}{}", report("b-2", 950, "")));
+        assert_eq!(invocation, [(950, 1000, Status::Ok, None, false)]);
     }
 
     /// As the Telemetry API sends them; the report of a runtime that reports nothing itself has no
     /// type.
     #[test]
     fn the_error_type_of_runtime_done_is_the_report_s() {
-        let told = |error_type: &str, used: u32| {
+        let invocation = |error_type: &str, used: u32| {
             let done = format!(
                 r#"{{"type":"platform.runtimeDone","record":{{"requestId":"a-1","status":"error","errorType":"{error_type}"}}}}"#
             );
@@ -266,13 +273,13 @@ mod tests {
             assert_eq!(ended(&batch), apart, "in a batch as apart");
             (apart[0].2, apart[0].3)
         };
-        assert_eq!(told("Runtime.ExitError", 950), OUT);
+        assert_eq!(invocation("Runtime.ExitError", 950), OUT);
         assert_eq!(
-            told("Runtime.ExitError", 500),
+            invocation("Runtime.ExitError", 500),
             (Status::Error, Some(ErrorKind::Crash))
         );
         assert_eq!(
-            told("java.lang.OutOfMemoryError", 500),
+            invocation("java.lang.OutOfMemoryError", 500),
             (Status::Error, Some(ErrorKind::HeapLimit))
         );
     }
@@ -283,12 +290,15 @@ mod tests {
         let full =
             "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n";
         let failed = "Status: error\tError Type: Runtime.ExitError";
-        let told = ended(&format!(
+        let invocation = ended(&format!(
             "{full}{}{}",
             report("a-1", 500, failed),
             report("b-2", 500, failed)
         ));
-        let kinds: Vec<_> = told.iter().map(|told| (told.2, told.3)).collect();
+        let kinds: Vec<_> = invocation
+            .iter()
+            .map(|invocation| (invocation.2, invocation.3))
+            .collect();
         assert_eq!(
             kinds,
             [

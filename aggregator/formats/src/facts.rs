@@ -33,7 +33,7 @@ pub(super) struct Facts {
 }
 
 /// The fact that a field's name announces.
-enum Says {
+enum Fact {
     Group,
     Stream,
     Account,
@@ -127,7 +127,7 @@ impl Facts {
 
     /// Whether a field of this name has a known meaning.
     pub(super) fn knows(name: &str) -> bool {
-        says(name).is_some()
+        fact_of(name).is_some()
     }
 
     /// Takes a field.
@@ -136,23 +136,23 @@ impl Facts {
         if value.is_empty() || value.len() > MOST_BYTES || self.by_form(value) {
             return;
         }
-        let Some(says) = says(name) else {
+        let Some(fact_of) = fact_of(name) else {
             return;
         };
-        match says {
-            Says::Group => set(&mut self.group, value),
-            Says::Stream => set(&mut self.stream, value),
-            Says::Account if is_account(value) => set(&mut self.account, value),
-            Says::Region if is_region(value) => set(&mut self.region, value),
-            Says::Function => set(&mut self.function, value),
-            Says::Version => set(&mut self.version, value),
-            Says::Label => set(&mut self.label, value),
-            Says::Time if self.at.is_none() => match times::whole(value, today()) {
+        match fact_of {
+            Fact::Group => set(&mut self.group, value),
+            Fact::Stream => set(&mut self.stream, value),
+            Fact::Account if is_account(value) => set(&mut self.account, value),
+            Fact::Region if is_region(value) => set(&mut self.region, value),
+            Fact::Function => set(&mut self.function, value),
+            Fact::Version => set(&mut self.version, value),
+            Fact::Label => set(&mut self.label, value),
+            Fact::Time if self.at.is_none() => match times::whole(value, today()) {
                 Some(at) => self.at = Some(at),
                 None => self.bad_time = Some(brief(value).into_owned()),
             },
-            Says::StoredTime => self.stored = self.stored.or(times::whole(value, today())),
-            Says::Account | Says::Region | Says::Time => {}
+            Fact::StoredTime => self.stored = self.stored.or(times::whole(value, today())),
+            Fact::Account | Fact::Region | Fact::Time => {}
         }
     }
 
@@ -234,30 +234,30 @@ pub(super) fn plain_name(name: &str) -> String {
     plain.take(60).collect::<String>().to_ascii_lowercase()
 }
 
-fn says(name: &str) -> Option<Says> {
+fn fact_of(name: &str) -> Option<Fact> {
     if name.ends_with("faas.name") || name == "aws.lambda.function_name" {
-        return Some(Says::Function);
+        return Some(Fact::Function);
     }
     let name = plain_name(name);
     Some(match name.as_str() {
         "owner" | "account" | "accountid" | "awsaccount" | "awsaccountid" | "ownerid" => {
-            Says::Account
+            Fact::Account
         }
         "timestamp" | "time" | "date" | "datetime" | "eventtime" | "ts" | "timeunixnano"
-        | "timestampms" | "epoch" => Says::Time,
+        | "timestampms" | "epoch" => Fact::Time,
         "ingestiontime"
         | "indextime"
         | "observedtimestamp"
         | "observedtimeunixnano"
-        | "receivedat" => Says::StoredTime,
+        | "receivedat" => Fact::StoredTime,
         "function" | "functionname" | "lambdafunction" | "lambdafunctionname" | "functionarn" => {
-            Says::Function
+            Fact::Function
         }
-        "functionversion" => Says::Version,
-        "service" | "servicename" => Says::Label,
-        name if name.ends_with("loggroup") || name.ends_with("loggroupname") => Says::Group,
-        name if name.ends_with("logstream") || name.ends_with("logstreamname") => Says::Stream,
-        name if name.ends_with("region") => Says::Region,
+        "functionversion" => Fact::Version,
+        "service" | "servicename" => Fact::Label,
+        name if name.ends_with("loggroup") || name.ends_with("loggroupname") => Fact::Group,
+        name if name.ends_with("logstream") || name.ends_with("logstreamname") => Fact::Stream,
+        name if name.ends_with("region") => Fact::Region,
         _ => return None,
     })
 }

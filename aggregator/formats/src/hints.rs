@@ -253,15 +253,15 @@ pub(crate) mod tests {
         };
         assert_eq!(key(&hints(), region_only), "local:eu-west-1/checkout");
         // What the user names is of one account only.
-        let told = |name: &str| Hints {
+        let given = |name: &str| Hints {
             function: Some(FunctionKey::parse(name).unwrap()),
             ..hints()
         };
-        let named = told(&arn("111111111111"));
+        let named = given(&arn("111111111111"));
         assert_eq!(key(&named, one), arn("111111111111"));
         assert_eq!(key(&named, two), "local:222222222222/checkout");
-        assert_eq!(key(&told("checkout"), two), "local:222222222222/checkout");
-        let own = told("cart").logged(None, None, two);
+        assert_eq!(key(&given("checkout"), two), "local:222222222222/checkout");
+        let own = given("cart").logged(None, None, two);
         assert_eq!(own.function.to_string(), "local:222222222222/cart");
     }
 
@@ -314,11 +314,11 @@ pub(crate) mod tests {
         };
         assert_eq!(key(&hints(), stream), "local:checkout");
         assert_eq!(key(&hints(), None), "local:/shop/all");
-        let told = Hints {
+        let given = Hints {
             function: Some(FunctionKey::parse("cart").unwrap()),
             ..hints()
         };
-        assert_eq!(key(&told, None), "local:cart");
+        assert_eq!(key(&given, None), "local:cart");
         assert_eq!(
             hints()
                 .logged(None, None, Place::default())
@@ -354,19 +354,21 @@ pub(crate) mod tests {
     #[test]
     fn the_users_arn_is_the_home_of_its_name() {
         let arn = "arn:aws:lambda:eu-west-1:123456789012:function:checkout";
-        let told = Hints {
+        let given = Hints {
             function: Some(FunctionKey::parse(arn).unwrap()),
             ..hints()
         };
         assert_eq!(
-            told.named("checkout", Place::default())
+            given
+                .named("checkout", Place::default())
                 .unwrap()
                 .function
                 .to_string(),
             arn
         );
         assert_eq!(
-            told.named("cart", Place::default())
+            given
+                .named("cart", Place::default())
                 .unwrap()
                 .function
                 .to_string(),

@@ -80,7 +80,7 @@ mod tests {
                       Memory Size: 1000 MB\tMax Memory Used: 950 MB";
         let ended = "RequestId: a-1 Error: Runtime exited with error: signal: killed";
         let mut events = LogEvents::default();
-        let mut told = Vec::new();
+        let mut statuses = Vec::new();
         for message in [report, ended] {
             let event = LogEvent {
                 group: "/aws/lambda/mailer",
@@ -95,10 +95,10 @@ mod tests {
                     ..
                 } = item
                 {
-                    told.push((seen.status, seen.amends));
+                    statuses.push((seen.status, seen.amends));
                 }
             }
         }
-        assert_eq!(told, [(Status::Ok, false), (Status::OutOfMemory, true)]);
+        assert_eq!(statuses, [(Status::Ok, false), (Status::OutOfMemory, true)]);
     }
 }

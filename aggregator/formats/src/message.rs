@@ -53,7 +53,7 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
     }
     if let Some(id) = endings::ended_request(text) {
         return match out.endings.end(id) {
-            Some(told) => out.amend(spot, told),
+            Some(observation) => out.amend(spot, observation),
             None => out.ignore(),
         };
     }

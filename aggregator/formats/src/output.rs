@@ -236,24 +236,24 @@ impl<'a> Output<'a> {
         &mut self,
         id: Option<&str>,
         spot: Spot<'_>,
-        told: Invocation,
+        reported: Invocation,
     ) -> Result<(), Stopped> {
-        let told = self.endings.explained(id, spot.origin, told);
-        if let Some(id) = id.filter(|_| Endings::may_turn_out(&told)) {
-            let observed = self.observed(spot, told);
+        let reported = self.endings.explained(id, spot.origin, reported);
+        if let Some(id) = id.filter(|_| Endings::may_turn_out(&reported)) {
+            let observed = self.observed(spot, reported);
             self.endings.watch(id, observed);
         }
-        self.invocation(spot, told)
+        self.invocation(spot, reported)
     }
 
     /// Corrects the ending of an invocation that was passed on before. The line is not a report, so
     /// it counts as an ignored entry.
-    pub(super) fn amend(&mut self, spot: Spot<'_>, told: Observation) -> Result<(), Stopped> {
+    pub(super) fn amend(&mut self, spot: Spot<'_>, reported: Observation) -> Result<(), Stopped> {
         self.ignore()?;
         let evidence = Evidence::Observation(Observation {
             event_id: spot.event,
             amends: true,
-            ..told
+            ..reported
         });
         let line = spot.line;
         (self.sink)(Item::Evidence { line, evidence })

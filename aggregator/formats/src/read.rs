@@ -369,17 +369,17 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
         ));
     }
     if tally.local > 0 {
-        let missing = match hints.home {
-            None => {
-                "account and region both: give --function with an ARN, or --account and --region"
-            }
-            Some(_) => "a function: give --function",
-        };
-        notes.push(format!(
-            "{} reports are kept under a local: key, because they do not name {missing}, to join them \
-             with other evidence of the function",
-            tally.local
-        ));
+        notes.push(match hints.home {
+            None => format!(
+                "{} reports do not name account and region, so their function is listed as local:NAME; \
+                 `rightsizer adopt` adds both",
+                tally.local
+            ),
+            Some(_) => format!(
+                "{} reports name no function, so they are listed as local:FILE; --function names it",
+                tally.local
+            ),
+        });
     }
     notes.extend(notes_of_comparisons(tally));
     notes.extend(notes_of_ignored(tally));

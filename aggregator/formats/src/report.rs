@@ -13,6 +13,8 @@ pub const MAX_LISTED: usize = 10_000;
 /// Reasons and line numbers shown to a person.
 const SHOWN_REASONS: usize = 10;
 const SHOWN_LINES: usize = 5;
+/// A note that more files than these have is shown once.
+const FEW_FILES: usize = 3;
 const SHOWN_SAMPLE: usize = 100;
 
 /// What became of everything in one or more files.
@@ -96,8 +98,8 @@ impl fmt::Display for ImportReport {
             "read {}: {} accepted, {} ignored (not evidence), {} refused",
             self.read, self.accepted, self.ignored, self.refused_count
         )?;
-        for note in &self.notes {
-            writeln!(f, "note: {}", shown(note, usize::MAX))?;
+        for note in alike(&self.notes) {
+            writeln!(f, "note: {}", shown(&note, usize::MAX))?;
         }
         let mut groups: BTreeMap<&str, Vec<&Refusal>> = BTreeMap::new();
         for refusal in &self.refused {
@@ -118,6 +120,32 @@ impl fmt::Display for ImportReport {
         }
         Ok(())
     }
+}
+
+/// The notes, with one of those that many files have in common but for their figures.
+fn alike(notes: &[String]) -> Vec<String> {
+    let kind = |note: &String| -> String {
+        let what = note
+            .split_once(": ")
+            .map_or(note.as_str(), |(_, what)| what);
+        what.chars().filter(|c| !c.is_ascii_digit()).collect()
+    };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for note in notes {
+        *counts.entry(kind(note)).or_default() += 1;
+    }
+    let mut shown = Vec::new();
+    for note in notes {
+        match counts.get_mut(&kind(note)) {
+            Some(count) if *count > FEW_FILES => {
+                shown.push(format!("{note} (and so for {} other files)", *count - 1));
+                *count = 0;
+            }
+            Some(0) | None => {}
+            Some(_) => shown.push(note.clone()),
+        }
+    }
+    shown
 }
 
 fn group(f: &mut fmt::Formatter<'_>, reason: &str, refusals: &[&Refusal]) -> fmt::Result {
@@ -144,7 +172,8 @@ fn group(f: &mut fmt::Formatter<'_>, reason: &str, refusals: &[&Refusal]) -> fmt
     };
     writeln!(f, "    {}{more}", places.join(", "))?;
     match refusals.first() {
-        Some(first) if !first.sample.is_empty() => {
+        // Of what is no text, the beginning shows nothing.
+        Some(first) if !first.sample.is_empty() && !first.sample.contains('\0') => {
             writeln!(f, "    such as: {}", shown(&first.sample, SHOWN_SAMPLE))
         }
         _ => Ok(()),
@@ -184,6 +213,17 @@ mod tests {
             refused,
             notes: vec!["a note".to_owned()],
         }
+    }
+
+    #[test]
+    fn a_note_that_many_files_have_is_shown_once() {
+        let mut notes = Vec::from(["a: 5 rows have no time", "b: an odd end"].map(str::to_owned));
+        notes.extend((0..FEW_FILES).map(|n| format!("c{n}: 12 rows have no time")));
+        let want = [
+            "a: 5 rows have no time (and so for 3 other files)",
+            "b: an odd end",
+        ];
+        assert_eq!(alike(&notes), want);
     }
 
     #[test]

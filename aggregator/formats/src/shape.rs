@@ -140,7 +140,7 @@ impl<'a> Shape<'a> {
             } if only(insights::are_rows(results.get())) => Known::Results,
             Self {
                 line: Some(inner), ..
-            } if live || wrapped::says_only(text, "line") => Known::Line(inner),
+            } if live || wrapped::has_only(text, "line") => Known::Line(inner),
             Self {
                 awslogs: Some(inner),
                 ..

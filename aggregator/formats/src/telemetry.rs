@@ -131,12 +131,12 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
         _ => return out.ignore(),
     }
     match report(&event) {
-        Ok(Some(told)) => {
-            let at = told.at.or(spot.at);
+        Ok(Some(found)) => {
+            let at = found.at.or(spot.at);
             out.ended(
-                told.request.as_deref(),
+                found.request.as_deref(),
                 Spot { at, ..spot },
-                told.invocation,
+                found.invocation,
             )
         }
         Ok(None) => {
@@ -184,14 +184,14 @@ pub(super) enum ReportError {
 }
 
 /// The content of a `platform.report`.
-struct Told {
+struct FoundReport {
     at: Option<Timestamp>,
     request: Option<String>,
     invocation: Invocation,
 }
 
 /// `None` if the report has no memory figures, as on managed instances.
-fn report(event: &Event) -> Result<Option<Told>, ReportError> {
+fn report(event: &Event) -> Result<Option<FoundReport>, ReportError> {
     let record = event.record.ok_or(ReportError::Without("record"))?;
     let report: Report<'_> = serde_json::from_str(record.get()).map_err(ReportError::Record)?;
     let at = match (event.time.json(), event.time.text()) {
@@ -215,12 +215,12 @@ fn report(event: &Event) -> Result<Option<Told>, ReportError> {
             restore_duration_ms: millis("restoreDurationMs", figures.restore_duration)?,
         },
     };
-    let told = |invocation| Told {
+    let found = |invocation| FoundReport {
         at,
         request: report.request_id.text().map(Cow::into_owned),
         invocation,
     };
-    Ok(reported.invocation()?.map(told))
+    Ok(reported.invocation()?.map(found))
 }
 
 /// The content of a `platform.report`, as it is written.

@@ -54,7 +54,7 @@ pub(super) fn holds_a_message(object: &str) -> bool {
 }
 
 /// Whether only the field of this `name` in an object has facts about a report.
-pub(super) fn says_only(object: &str, name: &str) -> bool {
+pub(super) fn has_only(object: &str, name: &str) -> bool {
     let silent = |(field, value): &(Cow<'_, str>, &RawValue)| {
         field == name || !(Facts::knows(field) || value.get().starts_with('{'))
     };

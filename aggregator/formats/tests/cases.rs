@@ -31,7 +31,7 @@ struct Right {
     /// The most used, and the size then, of each function in the same order.
     memory: &'static [(u32, u32)],
     /// All that stands in a reason or a note.
-    says: &'static [&'static str],
+    notes: &'static [&'static str],
     wrapped: bool,
 }
 
@@ -43,7 +43,7 @@ const NONE: Right = Right {
     functions: &[],
     days: &[],
     memory: &[],
-    says: &[],
+    notes: &[],
     wrapped: false,
 };
 
@@ -83,8 +83,8 @@ impl Right {
         self
     }
 
-    const fn says(mut self, says: &'static [&'static str]) -> Self {
-        self.says = says;
+    const fn notes(mut self, notes: &'static [&'static str]) -> Self {
+        self.notes = notes;
         self
     }
 
@@ -147,17 +147,17 @@ const OWN: &[Right] = &[
     of("awslogs.txt", 2, 0)
         .whose(&["local:mailer"])
         .on(TWO_DAYS)
-        .says(&["each was put on the day in the name of its log stream"]),
-    of("emulator.txt", 0, 3).ignored(1).says(&[EMULATOR]),
+        .notes(&["each was put on the day in the name of its log stream"]),
+    of("emulator.txt", 0, 3).ignored(1).notes(&[EMULATOR]),
     of("emulator_compose.txt", 0, 2)
         .ignored(1)
-        .says(&[EMULATOR]),
+        .notes(&[EMULATOR]),
     of("telemetry_floats.jsonl", 2, 0)
         .whose(&["FILE"])
         .with(&[(131, 256)]),
     of("edge_replica.json", 0, 0)
         .ignored(1)
-        .says(&["Lambda@Edge replicas"]),
+        .notes(&["Lambda@Edge replicas"]),
     of("firehose.json", 2, 0)
         .ignored(1)
         .whose(&["local:210987654321/parcels"])
@@ -223,23 +223,23 @@ const OWN: &[Right] = &[
         .on(TWO_DAYS)
         .with(&[(141, 256)])
         .wrapped(),
-    of("power_tuning.json", 0, 1).says(&["import it with --function NAME"]),
-    of("power_tuning_execution.json", 1, 0).says(&["the sizes that were measured"]),
+    of("power_tuning.json", 0, 1).notes(&["import it with --function NAME"]),
+    of("power_tuning_execution.json", 1, 0).notes(&["the sizes that were measured"]),
     of("power_tuning_stats.json", 1, 0),
     of("power_tuning_link.txt", 0, 1),
-    of("compute_optimizer.csv", 1, 0).says(&["Compute Optimizer"]),
+    of("compute_optimizer.csv", 1, 0).notes(&["Compute Optimizer"]),
     of("compute_optimizer_export.csv", 3, 0).ignored(1),
     of("compute_optimizer.json", 2, 0),
-    of("spreadsheet_semicolon.csv", 0, 1).says(&["a spreadsheet rewrites times"]),
+    of("spreadsheet_semicolon.csv", 0, 1).notes(&["a spreadsheet rewrites times"]),
     of("spreadsheet_comma.csv", 1, 0)
         .whose(&["local:210987654321/mailer"])
-        .says(&["figures that a spreadsheet rounded"]),
-    of("quoted.txt", 0, 4).ignored(0).says(&[
+        .notes(&["figures that a spreadsheet rounded"]),
+    of("quoted.txt", 0, 4).ignored(0).notes(&[
         "an application wrote this line",
         "stands inside a line's own text",
         "the time \"11/23/2026\" before REPORT is not understood",
     ]),
-    of("insights_computed.csv", 0, 1).says(&["figures about memory that the query computed"]),
+    of("insights_computed.csv", 0, 1).notes(&["figures about memory that the query computed"]),
     of("lambda_insights.json", 2, 0)
         .whose(&["local:mailer"])
         .on(TWO_DAYS)
@@ -285,8 +285,8 @@ const FIELD: &[Right] = &[
         .on(THREE)
         .whose(&["FILE"])
         .with(&[(432, 512)]),
-    of("c11_rie_warm.txt", 0, 7).says(&[EMULATOR]),
-    of("c11b_rie_compose.txt", 0, 2).says(&[EMULATOR]),
+    of("c11_rie_warm.txt", 0, 7).notes(&[EMULATOR]),
+    of("c11b_rie_compose.txt", 0, 2).notes(&[EMULATOR]),
     of("c12_report_floats.jsonl", 3, 0)
         .whose(&["FILE"])
         .on(THREE),
@@ -304,7 +304,7 @@ const FIELD: &[Right] = &[
         .with(&[(2210, 3008)]),
     of("c16_edge_replica.json", 0, 0)
         .ignored(3)
-        .says(&["Lambda@Edge"]),
+        .notes(&["Lambda@Edge"]),
     of("c17_firehose_members.gz", 3, 0)
         .whose(&["local:123456789012/orders"])
         .on(THREE),
@@ -343,20 +343,20 @@ const FIELD: &[Right] = &[
         .wrapped(),
     of("c21_awslogs.txt", 3, 0).whose(&["local:pay"]).on(THREE),
     of("c21b_cw.txt", 3, 0).whose(&["local:pay"]).on(THREE),
-    of("c22_power_tuning.json", 0, 1).says(&["Lambda Power Tuning", "--function NAME"]),
-    of("c22b_compute_optimizer.csv", 1, 0).says(&["Compute Optimizer"]),
-    of("c23_excel_semicolon.csv", 0, 2).says(&["spreadsheet"]),
+    of("c22_power_tuning.json", 0, 1).notes(&["Lambda Power Tuning", "--function NAME"]),
+    of("c22b_compute_optimizer.csv", 1, 0).notes(&["Compute Optimizer"]),
+    of("c23_excel_semicolon.csv", 0, 2).notes(&["spreadsheet"]),
     of("c23b_excel_comma.csv", 2, 0)
         .whose(&["local:123456789012/pay"])
         .with(&[(120, 1020)])
-        .says(&["spreadsheet rounded"]),
+        .notes(&["spreadsheet rounded"]),
     of("c24_quoted_in_debug.txt", 0, 1).ignored(0),
     of("c25_filter_events_pretty.json", 3, 0)
         .whose(&["local:invoicing"])
         .on(THREE),
     of("c27_leak_logs.json", 210, 0).whose(&["local:browser"]),
-    of("c28b_insights_parsed_fields.csv", 0, 1).says(&["the query computed"]),
-    of("c28c_insights_stats.csv", 0, 1).says(&["the query computed"]),
+    of("c28b_insights_parsed_fields.csv", 0, 1).notes(&["the query computed"]),
+    of("c28c_insights_stats.csv", 0, 1).notes(&["the query computed"]),
     of("c29_lambda_insights_emf.json", 3, 0)
         .whose(&["local:audit"])
         .on(THREE)
@@ -372,7 +372,7 @@ const FIELD: &[Right] = &[
     of("c34_managed_instance.jsonl", 1, 0)
         .ignored(1)
         .whose(&["FILE"])
-        .says(&["managed instances"]),
+        .notes(&["managed instances"]),
 ];
 
 fn hints(file: &str) -> Hints {
@@ -412,14 +412,14 @@ struct Found {
     memory: Vec<(u32, u32)>,
     wrapped: usize,
     all: usize,
-    said: Vec<String>,
+    notes: Vec<String>,
     summary: Summary,
 }
 
 impl Found {
     fn of(right: &Right, path: &Path) -> Self {
-        let (seen, mut said, summary) = taken(path);
-        said.extend(summary.notes.iter().cloned());
+        let (seen, mut notes, summary) = taken(path);
+        notes.extend(summary.notes.iter().cloned());
         let own = format!("local:{}", right.file);
         let functions: BTreeSet<String> = seen.iter().map(|o| o.function.to_string()).collect();
         let most = |f: &String| {
@@ -436,7 +436,7 @@ impl Found {
             days: seen.iter().map(|o| o.at.day().to_string()).collect(),
             wrapped: seen.iter().filter(|o| o.wrapped).count(),
             all: seen.len(),
-            said,
+            notes,
             summary,
         }
     }
@@ -492,9 +492,9 @@ fn wrong(right: &Right, path: &Path, table: &mut String) -> String {
     }
     let wrapped = if right.wrapped { found.all } else { 0 };
     check("wrapped", found.wrapped.to_string(), wrapped.to_string());
-    for words in right.says {
-        if !found.said.iter().any(|said| said.contains(words)) {
-            check("says", format!("{:?}", found.said), (*words).to_owned());
+    for words in right.notes {
+        if !found.notes.iter().any(|notes| notes.contains(words)) {
+            check("notes", format!("{:?}", found.notes), (*words).to_owned());
         }
     }
     wrong

@@ -258,7 +258,7 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
 
 /// Rows of a query may hold any words.
 #[test]
-fn rows_of_logs_insights_are_no_result() {
+fn rows_of_logs_insights_are_not_a_tuning_result() {
     let text =
         r#"{"results":[[{"field":"@message","value":"a visualization of averageDuration"}]]}"#;
     let (_, reasons, summary) = taken(text.as_bytes(), None);

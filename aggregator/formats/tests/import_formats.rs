@@ -118,7 +118,7 @@ fn shown(o: &Observation) -> String {
 }
 
 /// Everything that became of an input, one line an entry, ignored ones as dots.
-fn told(input: &[u8], hints: &Hints) -> String {
+fn rendered(input: &[u8], hints: &Hints) -> String {
     let (items, summary) = items_with(input, hints);
     let mut text = String::new();
     for item in &items {
@@ -176,10 +176,10 @@ fn every_format_by_its_fixture() {
         "insights.csv",
         "report_lines.txt",
     ] {
-        let told = told(&fixture(name), &at_home());
+        let rendered = rendered(&fixture(name), &at_home());
         // The next release reads the same.
-        let told = told.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-        insta::assert_snapshot!(name.replace('.', "_"), told);
+        let rendered = rendered.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        insta::assert_snapshot!(name.replace('.', "_"), rendered);
     }
 }
 
@@ -232,8 +232,8 @@ fn gzip_changes_nothing() {
     ] {
         let plain = fixture(name);
         assert_eq!(
-            told(&gzip(&plain), &at_home()),
-            told(&plain, &at_home()),
+            rendered(&gzip(&plain), &at_home()),
+            rendered(&plain, &at_home()),
             "{name}"
         );
     }
@@ -248,14 +248,14 @@ fn a_gzip_file_that_ends_early_keeps_what_it_held() {
     encoder.read_to_end(&mut packed).unwrap();
     packed.truncate(packed.len() - 30);
     assert_eq!(counts(&packed), (2, 0, 2));
-    let told = reasons(&packed);
+    let rendered = reasons(&packed);
     assert_eq!(
-        told[0],
+        rendered[0],
         (3, "cut off: Max Memory Used is missing".to_owned())
     );
     assert!(
-        told[1].0 == 4 && told[1].1.contains("ends early"),
-        "{told:?}"
+        rendered[1].0 == 4 && rendered[1].1.contains("ends early"),
+        "{rendered:?}"
     );
     // The same in the middle of JSON: the lines after a broken one are not lost.
     let text = format!("{{\"a\":\n{REPORT:?}\n{}", " ".repeat(100));
@@ -381,12 +381,12 @@ fn damage_costs_only_what_is_damaged() {
         ("[1,2]", "neither a JSON object"),
     ] {
         let text = format!("{REPORT}\n{bad}\n{REPORT}\n{record}\n");
-        let told = reasons(text.as_bytes());
-        assert_eq!(counts(text.as_bytes()).0, 3, "{bad:.60} {told:?}");
+        let rendered = reasons(text.as_bytes());
+        assert_eq!(counts(text.as_bytes()).0, 3, "{bad:.60} {rendered:?}");
         assert!(
-            told.iter().all(|(line, _)| *line == 2)
-                && told.iter().any(|(_, why)| why.contains(reason)),
-            "{bad:.60} {told:?}"
+            rendered.iter().all(|(line, _)| *line == 2)
+                && rendered.iter().any(|(_, why)| why.contains(reason)),
+            "{bad:.60} {rendered:?}"
         );
     }
 }
@@ -437,10 +437,10 @@ fn a_document_that_is_cut_off_keeps_its_whole_entries() {
     // The last complete event ends before the sixth.
     let ends = cut.rfind("},").unwrap();
     let line = 1 + cut[..ends].matches('\n').count() as u64;
-    let (told, why) = reasons(cut.as_bytes()).remove(0);
+    let (rendered, why) = reasons(cut.as_bytes()).remove(0);
     assert!(
-        told == line && why.starts_with("cut off or damaged"),
-        "{told}: {why}"
+        rendered == line && why.starts_with("cut off or damaged"),
+        "{rendered}: {why}"
     );
     // The same on one line, with more lines after it: two of the five are reports.
     let one_line = whole.replace('\n', "");
@@ -463,8 +463,11 @@ fn half_a_record_is_not_a_record() {
 fn utf16_is_named() {
     let mut text = vec![0xff, 0xfe];
     text.extend(REPORT.encode_utf16().flat_map(u16::to_le_bytes));
-    let told = reasons(&text);
-    assert!(told.len() == 1 && told[0].1.contains("UTF-16"), "{told:?}");
+    let rendered = reasons(&text);
+    assert!(
+        rendered.len() == 1 && rendered[0].1.contains("UTF-16"),
+        "{rendered:?}"
+    );
 }
 
 #[test]
@@ -472,8 +475,8 @@ fn csv_with_an_open_quote_loses_one_row() {
     let row = format!("2026-11-18 09:00:01.060,{REPORT}\n");
     let text = format!("@timestamp,@message\n{row}2026-11-18 09:00:01.060,\"open\n{row}{row}");
     assert_eq!(counts(text.as_bytes()), (3, 0, 1));
-    let told = reasons(text.as_bytes());
-    assert_eq!(told, [(3, "a quote is not closed".to_owned())]);
+    let rendered = reasons(text.as_bytes());
+    assert_eq!(rendered, [(3, "a quote is not closed".to_owned())]);
 }
 
 #[test]

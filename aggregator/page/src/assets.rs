@@ -14,7 +14,7 @@ pub struct Asset {
     pub text: &'static str,
     /// Its media type.
     pub kind: &'static str,
-    /// Where it is served.
+    /// The path under which it is served.
     pub path: String,
     /// Its hash as a content security policy names it, for a page that contains it.
     pub(crate) source: String,

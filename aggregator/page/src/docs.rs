@@ -157,7 +157,7 @@ fn link_to(to: String) -> Event<'static> {
     })
 }
 
-/// Where a link of the guide leads, if that is in the guide.
+/// Returns the page's own address for a link to another page of the guide.
 fn local(link: &str) -> Option<String> {
     if link.starts_with('#') {
         return Some(link.to_owned());

@@ -176,7 +176,7 @@ impl Fleet {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::grade::tests::row;
+    use rightsizer_store::sample::row;
 
     pub(crate) fn fleet() -> Fleet {
         let mut ran_out = row(

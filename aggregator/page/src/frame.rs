@@ -28,7 +28,7 @@ pub struct Frame<'a> {
     /// The number of recommendations that wait for a person.
     pub waiting: usize,
     /// What the last command did, if the page follows one.
-    pub said: Option<&'a str>,
+    pub notice: Option<&'a str>,
     /// Whether the last command was refused.
     pub refused: bool,
 }
@@ -66,8 +66,8 @@ impl Frame<'_> {
                 }
             }
             main #content tabindex="-1" data-live=[(tab != Some(Tab::Guide)).then_some("")] {
-                @if let Some(said) = self.said {
-                    p.said.refused[self.refused] role="status" { (Text(said)) }
+                @if let Some(notice) = self.notice {
+                    p.notice.refused[self.refused] role="status" { (Text(notice)) }
                 }
                 (content)
             }
@@ -156,7 +156,7 @@ pub(crate) mod tests {
             by: "on-call",
             csrf: "c5rf",
             waiting: 2,
-            said: None,
+            notice: None,
             refused: false,
         }
     }

@@ -247,26 +247,10 @@ fn letter(share: f64, at_risk: bool) -> char {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use serde_json::json;
+mod tests {
+    use rightsizer_store::sample::row;
 
     use super::*;
-
-    pub(crate) fn row(
-        name: &str,
-        (now, peak, to): (u32, u32, u32),
-        (before, after): (f64, f64),
-    ) -> ReviewRow {
-        serde_json::from_value(json!({
-            "function": name, "current_mb": now, "peak_mb": peak, "policy_mb": to, "target_mb": to,
-            "to_mb": (to != now).then_some(to), "status": "open", "confidence": "high", "reasons": [],
-            "invocations": 1, "monthly_usd_before": before, "monthly_usd_after": after,
-            "urgent": false, "recommendation": null, "closed_reason": null, "seen": 1,
-            "duplicates": 0, "late": 0, "lost": 0, "version": "$LATEST", "arch": "arm64",
-            "runtime": null, "p99_ms": null, "decided_on": null, "last_report": null,
-        }))
-        .unwrap()
-    }
 
     /// 1015 of 1024 is 99 %, 256 of 256 ran out; 30 of 1024 costs most.
     fn fleet() -> Vec<ReviewRow> {
@@ -306,12 +290,12 @@ pub(crate) mod tests {
             .into_iter()
             .filter(|row| row.function != "dear")
             .collect();
-        let told = summary(&rest);
+        let shown = summary(&rest);
         assert!(
-            told.ends_with(
+            shown.ends_with(
                 "grade B: at least 0 % of $20.00 a month could be saved, 2 functions are at risk"
             ),
-            "{told}"
+            "{shown}"
         );
         assert!(!summary(&[]).contains("grade"), "nothing to grade");
     }

@@ -1,4 +1,4 @@
-//! Where the money and the danger are: each function a mark, cost against the share of its memory that it uses.
+//! The picture of the fleet: a mark for each function, its cost against the share of its memory that it uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -112,7 +112,7 @@ fn curve(
         .iter()
         .filter_map(|point| Some((point, of(point)?)))
         .collect();
-    // An interval of a size that nobody measured may be far wider than the curve.
+    // The interval of an unmeasured size may be far wider than the curve.
     let highest = known
         .iter()
         .map(|(_, (value, ..))| *value)

@@ -107,8 +107,8 @@ impl Decades {
     }
 }
 
-/// A picture: a plot with its labels. Without a `label` it is for the eye only: its marks are links, and a table beside
-/// it has them for everybody. `across` and `down` are evenly spaced.
+/// A picture: a plot with its labels. Without a `label` it is hidden from screen readers: its marks are links, and a table
+/// beside it has the same links. `across` and `down` are evenly spaced.
 pub(crate) fn picture(
     label: Option<&str>,
     (down, unit): (&[String], &str),

@@ -13,7 +13,7 @@ pub fn sign_in_page(status: &str, wrong: Option<&str>) -> String {
             div.card {
                 h1 { (mark()) " Lambda Rightsizer" }
                 p.soft { "The service is " strong { (Text(status)) } ". Sign in to see the fleet." }
-                @if let Some(wrong) = wrong { p.said.refused role="alert" { (Text(wrong)) } }
+                @if let Some(wrong) = wrong { p.notice.refused role="alert" { (Text(wrong)) } }
                 form method="post" action="/ui/sign-in" {
                     label { "Your name, recorded with each decision"
                         input name="by" autocomplete="username" required maxlength="128"; }

@@ -67,7 +67,7 @@ pub(super) fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::FAILURE);
     }
-    out::line(format_args!(
+    out::prose(format_args!(
         "{} adopted; `rightsizer list` shows what can be approved now. Import later files with --account {} --region {}",
         counted(adopted.done.len(), "function"),
         args.account,

@@ -55,7 +55,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
         match (row.status.as_str(), by_name) {
             // Beside the result, which scripts read.
             ("open", true) => out::note(format_args!("{}", shown(&effect))),
-            ("open", false) => out::line(format_args!("{}", shown(&effect)))?,
+            ("open", false) => out::prose(format_args!("{}", shown(&effect)))?,
             _ => {}
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
             &args.command,
         ) {
             // The command has been applied, whether or not its output is read.
-            Ok(done) => drop(out::line(format_args!("{}", shown(&done.message)))),
+            Ok(done) => drop(out::prose(format_args!("{}", shown(&done.message)))),
             Err(error) => {
                 failed = true;
                 out::note(format_args!("error: {error:#}"));

@@ -19,7 +19,8 @@ use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
-use super::fleet::{FleetArgs, Told, roles_by_stream};
+use super::fleet::FleetArgs;
+use super::fleet_plan::{FleetPlan, roles_by_stream};
 use super::out;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
@@ -171,20 +172,20 @@ async fn attach(
         stream: stream.map_or_else(String::new, |stream| stream.to_string()),
         used,
     });
-    let mut told = Told::plan(&api, &intent, selected).await;
+    let mut plan = FleetPlan::plan(&api, &intent, selected).await;
     if let Some(first) = args.waves.first {
-        told.only_first(first);
+        plan.only_first(first);
     }
-    let roles = roles(&api, &told, &args.fleet).await;
+    let roles = roles(&api, &plan, &args.fleet).await;
     let mut stopped = None;
     if args.fleet.yes {
         let metrics = Metrics::new(config);
         let going = (&api, &intent, &args.fleet);
-        stopped = args.waves.carry_out(&mut told, &metrics, going).await?;
+        stopped = args.waves.carry_out(&mut plan, &metrics, going).await?;
     }
-    let code = told.print(&args.fleet, Some(&json_of(&roles)), all)?;
+    let code = plan.print(&args.fleet, Some(&json_of(&roles)), all)?;
     for role in &roles {
-        role.say();
+        role.print();
     }
     if let Some(stopped) = stopped {
         out::note(format_args!("\n{}", stopped.words(&args.fleet)));
@@ -208,9 +209,9 @@ struct Roles {
     roles: Vec<(String, Access)>,
 }
 
-async fn roles(api: &AwsLayers, told: &Told, args: &FleetArgs) -> Vec<Roles> {
+async fn roles(api: &AwsLayers, plan: &FleetPlan, args: &FleetArgs) -> Vec<Roles> {
     let mut checked = Vec::new();
-    for (stream, names) in roles_by_stream(told, &args.stream()) {
+    for (stream, names) in roles_by_stream(plan, &args.stream()) {
         let bar = progress("checking roles", names.len());
         let mut roles = Vec::new();
         // If the check itself is denied once, every check is.
@@ -266,7 +267,7 @@ impl Roles {
     }
 
     /// Prints on standard error what is missing.
-    fn say(&self) {
+    fn print(&self) {
         let why = self.roles.iter().find_map(|(_, access)| match access {
             Access::NotChecked(why) => Some(why),
             _ => None,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rightsizer_export::{Became, Row, Rules, Size};
 use rightsizer_records::shown::{markdown, shown};
+use rightsizer_records::tags::{LOGICAL_ID_TAG, STACK_TAG};
 use rightsizer_records::{Megabytes, Reason};
 use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
@@ -164,8 +165,8 @@ fn size(row: &ReviewRow, safe: u32) -> Size {
         id: String::new(),
         status: row.status.clone(),
         urgent: row.urgent,
-        stack: tag("aws:cloudformation:stack-name"),
-        logical_id: tag("aws:cloudformation:logical-id"),
+        stack: tag(STACK_TAG),
+        logical_id: tag(LOGICAL_ID_TAG),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `rightsizer config`: what is set where, so that a command in another folder or shell is understood.
+//! `rightsizer config`: each setting with its source, to explain why a command behaves differently in another folder
+//! or shell.
 
 use std::path::Path;
 use std::process::ExitCode;

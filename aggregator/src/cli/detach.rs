@@ -6,7 +6,8 @@ use clap::Args;
 use rightsizer_aws::fleet::{AwsLayers, Intent};
 use rightsizer_aws::inventory::AwsFleet;
 
-use super::fleet::{FleetArgs, Told};
+use super::fleet::FleetArgs;
+use super::fleet_plan::FleetPlan;
 use super::runtime::runtime;
 
 #[derive(Debug, Args)]
@@ -27,9 +28,9 @@ async fn detach(args: &DetachArgs) -> anyhow::Result<ExitCode> {
         layers: args.fleet.layers(&api).await?,
         variables: args.fleet.variables(),
     };
-    let mut told = Told::plan(&api, &intent, selected).await;
+    let mut plan = FleetPlan::plan(&api, &intent, selected).await;
     if args.fleet.yes {
-        told.carry_out(&api, &intent, &args.fleet).await;
+        plan.carry_out(&api, &intent, &args.fleet).await;
     }
-    told.print(&args.fleet, None, None)
+    plan.print(&args.fleet, None, None)
 }

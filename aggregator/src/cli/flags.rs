@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use rightsizer_records::{ApplyMode, FunctionArn};
+use rightsizer_records::{ApplyMode, Confidence, Day, FunctionArn};
+use rightsizer_rules::evidence::{FunctionKey, FunctionKeyError};
+use rightsizer_rules::lifecycle::Status;
 
 use crate::serve::RecordSource;
 use crate::snapshot::MINUTES;
@@ -32,8 +34,22 @@ pub(super) enum BadValue {
     Region,
     #[error("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports")]
     Role,
+    #[error("a day is written YYYY-MM-DD, such as 2026-01-31")]
+    Day,
+    #[error("a hold lasts 1 to 400 days")]
+    Hold,
+    #[error(transparent)]
+    Function(#[from] FunctionKeyError),
+    #[error("a function's name has no spaces")]
+    Spaces,
+    #[error("expected {}", statuses().join(", "))]
+    Status,
+    #[error("expected high, medium or low")]
+    Confidence,
     #[error("expected LABEL=FUNCTION, such as CheckoutFunction=shop-prod-checkout")]
     Label,
+    #[error("a tag is KEY=VALUE, such as team=payments")]
+    Tag,
 }
 
 /// A text that is not empty.
@@ -127,6 +143,45 @@ pub(super) fn label(text: &str) -> Result<(String, String), BadValue> {
     Ok((label.to_owned(), function.to_owned()))
 }
 
+/// A day.
+pub(super) fn day(text: &str) -> Result<Day, BadValue> {
+    Day::parse(text).map_err(|_| BadValue::Day)
+}
+
+/// The days of a hold; their number is checked with the command.
+pub(super) fn hold(text: &str) -> Result<u32, BadValue> {
+    text.parse().map_err(|_| BadValue::Hold)
+}
+
+/// A function by name or ARN.
+pub(super) fn function(text: &str) -> Result<FunctionKey, BadValue> {
+    let key = FunctionKey::parse(text)?;
+    if key.name().contains(char::is_whitespace) {
+        return Err(BadValue::Spaces);
+    }
+    Ok(key)
+}
+
+/// What a function without a recommendation has for a status, and what a recommendation has.
+fn statuses() -> Vec<&'static str> {
+    let without = ["ok", "idle", "no-reports", "no-memory-figure"];
+    let with = Status::ALL.map(Status::name);
+    without.into_iter().chain(with).collect()
+}
+
+/// A status as `list` shows it.
+pub(super) fn status(text: &str) -> Result<String, BadValue> {
+    let known = statuses().contains(&text);
+    known.then(|| text.to_owned()).ok_or(BadValue::Status)
+}
+
+/// A confidence as `list` shows it.
+pub(super) fn confidence(text: &str) -> Result<String, BadValue> {
+    let all = [Confidence::High, Confidence::Medium, Confidence::Low];
+    let known = all.map(Confidence::name).contains(&text);
+    known.then(|| text.to_owned()).ok_or(BadValue::Confidence)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +202,12 @@ mod tests {
             region("europe").unwrap_err(),
             role("arn:aws:iam::123456789012:user/me").unwrap_err(),
             label("CheckoutFunction").unwrap_err(),
+            day("2026-13-45").unwrap_err(),
+            hold("-3").unwrap_err(),
+            function("my function").unwrap_err(),
+            function("").unwrap_err(),
+            status("opne").unwrap_err(),
+            confidence("sure").unwrap_err(),
         ];
         let refusals = refusals.map(|refusal| refusal.to_string());
         insta::assert_snapshot!(refusals.join("\n"));

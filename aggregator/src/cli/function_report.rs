@@ -327,7 +327,7 @@ mod tests {
             reason(
                 "too-slow",
                 json!({"wanted_mb": 560, "figure": "p95", "now": 210.0, "then": 301.2, "most": 262.5,
-                       "basis": "cpu-time", "strategy": "balanced", "mb": 700}),
+                       "basis": "cpu-time", "strategy": "memory", "mb": 700}),
             ),
         ];
         let day = |text: &str, peak, censored: Option<u32>| DayLine {
@@ -398,11 +398,11 @@ mod tests {
         let text = function_report(&detail, None, &[]);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
-        for told in [
+        for part in [
             "99 % within unknown; timeout unknown",
             "because the architecture is unknown, most regions)",
         ] {
-            assert!(text.contains(told), "{text}");
+            assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("extension"), "{text}");
     }

@@ -17,6 +17,7 @@ use rightsizer_store::Store;
 use rightsizer_store::files::is_part_of;
 use serde::Serialize;
 
+use super::flags;
 use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
 use super::out;
@@ -41,10 +42,10 @@ pub(super) struct ImportArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// The function, if a file does not name it: a name or an ARN
-    #[arg(long, value_parser = FunctionKey::parse)]
+    #[arg(long, value_parser = flags::function)]
     function: Option<FunctionKey>,
     /// The day of lines without a time, YYYY-MM-DD [default: the day the file was last changed]
-    #[arg(long, value_parser = Day::parse)]
+    #[arg(long, value_parser = flags::day)]
     date: Option<Day>,
     #[command(flatten)]
     home: HomeArg,
@@ -137,7 +138,7 @@ fn print(
         };
         crate::cli::write_json(&json, &mut out)?;
     } else if report.read > 0 {
-        write!(out, "{report}")?;
+        out.write_prose(&report.to_string())?;
         writeln!(
             out,
             "{} decided; `rightsizer list --store {}` shows the fleet",
@@ -153,6 +154,11 @@ fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
     let wrong = |path: &PathBuf| match open(path) {
         Ok(_) => None,
         Err(_) if path == Path::new("-") => None,
+        Err(_) if path.starts_with("s3:") => Some(format!(
+            "error: {path}: objects are not read from S3 directly\n\
+             hint: aws s3 cp {path} - | rightsizer import --function NAME -",
+            path = path.display()
+        )),
         Err(error) => Some(format!("error: {}: {error}", path.display())),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();

@@ -16,6 +16,7 @@ mod doctor;
 mod export;
 mod flags;
 mod fleet;
+mod fleet_plan;
 mod form;
 mod function_report;
 mod groups;
@@ -28,6 +29,7 @@ mod log;
 mod nearest;
 mod out;
 mod place;
+mod read_args;
 mod restore;
 mod review;
 mod runtime;
@@ -311,7 +313,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 #[cfg(test)]
-mod sample;
+use rightsizer_store::sample;
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -33,10 +33,65 @@ pub(super) fn line(text: Arguments<'_>) -> io::Result<()> {
     writeln!(stdout(), "{}", shown_lines(&text.to_string()))
 }
 
+/// Prints the same, broken between words if it is longer than a line of the terminal.
+pub(super) fn prose(text: Arguments<'_>) -> io::Result<()> {
+    stdout().write_prose(&format!("{text}\n"))
+}
+
 /// Writes the same to standard error: notes and errors, which are not part of the result.
 pub(super) fn note(text: Arguments<'_>) {
+    let text = shown_lines(&text.to_string()).into_owned();
+    let text =
+        room(&console::Term::stderr()).map_or_else(|| text.clone(), |width| fitted(&text, width));
     // If standard error is closed, the note cannot be reported.
-    let _ = writeln!(io::stderr(), "{}", shown_lines(&text.to_string()));
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Returns the characters in a line of standard output: `COLUMNS`, or the terminal's. `None` if lines may have
+/// any length.
+pub(super) fn width() -> Option<usize> {
+    room(&console::Term::stdout())
+}
+
+fn room(term: &console::Term) -> Option<usize> {
+    let set = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let found = || term.size_checked().map(|(_, columns)| usize::from(columns));
+    set.or_else(found).filter(|width| *width > 0)
+}
+
+/// Returns the text with the lines that continue a long one indented.
+pub(super) fn hanging(text: &str, indent: &str) -> String {
+    let Some(width) = width() else {
+        return text.to_owned();
+    };
+    let options = words(width).subsequent_indent(indent);
+    let lines = text.split('\n').map(|line| textwrap::fill(line, &options));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Broken at spaces alone: a name that is longer than a line stays whole.
+fn words<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
+}
+
+/// The text with its long lines broken between words. What a person may copy stays in one piece: indented lines,
+/// hints, and tables.
+fn fitted(text: &str, width: usize) -> String {
+    let options = words(width);
+    let lines = text.split('\n').map(|line| {
+        let copied = line.starts_with(' ') || line.starts_with("hint:") || line.contains("   ");
+        if copied {
+            line.to_owned()
+        } else {
+            textwrap::fill(line, &options)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Prints an error with its causes on one line, and what to do on the lines after it.
@@ -48,11 +103,11 @@ pub(super) fn failure(error: &anyhow::Error) {
 fn with_hints(error: &anyhow::Error) -> String {
     let texts: Vec<String> = error.chain().map(ToString::to_string).collect();
     let parts: Vec<_> = texts.iter().map(|text| text.split_once(HINT)).collect();
-    let said = parts.iter().zip(&texts);
-    let said: Vec<&str> = said
+    let causes = parts.iter().zip(&texts);
+    let causes: Vec<&str> = causes
         .map(|(part, text)| part.map_or(text.as_str(), |(what, _)| what))
         .collect();
-    let mut text = format!("error: {}", said.join(": "));
+    let mut text = format!("error: {}", causes.join(": "));
     for (_, hint) in parts.iter().flatten() {
         text.push_str(HINT);
         text.push_str(hint);
@@ -77,6 +132,12 @@ fn noted<T>(written: io::Result<T>) -> io::Result<T> {
 }
 
 impl Out {
+    /// Writes text of whole lines, broken between words if they are longer than the terminal's.
+    pub(super) fn write_prose(&mut self, text: &str) -> io::Result<()> {
+        let text = width().map_or_else(|| text.to_owned(), |width| fitted(text, width));
+        self.write_all(text.as_bytes())
+    }
+
     /// Writes text whose escape sequences are our own: texts from outside in it are escaped already.
     pub(super) fn write_styled(&mut self, text: &str) -> io::Result<()> {
         noted(self.to.write_all(text.as_bytes()))
@@ -138,6 +199,14 @@ mod tests {
         let mut begun = Vec::new();
         assert_eq!(harmless(&mut begun, b"a\r\n\tb\r\n"), "a\r\n\tb\r\n");
         assert_eq!(harmless(&mut begun, b"a\xff\xc3("), "a\u{fffd}\u{fffd}(");
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words_and_what_is_copied_is_not() {
+        let text = "one two three four\nhint: run this long command\n  an indented command\nA    B    a table\nan-endless-name x";
+        let want = "one two\nthree four\nhint: run this long command\n  an indented command\nA    B    a table\nan-endless-name\nx";
+        assert_eq!(fitted(text, 10), want);
+        assert_eq!(fitted("one\n", 10), "one\n");
     }
 
     #[test]

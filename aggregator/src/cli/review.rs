@@ -14,6 +14,7 @@ use rightsizer_rules::commands::{Action, Done, ReviewCommand, Switched};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
+use super::flags;
 use super::out;
 use super::place::ProfileArg;
 use super::runtime::runtime;
@@ -61,22 +62,22 @@ pub(super) struct HoldArgs {
     /// Name, `local:NAME` or ARN of the function
     what: String,
     /// The number of days
-    #[arg(long, default_value_t = 14)]
+    #[arg(long, default_value_t = 14, value_parser = flags::hold, allow_negative_numbers = true)]
     days: u32,
     #[command(flatten)]
     command: ReviewArgs,
 }
 
 pub(super) fn unapprove(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Unapprove { what: args.what }, &args.command)
+    review(Action::Unapprove { what: args.what }, &args.command)
 }
 
 pub(super) fn reject(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Reject { what: args.what }, &args.command)
+    review(Action::Reject { what: args.what }, &args.command)
 }
 
 pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
-    say(
+    review(
         Action::Hold {
             what: args.what,
             days: args.days,
@@ -86,15 +87,15 @@ pub(super) fn hold(args: HoldArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn release(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Release { what: args.what }, &args.command)
+    review(Action::Release { what: args.what }, &args.command)
 }
 
 pub(super) fn clear(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Clear { what: args.what }, &args.command)
+    review(Action::Clear { what: args.what }, &args.command)
 }
 
 pub(super) fn forget(args: TargetArgs) -> anyhow::Result<ExitCode> {
-    say(Action::Forget { what: args.what }, &args.command)
+    review(Action::Forget { what: args.what }, &args.command)
 }
 
 pub(super) fn pause(args: &StopArgs) -> anyhow::Result<ExitCode> {
@@ -105,10 +106,10 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
     switch(Action::Resume, args)
 }
 
-fn say(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
+fn review(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let done = carry_out(&args.command(action), args)?;
     // The command has been applied, whether or not its output is read.
-    let _ = out::line(format_args!("{}", shown(&done.message)));
+    let _ = out::prose(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,7 +133,7 @@ impl ReviewArgs {
 
 pub(super) fn carry_out(command: &ReviewCommand, args: &ReviewArgs) -> anyhow::Result<Done> {
     match args.server.named() {
-        Some(server) => server.say(command),
+        Some(server) => server.post(command),
         None => here_or_at_holder(&args.store.store, command),
     }
 }
@@ -164,13 +165,13 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     };
     if let Ok(done) = &carried {
         // The command has been applied, whether or not its output is read.
-        let _ = out::line(format_args!("{}", shown(&done.message)));
+        let _ = out::prose(format_args!("{}", shown(&done.message)));
     }
-    let told = told(&command.action, &switched);
+    let outcome = outcome(&command.action, &switched);
     if matches!(switched, Switched::Failed { .. }) {
-        out::note(format_args!("error: {told}"));
+        out::note(format_args!("error: {outcome}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
-        let _ = out::line(format_args!("{}", shown(&told)));
+        let _ = out::prose(format_args!("{}", shown(&outcome)));
     }
     carried?;
     Ok(match switched {
@@ -186,7 +187,7 @@ async fn turn(updater: FunctionArn, profile: &ProfileArg, command: &ReviewComman
 }
 
 /// What that means, and what remains to do.
-fn told(action: &Action, switched: &Switched) -> String {
+fn outcome(action: &Action, switched: &Switched) -> String {
     let pausing = *action == Action::Pause;
     match switched {
         Switched::Done(updater) if pausing => {
@@ -228,7 +229,7 @@ pub(super) fn here_or_at_holder(store: &Path, command: &ReviewCommand) -> anyhow
             Ok(pipeline.review(command, now())??)
         }
         Err(StoreError::InUse { path, holder }) => match Server::holding(&path, &holder)? {
-            Some(server) => server.say(command),
+            Some(server) => server.post(command),
             None => Err(StoreError::InUse { path, holder }.into()),
         },
         Err(error) => Err(error.into()),

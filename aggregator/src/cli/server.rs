@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// Sends a review command to the server.
-    pub(super) fn say(&self, command: &ReviewCommand) -> anyhow::Result<Done> {
+    pub(super) fn post(&self, command: &ReviewCommand) -> anyhow::Result<Done> {
         let command = serde_json::to_vec(command)?;
         ask(&Method::POST, &format!("{}/review", self.url), command)
     }

@@ -138,8 +138,8 @@ async fn key_of(client: &aws_sdk_kinesis::Client, stream: &StreamArn) -> StreamK
     let asked = client.describe_stream_summary().stream_arn(stream.as_str());
     match asked.send().await {
         Ok(answer) => {
-            let told = answer.stream_description_summary();
-            StreamKey::of(told.and_then(StreamDescriptionSummary::key_id))
+            let summary = answer.stream_description_summary();
+            StreamKey::of(summary.and_then(StreamDescriptionSummary::key_id))
         }
         Err(error) => StreamKey::Unknown(words(&error)),
     }
@@ -211,7 +211,7 @@ async fn carry_out(calls: &Calls<AwsLogs>, entries: &mut [Entry]) {
 
 impl Entry {
     /// Action, code, and the reason.
-    fn told(&self) -> (&'static str, Option<&'static str>, String) {
+    fn row(&self) -> (&'static str, Option<&'static str>, String) {
         if let Some(Err(why)) = &self.became {
             return ("failed", Some("change"), why.to_string());
         }
@@ -243,7 +243,7 @@ fn print(
 ) -> anyhow::Result<ExitCode> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for entry in entries {
-        let (action, code, _) = entry.told();
+        let (action, code, _) = entry.row();
         let what = code.map_or_else(|| action.to_owned(), |code| format!("{action}: {code}"));
         *counts.entry(what).or_default() += 1;
     }
@@ -297,7 +297,7 @@ fn print(
 }
 
 fn json_of(entry: &Entry) -> Value {
-    let (action, code, words) = entry.told();
+    let (action, code, words) = entry.row();
     json!({
         "log_group": entry.group,
         "functions": entry.functions,
@@ -318,7 +318,7 @@ fn print_table(
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(["LOG GROUP", "FUNCTIONS", "ACTION", "WHY"]);
     for entry in entries {
-        let (action, code, words) = entry.told();
+        let (action, code, words) = entry.row();
         let why = match code {
             Some(code) if words.is_empty() => code.to_owned(),
             _ => words,

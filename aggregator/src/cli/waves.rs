@@ -9,7 +9,8 @@ use rightsizer_aws::fleet::{AwsLayers, Calls, Intent, Waves, is_harmed};
 use rightsizer_aws::metrics::Metrics;
 use rightsizer_records::Timestamp;
 
-use super::fleet::{FleetArgs, Told};
+use super::fleet::FleetArgs;
+use super::fleet_plan::FleetPlan;
 use super::out;
 use super::text::counted;
 
@@ -46,16 +47,16 @@ impl WavesArgs {
     /// Carries out the plan, wave by wave. Returns why it stopped, if it did.
     pub(super) async fn carry_out(
         &self,
-        told: &mut Told,
+        plan: &mut FleetPlan,
         metrics: &Metrics,
         (api, intent, args): (&AwsLayers, &Intent, &FleetArgs),
     ) -> anyhow::Result<Option<Stopped>> {
-        let changes = told.changes();
+        let changes = plan.changes();
         let waves = self.waves.of(changes.len());
         for (n, wave) in waves.iter().enumerate() {
             let of_wave = changes.get(wave.clone()).unwrap_or_default();
             let last = n + 1 == waves.len();
-            let names: Vec<String> = of_wave.iter().map(|at| told.name(*at).to_owned()).collect();
+            let names: Vec<String> = of_wave.iter().map(|at| plan.name(*at).to_owned()).collect();
             let began = minute(now());
             // Checked before the change, because without access the result could not be checked either.
             let before = if last {
@@ -64,7 +65,7 @@ impl WavesArgs {
                 let hour_ago = Timestamp::from_ms(began.as_ms() - BEFORE_MS).unwrap_or(began);
                 look(metrics, &names, (hour_ago, began)).await?
             };
-            told.carry_out_some(of_wave, api, intent, args).await;
+            plan.carry_out_some(of_wave, api, intent, args).await;
             if last {
                 break;
             }

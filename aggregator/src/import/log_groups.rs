@@ -50,7 +50,7 @@ pub async fn take_in<A: LogsApi>(
     reader: &Reader<A>,
     pieces: Vec<Piece>,
     now: Timestamp,
-    mut told: impl FnMut(usize),
+    mut progress: impl FnMut(usize),
 ) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     let mut waiting: VecDeque<Piece> = pieces.into();
@@ -65,7 +65,7 @@ pub async fn take_in<A: LogsApi>(
         let Some((read, piece)) = reading.next().await else {
             return Ok(totals);
         };
-        told(read.readings.len() + read.unread.len() * piece.days().count());
+        progress(read.readings.len() + read.unread.len() * piece.days().count());
         let refused = read.unread.iter().find_map(|(_, why)| match why {
             Unread::Refused(why) => Some(why.clone()),
             Unread::Gone => None,

@@ -61,8 +61,11 @@ impl Buffer {
     /// The next `bytes` behind what is filled.
     fn room(&mut self, bytes: usize) -> &mut [u8] {
         let (start, end) = (self.filled, self.filled + bytes);
-        if self.memory.len() < end {
-            // Room for the rest of a line too: else it grows by doubling, and is copied each time.
+        // Room for the rest of a line too: else it grows by doubling, and is copied each time.
+        if self.memory.is_empty() {
+            // The allocator has zeroed pages; `resize` would write them.
+            self.memory = vec![0; end.max(PIECE) + LINE];
+        } else if self.memory.len() < end {
             self.memory.resize(end + LINE, 0);
         }
         &mut self.memory[start..end]

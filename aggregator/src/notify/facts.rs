@@ -7,7 +7,7 @@ use rightsizer_page::grade::Totals;
 use rightsizer_records::Timestamp;
 use rightsizer_store::{AppliedChange, Reader, StoreError, UrgentIncrease, inspect};
 
-/// Rollbacks that are older are no news.
+/// Older rollbacks get no notice.
 const RECENT_MS: i64 = 2 * 86_400_000;
 /// The most changes that are read.
 const MOST: u32 = 200;

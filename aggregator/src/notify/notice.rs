@@ -1,4 +1,4 @@
-//! Which notices are due, and what they say. Pure.
+//! The notices that are due, with their text. Pure.
 
 use rightsizer_page::text::{counted, range, short};
 use rightsizer_records::Timestamp;
@@ -36,7 +36,7 @@ pub(super) struct Notice {
     pub(super) kind: Kind,
     pub(super) title: String,
     pub(super) lines: Vec<String>,
-    /// Ids of the recommendations that it tells of.
+    /// Ids of the recommendations in it.
     pub(super) about: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ fn urgent(facts: &Facts, sent: &Sent, now: Timestamp) -> Option<Notice> {
     let new: Vec<_> = facts
         .urgent
         .iter()
-        .filter(|one| !sent.has_told(&one.id))
+        .filter(|one| !sent.has_noted(&one.id))
         .collect();
     if new.is_empty() || !sent.wants_urgent(now) {
         return None;
@@ -96,7 +96,7 @@ fn rollback(facts: &Facts, sent: &Sent, now: Timestamp) -> Option<Notice> {
     let new: Vec<_> = facts
         .rolled_back
         .iter()
-        .filter(|one| !sent.has_told(&one.id))
+        .filter(|one| !sent.has_noted(&one.id))
         .collect();
     if new.is_empty() || !sent.wants_rollbacks(now) {
         return None;
@@ -188,9 +188,9 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    /// Within a quarter of an hour they are told together, and each once.
+    /// Those within a quarter of an hour share a notice, and each is in one notice only.
     #[test]
-    fn urgent_increases_are_told_together_and_once() {
+    fn urgent_increases_share_a_notice_and_are_sent_once() {
         let mut sent = Sent::default();
         let mut facts = Facts {
             urgent: (0..12).map(|n| increase(&n.to_string())).collect(),
@@ -221,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn a_breaker_is_told_once_and_a_digest_weekly() {
+    fn a_breaker_is_sent_once_and_a_digest_weekly() {
         let mut sent = Sent::default();
         let mut facts = Facts {
             breaker: Some("since noon".to_owned()),
             ..Facts::default()
         };
-        let told = due(&facts, &sent, at("2026-03-02T10:00:00Z"));
-        assert_eq!(told[0].kind, Kind::Breaker);
-        sent.note(&told[0], &facts, at("2026-03-02T10:00:00Z"));
+        let notices = due(&facts, &sent, at("2026-03-02T10:00:00Z"));
+        assert_eq!(notices[0].kind, Kind::Breaker);
+        sent.note(&notices[0], &facts, at("2026-03-02T10:00:00Z"));
         assert!(
             due(&facts, &sent, at("2026-03-05T10:00:00Z")).is_empty(),
             "the same pause"
@@ -242,9 +242,9 @@ mod tests {
             week: Some(week),
             ..Facts::default()
         };
-        let told = due(&facts, &sent, at("2026-03-05T10:00:00Z"));
-        assert_eq!(told[0].title, "This week: 3 functions, $0.00 a month");
-        sent.note(&told[0], &facts, at("2026-03-05T10:00:00Z"));
+        let notices = due(&facts, &sent, at("2026-03-05T10:00:00Z"));
+        assert_eq!(notices[0].title, "This week: 3 functions, $0.00 a month");
+        sent.note(&notices[0], &facts, at("2026-03-05T10:00:00Z"));
         assert!(
             !sent.wants_digest(at("2026-03-11T23:00:00Z"))
                 && sent.wants_digest(at("2026-03-12T00:00:00Z"))

@@ -14,7 +14,7 @@ use super::notice::{Kind, Notice};
 
 /// The days between two digests.
 const WEEK: i32 = 7;
-/// Urgent increases of this time are told together.
+/// Urgent increases within this time share a notice.
 const COALESCED_MS: i64 = 15 * 60_000;
 
 /// What was sent.
@@ -24,11 +24,11 @@ pub(super) struct Sent {
     digest: Option<Day>,
     rollback: Option<Day>,
     breaker: Option<Day>,
-    /// When urgent increases were told last, in ms.
+    /// Time of the last notice of urgent increases, in ms.
     urgent_ms: i64,
-    /// Ids of urgent increases and rollbacks that were told.
-    told: BTreeSet<String>,
-    /// The pause that was told.
+    /// Ids of urgent increases and rollbacks that a notice was sent of.
+    noted: BTreeSet<String>,
+    /// The pause that a notice was sent of.
     pause: Option<String>,
 }
 
@@ -81,9 +81,9 @@ impl Sent {
         self.breaker != Some(now.day()) && self.pause.as_deref() != Some(why)
     }
 
-    /// Whether an increase or a rollback was told already.
-    pub(super) fn has_told(&self, id: &str) -> bool {
-        self.told.contains(id)
+    /// Returns whether a notice of this increase or rollback was sent.
+    pub(super) fn has_noted(&self, id: &str) -> bool {
+        self.noted.contains(id)
     }
 
     /// Notes a notice that was sent.
@@ -97,13 +97,13 @@ impl Sent {
                 self.pause.clone_from(&facts.breaker);
             }
         }
-        self.told.extend(notice.about.iter().cloned());
-        // What is no longer in the store's news cannot be told again.
+        self.noted.extend(notice.about.iter().cloned());
+        // An id that the store no longer lists cannot come again.
         let urgent = facts.urgent.iter().map(|one| &one.id);
         let current: BTreeSet<&String> = urgent
             .chain(facts.rolled_back.iter().map(|one| &one.id))
             .collect();
-        self.told.retain(|id| current.contains(id));
+        self.noted.retain(|id| current.contains(id));
     }
 }
 

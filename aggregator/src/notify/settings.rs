@@ -1,5 +1,5 @@
-//! `[notify]`: who gets notices. An address is a secret, because whoever has it can write to the channel: it is in no
-//! log, no error and no output.
+//! `[notify]`: the channels of notices. An address is a secret, because anyone with it can write to the channel. It
+//! appears in no log, error or output.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct NotifySettings {
 }
 
 impl NotifySettings {
-    /// Whether anybody gets notices.
+    /// Returns whether any channel is set.
     pub(crate) const fn is_on(&self) -> bool {
         self.slack.is_some() || self.teams.is_some() || self.webhook.is_some() || self.sns.is_some()
     }

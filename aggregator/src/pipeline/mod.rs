@@ -2,6 +2,7 @@
 //! aggregator. It does no network IO; the time is an argument.
 
 mod close;
+mod commands;
 mod evaluate;
 mod prepare;
 mod proposals;
@@ -15,7 +16,6 @@ pub use session::{LogGroupDay, Session};
 
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Day, Outcome, Timestamp};
-use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
@@ -336,48 +336,6 @@ impl Pipeline {
     /// Empties the store's log if it is large, see [`Store::trim_wal`].
     pub(crate) fn trim_wal(&mut self) -> Result<u64, StoreError> {
         self.store.trim_wal()
-    }
-
-    /// Applies a review command, or returns why not.
-    pub fn review(
-        &mut self,
-        command: &ReviewCommand,
-        now: Timestamp,
-    ) -> Result<Result<Done, Refused>, StoreError> {
-        let answer = self.carry_out(command, now)?;
-        Ok(answer.map(|(done, _)| done))
-    }
-
-    /// The same, and returns the command with its target resolved, to be saved, because no stream
-    /// repeats it.
-    pub fn carry_out(
-        &mut self,
-        command: &ReviewCommand,
-        now: Timestamp,
-    ) -> Result<Result<(Done, AppliedCommand), Refused>, StoreError> {
-        let mut unit = self.store.begin()?;
-        let command = unit.commands().understood(command)?;
-        let answer = match unit.commands().carry_out(&command, now)? {
-            Ok(done) => Ok((done, unit.commands().count(command, now)?)),
-            Err(refused) => Err(refused),
-        };
-        unit.commit()?;
-        Ok(answer)
-    }
-
-    /// Applies again what this store lacks of `commands`, see `ReviewCommands::carry_out_again` in the store.
-    pub fn carry_out_again(&mut self, commands: &[AppliedCommand]) -> Result<(), StoreError> {
-        let mut unit = self.store.begin()?;
-        unit.commands().carry_out_again(commands)?;
-        unit.commit()
-    }
-
-    /// Tries again what waited for the streams; returns what failed.
-    pub fn settle_commands(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
-        let mut unit = self.store.begin()?;
-        let in_vain = unit.commands().settle()?;
-        unit.commit()?;
-        Ok(in_vain)
     }
 
     /// Takes in the outcome of a recommendation that was applied from here, past any stream: it counts

@@ -1,15 +1,17 @@
 //! One unit of work: merges what was folded, remembers which functions it touched, decides those.
 
+mod outcomes;
+
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_formats::Channel;
 use rightsizer_formats::intake::Batch;
-use rightsizer_records::{Day, Megabytes, Outcome, Timestamp};
+use rightsizer_records::{Day, Megabytes, Timestamp};
 use rightsizer_rules::inventory::{Home, InventoryUpdate, Owners};
 use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
 use rightsizer_store::{
-    Adopted, Arrived, FunctionId, Kept, LogDay, MergedDay, Quarantined, RecommendationKey, Sighted,
-    StoreError, Unit,
+    Adopted, Arrived, EarlyRecord, FunctionId, LogDay, MergedDay, Quarantined, Sighted, StoreError,
+    Unit,
 };
 
 use super::close::Closing;
@@ -120,7 +122,7 @@ impl<'p> Session<'p> {
         channel: Channel,
         early: &Early,
     ) -> Result<(), StoreError> {
-        let kept = Kept {
+        let kept = EarlyRecord {
             origin: origin.to_owned(),
             decisions: channel == Channel::Decisions,
             bytes: early.bytes.clone(),
@@ -235,11 +237,11 @@ impl<'p> Session<'p> {
         {
             return Ok(Some(known));
         }
-        let heard = self.heard(delta);
-        let sighted = self
-            .unit
-            .functions()
-            .sight(&delta.function, &delta.sighting, heard)?;
+        let first_arrival = self.first_arrival(delta);
+        let sighted =
+            self.unit
+                .functions()
+                .sight(&delta.function, &delta.sighting, first_arrival)?;
         Ok(Some(sighted))
     }
 
@@ -275,7 +277,7 @@ impl<'p> Session<'p> {
 
     /// W4 counts from the arrival with the wall clock, because the times in a stream's records are
     /// chosen by their writer.
-    fn heard(&self, delta: &Delta) -> Timestamp {
+    fn first_arrival(&self, delta: &Delta) -> Timestamp {
         match delta.source {
             DaySource::Layer | DaySource::Subscription => {
                 self.clock.arrival(delta.sighting.oldest, self.now)
@@ -296,51 +298,6 @@ impl<'p> Session<'p> {
             let peak = self.raised.entry(id).or_default();
             *peak = (*peak).max(merged.peak_mb);
         }
-    }
-
-    fn take_outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
-        let present = self.clock.present(self.now);
-        if let Some((id, size)) = self
-            .unit
-            .recommendations()
-            .take_outcome(outcome, present, self.now)?
-        {
-            self.note_baseline(id, outcome)?;
-            self.unit.decisions().set_applied(id, size, present)?;
-            self.touched.insert(id);
-        }
-        Ok(())
-    }
-
-    /// An outcome counts only for what was sent, so it is marked as sent when its outcome arrives.
-    pub(super) fn applied_here(
-        &mut self,
-        key: &RecommendationKey,
-        outcome: &Outcome,
-    ) -> Result<(), StoreError> {
-        self.unit
-            .sending()
-            .mark_sent(std::slice::from_ref(key), self.now)?;
-        self.take_outcome(outcome)?;
-        self.decide_touched()
-    }
-
-    /// P6 holds durations against those before the first decrease: 25 % a step would add up.
-    fn note_baseline(&self, id: FunctionId, outcome: &Outcome) -> Result<(), StoreError> {
-        if outcome.to_mb >= outcome.from_mb {
-            return Ok(());
-        }
-        let seen = self.unit.evidence().assess(id..=id, self.view())?.pop();
-        let sizes = seen
-            .and_then(|one| one.seen)
-            .map(|seen| seen.evidence.sizes);
-        let before = sizes
-            .iter()
-            .flatten()
-            .find(|s| s.memory_mb == outcome.from_mb);
-        before.map_or(Ok(()), |size| {
-            self.unit.decisions().note_baseline(id, size.p95)
-        })
     }
 
     /// Merges a day of a log group that was read as a whole, in place of what that day gave when it was

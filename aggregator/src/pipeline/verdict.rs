@@ -21,7 +21,7 @@ impl Session<'_> {
             return Ok(None);
         };
         let settings = &self.settings.policy;
-        let tolerance = settings.p95_tolerance.of(seen.evidence.strategy(settings));
+        let tolerance = settings.p95_tolerance.of(seen.evidence.objective(settings));
         let present = self.clock.present(self.now);
         let trial = self.unit.trials().evidence(id, &open, present, tolerance)?;
         match rule(&open.id, &trial, seen) {

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_mins(1);
 
 /// Logs them at the start, every minute, and at the end, so that an alarm sees what was quarantined
 /// since the last line.
-pub(super) async fn tell(
+pub(super) async fn measure(
     writer: WriterHandle,
     streams: StreamStatus,
     stopped: CancellationToken,

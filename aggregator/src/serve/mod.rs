@@ -2,7 +2,7 @@
 //! requested.
 
 mod figures;
-mod keeping;
+mod lease;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use rightsizer_rules::inventory::Home;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::files::{OpenFiles, rescue_path};
 
-use self::keeping::{Keeping, Kept};
+use self::lease::{LeaseTask, OpenedStore};
 use crate::emit::{self, MaySend};
 use crate::notify;
 use crate::pipeline::{Accept, Pipeline};
@@ -113,18 +113,18 @@ pub async fn run(
     tokio::pin!(shutdown);
     // A restore may take longer than a health check waits for a port.
     let (starting, listener) = Starting::on(listener).context("the listening port")?;
-    let mut kept = tokio::select! {
-        kept = keeping::open(&options, address) => kept?,
+    let mut opened = tokio::select! {
+        opened = lease::open(&options, address) => opened?,
         () = &mut shutdown => return Ok(()),
     };
-    let mut keeping = kept.keeping();
-    let restored = kept.restored;
-    let files = kept.store.files();
-    let pipeline = pipeline(&options, kept)?;
+    let mut lease = opened.hold_lease();
+    let restored = opened.restored;
+    let files = opened.store.files();
+    let pipeline = pipeline(&options, opened)?;
     let streams = StreamStatus::default();
     let stopped = CancellationToken::new();
     let watch = (streams.clone(), stopped.clone());
-    let port = port(&options, address, watch, &keeping, files).await?;
+    let port = port(&options, address, watch, &lease, files).await?;
     let (writer, thread) = writer::spawn(pipeline, options.clock, streams_of(&options))?;
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
@@ -133,18 +133,18 @@ pub async fn run(
     let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
     tasks.spawn(writer::tick_every_second(writer.clone(), stopped.clone()));
-    tasks.spawn(figures::tell(
+    tasks.spawn(figures::measure(
         writer.clone(),
         streams.clone(),
         stopped.clone(),
     ));
     let parts = (&writer, &streams, &stopped);
-    spawn_aws_tasks(&options, parts, keeping.permission(), restored, &mut tasks).await;
+    spawn_aws_tasks(&options, parts, lease.permission(), restored, &mut tasks).await;
     info!(store = %options.store.display(), %address, "serving");
 
     let failed = tokio::select! {
         () = &mut shutdown => None,
-        lost = keeping.lost() => Some(lost),
+        lost = lease.lost() => Some(lost),
         ended = tasks.join_next() => ended.and_then(|task| task.map_err(Into::into).flatten().err()),
     };
     stopped.cancel();
@@ -164,7 +164,7 @@ pub async fn run(
             anyhow::anyhow!("the writer ended unexpectedly; the store has its last commit")
         })?;
     let failed = failed.or(finished.err());
-    let lost = keeping.finish(failed.is_none()).await.err();
+    let lost = lease.finish(failed.is_none()).await.err();
     if let Some(error) = failed.or(lost) {
         return Err(explained(error, &options.store));
     }
@@ -173,13 +173,13 @@ pub async fn run(
 }
 
 /// The pipeline over the store, with missing review commands applied.
-fn pipeline(options: &ServeOptions, kept: Kept) -> anyhow::Result<Pipeline> {
+fn pipeline(options: &ServeOptions, opened: OpenedStore) -> anyhow::Result<Pipeline> {
     let (settings, accept) = (options.settings.clone(), options.accept.clone());
-    let mut pipeline = Pipeline::new(kept.store, options.clock, settings, accept)?
+    let mut pipeline = Pipeline::new(opened.store, options.clock, settings, accept)?
         .at_home(options.home.clone())
         .holding_days(options.source != RecordSource::Embedded)
         .deciding_elsewhere(options.engine == Engine::Flink);
-    pipeline.carry_out_again(&kept.words)?;
+    pipeline.carry_out_again(&opened.words)?;
     Ok(pipeline)
 }
 
@@ -196,7 +196,7 @@ async fn port(
     options: &ServeOptions,
     address: SocketAddr,
     (streams, stop): (StreamStatus, CancellationToken),
-    keeping: &Keeping,
+    lease: &LeaseTask,
     files: OpenFiles,
 ) -> anyhow::Result<PortOptions> {
     let local = rightsizer_store::key::draw(&options.store)?;
@@ -215,7 +215,7 @@ async fn port(
         settings: Arc::new(options.settings.clone()),
         files,
         streams,
-        holder: keeping.handle(),
+        holder: lease.handle(),
         stop,
     })
 }
@@ -239,14 +239,14 @@ async fn spawn_aws_tasks(
         let client = options.place.kinesis().await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
         let source = options.engine.channel();
-        let (told, end) = (writer.clone(), stopped.clone());
+        let (outcome_writer, end) = (writer.clone(), stopped.clone());
         tasks.spawn(async move {
             tokio::select! {
-                () = told.read_once(source), if restored => {}
+                () = outcome_writer.read_once(source), if restored => {}
                 () = end.cancelled(), if restored => return Ok(()),
                 else => {}
             }
-            outcomes.run(told, end).await
+            outcomes.run(outcome_writer, end).await
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
         tasks.spawn(emit::run(client, stream, writer, permission, stopped));

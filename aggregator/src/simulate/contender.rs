@@ -51,7 +51,14 @@ pub fn contenders(settings: &PolicySettings) -> Vec<Contender> {
         rule: Rule::Alone(estimator),
         settings: settings.clone(),
     };
-    let named = |policy: PolicyName| alone(policy.name(), policy.estimator(settings));
+    // Its name in the settings decides how far back a policy looks.
+    let named = |policy: PolicyName| Contender {
+        settings: PolicySettings {
+            name: policy,
+            ..settings.clone()
+        },
+        ..alone(policy.name(), policy.estimator(settings))
+    };
     let average = AveragePlusBuffer {
         buffer: settings.buffer_mb,
     };

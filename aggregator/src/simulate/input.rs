@@ -7,6 +7,7 @@ use std::io::BufRead;
 use rightsizer_records::Day;
 
 use super::replay::DemandDay;
+use super::row_error::RowError;
 use super::rows::{Columns, Refusal, TableError, read_rows, shortened};
 
 /// More memory than any machine has; a peak above it is in another unit.
@@ -60,19 +61,17 @@ struct Row {
     peak_mb: f64,
 }
 
-fn row(values: &[Option<&str>]) -> Result<Row, String> {
+fn row(values: &[Option<&str>]) -> Result<Row, RowError> {
     let [series, date, peak] = [0, 1, 2].map(|at| values[at].unwrap_or_default());
     if series.is_empty() {
-        return Err("the series has no name".to_owned());
+        return Err(RowError::Unnamed("series"));
     }
-    let day = Day::parse(date)
-        .map_err(|_| format!("date {:?} is not YYYY-MM-DD from 2000 on", shortened(date)))?;
+    let day = Day::parse(date).map_err(|_| RowError::Date(shortened(date)))?;
     let peak_mb = peak
         .parse()
         .ok()
         .filter(|mb| (0.0..=MAX_PEAK_MB).contains(mb));
-    let peak_mb =
-        peak_mb.ok_or_else(|| format!("peak_mb {:?} is not a number of MB", shortened(peak)))?;
+    let peak_mb = peak_mb.ok_or_else(|| RowError::Peak(shortened(peak)))?;
     Ok(Row {
         series: series.to_owned(),
         day,
@@ -89,7 +88,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn take(&mut self, row: Row) -> Result<(), String> {
+    fn take(&mut self, row: Row) -> Result<(), RowError> {
         let place = if let Some(place) = self.places.get(&row.series) {
             *place
         } else {
@@ -99,11 +98,10 @@ impl Taken {
         };
         let (name, days) = &mut self.series[place];
         match days.entry(row.day) {
-            Entry::Occupied(_) => Err(format!(
-                "{} of series {:?} is repeated; the first row counts",
-                row.day,
-                shortened(name)
-            )),
+            Entry::Occupied(_) => Err(RowError::Repeated {
+                day: row.day,
+                series: shortened(name),
+            }),
             Entry::Vacant(free) => {
                 free.insert(row.peak_mb);
                 self.rows += 1;

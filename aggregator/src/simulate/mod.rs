@@ -7,10 +7,12 @@ mod input;
 mod measure;
 pub mod power;
 mod replay;
+mod row_error;
 mod rows;
 
 pub use contender::{Contender, contenders};
 pub use input::{Series, Trace, read_trace};
 pub use measure::{Measure, Tally};
 pub use replay::{DemandDay, Gaps, Outcome, Regime, Rules, replay};
+pub use row_error::RowError;
 pub use rows::{Refusal, TableError};

@@ -1,10 +1,11 @@
 //! Replays one series through one policy, day by day. `docs/POLICIES.md` specifies this loop; change both.
 
-use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
-use rightsizer_rules::policy::{
-    Changes, Configured, DayPeak, FunctionEvidence, Successes, Wrapped, after_running_out,
-};
-use rightsizer_rules::window::{PEAK_MEMORY_DAYS, WINDOW_DAYS};
+use rightsizer_records::{Day, Megabytes};
+use rightsizer_rules::assess::Viewpoint;
+use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::policy::{FunctionEvidence, after_running_out};
+use rightsizer_rules::state::FunctionState;
+use rightsizer_rules::window::{ClockMode, DayClock, Delta, WINDOW_DAYS};
 
 use super::contender::Contender;
 
@@ -119,7 +120,7 @@ pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: R
     run.outcome
 }
 
-/// The state of a series during the replay.
+/// A series during its replay.
 struct Run<'a> {
     policy: &'a Contender,
     regime: Regime,
@@ -131,50 +132,22 @@ struct Run<'a> {
     size: Option<Megabytes>,
     /// The day of the first decision.
     since: Option<Day>,
-    seen: FunctionEvidence,
-    ran_out: Vec<(Day, Megabytes)>,
+    /// What the rules keep of the series.
+    state: FunctionState,
     outcome: Outcome,
 }
 
 impl<'a> Run<'a> {
     fn new(policy: &'a Contender, regime: Regime, rules: Rules) -> Self {
-        let never = Day::from_number(0);
         Self {
             policy,
             regime,
             rules,
-            first: never,
+            first: Day::from_number(0),
             decided: None,
             size: None,
             since: None,
-            seen: FunctionEvidence {
-                current_mb: Megabytes(0),
-                pending_mb: None,
-                window: EvidenceWindow {
-                    from: never,
-                    to: never,
-                    days: 0,
-                    invocations: 0,
-                },
-                daily_peaks: Vec::new(),
-                history: Vec::new(),
-                floor_peak: None,
-                censored: None,
-                leak: None,
-                changes: Changes::default(),
-                configured: Configured::default(),
-                successes: Successes::default(),
-                sizes: Vec::new(),
-                health: Vec::new(),
-                alarm: None,
-                deployed_at: None,
-                failures_only: false,
-                wrapped: Wrapped::None,
-                agreed_mb: None,
-                first_report: Timestamp::MIN,
-                present: Timestamp::MIN,
-            },
-            ran_out: Vec::new(),
+            state: FunctionState::new(FunctionKey::Local("series".to_owned())),
             outcome: Outcome::default(),
         }
     }
@@ -187,8 +160,7 @@ impl<'a> Run<'a> {
         }
         let due = self.regime == Regime::Daily || age % WINDOW_DAYS == 0;
         let known = if due || self.size.is_none() {
-            self.look_back(day);
-            self.policy.size(&self.seen)
+            self.evidence(day).and_then(|seen| self.policy.size(&seen))
         } else {
             None
         };
@@ -228,17 +200,16 @@ impl<'a> Run<'a> {
         let most = self.policy.settings().max_mb;
         // A demand above the largest size does not count against a policy.
         let peak_mb = demand.peak_mb.min(f64::from(most.0));
+        let mut too_small = Vec::new();
         if let Some(mut size) = self.size {
-            let mut sizes_too_small = 0;
             while peak_mb > f64::from(size.0) {
-                sizes_too_small += 1;
-                self.ran_out.push((demand.day, size));
+                too_small.push(size);
                 size = after_running_out(size).min(most);
             }
             self.set(size);
             self.outcome.days += 1;
-            self.outcome.oom_days += u64::from(sizes_too_small > 0);
-            self.outcome.oom_events += sizes_too_small;
+            self.outcome.oom_days += u64::from(!too_small.is_empty());
+            self.outcome.oom_events += u64::try_from(too_small.len()).unwrap_or(u64::MAX);
             self.outcome.allocated_mb += f64::from(size.0);
             self.outcome.used_mb += peak_mb;
         }
@@ -248,39 +219,36 @@ impl<'a> Run<'a> {
             reason = "between 0 and the largest size"
         )]
         let whole = peak_mb.ceil() as u32;
-        self.seen.history.push(DayPeak {
-            day: demand.day,
-            peak: Megabytes(whole),
-        });
+        // A figure of 0 would be none.
+        let peak = (demand.day, Megabytes(whole.max(1)));
+        let size = self.size.unwrap_or_default();
+        let delta = Delta::of_daily_peak(self.state.function().clone(), peak, size, &too_small);
+        self.state
+            .apply(delta, &clock_of(demand.day), demand.day.start());
     }
 
-    /// Returns the evidence at the beginning of `day`.
-    fn look_back(&mut self, day: Day) {
-        let last_closed = day.plus(-1);
-        let seen = &mut self.seen;
-        // An increase needs a risk at the current size; without a current size, the wanted one is used.
-        seen.current_mb = self.size.unwrap_or_default();
-        let since = |from: Day| seen.history.partition_point(|p| p.day < from);
-        let window = &seen.history[since(day.plus(-WINDOW_DAYS))..];
-        seen.daily_peaks.clear();
-        seen.daily_peaks.extend(window.iter().map(|p| p.peak));
-        seen.window = EvidenceWindow {
-            from: day.plus(-WINDOW_DAYS),
-            to: last_closed,
-            days: u32::try_from(window.len()).unwrap_or(u32::MAX),
-            invocations: 0,
+    /// Returns what a decision before `day` sees; `None` if its window is empty.
+    fn evidence(&mut self, day: Day) -> Option<FunctionEvidence> {
+        let settings = self.policy.settings();
+        self.state.drop_old(day.plus(-1), settings);
+        let view = Viewpoint {
+            clock: &clock_of(day),
+            now: day.start(),
+            settings,
         };
-        if !self.policy.remembers() {
-            return;
-        }
-        let floor_days = self.policy.settings().floor_days.max(WINDOW_DAYS);
-        let floor = &seen.history[since(day.plus(-floor_days))..];
-        let highest = floor.iter().max_by_key(|p| p.peak);
-        seen.floor_peak = highest.map(|p| (p.day, p.peak));
-        self.ran_out
-            .retain(|(ran_out, _)| *ran_out >= last_closed.plus(-PEAK_MEMORY_DAYS));
-        seen.censored = self.ran_out.iter().copied().max_by_key(|(_, size)| *size);
+        Some(FunctionEvidence {
+            // An increase needs a risk at the current size; without a current size, the wanted one is used.
+            current_mb: self.size.unwrap_or_default(),
+            // A trace names no environments.
+            agreed_mb: None,
+            ..self.state.assess(view)?.evidence
+        })
     }
+}
+
+/// The clock at the beginning of `day`, when all earlier days are closed.
+fn clock_of(day: Day) -> DayClock {
+    DayClock::new(ClockMode::Event, Some(day.start()), Some(day.plus(-1)))
 }
 
 #[cfg(test)]
@@ -336,6 +304,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
         /// For any demand, with gaps: every day ends with a sufficient size, an OOM-day has an event, and the
         /// demand of a day does not affect the size at its beginning (both last demands are below the
         /// smallest size, so neither causes a bump).

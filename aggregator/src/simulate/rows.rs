@@ -6,16 +6,18 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 use rightsizer_formats::gzip;
 
+use super::row_error::RowError;
+
 /// The longest line that is read.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A row that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Refusal {
     /// Line number; the header is 1.
     pub line: u64,
     /// What is wrong with it.
-    pub reason: String,
+    pub reason: RowError,
 }
 
 /// The reason for which a whole input cannot be used.
@@ -63,7 +65,7 @@ impl Columns {
 }
 
 /// Receives the values of one row; an error refuses the row.
-pub(super) type Take<'a> = dyn FnMut(&[Option<&str>]) -> Result<(), String> + 'a;
+pub(super) type Take<'a> = dyn FnMut(&[Option<&str>]) -> Result<(), RowError> + 'a;
 
 /// Reads all of `input`; passes each row to `take` and each bad row to `refuse`.
 pub(super) fn read_rows(
@@ -97,11 +99,11 @@ fn read_lines(
             Ok(None) => break,
             Ok(Some(Length::Fits)) if line.trim_ascii().is_empty() => continue,
             Ok(Some(Length::Fits)) => header.row(&String::from_utf8_lossy(&line), take),
-            Ok(Some(Length::TooLong)) => Err(format!("line of more than {MAX_LINE_BYTES} bytes")),
+            Ok(Some(Length::TooLong)) => Err(RowError::TooLong),
             Err(error) => {
                 refuse(Refusal {
                     line: number,
-                    reason: format!("cannot be read further: {error}; evidence before this counts"),
+                    reason: RowError::Unreadable(error),
                 });
                 break;
             }
@@ -179,14 +181,13 @@ impl Header {
         })
     }
 
-    fn row(&self, line: &str, take: &mut Take<'_>) -> Result<(), String> {
-        let fields = split(line).ok_or("a quote is not closed")?;
+    fn row(&self, line: &str, take: &mut Take<'_>) -> Result<(), RowError> {
+        let fields = split(line).ok_or(RowError::OpenQuote)?;
         if fields.len() != self.width {
-            return Err(format!(
-                "row of {} fields under a header of {}",
-                fields.len(),
-                self.width
-            ));
+            return Err(RowError::Fields {
+                fields: fields.len(),
+                header: self.width,
+            });
         }
         let value = |place: &Option<usize>| place.map(|at| fields[at].trim());
         let values: Vec<Option<&str>> = self.places.iter().map(value).collect();

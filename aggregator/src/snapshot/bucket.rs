@@ -68,13 +68,13 @@ where
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let bare = status.filter(|status| *status >= 300 && error.code().is_none());
-        let said = bare.map_or_else(|| words(&error), |status| format!("HTTP {status}"));
+        let text = bare.map_or_else(|| words(&error), |status| format!("HTTP {status}"));
         match (status, error.code()) {
-            (Some(404), Some("NoSuchBucket")) => Self::NoBucket(said),
-            (Some(404), _) => Self::Missing(said),
-            (Some(409 | 412), _) => Self::Changed(said),
-            (Some(401 | 403), _) => Self::Denied(said),
-            _ => Self::Unclear(said),
+            (Some(404), Some("NoSuchBucket")) => Self::NoBucket(text),
+            (Some(404), _) => Self::Missing(text),
+            (Some(409 | 412), _) => Self::Changed(text),
+            (Some(401 | 403), _) => Self::Denied(text),
+            _ => Self::Unclear(text),
         }
     }
 }

@@ -62,7 +62,7 @@ impl Later {
 }
 
 /// Review commands after `snapshot` was made.
-pub fn said_after(head: &Head, snapshot: &Snapshot) -> Later {
+pub fn commands_after(head: &Head, snapshot: &Snapshot) -> Later {
     let after = |command: &&AppliedCommand| command.number > snapshot.commands;
     let commands: Vec<_> = head.commands.iter().filter(after).cloned().collect();
     let in_snapshots = head.snapshots.iter().map(|made| made.commands).max();
@@ -156,18 +156,18 @@ mod tests {
         let [newest, middle, oldest] = &head.snapshots[..] else {
             panic!("three are there");
         };
-        assert_eq!(said_after(&head, newest), Later::default());
-        let later = said_after(&head, middle);
+        assert_eq!(commands_after(&head, newest), Later::default());
+        let later = commands_after(&head, middle);
         assert_eq!((later.commands.len(), later.forgotten), (2, 0));
         assert_eq!(later.pause(), Some(&head.commands[1]));
         // 2 and 3 are in the snapshots after it alone.
-        let later = said_after(&head, oldest);
+        let later = commands_after(&head, oldest);
         assert_eq!((later.count(), later.forgotten), (4, 2));
         let mut resumed = head.clone();
         resumed.commands.push(command(6, Action::Resume));
-        assert_eq!(said_after(&resumed, newest).pause(), None);
+        assert_eq!(commands_after(&resumed, newest).pause(), None);
         let mut none_kept = head.clone();
         none_kept.commands.clear();
-        assert_eq!(said_after(&none_kept, oldest).forgotten, 4);
+        assert_eq!(commands_after(&none_kept, oldest).forgotten, 4);
     }
 }

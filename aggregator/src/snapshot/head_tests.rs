@@ -70,7 +70,7 @@ fn the_last_snapshot_before_an_upgrade_stays_for_a_day_with_the_words_since() {
     // Two newest, and the last of schema 7: the command after it is still to be carried out.
     assert_eq!(kept(&head), [(5, 8), (4, 8), (2, 7)]);
     assert_eq!(head.commands.len(), 1);
-    // 24 hours and 5 minutes later nobody goes back to it; it is the last of its day until then.
+    // 24 hours and 5 minutes later no start can go back to it; it is the last of its day until then.
     head = of(&head, "2026-03-02T10:05:00Z", 2, 8);
     assert_eq!(kept(&head), [(6, 8), (5, 8), (2, 7)]);
     head = of(&head, "2026-03-02T10:10:00Z", 2, 8);

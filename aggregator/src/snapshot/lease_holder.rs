@@ -37,7 +37,7 @@ pub struct LeaseHolder {
     status: SnapshotStatus,
     requests: mpsc::Receiver<Request>,
     /// What could not be written to the head yet.
-    unkept: Vec<AppliedCommand>,
+    unsaved: Vec<AppliedCommand>,
     /// The next snapshot's number: one that failed may have left something under its own.
     sequence: u64,
     /// The store, when no snapshot is being made of it.
@@ -80,7 +80,7 @@ impl LeaseHolder {
             settings,
             status,
             requests,
-            unkept: Vec::new(),
+            unsaved: Vec::new(),
             due: Instant::now() + first,
             swept: false,
         };
@@ -153,7 +153,7 @@ impl LeaseHolder {
         for request in asked {
             match request {
                 Request::Keep(command, reply) => {
-                    self.unkept.push(command);
+                    self.unsaved.push(command);
                     speakers.push(reply);
                 }
                 Request::Check(reply) => senders.push(reply),
@@ -176,10 +176,10 @@ impl LeaseHolder {
     }
 
     async fn keep_commands(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
-        let edit = Edit::Commands(self.unkept.clone());
+        let edit = Edit::Commands(self.unsaved.clone());
         let kept = match self.held.edit(&edit).await {
             Ok(()) => {
-                self.unkept.clear();
+                self.unsaved.clear();
                 Ok(())
             }
             Err(Trouble::Lost(lost)) => return Err(lost),
@@ -188,7 +188,7 @@ impl LeaseHolder {
                 why,
             }),
         };
-        self.status.commands_waiting(self.unkept.len());
+        self.status.commands_waiting(self.unsaved.len());
         if self.held.head().commands.len() >= MANY_COMMANDS {
             self.due = self.due.min(Instant::now());
         }
@@ -196,7 +196,7 @@ impl LeaseHolder {
     }
 
     async fn tick(&mut self) -> Result<(), Superseded> {
-        if self.check().await? && !self.unkept.is_empty() {
+        if self.check().await? && !self.unsaved.is_empty() {
             // Their senders were informed that they wait.
             let _ = self.keep_commands().await?;
         }

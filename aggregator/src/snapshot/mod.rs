@@ -23,7 +23,7 @@ mod status;
 
 pub use back::{begin_at, take_out};
 pub use bucket::{Bucket, BucketError};
-pub use choice::{Later, NoSnapshot, choose, said_after};
+pub use choice::{Later, NoSnapshot, choose, commands_after};
 pub use handle::LeaseHandle;
 pub use head::{Head, HeadError, Snapshot};
 pub use held::Superseded;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rightsizer_aws::retry::retry;
 use rightsizer_store::copy::room_for;
 use rightsizer_store::inspect;
 use rightsizer_store::{Store, StoreError};
+use rightsizer_updater::retry;
 use tokio::sync::mpsc;
 use tracing::warn;
 

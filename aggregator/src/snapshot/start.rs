@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use rightsizer_aws::clock::now;
-use rightsizer_aws::retry::retry;
 use rightsizer_records::Timestamp;
 use rightsizer_store::{SCHEMA_VERSION, Store, StoreError};
+use rightsizer_updater::retry;
 use tracing::{info, warn};
 
 use super::bucket::{Bucket, BucketError};
@@ -86,7 +86,7 @@ pub async fn open(
         ..identity
     };
     set_identity(&mut store, &held)?;
-    say_lost_words(&mut store, &taken)?;
+    warn_of_lost_commands(&mut store, &taken)?;
     info!(epoch = taken.epoch, "took over {}", bucket.location());
     let contested = planned.is_some_and(|before| before.may_still_send(&taken));
     let opened = Opened {
@@ -298,7 +298,7 @@ fn is_taken(head: &Head, planned: Option<&Head>, taker: &Taker) -> bool {
 }
 
 /// An old snapshot may be older than the review commands that are kept.
-fn say_lost_words(store: &mut Store, head: &Head) -> anyhow::Result<()> {
+fn warn_of_lost_commands(store: &mut Store, head: &Head) -> anyhow::Result<()> {
     let mut unit = store.begin()?;
     let known = unit.commands().carried_out()?;
     let newest = head
@@ -366,7 +366,7 @@ mod tests {
         };
         let mut head = Head::first("l".to_owned(), taker);
         head.snapshots.push(snapshot);
-        say_lost_words(&mut store, &head).unwrap();
+        warn_of_lost_commands(&mut store, &head).unwrap();
         let mut unit = store.begin().unwrap();
         assert_eq!(unit.commands().carried_out().unwrap(), 8);
     }

@@ -129,7 +129,7 @@ pub(super) async fn look(port: &Port) -> Result<(Stops, Vec<NotedGap>), StoreTro
         inspect::stops_and_gaps(&options.store)
     };
     match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(told)) => Ok(told),
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) if error.is_damage() || error.is_gone() => {
             Err(StoreTrouble::for_good(&error))
         }
@@ -162,11 +162,11 @@ impl StoreTrouble {
 }
 
 pub(super) async fn health(port: &Port) -> Health {
-    let (told, trouble) = match look(port).await {
-        Ok(told) => (Some(told), None),
+    let (found, trouble) = match look(port).await {
+        Ok(found) => (Some(found), None),
         Err(trouble) => (None, Some(trouble)),
     };
-    let (stops, gaps) = told.unzip();
+    let (stops, gaps) = found.unzip();
     let failed = trouble.as_ref().is_some_and(|trouble| trouble.lasts);
     let store = StoreHealth::of(&port.options.store, trouble.map(|trouble| trouble.why));
     let last_commit = port.writer.metrics().last_commit();
@@ -174,9 +174,9 @@ pub(super) async fn health(port: &Port) -> Health {
     let shards = port.options.streams.shards();
     let holder = port.options.holder.as_ref();
     let snapshot = holder.map(|holder| holder.status().health());
-    let unkept = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
+    let unsaved = snapshot.as_ref().is_some_and(SnapshotHealth::is_degraded);
     let clock = port.writer.metrics().clock_doubt();
-    let degraded = unkept || clock.is_some() || store.is_degraded();
+    let degraded = unsaved || clock.is_some() || store.is_degraded();
     let failing = degraded || shards.values().any(|shard| shard.failing.is_some());
     let behind = shards.values().map(|shard| shard.behind_ms).max();
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 ms")]

@@ -138,7 +138,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
             "/review",
             get(review::without_token).post(review::without_token),
         )
-        .route("/{token}/review", get(review::list).post(review::say))
+        .route("/{token}/review", get(review::list).post(review::apply))
         .route("/{token}/review/{function}", get(review::show))
         .route("/{token}/export", get(review::exportable))
         .route("/", post(put_records::without_token))

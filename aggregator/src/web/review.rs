@@ -38,7 +38,7 @@ pub(super) enum ReviewError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{}", .0.message)]
-    NotKept(Done),
+    NotSaved(Done),
     #[error("{0}")]
     Stopped(String),
 }
@@ -49,14 +49,14 @@ impl IntoResponse for ReviewError {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyError::Busy) | Self::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(BodyError::Busy) | Self::NotSaved(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refused::NotFound(_)) => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut body = json!({ "error": self.to_string() });
-        if let Self::NotKept(Done { updater, .. }) = &self {
+        if let Self::NotSaved(Done { updater, .. }) = &self {
             body["updater"] = json!(updater);
         }
         json_answer(status, &body)
@@ -67,7 +67,7 @@ pub(super) async fn without_token() -> Response {
     ReviewError::Forbidden.into_response()
 }
 
-pub(super) async fn say(
+pub(super) async fn apply(
     State(port): State<Port>,
     Path(token): Path<String>,
     request: Request,
@@ -224,19 +224,19 @@ pub(super) async fn carry_out_and_keep(
         }
     };
     // Neither waits for the other: each may take seconds, in which this task may be lost.
-    let kept = async {
+    let saved = async {
         match &port.options.holder {
             Some(holder) => holder.keep(carried).await,
             None => Ok(()),
         }
     };
-    let (kept, switched) = tokio::join!(kept, switched);
+    let (saved, switched) = tokio::join!(saved, switched);
     done.updater = switched;
-    match kept {
+    match saved {
         Ok(()) => Ok(done),
         Err(error) => {
             done.message = format!("{}; {error:#}", done.message);
-            Err(ReviewError::NotKept(done))
+            Err(ReviewError::NotSaved(done))
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-/// How long a connection is kept, and how many at once: whoever may connect later may connect now.
+/// The longest a connection is kept, and the most at once. It takes the clients that the port takes later.
 const WITHIN: Duration = Duration::from_secs(5);
 const MOST: usize = 64;
 
@@ -68,7 +68,7 @@ async fn connection(stream: TcpStream) {
 }
 
 fn answer(request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    // With or without a token before it: the answer tells nothing that a connection does not.
+    // With or without a token in the path: the answer shows no more than an accepted connection does.
     let is_health = request.uri().path().ends_with("/healthz");
     let mut response = Response::new(Full::from(r#"{"status":"starting"}"#));
     if !is_health {

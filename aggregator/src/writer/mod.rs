@@ -147,7 +147,7 @@ impl Writer {
         }
         while !self.finished {
             self.turn()?;
-            self.tell_read()?;
+            self.announce_read()?;
             self.log.look_after(&mut self.pipeline)?;
         }
         Ok(())
@@ -255,10 +255,10 @@ impl Writer {
 
     /// Reports which streams have been read. The last is only reported when the close that they
     /// caused is over and the commands that waited for it have been applied.
-    fn tell_read(&mut self) -> Result<(), StoreError> {
-        let told = self.settled.borrow().0.len();
+    fn announce_read(&mut self) -> Result<(), StoreError> {
+        let already = self.settled.borrow().0.len();
         let waits = self.unread.is_empty() && self.pipeline.is_closing();
-        if self.unread.len() == told || waits {
+        if self.unread.len() == already || waits {
             return Ok(());
         }
         if self.unread.is_empty() {

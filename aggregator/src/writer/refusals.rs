@@ -22,7 +22,7 @@ pub(super) struct Refused {
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     minute: i64,
-    told: HashSet<Refused>,
+    logged: HashSet<Refused>,
 }
 
 impl Refusals {
@@ -32,19 +32,19 @@ impl Refusals {
         if minute != self.minute {
             *self = Self {
                 minute,
-                told: HashSet::new(),
+                logged: HashSet::new(),
             };
         }
         let mut news = Vec::new();
         for (origin, why) in deliveries.iter().flat_map(Prepared::refusals) {
-            if self.told.len() == MOST {
+            if self.logged.len() == MOST {
                 break;
             }
             let refused = Refused {
                 origin: origin.to_owned(),
                 why: why.to_owned(),
             };
-            if self.told.insert(refused.clone()) {
+            if self.logged.insert(refused.clone()) {
                 news.push(refused);
             }
         }

@@ -19,8 +19,8 @@ pub struct Adopted {
 }
 
 impl Retention<'_> {
-    /// Adopts the `local:` functions of these names, or all if none is given. A name that says another account or
-    /// region is left. Open recommendations of an adopted function are deleted, because their records name no
+    /// Adopts the `local:` functions of these names, or all if none is given. A name with another account or
+    /// region is left as it is. Open recommendations of an adopted function are deleted, because their records name no
     /// function that could be changed; the caller decides it again.
     pub fn adopt(&mut self, names: &[String], home: &Home) -> Result<Adopted, StoreError> {
         self.rows.flush(self.tx)?;

@@ -40,6 +40,15 @@ impl Decisions<'_> {
         Ok(megabytes(statement.query_row([id], |row| row.get(0))?))
     }
 
+    /// Returns whether a size of it ran out of memory, or may have been too small, and still counts.
+    pub(super) fn ran_out(&self, id: FunctionId) -> Result<bool, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM peaks WHERE function_id = ?1 AND censored_mb > 0
+                AND day > (SELECT coalesce(cleared_day, -1) FROM functions WHERE id = ?1))",
+        )?;
+        Ok(statement.query_row([id], |row| row.get(0))?)
+    }
+
     /// Records that out-of-memory up to `day` no longer counts.
     pub(super) fn clear_sizes(&self, id: FunctionId, day: Day) -> Result<(), StoreError> {
         self.tx

@@ -24,7 +24,7 @@ const BYTES: &str = "early_bytes";
 
 /// A record as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct EarlyRecord {
     /// Its source, for the quarantine.
     pub origin: String,
     /// Whether it is from the decisions stream.
@@ -34,9 +34,9 @@ pub struct Kept {
 }
 
 /// The key of a record, its arrival time, and the record.
-type Found = (String, (i64, Kept));
+type Found = (String, (i64, EarlyRecord));
 
-impl Kept {
+impl EarlyRecord {
     fn pack(&self, now: Timestamp) -> Vec<u8> {
         let origin = self.origin.as_bytes();
         let mut packed = now.as_ms().to_be_bytes().to_vec();
@@ -71,7 +71,12 @@ pub struct Early<'u> {
 
 impl Early<'_> {
     /// Keeps a record until `at`. Returns whether there was room for it.
-    pub fn keep(&self, at: Timestamp, kept: &Kept, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn keep(
+        &self,
+        at: Timestamp,
+        kept: &EarlyRecord,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let packed = kept.pack(now);
         let count = self.number_in_state(COUNT)? + 1;
         let bytes = self.number_in_state(BYTES)? + int(packed.len() as u64);
@@ -90,7 +95,11 @@ impl Early<'_> {
     }
 
     /// Returns at most `most` records that claim a time up to `until`, with their keys, the earliest first.
-    pub fn until(&self, until: Timestamp, most: usize) -> Result<Vec<(String, Kept)>, StoreError> {
+    pub fn until(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(String, EarlyRecord)>, StoreError> {
         let end = format!("{PREFIX}{:015}0", until.as_ms());
         let found = self.between(PREFIX, &end, most)?;
         Ok(found
@@ -145,7 +154,7 @@ impl Early<'_> {
         while let Some(row) = rows.next()? {
             let key: String = row.get(0)?;
             let packed: Vec<u8> = row.get(1)?;
-            let kept = Kept::unpack(&packed)
+            let kept = EarlyRecord::unpack(&packed)
                 .ok_or_else(|| StoreError::Damaged(format!("{key} is not a record")))?;
             found.push((key, kept));
         }

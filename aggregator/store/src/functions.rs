@@ -13,7 +13,7 @@ use super::unit::{FunctionId, WorkingSet};
 pub(super) struct FunctionRow {
     pub(super) id: FunctionId,
     sighting: Sighting,
-    heard: Timestamp,
+    first_arrival: Timestamp,
     seen: u64,
     duplicates: u64,
     late: u64,
@@ -65,16 +65,16 @@ impl Functions<'_> {
         &mut self,
         key: &FunctionKey,
         sighting: &Sighting,
-        heard: Timestamp,
+        first_arrival: Timestamp,
     ) -> Result<Sighted, StoreError> {
         let known = self.known(key)?;
         let place = match known {
             Some(place) => place,
-            None => self.add(key, sighting, heard)?,
+            None => self.add(key, sighting, first_arrival)?,
         };
         let row = self.rows.functions.at(place)?;
         row.sighting.join(sighting);
-        row.heard = row.heard.min(heard);
+        row.first_arrival = row.first_arrival.min(first_arrival);
         Ok(Sighted {
             id: row.id,
             new: known.is_none(),
@@ -114,7 +114,7 @@ impl Functions<'_> {
         &mut self,
         key: &FunctionKey,
         sighting: &Sighting,
-        heard: Timestamp,
+        first_arrival: Timestamp,
     ) -> Result<usize, StoreError> {
         let set = &mut *self.rows;
         if set.next_function == 0 {
@@ -127,7 +127,7 @@ impl Functions<'_> {
         let row = FunctionRow {
             id,
             sighting: sighting.clone(),
-            heard,
+            first_arrival,
             seen: 0,
             duplicates: 0,
             late: 0,
@@ -184,7 +184,7 @@ impl Functions<'_> {
                 s.arch.map(Arch::name),
                 s.runtime,
                 s.oldest.as_ms(),
-                row.heard.as_ms(),
+                row.first_arrival.as_ms(),
                 s.newest.at.as_ms(),
                 s.newest.memory_mb.0,
                 s.started.as_ref().map(|at| at.memory_mb.0),
@@ -248,7 +248,7 @@ fn read(row: &Row<'_>) -> Result<FunctionRow, StoreError> {
             ran_out: event(16, 15)?,
             mixed: row.get::<_, Option<i64>>(19)?.map(timestamp).transpose()?,
         },
-        heard: timestamp(number(5)?)?,
+        first_arrival: timestamp(number(5)?)?,
         seen: count(number(10)?),
         duplicates: count(number(11)?),
         late: count(number(12)?),

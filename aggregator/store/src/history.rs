@@ -36,7 +36,7 @@ impl HistoryEvent {
 }
 
 /// The columns of `recommendations` that describe its history.
-struct Told {
+struct HistoryRow {
     id: String,
     status: Status,
     issued: Option<Timestamp>,
@@ -50,7 +50,7 @@ struct Told {
     row: Value,
 }
 
-impl Told {
+impl HistoryRow {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         let time = |name: &str| -> Result<Option<Timestamp>, StoreError> {
             let ms: Option<i64> = row.get(name)?;
@@ -128,11 +128,11 @@ impl Reader {
         let mut rows = statement.query([id])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut told = Told::read(row)?;
-            let events = told.events(self.answers(id, &told.id)?);
-            told.row["life"] =
+            let mut entry = HistoryRow::read(row)?;
+            let events = entry.events(self.answers(id, &entry.id)?);
+            entry.row["life"] =
                 serde_json::to_value(events).map_err(|e| StoreError::Damaged(e.to_string()))?;
-            history.push(told.row);
+            history.push(entry.row);
         }
         Ok(history)
     }
@@ -149,12 +149,12 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let (status, reason, detail): (String, String, String) =
                 (row.get(1)?, row.get(2)?, row.get(3)?);
-            let said: Vec<String> = [reason, detail]
+            let parts: Vec<String> = [reason, detail]
                 .into_iter()
                 .filter(|text| !text.is_empty())
                 .collect();
             let at = timestamp(row.get(0)?)?;
-            answers.push(HistoryEvent::new(at, &status, "updater", said.join(": ")));
+            answers.push(HistoryEvent::new(at, &status, "updater", parts.join(": ")));
         }
         Ok(answers)
     }

@@ -25,7 +25,7 @@ pub struct StoreLook {
     /// Number of functions in it.
     pub functions: u64,
     /// Time of the newest report.
-    pub last_heard: Option<Timestamp>,
+    pub newest_report: Option<Timestamp>,
     /// When a stream was last read into it.
     pub last_checkpoint: Option<Timestamp>,
     /// What keeps recommendations from being sent.
@@ -83,8 +83,10 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
         damage,
         version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         functions: count_of(&connection, "SELECT count(*) FROM functions")?,
-        last_heard: time("SELECT max(last_ms) FROM functions")?,
-        last_checkpoint: time("SELECT max(at_ms) FROM checkpoints")?,
+        newest_report: time("SELECT max(last_ms) FROM functions")?,
+        last_checkpoint: time(
+            "SELECT max(at_ms) FROM checkpoints WHERE source NOT LIKE 'import:%'",
+        )?,
         stops: stops_in(&connection)?,
         gaps: newest_gaps(&connection, GAPS_TOLD)?,
         clock: clock_traces(&connection)?,

@@ -50,6 +50,8 @@ mod retries;
 mod review;
 mod reviewing;
 mod rows;
+#[cfg(feature = "sample")]
+pub mod sample;
 mod sent;
 mod sizes;
 mod state;
@@ -67,7 +69,7 @@ pub use comparisons::{AdviceLine, Comparisons, MeasuredLine};
 pub use days::{Days, MergedDay};
 pub use decisions::Decisions;
 pub use earlier::Earlier;
-pub use early::{Early, Kept};
+pub use early::{Early, EarlyRecord};
 pub use environments::{Environments, MergedEnvironment};
 pub use error::StoreError;
 pub use evidence::{Assessed, Evidence};

@@ -190,6 +190,11 @@ impl ReviewCommands<'_> {
     }
 
     fn clear(&self, id: FunctionId, name: &str, now: Timestamp) -> Answer {
+        if !(Decisions { tx: self.tx }).ran_out(id)? {
+            return done(format!(
+                "nothing to clear: {name} did not run out of memory since its last change"
+            ));
+        }
         Decisions { tx: self.tx }.clear_sizes(id, now.day())?;
         done(format!(
             "cleared: {name} may go below the sizes at which it ran out of memory until today; its \

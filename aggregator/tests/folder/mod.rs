@@ -24,11 +24,11 @@ impl Folder {
     }
 
     /// Runs a command on this folder's store.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with_input(arguments, b"")
     }
 
-    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Said {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> CommandOutput {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
             .args(arguments)
             .env("RIGHTSIZER_STORE", self.path("store.db"))
@@ -39,14 +39,14 @@ impl Folder {
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        Said(child.wait_with_output().unwrap())
+        CommandOutput(child.wait_with_output().unwrap())
     }
 }
 
 /// The output of a command.
-pub(crate) struct Said(Output);
+pub(crate) struct CommandOutput(Output);
 
-impl Said {
+impl CommandOutput {
     pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap()
     }

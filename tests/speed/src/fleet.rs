@@ -96,13 +96,13 @@ fn open(path: &Path) -> Result<Pipeline> {
 
 /// Makes a fleet in `path`: fourteen days, three invocations a function and day. No day closes
 /// meanwhile. Calls `told` with the progress.
-pub fn make(path: &Path, functions: u64, told: &dyn Fn(u64, u64)) -> Result<()> {
+pub fn make(path: &Path, functions: u64, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let dice = &mut Dice::new(3);
     let mut pipeline = open(path)?.holding_days(true);
     for day in 0..14 {
         for from in (0..functions).step_by(usize::try_from(DELIVERY)?) {
             let range = from..functions.min(from + DELIVERY);
-            told(day * functions + from, 14 * functions);
+            progress(day * functions + from, 14 * functions);
             let now = day * DAY_MS + 43_200_000;
             put(&mut pipeline, day, range, functions * day, dice, now)?;
         }

@@ -29,10 +29,10 @@ pub fn import(binary: &Path, file: &Path, reports: u64, runs: usize) -> Result<(
             .arg(file)
             .stderr(Stdio::inherit())
             .output()?;
-        let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         ensure!(
-            output.status.success() && told["accepted"] == reports,
-            "the import did not accept everything: {told}"
+            output.status.success() && json["accepted"] == reports,
+            "the import did not accept everything: {json}"
         );
         size = std::fs::metadata(&store)?.len();
         Ok(())

@@ -37,7 +37,7 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
     let address = serve.endpoint().to_owned();
     let cookie = signed_in(&client, &address).await?;
     let begun = Instant::now();
-    // Until then, a page says that it is being read.
+    // Until then, a page shows that the fleet is being read.
     while !whole(&client, &address, &cookie).await? {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

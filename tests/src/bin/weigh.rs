@@ -28,8 +28,8 @@ struct Args {
     json: bool,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("wanted NAME=VALUE")?;
+fn pair(text: &str) -> Result<(String, String)> {
+    let pair = text.split_once('=').context("wanted NAME=VALUE")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 

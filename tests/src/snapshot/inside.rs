@@ -23,12 +23,12 @@ use crate::emulator::{Container, Environment, FunctionSpec, Invocation, Options,
 /// Follows standard input to its end.
 pub async fn follow() -> Result<()> {
     let mut lines = lines();
-    say("ok up")?;
+    reply("ok up")?;
     let mut sandbox = None;
     while let Some(line) = lines.recv().await {
         match step(&mut sandbox, &line, &mut lines).await {
-            Ok(answer) => say(&format!("ok {answer}"))?,
-            Err(e) => say(&format!("failed: {e:#}").replace('\n', " | "))?,
+            Ok(answer) => reply(&format!("ok {answer}"))?,
+            Err(e) => reply(&format!("failed: {e:#}").replace('\n', " | "))?,
         }
     }
     Ok(())
@@ -71,7 +71,7 @@ async fn step(
             sandbox.environment.invoke(invocation).await?;
         }
         ["linger"] => {
-            say("ok lingering")?;
+            reply("ok lingering")?;
             sandbox.environment.linger(lines.recv()).await?;
         }
         _ => bail!("not understood: {line}"),
@@ -93,7 +93,7 @@ async fn start(endpoint: &str) -> Result<Sandbox> {
     })
 }
 
-fn say(line: &str) -> Result<()> {
+fn reply(line: &str) -> Result<()> {
     let mut out = stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

@@ -59,7 +59,7 @@ impl Machine {
     }
 
     /// Sends a line to the sandbox and returns its response, without `ok`.
-    pub async fn tell(&mut self, line: &str) -> Result<String> {
+    pub async fn request(&mut self, line: &str) -> Result<String> {
         self.sandbox.send(line).await?;
         let answer = self.answer().await;
         answer.with_context(|| format!("the machine got the line: {line}"))
@@ -67,7 +67,7 @@ impl Machine {
 
     /// Ends the environment.
     pub async fn shutdown(&mut self) -> Result<Exit> {
-        let exit: Value = serde_json::from_str(&self.tell("shutdown").await?)?;
+        let exit: Value = serde_json::from_str(&self.request("shutdown").await?)?;
         Ok(Exit {
             code: exit["code"].as_i64().and_then(|code| code.try_into().ok()),
             killed: exit["killed"] != false,
@@ -106,8 +106,8 @@ impl Machine {
                 String::from_utf8_lossy(&console)
             );
         };
-        let said = answer.strip_prefix("ok ");
-        Ok(said.with_context(|| answer.clone())?.to_owned())
+        let text = answer.strip_prefix("ok ");
+        Ok(text.with_context(|| answer.clone())?.to_owned())
     }
 }
 

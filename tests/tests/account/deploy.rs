@@ -344,7 +344,7 @@ async fn an_organisation_gets_the_layer_and_the_stream() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_named_before_anything_is_done() -> Result<()> {
     let stage = Stage::set().await?;
-    for (words, said) in [
+    for (words, expected) in [
         (
             &["deploy"][..],
             "give the system a name: make deploy STACK=rightsizer",
@@ -359,7 +359,7 @@ async fn what_is_missing_is_named_before_anything_is_done() -> Result<()> {
         let output = stage.make(words).await?;
         assert!(!output.status.success(), "{words:?}");
         assert!(
-            words_of(&output).contains(said),
+            words_of(&output).contains(expected),
             "{words:?}: {}",
             words_of(&output)
         );

@@ -59,10 +59,10 @@ async fn a_small_quota_is_seen_and_nothing_is_reserved_of_it() -> Result<()> {
     let asked = ["deploy", "STACK=ra", "OPTIONS=ReservedConcurrency=1"];
     let refused = stage.make(&asked).await?;
     assert!(!refused.status.success());
-    let said = words_of(&refused);
+    let text = words_of(&refused);
     assert!(
-        said.contains("nothing can be reserved for the updater"),
-        "{said}"
+        text.contains("nothing can be reserved for the updater"),
+        "{text}"
     );
     Ok(())
 }
@@ -99,10 +99,10 @@ async fn of_a_vpc_only_subnets_of_one_kind_are_taken() -> Result<()> {
     let refused = stage
         .make(&["deploy", "STACK=rz", &vpc, &subnets, behind])
         .await?;
-    let said = words_of(&refused);
+    let text = words_of(&refused);
     assert!(
-        said.contains("reaches nothing from a public subnet"),
-        "{said}"
+        text.contains("reaches nothing from a public subnet"),
+        "{text}"
     );
     Ok(())
 }

@@ -134,10 +134,10 @@ fn what_could_reach_nothing_is_not_built() -> Result<()> {
         .env_clear()
         .env("PATH", path)
         .output()?;
-    let said = words_of(&run);
+    let shown = words_of(&run);
     ensure!(
-        !run.status.success() && said.contains("finds no addresses"),
-        "{said}"
+        !run.status.success() && shown.contains("finds no addresses"),
+        "{shown}"
     );
     Ok(())
 }

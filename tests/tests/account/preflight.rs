@@ -55,13 +55,13 @@ fn refusals(file: &Path, choices: &[&str]) -> Result<String> {
     stdin.write_all(&resolved.stdout)?;
     drop(stdin);
     let checked = node.wait_with_output()?;
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
     ensure!(
-        checked.status.success() == said.is_empty(),
+        checked.status.success() == text.is_empty(),
         "{}",
         words_of(&checked)
     );
-    Ok(said)
+    Ok(text)
 }
 
 /// Writes the template with a change to a file.
@@ -142,10 +142,10 @@ fn every_action_resource_and_condition_is_iams() -> Result<()> {
             }
         })?;
         let checked = program("policies", &file, &[])?;
-        let said = words_of(&checked);
+        let text = words_of(&checked);
         ensure!(
-            !checked.status.success() && said.contains(why),
-            "{key}: {said}"
+            !checked.status.success() && text.contains(why),
+            "{key}: {text}"
         );
     }
     Ok(())

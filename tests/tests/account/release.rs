@@ -23,16 +23,16 @@ fn every_action_is_pinned_and_no_job_may_more_than_it_needs() -> Result<()> {
             let (_, rest) = line
                 .split_once('@')
                 .context("an action without a version")?;
-            let (commit, said) = rest.split_once(" # v").context("no version in words")?;
+            let (commit, tag) = rest.split_once(" # v").context("no version in words")?;
             let hex = commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
-            ensure!(hex && !said.is_empty(), "{name}: {line} can be moved");
+            ensure!(hex && !tag.is_empty(), "{name}: {line} can be moved");
             pinned += 1;
         }
         assert!(
             text.contains("\npermissions:\n  contents: read\n"),
             "{name}"
         );
-        // One job makes the release, and signs where it was built; another one shows its identity to registries.
+        // One job makes the release and attests its origin; another one shows its identity to registries.
         let writes = |what: &str| text.matches(&format!(" {what}: write")).count();
         let wanted = if name == "release.yml" {
             [1, 1, 2]

@@ -145,9 +145,9 @@ impl Stage {
     /// Runs `make`, which must succeed, and returns its output.
     pub(crate) async fn made(&self, words: &[&str]) -> Result<String> {
         let output = self.make(words).await?;
-        let said = words_of(&output);
-        ensure!(output.status.success(), "make {words:?} failed:\n{said}");
-        Ok(said)
+        let shown = words_of(&output);
+        ensure!(output.status.success(), "make {words:?} failed:\n{shown}");
+        Ok(shown)
     }
 
     /// Returns the content of the account, from `tests/tools/account.py`.

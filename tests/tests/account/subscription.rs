@@ -51,8 +51,8 @@ fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
     assert_eq!(key[0], "HasKey");
     let role = &resources["SubscriptionRole"]["Properties"];
     let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
-    for (organisation, told) in [(true, KEY), (false, key[2].as_str().context("no key")?)] {
-        let wanted = role_policies(&stream()?, &StreamKey::of(Some(told)));
+    for (organisation, id) in [(true, KEY), (false, key[2].as_str().context("no key")?)] {
+        let wanted = role_policies(&stream()?, &StreamKey::of(Some(id)));
         let given = statements.as_array().context("no statements")?.iter();
         let given = given.filter_map(|statement| match &statement["Fn::If"] {
             Value::Null => Some(resolved(statement)),
@@ -62,7 +62,7 @@ fn the_template_gives_the_role_what_subscribe_prints() -> Result<()> {
             }
         });
         let given: Vec<Value> = given.collect();
-        assert_eq!(wanted["policy"]["Statement"], json!(given), "{told}");
+        assert_eq!(wanted["policy"]["Statement"], json!(given), "{id}");
         let trust = &role["AssumeRolePolicyDocument"];
         assert_eq!(wanted["trust"], resolved(trust));
     }
@@ -88,10 +88,10 @@ async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     for yes in [&[][..], &["YES=1"]] {
         let refused = stage.make(&[&subscribe[..], yes].concat()).await?;
         assert!(!refused.status.success());
-        let said = words_of(&refused);
+        let shown = words_of(&refused);
         assert!(
-            said.contains("has a log subscription already: ledger"),
-            "{said}"
+            shown.contains("has a log subscription already: ledger"),
+            "{shown}"
         );
         assert_eq!(stage.account(&["all"]).await?, before);
     }
@@ -102,8 +102,8 @@ async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     stage.intercept("*describe-account-policies*", denied)?;
     let refused = stage.make(&subscribe).await?;
     assert!(!refused.status.success());
-    let said = words_of(&refused);
-    assert!(said.contains("logs:DescribeAccountPolicies"), "{said}");
+    let shown = words_of(&refused);
+    assert!(shown.contains("logs:DescribeAccountPolicies"), "{shown}");
     Ok(())
 }
 

@@ -183,6 +183,36 @@ fn the_service_and_the_stream_are_as_they_are_paid_for() -> Result<()> {
     Ok(())
 }
 
+/// The task reaches AWS, and DNS servers of the VPC's own: Amazon's resolver needs no rule.
+#[test]
+fn the_task_may_ask_for_names_and_call_aws_and_nothing_else() -> Result<()> {
+    let template = template("template.yaml")?;
+    let resources = template["Resources"].as_object().context("no resources")?;
+    let groups: Vec<_> = of_type(resources, "AWS::EC2::SecurityGroup").collect();
+    let [group] = groups.as_slice() else {
+        anyhow::bail!("{} security groups", groups.len());
+    };
+    let rules = group["SecurityGroupEgress"]
+        .as_array()
+        .context("no egress")?;
+    let mut ports: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            format!(
+                "{} {}-{}",
+                rule["IpProtocol"], rule["FromPort"], rule["ToPort"]
+            )
+        })
+        .collect();
+    ports.sort_unstable();
+    let wanted = [r#""tcp" 443-443"#, r#""tcp" 53-53"#, r#""udp" 53-53"#];
+    assert_eq!(ports, wanted);
+    assert!(group["SecurityGroupIngress"].is_null(), "{group}");
+    let module = std::fs::read_to_string(root().join("infra/terraform/aggregator.tf"))?;
+    assert!(module.contains(r#"for_each = ["udp", "tcp"]"#) && module.contains("from_port   = 53"));
+    Ok(())
+}
+
 fn of_type<'a>(
     resources: &'a serde_json::Map<String, Value>,
     kind: &'a str,

@@ -227,6 +227,34 @@ fn it_has_what_the_template_has() -> Result<()> {
     Ok(())
 }
 
+/// A later major version of the provider may rename what is used here; names of streams are no ARNs.
+#[test]
+fn it_is_bound_to_its_provider_and_refuses_wrong_values() -> Result<()> {
+    let file = |name: &str| std::fs::read_to_string(module().join(name));
+    let versions = file("versions.tf")?;
+    let (_, provider) = versions
+        .split_once("hashicorp/aws\"\n")
+        .context("no provider")?;
+    let bound = provider.lines().next().context("no version")?;
+    assert!(bound.contains(">= ") && bound.contains(", < "), "{bound}");
+    let all: String = resources()?.into_iter().map(|(_, _, text)| text).collect();
+    for text in [&versions, &all] {
+        assert!(!text.contains("aws_region.current.name"), "deprecated");
+    }
+    let variables = file("variables.tf")?;
+    for (name, values) in [
+        ("writers", r#"["nobody", "account", "organisation"]"#),
+        ("mode", r#"["off", "recommend", "auto"]"#),
+        ("reports_encryption", r#"["none", "kms"]"#),
+    ] {
+        let check = format!("contains({values}, var.{name})");
+        assert!(variables.contains(&check), "{name}");
+    }
+    let outputs = file("outputs.tf")?;
+    assert!(outputs.contains("value       = aws_kinesis_stream.reports.arn"));
+    Ok(())
+}
+
 /// `fmt` if Terraform is installed, `validate` if its AWS provider is available, on this machine's
 /// disk or from its registry. Without them, it prints a note and checks only what the other tests check.
 #[test]

@@ -13,16 +13,16 @@ const FOREIGN: &str = r#"{"Description": "ledger", "Resources": {"Ledger": {"Typ
 /// Runs a command that must fail with this message; returns its output.
 async fn refused(stage: &Stage, words: &[&str], why: &str) -> Result<String> {
     let output = stage.make(words).await?;
-    let said = words_of(&output);
+    let text = words_of(&output);
     ensure!(
         !output.status.success(),
-        "make {words:?} succeeded:\n{said}"
+        "make {words:?} succeeded:\n{text}"
     );
     ensure!(
-        said.contains(why),
-        "the output of make {words:?} lacks {why}:\n{said}"
+        text.contains(why),
+        "the output of make {words:?} lacks {why}:\n{text}"
     );
-    Ok(said)
+    Ok(text)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     stage.made(&["package"]).await?;
     stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
 
-    // Whoever deletes stacks by hand does not delete this one; `undeploy` does.
+    // CloudFormation keeps this one when its stack is deleted by hand; `undeploy` deletes it.
     let by_hand = stage
         .aws("cloudformation delete-stack --stack-name", "rz")
         .await;
@@ -147,8 +147,8 @@ async fn a_first_deployment_that_failed_shows_the_next_step() -> Result<()> {
     stage.made(&["package"]).await?;
     let next = "make undeploy STACK=rz YES=1, then make deploy again";
     stage.intercept("*wait stack-create-complete --stack-name rz", "exit 255")?;
-    let said = refused(&stage, &["deploy", "STACK=rz", "YES=1"], next).await?;
-    assert!(!said.contains("rolled it back"), "{said}");
+    let text = refused(&stage, &["deploy", "STACK=rz", "YES=1"], next).await?;
+    assert!(!text.contains("rolled it back"), "{text}");
     let state = r#"echo '{"Stacks": [{"StackName": "rz", "StackStatus": "ROLLBACK_COMPLETE",
         "Description": "Lambda Rightsizer: two streams"}]}'; exit"#;
     stage.intercept("*describe-stacks --stack-name rz *", state)?;

@@ -47,12 +47,12 @@ async fn throttling_busy_queries_and_lost_responses_are_retried() {
     stage
         .proxy
         .refuse("GetQueryResults", 1, "ServiceUnavailableException");
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["invocations"], &told["queries"]),
+        (&json["invocations"], &json["queries"]),
         (&json!(6), &json!(1)),
-        "{told}"
+        "{json}"
     );
     stage
         .proxy
@@ -71,9 +71,9 @@ async fn no_more_queries_run_than_may() {
         .import("store", &["--prefix", "/aws/lambda/a", "--days", "2"])
         .await;
     assert!(output.status.success(), "{output:?}");
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
-    assert!(told["queries"].as_u64().unwrap() >= 2, "{told}");
+    assert!(json["queries"].as_u64().unwrap() >= 2, "{json}");
     let (output, _) = stage.import("whole", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(stage.evidence("store"), stage.evidence("whole"));
@@ -85,18 +85,18 @@ async fn if_queries_are_denied_lines_are_read() {
     stage
         .proxy
         .always_refuse("StartQuery", "AccessDeniedException");
-    let (output, told) = stage.import("lines", &[]).await;
+    let (output, json) = stage.import("lines", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["read_line_by_line"], &told["invocations"]),
+        (&json["read_line_by_line"], &json["invocations"]),
         (&json!(2), &json!(6))
     );
     assert!(
-        told["no_queries"]
+        json["no_queries"]
             .as_str()
             .unwrap()
             .contains("AccessDenied"),
-        "{told}"
+        "{json}"
     );
     stage.proxy.mend();
     stage.import("queries", &[]).await;
@@ -112,26 +112,26 @@ async fn if_nothing_is_allowed_it_is_reported_and_nothing_is_lost() {
     stage
         .proxy
         .always_refuse("FilterLogEvents", "AccessDeniedException");
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("--print-policy"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("--print-policy"), "{stderr}");
     assert!(
-        told["stopped"].as_str().unwrap().contains("AccessDenied"),
-        "{told}"
+        json["stopped"].as_str().unwrap().contains("AccessDenied"),
+        "{json}"
     );
     stage.proxy.mend();
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(told["invocations"], 21);
+    assert_eq!(json["invocations"], 21);
     stage
         .proxy
         .always_refuse("DescribeLogGroups", "AccessDeniedException");
     let (output, _) = stage.import("other", &[]).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("log groups cannot be listed") && said.contains("--print-policy"),
-        "{said}"
+        stderr.contains("log groups cannot be listed") && stderr.contains("--print-policy"),
+        "{stderr}"
     );
 }
 
@@ -141,30 +141,30 @@ async fn a_query_that_is_forgotten_fails_or_takes_too_long_is_made_again_or_cut(
     stage
         .proxy
         .refuse("GetQueryResults", 1, "ResourceNotFoundException");
-    let (output, told) = stage.import("forgotten", &[]).await;
+    let (output, json) = stage.import("forgotten", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["queries"], &told["read_line_by_line"]),
+        (&json["queries"], &json["read_line_by_line"]),
         (&json!(2), &json!(0))
     );
     stage.proxy.change("GetQueryResults", |answer| {
         answer["status"] = "Failed".into();
     });
-    let (_, told) = stage.import("failed", &[]).await;
+    let (_, json) = stage.import("failed", &[]).await;
     assert_eq!(
-        (&told["queries"], &told["read_line_by_line"]),
+        (&json["queries"], &json["read_line_by_line"]),
         (&json!(3), &json!(1))
     );
     stage.proxy.mend();
     stage.proxy.change("GetQueryResults", |answer| {
         answer["status"] = "Timeout".into();
     });
-    let (_, told) = stage.import("slow", &["--days", "3"]).await;
+    let (_, json) = stage.import("slow", &["--days", "3"]).await;
     // Four days, two halves, four quarters: then each day is read by lines.
     assert_eq!(
-        (&told["queries"], &told["read_line_by_line"]),
+        (&json["queries"], &json["read_line_by_line"]),
         (&json!(7), &json!(1)),
-        "{told}"
+        "{json}"
     );
     assert_eq!(stage.evidence("slow"), stage.evidence("forgotten"));
     assert_eq!(stage.evidence("failed"), stage.evidence("forgotten"));
@@ -197,10 +197,10 @@ async fn a_full_answer_is_asked_for_in_parts() {
         let lines: Vec<String> = (0..5_050).map(line).collect();
         group.write(day, &stream(day, "", "$LATEST"), &lines).await;
     }
-    let (output, told) = stage.import("store", &["--days", "2"]).await;
+    let (output, json) = stage.import("store", &["--days", "2"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(told["invocations"], 10_100, "{told}");
-    assert!(told["queries"].as_u64().unwrap() > 1, "{told}");
+    assert_eq!(json["invocations"], 10_100, "{json}");
+    assert!(json["queries"].as_u64().unwrap() > 1, "{json}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,17 +231,17 @@ async fn a_group_that_goes_meanwhile_does_not_stop_the_others() {
         answer["logGroups"].as_array_mut().unwrap().push(ghost);
     });
     for way in [&[][..], &["--no-queries"]] {
-        let (output, told) = stage
+        let (output, json) = stage
             .import(if way.is_empty() { "queries" } else { "lines" }, way)
             .await;
         assert!(output.status.success(), "{output:?}");
         assert_eq!(
-            told["log_groups_gone"],
+            json["log_groups_gone"],
             json!(["/aws/lambda/ghost"]),
-            "{told}"
+            "{json}"
         );
         assert_eq!(
-            (&told["log_groups_with_reports"], &told["invocations"]),
+            (&json["log_groups_with_reports"], &json["invocations"]),
             (&json!(3), &json!(9))
         );
     }
@@ -252,13 +252,13 @@ async fn a_group_that_goes_meanwhile_does_not_stop_the_others() {
 async fn text_whose_figures_the_service_did_not_find_is_read_line_by_line() {
     let stage = some(&["a", "b"]).await;
     stage.logs.leave_undiscovered("/aws/lambda/b");
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["read_line_by_line"], &told["no_queries"]),
+        (&json["read_line_by_line"], &json["no_queries"]),
         (&json!(1), &json!(null))
     );
-    assert_eq!(told["invocations"], 6);
+    assert_eq!(json["invocations"], 6);
 }
 
 /// A killed run continues with what is left, and ends as one that was not killed.
@@ -290,11 +290,11 @@ async fn a_killed_run_continues() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     child.kill().await.unwrap();
-    let (output, told) = stage.import("killed", &["--no-queries"]).await;
+    let (output, json) = stage.import("killed", &["--no-queries"]).await;
     assert!(output.status.success(), "{output:?}");
     let (_, whole) = stage.import("whole", &["--no-queries"]).await;
     assert_eq!(whole["invocations"], 90);
-    assert!(told["invocations"].as_u64().unwrap() < 90, "{told}");
+    assert!(json["invocations"].as_u64().unwrap() < 90, "{json}");
     assert_eq!(stage.evidence("killed"), stage.evidence("whole"));
 }
 
@@ -309,9 +309,9 @@ async fn page(stage: &Stage, store: &str) -> String {
     let output = list(&page).await;
     assert!(output.status.success(), "{output:?}");
     let output = list(&page.join("nowhere")).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("cannot write the page"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write the page"), "{stderr}");
     std::fs::read_to_string(page).unwrap()
 }
 
@@ -340,17 +340,17 @@ async fn three_hundred_log_groups() {
         }
     }
     let began = Instant::now();
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
     let took = began.elapsed();
     assert_eq!(
-        (&told["log_groups_with_reports"], &told["invocations"]),
+        (&json["log_groups_with_reports"], &json["invocations"]),
         (&json!(300), &json!(4200))
     );
-    assert_eq!(told["functions_decided"], 300);
-    assert!(told["queries"].as_u64().unwrap() <= 12, "{told}");
+    assert_eq!(json["functions_decided"], 300);
+    assert!(json["queries"].as_u64().unwrap() <= 12, "{json}");
     assert_eq!(stage.list("store").await.len(), 300);
-    eprintln!("300 log groups in {took:?}: {told}");
+    eprintln!("300 log groups in {took:?}: {json}");
     let page = page(&stage, "store").await;
     // A row each, and that of the headings.
     assert_eq!(page.matches("<tr").count(), 301);

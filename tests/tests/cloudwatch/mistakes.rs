@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::stage::{Group, Invocation, Stage, ago, stream};
 
-fn said(output: &Output) -> String {
+fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -26,15 +26,15 @@ async fn without_credentials_nothing_is_asked_and_no_store_is_made() {
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("HOME", "/nonexistent");
         let output = command.output().await.unwrap();
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let text = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
         let wanted = if more.is_empty() {
             "no credentials for AWS were found"
         } else {
             "there is no profile \"nope\" in the AWS configuration"
         };
-        assert_eq!(said.matches(wanted).count(), 1, "{said}");
-        assert!(!store.exists(), "{said}");
+        assert_eq!(text.matches(wanted).count(), 1, "{text}");
+        assert!(!store.exists(), "{text}");
     }
 }
 
@@ -42,15 +42,15 @@ async fn without_credentials_nothing_is_asked_and_no_store_is_made() {
 async fn if_there_is_nothing_to_read_the_reason_is_printed() {
     let stage = Stage::with_functions(&["never-called"]).await;
     let (output, _) = stage.import("store", &[]).await;
-    let words = said(&output);
+    let words = text(&output);
     assert!(words.contains("none of the functions"), "{words}");
     let (output, _) = stage.import("store", &["--prefix", "/no/such"]).await;
-    let words = said(&output);
+    let words = text(&output);
     assert!(words.contains("begins with \"/no/such\""), "{words}");
     assert_eq!(stage.list("store").await.len(), 1);
     stage.moto.reset().await.unwrap();
     let (output, _) = stage.import("empty", &[]).await;
-    let words = said(&output);
+    let words = text(&output);
     assert!(words.contains("the account has no functions"), "{words}");
 }
 
@@ -85,14 +85,14 @@ async fn an_interrupted_run_keeps_what_it_read() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (output, _) = stage.import("broken", &["--no-queries"]).await;
-    let words = said(&output);
+    let words = text(&output);
     assert_eq!(output.status.code(), Some(1), "{words}");
     assert!(words.contains("in use by rightsizer import"), "{words}");
 
     let id = i32::try_from(child.id().unwrap()).unwrap();
     kill(Pid::from_raw(id), Signal::SIGINT).unwrap();
     let output = child.wait_with_output().await.unwrap();
-    let words = said(&output);
+    let words = text(&output);
     assert_eq!(output.status.code(), Some(130), "{words}");
     assert!(words.contains("What was read is kept"), "{words}");
     let (output, rest) = stage.import("broken", &["--no-queries"]).await;

@@ -110,31 +110,31 @@ async fn both_ways_give_the_same_store() {
     let small = small.function_name("failing").memory_size(128);
     small.send().await.unwrap();
     live(&stage.client()).await;
-    let (output, told) = stage.import("queries", &[]).await;
+    let (output, json) = stage.import("queries", &[]).await;
     assert!(output.status.success(), "{output:?}");
     // 10 days × (3 + 2 + 1 + 2 + 2) invocations.
-    assert_eq!(told["invocations"], 100, "{told}");
+    assert_eq!(json["invocations"], 100, "{json}");
     assert_eq!(
-        (&told["log_groups"], &told["functions"]),
+        (&json["log_groups"], &json["functions"]),
         (&json!(5), &json!(7))
     );
     assert_eq!(
-        (&told["read_line_by_line"], &told["no_queries"]),
+        (&json["read_line_by_line"], &json["no_queries"]),
         (&json!(0), &json!(null))
     );
-    let scanned = told["scanned_bytes"].as_u64().unwrap();
+    let scanned = json["scanned_bytes"].as_u64().unwrap();
     assert_eq!(scanned, stage.logs.scanned_bytes() as u64);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("5 log groups of the 7 functions in eu-central-1"),
-        "{said}"
+        stderr.contains("5 log groups of the 7 functions in eu-central-1"),
+        "{stderr}"
     );
-    assert!(said.contains("at $0.0063 a GB"), "{said}");
+    assert!(stderr.contains("at $0.0063 a GB"), "{stderr}");
 
-    let (output, told) = stage.import("lines", &["--no-queries"]).await;
+    let (output, json) = stage.import("lines", &["--no-queries"]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["queries"], &told["invocations"]),
+        (&json["queries"], &json["invocations"]),
         (&json!(0), &json!(100))
     );
     assert_eq!(stage.proxy.calls("StartQuery"), 1);
@@ -144,11 +144,11 @@ async fn both_ways_give_the_same_store() {
     // Another server's logs, which answers queries with single lines: it is found out.
     let moto = MotoServer::start().await.unwrap();
     live(&crate::stage::client(moto.endpoint())).await;
-    let (output, told) = stage.import_from(moto.endpoint(), "moto", &[]).await;
+    let (output, json) = stage.import_from(moto.endpoint(), "moto", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        told["no_queries"], "the response lacks the requested value",
-        "{told}"
+        json["no_queries"], "the response lacks the requested value",
+        "{json}"
     );
     assert_eq!(stage.evidence("moto"), stage.evidence("lines"));
 
@@ -200,9 +200,9 @@ async fn a_line_about_a_runtime_that_was_killed_is_read_too() {
     group
         .write(day, &stream(day, "", "$LATEST"), &messages)
         .await;
-    let (output, told) = stage.import("store", &["--no-queries"]).await;
+    let (output, json) = stage.import("store", &["--no-queries"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(told["invocations"], 1, "{told}");
+    assert_eq!(json["invocations"], 1, "{json}");
     let row = stage.list("store").await.remove(0);
     assert_eq!(row["urgent"], true, "{row}");
 }
@@ -235,16 +235,16 @@ async fn running_again_reads_what_is_new_and_counts_nothing_twice() {
     );
 
     let scanned = stage.logs.scanned_bytes();
-    let (_, told) = stage.import("store", &[]).await;
+    let (_, json) = stage.import("store", &[]).await;
     assert_eq!(stage.evidence("store"), once);
     // Days that ended an hour ago are not read again.
-    assert!(told["days_read"].as_u64().unwrap() <= 2, "{told}");
+    assert!(json["days_read"].as_u64().unwrap() <= 2, "{json}");
     assert_eq!(stage.logs.scanned_bytes(), scanned);
 
     // An overlapping stretch, read again on purpose.
-    let (_, told) = stage.import("store", &["--again", "--days", "20"]).await;
+    let (_, json) = stage.import("store", &["--again", "--days", "20"]).await;
     assert_eq!(
-        (&told["days_read"], &told["days_kept"]),
+        (&json["days_read"], &json["days_kept"]),
         (&json!(21), &json!(0))
     );
     assert_eq!(stage.evidence("store"), once);
@@ -258,8 +258,8 @@ async fn running_again_reads_what_is_new_and_counts_nothing_twice() {
         .await
         .unwrap();
     group.create().await;
-    let (_, told) = stage.import("store", &["--again"]).await;
-    assert_eq!(told["days_kept"], 6, "{told}");
+    let (_, json) = stage.import("store", &["--again"]).await;
+    assert_eq!(json["days_kept"], 6, "{json}");
     assert_eq!(stage.evidence("store"), once);
     // More than before takes the place of it.
     let day = ago(2);
@@ -311,8 +311,8 @@ async fn a_size_that_was_changed_since_the_last_line_is_the_one_that_counts() {
         let change = change.function_name(name).memory_size(192);
         change.send().await.unwrap();
     }
-    let (_, told) = stage.import("store", &[]).await;
-    assert_eq!(told["invocations"], 0, "{told}");
+    let (_, json) = stage.import("store", &[]).await;
+    assert_eq!(json["invocations"], 0, "{json}");
     let now = row("checkout").await;
     // 1.1 × 200 = 220 is more than 192, so the mean of 200 and 100 more: 192 is not enough, and
     // 1024 was too much.
@@ -407,28 +407,28 @@ async fn other_log_groups_are_left_alone() {
             )
             .await;
     }
-    let (output, told) = stage.import("store", &[]).await;
+    let (output, json) = stage.import("store", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["log_groups"], &told["log_groups_left_out"]),
+        (&json["log_groups"], &json["log_groups_left_out"]),
         (&json!(1), &json!(2))
     );
-    assert_eq!(told["invocations"], 1);
+    assert_eq!(json["invocations"], 1);
 
     // If the functions cannot be listed, the names show what belongs to a function.
     stage
         .lambda
         .always_refuse("GET /2015-03-31/functions", "AccessDeniedException");
-    let (output, told) = stage.import("unknown", &[]).await;
+    let (output, json) = stage.import("unknown", &[]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        (&told["log_groups"], &told["log_groups_left_out"]),
+        (&json["log_groups"], &json["log_groups_left_out"]),
         (&json!(2), &json!(1))
     );
     // What a person names is read.
-    let (_, told) = stage.import("named", &["--prefix", "/app"]).await;
+    let (_, json) = stage.import("named", &["--prefix", "/app"]).await;
     assert_eq!(
-        (&told["log_groups"], &told["invocations"]),
+        (&json["log_groups"], &json["invocations"]),
         (&json!(1), &json!(1))
     );
 }
@@ -474,17 +474,17 @@ async fn a_scan_above_a_dollar_needs_a_confirmation() {
     });
     let (output, _) = stage.import("store", &[]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     // 15 days of 1000/14 GB at $0.0063.
     assert!(
-        said.contains("about $6.75") && said.contains("--yes"),
-        "{said}"
+        stderr.contains("about $6.75") && stderr.contains("--yes"),
+        "{stderr}"
     );
     assert_eq!(stage.proxy.calls("StartQuery"), 0);
     for more in ["--no-queries", "--yes"] {
-        let (output, told) = stage.import(more.trim_matches('-'), &[more]).await;
+        let (output, json) = stage.import(more.trim_matches('-'), &[more]).await;
         assert!(output.status.success(), "{output:?}");
-        assert_eq!(told["invocations"], 1);
+        assert_eq!(json["invocations"], 1);
     }
     // No query is planned for more than 20 GB, but a day of a group is one.
     assert_eq!(stage.proxy.calls("StartQuery"), 15);

@@ -128,11 +128,11 @@ fn arn(region: &str, name: &str) -> String {
 async fn two_regions_are_one_fleet() {
     let account = Account::open().await;
     for (more, region) in [(&[][..], HOME), (&["--region", AWAY][..], AWAY)] {
-        let (output, told) = account.import(more).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(&format!("in {region},")), "{said}");
-        assert_eq!(told["functions"], 2, "{told}");
-        assert_eq!(told["invocations"], 360, "{told}");
+        let (output, json) = account.import(more).await;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(&format!("in {region},")), "{stderr}");
+        assert_eq!(json["functions"], 2, "{json}");
+        assert_eq!(json["invocations"], 360, "{json}");
     }
     // What was read first is neither gone nor read again.
     account.import(&[]).await;
@@ -178,9 +178,9 @@ async fn two_regions_are_one_fleet() {
 
     let output = account.run(&["show", "checkout"]).await;
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     for region in [HOME, AWAY] {
-        assert!(said.contains(&arn(region, "checkout")), "{said}");
+        assert!(stderr.contains(&arn(region, "checkout")), "{stderr}");
     }
 }
 
@@ -204,18 +204,18 @@ async fn a_profile_that_is_named_goes_before_the_environment() {
     assert_eq!(account.list().await.len(), 4);
 }
 
-/// Every region that is enabled for the account in one command; a region without functions is no news.
+/// One command reads every region that is enabled for the account, and does not mention regions without functions.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_regions_are_read_by_one_command() {
     let account = Account::open().await;
-    let (output, told) = account.import(&["--all-regions"]).await;
-    let regions = told.as_array().unwrap();
+    let (output, json) = account.import(&["--all-regions"]).await;
+    let regions = json.as_array().unwrap();
     let invocations = regions.iter().map(|region| region["invocations"].as_u64());
     let busy: Vec<u64> = invocations.flatten().filter(|n| *n > 0).collect();
-    assert_eq!(busy, [360, 360], "{told}");
+    assert_eq!(busy, [360, 360], "{json}");
     assert_eq!(account.list().await.len(), 4);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!said.contains("nothing to read"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("nothing to read"), "{stderr}");
 
     let both = account.run(&["import", "cloudwatch", "--all-regions", "--region", HOME]);
     assert_eq!(both.await.status.code(), Some(2));

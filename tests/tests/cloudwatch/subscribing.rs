@@ -40,7 +40,7 @@ async fn filters(client: &Client) -> BTreeMap<String, Vec<[String; 3]>> {
             .send()
             .await
             .unwrap();
-        let told = there.subscription_filters().iter().map(|filter| {
+        let json = there.subscription_filters().iter().map(|filter| {
             [
                 filter.filter_name(),
                 filter.filter_pattern(),
@@ -48,7 +48,7 @@ async fn filters(client: &Client) -> BTreeMap<String, Vec<[String; 3]>> {
             ]
             .map(|text| text.unwrap_or_default().to_owned())
         });
-        all.insert(name.to_owned(), told.collect());
+        all.insert(name.to_owned(), json.collect());
     }
     all
 }
@@ -149,10 +149,10 @@ async fn the_printed_policy_has_the_streams_key_if_the_role_needs_it() {
     assert_eq!(statements(&plan), bare);
     let besides = &plan["role"]["with_a_key_of_its_own"]["Action"];
     assert_eq!(besides, "kms:GenerateDataKey", "{plan}");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("the stream's key could not be read"),
-        "{said}"
+        stderr.contains("the stream's key could not be read"),
+        "{stderr}"
     );
 }
 
@@ -169,10 +169,10 @@ async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stay
             .await
             .unwrap();
         let policies = answer.account_policies().iter();
-        let told = policies.map(|policy| {
+        let json = policies.map(|policy| {
             [policy.policy_name(), policy.policy_document()].map(|text| text.unwrap().to_owned())
         });
-        told.collect::<Vec<_>>()
+        json.collect::<Vec<_>>()
     };
     let all = ["--all", "--account-policy", "--yes"];
     let (output, _) = run(&stage, "subscribe", &all[..2]).await;
@@ -203,18 +203,18 @@ async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stay
         .await
         .unwrap();
     let before = policies().await;
-    let (output, told) = run(&stage, "subscribe", &all).await;
+    let (output, json) = run(&stage, "subscribe", &all).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(told["counts"], json!({"skip: policy-exists": 1}));
+    assert_eq!(json["counts"], json!({"skip: policy-exists": 1}));
     assert!(
-        told["log_groups"][0]["words"]
+        json["log_groups"][0]["words"]
             .as_str()
             .unwrap()
             .contains("\"security\""),
-        "{told}"
+        "{json}"
     );
-    let (_, told) = run(&stage, "unsubscribe", &all).await;
-    assert_eq!(told["counts"], json!({"skip: not-subscribed": 1}));
+    let (_, json) = run(&stage, "unsubscribe", &all).await;
+    assert_eq!(json["counts"], json!({"skip: not-subscribed": 1}));
     assert_eq!(policies().await, before);
 }
 
@@ -238,9 +238,9 @@ async fn what_is_denied_is_reported_for_each_group() {
     stage
         .proxy
         .refuse("DescribeSubscriptionFilters", 1, "ThrottlingException");
-    let (output, told) = run(&stage, "subscribe", &["--all", "--yes"]).await;
+    let (output, json) = run(&stage, "subscribe", &["--all", "--yes"]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(told["counts"], json!({"failed: change": 1, "subscribe": 1}));
+    assert_eq!(json["counts"], json!({"failed: change": 1, "subscribe": 1}));
     let arguments = [
         "subscribe",
         "--all",

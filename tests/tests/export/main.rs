@@ -151,10 +151,10 @@ fn python(program: &str, arguments: &[&str]) -> Output {
 fn read(kind: &str, file: &Path) -> Value {
     let script = here("read.py");
     let arguments = [script.to_str().unwrap(), kind, file.to_str().unwrap()];
-    let said = python("python", &arguments);
-    let error = String::from_utf8_lossy(&said.stderr);
-    assert!(said.status.success(), "{}: {error}", file.display());
-    serde_json::from_slice(&said.stdout).unwrap()
+    let result = python("python", &arguments);
+    let error = String::from_utf8_lossy(&result.stderr);
+    assert!(result.status.success(), "{}: {error}", file.display());
+    serde_json::from_slice(&result.stdout).unwrap()
 }
 
 /// A store in which these functions' sizes are approved.
@@ -181,10 +181,10 @@ async fn store(folder: &Path, wanted: &[(&str, u32)]) -> String {
 }
 
 async fn good(arguments: &[&str]) -> (String, String) {
-    let said = rightsizer(arguments).await.unwrap();
-    let error = String::from_utf8(said.stderr).unwrap();
-    assert!(said.status.success(), "{arguments:?}: {error}");
-    (String::from_utf8(said.stdout).unwrap(), error)
+    let result = rightsizer(arguments).await.unwrap();
+    let error = String::from_utf8(result.stderr).unwrap();
+    assert!(result.status.success(), "{arguments:?}: {error}");
+    (String::from_utf8(result.stdout).unwrap(), error)
 }
 
 impl Case {
@@ -274,9 +274,9 @@ async fn patched_cloudformation_and_sam_are_clean() {
         let file = folder.path().join(case.template);
         std::fs::copy(here("templates").join(case.template), &file).unwrap();
         case.export(&store, &file, &["--yes"]).await;
-        let said = python("cfn-lint", &[file.to_str().unwrap()]);
-        let words = String::from_utf8_lossy(&said.stdout);
-        assert!(said.status.success(), "{}: {words}", case.template);
+        let result = python("cfn-lint", &[file.to_str().unwrap()]);
+        let words = String::from_utf8_lossy(&result.stdout);
+        assert!(result.status.success(), "{}: {words}", case.template);
     }
 }
 
@@ -335,12 +335,12 @@ async fn a_servers_store_is_exported_from() {
             .await
             .unwrap()
     };
-    let said = export("reviewers-token").await;
-    assert!(said.status.success(), "{said:?}");
-    let values: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let result = export("reviewers-token").await;
+    assert!(result.status.success(), "{result:?}");
+    let values: Value = serde_json::from_slice(&result.stdout).unwrap();
     assert_eq!(values, json!({"shop-checkout": 300}));
     let local = good(&["export", "--store", &store, "--format", "serverless"]).await;
-    assert_eq!(local.0.as_bytes(), said.stdout);
+    assert_eq!(local.0.as_bytes(), result.stdout);
     let refused = export("writers-token").await;
     assert_eq!(refused.status.code(), Some(1));
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();

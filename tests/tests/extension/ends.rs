@@ -88,14 +88,14 @@ async fn an_out_of_memory_is_reported_and_the_environment_starts_again() -> Resu
         .invoke(ok(1, 1024).ending(End::OutOfMemory))
         .await?;
     ended_well(&environment.resets()[0])?;
-    let told = sink.reports();
-    let statuses: Vec<_> = told
+    let sent = sink.reports();
+    let statuses: Vec<_> = sent
         .iter()
         .flat_map(|r| &r.reports)
         .map(|row| row.status)
         .collect();
     assert_eq!(statuses, [Status::Ok, Status::OutOfMemory]);
-    assert_eq!(told[0].errors, [(1, "Runtime.OutOfMemory".to_owned())]);
+    assert_eq!(sent[0].errors, [(1, "Runtime.OutOfMemory".to_owned())]);
     environment.invoke(ok(5, 500)).await?;
     ended_well(&environment.shutdown(Reason::Spindown).await?)?;
     let records = sink.reports();
@@ -123,9 +123,9 @@ async fn after_a_failure_only_the_ending_is_awaited() -> Result<()> {
         exit.took < Duration::from_secs(1),
         "a caller waits for this: {exit:?}"
     );
-    let told = sink.reports();
-    assert_eq!(told[0].reports[0].status, Status::OutOfMemory);
-    assert_eq!(told[0].reports[0].max_used_mb, None);
+    let sent = sink.reports();
+    assert_eq!(sent[0].reports[0].status, Status::OutOfMemory);
+    assert_eq!(sent[0].reports[0].max_used_mb, None);
     // Its report comes in the next life, which knows nothing of the row: the peak is not lost.
     environment.invoke(ok(5, 500)).await?;
     ended_well(&environment.shutdown(Reason::Spindown).await?)?;

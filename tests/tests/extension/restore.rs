@@ -71,23 +71,25 @@ async fn two_clones_of_one_image_deliver_as_two_with_credentials_that_rotate() -
     };
     let port = sink.address().rsplit(':').next().unwrap_or_default();
     // qemu's name for the loopback of the host.
-    image.tell(&format!("start http://10.0.2.2:{port}")).await?;
+    image
+        .request(&format!("start http://10.0.2.2:{port}"))
+        .await?;
     let snapshot = image.save().await?;
     let (one, two) = tokio::try_join!(snapshot.restore(), snapshot.restore())?;
     let mut clones = [one, two];
     for (clone, name) in clones.iter_mut().zip(NAMES) {
-        clone.tell(&format!("restored {name}")).await?;
+        clone.request(&format!("restored {name}")).await?;
     }
     for n in 0..4 {
         for (clone, name) in clones.iter_mut().zip(NAMES) {
             let restore = if n == 0 { "220.5" } else { "" };
             let (before, at) = (sink.calls(), at(n * 3600));
             let invoke = format!("invoke {at} request-{n}-of-{name} {} {restore}", 100 + n);
-            clone.tell(&invoke).await?;
+            clone.request(&invoke).await?;
             if n > 0 {
-                clone.tell("linger").await?;
+                clone.request("linger").await?;
                 let flushed = timeout(SOON, until(|| sink.calls() > before)).await;
-                clone.tell("enough").await?;
+                clone.request("enough").await?;
                 if flushed.is_err() {
                     bail!("{name} sends nothing: {:?}", clone.shutdown().await?);
                 }

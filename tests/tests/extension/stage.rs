@@ -159,10 +159,10 @@ pub(crate) fn sum_up(
 
 /// The number in "… : 20 are lost".
 fn said_lost(log: &str) -> u64 {
-    let said = log
+    let found = log
         .lines()
         .filter_map(|line| line.strip_suffix(" are lost"));
-    let numbers = said.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    let numbers = found.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
     numbers.sum()
 }
 

@@ -145,19 +145,19 @@ async fn nothing_is_applied_while_paused_or_served_or_elsewhere_or_without_a_sto
         .await
         .unwrap();
     approved(&store, &["checkout"]).await;
-    let refused = async |says: &str| {
+    let refused = async |wanted: &str| {
         let (output, _) = apply(&account, &store, &["--yes"]).await;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains(says), "{text}");
+        assert!(text.contains(wanted), "{text}");
         assert_eq!(account.moto.memory_mb("checkout").await.unwrap(), 1024);
     };
     let path = store.to_str().unwrap();
-    for (command, says) in [("pause", "rightsizer resume"), ("resume", "")] {
+    for (command, wanted) in [("pause", "rightsizer resume"), ("resume", "")] {
         let word = [command, "--store", path, "--by", "test"];
         assert!(rightsizer(&word).await.unwrap().status.success());
         if command == "pause" {
-            refused(says).await;
+            refused(wanted).await;
         }
     }
     let serve = Aggregator::start(&store, &["--clock", "event"], &[], None)

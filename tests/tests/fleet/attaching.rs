@@ -145,10 +145,10 @@ async fn it_goes_no_further_while_what_was_changed_fails() {
     };
     let output = rightsizer_with(&waves("1,2"), &account.environment).await;
     let output = output.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("f0: 7 of 7 invocations failed"), "{said}");
-    assert!(said.contains("hint: to remove the layer"), "{said}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("f0: 7 of 7 invocations failed"), "{text}");
+    assert!(text.contains("hint: to remove the layer"), "{text}");
     let attached = |all: &BTreeMap<String, Value>| -> Vec<String> {
         let with = all.iter().filter(|(_, of)| !layers(of).is_empty());
         with.map(|(name, _)| name.clone()).collect()

@@ -53,7 +53,7 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
         (&["--file", &empty], 1, "one name or ARN per line"),
         (&["--file", &odd], 1, "line 2"),
     ];
-    for (more, code, says) in cases {
+    for (more, code, wanted) in cases {
         let (mut more, mut arguments) = (more.to_vec(), account.arguments("attach"));
         if more.contains(&"--rate") {
             arguments.truncate(5);
@@ -65,7 +65,7 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        assert!(text.contains(says), "{arguments:?}: {text}");
+        assert!(text.contains(wanted), "{arguments:?}: {text}");
     }
     for layer in [
         "rightsizer",

@@ -89,7 +89,7 @@ impl Story {
     }
 
     /// A recommendation in `show --json`.
-    async fn told(&self, id: &str) -> Value {
+    async fn detail(&self, id: &str) -> Value {
         let store = self.scene.store();
         let show = ["show", NAME, "--json", "--store", store.to_str().unwrap()];
         let show = rightsizer(&show).await.unwrap();
@@ -132,18 +132,20 @@ async fn a_function_that_runs_out_after_it_was_shrunk_gets_its_size_back_and_is_
     assert_eq!(story.scene.moto.memory_mb(NAME).await.unwrap(), 1024);
     let given = |rows: &[_]| line(rows, NAME).current_mb == 1024;
     story.scene.review("the size that is back", given).await;
-    let told = story.told(&story.change).await;
-    assert_eq!(told["status"], "rolled-back", "{told:#}");
+    let detail = story.detail(&story.change).await;
+    assert_eq!(detail["status"], "rolled-back", "{detail:#}");
     // What happened, when, and by whom.
-    let events = told["life"].as_array().unwrap();
+    let events = detail["life"].as_array().unwrap();
     let what: Vec<&str> = events.iter().map(|e| e["what"].as_str().unwrap()).collect();
     assert_eq!(
         what,
         ["decided", "sent", "applied", "rolled-back"],
-        "{told:#}"
+        "{detail:#}"
     );
     let back = events[3]["why"].as_str().unwrap();
-    let back = story.told(back.trim_start_matches("taken back by ")).await;
+    let back = story
+        .detail(back.trim_start_matches("taken back by "))
+        .await;
     assert_eq!(
         (&back["from_mb"], &back["to_mb"], &back["status"]),
         (&300.into(), &1024.into(), &"applied".into()),
@@ -174,14 +176,17 @@ async fn a_function_that_bears_its_smaller_size_is_verified_with_the_saving_that
     };
     story.live(14, &slower).await;
     story.live(15, &slower).await;
-    let told = story.told(&story.change).await;
-    assert_eq!(told["status"], "applied", "24 hours are not over: {told:#}");
+    let detail = story.detail(&story.change).await;
+    assert_eq!(
+        detail["status"], "applied",
+        "24 hours are not over: {detail:#}"
+    );
     story.live(16, &slower).await;
     story.close_day_before(17).await;
     let verified = story.until("verified").await;
     assert_eq!(verified, story.change);
-    let told = story.told(&verified).await;
-    let why = told["reason"].as_str().unwrap();
+    let detail = story.detail(&verified).await;
+    let why = detail["reason"].as_str().unwrap();
     assert!(why.contains("0.39 times the GB-seconds"), "{why}");
     story.nothing_is_sent().await;
     story.end().await;
@@ -203,8 +208,8 @@ async fn a_size_that_a_pipeline_puts_back_twice_is_left_there() {
     story.live(16, &life()).await;
     story.live(17, &life()).await;
     story.close_day_before(18).await;
-    let told = story.told(&story.change).await;
-    assert_eq!(told["status"], "reverted", "{told:#}");
+    let detail = story.detail(&story.change).await;
+    assert_eq!(detail["status"], "reverted", "{detail:#}");
     story.live(18, &life()).await;
     story.close_day_before(19).await;
     story.nothing_is_sent().await;

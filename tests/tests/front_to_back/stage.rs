@@ -11,7 +11,7 @@ use rightsizer_tests::emulator::Options;
 use rightsizer_tests::fleet::Life;
 use rightsizer_tests::servers::{KinesisLocal, MotoServer, UpdaterLambda, aws_environment};
 
-const REPORTS: &str = "reports";
+pub(crate) const REPORTS: &str = "reports";
 pub(crate) const DECISIONS: &str = "decisions";
 
 pub(crate) struct Scene {
@@ -60,8 +60,7 @@ impl Scene {
         let (source, emit) = (format!("kinesis:{REPORTS}"), format!("kinesis:{DECISIONS}"));
         // One step goes the whole way: the sizes are those of P1 to P4.
         let config = self.folder.path().join("rightsizer.toml");
-        let settings =
-            "[policy]\nmax_step_down = 0.9\nstrategy = \"cost\"\np95_tolerance.cost = 10.0\n";
+        let settings = "[policy]\nmax_step_down = 0.9\np95_tolerance.balanced = 10.0\n";
         std::fs::write(&config, settings).unwrap();
         let arguments = [
             "--clock",

@@ -12,8 +12,8 @@ impl Scene {
     async fn gaps_in_doctor(&self) -> Vec<String> {
         let store = self.store();
         let arguments = ["doctor", "--json", "--store", store.to_str().unwrap()];
-        let said = rightsizer(&arguments).await.unwrap();
-        let findings: Vec<serde_json::Value> = serde_json::from_slice(&said.stdout).unwrap();
+        let output = rightsizer(&arguments).await.unwrap();
+        let findings: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
         let gaps = findings.iter().filter(|found| found["check"] == "gaps");
         let found = gaps.map(|gap| gap["found"].as_str().unwrap());
         let shard = |found: &str| {
@@ -179,17 +179,17 @@ async fn a_position_that_the_stream_has_forgotten_is_a_reported_gap() {
     );
     assert!(log(scene.folder.path()).contains("may be lost"));
     assert!(serve.stop().await.unwrap().success());
-    let told = [shard];
-    assert_eq!(scene.gaps_in_doctor().await, told);
+    let expected = [shard];
+    assert_eq!(scene.gaps_in_doctor().await, expected);
     scene.faults.mend();
     let serve = scene.serve().await;
     scene.put(1).await;
     scene.all_arrived().await;
     assert_eq!(counted(&serve, "rightsizer_gaps_total").await, 0);
-    let told_now = health(&serve).await["gaps"].clone();
-    let still = told_now.as_array().unwrap();
-    assert!(still.contains(&gaps[0]), "after a restart too: {told_now}");
-    assert_eq!(scene.gaps_in_doctor().await, told);
+    let gaps_now = health(&serve).await["gaps"].clone();
+    let still = gaps_now.as_array().unwrap();
+    assert!(still.contains(&gaps[0]), "after a restart too: {gaps_now}");
+    assert_eq!(scene.gaps_in_doctor().await, expected);
     assert!(serve.stop().await.unwrap().success());
 }
 

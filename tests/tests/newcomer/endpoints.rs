@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 /// Keys end in this year.
 const UNTIL: &str = "2099-01-01T00:00:00Z";
 
-/// The instance's metadata service says how long its token lasts.
+/// The header in which the instance's metadata service sends the life of its token.
 const TTL: [(&str, &str); 1] = [("x-aws-ec2-metadata-token-ttl-seconds", "21600")];
 
 /// What came in, and how services answer.

@@ -101,10 +101,10 @@ impl Laptop {
         write(&cache.join(format!("{LOGIN}.json")), &token);
     }
 
-    /// Runs `import cloudwatch`, without a terminal; what it printed on standard error if it failed.
-    async fn import(&self, arguments: &[&str], more: &[(&str, &str)]) -> Result<(), String> {
+    /// Runs `import cloudwatch`, without a terminal.
+    async fn import(&self, arguments: &[&str], more: &[(&str, &str)]) -> anyhow::Result<()> {
         let url = &self.endpoints.url;
-        // Without a session of its own it would ask at the terminal of whoever runs the tests.
+        // Without a session of its own it would ask at the terminal that the tests run in.
         let mut command = Command::new("setsid");
         command.arg("--wait").arg(binary().unwrap());
         command.args(["import", "cloudwatch", "--rate", "100", "--store"]);
@@ -123,7 +123,7 @@ impl Laptop {
         if output.status.success() {
             Ok(())
         } else {
-            Err(words)
+            Err(anyhow::anyhow!(words))
         }
     }
 
@@ -216,12 +216,13 @@ async fn a_role_with_a_device_wants_its_code() {
     let wrong = laptop
         .import(&profile, &[("RIGHTSIZER_MFA_CODE", "000000")])
         .await;
-    let wrong = wrong.unwrap_err();
+    let wrong = wrong.unwrap_err().to_string();
     assert!(wrong.contains("invalid MFA one time pass code"), "{wrong}");
-    let nobody = laptop.import(&profile, &[]).await.unwrap_err();
+    let without = laptop.import(&profile, &[]).await;
+    let without = without.unwrap_err().to_string();
     assert!(
-        nobody.contains("aws configure export-credentials --profile mfa"),
-        "{nobody}"
+        without.contains("aws configure export-credentials --profile mfa"),
+        "{without}"
     );
     assert_eq!(laptop.keys(), Vec::<String>::new());
 }
@@ -251,7 +252,8 @@ async fn an_ended_session_names_the_command_that_begins_a_new_one() {
         let words = laptop
             .import(&["--profile", profile], &[])
             .await
-            .unwrap_err();
+            .unwrap_err()
+            .to_string();
         assert!(words.contains(hint), "{profile}: {words}");
         // Nothing of the SDK's own structures.
         assert!(
@@ -275,7 +277,8 @@ async fn expired_keys_are_called_expired() {
     let words = laptop
         .import(&["--profile", "corp"], &[])
         .await
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(
         words.contains("hint: the credentials have expired: aws sso login --profile corp\n"),
         "{words}"
@@ -284,7 +287,8 @@ async fn expired_keys_are_called_expired() {
     let words = laptop
         .import(&["--profile", "keys"], &[])
         .await
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(
         words.contains("hint: the credentials have expired; get new ones"),
         "{words}"

@@ -12,13 +12,13 @@ async fn each_action_reaches_the_store() {
         JOIN functions f ON f.id = r.function_id WHERE r.status = 'open' ORDER BY f.function LIMIT 7) f";
     let names = scene.asked(waiting).unwrap();
     let names: Vec<&str> = names.split(',').collect();
-    let told = drive(
+    let printed = drive(
         "actions",
         scene.server.endpoint(),
         json!({ "token": TOKEN, "functions": names }),
     )
     .await;
-    assert!(told.iter().any(|line| line == "done"), "{told:#?}");
+    assert!(printed.iter().any(|line| line == "done"), "{printed:#?}");
     let row = |function: &str, column: &str| {
         scene.asked(&format!(
             "SELECT {column} FROM recommendations r JOIN functions f ON f.id = r.function_id
@@ -89,8 +89,8 @@ async fn ui_opens_a_local_store() {
         .unwrap();
     let mut lines = BufReader::new(ui.stdout.take().unwrap()).lines();
     let entrance = lines.next_line().await.unwrap().unwrap();
-    let told = drive("ui", &entrance, json!({})).await;
-    let function = told
+    let printed = drive("ui", &entrance, json!({})).await;
+    let function = printed
         .iter()
         .find_map(|line| line.strip_prefix("approved "))
         .unwrap();

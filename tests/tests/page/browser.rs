@@ -32,13 +32,13 @@ pub(crate) async fn drive(part: &str, address: &str, more: Value) -> Vec<String>
     stdin.write_all(input.to_string().as_bytes()).await.unwrap();
     drop(stdin);
     let done = node.wait_with_output().await.unwrap();
-    let said = String::from_utf8(done.stdout).unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
     assert!(
         done.status.success(),
-        "the browser's script ended with {}: {said}",
+        "the browser's script ended with {}: {text}",
         done.status
     );
-    let lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let wrong: Vec<&String> = lines
         .iter()
         .filter(|line| line.starts_with("wrong: "))

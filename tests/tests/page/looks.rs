@@ -10,20 +10,20 @@ use crate::scene::{HOSTILE, Scene, TOKEN};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_clean_accessible_and_fits_the_window() {
     let scene = Scene::start().await;
-    let told = drive(
+    let lines = drive(
         "looks",
         scene.server.endpoint(),
         json!({ "token": TOKEN, "hostile": HOSTILE }),
     )
     .await;
-    let looked = told
+    let looked = lines
         .iter()
         .filter(|line| line.starts_with("looked: "))
         .count();
     assert_eq!(
         looked,
         6 * 2 * 3,
-        "six pages, two themes, three widths: {told:#?}"
+        "six pages, two themes, three widths: {lines:#?}"
     );
     scene.server.stop().await.unwrap();
 }
@@ -38,15 +38,15 @@ async fn what_arrives_appears_within_two_seconds() {
         ..record
     });
     let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, data);
-    let told = drive(
+    let lines = drive(
         "live",
         scene.server.endpoint(),
         json!({ "token": TOKEN, "data": data }),
     )
     .await;
     assert!(
-        told.iter().any(|line| line.starts_with("appeared after ")),
-        "{told:#?}"
+        lines.iter().any(|line| line.starts_with("appeared after ")),
+        "{lines:#?}"
     );
     scene.server.stop().await.unwrap();
 }
@@ -72,9 +72,9 @@ async fn a_report_is_one_file() {
         .unwrap();
     assert!(done.status.success());
     let address = format!("file://{}", page.display());
-    let told = drive("report", &address, json!({ "hostile": HOSTILE })).await;
+    let lines = drive("report", &address, json!({ "hostile": HOSTILE })).await;
     assert!(
-        told.iter().any(|line| line == "filtered to 10"),
-        "{told:#?}"
+        lines.iter().any(|line| line == "filtered to 10"),
+        "{lines:#?}"
     );
 }

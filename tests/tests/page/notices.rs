@@ -148,13 +148,13 @@ async fn each_kind_reaches_each_receiver_once() {
         }
     }
     server.stop().await.unwrap();
-    let said = std::fs::read_to_string(&log).unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
     assert!(
-        said.contains("teams did not take a notice") && !said.contains("-secret"),
-        "{said}"
+        text.contains("teams did not take a notice") && !text.contains("-secret"),
+        "{text}"
     );
 
-    // Nothing is told again after a restart.
+    // No notice is repeated after a restart.
     let server = serve(folder.path(), &address, &log).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.stop().await.unwrap();

@@ -113,11 +113,11 @@ pub(crate) async fn make(folder: &Path) {
 
 async fn run(arguments: &[&str]) {
     let done = rightsizer(arguments).await.unwrap();
-    let said = [done.stdout, done.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    let output_text = [done.stdout, done.stderr].concat();
+    let output_text = String::from_utf8_lossy(&output_text);
     assert!(
-        done.status.success() && said.contains(" 0 refused"),
-        "{said}"
+        done.status.success() && output_text.contains(" 0 refused"),
+        "{output_text}"
     );
 }
 

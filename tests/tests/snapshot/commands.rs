@@ -9,14 +9,14 @@ use rightsizer_tests::servers::{BucketFault, aws_environment};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::stage::{Disk, Scene, health, kept, said, until};
+use super::stage::{Disk, Scene, error_text, health, until, until_saved};
 
 /// A word by the command line, through the server that has the store; returns the exit code.
-async fn say(disk: &Disk, word: &[&str]) -> (Option<i32>, String) {
+async fn run_command(disk: &Disk, word: &[&str]) -> (Option<i32>, String) {
     let store = disk.store();
     let who = ["--store", store.to_str().unwrap(), "--by", "ann"];
     let output = rightsizer(&[word, &who[..]].concat()).await.unwrap();
-    (output.status.code(), said(&output))
+    (output.status.code(), error_text(&output))
 }
 
 async fn lose(serve: Aggregator, disk: Disk) {
@@ -30,7 +30,7 @@ async fn what_was_answered_outlives_the_disk() {
     let mut scene = Scene::set().await;
     let first = Disk::new();
     let serve = scene.serve(&first).await;
-    kept(&serve, &first).await;
+    until_saved(&serve, &first).await;
     // From here on nothing but words reaches the bucket: what they are about is on the stream alone.
     scene
         .s3
@@ -44,7 +44,7 @@ async fn what_was_answered_outlives_the_disk() {
         &["approve", "waits"],
         &["hold", "pays", "--days", "3"],
     ] {
-        let (code, error) = say(&first, word).await;
+        let (code, error) = run_command(&first, word).await;
         assert_eq!(code, Some(0), "{word:?}: {error}");
     }
     lose(serve, first).await;
@@ -56,7 +56,7 @@ async fn what_was_answered_outlives_the_disk() {
         health(&serve).await["paused"].is_string()
     })
     .await;
-    assert_eq!(say(&second, &["resume"]).await.0, Some(0));
+    assert_eq!(run_command(&second, &["resume"]).await.0, Some(0));
     let status = async |name: &str| {
         let rows = second.rows();
         let row = rows.iter().find(|row| row.function.ends_with(name));
@@ -80,17 +80,17 @@ async fn a_command_that_is_not_saved_yet_is_reported() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     scene.s3.fail(Method::PUT, "", BucketFault::Denied);
-    let (code, error) = say(&disk, &["pause"]).await;
+    let (code, error) = run_command(&disk, &["pause"]).await;
     assert_eq!(code, Some(1));
     assert!(
         error.contains("is not saved in s3://evidence/prod yet"),
         "{error}"
     );
-    let told = health(&serve).await;
-    assert!(told["paused"].is_string(), "it was applied: {told}");
-    assert_eq!(told["snapshot"]["words_waiting"], 1);
+    let report = health(&serve).await;
+    assert!(report["paused"].is_string(), "it was applied: {report}");
+    assert_eq!(report["snapshot"]["words_waiting"], 1);
     scene.s3.mend();
     until("it is kept", &disk, async || {
         health(&serve).await["snapshot"]["words_waiting"] == 0
@@ -120,7 +120,7 @@ async fn a_pause_is_saved_while_the_updater_is_still_being_paused() {
     let variables = aws_environment("LAMBDA", &lambda);
     let serve = scene.try_serve_with(&disk, &["--updater", UPDATER], variables);
     let serve = serve.await.unwrap();
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     let is_kept = until("it is kept", &disk, async || {
         scene.head().await["words"][0]["action"] == "pause"
     });
@@ -138,7 +138,7 @@ async fn a_command_is_saved_even_if_its_client_disconnects() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     let store = Connection::open(disk.store()).unwrap();
     store.execute_batch("BEGIN IMMEDIATE").unwrap();
     let hung_up = pause(&serve, &disk).timeout(Duration::from_secs(2));
@@ -159,9 +159,9 @@ async fn the_updaters_state_is_reported_even_if_a_command_is_not_saved() {
     let disk = Disk::new();
     let serve = scene.try_serve_with(&disk, &["--updater", UPDATER], Vec::new());
     let serve = serve.await.unwrap();
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     scene.s3.fail(Method::PUT, "", BucketFault::Denied);
-    let (code, error) = say(&disk, &["pause"]).await;
+    let (code, error) = run_command(&disk, &["pause"]).await;
     assert_eq!(code, Some(1));
     for part in [
         "could not pause updater",
@@ -180,7 +180,7 @@ async fn changes_sent_by_a_lost_task_are_known_and_not_sent_again() {
     let mut scene = Scene::set_with_functions(&[("shrinks", 1024)]).await;
     let first = Disk::new();
     let serve = scene.serve_knowing(&first).await;
-    kept(&serve, &first).await;
+    until_saved(&serve, &first).await;
     scene
         .s3
         .fail(Method::PUT, "/snapshots/", BucketFault::Denied);

@@ -10,7 +10,7 @@ use rightsizer_tests::aggregator::rightsizer_with;
 use rightsizer_tests::servers::BucketFault;
 use serde_json::{Value, json};
 
-use super::stage::{Disk, HEAD, PLACE, Scene, kept};
+use super::stage::{Disk, HEAD, PLACE, Scene, until_saved};
 
 /// The findings about snapshots, each with its verdict and its words.
 async fn findings(environment: &[(String, String)]) -> Vec<(String, String)> {
@@ -24,8 +24,8 @@ async fn findings(environment: &[(String, String)]) -> Vec<(String, String)> {
         "--store",
         store.to_str().unwrap(),
     ];
-    let said = rightsizer_with(&arguments, environment).await.unwrap();
-    let all: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap();
+    let output = rightsizer_with(&arguments, environment).await.unwrap();
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let text = |f: &Value, key: &str| f[key].as_str().unwrap_or_default().to_owned();
     let ours = all
         .iter()
@@ -46,7 +46,7 @@ async fn the_doctor_tries_each_call_and_writes_nothing() {
     );
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     let before = scene.s3.object(HEAD).await.unwrap();
     let well = findings(&environment).await;
     assert!(well[0].1.contains("holds epoch 1"), "{well:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rightsizer_tests::dice::Dice;
 
-use super::stage::{Disk, Scene, kept, metric, until};
+use super::stage::{Disk, Scene, metric, until, until_saved};
 
 /// Kill, empty disk, restore, replay: the state of a run that was never killed, to the byte (W8), and
 /// only what came since the snapshot is read again.
@@ -16,7 +16,7 @@ async fn w8_a_lost_disk_is_restored_and_replayed_to_the_state_of_a_run_never_kil
     let serve = scene.serve(&first).await;
     scene.put_story(300).await;
     scene.all_arrived(&first).await;
-    kept(&serve, &first).await;
+    until_saved(&serve, &first).await;
     scene.put_story(60).await;
     scene.all_arrived(&first).await;
     serve.kill().await.unwrap();
@@ -109,7 +109,7 @@ async fn a_task_that_is_started_again_on_its_own_disk_keeps_it() {
     let serve = scene.serve(&disk).await;
     scene.put_story(50).await;
     scene.all_arrived(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     serve.kill().await.unwrap();
     let serve = scene.serve(&disk).await;
     assert!(
@@ -142,7 +142,7 @@ async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
     let mut scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     assert!(serve.stop().await.unwrap().success());
     let head = scene.head().await;
     // Left by an upload whose task was lost before it wrote the head; and what another history left.
@@ -155,7 +155,7 @@ async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
     let serve = scene.serve(&disk).await;
     for _ in 0..6 {
         scene.put_story(10).await;
-        kept(&serve, &disk).await;
+        until_saved(&serve, &disk).await;
     }
     let listed = async || {
         let list = scene
@@ -170,7 +170,7 @@ async fn snapshots_are_made_of_changes_and_old_ones_are_removed() {
             .count()
     };
     until(
-        "three newest are kept, one of them the day's last, beside what is of another history",
+        "three newest are until_saved, one of them the day's last, beside what is of another history",
         &disk,
         async || listed().await == 4,
     )

@@ -7,7 +7,7 @@ use rightsizer_store::Store;
 use rightsizer_tests::servers::BucketFault;
 use serde_json::Value;
 
-use super::stage::{Disk, HEAD, Scene, kept, said};
+use super::stage::{Disk, HEAD, Scene, error_text, until_saved};
 
 impl Scene {
     /// A task that made two snapshots, of 50 and of 100 reports, and was lost.
@@ -17,7 +17,7 @@ impl Scene {
         for _ in 0..2 {
             self.put_story(50).await;
             self.all_arrived(&disk).await;
-            kept(&serve, &disk).await;
+            until_saved(&serve, &disk).await;
         }
         serve.kill().await.unwrap();
     }
@@ -55,7 +55,7 @@ async fn a_damaged_snapshot_is_passed_over_with_words() {
     assert_eq!(disk.evidence(), scene.unharmed().await.evidence());
 }
 
-/// A version that an upgrade is taken back to begins with what it knows, and the stream tells the rest.
+/// After an upgrade is undone, the older version starts from its own snapshot and reads the rest from the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_versions_snapshot_is_passed_over_while_the_stream_has_the_rest() {
     let mut scene = Scene::set().await;
@@ -90,8 +90,8 @@ async fn an_old_snapshot_is_not_taken_for_a_later_versions() {
             snapshots[last]["taken_at"] = "2026-01-01T00:00:00Z".into();
         })
         .await;
-    let said = said(&scene.refused(&Disk::new()).await);
-    assert!(said.contains("go back on purpose"), "{said}");
+    let error_text = error_text(&scene.refused(&Disk::new()).await);
+    assert!(error_text.contains("go back on purpose"), "{error_text}");
 }
 
 /// None can be restored: starting empty would lose two weeks.
@@ -114,9 +114,9 @@ async fn nothing_is_started_if_no_snapshot_can_be_restored() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("no readable snapshot among"),
+        error_text(&output).contains("no readable snapshot among"),
         "{}",
-        said(&output)
+        error_text(&output)
     );
     assert!(!disk.store().exists());
     assert_eq!(
@@ -137,9 +137,9 @@ async fn snapshots_without_a_head_are_not_overwritten() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("has snapshots but no head.json"),
+        error_text(&output).contains("has snapshots but no head.json"),
         "{}",
-        said(&output)
+        error_text(&output)
     );
     assert!(!disk.store().exists());
     for key in keys {
@@ -155,9 +155,9 @@ async fn what_a_later_version_wrote_is_refused() {
     let output = scene.refused(&Disk::new()).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("upgrade the program"),
+        error_text(&output).contains("upgrade the program"),
         "{}",
-        said(&output)
+        error_text(&output)
     );
 }
 
@@ -171,9 +171,9 @@ async fn a_store_of_another_history_is_left_alone() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("different histories"),
+        error_text(&output).contains("different histories"),
         "{}",
-        said(&output)
+        error_text(&output)
     );
     assert_eq!(disk.rows().len(), 0);
     assert!(!disk.store().with_extension("db.replaced").exists());
@@ -186,7 +186,11 @@ async fn a_role_without_the_permission_gets_its_name() {
         scene.s3.fail(method, path, BucketFault::Denied);
         let output = scene.refused(&Disk::new()).await;
         assert_eq!(output.status.code(), Some(1));
-        assert!(said(&output).contains("s3:PutObject"), "{}", said(&output));
+        assert!(
+            error_text(&output).contains("s3:PutObject"),
+            "{}",
+            error_text(&output)
+        );
         scene.s3.mend();
     }
     assert_eq!(scene.head().await, Value::Null);

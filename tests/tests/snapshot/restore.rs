@@ -9,7 +9,7 @@ use rightsizer_tests::aggregator::{Aggregator, rightsizer, rightsizer_with};
 use rightsizer_tests::servers::BucketFault;
 use serde_json::Value;
 
-use super::stage::{Disk, HEAD, PLACE, Scene, kept, metric, said};
+use super::stage::{Disk, HEAD, PLACE, Scene, error_text, metric, until_saved};
 
 const BACK: &str = "s3://evidence/back";
 const BACK_HEAD: &str = "evidence/back/head.json";
@@ -26,15 +26,15 @@ impl Scene {
     /// The same, applied.
     async fn restored(&self, arguments: &[&str]) -> String {
         let output = self.restore(arguments).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", error_text(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The same, which has to be refused; returns the reason.
     async fn not_restored(&self, arguments: &[&str]) -> String {
         let output = self.restore(arguments).await;
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        said(&output)
+        assert_eq!(output.status.code(), Some(1), "{}", error_text(&output));
+        error_text(&output)
     }
 
     /// Puts the next part of the story, and waits until a snapshot has it; answers when that was made,
@@ -42,7 +42,7 @@ impl Scene {
     async fn next_snapshot(&mut self, serve: &Aggregator, disk: &Disk) -> (String, Vec<String>) {
         self.put_story(60).await;
         self.all_arrived(disk).await;
-        kept(serve, disk).await;
+        until_saved(serve, disk).await;
         let head = self.head().await;
         let made = head["snapshots"][0]["taken_at"]
             .as_str()
@@ -99,14 +99,14 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
     let disk = Disk::new();
     let store = disk.store();
     let file = ["--at", &at, "--store", store.to_str().unwrap()];
-    let told = scene.restored(&file).await;
+    let shown = scene.restored(&file).await;
     let left: Vec<_> = std::fs::read_dir(store.parent().unwrap())
         .unwrap()
         .collect();
     assert_eq!(left.len(), 1, "nothing lies beside it: {left:?}");
     assert_eq!(evidence(&store), wanted);
-    assert!(told.contains("3 functions"), "{told}");
-    assert!(told.contains("fn-1 for 3 days (sale)"), "{told}");
+    assert!(shown.contains("3 functions"), "{shown}");
+    assert!(shown.contains("fn-1 for 3 days (sale)"), "{shown}");
     let again = scene.not_restored(&file).await;
     assert!(
         again.contains("exists already; nothing is overwritten"),
@@ -116,9 +116,9 @@ async fn a_system_goes_back_to_an_earlier_snapshot() {
     // It is not the newest at its old location.
     let refused = scene.refused(&disk).await;
     assert!(
-        said(&refused).contains("different histories"),
+        error_text(&refused).contains("different histories"),
         "{}",
-        said(&refused)
+        error_text(&refused)
     );
 
     goes_on_at_a_new_place(&mut scene, &at).await;
@@ -157,7 +157,7 @@ async fn goes_on_at_a_new_place(scene: &mut Scene, at: &str) {
     // 120 of 240 are in the snapshot.
     let read = metric(&serve, "rightsizer_reports_total").await;
     assert!((119.0..=121.0).contains(&read), "{read} were read on");
-    kept(&serve, &second).await;
+    until_saved(&serve, &second).await;
     assert!(serve.stop().await.unwrap().success());
     let unharmed = scene.unharmed().await;
     assert_eq!(second.evidence(), unharmed.evidence());

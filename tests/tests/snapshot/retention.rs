@@ -5,7 +5,7 @@ use std::path::Path;
 use rightsizer::snapshot::{Packed, pack};
 use rusqlite::Connection;
 
-use super::stage::{Disk, HEAD, Scene, health, kept, until};
+use super::stage::{Disk, HEAD, Scene, health, until, until_saved};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -48,7 +48,7 @@ async fn what_the_stream_dropped_since_the_snapshot_is_a_gap() {
     let serve = scene.serve(&first).await;
     scene.put_story(60).await;
     scene.all_arrived(&first).await;
-    kept(&serve, &first).await;
+    until_saved(&serve, &first).await;
     assert!(serve.stop().await.unwrap().success());
     let now = rightsizer_aws::clock::now().as_ms();
     let shards = read_until(&first.store(), now - 72 * HOUR_MS);
@@ -59,7 +59,7 @@ async fn what_the_stream_dropped_since_the_snapshot_is_a_gap() {
     let second = Disk::new();
     let serve = scene.serve(&second).await;
     scene.all_arrived(&second).await;
-    let told = health(&serve).await["gaps"].clone();
+    let health_gaps = health(&serve).await["gaps"].clone();
     until("the gaps are stored", &second, async || {
         gaps(&second.store()).len() == shards
     })
@@ -77,8 +77,12 @@ async fn what_the_stream_dropped_since_the_snapshot_is_a_gap() {
         "{}",
         second.log()
     );
-    assert_eq!(told.as_array().map_or(0, Vec::len), shards, "{told}");
-    kept(&serve, &second).await;
+    assert_eq!(
+        health_gaps.as_array().map_or(0, Vec::len),
+        shards,
+        "{health_gaps}"
+    );
+    until_saved(&serve, &second).await;
     serve.kill().await.unwrap();
     // What is still there is counted once.
     assert_eq!(second.evidence(), scene.unharmed().await.evidence());

@@ -264,7 +264,7 @@ impl Scene {
 }
 
 /// Waits until a snapshot was made of what is in the store at this moment.
-pub(crate) async fn kept(serve: &Aggregator, disk: &Disk) {
+pub(crate) async fn until_saved(serve: &Aggregator, disk: &Disk) {
     let from = rightsizer_aws::clock::now();
     until("a snapshot is made", disk, async || {
         let last = health(serve).await["snapshot"]["last"].clone();
@@ -309,6 +309,6 @@ pub(crate) async fn until(what: &str, disk: &Disk, mut done: impl AsyncFnMut() -
     }
 }
 
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn error_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

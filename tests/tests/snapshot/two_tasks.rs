@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use rightsizer_tests::servers::BucketFault;
 
-use super::stage::{Disk, Scene, health, kept, said, until};
+use super::stage::{Disk, Scene, error_text, health, until, until_saved};
 
 /// The code of a task that another one took over from.
 const SUPERSEDED: i32 = 3;
@@ -19,7 +19,7 @@ async fn the_newer_task_takes_over_and_the_older_one_ends() {
     let older = scene.serve(&old).await;
     scene.put_story(50).await;
     scene.all_arrived(&old).await;
-    kept(&older, &old).await;
+    until_saved(&older, &old).await;
     let newer = scene.serve(&new).await;
     let ended = older.ended().await.unwrap();
     assert_eq!(ended.code(), Some(SUPERSEDED), "{}", old.log());
@@ -40,7 +40,7 @@ async fn a_task_that_hung_while_another_took_over_sends_nothing() {
     let older = scene.serve_knowing(&old).await;
     scene.put_story(10).await;
     scene.all_arrived(&old).await;
-    kept(&older, &old).await;
+    until_saved(&older, &old).await;
     older.pause_process().unwrap();
     let begun = Instant::now();
     let newer = scene.serve(&new).await;
@@ -123,7 +123,7 @@ async fn while_the_lease_is_unknown_decreases_wait_and_increases_do_not() {
     let disk = Disk::new();
     let serve = scene.serve_knowing(&disk).await;
     scene.put_story(10).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     scene.s3.fail_all(BucketFault::Broken);
     scene.put_fortnight("shrinks").await;
     scene.put_out_of_memory("grows").await;
@@ -137,9 +137,9 @@ async fn while_the_lease_is_unknown_decreases_wait_and_increases_do_not() {
         "{}",
         disk.log()
     );
-    let told = health(&serve).await;
-    assert_eq!(told["status"], "degraded", "{told}");
-    assert!(told["snapshot"]["unsure"].is_string(), "{told}");
+    let health_now = health(&serve).await;
+    assert_eq!(health_now["status"], "degraded", "{health_now}");
+    assert!(health_now["snapshot"]["unsure"].is_string(), "{health_now}");
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(scene.recommended().await.len(), 1, "{}", disk.log());
     scene.s3.mend();
@@ -160,7 +160,7 @@ async fn a_head_that_is_gone_stops_the_task() {
     let scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     scene.s3.remove_object(super::stage::HEAD).await.unwrap();
     assert_eq!(serve.ended().await.unwrap().code(), Some(SUPERSEDED));
     assert!(
@@ -172,9 +172,9 @@ async fn a_head_that_is_gone_stops_the_task() {
     let output = scene.refused(&disk).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("has snapshots but no head.json"),
+        error_text(&output).contains("has snapshots but no head.json"),
         "{}",
-        said(&output)
+        error_text(&output)
     );
 }
 
@@ -184,17 +184,17 @@ async fn a_lost_answer_does_not_lose_the_head() {
     let mut scene = Scene::set().await;
     let disk = Disk::new();
     let serve = scene.serve(&disk).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     scene
         .s3
         .fail(Method::PUT, "head.json", BucketFault::AnswerLost);
     for _ in 0..3 {
         scene.put_story(10).await;
-        kept(&serve, &disk).await;
+        until_saved(&serve, &disk).await;
     }
     scene.s3.mend();
     scene.put_story(10).await;
-    kept(&serve, &disk).await;
+    until_saved(&serve, &disk).await;
     assert_eq!(health(&serve).await["snapshot"]["epoch"], 1);
     assert!(serve.stop().await.unwrap().success());
 }

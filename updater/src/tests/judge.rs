@@ -6,7 +6,7 @@ use rightsizer_records::{
 };
 
 use super::{live, now, rec, settings};
-use crate::{LastUpdate, LiveFunction, Settings, Verdict, judge};
+use crate::{LastUpdate, LiveFunction, Place, Settings, Verdict, judge};
 
 /// Changes one thing about a case that would be applied, and judges it.
 fn judged(change: impl FnOnce(&mut Recommendation, &mut LiveFunction, &mut Settings)) -> Verdict {
@@ -66,6 +66,50 @@ fn functions_that_cannot_be_sized_are_left_alone() {
     skips(SkipCode::EdgeReplica, |_, live, _| live.edge_replica = true);
     skips(SkipCode::ManagedInstances, |_, live, _| {
         live.managed_instances = true;
+    });
+}
+
+/// The function of the fixture has 1024 MB, 3 seconds, and nothing that CloudFront refuses.
+#[test]
+fn what_cloudfront_may_run_is_left_alone_unless_its_tag_says_that_it_does_not() {
+    let east = |rec: &mut Recommendation, live: &mut LiveFunction, settings: &mut Settings| {
+        rec.function = FunctionArn::new("aws", "us-east-1", "123456789012", "checkout").unwrap();
+        settings.accept = vec![Place::of(&rec.function)];
+        tag(live, "mode", "auto");
+    };
+    let skips = |change: fn(&mut Recommendation, &mut LiveFunction)| {
+        skips(SkipCode::EdgeFunction, |rec, live, settings| {
+            east(rec, live, settings);
+            change(rec, live);
+        });
+    };
+    let applies = |change: fn(&mut Recommendation, &mut LiveFunction)| {
+        let verdict = judged(|rec, live, settings| {
+            east(rec, live, settings);
+            change(rec, live);
+        });
+        assert_eq!(verdict, Verdict::Apply);
+    };
+    let viewer = |rec: &mut Recommendation, live: &mut LiveFunction| {
+        (rec.from_mb, rec.to_mb) = (Megabytes(128), Megabytes(256));
+        live.memory_mb = rec.from_mb;
+    };
+    skips(|_, _| ());
+    // A person who approves a size may not know of the distribution either.
+    skips(|rec, _| approve(rec));
+    skips(|_, live| tag(live, "edge", "yes"));
+    skips(viewer);
+    skips(|_, live| live.timeout = Some(Millis::from_ms(30_000)));
+
+    applies(|_, live| tag(live, "edge", "no"));
+    applies(|_, live| live.edge_ready = false);
+    applies(|_, live| live.timeout = Some(Millis::from_ms(30_001)));
+    // An increase that only viewer events would not allow is no danger to what cannot have them.
+    applies(|rec, _| rec.to_mb = Megabytes(2048));
+    applies(|rec, live| {
+        (rec.from_mb, rec.to_mb) = (Megabytes(128), Megabytes(256));
+        live.memory_mb = rec.from_mb;
+        live.timeout = Some(Millis::from_ms(5_001));
     });
 }
 

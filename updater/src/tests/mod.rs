@@ -100,6 +100,7 @@ fn live() -> LiveFunction {
         state: Some("Active".to_owned()),
         last_update: LastUpdate::Successful,
         edge_replica: false,
+        edge_ready: true,
         managed_instances: false,
         other: other("code-1"),
     }

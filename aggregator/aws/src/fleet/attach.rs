@@ -1,8 +1,8 @@
 //! Decides whether the layer may be attached to a function, and what that changes. Does no IO. Every rule protects
 //! the function: if a fact is not known, it is skipped.
 
-use rightsizer_records::Megabytes;
 use rightsizer_records::tags::{MODE_TAG, STACK_TAG};
+use rightsizer_records::{ApplyMode, Megabytes};
 use rightsizer_rules::inventory::{FunctionFacts, Package, Tags};
 
 use super::configuration::{Change, Configuration, Edge, Kind, Variables};
@@ -24,7 +24,7 @@ const EXTENSION_MB: Megabytes = Megabytes(16);
 pub(super) fn prejudge(wish: &Wish, facts: &FunctionFacts) -> Option<Skip> {
     let skip = |code, words: &str| Some(Skip::new(code, words));
     match () {
-        () if opted_out(facts.tags.as_ref()) => Some(says_no()),
+        () if opted_out(facts.tags.as_ref()) => Some(by_its_tag()),
         () if facts.edge_replica => skip(
             SkipCode::EdgeReplica,
             "a replica of an edge function cannot be changed, and edge functions take no layers",
@@ -113,7 +113,7 @@ fn may_change(wish: &Wish, now: &Configuration, had: bool) -> Result<Variables, 
                 "its tags cannot be read, so it may have opted out: allow lambda:ListTags",
             ));
         }
-        tags if opted_out(tags.as_ref()) => return Err(says_no()),
+        tags if opted_out(tags.as_ref()) => return Err(by_its_tag()),
         Some(_) => {}
     }
     let before = now.variables.as_ref().map_err(|why| {
@@ -291,9 +291,9 @@ fn tool(tags: &Tags) -> Option<String> {
 
 fn opted_out(tags: Option<&Tags>) -> bool {
     tags.and_then(|tags| tags.get(MODE_TAG))
-        .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("off"))
+        .is_some_and(|mode| mode.trim().eq_ignore_ascii_case(ApplyMode::Off.name()))
 }
 
-fn says_no() -> Skip {
+fn by_its_tag() -> Skip {
     Skip::new(SkipCode::OptedOut, "its tag rightsizer:mode is off")
 }

@@ -13,7 +13,9 @@ use aws_sdk_lambda::types::{Environment, LastUpdateStatus, LayerVersionContentOu
 use rightsizer_records::{Arch, FunctionArn};
 
 use super::access::{ACTION, Access, StreamArn, stream_allows};
-use super::configuration::{Change, Configuration, Edge, LastUpdate, UsedLayer, Variables};
+use super::configuration::{
+    Change, Configuration, Edge, Encrypted, LastUpdate, UsedLayer, Variables,
+};
 use super::edge::{self, EdgeRoles};
 use super::layer::{LayerFacts, LayerVersion};
 use super::walk::{CallError, LayersApi};
@@ -156,7 +158,10 @@ fn configuration(answer: &GetFunctionOutput) -> Option<Configuration> {
     let error = environment.and_then(|environment| environment.error());
     let variables = error.map_or_else(
         || Ok(Variables(variables.into_iter().collect())),
-        |error| Err(error.message().unwrap_or("no reason given").to_owned()),
+        |error| {
+            let reason = error.message().unwrap_or("no reason given");
+            Err(Encrypted(reason.to_owned()))
+        },
     );
     let layers = now.layers().iter().map(|layer| UsedLayer {
         arn: layer.arn().unwrap_or_default().to_owned(),

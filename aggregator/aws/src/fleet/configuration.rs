@@ -55,13 +55,18 @@ pub enum LastUpdate {
     Failed(String),
 }
 
+/// Lambda could not decrypt the variables, for its own reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Encrypted(pub String);
+
 /// `$LATEST` of a function, read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configuration {
     /// Its layers in their order.
     pub layers: Vec<UsedLayer>,
     /// Its variables, or why they cannot be read.
-    pub variables: Result<Variables, String>,
+    pub variables: Result<Variables, Encrypted>,
     /// Whether its network is a VPC.
     pub in_vpc: bool,
     /// ARN of its role.

@@ -25,7 +25,9 @@ mod waves;
 pub use access::{Access, StreamArn, resource_policy, statement};
 pub use aws::AwsLayers;
 pub(crate) use aws::call_error;
-pub use configuration::{Change, Configuration, Edge, Kind, LastUpdate, UsedLayer, Variables};
+pub use configuration::{
+    Change, Configuration, Edge, Encrypted, Kind, LastUpdate, UsedLayer, Variables,
+};
 pub(crate) use edge::{EdgeRoles, REGION as EDGE_REGION};
 pub use intent::Intent;
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
@@ -37,5 +39,5 @@ pub use subscription::{
     SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, subscribe,
     subscribe_account, unsubscribe, wanted,
 };
-pub use walk::{CallError, Done, Entry, LayersApi, carry_out, plan_all};
+pub use walk::{CallError, Done, Entry, LayersApi, ReadError, carry_out, plan_all};
 pub use waves::{Calls, Waves, WavesError, is_harmed};

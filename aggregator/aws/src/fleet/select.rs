@@ -89,8 +89,8 @@ impl Selection {
 
     /// Finds the functions that are meant in the fleet.
     pub fn of(&self, fleet: Vec<FunctionFacts>) -> Result<Selected, SelectionError> {
-        let untold = |facts: &FunctionFacts| facts.tags.is_none();
-        if matches!(self, Self::Tag(..)) && fleet.iter().any(untold) {
+        let untagged = |facts: &FunctionFacts| facts.tags.is_none();
+        if matches!(self, Self::Tag(..)) && fleet.iter().any(untagged) {
             return Err(SelectionError::TagsUnknown);
         }
         let mut missing: BTreeSet<&String> = match self {

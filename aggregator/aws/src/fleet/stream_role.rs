@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_key_of_its_own_is_allowed_and_no_other() {
-        for (told, resource, alias) in [
+        for (key_id, resource, alias) in [
             (KEY, KEY, None),
             ("1b2c", KEY, None),
             (
@@ -142,11 +142,11 @@ mod tests {
                 Some("alias/reports"),
             ),
         ] {
-            let statement = statements(&StreamKey::of(Some(told))).remove(1);
-            assert_eq!(statement["Action"], "kms:GenerateDataKey", "{told}");
-            assert_eq!(statement["Resource"], resource, "{told}");
+            let statement = statements(&StreamKey::of(Some(key_id))).remove(1);
+            assert_eq!(statement["Action"], "kms:GenerateDataKey", "{key_id}");
+            assert_eq!(statement["Resource"], resource, "{key_id}");
             let condition = &statement["Condition"]["ForAnyValue:StringEquals"];
-            assert_eq!(condition["kms:ResourceAliases"].as_str(), alias, "{told}");
+            assert_eq!(condition["kms:ResourceAliases"].as_str(), alias, "{key_id}");
         }
     }
 

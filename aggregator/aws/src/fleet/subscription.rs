@@ -108,8 +108,8 @@ pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionP
     SubscriptionPlan::Put(wanted.clone())
 }
 
-/// Returns the criteria by which the account's policy leaves out the log groups of the system that owns the stream:
-/// what its own parts log is no evidence. The stack NAME has the stream `NAME-reports`.
+/// Returns the criteria by which the account's policy leaves out the log groups of the system that owns the stream,
+/// because the logs of its own parts are not evidence. The stack NAME has the stream `NAME-reports`.
 pub(super) fn without_own(destination: &str) -> Option<String> {
     let name = destination.rsplit('/').next()?.strip_suffix("-reports")?;
     Some(format!(

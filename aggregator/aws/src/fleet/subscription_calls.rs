@@ -12,13 +12,13 @@ impl SubscriptionsApi for AwsLogs {
         let request = self.client().describe_subscription_filters();
         let answer = request.log_group_name(group).send().await;
         let answer = answer.map_err(|e| logs_error(&e))?;
-        let told = |filter: &SubscriptionFilter| Subscription {
+        let read = |filter: &SubscriptionFilter| Subscription {
             name: filter.filter_name().unwrap_or_default().to_owned(),
             pattern: filter.filter_pattern().unwrap_or_default().to_owned(),
             destination: filter.destination_arn().unwrap_or_default().to_owned(),
             role: filter.role_arn().map(str::to_owned),
         };
-        Ok(answer.subscription_filters().iter().map(told).collect())
+        Ok(answer.subscription_filters().iter().map(read).collect())
     }
 
     async fn put(&self, group: &str, subscription: &Subscription) -> Result<(), LogsError> {
@@ -46,11 +46,11 @@ impl SubscriptionsApi for AwsLogs {
         let request = request.policy_type(PolicyType::SubscriptionFilterPolicy);
         let answer = request.send().await.map_err(|e| logs_error(&e))?;
         let policies = answer.account_policies().iter();
-        let told = policies.map(|policy| {
+        let read = policies.map(|policy| {
             let name = policy.policy_name().unwrap_or_default();
             read_policy(name, policy.policy_document().unwrap_or_default())
         });
-        Ok(told.collect())
+        Ok(read.collect())
     }
 
     async fn put_account(&self, subscription: &Subscription) -> Result<(), LogsError> {

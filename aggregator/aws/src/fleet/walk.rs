@@ -74,6 +74,11 @@ pub trait LayersApi: Sync {
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
+/// A function could not be read, so nothing is planned for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be read: {0}")]
+pub struct ReadError(#[source] pub CallError);
+
 /// A function and what is to happen to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -82,7 +87,7 @@ pub struct Entry {
     /// Its role, if it was read.
     pub role: Option<String>,
     /// What to do, or the reason why that is unknown.
-    pub plan: Result<Plan, String>,
+    pub plan: Result<Plan, ReadError>,
 }
 
 /// The result of a function.
@@ -117,7 +122,7 @@ pub async fn plan_all<A: LayersApi>(
             role: read.as_ref().ok().map(|now| now.role.clone()),
             plan: match read {
                 Ok(now) => Ok(intent.judge(&facts, &now)),
-                Err(error) => Err(format!("it cannot be read: {error}")),
+                Err(error) => Err(ReadError(error)),
             },
             facts,
         }

@@ -90,22 +90,24 @@ where
 }
 
 /// The facts of a configuration; `None` if it names no function with a size.
-fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
-    let function = unqualified(told.function_arn()?)?;
-    let log_group = told.logging_config().and_then(|config| config.log_group());
+fn facts(listed: &FunctionConfiguration) -> Option<FunctionFacts> {
+    let function = unqualified(listed.function_arn()?)?;
+    let log_group = listed
+        .logging_config()
+        .and_then(|config| config.log_group());
     let log_group =
         log_group.map_or_else(|| format!("/aws/lambda/{}", function.name()), str::to_owned);
-    let layers = told.layers().iter();
+    let layers = listed.layers().iter();
     Some(FunctionFacts {
-        memory_mb: Megabytes(u32::try_from(told.memory_size()?).ok()?),
-        timeout_s: u32::try_from(told.timeout().unwrap_or(3)).ok()?,
-        arch: told
+        memory_mb: Megabytes(u32::try_from(listed.memory_size()?).ok()?),
+        timeout_s: u32::try_from(listed.timeout().unwrap_or(3)).ok()?,
+        arch: listed
             .architectures()
             .first()
             .map_or(Arch::X86_64, |arch| Arch::from_name(arch.as_str())),
-        runtime: told.runtime().map(|runtime| runtime.as_str().to_owned()),
-        code_sha256: told.code_sha256().map(str::to_owned),
-        package: match told.package_type() {
+        runtime: listed.runtime().map(|runtime| runtime.as_str().to_owned()),
+        code_sha256: listed.code_sha256().map(str::to_owned),
+        package: match listed.package_type() {
             Some(PackageType::Zip) | None => Package::Zip,
             Some(PackageType::Image) => Package::Image,
             Some(other) => {
@@ -118,15 +120,15 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
             .filter_map(|layer| layer.arn().map(str::to_owned))
             .collect(),
         log_group,
-        logged: logged(told),
+        logged: logged(listed),
         tags: None,
-        edge_replica: told.master_arn().is_some(),
-        managed_instances: told.capacity_provider_config().is_some(),
-        snap_start: told
+        edge_replica: listed.master_arn().is_some(),
+        managed_instances: listed.capacity_provider_config().is_some(),
+        snap_start: listed
             .snap_start()
             .and_then(|snap| snap.apply_on())
             .is_some_and(|on| *on == SnapStartApplyOn::PublishedVersions),
-        modified: told
+        modified: listed
             .last_modified()
             .and_then(|at| Timestamp::parse(at).ok()),
         alarm: None,
@@ -134,8 +136,8 @@ fn facts(told: &FunctionConfiguration) -> Option<FunctionFacts> {
     })
 }
 
-fn logged(told: &FunctionConfiguration) -> LoggedReports {
-    let failures = told.logging_config().is_some_and(|config| {
+fn logged(listed: &FunctionConfiguration) -> LoggedReports {
+    let failures = listed.logging_config().is_some_and(|config| {
         config.log_format() == Some(&LogFormat::Json)
             && config.system_log_level() == Some(&SystemLogLevel::Warn)
     });
@@ -195,9 +197,9 @@ mod tests {
             Timestamp::parse("2026-11-20T10:00:00.250Z").ok()
         );
         let of_kind = |kind: &str| {
-            let told = FunctionConfiguration::builder().function_arn(ARN);
-            let told = told.memory_size(512).package_type(kind.into());
-            facts(&told.build()).unwrap().package
+            let listed = FunctionConfiguration::builder().function_arn(ARN);
+            let listed = listed.memory_size(512).package_type(kind.into());
+            facts(&listed.build()).unwrap().package
         };
         let kinds = ["Zip", "Image", "WebFunction"].map(of_kind);
         assert_eq!(kinds, [Package::Zip, Package::Image, Package::Image]);

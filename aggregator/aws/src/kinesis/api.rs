@@ -61,17 +61,17 @@ where
     R: std::fmt::Debug,
 {
     fn from(error: SdkError<E, R>) -> Self {
-        let said = words(&error);
+        let shown = words(&error);
         match error.code() {
-            Some("ExpiredIteratorException") => Self::Expired(said),
+            Some("ExpiredIteratorException") => Self::Expired(shown),
             Some(
                 "ProvisionedThroughputExceededException"
                 | "LimitExceededException"
                 | "KMSThrottlingException",
-            ) => Self::Throttled(said),
-            Some("InvalidArgumentException") => Self::BadPosition(said),
-            Some("ResourceNotFoundException") => Self::Missing(said),
-            _ => Self::Other(said),
+            ) => Self::Throttled(shown),
+            Some("InvalidArgumentException") => Self::BadPosition(shown),
+            Some("ResourceNotFoundException") => Self::Missing(shown),
+            _ => Self::Other(shown),
         }
     }
 }

@@ -12,7 +12,7 @@ struct State {
     listed: bool,
     behind: HashSet<String>,
     caught_up: HashSet<String>,
-    told: bool,
+    announced: bool,
 }
 
 impl Backlog {
@@ -34,8 +34,8 @@ impl Backlog {
             state.caught_up.insert(shard.to_owned());
         }
         state.behind.remove(shard);
-        let now = state.listed && state.behind.is_empty() && !state.told;
-        state.told |= now;
+        let now = state.listed && state.behind.is_empty() && !state.announced;
+        state.announced |= now;
         now
     }
 

@@ -131,10 +131,10 @@ impl ShardReader {
         }
         let begin = self.position.begin(self.life.from, now, retention);
         match self.context.api.iterator(&self.id, &begin).await {
-            Err(Fault::BadPosition(said)) if matches!(begin, Begin::After(_)) => {
+            Err(Fault::BadPosition(text)) if matches!(begin, Begin::After(_)) => {
                 self.gap(
                     now,
-                    &format!("the stream no longer knows the position: {said}"),
+                    &format!("the stream no longer knows the position: {text}"),
                 );
                 self.position.last = None;
                 self.context.api.iterator(&self.id, &Begin::Oldest).await

@@ -119,16 +119,16 @@ impl LogsApi for AwsLogs {
     }
 }
 
-fn group(told: &aws_sdk_cloudwatchlogs::types::LogGroup) -> Option<LogGroup> {
-    let arn = told.log_group_arn().or_else(|| told.arn())?;
-    let days = told.retention_in_days();
+fn group(described: &aws_sdk_cloudwatchlogs::types::LogGroup) -> Option<LogGroup> {
+    let arn = described.log_group_arn().or_else(|| described.arn())?;
+    let days = described.retention_in_days();
     Some(LogGroup {
-        name: told.log_group_name()?.to_owned(),
+        name: described.log_group_name()?.to_owned(),
         arn: arn.strip_suffix(":*").unwrap_or(arn).to_owned(),
-        stored_bytes: u64::try_from(told.stored_bytes().unwrap_or(0)).unwrap_or(0),
-        created: told.creation_time().and_then(Timestamp::from_ms),
+        stored_bytes: u64::try_from(described.stored_bytes().unwrap_or(0)).unwrap_or(0),
+        created: described.creation_time().and_then(Timestamp::from_ms),
         retention_days: days.and_then(|days| u32::try_from(days).ok()),
-        delivery_only: told.log_group_class() == Some(&LogGroupClass::Delivery),
+        delivery_only: described.log_group_class() == Some(&LogGroupClass::Delivery),
     })
 }
 

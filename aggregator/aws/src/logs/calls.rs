@@ -7,8 +7,8 @@ use rightsizer_records::Timestamp;
 
 use super::group::LogGroup;
 use crate::Page;
-use crate::retry::retry;
 use crate::throttle::{MayBeThrottled, Throttle};
+use rightsizer_updater::retry;
 
 /// Waits before a call without a clear answer is made again.
 const UNCLEAR_PAUSES: [Duration; 3] = [

@@ -217,9 +217,9 @@ mod tests {
         let all = last_days(4);
         let missing = vec![vec![all[0], all[3]], vec![all[3]]];
         let planned = pieces(&groups, &missing, shape(Way::Insights));
-        let told: Vec<_> = planned.iter().map(|p| (p.groups.clone(), p.days)).collect();
+        let found: Vec<_> = planned.iter().map(|p| (p.groups.clone(), p.days)).collect();
         let wanted = [(vec![0], (all[0], all[0])), (vec![0, 1], (all[3], all[3]))];
-        assert_eq!(told, wanted);
+        assert_eq!(found, wanted);
     }
 
     #[test]

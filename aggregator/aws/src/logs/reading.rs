@@ -217,7 +217,7 @@ mod tests {
             deltas[0].function.to_string(),
             "local:123456789012/checkout"
         );
-        let told: Vec<_> = deltas[0]
+        let read: Vec<_> = deltas[0]
             .days
             .iter()
             .map(|d| {
@@ -229,7 +229,7 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(told, [(1024, "7", 90, 0), (128, "$LATEST", 128, 200)]);
+        assert_eq!(read, [(1024, "7", 90, 0), (128, "$LATEST", 128, 200)]);
         let text = &deltas[0].days[0].stats;
         // The median is 10.01 ms, up to 11 in whole ms; nothing is known of 90 % and more.
         assert_eq!(

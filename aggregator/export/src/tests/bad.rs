@@ -75,22 +75,22 @@ const FILES: [(Format, &str, &str); 21] = [
 #[test]
 fn another_kind_of_template_is_named() {
     for (format, text, words) in FILES {
-        let said = refused(format, text);
-        assert!(said.contains(words), "{format:?} {text:?}: {said}");
+        let message = refused(format, text);
+        assert!(message.contains(words), "{format:?} {text:?}: {message}");
     }
 }
 
 #[test]
 fn a_key_twice_is_refused() {
     let text = format!("{FUNCTION}      MemorySize: 1024\n      MemorySize: 512\n");
-    let said = refused(Format::CloudFormation, &text);
+    let message = refused(Format::CloudFormation, &text);
     assert!(
-        said.contains("MemorySize is twice") && said.contains("line 7"),
-        "{said}"
+        message.contains("MemorySize is twice") && message.contains("line 7"),
+        "{message}"
     );
     let twice = "resource \"aws_lambda_function\" \"a\" {\n  function_name = \"a\"\n  memory_size = 1\n  memory_size = 2\n}\n";
-    let said = refused(Format::Terraform, twice);
-    assert!(said.contains("HCL"), "{said}");
+    let message = refused(Format::Terraform, twice);
+    assert!(message.contains("HCL"), "{message}");
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn an_entry_that_computes_its_size_stays_and_is_reported() {
         (rows[1], "and that is local.small for \"bakery-tart\"", 15),
         (rows[2], "but for \"bakery-salt\" there is no `mb`", 16),
     ] {
-        let said = format!("memory_size is each.value.mb, {words}: give it 300 there");
-        assert_eq!(why(row), said);
+        let reason = format!("memory_size is each.value.mb, {words}: give it 300 there");
+        assert_eq!(why(row), reason);
         assert!(
             matches!(row, Became::Left { line, .. } if *line == at),
             "{row:?}"
@@ -266,11 +266,11 @@ fn a_number_of_several_functions_stays() {
     for (text, name) in [(shared.as_str(), "a"), (&absent, "b"), (&two, "a-in")] {
         let patch = patched(Format::Terraform, text, &[(name, 300)]);
         assert_eq!(patch.text, text);
-        let said = why(&patch.rows[0].became);
+        let reason = why(&patch.rows[0].became);
         assert!(
-            said.contains("its memory size is that of aws_lambda_function.f[\"a\"]")
-                && said.contains("one of its own, 300"),
-            "{said}"
+            reason.contains("its memory size is that of aws_lambda_function.f[\"a\"]")
+                && reason.contains("one of its own, 300"),
+            "{reason}"
         );
     }
     let already = patched(Format::Terraform, &shared, &[("a", 1024)]);

@@ -6,7 +6,7 @@ use super::*;
 
 /// How a function declares its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Declared {
     Plain,
     Quoted,
     Not,
@@ -18,7 +18,7 @@ pub(super) enum Said {
 /// A function of a made-up template. `memory` is right after its name, as a new line is too.
 #[derive(Debug, Clone)]
 pub(super) struct Function {
-    pub(super) said: Said,
+    pub(super) declared: Declared,
     pub(super) mb: u32,
     pub(super) comment: String,
     /// Of its name.
@@ -38,20 +38,20 @@ pub(super) struct Layout {
 }
 
 pub(super) fn function() -> impl Strategy<Value = Function> {
-    let said = prop_oneof![
-        3 => Just(Said::Plain), 1 => Just(Said::Quoted), 2 => Just(Said::Not), 1 => Just(Said::ByReference),
+    let declared = prop_oneof![
+        3 => Just(Declared::Plain), 1 => Just(Declared::Quoted), 2 => Just(Declared::Not), 1 => Just(Declared::ByReference),
     ];
     let wanted = proptest::option::weighted(0.7, 128_u32..=10_240);
     (
-        said,
+        declared,
         128_u32..=10_240,
         "[ -~äß€😀]{0,12}",
         any::<bool>(),
         0_u8..8,
         wanted,
     )
-        .prop_map(|(said, mb, comment, quote, more, wanted)| Function {
-            said,
+        .prop_map(|(declared, mb, comment, quote, more, wanted)| Function {
+            declared,
             mb,
             comment: comment.replace(['\\', '"'], "_"),
             quote,
@@ -90,12 +90,12 @@ impl Layout {
 /// The memory as written, before or after the patch; `None` if there is none.
 pub(super) fn written(of: &Function, after: bool, reference: &str) -> Option<String> {
     let mb = of.wanted.filter(|_| after).unwrap_or(of.mb);
-    match of.said {
-        Said::Plain => Some(mb.to_string()),
-        Said::Quoted => Some(format!("\"{mb}\"")),
-        Said::ByReference => Some(reference.to_owned()),
-        Said::Ignored => Some(of.mb.to_string()),
-        Said::Not => of.wanted.filter(|_| after).map(|mb| mb.to_string()),
+    match of.declared {
+        Declared::Plain => Some(mb.to_string()),
+        Declared::Quoted => Some(format!("\"{mb}\"")),
+        Declared::ByReference => Some(reference.to_owned()),
+        Declared::Ignored => Some(of.mb.to_string()),
+        Declared::Not => of.wanted.filter(|_| after).map(|mb| mb.to_string()),
     }
 }
 
@@ -116,7 +116,7 @@ fn yaml(functions: &[Function], layout: Layout, after: bool) -> String {
             format!("FunctionName: {quote}f{n}{quote}  # {}", of.comment),
         ));
         if let Some(memory) = written(of, after, "!Ref Mem") {
-            let spaces = if of.said == Said::Not {
+            let spaces = if of.declared == Declared::Not {
                 1
             } else {
                 1 + usize::from(of.more)
@@ -221,8 +221,8 @@ pub(super) fn holds(
     for (size, row) in wanted.iter().zip(&patch.rows) {
         let of = size.name.strip_prefix('f').and_then(|n| n.parse().ok());
         let of = of.and_then(|n: usize| functions.get(n));
-        let right = match (of.map(|of| of.said), &row.became) {
-            (Some(Said::ByReference | Said::Ignored), Became::Left { .. })
+        let right = match (of.map(|of| of.declared), &row.became) {
+            (Some(Declared::ByReference | Declared::Ignored), Became::Left { .. })
             | (None, Became::Missing { hint: None }) => true,
             (Some(_), Became::Changed { to, .. }) => *to == size.to_mb.0,
             (Some(_), Became::Already { .. }) => of.map(|of| of.mb) == Some(size.to_mb.0),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::laws::{Function, Layout, Said, function, holds, layout, written};
+use super::laws::{Declared, Function, Layout, function, holds, layout, written};
 use super::*;
 
 /// The place of the map of functions.
@@ -30,28 +30,28 @@ fn functions() -> impl Strategy<Value = Vec<Function>> {
 
 /// An entry of a map without a size gets none: it needs a manual edit.
 fn of_a_map(functions: Vec<Function>) -> Vec<Function> {
-    let said = |of: Function| Function {
-        said: if of.said == Said::Not {
-            Said::ByReference
+    let declared = |of: Function| Function {
+        declared: if of.declared == Declared::Not {
+            Declared::ByReference
         } else {
-            of.said
+            of.declared
         },
         ..of
     };
-    functions.into_iter().map(said).collect()
+    functions.into_iter().map(declared).collect()
 }
 
 /// Some of them are ignored by Terraform.
 fn some_ignored(functions: Vec<Function>) -> Vec<Function> {
-    let said = |of: Function| Function {
-        said: if of.more & 1 > 0 {
-            Said::Ignored
+    let declared = |of: Function| Function {
+        declared: if of.more & 1 > 0 {
+            Declared::Ignored
         } else {
-            of.said
+            of.declared
         },
         ..of
     };
-    functions.into_iter().map(said).collect()
+    functions.into_iter().map(declared).collect()
 }
 
 /// The entries of an HCL map.
@@ -138,7 +138,7 @@ fn json(functions: &[Function], layout: Layout, of_map: bool, after: bool) -> St
             lines.push((3, format!("\"{size}\": {memory},")));
         }
         lines.push((3, format!("\"//\": \"{size} = 1 {}\",", of.comment)));
-        if of.said == Said::Ignored {
+        if of.declared == Declared::Ignored {
             let ignored = "\"lifecycle\": { \"ignore_changes\": [\"memory_size\"] },";
             lines.push((3, ignored.to_owned()));
         }

@@ -118,12 +118,13 @@ fn a_value_of_a_variable_is_changed_in_its_file() {
             "{name}"
         );
         let Became::Changed {
-            note: Some(said), ..
+            note: Some(note_text),
+            ..
         } = &patch.rows[0].became
         else {
             panic!("{patch:?}")
         };
-        assert!(said.contains(note), "{said}");
+        assert!(note_text.contains(note), "{note_text}");
         assert_eq!(patch.rows[0].file.as_deref(), Some(name));
     }
 }

@@ -39,14 +39,14 @@ fn run(sizes: &[Size], rules: &Rules) -> Result<Patch, Refused> {
 #[test]
 fn a_logical_id_counts_within_the_given_stack() {
     let wanted = [of_stack("shop-Checkout-1X2Y", "shop", "Checkout", 300)];
-    let unsaid = run(&wanted, &rules(None, &[])).unwrap();
-    assert_eq!(unsaid.text, TEMPLATE);
-    let Became::Missing { hint: Some(hint) } = &unsaid.rows[0].became else {
-        panic!("{unsaid:?}")
+    let unnamed = run(&wanted, &rules(None, &[])).unwrap();
+    assert_eq!(unnamed.text, TEMPLATE);
+    let Became::Missing { hint: Some(hint) } = &unnamed.rows[0].became else {
+        panic!("{unnamed:?}")
     };
     assert!(hint.contains("--stack shop"), "{hint}");
-    let said = run(&wanted, &rules(Some("shop"), &[])).unwrap();
-    assert_eq!(said.text, TEMPLATE.replacen("1024", "300", 1));
+    let found = run(&wanted, &rules(Some("shop"), &[])).unwrap();
+    assert_eq!(found.text, TEMPLATE.replacen("1024", "300", 1));
     let other = run(&wanted, &rules(Some("other"), &[])).unwrap();
     assert_eq!(other.text, TEMPLATE);
 }

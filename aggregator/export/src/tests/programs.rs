@@ -3,7 +3,7 @@
 use super::*;
 
 /// The message for `orders-api`, which should have 768 MB.
-fn said(format: Format, text: &str) -> Became {
+fn outcome(format: Format, text: &str) -> Became {
     let patch = patched(format, text, &[("orders-api", 768)]);
     assert_eq!(patch.text, text);
     patch.rows[0].became.clone()
@@ -116,7 +116,7 @@ const PROGRAMS: [Case; 14] = [
 #[test]
 fn each_program_is_recognised_with_what_to_set() {
     for (format, text, wanted, what, set) in PROGRAMS {
-        let Became::Left { line, why } = said(format, text) else {
+        let Became::Left { line, why } = outcome(format, text) else {
             panic!("{text}")
         };
         assert_eq!(line, wanted, "{text}");
@@ -129,7 +129,7 @@ fn each_program_is_recognised_with_what_to_set() {
 fn a_name_that_is_made_at_run_time_gets_a_hint() {
     let text =
         "import { Function } from 'aws-cdk-lib/aws-lambda';\nnew Function(this, `${stage}-api`);\n";
-    let Became::Missing { hint: Some(hint) } = said(Format::Cdk, text) else {
+    let Became::Missing { hint: Some(hint) } = outcome(Format::Cdk, text) else {
         panic!("{text}")
     };
     assert!(
@@ -148,12 +148,12 @@ fn the_format_decides_what_a_script_is() {
         (Format::Serverless, "a serverless.js"),
         (Format::Sam, "this is a program"),
     ] {
-        let became = said(format, text);
+        let became = outcome(format, text);
         assert!(why(&became).contains(words), "{became:?}");
     }
     let service =
         "module.exports = { service: 'orders', functions: { a: { name: 'orders-api' } } };\n";
-    assert!(why(&said(Format::CloudFormation, service)).contains("a serverless.js"));
+    assert!(why(&outcome(Format::CloudFormation, service)).contains("a serverless.js"));
     // Nothing speaks for a program: refused, with what would be read.
     let refused = patch(Format::Cdk, "just words", &sizes(&[]), &Rules::default());
     assert!(refused.unwrap_err().to_string().contains("cdk.json"));

@@ -37,7 +37,7 @@ pub enum BadRule {
     /// Not two parts.
     #[error("{0:?} is not ACCOUNT/REGION, such as 123456789012/eu-west-1")]
     Form(String),
-    /// The parts are no account and region.
+    /// The parts are not an account and a region.
     #[error(transparent)]
     Arn(#[from] ArnError),
 }

@@ -1,7 +1,7 @@
 //! Stream records made ready to be merged: read, checked and folded, with what cannot be used set aside.
 //!
-//! Whatever can be done to a record without knowing what came before it is done here, on any thread; whoever holds
-//! the windows only merges. Time is an argument.
+//! This module does everything that a record needs without earlier records, on any thread. The holder of the windows
+//! only merges the result. Time is an argument.
 
 mod accept;
 mod arrival;

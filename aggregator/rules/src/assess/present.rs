@@ -5,7 +5,7 @@ use rightsizer_records::{Day, Megabytes, Timestamp};
 
 use crate::window::{Newest, OTHER_VERSIONS, Sighting};
 
-/// What the account says outranks reports for so long.
+/// The size in the account outranks reports for this long after it was read.
 const ACCOUNT_MS: i64 = 3_600_000;
 /// A size that ran out this long before the newest report is the present one.
 const RAN_OUT_MS: i64 = 900_000;
@@ -71,25 +71,27 @@ impl<'a> Sizes<'a> {
     pub fn current(&self, version: &str) -> Megabytes {
         let last = self.last().as_ms();
         let since = |at: Option<i64>| at.unwrap_or(0);
-        let told = self.told(version);
+        let in_account = self.in_account(version);
         let started = self.sighting.started.as_ref();
         let started = started.filter(|begun| begun.version == version);
         let started_at = started.map(|begun| begun.at.as_ms());
         let applied_at = self.applied.map(|(at, _)| at.as_ms());
-        if let Some((told_at, told_mb)) = told.filter(|(at, _)| at + ACCOUNT_MS > last) {
-            let deployed = self.deployed_since(started, told_at.max(since(applied_at)));
-            return deployed.unwrap_or_else(|| self.account_mb(told_mb));
+        if let Some((listed_at, listed_mb)) = in_account.filter(|(at, _)| at + ACCOUNT_MS > last) {
+            let deployed = self.deployed_since(started, listed_at.max(since(applied_at)));
+            return deployed.unwrap_or_else(|| self.account_mb(listed_mb));
         }
         if let Some(ran_out) = self.ran_out(started) {
             return ran_out;
         }
-        let told_at = told.map(|(at, _)| at);
-        let known = started_at.or(applied_at).or(told_at);
-        let newest = since(started_at).max(since(applied_at)).max(since(told_at));
+        let listed_at = in_account.map(|(at, _)| at);
+        let known = started_at.or(applied_at).or(listed_at);
+        let newest = since(started_at)
+            .max(since(applied_at))
+            .max(since(listed_at));
         if known.is_none() || last > newest + OUTDATED_MS {
             return self.newest_mb(version);
         }
-        match (told, self.applied, started) {
+        match (in_account, self.applied, started) {
             (Some((at, mb)), _, _) if at >= since(started_at).max(since(applied_at)) => mb,
             (_, Some((at, mb)), _) if at.as_ms() >= since(started_at) => mb,
             (_, _, Some(begun)) => begun.memory_mb,
@@ -99,24 +101,24 @@ impl<'a> Sizes<'a> {
     }
 
     /// The inventory is about `$LATEST`.
-    fn told(&self, version: &str) -> Option<(i64, Megabytes)> {
+    fn in_account(&self, version: &str) -> Option<(i64, Megabytes)> {
         let (mb, at) = self.account?;
         let at = at.filter(|_| version == crate::evidence::LATEST)?;
         Some((at.as_ms(), mb))
     }
 
     /// A change that was applied since the inventory was read counts as the account's.
-    fn account_mb(&self, told_mb: Megabytes) -> Megabytes {
+    fn account_mb(&self, listed_mb: Megabytes) -> Megabytes {
         let listed = self.account.and_then(|(_, at)| at);
         let applied = self
             .applied
             .filter(|(at, _)| Some(*at) > listed && listed.is_some());
-        applied.map_or(told_mb, |(_, mb)| mb)
+        applied.map_or(listed_mb, |(_, mb)| mb)
     }
 
     /// A size that was deployed since `told` and ran out, while the account's size did not.
-    fn deployed_since(&self, started: Option<&Newest>, told: i64) -> Option<Megabytes> {
-        let begun = started.filter(|begun| begun.at.as_ms() > told)?;
+    fn deployed_since(&self, started: Option<&Newest>, in_account: i64) -> Option<Megabytes> {
+        let begun = started.filter(|begun| begun.at.as_ms() > in_account)?;
         let (out_at, out_mb) = self.sighting.ran_out?;
         if out_at < begun.at || out_mb != begun.memory_mb {
             return None;

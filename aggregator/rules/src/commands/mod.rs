@@ -113,7 +113,10 @@ pub enum Refused {
         names: Vec<String>,
     },
     /// No recommendation waits for a review.
-    #[error("{what} has no open recommendation (its last one is {status})")]
+    #[error(
+        "{what} has no open recommendation (its last one is {status}){}",
+        unapprove(status)
+    )]
     NothingOpen {
         /// The function.
         what: String,
@@ -145,6 +148,15 @@ pub enum Refused {
     /// A hold of no length, or for longer than peaks are remembered.
     #[error("a hold lasts 1 to 400 days, not {0}")]
     BadDays(u32),
+}
+
+/// An approval is taken back before anything else.
+fn unapprove(status: &str) -> &'static str {
+    if status == "approved" {
+        "\nhint: `rightsizer unapprove` takes the approval back"
+    } else {
+        ""
+    }
 }
 
 impl Action {

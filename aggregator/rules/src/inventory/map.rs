@@ -231,12 +231,12 @@ mod tests {
     fn a_refresh_that_was_cut_off_removes_nothing() {
         let mut fleet = Inventory::default();
         fleet.apply(update(vec![facts("a"), facts("b")], true));
-        let untold = FunctionFacts {
+        let untagged = FunctionFacts {
             tags: None,
             code_sha256: None,
             ..facts("a")
         };
-        assert_eq!(fleet.apply(update(vec![untold], false)), []);
+        assert_eq!(fleet.apply(update(vec![untagged], false)), []);
         assert_eq!(fleet.len(), 2);
         assert_eq!(
             fleet.get(&arn("a")).unwrap().tags,

@@ -1,6 +1,6 @@
 //! What a policy sees of one function.
 
-use rightsizer_records::{Day, EvidenceWindow, Megabytes, Strategy, Timestamp};
+use rightsizer_records::{Day, EvidenceWindow, Megabytes, Timestamp};
 
 use super::facts::{Changes, Configured, Leak, SizeFacts, SizeHealth, Successes, Wrapped};
 use super::settings::PolicySettings;
@@ -16,19 +16,11 @@ pub struct DayPeak {
 }
 
 impl FunctionEvidence {
-    /// What the function is tuned for (P6).
-    pub fn strategy(&self, settings: &PolicySettings) -> Strategy {
-        match self.objective(settings) {
-            Some(Objective::Cost) => Strategy::Cost,
-            Some(Objective::Memory | Objective::Balanced) => Strategy::Balanced,
-            Some(Objective::Speed) => Strategy::Speed,
-            None => self.configured.strategy.unwrap_or(settings.strategy),
-        }
-    }
-
-    /// What its size is chosen for (P9); `None` if nobody set an objective.
-    pub fn objective(&self, settings: &PolicySettings) -> Option<Objective> {
-        self.configured.objective.or(settings.power.objective)
+    /// What its size is chosen for (P9), which also sets how much slower it may get (P6). Without a tag or a
+    /// setting it is memory.
+    pub fn objective(&self, settings: &PolicySettings) -> Objective {
+        let set = self.configured.objective.or(settings.power.objective);
+        set.or(settings.strategy).unwrap_or(Objective::Memory)
     }
 }
 

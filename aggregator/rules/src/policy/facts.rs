@@ -4,7 +4,7 @@
 use rightsizer_records::tags::{
     MAX_TAG, MIN_TAG, MODE_TAG, OBJECTIVE_TAG, STACK_TAG, STRATEGY_TAG,
 };
-use rightsizer_records::{ApplyMode, Megabytes, Millis, Objective, Strategy, Timestamp};
+use rightsizer_records::{ApplyMode, Megabytes, Millis, Objective, Timestamp};
 
 /// One memory size of a function as the window saw it (P6: what was measured beats a projection).
 /// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
@@ -148,10 +148,8 @@ pub struct Configured {
     pub mode: Option<ApplyMode>,
     /// The default without such a tag; `None` if only the updater knows it.
     pub untagged: Option<ApplyMode>,
-    /// `rightsizer:objective`; `None`: `[power] objective`.
+    /// `rightsizer:objective`, else `rightsizer:strategy`; `None`: `[power] objective`.
     pub objective: Option<Objective>,
-    /// `rightsizer:strategy`, else the settings' for this function; `None`: `[policy] strategy`.
-    pub strategy: Option<Strategy>,
     /// `rightsizer:min-mb`.
     pub min_mb: Option<Megabytes>,
     /// `rightsizer:max-mb`.
@@ -176,6 +174,7 @@ impl Configured {
             timeout,
             ..Self::default()
         };
+        let mut alias = None;
         for (name, value) in tags {
             read.of_a_pipeline |= pipeline_tags.iter().any(|tag| {
                 let (wanted, of) = tag.split_once('=').unwrap_or((tag, value));
@@ -185,13 +184,14 @@ impl Configured {
             match name {
                 MODE_TAG => read.mode = ApplyMode::from_name(value.trim()),
                 OBJECTIVE_TAG => read.objective = Objective::from_name(value.trim()),
-                STRATEGY_TAG => read.strategy = Strategy::from_name(value.trim()),
+                STRATEGY_TAG => alias = Objective::from_name(value.trim()),
                 MIN_TAG => read.min_mb = mb(),
                 MAX_TAG => read.max_mb = mb(),
                 STACK_TAG => read.of_a_pipeline = true,
                 _ => {}
             }
         }
+        read.objective = read.objective.or(alias);
         read
     }
 
@@ -239,13 +239,23 @@ mod tests {
             mode: Some(ApplyMode::Auto),
             untagged: None,
             objective: Some(Objective::Cost),
-            strategy: Some(Strategy::Speed),
             min_mb: Some(Megabytes(256)),
             max_mb: None,
             of_a_pipeline: false,
             snap_start: false,
         };
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn the_tag_strategy_is_an_alias_of_objective() {
+        let read = |tags: &[(&'static str, &'static str)]| {
+            Configured::read(None, tags.iter().copied(), &[]).objective
+        };
+        assert_eq!(read(&[(STRATEGY_TAG, "cost")]), Some(Objective::Cost));
+        let both = [(OBJECTIVE_TAG, "memory"), (STRATEGY_TAG, "speed")];
+        assert_eq!(read(&both), Some(Objective::Memory));
+        assert_eq!(read(&[both[1], both[0]]), Some(Objective::Memory));
     }
 
     #[test]

@@ -73,7 +73,7 @@ mod tests {
     use super::super::case::{Case, has};
     use super::*;
 
-    fn said_by_one(case: Case, agreed: u32) -> Case {
+    fn seen_by_one(case: Case, agreed: u32) -> Case {
         let Case(mut seen, settings) = case;
         seen.agreed_mb = Some(Megabytes(agreed));
         Case(seen, settings)
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn p2_one_environment_doubles_at_most() {
         let wants = |agreed| {
-            said_by_one(Case::new(256, &[9300; 14]), agreed)
+            seen_by_one(Case::new(256, &[9300; 14]), agreed)
                 .decide()
                 .to_mb
         };
@@ -92,14 +92,14 @@ mod tests {
         assert_eq!(wants(300), Some(Megabytes(512)));
         assert_eq!(wants(600), Some(Megabytes(700)));
         assert_eq!(wants(9300), Some(Megabytes(10_230)));
-        let decision = said_by_one(Case::new(256, &[9300; 14]), 0).decide();
+        let decision = seen_by_one(Case::new(256, &[9300; 14]), 0).decide();
         assert!(decision.auto && has(&decision, "one-environment"));
     }
 
     /// Raised from 256 to 512 and not verified: no further. Verified at 512: to 1024.
     #[test]
     fn p2_the_same_evidence_does_not_double_twice() {
-        let mut case = said_by_one(Case::new(512, &[9300; 14]), 0);
+        let mut case = seen_by_one(Case::new(512, &[9300; 14]), 0);
         case.0.changes.verified_mb = Some(Megabytes(256));
         assert_eq!(case.decide().to_mb, None);
         case.0.changes.verified_mb = Some(Megabytes(512));
@@ -109,7 +109,7 @@ mod tests {
     /// max(1.2 × 128, 228) = 228 each time, although 128 was verified last: 228 → 328 of 256.
     #[test]
     fn p3_what_runs_out_at_its_own_size_is_answered_in_full() {
-        let mut case = said_by_one(Case::new(228, &[228; 14]).ran_out_at(228), 0);
+        let mut case = seen_by_one(Case::new(228, &[228; 14]).ran_out_at(228), 0);
         case.0.changes.verified_mb = Some(Megabytes(128));
         let decision = case.decide();
         assert_eq!(
@@ -117,7 +117,7 @@ mod tests {
             (Some(Megabytes(328)), true)
         );
         // Not its own size: 10,240 by one word is 456.
-        let lie = said_by_one(Case::new(228, &[200; 14]).ran_out_at(10_240), 0).decide();
+        let lie = seen_by_one(Case::new(228, &[200; 14]).ran_out_at(10_240), 0).decide();
         assert_eq!((lie.to_mb, lie.urgent), (Some(Megabytes(456)), true));
     }
 }

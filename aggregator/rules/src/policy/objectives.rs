@@ -52,7 +52,7 @@ struct Function {
     drift: f64,
     need_mb: u32,
     start_mb: u32,
-    tells_cpu: bool,
+    has_cpu: bool,
 }
 
 impl Function {
@@ -70,7 +70,7 @@ impl Function {
             drift: 1.0 + random.between(-0.002, 0.002),
             need_mb,
             start_mb: whole(random.between(f64::from(least).ln(), 3500_f64.ln()).exp()),
-            tells_cpu: random.unit() < 0.6,
+            has_cpu: random.unit() < 0.6,
         }
     }
 
@@ -94,7 +94,7 @@ impl Function {
             p50: millis(ms),
             p95: millis(2.0 * ms),
             p99: millis(3.0 * ms),
-            cpu: self.tells_cpu.then_some(cpu),
+            cpu: self.has_cpu.then_some(cpu),
         }
     }
 
@@ -165,7 +165,7 @@ impl Function {
     /// Whether P1 to P6 and the budget allow a size.
     fn is_allowed(&self, objective: Objective, size: u32, case: &Case) -> bool {
         let cost = |size: u32| self.ms(size) * f64::from(size);
-        let tolerance = case.1.p95_tolerance.of(case.0.strategy(&case.1));
+        let tolerance = case.1.p95_tolerance.of(objective);
         let least = (self.need_mb + 100).max((self.need_mb * 11).div_ceil(10));
         let within = objective != Objective::Speed || cost(size) <= cost(self.start_mb) * 1.0001;
         size >= least && within && self.ms(size) <= tolerance * self.ms(self.start_mb)

@@ -46,9 +46,10 @@ pub(super) fn wanted(
     settings: &PolicySettings,
     reasons: &mut Reasons,
 ) -> Option<Wanted> {
-    let objective = seen
-        .objective(settings)
-        .filter(|objective| *objective != Objective::Memory)?;
+    let objective = seen.objective(settings);
+    if objective == Objective::Memory {
+        return None;
+    }
     let gb_seconds = Rates {
         x86_gb_second: 1.0,
         arm64_gb_second: 1.0,

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST, TIMEOUT_SHARE};
-use rightsizer_records::{ApplyMode, Megabytes, Strategy};
+use rightsizer_records::{ApplyMode, Megabytes, Objective};
 use serde::Deserialize;
 
 use super::name::{FloorRule, PolicyName};
@@ -48,8 +48,8 @@ pub struct PolicySettings {
     pub step_invocations: u64,
     /// P6: the 99th percentile of the durations stays within this share of the timeout.
     pub timeout_share: f64,
-    /// P6: the strategy of functions without a tag.
-    pub strategy: Strategy,
+    /// An alias of `[power] objective`, which takes precedence.
+    pub strategy: Option<Objective>,
     /// Who may change functions without the tag `rightsizer:mode`, as configured for the updater;
     /// if it is not set here, only the updater knows.
     pub mode: Option<ApplyMode>,
@@ -86,12 +86,12 @@ impl Default for P95Tolerance {
 }
 
 impl P95Tolerance {
-    /// What `strategy` allows: 1.25 is 25 % more. Verification goes by it too.
-    pub const fn of(&self, strategy: Strategy) -> f64 {
-        match strategy {
-            Strategy::Cost => self.cost,
-            Strategy::Balanced => self.balanced,
-            Strategy::Speed => self.speed,
+    /// What `objective` allows: 1.25 is 25 % more. Verification goes by it too.
+    pub const fn of(&self, objective: Objective) -> f64 {
+        match objective {
+            Objective::Cost => self.cost,
+            Objective::Memory | Objective::Balanced => self.balanced,
+            Objective::Speed => self.speed,
         }
     }
 }
@@ -228,7 +228,7 @@ impl Default for PolicySettings {
             step_hours: 24,
             step_invocations: 50,
             timeout_share: TIMEOUT_SHARE,
-            strategy: Strategy::Balanced,
+            strategy: None,
             mode: None,
             pipeline_tags: Vec::new(),
             p95_tolerance: P95Tolerance::default(),

@@ -15,7 +15,7 @@ struct Function {
     computing_ms: f64,
     threads: f64,
     /// Whether the layer reports its CPU time.
-    tells_cpu: bool,
+    has_cpu: bool,
 }
 
 impl Function {
@@ -46,7 +46,7 @@ impl Function {
             p50: millis(ms),
             p95: millis(2.0 * ms),
             p99: millis(3.0 * ms),
-            cpu: self.tells_cpu.then_some(cpu),
+            cpu: self.has_cpu.then_some(cpu),
         }
     }
 
@@ -83,12 +83,12 @@ impl Function {
 /// What only waits ends at the policy's size, 200 + 100, with or without CPU time.
 #[test]
 fn p6_a_waiting_function_is_steered_all_the_way() {
-    for tells_cpu in [true, false] {
+    for has_cpu in [true, false] {
         let waits = Function {
             waiting_ms: 100.0,
             computing_ms: 0.0,
             threads: 1.0,
-            tells_cpu,
+            has_cpu,
         };
         let sizes = waits.steered(1024, 200, 14);
         assert_eq!(sizes.last(), Some(&300), "{sizes:?}");
@@ -103,7 +103,7 @@ fn p6_a_computing_function_is_not_changed() {
         waiting_ms: 0.0,
         computing_ms: 100.0,
         threads: 1.0,
-        tells_cpu: true,
+        has_cpu: true,
     };
     assert_eq!(computes.steered(1024, 200, 14), [1024]);
     let sizes = computes.steered(3008, 200, 14);
@@ -118,9 +118,9 @@ proptest! {
     #[test]
     fn p6_steering_rests_within_the_tolerance(
         waiting_ms in 0.0_f64..500.0, computing_ms in 0.1_f64..200.0, threads in 1.0_f64..6.0,
-        tells_cpu: bool, size in 129_u32..10_240, peak in 20_u32..5000, window in 1_usize..14,
+        has_cpu: bool, size in 129_u32..10_240, peak in 20_u32..5000, window in 1_usize..14,
     ) {
-        let function = Function { waiting_ms, computing_ms, threads, tells_cpu };
+        let function = Function { waiting_ms, computing_ms, threads, has_cpu };
         let sizes = function.steered(size, peak, window);
         prop_assert!(sizes.len() < 40, "{:?}", sizes);
         for pair in sizes.windows(2) {

@@ -4,7 +4,7 @@ use rightsizer_records::Reason;
 
 use super::phrases;
 
-/// Where a table shows a reason.
+/// The place of a reason in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     /// Beside the rule that set the size: the most serious one. The order is that of the numbers.
@@ -181,7 +181,7 @@ mod tests {
                 "target_mb": 300, "to_mb": 512, "hours": 12, "least_hours": 24,
                 "least_invocations": 50, "verified": false, "percent": 60, "count": 30,
                 "kind": "failures", "used_mb": 130, "now": 229.04, "then": 710.59,
-                "most": 286.25, "figure": "p95", "basis": "cpu-time", "strategy": "balanced",
+                "most": 286.25, "figure": "p95", "basis": "cpu-time", "strategy": "memory",
                 "cost": 1.0, "slower": 1.5, "minutes": 12, "name": "checkout-errors",
                 "ran_out": false, "after": 250, "after_of": 10000, "before": 10,
                 "before_of": 90000, "slow": 700, "of": 10000, "tolerance": 1.25,

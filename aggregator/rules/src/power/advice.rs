@@ -33,7 +33,7 @@ pub enum Advice {
     Arm64 {
         /// Dollars of a month that it would cost less with the same durations.
         saved_usd: f64,
-        /// It may take so many times as long on arm64 before that saves nothing.
+        /// If it takes more than this many times as long on arm64, the change saves nothing.
         slower_at_most: f64,
     },
     /// Many invocations wait long for a start.

@@ -2,7 +2,7 @@
 //!
 //! Each step takes the sample with the highest expected improvement for its price: the *knowledge gradient* for
 //! correlated beliefs (Frazier, Powell and Dayanik, "The Knowledge-Gradient Policy for Correlated Normal Beliefs",
-//! 2009). One sample tells about all sizes, because the belief comes from the power curve. This module must not
+//! 2009). One sample updates all sizes, because the belief comes from the power curve. This module must not
 //! invoke anything.
 
 use rightsizer_records::Megabytes;
@@ -81,7 +81,7 @@ impl Samples {
     }
 }
 
-/// Deviation of single durations that is assumed before any is known, with the weight of so many samples.
+/// Deviation of single durations that is assumed before any is known, and the number of samples that it weighs as much as.
 const USUAL_SPREAD: f64 = 0.2;
 const USUAL_SAMPLES: f64 = 4.0;
 /// A sample may bring nothing by itself and much together with others, so the value of several is considered too.

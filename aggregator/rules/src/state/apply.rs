@@ -78,7 +78,7 @@ impl FunctionState {
             return None;
         }
         // W4 counts from the arrival for streams, because the times in their records are chosen by their writer.
-        let heard = match delta.source {
+        let first_arrival = match delta.source {
             DaySource::Layer | DaySource::Subscription => clock.arrival(delta.sighting.oldest, now),
             DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped => {
                 delta.sighting.oldest
@@ -87,14 +87,14 @@ impl FunctionState {
         let Some(seen) = &mut self.seen else {
             self.seen = Some(Seen {
                 sighting: delta.sighting.clone(),
-                heard,
+                first_arrival,
                 counts: super::Counts::default(),
             });
             return Some(true);
         };
         if delta.is_evidence() {
             seen.sighting.join(&delta.sighting);
-            seen.heard = seen.heard.min(heard);
+            seen.first_arrival = seen.first_arrival.min(first_arrival);
         }
         Some(false)
     }

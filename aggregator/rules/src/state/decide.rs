@@ -178,8 +178,8 @@ impl FunctionState {
         let Some(open) = self.open_trial() else {
             return (None, None);
         };
-        let strategy = seen.evidence.strategy(view.settings);
-        let tolerance = view.settings.p95_tolerance.of(strategy);
+        let objective = seen.evidence.objective(view.settings);
+        let tolerance = view.settings.p95_tolerance.of(objective);
         let trial = self.trial(&open, view.present(), tolerance);
         match rule(&open.id, &trial, seen) {
             Ruling::Wait => (None, None),
@@ -273,12 +273,12 @@ impl FunctionState {
         let latest = self
             .current()
             .is_some_and(|(version, _)| version == crate::evidence::LATEST);
-        let Some(told) = listed.listed_at().filter(|_| latest) else {
+        let Some(listed_at) = listed.listed_at().filter(|_| latest) else {
             return false;
         };
-        let applied = self.applied.filter(|(at, _)| *at > told);
+        let applied = self.applied.filter(|(at, _)| *at > listed_at);
         let account = applied.map_or(listed.memory_mb, |(_, mb)| mb);
-        told.plus_ms(CONTRADICTS_MS) >= seen.sighting.newest.at && account != old
+        listed_at.plus_ms(CONTRADICTS_MS) >= seen.sighting.newest.at && account != old
     }
 
     /// The day of its last decision.

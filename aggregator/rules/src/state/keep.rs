@@ -22,7 +22,7 @@ impl FunctionState {
 
     /// Drops what is too old. The records of an environment that is dropped lie before every day that is kept, so
     /// one that comes again only shows a peak that is known (W7).
-    pub(super) fn drop_old(&mut self, closed: Day, settings: &PolicySettings) {
+    pub fn drop_old(&mut self, closed: Day, settings: &PolicySettings) {
         self.closed = self.closed.max(Some(closed));
         let Some(details) = self.details_from() else {
             return;

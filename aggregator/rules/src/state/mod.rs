@@ -60,7 +60,7 @@ pub struct FunctionState {
 struct Seen {
     sighting: Sighting,
     /// When the first report arrived (W4).
-    heard: Timestamp,
+    first_arrival: Timestamp,
     counts: Counts,
 }
 

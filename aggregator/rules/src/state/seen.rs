@@ -10,7 +10,7 @@ use crate::assess::{
 use crate::policy::{Configured, DayPeak, PolicySettings, leak};
 use crate::window::{WINDOW_DAYS, Witnesses};
 
-/// A function that has reported for so long is known.
+/// A function that has reported for this long is known.
 const KNOWN_AFTER_MS: i64 = 7 * 86_400_000;
 /// A change within this time of one that was applied is that one.
 const SAME_CHANGE_MS: i64 = 900_000;
@@ -78,13 +78,13 @@ impl FunctionState {
         let sighting = &seen.sighting;
         let applied_at = self.applied.map_or(0, |(at, _)| at.as_ms());
         let deployed = present.and_then(|listed| listed.modified);
-        let reported_ms = sighting.newest.at.as_ms() - seen.heard.as_ms();
+        let reported_ms = sighting.newest.at.as_ms() - seen.first_arrival.as_ms();
         Some(Known {
             function: self.function.clone(),
             version,
             arch: sighting.arch.or(listed.map(|listed| listed.arch)),
             current_mb,
-            known_since: sighting.oldest.max(seen.heard),
+            known_since: sighting.oldest.max(seen.first_arrival),
             configured: Configured {
                 untagged: settings.mode,
                 snap_start: listed.is_some_and(|listed| listed.snap_start),

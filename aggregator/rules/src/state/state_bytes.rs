@@ -202,7 +202,7 @@ fn state(read: &mut In<'_>) -> Read<FunctionState> {
 
 fn write_seen(out: &mut Out, seen: &Seen) {
     write_sighting(out, &seen.sighting);
-    out.time(seen.heard, seen.sighting.newest.at);
+    out.time(seen.first_arrival, seen.sighting.newest.at);
     let counts = &seen.counts;
     out.number(counts.seen);
     out.number(counts.duplicates);
@@ -215,7 +215,7 @@ fn write_seen(out: &mut Out, seen: &Seen) {
 fn read_seen(read: &mut In<'_>) -> Read<Seen> {
     let sighting = read_sighting(read)?;
     Ok(Seen {
-        heard: read.time(sighting.newest.at)?,
+        first_arrival: read.time(sighting.newest.at)?,
         sighting,
         counts: Counts {
             seen: read.number()?,

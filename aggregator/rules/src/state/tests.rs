@@ -8,7 +8,7 @@ use rightsizer_records::{
 use super::*;
 use crate::policy::PolicySettings;
 use crate::price::PriceTable;
-use crate::window::{Cadence, ClockMode, DayClock, fold_reports};
+use crate::window::{Cadence, ClockMode, DayClock, Delta, fold_reports};
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -73,6 +73,22 @@ fn full(environments: u64) -> FunctionState {
         }
     }
     state
+}
+
+/// A trace's day of 900 MB at which 512 and 615 MB ran out: the peak is 900, and 615 hid it.
+#[test]
+fn a_day_of_a_trace_is_its_peak_and_the_largest_size_that_ran_out() {
+    let day = Day::parse("2026-05-02").unwrap();
+    let [peak, small, smaller, enough] = [900, 512, 615, 1024].map(Megabytes);
+    let key = FunctionKey::Arn(arn());
+    let delta = Delta::of_daily_peak(key.clone(), (day, peak), enough, &[small, smaller]);
+    let mut state = FunctionState::new(key);
+    state.apply(delta, &clock(day.start(), Some(day.plus(-1))), day.start());
+    let [(on, seen)] = state.peaks().collect::<Vec<_>>()[..] else {
+        panic!("one day");
+    };
+    assert_eq!((on, seen.peak_mb, seen.censored_mb), (day, peak, smaller));
+    assert_eq!(state.current().unwrap().1, enough);
 }
 
 /// The goal is 8 KB.

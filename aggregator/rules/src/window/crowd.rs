@@ -4,7 +4,8 @@
 use rightsizer_records::{ErrorKind, Megabytes, Status, Timestamp, is_at_limit};
 
 use super::day::{DaySource, DayStats};
-use super::delta::{DayKeyRef, Delta, Lookup, Newest, Sighting};
+use super::delta::{DayKeyRef, Delta, Lookup};
+use super::sighting::{Newest, Sighting};
 use crate::evidence::FunctionKey;
 
 /// Values at the ranks 50, 90, 95 and 99 % and at the end; whole ms or MB, rounded up.

@@ -13,6 +13,7 @@ mod environment;
 mod figures;
 mod fold;
 mod peak;
+mod sighting;
 mod witnesses;
 
 pub use cadence::{Cadence, WindowSettings};
@@ -20,11 +21,12 @@ pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
 pub use crowd::{Crowd, Levels, fold_crowds};
 pub use crowding::{Crowding, MOST_SIZES, MOST_VERSIONS, OTHER_SIZES, OTHER_VERSIONS};
 pub use day::{DayKey, DaySource, DayStats};
-pub use delta::{DayDelta, Delta, EnvironmentKey, Mark, Newest, Sighting};
+pub use delta::{DayDelta, Delta, EnvironmentKey, Mark};
 pub use distribution::{Distribution, DistributionError};
 pub use environment::{EnvironmentState, HighWater, SeqMarks, UsedCounts};
 pub use fold::{fold_into, fold_observation, fold_reports};
 pub use peak::PeakOfDay;
+pub use sighting::{Newest, Sighting};
 pub use witnesses::Witnesses;
 
 /// Length of the window in UTC days (W3).

@@ -14,11 +14,9 @@ use serde::Serialize;
 
 use self::bench::BenchArgs;
 use self::table::table;
-use super::form::FormArgs;
 use super::list::fleet;
-use super::server::ServerArg;
-use super::show::detail;
-use super::{ConfigArg, StoreArg, out, write_json};
+use super::read_args::ReadArgs;
+use super::{out, write_json};
 use crate::power::cold_starts;
 use crate::settings::Settings;
 
@@ -32,13 +30,7 @@ pub(super) struct ColdStartsArgs {
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
-    store: StoreArg,
-    #[command(flatten)]
-    server: ServerArg,
-    #[command(flatten)]
-    config: ConfigArg,
-    #[command(flatten)]
-    form: FormArgs,
+    read: ReadArgs,
     #[command(flatten)]
     bench: BenchArgs,
 }
@@ -78,14 +70,14 @@ pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
     if args.bench.is_wanted() {
         return bench::run(args);
     }
-    let settings = Settings::load(args.config.config.as_deref())?;
+    let settings = args.read.settings()?;
     let details = details(args)?;
     let functions: Vec<Started> = details
         .iter()
         .map(|detail| Started::of(detail, &settings))
         .collect();
     let mut out = out::stdout();
-    if args.form.is_json() {
+    if args.read.is_json() {
         write_json(&functions, &mut out)?;
     } else {
         write!(out, "{}", table(&functions))?;
@@ -96,24 +88,20 @@ pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
 fn details(args: &ColdStartsArgs) -> anyhow::Result<Vec<FunctionDetail>> {
     if !args.functions.is_empty() {
         let named = args.functions.iter();
-        return named
-            .map(|name| detail(name, &args.store, &args.server))
-            .collect();
+        return named.map(|name| args.read.detail(name)).collect();
     }
-    let (mut rows, _) = fleet(&args.store, &args.server)?;
+    let (mut rows, _) = fleet(&args.read.store, &args.read.server)?;
     let cost = |usd: Option<f64>| usd.unwrap_or_default();
     rows.sort_by(|a, b| {
         let by_cost = cost(b.monthly_usd_before).total_cmp(&cost(a.monthly_usd_before));
         by_cost.then_with(|| a.function.cmp(&b.function))
     });
     rows.truncate(args.limit);
-    if args.server.named().is_some() {
+    if args.read.server.named().is_some() {
         let names = rows.into_iter().map(|row| row.function);
-        return names
-            .map(|name| detail(&name, &args.store, &args.server))
-            .collect();
+        return names.map(|name| args.read.detail(&name)).collect();
     }
-    let reader = Reader::open(&args.store.store)?;
+    let reader = Reader::open(&args.read.store.store)?;
     rows.into_iter()
         .map(|row| Ok(reader.detail(row)?))
         .collect()

@@ -19,12 +19,9 @@ use self::table::table;
 #[cfg(test)]
 pub(super) use self::table::tests;
 pub(super) use self::table::{advised, dollars, milliseconds, objectives};
-use super::form::FormArgs;
-use super::server::ServerArg;
-use super::show::detail;
-use super::{ConfigArg, StoreArg, out, write_json};
+use super::read_args::ReadArgs;
+use super::{out, write_json};
 use crate::power::{advice, curve};
-use crate::settings::Settings;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,13 +34,7 @@ pub(super) struct CurveArgs {
     #[arg(long, conflicts_with_all = ["output", "json"])]
     chart_url: bool,
     #[command(flatten)]
-    store: StoreArg,
-    #[command(flatten)]
-    server: ServerArg,
-    #[command(flatten)]
-    config: ConfigArg,
-    #[command(flatten)]
-    form: FormArgs,
+    read: ReadArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -60,13 +51,13 @@ struct Printed<'a> {
 }
 
 pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load(args.config.config.as_deref())?;
-    let detail = detail(&args.function, &args.store, &args.server)?;
+    let settings = args.read.settings()?;
+    let detail = args.read.detail(&args.function)?;
     let advice = advice(&detail, &settings);
     let curve = curve(&detail, &settings)
         .with_context(|| format!("{} has no power curve", args.function))?;
     let mut out = out::stdout();
-    if args.form.is_json() {
+    if args.read.is_json() {
         write_json(
             &Printed {
                 curve: &curve,

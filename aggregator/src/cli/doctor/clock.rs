@@ -108,12 +108,29 @@ fn endpoint(config: &SdkConfig) -> String {
         })
 }
 
-async fn date_of(endpoint: &str) -> Result<Timestamp, String> {
+/// The reason for which AWS's time is unknown.
+#[derive(Debug, thiserror::Error)]
+enum DateError {
+    /// The endpoint does not respond.
+    #[error("{0:#}")]
+    Unreachable(anyhow::Error),
+    /// Its response has no `Date`.
+    #[error("{0} sends no Date")]
+    Missing(String),
+    /// The `Date` is not one.
+    #[error("{endpoint} sends the Date {date:?}")]
+    Invalid { endpoint: String, date: String },
+}
+
+async fn date_of(endpoint: &str) -> Result<Timestamp, DateError> {
     let answer = http::send(&Method::GET, endpoint, Vec::new(), PATIENCE).await;
-    let answer = answer.map_err(|e| format!("{e:#}"))?;
+    let answer = answer.map_err(DateError::Unreachable)?;
     let date = answer.headers.get("date").and_then(|d| d.to_str().ok());
-    let date = date.ok_or_else(|| format!("{endpoint} sends no Date"))?;
-    http_date(date).ok_or_else(|| format!("{endpoint} sends the Date {date:?}"))
+    let date = date.ok_or_else(|| DateError::Missing(endpoint.to_owned()))?;
+    http_date(date).ok_or_else(|| DateError::Invalid {
+        endpoint: endpoint.to_owned(),
+        date: date.to_owned(),
+    })
 }
 
 /// `Sun, 01 Mar 2026 10:00:00 GMT`.

@@ -92,7 +92,11 @@ fn print(args: &DoctorArgs, findings: &[Finding]) -> anyhow::Result<ExitCode> {
         write_json(&findings, &mut out)?;
     } else {
         for finding in findings {
-            write!(out, "{finding}")?;
+            write!(
+                out,
+                "{}",
+                crate::cli::out::hanging(&finding.to_string(), "       ")
+            )?;
         }
         writeln!(out, "\n{}", summary(findings))?;
     }
@@ -113,7 +117,7 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
         RecordSource::Embedded => None,
     };
     let inventory = args.inventory == InventoryFrom::Lambda;
-    let newest = look.as_ref().and_then(|look| look.last_heard);
+    let newest = look.as_ref().and_then(|look| look.newest_report);
     let snapshot = args.snapshot.snapshot.clone();
     let asks_aws = reports.is_some() || args.emit.is_some() || inventory || updater.is_some();
     if !asks_aws && snapshot.is_none() {
@@ -147,16 +151,16 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
 
 fn summary(findings: &[Finding]) -> String {
     let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
-    let said = match (count(Verdict::Wrong), count(Verdict::Doubtful)) {
+    let line = match (count(Verdict::Wrong), count(Verdict::Doubtful)) {
         (0, 0) => "all is well".to_owned(),
         (0, doubtful) => format!("nothing is wrong; {doubtful} to look at"),
         (wrong, doubtful) => format!("{wrong} wrong, {doubtful} to look at"),
     };
     match count(Verdict::NotChecked) {
-        0 => said,
+        0 => line,
         unchecked => {
             let passed = count(Verdict::Ok);
-            format!("{said}; {passed} passed, {unchecked} not checked")
+            format!("{line}; {passed} passed, {unchecked} not checked")
         }
     }
 }

@@ -158,7 +158,7 @@ fn gaps(gaps: &[NotedGap], now: Timestamp) -> Option<Finding> {
 }
 
 fn heard(look: &StoreLook, now: Timestamp) -> Finding {
-    let Some(last) = look.last_heard else {
+    let Some(last) = look.newest_report else {
         return Finding::doubtful(
             "reports",
             "none has ever arrived",
@@ -169,11 +169,16 @@ fn heard(look: &StoreLook, now: Timestamp) -> Finding {
         format!("; a stream was last read at {at}")
     });
     if now.as_ms() - last.as_ms() > LONG_SILENCE_MS {
+        let advice = if look.last_checkpoint.is_some() {
+            "if functions were invoked since: check that the layer is attached, that their role \
+             may put records on the stream, and that `serve` runs"
+        } else {
+            "if functions were invoked since: import their logs again"
+        };
         return Finding::doubtful(
             "reports",
             format!("the newest is from {last}{read}"),
-            "if functions were invoked since: check that the layer is attached, that their role \
-             may put records on the stream, and that `serve` runs",
+            advice,
         );
     }
     Finding::ok("reports", format!("the newest is from {last}{read}"))
@@ -256,7 +261,7 @@ mod tests {
             damage: Vec::new(),
             version: 1,
             functions: 2,
-            last_heard: Some(now.plus_ms(-60_000)),
+            newest_report: Some(now.plus_ms(-60_000)),
             last_checkpoint: None,
             stops: Stops::default(),
             gaps: Vec::new(),
@@ -271,7 +276,7 @@ mod tests {
         );
         let sick = StoreLook {
             damage: vec!["row 3 missing from index".to_owned()],
-            last_heard: Some(now.plus_ms(-2 * LONG_SILENCE_MS)),
+            newest_report: Some(now.plus_ms(-2 * LONG_SILENCE_MS)),
             quarantine: Quarantined {
                 recent: 1,
                 newest: Some((now.plus_ms(-1000), "missing field `v`".to_owned())),
@@ -313,18 +318,21 @@ mod tests {
         };
         assert_eq!(gaps(&[gap("2026-01-03T23:59:59Z")], now), None);
         let both = [gap("2026-01-03T23:59:59Z"), gap("2026-01-04T00:00:00Z")];
-        let told = gaps(&both, now).unwrap();
-        assert_eq!(told.verdict, Verdict::Doubtful);
-        assert!(told.found.starts_with("1 in the last 60 days"), "{told}");
-        assert!(told.found.contains("shardId-000000000000"), "{told}");
+        let finding = gaps(&both, now).unwrap();
+        assert_eq!(finding.verdict, Verdict::Doubtful);
+        assert!(
+            finding.found.starts_with("1 in the last 60 days"),
+            "{finding}"
+        );
+        assert!(finding.found.contains("shardId-000000000000"), "{finding}");
     }
 
     #[test]
     fn a_log_that_a_reader_holds_is_reported() {
         assert_eq!(log(WAL_LARGE), None);
-        let told = log(WAL_LARGE + 1).unwrap();
-        assert_eq!(told.verdict, Verdict::Doubtful);
-        assert!(told.found.starts_with("512 MB"), "{told}");
+        let finding = log(WAL_LARGE + 1).unwrap();
+        assert_eq!(finding.verdict, Verdict::Doubtful);
+        assert!(finding.found.starts_with("512 MB"), "{finding}");
     }
 
     #[test]

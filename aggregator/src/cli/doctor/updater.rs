@@ -1,7 +1,7 @@
 //! Checks whether the updater is paused, and whether that agrees with the store.
 
 use rightsizer_aws::config::Place;
-use rightsizer_aws::pause_tag::UpdaterSwitch;
+use rightsizer_aws::pause_tag::{TagUnread, UpdaterSwitch};
 use rightsizer_records::FunctionArn;
 use rightsizer_records::tags::PAUSED_TAG;
 
@@ -10,13 +10,13 @@ use super::finding::Finding;
 /// Reads its tag. Setting it is not tried, because that would pause the updater.
 pub(super) async fn examine(updater: FunctionArn, place: &Place, store_is_paused: bool) -> Finding {
     let name = updater.name().to_owned();
-    let said = UpdaterSwitch::of(updater, place).await.says().await;
-    of(&name, said, store_is_paused)
+    let tag = UpdaterSwitch::of(updater, place).await.value().await;
+    of(&name, tag, store_is_paused)
 }
 
-fn of(name: &str, said: Result<Option<String>, String>, store_is_paused: bool) -> Finding {
+fn of(name: &str, tag: Result<Option<String>, TagUnread>, store_is_paused: bool) -> Finding {
     let stopped = |value: &String| !value.trim().eq_ignore_ascii_case("false");
-    match said {
+    match tag {
         Err(why) => Finding::wrong(
             "updater",
             format!("lambda:ListTags of {name} fails: {why}; `pause` may not work"),
@@ -43,12 +43,15 @@ mod tests {
 
     #[test]
     fn an_updater_that_disagrees_with_the_store_is_reported() {
-        let verdict = |said, paused| of("updater", said, paused).verdict;
-        let says = |value: &str| Ok(Some(value.to_owned()));
+        let verdict = |tag, paused| of("updater", tag, paused).verdict;
+        let set = |value: &str| Ok(Some(value.to_owned()));
         assert_eq!(verdict(Ok(None), false), Verdict::Ok);
-        assert_eq!(verdict(says("false"), false), Verdict::Ok);
+        assert_eq!(verdict(set("false"), false), Verdict::Ok);
         assert_eq!(verdict(Ok(None), true), Verdict::Doubtful);
-        assert_eq!(verdict(says("by on-call"), true), Verdict::Doubtful);
-        assert_eq!(verdict(Err("denied".to_owned()), false), Verdict::Wrong);
+        assert_eq!(verdict(set("by on-call"), true), Verdict::Doubtful);
+        assert_eq!(
+            verdict(Err(TagUnread("denied".to_owned())), false),
+            Verdict::Wrong
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::out;
 use crate::cli::text::{counted, short};
 
 /// Prints what is left out, and why nothing is exported if so.
-pub(super) fn say_choice(chosen: &Chosen) {
+pub(super) fn note_choice(chosen: &Chosen) {
     for left in &chosen.left_out {
         let function = short(&left.function);
         out::note(format_args!(
@@ -47,7 +47,7 @@ pub(super) fn say_choice(chosen: &Chosen) {
 }
 
 /// Prints which values of an earlier export are not kept.
-pub(super) fn say_raised(raised: &[Raised]) {
+pub(super) fn note_raised(raised: &[Raised]) {
     for of in raised {
         out::note(format_args!(
             "rightsizer: {}: the file had {}, which is no longer recommended; the function has {}, \
@@ -58,9 +58,9 @@ pub(super) fn say_raised(raised: &[Raised]) {
 }
 
 /// The result for each size in a template.
-pub(super) struct Told<'a>(Vec<(&'a Size, &'a Row)>);
+pub(super) struct Results<'a>(Vec<(&'a Size, &'a Row)>);
 
-impl<'a> Told<'a> {
+impl<'a> Results<'a> {
     pub(super) fn new(chosen: &'a Chosen, rows: &'a [Row]) -> Self {
         Self(chosen.sizes.iter().zip(rows).collect())
     }
@@ -77,7 +77,7 @@ impl<'a> Told<'a> {
         }
     }
 
-    pub(super) fn say(&self, file: &str) {
+    pub(super) fn print(&self, file: &str) {
         for (size, row) in &self.0 {
             out::note(format_args!(
                 "rightsizer: {}: {}",

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use self::choice::{ChoiceArgs, Chosen};
 use self::files::Patched;
 pub(super) use self::files::patched;
-use self::messages::Told;
+use self::messages::Results;
 use super::StoreArg;
 use super::flags;
 use super::server::ServerArg;
@@ -106,7 +106,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let for_template = args.template.is_some();
     let chosen = args.choice.choose(&there.candidates, for_template, now());
     if !args.form.is_json() {
-        messages::say_choice(&chosen);
+        messages::note_choice(&chosen);
     }
     match &args.template {
         Some(template) => into_template(args, template, &chosen),
@@ -127,7 +127,7 @@ fn as_values(
         present.retain(|of| args.choice.means(of));
         let (kept, raised) = kept(format, before, &present);
         values.extend(kept);
-        messages::say_raised(&raised);
+        messages::note_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }
     let mut out = out::stdout();
@@ -172,12 +172,12 @@ fn into_template(args: &ExportArgs, path: &Path, chosen: &Chosen) -> anyhow::Res
         stage: args.stage.clone(),
     };
     let patched = patched(args.format.format(), path, &chosen.sizes, &rules)?;
-    let told = Told::new(chosen, &patched.rows);
+    let results = Results::new(chosen, &patched.rows);
     if args.yes {
         patched.write()?;
     }
-    print_patch(args, path, &patched, chosen, &told)?;
-    Ok(told.code())
+    print_patch(args, path, &patched, chosen, &results)?;
+    Ok(results.code())
 }
 
 fn print_patch(
@@ -185,7 +185,7 @@ fn print_patch(
     path: &Path,
     patched: &Patched,
     chosen: &Chosen,
-    told: &Told<'_>,
+    results: &Results<'_>,
 ) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
     let diff = patched.diff();
@@ -194,7 +194,7 @@ fn print_patch(
         let more = json!({
             "template": path,
             "written": args.yes && !diff.is_empty(),
-            "rows": told.json(&name),
+            "rows": results.json(&name),
             "diff": diff,
         });
         print_json(chosen, more, &mut out)?;
@@ -204,7 +204,7 @@ fn print_patch(
         write!(out, "{diff}")?;
     }
     drop(out);
-    told.say(&name);
+    results.print(&name);
     if diff.is_empty() {
         return Ok(());
     }

@@ -75,7 +75,12 @@ impl About {
     }
 
     /// Prints it on standard error.
-    pub(super) fn say(&self, (first, last): (Day, Day), region: &str, prefix: Option<&str>) {
+    pub(super) fn print_scope(
+        &self,
+        (first, last): (Day, Day),
+        region: &str,
+        prefix: Option<&str>,
+    ) {
         let functions = self.functions.map_or_else(String::new, |functions| {
             format!(" of the {}", counted(functions, "function"))
         });
@@ -121,7 +126,7 @@ fn gigabytes(bytes: u64) -> f64 {
 }
 
 /// What was done.
-pub(super) struct Told<'a> {
+pub(super) struct Results<'a> {
     pub(super) args: &'a CloudwatchArgs,
     pub(super) groups: &'a [LogGroup],
     pub(super) functions: usize,
@@ -131,13 +136,13 @@ pub(super) struct Told<'a> {
     pub(super) decided: u64,
 }
 
-impl Told<'_> {
+impl Results<'_> {
     /// Prints it; as JSON into `all`, if given.
     pub(super) fn print(&self, all: Option<&mut Vec<Value>>) -> anyhow::Result<ExitCode> {
         let mut out = out::stdout();
         match all {
             Some(all) if self.args.form.is_json() => all.push(self.json()),
-            // A region without functions is no news.
+            // A region without functions is not mentioned.
             Some(_) if self.about.is_empty() => {}
             _ if self.args.form.is_json() => crate::cli::write_json(&self.json(), &mut out)?,
             _ => self.print_text(&mut out)?,

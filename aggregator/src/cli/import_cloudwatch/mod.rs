@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use clap::Args;
-use messages::{About, Told};
+use messages::{About, Results};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
@@ -201,7 +201,7 @@ async fn import(
         settings.price.rates(Some(&region)).insights_gb,
     );
     if !(args.all_regions && about.is_empty()) {
-        about.say(days, &region, args.prefix.as_deref());
+        about.print_scope(days, &region, args.prefix.as_deref());
     }
     if about.usd > UNASKED_USD && !args.how.yes {
         out::note(format_args!(
@@ -224,7 +224,7 @@ async fn import(
         })?;
     }
     let decided = pipeline.finish(now())?.decided;
-    let told = Told {
+    let results = Results {
         args,
         groups: &reader.groups,
         functions: found.functions,
@@ -233,7 +233,7 @@ async fn import(
         totals,
         decided,
     };
-    told.print(all)
+    results.print(all)
 }
 
 fn reader<A>(
@@ -271,9 +271,13 @@ async fn functions(
 ) -> anyhow::Result<(Vec<FunctionFacts>, bool)> {
     let throttle = Throttle::per_second(args.rate);
     let (update, _, errors) = collect(fleet, &throttle, now()).await;
-    for error in errors {
-        let error = error.to_string();
-        if let Some(advice) = args.place.place().advice(&error).await {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    for (n, error) in errors.iter().enumerate() {
+        // What nothing responded to is told once: the calls word the same cause at different lengths.
+        if errors[n + 1..].iter().any(|later| later.ends_with(error)) {
+            continue;
+        }
+        if let Some(advice) = args.place.place().advice(error).await {
             bail!("the functions cannot be listed: {error}\nhint: {advice}");
         }
         out::note(format_args!(

@@ -3,6 +3,7 @@
 use clap::Args;
 use rightsizer_store::ReviewRow;
 
+use super::super::flags::{self, BadValue};
 use super::super::grade::at_risk;
 use super::super::nearest::nearest;
 use super::super::text::short;
@@ -15,13 +16,13 @@ pub(in crate::cli) struct ChooseArgs {
     #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
     /// Only functions with this status, such as open, approved, ok or idle; may be repeated
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", value_parser = flags::status)]
     status: Vec<String>,
     /// Only functions with this tag, as the inventory has it; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
     tag: Vec<(String, String)>,
     /// Only functions whose evidence carries this far: high, medium or low
-    #[arg(long, value_name = "CONFIDENCE")]
+    #[arg(long, value_name = "CONFIDENCE", value_parser = flags::confidence)]
     confidence: Option<String>,
     /// Only functions in this region
     #[arg(long, value_name = "REGION")]
@@ -34,10 +35,8 @@ pub(in crate::cli) struct ChooseArgs {
     at_risk: bool,
 }
 
-fn tag(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("a tag is KEY=VALUE, such as team=payments")?;
+fn tag(text: &str) -> Result<(String, String), BadValue> {
+    let (key, value) = text.split_once('=').ok_or(BadValue::Tag)?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

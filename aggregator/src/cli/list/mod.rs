@@ -30,7 +30,7 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     choose: ChooseArgs,
     /// What to sort by
-    #[arg(long, value_name = "ORDER", default_value = "both")]
+    #[arg(long, value_name = "ORDER", default_value = "both", alias = "sort")]
     by: Order,
     /// Show only the first N
     #[arg(long, value_name = "N")]
@@ -99,7 +99,7 @@ enum Output {
 #[group(multiple = false)]
 struct ListFormat {
     /// The form of the output
-    #[arg(short, long, value_name = "FORM")]
+    #[arg(short, long, value_name = "FORM", alias = "format")]
     output: Option<Output>,
     /// The same as -o json
     #[arg(long)]
@@ -138,14 +138,16 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     rank(&mut rows, args.by.into());
     let hidden = rows.len() - args.limit.map_or(rows.len(), |limit| limit.min(rows.len()));
     let risk = rows.iter().any(at_risk);
+    let summary = summary(&rows);
     rows.truncate(rows.len() - hidden);
+    let about = (&stops, hidden, summary.as_str());
     match args.format.form() {
         Output::Json => write_json(&lines(&rows), &mut stdout())?,
         Output::Csv => csv::write(&lines(&rows), &mut stdout())?,
         Output::Html => write_page(args.format.html.as_ref(), &rows, &stops)?,
-        Output::Markdown => print(&rows, &stops, hidden, &markdown_table(&rows))?,
+        Output::Markdown => print(&rows, about, &markdown_table(&rows))?,
         Output::Table if known == 0 => {
-            out::line(format_args!("{NOTHING}"))?;
+            out::prose(format_args!("{NOTHING}"))?;
             print_stops(&stops)?;
         }
         Output::Table if rows.is_empty() => {
@@ -154,7 +156,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
                 counted(known, "function")
             ))?;
         }
-        Output::Table => print(&rows, &stops, hidden, &table(&rows, Layout::of_terminal()))?,
+        Output::Table => print(&rows, about, &table(&rows, Layout::of_terminal()))?,
     }
     let failed = risk && args.fail_on == Some(FailOn::AtRisk);
     Ok(if failed {
@@ -185,15 +187,20 @@ pub(super) fn now_held(row: &mut ReviewRow) {
     row.held_until = row.held_until.take().filter(|until| *until > now);
 }
 
-fn print(rows: &[ReviewRow], stops: &Stops, hidden: usize, table: &str) -> anyhow::Result<()> {
+/// Prints the table, and below it what is true of all chosen functions, hidden ones included.
+fn print(
+    rows: &[ReviewRow],
+    (stops, hidden, summary): (&Stops, usize, &str),
+    table: &str,
+) -> anyhow::Result<()> {
     stdout().write_styled(&format!("{table}\n"))?;
     if hidden > 0 {
         out::line(format_args!("and {hidden} more"))?;
     }
-    let width = Layout::of_terminal().width.unwrap_or(usize::MAX);
-    out::line(format_args!("\n{}", broken(&summary(rows), width)))?;
+    let width = out::width().unwrap_or(usize::MAX);
+    out::line(format_args!("\n{}", broken(summary, width)))?;
     if rows.iter().any(|row| row.function.starts_with("local:")) {
-        out::line(format_args!(
+        out::prose(format_args!(
             "local: the evidence names no account and region; `rightsizer adopt` sets them, so that \
              sizes can be applied"
         ))?;
@@ -215,7 +222,7 @@ fn broken(text: &str, width: usize) -> String {
 
 fn print_stops(stops: &Stops) -> anyhow::Result<()> {
     for line in stopped(stops) {
-        out::line(format_args!("{}", shown(&line)))?;
+        out::prose(format_args!("{}", shown(&line)))?;
     }
     Ok(())
 }

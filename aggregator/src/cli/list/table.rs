@@ -8,6 +8,7 @@ use rightsizer_rules::power::Offers;
 use rightsizer_store::ReviewRow;
 
 use super::super::grade::at_risk;
+use super::super::out;
 use super::super::text::{names, range, saving_range, slowdown};
 
 /// How much room there is, and whether colours may be used.
@@ -21,13 +22,8 @@ pub(super) struct Layout {
 impl Layout {
     /// Returns the room of standard output. `COLUMNS` overrides the terminal's width, `NO_COLOR` its colours.
     pub(super) fn of_terminal() -> Self {
-        let term = console::Term::stdout();
-        let set = std::env::var("COLUMNS")
-            .ok()
-            .and_then(|columns| columns.parse().ok());
-        let found = || term.size_checked().map(|(_, columns)| usize::from(columns));
         Self {
-            width: set.or_else(found).filter(|width| *width > 0),
+            width: out::width(),
             colours: console::colors_enabled(),
         }
     }

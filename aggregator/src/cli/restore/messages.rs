@@ -10,12 +10,12 @@ use rightsizer_store::inspect::StoreLook;
 use serde_json::{Value, json};
 
 use crate::cli::text::counted;
-use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, said_after};
+use crate::snapshot::{BucketError, Head, Later, Location, Snapshot, advice, commands_after};
 
 /// The default retention of a stream.
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
 /// The number of review commands that are listed one by one.
-const TOLD: usize = 20;
+const LISTED: usize = 20;
 
 /// The snapshots that a head names; the one of `marked` is marked.
 pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) -> String {
@@ -51,7 +51,7 @@ pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) ->
             snapshot.epoch.to_string(),
             snapshot.bytes.div_ceil(1024).to_string(),
             snapshot.store_bytes.div_ceil(1024).to_string(),
-            said_after(head, snapshot).count().to_string(),
+            commands_after(head, snapshot).count().to_string(),
             notes.into_iter().flatten().collect::<Vec<_>>().join("; "),
         ]);
     }
@@ -73,7 +73,7 @@ pub(super) fn table(place: &Location, head: &Head, marked: Option<&Snapshot>) ->
 pub(super) fn listed(place: &Location, head: &Head, marked: Option<&Snapshot>) -> Value {
     let snapshots = head.snapshots.iter().enumerate().map(|(n, snapshot)| {
         let mut value = json!(snapshot);
-        value["said_since"] = json!(said_after(head, snapshot).count());
+        value["said_since"] = json!(commands_after(head, snapshot).count());
         value["next"] = json!(n == 0);
         value["chosen"] = json!(marked.is_some_and(|marked| marked.key == snapshot.key));
         value
@@ -110,13 +110,13 @@ impl Taken<'_> {
 
     /// What `file` is now.
     pub(super) fn as_file(&self, file: &Path, look: &StoreLook) -> String {
-        let heard = look.last_heard.map_or_else(
+        let last_report = look.newest_report.map_or_else(
             || "it has no reports".to_owned(),
-            |heard| format!("the newest report is from {heard}"),
+            |last_report| format!("the newest report is from {last_report}"),
         );
         let functions = usize::try_from(look.functions).unwrap_or(usize::MAX);
         let mut text = format!(
-            "{} is the store of {}, checked: {}, {heard}\n{}",
+            "{} is the store of {}, checked: {}, {last_report}\n{}",
             file.display(),
             self.snapshot.taken_at,
             counted(functions, "function"),
@@ -180,12 +180,12 @@ impl Taken<'_> {
                 self.later.forgotten
             );
         }
-        for command in self.later.commands.iter().take(TOLD) {
-            let _ = write!(text, "\n  {}", said(command));
+        for command in self.later.commands.iter().take(LISTED) {
+            let _ = write!(text, "\n  {}", described(command));
         }
-        let untold = self.later.commands.len().saturating_sub(TOLD);
-        if untold > 0 {
-            let _ = write!(text, "\n  and {untold} more (--json lists them)");
+        let unlisted = self.later.commands.len().saturating_sub(LISTED);
+        if unlisted > 0 {
+            let _ = write!(text, "\n  and {unlisted} more (--json lists them)");
         }
         if let Some(pause) = self.later.pause() {
             let _ = write!(
@@ -207,7 +207,7 @@ impl Taken<'_> {
 }
 
 /// `2026-03-01T10:00:00.000Z ann: hold checkout for 3 days (sale)`.
-fn said(carried: &AppliedCommand) -> String {
+fn described(carried: &AppliedCommand) -> String {
     let what = match &carried.command.action {
         Action::Approve { what } => format!("approve {what}"),
         Action::Unapprove { what } => format!("unapprove {what}"),

@@ -22,7 +22,7 @@ use super::runtime::runtime;
 use crate::cli::form::FormArgs;
 use crate::cli::out;
 use crate::snapshot::{
-    Bucket, Head, Location, Snapshot, Watch, begin_at, choose, said_after, take_out,
+    Bucket, Head, Location, Snapshot, Watch, begin_at, choose, commands_after, take_out,
 };
 
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String
     let taken = Taken {
         place,
         snapshot: chosen,
-        later: said_after(&head, chosen),
+        later: commands_after(&head, chosen),
         now: now(),
     };
     match (&args.store, &args.into) {
@@ -136,7 +136,7 @@ async fn to_file(
     let mut value = taken.json();
     value["file"] = json!(file);
     value["functions"] = json!(looked.functions);
-    value["last_heard"] = json!(looked.last_heard);
+    value["last_heard"] = json!(looked.newest_report);
     value["stops"] = json!(looked.stops);
     Ok((taken.as_file(file, &looked), value))
 }

@@ -126,8 +126,8 @@ pub(super) fn read<T>(file: &Path, rows: ReadRows<T>) -> anyhow::Result<T> {
     let mut refuse = |refusal: Refusal| {
         refused += 1;
         if refused <= REFUSALS_SHOWN {
-            let said = format!("rightsizer: line {}: {}", refusal.line, refusal.reason);
-            bar.suspend(|| out::note(format_args!("{said}")));
+            let message = format!("rightsizer: line {}: {}", refusal.line, refusal.reason);
+            bar.suspend(|| out::note(format_args!("{message}")));
         }
     };
     let input = Counting::new(input, |bytes| bar.set_position(bytes));

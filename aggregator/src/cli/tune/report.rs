@@ -192,6 +192,9 @@ impl Report {
                 as_good.join(", ")
             ));
         }
+        for (why, sizes) in self.unfit() {
+            lines.push(format!("not chosen: {sizes} MB: {why}"));
+        }
         lines.extend(
             self.stopped
                 .as_ref()
@@ -225,6 +228,20 @@ impl Report {
             }
         ));
         lines.join("\n")
+    }
+
+    /// The sizes that are not chosen, by their reasons.
+    fn unfit(&self) -> BTreeMap<&'static str, String> {
+        let mut all: BTreeMap<&'static str, String> = BTreeMap::new();
+        for size in &self.sizes {
+            let Some(why) = size.unfit else { continue };
+            let sizes = all.entry(table::sentence(why)).or_default();
+            if !sizes.is_empty() {
+                sizes.push_str(", ");
+            }
+            sizes.push_str(&size.figures.memory_mb.0.to_string());
+        }
+        all
     }
 
     fn without_choice(&self, name: &str) -> String {

@@ -41,16 +41,7 @@ pub(super) fn table(sizes: &[Size]) -> Table {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header([
-            "MB",
-            "RUNS",
-            "MEAN",
-            "90 %",
-            "P50",
-            "P95",
-            "P99",
-            "START",
-            "USED",
-            "$/MILLION",
+            "MB", "RUNS", "MEAN", "90 %", "P50", "P95", "P99", "START", "USED", "$/1M",
         ]);
     for size in sizes {
         let figures = &size.figures;
@@ -69,7 +60,7 @@ pub(super) fn table(sizes: &[Size]) -> Table {
             .typical
             .as_ref()
             .map(|typical| dollars(typical.usd * MILLION));
-        let cost = size.unfit.map(|why| unfit(why).to_owned()).or(cost);
+        let cost = size.unfit.map(|why| brief(why).to_owned()).or(cost);
         table.add_row([
             figures.memory_mb.0.to_string(),
             figures.invocations.to_string(),
@@ -91,15 +82,27 @@ pub(super) fn table(sizes: &[Size]) -> Table {
     table
 }
 
-/// Why a size is not chosen, briefly.
-const fn unfit(why: Unfit) -> &'static str {
+/// Why a size is not chosen, for a narrow column.
+const fn brief(why: Unfit) -> &'static str {
     match why {
-        Unfit::OutOfMemory => "no memory",
-        Unfit::SmallerThanOutOfMemory => "too small",
-        Unfit::TimedOut => "timed out",
-        Unfit::Starved => "nearly full",
+        Unfit::OutOfMemory => "oom",
+        Unfit::SmallerThanOutOfMemory => "small",
+        Unfit::TimedOut => "timeout",
+        Unfit::Starved => "full",
         Unfit::Failing => "fails",
         Unfit::NotMeasured => "-",
+    }
+}
+
+/// Why a size is not chosen.
+pub(super) const fn sentence(why: Unfit) -> &'static str {
+    match why {
+        Unfit::OutOfMemory => "ran out of memory",
+        Unfit::SmallerThanOutOfMemory => "smaller than a size that ran out of memory",
+        Unfit::TimedOut => "ran into the timeout",
+        Unfit::Starved => "the memory in use fills 90 % of it",
+        Unfit::Failing => "a tenth of the invocations or more failed",
+        Unfit::NotMeasured => "no invocation returned",
     }
 }
 

@@ -80,7 +80,7 @@ fn what_the_updater_leaves_to_a_person_waits_for_one_and_can_be_approved() {
         assert!(case.tick_after(60).is_empty(), "{reason}");
         assert_eq!(case.line("f").status, "open", "{reason}");
         case.restart();
-        case.say(Action::Approve { what: "f".into() }).unwrap();
+        case.review(Action::Approve { what: "f".into() }).unwrap();
         assert_eq!(case.send_all(), std::slice::from_ref(&id), "{reason}");
         // A second answer of this kind is final.
         case.now = case.now.plus_ms(MINUTE);
@@ -105,7 +105,7 @@ fn an_urgent_increase_that_needs_an_approval_stays_urgent() {
     assert!(case.tick_after(10).is_empty());
     let line = case.line("f");
     assert_eq!((line.status.as_str(), line.urgent), ("open", true));
-    case.say(Action::Approve { what: "f".into() }).unwrap();
+    case.review(Action::Approve { what: "f".into() }).unwrap();
     assert_eq!(case.send_all(), [id]);
 }
 
@@ -179,7 +179,7 @@ fn an_increase_without_an_outcome_is_repeated_in_two_hours() {
 fn an_approval_outlives_a_temporary_skip() {
     let mut case = Case::new();
     case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
-    case.say(Action::Approve { what: "f".into() }).unwrap();
+    case.review(Action::Approve { what: "f".into() }).unwrap();
     let id = case.send_all().remove(0);
     case.skip(&id, (1024, 300), "paused");
     assert_eq!(case.line("f").status, "skipped");
@@ -194,10 +194,10 @@ fn an_approval_outlives_a_temporary_skip() {
 #[test]
 fn what_was_skipped_for_a_pause_comes_with_its_end() {
     let (mut case, id) = sent();
-    case.say(Action::Pause).unwrap();
+    case.review(Action::Pause).unwrap();
     case.skip(&id, (1024, 300), "paused");
     assert!(case.tick_after(1).is_empty());
-    case.say(Action::Resume).unwrap();
+    case.review(Action::Resume).unwrap();
     assert_eq!(case.tick_after(0), [id]);
 }
 

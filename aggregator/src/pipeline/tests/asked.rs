@@ -30,7 +30,7 @@ fn a_person_has_a_function_forgotten() {
     case.runs_out("f", 2, 128);
     case.runs_out("g", 2, 128);
     let what = "f".to_owned();
-    let done = case.say(Action::Forget { what: what.clone() }).unwrap();
+    let done = case.review(Action::Forget { what: what.clone() }).unwrap();
     assert!(done.message.starts_with("forgotten: "), "{}", done.message);
     for table in [
         "functions",
@@ -52,7 +52,7 @@ fn a_person_has_a_function_forgotten() {
             "{table}"
         );
     }
-    assert!(case.say(Action::Forget { what }).is_err());
+    assert!(case.review(Action::Forget { what }).is_err());
     case.runs_out("f", 3, 128);
     assert_eq!(case.line("f").seen, 1, "it starts as a new function");
     case.restart();
@@ -81,11 +81,14 @@ fn beyond_the_dollars_of_a_day_strangers_wait_and_it_is_reported() {
         sent.len() == 40 && sent.iter().all(|name| name.starts_with("real")),
         "{sent:?}"
     );
-    let told = stops(&case.path()).unwrap().waits.unwrap();
-    assert!(told.contains("increases") && told.contains('$'), "{told}");
+    let waits = stops(&case.path()).unwrap().waits.unwrap();
+    assert!(
+        waits.contains("increases") && waits.contains('$'),
+        "{waits}"
+    );
     case.restart();
     assert_eq!(case.sent_names().len(), 0);
-    case.say(Action::Approve {
+    case.review(Action::Approve {
         what: "bogus1".into(),
     })
     .unwrap();

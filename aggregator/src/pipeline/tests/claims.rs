@@ -144,8 +144,8 @@ fn no_day_of_the_future_has_a_peak() {
     let today = case.now.day().number();
     let ahead = format!("SELECT count(*) FROM peaks WHERE day > {today}");
     assert_eq!(case.count(&ahead), 0);
-    let told = "SELECT count(*) FROM functions WHERE last_ms > ".to_owned();
-    assert_eq!(case.count(&(told + &case.now.as_ms().to_string())), 0);
+    let query = "SELECT count(*) FROM functions WHERE last_ms > ".to_owned();
+    assert_eq!(case.count(&(query + &case.now.as_ms().to_string())), 0);
 }
 
 /// One environment's word doubles a size at most; with a second one it is believed: 1.1 × 9300 = 10,230.

@@ -133,8 +133,8 @@ fn of_many_gaps_the_newest_twenty_are_returned() {
         case.now = case.now.plus_ms(1000);
         case.gap(&format!("{n:02}"), None, "2026-05-02T10:00:00Z");
     }
-    let told = case.gaps();
-    assert_eq!(told.len(), 20);
-    assert_eq!(told[0].0, "kinesis:reports/05");
-    assert_eq!(told[19].0, "kinesis:reports/24");
+    let shown_gaps = case.gaps();
+    assert_eq!(shown_gaps.len(), 20);
+    assert_eq!(shown_gaps[0].0, "kinesis:reports/05");
+    assert_eq!(shown_gaps[19].0, "kinesis:reports/24");
 }

@@ -309,16 +309,16 @@ fn an_inventory_of_one_region_does_not_affect_another() {
 fn the_accounts_size_is_decided_on_until_an_environment_begins_with_another() {
     let mut case = Case::new();
     case.fortnight("resized", 1024, &[200; 14]);
-    let told = |case: &mut Case, size, when| {
+    let listed = |case: &mut Case, size, when| {
         case.know_size(arn("resized"), size, "code", when, Tags::default());
         let line = case.line("resized");
         (line.current_mb, line.to_mb)
     };
     assert_eq!(
-        told(&mut case, 1024, "2026-05-15T11:00:00Z"),
+        listed(&mut case, 1024, "2026-05-15T11:00:00Z"),
         (1024, Some(300))
     );
-    assert_eq!(told(&mut case, 256, "2026-05-15T12:00:00Z").0, 256);
+    assert_eq!(listed(&mut case, 256, "2026-05-15T12:00:00Z").0, 256);
     case.report(reports("resized", 100, "2026-05-15T13:00:00Z", 512, 200, 1));
     assert_eq!(case.line("resized").current_mb, 512);
 }

@@ -104,7 +104,7 @@ fn p6_a_target_leaves_a_start_without_boost_its_time() {
 fn p5_an_alarm_and_a_deployment_hold_an_automatic_decrease() {
     let mut case = Case::new();
     case.days("ringing", 1024, 200, |_| {});
-    let told = |alarm: Option<&str>, modified: Option<&str>| FunctionFacts {
+    let with_facts = |alarm: Option<&str>, modified: Option<&str>| FunctionFacts {
         alarm: alarm.map(str::to_owned),
         modified: modified.map(at),
         ..facts(arn("ringing"), 1024)
@@ -115,15 +115,19 @@ fn p5_an_alarm_and_a_deployment_hold_an_automatic_decrease() {
         (case.line("ringing").to_mb, case.codes("ringing"))
     };
     assert_eq!(case.line("ringing").to_mb, Some(300));
-    case.tell(told(Some("errors"), None), "2026-05-15T11:00:00Z", true);
-    case.tell(told(None, None), "2026-05-15T12:00:00Z", false);
+    case.list(
+        with_facts(Some("errors"), None),
+        "2026-05-15T11:00:00Z",
+        true,
+    );
+    case.list(with_facts(None, None), "2026-05-15T12:00:00Z", false);
     let (to_mb, codes) = decided(&mut case, 16);
     assert!(
         to_mb.is_none() && codes.contains(&"alarm".to_owned()),
         "{codes:?}"
     );
-    let deployed = told(None, Some("2026-05-17T09:30:00Z"));
-    case.tell(deployed, "2026-05-16T11:00:00Z", true);
+    let deployed = with_facts(None, Some("2026-05-17T09:30:00Z"));
+    case.list(deployed, "2026-05-16T11:00:00Z", true);
     let (to_mb, codes) = decided(&mut case, 17);
     assert!(
         to_mb.is_none() && codes.contains(&"just-deployed".to_owned()),

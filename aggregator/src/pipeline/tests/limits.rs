@@ -171,7 +171,7 @@ fn decreases_wait_for_a_change_window_and_increases_do_not() {
         Some("outside the change windows until 2026-06-02T07:00:00.000Z")
     );
     let approved = Action::Approve { what: "f00".into() };
-    case.say(approved).unwrap();
+    case.review(approved).unwrap();
     assert!(case.send().is_empty(), "a person's yes waits for it too");
     case.run_out("f01", 300, "2026-05-15T11:00:00Z", 1024);
     let sent = case.send();
@@ -224,9 +224,9 @@ fn two_rollbacks_within_24_hours_pause_automatic_decreases_until_resumed() {
     );
     // A person's yes is no matter of theirs.
     let what = others[0].clone();
-    case.say(Action::Approve { what }).unwrap();
+    case.review(Action::Approve { what }).unwrap();
     assert_eq!(case.send().keys().collect::<Vec<_>>(), [&others[0]]);
-    let resumed = case.say(Action::Resume).unwrap().message;
+    let resumed = case.review(Action::Resume).unwrap().message;
     assert!(
         resumed.contains("automatic decreases were paused since 2026-05-16"),
         "{resumed}"
@@ -251,12 +251,12 @@ fn rollbacks_a_day_apart_pause_nothing() {
 #[test]
 fn approved_changes_go_first_and_count() {
     let mut case = Case::fleet("decreases_per_day = 2", 5);
-    case.say(Action::Approve { what: "f04".into() }).unwrap();
+    case.review(Action::Approve { what: "f04".into() }).unwrap();
     let sent = case.send();
     assert!(sent.len() == 2 && sent.contains_key("f04"), "{sent:?}");
     let mut left = names(5).into_iter().filter(|name| !sent.contains_key(name));
     let what = left.next().unwrap();
-    case.say(Action::Approve { what }).unwrap();
+    case.review(Action::Approve { what }).unwrap();
     assert!(case.send().is_empty(), "the day is full for it too");
 }
 
@@ -375,7 +375,7 @@ fn play(case: &mut Case, ledger: &mut Ledger, act: &Act) -> Result<(), TestCaseE
         }
         Act::Approve { which } => {
             let what = names(12).remove(*which);
-            let _ = case.say(Action::Approve { what });
+            let _ = case.review(Action::Approve { what });
         }
         Act::RunOut { which } => {
             let name = names(12).remove(*which);

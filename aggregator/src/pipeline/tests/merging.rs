@@ -10,7 +10,7 @@ use super::*;
 
 /// The content of a record, except its number.
 #[derive(Debug, Clone)]
-struct Told {
+struct Delivered {
     function: u64,
     env: u64,
     minute: i64,
@@ -25,7 +25,7 @@ struct Told {
 }
 
 /// Environments of three functions over 17 days; strangers that claim several sizes and versions too.
-fn told() -> impl Strategy<Value = Told> {
+fn delivered() -> impl Strategy<Value = Delivered> {
     let status = prop_oneof![
         6 => Just(Status::Ok),
         1 => Just(Status::Error),
@@ -47,7 +47,7 @@ fn told() -> impl Strategy<Value = Told> {
     )
         .prop_map(
             |((function, env, minute), size, version, arch, rows, (folded, self_kib, cpu_ms))| {
-                Told {
+                Delivered {
                     function,
                     env,
                     minute,
@@ -64,32 +64,32 @@ fn told() -> impl Strategy<Value = Told> {
 }
 
 /// Record `seq` on the wire. An invocation is 7 hours after the one before: records lie over midnights.
-fn record(seq: u64, told: &Told) -> Vec<u8> {
-    let rows = (0..).zip(&told.rows);
+fn record(seq: u64, delivered: &Delivered) -> Vec<u8> {
+    let rows = (0..).zip(&delivered.rows);
     let rows = rows.map(|(n, (used, duration, status, billed))| ReportRow {
         at_ms: n * 7 * 3_600_000,
         max_used_mb: (*used > 0).then_some(Megabytes(match status {
             Status::OutOfMemory => *used,
             // No other one uses more than it has.
-            _ => (*used).min(told.size),
+            _ => (*used).min(delivered.size),
         })),
         duration_ms: Some(Millis::from_ms(*duration)),
         billed_ms: billed.then(|| Millis::from_ms(*duration)),
         status: *status,
         init_ms: None,
     });
-    let name = format!("f{}", told.function);
+    let name = format!("f{}", delivered.function);
     let reports = Reports {
         seq,
         total: 10 + seq * 3,
-        version: told.version.into(),
-        arch: told.arch,
-        t0: at("2026-05-01T00:00:00Z").plus_ms(told.minute * 60_000),
+        version: delivered.version.into(),
+        arch: delivered.arch,
+        t0: at("2026-05-01T00:00:00Z").plus_ms(delivered.minute * 60_000),
         reports: rows.collect(),
-        cpu_ms: told.cpu_ms,
-        self_kib: told.self_kib,
+        cpu_ms: delivered.cpu_ms,
+        self_kib: delivered.self_kib,
         events_dropped: seq % 3,
-        folded: told.folded.map(|count| Folded {
+        folded: delivered.folded.map(|count| Folded {
             count,
             max_used_mb: Some(Megabytes(100 + 15 * u32::try_from(count).unwrap())),
             duration_ms: Some(Millis::from_ms(70 * count)),
@@ -98,7 +98,14 @@ fn record(seq: u64, told: &Told) -> Vec<u8> {
             ooms: count / 8,
             billed_ms: 90 * count,
         }),
-        ..reports(&name, told.env, "2026-05-01T00:00:00Z", told.size, 0, 0)
+        ..reports(
+            &name,
+            delivered.env,
+            "2026-05-01T00:00:00Z",
+            delivered.size,
+            0,
+            0,
+        )
     };
     encode(&Record::Reports(reports))
 }
@@ -129,15 +136,17 @@ fn logged(n: u64, (function, minute, used): (u64, i64, u32)) -> Vec<u8> {
 /// The payloads of a story, each once.
 fn story() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let line = (0_u64..4, 0_i64..3 * 1440, 1_u32..512);
-    (vec(told(), 1..30), vec(line, 0..12)).prop_map(|(told, lines)| {
-        let records = (0..).zip(told).map(|(seq, told)| record(seq, &told));
+    (vec(delivered(), 1..30), vec(line, 0..12)).prop_map(|(delivered, lines)| {
+        let records = (0..)
+            .zip(delivered)
+            .map(|(seq, delivered)| record(seq, &delivered));
         let lines = (0..).zip(lines).map(|(n, line)| logged(n, line));
         records.chain(lines).collect()
     })
 }
 
 /// The same payloads as deliveries: in another order, some again, cut anywhere.
-fn told_otherwise() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>)> {
+fn delivered_otherwise() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>)> {
     story().prop_flat_map(|payloads| {
         let again = proptest::sample::subsequence(payloads.clone(), 0..=payloads.len());
         let arrivals = again.prop_flat_map({
@@ -179,12 +188,12 @@ proptest! {
     /// After every third delivery the process ends, and its sender, which got no response, sends it
     /// again.
     #[test]
-    fn w7_any_order_split_and_replay_give_equal_bytes((payloads, deliveries) in told_otherwise()) {
+    fn w7_any_order_split_and_replay_give_equal_bytes((payloads, deliveries) in delivered_otherwise()) {
         let (mut straight, mut otherwise) = (Case::new(), Case::new());
         straight.begin_again();
         otherwise.begin_again();
-        let told = straight.deliver(payloads, Channel::Reports);
-        prop_assert_eq!(told.quarantined, 0);
+        let delivered = straight.deliver(payloads, Channel::Reports);
+        prop_assert_eq!(delivered.quarantined, 0);
         for (n, delivery) in deliveries.into_iter().enumerate() {
             if n % 3 == 2 {
                 otherwise.deliver(delivery.clone(), Channel::Reports);

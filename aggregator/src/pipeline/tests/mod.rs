@@ -177,11 +177,11 @@ impl Case {
             tags: Some(tags),
             ..facts(function, memory_mb)
         };
-        self.tell(facts, when, true);
+        self.list(facts, when, true);
     }
 
     /// A refresh that finds this function alone.
-    fn tell(&mut self, facts: FunctionFacts, when: &str, with_alarms: bool) {
+    fn list(&mut self, facts: FunctionFacts, when: &str, with_alarms: bool) {
         let update = InventoryUpdate {
             seen_at: at(when),
             functions: vec![facts],

@@ -1,12 +1,12 @@
 //! What an approval does.
 
 use rightsizer_records::Mode;
-use rightsizer_rules::commands::Action;
+use rightsizer_rules::commands::{Action, Done, Refused, ReviewCommand};
 
 use super::*;
 
 impl Case {
-    pub(super) fn say(&mut self, action: Action) -> Result<Done, Refused> {
+    pub(super) fn review(&mut self, action: Action) -> Result<Done, Refused> {
         let command = ReviewCommand {
             action,
             by: "on-call".into(),
@@ -45,7 +45,7 @@ fn a_function_of_a_stack_is_changed_only_with_an_approval() {
     );
     assert_eq!(case.outbox(), [case.line("plain").recommendation.unwrap()]);
     let what = "checkout".to_owned();
-    case.say(Action::Approve { what }).unwrap();
+    case.review(Action::Approve { what }).unwrap();
     assert_eq!(case.outbox().len(), 2);
 }
 
@@ -60,7 +60,7 @@ fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     // 1.2 × 512
     assert_eq!(case.line("f").to_mb, Some(615));
     let what = "f".to_owned();
-    let done = case.say(Action::Clear { what }).unwrap();
+    let done = case.review(Action::Clear { what }).unwrap();
     assert!(done.message.starts_with("cleared: "), "{}", done.message);
     case.restart();
     case.report(reports("f", 101, "2026-05-16T10:00:00Z", 1024, 200, 1));
@@ -72,33 +72,47 @@ fn p3_a_person_lets_a_function_go_below_the_size_that_ran_out() {
     assert!(case.line("f").to_mb > Some(1024));
 }
 
-/// As long as it was not sent, an approval can be taken back; then it waits for a person, and its record
-/// names nobody.
+/// The power curve begins after the day of the last clearing, so one without a reason would hide it.
+#[test]
+fn a_function_that_never_ran_out_has_nothing_to_clear() {
+    let mut case = Case::new();
+    case.fortnight("f", 1024, &[200; 14]);
+    let what = "f".to_owned();
+    let done = case.review(Action::Clear { what }).unwrap();
+    assert!(
+        done.message.starts_with("nothing to clear: "),
+        "{}",
+        done.message
+    );
+}
+
+/// Until it is sent, an approval can be taken back. The recommendation then waits for a person, and its record
+/// names no reviewer.
 #[test]
 fn an_approval_can_be_taken_back_until_it_is_sent() {
     let mut case = Case::new();
     case.report(reports("f", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
     let what = || "f".to_owned();
-    let nothing = case.say(Action::Unapprove { what: what() }).unwrap_err();
+    let nothing = case.review(Action::Unapprove { what: what() }).unwrap_err();
     assert!(
         matches!(nothing, Refused::NothingApproved { .. }),
         "{nothing}"
     );
-    case.say(Action::Approve { what: what() }).unwrap();
+    case.review(Action::Approve { what: what() }).unwrap();
     assert_eq!(
         (case.line("f").status.as_str(), case.outbox().len()),
         ("approved", 1)
     );
-    case.say(Action::Unapprove { what: what() }).unwrap();
+    case.review(Action::Unapprove { what: what() }).unwrap();
     assert_eq!(
         (case.line("f").status.as_str(), case.outbox().len()),
         ("open", 0)
     );
     let named = "SELECT count(*) FROM recommendations WHERE record LIKE '%on-call%' OR reviewed_by IS NOT NULL";
     assert_eq!(case.count(named), 0);
-    case.say(Action::Approve { what: what() }).unwrap();
+    case.review(Action::Approve { what: what() }).unwrap();
     assert_eq!(case.sent_names(), ["f"]);
-    let sent = case.say(Action::Unapprove { what: what() }).unwrap_err();
+    let sent = case.review(Action::Unapprove { what: what() }).unwrap_err();
     assert!(sent.to_string().contains("its last one is sent"), "{sent}");
 }
 
@@ -109,7 +123,7 @@ fn an_approved_recommendation_is_sent_with_who_approved_it() {
     case.report(reports("young", 1, "2026-05-01T10:00:00Z", 1024, 200, 10));
     assert!(case.outbox().is_empty());
     let done = case
-        .say(Action::Approve {
+        .review(Action::Approve {
             what: "young".into(),
         })
         .unwrap();
@@ -133,7 +147,7 @@ fn an_approved_recommendation_is_sent_with_who_approved_it() {
         (sent.mode, sent.by.as_deref()),
         (Mode::Approved, Some("on-call"))
     );
-    let again = case.say(Action::Approve {
+    let again = case.review(Action::Approve {
         what: "young".into(),
     });
     assert!(
@@ -141,7 +155,7 @@ fn an_approved_recommendation_is_sent_with_who_approved_it() {
         "{again:?}"
     );
     assert!(matches!(
-        case.say(Action::Approve {
+        case.review(Action::Approve {
             what: "nobody".into()
         }),
         Err(Refused::NotFound(_))
@@ -152,7 +166,7 @@ fn an_approved_recommendation_is_sent_with_who_approved_it() {
 fn a_rejected_decrease_is_not_proposed_again_for_14_days() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
-    case.say(Action::Reject { what: "f".into() }).unwrap();
+    case.review(Action::Reject { what: "f".into() }).unwrap();
     case.report(reports("f", 100, "2026-05-16T12:00:00Z", 1024, 200, 1));
     assert_eq!(case.line("f").status, "rejected");
     case.now = case.now.plus_ms(15 * 86_400_000);
@@ -164,7 +178,7 @@ fn a_rejected_decrease_is_not_proposed_again_for_14_days() {
 fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
-    case.say(Action::Hold {
+    case.review(Action::Hold {
         what: "f".into(),
         days: 7,
     })
@@ -178,17 +192,17 @@ fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
         1,
         "nothing ever delays an increase (P5)"
     );
-    case.say(Action::Pause).unwrap();
+    case.review(Action::Pause).unwrap();
     assert!(case.outbox().is_empty());
     assert!(
-        case.say(Action::Resume)
+        case.review(Action::Resume)
             .unwrap()
             .message
             .contains("by on-call")
     );
     assert_eq!(case.outbox().len(), 1);
     assert_eq!(
-        case.say(Action::Hold {
+        case.review(Action::Hold {
             what: "f".into(),
             days: 0
         }),
@@ -202,12 +216,12 @@ fn a_hold_stops_decreases_and_no_increase_and_a_pause_stops_all() {
 fn an_approval_outlives_a_pause_and_a_small_change_of_the_number() {
     let mut case = Case::new();
     case.fortnight("f", 1024, &[200; 14]);
-    case.say(Action::Pause).unwrap();
-    case.say(Action::Approve { what: "f".into() }).unwrap();
+    case.review(Action::Pause).unwrap();
+    case.review(Action::Approve { what: "f".into() }).unwrap();
     case.now = case.now.plus_ms(2 * 86_400_000);
     case.report(reports("f", 100, "2026-05-16T11:00:00Z", 1024, 190, 1));
     case.report(reports("f", 101, "2026-05-17T11:00:00Z", 1024, 180, 1));
     assert_eq!(case.line("f").status, "approved");
-    case.say(Action::Resume).unwrap();
+    case.review(Action::Resume).unwrap();
     assert_eq!(case.outbox().len(), 1);
 }

@@ -127,7 +127,7 @@ fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
     case.fortnight("f", 1024, &[200; 14]);
     let after = |case: &mut Case, minutes: i64| case.now = case.now.plus_ms(minutes * 60_000);
     after(&mut case, 1);
-    case.say(Action::Approve { what: "f".into() }).unwrap();
+    case.review(Action::Approve { what: "f".into() }).unwrap();
     after(&mut case, 1);
     let id = case.send_all().remove(0);
     case.answer_because(&id, "f", (OutcomeStatus::Skipped, "paused"), (1024, 300));
@@ -142,7 +142,7 @@ fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
     case.day("f", 16, 300);
     let detail = Reader::open(&case.path()).unwrap();
     let detail = detail.detail(case.line("f")).unwrap();
-    let told: Vec<String> = detail.history[0]["life"]
+    let events: Vec<String> = detail.history[0]["life"]
         .as_array()
         .unwrap()
         .iter()
@@ -153,7 +153,7 @@ fn a_history_is_shown_from_its_decision_to_its_end_with_times_and_who() {
         })
         .collect();
     assert_eq!(
-        told,
+        events,
         [
             "00:00 decided rightsizer ",
             "00:01 approved on-call seen the graphs",

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use rightsizer_records::Megabytes;
 
+use super::super::row_error::RowError;
 use super::super::rows::{Columns, Refusal, TableError, read_rows, shortened};
 use super::runs::{Run, Runs};
 
@@ -59,23 +60,22 @@ pub fn read_table(
     })
 }
 
-fn row<'a>(values: &[Option<&'a str>]) -> Result<(&'a str, Megabytes, Run), String> {
+fn row<'a>(values: &[Option<&'a str>]) -> Result<(&'a str, Megabytes, Run), RowError> {
     let &[function, size, duration, cpu, init, used, count] = values else {
-        return Err("row of another form than its header".to_owned());
+        return Err(RowError::Form);
     };
     let function = function.filter(|name| !name.is_empty());
-    let function = function.ok_or("the function has no name")?;
+    let function = function.ok_or(RowError::Unnamed("function"))?;
     let size = whole("memory_mb", size.unwrap_or_default())?;
     if !SIZES.contains(&size) {
-        return Err(format!(
-            "memory_mb {size} is not a size that Lambda has: 128 to 10240 MB"
-        ));
+        return Err(RowError::Size(size));
     }
     let duration_ms = number("duration_ms", duration.unwrap_or_default())?;
     if duration_ms <= 0.0 || duration_ms > LONGEST_MS {
-        return Err(format!(
-            "duration_ms {duration_ms} is not the duration of an invocation: above 0, at most {LONGEST_MS} ms"
-        ));
+        return Err(RowError::Duration {
+            value: duration_ms,
+            most: LONGEST_MS,
+        });
     }
     // Starts are not part of the curve, but values that are not numbers mean a wrong column.
     optional("init_ms", init, LONGEST_MS)?;
@@ -103,7 +103,7 @@ const fn megabytes(size: f64) -> Megabytes {
     clippy::cast_sign_loss,
     reason = "a whole number within bounds"
 )]
-fn count_of(count: Option<&str>) -> Result<u64, String> {
+fn count_of(count: Option<&str>) -> Result<u64, RowError> {
     let Some(text) = count.filter(|text| !text.is_empty()) else {
         return Ok(1);
     };
@@ -111,35 +111,40 @@ fn count_of(count: Option<&str>) -> Result<u64, String> {
     if (1.0..=MOST_RUNS).contains(&count) {
         Ok(count as u64)
     } else {
-        Err(format!(
-            "count {count} is not a number of invocations, 1 or more"
-        ))
+        Err(RowError::Count(count))
     }
 }
 
 /// Parses an optional value; an empty field is `None`.
-fn optional(name: &str, text: Option<&str>, most: f64) -> Result<Option<f64>, String> {
+fn optional(column: &'static str, text: Option<&str>, most: f64) -> Result<Option<f64>, RowError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let value = number(name, text)?;
+    let value = number(column, text)?;
     if (0.0..=most).contains(&value) {
         Ok(Some(value))
     } else {
-        Err(format!("{name} {value} is not between 0 and {most}"))
+        Err(RowError::Range {
+            column,
+            value,
+            most,
+        })
     }
 }
 
-fn whole(name: &str, text: &str) -> Result<f64, String> {
-    let value = number(name, text)?;
+fn whole(column: &'static str, text: &str) -> Result<f64, RowError> {
+    let value = number(column, text)?;
     if value.fract() == 0.0 {
         Ok(value)
     } else {
-        Err(format!("{name} {value} is not a whole number"))
+        Err(RowError::Whole { column, value })
     }
 }
 
-fn number(name: &str, text: &str) -> Result<f64, String> {
+fn number(column: &'static str, text: &str) -> Result<f64, RowError> {
     let value = text.parse().ok().filter(|value: &f64| value.is_finite());
-    value.ok_or_else(|| format!("{name} {:?} is not a number", shortened(text)))
+    value.ok_or_else(|| RowError::Number {
+        column,
+        value: shortened(text),
+    })
 }

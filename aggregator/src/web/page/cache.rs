@@ -18,7 +18,7 @@ const OLDEST: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) struct FleetCache {
     store: PathBuf,
-    kept: Mutex<Option<Kept>>,
+    cached: Mutex<Option<CachedFleet>>,
     /// Held while the fleet is read.
     reading: Mutex<()>,
     /// For the number of the newest commit.
@@ -26,7 +26,7 @@ pub(super) struct FleetCache {
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct CachedFleet {
     fleet: Arc<Fleet>,
     version: i64,
     at: Instant,
@@ -37,7 +37,7 @@ impl FleetCache {
     pub(super) fn new(store: PathBuf) -> Self {
         Self {
             store,
-            kept: Mutex::default(),
+            cached: Mutex::default(),
             reading: Mutex::default(),
             watch: Mutex::default(),
         }
@@ -58,63 +58,63 @@ impl FleetCache {
     /// Returns the fleet, not older than a moment.
     pub(super) fn fleet(self: &Arc<Self>) -> Result<Arc<Fleet>, StoreError> {
         let version = self.version()?;
-        let Some(kept) = self.kept() else {
+        let Some(cached) = self.cached() else {
             return self.read(version);
         };
-        if kept.version == version && kept.at.elapsed() < OLDEST {
-            return Ok(kept.fleet);
+        if cached.version == version && cached.at.elapsed() < OLDEST {
+            return Ok(cached.fleet);
         }
-        if kept.took <= QUICK {
+        if cached.took <= QUICK {
             return self.read(version);
         }
-        if kept.at.elapsed() > kept.took * REST {
+        if cached.at.elapsed() > cached.took * REST {
             let this = Arc::clone(self);
             // A failure is met again by the request that reads while it waits.
             std::thread::spawn(move || drop(this.read(version)));
         }
-        Ok(kept.fleet)
+        Ok(cached.fleet)
     }
 
     /// Returns the number of the newest commit that pages show, and has newer ones read.
     pub(super) fn shown(self: &Arc<Self>) -> Result<i64, StoreError> {
         self.fleet()?;
-        let kept = self.kept().map(|kept| kept.version);
-        kept.map_or_else(|| self.version(), Ok)
+        let cached = self.cached().map(|cached| cached.version);
+        cached.map_or_else(|| self.version(), Ok)
     }
 
     /// Reads the fleet before the first visitor has signed in, once.
     pub(super) fn warm(self: &Arc<Self>) {
-        if self.kept().is_none() && self.reading.try_lock().is_ok() {
+        if self.cached().is_none() && self.reading.try_lock().is_ok() {
             let this = Arc::clone(self);
             std::thread::spawn(move || drop(this.fleet()));
         }
     }
 
-    fn kept(&self) -> Option<Kept> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.clone()
+    fn cached(&self) -> Option<CachedFleet> {
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.clone()
     }
 
     /// Reads the fleet, unless another thread has just done so for this version.
     fn read(&self, version: i64) -> Result<Arc<Fleet>, StoreError> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = self
-            .kept()
-            .filter(|kept| kept.version == version && kept.at.elapsed() < OLDEST)
+        if let Some(cached) = self
+            .cached()
+            .filter(|cached| cached.version == version && cached.at.elapsed() < OLDEST)
         {
-            return Ok(kept.fleet);
+            return Ok(cached.fleet);
         }
         let begun = Instant::now();
         let reader = Reader::open(&self.store)?;
         let stops = inspect::stops(&self.store)?;
         let fleet = Arc::new(Fleet::read(&reader, stops, rightsizer_aws::clock::now())?);
-        let kept = Kept {
+        let cached = CachedFleet {
             fleet: Arc::clone(&fleet),
             version,
             at: Instant::now(),
             took: begun.elapsed(),
         };
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(fleet)
     }
 }

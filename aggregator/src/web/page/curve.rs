@@ -4,12 +4,12 @@ use rightsizer_page::{PowerPoint, PowerView};
 use rightsizer_rules::power::{Basis, Drawn, Point};
 use rightsizer_store::FunctionDetail;
 
-use crate::power::curve;
+use crate::power::{CurveError, curve};
 use crate::settings::Settings;
 
 /// Returns the curve, or why there is none.
-pub(super) fn view(detail: &FunctionDetail, settings: &Settings) -> Result<PowerView, String> {
-    let drawn = curve(detail, settings).map_err(|why| why.to_string())?;
+pub(super) fn view(detail: &FunctionDetail, settings: &Settings) -> Result<PowerView, CurveError> {
+    let drawn = curve(detail, settings)?;
     Ok(PowerView {
         points: drawn.points.iter().map(point).collect(),
         now_mb: drawn.now_mb.0,

@@ -63,7 +63,7 @@ impl Form {
         })
     }
 
-    /// Where the browser goes on: one of the page's own addresses.
+    /// Returns the address that the browser is sent to: one of the page's own.
     fn back(&self) -> String {
         match self.back.as_str() {
             "function" => function_address(&self.function),
@@ -87,13 +87,13 @@ pub(super) async fn decide(State(page): State<Page>, request: Request) -> Respon
     let Some(actions) = form.actions().filter(|actions| actions.len() <= MOST) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let (said, refused) = carry_out(&page, actions, &session.by, &form.why).await;
-    said_next(&page, &headers, said, refused);
+    let (notice, refused) = carry_out(&page, actions, &session.by, &form.why).await;
+    show_next(&page, &headers, notice, refused);
     Redirect::to(&form.back()).into_response()
 }
 
-fn said_next(page: &Page, headers: &HeaderMap, said: String, refused: bool) {
-    page.sessions.say(headers, said, refused);
+fn show_next(page: &Page, headers: &HeaderMap, notice: String, refused: bool) {
+    page.sessions.set_notice(headers, notice, refused);
 }
 
 /// Carries out each; returns what came of it in words, and whether any was refused.
@@ -109,8 +109,8 @@ async fn carry_out(page: &Page, actions: Vec<Action>, by: &str, why: &str) -> (S
             why: why.trim().to_owned(),
         };
         match page.options.desk.carry_out(command).await {
-            Ok(said) => done.push(said),
-            Err(why) => refused.push(why),
+            Ok(notice) => done.push(notice),
+            Err(error) => refused.push(error.to_string()),
         }
     }
     let text = match (done.as_slice(), refused.as_slice()) {

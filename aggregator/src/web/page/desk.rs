@@ -17,6 +17,20 @@ const QUARANTINED: u32 = 50;
 /// Applies a review command to a store that this process does not serve.
 pub(crate) type LocalDesk = dyn Fn(&ReviewCommand) -> anyhow::Result<Done> + Send + Sync;
 
+/// The reason for which a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotCarriedOut {
+    /// By the server's writer.
+    #[error(transparent)]
+    Refused(review::ReviewError),
+    /// By the way of the command line.
+    #[error("{0:#}")]
+    Failed(anyhow::Error),
+    /// Its task ended.
+    #[error(transparent)]
+    Ended(tokio::task::JoinError),
+}
+
 /// See the module.
 #[derive(Clone)]
 pub(crate) enum Desk {
@@ -36,23 +50,23 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    /// Carries out a command; returns what was done, or why not, in words.
-    pub(super) async fn carry_out(&self, command: ReviewCommand) -> Result<String, String> {
+    /// Carries out a command; returns what was done, in words.
+    pub(super) async fn carry_out(&self, command: ReviewCommand) -> Result<String, NotCarriedOut> {
         let done = match self {
             // As a task of its own, so that an applied command is also saved if the browser disconnects meanwhile.
             Self::Server(port) => {
                 let carried = tokio::spawn(review::carry_out_and_keep(Port::clone(port), command));
                 match carried.await {
-                    Ok(done) => done.map_err(|error| error.to_string()),
-                    Err(error) => Err(error.to_string()),
+                    Ok(done) => done.map_err(NotCarriedOut::Refused),
+                    Err(error) => Err(NotCarriedOut::Ended(error)),
                 }
             }
             Self::Local(desk) => {
                 let desk = Arc::clone(desk);
                 let carried = tokio::task::spawn_blocking(move || desk(&command)).await;
                 match carried {
-                    Ok(done) => done.map_err(|error| format!("{error:#}")),
-                    Err(error) => Err(error.to_string()),
+                    Ok(done) => done.map_err(NotCarriedOut::Failed),
+                    Err(error) => Err(NotCarriedOut::Ended(error)),
                 }
             }
         };

@@ -1,4 +1,4 @@
-//! Tells open pages that something was committed. An event carries a number only, and a page asks for itself what
+//! Notifies open pages of commits. An event carries a number only, and a page asks for itself what
 //! has changed, so a slow reader gets fewer events and never a backlog of them.
 
 use std::convert::Infallible;

@@ -1,5 +1,6 @@
 //! The pages that are read. Without a session each is the sign-in form.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const PEAKS: u32 = 35;
 struct Visit {
     session: Session,
     fleet: Arc<Fleet>,
-    said: Option<(String, bool)>,
+    notice: Option<(String, bool)>,
 }
 
 impl Visit {
@@ -37,8 +38,8 @@ impl Visit {
             by: &self.session.by,
             csrf: &self.session.csrf,
             waiting: self.fleet.waiting,
-            said: self.said.as_ref().map(|(said, _)| said.as_str()),
-            refused: self.said.as_ref().is_some_and(|(_, refused)| *refused),
+            notice: self.notice.as_ref().map(|(notice, _)| notice.as_str()),
+            refused: self.notice.as_ref().is_some_and(|(_, refused)| *refused),
         }
     }
 }
@@ -52,38 +53,48 @@ async fn visit(page: &Page, headers: &HeaderMap) -> Result<Visit, Response> {
     let reading = tokio::spawn(blocking(move || cache.fleet()));
     let fleet = match tokio::time::timeout(PATIENCE, reading).await {
         Ok(Ok(read)) => read.map_err(|error| trouble(headers, &session, &error))?,
-        Ok(Err(error)) => return Err(trouble(headers, &session, &error.to_string())),
+        Ok(Err(error)) => return Err(trouble(headers, &session, &error)),
         // It goes on, and the browser asks again.
         Err(_) => return Err(reply::page(StatusCode::OK, headers, reading_page())),
     };
-    let said = page.sessions.take_said(headers);
+    let notice = page.sessions.take_notice(headers);
     Ok(Visit {
         session,
         fleet,
-        said,
+        notice,
     })
+}
+
+/// The store could not be read for a page.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Store(StoreError),
+    /// The reading thread ended.
+    #[error(transparent)]
+    Ended(tokio::task::JoinError),
 }
 
 /// Reads on a thread that may wait for the disk.
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, String> {
+) -> Result<T, ReadError> {
     match tokio::task::spawn_blocking(read).await {
-        Ok(read) => read.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(read) => read.map_err(ReadError::Store),
+        Err(error) => Err(ReadError::Ended(error)),
     }
 }
 
 /// The page for a store that cannot be read.
-fn trouble(headers: &HeaderMap, session: &Session, error: &str) -> Response {
+fn trouble(headers: &HeaderMap, session: &Session, error: &dyn Display) -> Response {
     let frame = Frame {
         by: &session.by,
         csrf: &session.csrf,
         waiting: 0,
-        said: None,
+        notice: None,
         refused: false,
     };
-    let text = notice_page(&frame, "The store cannot be read", error);
+    let text = notice_page(&frame, "The store cannot be read", &error.to_string());
     reply::page(StatusCode::INTERNAL_SERVER_ERROR, headers, text)
 }
 
@@ -203,6 +214,7 @@ pub(super) async fn function(
     Ok(match read.await {
         Ok(Some(found)) => {
             let power = curve::view(&found.detail, &page.options.settings);
+            let power = power.map_err(|why| why.to_string());
             let view = FunctionView {
                 detail: &found.detail,
                 peaks: &found.peaks,

@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// Smaller answers are sent as they are.
 const LEAST: usize = 1024;
 
-/// Sets the headers that protect a page, and forbids keeping it unless it says otherwise.
+/// Sets the headers that protect a page, and `no-store` unless the page has a rule for caches.
 pub(super) fn protect(headers: &mut HeaderMap) {
     let fixed: [(HeaderName, &str); 5] = [
         (CONTENT_SECURITY_POLICY, POLICY),

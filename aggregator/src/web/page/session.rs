@@ -43,7 +43,7 @@ pub(super) struct Session {
     /// What every form carries.
     pub(super) csrf: String,
     /// The result of the last command, until it is shown.
-    said: Option<(String, bool)>,
+    notice: Option<(String, bool)>,
     since: Instant,
 }
 
@@ -65,20 +65,20 @@ impl Sessions {
     }
 
     /// Takes the result of the last command.
-    pub(super) fn take_said(&self, headers: &HeaderMap) -> Option<(String, bool)> {
+    pub(super) fn take_notice(&self, headers: &HeaderMap) -> Option<(String, bool)> {
         let key = key(&cookie(headers)?);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get_mut(&key)?.said.take()
+        open.get_mut(&key)?.notice.take()
     }
 
     /// Keeps the result of a command for the next page.
-    pub(super) fn say(&self, headers: &HeaderMap, said: String, refused: bool) {
+    pub(super) fn set_notice(&self, headers: &HeaderMap, notice: String, refused: bool) {
         let Some(cookie) = cookie(headers) else {
             return;
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = open.get_mut(&key(&cookie)) {
-            session.said = Some((said, refused));
+            session.notice = Some((notice, refused));
         }
     }
 
@@ -120,7 +120,7 @@ impl Sessions {
         let session = Session {
             by: by.to_owned(),
             csrf,
-            said: None,
+            notice: None,
             since: Instant::now(),
         };
         open.insert(key(&id), session);

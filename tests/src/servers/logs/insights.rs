@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::Event;
@@ -22,13 +23,11 @@ const DERIVED: [&str; 5] = [
 ];
 
 /// Rows of the answer, each a list of `{field, value}`.
-pub(super) fn answer(query: &str, events: &[(String, bool, Event)]) -> Result<Vec<Value>, String> {
+pub(super) fn answer(query: &str, events: &[(String, bool, Event)]) -> Result<Vec<Value>> {
     let commands: Vec<&str> = query.split("\n| ").collect();
     for wanted in DERIVED {
         if !commands.contains(&wanted) {
-            return Err(format!(
-                "this server does not know the query without: {wanted}"
-            ));
+            bail!("this server does not know the query without: {wanted}");
         }
     }
     let stats = commands
@@ -36,7 +35,7 @@ pub(super) fn answer(query: &str, events: &[(String, bool, Event)]) -> Result<Ve
         .find_map(|command| command.strip_prefix("stats "));
     let (values, keys) = stats
         .and_then(|stats| stats.split_once(" by "))
-        .ok_or("no stats … by …")?;
+        .context("no stats … by …")?;
     let values: Vec<Column> = split(values)
         .iter()
         .map(|text| Column::parse(text))
@@ -54,11 +53,11 @@ pub(super) fn answer(query: &str, events: &[(String, bool, Event)]) -> Result<Ve
     let row = |(key, members): (Vec<Option<String>>, Vec<Fields>)| {
         let names = keys.iter().map(|name| of_day(name).to_owned());
         let key = names.zip(key);
-        let told = values
+        let columns = values
             .iter()
             .map(|value| (value.name.clone(), value.of(&members)));
         let cells = key
-            .chain(told)
+            .chain(columns)
             .filter_map(|(name, value)| value.map(|value| json!({"field": name, "value": value})));
         Value::Array(cells.collect())
     };
@@ -99,8 +98,8 @@ struct Column {
 }
 
 impl Column {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not understood: {text}");
+    fn parse(text: &str) -> Result<Self> {
+        let wrong = || anyhow!("not understood: {text}");
         let (call, name) = text.split_once(" as ").ok_or_else(wrong)?;
         let (function, rest) = call.split_once('(').ok_or_else(wrong)?;
         let arguments = rest.strip_suffix(')').ok_or_else(wrong)?;

@@ -287,7 +287,7 @@ impl Logs {
             found.extend(events.map(|event| (name.to_owned(), undiscovered, event)));
         }
         let mut rows = insights::answer(text(request, "queryString")?, &found)
-            .map_err(|why| Refusal("MalformedQueryException", why))?;
+            .map_err(|why| Refusal("MalformedQueryException", why.to_string()))?;
         rows.truncate(MOST_ROWS);
         let scanned = found.iter().map(|(_, _, event)| event.bytes()).sum();
         self.scanned += scanned;

@@ -7,7 +7,8 @@ use super::functions::{
     OLDER, OURS, configuration, facts, other_layer, used_layer, variables, wish,
 };
 use crate::fleet::{
-    Change, Configuration, Edge, Intent, Kind, LastUpdate, Plan, SkipCode, Variables, Wish,
+    Change, Configuration, Edge, Encrypted, Intent, Kind, LastUpdate, Plan, SkipCode, Variables,
+    Wish,
 };
 
 /// What becomes of the usual function, changed like this.
@@ -91,7 +92,7 @@ fn what_takes_no_layers_is_left_alone() {
 }
 
 #[test]
-fn a_runtime_that_the_layer_may_not_run_on_is_left_alone_unless_told() {
+fn a_runtime_that_may_not_load_the_layer_is_skipped_without_the_flag() {
     let on = |runtime: &'static str| {
         move |_: &mut Wish, facts: &mut FunctionFacts, _: &mut Configuration| {
             facts.runtime = Some(runtime.to_owned());
@@ -108,7 +109,7 @@ fn a_runtime_that_the_layer_may_not_run_on_is_left_alone_unless_told() {
 }
 
 #[test]
-fn what_cloudfront_may_run_is_left_alone_unless_told() {
+fn a_function_that_cloudfront_may_run_is_skipped_without_the_flag() {
     let edge = |edge: Edge| {
         move |_: &mut Wish, _: &mut FunctionFacts, now: &mut Configuration| now.edge = edge
     };
@@ -182,7 +183,7 @@ fn five_with_an_older_version_of_ours_are_accepted() {
 #[test]
 fn variables_that_cannot_be_read_are_never_written() {
     let unreadable = |_: &mut Wish, _: &mut FunctionFacts, now: &mut Configuration| {
-        now.variables = Err("KMSAccessDeniedException".to_owned());
+        now.variables = Err(Encrypted("KMSAccessDeniedException".to_owned()));
     };
     assert_eq!(skipped(unreadable), SkipCode::EnvironmentUnreadable);
     let mut now = configuration();
@@ -281,6 +282,20 @@ fn a_stack_and_snap_start_are_mentioned() {
         now.tags = Some(variables(&[("aws:cloudformation:stack-name", "shop")]));
     });
     assert!(change.notes[0].contains("shop") && change.notes[1].contains("SnapStart"));
+}
+
+/// Terraform and its like show in no stack: a tag is all there is.
+#[test]
+fn a_tool_that_would_take_the_layer_off_again_is_named_by_its_tag() {
+    let noted = |key: &str, value: &str| {
+        let change = made(|_, _, now| now.tags = Some(variables(&[(key, value)])));
+        change
+            .notes
+            .iter()
+            .any(|note| note.contains("is managed by terraform"))
+    };
+    assert!(noted("ManagedBy", "Terraform") && noted("terraform", "true"));
+    assert!(!noted("terraform", "false") && !noted("team", "terraformers"));
 }
 
 #[test]

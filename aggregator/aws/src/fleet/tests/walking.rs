@@ -147,6 +147,15 @@ async fn too_large_is_a_skip_and_one_that_is_gone_disturbs_no_other() {
     assert_eq!(done[2], Done::Changed);
 }
 
+/// Lambda says only at the change that a configuration of code signing refuses our layer.
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_must_be_signed_is_a_skip() {
+    let refused = CallError::NotSigned("CodeVerificationFailedException".to_owned());
+    let lambda = Lambda::with(&["a"], [Answer::Error(refused)]);
+    let done = attached(&lambda, &["a"]).await;
+    assert!(matches!(&done[0], Done::Skipped(skip) if skip.code == SkipCode::CodeSigning));
+}
+
 #[tokio::test(start_paused = true)]
 async fn throttling_is_waited_out_as_long_as_requested() {
     let retry_after = Some(Duration::from_secs(7));

@@ -52,7 +52,7 @@ fn costs_by_hand() {
         (here.monthly_usd.unwrap() - 0.101_76).abs() < 1e-5,
         "{here:?}"
     );
-    // The 95th percentile is twice the median, as where it was measured.
+    // The 95th percentile is twice the median, as at the measured size.
     assert!((here.p95_ms.unwrap() / here.p50_ms.unwrap() - 2.0).abs() < 1e-9);
     assert_eq!(drawn.known_sizes, [Megabytes(128), Megabytes(1024)]);
 }
@@ -123,7 +123,7 @@ fn speed_for_the_same_money_is_offered() {
 
 /// 80 MB in use fill 90 % of less than 89 MB: of Lambda's sizes none. 200 MB fill 90 % of 192 MB.
 #[test]
-fn a_size_without_an_estimate_says_why() {
+fn a_size_without_an_estimate_has_a_reason() {
     let mut sizes = measured(&[256, 1024]);
     sizes.iter_mut().for_each(|size| size.used_mb = Some(200.0));
     let drawn = drawn(&subject(&sizes));

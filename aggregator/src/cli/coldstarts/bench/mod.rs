@@ -90,7 +90,7 @@ struct Printed<'a> {
 }
 
 pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load(args.config.config.as_deref())?;
+    let settings = args.read.settings()?;
     let of = &args.bench;
     if let (false, Some(file)) = (of.bench, &of.samples) {
         let samples = samples::read(file)?;
@@ -186,7 +186,7 @@ fn printed(
             .with_context(|| format!("cannot write the page to {}", file.display()))?;
     }
     let mut out = out::stdout();
-    if args.form.is_json() {
+    if args.read.is_json() {
         let printed = Printed {
             bench: &compared,
             spent_usd: done.spent_usd,

@@ -59,7 +59,7 @@ async fn an_import_does_not_open_its_own_store_as_a_file() {
     let done = rightsizer_tests::aggregator::rightsizer(&arguments)
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert_eq!(said.matches("it is the store itself").count(), 4, "{said}");
+    let text = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(text.matches("it is the store itself").count(), 4, "{text}");
     assert_eq!(functions(&store), (1, "ok".to_owned()));
 }

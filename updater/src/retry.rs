@@ -15,13 +15,29 @@ pub async fn retry<T, E, F>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    for pause in pauses {
-        match make().await {
-            Err(error) if may_pass(&error) => sleep(pause).await,
-            answer => return answer,
-        }
+    let mut pauses = pauses.into_iter();
+    let pause = |error: &E| may_pass(error).then(|| pauses.next()).flatten();
+    retry_after(pause, sleep, make).await
+}
+
+/// Makes a call, and again after each pause that `pause` returns for its error. Returns the first result for which
+/// there is no pause. `wait` waits by the caller's clock.
+pub(crate) async fn retry_after<T, E, F, W>(
+    mut pause: impl FnMut(&E) -> Option<Duration>,
+    wait: impl Fn(Duration) -> W,
+    make: impl Fn() -> F,
+) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+    W: Future<Output = ()>,
+{
+    loop {
+        let answer = make().await;
+        let Some(how_long) = answer.as_ref().err().and_then(&mut pause) else {
+            return answer;
+        };
+        wait(how_long).await;
     }
-    make().await
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! A row of the list, for tests.
+//! Rows of a fleet, for tests of the crates that show them (feature `sample`).
 
-use rightsizer_store::ReviewRow;
 use serde_json::json;
 
-/// A function with these sizes (now, peak, recommended) and monthly costs (before, after).
-pub(in crate::cli) fn row(
-    name: &str,
-    (now, peak, to): (u32, u32, u32),
-    (before, after): (f64, f64),
-) -> ReviewRow {
+use crate::ReviewRow;
+
+/// Returns a function with these sizes (now, peak, recommended) and monthly costs (before, after).
+#[expect(
+    clippy::expect_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+pub fn row(name: &str, (now, peak, to): (u32, u32, u32), (before, after): (f64, f64)) -> ReviewRow {
     serde_json::from_value(json!({
         "function": name, "current_mb": now, "peak_mb": peak, "policy_mb": to, "target_mb": to,
         "to_mb": (to != now).then_some(to), "status": "open", "confidence": "high", "reasons": [],
@@ -17,5 +18,5 @@ pub(in crate::cli) fn row(
         "duplicates": 0, "late": 0, "lost": 0, "version": "$LATEST", "arch": "arm64",
         "runtime": null, "p99_ms": null, "decided_on": null, "last_report": null,
     }))
-    .unwrap()
+    .expect("a row as it is serialized")
 }

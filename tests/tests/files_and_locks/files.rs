@@ -56,9 +56,9 @@ async fn a_store_is_for_its_owner_alone_whatever_the_umask() {
 async fn refused(store: &Path) -> String {
     let import = ["import", "/dev/null", "--store", store.to_str().unwrap()];
     let done = rightsizer(&import).await.unwrap();
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert_eq!(done.status.code(), Some(1), "{said}");
-    said
+    let text = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{text}");
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,8 +69,8 @@ async fn a_hard_link_of_a_store_is_not_a_second_store() {
     assert!(acknowledged(&first, 0).await);
     let link = folder.path().join("link.db");
     std::fs::hard_link(&store, &link).unwrap();
-    let said = refused(&link).await;
-    assert!(said.contains("more than one name"), "{said}");
+    let text = refused(&link).await;
+    assert!(text.contains("more than one name"), "{text}");
     // By that name the log is another: what was acknowledged would not be seen.
     let listed = rightsizer(&["list", "--store", link.to_str().unwrap()])
         .await
@@ -103,8 +103,8 @@ async fn links_in_the_place_of_the_stores_files_are_not_followed() {
             } else {
                 std::os::unix::fs::symlink(&victim, &planted).unwrap();
             }
-            let said = refused(&store).await;
-            assert!(said.contains("link"), "{suffix}: {said}");
+            let text = refused(&store).await;
+            assert!(text.contains("link"), "{suffix}: {text}");
             let diary = std::fs::read_to_string(&victim).unwrap();
             assert_eq!(diary, "a diary", "{suffix}, hard: {hard}");
             assert_eq!(mode(&victim) & 0o044, 0o044, "its mode is as it was");

@@ -16,7 +16,7 @@ use crate::snapshot::{self, Bucket, LeaseHandle, LeaseHolder, Superseded};
 
 /// A store that is open for writing.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct OpenedStore {
     pub(super) store: Store,
     /// Review commands since its snapshot was made.
     pub(super) words: Vec<AppliedCommand>,
@@ -26,10 +26,13 @@ pub(super) struct Kept {
 }
 
 /// Opens the store, the newest there is.
-pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow::Result<Kept> {
+pub(super) async fn open(
+    options: &ServeOptions,
+    address: SocketAddr,
+) -> anyhow::Result<OpenedStore> {
     let holder = format!("rightsizer serve on {address}");
     let Some(location) = options.snapshot.clone() else {
-        return Ok(Kept {
+        return Ok(OpenedStore {
             store: Store::open(&options.store, &holder)?,
             words: Vec::new(),
             restored: false,
@@ -51,7 +54,7 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
     let opened = snapshot::open(bucket, &options.store, names, settings.retention()).await;
     let (store, opened) = opened?;
     let (words, restored) = (opened.head.commands.clone(), opened.restored);
-    Ok(Kept {
+    Ok(OpenedStore {
         store,
         words,
         restored,
@@ -61,22 +64,22 @@ pub(super) async fn open(options: &ServeOptions, address: SocketAddr) -> anyhow:
 
 /// The lease holder at work.
 #[derive(Debug)]
-pub(super) struct Keeping {
+pub(super) struct LeaseTask {
     task: Option<JoinHandle<Result<LeaseHolder, Superseded>>>,
     handle: Option<LeaseHandle>,
     stop_if_dropped: DropGuard,
 }
 
-impl Kept {
+impl OpenedStore {
     /// Takes the lease holder out and sets it to work.
-    pub(super) fn keeping(&mut self) -> Keeping {
+    pub(super) fn hold_lease(&mut self) -> LeaseTask {
         let stopped = CancellationToken::new();
         let stop_if_dropped = stopped.clone().drop_guard();
         let (task, handle) = match self.holder.take() {
             Some((holder, handle)) => (Some(tokio::spawn(holder.run(stopped))), Some(handle)),
             None => (None, None),
         };
-        Keeping {
+        LeaseTask {
             task,
             handle,
             stop_if_dropped,
@@ -84,7 +87,7 @@ impl Kept {
     }
 }
 
-impl Keeping {
+impl LeaseTask {
     pub(super) fn handle(&self) -> Option<LeaseHandle> {
         self.handle.clone()
     }

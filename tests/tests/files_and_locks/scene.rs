@@ -72,8 +72,8 @@ pub(crate) async fn call_every_route(endpoint: &str, store: &Path) {
         }
     }
     let word = serde_json::json!({"action": "hold", "what": "fn-0", "by": "a test", "days": 1});
-    let said = http.post(format!("{endpoint}/{key}/review"));
-    let _ = said.json(&word).send().await;
+    let request = http.post(format!("{endpoint}/{key}/review"));
+    let _ = request.json(&word).send().await;
 }
 
 /// `/healthz`: its HTTP status and what it answers.

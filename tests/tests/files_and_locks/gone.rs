@@ -57,14 +57,14 @@ async fn a_server_whose_store_was_moved_stops_with_a_message() {
         let since = Instant::now();
         let status = serve.ended().await.unwrap();
         let took = since.elapsed();
-        let said = log(&store);
-        assert_eq!(status.code(), Some(1), "{what}: {said}");
+        let log_text = log(&store);
+        assert_eq!(status.code(), Some(1), "{what}: {log_text}");
         assert!(took < Duration::from_secs(4), "{what}: {took:?}");
         assert!(
-            said.contains("moved, replaced or removed"),
-            "{what}: {said}"
+            log_text.contains("moved, replaced or removed"),
+            "{what}: {log_text}"
         );
-        assert!(!said.contains("make room"), "{what}: {said}");
+        assert!(!log_text.contains("make room"), "{what}: {log_text}");
     }
 }
 
@@ -80,10 +80,10 @@ async fn nothing_is_acknowledged_once_the_store_is_gone() {
         // It may have noticed by itself, and ended, before it is asked.
         if let Ok(answer) = reqwest::get(format!("{}/healthz", serve.endpoint())).await {
             assert_eq!(answer.status().as_u16(), 503, "{what}");
-            let told = answer.text().await.unwrap_or_default();
+            let body = answer.text().await.unwrap_or_default();
             assert!(
-                told.is_empty() || told.contains("\"failed\""),
-                "{what}: {told}"
+                body.is_empty() || body.contains("\"failed\""),
+                "{what}: {body}"
             );
         }
         assert!(!acknowledged(&serve, 1).await, "{what}");

@@ -12,21 +12,21 @@ async fn health_shows_that_the_store_cannot_be_read() {
     let store = store(&folder);
     let serve = serve(&store).await;
     assert!(acknowledged(&serve, 0).await);
-    let (code, told) = health(&serve).await;
-    assert_eq!((code, &told["status"]), (200, &"ok".into()), "{told}");
-    assert_eq!(told["paused"], serde_json::Value::Null);
+    let (code, json) = health(&serve).await;
+    assert_eq!((code, &json["status"]), (200, &"ok".into()), "{json}");
+    assert_eq!(json["paused"], serde_json::Value::Null);
     // It is broken in this way while the server runs.
     let outside = Connection::open(&store).unwrap();
     outside
         .execute_batch("ALTER TABLE gaps RENAME TO gone")
         .unwrap();
     drop(outside);
-    let (_, told) = health(&serve).await;
-    assert_ne!(told["status"], "ok", "{told}");
-    let why = told["store"]["error"].as_str().unwrap();
+    let (_, json) = health(&serve).await;
+    assert_ne!(json["status"], "ok", "{json}");
+    let why = json["store"]["error"].as_str().unwrap();
     assert!(why.contains("no such table"), "{why}");
     // It is unknown whether anything is paused, so nothing is claimed.
-    assert_eq!(told.get("paused"), None, "{told}");
+    assert_eq!(json.get("paused"), None, "{json}");
 }
 
 /// Pages of another kind in the middle of the file, as a bad disk or a careless tool leaves them.
@@ -57,8 +57,8 @@ async fn a_damaged_store_is_not_called_a_full_disk() {
     let second = serve(&store).await;
     assert!(!acknowledged(&second, 100).await);
     assert_eq!(second.ended().await.unwrap().code(), Some(1));
-    let said = log(&store).to_lowercase();
-    assert!(said.contains("the store is damaged"), "{said}");
-    assert!(said.contains("restore a backup"), "{said}");
-    assert!(!said.contains("make room"), "{said}");
+    let text = log(&store).to_lowercase();
+    assert!(text.contains("the store is damaged"), "{text}");
+    assert!(text.contains("restore a backup"), "{text}");
+    assert!(!text.contains("make room"), "{text}");
 }

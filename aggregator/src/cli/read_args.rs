@@ -1,0 +1,54 @@
+//! The arguments of the commands that report on functions, and what they read: a store, or a server.
+
+use clap::Args;
+use rightsizer_rules::commands::Refused;
+use rightsizer_store::inspect::function_named;
+use rightsizer_store::{FunctionDetail, Reader};
+
+use super::form::FormArgs;
+use super::list::{no_function, now_held};
+use super::server::ServerArg;
+use super::{ConfigArg, StoreArg};
+use crate::settings::Settings;
+
+/// Where to read from, and the form of the output.
+#[derive(Debug, Args)]
+pub(super) struct ReadArgs {
+    #[command(flatten)]
+    pub(super) store: StoreArg,
+    #[command(flatten)]
+    pub(super) server: ServerArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+impl ReadArgs {
+    /// Returns whether the output is JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.form.is_json()
+    }
+
+    /// Loads the settings.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings::load(self.config.config.as_deref())?)
+    }
+
+    /// Returns everything about a function, from the server if one is named.
+    pub(super) fn detail(&self, function: &str) -> anyhow::Result<FunctionDetail> {
+        let mut detail: FunctionDetail = match self.server.named() {
+            Some(server) => server.read(&format!("/{function}"))?,
+            None => match function_named(&self.store.store, function)? {
+                Ok(detail) => detail,
+                Err(Refused::NotFound(name)) => {
+                    let rows = Reader::open(&self.store.store)?.review()?;
+                    return Err(no_function(&name, &rows).into());
+                }
+                Err(refused) => return Err(refused.into()),
+            },
+        };
+        now_held(&mut detail.review);
+        Ok(detail)
+    }
+}
