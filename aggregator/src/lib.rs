@@ -7,6 +7,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod bench;
 pub mod cli;
 pub mod emit;
 mod http;
@@ -19,5 +20,6 @@ pub mod serve;
 pub mod settings;
 pub mod simulate;
 pub mod snapshot;
+pub mod tune;
 pub mod web;
 pub mod writer;

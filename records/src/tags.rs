@@ -22,6 +22,12 @@ pub const ALIAS_TAG: &str = "rightsizer:alias";
 pub const EDGE_TAG: &str = "rightsizer:edge";
 /// Set on the updater's own function while everything is paused.
 pub const PAUSED_TAG: &str = "rightsizer:paused";
+/// On a function that `rightsizer tune` made for a run: the id of the run.
+pub const TUNE_RUN_TAG: &str = "rightsizer:tune-run";
+/// On a function that `rightsizer tune` made: the ARN of the function that it is a copy of.
+pub const TUNE_OF_TAG: &str = "rightsizer:tune-of";
+/// On a function that `rightsizer tune` made: the time from which no run can need it any more.
+pub const TUNE_UNTIL_TAG: &str = "rightsizer:tune-until";
 /// Set by `CloudFormation` on everything it creates, and by nothing else: the prefix is reserved.
 pub const STACK_TAG: &str = "aws:cloudformation:stack-name";
 /// Set by `CloudFormation`: the name of the function in its stack's template.

@@ -1,7 +1,8 @@
 //! Every call that the aggregator makes to AWS, and nothing else.
 //!
 //! One folder for each task: [`kinesis`] reads streams, [`logs`] reads log groups, [`inventory`] lists
-//! functions, [`fleet`] attaches the layer and subscribes log groups, [`pause_tag`] stops the updater.
+//! functions, [`fleet`] attaches the layer and subscribes log groups, [`pause_tag`] stops the updater, [`tune`] invokes
+//! scratch copies of functions.
 //! In each, plain rules decide, a trait names the calls, and one file makes them with the SDK. This
 //! crate must not know the store, the command line or what a decision is.
 
@@ -24,6 +25,7 @@ mod signed;
 pub mod sns;
 pub mod tagging;
 pub mod throttle;
+pub mod tune;
 
 pub use paging::Page;
 pub use signed::CallFailure;

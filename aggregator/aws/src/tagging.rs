@@ -60,11 +60,33 @@ impl Tagging {
         page: Option<String>,
         most: u32,
     ) -> Result<Page<(FunctionArn, Tags)>, CallFailure> {
-        let body = json!({
+        self.resources(page, most, None).await
+    }
+
+    /// Returns a page of at most `most` functions that have the tag `key`.
+    pub async fn tagged(
+        &self,
+        key: &str,
+        page: Option<String>,
+        most: u32,
+    ) -> Result<Page<(FunctionArn, Tags)>, CallFailure> {
+        self.resources(page, most, Some(key)).await
+    }
+
+    async fn resources(
+        &self,
+        page: Option<String>,
+        most: u32,
+        key: Option<&str>,
+    ) -> Result<Page<(FunctionArn, Tags)>, CallFailure> {
+        let mut body = json!({
             "PaginationToken": page.unwrap_or_default(),
             "ResourcesPerPage": most,
             "ResourceTypeFilters": ["lambda:function"],
         });
+        if let Some(key) = key {
+            body["TagFilters"] = json!([{ "Key": key }]);
+        }
         let answer = self.0.call(Call {
             content_type: "application/x-amz-json-1.1",
             target: Some("ResourceGroupsTaggingAPI_20170126.GetResources"),

@@ -32,7 +32,7 @@ mod messages;
 mod optimizer;
 mod output;
 mod piece;
-mod power_tuning;
+pub mod power_tuning;
 mod quick;
 mod read;
 mod report;
@@ -43,6 +43,7 @@ mod table;
 mod telemetry;
 mod text;
 mod times;
+pub mod tuning;
 mod wrapped;
 
 pub use budget::Overspent;

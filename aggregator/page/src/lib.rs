@@ -5,6 +5,7 @@
 //! text, and `words::Text` writes out hidden characters first. `docs/PAGE.md` describes the pages.
 
 mod assets;
+mod bench;
 mod changes;
 mod docs;
 mod fleet;
@@ -28,6 +29,7 @@ pub mod text;
 mod words;
 
 pub use assets::{Asset, SCRIPT, STYLE};
+pub use bench::bench_page;
 pub use docs::document as guide;
 pub use fleet::{Entry, Fleet, FleetView, Query, Sort, fleet_page};
 pub use frame::{Frame, Tab, notice_page};

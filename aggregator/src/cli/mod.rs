@@ -170,7 +170,7 @@ enum Command {
     Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
-    /// Find a function's best size by few invocations; so far on known curves only.
+    /// Find the best size of a function by few invocations of a copy of it; pass --yes to run.
     Tune(tune::TuneArgs),
 }
 

@@ -21,7 +21,9 @@ mod updater_lambda;
 
 pub use bucket_front::{BucketFault, BucketFront};
 pub use event_filter::{filter_pattern, passes, template};
-pub use fault_lambda::{Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second};
+pub use fault_lambda::{
+    Behaviour, Call, Fault, FaultLambda, FaultServer, Operation, most_within_a_second,
+};
 pub use fault_proxy::FaultProxy;
 pub use kinesis::{KinesisLocal, StreamRecord, kinesis_client};
 pub use logs::LogsServer;

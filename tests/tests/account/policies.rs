@@ -239,9 +239,12 @@ const NEEDED: &[(&str, &str, By)] = &[
     ),
 ];
 
-/// Calls that people make with their own permissions; SECURITY.md and ONBOARDING.md have their policies.
+/// Calls that people make with their own permissions; SECURITY.md, ONBOARDING.md and TUNE.md have their policies.
 const BY_PEOPLE: &[&str] = &[
+    "create_function",
     "delete_account_policy",
+    "delete_function",
+    "delete_log_group",
     "delete_subscription_filter",
     "describe_account_policies",
     "describe_log_groups",
@@ -253,6 +256,7 @@ const BY_PEOPLE: &[&str] = &[
     "get_query_results",
     "get_resource_policy",
     "get_role",
+    "invoke",
     "list_layer_versions",
     "put_account_policy",
     "put_record",
@@ -345,6 +349,7 @@ const VERBS: &[&str] = &[
     "filter_log",
     "get_",
     "head_",
+    "invoke",
     "list_",
     "publish_",
     "put_",

@@ -194,7 +194,8 @@ fn bytes(size: Option<i64>) -> u64 {
     size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
 }
 
-fn call_error<E>(error: &SdkError<E, HttpResponse>) -> CallError
+/// Sorts an error of Lambda's control plane by what it means for the caller.
+pub(crate) fn call_error<E>(error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {

@@ -7,17 +7,17 @@ use super::configuration::Edge;
 use crate::iam::Iam;
 
 /// The only region whose functions CloudFront runs.
-pub(super) const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 /// The service that runs edge functions. Percent-encoding does not change these characters.
 const CLOUDFRONT: &str = "edgelambda.amazonaws.com";
 
 /// The results by the ARN of the role.
 #[derive(Debug, Default)]
-pub(super) struct EdgeRoles(Mutex<HashMap<String, Edge>>);
+pub(crate) struct EdgeRoles(Mutex<HashMap<String, Edge>>);
 
 impl EdgeRoles {
     /// Returns the result for this role; reads its trust policy if it is not known yet.
-    pub(super) async fn of(&self, iam: &Iam, role: &str) -> Edge {
+    pub(crate) async fn of(&self, iam: &Iam, role: &str) -> Edge {
         let known = self.known().get(role).cloned();
         if let Some(edge) = known {
             return edge;

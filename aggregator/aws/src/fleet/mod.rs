@@ -24,9 +24,11 @@ mod waves;
 
 pub use access::{Access, StreamArn, resource_policy, statement};
 pub use aws::AwsLayers;
+pub(crate) use aws::call_error;
 pub use configuration::{
     Change, Configuration, Edge, Encrypted, Kind, LastUpdate, UsedLayer, Variables,
 };
+pub(crate) use edge::{EdgeRoles, REGION as EDGE_REGION};
 pub use intent::Intent;
 pub use layer::{LayerFacts, LayerVersion, LayerVersionError};
 pub use plan::{Plan, Wish};

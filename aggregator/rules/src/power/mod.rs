@@ -7,6 +7,7 @@
 
 mod advice;
 mod belief;
+pub mod bench;
 mod coldstart;
 mod curve;
 mod drawn;
@@ -22,6 +23,7 @@ mod sampling;
 mod settings;
 mod shape;
 mod shipped;
+pub mod tuning;
 mod used;
 mod workload;
 

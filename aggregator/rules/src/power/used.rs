@@ -56,7 +56,7 @@ pub struct Durations {
 }
 
 /// A size at which at least this share of the invocations failed shows no usual durations.
-const FAILING: f64 = 0.1;
+pub(super) const FAILING: f64 = 0.1;
 /// A size with fewer invocations shows no usual durations.
 const LEAST_INVOCATIONS: u64 = 10;
 /// Durations are known in whole milliseconds, so a smaller spread is not measured.

@@ -59,15 +59,24 @@ impl Rates {
         if usage.days == 0 {
             return Usd::default();
         }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in dollars")]
+        let (billed_ms, requests) = (usage.billed_ms as f64, usage.invocations as f64);
+        let spent = self.compute_usd(billed_ms, size, arch) + requests * self.request_usd();
+        Usd::from_f64(spent * MONTH_DAYS / f64::from(usage.days))
+    }
+
+    /// Dollars for billed milliseconds at `size`, without requests. An unknown architecture is priced as x86.
+    pub fn compute_usd(&self, billed_ms: f64, size: Megabytes, arch: Option<Arch>) -> f64 {
         let gb_second = match arch {
             Some(Arch::Arm64) => self.arm64_gb_second,
             _ => self.x86_gb_second,
         };
-        #[expect(clippy::cast_precision_loss, reason = "an estimate in dollars")]
-        let (billed_ms, requests) = (usage.billed_ms as f64, usage.invocations as f64);
-        let gb_seconds = billed_ms / 1000.0 * f64::from(size.0) / 1024.0;
-        let spent = gb_seconds * gb_second + requests / 1e6 * self.million_requests;
-        Usd::from_f64(spent * MONTH_DAYS / f64::from(usage.days))
+        billed_ms / 1000.0 * f64::from(size.0) / 1024.0 * gb_second
+    }
+
+    /// Dollars for one request.
+    pub fn request_usd(&self) -> f64 {
+        self.million_requests / 1e6
     }
 }
 

@@ -1,5 +1,7 @@
-//! `rightsizer coldstarts`: how often functions start cold, how long it takes, and what it costs.
+//! `rightsizer coldstarts`: how often functions start cold, how long it takes, and what it costs; with `--bench`, forced
+//! starts side by side.
 
+mod bench;
 mod table;
 
 use std::io::Write;
@@ -10,6 +12,7 @@ use rightsizer_rules::power::ColdStart;
 use rightsizer_store::{FunctionDetail, Reader};
 use serde::Serialize;
 
+use self::bench::BenchArgs;
 use self::table::table;
 use super::list::fleet;
 use super::read_args::ReadArgs;
@@ -28,11 +31,15 @@ pub(super) struct ColdStartsArgs {
     limit: usize,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    bench: BenchArgs,
 }
 
 const EXAMPLES: &str = "Examples:
   rightsizer coldstarts
-  rightsizer coldstarts checkout --json";
+  rightsizer coldstarts checkout --json
+  rightsizer coldstarts --bench checkout-zip checkout-image
+  rightsizer coldstarts --bench checkout --sizes 512,1769 --snap-start --rounds 3 --html starts.html --yes";
 
 /// The cold starts of one function.
 #[derive(Debug, Serialize)]
@@ -60,6 +67,9 @@ impl Started {
 }
 
 pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
+    if args.bench.is_wanted() {
+        return bench::run(args);
+    }
     let settings = args.read.settings()?;
     let details = details(args)?;
     let functions: Vec<Started> = details

@@ -13,6 +13,7 @@ use rightsizer_rules::power::{Advice, Drawn};
 use serde::Serialize;
 
 use self::chart_url::chart_url;
+pub(super) use self::picture::drawing;
 use self::picture::picture;
 use self::table::table;
 #[cfg(test)]

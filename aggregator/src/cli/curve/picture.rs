@@ -20,7 +20,11 @@ const CUT: f64 = 1.25;
 
 /// Returns the picture with its scales and legend.
 pub(super) fn picture(curve: &Drawn) -> String {
-    let points = shown(curve);
+    drawing(&shown(curve), "a month")
+}
+
+/// Returns the picture of these sizes, whose cost is that of `money`.
+pub(in crate::cli) fn drawing(points: &[&Point], money: &str) -> String {
     let highest =
         |of: fn(&Point) -> Option<f64>| points.iter().filter_map(|p| of(p)).fold(0.0, f64::max);
     let longest = highest(|point| point.p50_ms);
@@ -29,7 +33,7 @@ pub(super) fn picture(curve: &Drawn) -> String {
     let mut text = format!(
         "{:>SCALE$}{:>width$}\n",
         "time",
-        "a month",
+        money,
         width = points.len() * WIDTH + 9
     );
     for row in (0..HEIGHT).rev() {

@@ -1,102 +1,170 @@
-//! `rightsizer tune`: the best size of a function by measured invocations. So far it simulates tuning runs on known
-//! curves; it invokes nothing.
+//! `rightsizer tune FUNCTION`: the best size of a function by measured invocations of a scratch copy of it.
 
-use std::io::Write;
+mod apply;
+mod cleanup;
+mod fleet;
+mod input;
+mod payload;
+mod plan;
+mod report;
+mod run;
+mod simulated;
+mod table;
+mod wish;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use rightsizer_rules::power::Prior;
+use clap::{ArgGroup, Args};
+use rightsizer_aws::tune::{S3Code, Wanted};
+use rightsizer_records::Megabytes;
 
-use super::out;
-use super::simulate::{name, read};
-use crate::simulate::power::{Method, TuningReport, read_table, tune};
+pub(super) use self::input::{SizesArg, sizes, usd};
+use self::input::{StrategyName, s3_code, share};
+pub(super) use self::run::cancelled_by_signals;
+use super::form::FormArgs;
+use super::place::PlaceArgs;
+use super::server::ServerArg;
+use super::{ConfigArg, flags};
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("task").required(true).multiple(true))]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct TuneArgs {
-    /// Durations over memory as CSV, as for `simulate --power`: each function is tuned on its own durations
-    /// with noise, and the invocations that were needed are printed; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    simulate: PathBuf,
-    /// Runs of each function, each with its own noise
+    /// Name or ARN of a function, also with a version or an alias: checkout, checkout:live
+    #[arg(value_name = "FUNCTION", group = "task")]
+    functions: Vec<Wanted>,
+    /// The functions in this file, up to 50: a JSON object on each line, {"function": NAME, "payload": JSON} or
+    /// {"function": NAME, "payload_s3": "s3://BUCKET/KEY"}
+    #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["functions", "power_tuning", "cleanup", "simulate"])]
+    file: Option<PathBuf>,
+    /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input. A FUNCTION beside it replaces its lambdaARN
+    #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["cleanup", "simulate"])]
+    power_tuning: Option<PathBuf>,
+    /// Remove what runs that were killed have left; pass --yes to apply
+    #[arg(long, group = "task", conflicts_with_all = ["functions", "simulate"])]
+    cleanup: bool,
+    /// Tune the functions of a CSV file without invoking anything: durations over memory, as for `simulate
+    /// --power`; `-` is standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "task",
+        conflicts_with = "functions"
+    )]
+    simulate: Option<PathBuf>,
+    #[command(flatten)]
+    what: WhatArgs,
+    /// Remember each finished function in this file, and continue with the others the next time
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cleanup", "simulate"])]
+    state: Option<PathBuf>,
+    /// Run; without this flag only the plan is shown
+    #[arg(long)]
+    yes: bool,
+    /// Stop before the invocations of a function can cost more than this, in dollars
+    #[arg(long, value_name = "DOLLARS", value_parser = usd)]
+    max_usd: Option<f64>,
+    /// Give the function the best size at the end, through the updater's checks
+    #[arg(long)]
+    apply: bool,
+    /// With --cleanup: only copies that no run can need any more
+    #[arg(long, requires = "cleanup")]
+    expired: bool,
+    /// With --simulate: runs of each function, each with its own noise
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
-    /// Print one JSON object; shares are fractions
-    #[arg(long)]
-    json: bool,
+    /// The package of the function in S3, for packages above 50 MB: s3://BUCKET/KEY
+    #[arg(long, value_name = "URL", value_parser = s3_code)]
+    code: Option<S3Code>,
+    /// A store with what production has shown, which also takes the results [default: rightsizer.db if it exists]
+    #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArg,
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Print the address of the chart on the public page of Lambda Power Tuning; it contains the figures
+    #[arg(long, conflicts_with_all = ["output", "json", "format"])]
+    chart_url: bool,
+    /// Print the output of AWS Lambda Power Tuning
+    #[arg(long, value_name = "FORMAT", value_parser = ["power-tuning"], conflicts_with_all = ["output", "json"])]
+    format: Option<String>,
+    #[command(flatten)]
+    form: FormArgs,
 }
+
+/// What is invoked, and how often.
+#[derive(Debug, Args)]
+pub(super) struct WhatArgs {
+    /// The payload: JSON, a file, `-`, or s3://BUCKET/KEY. A list of {"payload": …, "weight": …} is several
+    /// [default: {}]
+    #[arg(long, value_name = "PAYLOAD", conflicts_with = "payloads")]
+    payload: Option<String>,
+    /// Many payloads: one JSON on each line, or messages of a queue, which are sent as the queue sends them
+    #[arg(long, value_name = "FILE")]
+    payloads: Option<PathBuf>,
+    /// Sizes in MB, such as 128,512,1024, or all: every 64 MB from 128 to 3008 [default: 16 sizes from the safe size
+    /// to 10,240, of which few are invoked]
+    #[arg(long, value_name = "SIZES", value_parser = sizes)]
+    sizes: Option<SizesArg>,
+    /// Invocations at each size [default: as many as are worth their price]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=10_000))]
+    num: Option<u32>,
+    /// Invocations at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    parallel: u32,
+    /// Pause after each invocation, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pause: u64,
+    /// Every invocation starts cold, and the start counts
+    #[arg(long)]
+    cold_starts: bool,
+    /// What the best size is
+    #[arg(long, value_name = "STRATEGY", default_value = "cost")]
+    strategy: StrategyName,
+    /// With --strategy balanced: the weight of the cost, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
+    weight: f64,
+    /// Share of the durations that is left out at either end, 0 to 0.4
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
+    trim: f64,
+    /// A function that is invoked before each invocation: what it returns becomes the payload
+    #[arg(long, value_name = "FUNCTION")]
+    pre_processor: Option<String>,
+    /// A function that is invoked after each invocation, with its response
+    #[arg(long, value_name = "FUNCTION")]
+    post_processor: Option<String>,
+    /// Error types of the function that count as results; may be repeated
+    #[arg(long, value_name = "TYPE", value_parser = flags::text)]
+    allowed_exception: Vec<String>,
+    /// Failed invocations that do not end the run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    allowed_errors: u64,
+    /// Invoke the copy only once, at the largest size, to try the payload
+    #[arg(long)]
+    once: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  rightsizer tune checkout --payload event.json
+  rightsizer tune checkout:live --payload event.json --yes --max-usd 0.50
+  rightsizer tune checkout --payload event.json --sizes 512,1024,1769 --num 20 --strategy speed --yes
+  rightsizer tune --power-tuning input.json --format power-tuning --yes
+  rightsizer tune --cleanup --yes";
 
 pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
-    let file = &args.simulate;
-    let table = read(file, |input, refuse| read_table(input, refuse))?;
-    anyhow::ensure!(
-        table.rows > 0,
-        "no row of {} can be used, so nothing was tuned\nhint: docs/POWER.md has the columns and examples",
-        name(file)
-    );
-    let functions = table.runs.measured(false);
-    let report = tune(&functions, &Prior::flat(), args.runs).ok_or_else(|| {
-        anyhow::anyhow!(
-            "no function of {} was measured at two memory sizes or more with less than noise between them, so \
-             nothing was tuned\nhint: each function needs rows at several memory sizes",
-            name(file)
-        )
-    })?;
-    let mut out = out::stdout();
-    if args.json {
-        super::write_json(&report, &mut out)?;
-    } else {
-        writeln!(out, "{}", figures(&report).trim_fmt())?;
-        writeln!(out, "\n{}", summary(&report))?;
+    if let Some(file) = &args.simulate {
+        return simulated::run(file, args.runs, args.form.is_json());
     }
-    Ok(ExitCode::SUCCESS)
+    if args.cleanup {
+        return cleanup::run(args);
+    }
+    run::run(args)
 }
 
-fn figures(report: &TuningReport) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["METHOD", "INVOCATIONS", "COST", "REGRET", "95 % BELOW"]);
-    let adaptive = Method {
-        name: "adaptive".to_owned(),
-        invocations_mean: report.invocations_mean,
-        exploration_mean: report.exploration_mean,
-        regret_mean: report.regret_mean,
-        regret_p95: report.regret_p95,
-    };
-    for method in std::iter::once(&adaptive).chain(&report.against) {
-        table.add_row([
-            method.name.clone(),
-            format!("{:.1}", method.invocations_mean),
-            format!("{:.1}", method.exploration_mean),
-            format!("{:.2} %", method.regret_mean * 100.0),
-            format!("{:.2} %", method.regret_p95 * 100.0),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn summary(report: &TuningReport) -> String {
-    let mut lines = vec![
-        format!(
-            "{} functions, {} runs each; single durations scatter by {:.0} %",
-            report.functions,
-            report.runs,
-            report.noise_cv * 100.0
-        ),
-        "cost: in invocations at the best size; regret: the extra cost of the size found over the cheapest"
-            .to_owned(),
-    ];
-    if !report.noisy.is_empty() {
-        lines.push(format!(
-            "left out of all methods, half as slow again with more memory: {}",
-            report.noisy.join(", ")
-        ));
-    }
-    lines.join("\n")
+/// The sizes of an input, ascending.
+fn megabytes(sizes: impl IntoIterator<Item = u32>) -> Vec<Megabytes> {
+    sizes.into_iter().map(Megabytes).collect()
 }

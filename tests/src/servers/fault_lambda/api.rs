@@ -1,13 +1,16 @@
 //! The Lambda API over the functions: paths to operations, faults first. Plain state: the time is an
 //! argument.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::account::TARGET;
 use super::fault::{Call, Fault, Operation, Ordered};
 use super::function::{Config, Function, Refusal, arn, not_found};
+use super::play::Behaviour;
+use crate::dice::Dice;
 
 /// What a caller gets.
 #[derive(Debug)]
@@ -22,14 +25,48 @@ pub(super) struct Reply {
 }
 
 /// The whole API.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Api {
     pub(super) functions: BTreeMap<String, Function>,
+    /// What code does, by its hash.
+    pub(super) behaviours: BTreeMap<String, Behaviour>,
+    pub(super) log_groups: BTreeSet<String>,
+    /// Whether the tagging API does not list any function yet.
+    pub(super) tags_lag: bool,
+    /// How long a new function is prepared.
+    pub(super) creating_takes: Duration,
+    /// The concurrency of functions without a reservation.
+    pub(super) unreserved: u32,
+    /// Where the code of functions is downloaded from.
+    pub(super) endpoint: String,
+    /// Environments by function and version: the time until which each is busy.
+    environments: BTreeMap<(String, String), Vec<Duration>>,
+    dice: Dice,
     pub(super) faults: Vec<Ordered>,
     pub(super) calls: Vec<Call>,
     /// Calls allowed within a second, but for `GetFunction`, which has a limit of its own.
     pub(super) most_per_second: Option<usize>,
     recent: VecDeque<Duration>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            functions: BTreeMap::new(),
+            behaviours: BTreeMap::new(),
+            log_groups: BTreeSet::new(),
+            tags_lag: false,
+            creating_takes: Duration::ZERO,
+            unreserved: 1000,
+            endpoint: "http://lambda.test".to_owned(),
+            environments: BTreeMap::new(),
+            dice: Dice::new(7),
+            faults: Vec::new(),
+            calls: Vec::new(),
+            most_per_second: None,
+            recent: VecDeque::new(),
+        }
+    }
 }
 
 /// A request, taken apart.
@@ -41,12 +78,16 @@ struct Request<'a> {
     qualifier: Option<String>,
     tag_keys: Vec<String>,
     body: &'a Config,
+    bytes: &'a [u8],
 }
 
 impl Api {
-    pub(super) fn handle(&mut self, now: Duration, method: &str, uri: &str, body: &[u8]) -> Reply {
-        let body: Config = serde_json::from_slice(body).unwrap_or_default();
-        let Some(request) = taken_apart(method, uri, &body) else {
+    pub(super) fn handle(&mut self, now: Duration, method: &str, uri: &str, bytes: &[u8]) -> Reply {
+        let body: Config = serde_json::from_slice(bytes).unwrap_or_default();
+        if let Some(target) = uri.strip_prefix(TARGET) {
+            return other_answer(&self.other_service(target, &json!(body)));
+        }
+        let Some(request) = taken_apart(method, uri, &body, bytes) else {
             let words = format!("no such operation here: {method} {uri}");
             return answer(&Err(Refusal(404, "UnknownOperationException", words)));
         };
@@ -76,7 +117,8 @@ impl Api {
             strikes.then(|| ordered.fault.clone())
         });
         match struck {
-            None => answer(&self.perform(now, request)),
+            None => self.performed(now, request),
+            Some(Fault::Deny { code, words }) => answer(&Err(Refusal(403, code, words.to_owned()))),
             Some(Fault::Refuse {
                 status,
                 code,
@@ -89,7 +131,7 @@ impl Api {
             }
             Some(Fault::LoseAnswer) => Reply {
                 lost: true,
-                ..answer(&self.perform(now, request))
+                ..self.performed(now, request)
             },
             Some(Fault::LoseRequest) => Reply {
                 lost: true,
@@ -97,7 +139,7 @@ impl Api {
             },
             Some(Fault::Slow(after)) => Reply {
                 after,
-                ..answer(&self.perform(now, request))
+                ..self.performed(now, request)
             },
         }
     }
@@ -117,13 +159,80 @@ impl Api {
         over
     }
 
+    fn performed(&mut self, now: Duration, request: &Request) -> Reply {
+        if request.operation == Operation::Invoke {
+            return match self.invoke(now, request) {
+                Ok(reply) => reply,
+                Err(refusal) => answer(&Err(refusal)),
+            };
+        }
+        answer(&self.perform(now, request))
+    }
+
+    fn invoke(&mut self, now: Duration, request: &Request) -> Result<Reply, Refusal> {
+        let name = &request.function;
+        let function = self.functions.get_mut(name);
+        let function = function.ok_or_else(|| not_found(&arn(name)))?;
+        function.advance(now);
+        let config = function.qualified(request.qualifier.as_deref())?;
+        let code = config["CodeSha256"].as_str().unwrap_or_default();
+        let behaviour = self.behaviours.get(code).cloned().unwrap_or_default();
+        let version = config["Version"].as_str().unwrap_or_default();
+        let of_function = self.environments.iter().filter(|((of, _), _)| of == name);
+        let started = of_function.map(|(_, all)| all.len()).sum();
+        let key = (name.clone(), version.to_owned());
+        let environments = self.environments.entry(key).or_default();
+        let free = environments.iter_mut().find(|busy| **busy <= now);
+        let start = free.is_none().then_some(started);
+        let reply = behaviour.invoke(config, request.bytes, start, &mut self.dice);
+        match free {
+            Some(busy) => *busy = now + reply.after,
+            None => environments.push(now + reply.after),
+        }
+        self.log_groups.insert(format!("/aws/lambda/{name}"));
+        Ok(reply)
+    }
+
+    /// Calls that are not about a function that exists.
+    fn perform_alone(
+        &mut self,
+        now: Duration,
+        request: &Request,
+    ) -> Option<Result<Value, Refusal>> {
+        let name = &request.function;
+        Some(match request.operation {
+            Operation::CreateFunction => {
+                if self.functions.contains_key(name) {
+                    let words = format!("Function already exist: {name}");
+                    return Some(Err(Refusal(409, "ResourceConflictException", words)));
+                }
+                let mut function = Function::create(request.body);
+                function.prepare(now, self.creating_takes);
+                let answer = json!(function.latest);
+                self.functions.insert(name.clone(), function);
+                Ok(answer)
+            }
+            Operation::DeleteFunction => match self.functions.remove(name) {
+                Some(_) => Ok(Value::Null),
+                None => Err(not_found(&arn(name))),
+            },
+            Operation::ListFunctions => {
+                let all: Vec<&Config> = self.functions.values().map(|f| &f.latest).collect();
+                Ok(json!({ "Functions": all }))
+            }
+            Operation::GetAccountSettings => Ok(json!({
+                "AccountLimit": {
+                    "ConcurrentExecutions": self.unreserved, "UnreservedConcurrentExecutions": self.unreserved,
+                },
+            })),
+            _ => return None,
+        })
+    }
+
     fn perform(&mut self, now: Duration, request: &Request) -> Result<Value, Refusal> {
         let name = &request.function;
-        if request.operation == Operation::CreateFunction {
-            let function = Function::create(request.body);
-            let answer = json!(function.latest);
-            self.functions.insert(name.clone(), function);
-            return Ok(answer);
+        if let Some(done) = self.perform_alone(now, request) {
+            return done;
         }
         let function = self
             .functions
@@ -132,8 +241,10 @@ impl Api {
         function.advance(now);
         let alias = request.alias.as_deref().unwrap_or_default();
         Ok(match request.operation {
-            Operation::CreateFunction => Value::Null,
-            Operation::GetFunction => function.described(request.qualifier.as_deref())?,
+            Operation::GetFunction => {
+                let link = format!("{}/code/{name}", self.endpoint);
+                function.described(request.qualifier.as_deref(), &link)?
+            }
             Operation::UpdateFunctionConfiguration => json!(function.update(request.body, now)?),
             Operation::UpdateFunctionCode => {
                 json!(function.update_code(&json!(request.body), now)?)
@@ -160,6 +271,11 @@ impl Api {
                 function.tag(request.body);
                 Value::Null
             }
+            Operation::CreateFunction
+            | Operation::DeleteFunction
+            | Operation::GetAccountSettings
+            | Operation::Invoke
+            | Operation::ListFunctions => Value::Null,
             Operation::UntagResource => {
                 function
                     .tags
@@ -191,7 +307,21 @@ fn answer(result: &Result<Value, Refusal>) -> Reply {
     }
 }
 
-fn taken_apart<'a>(method: &str, uri: &str, body: &'a Config) -> Option<Request<'a>> {
+/// The JSON protocols have the code of an error in the body.
+fn other_answer(result: &Result<Value, Refusal>) -> Reply {
+    let mut reply = answer(result);
+    if let Err(Refusal(_, code, words)) = result {
+        reply.body = json!({ "__type": code, "message": words });
+    }
+    reply
+}
+
+fn taken_apart<'a>(
+    method: &str,
+    uri: &str,
+    body: &'a Config,
+    bytes: &'a [u8],
+) -> Option<Request<'a>> {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let parts: Vec<String> = path.trim_matches('/').split('/').map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -206,6 +336,10 @@ fn taken_apart<'a>(method: &str, uri: &str, body: &'a Config) -> Option<Request<
             let name = body.get("FunctionName")?.as_str()?;
             (Operation::CreateFunction, name, None)
         }
+        ("GET", [_, "functions"]) => (Operation::ListFunctions, "", None),
+        ("GET", [_, "account-settings"]) => (Operation::GetAccountSettings, "", None),
+        ("DELETE", [_, "functions", name]) => (Operation::DeleteFunction, *name, None),
+        ("POST", [_, "functions", name, "invocations"]) => (Operation::Invoke, *name, None),
         ("GET", [_, "functions", name]) => (Operation::GetFunction, *name, None),
         ("PUT", [_, "functions", name, "configuration"]) => {
             (Operation::UpdateFunctionConfiguration, *name, None)
@@ -235,6 +369,7 @@ fn taken_apart<'a>(method: &str, uri: &str, body: &'a Config) -> Option<Request<
         qualifier: of("Qualifier").next(),
         tag_keys: of("tagKeys").collect(),
         body,
+        bytes,
     })
 }
 

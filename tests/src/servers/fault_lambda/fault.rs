@@ -7,7 +7,11 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "the names are the service's own")]
 pub enum Operation {
     CreateFunction,
+    DeleteFunction,
+    GetAccountSettings,
     GetFunction,
+    Invoke,
+    ListFunctions,
     UpdateFunctionConfiguration,
     UpdateFunctionCode,
     PublishVersion,
@@ -31,6 +35,13 @@ pub enum Fault {
         code: &'static str,
         /// `Retry-After`.
         retry_after_s: Option<u64>,
+    },
+    /// Nothing is done, and this is the answer with these words.
+    Deny {
+        /// The service's code.
+        code: &'static str,
+        /// Its message.
+        words: &'static str,
     },
     /// It is done, and the connection breaks before the answer.
     LoseAnswer,

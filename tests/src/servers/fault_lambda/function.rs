@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{ACCOUNT, REGION};
@@ -19,6 +21,12 @@ pub(super) struct Refusal(pub(super) u16, pub(super) &'static str, pub(super) St
 #[derive(Debug, Default)]
 pub(super) struct Function {
     pub(super) latest: Config,
+    /// Its packages by their hashes, as they are downloaded.
+    pub(super) packages: BTreeMap<String, Vec<u8>>,
+    /// Where its image is, instead of a package.
+    image: Option<String>,
+    /// The number of its invocations that may run at once, if it is reserved.
+    pub(super) reserved: Option<u32>,
     pub(super) tags: BTreeMap<String, String>,
     /// Whether the caller may not read them.
     pub(super) tags_denied: bool,
@@ -54,7 +62,8 @@ impl Function {
         latest.insert("Version".to_owned(), json!("$LATEST"));
         latest.insert("State".to_owned(), json!("Active"));
         latest.insert("LastUpdateStatus".to_owned(), json!("Successful"));
-        latest.insert("PackageType".to_owned(), json!("Zip"));
+        latest.entry("PackageType").or_insert_with(|| json!("Zip"));
+        as_returned(&mut latest);
         function.latest = latest;
         function.set_code(&code);
         function.tag(body);
@@ -71,19 +80,41 @@ impl Function {
     }
 
     /// The answer of a `GetFunction`.
-    pub(super) fn described(&self, qualifier: Option<&str>) -> Result<Value, Refusal> {
+    pub(super) fn described(&self, qualifier: Option<&str>, link: &str) -> Result<Value, Refusal> {
         let config = self.qualified(qualifier)?;
-        Ok(if self.tags_denied {
-            let error = json!({"ErrorCode": "AccessDeniedException", "Message": "no"});
-            json!({ "Configuration": config, "TagsError": error })
+        let code = match &self.image {
+            Some(image) => {
+                json!({"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": image})
+            }
+            None => {
+                let hash = config["CodeSha256"].as_str().unwrap_or_default();
+                json!({"RepositoryType": "S3", "Location": format!("{link}/{hash}")})
+            }
+        };
+        let mut described = json!({ "Configuration": config, "Code": code });
+        if self.tags_denied {
+            described["TagsError"] = json!({"ErrorCode": "AccessDeniedException", "Message": "no"});
         } else {
-            json!({ "Configuration": config, "Tags": self.tags })
-        })
+            described["Tags"] = json!(self.tags);
+        }
+        if let Some(reserved) = self.reserved {
+            described["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });
+        }
+        Ok(described)
+    }
+
+    /// A new function is prepared for so long.
+    pub(super) fn prepare(&mut self, now: Duration, takes: Duration) {
+        if takes > Duration::ZERO {
+            let ready_ms = u64::try_from((now + takes).as_millis()).unwrap_or(u64::MAX);
+            self.latest.insert("State".to_owned(), json!("Pending"));
+            self.latest.insert("ReadyAt".to_owned(), json!(ready_ms));
+        }
     }
 
     /// Lets what is due happen.
     pub(super) fn advance(&mut self, now: Duration) {
-        for version in &mut self.versions {
+        for version in self.versions.iter_mut().chain([&mut self.latest]) {
             let ready = version.get("ReadyAt").and_then(Value::as_u64);
             if ready.is_some_and(|ms| u128::from(ms) <= now.as_millis()) {
                 version.remove("ReadyAt");
@@ -147,7 +178,7 @@ impl Function {
     }
 
     fn not_under_way(&self) -> Result<(), Refusal> {
-        if self.update.is_none() {
+        if self.update.is_none() && self.latest["State"] != "Pending" {
             return Ok(());
         }
         let words = "The operation cannot be performed at this time. An update is in progress";
@@ -227,14 +258,23 @@ impl Function {
     }
 
     fn set_code(&mut self, code: &Value) {
+        self.image = code["ImageUri"].as_str().map(str::to_owned);
+        let zip = code["ZipFile"].as_str().unwrap_or_default();
+        let package = STANDARD
+            .decode(zip)
+            .unwrap_or_else(|_| zip.as_bytes().to_vec());
         // Whatever tells two archives apart.
-        let text = code.to_string();
-        let sum = text.bytes().fold(5381_u64, |sum, byte| {
-            sum.wrapping_mul(33).wrapping_add(u64::from(byte))
+        let content = self
+            .image
+            .as_ref()
+            .map_or(package.as_slice(), |image| image.as_bytes());
+        let sum = content.iter().fold(5381_u64, |sum, byte| {
+            sum.wrapping_mul(33).wrapping_add(u64::from(*byte))
         });
-        self.latest
-            .insert("CodeSha256".to_owned(), json!(format!("{sum:016x}")));
-        self.latest.insert("CodeSize".to_owned(), json!(text.len()));
+        let (hash, size) = (format!("{sum:016x}"), content.len());
+        self.latest.insert("CodeSha256".to_owned(), json!(hash));
+        self.latest.insert("CodeSize".to_owned(), json!(size));
+        self.packages.insert(hash, package);
         self.revise();
     }
 
@@ -250,6 +290,20 @@ impl Function {
     fn next_revision(&mut self) -> String {
         self.revisions += 1;
         format!("revision-{}", self.revisions)
+    }
+}
+
+/// What is returned in another form than it was given.
+fn as_returned(config: &mut Config) {
+    if let Some(layers) = config.get("Layers").and_then(Value::as_array) {
+        let layers: Vec<Value> = layers.iter().map(|arn| json!({ "Arn": arn })).collect();
+        config.insert("Layers".to_owned(), json!(layers));
+    }
+    if let Some(image) = config.remove("ImageConfig") {
+        config.insert(
+            "ImageConfigResponse".to_owned(),
+            json!({ "ImageConfig": image }),
+        );
     }
 }
 

@@ -3,9 +3,11 @@
 //!
 //! It listens on a port, and works within the process, so that a test can pause tokio's time.
 
+mod account;
 mod api;
 mod fault;
 mod function;
+mod play;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +26,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Method, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use fault::Ordered;
 use futures_util::stream;
 use rightsizer_records::FunctionArn;
@@ -36,6 +38,7 @@ use tokio::time::Instant;
 use super::{ACCOUNT, REGION, lambda_client};
 pub use fault::{Call, Fault, Operation, most_within_a_second};
 use function::Function;
+pub use play::Behaviour;
 
 /// The API; clones are the same one.
 #[derive(Debug, Clone)]
@@ -79,6 +82,68 @@ impl FaultLambda {
             .insert(name.to_owned(), Function::create(&body));
         #[expect(clippy::expect_used, reason = "tests name their functions themselves")]
         FunctionArn::new("aws", REGION, ACCOUNT, name).expect("a function's name")
+    }
+
+    /// Makes a function as a caller of `CreateFunction` does; its name is in the body.
+    pub fn create(&self, body: &Value) -> FunctionArn {
+        let body = body.as_object().cloned().unwrap_or_default();
+        let name = body["FunctionName"].as_str().unwrap_or_default().to_owned();
+        self.api()
+            .functions
+            .insert(name.clone(), Function::create(&body));
+        #[expect(clippy::expect_used, reason = "tests name their functions themselves")]
+        FunctionArn::new("aws", REGION, ACCOUNT, &name).expect("a function's name")
+    }
+
+    /// What the function's code does from now on, also in copies of it.
+    pub fn plays(&self, name: &str, behaviour: Behaviour) {
+        let mut api = self.api();
+        let code = api
+            .functions
+            .get(name)
+            .map(|function| function.latest["CodeSha256"].clone());
+        let code = code
+            .unwrap_or_default()
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        api.behaviours.insert(code, behaviour);
+    }
+
+    /// Deploys other code, as another caller would.
+    pub fn deploy(&self, name: &str, code: &str) {
+        let now = self.began.elapsed();
+        if let Some(function) = self.api().functions.get_mut(name) {
+            // A change under way is none of the tests' that deploy.
+            let _ = function.update_code(&json!({ "ZipFile": code }), now);
+        }
+    }
+
+    /// Reserves concurrency for a function.
+    pub fn reserve(&self, name: &str, executions: u32) {
+        if let Some(function) = self.api().functions.get_mut(name) {
+            function.reserved = Some(executions);
+        }
+    }
+
+    /// Sets the concurrency of all functions without a reservation.
+    pub fn unreserved(&self, executions: u32) {
+        self.api().unreserved = executions;
+    }
+
+    /// How long a new function is prepared from now on.
+    pub fn creating_takes(&self, how_long: Duration) {
+        self.api().creating_takes = how_long;
+    }
+
+    /// The tagging API lists no function from now on, as for a while after they were made.
+    pub fn tags_lag(&self) {
+        self.api().tags_lag = true;
+    }
+
+    /// Everything in the account: functions with their versions, aliases and tags, and log groups.
+    pub fn account(&self) -> Value {
+        self.api().everything()
     }
 
     /// How long a change of the function takes from now on, and why it fails in the end, if it does.
@@ -189,6 +254,7 @@ impl FaultLambda {
     pub async fn serve(&self) -> Result<FaultServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
+        self.api().endpoint.clone_from(&endpoint);
         let router = Router::new().fallback(over_http).with_state(self.clone());
         let server = tokio::spawn(async move {
             // Ends with the task only: a connection that breaks is the caller's to see.
@@ -240,10 +306,31 @@ async fn over_http(
     State(lambda): State<FaultLambda>,
     method: Method,
     uri: Uri,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let uri = uri.path_and_query().map_or("/", |uri| uri.as_str());
-    let reply = lambda.reply(method.as_str(), uri, &body).await;
+    let mut uri = uri
+        .path_and_query()
+        .map_or("/", |uri| uri.as_str())
+        .to_owned();
+    if let Some((name, hash)) = uri
+        .strip_prefix("/code/")
+        .and_then(|code| code.split_once('/'))
+    {
+        let api = lambda.api();
+        let package = api
+            .functions
+            .get(name)
+            .and_then(|function| function.packages.get(hash));
+        return Response::new(Body::from(package.cloned().unwrap_or_default()));
+    }
+    if let Some(target) = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+    {
+        uri = format!("{}{target}", account::TARGET);
+    }
+    let reply = lambda.reply(method.as_str(), &uri, &body).await;
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::builder().status(status);
     for (name, value) in reply.headers {

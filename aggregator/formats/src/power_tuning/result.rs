@@ -4,18 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rightsizer_records::{Megabytes, Millis, Timestamp};
 use rightsizer_rules::comparison::{Comparison, Found, MeasuredSize};
 use rightsizer_rules::evidence::FunctionKey;
 use serde::Deserialize;
 
-use super::figures;
-use super::hints::Place;
-use super::loose::{self, Loose, brief};
-use super::output::{Format, Output, Stopped};
-use super::times;
+use super::super::figures;
+use super::super::hints::Place;
+use super::super::loose::{self, Loose, brief};
+use super::super::output::{Format, Output, Stopped};
+use super::super::times;
+use super::chart;
 
 /// A run has one size in a step, at most one for each MB: more are not a result.
 const MOST_SIZES: usize = 1000;
@@ -98,7 +97,7 @@ struct Run {
 }
 
 /// Reads a result, in whatever of its steps lies around it.
-pub(super) fn result(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
+pub(in super::super) fn result(text: &str, line: u64, out: &mut Output) -> Result<(), Stopped> {
     out.format(Format::PowerTuning);
     let mut run = Run::default();
     let read = run.take(text, 0);
@@ -112,7 +111,11 @@ pub(super) fn result(text: &str, line: u64, out: &mut Output) -> Result<(), Stop
 }
 
 /// Reads a line that is the link of a chart; `None` if it is none.
-pub(super) fn link(text: &str, line: u64, out: &mut Output) -> Option<Result<(), Stopped>> {
+pub(in super::super) fn link(
+    text: &str,
+    line: u64,
+    out: &mut Output,
+) -> Option<Result<(), Stopped>> {
     if !text.starts_with("http") || text.contains(char::is_whitespace) {
         return None;
     }
@@ -280,50 +283,15 @@ fn measured(mb: f64, ms: f64, usd: Option<f64>) -> Result<MeasuredSize, NoResult
     }
 }
 
-/// The sizes in the fragment of a link: `#` and three lists in base64 between semicolons, of 16-bit sizes,
-/// of durations in ms and of costs in dollars as 32-bit floats, all little-endian.
+/// The sizes in the fragment of a link.
 fn fragment(link: &str) -> Option<Vec<MeasuredSize>> {
-    let (_, packed) = link
-        .split_once('#')
-        .filter(|_| link.len() <= MOST_LINK_BYTES)?;
-    // Mail and chat programs escape what a fragment may hold as it is.
-    let plain = ["%3B", "%3b", "%2B", "%2b", "%2F", "%2f", "%3D", "%3d"];
-    let packed = plain
-        .iter()
-        .zip(";;++//==".chars())
-        .fold(packed.to_owned(), |text, (escaped, mark)| {
-            text.replace(escaped, mark.encode_utf8(&mut [0; 4]))
-        });
-    let lists: Vec<&str> = packed.split(';').collect();
-    let [sizes, durations, costs] = lists.as_slice() else {
-        return None;
-    };
-    let sizes = sixteen_bits(sizes)?;
-    let (durations, costs) = (floats(durations)?, floats(costs)?);
-    let same = sizes.len() == durations.len() && sizes.len() == costs.len();
-    if !same || sizes.is_empty() || sizes.len() > MOST_SIZES {
+    if link.len() > MOST_LINK_BYTES {
         return None;
     }
-    let figures = sizes.into_iter().zip(durations).zip(costs);
-    figures
-        .map(|((mb, ms), usd)| measured(f64::from(mb), ms, Some(usd)).ok())
-        .collect()
-}
-
-fn sixteen_bits(packed: &str) -> Option<Vec<i16>> {
-    let bytes = STANDARD.decode(packed).ok()?;
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    rest.is_empty()
-        .then(|| pairs.iter().copied().map(i16::from_le_bytes).collect())
-}
-
-/// Floats with the digits that they had: `0.1` is not `0.10000000149`.
-fn floats(packed: &str) -> Option<Vec<f64>> {
-    let bytes = STANDARD.decode(packed).ok()?;
-    let (all, rest) = bytes.as_chunks::<4>();
-    let shortest = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes).to_string().parse().ok();
-    all.iter()
-        .map(shortest)
-        .collect::<Option<_>>()
-        .filter(|_| rest.is_empty())
+    let figures = chart::figures(link)?;
+    if figures.is_empty() || figures.len() > MOST_SIZES {
+        return None;
+    }
+    let size = |(mb, ms, usd)| measured(f64::from(mb), ms, Some(usd)).ok();
+    figures.into_iter().map(size).collect()
 }

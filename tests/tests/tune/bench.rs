@@ -1,0 +1,230 @@
+//! `coldstarts --bench`: forced starts of copies, side by side.
+
+use rightsizer_tests::servers::{Behaviour, Operation};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, error_of, text_of};
+
+const IMAGES: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop";
+
+/// A function for each version of Python and each package, with starts as github.com/fourTheorem/lambda-datasci-perf
+/// published them: 3.0 s for zip, 3.26 s with layers, and for images 7 to 10 s in the first round and 1.45 s later. `slow`
+/// starts of an image belong to the first round.
+async fn published(pythons: &[&str], slow: usize) -> (Stage, Vec<String>) {
+    let stage = Stage::open().await;
+    let mut names = Vec::new();
+    for python in pythons {
+        let short = python.replace('.', "");
+        let runtime = json!(format!("python{python}"));
+        let (zip, layers, image) = (
+            format!("zip-{short}"),
+            format!("layers-{short}"),
+            format!("image-{short}"),
+        );
+        stage.create(&zip, &json!({ "Runtime": runtime }));
+        let layer = "arn:aws:lambda:eu-central-1:123456789012:layer:pandas:1";
+        stage.create(&layers, &json!({ "Runtime": runtime, "Layers": [layer] }));
+        let uri = format!("{IMAGES}@sha256:{short}");
+        let package = json!({
+            "PackageType": "Image", "Code": {"ImageUri": uri}, "Runtime": null, "Handler": null,
+        });
+        stage.create(&image, &package);
+        let starts = |init_ms: f64, init_scatter: f64, slow_starts: (usize, f64)| Behaviour {
+            init_ms,
+            init_scatter,
+            slow_starts,
+            pace: 0.05,
+            ..Behaviour::default()
+        };
+        stage.lambda().plays(&zip, starts(3003.0, 0.07, (0, 0.0)));
+        stage
+            .lambda()
+            .plays(&layers, starts(3259.0, 0.07, (0, 0.0)));
+        stage
+            .lambda()
+            .plays(&image, starts(1450.0, 0.18, (slow, 8500.0)));
+        names.extend([zip, layers, image]);
+    }
+    (stage, names)
+}
+
+/// The verdict and the ratio of the finding with these fields.
+fn finding(report: &Value, fields: &Value) -> (String, f64) {
+    let findings = report["findings"].as_array().unwrap();
+    let fits = |found: &&Value| {
+        let mut wanted = fields.as_object().unwrap().iter();
+        wanted.all(|(name, value)| &found[name] == value)
+    };
+    let found = findings.iter().find(fits);
+    let found = found.unwrap_or_else(|| panic!("nothing about {fields}: {report}"));
+    let verdict = found["verdict"].as_str().unwrap().to_owned();
+    (verdict, found["ratio"].as_f64().unwrap())
+}
+
+#[tokio::test]
+async fn a_published_experiment_is_reproduced_with_its_conclusions() {
+    let pythons = ["3.8", "3.9", "3.10", "3.11"];
+    let sizes = [1024_u32, 1769, 3538, 10_240];
+    // Six starts at each of four sizes are the first round.
+    let (stage, names) = published(&pythons, 6 * sizes.len()).await;
+    let before = stage.lambda().account();
+    let page = stage.folder.path().join("starts.html");
+    let mut arguments = vec!["coldstarts", "--bench"];
+    arguments.extend(names.iter().map(String::as_str));
+    let page_path = page.display().to_string();
+    arguments.extend([
+        "--sizes",
+        "1024,1769,3538,10240",
+        "--starts",
+        "6",
+        "--parallel",
+        "6",
+        "--rounds",
+        "2",
+        "--every",
+        "0",
+        "--html",
+        &page_path,
+        "--json",
+        "--yes",
+    ]);
+    let output = stage.rightsizer(&arguments).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cells = report["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 12 * sizes.len() * 2);
+    assert!(cells.iter().all(|cell| cell["starts"] == 6), "{report}");
+
+    let differs = |fields: Value, wanted: f64| {
+        let (verdict, ratio) = finding(&report, &fields);
+        assert_eq!(verdict, "differs", "{fields}");
+        assert!((ratio / wanted - 1.0).abs() < 0.06, "{fields}: {ratio}");
+    };
+    let package = |stage: &str, package: &str| json!({"about": "package", "stage": stage, "package": package, "with": "zip"});
+    differs(package("first", "image"), 8500.0 / 3003.0);
+    differs(package("later", "image"), 1450.0 / 3003.0);
+    differs(package("later", "layers"), 3259.0 / 3003.0);
+    differs(
+        json!({"about": "stage", "package": "image"}),
+        8500.0 / 1450.0,
+    );
+    let same = |fields: Value| assert_eq!(finding(&report, &fields).0, "same", "{fields}");
+    same(json!({"about": "stage", "package": "zip"}));
+    for package in ["zip", "layers"] {
+        same(json!({"about": "size", "package": package, "stage": "later"}));
+    }
+    for python in ["3.11", "3.8", "3.9"] {
+        let runtime = format!("python{python}");
+        same(json!({"about": "runtime", "runtime": runtime, "with": "python3.10"}));
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains("Right after the deployment: image starts take 2."),
+        "{page}"
+    );
+    assert_eq!(stage.lambda().account(), before, "nothing is left");
+    for name in &names {
+        let invoked = stage.lambda().calls_of(Operation::Invoke, name);
+        assert!(invoked.is_empty(), "the function itself is never invoked");
+    }
+}
+
+#[tokio::test]
+async fn without_yes_only_the_plan_is_shown() {
+    let (stage, _) = published(&["3.9"], 0).await;
+    let before = stage.lambda().account();
+    let arguments = [
+        "coldstarts",
+        "--bench",
+        "zip-39",
+        "image-39",
+        "--rounds",
+        "3",
+    ];
+    let output = stage.rightsizer(&arguments).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert!(text_of(&output).contains("dry run: nothing was made or invoked"));
+    let plan = error_of(&output);
+    for words in [
+        "zip-39 (zip, python3.9)",
+        "image-39 (image, image)",
+        "1024, 1769, 3538 MB",
+        "in each of 3 rounds, 60 minutes apart",
+        "180 in all",
+        "real code with the real role",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    assert_eq!(stage.lambda().account(), before);
+}
+
+/// The starts are kept in a file, which is shown without an account; a snapshot restores in 90 ms instead of 3 s.
+#[tokio::test]
+async fn snapshots_are_compared_and_starts_are_kept() {
+    let (stage, _) = published(&["3.12"], 0).await;
+    let before = stage.lambda().account();
+    let file = stage
+        .folder
+        .path()
+        .join("starts.jsonl")
+        .display()
+        .to_string();
+    let arguments = [
+        "coldstarts",
+        "--bench",
+        "zip-312",
+        "--snap-start",
+        "--sizes",
+        "1024",
+        "--starts",
+        "8",
+        "--samples",
+        &file,
+        "--yes",
+    ];
+    let output = stage.rightsizer(&arguments).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    let text = text_of(&output);
+    assert!(
+        text.contains("SnapStart starts take 0.03 times as long as zip"),
+        "{text}"
+    );
+    assert_eq!(stage.lambda().account(), before, "both copies are removed");
+    let again = stage.rightsizer(&["coldstarts", "--samples", &file]).await;
+    let again = text_of(&again);
+    assert!(text.starts_with(again.trim_end()), "{again}");
+    let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+    assert_eq!(lines, 16);
+}
+
+#[tokio::test]
+async fn what_cannot_be_benched_leaves_nothing() {
+    let stage = Stage::open().await;
+    stage.create("small", &json!({}));
+    let small = Behaviour {
+        used_mb: 900,
+        ..Behaviour::default()
+    };
+    stage.lambda().plays("small", small);
+    let before = stage.lambda().account();
+    let mut refused = vec![
+        (vec!["missing"], "does not exist"),
+        (
+            vec!["checkout", "--payload", "{broken"],
+            "neither JSON nor a file",
+        ),
+        (
+            vec!["checkout", "--max-usd", "0.0000001"],
+            "could cost more than allowed",
+        ),
+        (vec!["small", "--sizes", "512"], "ran out of memory"),
+    ];
+    for (arguments, words) in refused.drain(..) {
+        let all = [vec!["coldstarts", "--bench"], arguments, vec!["--yes"]].concat();
+        let output = stage.rightsizer(&all).await;
+        assert!(!output.status.success(), "{all:?}");
+        let shown = error_of(&output) + &text_of(&output);
+        assert!(shown.contains(words), "{words}: {shown}");
+        assert_eq!(stage.lambda().account(), before, "{all:?}");
+    }
+}

@@ -1,0 +1,158 @@
+//! Runs that are killed at random moments, and what is left of them after `--cleanup`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rightsizer_tests::aggregator::binary;
+use rightsizer_tests::dice::Dice;
+use rightsizer_tests::servers::Behaviour;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::stage::{Stage, error_of};
+
+/// Kills of the usual test; `RIGHTSIZER_KILLS` sets more.
+const KILLS: u64 = 8;
+
+/// Functions of several kinds; a run takes some seconds.
+async fn account() -> Stage {
+    let stage = Stage::open().await;
+    stage.create("image", &json!({
+        "PackageType": "Image", "Code": {"ImageUri": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:1"},
+        "Runtime": null, "Handler": null,
+    }));
+    stage.create(
+        "vpc",
+        &json!({"VpcConfig": {"SubnetIds": ["s"], "SecurityGroupIds": ["g"], "VpcId": "v"}}),
+    );
+    for name in ["checkout", "image", "vpc"] {
+        stage.lambda().plays(
+            name,
+            Behaviour {
+                pace: 0.1,
+                ..Behaviour::default()
+            },
+        );
+    }
+    stage.lambda().creating_takes(Duration::from_millis(300));
+    stage
+}
+
+fn begin(stage: &Stage, name: &str) -> Child {
+    let mut command = Command::new(binary().unwrap());
+    command
+        .args([
+            "tune",
+            name,
+            "--sizes",
+            "512,1024,1769",
+            "--num",
+            "5",
+            "--yes",
+        ])
+        .envs(stage.environment.iter().cloned())
+        .current_dir(stage.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command.spawn().unwrap()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    // It may have ended already.
+    if let Some(id) = child.id() {
+        let _ = kill(Pid::from_raw(i32::try_from(id).unwrap()), signal);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_killed_runs_after_the_cleanup() {
+    let stage = account().await;
+    let before = stage.lambda().account();
+    let kills = std::env::var("RIGHTSIZER_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(KILLS);
+    let mut dice = Dice::new(19);
+    let (mut left, mut ended) = (0, 0);
+    for n in 0..kills {
+        let name = ["checkout", "image", "vpc"][usize::try_from(n % 3).unwrap()];
+        let mut child = begin(&stage, name);
+        tokio::time::sleep(Duration::from_millis(dice.below(3000))).await;
+        ended += u32::from(child.try_wait().unwrap().is_some());
+        signal(&child, Signal::SIGKILL);
+        child.wait().await.unwrap();
+        left += u32::from(stage.lambda().account() != before);
+        // Half of the time the tagging API does not list the copy yet.
+        if n % 2 == 1 {
+            stage.lambda().tags_lag();
+        }
+        let output = stage.tune(&["--cleanup", "--yes", "--json"]).await;
+        assert!(output.status.success(), "kill {n}: {}", error_of(&output));
+        assert_eq!(stage.lambda().account(), before, "kill {n}");
+    }
+    println!("{kills} kills: {ended} runs had ended, {left} left something, 0 after the cleanup");
+    assert!(
+        left > 0,
+        "no kill left anything, so the cleanup was not tried"
+    );
+}
+
+#[tokio::test]
+async fn a_dry_cleanup_removes_nothing() {
+    let stage = account().await;
+    stage.lambda().creating_takes(Duration::ZERO);
+    let before = stage.lambda().account();
+    let mut child = begin(&stage, "checkout");
+    while stage.lambda().account() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, Signal::SIGKILL);
+    child.wait().await.unwrap();
+    let left = stage.lambda().account();
+    let output = stage.tune(&["--cleanup", "--json"]).await;
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["copies"].as_array().unwrap().len(), 1);
+    assert_eq!(stage.lambda().account(), left);
+    // It can still be needed, so it has not expired.
+    let output = stage.tune(&["--cleanup", "--expired", "--yes"]).await;
+    assert!(output.status.success());
+    assert_eq!(stage.lambda().account(), left);
+    assert!(stage.tune(&["--cleanup", "--yes"]).await.status.success());
+    assert_eq!(stage.lambda().account(), before);
+}
+
+#[tokio::test]
+async fn a_run_that_is_interrupted_removes_its_copy() {
+    let stage = account().await;
+    let before = stage.lambda().account();
+    for by in [Signal::SIGINT, Signal::SIGTERM] {
+        for later in [0, 400, 900] {
+            let mut child = begin(&stage, "checkout");
+            while stage.lambda().account() == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            signal(&child, by);
+            let status = child.wait().await.unwrap();
+            assert_eq!(
+                stage.lambda().account(),
+                before,
+                "{by} after {later} ms: {status}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_the_tag_that_is_named_like_a_copy_is_left() {
+    let stage = account().await;
+    stage.create("rightsizer-tune-by-hand", &json!({}));
+    let before = stage.lambda().account();
+    let output = stage.tune(&["--cleanup", "--yes"]).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert_eq!(stage.lambda().account(), before);
+}

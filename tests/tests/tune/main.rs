@@ -1,0 +1,15 @@
+//! `tune` and `coldstarts --bench` by the binary that users run, against a Lambda API whose functions follow curves and go wrong as ordered.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod bench;
+mod compared;
+mod killed;
+mod measuring;
+mod options;
+mod refusals;
+mod stage;
+mod trouble;
