@@ -89,7 +89,7 @@ fn in_use(error: StoreError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     if served {
         error.context(
-            "nothing was changed: a server has this store. A server that runs with --emit sends \
+            "nothing was changed, because a server has this store. A server that runs with --emit sends \
              approved recommendations itself; `apply` needs a store without a server",
         )
     } else {
