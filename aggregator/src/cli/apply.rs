@@ -201,11 +201,10 @@ fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyho
         )?;
     }
     if approved.is_empty() {
-        writeln!(
-            out,
+        super::out::prose(format_args!(
             "nothing approved can be applied now: `rightsizer list` shows open recommendations, \
              `rightsizer approve FUNCTION` approves one"
-        )?;
+        ))?;
         return Ok(());
     }
     let mut table = Table::new();
