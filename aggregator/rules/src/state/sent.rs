@@ -73,6 +73,10 @@ impl FunctionState {
         if self.seen.is_none() {
             return;
         }
+        // From here on its status shows whether a peak may still withdraw it (W9).
+        if let Some(last) = &mut self.last {
+            last.decrease_to = last.decrease_to.filter(|to| *to != record.to_mb);
+        }
         if let Some(known) = self.sent.iter_mut().find(|sent| sent.id == record.id) {
             if record.issued_at > known.issued_at {
                 known.sent_again(record, now);
