@@ -21,6 +21,7 @@ use rightsizer_records::Megabytes;
 
 pub(super) use self::input::{SizesArg, sizes, usd};
 use self::input::{StrategyName, s3_code, share};
+pub(super) use self::plan::SHARE_OF_CONCURRENCY;
 pub(super) use self::run::cancelled_by_signals;
 use super::form::FormArgs;
 use super::place::PlaceArgs;

@@ -25,7 +25,7 @@ use crate::tune::{Known, Order};
 
 /// Of the concurrency that functions without a reservation share, a run takes at most this part: the rest is
 /// production's.
-const SHARE_OF_CONCURRENCY: u32 = 10;
+pub(in crate::cli) const SHARE_OF_CONCURRENCY: u32 = 10;
 
 /// A function that can be tuned, and how.
 #[derive(Debug, Clone)]
