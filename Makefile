@@ -58,6 +58,9 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@echo "check: errors are types, and each fact stands in one file"
 	@tests/tools/homes.py --self-test
 	@tests/tools/homes.py
+	@echo "check: messages"
+	@tests/tools/messages.py --self-test
+	@tests/tools/messages.py
 	@folder=$$(tests/tools/python-tools.sh "$(CACHE)"); \
 	export PATH="$$folder:$$PATH"; \
 	echo "check: spelling"; \

@@ -44,7 +44,7 @@ pub(crate) async fn send(
             )?
     } else {
         // Roots are only loaded for TLS.
-        connector.with_tls_config(trusting_nobody()?)
+        connector.with_tls_config(without_roots()?)
     };
     let connector = connector.https_or_http().enable_http1().build();
     let client = Client::builder(TokioExecutor::new()).build(connector);
@@ -63,7 +63,7 @@ pub(crate) async fn send(
         .map_err(|_| anyhow::anyhow!("no response within {} seconds", within.as_secs()))?
 }
 
-fn trusting_nobody() -> anyhow::Result<ClientConfig> {
+fn without_roots() -> anyhow::Result<ClientConfig> {
     Ok(
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?

@@ -109,7 +109,7 @@ impl Metrics {
             ),
             (
                 "auto_paused",
-                "1 while automatic decreases are paused by themselves, after rollbacks",
+                "1 while automatic decreases are paused after rollbacks",
                 &self.auto_paused,
             ),
             (
@@ -119,7 +119,7 @@ impl Metrics {
             ),
             (
                 "clock_doubted",
-                "1 while the clock of this machine is not believed; /healthz has the reason",
+                "1 while the clock of this machine is not trusted; /healthz has the reason",
                 &self.clock_doubted,
             ),
         ];
@@ -128,7 +128,7 @@ impl Metrics {
         }
         self.registry.register_with_unit(
             "store_wal",
-            "The size of the store's log, which grows while another program reads for long",
+            "The size of the store's log, which grows while another program reads for a long time",
             Unit::Bytes,
             self.store_wal.clone(),
         );

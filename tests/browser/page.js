@@ -138,7 +138,7 @@ async function actions(browser, { address, more }) {
   const [approve, reject, back, hold, one, two] = more.functions;
   const visit = (name) => page.goto(`${address}/ui/function?name=${encodeURIComponent(name)}`);
   const press = async (button, why) => {
-    if (why) await page.getByLabel("Why, kept with the decision").first().fill(why);
+    if (why) await page.getByLabel("Reason, recorded with the decision").first().fill(why);
     await page.getByRole("button", { name: button }).first().click();
     return page.getByRole("status").first().textContent();
   };

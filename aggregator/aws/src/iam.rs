@@ -88,7 +88,7 @@ impl Iam {
             .ask(&[("Action", "GetRole"), ("RoleName", name)])
             .await?;
         element(&answer, "AssumeRolePolicyDocument")
-            .ok_or_else(|| CallFailure::Unclear("IAM answers without a trust policy".to_owned()))
+            .ok_or_else(|| CallFailure::Unclear("IAM returned no trust policy".to_owned()))
     }
 
     /// Makes a call, a few times if IAM has no time.

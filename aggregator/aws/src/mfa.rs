@@ -89,7 +89,7 @@ impl MfaCredentials {
         })?;
         let given = answer.credentials;
         let given =
-            given.ok_or_else(|| CredentialsError::provider_error("STS gave no credentials"))?;
+            given.ok_or_else(|| CredentialsError::provider_error("STS returned no credentials"))?;
         Ok(Credentials::new(
             given.access_key_id,
             given.secret_access_key,

@@ -26,7 +26,7 @@ pub async fn enabled(config: &SdkConfig) -> Result<Vec<String>, CallFailure> {
         body: "Action=DescribeRegions&Version=2016-11-15".to_owned(),
     };
     let answer = SignedClient::new(config, service).call(call).await?;
-    named(&answer).ok_or_else(|| CallFailure::Unclear("EC2 names no region".to_owned()))
+    named(&answer).ok_or_else(|| CallFailure::Unclear("EC2 returned no region".to_owned()))
 }
 
 /// The names in an answer of `DescribeRegions`; none if there is no name.

@@ -107,7 +107,7 @@ impl SignedClient {
         };
         let answer = tokio::time::timeout(WITHIN, exchange).await;
         let (status, body) = answer
-            .map_err(|_| CallFailure::Unclear(format!("no answer within {WITHIN:?}")))?
+            .map_err(|_| CallFailure::Unclear(format!("no response within {WITHIN:?}")))?
             .map_err(unclear)?;
         if (200..300).contains(&status) {
             return Ok(body);

@@ -29,7 +29,7 @@ pub(super) fn plan(text: &str, sizes: &[Size]) -> Result<(Vec<Row>, Vec<Edit>), 
     let document = Document::read(text)?;
     let root = &document.root;
     if root.get("app").is_none() && root.get("context").is_none() {
-        return Err(other_kind("there is neither app nor context in it"));
+        return Err(other_kind("it has neither app nor context"));
     }
     one_place(sizes.iter())?;
     let ours = root.at(&["context", KEY]);

@@ -26,7 +26,7 @@ pub(super) fn of(document: &Document<'_>) -> Result<Vec<Site>, Refused> {
     let Some(resources) = root.get("Resources").and_then(Node::entries) else {
         return Err(Refused::OtherKind {
             wanted: "CloudFormation template",
-            why: format!("there is no block Resources in it{}", looks_like(root)),
+            why: format!("it has no block Resources{}", looks_like(root)),
         });
     };
     let globals = root.at(&["Globals", "Function", SPELLING.key]);

@@ -55,9 +55,7 @@ fn functions<'d>(document: &'d Document<'_>) -> Result<Vec<(&'d str, &'d Node)>,
         } else {
             ""
         };
-        return Err(other_kind(format!(
-            "there is no block functions in it{hint}"
-        )));
+        return Err(other_kind(format!("it has no block functions{hint}")));
     };
     let maps: Vec<&Node> = match &functions.kind {
         Kind::Map(_) => vec![functions],

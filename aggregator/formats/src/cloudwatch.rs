@@ -305,7 +305,7 @@ pub(super) fn stream_event(
 /// Unpacks base64, and gzip inside of it, and reads what is there.
 pub(super) fn packed(data: &str, line: u64, depth: u8, out: &mut Output) -> Result<(), Stopped> {
     if depth >= MAX_NESTING {
-        return out.refuse(line, "payloads packed in payloads too deep", data);
+        return out.refuse(line, "payloads are nested too deep", data);
     }
     let (bytes, damage) = match unpack(data, out)? {
         Ok(unpacked) => unpacked,

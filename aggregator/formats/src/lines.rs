@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_told() {
+    fn progress_is_reported() {
         let mut seen = Vec::new();
         let mut text = String::new();
         Counting::new(&b"abc"[..], |n| seen.push(n))

@@ -311,7 +311,7 @@ fn what_begins_like_a_report_line() {
 }
 
 #[test]
-fn glued_lines_are_told_apart() {
+fn glued_lines_are_separated() {
     let two = base() + &base().replace("Used: 90", "Used: 91");
     let used: Vec<u32> = split_glued(&two)
         .map(|l| parse(l).unwrap().max_used_mb.0)

@@ -97,7 +97,7 @@ struct Found<'a> {
 pub(super) fn object(text: &str, around: Around<'_>, out: &mut Output) -> Result<(), Stopped> {
     let line = around.places.line_of(text);
     if around.depth >= MOST_DEPTH {
-        return out.refuse(line, "reports wrapped in JSON too deep", text);
+        return out.refuse(line, "the JSON around the report is nested too deep", text);
     }
     let mut found = Found::default();
     found.object(text, around.depth);
@@ -250,7 +250,7 @@ pub(super) fn list(
                 Some(text) => self::text(&text, line, around.facts, out),
                 None => out.refuse(line, "not a text in the place of a line", entry),
             },
-            _ => out.refuse(line, "reports wrapped in JSON too deep", entry),
+            _ => out.refuse(line, "the JSON around the report is nested too deep", entry),
         }
     })
 }

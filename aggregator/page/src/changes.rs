@@ -28,7 +28,7 @@ pub(crate) fn changes(changes: &[AppliedChange]) -> Markup {
             section aria-labelledby="week" {
                 h2 #week { "Changed this week" }
                 p.see {
-                    (whole(changes.len())) " sizes were changed: " (whole(count("verified"))) " verified by what was billed since, "
+                    (whole(changes.len())) " sizes were changed: " (whole(count("verified"))) " verified by the durations billed since, "
                     (whole(count("rolled-back"))) " rolled back, " (whole(count("applied"))) " still being verified. "
                     "Together they promised " (usd(promised)) " a month."
                 }

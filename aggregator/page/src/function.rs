@@ -157,7 +157,7 @@ fn recommendation(entry: &Value) -> Markup {
     }
 }
 
-/// What the size rests on.
+/// The evidence behind the size.
 fn evidence(detail: &FunctionDetail) -> Markup {
     let row = &detail.review;
     let unknown = || "unknown".to_owned();
@@ -208,7 +208,7 @@ fn evidence(detail: &FunctionDetail) -> Markup {
     html! {
         section aria-labelledby="evidence" {
             h2 #evidence { "Evidence" }
-            p.see { "What the size rests on." }
+            p.see { "The evidence behind the size." }
             dl.facts { @for (name, value) in &facts { div { dt { (name) } dd { (Text(value)) } } } }
         }
     }

@@ -67,8 +67,10 @@ pub fn health_page(frame: &Frame<'_>, view: &HealthView) -> String {
 
 fn lead(view: &HealthView) -> &'static str {
     match (view.status.as_str(), view.serving) {
-        ("ok", true) => "Everything works: what arrives is stored.",
-        ("ok", false) => "The store can be read. No server writes it now, so nothing new arrives.",
+        ("ok", true) => "Everything works: reports that arrive are stored.",
+        ("ok", false) => {
+            "The store can be read. No server writes it now, so no new reports arrive."
+        }
         ("degraded", _) => "It works, but something needs attention.",
         _ => "It does not work: reports are not stored.",
     }

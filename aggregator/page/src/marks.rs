@@ -38,7 +38,7 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
     };
     html! {
         section aria-labelledby="where" {
-            h2 #where { "Where the money and the danger are" }
+            h2 #where { "Cost and memory use of each function" }
             p.see { (sentence(&known)) }
             (picture(
                 (!links).then_some(label.as_str()),

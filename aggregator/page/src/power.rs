@@ -46,7 +46,7 @@ pub(crate) fn power(power: Result<&PowerView, &str>) -> Markup {
     };
     html! {
         section aria-labelledby="power" {
-            h2 #power { "Memory is speed is money" }
+            h2 #power { "Speed and cost by memory size" }
             (content)
         }
     }

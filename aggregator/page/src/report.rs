@@ -34,7 +34,7 @@ pub fn report(fleet: &Fleet, stops: &[String], made: &str) -> String {
                 (marks(&fleet.entries, false))
                 section aria-labelledby="functions" {
                     h2 #functions { "Functions" }
-                    p.see { "Those in danger come first, then the most money." }
+                    p.see { "Functions in danger come first, then the largest savings." }
                     label.find { "Filter by name or status" input type="search" data-filter; }
                     (table(&rows, false))
                 }

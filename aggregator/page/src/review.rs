@@ -48,10 +48,10 @@ pub fn review_page(frame: &Frame<'_>, view: ReviewView<'_>) -> String {
 fn lead(waiting: usize) -> String {
     match waiting {
         0 => "Nothing waits for you.".to_owned(),
-        1 => "1 recommendation waits for you. Those in danger come first, then the most money."
+        1 => "1 recommendation waits for you. Functions in danger come first, then the largest savings."
             .to_owned(),
         n => format!(
-            "{} wait for you. Those in danger come first, then the most money.",
+            "{} wait for you. Functions in danger come first, then the largest savings.",
             counted(n, "recommendation")
         ),
     }
@@ -85,11 +85,11 @@ fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
                 }
             }
             div.act {
-                label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+                label { "Reason, recorded with the decision" input name="why" maxlength="1024" placeholder="optional"; }
                 button.main type="submit" name="action" value="approve" { "Approve selected" }
                 button type="submit" name="action" value="reject" { "Reject selected" }
             }
-            p.soft.small { "Exactly the recommendations with a mark are decided. One that has changed since is refused, not replaced." }
+            p.soft.small { "Only the selected recommendations are decided. If one has changed since this page was loaded, it is refused." }
         }
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn decide_forms(frame: &Frame<'_>, entry: &Entry, back: &str, held: b
             input type="hidden" name="back" value=(back);
             input type="hidden" name="function" value=(Text(&entry.function));
             @if let Some(id) = &entry.recommendation { input type="hidden" name="what" value=(Text(id)); }
-            label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+            label { "Reason, recorded with the decision" input name="why" maxlength="1024" placeholder="optional"; }
             @if open && entry.recommendation.is_some() {
                 button.main type="submit" name="action" value="approve" { "Approve " (whole(entry.to_mb.unwrap_or_default())) " MB" }
                 button type="submit" name="action" value="reject" { "Reject" }
@@ -143,11 +143,11 @@ fn pause(frame: &Frame<'_>, paused: bool) -> Markup {
     html! {
         section aria-labelledby="all" {
             h2 #all { "Everything" }
-            p.see { "A pause stops all sending, increases too. Nothing that was learnt is lost." }
+            p.see { "A pause stops all sending, increases too. No evidence is lost." }
             form.act method="post" action="/ui/decide" {
                 (frame.token())
                 input type="hidden" name="back" value="review";
-                label { "Why, kept with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+                label { "Reason, recorded with the decision" input name="why" maxlength="1024" placeholder="optional"; }
                 @if paused { button.main type="submit" name="action" value="resume" { "Resume sending" } }
                 @else { button type="submit" name="action" value="pause" { "Pause everything" } }
             }

@@ -52,7 +52,7 @@ pub(crate) fn savings(months: &[MonthSaved]) -> Markup {
     };
     html! {
         section aria-labelledby="saved" {
-            h2 #saved { "Saved, verified by what was billed" }
+            h2 #saved { "Saved, verified by billed durations" }
             p.see { (sentence(months)) }
             (picture(Some("Promised and billed savings by month"), (&down, "dollars a month"), (&ends, "month of the verdict"), &plot))
             p.legend { span.key.promised {} "promised " span.key.billed {} "billed less since" }

@@ -39,7 +39,7 @@ pub fn reading_page() -> String {
         (head_links())
     };
     let body = html! {
-        main.door #content { div.card { h1 { "Reading the fleet" } p { "This takes a few seconds, once. The page comes by itself." } } }
+        main.door #content { div.card { h1 { "Reading the fleet" } p { "This takes a few seconds, once. The page appears by itself." } } }
     };
     whole_page("Reading the fleet", &head, &body)
 }

@@ -89,7 +89,7 @@ fn in_use(error: StoreError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     if served {
         error.context(
-            "nothing was changed: a server has this store. A server that runs with --emit sends \
+            "nothing was changed, because a server has this store. A server that runs with --emit sends \
              approved recommendations itself; `apply` needs a store without a server",
         )
     } else {
@@ -201,11 +201,10 @@ fn print(args: &ApplyArgs, approved: &[Approved], limit: Option<Limit>) -> anyho
         )?;
     }
     if approved.is_empty() {
-        writeln!(
-            out,
+        super::out::prose(format_args!(
             "nothing approved can be applied now: `rightsizer list` shows open recommendations, \
              `rightsizer approve FUNCTION` approves one"
-        )?;
+        ))?;
         return Ok(());
     }
     let mut table = Table::new();

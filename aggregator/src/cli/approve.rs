@@ -30,7 +30,7 @@ pub(super) struct ApproveArgs {
 
 const EXAMPLES: &str = "Examples:
   rightsizer approve checkout
-  rightsizer approve 'report-*' --confidence high        shows what it would approve
+  rightsizer approve 'report-*' --confidence high    shows what it would do
   rightsizer approve 'report-*' --confidence high --yes";
 
 pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {

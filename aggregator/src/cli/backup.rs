@@ -46,7 +46,7 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     std::fs::rename(&partial, file)
         .with_context(|| format!("could not rename the backup to {}", file.display()))?;
     let bytes = std::fs::metadata(file)?.len();
-    super::out::line(format_args!(
+    super::out::prose(format_args!(
         "{} is a checked copy of the store ({} KB). To restore it: stop the server, put it in the \
          store's place, start",
         file.display(),

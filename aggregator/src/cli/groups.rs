@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
-use super::Cli;
+use super::{Cli, out};
 
 /// The commands by task, in the order in which a new user needs them.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -61,17 +61,31 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// As much as stands before the description of a command.
+const ABOUT_AT: &str = "               ";
+
 const EXAMPLES: &str = "Examples:
-  rightsizer import cloudwatch            read the logs of all functions of an account
-  rightsizer list --at-risk               functions that run out of memory, or nearly
+  rightsizer import cloudwatch            read the logs of a whole account
+  rightsizer list --at-risk               functions out of memory, or nearly
   rightsizer show checkout                why a function has its recommendation
   rightsizer approve checkout             send it to the updater";
 
-/// Returns the command line with its help.
+/// Returns the command line with its help, whose lines have any length.
 pub(super) fn command() -> Command {
+    command_within(None)
+}
+
+/// Returns the command line with its help in lines of at most `width` characters.
+fn command_within(width: Option<usize>) -> Command {
     let command = Cli::command();
     let commands = by_task(&command);
+    let commands = width.map_or_else(
+        || commands.clone(),
+        |width| out::hung(&commands, ABOUT_AT, width),
+    );
     command
+        // 0 is any length.
+        .term_width(width.unwrap_or(0))
         .help_template(format!(
             "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}\
              Options:\n{{options}}{{after-help}}"
@@ -81,7 +95,7 @@ pub(super) fn command() -> Command {
 
 /// Parses the arguments of this process; ends it with help or an error in words.
 pub(super) fn parse() -> Cli {
-    let matches: ArgMatches = command().get_matches();
+    let matches: ArgMatches = command_within(out::width()).get_matches();
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -133,9 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn help_fits_a_terminal() {
+        let mut command = command_within(Some(80));
+        command.build();
+        let mut texts = vec![command.render_help().to_string()];
+        for inner in command.get_subcommands_mut() {
+            texts.push(inner.render_help().to_string());
+            texts.push(inner.render_long_help().to_string());
+        }
+        let lines = texts.iter().flat_map(|text| text.lines());
+        // What a person may copy stays in one piece.
+        for line in lines.filter(|line| !line.starts_with("Usage: ")) {
+            assert!(console::measure_text_width(line) <= 80, "{line}");
+        }
+    }
+
+    #[test]
     fn the_whole_help_is_reviewed() {
-        let shown = command().mut_args(|arg| arg.hide_env_values(true));
-        let text = shown.term_width(100).render_help().to_string();
+        let mut shown = command().mut_args(|arg| arg.hide_env_values(true));
+        let text = shown.render_help().to_string();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         insta::assert_snapshot!(lines.join("\n"));
     }

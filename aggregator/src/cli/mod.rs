@@ -329,7 +329,7 @@ mod tests {
             }
             let name = format!("{name}_{}", inner.get_name());
             let shown = inner.clone().mut_args(|arg| arg.hide_env_values(true));
-            let text = shown.term_width(100).render_long_help().to_string();
+            let text = shown.term_width(0).render_long_help().to_string();
             let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
             insta::assert_snapshot!(name.as_str(), lines.join("\n"));
             help(inner, &name);

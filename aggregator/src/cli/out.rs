@@ -63,9 +63,11 @@ fn room(term: &console::Term) -> Option<usize> {
 
 /// Returns the text with the lines that continue a long one indented.
 pub(super) fn hanging(text: &str, indent: &str) -> String {
-    let Some(width) = width() else {
-        return text.to_owned();
-    };
+    width().map_or_else(|| text.to_owned(), |width| hung(text, indent, width))
+}
+
+/// The same for lines of this width.
+pub(super) fn hung(text: &str, indent: &str, width: usize) -> String {
     let options = words(width).subsequent_indent(indent);
     let lines = text.split('\n').map(|line| textwrap::fill(line, &options));
     lines.collect::<Vec<_>>().join("\n")

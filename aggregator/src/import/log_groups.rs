@@ -43,7 +43,7 @@ pub struct Totals {
     pub stopped: Option<String>,
 }
 
-/// Reads `pieces` and merges their evidence; calls `told` with the number of days of log groups
+/// Reads `pieces` and merges their evidence; calls `progress` with the number of days of log groups
 /// that are done.
 pub async fn take_in<A: LogsApi>(
     pipeline: &mut Pipeline,

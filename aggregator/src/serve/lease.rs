@@ -107,7 +107,7 @@ impl LeaseTask {
         match ended {
             Ok(Err(superseded)) => superseded.into(),
             Ok(Ok(_)) => anyhow::anyhow!("the task that keeps snapshots ended unexpectedly"),
-            Err(error) => anyhow::Error::from(error).context("the keeper of snapshots"),
+            Err(error) => anyhow::Error::from(error).context("the task that keeps snapshots"),
         }
     }
 

@@ -58,7 +58,7 @@ pub struct Functions<'u> {
 }
 
 impl Functions<'_> {
-    /// Finds or creates the row of `key` and adds `sighting`, which arrived at `heard` (W4: the
+    /// Finds or creates the row of `key` and adds `sighting`, which arrived at `first_arrival` (W4: the
     /// arrival for streams, whose times any writer can choose; the report's own time for an
     /// import).
     pub fn sight(

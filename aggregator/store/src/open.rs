@@ -309,6 +309,13 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_the_store_has_the_version_of_its_schema() {
+        let page = include_str!("../../../docs/STORE.md");
+        let version = format!("`PRAGMA user_version` = {SCHEMA_VERSION}.");
+        assert!(page.contains(&version), "{version}");
+    }
+
+    #[test]
     fn a_store_is_opened_again_with_what_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&file(&dir), "test").unwrap();

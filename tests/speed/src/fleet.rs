@@ -95,7 +95,7 @@ fn open(path: &Path) -> Result<Pipeline> {
 }
 
 /// Makes a fleet in `path`: fourteen days, three invocations a function and day. No day closes
-/// meanwhile. Calls `told` with the progress.
+/// meanwhile. Calls `progress` with the progress.
 pub fn make(path: &Path, functions: u64, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let dice = &mut Dice::new(3);
     let mut pipeline = open(path)?.holding_days(true);

@@ -1,6 +1,6 @@
 //! The monthly cost of the system itself, as in infra/README.md.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::stage::root;
 
@@ -139,4 +139,30 @@ fn a_small_fleet_costs_at_most_35_dollars_a_month_and_a_large_one_60() {
 fn shards_follow_what_goes_through_them() {
     assert!((shards(10_000.0) - 1.0).abs() < f64::EPSILON);
     assert!((shards(100_000.0) - 7.0).abs() < f64::EPSILON);
+}
+
+/// A removed snapshot stays in its bucket as an old version for one to two days.
+#[test]
+fn what_removed_snapshots_cost_is_computed() -> Result<()> {
+    let page = std::fs::read_to_string(root().join("docs/COST.md"))?;
+    // Snapshots a day, GB of each, and the other costs of the row.
+    for (functions, a_day, gb, others) in [
+        ("10,000", 288.0, 0.009, 0.21 + 0.09),
+        ("1,000,000", 144.0, 0.9, 0.21 + 1.27 + 0.21),
+    ] {
+        // S3 standard, us-east-1: $0.023 a GB and month.
+        let day = a_day * gb * 0.023;
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| {functions} |")))
+            .with_context(|| format!("no row of {functions}"))?;
+        let wanted = format!(
+            "| {day:.2} to {:.2} | {:.2} to {:.2} |",
+            2.0 * day,
+            others + day,
+            others + 2.0 * day
+        );
+        assert!(row.ends_with(&wanted), "{row}: {wanted}");
+    }
+    Ok(())
 }

@@ -134,7 +134,7 @@ async fn after_a_failure_only_the_ending_is_awaited() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_crash_short_of_memory_and_a_timeout_are_told_apart() -> Result<()> {
+async fn a_crash_short_of_memory_and_a_timeout_are_distinguished() -> Result<()> {
     let sink = Sink::start().await?;
     let mut environment = start(&sink, Faults::default()).await?;
     environment.invoke(ok(0, 90).ending(End::Timeout)).await?;
@@ -212,7 +212,11 @@ async fn after_every_reset_each_invocation_is_counted_once() -> Result<()> {
                 let exit = environment.shutdown(Reason::Spindown).await?;
                 let name =
                     format!("{end:?}, telemetry {last_telemetry:?}, report {report_at_reset:?}");
-                let emitted = if told_too_late(last_telemetry) { 2 } else { 3 };
+                let emitted = if reported_too_late(last_telemetry) {
+                    2
+                } else {
+                    3
+                };
                 let sum = sum_up(&name, emitted, sink.reports(), &[&reset, &exit])?;
                 assert_eq!(sum.lost, 0);
                 // If the ending is not known, 100 ms are allowed for the event that has it.
@@ -232,7 +236,7 @@ async fn after_every_reset_each_invocation_is_counted_once() -> Result<()> {
 
 /// All of an invocation's telemetry coming later than a caller can be made to wait for it: nothing is
 /// known of it, not even that it was.
-const fn told_too_late(last: LastTelemetry) -> bool {
+const fn reported_too_late(last: LastTelemetry) -> bool {
     matches!(last, LastTelemetry::After(wait) if wait.as_millis() >= 100)
 }
 

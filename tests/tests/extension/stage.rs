@@ -135,7 +135,7 @@ pub(crate) fn sum_up(
             .filter_map(|r| r.folded)
             .map(|f| f.count)
             .sum(),
-        lost: exits.iter().map(|exit| said_lost(&exit.log)).sum(),
+        lost: exits.iter().map(|exit| logged_losses(&exit.log)).sum(),
     };
     let Sum {
         delivered,
@@ -158,7 +158,7 @@ pub(crate) fn sum_up(
 }
 
 /// The number in "… : 20 are lost".
-fn said_lost(log: &str) -> u64 {
+fn logged_losses(log: &str) -> u64 {
     let found = log
         .lines()
         .filter_map(|line| line.strip_suffix(" are lost"));

@@ -61,8 +61,8 @@ fn runtime(facts: &FunctionFacts) -> Option<Skip> {
         Fit::Unknown => Some(Skip::new(
             SkipCode::UnknownRuntime,
             format!(
-                "it is not known whether the layer runs on {}, and a layer that does not fails every \
-                 invocation: try it on a copy, then pass --any-runtime",
+                "it is not known whether the layer runs on {}. If it does not, every invocation fails: \
+                 try it on a copy, then pass --any-runtime",
                 named.unwrap_or("a runtime without a name")
             ),
         )),

@@ -83,7 +83,7 @@ impl AwsLayers {
             .simulate_principal_policy(role, ACTION, stream.as_str());
         let decision = match decision.await {
             Ok(Some(decision)) => decision,
-            Ok(None) => return Access::NotChecked("IAM gave no answer".to_owned()),
+            Ok(None) => return Access::NotChecked("IAM returned no result".to_owned()),
             Err(e) => {
                 let why: String = e.to_string().chars().take(300).collect();
                 return Access::NotChecked(format!("iam:SimulatePrincipalPolicy fails: {why}"));

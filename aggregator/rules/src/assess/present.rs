@@ -116,9 +116,9 @@ impl<'a> Sizes<'a> {
         applied.map_or(listed_mb, |(_, mb)| mb)
     }
 
-    /// A size that was deployed since `told` and ran out, while the account's size did not.
-    fn deployed_since(&self, started: Option<&Newest>, in_account: i64) -> Option<Megabytes> {
-        let begun = started.filter(|begun| begun.at.as_ms() > in_account)?;
+    /// A size that was deployed since `listed_ms` and ran out, while the account's size did not.
+    fn deployed_since(&self, started: Option<&Newest>, listed_ms: i64) -> Option<Megabytes> {
+        let begun = started.filter(|begun| begun.at.as_ms() > listed_ms)?;
         let (out_at, out_mb) = self.sighting.ran_out?;
         if out_at < begun.at || out_mb != begun.memory_mb {
             return None;

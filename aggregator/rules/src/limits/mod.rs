@@ -224,7 +224,7 @@ impl fmt::Display for Limit {
                 f,
                 "{most} functions are not verified yet since they were made smaller, and that is the limit"
             ),
-            Self::UnderWay => write!(f, "the updater has {MOST_UNDER_WAY} before it"),
+            Self::UnderWay => write!(f, "{MOST_UNDER_WAY} recommendations are in flight"),
             Self::AutoPaused => f.write_str("automatic decreases are paused"),
         }
     }

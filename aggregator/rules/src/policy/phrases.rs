@@ -255,7 +255,7 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         ),
         Reason::Step { mb, target_mb } => phrase(
             format!("in steps, now {}", mb.0),
-            format!("An automatic step takes at most half, so {mb} on the way to {target_mb} (P5)"),
+            format!("One automatic step may not go that far: {mb} first, on the way to {target_mb} (P5)"),
         ),
         Reason::StepWaits {
             from_mb,

@@ -71,7 +71,7 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
              read again",
         )
     };
-    let mut findings = vec![whole, heard(look, now)];
+    let mut findings = vec![whole, newest_report(look, now)];
     findings.extend(quarantine(&look.quarantine, now));
     findings.extend(names_only(look.names_only));
     findings.extend(gaps(&look.gaps, now));
@@ -157,7 +157,7 @@ fn gaps(gaps: &[NotedGap], now: Timestamp) -> Option<Finding> {
     ))
 }
 
-fn heard(look: &StoreLook, now: Timestamp) -> Finding {
+fn newest_report(look: &StoreLook, now: Timestamp) -> Finding {
     let Some(last) = look.newest_report else {
         return Finding::doubtful(
             "reports",

@@ -21,7 +21,7 @@ pub(in crate::cli) struct ChooseArgs {
     /// Only functions with this tag, as the inventory has it; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
     tag: Vec<(String, String)>,
-    /// Only functions whose evidence carries this far: high, medium or low
+    /// Only functions whose recommendation has this confidence: high, medium or low
     #[arg(long, value_name = "CONFIDENCE", value_parser = flags::confidence)]
     confidence: Option<String>,
     /// Only functions in this region

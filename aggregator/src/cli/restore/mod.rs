@@ -115,8 +115,8 @@ async fn head_of(bucket: &Bucket) -> anyhow::Result<Head> {
              output SnapshotBucket)"
         ),
         Some(key) => bail!(
-            "{place}/head.json is missing, so it is unknown which of the objects there ({key} and \
-             more) is which snapshot\nhint: restore it (a versioned bucket has it: `aws s3api \
+            "{place}/head.json is missing, so the snapshots there ({key} and more) cannot be told \
+             apart\nhint: restore it (a versioned bucket has it: `aws s3api \
              list-object-versions --bucket {} --prefix {}/head.json`)",
             place.bucket,
             place.prefix
