@@ -32,7 +32,7 @@ impl ReadArgs {
 
     /// Loads the settings.
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(Settings::load(self.config.config.as_deref())?)
+        Settings::load(self.config.config.as_deref())
     }
 
     /// Returns everything about a function, from the server if one is named.
