@@ -122,7 +122,7 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
     let order = order(of, &copies, &calls).await;
     out::note(format_args!("{}", copies.plan(&order)));
     if !of.yes {
-        if args.form.is_json() {
+        if args.read.is_json() {
             write_json(&copies.json(&order), &mut out::stdout())?;
         } else {
             out::line(format_args!(
