@@ -212,7 +212,11 @@ async fn after_every_reset_each_invocation_is_counted_once() -> Result<()> {
                 let exit = environment.shutdown(Reason::Spindown).await?;
                 let name =
                     format!("{end:?}, telemetry {last_telemetry:?}, report {report_at_reset:?}");
-                let emitted = if reported_too_late(last_telemetry) { 2 } else { 3 };
+                let emitted = if reported_too_late(last_telemetry) {
+                    2
+                } else {
+                    3
+                };
                 let sum = sum_up(&name, emitted, sink.reports(), &[&reset, &exit])?;
                 assert_eq!(sum.lost, 0);
                 // If the ending is not known, 100 ms are allowed for the event that has it.

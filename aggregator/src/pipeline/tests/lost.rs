@@ -146,7 +146,11 @@ fn a_command_about_something_unknown_waits_for_the_streams() {
     let mut other = Case::new();
     other.carry_out_again(std::slice::from_ref(&approved));
     assert_eq!(other.pipeline().settle_commands().unwrap(), [approved]);
-    assert_eq!(other.pipeline().settle_commands().unwrap(), [], "reported once");
+    assert_eq!(
+        other.pipeline().settle_commands().unwrap(),
+        [],
+        "reported once"
+    );
 }
 
 /// It was released while the hold still waited: the hold is the older command, and is not applied
