@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::power::bench::Tested;
+use rightsizer_rules::power::tuning::LONGEST_INIT_MS;
 use rightsizer_rules::price::Rates;
-
-/// Lambda ends an init after this time, and repeats it within the timeout of the invocation.
-const LONGEST_INIT_MS: f64 = 10_000.0;
 
 /// What a bench is to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use rightsizer_formats::{Hints, ImportReport};
 use rightsizer_records::{FunctionArn, Megabytes};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::power::tuning::SizeStatistics;
-use rightsizer_rules::power::{Drawn, SizePoint};
+use rightsizer_rules::power::{Drawn, SizePoint, SizeUse};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{FunctionDetail, Store};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Known {
     /// size.
     pub fn of(detail: &FunctionDetail, version: &str, settings: &Settings) -> Self {
         let sizes = detail.sizes.iter().filter(|size| size.version == version);
-        let mut production: Vec<SizePoint> = sizes.filter_map(|size| size.point()).collect();
+        let mut production: Vec<SizePoint> = sizes.filter_map(SizeUse::point).collect();
         production.sort_unstable_by_key(|point| point.memory_mb);
         Self {
             curve: curve(detail, settings).ok(),

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::power::Strategy;
-use rightsizer_rules::power::tuning::{Measure, Plan};
+use rightsizer_rules::power::tuning::{LONGEST_INIT_MS, Measure, Plan};
 use rightsizer_rules::price::Rates;
-
-/// Lambda ends an init after this time; it is billed beside the timeout of the invocation.
-const LONGEST_INIT_MS: f64 = 10_000.0;
 
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq)]

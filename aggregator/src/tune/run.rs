@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use rightsizer_aws::tune::{Ending, Reported};
-use rightsizer_records::{Megabytes, Status};
+use rightsizer_records::{Megabytes, Millis, Status};
 use rightsizer_rules::power::tuning::{Invocations, Sample};
 use rightsizer_rules::power::{Effort, Prior, Sampler, SizePoint, Tuned};
 use tokio::time::sleep;
@@ -272,11 +272,11 @@ impl<'a, S: Stage> Run<'a, S> {
                 init_ms: reported
                     .init
                     .filter(|_| !reported.restored)
-                    .map(|ms| ms.as_ms_f64()),
+                    .map(Millis::as_ms_f64),
                 restore_ms: reported
                     .init
                     .filter(|_| reported.restored)
-                    .map(|ms| ms.as_ms_f64()),
+                    .map(Millis::as_ms_f64),
                 used_mb: reported.max_used_mb,
             };
             let (rates, arch) = (self.order.rates, Some(self.order.arch));

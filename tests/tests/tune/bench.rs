@@ -1,7 +1,14 @@
 //! `coldstarts --bench`: forced starts of copies, side by side.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rightsizer_tests::aggregator::binary;
 use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::stage::{Stage, error_of, text_of};
 
@@ -226,5 +233,45 @@ async fn what_cannot_be_benched_leaves_nothing() {
         let shown = error_of(&output) + &text_of(&output);
         assert!(shown.contains(words), "{words}: {shown}");
         assert_eq!(stage.lambda().account(), before, "{all:?}");
+    }
+}
+
+/// SIGTERM removes the copies before the command ends; after SIGKILL the cleanup of `tune` does.
+#[tokio::test]
+async fn a_bench_that_is_ended_leaves_nothing_after_the_cleanup() {
+    let (stage, _) = published(&["3.13"], 0).await;
+    let before = stage.lambda().account();
+    for by in [Signal::SIGTERM, Signal::SIGKILL] {
+        let mut command = Command::new(binary().unwrap());
+        command
+            .args([
+                "coldstarts",
+                "--bench",
+                "zip-313",
+                "image-313",
+                "--starts",
+                "50",
+                "--yes",
+            ])
+            .envs(stage.environment.iter().cloned())
+            .current_dir(stage.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        while stage.lambda().account() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        let id = child.id().unwrap();
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), by).unwrap();
+        child.wait().await.unwrap();
+        if by == Signal::SIGKILL {
+            assert_ne!(stage.lambda().account(), before, "it left its copies");
+            let output = stage.tune(&["--cleanup", "--yes"]).await;
+            assert!(output.status.success(), "{}", error_of(&output));
+        }
+        assert_eq!(stage.lambda().account(), before, "{by}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use aws_sdk_lambda::types::AccountLimit;
 
 use super::original::{Original, S3Code, Unsuitable};
 use super::wanted::Wanted;
@@ -142,7 +143,7 @@ impl TuneCalls {
             let answer = self.lambda.get_account_settings().send().await;
             let answer = answer.map_err(|e| call_error(&e))?;
             let limit = answer.account_limit();
-            let limit = limit.and_then(|limit| limit.unreserved_concurrent_executions());
+            let limit = limit.and_then(AccountLimit::unreserved_concurrent_executions);
             Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
         })
         .await

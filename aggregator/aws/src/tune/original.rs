@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
-    FunctionCodeLocation, FunctionConfiguration, LastUpdateStatus, PackageType, State,
+    FunctionCodeLocation, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime, State,
 };
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_rules::power::bench::Package;
@@ -239,7 +239,7 @@ impl Original {
 
     /// Its runtime, if it has one: images have none.
     pub fn runtime(&self) -> Option<&str> {
-        self.configuration.runtime().map(|runtime| runtime.as_str())
+        self.configuration.runtime().map(Runtime::as_str)
     }
 
     /// Whether its network is a VPC.

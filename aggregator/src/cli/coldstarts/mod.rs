@@ -39,7 +39,7 @@ const EXAMPLES: &str = "Examples:
   rightsizer coldstarts
   rightsizer coldstarts checkout --json
   rightsizer coldstarts --bench checkout-zip checkout-image
-  rightsizer coldstarts --bench checkout --sizes 512,1769 --snap-start --rounds 3 --html starts.html --yes";
+  rightsizer coldstarts --bench checkout --sizes 512,1024 --snap-start --rounds 3 --html starts.html --yes";
 
 /// The cold starts of one function.
 #[derive(Debug, Serialize)]

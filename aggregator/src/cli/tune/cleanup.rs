@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::{ContentArrangement, Table, presets};
 use rightsizer_aws::clock::now;
+use rightsizer_aws::fleet::CallError;
 use rightsizer_aws::tune::{Leftover, TuneCalls, leftovers, remove};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::cli::text::counted;
 /// A leftover and what became of it.
 struct Row {
     leftover: Leftover,
-    done: Option<Result<Option<String>, String>>,
+    done: Option<Result<Option<String>, CallError>>,
 }
 
 pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
@@ -46,7 +47,7 @@ pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
         if args.yes {
             for row in &mut rows {
                 let done = remove(&calls, &row.leftover).await;
-                row.done = Some(done.map_err(|error| error.to_string()));
+                row.done = Some(done);
             }
         }
         print(args, &rows)

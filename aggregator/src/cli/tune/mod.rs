@@ -21,6 +21,7 @@ use rightsizer_records::Megabytes;
 
 pub(super) use self::input::{SizesArg, sizes, usd};
 use self::input::{StrategyName, s3_code, share};
+pub(super) use self::plan::SHARE_OF_CONCURRENCY;
 pub(super) use self::run::cancelled_by_signals;
 use super::form::FormArgs;
 use super::place::PlaceArgs;
@@ -34,8 +35,8 @@ pub(super) struct TuneArgs {
     /// Name or ARN of a function, also with a version or an alias: checkout, checkout:live
     #[arg(value_name = "FUNCTION", group = "task")]
     functions: Vec<Wanted>,
-    /// The functions in this file, up to 50: a JSON object on each line, {"function": NAME, "payload": JSON} or
-    /// {"function": NAME, "payload_s3": "s3://BUCKET/KEY"}
+    /// The functions in this file, up to 50: a JSON object on each line, `{"function": NAME, "payload": JSON}` or
+    /// `{"function": NAME, "payload_s3": "s3://BUCKET/KEY"}`
     #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["functions", "power_tuning", "cleanup", "simulate"])]
     file: Option<PathBuf>,
     /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input. A FUNCTION beside it replaces its lambdaARN
@@ -73,7 +74,7 @@ pub(super) struct TuneArgs {
     /// With --simulate: runs of each function, each with its own noise
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
-    /// The package of the function in S3, for packages above 50 MB: s3://BUCKET/KEY
+    /// The package of the function in S3, for packages above 50 MB: `s3://BUCKET/KEY`
     #[arg(long, value_name = "URL", value_parser = s3_code)]
     code: Option<S3Code>,
     /// A store with what production has shown, which also takes the results [default: rightsizer.db if it exists]
@@ -98,7 +99,7 @@ pub(super) struct TuneArgs {
 /// What is invoked, and how often.
 #[derive(Debug, Args)]
 pub(super) struct WhatArgs {
-    /// The payload: JSON, a file, `-`, or s3://BUCKET/KEY. A list of {"payload": …, "weight": …} is several
+    /// The payload: JSON, a file, `-`, or `s3://BUCKET/KEY`. A list of {"payload": …, "weight": …} is several
     /// [default: {}]
     #[arg(long, value_name = "PAYLOAD", conflicts_with = "payloads")]
     payload: Option<String>,
@@ -150,7 +151,7 @@ pub(super) struct WhatArgs {
 const EXAMPLES: &str = "Examples:
   rightsizer tune checkout --payload event.json
   rightsizer tune checkout:live --payload event.json --yes --max-usd 0.50
-  rightsizer tune checkout --payload event.json --sizes 512,1024,1769 --num 20 --strategy speed --yes
+  rightsizer tune checkout --payload event.json --sizes 512,1024,2048 --num 20 --strategy speed --yes
   rightsizer tune --power-tuning input.json --format power-tuning --yes
   rightsizer tune --cleanup --yes";
 

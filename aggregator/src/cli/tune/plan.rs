@@ -25,7 +25,7 @@ use crate::tune::{Known, Order};
 
 /// Of the concurrency that functions without a reservation share, a run takes at most this part: the rest is
 /// production's.
-const SHARE_OF_CONCURRENCY: u32 = 10;
+pub(in crate::cli) const SHARE_OF_CONCURRENCY: u32 = 10;
 
 /// A function that can be tuned, and how.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub(super) async fn prepare(
     let mut notes = Vec::new();
     let parallel = parallel(calls, &wish, &mut notes).await;
     let order =
-        order(args, settings, &wish, &original, &known, given, parallel).with_context(|| {
+        order(args, settings, &wish, &original, &known, &given, parallel).with_context(|| {
             format!(
                 "{} cannot be tuned so; nothing was made or invoked",
                 wish.function
@@ -89,7 +89,7 @@ fn order(
     wish: &Wish,
     original: &Original,
     known: &Known,
-    given: Payloads,
+    given: &Payloads,
     parallel: u32,
 ) -> anyhow::Result<Order> {
     let least = known.safe_mb.unwrap_or(LAMBDA_LEAST).max(LAMBDA_LEAST);
@@ -153,28 +153,24 @@ async fn parallel(calls: &TuneCalls, wish: &Wish, notes: &mut Vec<String>) -> u3
     if wish.parallel <= 1 {
         return 1;
     }
-    match calls.unreserved_concurrency().await {
-        Ok(Some(unreserved)) => {
-            let most = (unreserved / SHARE_OF_CONCURRENCY).max(1);
-            if wish.parallel > most {
-                notes.push(format!(
-                    "{} at the same time instead of {}: the account has a concurrency of {unreserved} for all \
-                     functions without a reservation, and production needs it",
-                    counted(usize::try_from(most).unwrap_or(usize::MAX), "invocation"),
-                    wish.parallel
-                ));
-            }
-            wish.parallel.min(most)
-        }
-        _ => {
-            notes.push(
-                "one invocation at a time: the account's concurrency cannot be read \
-                 (lambda:GetAccountSettings)"
-                    .to_owned(),
-            );
-            1
-        }
+    let Ok(Some(unreserved)) = calls.unreserved_concurrency().await else {
+        notes.push(
+            "one invocation at a time: the account's concurrency cannot be read \
+             (lambda:GetAccountSettings)"
+                .to_owned(),
+        );
+        return 1;
+    };
+    let most = (unreserved / SHARE_OF_CONCURRENCY).max(1);
+    if wish.parallel > most {
+        notes.push(format!(
+            "{} at the same time instead of {}: the account has a concurrency of {unreserved} for all \
+             functions without a reservation, and production needs it",
+            counted(usize::try_from(most).unwrap_or(usize::MAX), "invocation"),
+            wish.parallel
+        ));
     }
+    wish.parallel.min(most)
 }
 
 impl Prepared {

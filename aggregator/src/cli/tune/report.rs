@@ -168,22 +168,20 @@ impl Report {
     fn summary(&self) -> String {
         let name = self.function.name();
         let mut lines = Vec::new();
-        match &self.best {
-            Some(best) if best.memory_mb == self.now_mb => {
-                lines.push(format!(
-                    "{name}: {} is the best size for {}, as now",
-                    best.memory_mb, self.strategy
-                ));
-            }
-            Some(best) => lines.push(format!(
+        lines.push(match &self.best {
+            Some(best) if best.memory_mb == self.now_mb => format!(
+                "{name}: {} is the best size for {}, as now",
+                best.memory_mb, self.strategy
+            ),
+            Some(best) => format!(
                 "{name}: {} is the best size for {} (now {}){}",
                 best.memory_mb,
                 self.strategy,
                 self.now_mb,
                 self.compared(best.memory_mb)
-            )),
-            None => lines.push(self.without_choice(name)),
-        }
+            ),
+            None => self.without_choice(name),
+        });
         let as_good = self.best.iter().flat_map(|best| &best.as_good);
         let as_good: Vec<String> = as_good.map(|size| size.0.to_string()).collect();
         if !as_good.is_empty() {

@@ -20,6 +20,7 @@ const COLD_NUM: u32 = 10;
 
 /// What is wanted of one function.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct Wish {
     pub(super) function: Wanted,
     pub(super) sizes: Option<Vec<Megabytes>>,

@@ -5,8 +5,8 @@ use rightsizer_records::{Arch, Megabytes};
 use super::plan::{Invocations, Plan};
 use crate::price::Rates;
 
-/// Lambda ends an init after this time, which is billed beside the timeout of the invocation.
-const LONGEST_INIT_MS: f64 = 10_000.0;
+/// Lambda ends an init after this time, in milliseconds. It is billed beside the timeout of the invocation.
+pub const LONGEST_INIT_MS: f64 = 10_000.0;
 /// What an adaptive run costs on average, in invocations at the best size: `docs/POWER.md`, "Tuning by few
 /// invocations".
 const ADAPTIVE_COST: f64 = 26.0;

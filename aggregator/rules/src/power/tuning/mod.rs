@@ -13,6 +13,7 @@ mod shares;
 mod statistics;
 mod trimmed;
 
+pub use budget::LONGEST_INIT_MS;
 pub use choice::{Choice, Unfit, best, unfit};
 pub use fleet::{AtSize, Ranked, TunedFunction, rank};
 pub use plan::{Invocations, Plan, PlanError, adaptive_sizes};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::tune::{Marks, Original, Scratch, TuneCalls, Wanted};
+use rightsizer_records::limits::ONE_VCPU;
 use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::power::bench::{Package, Tested};
 use rightsizer_rules::price::Rates;
@@ -13,12 +14,11 @@ use serde_json::{Value, json};
 use crate::bench::{BenchOrder, Copy, Versions};
 use crate::cli::curve::dollars;
 use crate::cli::out;
+use crate::cli::tune::SHARE_OF_CONCURRENCY;
 use crate::settings::Settings;
 
 /// Sizes with one and two vCPUs, beside the present one.
-const USUAL: [u32; 2] = [1769, 3538];
-/// Of the concurrency that functions without a reservation share, a bench takes at most this part.
-const SHARE_OF_CONCURRENCY: u32 = 10;
+const USUAL: [u32; 2] = [ONE_VCPU.0, 2 * ONE_VCPU.0];
 /// Beyond the time of its rounds, a copy is not needed any more after this.
 const SPARE_MS: i64 = 2 * 3_600_000;
 

@@ -29,7 +29,6 @@ use crate::settings::Settings;
 /// What a bench starts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bench")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct BenchArgs {
     /// Force cold starts of copies of the functions and compare them, instead of reading the store; pass --yes to run
     #[arg(long, requires = "functions")]
@@ -81,6 +80,7 @@ impl BenchArgs {
 /// The JSON of a bench.
 #[derive(Debug, Serialize)]
 struct Printed<'a> {
+    dry_run: bool,
     #[serde(flatten)]
     bench: &'a Bench,
     /// Dollars that the starts of this run cost.
@@ -188,6 +188,7 @@ fn printed(
     let mut out = out::stdout();
     if args.read.is_json() {
         let printed = Printed {
+            dry_run: false,
             bench: &compared,
             spent_usd: done.spent_usd,
             problems: problems.clone(),
