@@ -175,6 +175,15 @@ impl FunctionState {
         })
     }
 
+    /// Returns whether a recommendation has ended so that the same decision does not open it again.
+    pub(super) fn has_ended(&self, id: &str) -> bool {
+        let open = |status: Status| {
+            status.is_active() || lifecycle::next(status, Event::DecidedAgain).is_some()
+        };
+        let mut same = self.sent.iter().filter(|sent| sent.id == id);
+        same.any(|sent| !open(sent.status))
+    }
+
     /// Ends a recommendation.
     pub(super) fn end(&mut self, id: &str, code: ClosedCode) {
         let found = self.sent.iter_mut().find(|sent| sent.id == id);
