@@ -26,7 +26,7 @@ TOKEN = re.compile(
     re.S | re.X,
 )
 # What introduces a message, however short it is.
-SAYS = re.compile(
+MESSAGE = re.compile(
     r"(?:\#\[error\(|\bbail!\(|\banyhow!\(|\.context\(|\bnote\(format_args!\(|\beprintln!\(|"
     r"\b(?:warn|error|info)!\((?:[%?]?[\w.]+(?:\s*=\s*[^,\"]+)?,\s*)*)\s*$"
 )
@@ -50,7 +50,7 @@ def messages(text):
         before = text[max(0, match.start() - 200) : match.start()]
         shown = re.sub(r"\\\n\s*", "", literal).replace("\n", "\\n")
         prose = len(WORD.findall(re.sub(r"\{[^}]*\}", "", shown))) >= 3 and " " in shown.strip()
-        if NOT_SHOWN.search(before) or SQL.search(shown) or not (prose or SAYS.search(before)):
+        if NOT_SHOWN.search(before) or SQL.search(shown) or not (prose or MESSAGE.search(before)):
             continue
         if not WORD.search(re.sub(r"\{[^}]*\}", "", shown)):
             continue
@@ -61,7 +61,7 @@ def messages(text):
 def listed():
     names = subprocess.run(["git", "ls-files", "-z", "*.rs"], check=True, capture_output=True, text=True).stdout
     lines = []
-    for name in sorted(filter(None, names.split("\0"))):
+    for name in sorted(set(filter(None, names.split("\0")))):
         if name.startswith(FOLDERS) and not TESTS.search(name) and Path(name).is_file():
             of_file = messages(Path(name).read_text(encoding="utf-8"))
             if of_file:
