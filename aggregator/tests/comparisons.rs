@@ -101,7 +101,7 @@ fn show_prints_the_sizes_measured_and_the_advice() {
     );
     let text = folder.run(&["show", "mailer"]).out();
     for line in [
-        "Sizes measured by another tool: they move no decision",
+        "Sizes measured by another tool: they change no decision",
         "     256 MB      200 ms       $0.84 a million  Power Tuning, 2026-11-20",
         "     512 MB      101 ms       $0.85 a million  Power Tuning, 2026-11-20",
         "  recommends 320 MB (NotOptimized at 512 MB); version $LATEST, refreshed on",

@@ -140,7 +140,7 @@ impl Stream {
                     let code = is_untrusted(&e).then_some(UNTRUSTED);
                     Err(self.problem(code, &format!("{e:#}")))
                 }
-                Err(_) => Err(self.problem(None, &format!("no answer within {patience:?}"))),
+                Err(_) => Err(self.problem(None, &format!("no response within {patience:?}"))),
             };
         }
     }
@@ -216,7 +216,7 @@ impl Stream {
             ),
             Some(key) if key.starts_with("KMS") => (
                 "denied by its key",
-                "let the function's role kms:GenerateDataKey on the stream's key",
+                "allow the function's role kms:GenerateDataKey on the stream's key",
             ),
             Some(UNTRUSTED) => (
                 "not trusted",

@@ -120,7 +120,7 @@ impl Wallet {
         let mut connection = Connection::open(endpoint, tls).await?;
         let (parts, body) = connection.send(request.body(Bytes::new())?).await?;
         if parts.status != StatusCode::OK {
-            bail!("it answered {}", parts.status);
+            bail!("it responded with {}", parts.status);
         }
         Ok(parse_answer(&body)?)
     }

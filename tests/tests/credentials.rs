@@ -147,7 +147,7 @@ async fn if_there_are_none_the_log_names_what_is_missing() -> Result<()> {
     let wrong = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong".to_owned());
     for (variables, wanted) in [
         (vec![], "AWS_CONTAINER_CREDENTIALS_FULL_URI is set"),
-        (vec![endpoint(&url), wrong], "it answered 401"),
+        (vec![endpoint(&url), wrong], "it responded with 401"),
     ] {
         let exit = live(&url, &variables).await?;
         assert!(exit.log.contains(wanted), "{}", exit.log);

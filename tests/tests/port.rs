@@ -55,7 +55,7 @@ fn line(folder: &TempDir) -> ReviewRow {
     reader.review().unwrap().remove(0)
 }
 
-fn text_of(output: &Output) -> String {
+fn text(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
@@ -122,13 +122,13 @@ async fn reaching_the_port_is_not_enough_to_review() {
     let path = path.to_str().unwrap();
     let approve = ["approve", "fn", "--by", "me", "--store", path];
     let done = rightsizer(&approve).await.unwrap();
-    assert!(done.status.success(), "{}", text_of(&done));
+    assert!(done.status.success(), "{}", text(&done));
     std::fs::remove_file(folder.path().join("rightsizer.db.key")).unwrap();
     let refused = rightsizer(&approve).await.unwrap();
     assert!(
-        text_of(&refused).contains("reviewers' key"),
+        text(&refused).contains("reviewers' key"),
         "{}",
-        text_of(&refused)
+        text(&refused)
     );
     assert!(serve.stop().await.unwrap().success());
 }
@@ -155,9 +155,9 @@ async fn review_works_from_another_machine_as_it_does_here() {
         assert!(
             local.status.success() && remote.status.success(),
             "{}",
-            text_of(&remote)
+            text(&remote)
         );
-        assert_eq!(text_of(&local), text_of(&remote), "{read:?}");
+        assert_eq!(text(&local), text(&remote), "{read:?}");
     }
     let by = ["--by", "on-call", "--why", "because"];
     for (word, answer) in [
@@ -168,12 +168,8 @@ async fn review_works_from_another_machine_as_it_does_here() {
         (&["reject", "fn"], "rejected"),
     ] {
         let done = rightsizer(&[word, &by, &there].concat()).await.unwrap();
-        assert!(done.status.success(), "{word:?}: {}", text_of(&done));
-        assert!(
-            text_of(&done).contains(answer),
-            "{word:?}: {}",
-            text_of(&done)
-        );
+        assert!(done.status.success(), "{word:?}: {}", text(&done));
+        assert!(text(&done).contains(answer), "{word:?}: {}", text(&done));
     }
     for (refused, why) in [
         (&["approve", "fn"][..], "no open recommendation"),
@@ -181,28 +177,21 @@ async fn review_works_from_another_machine_as_it_does_here() {
     ] {
         let done = rightsizer(&[refused, &by, &there].concat()).await.unwrap();
         assert_eq!(done.status.code(), Some(1));
-        assert!(text_of(&done).contains(why), "{}", text_of(&done));
+        assert!(text(&done).contains(why), "{}", text(&done));
     }
     let missing = rightsizer(&[&["show", "nobody"][..], &there].concat())
         .await
         .unwrap();
     assert!(
-        text_of(&missing).contains("no function or recommendation"),
+        text(&missing).contains("no function or recommendation"),
         "{}",
-        text_of(&missing)
+        text(&missing)
     );
     assert!(serve.stop().await.unwrap().success());
     let gone = rightsizer(&[&["list"][..], &there].concat()).await.unwrap();
     assert_eq!(gone.status.code(), Some(1));
-    assert!(
-        text_of(&gone).contains("does not respond"),
-        "{}",
-        text_of(&gone)
-    );
-    assert!(
-        !text_of(&gone).contains(REVIEWERS),
-        "a token is not for a log"
-    );
+    assert!(text(&gone).contains("does not respond"), "{}", text(&gone));
+    assert!(!text(&gone).contains(REVIEWERS), "a token is not for a log");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -477,12 +466,12 @@ async fn bad_flags_are_bad_usage_with_what_is_expected() {
             refused.status.code(),
             Some(2),
             "{flags:?}: {}",
-            text_of(&refused)
+            text(&refused)
         );
         assert!(
-            text_of(&refused).contains(wanted),
+            text(&refused).contains(wanted),
             "{flags:?}: {}",
-            text_of(&refused)
+            text(&refused)
         );
     }
     assert!(!store(&folder).exists(), "bad usage makes no store");

@@ -261,7 +261,7 @@ pub enum Evidence {
     Record(Box<Record>),
     /// One invocation from a log or a telemetry event.
     Observation(Observation),
-    /// What another tool found out about sizes, from a file: it moves no decision.
+    /// What another tool found out about sizes, from a file: it changes no decision.
     Comparison(Box<Comparison>),
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rightsizer_export::{Became, Row, Rules, Size};
 use rightsizer_records::shown::{markdown, shown};
 use rightsizer_records::tags::{LOGICAL_ID_TAG, STACK_TAG};
@@ -45,12 +45,43 @@ pub(super) struct CheckArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// Print Markdown, for a comment on a pull request
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
-    /// Print one JSON object
+    #[command(flatten)]
+    form: CheckForm,
+}
+
+/// The forms of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A line for each function
+    Table,
+    /// One JSON object
+    Json,
+    /// Markdown, for a comment on a pull request
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct CheckForm {
+    /// The form of the output
+    #[arg(short, long, value_name = "FORM")]
+    output: Option<Output>,
+    /// The same as -o json
     #[arg(long)]
     json: bool,
+    /// The same as -o markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl CheckForm {
+    fn form(&self) -> Output {
+        match self {
+            Self { json: true, .. } => Output::Json,
+            Self { markdown: true, .. } => Output::Markdown,
+            Self { output, .. } => output.unwrap_or(Output::Table),
+        }
+    }
 }
 
 const EXAMPLES: &str = "Examples:
@@ -113,20 +144,20 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         .filter_map(|((row, safe), found)| finding(row, *safe, found))
         .collect();
     let below = findings.iter().filter(|finding| finding.is_below()).count();
-    if args.json {
-        write_json(&as_json(&findings), &mut out::stdout())?;
-    } else if args.markdown {
-        out::line(format_args!("{}", as_markdown(&findings)))?;
-    } else {
-        for finding in &findings {
-            let name = short(&finding.row.function);
-            let text = format!("{}: {name}: {}", finding.place(), finding.words());
-            out::line(format_args!("{}", shown(&text)))?;
+    match args.form.form() {
+        Output::Json => write_json(&as_json(&findings), &mut out::stdout())?,
+        Output::Markdown => out::line(format_args!("{}", as_markdown(&findings)))?,
+        Output::Table => {
+            for finding in &findings {
+                let name = short(&finding.row.function);
+                let text = format!("{}: {name}: {}", finding.place(), finding.words());
+                out::line(format_args!("{}", shown(&text)))?;
+            }
+            let all = counted(findings.len(), "function");
+            out::line(format_args!(
+                "{all} of the template known, {below} below the safe size"
+            ))?;
         }
-        let all = counted(findings.len(), "function");
-        out::line(format_args!(
-            "{all} of the template known, {below} below the safe size"
-        ))?;
     }
     Ok(if below > 0 {
         ExitCode::FAILURE

@@ -12,14 +12,14 @@ use super::function_report::wrapped;
 pub(super) fn compared(detail: &FunctionDetail) -> String {
     let mut text = String::new();
     if !detail.measured_sizes.is_empty() {
-        text.push_str("\nSizes measured by another tool: they move no decision\n");
+        text.push_str("\nSizes measured by another tool: they change no decision\n");
         for size in &detail.measured_sizes {
             text.push_str(&measured(size));
             text.push('\n');
         }
     }
     if let Some(advice) = &detail.compute_optimizer {
-        text.push_str("\nAWS Compute Optimizer, to compare with: it moves no decision\n");
+        text.push_str("\nAWS Compute Optimizer, to compare with: it changes no decision\n");
         text.push_str(&wrapped("  ", "  ", &advised(advice)));
     }
     text
@@ -63,7 +63,7 @@ fn advised(advice: &AdviceLine) -> String {
         (Finding::NotOptimized, None) => {
             format!("finds it not optimized{now}, and recommends no size")
         }
-        (Finding::Unavailable, _) => "had too little to go by (Unavailable)".to_owned(),
+        (Finding::Unavailable, _) => "had too little data (Unavailable)".to_owned(),
     };
     format!(
         "{words}; version {}, refreshed on {}",
@@ -141,7 +141,7 @@ mod tests {
             (line(Finding::Optimized, None, None), "finds it optimized"),
             (
                 line(Finding::Unavailable, Some(512), None),
-                "had too little to go by (Unavailable)",
+                "had too little data (Unavailable)",
             ),
         ] {
             assert_eq!(

@@ -78,7 +78,7 @@ async fn posted(name: &str, address: &Address, body: &Value) -> bool {
         Ok(answer) if answer.status.is_success() => true,
         Ok(answer) => {
             warn!(
-                "{name} did not take a notice: it answered {}",
+                "{name} did not take a notice: it responded with {}",
                 answer.status
             );
             false

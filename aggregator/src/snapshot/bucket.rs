@@ -287,7 +287,7 @@ async fn next(parts: &mut mpsc::Receiver<Part>) -> Result<Part, BucketError> {
 }
 
 fn tag(tag: Option<String>) -> Result<String, BucketError> {
-    tag.ok_or_else(|| unclear("the bucket gives no ETag"))
+    tag.ok_or_else(|| unclear("the bucket returns no ETag"))
 }
 
 fn unclear(why: &str) -> BucketError {

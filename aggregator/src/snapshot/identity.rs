@@ -36,6 +36,6 @@ pub(super) fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(
 /// 64 random bits.
 pub(super) fn drawn() -> anyhow::Result<String> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    getrandom::fill(&mut bytes).context("the system returns no random numbers")?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }

@@ -218,7 +218,7 @@ impl LeaseHolder {
                 "decreases wait: cannot confirm the lease at {location} ({why}). Increases are \
                  sent, and evidence is taken in as before"
             ),
-            (None, true) => info!("{location} answers again: sending goes on"),
+            (None, true) => info!("{location} responds again: sending resumes"),
             _ => {}
         }
         Ok(sure)

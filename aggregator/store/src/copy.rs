@@ -34,7 +34,7 @@ pub fn room_for(bytes: u64, to: &Path) -> anyhow::Result<()> {
     let free = inspect::free_bytes(to);
     ensure!(
         free.is_none_or(|free| free > bytes),
-        "the store has {} MB, and its disk {} MB free: give it more",
+        "the store has {} MB, but its disk has {} MB free: make room",
         bytes >> 20,
         free.unwrap_or(0) >> 20
     );
@@ -60,6 +60,6 @@ mod tests {
         let to = folder.path().join("copy.db");
         room_for(0, &to).unwrap();
         let error = room_for(1 << 60, &to).unwrap_err().to_string();
-        assert!(error.contains("MB free: give it more"), "{error}");
+        assert!(error.contains("MB free: make room"), "{error}");
     }
 }

@@ -42,5 +42,5 @@ pub(super) async fn download(link: &str) -> Result<Vec<u8>, DownloadError> {
         }
     };
     let answer = tokio::time::timeout(WITHIN, exchange).await;
-    answer.map_err(|_| bad(format!("no answer within {WITHIN:?}")))?
+    answer.map_err(|_| bad(format!("no response within {WITHIN:?}")))?
 }

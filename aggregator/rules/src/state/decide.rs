@@ -159,10 +159,13 @@ impl FunctionState {
     fn note(&mut self, seen: &Assessment, proposal: &Proposal, now: Timestamp) {
         let new = proposal.recommendation.as_ref();
         let change = new.map(|new| (new.from_mb, new.to_mb));
+        let ended = new.is_some_and(|new| self.has_ended(&new.id));
         self.last = Some(LastDecision {
             day: seen.evidence.present.day(),
             peak_mb: seen.peak_mb,
-            decrease_to: change.filter(|(from, to)| to < from).map(|(_, to)| to),
+            decrease_to: change
+                .filter(|(from, to)| to < from && !ended)
+                .map(|(_, to)| to),
             stands: true,
         });
         if let Some(new) = new {

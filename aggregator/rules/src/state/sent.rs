@@ -73,6 +73,10 @@ impl FunctionState {
         if self.seen.is_none() {
             return;
         }
+        // From here on its status shows whether a peak may still withdraw it (W9).
+        if let Some(last) = &mut self.last {
+            last.decrease_to = last.decrease_to.filter(|to| *to != record.to_mb);
+        }
         if let Some(known) = self.sent.iter_mut().find(|sent| sent.id == record.id) {
             if record.issued_at > known.issued_at {
                 known.sent_again(record, now);
@@ -169,6 +173,15 @@ impl FunctionState {
             to_mb: last.to_mb,
             applied_at: last.at,
         })
+    }
+
+    /// Returns whether a recommendation has ended so that the same decision does not open it again.
+    pub(super) fn has_ended(&self, id: &str) -> bool {
+        let open = |status: Status| {
+            status.is_active() || lifecycle::next(status, Event::DecidedAgain).is_some()
+        };
+        let mut same = self.sent.iter().filter(|sent| sent.id == id);
+        same.any(|sent| !open(sent.status))
     }
 
     /// Ends a recommendation.

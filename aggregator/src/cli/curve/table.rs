@@ -136,7 +136,7 @@ fn words(advice: &Advice) -> String {
             timeout_ms,
             better_ms,
         } => format!(
-            "99 % end within {}; a timeout of {} instead of {} bounds what hangs",
+            "99 % end within {}; a timeout of {} instead of {} would end hanging calls sooner",
             milliseconds(*p99_ms),
             milliseconds(*better_ms),
             milliseconds(*timeout_ms)
@@ -153,7 +153,7 @@ fn words(advice: &Advice) -> String {
             p95_ms,
             added_usd,
         } => format!(
-            "{:.1} % wait up to {} for a start; without: ${} a month more",
+            "{:.1} % wait up to {} for a start; provisioned concurrency avoids that for ${} a month more",
             100.0 * share,
             milliseconds(*p95_ms),
             dollars(*added_usd)

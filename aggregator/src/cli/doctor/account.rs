@@ -73,7 +73,7 @@ async fn policy(kinesis: &aws_sdk_kinesis::Client, stack: &str) -> Finding {
     match kinesis.get_resource_policy().resource_arn(arn).send().await {
         Ok(answer) if answer.policy().contains("kinesis:PutRecords") => Finding::ok(
             check,
-            "the stream's own policy names kinesis:PutRecords (that it is enough shows only a function: step 3)",
+            "the stream's own policy names kinesis:PutRecords (only a function can show whether that is enough: step 3)",
         ),
         Ok(_) => Finding::wrong(
             check,

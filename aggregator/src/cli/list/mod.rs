@@ -198,7 +198,7 @@ fn print(
         out::line(format_args!("and {hidden} more"))?;
     }
     let width = out::width().unwrap_or(usize::MAX);
-    out::line(format_args!("\n{}", broken(summary, width)))?;
+    out::prose(format_args!("\n{}", broken(summary, width)))?;
     if rows.iter().any(|row| row.function.starts_with("local:")) {
         out::prose(format_args!(
             "local: the evidence names no account and region; `rightsizer adopt` sets them, so that \

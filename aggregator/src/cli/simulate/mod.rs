@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rightsizer_formats::Counting;
 
 use super::ConfigArg;
+use super::form::FormArgs;
 use super::out;
 use crate::settings::Settings;
 use crate::simulate::{
@@ -35,9 +36,8 @@ pub(super) struct SimulateArgs {
         conflicts_with = "power"
     )]
     file: Option<PathBuf>,
-    /// Print a JSON array with one object per policy and regime; with --power one object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     #[command(flatten)]
     power: power::PowerArgs,
     /// Days at the start of each series that are evidence only
@@ -62,7 +62,7 @@ enum GapsArg {
 
 pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     match (args.power.file(), &args.file) {
-        (Some(file), _) => power::run(file, &args.power, args.json),
+        (Some(file), _) => power::run(file, &args.power, args.form.is_json()),
         (None, Some(file)) => policies(file, args),
         // The command line requires one of them.
         (None, None) => anyhow::bail!("no file to read"),
@@ -90,7 +90,7 @@ fn policies(file: &Path, args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         args.warm_up
     );
     let mut out = out::stdout();
-    if args.json {
+    if args.form.is_json() {
         crate::cli::write_json(&measures, &mut out)?;
     } else {
         writeln!(out, "{}", table(&measures).trim_fmt())?;

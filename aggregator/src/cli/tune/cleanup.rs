@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::TuneArgs;
 use crate::cli::out;
 use crate::cli::runtime::runtime;
-use crate::cli::text::counted;
 
 /// A leftover and what became of it.
 struct Row {
@@ -73,7 +72,10 @@ fn print(args: &TuneArgs, rows: &[Row]) -> anyhow::Result<ExitCode> {
         }
         writeln!(out, "{}", table.trim_fmt())?;
         if !args.yes {
-            let copies = counted(rows.len(), "copy").replace("copys", "copies");
+            let copies = match rows.len() {
+                1 => "1 copy".to_owned(),
+                copies => format!("{copies} copies"),
+            };
             writeln!(
                 out,
                 "\ndry run: nothing was removed; pass --yes to remove {copies}, also of runs that are under way"

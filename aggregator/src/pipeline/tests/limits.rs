@@ -280,7 +280,11 @@ fn at_most_ten_thousand_are_under_way() {
     case.restart();
     let sent = case.send();
     assert_eq!(sent.len(), 1);
-    assert!(case.waits().unwrap().contains("10000 before it"));
+    assert!(
+        case.waits()
+            .unwrap()
+            .contains("10000 recommendations are in flight")
+    );
     let mut waiting = names(3).into_iter().filter(|name| !sent.contains_key(name));
     case.run_out(&waiting.next().unwrap(), 300, "2026-05-15T11:00:00Z", 1024);
     assert_eq!(case.send().len(), 1, "what is urgent goes all the same");
