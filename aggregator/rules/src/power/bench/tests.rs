@@ -144,6 +144,20 @@ fn noise_is_no_difference() {
     assert!(bench.findings[0].to_string().contains("too few"));
 }
 
+/// 2 % are certain if starts hardly scatter, and are too little to matter.
+#[test]
+fn a_small_difference_is_none() {
+    let around = |package, ms: f64| {
+        let each = (0..20).map(f64::from).map(move |n| ms * (1.0 + 0.0001 * n));
+        each.map(move |ms| start(package, 0, ms))
+    };
+    let zip = around(Package::Zip, 200.0);
+    let samples: Vec<ColdSample> = zip.chain(around(Package::Image, 204.0)).collect();
+    let finding = &bench(&samples, &PriceTable::default()).findings[0];
+    assert!(finding.ratio.low > 1.0, "{finding:?}");
+    assert_eq!(finding.verdict, Verdict::Same);
+}
+
 /// The share of 400 runs without any difference in which one is reported; at most one in ten is meant to have one.
 #[test]
 fn equal_packages_seldom_differ() {
