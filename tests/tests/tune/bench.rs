@@ -79,22 +79,9 @@ async fn a_published_experiment_is_reproduced_with_its_conclusions() {
     let mut arguments = vec!["coldstarts", "--bench"];
     arguments.extend(names.iter().map(String::as_str));
     let page_path = page.display().to_string();
-    arguments.extend([
-        "--sizes",
-        "1024,1769,3538,10240",
-        "--starts",
-        "6",
-        "--parallel",
-        "6",
-        "--rounds",
-        "2",
-        "--every",
-        "0",
-        "--html",
-        &page_path,
-        "--json",
-        "--yes",
-    ]);
+    let options = "--sizes 1024,1769,3538,10240 --starts 6 --parallel 6 --rounds 2 --every 0 --json --yes --html";
+    arguments.extend(options.split(' '));
+    arguments.push(&page_path);
     let output = stage.rightsizer(&arguments).await;
     assert!(output.status.success(), "{}", error_of(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -52,8 +52,9 @@ async fn published_inputs_of_power_tuning_run_unchanged() {
     let mut files = vec![stage.file("sample.json", &sample.to_string())];
     if let Some(folder) = std::env::var_os("RIGHTSIZER_POWER_TUNING") {
         let published = std::fs::read_dir(folder).unwrap();
-        let published = published.map(|file| file.unwrap().path().display().to_string());
-        files.extend(published.filter(|path| path.ends_with(".json")));
+        let published = published.map(|file| file.unwrap().path());
+        let json = published.filter(|path| path.extension().is_some_and(|end| end == "json"));
+        files.extend(json.map(|path| path.display().to_string()));
     }
     for file in files {
         let arguments = [

@@ -82,14 +82,11 @@ impl Function {
     /// The answer of a `GetFunction`.
     pub(super) fn described(&self, qualifier: Option<&str>, link: &str) -> Result<Value, Refusal> {
         let config = self.qualified(qualifier)?;
-        let code = match &self.image {
-            Some(image) => {
-                json!({"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": image})
-            }
-            None => {
-                let hash = config["CodeSha256"].as_str().unwrap_or_default();
-                json!({"RepositoryType": "S3", "Location": format!("{link}/{hash}")})
-            }
+        let code = if let Some(image) = &self.image {
+            json!({"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": image})
+        } else {
+            let hash = config["CodeSha256"].as_str().unwrap_or_default();
+            json!({"RepositoryType": "S3", "Location": format!("{link}/{hash}")})
         };
         let mut described = json!({ "Configuration": config, "Code": code });
         if self.tags_denied {

@@ -167,56 +167,8 @@ impl Behaviour {
         } else {
             self.used_mb.min(memory_mb)
         };
-        let json_logs = config
-            .get("LoggingConfig")
-            .is_some_and(|logging| logging["LogFormat"] == "JSON");
-        let log = if json_logs {
-            let mut metrics = json!({
-                "durationMs": (ms * 100.0).round() / 100.0, "billedDurationMs": billed,
-                "memorySizeMB": memory_mb, "maxMemoryUsedMB": used,
-            });
-            if let Some(start) = start {
-                let name = if start.restored {
-                    "restoreDurationMs"
-                } else {
-                    "initDurationMs"
-                };
-                metrics[name] = json!((start.ms * 100.0).round() / 100.0);
-            }
-            let record = json!({ "requestId": "played", "metrics": metrics });
-            let report = json!({"time": "2026-01-01T00:00:00.000Z", "type": "platform.report", "record": record});
-            format!("{report}\n")
-        } else {
-            let init = start.map_or_else(String::new, |start| {
-                let name = if start.restored { "Restore" } else { "Init" };
-                format!("{name} Duration: {:.2} ms\t", start.ms)
-            });
-            format!(
-                "START RequestId: played Version: 1\nEND RequestId: played\nREPORT RequestId: played\t\
-                 Duration: {ms:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {memory_mb} MB\t\
-                 Max Memory Used: {used} MB\t{init}\n"
-            )
-        };
-        let (failed, body) = match end {
-            End::Returned(value) => (false, value),
-            End::Failed(kind, message) => {
-                (true, json!({"errorType": kind, "errorMessage": message}))
-            }
-            End::Killed => (
-                true,
-                json!({
-                    "errorType": "Runtime.ExitError",
-                    "errorMessage": "RequestId: played Error: Runtime exited with error: signal: killed",
-                }),
-            ),
-            End::TimedOut => (
-                true,
-                json!({
-                    "errorType": "Sandbox.Timedout",
-                    "errorMessage": format!("RequestId: played Error: Task timed out after {timeout_s}.00 seconds"),
-                }),
-            ),
-        };
+        let log = log(config, (memory_mb, used), (ms, billed), start);
+        let (failed, body) = ended(end, timeout_s);
         let mut headers = vec![("x-amz-log-result", STANDARD.encode(log))];
         if failed {
             headers.push(("x-amz-function-error", "Unhandled".to_owned()));
@@ -230,5 +182,66 @@ impl Behaviour {
             ),
             lost: false,
         }
+    }
+}
+
+/// Returns the last lines of an invocation's log, as the function's log format has them.
+fn log(
+    config: &Config,
+    (memory_mb, used): (u64, u64),
+    (ms, billed): (f64, f64),
+    start: Option<Start>,
+) -> String {
+    let json_logs = config
+        .get("LoggingConfig")
+        .is_some_and(|logging| logging["LogFormat"] == "JSON");
+    if json_logs {
+        let mut metrics = json!({
+            "durationMs": (ms * 100.0).round() / 100.0, "billedDurationMs": billed,
+            "memorySizeMB": memory_mb, "maxMemoryUsedMB": used,
+        });
+        if let Some(start) = start {
+            let name = if start.restored {
+                "restoreDurationMs"
+            } else {
+                "initDurationMs"
+            };
+            metrics[name] = json!((start.ms * 100.0).round() / 100.0);
+        }
+        let record = json!({ "requestId": "played", "metrics": metrics });
+        let report = json!({"time": "2026-01-01T00:00:00.000Z", "type": "platform.report", "record": record});
+        format!("{report}\n")
+    } else {
+        let init = start.map_or_else(String::new, |start| {
+            let name = if start.restored { "Restore" } else { "Init" };
+            format!("{name} Duration: {:.2} ms\t", start.ms)
+        });
+        format!(
+            "START RequestId: played Version: 1\nEND RequestId: played\nREPORT RequestId: played\t\
+             Duration: {ms:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {memory_mb} MB\t\
+             Max Memory Used: {used} MB\t{init}\n"
+        )
+    }
+}
+
+/// Returns whether an invocation failed, and its response.
+fn ended(end: End, timeout_s: u64) -> (bool, Value) {
+    match end {
+        End::Returned(value) => (false, value),
+        End::Failed(kind, message) => (true, json!({"errorType": kind, "errorMessage": message})),
+        End::Killed => (
+            true,
+            json!({
+                "errorType": "Runtime.ExitError",
+                "errorMessage": "RequestId: played Error: Runtime exited with error: signal: killed",
+            }),
+        ),
+        End::TimedOut => (
+            true,
+            json!({
+                "errorType": "Sandbox.Timedout",
+                "errorMessage": format!("RequestId: played Error: Task timed out after {timeout_s}.00 seconds"),
+            }),
+        ),
     }
 }
