@@ -1,6 +1,6 @@
 //! Forced cold starts of scratch copies, side by side: `rightsizer coldstarts --bench`.
 //!
-//! [`run`] follows a [`BenchOrder`] on several [`Copy`]s: a [`Starter`] starts environments, and the run decides how
+//! [`run`] follows a [`BenchOrder`] on several [copies](struct@Copy): a [`Starter`] starts environments, and the run decides how
 //! many and when. [`Versions`] is the starter of AWS: environments of a version that was just published never ran. What
 //! the starts show is decided by `rightsizer_rules::power::bench`.
 
