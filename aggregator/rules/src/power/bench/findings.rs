@@ -52,7 +52,7 @@ pub enum About {
 pub enum Verdict {
     /// One takes longer.
     Differs,
-    /// They take equally long, within [`SAME`].
+    /// They take equally long, within 10 %.
     Same,
     /// The interval holds no difference and a considerable one.
     Unknown,

@@ -1,7 +1,7 @@
 //! Cold starts that were forced: their figures by package, size and time since the deployment, and what can be
 //! concluded from them.
 //!
-//! [`bench`] turns [`ColdSample`]s into [`Cell`]s and [`Finding`]s. A finding compares two groups by the ratio of their
+//! [`bench()`] turns [`ColdSample`]s into [`Cell`]s and [`Finding`]s. A finding compares two groups by the ratio of their
 //! durations with its interval, so a difference within the noise is never reported as one. This module must not invoke
 //! anything.
 
