@@ -17,7 +17,7 @@ use crate::tune::StageError;
 struct Played {
     /// Sizes below this run out of memory.
     needs_mb: u32,
-    /// Of each group of four, so many environments are not new.
+    /// The number of environments in each group of four that are not new.
     warm: u32,
     fails: bool,
     refused: bool,

@@ -314,7 +314,7 @@ impl Scratch {
     /// Invokes a version once.
     ///
     /// # Errors
-    /// If there is no clear answer.
+    /// If the response is unclear.
     pub async fn invoke(&self, version: &str, payload: &[u8]) -> Result<Invocation, InvokeError> {
         self.calls.invoke(&self.name, Some(version), payload).await
     }

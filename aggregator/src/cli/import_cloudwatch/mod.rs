@@ -273,7 +273,7 @@ async fn functions(
     let (update, _, errors) = collect(fleet, &throttle, now()).await;
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     for (n, error) in errors.iter().enumerate() {
-        // What nothing responded to is told once: the calls word the same cause at different lengths.
+        // An unreachable endpoint is printed once: the calls word the same cause at different lengths.
         if errors[n + 1..].iter().any(|later| later.ends_with(error)) {
             continue;
         }

@@ -119,7 +119,7 @@ impl Shares {
     }
 }
 
-/// The order repeats after so many invocations.
+/// The number of invocations after which the order repeats.
 const PERIOD: u32 = 1000;
 
 #[cfg(test)]
