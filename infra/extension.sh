@@ -3,7 +3,6 @@
 # (Amazon Linux 1), so it runs on every system that Lambda has. PACKAGE builds another package the same way,
 # for comparison.
 # Exits with 3 and prints the reason if Rust's standard library for that architecture is missing.
-# RIGHTSIZER_THIS_MACHINE=1 builds for this machine if Python is missing (for the demo).
 set -eu
 cd "$(dirname "$0")/.."
 arch=${1:?usage: extension.sh x86_64|arm64 BINARY [PACKAGE]}
@@ -28,12 +27,6 @@ put() { # copies the built file $1 to its place, unless it is there already
     install -m 755 "$1" "$binary"
 }
 python3 -c 'import venv, ensurepip' 2>/dev/null || {
-    if [ "${RIGHTSIZER_THIS_MACHINE:-}" = 1 ]; then
-        echo "extension: Python 3 with venv is missing, so this binary is built for this machine only; do not publish it"
-        cargo build --package "$package" --profile layer
-        put "$target/layer/$package"
-        exit 0
-    fi
     echo "extension: Python 3 with venv is missing; zig, the linker, comes as a Python package. Debian, Ubuntu: apt install python3-venv. Fedora: dnf install python3. macOS: brew install python3." >&2
     exit 1
 }
