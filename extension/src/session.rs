@@ -117,8 +117,7 @@ async fn prepare(
     let target = config.stream.clone()?;
     let place = config.place(registration.account.as_deref(), std::env::consts::ARCH);
     let place = place.map_err(|e| log.warn("place", &format!("nothing is reported: {e}")));
-    let listening = listener::listen().await;
-    let listening = listening.map_err(|e| {
+    let listening = listener::listen().map_err(|e| {
         log.warn(
             "listen",
             &format!("nothing is reported: no port to listen on: {e}"),
