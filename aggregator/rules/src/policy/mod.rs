@@ -8,6 +8,7 @@ mod autopilot;
 #[cfg(test)]
 mod case;
 mod decide;
+mod duration_text;
 mod estimate;
 mod estimators;
 mod evidence;
@@ -36,6 +37,7 @@ mod why;
 
 pub use autopilot::Autopilot;
 pub use decide::{Decision, decide};
+pub use duration_text::duration_text;
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{
