@@ -112,6 +112,9 @@ fn a_command_that_does_not_exist_is_found() {
         assert_eq!(found(right), Vec::<String>::new(), "{right}");
     }
     assert_eq!(found("rightsizer lists").len(), 1);
-    assert_eq!(found("rightsizer list --colour && rightsizer shows").len(), 2);
+    assert_eq!(
+        found("rightsizer list --colour && rightsizer shows").len(),
+        2
+    );
     assert_eq!(code("a `b\nc` d\n```sh\ne\n```\n"), ["b c", "sh", "e"]);
 }

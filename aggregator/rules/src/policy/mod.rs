@@ -19,7 +19,7 @@ mod leak;
 mod lone;
 mod name;
 #[cfg(test)]
-mod objectives;
+mod objectives_tests;
 mod percentile;
 mod phrases;
 mod power;
@@ -31,7 +31,7 @@ mod settings;
 mod size;
 mod speed;
 #[cfg(test)]
-mod steering;
+mod steering_tests;
 mod step;
 mod why;
 
