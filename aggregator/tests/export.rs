@@ -247,7 +247,7 @@ fn what_must_not_be_deployed_is_left_out_and_named() {
         ("changed", "stale-from"),
     ] {
         assert!(
-            words.contains(&format!("{name} is left out ({code})")),
+            words.contains(&format!("{name} is skipped ({code})")),
             "{name}: {words}"
         );
     }

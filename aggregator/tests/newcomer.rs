@@ -99,6 +99,50 @@ fn an_event_of_two_exports_counts_once() {
     assert_eq!(rows[0]["invocations"], 110);
 }
 
+/// A folder of exports names its functions by its files. After `adopt`, the same lines come again under the old name.
+#[test]
+fn a_folder_of_exports_adds_nothing_to_functions_that_were_adopted() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    folder.ok(&["import", "."]);
+    assert_eq!(folder.list()[0]["function"], "local:checkout");
+    folder.ok(&[
+        "adopt",
+        "--account",
+        "123456789012",
+        "--region",
+        "eu-west-1",
+    ]);
+    folder.write("again.json", &export(0..80, true));
+    folder.ok(&["import", "again.json"]);
+    let rows = folder.list();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["name"], "checkout");
+}
+
+/// Cron jobs and containers have no `USER`.
+#[test]
+fn a_command_without_a_name_is_refused_with_what_to_do() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    folder.ok(&["import", "checkout.json"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rightsizer"));
+    command.args(["pause"]).current_dir(folder.0.path());
+    let output = command
+        .env_remove("USER")
+        .env_remove("LOGNAME")
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("hint: pass --by NAME"), "{words}");
+    // A pause without a reason is shown without an empty one.
+    assert!(folder.ok(&["pause"]).contains("paused: nothing is sent"));
+    let shown = folder.ok(&["list"]);
+    let line = shown.lines().find(|line| line.contains("is paused by ann"));
+    assert!(line.unwrap().contains("Z; `rightsizer resume`"), "{shown}");
+}
+
 #[test]
 fn without_ids_an_overlap_is_reported() {
     let folder = Folder::new();

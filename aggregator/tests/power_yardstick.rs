@@ -191,7 +191,7 @@ fn an_unusable_input_has_a_reason_and_a_hint() {
         (
             "1",
             "",
-            "is empty; wanted a header with function, memory_mb and duration_ms",
+            "is empty; expected a header with function, memory_mb and duration_ms",
         ),
         ("1", "function,memory_mb\nf,128\n", "duration_ms is not in"),
         (

@@ -65,7 +65,7 @@ impl Connection {
         let answer = self.requests.send_request(request.map(Full::new)).await;
         let (parts, body) = answer.map(Response::into_parts)?;
         let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|e| anyhow!("the response broke off: {e}"))?;
+        let body = body.map_err(|e| anyhow!("the response ended early: {e}"))?;
         Ok((parts, body.to_bytes()))
     }
 

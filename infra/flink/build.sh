@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs the Flink job: build.sh FOLDER, which holds the native library. Without the Kinesis connector in Maven's
-# registry the job is built for files alone, with a message.
+# Builds the jar of the Flink job: build.sh FOLDER, the folder of the native library. If Maven's registry does not serve
+# the Kinesis connector, it prints a message and builds a jar that reads and writes files only.
 set -euo pipefail
 library=$1/librightsizer_flink.so
 cd "$(dirname "$0")"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the job on a cluster of processes (a JobManager, two TaskManagers), kills them at random, and changes the
-parallelism from savepoints: kills.py FOLDER KILLS.
+"""Kills the processes of a Flink cluster at random while the job runs: kills.py FOLDER KILLS.
 
-FOLDER holds `reports` and `decisions`; `proposals` and `quarantine` are written there. A lost TaskManager is started
-again and Flink recovers by itself; after the loss of the JobManager the job is submitted again from its last
-checkpoint, as an operator without high availability does. It prints a line of JSON with the counts.
+The cluster has one JobManager and two TaskManagers. The script also changes the job's parallelism, from savepoints.
+The job reads FOLDER/reports and FOLDER/decisions, and writes FOLDER/proposals and FOLDER/quarantine. After the loss of
+a TaskManager the script starts another one, and Flink recovers. After the loss of the JobManager it submits the job
+again from the last checkpoint, as an operator does without high availability. At the end it prints the counts as JSON.
 """
 
 import json

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Measures the job on this machine: speed.py [FUNCTIONS ...]. Each row is the slope between a small and a large input,
-so that the start of the JVM is not counted: wall time and processor time for a report.
+"""Measures wall and processor time of the job for each report: speed.py [FUNCTIONS ...].
+
+Each row is the difference between a small and a large input, so that it excludes the start of the JVM.
 """
 
 import json

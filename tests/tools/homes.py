@@ -33,7 +33,7 @@ HOMES = {
 }
 # In a text, these are examples.
 NOT_IN_TEXTS = {"the memory of one vCPU"}
-TESTS = re.compile(r"(?:^|/)(?:tests|fixtures|benches)(?:/|\.rs$)|(?:_tests|/case|/steering|/objectives)\.rs$|^tests/")
+TESTS = re.compile(r"(?:^|/)(?:tests|fixtures|benches)(?:/|\.rs$)|(?:_tests|/case)\.rs$|^tests/")
 
 
 def code(text):

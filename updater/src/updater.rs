@@ -244,8 +244,7 @@ fn out_of_time() -> ApiError {
     }
 }
 
-/// Whether a newer recommendation of the batch wants the size that there is: then this one is
-/// history, on its way to a state that was left again.
+/// Refuses `rec` if the function already has the size of a newer recommendation of the batch: `rec` would undo it.
 pub(crate) fn superseded(
     rec: &Recommendation,
     newer: &[&Recommendation],
@@ -256,7 +255,7 @@ pub(crate) fn superseded(
         Some(newer) => Err((
             SkipCode::Superseded,
             format!(
-                "{} came after it and has the present size {memory} as its target",
+                "the function has {memory} already, the size of the newer recommendation {}",
                 newer.id
             ),
         )),

@@ -99,7 +99,7 @@ impl SignedClient {
             let answer = answer.map_err(|e| anyhow::anyhow!(in_words(&e)))?;
             let status = answer.status().as_u16();
             let body = answer.into_body().collect().await;
-            let body = body.map_err(|e| anyhow::anyhow!("the response broke off: {e}"))?;
+            let body = body.map_err(|e| anyhow::anyhow!("the response ended early: {e}"))?;
             anyhow::Ok((
                 status,
                 String::from_utf8_lossy(&body.to_bytes()).into_owned(),

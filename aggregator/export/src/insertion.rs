@@ -14,7 +14,7 @@ pub(super) struct Insertion {
 /// Why there is no place for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
-    #[error("whether the module takes memory_size is not known")]
+    #[error("it is unknown whether the module takes memory_size")]
     UnknownModule,
     #[error("it has no attribute on a line of its own")]
     NoLine,

@@ -1,6 +1,6 @@
-//! What reading one input may cost. A record of a stream is written by a stranger, and a few kilobytes
-//! of gzip can hold millions of entries: so bytes, entries and what is read twice have one budget, over
-//! all that is packed in it, in whatever form and however deep.
+//! Bounds the cost of reading one input. Anyone may write a record to a stream, and a few kilobytes of gzip can contain
+//! millions of entries. So a record has one budget of bytes and entries, which everything packed in it shares, in any
+//! format and at any depth. Content that is read a second time is counted again.
 
 /// The bytes that any record may unpack to, and the bytes more for each of its own.
 const LEAST_UNPACKED: u64 = 4 << 20;

@@ -202,7 +202,7 @@ fn one_event(text: &str, log: Log, places: &Places, out: &mut Output) -> Result<
     let at = event_time(event.timestamp);
     if let (None, Some(time)) = (at, event.timestamp.json()) {
         let time = brief(time);
-        let why = format!("timestamp is {time}, wanted milliseconds since 1970");
+        let why = format!("timestamp is {time}, expected milliseconds since 1970");
         return out.refuse(line, why, text);
     }
     let place = Place {

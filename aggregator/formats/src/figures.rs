@@ -68,7 +68,7 @@ pub enum FigureError {
     #[error(transparent)]
     Implausible(#[from] Implausible),
     /// Negative, not a number, or longer than any invocation.
-    #[error("{what} is {ms} ms, wanted 0 to 30 days")]
+    #[error("{what} is {ms} ms, expected 0 to 30 days")]
     Duration {
         /// Which duration.
         what: &'static str,
@@ -134,7 +134,7 @@ mod tests {
         let error = duration("Billed Duration", -3.5).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Billed Duration is -3.5 ms, wanted 0 to 30 days"
+            "Billed Duration is -3.5 ms, expected 0 to 30 days"
         );
         assert!(duration("Duration", 30.0 * 86_400_000.0).is_ok());
     }

@@ -103,7 +103,7 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
 /// A figure of an event that is not read.
 #[derive(Debug, thiserror::Error)]
 enum EventError {
-    #[error("{name} of a Lambda Insights event is {found}, wanted megabytes")]
+    #[error("{name} of a Lambda Insights event is {found}, expected megabytes")]
     Megabytes { name: &'static str, found: String },
     #[error("{0} of a Lambda Insights event is not in milliseconds")]
     Millis(&'static str),

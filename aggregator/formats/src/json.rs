@@ -274,7 +274,7 @@ pub(super) fn inner_line(raw: &str, number: u64, out: &mut Output) -> Result<(),
     }
     match serde_json::from_str::<String>(raw) {
         Ok(inner) => text::line(&inner, number, &mut text::State::default(), out),
-        Err(_) => out.refuse(number, "not a text in the place of a line", raw),
+        Err(_) => out.refuse(number, "expected a text as a line", raw),
     }
 }
 

@@ -203,7 +203,7 @@ enum NoAdvice {
     #[error("{0:?} is not a size of a function in MB")]
     Size(String),
     #[error(
-        "its time {0:?} can be read in two ways or in none: a spreadsheet rewrites times, so import the \
+        "its time {0:?} is ambiguous or not a time: a spreadsheet rewrites times, so import the \
          file as it was exported"
     )]
     Time(String),

@@ -17,8 +17,7 @@ pub struct PieceRead {
     tally: Tally,
     /// Lines of the piece.
     pub lines: u64,
-    /// Whether it ends within something that its next piece may continue with: then what was read
-    /// of it does not count, and it is to be read together with what follows.
+    /// Whether an entry may continue in the next piece. If so, discard this result, and read both pieces together.
     pub open: bool,
 }
 

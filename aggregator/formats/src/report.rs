@@ -138,7 +138,7 @@ fn alike(notes: &[String]) -> Vec<String> {
     for note in notes {
         match counts.get_mut(&kind(note)) {
             Some(count) if *count > FEW_FILES => {
-                shown.push(format!("{note} (and so for {} other files)", *count - 1));
+                shown.push(format!("{note} (the same in {} other files)", *count - 1));
                 *count = 0;
             }
             Some(0) | None => {}
@@ -220,7 +220,7 @@ mod tests {
         let mut notes = Vec::from(["a: 5 rows have no time", "b: an odd end"].map(str::to_owned));
         notes.extend((0..FEW_FILES).map(|n| format!("c{n}: 12 rows have no time")));
         let want = [
-            "a: 5 rows have no time (and so for 3 other files)",
+            "a: 5 rows have no time (the same in 3 other files)",
             "b: an odd end",
         ];
         assert_eq!(alike(&notes), want);

@@ -31,7 +31,7 @@ pub(super) enum ReportLineError {
     #[error("{0}")]
     Absent(Missing),
     /// A figure in another unit than the platform's.
-    #[error("wrong unit: {what} is in {found:?}, wanted {wanted}")]
+    #[error("wrong unit: {what} is in {found:?}, expected {wanted}")]
     WrongUnit {
         /// Which figure.
         what: &'static str,

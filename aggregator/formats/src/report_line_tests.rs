@@ -190,37 +190,37 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "Used: 90 MB",
         "Used: 90 GB",
-        "wrong unit: Max Memory Used is in \"GB\", wanted MB",
+        "wrong unit: Max Memory Used is in \"GB\", expected MB",
     ),
     (
         "Used: 90 MB",
         "Used: 90 MiB",
-        "wrong unit: Max Memory Used is in \"MiB\", wanted MB",
+        "wrong unit: Max Memory Used is in \"MiB\", expected MB",
     ),
     (
         "Used: 90 MB",
         "Used: 90 kB",
-        "wrong unit: Max Memory Used is in \"kB\", wanted MB",
+        "wrong unit: Max Memory Used is in \"kB\", expected MB",
     ),
     (
         "Size: 512 MB",
         "Size: 512",
-        "wrong unit: Memory Size is in \"\", wanted MB",
+        "wrong unit: Memory Size is in \"\", expected MB",
     ),
     (
         "12.34 ms",
         "12.34 s",
-        "wrong unit: Duration is in \"s\", wanted ms",
+        "wrong unit: Duration is in \"s\", expected ms",
     ),
     (
         "12.34 ms",
         "-12.34 ms",
-        "Duration is -12.34 ms, wanted 0 to 30 days",
+        "Duration is -12.34 ms, expected 0 to 30 days",
     ),
     (
         "12.34 ms",
         "99999999999 ms",
-        "Duration is 99999999999 ms, wanted 0 to 30 days",
+        "Duration is 99999999999 ms, expected 0 to 30 days",
     ),
     (
         "12.34 ms",

@@ -173,11 +173,11 @@ pub(super) enum ReportError {
     Record(serde_json::Error),
     #[error(transparent)]
     Time(#[from] TimeError),
-    #[error("time of a platform.report is {0}, wanted RFC 3339 text")]
+    #[error("time of a platform.report is {0}, expected RFC 3339 text")]
     NotATime(String),
-    #[error("{name} is {found}, wanted a whole number of MB")]
+    #[error("{name} is {found}, expected a whole number of MB")]
     Megabytes { name: &'static str, found: String },
-    #[error("{name} is {found}, wanted milliseconds")]
+    #[error("{name} is {found}, expected milliseconds")]
     Millis { name: &'static str, found: String },
     #[error(transparent)]
     Figure(#[from] FigureError),

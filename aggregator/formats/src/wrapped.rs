@@ -1,11 +1,11 @@
 //! Reports inside of JSON of any other tool: the report is found first, then its function and time
 //! are read from the fields of the objects around it. No tool is known by name here.
 
-use std::borrow::Cow;
-use std::fmt;
+mod fields;
 
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::facts::{self, Facts};
@@ -18,10 +18,11 @@ use super::surroundings::Surroundings;
 use super::text::unread_time;
 use super::{insights_extension, report_line};
 
+use fields::{fields, is_event, names};
+pub(super) use fields::{has_only, holds_a_message, may_hold_report};
+
 /// No format is deeper, and the stack is bounded.
 const MOST_DEPTH: u8 = 24;
-/// The number of column names that are read.
-const MOST_COLUMNS: usize = 500;
 
 /// An object, and the facts of the objects around it.
 #[derive(Clone, Copy)]
@@ -39,35 +40,6 @@ impl<'a> Around<'a> {
             depth: 0,
         }
     }
-}
-
-/// Whether a text may hold a report in any form.
-pub(super) fn may_hold_report(text: &str) -> bool {
-    report_line::find(text).is_some()
-        || text.contains("platform.report")
-        || text.contains("used_memory_max")
-}
-
-/// Whether an object holds the text of a log line, report or not.
-pub(super) fn holds_a_message(object: &str) -> bool {
-    fields(object).is_some_and(|fields| has_message(&fields, 0))
-}
-
-/// Whether only the field of this `name` in an object has facts about a report.
-pub(super) fn has_only(object: &str, name: &str) -> bool {
-    let silent = |(field, value): &(Cow<'_, str>, &RawValue)| {
-        field == name || !(Facts::knows(field) || value.get().starts_with('{'))
-    };
-    fields(object).is_some_and(|fields| fields.iter().all(silent))
-}
-
-fn has_message(fields: &[(Cow<'_, str>, &RawValue)], depth: u8) -> bool {
-    fields.iter().any(|(name, value)| {
-        let value = value.get();
-        let inner = || value.starts_with('{') && depth < MOST_DEPTH;
-        (value.starts_with('"') && facts::is_message(name))
-            || (inner() && self::fields(value).is_some_and(|inner| has_message(&inner, depth + 1)))
-    })
 }
 
 /// A field as an object of its own.
@@ -105,7 +77,7 @@ pub(super) fn object(text: &str, around: Around<'_>, out: &mut Output) -> Result
     let before = out.tally.entries();
     found.read(line, around, out)?;
     if out.tally.entries() == before {
-        let why = "a report stands in a field of this JSON that cannot be read as a log line";
+        let why = "a field of this JSON contains a report, but cannot be read as a log line";
         return out.refuse(line, why, text);
     }
     Ok(())
@@ -248,7 +220,7 @@ pub(super) fn list(
             Some(b'[') if around.depth < MOST_DEPTH => row(entry, columns, around, out),
             Some(b'"') => match loose::text(entry) {
                 Some(text) => self::text(&text, line, around.facts, out),
-                None => out.refuse(line, "not a text in the place of a line", entry),
+                None => out.refuse(line, "expected a text as a line", entry),
             },
             _ => out.refuse(line, "the JSON around the report is nested too deep", entry),
         }
@@ -362,75 +334,3 @@ fn platform_event(event: &str, line: u64, facts: &Facts, out: &mut Output) -> Re
     let spot = Spot::new(line, &origin, facts.time().ok().flatten()).within_wrapper();
     super::telemetry::event(event, spot, out)
 }
-
-/// Whether an object is an event of the platform itself.
-fn is_event(object: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Event<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: Text<'a>,
-        #[serde(rename = "record")]
-        _record: serde::de::IgnoredAny,
-    }
-    object.contains("platform.")
-        && serde_json::from_str::<Event<'_>>(object)
-            .is_ok_and(|event| event.kind.0.starts_with("platform."))
-}
-
-/// The names in a list of texts, or of objects that have a name.
-fn names(list: &str) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(alias = "Name", alias = "label", alias = "id")]
-        name: String,
-    }
-    let mut names = Vec::new();
-    let _ = loose::each(list, |entry| {
-        let text = entry.starts_with('"').then(|| loose::text(entry)).flatten();
-        let name = text.map(Cow::into_owned);
-        let name = name.or_else(|| serde_json::from_str::<Named>(entry).ok().map(|n| n.name));
-        if names.len() < MOST_COLUMNS {
-            names.push(name.unwrap_or_default());
-        }
-        Ok(())
-    });
-    names
-}
-
-/// The fields of an object in their order; `None` if it is none.
-fn fields(object: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
-    struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-    struct Each;
-
-    impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-        fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-            json.deserialize_map(Each)
-        }
-    }
-
-    impl<'de> Visitor<'de> for Each {
-        type Value = Fields<'de>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-            let mut fields = Vec::new();
-            while let Some((Text(name), value)) = map.next_entry::<Text<'_>, &RawValue>()? {
-                if fields.len() == MOST_FIELDS {
-                    return Err(A::Error::custom("too many fields"));
-                }
-                fields.push((name, value));
-            }
-            Ok(Fields(fields))
-        }
-    }
-
-    serde_json::from_str::<Fields<'_>>(object)
-        .ok()
-        .map(|fields| fields.0)
-}
-
-/// An object with more is not a wrapper of a log line.
-const MOST_FIELDS: usize = 10_000;

@@ -147,7 +147,7 @@ const OWN: &[Right] = &[
     of("awslogs.txt", 2, 0)
         .whose(&["local:mailer"])
         .on(TWO_DAYS)
-        .notes(&["each was put on the day in the name of its log stream"]),
+        .notes(&["each counts for the day in the name of its log stream"]),
     of("emulator.txt", 0, 3).ignored(1).notes(&[EMULATOR]),
     of("emulator_compose.txt", 0, 2)
         .ignored(1)
@@ -224,7 +224,7 @@ const OWN: &[Right] = &[
         .with(&[(141, 256)])
         .wrapped(),
     of("power_tuning.json", 0, 1).notes(&["import it with --function NAME"]),
-    of("power_tuning_execution.json", 1, 0).notes(&["the sizes that were measured"]),
+    of("power_tuning_execution.json", 1, 0).notes(&["they contain no memory use"]),
     of("power_tuning_stats.json", 1, 0),
     of("power_tuning_link.txt", 0, 1),
     of("compute_optimizer.csv", 1, 0).notes(&["Compute Optimizer"]),

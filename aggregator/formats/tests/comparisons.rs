@@ -244,7 +244,7 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
         (with("OVER_PROVISIONED", "512", now), "not a finding"),
         (with("Optimized", "0", now), "not a size"),
         (with("Optimized", "1.5", now), "not a size"),
-        (with("Optimized", "512", "11/10/26 6:41"), "two ways"),
+        (with("Optimized", "512", "11/10/26 6:41"), "ambiguous"),
     ] {
         let (found, reasons, _) = taken(text.as_bytes(), None);
         assert!(found.is_empty(), "{text}");

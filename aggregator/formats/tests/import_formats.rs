@@ -272,13 +272,13 @@ fn the_day_of_lines_without_a_time() {
         date: Some(Day::parse("2026-11-01").unwrap()),
         ..hints()
     };
-    let changed = "all put on 2026-11-20, the day the file was last changed";
+    let changed = "they count for 2026-11-20, the day the file was last changed";
     for (hints, at, note) in [
         (hints(), "2026-11-20T00:00:00.000Z", changed),
         (
             dated,
             "2026-11-01T00:00:00.000Z",
-            "put on 2026-11-01, from --date",
+            "they count for 2026-11-01, from --date",
         ),
     ] {
         assert_eq!(
@@ -301,7 +301,7 @@ fn the_function_a_user_names() {
         let o = observations(input.as_bytes(), hints);
         o[0].function.to_string()
     };
-    assert_eq!(whose(REPORT, &hints()), "local:export.log");
+    assert_eq!(whose(REPORT, &hints()), "local:export");
     assert_eq!(whose(REPORT, &named), arn);
     // The input takes precedence; its checkout is the user's.
     let group = |name: &str| {
@@ -360,7 +360,7 @@ fn damage_costs_only_what_is_damaged() {
             "{\"a\":1,\"b\":2}",
             "a JSON object of no known kind (its fields: a, b)",
         ),
-        ("{\"line\":5}", "not a text"),
+        ("{\"line\":5}", "expected a text as a line"),
         ("{\"records\":5}", "bad telemetry batch"),
         ("{\"events\":[5]}", "bad log event"),
         (
@@ -372,7 +372,7 @@ fn damage_costs_only_what_is_damaged() {
         ("{\"awslogs\":{\"data\":\"???\"}}", "bad base64"),
         ("{\"awslogs\":{\"data\":\"H4sIAAAA\"}}", "bad gzip"),
         (time, "\"x\" is not a time"),
-        (report, "wanted a whole number"),
+        (report, "expected a whole number"),
         (deep.as_str(), "cut off"),
         (deep_object.as_str(), "cut off"),
         ("\u{1}\u{2}\u{3}\u{7f}\u{fffd}", "binary data"),

@@ -227,10 +227,13 @@ impl Totals {
             1 => "1 function is at risk".to_owned(),
             n => format!("{n} functions are at risk"),
         };
-        Some(format!(
-            "grade {letter}: at least {share:.0} % of ${:.2} a month could be saved, {risk}",
-            self.bill
-        ))
+        let bill = self.bill;
+        let saved = if share < 0.5 {
+            format!("no saving on ${bill:.2} a month is certain")
+        } else {
+            format!("at least {share:.0} % of ${bill:.2} a month could be saved")
+        };
+        Some(format!("grade {letter}: {saved}, {risk}"))
     }
 }
 
@@ -293,7 +296,7 @@ mod tests {
         let shown = summary(&rest);
         assert!(
             shown.ends_with(
-                "grade B: at least 0 % of $20.00 a month could be saved, 2 functions are at risk"
+                "grade B: no saving on $20.00 a month is certain, 2 functions are at risk"
             ),
             "{shown}"
         );

@@ -21,7 +21,7 @@ const MOST_FAILURES: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A size is too small.
-    #[error("{function} at {size}: {why}; this size was left")]
+    #[error("{function} at {size}: {why}; this size was dropped")]
     Size {
         /// The function.
         function: String,
@@ -31,7 +31,7 @@ pub enum Problem {
         why: &'static str,
     },
     /// A copy cannot be started.
-    #[error("{function}: {why}; its other starts were left out")]
+    #[error("{function}: {why}; its other starts were skipped")]
     Copy {
         /// The function.
         function: String,

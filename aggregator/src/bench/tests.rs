@@ -143,7 +143,7 @@ async fn a_size_that_is_too_small_is_left() {
     let done = benched(&order(6), &[copy("a", small)]).await;
     assert!(done.samples.iter().all(|sample| sample.memory_mb.0 == 1024));
     assert_eq!(done.samples.len(), 12);
-    let wanted = "a at 512 MB: it ran out of memory; this size was left";
+    let wanted = "a at 512 MB: it ran out of memory; this size was dropped";
     let words: Vec<String> = done.problems.iter().map(ToString::to_string).collect();
     assert_eq!(words, [wanted]);
 }
@@ -167,8 +167,8 @@ async fn a_copy_that_fails_does_not_end_the_others() {
     assert_eq!(done.samples.len(), 24);
     let words: Vec<String> = done.problems.iter().map(ToString::to_string).collect();
     let wanted = [
-        "fails: it failed: KeyError: no; its other starts were left out",
-        "refused: no role; its other starts were left out",
+        "fails: it failed: KeyError: no; its other starts were skipped",
+        "refused: no role; its other starts were skipped",
     ];
     assert_eq!(words, wanted);
     assert_eq!(copies[0].starter.calls.get(), 4, "one group shows it");

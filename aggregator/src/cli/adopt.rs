@@ -63,7 +63,7 @@ pub(super) fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
     }
     if adopted.done.is_empty() && adopted.taken.is_empty() {
         out::note(format_args!(
-            "error: no function that is known by name only matches\nhint: `rightsizer list 'local:*'` shows them"
+            "error: no function without an account and region matches\nhint: `rightsizer list 'local:*'` shows them"
         ));
         return Ok(ExitCode::FAILURE);
     }

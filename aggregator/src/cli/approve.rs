@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use rightsizer_records::Usd;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::commands::Action;
 use rightsizer_store::ReviewRow;
@@ -11,7 +12,7 @@ use rightsizer_store::ReviewRow;
 use super::list::{ChooseArgs, fleet};
 use super::out;
 use super::review::{ReviewArgs, carry_out};
-use super::text::{counted, names, range, saving_range, slowdown};
+use super::text::{SavingRange, counted, names, range, saving_range, slowdown};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -70,7 +71,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
     for row in &chosen {
         let what = row.function.clone();
         match carry_out(
-            &args.command.command(Action::Approve { what }),
+            &args.command.command(Action::Approve { what })?,
             &args.command,
         ) {
             // The command has been applied, whether or not its output is read.
@@ -88,12 +89,20 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn money(saved: SavingRange) -> String {
+    if saved.expected < Usd::default() {
+        format!(", costs {} a month more", Usd::default() - saved.safe)
+    } else {
+        format!(", saves ${} a month", range(saved))
+    }
+}
+
 /// The effect of an approval on a function, with its worst case.
 fn effect(row: &ReviewRow, name: &str) -> String {
     let to = row.to_mb.unwrap_or(row.current_mb);
     let mut text = format!("{name}: {} → {to} MB", row.current_mb);
     if let Some(saved) = saving_range(row) {
-        text.push_str(&format!(", saves ${} a month", range(saved)));
+        text.push_str(&money(saved));
     }
     if let Some(slower) = slowdown(row).filter(|slower| slower.p95_worst > 1.05) {
         text.push_str(&format!(
@@ -123,6 +132,16 @@ mod tests {
 
     use super::*;
     use crate::cli::sample::row;
+
+    #[test]
+    fn an_increase_shows_what_it_costs() {
+        let row = row("full", (256, 250, 356), (1.0, 1.2));
+        let shown = effect(&row, "full");
+        assert!(
+            shown.starts_with("full: 256 → 356 MB, costs $0.20 a month more"),
+            "{shown}"
+        );
+    }
 
     /// With a third of the memory, $36 of compute become $12 if durations stay, and stay $36 if they triple.
     #[test]

@@ -31,13 +31,13 @@ use super::waves::WavesArgs;
 pub(super) struct AttachArgs {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// Attach in VPCs too; each of them must have a route to the stream
+    /// Also attach to functions in a VPC; their VPCs must have a route to the stream
     #[arg(long)]
     vpc_ok: bool,
-    /// Attach on unknown runtimes too; try the layer on them first
+    /// Also attach to functions with an unknown runtime; try the layer on a copy first
     #[arg(long)]
     any_runtime: bool,
-    /// Attach to functions whose role CloudFront may assume too; make sure that no distribution uses them
+    /// Also attach to functions whose role CloudFront may assume; make sure that no distribution uses them
     #[arg(long)]
     edge_ok: bool,
     /// Every region that is enabled for the account, one after the other
@@ -45,7 +45,7 @@ pub(super) struct AttachArgs {
     all_regions: bool,
     #[command(flatten)]
     waves: WavesArgs,
-    /// A store with memory use: functions within 16 MB of their size are skipped [default: that of
+    /// Read memory use from this store, and skip functions within 16 MB of their size [default: that of
     /// --server; else rightsizer.db if it exists]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
     store: Option<PathBuf>,

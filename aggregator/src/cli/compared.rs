@@ -4,6 +4,7 @@
 use rightsizer_records::Timestamp;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::comparison::Finding;
+use rightsizer_rules::policy::duration_text;
 use rightsizer_store::{AdviceLine, FunctionDetail, MeasuredLine};
 
 use super::function_report::wrapped;
@@ -37,17 +38,9 @@ fn measured(size: &MeasuredLine) -> String {
     format!(
         "  {:>6} MB  {:>10}  {usd:>20}  {source}, {}",
         size.memory_mb.0,
-        milliseconds(size.duration_ms),
+        duration_text(size.duration_ms),
         day(size.measured_at)
     )
-}
-
-fn milliseconds(ms: f64) -> String {
-    if ms < 100.0 {
-        format!("{ms:.1} ms")
-    } else {
-        format!("{ms:.0} ms")
-    }
 }
 
 fn advised(advice: &AdviceLine) -> String {
@@ -107,8 +100,8 @@ mod tests {
             lines,
             [
                 "     128 MB      1.3 ms       $0.21 a million  Power Tuning, 2026-11-23",
-                "   10240 MB   900000 ms  $150000.00 a million  Power Tuning, 2026-11-23",
-                "     512 MB    100.0 ms                        Power Tuning, 2026-11-23",
+                "   10240 MB      15 min  $150000.00 a million  Power Tuning, 2026-11-23",
+                "     512 MB      100 ms                        Power Tuning, 2026-11-23",
             ]
         );
         assert!(lines.iter().all(|line| line.len() <= 80));

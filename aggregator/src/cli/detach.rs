@@ -10,7 +10,12 @@ use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
 use super::runtime::runtime;
 
+/// `attach` names one version, but a function may have any of them.
+const LAYER: &str = "The layer to remove, by any of its versions; repeat it for each architecture and region \
+                     [default: those of --stack]";
+
 #[derive(Debug, Args)]
+#[command(mut_arg("layer", |layer| layer.help(LAYER)))]
 pub(super) struct DetachArgs {
     #[command(flatten)]
     fleet: FleetArgs,

@@ -18,7 +18,7 @@ const LOGS_RATE: RangeInclusive<f64> = 0.1..=100.0;
 pub(super) enum BadValue {
     #[error("it is empty")]
     Empty,
-    #[error("wanted {} to {}", .0.start(), .0.end())]
+    #[error("expected {} to {}", .0.start(), .0.end())]
     Number(RangeInclusive<f64>),
     #[error("expected off, recommend or auto")]
     Mode,

@@ -23,11 +23,11 @@ pub(super) const READS_PER_SECOND: f64 = 50.0;
 pub(super) struct FleetArgs {
     #[command(flatten)]
     which: Which,
-    /// A deployed system, by the STACK of `make deploy`: its stream and its newest layers
+    /// Use the stream and the newest layers of this system, by the STACK of `make deploy`
     #[arg(long, value_name = "STACK", value_parser = flags::text)]
     stack: Option<String>,
-    /// The layer version to attach; repeat it for each architecture and region. `detach` removes any
-    /// version of it [default: the newest ones of --stack]
+    /// The layer version to attach; repeat it for each architecture and region [default: the newest
+    /// ones of --stack]
     #[arg(long, value_name = "ARN", required_unless_present = "stack")]
     layer: Vec<LayerVersion>,
     /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM` [default: that of --stack]
@@ -43,7 +43,7 @@ pub(super) struct FleetArgs {
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) form: FormArgs,
-    /// The most changes a second; all tools of the account share 15
+    /// The most changes a second; Lambda allows 15 to all tools of the account together
     #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = flags::rate)]
     pub(super) rate: f64,
 }

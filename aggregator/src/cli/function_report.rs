@@ -1,15 +1,16 @@
 //! The report on one function in eighty columns: what it used, the rules behind its size, its cost,
 //! and its history. Pure: rows of the store in, text out.
 
+mod history;
+
 use rightsizer_records::shown::shown;
 use rightsizer_records::{FunctionArn, Reason};
-use rightsizer_rules::policy::sentence;
+use rightsizer_rules::policy::{duration_text, sentence};
 use rightsizer_rules::power::{Advice, Drawn};
-use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow};
-use serde::Deserialize;
-use serde_json::Value;
+use rightsizer_store::{DayLine, FunctionDetail, ReviewRow};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use self::history::{events, recommendation};
 use super::compared;
 use super::curve::{advised, objectives};
 use super::text::{counted, short};
@@ -52,7 +53,7 @@ pub(super) fn function_report(
         text.push_str("\nRecommendations, newest first\n");
         for entry in &detail.history {
             text.push_str(&wrapped("  ", "    ", &recommendation(entry)));
-            for event in life(entry) {
+            for event in events(entry) {
                 text.push_str(&wrapped("    ", "      ", &event));
             }
         }
@@ -174,15 +175,15 @@ fn evidence(detail: &FunctionDetail) -> String {
         "reports",
         &format!("{seen} arrived, {again} duplicates, {late} late, {lost} lost"),
     );
-    let ms = |ms: Option<f64>| ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
+    let time = |ms: Option<f64>| ms.map_or_else(|| "unknown".to_owned(), duration_text);
+    let timeout = detail.timeout_ms.and_then(|ms| u32::try_from(ms).ok());
     let timeouts = counted_u64(detail.timeouts, "timeout");
-    let configured = detail.timeout_ms;
-    let configured = configured.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
     line(
         "durations",
         &format!(
-            "99 % within {}; timeout {configured}, {timeouts} in the window",
-            ms(row.p99_ms),
+            "99 % within {}; timeout {}, {timeouts} in the window",
+            time(row.p99_ms),
+            time(timeout.map(f64::from)),
         ),
     );
     if let Some(own) = detail.self_mb {
@@ -236,38 +237,6 @@ fn counted_u64(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A recommendation and its status.
-fn recommendation(entry: &Value) -> String {
-    let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let back = entry["rollback_of"].as_str();
-    let back = back.map_or_else(String::new, |id| format!(", takes back {id}"));
-    format!(
-        "{}  {} → {} MB  {}  {}{back}",
-        text("decided_on"),
-        entry["from_mb"],
-        entry["to_mb"],
-        text("status"),
-        text("id")
-    )
-}
-
-/// What happened to it: when, by whom, and why.
-fn life(entry: &Value) -> Vec<String> {
-    let events = Vec::<HistoryEvent>::deserialize(&entry["life"]).unwrap_or_default();
-    let line = |event: HistoryEvent| {
-        let at = event.at.to_string();
-        // To the second, in UTC.
-        let at = at.get(..19).unwrap_or(&at).replace('T', " ");
-        let why = if event.why.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", event.why)
-        };
-        format!("{at}  {} by {}{why}", event.what, event.by)
-    };
-    events.into_iter().map(line).collect()
-}
-
 /// Broken at spaces so that no line is wider than [`WIDTH`].
 pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
     // A figure and its unit stay together.
@@ -286,7 +255,7 @@ pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use rightsizer_records::{Day, Megabytes};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

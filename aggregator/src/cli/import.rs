@@ -195,7 +195,7 @@ fn repeated(file: &str, digest: &Digest) -> Option<String> {
             "report",
         );
         return Some(format!(
-            "{file}: {again} came before, by their ids, and are counted once"
+            "{file}: {again} have ids that were imported before, and were not counted again"
         ));
     }
     let (first, last, days) = digest.overlapping?;

@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod attach;
 mod backup;
+mod by;
 mod check;
 mod coldstarts;
 mod compared;
@@ -312,6 +313,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+#[cfg(test)]
+mod documented;
 #[cfg(test)]
 use rightsizer_store::sample;
 #[cfg(test)]

@@ -10,10 +10,10 @@ use super::flags;
 /// The profile and the region.
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
-    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
+    /// AWS profile [default: `AWS_PROFILE`, else the default profile]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// The region [default: that of `--profile`, else `AWS_REGION`, else that of the default profile]
+    /// AWS region [default: that of `--profile`, else `AWS_REGION`, else that of the default profile]
     #[arg(long, value_name = "REGION", value_parser = flags::region)]
     region: Option<String>,
 }
@@ -21,7 +21,7 @@ pub(super) struct PlaceArgs {
 /// The profile alone, for commands whose region comes from what they are given.
 #[derive(Debug, Args)]
 pub(super) struct ProfileArg {
-    /// The profile of the AWS configuration [default: `AWS_PROFILE`, else its default]
+    /// AWS profile [default: `AWS_PROFILE`, else the default profile]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }

@@ -14,6 +14,7 @@ use rightsizer_rules::commands::{Action, Done, ReviewCommand, Switched};
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::{Reader, Store, StoreError};
 
+use super::by::ByArg;
 use super::flags;
 use super::out;
 use super::place::ProfileArg;
@@ -29,10 +30,9 @@ pub(super) struct ReviewArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
-    /// Who gives the command
-    #[arg(long, env = "USER")]
-    by: String,
-    /// The reason, kept with the command
+    #[command(flatten)]
+    by: ByArg,
+    /// The reason, recorded with the command
     #[arg(long, default_value = "")]
     why: String,
 }
@@ -52,6 +52,7 @@ pub(super) struct StopArgs {
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
     /// Name, `local:NAME` or ARN of the function, or a recommendation's id
+    #[arg(value_name = "FUNCTION")]
     what: String,
     #[command(flatten)]
     command: ReviewArgs,
@@ -60,6 +61,7 @@ pub(super) struct TargetArgs {
 #[derive(Debug, Args)]
 pub(super) struct HoldArgs {
     /// Name, `local:NAME` or ARN of the function
+    #[arg(value_name = "FUNCTION")]
     what: String,
     /// The number of days
     #[arg(long, default_value_t = 14, value_parser = flags::hold, allow_negative_numbers = true)]
@@ -107,7 +109,7 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn review(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
-    let done = carry_out(&args.command(action), args)?;
+    let done = carry_out(&args.command(action)?, args)?;
     // The command has been applied, whether or not its output is read.
     let _ = out::prose(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
@@ -122,12 +124,12 @@ impl ReviewArgs {
         &self.server
     }
 
-    pub(super) fn command(&self, action: Action) -> ReviewCommand {
-        ReviewCommand {
+    pub(super) fn command(&self, action: Action) -> anyhow::Result<ReviewCommand> {
+        Ok(ReviewCommand {
             action,
-            by: self.by.clone(),
+            by: self.by.name()?,
             why: self.why.clone(),
-        }
+        })
     }
 }
 
@@ -141,7 +143,7 @@ pub(super) fn carry_out(command: &ReviewCommand, args: &ReviewArgs) -> anyhow::R
 /// Pauses or resumes the store's sending, then the updater: by the server if it can, else from
 /// here.
 fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
-    let command = args.command.command(action);
+    let command = args.command.command(action)?;
     // Unreadable settings must not prevent a pause.
     let settings = Settings::load(args.config.config.as_deref()).unwrap_or_else(|error| {
         out::note(format_args!("rightsizer: {error:#}; continuing without it"));

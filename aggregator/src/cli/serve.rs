@@ -43,8 +43,8 @@ pub(super) struct ServeArgs {
     /// [default: keep them in the store only]
     #[arg(long, value_parser = flags::stream)]
     emit: Option<String>,
-    /// What keeps the windows and decides: this process, or Flink (docs/SCALE.md). With Flink, `--source`
-    /// is the stream of its proposals
+    /// What makes the decisions: this process, or Flink (docs/SCALE.md). With Flink, `--source` is the stream
+    /// of its proposals
     #[arg(long, default_value = "own")]
     engine: EngineArg,
     /// What closes days: the wall clock, or the time of the events (replays, demos)

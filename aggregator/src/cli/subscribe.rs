@@ -40,6 +40,7 @@ pub(super) struct SubscribeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("account_policy", |policy| policy.help("Remove the account's policy instead of filters of log groups")))]
 pub(super) struct UnsubscribeArgs {
     #[command(flatten)]
     logs: LogsArgs,
@@ -49,10 +50,10 @@ pub(super) struct UnsubscribeArgs {
 struct LogsArgs {
     #[command(flatten)]
     which: Which,
-    /// One policy for every log group of the account, including future ones
+    /// Use one policy for all log groups of the account, including future ones, instead of a filter for each
     #[arg(long, requires = "all")]
     account_policy: bool,
-    /// The reports stream, name or ARN
+    /// The reports stream, by name or ARN
     #[arg(long, value_name = "STREAM", value_parser = flags::text)]
     stream: String,
     #[command(flatten)]

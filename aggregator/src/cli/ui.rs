@@ -13,6 +13,7 @@ use rightsizer_rules::commands::ReviewCommand;
 use rightsizer_store::{Reader, key};
 use tokio_util::sync::CancellationToken;
 
+use super::by::ByArg;
 use super::review::here_or_at_holder;
 use super::runtime::runtime;
 use super::server::Server;
@@ -26,9 +27,8 @@ pub(super) struct UiArgs {
     store: StoreArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// Who reviews, recorded with each decision
-    #[arg(long, env = "USER")]
-    by: String,
+    #[command(flatten)]
+    by: ByArg,
     /// Loopback address of the page, if no server has the store
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -44,7 +44,7 @@ pub(super) fn run(args: UiArgs) -> anyhow::Result<ExitCode> {
         let Some(server) = server? else {
             bail!("another command has the store; try again when it has ended");
         };
-        open(&server.entrance(&args.by)?, args.no_browser)?;
+        open(&server.entrance(&args.by.name()?)?, args.no_browser)?;
         return Ok(ExitCode::SUCCESS);
     }
     if !args.listen.ip().is_loopback() {
@@ -73,7 +73,7 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
         settings: Arc::new(Settings::load(args.config.config.as_deref())?),
         stop: stopped.clone(),
     });
-    let code = page.code(&args.by)?;
+    let code = page.code(&args.by.name()?)?;
     open(
         &format!("http://{address}/ui/enter?code={code}"),
         args.no_browser,

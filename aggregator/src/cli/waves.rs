@@ -20,8 +20,8 @@ const BEFORE_MS: i64 = 60 * 60 * 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct WavesArgs {
-    /// The sizes of the first waves; after each wave, check the changed functions for failures before the
-    /// next; the last wave is the rest; none changes all at once
+    /// How many functions the first waves change; the last wave changes the rest. Before each next wave, the
+    /// changed functions are checked for failures. `none` changes all at once
     #[arg(long, value_name = "SIZES", default_value = "1,10,100")]
     waves: Waves,
     /// Seconds to wait between two waves; CloudWatch shows an invocation after one to two minutes

@@ -135,8 +135,8 @@ impl<'p> Session<'p> {
             .close((one.function, &one.id), code, why, self.now)
     }
 
-    /// W9: a peak above 90 % of a decrease that is open, approved or sent withdraws it, unless the
-    /// decrease was decided knowing a peak as high: P2 alone lets peaks come to 91 % of its floor.
+    /// Withdraws an open, approved or sent decrease if a peak is above 90 % of its size (W9). A decrease that was
+    /// decided with a peak as high stays, because P2 alone allows peaks of 91 % of the floor.
     pub(super) fn withdraw_decreases_near(
         &self,
         id: FunctionId,
@@ -198,8 +198,8 @@ fn is_under_way(one: &Earlier, change: (Megabytes, Megabytes)) -> bool {
     (same && one.status != Status::Open) || still_approved(one, change)
 }
 
-/// A person's yes to a decrease outlives a decision that would go at most 32 MB further: the approved
-/// size is the safer one.
+/// Whether an approved decrease stays valid although the new decision goes further down. It does up to 32 MB, because
+/// the approved size is the safer one.
 fn still_approved(one: &Earlier, (from, to): (Megabytes, Megabytes)) -> bool {
     one.status == Status::Approved
         && one.from_mb == from

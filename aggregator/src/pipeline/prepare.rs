@@ -21,7 +21,7 @@ pub struct Gate {
     /// Which function logs to which group; shared with the writer, which learns it from the
     /// inventory.
     pub owners: KnownOwners,
-    /// Whether what comes is of the present: no claim is of a time that has not come.
+    /// Whether the evidence is live. If so, times after its arrival are not believed.
     pub live: bool,
 }
 

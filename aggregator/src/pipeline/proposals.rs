@@ -1,7 +1,7 @@
-//! Decisions that Flink made: they take the place of the store's own. Review, limits, pause and sending stay here.
+//! Takes in the decisions that Flink made, instead of deciding here. Review, limits, pause and sending stay here.
 //!
-//! A proposal may be delivered again, and after a restore of Flink's an older one too: what is older than the decision
-//! that stands changes nothing, and the same decision has the same id.
+//! A proposal may be delivered again, and after Flink restores a checkpoint, older proposals may follow newer ones. The
+//! id identifies a repetition, and a proposal that is older than the latest decision is ignored.
 
 use rightsizer_records::{
     FunctionArn, Mode, Proposal, ProposedDecision, ProposedVerdict, Recommendation, Record,

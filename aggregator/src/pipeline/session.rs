@@ -1,18 +1,15 @@
 //! One unit of work: merges what was folded, remembers which functions it touched, decides those.
 
+mod evidence;
 mod outcomes;
 
 use std::collections::{HashMap, HashSet};
 
 use rightsizer_formats::Channel;
-use rightsizer_formats::intake::Batch;
 use rightsizer_records::{Day, Megabytes, Timestamp};
 use rightsizer_rules::inventory::{Home, InventoryUpdate, Owners};
-use rightsizer_rules::window::{DayClock, DaySource, Delta, Mark, WINDOW_DAYS};
-use rightsizer_store::{
-    Adopted, Arrived, EarlyRecord, FunctionId, LogDay, MergedDay, Quarantined, Sighted, StoreError,
-    Unit,
-};
+use rightsizer_rules::window::{DayClock, Delta};
+use rightsizer_store::{Adopted, EarlyRecord, FunctionId, LogDay, Quarantined, StoreError, Unit};
 
 use super::close::Closing;
 use super::prepare::{Early, Prepared};
@@ -137,195 +134,12 @@ impl<'p> Session<'p> {
             .add_whole(origin, &early.why, &early.bytes, self.now)
     }
 
-    /// Merges what was folded.
-    pub fn merge(&mut self, batch: Batch) -> Result<(), StoreError> {
-        for delta in batch.keyed {
-            self.add(delta)?;
-        }
-        for (_, delta) in batch.observed.into_iter().chain(batch.wrapped) {
-            self.add(delta)?;
-        }
-        if !batch.sent.is_empty() || !batch.compared.is_empty() {
-            self.unit.flush()?;
-        }
-        for found in &batch.compared {
-            let known = self.unit.comparisons().take(found)?;
-            self.digest.unplaced += u64::from(!known);
-        }
-        self.take_proposals(&batch.proposals)?;
-        // An outcome comes after what it is about.
-        for record in &batch.sent {
-            self.unit.sending().saw_sent(record, self.now)?;
-        }
-        for outcome in &batch.outcomes {
-            self.take_outcome(outcome)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, mut delta: Delta) -> Result<(), StoreError> {
-        let Some(sighted) = self.sight(&delta)? else {
-            return Ok(());
-        };
-        let id = sighted.id;
-        let env = delta.only_environment();
-        let Some(mut arrived) = self.add_environments(id, &mut delta)? else {
-            self.digest.again = self.digest.again.saturating_add(delta.reports);
-            let again = Arrived {
-                duplicates: delta.reports,
-                ..Arrived::default()
-            };
-            return self.unit.functions().tally(sighted, again);
-        };
-        if sighted.new {
-            self.touched.insert(id);
-        }
-        arrived.imported = matches!(
-            delta.source,
-            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped
-        );
-        let of_a_file = matches!(delta.source, DaySource::Import | DaySource::Wrapped);
-        let closed = self.clock.last_closed();
-        for day in delta.days {
-            if of_a_file {
-                self.file(id, day.key.day, delta.mark.is_some())?;
-            }
-            let (date, count) = (day.key.day, day.stats.invocations);
-            arrived.seen = arrived.seen.saturating_add(count);
-            if closed.is_some_and(|closed| date <= closed.plus(-WINDOW_DAYS)) {
-                arrived.late = arrived.late.saturating_add(count);
-            }
-            let merged = self.unit.days().merge(id, day, env)?;
-            self.note(id, merged, closed.is_some_and(|closed| date <= closed));
-            if merged.censored {
-                self.unit.decisions().ran_out_again(id, date)?;
-            }
-        }
-        self.digest.accepted = self.digest.accepted.saturating_add(arrived.seen);
-        self.unit.functions().tally(sighted, arrived)?;
-        self.clock.observe(id, delta.sighting.newest.at, self.now);
-        self.unit.flush_if_large()
-    }
-
     /// Gives functions that are known by name only their account and region, and decides them again.
     pub fn adopt(&mut self, names: &[String], home: &Home) -> Result<Adopted, StoreError> {
         let adopted = self.unit.retention().adopt(names, home)?;
         self.touched.extend(adopted.done.iter().map(|(id, _)| *id));
         self.decide_touched()?;
         Ok(adopted)
-    }
-
-    /// Notes a day of a function that a file adds to, and whether another file did so before: what names its events
-    /// is counted once, other evidence would count twice if the files overlap.
-    fn file(&mut self, id: FunctionId, day: Day, named: bool) -> Result<(), StoreError> {
-        if !self.filed.insert((id, day)) || named || !self.unit.days().was_in_a_file(id, day)? {
-            return Ok(());
-        }
-        let (first, last, days) = self.digest.overlapping.unwrap_or((day, day, 0));
-        self.digest.overlapping = Some((first.min(day), last.max(day), days + 1));
-        Ok(())
-    }
-
-    /// Finds or makes the function of `delta`; `None` if it has no reports, because it adds
-    /// nothing. Reports without figures do not change the size of an existing function.
-    fn sight(&mut self, delta: &Delta) -> Result<Option<Sighted>, StoreError> {
-        if delta.reports == 0 && delta.days.is_empty() {
-            return Ok(None);
-        }
-        if !delta.is_evidence()
-            && let Some(known) = self.unit.functions().find(&delta.function)?
-        {
-            return Ok(Some(known));
-        }
-        let first_arrival = self.first_arrival(delta);
-        let sighted =
-            self.unit
-                .functions()
-                .sight(&delta.function, &delta.sighting, first_arrival)?;
-        Ok(Some(sighted))
-    }
-
-    /// Merges the environments of `delta`, and counts each on the days that are new to it; `None` when
-    /// all of it came before (W7).
-    fn add_environments(
-        &mut self,
-        id: FunctionId,
-        delta: &mut Delta,
-    ) -> Result<Option<Arrived>, StoreError> {
-        let mut arrived = Arrived::default();
-        let seq = match delta.mark {
-            Some(Mark::Event(event)) => {
-                let day = delta.sighting.newest.at.day();
-                if !self.unit.log_groups().is_new_event(day, event)? {
-                    return Ok(None);
-                }
-                None
-            }
-            Some(Mark::Record(seq)) => Some(seq),
-            None => None,
-        };
-        for (key, view) in std::mem::take(&mut delta.environments) {
-            let Some(merged) = self.unit.environments().merge(id, &key, &view, seq)? else {
-                return Ok(None);
-            };
-            delta.count_environment(&key, &merged.new_days);
-            arrived.lost = arrived.lost.saturating_add(merged.lost);
-            arrived.self_kib = arrived.self_kib.max(view.self_kib);
-        }
-        Ok(Some(arrived))
-    }
-
-    /// W4 counts from the arrival with the wall clock, because the times in a stream's records are
-    /// chosen by their writer.
-    fn first_arrival(&self, delta: &Delta) -> Timestamp {
-        match delta.source {
-            DaySource::Layer | DaySource::Subscription => {
-                self.clock.arrival(delta.sighting.oldest, self.now)
-            }
-            DaySource::LogGroup(_) | DaySource::Import | DaySource::Wrapped => {
-                delta.sighting.oldest
-            }
-        }
-    }
-
-    /// What must be looked at now instead of at the next close: demand that was hidden (W9), a
-    /// closed day's peak that is higher than thought (W5), a peak near an open decrease (W9).
-    fn note(&mut self, id: FunctionId, merged: MergedDay, day_was_closed: bool) {
-        if merged.censored || (merged.raised && day_was_closed) {
-            self.touched.insert(id);
-        }
-        if merged.raised {
-            let peak = self.raised.entry(id).or_default();
-            *peak = (*peak).max(merged.peak_mb);
-        }
-    }
-
-    /// Merges a day of a log group that was read as a whole, in place of what that day gave when it was
-    /// read before (W7). A reading that found fewer invocations than an earlier one is of a log that was
-    /// deleted in between, and changes nothing. The answer is whether it was merged.
-    pub fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
-        let group = self.unit.log_groups().number(&read.log_group)?;
-        let before = self.unit.log_groups().days(&read.log_group, read.day)?;
-        let before = before.into_iter().find(|(day, _)| *day == read.day);
-        let invocations = read.deltas.iter().map(|delta| delta.reports).sum();
-        let kept = before.map(|(_, before)| before);
-        let mut now = LogDay {
-            read_at: read.read_at,
-            invocations,
-        };
-        if let Some(kept) = kept.filter(|kept| kept.invocations > invocations) {
-            now.invocations = kept.invocations;
-            self.unit.log_groups().set_day(group, read.day, now)?;
-            return Ok(false);
-        }
-        if kept.is_some_and(|kept| kept.invocations > 0) {
-            self.unit.log_groups().take_back(group, read.day)?;
-        }
-        for delta in read.deltas {
-            self.add(delta.counted_as(DaySource::LogGroup(group)))?;
-        }
-        self.unit.log_groups().set_day(group, read.day, now)?;
-        Ok(true)
     }
 
     /// All that was reported up to `at` is in: under the event clock it is as late as that.

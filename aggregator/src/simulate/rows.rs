@@ -27,7 +27,7 @@ pub enum TableError {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
     /// It is empty.
-    #[error("is empty; wanted a header with {0}, and rows")]
+    #[error("is empty; expected a header with {0}, and rows")]
     Empty(String),
     /// A column is missing, or occurs twice.
     #[error(

@@ -5,8 +5,8 @@ use rightsizer_store::{Store, StoreError};
 
 use super::plan::LocalStore;
 
-/// Under this key of `state` stands which history a store belongs to: lineage, copy, and where it
-/// held the head last.
+/// The key in `state` of the store's identity: the history that it belongs to (lineage), its copy within that
+/// history, and the location at which it last held the lease.
 const IDENTITY: &str = "snapshots";
 
 pub(super) fn identity(store: &mut Store) -> Result<LocalStore, StoreError> {
@@ -36,6 +36,6 @@ pub(super) fn set_identity(store: &mut Store, identity: &LocalStore) -> Result<(
 /// 64 random bits.
 pub(super) fn drawn() -> anyhow::Result<String> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).context("the system returns no random numbers")?;
+    getrandom::fill(&mut bytes).context("the operating system returns no random numbers")?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }

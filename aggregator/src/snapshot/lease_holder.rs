@@ -119,7 +119,10 @@ impl LeaseHolder {
     pub async fn finish(self) -> Result<(), Superseded> {
         let done = tokio::time::timeout(LAST_WITHIN, self.last()).await;
         done.unwrap_or_else(|_| {
-            warn!("the last snapshot took longer than {LAST_WITHIN:?}: the next task reads more");
+            warn!(
+                "the last snapshot took longer than {LAST_WITHIN:?}: the next task has more to \
+                   read from the streams"
+            );
             Ok(())
         })
     }
@@ -138,7 +141,7 @@ impl LeaseHolder {
             Ok(()) => info!("the last snapshot is made, and the next task may start at once"),
             Err(Trouble::Lost(lost)) => return Err(lost),
             Err(Trouble::Unclear(why)) => {
-                warn!("could not record the end for the next task: {why}");
+                warn!("the next task could not be notified that this one has ended: {why}");
             }
         }
         Ok(())
@@ -259,7 +262,10 @@ impl LeaseHolder {
     async fn made(&mut self, made: Option<Made>) -> Result<(), Superseded> {
         // The thread panicked, which its own message shows.
         let Some(mut made) = made else {
-            self.failed("the task that makes it ended unexpectedly", Duration::ZERO);
+            self.failed(
+                "the task that makes snapshots ended unexpectedly",
+                Duration::ZERO,
+            );
             return Ok(());
         };
         let done = match made.outcome {

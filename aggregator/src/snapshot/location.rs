@@ -39,7 +39,7 @@ impl fmt::Display for Location {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLocation {
     /// No bucket, or no prefix.
-    #[error("wanted s3://BUCKET/PREFIX, the prefix being this aggregator's own")]
+    #[error("expected s3://BUCKET/PREFIX, with a prefix that only this aggregator uses")]
     Form,
     /// Characters that would have to be escaped.
     #[error("{}; letters, digits, '-', '_', '.' and single slashes", Self::Form)]

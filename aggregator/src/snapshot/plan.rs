@@ -1,4 +1,4 @@
-//! What a start does, by what is on the disk and what is in the bucket. Pure.
+//! Decides what a start does with the store on the disk and the snapshots in the bucket. Pure.
 
 use super::head::{Head, Snapshot};
 

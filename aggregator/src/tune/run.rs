@@ -47,7 +47,10 @@ pub enum Stop {
     #[error(transparent)]
     Stage(StageError),
     /// Invocations end without a report.
-    #[error("{MOST_UNCLEAR} invocations had no report in their log, so nothing is known of them")]
+    #[error(
+        "{MOST_UNCLEAR} invocations had no report in their log, so their durations are \
+             unknown"
+    )]
     NoReports,
     /// Every size ran out of memory or of time.
     #[error("every size ran out of memory or into the timeout of the function")]

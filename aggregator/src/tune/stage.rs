@@ -17,7 +17,7 @@ pub enum StageError {
     #[error("{0}")]
     Refused(String),
     /// No clear answer: it may have run.
-    #[error("no clear answer: {0}")]
+    #[error("unclear response: {0}")]
     Unclear(String),
     /// The processor before or after it failed.
     #[error("the {which} {function} failed: {why}")]

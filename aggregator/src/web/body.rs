@@ -1,5 +1,5 @@
-//! Bodies of requests: bounded in size, in time, and all together in memory, by their results and
-//! not by what they announce.
+//! Reads the bodies of requests. Each body is bounded in size and time, and all bodies together in memory. What counts
+//! is what was received, not the announced length.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,6 @@
-//! What the port may be called. On loopback it asks for no token, so a web page that a browser was made
-//! to open could put records by a name of its own that leads here (DNS rebinding): such a name stands in
-//! the request's `Host`.
+//! Checks the `Host` of a request against DNS rebinding. On loopback the port needs no token, so a web page in a
+//! browser on this machine could put records if its host name resolves to 127.0.0.1. The browser sends that name as
+//! `Host`, so requests for unknown names are refused.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

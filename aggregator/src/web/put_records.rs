@@ -129,7 +129,7 @@ fn admit(
     let bad_request = |name, why| Err(KinesisError(StatusCode::BAD_REQUEST, name, why));
     if !port.may_look(token) {
         return Err(denied(
-            "the endpoint's path does not carry this server's token",
+            "the endpoint's path does not contain this server's token",
         ));
     }
     let target = headers
@@ -206,7 +206,7 @@ async fn handle(
 fn payloads(request: &PutRecords) -> Result<Vec<Vec<u8>>, KinesisError> {
     if request.records.is_empty() || request.records.len() > MAX_RECORDS {
         return Err(invalid(format!(
-            "{} records, wanted 1 to 500",
+            "{} records, expected 1 to 500",
             request.records.len()
         )));
     }

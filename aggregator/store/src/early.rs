@@ -184,8 +184,8 @@ impl Early<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let what = format!(
-            "at {now} days after {day} had been closed by a clock that was ahead; they were \
-             reopened"
+            "at {now} days after {day} were closed too early, by a clock that was ahead; they \
+             were reopened"
         );
         self.state().set(CLOCK_FAULT, Some(&what))
     }

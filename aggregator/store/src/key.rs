@@ -41,7 +41,7 @@ pub fn holder(store: &Path) -> Option<String> {
 pub fn draw(store: &Path) -> anyhow::Result<String> {
     let path = key_file(store);
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).context("the system returns no random numbers")?;
+    getrandom::fill(&mut bytes).context("the operating system returns no random numbers")?;
     let key = format!("{:032x}", u128::from_ne_bytes(bytes));
     let write = || -> std::io::Result<()> {
         match std::fs::remove_file(&path) {

@@ -141,7 +141,7 @@ impl ReviewCommands<'_> {
         self.tx
             .execute(&UNAPPROVE, params![record, approved.owner, approved.id])?;
         done(format!(
-            "not approved any more: {} from {} to {} MB ({}); it waits for a review",
+            "approval taken back: {} from {} to {} MB ({}); it waits for a review",
             approved.function, approved.from_mb, approved.to_mb, approved.id
         ))
     }
@@ -175,8 +175,10 @@ impl ReviewCommands<'_> {
         let until = now.plus_ms(i64::from(days) * DAY_MS);
         let by = (command.by.as_str(), command.why.as_str());
         Holds { tx: self.tx }.set(id, until, by, now)?;
+        let minute = until.to_string().replace('T', " ");
+        let minute = minute.get(..16).unwrap_or(&minute);
         done(format!(
-            "held: no decrease of {name} is sent before {until}; increases still are"
+            "held: no decrease of {name} is sent before {minute} UTC; increases still are"
         ))
     }
 
@@ -198,7 +200,7 @@ impl ReviewCommands<'_> {
         Decisions { tx: self.tx }.clear_sizes(id, now.day())?;
         done(format!(
             "cleared: {name} may go below the sizes at which it ran out of memory until today; its \
-             recent peaks still count"
+             recent peaks still count, and its power curve starts again"
         ))
     }
 
@@ -222,7 +224,10 @@ impl ReviewCommands<'_> {
     }
 
     fn pause(&self, command: &ReviewCommand, now: Timestamp) -> Answer {
-        let paused = format!("by {} at {now}: {}", command.by, command.why);
+        let mut paused = format!("by {} at {now}", command.by);
+        if !command.why.is_empty() {
+            paused.push_str(&format!(": {}", command.why));
+        }
         Stops { tx: self.tx }.set_paused(&paused)?;
         done("paused: nothing is sent until `rightsizer resume`".to_owned())
     }

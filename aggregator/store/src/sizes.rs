@@ -38,8 +38,10 @@ struct Sum {
 }
 
 impl Reader {
-    /// Returns what each version of a function did at each size, in the days that are remembered in detail and
-    /// since its code last changed. Of a day, only the kind of source that counts is included (W7).
+    /// Returns what each version of a function did at each size, in the days that are remembered in detail. Days
+    /// before its code changed are left out, and so are those before a person cleared its sizes: its need has changed,
+    /// so it did other work then, and durations of different work cannot be compared. Of a day, only the kind of
+    /// source that counts is included (W7).
     pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
         let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1) FROM functions WHERE function = ?";
         let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));

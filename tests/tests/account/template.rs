@@ -220,3 +220,39 @@ fn of_type<'a>(
     let resources = resources.values().filter(move |r| r["Type"] == kind);
     resources.map(|r| &r["Properties"])
 }
+
+/// An attribute of a cookie, and the parameter of an example.
+const OTHERS: [&str; 2] = ["SameSite", "CheckoutMemorySize"];
+
+/// `OPTIONS="Mode=auto"` in a page: CamelCase names before `=` are parameters of the template.
+#[test]
+fn every_option_in_the_documentation_is_a_parameter() -> Result<()> {
+    let template = template("template.yaml")?;
+    let parameters = template["Parameters"].as_object().context("parameters")?;
+    let mut pages = vec![root().join("README.md"), root().join("infra/README.md")];
+    for page in std::fs::read_dir(root().join("docs"))? {
+        pages.push(page?.path());
+    }
+    let mut seen = 0;
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().is_some_and(|e| e == "md"))
+    {
+        let text = std::fs::read_to_string(page)?;
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '=');
+        for (name, _) in words.filter_map(|word| word.split_once('=')) {
+            let is_option = name.starts_with(|c: char| c.is_ascii_uppercase())
+                && name.contains(|c: char| c.is_ascii_lowercase());
+            if is_option && !OTHERS.contains(&name) {
+                seen += 1;
+                ensure!(
+                    parameters.contains_key(name),
+                    "{}: no parameter {name}",
+                    page.display()
+                );
+            }
+        }
+    }
+    ensure!(seen > 20, "only {seen} options in the documentation");
+    Ok(())
+}

@@ -137,7 +137,7 @@ async fn without_yes_only_the_plan_is_shown() {
     ];
     let output = stage.rightsizer(&arguments).await;
     assert!(output.status.success(), "{}", error_of(&output));
-    assert!(text_of(&output).contains("dry run: nothing was made or invoked"));
+    assert!(text_of(&output).contains("dry run: nothing was created or invoked"));
     let plan = error_of(&output);
     for words in [
         "zip-39 (zip, python3.9)",

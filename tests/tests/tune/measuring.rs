@@ -11,7 +11,7 @@ async fn without_yes_only_the_plan_is_shown() {
     let before = stage.lambda().account();
     let output = stage.tune(&["checkout", "--payload", "{}"]).await;
     assert!(output.status.success(), "{}", error_of(&output));
-    assert!(text_of(&output).contains("dry run: nothing was made or invoked"));
+    assert!(text_of(&output).contains("dry run: nothing was created or invoked"));
     let plan = error_of(&output);
     for words in [
         "checkout ($LATEST, 1024 MB, arm64",

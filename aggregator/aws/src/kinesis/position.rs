@@ -85,9 +85,8 @@ impl Position {
         }
     }
 
-    /// Where to continue. A sequence number older than the retention is not asked for, because what
-    /// a stream answers then is not the same everywhere; behind it nothing is left that the oldest
-    /// record is not the beginning of.
+    /// Returns the position to continue from. If the last sequence number is older than the stream's retention, that
+    /// is the oldest record: nothing between the two is left, and not every stream accepts such an old number.
     pub(super) fn begin(
         &self,
         from: Option<Timestamp>,

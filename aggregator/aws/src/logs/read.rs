@@ -1,5 +1,5 @@
-//! Reads one piece: by a query that is waited for, or page by page. What cannot be read as it is comes
-//! back in other pieces.
+//! Reads one piece of the plan, by a query or page by page. If the service refuses the piece as it is, returns smaller
+//! ones to read instead.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;

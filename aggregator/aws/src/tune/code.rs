@@ -34,7 +34,7 @@ pub(super) async fn download(link: &str) -> Result<Vec<u8>, DownloadError> {
         let answer = answer.map_err(|e| bad(in_words(&e)))?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await;
-        let body = body.map_err(|e| bad(format!("the response broke off: {e}")))?;
+        let body = body.map_err(|e| bad(format!("the response ended early: {e}")))?;
         if status == 200 {
             Ok(body.to_bytes().to_vec())
         } else {

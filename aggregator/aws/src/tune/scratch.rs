@@ -1,5 +1,7 @@
 //! A scratch copy from its creation to its removal.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +15,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::calls::TuneCalls;
-use super::code::{DownloadError, download};
+use super::code::download;
 use super::definition::{Marks, code, definition};
 use super::invoke::{Invocation, InvokeError};
 use super::leftovers::delete_log_group;
 use super::original::Original;
 use crate::fleet::{CallError, call_error};
+
+pub use error::ScratchError;
+use error::cannot;
 
 /// How long Lambda may take to make a function or a version ready; functions in a VPC and snapshots take minutes.
 const READY_WITHIN: Duration = Duration::from_mins(10);
@@ -27,41 +32,6 @@ const REMOVED_WITHIN: Duration = Duration::from_mins(3);
 /// Pauses between two looks.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
-
-/// Why a scratch copy could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScratchError {
-    /// Its package cannot be read.
-    #[error(transparent)]
-    Download(#[from] DownloadError),
-    /// The caller may not pass the function's role on.
-    #[error("the role {role} may not be passed to the copy: {why}")]
-    PassRole {
-        /// The role.
-        role: String,
-        /// The service's message.
-        why: String,
-    },
-    /// A call failed.
-    #[error("cannot {what}: {error}")]
-    Call {
-        /// What the call was to do.
-        what: &'static str,
-        /// Its error.
-        error: CallError,
-    },
-    /// Lambda could not make it ready.
-    #[error("Lambda could not prepare {what}: {why}")]
-    NotReady {
-        /// The copy or a version of it.
-        what: String,
-        /// Lambda's reason.
-        why: String,
-    },
-    /// The copy has other code.
-    #[error("the copy has other code than the function: what was sent is not its package")]
-    OtherCode,
-}
 
 /// What became of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -398,8 +368,4 @@ struct Look {
     update: Option<LastUpdateStatus>,
     reason: Option<String>,
     code_sha256: Option<String>,
-}
-
-fn cannot(what: &'static str) -> impl Fn(CallError) -> ScratchError {
-    move |error| ScratchError::Call { what, error }
 }

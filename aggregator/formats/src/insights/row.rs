@@ -205,7 +205,7 @@ pub enum RowError {
     },
     /// Not in bytes.
     #[error(
-        "wrong unit: {name} is {bytes}, wanted decimal bytes as Logs Insights gives them (1024 MB is 1024000000)"
+        "wrong unit: {name} is {bytes}, expected decimal bytes as Logs Insights gives them (1024 MB is 1024000000)"
     )]
     Unit {
         /// The column.

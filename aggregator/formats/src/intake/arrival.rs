@@ -1,5 +1,5 @@
-//! Live, nothing counts before its time: who claims a later one than that of the arrival would outrank all
-//! that is reported until then.
+//! Limits the times in live evidence to the time of its arrival. A record that claims a later time would otherwise
+//! count as newer than all reports until then.
 
 use rightsizer_records::{Record, Reports, Timestamp};
 use rightsizer_rules::evidence::Evidence;

@@ -8,7 +8,7 @@ mod days;
 mod judge;
 mod saving;
 #[cfg(test)]
-mod simulated;
+mod simulated_tests;
 mod trial;
 
 pub use days::{OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, TrialFacts};

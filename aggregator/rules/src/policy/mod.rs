@@ -8,6 +8,7 @@ mod autopilot;
 #[cfg(test)]
 mod case;
 mod decide;
+mod duration_text;
 mod estimate;
 mod estimators;
 mod evidence;
@@ -18,7 +19,7 @@ mod leak;
 mod lone;
 mod name;
 #[cfg(test)]
-mod objectives;
+mod objectives_tests;
 mod percentile;
 mod phrases;
 mod power;
@@ -30,12 +31,13 @@ mod settings;
 mod size;
 mod speed;
 #[cfg(test)]
-mod steering;
+mod steering_tests;
 mod step;
 mod why;
 
 pub use autopilot::Autopilot;
 pub use decide::{Decision, decide};
+pub use duration_text::duration_text;
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{

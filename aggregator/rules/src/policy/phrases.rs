@@ -1,11 +1,13 @@
 //! The text of every reason. A table shows the few words, `show` the sentence, which ends with its rule.
 
 mod parts;
+mod speed;
 
 use rightsizer_records::{FailureKind, Reason};
 
-use self::parts::{limited, movement, rose, shortage, slower, speed, time};
+use self::parts::{cost, movement, rose, shortage, slower};
 use super::decide::{ENOUGH_DAYS, ENOUGH_INVOCATIONS};
+use super::duration_text;
 
 /// A reason as text.
 pub(super) struct Phrase {
@@ -224,7 +226,7 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         ),
         Reason::Objective {
             at_most_ms,
-            cost,
+            cost: factor,
             mb,
             now_ms,
             objective,
@@ -232,11 +234,12 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         } => phrase(
             format!("{} at {}", objective.name(), mb.0),
             format!(
-                "The objective {} asks for {mb}: {} instead of {}, at most {}, for {cost} × the cost (P9)",
+                "The objective {} asks for {mb}: {} instead of {}, at most {}, for {} (P9)",
                 objective.name(),
-                time(*then_ms),
-                time(*now_ms),
-                time(*at_most_ms)
+                duration_text(*then_ms),
+                duration_text(*now_ms),
+                duration_text(*at_most_ms),
+                cost(*factor)
             ),
         ),
         Reason::ObjectiveReached { mb, objective } => phrase(
@@ -300,58 +303,27 @@ pub(super) fn of(reason: &Reason) -> Phrase {
                 used_mb.0
             ),
         ),
-        Reason::InitNear(limit) => phrase(
-            format!("a start would take {}", time(limit.then)),
-            format!(
-                "A start took {}. If it is repeated inside an invocation at {}, without the extra CPU of a first \
-                 start, it may take {} (limit {}); so {} (P6)",
-                time(limit.now),
-                limit.wanted_mb,
-                time(limit.then),
-                time(limit.most),
-                limit.mb
-            ),
-        ),
-        Reason::TooSlow(limit) => phrase(
-            limited(limit),
-            format!(
-                "{}: too slow for the objective {}, so {} (P6)",
-                speed(limit),
-                limit.objective.name(),
-                limit.mb
-            ),
-        ),
-        Reason::TimeoutNear(limit) => phrase(
-            limited(limit),
-            format!("{}: too near the timeout, so {} (P6)", speed(limit), limit.mb),
-        ),
-        Reason::NoSaving(limit) => phrase(
-            format!("no saving below {}", limit.mb.0),
-            format!("{}: no saving, so {} (P6)", speed(limit), limit.mb),
-        ),
-        Reason::CarefulStep(limit) => phrase(
-            format!("first step to {}", limit.mb.0),
-            format!(
-                "{}. An automatic change stops at {} first and measures there (P6)",
-                speed(limit),
-                limit.mb
-            ),
-        ),
+        Reason::InitNear(limit) => speed::init_near(limit),
+        Reason::TooSlow(limit) => speed::too_slow(limit),
+        Reason::TimeoutNear(limit) => speed::timeout_near(limit),
+        Reason::NoSaving(limit) => speed::no_saving(limit),
+        Reason::CarefulStep(limit) => speed::careful_step(limit),
         Reason::OnlySlower {
-            cost,
+            cost: factor,
             mb,
             slower,
             wanted_mb,
         } => phrase(
             format!("slower below {}", mb.0),
             format!(
-                "{wanted_mb} costs no less than {mb} ({cost} × now) and takes {slower} × as long; so {mb} (P6)"
+                "At {wanted_mb} it would take {slower} × as long as now, for {}; {mb} is faster and costs no more (P6)",
+                cost(*factor)
             ),
         ),
         Reason::Alarm { name } => phrase(
             format!("alarm {name}"),
             format!(
-                "The CloudWatch alarm {name} on it is in ALARM; no automatic decrease until it ends (P5)"
+                "Its CloudWatch alarm {name} is in ALARM; no automatic decrease until it ends (P5)"
             ),
         ),
         Reason::JustDeployed { minutes } => phrase(
@@ -391,8 +363,8 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         } => phrase(
             "back: slower",
             format!(
-                "Rollback: slower: {slow} of {of} invocations took longer than the earlier 95th percentile × \
-                 {tolerance}"
+                "Rollback: slower: {slow} of {of} invocations took longer than {tolerance} × the earlier 95th \
+                 percentile"
             ),
         ),
         Reason::RollbackSilent {

@@ -62,12 +62,11 @@ pub enum ClockDoubt {
     },
 }
 
-/// Time as the window sees it. The caller passes the times of its clock, its events and other
-/// sources.
+/// The clock that closes days. The caller passes in the time of the machine's clock, of events and of other sources.
 ///
-/// The machine's clock alone closes at most one day past the newest evidence. Beyond that a second
-/// source has to agree: AWS ([`DayClock::confirm`]), or evidence of several functions. So a clock
-/// that jumps closes nothing that cannot be undone, and nothing is deleted because of it alone.
+/// The machine's clock alone closes at most one day after the newest evidence. For more, a second source has to
+/// agree: AWS ([`DayClock::confirm`]), or evidence of several functions. If the machine's clock jumps, every close
+/// can therefore be undone, and nothing is deleted because of the jump alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayClock {
     mode: ClockMode,

@@ -180,12 +180,14 @@ fn at(curve: &Drawn, size: Megabytes) -> Option<&Point> {
     curve.points.iter().find(|point| point.memory_mb == size)
 }
 
-/// Returns a duration as people read it: `1.3 ms`, `120 ms`, `4.2 s`, `2.5 min`.
+/// Returns a duration with up to three digits, for tables that compare sizes: `1.3 ms`, `120 ms`, `4.23 s`, `20 min`.
 pub(in crate::cli) fn milliseconds(ms: f64) -> String {
     if ms < 9.95 {
         format!("{ms:.1} ms")
-    } else if ms < 9_999.5 {
+    } else if ms < 999.5 {
         format!("{ms:.0} ms")
+    } else if ms < 9_995.0 {
+        format!("{:.2} s", ms / 1000.0)
     } else if ms < 99_950.0 {
         format!("{:.1} s", ms / 1000.0)
     } else if ms < 999_500.0 {
@@ -277,7 +279,7 @@ pub(in crate::cli) mod tests {
         let ms = [1.26, 9.96, 1234.4, 12_340.0, 100_000.0, 1_200_000.0].map(milliseconds);
         assert_eq!(
             ms,
-            ["1.3 ms", "10 ms", "1234 ms", "12.3 s", "100 s", "20 min"]
+            ["1.3 ms", "10 ms", "1.23 s", "12.3 s", "100 s", "20 min"]
         );
         let usd = [0.0123, 0.0, 1.234, 123_456.7].map(dollars);
         assert_eq!(usd, ["0.0123", "0.00", "1.23", "123457"]);

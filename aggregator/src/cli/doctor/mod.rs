@@ -46,7 +46,7 @@ pub(super) struct DoctorArgs {
     snapshot: SnapshotArg,
     #[command(flatten)]
     config: ConfigArg,
-    /// Check a deployed system in place of a store: what docs/FIRST-HOUR.md asks and can be looked up
+    /// Check a deployed system instead of a store: those points of docs/FIRST-HOUR.md that can be checked
     /// without risk
     #[arg(long, requires = "stack")]
     account: bool,

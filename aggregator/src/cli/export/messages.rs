@@ -14,7 +14,7 @@ pub(super) fn note_choice(chosen: &Chosen) {
     for left in &chosen.left_out {
         let function = short(&left.function);
         out::note(format_args!(
-            "rightsizer: {function} is left out ({}): {}",
+            "rightsizer: {function} is skipped ({}): {}",
             left.code, left.words
         ));
     }
@@ -149,7 +149,7 @@ fn words(size: &Size, row: &Row, file: &str) -> String {
         }
         Became::Left { line, why } => format!("line {line} of {file}: needs a manual edit: {why}"),
         Became::Missing { hint: None } => {
-            "not in the template by its name; if it has another name there, add --map \
+            "the template has no function of this name; if it has another name there, add --map \
              LABEL=FUNCTION"
                 .to_owned()
         }

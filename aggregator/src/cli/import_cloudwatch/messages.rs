@@ -245,8 +245,8 @@ impl Results<'_> {
         if totals.kept > 0 {
             writeln!(
                 out,
-                "{} days have fewer invocations than when they were read before; the earlier \
-                 reading stays",
+                "{} days have fewer invocations than in an earlier import; the earlier figures \
+                 were kept",
                 totals.kept
             )?;
         }

@@ -29,7 +29,7 @@ use rightsizer_page::{Fleet, NOTHING, report};
 pub(super) struct ListArgs {
     #[command(flatten)]
     choose: ChooseArgs,
-    /// What to sort by
+    /// The order of the functions
     #[arg(long, value_name = "ORDER", default_value = "both", alias = "sort")]
     by: Order,
     /// Show only the first N

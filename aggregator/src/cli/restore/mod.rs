@@ -30,17 +30,17 @@ pub(super) struct RestoreArgs {
     /// The location of the snapshots, `s3://BUCKET/PREFIX` [default: that of --snapshot]
     #[arg(value_name = "URL")]
     place: Option<Location>,
-    /// The same, as for `serve`
+    /// The location, if no URL is given
     #[arg(long, env = "RIGHTSIZER_SNAPSHOT", value_name = "URL")]
     snapshot: Option<Location>,
     /// Use the newest snapshot made at or before this time, such as 2026-03-01T10:00:00Z [default:
     /// the newest]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     at: Option<Timestamp>,
-    /// Write it to this new file, to read it or to serve it with a PREFIX of its own
+    /// Write the snapshot to this new file, to read it, or to serve it with another PREFIX
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// Start a new history from it at this empty `s3://BUCKET/PREFIX`; pass --yes to apply
+    /// Start a new history with the snapshot, at this empty `s3://BUCKET/PREFIX`; pass --yes to apply
     #[arg(long, value_name = "URL", conflicts_with = "store")]
     into: Option<Location>,
     /// Apply the plan; without this flag it is only shown
@@ -115,8 +115,8 @@ async fn head_of(bucket: &Bucket) -> anyhow::Result<Head> {
              output SnapshotBucket)"
         ),
         Some(key) => bail!(
-            "{place}/head.json is missing, so the snapshots there ({key} and more) cannot be told \
-             apart\nhint: restore it (a versioned bucket has it: `aws s3api \
+            "{place}/head.json is missing, so it is unknown which of the snapshots there ({key} \
+             and more) is the newest\nhint: restore it (a versioned bucket has it: `aws s3api \
              list-object-versions --bucket {} --prefix {}/head.json`)",
             place.bucket,
             place.prefix
@@ -132,7 +132,7 @@ async fn to_file(
     let (bar, watch) = watched("downloading", taken.snapshot);
     let done = take_out(bucket, taken.snapshot, file, &watch).await;
     bar.finish_and_clear();
-    let looked = done.with_context(|| format!("{} was not made", file.display()))?;
+    let looked = done.with_context(|| format!("{} was not written", file.display()))?;
     let mut value = taken.json();
     value["file"] = json!(file);
     value["functions"] = json!(looked.functions);

@@ -40,14 +40,14 @@ pub(super) struct SimulateArgs {
     form: FormArgs,
     #[command(flatten)]
     power: power::PowerArgs,
-    /// Days at the start of each series that are evidence only
+    /// Days at the start of each series that serve as evidence only
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(i32).range(1..=400))]
     warm_up: i32,
     /// With daily decisions, skip a decrease by less than this share of the size
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
     dead_band: u32,
-    /// Meaning of a date without a row: a day without invocations, or nothing (the next row is the
-    /// next day)
+    /// What a date without a row means: `idle`, a day without invocations; `closed`, no day, so that the
+    /// next row is the next day
     #[arg(long, default_value = "idle")]
     gaps: GapsArg,
     #[command(flatten)]

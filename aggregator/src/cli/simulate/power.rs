@@ -135,7 +135,8 @@ fn summary(report: &Report, functions: &[Measured], rows: u64, refused: u64) -> 
     )];
     if report.set_aside > 0 {
         lines.push(format!(
-            "{} runs set aside: their CPU time is not that of the function's work; --all-runs keeps them",
+            "{} runs left out, because their CPU time contradicts the function's other runs; \
+             --all-runs uses them",
             report.set_aside
         ));
     }
@@ -146,7 +147,7 @@ fn summary(report: &Report, functions: &[Measured], rows: u64, refused: u64) -> 
     };
     named(
         &report.noisy,
-        "half as slow again with more memory, so mostly noise",
+        "50 % slower with more memory, so mostly noise",
     );
     named(
         &report.duplicates,

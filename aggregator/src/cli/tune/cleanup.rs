@@ -30,7 +30,7 @@ pub(super) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
                 let why = error.to_string();
                 let hint = "allow tag:GetResources, or lambda:ListFunctions";
                 let hint = args.place.hint(&why, hint).await;
-                bail!("cannot look for what runs have left: {why}{hint}");
+                bail!("cannot search for copies that runs left behind: {why}{hint}");
             }
         };
         let expired = |leftover: &Leftover| leftover.until.is_none_or(|until| until < now());
@@ -60,7 +60,10 @@ fn print(args: &TuneArgs, rows: &[Row]) -> anyhow::Result<ExitCode> {
         let json = json!({ "dry_run": !args.yes, "copies": all });
         crate::cli::write_json(&json, &mut out)?;
     } else if rows.is_empty() {
-        writeln!(out, "runs have left nothing in this account and region")?;
+        writeln!(
+            out,
+            "no run left anything behind in this account and region"
+        )?;
     } else {
         let mut table = Table::new();
         table
@@ -78,7 +81,8 @@ fn print(args: &TuneArgs, rows: &[Row]) -> anyhow::Result<ExitCode> {
             };
             writeln!(
                 out,
-                "\ndry run: nothing was removed; pass --yes to remove {copies}, also of runs that are under way"
+                "\ndry run: nothing was removed; pass --yes to remove {copies}, including those \
+                 of runs in progress"
             )?;
         }
     }

@@ -52,7 +52,7 @@ impl Fleet {
         let Some(path) = &args.state else {
             return Ok(fleet);
         };
-        let cannot = || format!("cannot use the state {}", path.display());
+        let cannot = || format!("cannot use the state file {}", path.display());
         let text = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text.with_context(cannot)?,
@@ -181,7 +181,8 @@ impl Fleet {
         writeln!(out, "\n{}", table.trim_fmt())?;
         writeln!(
             out,
-            "better by: than the size of the curve from production traffic, without one than the present size"
+            "better by: compared with the size that the curve from production traffic would \
+             choose; without a curve, with the present size"
         )?;
         for failure in &self.failures {
             writeln!(out, "failed: {}: {}", failure.function, failure.why)?;

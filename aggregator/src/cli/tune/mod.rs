@@ -35,18 +35,18 @@ pub(super) struct TuneArgs {
     /// Name or ARN of a function, also with a version or an alias: checkout, checkout:live
     #[arg(value_name = "FUNCTION", group = "task")]
     functions: Vec<Wanted>,
-    /// The functions in this file, up to 50: a JSON object on each line, `{"function": NAME, "payload": JSON}` or
-    /// `{"function": NAME, "payload_s3": "s3://BUCKET/KEY"}`
+    /// Tune up to 50 functions of this file, which has a JSON object on each line: `{"function": NAME, "payload":
+    /// JSON}` or `{"function": NAME, "payload_s3": "s3://BUCKET/KEY"}`
     #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["functions", "power_tuning", "cleanup", "simulate"])]
     file: Option<PathBuf>,
-    /// The input of AWS Lambda Power Tuning, as JSON; `-` is standard input. A FUNCTION beside it replaces its lambdaARN
+    /// Run this input of AWS Lambda Power Tuning; `-` is standard input. A FUNCTION replaces its lambdaARN
     #[arg(long, value_name = "FILE", group = "task", conflicts_with_all = ["cleanup", "simulate"])]
     power_tuning: Option<PathBuf>,
-    /// Remove what runs that were killed have left; pass --yes to apply
+    /// List what killed runs left behind; pass --yes to remove it
     #[arg(long, group = "task", conflicts_with_all = ["functions", "simulate"])]
     cleanup: bool,
-    /// Tune the functions of a CSV file without invoking anything: durations over memory, as for `simulate
-    /// --power`; `-` is standard input
+    /// Tune the functions of a CSV file of durations, as for `simulate --power`, without invoking anything; `-` is
+    /// standard input
     #[arg(
         long,
         value_name = "FILE",
@@ -56,16 +56,16 @@ pub(super) struct TuneArgs {
     simulate: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
-    /// Remember each finished function in this file, and continue with the others the next time
+    /// Record finished functions in this file; the next run with it skips them
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cleanup", "simulate"])]
     state: Option<PathBuf>,
     /// Run; without this flag only the plan is shown
     #[arg(long)]
     yes: bool,
-    /// Stop before the invocations of a function can cost more than this, in dollars
+    /// End the run of a function before it can cost more than this, in dollars
     #[arg(long, value_name = "DOLLARS", value_parser = usd)]
     max_usd: Option<f64>,
-    /// Give the function the best size at the end, through the updater's checks
+    /// Set the best size at the end, if the updater's checks allow it
     #[arg(long)]
     apply: bool,
     /// With --cleanup: only copies that no run can need any more
@@ -77,7 +77,7 @@ pub(super) struct TuneArgs {
     /// The package of the function in S3, for packages above 50 MB: `s3://BUCKET/KEY`
     #[arg(long, value_name = "URL", value_parser = s3_code)]
     code: Option<S3Code>,
-    /// A store with what production has shown, which also takes the results [default: rightsizer.db if it exists]
+    /// Read production evidence from this store, and store the results in it [default: rightsizer.db if it exists]
     #[arg(long, value_name = "FILE", env = "RIGHTSIZER_STORE")]
     store: Option<PathBuf>,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(super) struct TuneArgs {
     config: ConfigArg,
     #[command(flatten)]
     place: PlaceArgs,
-    /// Print the address of the chart on the public page of Lambda Power Tuning; it contains the figures
+    /// Print the address of the chart on Lambda Power Tuning's public page; the address contains the figures
     #[arg(long, conflicts_with_all = ["output", "json", "format"])]
     chart_url: bool,
     /// Print the output of AWS Lambda Power Tuning
@@ -99,11 +99,11 @@ pub(super) struct TuneArgs {
 /// What is invoked, and how often.
 #[derive(Debug, Args)]
 pub(super) struct WhatArgs {
-    /// The payload: JSON, a file, `-`, or `s3://BUCKET/KEY`. A list of {"payload": …, "weight": …} is several
+    /// The payload: JSON, a file, `-`, or `s3://BUCKET/KEY`; or several, as a list of {"payload": …, "weight": …}
     /// [default: {}]
     #[arg(long, value_name = "PAYLOAD", conflicts_with = "payloads")]
     payload: Option<String>,
-    /// Many payloads: one JSON on each line, or messages of a queue, which are sent as the queue sends them
+    /// A file with a JSON payload on each line, or with messages of a queue, which become the events that Lambda sends
     #[arg(long, value_name = "FILE")]
     payloads: Option<PathBuf>,
     /// Sizes in MB, such as 128,512,1024, or all: every 64 MB from 128 to 3008 [default: 16 sizes from the safe size
@@ -113,34 +113,34 @@ pub(super) struct WhatArgs {
     /// Invocations at each size [default: as many as are worth their price]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=10_000))]
     num: Option<u32>,
-    /// Invocations at the same time
+    /// The most invocations at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     parallel: u32,
     /// Pause after each invocation, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pause: u64,
-    /// Every invocation starts cold, and the start counts
+    /// Measure cold starts: each invocation starts a new environment, and its start counts
     #[arg(long)]
     cold_starts: bool,
-    /// What the best size is
+    /// Which size is the best
     #[arg(long, value_name = "STRATEGY", default_value = "cost")]
     strategy: StrategyName,
     /// With --strategy balanced: the weight of the cost, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     weight: f64,
-    /// Share of the durations that is left out at either end, 0 to 0.4
+    /// The share of durations to leave out of the mean at either end, 0 to 0.4
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
     trim: f64,
-    /// A function that is invoked before each invocation: what it returns becomes the payload
+    /// Invoke this function before each invocation; its response becomes the payload
     #[arg(long, value_name = "FUNCTION")]
     pre_processor: Option<String>,
-    /// A function that is invoked after each invocation, with its response
+    /// Invoke this function after each invocation, with the response
     #[arg(long, value_name = "FUNCTION")]
     post_processor: Option<String>,
-    /// Error types of the function that count as results; may be repeated
+    /// Count errors of this type as results; may be repeated
     #[arg(long, value_name = "TYPE", value_parser = flags::text)]
     allowed_exception: Vec<String>,
-    /// Failed invocations that do not end the run
+    /// How many invocations may fail before the run ends
     #[arg(long, value_name = "N", default_value_t = 0)]
     allowed_errors: u64,
     /// Invoke the copy only once, at the largest size, to try the payload

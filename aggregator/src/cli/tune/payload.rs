@@ -22,7 +22,7 @@ pub(super) fn source(args: &WhatArgs) -> anyhow::Result<PayloadSource> {
         let payloads = messages(&text_of(file)?);
         return payloads.map(PayloadSource::Inline).with_context(|| {
             format!(
-                "cannot use the payloads in {}; nothing was made or invoked",
+                "cannot use the payloads in {}; nothing was created or invoked",
                 file.display()
             )
         });
@@ -40,12 +40,13 @@ pub(super) fn source(args: &WhatArgs) -> anyhow::Result<PayloadSource> {
         given.clone()
     } else {
         bail!(
-            "--payload {given:?} is neither JSON nor a file that exists; nothing was made or invoked"
+            "--payload {given:?} is neither JSON nor a file that exists; nothing was created or \
+             invoked"
         );
     };
     let payloads = Payloads::of_json(text.trim());
     Ok(PayloadSource::Inline(
-        payloads.context("nothing was made or invoked")?,
+        payloads.context("nothing was created or invoked")?,
     ))
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn payloads(
         PayloadSource::S3 { bucket, key } => {
             let place = format!("s3://{bucket}/{key}");
             let bytes = object(config, bucket, key).await.with_context(|| {
-                format!("cannot read the payload {place}; nothing was made or invoked")
+                format!("cannot read the payload {place}; nothing was created or invoked")
             })?;
             let text = String::from_utf8(bytes).ok();
             let text = text.with_context(|| format!("the payload {place} is not text"))?;
@@ -69,7 +70,8 @@ pub(super) async fn payloads(
     let largest = payloads.texts().iter().map(String::len).max().unwrap_or(0);
     ensure!(
         largest <= MOST_BYTES,
-        "a payload has {largest} bytes, and Lambda takes at most {MOST_BYTES}; nothing was made or invoked"
+        "a payload has {largest} bytes, and Lambda takes at most {MOST_BYTES}; nothing was \
+         created or invoked"
     );
     Ok(payloads)
 }
@@ -87,7 +89,7 @@ async fn object(config: &SdkConfig, bucket: &str, key: &str) -> anyhow::Result<V
         .body
         .collect()
         .await
-        .context("the object broke off")?;
+        .context("the object ended early")?;
     Ok(bytes.to_vec())
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn prepare(
                 String::new()
             };
             anyhow::bail!(
-                "{} cannot be tuned: {why}; nothing was made or invoked{hint}",
+                "{} cannot be tuned: {why}; nothing was created or invoked{hint}",
                 wish.function
             );
         }
@@ -70,7 +70,7 @@ pub(super) async fn prepare(
     let order =
         order(args, settings, &wish, &original, &known, &given, parallel).with_context(|| {
             format!(
-                "{} cannot be tuned so; nothing was made or invoked",
+                "{} cannot be tuned with these options; nothing was created or invoked",
                 wish.function
             )
         })?;

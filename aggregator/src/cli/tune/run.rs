@@ -85,7 +85,7 @@ fn planned(args: &TuneArgs, all: &[Prepared], fleet: &Fleet) -> anyhow::Result<E
         crate::cli::write_json(&json, &mut out::stdout())?;
     } else {
         out::line(format_args!(
-            "dry run: nothing was made or invoked; pass --yes to run"
+            "dry run: nothing was created or invoked; pass --yes to run"
         ))?;
     }
     Ok(if fleet.failures.is_empty() {

@@ -78,7 +78,7 @@ fn summary(report: &TuningReport) -> String {
     ];
     if !report.noisy.is_empty() {
         lines.push(format!(
-            "left out of all methods, half as slow again with more memory: {}",
+            "left out of all methods, because they were 50 % slower with more memory: {}",
             report.noisy.join(", ")
         ));
     }

@@ -53,7 +53,10 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
     if let Some(file) = &args.power_tuning {
         let input = TuningInput::read(&text_of(file)?);
         let input = input.with_context(|| {
-            format!("cannot run {}; nothing was made or invoked", file.display())
+            format!(
+                "cannot run {}; nothing was created or invoked",
+                file.display()
+            )
         })?;
         let own = || -> anyhow::Result<_> { Ok(vec![input.function.parse()?]) };
         let functions = Some(args.functions.clone()).filter(|functions| !functions.is_empty());
@@ -74,7 +77,10 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
             let text = text_of(file)?;
             let wishes = of_list(args, &text);
             wishes.with_context(|| {
-                format!("cannot use {}; nothing was made or invoked", file.display())
+                format!(
+                    "cannot use {}; nothing was created or invoked",
+                    file.display()
+                )
             })?
         }
     };

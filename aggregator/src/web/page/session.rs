@@ -145,7 +145,7 @@ impl Session {
 /// 256 random bits as hexadecimal digits.
 fn random() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context("the system returns no random numbers")?;
+    getrandom::fill(&mut bytes).context("the operating system returns no random numbers")?;
     let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
         // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");

@@ -1,6 +1,6 @@
 //! Parts of sentences that several reasons share.
 
-use rightsizer_records::{DurationBasis, LimitedFigure, Rise, Slowdown, SpeedLimit};
+use rightsizer_records::{DurationBasis, Rise, Slowdown};
 
 use super::super::decide::{ENOUGH_DAYS, ENOUGH_INVOCATIONS};
 
@@ -29,24 +29,40 @@ pub(super) fn rose(what: &str, rise: &Rise) -> String {
 
 /// How much longer a smaller size may take.
 pub(super) fn slower(slowdown: &Slowdown) -> String {
-    let Slowdown {
-        mb,
-        mean,
-        mean_worst,
-        ..
-    } = slowdown;
+    let (mb, worst) = (slowdown.mb, as_long(slowdown.mean_worst));
     match rests_on(slowdown.basis) {
         Some(by) => {
-            format!("At {mb} it takes {mean} × as long, at most {mean_worst} × ({by}; P6)")
+            let mean = as_long(slowdown.mean);
+            format!("At {mb} it takes {mean}, at most {worst} ({by}; P6)")
         }
-        None => format!(
-            "At {mb} it may take up to {mean_worst} × as long, because how much CPU it uses is unknown (P6)"
-        ),
+        None => {
+            format!("At {mb} it takes at most {worst}; how much CPU it uses is unknown (P6)")
+        }
     }
 }
 
+fn as_long(factor: f64) -> String {
+    match number(factor).as_str() {
+        "1" => "as long as before".to_owned(),
+        factor => format!("{factor} × as long"),
+    }
+}
+
+/// A cost ÷ the present one, as a part of a sentence: `the same cost`, `1.05 × the cost`.
+pub(super) fn cost(factor: f64) -> String {
+    match number(factor).as_str() {
+        "1" => "the same cost".to_owned(),
+        factor => format!("{factor} × the cost"),
+    }
+}
+
+/// A factor with at most two decimals.
+fn number(factor: f64) -> String {
+    format!("{}", (factor * 100.0).round() / 100.0)
+}
+
 /// `None` if only the worst case is known.
-const fn rests_on(basis: DurationBasis) -> Option<&'static str> {
+pub(super) const fn rests_on(basis: DurationBasis) -> Option<&'static str> {
     match basis {
         DurationBasis::Measured => Some("measured at that size"),
         DurationBasis::CpuTime => Some("from the CPU time it uses"),
@@ -55,55 +71,17 @@ const fn rests_on(basis: DurationBasis) -> Option<&'static str> {
     }
 }
 
-/// What a smaller size would do to the durations (P6).
-pub(super) fn speed(limit: &SpeedLimit) -> String {
-    let by = rests_on(limit.basis).unwrap_or("at worst: how much CPU it uses is unknown");
-    let of = |value: f64| match limit.figure {
-        LimitedFigure::Cost => format!("{value} ×"),
-        LimitedFigure::Start | LimitedFigure::P95 | LimitedFigure::P99 => time(value),
-    };
-    format!(
-        "At {}, {} would go from {} to {} (limit {}; {by})",
-        limit.wanted_mb,
-        name(limit.figure),
-        of(limit.now),
-        of(limit.then),
-        of(limit.most)
-    )
-}
-
-pub(super) fn limited(limit: &SpeedLimit) -> String {
-    format!("{} would be {}", name(limit.figure), time(limit.then))
-}
-
-const fn name(figure: LimitedFigure) -> &'static str {
-    match figure {
-        LimitedFigure::Start => "start",
-        LimitedFigure::P95 => "p95",
-        LimitedFigure::P99 => "p99",
-        LimitedFigure::Cost => "cost",
-    }
-}
-
-/// Milliseconds as people read them: `84.3 ms`, `711 ms`, `99.1 s`.
-pub(super) fn time(ms: f64) -> String {
-    if ms >= 10_000.0 {
-        format!("{:.1} s", ms / 1000.0)
-    } else if ms >= 100.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{ms:.1} ms")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_are_rounded_as_people_read_them() {
-        for (ms, text) in [(84.26, "84.3 ms"), (710.59, "711 ms"), (99_134.9, "99.1 s")] {
-            assert_eq!(time(ms), text);
-        }
+    fn a_factor_of_one_is_written_in_words() {
+        // With two decimals 1.004 and 0.996 are 1, and 1.013 is 1.01.
+        assert_eq!(as_long(1.004), "as long as before");
+        assert_eq!(as_long(0.996), "as long as before");
+        assert_eq!(as_long(1.013), "1.01 × as long");
+        assert_eq!(cost(1.0), "the same cost");
+        assert_eq!(cost(1.05), "1.05 × the cost");
     }
 }

@@ -10,7 +10,7 @@ use super::shares::{Shares, SharesError};
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// It has no size.
-    #[error("there is no memory size to invoke the function at")]
+    #[error("the plan has no memory size")]
     NoSize,
     /// A size that Lambda does not offer.
     #[error("{0} is not a memory size of Lambda, which offers {LAMBDA_LEAST} to {LAMBDA_MOST}")]

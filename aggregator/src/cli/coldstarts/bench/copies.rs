@@ -48,7 +48,7 @@ impl Copies {
             let original = match original {
                 Ok(original) => Arc::new(original),
                 Err(error) => {
-                    bail!("{wanted} cannot be copied: {error}; nothing was made or invoked")
+                    bail!("{wanted} cannot be copied: {error}; nothing was created or invoked")
                 }
             };
             let snapshots = (snap_start && !original.is_image()).then_some(Package::SnapStart);

@@ -33,16 +33,16 @@ pub(super) struct BenchArgs {
     /// Force cold starts of copies of the functions and compare them, instead of reading the store; pass --yes to run
     #[arg(long, requires = "functions")]
     bench: bool,
-    /// Show the starts in this file, as JSON lines; with --bench, the starts are added to it
+    /// Compare the starts in this file; with --bench, append new ones to it (JSON lines)
     #[arg(long, value_name = "FILE")]
     samples: Option<PathBuf>,
-    /// Write the comparison as a page in one file
+    /// Write the comparison to this file, as a self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Run; without this flag only the plan is shown
     #[arg(long, requires = "bench")]
     yes: bool,
-    /// Stop before the starts can cost more than this, in dollars
+    /// End the bench before it can cost more than this, in dollars
     #[arg(long, value_name = "DOLLARS", requires = "bench", value_parser = usd)]
     max_usd: Option<f64>,
     /// Sizes in MB [default: the largest size of the functions, 1769 and 3538]
@@ -51,16 +51,16 @@ pub(super) struct BenchArgs {
     /// Starts of each function at each size in a round
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     starts: u32,
-    /// Starts at the same time, of one function
+    /// The most starts of a function at the same time
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     parallel: u32,
-    /// Rounds: the first follows the deployment of the copies, when images start slowly
+    /// Number of rounds; the first runs right after the copies are deployed, when images start slowly
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=48))]
     rounds: u32,
-    /// Minutes from the beginning of a round to that of the next
+    /// Minutes between the beginnings of two rounds
     #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1440))]
     every: u32,
-    /// Compare a copy with `SnapStart` too
+    /// Also compare a copy of each function with `SnapStart`
     #[arg(long, requires = "bench")]
     snap_start: bool,
     /// The payload: JSON or a file [default: {}]
@@ -126,7 +126,7 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
             write_json(&copies.json(&order), &mut out::stdout())?;
         } else {
             out::line(format_args!(
-                "dry run: nothing was made or invoked; pass --yes to run"
+                "dry run: nothing was created or invoked; pass --yes to run"
             ))?;
         }
         return Ok(None);

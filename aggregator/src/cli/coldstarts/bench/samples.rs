@@ -66,7 +66,8 @@ pub(super) fn payload(given: Option<&str>) -> anyhow::Result<String> {
     };
     if serde_json::from_str::<Value>(&text).is_err() {
         bail!(
-            "--payload {given:?} is neither JSON nor a file of JSON; nothing was made or invoked"
+            "--payload {given:?} is neither JSON nor a file of JSON; nothing was created or \
+             invoked"
         );
     }
     Ok(text)

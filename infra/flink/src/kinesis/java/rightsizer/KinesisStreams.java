@@ -13,9 +13,9 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** Kinesis streams, read exactly once and written at least once: a proposal's id makes a repetition harmless. */
 final class KinesisStreams implements Places.Streams {
-    /** A stream that was never read is read from its oldest record, so that no evidence is lost. */
+    /** Starts a stream at its oldest record, so that no evidence is lost. */
     private static final Map<String, String> FROM_THE_OLDEST = Map.of("source.init.position", "TRIM_HORIZON");
-    /** An out-of-memory reaches the aggregator within two seconds. */
+    /** Short enough that an out-of-memory reaches the aggregator within two seconds. */
     private static final long MOST_BUFFERED_MS = 500;
 
     KinesisStreams() {}
@@ -47,7 +47,7 @@ final class KinesisStreams implements Places.Streams {
                 .name(name);
     }
 
-    /** The function of a proposal: its proposals stay in order. */
+    /** Returns the function of a proposal as the partition key, so that its proposals stay in order. */
     private static String function(byte[] record) {
         String text = new String(record, StandardCharsets.UTF_8);
         String field = "\"function\":\"";

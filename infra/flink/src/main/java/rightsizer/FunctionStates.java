@@ -20,16 +20,15 @@ import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
 /**
- * Holds each function's state as bytes, brings it forward by what comes and by the days that close, and passes on the
- * proposals.
+ * Keeps each function's state as bytes. New evidence and the end of a day change the state, and may lead to proposals.
  *
- * <p>What is of a day that has not begun by the watermark waits until it has: one source may be read far ahead of
- * another, and a day closes on the same evidence whatever the order.
+ * <p>One source may be read far ahead of another. Evidence therefore waits until the watermark reaches its day, so that
+ * a day closes on the same evidence in any order of reading.
  */
 final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, Long, byte[]>, byte[]> {
     private static final long serialVersionUID = 1L;
     private static final byte[] NOTHING = {};
-    /** How often a function without reports is looked at, until it is forgotten. */
+    /** The interval of the timer of a function without reports, until its state is empty. */
     private static final long IDLE_DAYS = 30;
 
     private final String settings;
@@ -65,7 +64,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             context.timerService().registerEventTimeTimer(begins);
             return;
         }
-        // Which close was the last is the same in every run; how far the watermark is since then is not.
+        // The last close is the same in every run; the exact watermark is not, so it is not used.
         long event = watermark == Long.MAX_VALUE ? begins : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
         context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
@@ -85,7 +84,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
                 }
             }
         }
-        // A bounded input ends with every timer; days after its last evidence are not over.
+        // At the end of a bounded input Flink fires all timers, but days without evidence are not over.
         boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
         if (ended && later.isEmpty() && begun.size() == 0) {
             return;

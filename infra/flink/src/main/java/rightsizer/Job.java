@@ -9,7 +9,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
-/** The job: records of both streams, read, by function, into proposals. */
+/** Builds the job: it reads both streams, groups the evidence by function, and writes proposals. */
 public final class Job {
     private Job() {}
 

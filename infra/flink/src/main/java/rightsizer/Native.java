@@ -7,9 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
-/** The rules: the native library of aggregator/flink, which has the same calls. */
+/** The calls of the native library, which contains the rules (aggregator/flink). */
 final class Native {
-    /** No day is closed. */
+    /** Means that no day is closed. */
     static final int NO_DAY = Integer.MIN_VALUE;
 
     private static final String LIBRARY = "librightsizer_flink.so";
@@ -20,13 +20,13 @@ final class Native {
 
     private Native() {}
 
-    /** Reads the settings; the answer names the engine in the other calls. */
+    /** Reads the settings, and returns the engine that the other calls take. */
     static native long open(byte[] settings);
 
-    /** Reads stream records into inputs of functions, and what cannot be used. */
+    /** Decodes stream records, and returns the inputs of each function and the records that cannot be used. */
     static native byte[] read(long engine, byte[] records, long nowMs);
 
-    /** Brings one function's state forward. */
+    /** Returns a function's next state and its proposals, after new inputs or a closed day. */
     static native byte[] advance(
             long engine,
             byte[] function,
@@ -37,14 +37,14 @@ final class Native {
             int closedDay,
             boolean closes);
 
-    /** The version of the states that it writes. */
+    /** Returns the version of the states that the library writes. */
     static native int version();
 
     static long open(String settings) {
         return open(settings.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** A copy of its own for each class loader: the JVM loads a library for one of them only. */
+    /** Loads a new copy for each class loader, because the JVM gives a library to only one of them. */
     private static void load() {
         String processor = System.getProperty("os.arch").equals("aarch64") ? "aarch64" : "x86_64";
         String name = "/native/linux-" + processor + "/" + LIBRARY;

@@ -67,7 +67,7 @@ final class Options {
         return clock.equals("wall");
     }
 
-    /** The aggregator's settings, and the job's own. */
+    /** Returns the aggregator's settings with a section for this job. */
     String settings() throws IOException {
         String file = get("settings", null);
         String text = file == null ? get("settings-text", "") : Files.readString(Path.of(file));

@@ -13,9 +13,9 @@ import org.apache.flink.core.fs.Path;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
-/** Where records come from and go to: the ARN of a Kinesis stream, or a folder with a record on each line. */
+/** Opens sources and sinks: the ARN of a Kinesis stream, or a folder of files with one record per line. */
 final class Places {
-    /** What the job needs of the Kinesis connector, which is a class of its own: a test has no connector. */
+    /** The job's use of the Kinesis connector. The implementation is a separate class, because tests run without it. */
     interface Streams {
         DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name);
 

@@ -20,11 +20,11 @@ import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.util.OutputTag;
 
 /**
- * Reads stream records, many in one call, and passes on what each function gets: its key, its newest time, its inputs.
- * What is of one function and one day goes on together, so that its state is read and written once for all of it.
+ * Decodes many stream records in one native call. The output has a function's key, its newest time and its inputs. All
+ * inputs of one function and day are in one element, so that the function's state is read and written once for them.
  *
- * <p>It gives the stream its watermarks: the newest event; and where nothing comes, the machine's clock, so that an
- * empty shard does not hold days open.
+ * <p>It also sets the watermarks: the time of the newest event or, if no records arrive, the machine's clock, because
+ * an empty shard would otherwise keep days open.
  */
 final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte[]>>
         implements OneInputStreamOperator<Tuple2<Byte, byte[]>, Tuple3<String, Long, byte[]>>,
@@ -37,7 +37,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     private static final int MOST_RECORDS = 16_384;
     private static final long IDLE_MS = 60_000;
 
-    /** Records that cannot be used. */
+    /** Side output of records that cannot be used. */
     static final OutputTag<byte[]> QUARANTINE = new OutputTag<>("quarantine") {};
 
     private final String settings;
@@ -137,7 +137,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
                 continue;
             }
             if (kind != INPUT) {
-                throw new IOException("the native library answers in a form of another release");
+                throw new IOException("the native library is from another release than this jar");
             }
             String function = new String(first, StandardCharsets.UTF_8);
             long at = answer.getLong();

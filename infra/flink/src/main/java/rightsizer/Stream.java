@@ -1,6 +1,6 @@
 package rightsizer;
 
-/** The streams, as the native library numbers them. */
+/** The streams that are read, in the order of the native library's numbers. */
 enum Stream {
     REPORTS,
     DECISIONS;
