@@ -1,8 +1,10 @@
 //! The power curve: how long a function takes and what it costs at each size.
 
 use maud::{Markup, html};
+use rightsizer_store::MeasuredLine;
 
 use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
+use crate::text::counted;
 use crate::words::{Text, duration, usd, whole};
 
 /// The sizes at the ends of the axis: a label at each third power of three between them.
@@ -38,31 +40,33 @@ pub struct PowerView {
     pub best: Vec<(&'static str, u32)>,
 }
 
-/// Both pictures with their sentence and their numbers; or why there is no curve.
-pub(crate) fn power(power: Result<&PowerView, &str>) -> Markup {
+/// Both pictures with their sentence and their numbers, or why there is no curve; and what tuning runs measured.
+pub(crate) fn power(power: Result<&PowerView, &str>, tuned: &[MeasuredLine]) -> Markup {
     let content = match power {
-        Ok(power) => drawn(power),
+        Ok(power) => drawn(power, tuned),
         Err(why) => html! { p { "There is no curve: " (Text(why)) "." } },
     };
     html! {
         section aria-labelledby="power" {
             h2 #power { "Speed and cost by memory size" }
             (content)
+            (measured(tuned))
         }
     }
 }
 
-fn drawn(power: &PowerView) -> Markup {
+fn drawn(power: &PowerView, tuned: &[MeasuredLine]) -> Markup {
     let time = |point: &PowerPoint| point.p50_ms;
     let cost = |point: &PowerPoint| point.usd;
     html! {
         p.see { (sentence(power)) }
         div.pair {
-            (curve(power, "Median duration over memory size", "half of the calls take at most", time, duration))
-            (curve(power, "Cost of a month over memory size", "cost a month", cost, usd))
+            (curve(power, tuned, "Median duration over memory size", "half of the calls take at most", time, duration))
+            (curve(power, &[], "Cost of a month over memory size", "cost a month", cost, usd))
         }
         p.legend {
             span.key.line-size {} "estimate " span.key.band {} "90 % interval " span.key.save {} "measured in production "
+            @if !tuned.is_empty() { span.key.tuned {} "measured by a tuning run " }
             span.key.line-floor {} "its size" span.key.line-wanted {} "smallest safe size"
         }
         details {
@@ -102,6 +106,7 @@ fn line(power: &PowerView, point: &PowerPoint) -> Markup {
 
 fn curve(
     power: &PowerView,
+    tuned: &[MeasuredLine],
     label: &str,
     unit: &str,
     of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
@@ -120,6 +125,7 @@ fn curve(
     let most = known
         .iter()
         .map(|(_, (.., high))| high.min(highest * 1.5))
+        .chain(tuned.iter().map(|size| size.duration_ms))
         .fold(highest, f64::max);
     let unit_of = if most < 1.0 { 1000.0 } else { 1.0 };
     let axis = Linear::reaching(most * unit_of);
@@ -149,6 +155,11 @@ fn curve(
             path.size d=(format!("M{}", path.join("L"))) {}
         }
         g.marks {
+            @for size in tuned {
+                path.tuned d=(format!("M{:.1} {:.1}h0", x(size.memory_mb.0), y(size.duration_ms))) {
+                    title { (whole(size.memory_mb.0)) " MB: " (words(size.duration_ms)) " in a tuning run" }
+                }
+            }
             @for (point, (value, ..)) in known.iter().filter(|(point, _)| point.measured) {
                 path.save d=(format!("M{:.1} {:.1}h0", x(point.memory_mb), y(*value))) {
                     title { (whole(point.memory_mb)) " MB: " (words(*value)) }
@@ -162,6 +173,48 @@ fn curve(
         (&across, "memory size in MB"),
         &plot,
     )
+}
+
+/// What tuning runs measured, with their numbers.
+fn measured(tuned: &[MeasuredLine]) -> Markup {
+    html! {
+        @if let Some(text) = tuning_sentence(tuned) {
+            p.see { (text) }
+            details {
+                summary { "The numbers of tuning runs" }
+                div.wide tabindex="0" role="region" aria-label="Table of tuning runs" {
+                    table {
+                        thead { tr {
+                            th.n scope="col" { "Size" } th.n scope="col" { "Mean duration" } th.n scope="col" { "A million invocations" }
+                            th scope="col" { "Measured" }
+                        } }
+                        tbody { @for size in tuned { tr {
+                            th.n scope="row" { (whole(size.memory_mb.0)) " MB" }
+                            td.n { (duration(size.duration_ms)) }
+                            td.n { (size.usd.map_or_else(|| "–".to_owned(), |dollars| usd(dollars * 1e6))) }
+                            td { time datetime=(size.measured_at.to_string()) { (size.measured_at.day().to_string()) } }
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tuning_sentence(tuned: &[MeasuredLine]) -> Option<String> {
+    let by_time = |a: &&MeasuredLine, b: &&MeasuredLine| a.duration_ms.total_cmp(&b.duration_ms);
+    let (fastest, slowest) = (tuned.iter().min_by(by_time)?, tuned.iter().max_by(by_time)?);
+    let last = tuned.iter().map(|size| size.measured_at).max()?;
+    Some(format!(
+        "Tuning runs, the last on {}, measured {}: from {} at {} MB to {} at {} MB on average. Their payload is not production's, \
+         so the curve takes their ratios, not their durations.",
+        last.day(),
+        counted(tuned.len(), "size"),
+        duration(fastest.duration_ms),
+        whole(fastest.memory_mb.0),
+        duration(slowest.duration_ms),
+        whole(slowest.memory_mb.0)
+    ))
 }
 
 /// The place of a size, by its logarithm.
@@ -197,6 +250,8 @@ fn sentence(power: &PowerView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_records::{Megabytes, Timestamp};
+
     use super::*;
 
     #[test]
@@ -220,7 +275,7 @@ mod tests {
             safe_mb: 512,
             best: vec![("speed", 1024)],
         };
-        let text = power(Ok(&view)).into_string();
+        let text = power(Ok(&view), &[]).into_string();
         assert!(
             text.contains("At 512 MB half of the calls take at most 200 ms."),
             "{text}"
@@ -234,7 +289,42 @@ mod tests {
             2,
             "one measured size in each picture"
         );
-        let none = power(Err("<b>")).into_string();
+        let none = power(Err("<b>"), &[]).into_string();
         assert!(none.contains("There is no curve: &lt;b&gt;."), "{none}");
+        assert!(!text.contains("tuning"), "{text}");
+    }
+
+    /// On an axis to 500 ms, 250 ms are drawn at half of the height, beside the one measured size of production.
+    #[test]
+    fn a_tuning_run_is_drawn_beside_production() {
+        let line = |memory_mb: u32, duration_ms: f64| MeasuredLine {
+            memory_mb: Megabytes(memory_mb),
+            duration_ms,
+            usd: Some(0.000_002_5),
+            source: "power-tuning".to_owned(),
+            measured_at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
+        };
+        let tuned = [line(128, 480.0), line(1152, 250.0)];
+        let view = PowerView {
+            points: Vec::new(),
+            now_mb: 512,
+            safe_mb: 512,
+            best: Vec::new(),
+        };
+        let text = power(Ok(&view), &tuned).into_string();
+        for wanted in [
+            "Tuning runs, the last on 2026-03-01, measured 2 sizes: from 250 ms at 1,152 MB to 480 ms at 128 MB on average.",
+            "$2.50",
+            &format!(
+                "<path class=\"tuned\" d=\"M{:.1} {:.1}h0\"",
+                WIDTH / 2.0,
+                HEIGHT / 2.0
+            ),
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+        assert_eq!(text.matches("class=\"tuned\"").count(), 2, "durations only");
+        let alone = power(Err("it never ran"), &tuned).into_string();
+        assert!(alone.contains("measured 2 sizes"), "{alone}");
     }
 }
