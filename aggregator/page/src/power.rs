@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 use rightsizer_store::MeasuredLine;
 
-use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
-use crate::text::counted;
-use crate::words::{Text, duration, usd, whole};
+use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
+use crate::words::{Text, duration, many, usd, whole};
 
 /// The sizes at the ends of the axis: a label at each third power of three between them.
 const ENDS: (f64, f64) = (128.0, 10_368.0);
@@ -58,17 +57,29 @@ pub(crate) fn power(power: Result<&PowerView, &str>, tuned: &[MeasuredLine]) -> 
 fn drawn(power: &PowerView, tuned: &[MeasuredLine]) -> Markup {
     let time = |point: &PowerPoint| point.p50_ms;
     let cost = |point: &PowerPoint| point.usd;
+    let tuned = scaled(power, tuned);
+    let mut keys = vec![
+        ("line-size", "estimate"),
+        ("band", "90 % interval"),
+        ("save", "measured in production"),
+    ];
+    if !tuned.is_empty() {
+        keys.push((
+            "tuned",
+            "measured by a tuning run, as a multiple of production",
+        ));
+    }
+    keys.extend([
+        ("line-here", "its size"),
+        ("line-wanted", "smallest safe size"),
+    ]);
     html! {
         p.see { (sentence(power)) }
         div.pair {
-            (curve(power, tuned, "Median duration over memory size", "half of the calls take at most", time, duration))
+            (curve(power, &tuned, "Median duration over memory size", "half of the calls take at most", time, duration))
             (curve(power, &[], "Cost of a month over memory size", "cost a month", cost, usd))
         }
-        p.legend {
-            span.key.line-size {} "estimate " span.key.band {} "90 % interval " span.key.save {} "measured in production "
-            @if !tuned.is_empty() { span.key.tuned {} "measured by a tuning run " }
-            span.key.line-floor {} "its size" span.key.line-wanted {} "smallest safe size"
-        }
+        (legend(&keys))
         details {
             summary { "The numbers" }
             div.wide tabindex="0" role="region" aria-label="Table of the power curve" {
@@ -106,7 +117,7 @@ fn line(power: &PowerView, point: &PowerPoint) -> Markup {
 
 fn curve(
     power: &PowerView,
-    tuned: &[MeasuredLine],
+    tuned: &[(u32, f64)],
     label: &str,
     unit: &str,
     of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
@@ -125,7 +136,7 @@ fn curve(
     let most = known
         .iter()
         .map(|(_, (.., high))| high.min(highest * 1.5))
-        .chain(tuned.iter().map(|size| size.duration_ms))
+        .chain(tuned.iter().map(|(_, ms)| *ms))
         .fold(highest, f64::max);
     let unit_of = if most < 1.0 { 1000.0 } else { 1.0 };
     let axis = Linear::reaching(most * unit_of);
@@ -151,13 +162,13 @@ fn curve(
         @if !known.is_empty() {
             polygon.band points=(band.join(" ")) {}
             path.wanted d=(upright(power.safe_mb)) {}
-            path.floor d=(upright(power.now_mb)) {}
+            path.here d=(upright(power.now_mb)) {}
             path.size d=(format!("M{}", path.join("L"))) {}
         }
         g.marks {
-            @for size in tuned {
-                path.tuned d=(format!("M{:.1} {:.1}h0", x(size.memory_mb.0), y(size.duration_ms))) {
-                    title { (whole(size.memory_mb.0)) " MB: " (words(size.duration_ms)) " in a tuning run" }
+            @for (mb, ms) in tuned {
+                path.tuned d=(format!("M{:.1} {:.1}h0", x(*mb), y(*ms))) {
+                    title { (whole(*mb)) " MB: " (words(*ms)) " by a tuning run" }
                 }
             }
             @for (point, (value, ..)) in known.iter().filter(|(point, _)| point.measured) {
@@ -173,6 +184,29 @@ fn curve(
         (&across, "memory size in MB"),
         &plot,
     )
+}
+
+/// What tuning runs measured, as durations of production: a test's payload takes another time, but its durations change
+/// with memory alike. At the tuned size nearest to the present one, both are equal.
+fn scaled(power: &PowerView, tuned: &[MeasuredLine]) -> Vec<(u32, f64)> {
+    let apart = |a: u32, b: u32| (f64::from(a.max(1)) / f64::from(b.max(1))).ln().abs();
+    let nearest = |to: u32| move |a: &u32, b: &u32| apart(*a, to).total_cmp(&apart(*b, to));
+    let anchor = tuned
+        .iter()
+        .min_by(|a, b| nearest(power.now_mb)(&a.memory_mb.0, &b.memory_mb.0));
+    let Some(anchor) = anchor.filter(|anchor| anchor.duration_ms > 0.0) else {
+        return Vec::new();
+    };
+    let known = power.points.iter().filter(|point| point.p50_ms.is_some());
+    let here = known.min_by(|a, b| nearest(anchor.memory_mb.0)(&a.memory_mb, &b.memory_mb));
+    let Some((production, ..)) = here.and_then(|point| point.p50_ms) else {
+        return Vec::new();
+    };
+    let factor = production / anchor.duration_ms;
+    let sizes = tuned.iter();
+    sizes
+        .map(|size| (size.memory_mb.0, size.duration_ms * factor))
+        .collect()
 }
 
 /// What tuning runs measured, with their numbers.
@@ -207,9 +241,9 @@ fn tuning_sentence(tuned: &[MeasuredLine]) -> Option<String> {
     let last = tuned.iter().map(|size| size.measured_at).max()?;
     Some(format!(
         "Tuning runs, the last on {}, measured {}: from {} at {} MB to {} at {} MB on average. Their payload is not production's, \
-         so the curve takes their ratios, not their durations.",
+         so only their ratios count for the curve.",
         last.day(),
-        counted(tuned.len(), "size"),
+        many(tuned.len(), "size"),
         duration(fastest.duration_ms),
         whole(fastest.memory_mb.0),
         duration(slowest.duration_ms),
@@ -294,9 +328,10 @@ mod tests {
         assert!(!text.contains("tuning"), "{text}");
     }
 
-    /// On an axis to 500 ms, 250 ms are drawn at half of the height, beside the one measured size of production.
+    /// Production takes 100 ms at 512 MB, the run 240 ms: its 480 ms at 128 MB are drawn as 200 ms, at the top of an axis
+    /// to 200 ms, and its 120 ms at 1152 MB as 50 ms.
     #[test]
-    fn a_tuning_run_is_drawn_beside_production() {
+    fn a_tuning_run_is_drawn_as_a_multiple_of_production() {
         let line = |memory_mb: u32, duration_ms: f64| MeasuredLine {
             memory_mb: Megabytes(memory_mb),
             duration_ms,
@@ -304,27 +339,37 @@ mod tests {
             source: "power-tuning".to_owned(),
             measured_at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
         };
-        let tuned = [line(128, 480.0), line(1152, 250.0)];
+        let tuned = [line(128, 480.0), line(512, 240.0), line(1152, 120.0)];
+        let point = PowerPoint {
+            memory_mb: 512,
+            p50_ms: Some((100.0, 100.0, 100.0)),
+            p95_ms: None,
+            usd: Some((1.0, 1.0, 1.0)),
+            measured: true,
+            basis: "measured",
+        };
         let view = PowerView {
-            points: Vec::new(),
-            now_mb: 512,
+            points: vec![point],
+            now_mb: 600,
             safe_mb: 512,
             best: Vec::new(),
         };
         let text = power(Ok(&view), &tuned).into_string();
         for wanted in [
-            "Tuning runs, the last on 2026-03-01, measured 2 sizes: from 250 ms at 1,152 MB to 480 ms at 128 MB on average.",
+            "Tuning runs, the last on 2026-03-01, measured 3 sizes: from 120 ms at 1,152 MB to 480 ms at 128 MB on average.",
             "$2.50",
+            "<path class=\"tuned\" d=\"M0.0 0.0h0\"",
             &format!(
                 "<path class=\"tuned\" d=\"M{:.1} {:.1}h0\"",
                 WIDTH / 2.0,
-                HEIGHT / 2.0
+                HEIGHT * 0.75
             ),
         ] {
             assert!(text.contains(wanted), "{wanted} is not in {text}");
         }
-        assert_eq!(text.matches("class=\"tuned\"").count(), 2, "durations only");
+        let drawn = text.matches("<path class=\"tuned\"").count();
+        assert_eq!(drawn, 3, "durations only");
         let alone = power(Err("it never ran"), &tuned).into_string();
-        assert!(alone.contains("measured 2 sizes"), "{alone}");
+        assert!(alone.contains("measured 3 sizes"), "{alone}");
     }
 }

@@ -8,8 +8,7 @@ use crate::fleet::{Entry, Fleet, Query};
 use crate::frame::{Frame, Tab};
 use crate::rules::rule_link;
 use crate::table::{badge, saving, used, wanted};
-use crate::text::counted;
-use crate::words::{Text, function_link, whole};
+use crate::words::{Text, function_link, many, whole};
 
 /// Recommendations on one page: an approval covers exactly the ones that were seen.
 const ROWS: usize = 50;
@@ -54,7 +53,7 @@ fn lead(waiting: usize) -> String {
             .to_owned(),
         n => format!(
             "{} wait for you. Functions in danger come first, then the largest savings.",
-            counted(n, "recommendation")
+            many(n, "recommendation")
         ),
     }
 }
@@ -78,7 +77,7 @@ fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
             div.wide tabindex="0" role="region" aria-label="Table of open recommendations" {
                 table.functions {
                     thead { tr {
-                        th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; } }
+                        th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; span.phone aria-hidden="true" { "Select all" } } }
                         th scope="col" { "Function" } th.n scope="col" { "Now" } th.n scope="col" { "Recommended" }
                         th.n scope="col" { "Saving a month" } th.n scope="col" { "Slower, at worst" } th scope="col" { "Memory used" }
                         th scope="col" { "Confidence" } th scope="col" { "Why" }

@@ -15,8 +15,11 @@ impl Render for Text<'_> {
     }
 }
 
-/// Dollars with as many digits as they need: `$0.42`, `$12.50`, `$1,234`.
+/// Dollars with as many digits as they need: `<$0.01`, `$0.42`, `$12.50`, `$1,234`.
 pub(crate) fn usd(dollars: f64) -> String {
+    if dollars > 0.0 && dollars < 0.005 {
+        return "<$0.01".to_owned();
+    }
     let sign = if dollars < -0.004 { "−" } else { "" };
     let size = dollars.abs();
     if size < 100.0 {
@@ -29,6 +32,11 @@ pub(crate) fn usd(dollars: f64) -> String {
 /// A whole number with its thousands apart.
 pub(crate) fn whole(n: impl TryInto<u64>) -> String {
     thousands(&n.try_into().unwrap_or_default().to_string())
+}
+
+/// A count with its thing: `1 function`, `48,210 functions`.
+pub(crate) fn many(n: usize, what: &str) -> String {
+    format!("{} {what}{}", whole(n), if n == 1 { "" } else { "s" })
 }
 
 fn thousands(digits: &str) -> String {
@@ -82,9 +90,14 @@ mod tests {
     #[test]
     fn numbers_are_easy_to_read() {
         assert_eq!(usd(0.418), "$0.42");
+        assert_eq!(
+            (usd(0.0049), usd(0.0)),
+            ("<$0.01".to_owned(), "$0.00".to_owned())
+        );
         assert_eq!(usd(-12.5), "−$12.50");
         assert_eq!(usd(1234.4), "$1,234");
         assert_eq!(usd(1_234_567.0), "$1,234,567");
+        assert_eq!(many(48_210, "function"), "48,210 functions");
         assert_eq!(whole(999_u64), "999");
         assert_eq!(whole(48_210_u64), "48,210");
         assert_eq!(duration(3.12), "3.1 ms");
