@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rightsizer_store::MeasuredLine;
 
 use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
-use crate::words::{Text, duration, many, usd, whole};
+use crate::words::{Text, dollars, duration, durations, many, usd, whole};
 
 /// The sizes at the ends of the axis: a label at each third power of three between them.
 const ENDS: (f64, f64) = (128.0, 10_368.0);
@@ -76,8 +76,8 @@ fn drawn(power: &PowerView, tuned: &[MeasuredLine]) -> Markup {
     html! {
         p.see { (sentence(power)) }
         div.pair {
-            (curve(power, &tuned, "Median duration over memory size", "half of the calls take at most", time, duration))
-            (curve(power, &[], "Cost of a month over memory size", "cost a month", cost, usd))
+            (curve(power, &tuned, "Median duration over memory size", "half of the calls take at most", time, (duration, durations)))
+            (curve(power, &[], "Cost of a month over memory size", "cost a month", cost, (usd, dollars)))
         }
         (legend(&keys))
         details {
@@ -121,7 +121,7 @@ fn curve(
     label: &str,
     unit: &str,
     of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
-    words: fn(f64) -> String,
+    (words, labels): (fn(f64) -> String, fn(&[f64]) -> Vec<String>),
 ) -> Markup {
     let known: Vec<(&PowerPoint, (f64, f64, f64))> = power
         .points
@@ -142,7 +142,8 @@ fn curve(
     let axis = Linear::reaching(most * unit_of);
     let y = |value: f64| axis.y(value * unit_of);
     let ticks = axis.ticks();
-    let down: Vec<String> = ticks.iter().map(|tick| words(*tick / unit_of)).collect();
+    let ticks: Vec<f64> = ticks.iter().map(|tick| *tick / unit_of).collect();
+    let down = labels(&ticks);
     let across: Vec<String> = [128_u32, 384, 1152, 3456, 10_368].map(whole).into();
     let upright = |mb: u32| format!("M{:.1} 0V{HEIGHT}", x(mb));
     let upper = known
