@@ -7,6 +7,7 @@ use anyhow::Context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, StatusCode};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -29,10 +30,25 @@ pub(crate) async fn send(
     body: Vec<u8>,
     within: Duration,
 ) -> anyhow::Result<Answer> {
+    send_with(method, url, &[], body, within).await
+}
+
+/// The same with these headers.
+pub(crate) async fn send_with(
+    method: &Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+    within: Duration,
+) -> anyhow::Result<Answer> {
     let request = Request::builder()
         .method(method)
         .uri(url)
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, "application/json");
+    let with = |request: Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+    let request = headers
+        .iter()
+        .fold(request, with)
         .body(Full::new(Bytes::from(body)))
         .context("not the address of a server: expected http://HOST:PORT/TOKEN or https://…")?;
     let connector = HttpsConnectorBuilder::new();

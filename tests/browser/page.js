@@ -132,16 +132,22 @@ async function live(browser, { address, more }) {
   say(`appeared after ${took} ms`);
 }
 
-async function actions(browser, { address, more }) {
-  const { page } = await open(browser, address);
-  await signIn(page, address, more.token);
-  const [approve, reject, back, hold, one, two] = more.functions;
+// How a reader decides: opens a function's page, and presses a button of the form there.
+function reader(page, address) {
   const visit = (name) => page.goto(`${address}/ui/function?name=${encodeURIComponent(name)}`);
   const press = async (button, why) => {
     if (why) await page.getByLabel("Reason, recorded with the decision").first().fill(why);
     await page.getByRole("button", { name: button }).first().click();
-    return page.getByRole("status").first().textContent();
+    return page.locator(".notice").first().textContent();
   };
+  return { visit, press };
+}
+
+async function actions(browser, { address, more }) {
+  const { page } = await open(browser, address);
+  await signIn(page, address, more.token);
+  const [approve, reject, back, hold, one, two] = more.functions;
+  const { visit, press } = reader(page, address);
   await visit(approve);
   expect(/^approved: /.test(await press(/^Approve/, "looks <b>right</b>")), "no word of the approval");
   expect(await page.getByText("approved by Ada: looks <b>right</b>").isVisible(), "the history does not name who approved");
@@ -189,6 +195,97 @@ async function actions(browser, { address, more }) {
   say("done");
 }
 
+// Each action up to what leaves for the functions. The page itself shows when something has left.
+async function stream(browser, { address, more }) {
+  const { page } = await open(browser, address);
+  await signIn(page, address, more.token);
+  const [direct, held, later, kept, refused] = more.functions;
+  const { visit, press } = reader(page, address);
+  const becomes = (words) => page.locator("h1 .label", { hasText: words }).waitFor();
+  const stays = async (words) => {
+    await page.waitForTimeout(1500);
+    expect(await page.locator("h1 .label").textContent() === words, `it is not ${words} any more`);
+  };
+  await visit(held);
+  await press(/^Hold/, "busy week");
+  await press(/^Approve/);
+  await visit(direct);
+  expect(/^approved: /.test(await press(/^Approve/, "seen")), "no word of the approval");
+  await becomes("in flight");
+  expect(await page.locator(".notice").isVisible(), "the word of the approval has gone");
+  await visit(held);
+  await stays("approved");
+  await press("End the hold");
+  await becomes("in flight");
+  await visit(refused);
+  await press("Reject", "not now");
+
+  await page.goto(`${address}/ui/review`);
+  await press("Pause everything", "incident");
+  for (const name of [kept, later]) {
+    await visit(name);
+    await press(/^Approve/);
+    await stays("approved");
+  }
+  await visit(kept);
+  expect(/^not approved any more/.test(await press("Take the approval back")), "no word of the approval taken back");
+  await page.goto(`${address}/ui/review`);
+  await press("Resume sending");
+  await visit(later);
+  await becomes("in flight");
+  await visit(kept);
+  await stays("waits for you");
+
+  await visit(more.ranOut);
+  await page.getByText("Its need has changed since it ran out of memory").click();
+  await page.getByText("At worst:").waitFor();
+  await judge(page, "the form that clears");
+  const form = page.locator("details form");
+  await form.getByLabel("Reason, recorded with the decision").fill("smaller batches");
+  await form.getByRole("button", { name: "Clear the out-of-memory" }).click();
+  const cleared = await page.locator(".notice").first().textContent();
+  expect(/^cleared: /.test(cleared), `no word of the clearing, but ${cleared}`);
+  say("done");
+}
+
+// Two pages of one reader, and functions that go while they are looked at.
+async function tabs(browser, { address, more }) {
+  const { page, context } = await open(browser, address);
+  await signIn(page, address, more.token);
+  const [decided, gone] = more.functions;
+  const { visit, press } = reader(page, address);
+  const second = await context.newPage();
+  const other = reader(second, address);
+  // The second tab updates itself; what the first one did is shown in the first one.
+  await other.visit(decided);
+  await second.waitForTimeout(1500);
+  await visit(decided);
+  expect(/^approved: /.test(await press(/^Approve/, "tab one")), "the tab that decided does not show it");
+  await second.locator("h1 .label", { hasText: "approved" }).waitFor();
+  expect(await second.locator(".notice").count() === 0, "the other tab shows what this one did");
+  // What the second tab still shows was decided in the first one.
+  await page.goto(`${address}/ui/review`);
+  const stale = await context.newPage();
+  await stale.route("**/ui/events", (route) => route.abort());
+  await stale.goto(`${address}/ui/function?name=${encodeURIComponent(gone)}`);
+  await fetch(`${address}/${more.token}/review`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ action: "forget", what: gone, by: "Grace" }),
+  });
+  await stale.getByRole("button", { name: /^Approve/ }).click();
+  await stale.getByRole("heading", { name: "Not found" }).waitFor();
+  expect(/^no function or recommendation/.test(await stale.locator(".notice.refused").textContent()), "the refusal is not shown");
+  // Another sign-in ends the forms of the one before.
+  await visit(more.functions[2]);
+  await second.getByRole("button", { name: "Sign out" }).click();
+  await signIn(second, address, more.token);
+  page.removeAllListeners("console");
+  await page.getByRole("button", { name: "Reject" }).first().click();
+  await page.getByRole("heading", { name: "Nothing was decided" }).waitFor();
+  say("done");
+}
+
 async function tabTo(page, reached, value) {
   for (let n = 0; n < 400; n += 1) {
     if (await page.evaluate(reached, value)) return;
@@ -200,15 +297,51 @@ async function tabTo(page, reached, value) {
 async function report(browser, { address, more, pictures }) {
   fs.mkdirSync(pictures, { recursive: true });
   for (const colorScheme of ["light", "dark"]) {
-    const { page, context } = await open(browser, "null", { colorScheme, viewport: { width: 1280, height: 1000 } });
+    const { page, context } = await open(browser, "null", { colorScheme, bypassCSP: true, viewport: { width: 1280, height: 1000 } });
     page.removeAllListeners("request");
     page.on("request", (request) => expect(request.url() === address || request.url().startsWith("data:"), `request to ${request.url()}`));
     await page.goto(address);
     expect(await page.getByText(more.hostile, { exact: true }).isVisible(), "a hostile name is not shown as text");
+    await judge(page, `a report, ${colorScheme}`);
     await page.screenshot({ path: `${pictures}/report-${colorScheme}-1280.png`, fullPage: true });
     await page.getByLabel("Filter by name or status").fill("billing-");
     if (colorScheme === "light") say(`filtered to ${await page.locator("tbody tr:visible").count()}`);
     await context.close();
+  }
+}
+
+// A function that was tuned, and a page of forced starts.
+async function tuned(browser, { address, more, pictures }) {
+  fs.mkdirSync(pictures, { recursive: true });
+  for (const colorScheme of ["light", "dark"]) {
+    const { page, context } = await open(browser, address, { colorScheme, bypassCSP: true, viewport: { width: 1280, height: 1000 } });
+    await signIn(page, address, more.token);
+    await reader(page, address).visit(more.function);
+    expect(await page.locator("path.tuned").count() === more.sizes, "not every tuned size is drawn");
+    await page.getByText("The numbers of tuning runs").click();
+    await page.getByRole("cell", { name: more.cost }).waitFor();
+    await page.getByRole("heading", { name: "Cost of cold starts" }).waitFor();
+    await judge(page, "a tuned function");
+    await page.screenshot({ path: `${pictures}/tuned-${colorScheme}-1280.png`, fullPage: true });
+    await context.close();
+  }
+  say("looked: a tuned function");
+}
+
+async function bench(browser, { address, pictures }) {
+  fs.mkdirSync(pictures, { recursive: true });
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [320, 1280]) {
+      const { page, context } = await open(browser, "null", { colorScheme, bypassCSP: true, viewport: { width, height: 900 } });
+      page.removeAllListeners("request");
+      page.on("request", (request) => expect(request.url() === address, `request to ${request.url()}`));
+      await page.goto(address);
+      await page.getByText("image starts take").first().waitFor();
+      await judge(page, `forced starts, ${colorScheme}, ${width}`);
+      await page.screenshot({ path: `${pictures}/starts-${colorScheme}-${width}.png`, fullPage: true });
+      say("looked: forced starts");
+      await context.close();
+    }
   }
 }
 
@@ -228,7 +361,7 @@ async function ui(browser, { address }) {
 
 (async () => {
   const input = JSON.parse(fs.readFileSync(0, "utf8"));
-  const parts = { looks, live, actions, report, ui };
+  const parts = { looks, live, actions, stream, tabs, report, ui, tuned, bench };
   const browser = await chromium.launch(program());
   try {
     await parts[input.part](browser, input);

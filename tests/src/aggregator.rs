@@ -83,6 +83,17 @@ impl Aggregator {
         &self.endpoint
     }
 
+    /// The CPU time that it has used.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let id = self.child.id().context("rightsizer serve has ended")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        let (_, fields) = stat.rsplit_once(") ").context("a line of /proc")?;
+        // The 14th and the 15th of all fields: ticks of 10 ms in the program, and in the kernel for it.
+        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+        let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
     /// Asks it to stop, as a service manager does, and waits until it has.
     pub async fn stop(mut self) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;

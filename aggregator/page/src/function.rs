@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use rightsizer_records::Day;
 use rightsizer_rules::policy::sentence;
+use rightsizer_rules::power::ColdStart;
 use rightsizer_store::{DayLine, FunctionDetail, HistoryEvent, ReviewRow, SizeDay};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -11,9 +12,10 @@ use crate::fleet::Entry;
 use crate::frame::{Frame, Tab};
 use crate::peaks::peaks;
 use crate::power::{PowerView, power};
-use crate::review::decide_forms;
+use crate::review::{clear_form, decide_forms};
 use crate::rules::{heading, rule_address};
 use crate::spread::spreads;
+use crate::starts::starts;
 use crate::table::{badge, status_words};
 use crate::text::{range, saving_range, short, slowdown};
 use crate::words::{Text, duration, usd, whole};
@@ -29,6 +31,8 @@ pub struct FunctionView<'a> {
     pub days: &'a [SizeDay],
     /// Its power curve, or why it has none; `None` leaves it out.
     pub power: Option<Result<&'a PowerView, &'a str>>,
+    /// Its cold starts by version and size.
+    pub starts: &'a [ColdStart],
 }
 
 impl FunctionView<'_> {
@@ -53,6 +57,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
             p.stop { "Decreases are held until " (Text(until)) @if let Some(by) = &row.held_by { " by " (Text(by)) } "." }
         }
         (decide_forms(frame, &entry, "function", row.held_until.is_some()))
+        (clear_form(frame, row))
         dl.tiles {
             div.tile { dt { "Memory" } dd { (whole(row.current_mb)) small { " MB" } } dd.note { (next(row)) } }
             div.tile { dt { "Cost a month" } dd { (row.monthly_usd_before.map_or_else(|| "–".to_owned(), usd)) } dd.note { (saves(row)) } }
@@ -62,7 +67,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
                 dd.note { @if let Some(timeout) = detail.timeout_ms { "timeout " (timeout_words(timeout)) } @else { "timeout unknown" } } }
         }
         (peaks(row, view.peaks, view.days))
-        @if let Some(curve) = view.power { (power(curve)) }
+        @if let Some(curve) = view.power { (power(curve, &detail.measured_sizes)) }
         section aria-labelledby="why" {
             h2 #why { "Why" }
             p.see { "The rules that shaped the size, in their order. Each leads to its explanation." }
@@ -72,6 +77,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
             } }
         }
         (spreads(&row.function, view.days))
+        (starts(detail.configuration.as_ref(), view.starts))
         (history(&detail.history))
         (evidence(detail))
     };

@@ -52,7 +52,7 @@ pub fn health_page(frame: &Frame<'_>, view: &HealthView) -> String {
         dl.tiles {
             div.tile.bad[view.status != "ok"] { dt { "Status" } dd { (Text(&view.status)) }
                 dd.note { @if view.serving { "a server writes this store" } @else { "no server writes this store" } } }
-            div.tile { dt { "Behind" } dd { (behind.map_or_else(|| "–".to_owned(), lag)) } dd.note { "the shard that is furthest behind" } }
+            div.tile { dt { "Behind" } dd { (behind.map_or_else(|| "–".to_owned(), lag)) } dd.note { @if behind.is_some() { "the shard that is furthest behind" } @else { "no stream is read" } } }
             div.tile { dt { "Last commit" } dd.small { (view.last_commit.map_or_else(|| "–".to_owned(), clock)) } dd.note { "UTC" } }
             div.tile.bad[!view.quarantine.is_empty()] { dt { "Not usable" } dd { (whole(view.quarantine.len())) } dd.note { "newest records in the quarantine" } }
         }
@@ -91,12 +91,15 @@ fn limits(stops: &Stops) -> Markup {
         section aria-labelledby="limits" {
             h2 #limits { "Limits and what waits" }
             p.see { "What keeps recommendations from being sent." }
-            ul {
-                @if let Some(by) = &stops.paused { li { "Everything is paused " (Text(by)) "." } }
-                @if let Some(why) = &stops.auto_paused { li { "The circuit breaker is open: automatic decreases are paused " (Text(why)) "." } }
-                @if let Some(waits) = stops.waiting() { li { (Text(&waits)) } }
-                @if let Some(crowded) = &stops.crowded { li { (Text(crowded)) } }
-                @if stops.paused.is_none() && stops.auto_paused.is_none() && stops.waiting().is_none() { li { "Nothing waits for a limit." } }
+            @if stops.paused.is_none() && stops.auto_paused.is_none() && stops.waiting().is_none() && stops.crowded.is_none() {
+                p { "Nothing waits for a limit." }
+            } @else {
+                ul {
+                    @if let Some(by) = &stops.paused { li { "Everything is paused " (Text(by)) "." } }
+                    @if let Some(why) = &stops.auto_paused { li { "The circuit breaker is open: automatic decreases are paused " (Text(why)) "." } }
+                    @if let Some(waits) = stops.waiting() { li { (Text(&waits)) } }
+                    @if let Some(crowded) = &stops.crowded { li { (Text(crowded)) } }
+                }
             }
         }
     }

@@ -24,6 +24,7 @@ mod savings;
 mod scale;
 mod sign_in;
 mod spread;
+mod starts;
 mod table;
 pub mod text;
 mod words;

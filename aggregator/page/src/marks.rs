@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use crate::fleet::Entry;
-use crate::scale::{Decades, HEIGHT, WIDTH, grid, picture};
-use crate::words::{Text, function_link, usd, whole};
+use crate::scale::{Decades, HEIGHT, WIDTH, grid, legend, picture};
+use crate::words::{Text, function_link, many, usd, whole};
 
 /// Above this number of functions, marks are counted in cells.
 const MOST: usize = 2000;
@@ -46,10 +46,8 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
                 (&across, "cost a month"),
                 &plot,
             ))
-            p.legend {
-                span.key.fine {} "enough room " span.key.save {} "could be smaller " span.key.risk {} "in danger"
-                @if known.len() > MOST { " · each cell counts its functions; a darker one has more" }
-            }
+            (legend(&[("fine", "enough room"), ("save", "could be smaller"), ("risk", "in danger")]))
+            @if known.len() > MOST { p.soft.small { "Each cell counts its functions; a darker one has more." } }
         }
     }
 }
@@ -161,8 +159,8 @@ fn cells(known: &[(&Entry, f64, f64)], axis: Decades) -> Markup {
 
 fn cell_words(cell: &Cell) -> String {
     let mut words = format!(
-        "{} functions, {} a month",
-        whole(cell.functions),
+        "{}, {} a month",
+        many(cell.functions, "function"),
         usd(cell.usd)
     );
     if cell.risk > 0 {

@@ -25,11 +25,12 @@ async function refresh() {
       const next = page.getElementById("content");
       if (next && !edited()) {
         const open = [...content().querySelectorAll("details")].map((part) => part.open);
-        content().replaceChildren(...next.childNodes);
+        // What the last command did stays until the reader moves on.
+        const notice = content().querySelector(":scope > .notice");
+        content().replaceChildren(...(notice ? [notice] : []), ...next.childNodes);
         content().querySelectorAll("details").forEach((part, n) => { part.open = open[n] ?? part.open; });
-        const waiting = page.querySelector("nav .badge");
-        const badge = document.querySelector("nav .badge");
-        if (waiting && badge) badge.textContent = waiting.textContent;
+        const [links, now] = [document, page].map((one) => one.querySelector(".top nav"));
+        if (links && now && !links.contains(document.activeElement)) links.replaceChildren(...now.childNodes);
       }
       shown = wanted;
     }
@@ -45,6 +46,15 @@ if (content()?.hasAttribute("data-live")) {
     if (shown === null) shown = event.data;
     newest = event.data;
     refresh();
+  });
+  // Refused: the session has ended, or too many pages are open. A break of the line comes back by itself.
+  events.addEventListener("error", () => {
+    if (events.readyState !== EventSource.CLOSED || document.getElementById("stale")) return;
+    const stale = document.createElement("p");
+    Object.assign(stale, { id: "stale", className: "stop" });
+    stale.setAttribute("role", "status");
+    stale.append("This page does not update any more. ", Object.assign(document.createElement("a"), { href: location.href, textContent: "Load it again" }));
+    content().prepend(stale);
   });
   setInterval(refresh, 1000);
   addEventListener("pagehide", () => events.close());

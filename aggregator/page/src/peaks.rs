@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use rightsizer_records::{Day, Megabytes, Reason};
 use rightsizer_store::{DayLine, ReviewRow, SizeDay};
 
-use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
+use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
 use crate::words::whole;
 
 /// The days that are drawn: as many as a peak keeps the floor up.
@@ -51,6 +51,17 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
         (grid(ticks.len()))
         (marks(row, &lines, &sizes, axis, first))
     };
+    let mut keys = vec![("peak", "peak of a day")];
+    if lines.iter().any(|line| line.censored_mb.is_some()) {
+        keys.push(("ran", "ran out of memory"));
+    }
+    keys.push(("line-size", "size"));
+    if floor.is_some() {
+        keys.push(("line-floor", "floor (P2)"));
+    }
+    if row.to_mb.is_some() {
+        keys.push(("line-wanted", "recommended"));
+    }
     html! {
         section aria-labelledby="peaks" {
             h2 #peaks { "Memory, day by day" }
@@ -61,11 +72,7 @@ pub(crate) fn peaks(row: &ReviewRow, lines: &[DayLine], usage: &[SizeDay]) -> Ma
                 (&across, "day, UTC"),
                 &plot,
             ))
-            p.legend {
-                span.key.peak {} "peak of a day " span.key.ran {} "ran out of memory " span.key.line-size {} "size "
-                @if floor.is_some() { span.key.line-floor {} "floor (P2) " }
-                @if row.to_mb.is_some() { span.key.line-wanted {} "recommended" }
-            }
+            (legend(&keys))
             (numbers(&lines, &sizes))
         }
     }

@@ -1,9 +1,10 @@
 //! The power curve: how long a function takes and what it costs at each size.
 
 use maud::{Markup, html};
+use rightsizer_store::MeasuredLine;
 
-use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
-use crate::words::{Text, duration, usd, whole};
+use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
+use crate::words::{Text, dollars, duration, durations, many, usd, whole};
 
 /// The sizes at the ends of the axis: a label at each third power of three between them.
 const ENDS: (f64, f64) = (128.0, 10_368.0);
@@ -38,33 +39,47 @@ pub struct PowerView {
     pub best: Vec<(&'static str, u32)>,
 }
 
-/// Both pictures with their sentence and their numbers; or why there is no curve.
-pub(crate) fn power(power: Result<&PowerView, &str>) -> Markup {
+/// Both pictures with their sentence and their numbers, or why there is no curve; and what tuning runs measured.
+pub(crate) fn power(power: Result<&PowerView, &str>, tuned: &[MeasuredLine]) -> Markup {
     let content = match power {
-        Ok(power) => drawn(power),
+        Ok(power) => drawn(power, tuned),
         Err(why) => html! { p { "There is no curve: " (Text(why)) "." } },
     };
     html! {
         section aria-labelledby="power" {
             h2 #power { "Speed and cost by memory size" }
             (content)
+            (measured(tuned))
         }
     }
 }
 
-fn drawn(power: &PowerView) -> Markup {
+fn drawn(power: &PowerView, tuned: &[MeasuredLine]) -> Markup {
     let time = |point: &PowerPoint| point.p50_ms;
     let cost = |point: &PowerPoint| point.usd;
+    let tuned = scaled(power, tuned);
+    let mut keys = vec![
+        ("line-size", "estimate"),
+        ("band", "90 % interval"),
+        ("save", "measured in production"),
+    ];
+    if !tuned.is_empty() {
+        keys.push((
+            "tuned",
+            "measured by a tuning run, as a multiple of production",
+        ));
+    }
+    keys.extend([
+        ("line-here", "its size"),
+        ("line-wanted", "smallest safe size"),
+    ]);
     html! {
         p.see { (sentence(power)) }
         div.pair {
-            (curve(power, "Median duration over memory size", "half of the calls take at most", time, duration))
-            (curve(power, "Cost of a month over memory size", "cost a month", cost, usd))
+            (curve(power, &tuned, "Median duration over memory size", "half of the calls take at most", time, (duration, durations)))
+            (curve(power, &[], "Cost of a month over memory size", "cost a month", cost, (usd, dollars)))
         }
-        p.legend {
-            span.key.line-size {} "estimate " span.key.band {} "90 % interval " span.key.save {} "measured in production "
-            span.key.line-floor {} "its size" span.key.line-wanted {} "smallest safe size"
-        }
+        (legend(&keys))
         details {
             summary { "The numbers" }
             div.wide tabindex="0" role="region" aria-label="Table of the power curve" {
@@ -102,10 +117,11 @@ fn line(power: &PowerView, point: &PowerPoint) -> Markup {
 
 fn curve(
     power: &PowerView,
+    tuned: &[(u32, f64)],
     label: &str,
     unit: &str,
     of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
-    words: fn(f64) -> String,
+    (words, labels): (fn(f64) -> String, fn(&[f64]) -> Vec<String>),
 ) -> Markup {
     let known: Vec<(&PowerPoint, (f64, f64, f64))> = power
         .points
@@ -120,12 +136,14 @@ fn curve(
     let most = known
         .iter()
         .map(|(_, (.., high))| high.min(highest * 1.5))
+        .chain(tuned.iter().map(|(_, ms)| *ms))
         .fold(highest, f64::max);
     let unit_of = if most < 1.0 { 1000.0 } else { 1.0 };
     let axis = Linear::reaching(most * unit_of);
     let y = |value: f64| axis.y(value * unit_of);
     let ticks = axis.ticks();
-    let down: Vec<String> = ticks.iter().map(|tick| words(*tick / unit_of)).collect();
+    let ticks: Vec<f64> = ticks.iter().map(|tick| *tick / unit_of).collect();
+    let down = labels(&ticks);
     let across: Vec<String> = [128_u32, 384, 1152, 3456, 10_368].map(whole).into();
     let upright = |mb: u32| format!("M{:.1} 0V{HEIGHT}", x(mb));
     let upper = known
@@ -145,10 +163,15 @@ fn curve(
         @if !known.is_empty() {
             polygon.band points=(band.join(" ")) {}
             path.wanted d=(upright(power.safe_mb)) {}
-            path.floor d=(upright(power.now_mb)) {}
+            path.here d=(upright(power.now_mb)) {}
             path.size d=(format!("M{}", path.join("L"))) {}
         }
         g.marks {
+            @for (mb, ms) in tuned {
+                path.tuned d=(format!("M{:.1} {:.1}h0", x(*mb), y(*ms))) {
+                    title { (whole(*mb)) " MB: " (words(*ms)) " by a tuning run" }
+                }
+            }
             @for (point, (value, ..)) in known.iter().filter(|(point, _)| point.measured) {
                 path.save d=(format!("M{:.1} {:.1}h0", x(point.memory_mb), y(*value))) {
                     title { (whole(point.memory_mb)) " MB: " (words(*value)) }
@@ -162,6 +185,71 @@ fn curve(
         (&across, "memory size in MB"),
         &plot,
     )
+}
+
+/// What tuning runs measured, as durations of production: a test's payload takes another time, but its durations change
+/// with memory alike. At the tuned size nearest to the present one, both are equal.
+fn scaled(power: &PowerView, tuned: &[MeasuredLine]) -> Vec<(u32, f64)> {
+    let apart = |a: u32, b: u32| (f64::from(a.max(1)) / f64::from(b.max(1))).ln().abs();
+    let nearest = |to: u32| move |a: &u32, b: &u32| apart(*a, to).total_cmp(&apart(*b, to));
+    let anchor = tuned
+        .iter()
+        .min_by(|a, b| nearest(power.now_mb)(&a.memory_mb.0, &b.memory_mb.0));
+    let Some(anchor) = anchor.filter(|anchor| anchor.duration_ms > 0.0) else {
+        return Vec::new();
+    };
+    let known = power.points.iter().filter(|point| point.p50_ms.is_some());
+    let here = known.min_by(|a, b| nearest(anchor.memory_mb.0)(&a.memory_mb, &b.memory_mb));
+    let Some((production, ..)) = here.and_then(|point| point.p50_ms) else {
+        return Vec::new();
+    };
+    let factor = production / anchor.duration_ms;
+    let sizes = tuned.iter();
+    sizes
+        .map(|size| (size.memory_mb.0, size.duration_ms * factor))
+        .collect()
+}
+
+/// What tuning runs measured, with their numbers.
+fn measured(tuned: &[MeasuredLine]) -> Markup {
+    html! {
+        @if let Some(text) = tuning_sentence(tuned) {
+            p.see { (text) }
+            details {
+                summary { "The numbers of tuning runs" }
+                div.wide tabindex="0" role="region" aria-label="Table of tuning runs" {
+                    table {
+                        thead { tr {
+                            th.n scope="col" { "Size" } th.n scope="col" { "Mean duration" } th.n scope="col" { "A million invocations" }
+                            th scope="col" { "Measured" }
+                        } }
+                        tbody { @for size in tuned { tr {
+                            th.n scope="row" { (whole(size.memory_mb.0)) " MB" }
+                            td.n { (duration(size.duration_ms)) }
+                            td.n { (size.usd.map_or_else(|| "–".to_owned(), |dollars| usd(dollars * 1e6))) }
+                            td { time datetime=(size.measured_at.to_string()) { (size.measured_at.day().to_string()) } }
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tuning_sentence(tuned: &[MeasuredLine]) -> Option<String> {
+    let by_time = |a: &&MeasuredLine, b: &&MeasuredLine| a.duration_ms.total_cmp(&b.duration_ms);
+    let (fastest, slowest) = (tuned.iter().min_by(by_time)?, tuned.iter().max_by(by_time)?);
+    let last = tuned.iter().map(|size| size.measured_at).max()?;
+    Some(format!(
+        "Tuning runs, the last on {}, measured {}: from {} at {} MB to {} at {} MB on average. Their payload is not production's, \
+         so only their ratios count for the curve.",
+        last.day(),
+        many(tuned.len(), "size"),
+        duration(fastest.duration_ms),
+        whole(fastest.memory_mb.0),
+        duration(slowest.duration_ms),
+        whole(slowest.memory_mb.0)
+    ))
 }
 
 /// The place of a size, by its logarithm.
@@ -197,6 +285,8 @@ fn sentence(power: &PowerView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_records::{Megabytes, Timestamp};
+
     use super::*;
 
     #[test]
@@ -220,7 +310,7 @@ mod tests {
             safe_mb: 512,
             best: vec![("speed", 1024)],
         };
-        let text = power(Ok(&view)).into_string();
+        let text = power(Ok(&view), &[]).into_string();
         assert!(
             text.contains("At 512 MB half of the calls take at most 200 ms."),
             "{text}"
@@ -234,7 +324,53 @@ mod tests {
             2,
             "one measured size in each picture"
         );
-        let none = power(Err("<b>")).into_string();
+        let none = power(Err("<b>"), &[]).into_string();
         assert!(none.contains("There is no curve: &lt;b&gt;."), "{none}");
+        assert!(!text.contains("tuning"), "{text}");
+    }
+
+    /// Production takes 100 ms at 512 MB, the run 240 ms: its 480 ms at 128 MB are drawn as 200 ms, at the top of an axis
+    /// to 200 ms, and its 120 ms at 1152 MB as 50 ms.
+    #[test]
+    fn a_tuning_run_is_drawn_as_a_multiple_of_production() {
+        let line = |memory_mb: u32, duration_ms: f64| MeasuredLine {
+            memory_mb: Megabytes(memory_mb),
+            duration_ms,
+            usd: Some(0.000_002_5),
+            source: "power-tuning".to_owned(),
+            measured_at: Timestamp::parse("2026-03-01T10:00:00Z").unwrap(),
+        };
+        let tuned = [line(128, 480.0), line(512, 240.0), line(1152, 120.0)];
+        let point = PowerPoint {
+            memory_mb: 512,
+            p50_ms: Some((100.0, 100.0, 100.0)),
+            p95_ms: None,
+            usd: Some((1.0, 1.0, 1.0)),
+            measured: true,
+            basis: "measured",
+        };
+        let view = PowerView {
+            points: vec![point],
+            now_mb: 600,
+            safe_mb: 512,
+            best: Vec::new(),
+        };
+        let text = power(Ok(&view), &tuned).into_string();
+        for wanted in [
+            "Tuning runs, the last on 2026-03-01, measured 3 sizes: from 120 ms at 1,152 MB to 480 ms at 128 MB on average.",
+            "$2.50",
+            "<path class=\"tuned\" d=\"M0.0 0.0h0\"",
+            &format!(
+                "<path class=\"tuned\" d=\"M{:.1} {:.1}h0\"",
+                WIDTH / 2.0,
+                HEIGHT * 0.75
+            ),
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+        let drawn = text.matches("<path class=\"tuned\"").count();
+        assert_eq!(drawn, 3, "durations only");
+        let alone = power(Err("it never ran"), &tuned).into_string();
+        assert!(alone.contains("measured 3 sizes"), "{alone}");
     }
 }

@@ -1,13 +1,14 @@
 //! What waits for a person, and the forms that decide it.
 
 use maud::{Markup, html};
+use rightsizer_records::Reason;
+use rightsizer_store::ReviewRow;
 
 use crate::fleet::{Entry, Fleet, Query};
 use crate::frame::{Frame, Tab};
 use crate::rules::rule_link;
 use crate::table::{badge, saving, used, wanted};
-use crate::text::counted;
-use crate::words::{Text, function_link, whole};
+use crate::words::{Text, function_link, many, whole};
 
 /// Recommendations on one page: an approval covers exactly the ones that were seen.
 const ROWS: usize = 50;
@@ -52,7 +53,7 @@ fn lead(waiting: usize) -> String {
             .to_owned(),
         n => format!(
             "{} wait for you. Functions in danger come first, then the largest savings.",
-            counted(n, "recommendation")
+            many(n, "recommendation")
         ),
     }
 }
@@ -76,7 +77,7 @@ fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
             div.wide tabindex="0" role="region" aria-label="Table of open recommendations" {
                 table.functions {
                     thead { tr {
-                        th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; } }
+                        th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; span.phone aria-hidden="true" { "Select all" } } }
                         th scope="col" { "Function" } th.n scope="col" { "Now" } th.n scope="col" { "Recommended" }
                         th.n scope="col" { "Saving a month" } th.n scope="col" { "Slower, at worst" } th scope="col" { "Memory used" }
                         th scope="col" { "Confidence" } th scope="col" { "Why" }
@@ -139,6 +140,33 @@ pub(crate) fn decide_forms(frame: &Frame<'_>, entry: &Entry, back: &str, held: b
     }
 }
 
+/// The decision that lets a function go below sizes at which it ran out of memory; nothing if none of them counts.
+pub(crate) fn clear_form(frame: &Frame<'_>, row: &ReviewRow) -> Markup {
+    let ran_out = row.reasons.iter().find_map(|reason| match reason {
+        Reason::OutOfMemory { day, size_mb, .. } => Some((day, size_mb.0)),
+        _ => None,
+    });
+    html! {
+        @if let Some((day, mb)) = ran_out {
+            details.act-box {
+                summary { "Its need has changed since it ran out of memory" }
+                p {
+                    "On " (day.to_string()) " it ran out of " (whole(mb)) " MB, so no size up to that is recommended until its code changes. "
+                    "If you clear this, such a size may be recommended again; its peaks of the last 35 days still count."
+                }
+                p { strong { "At worst:" } " its need is what it was, it gets " (whole(mb)) " MB or less, and invocations fail until the size is raised again." }
+                form.act method="post" action="/ui/decide" {
+                    (frame.token())
+                    input type="hidden" name="back" value="function";
+                    input type="hidden" name="function" value=(Text(&row.function));
+                    label { "Reason, recorded with the decision" input name="why" maxlength="1024" placeholder="optional"; }
+                    button.risk type="submit" name="action" value="clear" { "Clear the out-of-memory" }
+                }
+            }
+        }
+    }
+}
+
 fn pause(frame: &Frame<'_>, paused: bool) -> Markup {
     html! {
         section aria-labelledby="all" {
@@ -151,6 +179,36 @@ fn pause(frame: &Frame<'_>, paused: bool) -> Markup {
                 @if paused { button.main type="submit" name="action" value="resume" { "Resume sending" } }
                 @else { button type="submit" name="action" value="pause" { "Pause everything" } }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::{Day, Megabytes};
+    use rightsizer_store::sample::row;
+
+    use super::*;
+    use crate::frame::tests::frame;
+
+    #[test]
+    fn only_what_ran_out_can_be_cleared_and_the_worst_case_stands_beside_it() {
+        let mut row = row("local:<b>", (1024, 200, 615), (3.0, 2.0));
+        assert_eq!(clear_form(&frame(), &row).into_string(), "");
+        row.reasons.push(Reason::OutOfMemory {
+            day: Day::from_number(20_000),
+            mb: Megabytes(615),
+            size_mb: Megabytes(512),
+        });
+        let form = clear_form(&frame(), &row).into_string();
+        for wanted in [
+            "On 2024-10-04 it ran out of 512 MB",
+            "it gets 512 MB or less, and invocations fail",
+            "name=\"csrf\" value=\"c5rf\"",
+            "name=\"function\" value=\"local:&lt;b&gt;\"",
+            "name=\"action\" value=\"clear\"",
+        ] {
+            assert!(form.contains(wanted), "{wanted} is not in {form}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rightsizer_store::MonthSaved;
 
-use crate::scale::{HEIGHT, Linear, WIDTH, grid, picture};
+use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
 use crate::words::{Text, usd, whole};
 
 /// The last months, promised and billed side by side; nothing before the first verified change.
@@ -55,7 +55,7 @@ pub(crate) fn savings(months: &[MonthSaved]) -> Markup {
             h2 #saved { "Saved, verified by billed durations" }
             p.see { (sentence(months)) }
             (picture(Some("Promised and billed savings by month"), (&down, "dollars a month"), (&ends, "month of the verdict"), &plot))
-            p.legend { span.key.promised {} "promised " span.key.billed {} "billed less since" }
+            (legend(&[("promised", "promised"), ("billed", "billed less since")]))
             details {
                 summary { "The numbers" }
                 div.wide tabindex="0" role="region" aria-label="Table of savings" { table {

@@ -129,6 +129,13 @@ pub(crate) fn picture(
     }
 }
 
+/// The legend: classes of the keys with their words. A key stays on the line of its word.
+pub(crate) fn legend(keys: &[(&str, &str)]) -> Markup {
+    html! {
+        p.legend { @for (key, words) in keys { span.entry { span class={ "key " (key) } {} (words) } " " } }
+    }
+}
+
 /// Lines across the plot at each of `count` evenly spaced labels.
 pub(crate) fn grid(count: usize) -> Markup {
     let mut path = String::new();

@@ -47,11 +47,11 @@ pub(crate) fn spreads(function: &str, days: &[SizeDay]) -> Markup {
     let cold: u64 = sizes.values().map(|size| size.inits.count()).sum();
     let calls: u64 = sizes.values().map(|size| size.invocations).sum();
     html! {
-        (section(function, "used", "Memory used, by size", Figure::Used, &sizes, |size| &size.used, mb))
-        (section(function, "durations", "Durations, by size", Figure::Durations, &sizes, |size| &size.durations, ms))
+        (section(function, ("used", "Memory used, by size"), Figure::Used, &sizes, |size| &size.used, mb, ""))
+        (section(function, ("durations", "Durations, by size"), Figure::Durations, &sizes, |size| &size.durations, ms, ""))
         @if cold > 0 && calls > 0 {
-            (section(function, "starts", "Cold starts, by size", Figure::Starts, &sizes, |size| &size.inits, ms))
-            p.soft { (share(cold, calls)) " of the invocations began with a start: " (whole(cold)) " of " (whole(calls)) "." }
+            @let more = format!(" {} of the invocations began with a start: {} of {}.", share(cold, calls), whole(cold), whole(calls));
+            (section(function, ("starts", "Cold starts, by size"), Figure::Starts, &sizes, |size| &size.inits, ms, &more))
         }
     }
 }
@@ -86,12 +86,12 @@ fn ms(value: u64) -> String {
 
 fn section(
     function: &str,
-    id: &str,
-    title: &str,
+    (id, title): (&str, &str),
     figure: Figure,
     sizes: &BTreeMap<Megabytes, AtSize>,
     of: fn(&AtSize) -> &Distribution,
     unit: fn(u64) -> String,
+    more: &str,
 ) -> Markup {
     let known: Vec<(&Megabytes, &Distribution)> = sizes
         .iter()
@@ -114,7 +114,7 @@ fn section(
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            p.see { (sentence(&known, figure, unit)) }
+            p.see { (sentence(&known, figure, unit)) (more) }
             div.wide tabindex="0" role="region" aria-label={ "Table: " (title) } {
                 table.spread {
                     thead { tr {

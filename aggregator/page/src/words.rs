@@ -15,8 +15,11 @@ impl Render for Text<'_> {
     }
 }
 
-/// Dollars with as many digits as they need: `$0.42`, `$12.50`, `$1,234`.
+/// Dollars with as many digits as they need: `<$0.01`, `$0.42`, `$12.50`, `$1,234`.
 pub(crate) fn usd(dollars: f64) -> String {
+    if dollars > 0.0 && dollars < 0.005 {
+        return "<$0.01".to_owned();
+    }
     let sign = if dollars < -0.004 { "−" } else { "" };
     let size = dollars.abs();
     if size < 100.0 {
@@ -29,6 +32,11 @@ pub(crate) fn usd(dollars: f64) -> String {
 /// A whole number with its thousands apart.
 pub(crate) fn whole(n: impl TryInto<u64>) -> String {
     thousands(&n.try_into().unwrap_or_default().to_string())
+}
+
+/// A count with its thing: `1 function`, `48,210 functions`.
+pub(crate) fn many(n: usize, what: &str) -> String {
+    format!("{} {what}{}", whole(n), if n == 1 { "" } else { "s" })
 }
 
 fn thousands(digits: &str) -> String {
@@ -53,6 +61,27 @@ pub(crate) fn duration(ms: f64) -> String {
     } else {
         format!("{:.1} min", ms / 60_000.0)
     }
+}
+
+/// Durations at an axis, the longest first, all in the unit that suits the longest.
+pub(crate) fn durations(ticks: &[f64]) -> Vec<String> {
+    let (per, unit, digits) = match ticks.first().copied().unwrap_or_default() {
+        most if most < 10.0 => (1.0, "ms", 1),
+        most if most < 1000.0 => (1.0, "ms", 0),
+        most if most < 30_000.0 => (1000.0, "s", 1),
+        most if most < 300_000.0 => (1000.0, "s", 0),
+        _ => (60_000.0, "min", 1),
+    };
+    let label = |ms: &f64| format!("{:.digits$} {unit}", ms / per);
+    ticks.iter().map(label).collect()
+}
+
+/// Dollars at an axis, the most first: less than a few cents need more digits.
+pub(crate) fn dollars(ticks: &[f64]) -> Vec<String> {
+    if ticks.first().is_none_or(|most| *most >= 0.05) {
+        return ticks.iter().map(|tick| usd(*tick)).collect();
+    }
+    ticks.iter().map(|tick| format!("${tick:.4}")).collect()
 }
 
 /// A value of a query string.
@@ -82,11 +111,26 @@ mod tests {
     #[test]
     fn numbers_are_easy_to_read() {
         assert_eq!(usd(0.418), "$0.42");
+        assert_eq!(
+            (usd(0.0049), usd(0.0)),
+            ("<$0.01".to_owned(), "$0.00".to_owned())
+        );
         assert_eq!(usd(-12.5), "−$12.50");
         assert_eq!(usd(1234.4), "$1,234");
         assert_eq!(usd(1_234_567.0), "$1,234,567");
+        assert_eq!(many(48_210, "function"), "48,210 functions");
         assert_eq!(whole(999_u64), "999");
         assert_eq!(whole(48_210_u64), "48,210");
+        assert_eq!(
+            durations(&[100_000.0, 75_000.0, 0.0]),
+            ["100 s", "75 s", "0 s"]
+        );
+        assert_eq!(durations(&[10_000.0, 2500.0]), ["10.0 s", "2.5 s"]);
+        assert_eq!(
+            dollars(&[0.004, 0.002, 0.0]),
+            ["$0.0040", "$0.0020", "$0.0000"]
+        );
+        assert_eq!(dollars(&[2.0, 0.0]), ["$2.00", "$0.00"]);
         assert_eq!(duration(3.12), "3.1 ms");
         assert_eq!(duration(212.0), "212 ms");
         assert_eq!(duration(1_440.0), "1.4 s");

@@ -1,6 +1,8 @@
 //! `rightsizer check`: for a pull request. Compares a template's sizes with what its functions need, prints review
 //! comments, and fails if a size is below the safe one.
 
+mod comment;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,9 +15,11 @@ use rightsizer_rules::policy::why;
 use rightsizer_store::ReviewRow;
 use serde_json::{Value, json};
 
+use self::comment::{NoPullRequest, PullRequest};
 use super::export::{FormatArg, patched};
 use super::flags;
 use super::list::fleet;
+use super::runtime::runtime;
 use super::server::ServerArg;
 use super::text::{counted, short};
 use super::{StoreArg, out, write_json};
@@ -47,6 +51,9 @@ pub(super) struct CheckArgs {
     server: ServerArg,
     #[command(flatten)]
     form: CheckForm,
+    /// Comment on the pull request of this GitHub or GitLab job; later runs edit the comment
+    #[arg(long)]
+    comment: bool,
 }
 
 /// The forms of the output.
@@ -86,7 +93,8 @@ impl CheckForm {
 
 const EXAMPLES: &str = "Examples:
   rightsizer check --format sam --template template.yaml
-  rightsizer check --format terraform --template . --markdown > comment.md";
+  rightsizer check --format terraform --template . --markdown > comment.md
+  rightsizer check --format sam --template template.yaml --comment";
 
 /// A function of the template.
 struct Finding<'a> {
@@ -157,6 +165,16 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             out::line(format_args!(
                 "{all} of the template known, {below} below the safe size"
             ))?;
+        }
+    }
+    if args.comment {
+        match PullRequest::of(|name| std::env::var(name).ok()) {
+            Ok(request) => {
+                let subject = args.template.to_string_lossy();
+                runtime()?.block_on(request.write(&subject, &as_markdown(&findings)))?;
+            }
+            Err(why @ NoPullRequest::Branch) => out::note(format_args!("rightsizer: {why}")),
+            Err(why) => return Err(why.into()),
         }
     }
     Ok(if below > 0 {

@@ -3,12 +3,13 @@
 
 mod facts;
 mod notice;
+mod outgoing;
 mod post;
 mod sent;
 mod settings;
 mod wording;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rightsizer_aws::clock::now;
@@ -25,7 +26,7 @@ use self::sent::Sent;
 /// How often the store is read for news.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// Sends notices until a stop is requested. A notice that no receiver took is tried again at the next turn.
+/// Sends notices until a stop is requested. A notice that a receiver does not take is sent to it again later.
 pub(crate) async fn run(
     settings: NotifySettings,
     place: Place,
@@ -34,30 +35,72 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let posts = Posts::new(&settings, &place).await;
     let mut sent = Sent::load(&store);
+    sent.outgoing.keep_only(&posts.names());
     loop {
-        turn(&posts, &store, &mut sent).await;
+        look(&posts, &store, &mut sent).await;
+        deliver(&posts, &store, &mut sent, &stopped).await;
+        let rest = sent
+            .outgoing
+            .wait(now())
+            .map_or(EVERY, |wait| wait.min(EVERY));
         tokio::select! {
             () = stopped.cancelled() => return Ok(()),
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(rest) => {}
         }
     }
 }
 
-/// Looks once, and sends what is new.
-async fn turn(posts: &Posts, store: &std::path::Path, sent: &mut Sent) {
+/// Looks once for news.
+async fn look(posts: &Posts, store: &Path, sent: &mut Sent) {
     let at = now();
     let (path, wants_digest) = (store.to_owned(), sent.wants_digest(at));
     let read = tokio::task::spawn_blocking(move || facts::read(&path, at, wants_digest)).await;
-    let facts = match read {
-        Ok(Ok(facts)) => facts,
-        Ok(Err(error)) => return warn!("no notices: the store cannot be read: {error}"),
-        Err(error) => return warn!("no notices: {error}"),
-    };
-    for notice in due(&facts, sent, at) {
-        if posts.send(&notice).await {
-            info!(kind = notice.kind.name(), "sent a notice");
-            sent.note(&notice, &facts, at);
+    match read {
+        Ok(Ok(facts)) => {
+            for notice in due(&facts, sent, at) {
+                sent.note(&notice, &facts, at);
+                sent.outgoing.add(notice, posts.names(), at);
+            }
         }
+        Ok(Err(error)) => warn!("no notices: the store cannot be read: {error}"),
+        Err(error) => warn!("no notices: {error}"),
     }
+    // Before anything is sent, so that a crash loses no notice.
     sent.keep(store);
+}
+
+/// Sends what is new, and again what a receiver did not take.
+async fn deliver(posts: &Posts, store: &Path, sent: &mut Sent, stopped: &CancellationToken) {
+    for (id, receiver) in sent.outgoing.due(now()) {
+        if stopped.is_cancelled() {
+            return;
+        }
+        let Some(notice) = sent.outgoing.notice(&id) else {
+            continue;
+        };
+        match posts.send(receiver, &id, notice).await {
+            Ok(()) => {
+                info!(
+                    kind = notice.kind.name(),
+                    receiver = receiver.name(),
+                    "sent a notice"
+                );
+                sent.outgoing.taken(&id, receiver);
+            }
+            Err(why) => {
+                let name = receiver.name();
+                match sent.outgoing.failed(&id, receiver, now()) {
+                    Some(wait) => warn!(
+                        "{name} did not take a notice: {why}; next attempt in {} s",
+                        wait.as_secs()
+                    ),
+                    None => {
+                        warn!("{name} did not take a notice within a day: {why}; it is dropped")
+                    }
+                }
+            }
+        }
+        // After each, so that a restart sends it to no receiver twice.
+        sent.keep(store);
+    }
 }

@@ -2,6 +2,7 @@
 
 use rightsizer_page::text::{counted, range, short};
 use rightsizer_records::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, Week};
 use super::sent::Sent;
@@ -10,7 +11,8 @@ use super::sent::Sent;
 const NAMED: usize = 10;
 
 /// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     Digest,
     Rollback,
@@ -31,7 +33,7 @@ impl Kind {
 }
 
 /// A notice in plain text; each service writes it in its own form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub(super) kind: Kind,
     pub(super) title: String,

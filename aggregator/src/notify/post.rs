@@ -1,23 +1,20 @@
-//! Sends a notice to every receiver.
+//! Sends a notice to a receiver.
 
 use std::time::Duration;
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use rightsizer_aws::config::Place;
 use rightsizer_aws::sns::Topic;
 use serde_json::Value;
-use tracing::warn;
 
 use super::notice::Notice;
+use super::outgoing::Receiver;
 use super::settings::{Address, NotifySettings};
 use super::wording;
 use crate::http;
 
 /// How long a receiver may take.
 const WITHIN: Duration = Duration::from_secs(10);
-
-/// A notice as one receiver wants it, with the page's address if it is known.
-type Form = fn(&Notice, Option<&str>) -> Value;
 
 /// The receivers.
 pub(super) struct Posts {
@@ -37,55 +34,59 @@ impl Posts {
         }
     }
 
-    /// Sends it to all; returns whether any took it. A receiver that fails does not keep it from the others, and is not
-    /// asked again: a second message to those that took it would be worse.
-    pub(super) async fn send(&self, notice: &Notice) -> bool {
-        let page = self.settings.page.as_deref();
-        let forms: [(&str, Option<&Address>, Form); 3] = [
-            ("slack", self.settings.slack.as_ref(), wording::slack),
-            ("teams", self.settings.teams.as_ref(), wording::teams),
-            ("webhook", self.settings.webhook.as_ref(), wording::webhook),
+    /// Returns the receivers of the settings.
+    pub(super) fn names(&self) -> Vec<Receiver> {
+        let all = [
+            (Receiver::Slack, self.settings.slack.is_some()),
+            (Receiver::Teams, self.settings.teams.is_some()),
+            (Receiver::Webhook, self.settings.webhook.is_some()),
+            (Receiver::Sns, self.topic.is_some()),
         ];
-        let mut taken = false;
-        for (name, address, form) in forms {
-            if let Some(address) = address {
-                taken |= posted(name, address, &form(notice, page)).await;
+        let set = all.into_iter().filter(|(_, is_set)| *is_set);
+        set.map(|(receiver, _)| receiver).collect()
+    }
+
+    /// Sends the notice `id` to one receiver, once.
+    pub(super) async fn send(
+        &self,
+        receiver: Receiver,
+        id: &str,
+        notice: &Notice,
+    ) -> Result<(), NotTaken> {
+        let page = self.settings.page.as_deref();
+        let (address, body) = match receiver {
+            Receiver::Slack => (&self.settings.slack, wording::slack(notice, page)),
+            Receiver::Teams => (&self.settings.teams, wording::teams(notice, page)),
+            Receiver::Webhook => (&self.settings.webhook, wording::webhook(id, notice, page)),
+            Receiver::Sns => {
+                let topic = self.topic.as_ref().ok_or(NotTaken::NotSet)?;
+                let text = wording::plain(notice, page);
+                let published = topic.publish(&notice.title, &text).await;
+                return published.map_err(|error| NotTaken::Failed(error.to_string()));
             }
-        }
-        if let Some(topic) = &self.topic {
-            match topic
-                .publish(&notice.title, &wording::plain(notice, page))
-                .await
-            {
-                Ok(()) => taken = true,
-                Err(error) => warn!("sns did not take a notice: {error}"),
-            }
-        }
-        taken
+        };
+        posted(address.as_ref().ok_or(NotTaken::NotSet)?, &body).await
     }
 }
 
-/// Posts to one address, which is not named in the log.
-async fn posted(name: &str, address: &Address, body: &Value) -> bool {
-    let sent = http::send(
-        &Method::POST,
-        address.secret(),
-        body.to_string().into_bytes(),
-        WITHIN,
-    )
-    .await;
+/// The reason for which a receiver did not take a notice, without its address.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error("it responded with {0}")]
+    Refused(StatusCode),
+    #[error("{0}")]
+    Failed(String),
+    #[error("it is not in the settings")]
+    NotSet,
+}
+
+/// Posts to one address.
+async fn posted(address: &Address, body: &Value) -> Result<(), NotTaken> {
+    let body = body.to_string().into_bytes();
+    let sent = http::send(&Method::POST, address.secret(), body, WITHIN).await;
     match sent {
-        Ok(answer) if answer.status.is_success() => true,
-        Ok(answer) => {
-            warn!(
-                "{name} did not take a notice: it responded with {}",
-                answer.status
-            );
-            false
-        }
-        Err(error) => {
-            warn!("{name} did not take a notice: {}", error.root_cause());
-            false
-        }
+        Ok(answer) if answer.status.is_success() => Ok(()),
+        Ok(answer) => Err(NotTaken::Refused(answer.status)),
+        Err(error) => Err(NotTaken::Failed(error.root_cause().to_string())),
     }
 }

@@ -1,4 +1,4 @@
-//! What was sent, in a file beside the store: a restart repeats nothing.
+//! What was sent and what is on its way, in a file beside the store: a restart repeats nothing and loses nothing.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::facts::Facts;
 use super::notice::{Kind, Notice};
+use super::outgoing::Outgoing;
 
 /// The days between two digests.
 const WEEK: i32 = 7;
@@ -30,6 +31,8 @@ pub(super) struct Sent {
     noted: BTreeSet<String>,
     /// The pause that a notice was sent of.
     pause: Option<String>,
+    /// Notices that some receiver has not taken.
+    pub(super) outgoing: Outgoing,
 }
 
 impl Sent {
@@ -47,14 +50,18 @@ impl Sent {
             if std::fs::read(&path).is_ok_and(|before| before == text) {
                 return Ok(());
             }
+            // A crash leaves the file as it was before or as it is now.
+            let new = path.with_extension("notices.new");
             let mut options = std::fs::OpenOptions::new();
             let mut file = options
                 .write(true)
                 .create(true)
                 .truncate(true)
                 .mode(0o600)
-                .open(&path)?;
-            file.write_all(&text)
+                .open(&new)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)
         };
         if let Err(error) = write() {
             warn!(
@@ -86,7 +93,7 @@ impl Sent {
         self.noted.contains(id)
     }
 
-    /// Notes a notice that was sent.
+    /// Notes a notice that is sent from now on.
     pub(super) fn note(&mut self, notice: &Notice, facts: &Facts, now: Timestamp) {
         match notice.kind {
             Kind::Digest => self.digest = Some(now.day()),

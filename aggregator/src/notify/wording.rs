@@ -71,9 +71,10 @@ pub(super) fn teams(notice: &Notice, page: Option<&str>) -> Value {
     })
 }
 
-/// For programs.
-pub(super) fn webhook(notice: &Notice, page: Option<&str>) -> Value {
+/// For programs, which recognise a repeated notice by its id.
+pub(super) fn webhook(id: &str, notice: &Notice, page: Option<&str>) -> Value {
     json!({
+        "id": id,
         "kind": notice.kind.name(),
         "title": shown(&notice.title),
         "lines": notice.lines.iter().map(|line| shown(line).into_owned()).collect::<Vec<_>>(),
@@ -119,7 +120,7 @@ mod tests {
             "{teams}"
         );
         assert!(teams.contains("https://sizes.example"));
-        let webhook = webhook(&notice(), None);
+        let webhook = webhook("urgent-1", &notice(), None);
         assert_eq!(
             (webhook["kind"].as_str(), webhook["title"].as_str()),
             (Some("urgent"), Some("<!channel> & *all*"))

@@ -94,6 +94,41 @@ pub struct QuarantineLine {
     pub reason: String,
 }
 
+/// The last remembered days of a function.
+const DAILY_PEAKS: &str = "SELECT day, peak_mb, censored_mb FROM
+        (SELECT p.* FROM peaks p JOIN functions f ON f.id = p.function_id
+         WHERE f.function = ? ORDER BY day DESC LIMIT ?)
+     ORDER BY day";
+/// A day of a function by size.
+const SIZE_DAYS: &str =
+    "SELECT d.source, d.memory_mb, d.invocations, d.errors + d.timeouts + d.ooms, d.ooms,
+        d.billed_ms, d.durations, d.inits, d.used
+     FROM functions f JOIN days d ON d.day = ?2 AND d.function_id = f.id
+     WHERE f.function = ?1 ORDER BY d.source, d.memory_mb";
+/// Verified decreases with what they promised.
+const SAVINGS: &str = "SELECT strftime('%Y-%m', r.closed_ms / 1000, 'unixepoch'), r.closed_reason,
+        json_extract(r.record, '$.monthly_usd.before'), json_extract(r.record, '$.monthly_usd.after')
+     FROM recommendations r INDEXED BY recommendations_changes
+     WHERE r.applied_ms IS NOT NULL AND r.status = 'verified' AND r.closed_ms >= ? AND r.to_mb < r.from_mb
+        AND r.closed_reason IS NOT NULL AND r.record IS NOT NULL";
+/// Urgent increases that wait for a person.
+const URGENT: &str = "SELECT r.id, f.function, r.from_mb, r.to_mb
+     FROM recommendations r JOIN functions f ON f.id = r.function_id
+     WHERE r.status = 'open' AND r.urgent AND r.to_mb > r.from_mb AND NOT r.auto
+     ORDER BY r.issued_ms, r.id LIMIT ?";
+
+/// Applied changes that fulfil a condition. It reads the index of what changed a function's size, not the whole history.
+fn changes(condition: &str) -> String {
+    format!(
+        "SELECT r.id, f.function, r.from_mb, r.to_mb, r.status, r.closed_reason, r.applied_ms,
+            json_extract(r.record, '$.monthly_usd.before') - json_extract(r.record, '$.monthly_usd.after')
+         FROM recommendations r INDEXED BY recommendations_changes
+         JOIN functions f ON f.id = r.function_id
+         WHERE r.applied_ms IS NOT NULL AND {condition}
+         ORDER BY r.applied_ms DESC, f.function LIMIT ?2"
+    )
+}
+
 impl Reader {
     /// Calls `each` with every function, in no particular order. Nothing is kept of a row.
     pub fn each_review_row(&self, mut each: impl FnMut(ReviewRow)) -> Result<(), StoreError> {
@@ -113,12 +148,7 @@ impl Reader {
 
     /// Returns the last `most` remembered days of a function, oldest first.
     pub fn daily_peaks(&self, function: &str, most: u32) -> Result<Vec<DayLine>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT day, peak_mb, censored_mb FROM
-                (SELECT p.* FROM peaks p JOIN functions f ON f.id = p.function_id
-                 WHERE f.function = ? ORDER BY day DESC LIMIT ?)
-             ORDER BY day",
-        )?;
+        let mut statement = self.connection.prepare_cached(DAILY_PEAKS)?;
         let rows = statement.query_map(params![function, most], |row| {
             let censored: i64 = row.get(2)?;
             Ok(DayLine {
@@ -136,12 +166,7 @@ impl Reader {
         function: &str,
         days: impl Iterator<Item = Day>,
     ) -> Result<Vec<SizeDay>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT d.source, d.memory_mb, d.invocations, d.errors + d.timeouts + d.ooms, d.ooms,
-                    d.billed_ms, d.durations, d.inits, d.used
-             FROM functions f JOIN days d ON d.day = ?2 AND d.function_id = f.id
-             WHERE f.function = ?1 ORDER BY d.source, d.memory_mb",
-        )?;
+        let mut statement = self.connection.prepare_cached(SIZE_DAYS)?;
         let mut found: Vec<SizeDay> = Vec::new();
         for day in days {
             let begin = found.len();
@@ -198,21 +223,13 @@ impl Reader {
         )
     }
 
-    /// Reads the index of what changed a function's size, not the whole history.
     fn changes_where(
         &self,
         condition: &str,
         since: Timestamp,
         most: u32,
     ) -> Result<Vec<AppliedChange>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT r.id, f.function, r.from_mb, r.to_mb, r.status, r.closed_reason, r.applied_ms,
-                    json_extract(r.record, '$.monthly_usd.before') - json_extract(r.record, '$.monthly_usd.after')
-             FROM recommendations r INDEXED BY recommendations_changes
-             JOIN functions f ON f.id = r.function_id
-             WHERE r.applied_ms IS NOT NULL AND {condition}
-             ORDER BY r.applied_ms DESC, f.function LIMIT ?2"
-        ))?;
+        let mut statement = self.connection.prepare_cached(&changes(condition))?;
         let mut rows = statement.query(params![since.as_ms(), most])?;
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
@@ -233,13 +250,7 @@ impl Reader {
     /// Returns what decreases saved that were verified at or after `since`, by month, oldest first. A change without
     /// billed durations on both sides is left out.
     pub fn verified_savings(&self, since: Timestamp) -> Result<Vec<MonthSaved>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT strftime('%Y-%m', r.closed_ms / 1000, 'unixepoch'), r.closed_reason,
-                    json_extract(r.record, '$.monthly_usd.before'), json_extract(r.record, '$.monthly_usd.after')
-             FROM recommendations r INDEXED BY recommendations_changes
-             WHERE r.applied_ms IS NOT NULL AND r.status = 'verified' AND r.closed_ms >= ? AND r.to_mb < r.from_mb
-                AND r.closed_reason IS NOT NULL AND r.record IS NOT NULL",
-        )?;
+        let mut statement = self.connection.prepare_cached(SAVINGS)?;
         let mut rows = statement.query([since.as_ms()])?;
         let mut months: BTreeMap<String, MonthSaved> = BTreeMap::new();
         while let Some(row) = rows.next()? {
@@ -264,12 +275,7 @@ impl Reader {
 
     /// Returns the urgent increases that wait for a person, `most` of them.
     pub fn urgent_waiting(&self, most: u32) -> Result<Vec<UrgentIncrease>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT r.id, f.function, r.from_mb, r.to_mb
-             FROM recommendations r JOIN functions f ON f.id = r.function_id
-             WHERE r.status = 'open' AND r.urgent AND r.to_mb > r.from_mb AND NOT r.auto
-             ORDER BY r.issued_ms, r.id LIMIT ?",
-        )?;
+        let mut statement = self.connection.prepare_cached(URGENT)?;
         let rows = statement.query_map([most], |row| {
             Ok(UrgentIncrease {
                 id: row.get(0)?,

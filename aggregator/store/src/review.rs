@@ -148,6 +148,11 @@ pub(super) const NAMED: &str = "function = ?1 OR function = 'local:' || ?1
      OR (function LIKE 'local:%' AND substr(function, -length(?1) - 1) = '/' || ?1
          AND instr(function, '/') = length(function) - length(?1))";
 
+/// Timeouts of a function in the last days of which it has peaks.
+pub(super) const TIMEOUTS: &str =
+    "SELECT coalesce(sum(timeouts), 0) FROM days WHERE function_id = ?1 AND day IN
+        (SELECT day FROM peaks WHERE function_id = ?1 ORDER BY day DESC LIMIT 14)";
+
 impl Reader {
     /// Returns every function, urgent and expensive ones first.
     pub fn review(&self) -> Result<Vec<ReviewRow>, StoreError> {
@@ -220,12 +225,9 @@ impl Reader {
     }
 
     fn timeouts(&self, id: i64) -> Result<u64, StoreError> {
-        let found: i64 = self.connection.query_row(
-            "SELECT coalesce(sum(timeouts), 0) FROM days WHERE function_id = ?1 AND day IN
-                (SELECT day FROM peaks WHERE function_id = ?1 ORDER BY day DESC LIMIT 14)",
-            [id],
-            |row| row.get(0),
-        )?;
+        let found: i64 = self
+            .connection
+            .query_row(TIMEOUTS, [id], |row| row.get(0))?;
         Ok(count(found))
     }
 
@@ -269,24 +271,28 @@ impl Reader {
         order: &str,
         mut each: impl FnMut(ReviewRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut statement = self
-            .connection
-            .prepare(&format!(
-                "SELECT r.*, i.tags, h.held_until, h.held_by FROM review_wide r
-                 LEFT JOIN (SELECT function AS listed, tags FROM inventory) i ON i.listed = r.function
-                 LEFT JOIN (SELECT f.function AS held,
-                        strftime('%Y-%m-%dT%H:%M:%SZ', max(h.until_ms) / 1000, 'unixepoch') AS held_until,
-                        h.by || CASE WHEN h.why <> '' THEN ': ' || h.why ELSE '' END AS held_by
-                     FROM holds h JOIN functions f ON f.id = h.function_id GROUP BY f.id) h
-                    ON h.held = r.function
-                 WHERE {condition} {order}"
-            ))?;
+        let mut statement = self.connection.prepare(&lines_where(condition, order))?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
             each(read(row)?)?;
         }
         Ok(())
     }
+}
+
+/// The lines that fulfil `condition`, in `order`. A cross join is done in the order that is written: there are few holds,
+/// and the line of one function must not read all functions.
+pub(super) fn lines_where(condition: &str, order: &str) -> String {
+    format!(
+        "SELECT r.*, i.tags, h.held_until, h.held_by FROM review_wide r
+         LEFT JOIN (SELECT function AS listed, tags FROM inventory) i ON i.listed = r.function
+         LEFT JOIN (SELECT f.function AS held,
+                strftime('%Y-%m-%dT%H:%M:%SZ', max(h.until_ms) / 1000, 'unixepoch') AS held_until,
+                h.by || CASE WHEN h.why <> '' THEN ': ' || h.why ELSE '' END AS held_by
+             FROM holds h CROSS JOIN functions f ON f.id = h.function_id GROUP BY f.id) h
+            ON h.held = r.function
+         WHERE {condition} {order}"
+    )
 }
 
 /// Reads the configuration from the fourth column on; `None` if the inventory does not have the function.

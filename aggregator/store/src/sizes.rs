@@ -13,10 +13,11 @@ use super::error::StoreError;
 use super::open::Reader;
 use super::unit::FunctionId;
 
-/// The columns that [`Sum::add`] reads.
-const COLUMNS: &str =
-    "source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
-    cpu_wall_ms, peak_mb, durations, inits, used";
+/// A day of a function, with the columns that [`Sum::add`] reads.
+pub(super) const DAY: &str =
+    "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
+        cpu_wall_ms, peak_mb, durations, inits, used
+     FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
 
@@ -49,9 +50,7 @@ impl Reader {
         let Some((id, last, cleared)): Option<(FunctionId, i32, i32)> = found.optional()? else {
             return Ok(Vec::new());
         };
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM days WHERE day = ? AND function_id = ? ORDER BY source"
-        ))?;
+        let mut statement = self.connection.prepare_cached(DAY)?;
         let mut sums = BTreeMap::new();
         for day in (last - DETAIL_DAYS).max(cleared + 1)..=last {
             let mut rows = statement.query(params![day, id])?;

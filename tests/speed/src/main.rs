@@ -29,6 +29,12 @@ struct Args {
     /// The folder for temporary files [default: the system's].
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// Keeps the store of the fleet in this file, for --pages
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    /// Only measures the page of the fleet in this store, of --fleet functions
+    #[arg(long, value_name = "FILE")]
+    pages: Option<PathBuf>,
     /// Only measures the fleet in this store.
     #[arg(long, hide = true)]
     made: Option<PathBuf>,
@@ -50,6 +56,9 @@ fn main() -> Result<()> {
     let binary = std::env::var_os("RIGHTSIZER_RELEASE_BINARY")
         .map(PathBuf::from)
         .context("RIGHTSIZER_RELEASE_BINARY is not set: run this by `make speed`")?;
+    if let Some(store) = &args.pages {
+        return pages(args.fleet, &binary, store);
+    }
     println!(
         "Medians of {} runs; the store is committed to disk.\n",
         args.runs
@@ -67,7 +76,11 @@ fn main() -> Result<()> {
     }
     if args.fleet > 0 {
         large_fleet(args.fleet, folder.path())?;
-        pages(args.fleet, &binary, folder.path())?;
+        let store = folder.path().join("fleet.db");
+        pages(args.fleet, &binary, &store)?;
+        if let Some(keep) = &args.keep {
+            std::fs::copy(&store, keep)?;
+        }
     }
     Ok(())
 }
@@ -157,20 +170,22 @@ fn large_fleet(functions: u64, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pages(functions: u64, binary: &Path, folder: &Path) -> Result<()> {
-    let store = folder.join("fleet.db");
+fn pages(functions: u64, binary: &Path, store: &Path) -> Result<()> {
     let function = files::function(functions / 2)?.to_string();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let (first, pages) = runtime.block_on(page::measure(binary, &store, &function))?;
-    println!("The page of {functions} functions, each the median of 21 requests");
+    let (first, pages) = runtime.block_on(page::measure(binary, store, &function))?;
+    println!(
+        "The page of {functions} functions, each the median of 21 requests, and the server's CPU time for one"
+    );
     println!("  the whole fleet, read once  {first:>9.0?}");
     for page in pages {
         println!(
-            "  {:<28}{:>9.1?} {:>9.1} KB on the wire   goal {:?}, 100 KB",
+            "  {:<28}{:>9.1?} {:>9.1?} CPU {:>9.1} KB on the wire   goal {:?}, 100 KB",
             page.name,
             page.took,
+            page.cpu,
             f64::from(u32::try_from(page.bytes)?) / 1000.0,
             page.most
         );

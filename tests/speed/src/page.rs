@@ -20,6 +20,8 @@ pub struct Page {
     pub name: &'static str,
     /// From the request to the last byte.
     pub took: Duration,
+    /// CPU time of the server, which does not depend on what else the machine does.
+    pub cpu: Duration,
     /// Bytes of the body on the wire.
     pub bytes: usize,
     /// What it should take at most.
@@ -64,7 +66,7 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
     let mut pages = Vec::new();
     for (name, path, most) in wanted {
         let mut runs = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, before) = (0, serve.cpu_time()?);
         for _ in 0..TIMES {
             let begun = Instant::now();
             bytes = get(&client, &format!("{address}{path}"), &cookie).await?;
@@ -74,6 +76,7 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
         pages.push(Page {
             name,
             took: runs[TIMES / 2],
+            cpu: (serve.cpu_time()? - before) / u32::try_from(TIMES)?,
             bytes,
             most,
         });

@@ -13,3 +13,6 @@ mod looks;
 mod notices;
 mod refusals;
 mod scene;
+mod stream;
+mod stubborn;
+mod tuned;

@@ -15,20 +15,20 @@ const PATHS: [&str; 7] = [
     "/ui/enter?code=0",
 ];
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::builder()
         .redirect(redirect::Policy::none())
         .build()
         .unwrap()
 }
 
-fn header(response: &Response, name: &str) -> String {
+pub(crate) fn header(response: &Response, name: &str) -> String {
     let value = response.headers().get(name);
     value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
 }
 
 /// Signs in; returns the cookie and the token of forms.
-async fn sign_in(client: &Client, address: &str) -> (String, String) {
+pub(crate) async fn sign_in(client: &Client, address: &str) -> (String, String) {
     let form = format!("by=Ada&token={TOKEN}");
     let answer = client
         .post(format!("{address}/ui/sign-in"))

@@ -43,13 +43,34 @@ impl Scene {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path()).await;
+        Self::of(folder, &[], &[]).await
+    }
+
+    /// A server with the fleet of a folder, with these arguments and environment variables.
+    pub(crate) async fn of(
+        folder: TempDir,
+        more: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
         let log = folder.path().join("serve.log");
-        let arguments = ["--clock", "event", "--review-token", TOKEN];
+        let arguments = [&["--clock", "event", "--review-token", TOKEN], more].concat();
         let store = folder.path().join("rightsizer.db");
-        let server = Aggregator::start(&store, &arguments, &[], Some(&log))
+        let server = Aggregator::start(&store, &arguments, environment, Some(&log))
             .await
             .unwrap();
         Self { folder, server }
+    }
+
+    /// Up to `most` functions whose decrease waits for a person.
+    pub(crate) fn waiting(&self, most: u32) -> Vec<String> {
+        let names = format!(
+            "SELECT group_concat(f.function) FROM (SELECT f.function FROM recommendations r
+             JOIN functions f ON f.id = r.function_id
+             WHERE r.status = 'open' AND r.to_mb < r.from_mb AND NOT r.urgent AND f.function LIKE 'arn:%'
+             ORDER BY f.function LIMIT {most}) f"
+        );
+        let names = self.asked(&names).unwrap();
+        names.split(',').map(str::to_owned).collect()
     }
 
     pub(crate) fn store(&self) -> PathBuf {

@@ -10,8 +10,8 @@ use crate::grade::Totals;
 use crate::marks::marks;
 use crate::savings::savings;
 use crate::table::{filter_form, pager, table};
-use crate::text::{counted, range};
-use crate::words::{Text, usd, whole};
+use crate::text::range;
+use crate::words::{Text, many, usd, whole};
 
 /// What a fleet's page is made of.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
                 h2 #functions { "Functions" }
                 p.see {
                     @if query.is_filter() { (whole(found.len())) " of " (whole(fleet.entries.len())) " functions match. " }
-                    @else { (counted(fleet.entries.len(), "function")) ". " }
+                    @else { (many(fleet.entries.len(), "function")) ". " }
                     "A bar shows the highest use as a share of the memory; the line marks 90 %."
                 }
                 (filter_form(fleet, query))
@@ -128,8 +128,8 @@ fn helped(fleet: &Fleet) -> String {
 /// The whole fleet in one sentence.
 fn sentence(fleet: &Fleet) -> String {
     let totals = &fleet.totals;
-    let functions = counted(totals.functions, "function");
-    let too_much = counted(totals.over, "function");
+    let functions = many(totals.functions, "function");
+    let too_much = many(totals.over, "function");
     match (totals.over, totals.at_risk) {
         (0, 0) => format!("{functions}, each with the memory it needs."),
         (_, 0) => {
@@ -147,6 +147,49 @@ fn are(n: usize) -> String {
     if n == 1 {
         "1 is".to_owned()
     } else {
-        format!("{n} are")
+        format!("{} are", whole(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use rightsizer_store::ReviewRow;
+    use rightsizer_store::sample::row;
+
+    use super::*;
+    use crate::frame::tests::frame;
+
+    /// Compressed as the server does it for browsers.
+    #[test]
+    fn the_first_page_of_100_000_functions_has_less_than_100_kb() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:";
+        let like = row(arn, (1024, 480, 580), (30.0, 17.0));
+        let rows = (0..100_000_u32).map(|n| ReviewRow {
+            function: format!("{arn}team-{}-function-{n}", n % 97),
+            current_mb: 256 + n % 2900,
+            peak_mb: Some(40 + n % 213),
+            monthly_usd_before: Some(f64::from(n % 9973) / 10.0),
+            ..like.clone()
+        });
+        let fleet = Fleet::of(rows);
+        let view = FleetView {
+            fleet: &fleet,
+            query: &Query::parse(""),
+        };
+        let page = fleet_page(&frame(), view);
+        let mut packed = GzEncoder::new(Vec::new(), Compression::new(5));
+        packed.write_all(page.as_bytes()).unwrap();
+        let bytes = packed.finish().unwrap().len();
+        println!("{bytes} bytes of {} before compression", page.len());
+        assert!(bytes < 100_000, "{bytes} bytes");
+        let cells = page.matches("<rect class=\"s").count();
+        assert!(
+            page.contains("100,000 functions") && cells > 100,
+            "{cells} cells"
+        );
     }
 }

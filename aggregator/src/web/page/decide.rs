@@ -4,11 +4,11 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use rightsizer_page::function_address;
+use rightsizer_page::{Frame, function_address, notice_page};
 use rightsizer_rules::commands::{Action, ReviewCommand};
 
-use super::Page;
-use super::session::door;
+use super::session::{Session, door};
+use super::{Page, reply};
 
 /// Recommendations that one form may decide.
 const MOST: usize = 1000;
@@ -57,6 +57,7 @@ impl Form {
                 days: HOLD_DAYS,
             }],
             "release" => vec![Action::Release { what: what() }],
+            "clear" => vec![Action::Clear { what: what() }],
             "pause" => vec![Action::Pause],
             "resume" => vec![Action::Resume],
             _ => return None,
@@ -82,7 +83,7 @@ pub(super) async fn decide(State(page): State<Page>, request: Request) -> Respon
     };
     let form = Form::parse(&body.bytes);
     if !session.has_written(&form.csrf) {
-        return StatusCode::FORBIDDEN.into_response();
+        return of_another_session(&headers, &session);
     }
     let Some(actions) = form.actions().filter(|actions| actions.len() <= MOST) else {
         return StatusCode::BAD_REQUEST.into_response();
@@ -90,6 +91,20 @@ pub(super) async fn decide(State(page): State<Page>, request: Request) -> Respon
     let (notice, refused) = carry_out(&page, actions, &session.by, &form.why).await;
     show_next(&page, &headers, notice, refused);
     Redirect::to(&form.back()).into_response()
+}
+
+/// A form of an earlier sign-in, or forged.
+fn of_another_session(headers: &HeaderMap, session: &Session) -> Response {
+    let frame = Frame {
+        by: &session.by,
+        csrf: &session.csrf,
+        waiting: 0,
+        notice: None,
+        refused: false,
+    };
+    let why = "This form is of an earlier sign-in. Load its page again, and decide there.";
+    let text = notice_page(&frame, "Nothing was decided", why);
+    reply::page(StatusCode::FORBIDDEN, headers, text)
 }
 
 fn show_next(page: &Page, headers: &HeaderMap, notice: String, refused: bool) {
@@ -139,6 +154,11 @@ mod tests {
             (form.why.as_str(), form.back().as_str()),
             ("known job", "/ui/review")
         );
+        let clear = Form::parse(b"action=clear&function=local:f")
+            .actions()
+            .unwrap();
+        let what = "local:f".to_owned();
+        assert_eq!(clear, [Action::Clear { what }]);
         assert!(Form::parse(b"action=approve").actions().unwrap().is_empty());
         assert!(Form::parse(b"action=forget&function=f").actions().is_none());
         let hold = Form::parse(b"action=hold&function=local:f&back=function");

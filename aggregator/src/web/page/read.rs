@@ -19,9 +19,12 @@ use rightsizer_store::{DayLine, FunctionDetail, Reader, SizeDay, StoreError};
 use super::curve;
 use super::session::{Session, door};
 use super::{Page, reply};
+use crate::power::cold_starts;
 
 /// How long a visitor waits for a fleet that was never read.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The header of an open page's own requests.
+const REFRESH: &str = "x-refresh";
 /// Daily peaks of a function's page.
 const PEAKS: u32 = 35;
 
@@ -57,7 +60,12 @@ async fn visit(page: &Page, headers: &HeaderMap) -> Result<Visit, Response> {
         // It goes on, and the browser asks again.
         Err(_) => return Err(reply::page(StatusCode::OK, headers, reading_page())),
     };
-    let notice = page.sessions.take_notice(headers);
+    // A page that updates itself in another tab leaves it to the one that gave the command.
+    let notice = if headers.contains_key(REFRESH) {
+        None
+    } else {
+        page.sessions.take_notice(headers)
+    };
     Ok(Visit {
         session,
         fleet,
@@ -215,11 +223,13 @@ pub(super) async fn function(
         Ok(Some(found)) => {
             let power = curve::view(&found.detail, &page.options.settings);
             let power = power.map_err(|why| why.to_string());
+            let starts = cold_starts(&found.detail, &page.options.settings);
             let view = FunctionView {
                 detail: &found.detail,
                 peaks: &found.peaks,
                 days: &found.days,
                 power: Some(power.as_ref().map_err(String::as_str)),
+                starts: &starts,
             };
             reply::page(
                 StatusCode::OK,

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::Store;
+use crate::review::lines_where;
 
 const NEW_YEAR: i64 = 1_704_067_200_000;
 
@@ -130,4 +131,69 @@ fn pages_of_the_list_follow_each_other() {
     seen.sort();
     assert_eq!(seen, ["a", "b", "c"]);
     assert!(reader.exactly("b").unwrap().is_some() && reader.exactly("B").unwrap().is_none());
+}
+
+/// What the page reads finds days by their key: a day of all functions is never read for one function, nor all days for
+/// the fleet.
+#[test]
+fn no_query_of_the_page_walks_all_days() {
+    let (dir, _reader) = store();
+    let one_function = [
+        lines_where("r.function = ?1", ""),
+        DAILY_PEAKS.to_owned(),
+        SIZE_DAYS.to_owned(),
+        crate::sizes::DAY.to_owned(),
+        crate::review::TIMEOUTS.to_owned(),
+    ];
+    let fleet = [
+        lines_where("1", ""),
+        lines_where(
+            "r.function > ?1 AND r.function <= ?2",
+            "ORDER BY r.function",
+        ),
+        changes("r.applied_ms >= ?1"),
+        SAVINGS.to_owned(),
+        URGENT.to_owned(),
+    ];
+    let connection = raw(&dir);
+    let plan = |sql: &str| -> Vec<String> {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        for parameter in 1..=statement.parameter_count() {
+            statement.raw_bind_parameter(parameter, 1).unwrap();
+        }
+        let mut rows = statement.raw_query();
+        let mut plan = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan.push(row.get(3).unwrap());
+        }
+        plan
+    };
+    for sql in one_function.iter().chain(&fleet) {
+        let plan = plan(sql);
+        let days = |line: &&String| {
+            let mut words = line.split_whitespace();
+            let reads = matches!(words.next(), Some("SCAN" | "SEARCH"));
+            reads && matches!(words.next(), Some("days" | "d" | "peaks" | "p"))
+        };
+        for line in plan.iter().filter(days) {
+            // Of days, the day and the function: the day alone is that of all functions.
+            let by_key =
+                line.contains("(day=? AND function_id=?") || line.contains("(function_id=?");
+            assert!(line.starts_with("SEARCH ") && by_key, "{line} of {plan:#?}");
+        }
+    }
+    // For one function, no other function is read.
+    for sql in &one_function {
+        let plan = plan(sql);
+        let scans = plan
+            .iter()
+            .filter(|line| line.starts_with("SCAN f") || line.starts_with("SCAN i"));
+        assert_eq!(
+            scans.collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "{sql}: {plan:#?}"
+        );
+    }
 }

@@ -1,0 +1,136 @@
+//! What cold starts of a function cost, and what provisioned concurrency would cost instead.
+
+use maud::{Markup, html};
+use rightsizer_rules::power::ColdStart;
+use rightsizer_store::ConfigurationLine;
+
+use crate::words::{Text, duration, usd, whole};
+
+/// Versions and sizes that are listed: the busiest ones.
+const LISTED: usize = 12;
+
+/// The table with its sentence; nothing if no start was reported.
+pub(crate) fn starts(known: Option<&ConfigurationLine>, starts: &[ColdStart]) -> Markup {
+    let mut busiest: Vec<&ColdStart> = starts.iter().collect();
+    busiest.sort_by_key(|start| std::cmp::Reverse(start.invocations));
+    let more = busiest.len().saturating_sub(LISTED);
+    busiest.truncate(LISTED);
+    html! {
+        @if let Some(first) = busiest.first() {
+            section aria-labelledby="starts-cost" {
+                h2 #starts-cost { "Cost of cold starts" }
+                p.see { (sentence(known, first)) }
+                div.wide tabindex="0" role="region" aria-label="Table of cold starts" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Version" } th.n scope="col" { "Size" } th.n scope="col" { "Cold" }
+                            th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" } th.n scope="col" { "Of the billed time" }
+                            th.n scope="col" { "Cost a month" } th.n scope="col" { "Provisioned concurrency" }
+                        } }
+                        tbody { @for start in &busiest { (line(start)) } }
+                    }
+                }
+                @if more > 0 { p.soft { "and " (whole(more)) " more versions and sizes" } }
+                p.soft.small { "To compare packages and sizes side by side by forced starts: " code { "rightsizer coldstarts --bench" } "." }
+            }
+        }
+    }
+}
+
+fn line(start: &ColdStart) -> Markup {
+    let none = || "–".to_owned();
+    let provisioned = start.provisioned;
+    html! {
+        tr {
+            th scope="row" { (Text(&start.version)) }
+            td.n { (whole(start.memory_mb.0)) " MB" }
+            td.n { (percent(start.share)) " of " (whole(start.invocations)) }
+            td.n { (duration(start.p50_ms)) }
+            td.n { (duration(start.p95_ms)) }
+            td.n { (start.billed_share.map_or_else(none, percent)) }
+            td.n { (start.monthly_usd.map_or_else(none, usd)) }
+            td.n { (whole(provisioned.environments)) ": " (usd(provisioned.monthly_usd)) ", saves " (usd(provisioned.saved_usd)) }
+        }
+    }
+}
+
+/// Whether provisioned concurrency would pay for the busiest version.
+fn sentence(known: Option<&ConfigurationLine>, start: &ColdStart) -> String {
+    let how = match known {
+        Some(known) if known.snap_start => "are restored from a snapshot",
+        Some(known) if known.package == "image" => "start from an image",
+        _ => "start",
+    };
+    let provisioned = start.provisioned;
+    let pays = if provisioned.saved_usd > provisioned.monthly_usd {
+        "would pay for itself"
+    } else {
+        "would cost more than it saves"
+    };
+    let cost = start.monthly_usd.map_or_else(String::new, |dollars| {
+        format!(" and cost {} a month", usd(dollars))
+    });
+    format!(
+        "At {} MB environments {how} in {} or less half of the time{cost}. Provisioned concurrency for {} at once {pays}: {} a \
+         month, {} saved.",
+        whole(start.memory_mb.0),
+        duration(start.p50_ms),
+        whole(provisioned.environments),
+        usd(provisioned.monthly_usd),
+        usd(provisioned.saved_usd)
+    )
+}
+
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::Megabytes;
+    use rightsizer_rules::power::Provisioned;
+
+    use super::*;
+
+    fn start(version: &str, invocations: u64) -> ColdStart {
+        ColdStart {
+            version: version.to_owned(),
+            memory_mb: Megabytes(1024),
+            invocations,
+            starts: invocations / 100,
+            share: 0.01,
+            p50_ms: 390.0,
+            p95_ms: 600.0,
+            billed_share: Some(0.035),
+            monthly_usd: Some(0.42),
+            smallest_mb: None,
+            provisioned: Provisioned {
+                environments: 2,
+                monthly_usd: 21.6,
+                saved_usd: 1.37,
+            },
+        }
+    }
+
+    #[test]
+    fn the_busiest_version_is_summed_up_and_the_others_are_listed() {
+        assert!(starts(None, &[]).into_string().is_empty());
+        let page = starts(None, &[start("<b>", 100), start("7", 48_210)]).into_string();
+        for wanted in [
+            "At 1,024 MB environments start in 390 ms or less half of the time and cost $0.42 a month.",
+            "Provisioned concurrency for 2 at once would cost more than it saves: $21.60 a month, $1.37 saved.",
+            "1.0 % of 48,210",
+            "3.5 %",
+            "&lt;b&gt;",
+        ] {
+            assert!(page.contains(wanted), "{wanted} is not in {page}");
+        }
+        let many: Vec<ColdStart> = (0..14).map(|n| start("$LATEST", n * 100)).collect();
+        assert!(starts(None, &many).into_string().contains("and 2 more"));
+    }
+}
