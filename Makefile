@@ -141,7 +141,7 @@ weigh: extension ## measure the extension's start, memory, CPU and size; EXTENSI
 	@cargo build -p rightsizer-tests --bin weigh --bin weigh-floor
 	@"$(TARGET)/debug/weigh" $(WEIGH) $(EXTENSION)
 
-power: rust ## measure real processes at the sizes of Lambda, and compare them with the curve from one size (root)
+power: extension ## measure real processes and the extension at the sizes of Lambda, beside the curve from one size (root)
 	@$(BUILD)
 	@RIGHTSIZER_BINARY="$(TARGET)/release/rightsizer" tests/tools/power_experiment.py $(POWER)
 

@@ -133,10 +133,14 @@ fn a_size_that_memory_fills_is_refused() {
         writeln!(input, "{line},{used}").unwrap();
     }
     let one = figures(&["--known", "1"], &input);
-    assert!(
-        (one["refused"].as_f64().unwrap() - 5.0 / 30.0).abs() < 1e-9,
-        "{one}"
-    );
+    let share = |key: &str| one[key].as_f64().unwrap();
+    assert!((share("refused") - 5.0 / 30.0).abs() < 1e-9, "{one}");
+    // It was as full when it ran there, so each is refused with reason.
+    assert!(share("refused_in_vain") < 1e-9, "{one}");
+    let roomy = input.replace("f1,128,1432.031,116", "f1,128,1432.031,90");
+    let roomy = figures(&["--known", "1"], &roomy);
+    let in_vain = roomy["refused_in_vain"].as_f64().unwrap();
+    assert!((in_vain - 5.0 / 240.0).abs() < 1e-9, "{roomy}");
 }
 
 #[test]

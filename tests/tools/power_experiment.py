@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Measures real processes at Lambda's sizes on this machine, and compares them with the curve from one size.
 
-Each function is a process that cgroups hold to size / 1769 of a CPU, as Lambda does: it computes on one thread or on
-four (PBKDF2), waits, does both, or allocates. Its reports at one size are imported, and `rightsizer curve` predicts the
-other sizes. Needs root, and cgroups of version 1 or 2.
+Each function is a process that cgroups hold to size / 1769 of a CPU, as Lambda does, together with the extension: it
+computes on one thread or on four (PBKDF2), waits, does both, or allocates. The extension reports to `rightsizer serve`,
+and `rightsizer curve` predicts the other sizes from what it reported at one. Needs root, and cgroups of version 1 or 2.
 
     tests/tools/power_experiment.py [--known 512] [--runs 12]
 
-RIGHTSIZER_BINARY is the program (default: target/release/rightsizer); it is not built here.
+RIGHTSIZER_BINARY is the program (default: target/release/rightsizer) and RIGHTSIZER_EXTENSION_BINARY the extension; they
+are not built here.
 """
 
 import argparse
-import datetime
+import contextlib
 import hashlib
 import json
 import os
@@ -24,9 +25,9 @@ import tempfile
 import threading
 import time
 
+from lambda_sandbox import ACCOUNT, REGION, Sandbox
+
 SIZES = (128, 256, 512, 1024, 1769, 2048, 3008, 3538)
-# Lambda's own period is 20 ms: in a longer one, a short computation is not throttled.
-PERIOD_US = 20_000
 # Rounds of PBKDF2 are set so that one unit takes this long on a whole core.
 UNIT_MS = 10.0
 MEGABYTE = 1 << 20
@@ -76,134 +77,129 @@ WORK = {
 }
 
 
-def child(name, rounds, runs):
-    """Runs the work in this process, and prints wall and CPU milliseconds of each run."""
+def child(name, rounds):
+    """The function: runs the work for each line, and prints wall and CPU milliseconds and the memory in use."""
     WORK[name](rounds)
-    for _ in range(runs):
-        # A rest of some periods: what was used before is forgotten.
-        time.sleep(0.1)
+    print("ready", flush=True)
+    for _ in sys.stdin:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         cpu, wall = usage.ru_utime + usage.ru_stime, time.monotonic()
         WORK[name](rounds)
         wall = time.monotonic() - wall
         usage = resource.getrusage(resource.RUSAGE_SELF)
         cpu = usage.ru_utime + usage.ru_stime - cpu
-        print(json.dumps([wall * 1000, cpu * 1000]), flush=True)
+        used_mb = usage.ru_maxrss // 1024 + 1
+        print(json.dumps({"wall_ms": wall * 1000, "cpu_ms": cpu * 1000, "used_mb": used_mb}), flush=True)
 
 
-class Share:
-    """A group of processes held to a share of the CPU, with priority over the rest of the machine."""
-
-    def __init__(self, size):
-        quota = str(int(PERIOD_US * size / 1769))
-        name = f"rightsizer-power-{os.getpid()}-{size}"
-        first = pathlib.Path("/sys/fs/cgroup/cpu")
-        if first.is_dir():
-            self.group = first / name
-            limits = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": quota, "cpu.shares": "262144"}
-        else:
-            self.group = pathlib.Path("/sys/fs/cgroup") / name
-            limits = {"cpu.max": f"{quota} {PERIOD_US}", "cpu.weight": "10000"}
-        self.group.mkdir()
-        for file, value in limits.items():
-            (self.group / file).write_text(value)
-
-    def join(self):
-        (self.group / "cgroup.procs").write_text(str(os.getpid()))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.group.rmdir()
+def measure(function, rounds, size, runs, extension, stream):
+    """Returns what each run at a size printed; the extension reports them to `stream` under the name `reported`."""
+    work, reported = function
+    command = [sys.executable, __file__, "--child", work, "--rounds", str(rounds)]
+    with Sandbox(reported, size, command, extension, stream) as sandbox:
+        done = []
+        for _ in range(runs):
+            # A rest of some periods: what was used before is forgotten.
+            time.sleep(0.1)
+            done.append(sandbox.invoke())
+        sandbox.shut_down()
+    return done
 
 
-def measure(name, rounds, size, runs):
-    """Returns [wall_ms, cpu_ms] of each run at a size."""
-    arguments = [sys.executable, __file__, "--child", name, "--rounds", str(rounds), "--runs", str(runs)]
-    with Share(size) as share:
-        done = subprocess.run(arguments, check=True, capture_output=True, text=True, preexec_fn=share.join)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+@contextlib.contextmanager
+def serving(binary, folder):
+    """Runs the aggregator; yields its address and its store."""
+    store = str(pathlib.Path(folder) / "experiment.db")
+    command = [binary, "serve", "--store", store, "--listen", "127.0.0.1:0"]
+    log = open(pathlib.Path(folder) / "serve.log", "w", encoding="utf-8")
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder)
+    try:
+        yield "http://" + server.stdout.readline().split()[-1], store
+    finally:
+        server.terminate()
+        server.wait()
+        log.close()
 
 
-def record(name, size, runs, at):
-    """Returns the record that the extension of this function would send."""
-    rows, past = [], 0.0
-    for wall, _ in runs:
-        past += wall + 100
-        rows.append([int(past), 60, round(wall, 3), int(wall) + 1, 0, None])
-    return {
-        "v": 1,
-        "kind": "reports",
-        "function": f"arn:aws:lambda:eu-west-1:123456789012:function:{name}",
-        "version": "$LATEST",
-        "env": f"{abs(hash((name, size))) % (1 << 60):x}",
-        "seq": 0,
-        "total": len(rows),
-        "memory_mb": size,
-        "t0": at,
-        "reports": rows,
-        "cpu_ms": round(sum(cpu for _, cpu in runs)),
-        "cores": 2,
-    }
+def printed(binary, folder, *arguments):
+    done = subprocess.run([binary, *arguments, "--json"], check=True, capture_output=True, cwd=folder)
+    return json.loads(done.stdout)
 
 
-def predicted(name, size, runs, binary, folder):
-    """Returns the curve that the program draws from the runs at one size."""
-    at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2)
-    file = pathlib.Path(folder) / f"{name}.jsonl"
-    file.write_text(json.dumps(record(name, size, runs, at.strftime("%Y-%m-%dT%H:%M:%S.000Z"))) + "\n")
-    store = ["--store", str(pathlib.Path(folder) / f"{name}.db")]
-    subprocess.run([binary, "import", str(file), *store], check=True, capture_output=True, cwd=folder)
-    done = subprocess.run([binary, "curve", name, "--json", *store], check=True, capture_output=True, cwd=folder)
-    return {point["memory_mb"]: point for point in json.loads(done.stdout)["points"]}
+def predicted(name, store, binary, folder):
+    """Returns the points of the curve that the program draws, by size, and the CPU time that it knows."""
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+    curve = printed(binary, folder, "curve", function, "--store", store)
+    shown = printed(binary, folder, "show", function, "--store", store)
+    cores = [use["cores_used"] for use in shown["sizes"] if use["cores_used"] is not None]
+    return {point["memory_mb"]: point for point in curve["points"]}, cores
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--known", type=int, default=512, help="the size that the curve knows")
     parser.add_argument("--runs", type=int, default=12, help="runs at each size, ten or more")
+    parser.add_argument("--only", action="append", choices=WORK, help="only this function; may be repeated")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.child, options.rounds, options.runs)
+        child(options.child, options.rounds)
         return
-    binary = os.environ.get("RIGHTSIZER_BINARY", "target/release/rightsizer")
-    binary = str(pathlib.Path(binary).resolve())
     rounds = rounds_of_a_unit()
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {options.runs} runs at each size, four times as many at")
-    print(f"{options.known} MB, which the curve knows alone, with the CPU time there.")
+    print(f"{options.known} MB, which the curve knows alone, with the CPU time that the extension reported there.")
     print("\n| function | MB | measured, ms | CPU, ms | predicted, ms | 90 % interval | within | error |")
     print("|---|---|---|---|---|---|---|---|")
-    errors, within, asked = [], 0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name in WORK:
-            # Production has many invocations at its size; CPU time counts from a second of durations on.
-            runs_at = {size: options.runs for size in SIZES} | {options.known: 4 * options.runs}
-            sizes = {size: measure(name, rounds, size, runs) for size, runs in runs_at.items()}
-            points = predicted(name, options.known, sizes[options.known], binary, folder)
-            for size, runs in sizes.items():
-                wall = statistics.median(run[0] for run in runs)
-                cpu = statistics.median(run[1] for run in runs)
-                point = points.get(size, {})
-                cells = [name, str(size), f"{wall:.1f}", f"{cpu:.1f}"]
-                if size == options.known:
-                    cells += ["known", "", "", ""]
-                elif point.get("p50_ms") is None:
-                    cells += ["refused", "", "", ""]
-                else:
-                    error = point["p50_ms"] / wall - 1
-                    inside = point["p50_low"] <= wall <= point["p50_high"]
-                    errors.append(abs(error))
-                    within, asked = within + inside, asked + 1
-                    interval = f"{point['p50_low']:.0f} to {point['p50_high']:.0f}"
-                    cells += [f"{point['p50_ms']:.1f}", interval, "yes" if inside else "no", f"{error:+.0%}"]
-                print("| " + " | ".join(cells) + " |", flush=True)
+    errors, within = [], []
+    with tempfile.TemporaryDirectory() as folder, serving(program("RIGHTSIZER_BINARY"), folder) as (address, store):
+        for name in options.only or WORK:
+            sweep(name, rounds, options, (folder, address, store), (errors, within))
     print(
-        f"\n{asked} predictions: error {statistics.mean(errors):.1%} mean, {statistics.median(errors):.1%} median; "
-        f"{within / asked:.0%} within their intervals"
+        f"\n{len(errors)} predictions: error {statistics.mean(errors):.1%} mean, {statistics.median(errors):.1%} median; "
+        f"{sum(within) / len(within):.0%} within their intervals"
     )
+
+
+def program(variable):
+    """Returns the absolute path of a program that the environment names."""
+    usual = {
+        "RIGHTSIZER_BINARY": "target/release/rightsizer",
+        "RIGHTSIZER_EXTENSION_BINARY": "target/layer/rightsizer-extension",
+    }
+    return str(pathlib.Path(os.environ.get(variable, usual[variable])).resolve())
+
+
+def sweep(name, rounds, options, scene, results):
+    """Measures one function at every size, and prints it beside the curve from the known one."""
+    (folder, address, store), (errors, within) = scene, results
+    extension = program("RIGHTSIZER_EXTENSION_BINARY")
+    sizes = {}
+    for size in SIZES:
+        known = size == options.known
+        # The extension runs at every size, but only the known one is reported under the function's name.
+        function = (name, name if known else f"{name}-{size}")
+        # Production has many invocations at its size; CPU time counts from a second of durations on.
+        runs = 4 * options.runs if known else options.runs
+        sizes[size] = measure(function, rounds, size, runs, extension, address)
+    points, cores = predicted(name, store, program("RIGHTSIZER_BINARY"), folder)
+    for size, runs in sizes.items():
+        wall = statistics.median(run["wall_ms"] for run in runs)
+        cpu = statistics.median(run["cpu_ms"] for run in runs)
+        point = points.get(size, {})
+        cells = [name, str(size), f"{wall:.1f}", f"{cpu:.1f}"]
+        if size == options.known:
+            cells += [f"known, {cores[0]:.2f} cores" if cores else "known", "", "", ""]
+        elif point.get("p50_ms") is None:
+            cells += ["refused", "", "", ""]
+        else:
+            error = point["p50_ms"] / wall - 1
+            inside = point["p50_low"] <= wall <= point["p50_high"]
+            errors.append(abs(error))
+            within.append(inside)
+            interval = f"{point['p50_low']:.0f} to {point['p50_high']:.0f}"
+            cells += [f"{point['p50_ms']:.1f}", interval, "yes" if inside else "no", f"{error:+.0%}"]
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

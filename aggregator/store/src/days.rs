@@ -133,8 +133,8 @@ impl Days<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.rows.days.write_back(|key, day| {
             day.settle();
@@ -160,6 +160,8 @@ impl Days<'_> {
                 int(day.crashes),
                 int(day.heap_limits),
                 day.inits.to_bytes(),
+                int(day.firsts),
+                int(day.firsts_ms),
             ])?;
             Ok(())
         })
@@ -177,7 +179,8 @@ impl WorkingSet {
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
-                billed_ms, cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits
+                billed_ms, cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits,
+                firsts, firsts_ms
          FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
             AND version = ?",
     )?;
@@ -217,6 +220,8 @@ fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         crashes: count(number(13)?),
         heap_limits: count(number(14)?),
         inits: distribution(15)?,
+        firsts: count(number(16)?),
+        firsts_ms: count(number(17)?),
     })
 }
 

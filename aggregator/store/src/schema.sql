@@ -82,6 +82,9 @@ CREATE TABLE days (
     billed_ms    INTEGER NOT NULL,
     cpu_ms       INTEGER NOT NULL DEFAULT 0,
     cpu_wall_ms  INTEGER NOT NULL DEFAULT 0,
+    -- Successful invocations that waited for a start, and their durations without it, summed.
+    firsts       INTEGER NOT NULL DEFAULT 0,
+    firsts_ms    INTEGER NOT NULL DEFAULT 0,
     -- Histograms: durations of invocations and of starts in ms, memory used in MB.
     durations    BLOB NOT NULL,
     inits        BLOB NOT NULL DEFAULT x'',

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes};
-use rightsizer_rules::power::{Durations, SizeUse};
+use rightsizer_rules::power::{Deployment, Durations, Firsts, SizeUse};
 use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -16,7 +16,7 @@ use super::unit::FunctionId;
 /// A day of a function, with the columns that [`Sum::add`] reads.
 pub(super) const DAY: &str =
     "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
-        cpu_wall_ms, peak_mb, durations, inits, used
+        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms
      FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
@@ -32,9 +32,14 @@ struct Sum {
     billed_ms: u64,
     cpu_ms: u64,
     cpu_wall_ms: u64,
+    firsts: u64,
+    firsts_ms: u64,
     peak_mb: Megabytes,
     durations: Distribution,
     inits: Distribution,
+    /// Those of the day on which the version appeared, if that was seen, and those of later days.
+    first_inits: Distribution,
+    later_inits: Distribution,
     used: Distribution,
 }
 
@@ -44,38 +49,69 @@ impl Reader {
     /// so it did other work then, and durations of different work cannot be compared. Of a day, only the kind of
     /// source that counts is included (W7).
     pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
-        let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1) FROM functions WHERE function = ?";
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1), first_ms / 86400000
+             FROM functions WHERE function = ?";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         let found = self.connection.query_row(head, [function], columns);
-        let Some((id, last, cleared)): Option<(FunctionId, i32, i32)> = found.optional()? else {
+        let Some((id, last, cleared, first)): Option<(FunctionId, i32, i32, i32)> =
+            found.optional()?
+        else {
             return Ok(Vec::new());
         };
         let mut statement = self.connection.prepare_cached(DAY)?;
-        let mut sums = BTreeMap::new();
-        for day in (last - DETAIL_DAYS).max(cleared + 1)..=last {
+        let from = (last - DETAIL_DAYS).max(cleared + 1);
+        let mut sums = Sums {
+            watched_since: Day::from_number(from.max(first)),
+            by: BTreeMap::new(),
+            appeared: BTreeMap::new(),
+        };
+        for day in from..=last {
             let mut rows = statement.query(params![day, id])?;
             let mut counting = None;
             while let Some(row) = rows.next()? {
                 let kind = DaySource::kind(row.get(0)?);
                 if *counting.get_or_insert(kind) == kind {
-                    add(&mut sums, Day::from_number(day), row)?;
+                    sums.add(Day::from_number(day), row)?;
                 }
             }
         }
-        Ok(sums.into_iter().map(|(key, sum)| sum.used(key)).collect())
+        Ok(sums
+            .by
+            .into_iter()
+            .map(|(key, sum)| sum.used(key))
+            .collect())
     }
 }
+
+/// The version whose code changes in place.
+const LATEST: &str = "$LATEST";
 
 /// Version and size.
 type Key = (String, Megabytes);
 
-fn add(sums: &mut BTreeMap<Key, Sum>, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
-    let memory_mb = megabytes(row.get(1)?);
-    if memory_mb == OTHER_SIZES {
-        return Ok(());
+/// The sums of a function.
+struct Sums {
+    by: BTreeMap<Key, Sum>,
+    /// The first day that is looked at and on which the function was watched: a version that is there on this day
+    /// may have been deployed long before.
+    watched_since: Day,
+    /// The first day of each version.
+    appeared: BTreeMap<String, Day>,
+}
+
+impl Sums {
+    fn add(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+        let (memory_mb, version) = (megabytes(row.get(1)?), row.get::<_, String>(2)?);
+        if memory_mb == OTHER_SIZES {
+            return Ok(());
+        }
+        let appeared = *self.appeared.entry(version.clone()).or_insert(day);
+        // Of `$LATEST`, the day on which its code changed belongs to both codes.
+        let deployed = appeared == day && day > self.watched_since && version != LATEST;
+        let sum = self.by.entry((version, memory_mb));
+        sum.or_insert_with(|| Sum::from(day))
+            .add(day, row, deployed)
     }
-    let sum = sums.entry((row.get(2)?, memory_mb));
-    sum.or_insert_with(|| Sum::from(day)).add(day, row)
 }
 
 impl Sum {
@@ -90,14 +126,19 @@ impl Sum {
             billed_ms: 0,
             cpu_ms: 0,
             cpu_wall_ms: 0,
+            firsts: 0,
+            firsts_ms: 0,
             peak_mb: Megabytes(0),
             durations: Distribution::default(),
             inits: Distribution::default(),
+            first_inits: Distribution::default(),
+            later_inits: Distribution::default(),
             used: Distribution::default(),
         }
     }
 
-    fn add(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+    /// Adds a row; `deployed` if its version appeared on this day.
+    fn add(&mut self, day: Day, row: &Row<'_>, deployed: bool) -> Result<(), StoreError> {
         let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
         let distribution = |n: usize| -> Result<Distribution, StoreError> {
             let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -112,12 +153,21 @@ impl Sum {
             (&mut self.billed_ms, 7),
             (&mut self.cpu_ms, 8),
             (&mut self.cpu_wall_ms, 9),
+            (&mut self.firsts, 14),
+            (&mut self.firsts_ms, 15),
         ] {
             *sum = sum.saturating_add(number(column)?);
         }
         self.peak_mb = self.peak_mb.max(megabytes(row.get(10)?));
         self.durations.merge(&distribution(11)?);
-        self.inits.merge(&distribution(12)?);
+        let inits = distribution(12)?;
+        let since = if deployed {
+            &mut self.first_inits
+        } else {
+            &mut self.later_inits
+        };
+        since.merge(&inits);
+        self.inits.merge(&inits);
         self.used.merge(&distribution(13)?);
         Ok(())
     }
@@ -147,8 +197,20 @@ impl Sum {
             used_mb: self.used.interpolated(0.5),
             peak_mb: self.peak_mb,
             starts: figures(&self.inits),
+            deployment: deployment(&self.first_inits, &self.later_inits),
+            firsts: (self.firsts > 0).then(|| Firsts {
+                count: self.firsts,
+                mean_ms: self.firsts_ms as f64 / self.firsts as f64,
+            }),
         }
     }
+}
+
+fn deployment(first_day: &Distribution, later: &Distribution) -> Option<Deployment> {
+    Some(Deployment {
+        first_day: figures(first_day)?,
+        later: figures(later)?,
+    })
 }
 
 fn figures(of: &Distribution) -> Option<Durations> {
@@ -284,6 +346,39 @@ mod tests {
             found,
             wanted.map(|(version, mb)| (version.to_owned(), mb, 30))
         );
+    }
+
+    /// Version 7 appears on a day on which starts take 900 ms, and 300 ms on the next. Version 6 was there on the first
+    /// day that is looked at, and `$LATEST` changes its code in place.
+    #[test]
+    fn the_day_of_a_deployment_is_apart() {
+        let (dir, mut store) = store();
+        let days = [
+            (20_000 - DETAIL_DAYS, "6"),
+            (19_999, "6"),
+            (19_989, "$LATEST"),
+            (19_990, "$LATEST"),
+            (19_990, "7"),
+            (19_991, "7"),
+        ];
+        for (day, version) in days {
+            put(&mut store, day, 0, 512, version, &[(100, 30)]);
+        }
+        let unit = store.begin().unwrap();
+        let slow = "UPDATE days SET inits = ?, firsts = 2, firsts_ms = 1200 WHERE day = 19990";
+        unit.tx.execute(slow, [histogram(&[(900, 2)])]).unwrap();
+        unit.commit().unwrap();
+        let found = sizes(&dir);
+        let by = |version| found.iter().find(|size| size.version == version).unwrap();
+        assert_eq!((by("$LATEST").deployment, by("6").deployment), (None, None));
+        let deployment = by("7").deployment.unwrap();
+        let medians = (deployment.first_day.p50_ms, deployment.later.p50_ms);
+        assert!(
+            (medians.0 / 900.0 - 1.0).abs() < 0.02 && (medians.1 / 300.0 - 1.0).abs() < 0.02,
+            "{medians:?}"
+        );
+        let firsts = by("7").firsts.unwrap();
+        assert!(firsts.count == 2 && (firsts.mean_ms - 600.0).abs() < 1e-9);
     }
 
     #[test]

@@ -252,6 +252,8 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
                 .map(|health| f64::from(health.peak_mb.0)),
             peak_mb: health.map_or(Megabytes(0), |health| health.peak_mb),
             starts: None,
+            deployment: None,
+            firsts: None,
         }
     };
     seen.sizes.iter().map(size).collect()

@@ -38,6 +38,6 @@ pub use prior::{Lesson, Prior};
 pub use sampling::{Effort, Sampler, Strategy, Tuned};
 pub use settings::{PowerSettings, PowerSettingsError};
 pub use shipped::PriorError;
-pub use used::{Durations, SizeUse};
+pub use used::{Deployment, Durations, Firsts, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;

@@ -36,6 +36,30 @@ pub struct SizeUse {
     pub peak_mb: Megabytes,
     /// Durations of starts: init, or restore from a snapshot.
     pub starts: Option<Durations>,
+    /// The starts on the day on which this version appeared, and later ones; `None` without both.
+    #[serde(default)]
+    pub deployment: Option<Deployment>,
+    /// The invocations that waited for a start.
+    #[serde(default)]
+    pub firsts: Option<Firsts>,
+}
+
+/// Starts by their time since a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// On the day on which the version appeared.
+    pub first_day: Durations,
+    /// On later days.
+    pub later: Durations,
+}
+
+/// The first invocations of environments, without their starts and without failed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Firsts {
+    /// Number of them.
+    pub count: u64,
+    /// Mean of their durations, in milliseconds.
+    pub mean_ms: f64,
 }
 
 /// Figures of durations, in milliseconds.
@@ -120,6 +144,8 @@ pub(super) mod tests {
             used_mb: Some(80.0),
             peak_mb: Megabytes(90),
             starts: None,
+            deployment: None,
+            firsts: None,
         }
     }
 

@@ -282,7 +282,7 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats) {
     out.distribution(&day.used);
 }
 
-const fn counts_of(day: &DayStats) -> [u64; 13] {
+const fn counts_of(day: &DayStats) -> [u64; 15] {
     [
         day.peak_mb.0 as u64,
         day.invocations,
@@ -297,12 +297,14 @@ const fn counts_of(day: &DayStats) -> [u64; 13] {
         day.heap_limits,
         day.at_limit,
         day.censored as u64,
+        day.firsts,
+        day.firsts_ms,
     ]
 }
 
 pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
     let mask = read.number()?;
-    let mut counts = [0_u64; 13];
+    let mut counts = [0_u64; 15];
     for (n, count) in counts.iter_mut().enumerate() {
         if mask & 1 << n != 0 {
             *count = read.number()?;
@@ -326,6 +328,8 @@ pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
         heap_limits,
         at_limit,
         censored,
+        firsts,
+        firsts_ms,
     ] = counts;
     let peak = u32::try_from(peak).map_err(|_| Unreadable("a peak"))?;
     Ok(DayStats {
@@ -342,6 +346,8 @@ pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
         billed_ms,
         cpu_ms,
         cpu_wall_ms,
+        firsts,
+        firsts_ms,
         durations: read.distribution()?,
         inits: read.distribution()?,
         used: read.distribution()?,

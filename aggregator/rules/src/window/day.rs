@@ -111,6 +111,10 @@ pub struct DayStats {
     pub cpu_ms: u64,
     /// Durations, summed, of the invocations that that CPU time is of.
     pub cpu_wall_ms: u64,
+    /// Successful invocations that waited for a start and have a duration: the first ones of their environments.
+    pub firsts: u64,
+    /// Their durations in ms, summed, without the starts.
+    pub firsts_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
     /// Durations of starts (init, or restore from a snapshot) in ms.
@@ -172,6 +176,15 @@ impl DayStats {
         }
         if let Some(init) = sample.init_ms {
             self.inits.record(init.ceil_ms());
+            self.count_first(sample);
+        }
+    }
+
+    /// The first invocation of an environment; a failed one shows nothing about how long the first ones take.
+    fn count_first(&mut self, sample: Sample) {
+        if let (Status::Ok, Some(duration)) = (sample.status, sample.duration_ms) {
+            self.firsts += 1;
+            self.firsts_ms = self.firsts_ms.saturating_add(duration.ceil_ms());
         }
     }
 
@@ -235,6 +248,8 @@ impl DayStats {
         self.billed_ms = self.billed_ms.saturating_add(other.billed_ms);
         self.cpu_ms = self.cpu_ms.saturating_add(other.cpu_ms);
         self.cpu_wall_ms = self.cpu_wall_ms.saturating_add(other.cpu_wall_ms);
+        self.firsts = self.firsts.saturating_add(other.firsts);
+        self.firsts_ms = self.firsts_ms.saturating_add(other.firsts_ms);
         self.durations.merge(&other.durations);
         self.inits.merge(&other.inits);
         self.used.merge(&other.used);
@@ -244,6 +259,30 @@ impl DayStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of four invocations two waited for a start, and one of these failed.
+    #[test]
+    fn the_first_invocations_are_counted_apart() {
+        let ran = |init: Option<u64>, status| Sample {
+            duration_ms: Some(Millis::from_ms(250)),
+            init_ms: init.map(Millis::from_ms),
+            status,
+            ..Sample::default()
+        };
+        let mut day = DayStats::default();
+        for sample in [
+            ran(Some(900), Status::Ok),
+            ran(None, Status::Ok),
+            ran(Some(900), Status::Error),
+            ran(None, Status::Error),
+        ] {
+            day.count(sample, Megabytes(128));
+        }
+        assert_eq!((day.firsts, day.firsts_ms, day.inits.count()), (1, 250, 2));
+        let mut twice = day.clone();
+        twice.merge(&day);
+        assert_eq!((twice.firsts, twice.firsts_ms), (2, 500));
+    }
 
     #[test]
     fn w7_the_layer_counts_before_a_subscription_before_log_groups_before_files() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::shown::shown;
-use rightsizer_rules::power::ColdStart;
+use rightsizer_rules::power::{ColdStart, Deployment};
 
 use super::Started;
 use crate::cli::curve::{dollars, milliseconds};
@@ -70,6 +70,23 @@ fn line(start: &ColdStart, longest: f64) -> String {
             dollars(usd)
         ));
     }
+    // Less than a tenth of a start is noise beside it.
+    if let Some(penalty) = start
+        .first_penalty_ms
+        .filter(|ms| *ms > start.p50_ms / 10.0)
+    {
+        facts.push(format!(
+            "the first invocation takes {} longer, beside its start",
+            milliseconds(penalty)
+        ));
+    }
+    if let Some(Deployment { first_day, later }) = start.deployment {
+        facts.push(format!(
+            "on the day of the deployment {}, later {}",
+            milliseconds(first_day.p50_ms),
+            milliseconds(later.p50_ms)
+        ));
+    }
     let provisioned = start.provisioned;
     facts.push(format!(
         "provisioned concurrency of {}: ${} a month, saves ${}",
@@ -109,9 +126,20 @@ fn bar(start: &ColdStart, longest: f64) -> String {
 #[cfg(test)]
 mod tests {
     use rightsizer_records::Megabytes;
-    use rightsizer_rules::power::Provisioned;
+    use rightsizer_rules::power::{Durations, Provisioned};
 
     use super::*;
+
+    fn durations(p50_ms: f64) -> Durations {
+        Durations {
+            count: 40,
+            mean_ms: p50_ms,
+            p50_ms,
+            p95_ms: p50_ms * 1.5,
+            p99_ms: p50_ms * 2.0,
+            spread: 0.2,
+        }
+    }
 
     fn start(memory_mb: u32, p50_ms: f64) -> ColdStart {
         ColdStart {
@@ -124,6 +152,11 @@ mod tests {
             p95_ms: p50_ms * 2.0,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
+            first_penalty_ms: Some(417.0),
+            deployment: Some(Deployment {
+                first_day: durations(3100.0),
+                later: durations(1400.0),
+            }),
             smallest_mb: Some(Megabytes(674)),
             provisioned: Provisioned {
                 environments: 2,
@@ -149,6 +182,8 @@ mod tests {
                 starts: vec![ColdStart {
                     billed_share: None,
                     monthly_usd: None,
+                    first_penalty_ms: Some(12.0),
+                    deployment: None,
                     smallest_mb: None,
                     ..start(2048, 210.0)
                 }],

@@ -245,6 +245,8 @@ pub(in crate::cli) mod tests {
                 used_mb: Some(140.0),
                 peak_mb: Megabytes(180),
                 starts: None,
+                deployment: None,
+                firsts: None,
             }
         };
         let sizes = [size(256), size(512)];

@@ -111,6 +111,7 @@ fn figures(report: &Report) -> Table {
         ("  90th percentile", report.cost_regret_p90),
         ("balanced regret", report.balanced_regret_mean),
         ("refused", Some(report.refused)),
+        ("  with enough memory", Some(report.refused_in_vain)),
         ("90 % intervals cover", report.coverage_90),
         ("  interval score", report.interval_score),
         ("  best constant width", report.constant_interval_score),

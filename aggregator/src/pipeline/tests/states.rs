@@ -165,7 +165,8 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
     let store = rusqlite::Connection::open(case.path()).unwrap();
     let mut lines = Vec::new();
     let query = "SELECT day, source, memory_mb, version, peak_mb, invocations, errors, crashes, heap_limits,
-            timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, durations, inits, used
+            timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms,
+            durations, inits, used
         FROM days WHERE day >= ? AND function_id = (SELECT id FROM functions WHERE function = ?)
         ORDER BY day, source, memory_mb, version";
     let mut statement = store.prepare(query).unwrap();
@@ -173,7 +174,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
         .query(rusqlite::params![from.number(), key.text()])
         .unwrap();
     while let Some(row) = rows.next().unwrap() {
-        let all = (0..20).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
+        let all = (0..22).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
         lines.push(all.collect::<Vec<_>>().join(" "));
     }
     let query = "SELECT day, peak_mb, censored_mb FROM peaks
@@ -216,6 +217,8 @@ fn kept_days(state: &FunctionState, from: Day) -> Vec<String> {
                 day.billed_ms,
                 day.cpu_ms,
                 day.cpu_wall_ms,
+                day.firsts,
+                day.firsts_ms,
             ]
             .map(int),
         );

@@ -28,6 +28,8 @@ pub struct Report {
     pub pairs: u64,
     /// Share of them that was refused.
     pub refused: f64,
+    /// Share of them that was refused although the function had enough memory when it ran there.
+    pub refused_in_vain: f64,
     /// Mean of |predicted − measured| ÷ measured.
     pub mean_error: Option<f64>,
     /// Median of the same.
@@ -93,12 +95,13 @@ pub fn measure(functions: &[Measured], known: usize, base: &Prior) -> Option<Rep
         named.map(|(_, function)| function.name.clone()).collect()
     };
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let refused = outcome.refused as f64 / asked as f64;
+    let share = |count: u64| count as f64 / asked as f64;
     let every = figures::errors(all, None);
     Some(Report {
         known,
         pairs: asked,
-        refused,
+        refused: share(outcome.refused),
+        refused_in_vain: share(outcome.refused_in_vain),
         mean_error: every.mean,
         median_error: every.median,
         down: figures::errors(all, Some(Direction::Down)),

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use rightsizer_rules::power::{Lesson, PowerCurve, Prior, SizePoint};
+use rightsizer_rules::power::{Lesson, PowerCurve, Prior, SizePoint, starved};
 
 use super::choices::{choices, count};
 use super::figures::{Direction, Predicted, Regret};
@@ -26,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) predicted: Vec<Predicted>,
     pub(super) regrets: Vec<Regret>,
     pub(super) refused: u64,
+    /// Of the refused ones: those at which the function had enough memory when it ran there.
+    pub(super) refused_in_vain: u64,
     pub(super) functions: usize,
     pub(super) choices: u64,
     pub(super) all_choices: u64,
@@ -36,6 +38,7 @@ impl Outcome {
         self.predicted.extend(other.predicted);
         self.regrets.extend(other.regrets);
         self.refused += other.refused;
+        self.refused_in_vain += other.refused_in_vain;
         self.functions += other.functions;
         self.choices += other.choices;
         self.all_choices = self.all_choices.saturating_add(other.all_choices);
@@ -160,6 +163,10 @@ fn with_known(points: &[SizePoint], choice: &[usize], prior: &Prior, outcome: &m
             });
         } else {
             outcome.refused += 1;
+            let short = point
+                .used_mb
+                .is_some_and(|used| starved(used, point.memory_mb));
+            outcome.refused_in_vain += u64::from(!short);
         }
         if direction != Direction::Down {
             considered.push((point, estimate.map(|estimate| estimate.p50_ms)));
