@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the job on a cluster of processes (a JobManager, two TaskManagers), kills them at random, and changes the
-parallelism from savepoints: kills.py FOLDER KILLS.
+"""Runs the job on a cluster of processes (a JobManager, two TaskManagers), kills them at random, and from savepoints
+changes the parallelism and the version of the states: kills.py FOLDER KILLS.
 
-FOLDER holds `reports` and `decisions`; `proposals` and `quarantine` are written there. A lost TaskManager is started
+FOLDER holds `reports` and `decisions`; `proposals`, `quarantine` and `states` are written there. A lost TaskManager is started
 again and Flink recovers by itself; after the loss of the JobManager the job is submitted again from its last
 checkpoint, as an operator without high availability does. It prints a line of JSON with the counts.
 """
@@ -54,6 +54,8 @@ restart-strategy.fixed-delay.delay: 300ms
 io.tmp.dirs: {folder}/tmp
 """
 PARALLELISM = [1, 4, 2]
+# The states that the release before wrote.
+OLDER_STATE = ["--state-version", "1"]
 
 
 def free_port():
@@ -66,7 +68,8 @@ class Cluster:
     def __init__(self, folder):
         self.folder = folder
         self.rest = free_port()
-        self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "submissions": 0}
+        self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "upgrades": 0, "submissions": 0}
+        self.state_version = OLDER_STATE
         self.classpath = (HERE / "target" / "cluster.classpath").read_text().strip()
         for name in ("tmp", "checkpoints", "savepoints", "conf"):
             (folder / name).mkdir(exist_ok=True)
@@ -118,10 +121,10 @@ class Cluster:
         place = lambda name: f"file://{self.folder}/{name}"
         restore = ["-s", state] if state else []
         arguments = ["run", "-d", "-p", str(parallelism), *restore, str(JAR)]
-        for name in ("reports", "decisions", "proposals", "quarantine"):
+        for name in ("reports", "decisions", "proposals", "quarantine", "states"):
             arguments += [f"--{name}", place(name)]
         settings = (self.folder / "settings.toml").read_text()
-        arguments += ["--settings-text", settings, "--clock", "event"]
+        arguments += ["--settings-text", settings, "--clock", "event", *self.state_version]
         client = self.java("256m", "org.apache.flink.client.cli.CliFrontend", *arguments)
         if client.wait(timeout=120) != 0:
             sys.exit(f"the job was not accepted: see {self.folder}/cluster.log")
@@ -151,8 +154,8 @@ class Cluster:
                 self.kill(process)
 
 
-def rescale(cluster, job, parallelism):
-    """Stops the job with a savepoint and starts it with another parallelism; None if it had ended."""
+def restart(cluster, job, parallelism):
+    """Stops the job with a savepoint and starts it with this parallelism; None if it had ended."""
     trigger = cluster.get(f"/jobs/{job}/stop", {"drain": False})
     if not trigger:
         return None
@@ -162,14 +165,18 @@ def rescale(cluster, job, parallelism):
     operation = cluster.until(ended, "the savepoint")["operation"]
     if "location" not in operation:
         return None
-    cluster.counts["rescalings"] += 1
     return cluster.submit(parallelism, operation["location"])
 
 
 def disturb(cluster, job, action, turn, chance):
     """Does one thing to a running job; returns the job that runs afterwards."""
-    if action == "rescale":
-        return rescale(cluster, job, PARALLELISM[turn % len(PARALLELISM)]) or job
+    if action in ("rescalings", "upgrades"):
+        if action == "upgrades":
+            cluster.state_version = []
+        restarted = restart(cluster, job, PARALLELISM[turn % len(PARALLELISM)])
+        cluster.counts["rescalings"] += restarted is not None
+        cluster.counts["upgrades"] += restarted is not None and action == "upgrades"
+        return restarted or job
     cluster.counts[action] += 1
     if action == "taskmanagers":
         victim = chance.randrange(len(cluster.managers))
@@ -182,10 +189,10 @@ def disturb(cluster, job, action, turn, chance):
 
 
 def run(cluster, kills, chance):
-    """One job to its end. Each kind of disturbance comes once, then any."""
-    plan = ["rescale", "jobmanagers", "taskmanagers"]
-    while sum(action != "rescale" for action in plan) < kills:
-        plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescale"]))
+    """One job to its end. Each kind of disturbance comes once, then any: 1 to 4 tasks, an upgrade to 2."""
+    plan = ["rescalings", "upgrades", "jobmanagers", "taskmanagers"]
+    while sum(action.endswith("managers") for action in plan) < kills:
+        plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescalings"]))
     turn = 1
     job = cluster.submit(PARALLELISM[0])
     while True:
@@ -199,7 +206,7 @@ def run(cluster, kills, chance):
         if plan and cluster.last_checkpoint() and cluster.state(job) == "RUNNING":
             action = plan.pop(0)
             job = disturb(cluster, job, action, turn, chance)
-            turn += action == "rescale"
+            turn += action in ("rescalings", "upgrades")
 
 
 def main():

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
@@ -18,6 +19,7 @@ import org.apache.flink.api.java.tuple.Tuple3;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
+import org.apache.flink.util.OutputTag;
 
 /**
  * Holds each function's state as bytes, brings it forward by what comes and by the days that close, and passes on the
@@ -32,7 +34,14 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     /** How often a function without reports is looked at, until it is forgotten. */
     private static final long IDLE_DAYS = 30;
 
+    /** The input that is a state from elsewhere: the tag after its length. */
+    private static final byte INITIAL = 't';
+
+    /** States as lines, for `rightsizer from-flink`. */
+    static final OutputTag<byte[]> STATES = new OutputTag<>("states") {};
+
     private final String settings;
+    private final boolean writesStates;
 
     private transient long engine;
     private transient ValueState<byte[]> state;
@@ -40,8 +49,9 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     private transient Counter proposals;
     private transient volatile int stateBytes;
 
-    FunctionStates(String settings) {
+    FunctionStates(String settings, boolean writesStates) {
         this.settings = settings;
+        this.writesStates = writesStates;
     }
 
     @Override
@@ -60,13 +70,15 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             throws Exception {
         long watermark = context.timerService().currentWatermark();
         long begins = Days.boundary(input.f1);
-        if (watermark < begins) {
+        // Initial states come before all evidence: until the last is read there is no watermark.
+        if (watermark < begins && input.f2[Integer.BYTES] != INITIAL) {
             ahead.add(Tuple2.of(begins, input.f2));
             context.timerService().registerEventTimeTimer(begins);
             return;
         }
         // Which close was the last is the same in every run; how far the watermark is since then is not.
-        long event = watermark == Long.MAX_VALUE ? begins : Days.boundary(watermark);
+        boolean isOutside = watermark < begins || watermark == Long.MAX_VALUE;
+        long event = isOutside ? begins : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
         context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
     }
@@ -88,6 +100,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
         // A bounded input ends with every timer; days after its last evidence are not over.
         boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
         if (ended && later.isEmpty() && begun.size() == 0) {
+            writeState(context);
             return;
         }
         boolean active = state.value() != null && advance(context, out, NOTHING, at, true);
@@ -95,6 +108,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             ahead.update(later);
             active = advance(context, out, begun.toByteArray(), at, false);
         }
+        writeState(context);
         if (active) {
             context.timerService().registerEventTimeTimer(at + Days.DAY_MS);
         } else if (state.value() != null) {
@@ -127,6 +141,12 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             out.collect(frame(answer));
         }
         return active;
+    }
+
+    private void writeState(OnTimerContext context) throws IOException {
+        if (writesStates && state.value() != null) {
+            context.output(STATES, Base64.getEncoder().encode(state.value()));
+        }
     }
 
     private static byte[] frame(ByteBuffer from) {
