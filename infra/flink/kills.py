@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Kills the processes of a Flink cluster at random while the job runs: kills.py FOLDER KILLS.
 
-The cluster has one JobManager and two TaskManagers. The script also changes the job's parallelism, from savepoints.
-The job reads FOLDER/reports and FOLDER/decisions, and writes FOLDER/proposals and FOLDER/quarantine. After the loss of
+The cluster has one JobManager and two TaskManagers. From savepoints, the script also changes the job's parallelism and the
+version of the states. The job reads FOLDER/reports and FOLDER/decisions, and writes FOLDER/proposals,
+FOLDER/quarantine and FOLDER/states. After the loss of
 a TaskManager the script starts another one, and Flink recovers. After the loss of the JobManager it submits the job
 again from the last checkpoint, as an operator does without high availability. At the end it prints the counts as JSON.
 """
@@ -54,6 +55,8 @@ restart-strategy.fixed-delay.delay: 300ms
 io.tmp.dirs: {folder}/tmp
 """
 PARALLELISM = [1, 4, 2]
+# The states that the release before wrote.
+OLDER_STATE = ["--state-version", "1"]
 
 
 def free_port():
@@ -66,7 +69,8 @@ class Cluster:
     def __init__(self, folder):
         self.folder = folder
         self.rest = free_port()
-        self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "submissions": 0}
+        self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "upgrades": 0, "submissions": 0}
+        self.state_version = OLDER_STATE
         self.classpath = (HERE / "target" / "cluster.classpath").read_text().strip()
         for name in ("tmp", "checkpoints", "savepoints", "conf"):
             (folder / name).mkdir(exist_ok=True)
@@ -118,10 +122,10 @@ class Cluster:
         place = lambda name: f"file://{self.folder}/{name}"
         restore = ["-s", state] if state else []
         arguments = ["run", "-d", "-p", str(parallelism), *restore, str(JAR)]
-        for name in ("reports", "decisions", "proposals", "quarantine"):
+        for name in ("reports", "decisions", "proposals", "quarantine", "states"):
             arguments += [f"--{name}", place(name)]
         settings = (self.folder / "settings.toml").read_text()
-        arguments += ["--settings-text", settings, "--clock", "event"]
+        arguments += ["--settings-text", settings, "--clock", "event", *self.state_version]
         client = self.java("256m", "org.apache.flink.client.cli.CliFrontend", *arguments)
         if client.wait(timeout=120) != 0:
             sys.exit(f"the job was not accepted: see {self.folder}/cluster.log")
@@ -151,8 +155,8 @@ class Cluster:
                 self.kill(process)
 
 
-def rescale(cluster, job, parallelism):
-    """Stops the job with a savepoint and starts it with another parallelism; None if it had ended."""
+def restart(cluster, job, parallelism):
+    """Stops the job with a savepoint and starts it with this parallelism; None if it had ended."""
     trigger = cluster.get(f"/jobs/{job}/stop", {"drain": False})
     if not trigger:
         return None
@@ -162,14 +166,18 @@ def rescale(cluster, job, parallelism):
     operation = cluster.until(ended, "the savepoint")["operation"]
     if "location" not in operation:
         return None
-    cluster.counts["rescalings"] += 1
     return cluster.submit(parallelism, operation["location"])
 
 
 def disturb(cluster, job, action, turn, chance):
     """Does one thing to a running job; returns the job that runs afterwards."""
-    if action == "rescale":
-        return rescale(cluster, job, PARALLELISM[turn % len(PARALLELISM)]) or job
+    if action in ("rescalings", "upgrades"):
+        if action == "upgrades":
+            cluster.state_version = []
+        restarted = restart(cluster, job, PARALLELISM[turn % len(PARALLELISM)])
+        cluster.counts["rescalings"] += restarted is not None
+        cluster.counts["upgrades"] += restarted is not None and action == "upgrades"
+        return restarted or job
     cluster.counts[action] += 1
     if action == "taskmanagers":
         victim = chance.randrange(len(cluster.managers))
@@ -182,10 +190,10 @@ def disturb(cluster, job, action, turn, chance):
 
 
 def run(cluster, kills, chance):
-    """One job to its end. Each kind of disturbance comes once, then any."""
-    plan = ["rescale", "jobmanagers", "taskmanagers"]
-    while sum(action != "rescale" for action in plan) < kills:
-        plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescale"]))
+    """One job to its end. Each kind of disturbance comes once, then any: 1 to 4 tasks, an upgrade to 2."""
+    plan = ["rescalings", "upgrades", "jobmanagers", "taskmanagers"]
+    while sum(action.endswith("managers") for action in plan) < kills:
+        plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescalings"]))
     turn = 1
     job = cluster.submit(PARALLELISM[0])
     while True:
@@ -199,7 +207,7 @@ def run(cluster, kills, chance):
         if plan and cluster.last_checkpoint() and cluster.state(job) == "RUNNING":
             action = plan.pop(0)
             job = disturb(cluster, job, action, turn, chance)
-            turn += action == "rescale"
+            turn += action in ("rescalings", "upgrades")
 
 
 def main():

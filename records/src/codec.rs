@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::range::{
-    OutOfRange, check_outcome, check_proposal, check_recommendation, check_reports,
+    OutOfRange, check_notice, check_outcome, check_proposal, check_recommendation, check_reports,
 };
-use crate::{Outcome, Proposal, Recommendation, Reports};
+use crate::{Notice, Outcome, Proposal, Recommendation, Reports};
 
 /// The version of the record formats this crate writes and reads.
 pub const VERSION: u64 = 1;
@@ -27,6 +27,8 @@ pub enum Record {
     Outcome(Outcome),
     /// Flink → aggregator.
     Proposal(Box<Proposal>),
+    /// Aggregator → Flink.
+    Notice(Notice),
 }
 
 /// Why bytes are not a record. The message has the field and the value.
@@ -100,6 +102,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         "outcome" => body("outcome", bytes, check_outcome).map(Record::Outcome),
         "proposal" => body("proposal", bytes, check_proposal)
             .map(|proposal| Record::Proposal(Box::new(proposal))),
+        "notice" => body("notice", bytes, check_notice).map(Record::Notice),
         other => Err(DecodeError::UnknownKind(other.chars().take(64).collect())),
     }
 }

@@ -9,6 +9,7 @@ mod arn;
 mod codec;
 mod error_kind;
 pub mod limits;
+mod notice;
 mod outcome;
 mod partition;
 mod physical;
@@ -29,6 +30,7 @@ pub use codec::{
     DecodeError, MAX_RECORD_BYTES, Record, VERSION, begins_like_reports, decode, encode,
 };
 pub use error_kind::ErrorKind;
+pub use notice::{Listing, News, Notice};
 pub use outcome::{Outcome, OutcomeStatus};
 pub use partition::Partition;
 pub use physical::{

@@ -2,7 +2,7 @@
 //! refused with the field and the value.
 
 use crate::shown::is_hidden;
-use crate::{MAX_ROWS, Megabytes, Mode, Outcome, Proposal, Recommendation, Reports};
+use crate::{MAX_ROWS, Megabytes, Mode, News, Notice, Outcome, Proposal, Recommendation, Reports};
 
 /// Texts that only people read are short.
 const MAX_TEXT: usize = 4096;
@@ -141,6 +141,23 @@ pub(crate) fn check_proposal(p: &Proposal) -> Result<(), OutOfRange> {
         name("verdict.id", &v.id, 1, 64)?;
         name("verdict.code", v.code.as_deref().unwrap_or_default(), 0, 64)?;
         text("verdict.why", &v.why, 0, MAX_TEXT)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_notice(n: &Notice) -> Result<(), OutOfRange> {
+    name("function", &n.function, 1, 512)?;
+    let News::Listed(listed) = &n.news else {
+        return Ok(());
+    };
+    size("memory_mb", listed.memory_mb)?;
+    let code = listed.code_sha256.as_deref();
+    name("code_sha256", code.unwrap_or_default(), 0, 64)?;
+    let alarm = listed.alarm.as_deref();
+    text("alarm", alarm.unwrap_or_default(), 0, MAX_TEXT)?;
+    for (tag, value) in listed.tags.iter().flatten() {
+        text("tag", tag, 1, 512)?;
+        text("tag's value", value, 0, 1024)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use rightsizer_records::*;
 
-const GOLDEN: [(&str, &str); 8] = [
+const GOLDEN: [(&str, &str); 10] = [
     ("reports", include_str!("../fixtures/reports.json")),
     (
         "reports-minimal",
@@ -30,6 +30,11 @@ const GOLDEN: [(&str, &str); 8] = [
     (
         "proposal-verdict",
         include_str!("../fixtures/proposal-verdict.json"),
+    ),
+    ("notice", include_str!("../fixtures/notice.json")),
+    (
+        "notice-cleared",
+        include_str!("../fixtures/notice-cleared.json"),
     ),
 ];
 

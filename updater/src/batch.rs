@@ -144,8 +144,8 @@ fn read(data: &str, sequence: &str) -> Content {
     };
     match decode(&bytes) {
         Ok(Record::Recommendation(rec)) => Content::Recommendation(Box::new(rec)),
-        // Our own, put back on the same stream for the aggregator.
-        Ok(Record::Outcome(_)) => Content::Nothing,
+        // Our own, put back on the same stream for the aggregator; and what it writes for Flink.
+        Ok(Record::Outcome(_) | Record::Notice(_)) => Content::Nothing,
         Ok(Record::Reports(_)) => {
             poison(&"a reports record belongs on the reports stream");
             Content::Nothing

@@ -13,6 +13,8 @@ use super::read::tag;
 
 /// A state older than this without a report is dropped: its last peak is forgotten (W3).
 const FORGOTTEN_DAYS: i32 = 400;
+/// A command that forgets a function is delivered again within this time, if ever.
+const COMMAND_DAYS: i32 = 2;
 
 /// The time at which a state is brought forward.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +89,7 @@ impl Engine {
             }
         }
         if !is_forgotten(&kept, moment) {
-            step.state = kept.to_bytes();
+            step.state = kept.to_bytes_of(self.state_version);
         }
         Ok(step)
     }
@@ -123,7 +125,11 @@ impl Engine {
                         .map_err(|_| EngineError::Mixed("evidence in another form"))?;
                     kept.apply(delta, &clock, moment.now).decide
                 }
-                tag::SENT | tag::OUTCOME => self.answered(kept, bytes, moment)?,
+                tag::SENT | tag::OUTCOME | tag::NOTICE => self.answered(kept, bytes, moment)?,
+                tag::STATE => {
+                    begin_with(kept, bytes)?;
+                    false
+                }
                 _ => return Err(EngineError::Mixed("an input of an unknown kind")),
             };
         }
@@ -151,14 +157,29 @@ impl Engine {
                 };
                 Ok(kept.outcome(&outcome, view))
             }
+            Ok(Record::Notice(notice)) => Ok(kept.notice(&notice)),
             _ => Err(EngineError::Mixed("a record of another kind")),
         }
     }
 }
 
+/// Begins with a state from elsewhere, unless the function has evidence here.
+fn begin_with(kept: &mut FunctionState, state: &[u8]) -> Result<(), EngineError> {
+    if kept.newest().is_none() {
+        let function = kept.function().to_string();
+        let state = FunctionState::from_bytes(state);
+        *kept = state.map_err(|source| EngineError::State { function, source })?;
+    }
+    Ok(())
+}
+
 fn is_forgotten(kept: &FunctionState, moment: Moment) -> bool {
-    let long_ago = |at: Timestamp| at.day().plus(FORGOTTEN_DAYS) < moment.event.day();
-    kept.is_empty() || (moment.closes && kept.newest().is_some_and(long_ago))
+    let long_ago = |days: i32| move |at: Timestamp| at.day().plus(days) < moment.event.day();
+    if kept.is_empty() {
+        let remembered = long_ago(COMMAND_DAYS);
+        return kept.forgotten.is_none_or(remembered);
+    }
+    moment.closes && kept.newest().is_some_and(long_ago(FORGOTTEN_DAYS))
 }
 
 #[cfg(test)]
@@ -263,7 +284,7 @@ mod tests {
         let mut newer = step.state;
         newer[0] = 200;
         let error = engine.advance(FUNCTION, &newer, &[], moment).unwrap_err();
-        insta::assert_snapshot!(error.to_string(), @"function arn:aws:lambda:eu-central-1:123456789012:function:f: state version 200 is not known here (this release reads up to 1). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+        insta::assert_snapshot!(error.to_string(), @"function arn:aws:lambda:eu-central-1:123456789012:function:f: state version 200 is not known here (this release reads up to 2). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
         let error = engine
             .advance(FUNCTION, &[], b"xxxxxx", moment)
             .unwrap_err();

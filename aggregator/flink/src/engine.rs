@@ -1,11 +1,12 @@
 //! The settings of a job.
 
 use rightsizer_formats::intake::{Accept, BadRule};
+use rightsizer_formats::states::BadLine;
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::policy::{PolicyError, PolicySettings};
 use rightsizer_rules::power::PowerSettings;
 use rightsizer_rules::price::{PriceError, PriceTable};
-use rightsizer_rules::state::{StateError, Terms};
+use rightsizer_rules::state::{OLDEST_STATE_VERSION, STATE_VERSION, StateError, Terms};
 use rightsizer_rules::window::{ClockMode, WindowSettings};
 use serde::Deserialize;
 
@@ -16,6 +17,8 @@ pub struct Engine {
     pub(crate) accept: Accept,
     pub(crate) home: Option<Home>,
     pub(crate) mode: ClockMode,
+    /// The version of the states that it writes.
+    pub(crate) state_version: u8,
 }
 
 /// The part of `rightsizer.toml` that the rules read. The aggregator, which checks the whole file, is started with the
@@ -40,6 +43,8 @@ struct Flink {
     home: Option<String>,
     /// `ACCOUNT/REGION` of functions that may be reported; empty takes all.
     accept: Vec<String>,
+    /// The version of the states that are written: an older one keeps the way back to the release before.
+    state_version: Option<u8>,
 }
 
 /// Why a call could not be carried out.
@@ -62,6 +67,9 @@ pub enum EngineError {
         /// Why.
         source: StateError,
     },
+    /// A line of the initial states cannot be used. The job does not go on without it.
+    #[error("an initial state cannot be used: {0}")]
+    Initial(#[from] BadLine),
     /// Another part of the job passed something that this one does not know.
     #[error(
         "the job's parts are of different releases: {0}. hint: deploy one jar to all of the cluster"
@@ -81,6 +89,13 @@ impl Engine {
         settings.policy.power = settings.power;
         settings.policy.check()?;
         settings.price.check()?;
+        let state_version = settings.flink.state_version.unwrap_or(STATE_VERSION);
+        if !(OLDEST_STATE_VERSION..=STATE_VERSION).contains(&state_version) {
+            let most = STATE_VERSION;
+            return Err(wrong(&format!(
+                "flink.state_version is {state_version}, expected {OLDEST_STATE_VERSION} to {most}"
+            )));
+        }
         let rules = settings.flink.accept.iter().map(|rule| rule.parse());
         let rules: Result<_, _> = rules.collect();
         let home = settings.flink.home.as_deref().map(|home| {
@@ -100,6 +115,7 @@ impl Engine {
             } else {
                 ClockMode::Wall
             },
+            state_version,
             settings,
         })
     }
@@ -128,6 +144,8 @@ mod tests {
             "[flink]\nhome = \"eu-west-1\"",
             "[flink]\naccept = [\"x\"]",
             "[flink]\nclock = 1",
+            "[flink]\nstate_version = 0",
+            "[flink]\nstate_version = 9",
             "nothing",
         ] {
             assert!(Engine::open(text).is_err(), "{text}");

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rightsizer_formats::Channel;
 use rightsizer_formats::intake::{Batch, Gatekeeper, Intake, Poison, Unusable, Whose};
-use rightsizer_records::{Outcome, Recommendation, Record, Timestamp, encode};
-use rightsizer_rules::state::delta_to_bytes;
-use rightsizer_rules::window::{DaySource, Delta};
+use rightsizer_formats::{Channel, states};
+use rightsizer_records::{Notice, Outcome, Recommendation, Record, Timestamp, encode};
+use rightsizer_rules::state::{FunctionState, delta_to_bytes};
+use rightsizer_rules::window::{DaySource, Delta, close_of};
 
 use super::engine::{Engine, EngineError};
 use super::frames::{Frames, Writer};
@@ -23,6 +23,10 @@ pub(crate) mod tag {
     pub(crate) const SENT: u8 = b's';
     /// An outcome.
     pub(crate) const OUTCOME: u8 = b'o';
+    /// News from the aggregator.
+    pub(crate) const NOTICE: u8 = b'n';
+    /// A state from elsewhere, with which the function begins here.
+    pub(crate) const STATE: u8 = b't';
 }
 
 /// What a frame of the answer is.
@@ -32,6 +36,9 @@ mod kind {
     /// A record that cannot be used: JSON for the quarantine.
     pub(super) const POISON: u8 = 2;
 }
+
+/// The number of the source of initial states.
+const INITIAL: u8 = 2;
 
 /// The channel of a record, as the job numbers it.
 const fn channel(number: u8) -> Option<Channel> {
@@ -43,13 +50,19 @@ const fn channel(number: u8) -> Option<Channel> {
 }
 
 impl Engine {
-    /// Reads stream records: each a byte for the stream (0 reports, 1 decisions) and its bytes. The answer has an input
+    /// Reads stream records: each a byte for the stream (0 reports, 1 decisions, 2 initial
+    /// states) and its bytes. The answer has an input
     /// for each function and record, evidence without a key of its own folded together; and what cannot be used.
     pub fn read(&self, records: &[u8], now: Timestamp) -> Result<Vec<u8>, EngineError> {
         let mut batch = Batch::default();
         let mut answer = Writer::default();
         let mut frames = Frames(records);
         while let Some(number) = frames.byte() {
+            if number == INITIAL {
+                let line = frames.bytes().unwrap_or_default();
+                write_initial(&mut answer, &states::of_line(line)?);
+                continue;
+            }
             let (Some(channel), Some(record)) = (channel(number), frames.bytes()) else {
                 return Err(EngineError::Mixed("a record without its stream"));
             };
@@ -92,6 +105,9 @@ fn write_inputs(answer: &mut Writer, batch: Batch) {
     for outcome in batch.outcomes {
         write_outcome(answer, outcome);
     }
+    for notice in batch.notices {
+        write_notice(answer, notice);
+    }
 }
 
 fn write_delta(answer: &mut Writer, delta: &Delta) {
@@ -117,6 +133,20 @@ fn write_outcome(answer: &mut Writer, outcome: Outcome) {
     let (key, at) = (outcome.function.to_string(), outcome.at);
     let input = tagged(tag::OUTCOME, &encode(&Record::Outcome(outcome)));
     write_input(answer, &key, at, &input);
+}
+
+fn write_notice(answer: &mut Writer, notice: Notice) {
+    let (key, at) = (notice.function.clone(), notice.at);
+    let input = tagged(tag::NOTICE, &encode(&Record::Notice(notice)));
+    write_input(answer, &key, at, &input);
+}
+
+/// A state counts from the close of its last day on.
+fn write_initial(answer: &mut Writer, state: &FunctionState) {
+    let newest = state.newest().unwrap_or(Timestamp::MIN);
+    let begins = state.closed().map_or(newest, close_of);
+    let input = tagged(tag::STATE, &state.to_bytes());
+    write_input(answer, &state.function().text(), begins, &input);
 }
 
 fn tagged(tag: u8, bytes: &[u8]) -> Vec<u8> {

@@ -38,6 +38,7 @@ mod read;
 mod report;
 mod report_line;
 mod shape;
+pub mod states;
 mod surroundings;
 mod table;
 mod telemetry;

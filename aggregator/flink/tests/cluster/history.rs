@@ -1,14 +1,16 @@
 //! Random histories: what functions report, what was sent to them and what became of it, and what the rules alone
 //! propose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rightsizer_flink::{Engine, Frames, Moment, Writer};
 use rightsizer_records::{
-    Day, EnvId, FunctionArn, Megabytes, Millis, Mode, Outcome, OutcomeStatus, Proposal,
-    Recommendation, Record, ReportRow, Reports, Status, Timestamp, decode, encode,
+    Arch, Day, EnvId, FunctionArn, Listing, Megabytes, Millis, Mode, News, Notice, Outcome,
+    OutcomeStatus, Proposal, Recommendation, Record, ReportRow, Reports, Status, Timestamp, decode,
+    encode,
 };
+use rightsizer_rules::state::FunctionState;
 use serde_json::Value;
 
 use super::job::Job;
@@ -53,6 +55,8 @@ struct Function {
     size: u32,
     base: u32,
     leaks: bool,
+    /// Whether the inventory lists it.
+    listed: bool,
     state: Vec<u8>,
     /// The environment that runs: its number, next record, and invocations so far.
     running: (u64, u64, u64),
@@ -62,8 +66,22 @@ struct Function {
 pub(crate) struct History {
     /// The records of each day.
     reports: Vec<Vec<Vec<u8>>>,
+    /// The functions that a person had forgotten, and the day. What came before counts anew if it comes again.
+    forgotten: BTreeSet<(i64, String)>,
     decisions: Vec<Vec<u8>>,
     pub(crate) proposals: Vec<Value>,
+    /// The state of each function at the end.
+    pub(crate) states: BTreeMap<String, FunctionState>,
+}
+
+/// What was written on the decisions stream.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) sent: usize,
+    pub(crate) answered: usize,
+    pub(crate) listed: usize,
+    pub(crate) cleared: usize,
+    pub(crate) forgotten: usize,
 }
 
 /// The first close: windows begin here.
@@ -78,8 +96,10 @@ impl History {
         let mut world: Vec<Function> = (0..functions).map(|n| function(n, &mut dice)).collect();
         let mut history = Self {
             reports: Vec::new(),
+            forgotten: BTreeSet::new(),
             decisions: Vec::new(),
             proposals: Vec::new(),
+            states: BTreeMap::new(),
         };
         let mut sent: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
         for day in 0..days {
@@ -90,7 +110,16 @@ impl History {
                     history.advance(&engine, one, (1, &answers), moment(begins, false));
                     history.decisions.extend(answers);
                 }
-                let its = reports(one, begins, &mut dice);
+                let (news, is_forgotten) = news(one, day, begins, &mut dice);
+                history.advance(&engine, one, (1, &news), moment(begins, false));
+                history.decisions.extend(news);
+                // What comes on the day of the command may be of before it or after it.
+                let its = if is_forgotten {
+                    history.forgotten.insert((day, one.arn.to_string()));
+                    Vec::new()
+                } else {
+                    reports(one, begins, &mut dice)
+                };
                 history.advance(&engine, one, (0, &its), moment(begins, false));
                 records.extend(its);
             }
@@ -105,17 +134,37 @@ impl History {
                 }
             }
         }
+        let states = world.iter().filter(|one| !one.state.is_empty());
+        let states = states.map(|one| FunctionState::from_bytes(&one.state).unwrap());
+        history.states = by_name(states);
         history
     }
 
-    /// Recommendations that were sent, and outcomes.
-    pub(crate) fn decided(&self) -> (usize, usize) {
-        let outcomes = self
-            .decisions
-            .iter()
-            .filter(|record| matches!(decode(record), Ok(Record::Outcome(_))));
-        let answered = outcomes.count();
-        (self.decisions.len() - answered, answered)
+    /// What was written on the decisions stream.
+    pub(crate) fn written(&self) -> Written {
+        let mut written = Written::default();
+        for record in &self.decisions {
+            match decode(record) {
+                Ok(Record::Recommendation(_)) => written.sent += 1,
+                Ok(Record::Outcome(_)) => written.answered += 1,
+                Ok(Record::Notice(notice)) => match notice.news {
+                    News::Listed(_) => written.listed += 1,
+                    News::Cleared { .. } => written.cleared += 1,
+                    News::Forgotten => written.forgotten += 1,
+                    News::Gone | News::Due => {}
+                },
+                other => panic!("{other:?} on the decisions stream"),
+            }
+        }
+        written
+    }
+
+    fn is_forgotten_on(&self, day: i64, record: &[u8]) -> bool {
+        let Ok(Record::Reports(reports)) = decode(record) else {
+            panic!("not a record of reports");
+        };
+        let function = reports.function.to_string();
+        self.forgotten.contains(&(day, function))
     }
 
     fn advance(
@@ -162,8 +211,10 @@ impl History {
         };
         let history = Self {
             reports: self.reports.iter().map(often).collect(),
+            forgotten: self.forgotten.clone(),
             decisions: self.decisions.clone(),
             proposals: Vec::new(),
+            states: BTreeMap::new(),
         };
         history.write(job, files, 0);
     }
@@ -174,7 +225,8 @@ impl History {
         let mut dice = Dice::new(seed + 100);
         let mut texts = vec![Vec::new(); files];
         let mut before: Vec<Vec<u8>> = Vec::new();
-        for day in &self.reports {
+        for (number, day) in (0_i64..).zip(&self.reports) {
+            before.retain(|record| !self.is_forgotten_on(number, record));
             let mut records = day.clone();
             let again = before.iter().chain(day).filter(|_| dice.of_100(15));
             records.extend(again.cloned().collect::<Vec<_>>());
@@ -225,9 +277,68 @@ fn function(n: u32, dice: &mut Dice) -> Function {
         size: [256, 512, 1024][usize::try_from(dice.below(3)).unwrap()],
         base: 60 + dice.small(250),
         leaks: dice.of_100(15),
+        listed: dice.of_100(60),
         state: Vec::new(),
         running: (0, 0, 0),
     }
+}
+
+/// The newest state of each function.
+pub(crate) fn by_name(
+    states: impl Iterator<Item = FunctionState>,
+) -> BTreeMap<String, FunctionState> {
+    let mut newest: BTreeMap<String, FunctionState> = BTreeMap::new();
+    let age = |state: &FunctionState| (state.closed(), state.newest(), state.counts().seen);
+    for state in states {
+        let name = state.function().to_string();
+        if newest
+            .get(&name)
+            .is_none_or(|known| age(known) <= age(&state))
+        {
+            newest.insert(name, state);
+        }
+    }
+    newest
+}
+
+/// What the aggregator writes about a function on a day: a refresh of the inventory, and commands; and whether the
+/// function is forgotten by them.
+fn news(one: &Function, day: i64, begins: Timestamp, dice: &mut Dice) -> (Vec<Vec<u8>>, bool) {
+    let notice = |at: Timestamp, news: News| {
+        encode(&Record::Notice(Notice {
+            function: one.arn.to_string(),
+            at,
+            news,
+        }))
+    };
+    let mut records = Vec::new();
+    if one.listed && day % 4 == 1 {
+        let listing = Listing {
+            memory_mb: Megabytes(one.size),
+            timeout_s: 30,
+            arch: Arch::Arm64,
+            code_sha256: Some(format!("code{}", day / 12)),
+            tags: Some(BTreeMap::from([("rightsizer:mode".into(), "auto".into())])),
+            failures_only: false,
+            snap_start: false,
+            modified: dice.of_100(20).then(|| begins.plus_ms(-3_600_000)),
+            alarm: dice.of_100(15).then(|| "errors".to_owned()),
+            alarms_read: true,
+        };
+        records.push(notice(
+            begins.plus_ms(900_000),
+            News::Listed(Box::new(listing)),
+        ));
+    }
+    if dice.of_100(4) {
+        let through = begins.day().plus(-1);
+        records.push(notice(begins.plus_ms(960_000), News::Cleared { through }));
+    }
+    let is_forgotten = day > 6 && dice.of_100(2);
+    if is_forgotten {
+        records.push(notice(begins.plus_ms(1_000_000), News::Forgotten));
+    }
+    (records, is_forgotten)
 }
 
 /// A day's records of a function.

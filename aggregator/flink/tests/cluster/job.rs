@@ -1,9 +1,16 @@
 //! One run of the job in a Flink of its own, over files in a folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rightsizer_formats::states::of_line;
+use rightsizer_rules::state::FunctionState;
 use serde_json::Value;
+
+use super::history::by_name;
 
 /// Folders of one run.
 pub(crate) struct Job {
@@ -50,6 +57,7 @@ impl Job {
             .args(["--decisions", &place("decisions")])
             .args(["--proposals", &place("proposals")])
             .args(["--quarantine", &place("quarantine")])
+            .args(["--states", &place("states")])
             .args(["--settings-text", super::history::SETTINGS])
             .args(["--clock", "event"])
             .args(["--parallelism", &parallelism.to_string()])
@@ -89,10 +97,37 @@ impl Job {
     pub(crate) fn quarantine(&self) -> Vec<Value> {
         lines(&self.folder.path().join("quarantine"))
     }
+
+    /// The versions of all states, in order.
+    pub(crate) fn state_versions(&self) -> Vec<u8> {
+        let lines = texts(&self.folder.path().join("states"));
+        let first = lines.iter().filter_map(|line| line.get(..4));
+        // Four characters are three bytes; the first is the version.
+        let mut versions: Vec<u8> = first
+            .map(|text| STANDARD.decode(text).unwrap()[0])
+            .collect();
+        versions.sort_unstable();
+        versions
+    }
+
+    /// The newest state of each function.
+    pub(crate) fn states(&self) -> BTreeMap<String, FunctionState> {
+        let lines = texts(&self.folder.path().join("states"));
+        by_name(lines.iter().map(|line| of_line(line.as_bytes()).unwrap()))
+    }
 }
 
 /// The JSON lines of all files below a folder that are finished.
 fn lines(folder: &Path) -> Vec<Value> {
+    let lines = texts(folder);
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The lines of all files below a folder that are finished.
+fn texts(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -100,18 +135,14 @@ fn lines(folder: &Path) -> Vec<Value> {
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(lines(&path));
+            found.extend(texts(&path));
             continue;
         }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
+        if !name.starts_with('.') {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.extend(text.lines().map(str::to_owned));
         }
-        let text = std::fs::read_to_string(&path).unwrap();
-        found.extend(
-            text.lines()
-                .map(|line| serde_json::from_str::<Value>(line).unwrap()),
-        );
     }
     found
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use history::History;
 use job::Job;
+use rightsizer_rules::state::{OLDEST_STATE_VERSION, STATE_VERSION};
 use serde_json::Value;
 
 /// The proposals of closes, by function and day.
@@ -32,6 +33,20 @@ fn by_close(proposals: Vec<Value>) -> BTreeMap<(String, String), Value> {
     closes
 }
 
+/// The days and peaks of the functions at the end are those of the rules alone; returns how many days there are.
+fn equal_days(history: &History, job: &Job) -> usize {
+    let states = job.states();
+    assert_eq!(states.len(), history.states.len() + 1, "and the tick");
+    let mut days = 0;
+    for (name, wanted) in &history.states {
+        let found = &states[name];
+        assert!(found.days().eq(wanted.days()), "days of {name}");
+        assert!(found.peaks().eq(wanted.peaks()), "peaks of {name}");
+        days += found.days().count();
+    }
+    days
+}
+
 /// 12 functions over 24 days, with what was sent and answered. One to four readers; each run has the records in
 /// another order, in other files, some of them twice.
 #[test]
@@ -39,11 +54,10 @@ fn flink_and_the_rules_alone_propose_the_same_at_every_close() {
     let history = History::random(7, 12, 24);
     let wanted = by_close(history.proposals.clone());
     assert!(wanted.len() > 200, "{} closes", wanted.len());
-    let (sent, answered) = history.decided();
-    assert!(
-        sent > 10 && answered > 10,
-        "{sent} sent, {answered} answered"
-    );
+    let written = history.written();
+    let rarest = written.sent.min(written.answered).min(written.listed);
+    assert!(rarest > 10, "{written:?}");
+    assert!(written.cleared > 1 && written.forgotten > 1, "{written:?}");
     for (run, parallelism) in [1, 2, 4].into_iter().enumerate() {
         let job = Job::new();
         history.write(&job, 1 + run, u64::try_from(run).unwrap());
@@ -60,8 +74,9 @@ fn flink_and_the_rules_alone_propose_the_same_at_every_close() {
             );
         }
         assert_eq!(found.len(), wanted.len());
+        let days = equal_days(&history, &job);
         println!(
-            "parallelism {parallelism}: {} closes equal, {sent} sent, {answered} answered",
+            "parallelism {parallelism}: {} closes and {days} function-days equal, {written:?}",
             found.len()
         );
     }
@@ -89,7 +104,14 @@ fn kills_and_rescaling_change_nothing() {
     assert_eq!(found.len(), wanted.len());
     // Each kind once, at least.
     assert!(!counts.contains(": 0"), "{counts}");
-    println!("{} closes equal after {counts}", found.len());
+    let kept = equal_days(&history, &job);
+    let mut versions = job.state_versions();
+    versions.dedup();
+    assert_eq!(versions, [OLDEST_STATE_VERSION, STATE_VERSION]);
+    println!(
+        "{} closes and {kept} function-days equal after {counts}",
+        found.len()
+    );
 }
 
 /// What cannot be used goes to the quarantine with the reason, and the rest counts.

@@ -12,7 +12,10 @@ pub(super) fn no_later_than(evidence: &mut Evidence, now: Timestamp) {
         Evidence::Observation(seen) => seen.at,
         Evidence::Record(record) => match &**record {
             Record::Reports(reports) => newest_of(reports),
-            Record::Outcome(_) | Record::Recommendation(_) | Record::Proposal(_) => return,
+            Record::Outcome(_)
+            | Record::Recommendation(_)
+            | Record::Proposal(_)
+            | Record::Notice(_) => return,
         },
         Evidence::Comparison(_) => return,
     };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use rightsizer_records::{
-    Outcome, Proposal, Recommendation, Record, Reports, Timestamp, plausible_record,
+    Notice, Outcome, Proposal, Recommendation, Record, Reports, Timestamp, plausible_record,
 };
 use rightsizer_rules::comparison::Comparison;
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Observation};
@@ -68,6 +68,8 @@ pub struct Batch {
     pub compared: Vec<Comparison>,
     /// Seen on the decisions stream, and so sent.
     pub sent: Vec<Recommendation>,
+    /// The aggregator's news for an engine besides it.
+    pub notices: Vec<Notice>,
     /// Bytes of memory that all of it takes, about.
     weight: usize,
 }
@@ -114,6 +116,14 @@ impl Batch {
                 Record::Proposal(_) => Err(Refusal::because(
                     "a proposal, which belongs on the proposals stream",
                 )),
+                Record::Notice(_) if intake.channel == Channel::Reports => Err(Refusal::because(
+                    "a notice on the reports stream, which every function may write to",
+                )),
+                Record::Notice(notice) => {
+                    self.weight += OF_A_DECISION;
+                    self.notices.push(notice);
+                    Ok(())
+                }
                 Record::Recommendation(recommendation) => {
                     self.weight += OF_A_DECISION;
                     self.sent.push(recommendation);

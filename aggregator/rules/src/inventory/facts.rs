@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rightsizer_records::{Arch, FunctionArn, Megabytes, Timestamp};
+use rightsizer_records::{Arch, FunctionArn, Listing, Megabytes, Timestamp};
 
 /// Tags of a function.
 pub type Tags = BTreeMap<String, String>;
@@ -61,4 +61,22 @@ pub struct FunctionFacts {
     /// A CloudWatch alarm on it that is in `ALARM`; `None` if there is none, or alarms could not be
     /// read.
     pub alarm: Option<String>,
+}
+
+impl FunctionFacts {
+    /// What decisions need of it. `alarms_read` is whether its alarms were asked for.
+    pub fn listing(&self, alarms_read: bool) -> Listing {
+        Listing {
+            memory_mb: self.memory_mb,
+            timeout_s: self.timeout_s,
+            arch: self.arch,
+            code_sha256: self.code_sha256.clone(),
+            tags: self.tags.clone(),
+            failures_only: self.logged == LoggedReports::Failures,
+            snap_start: self.snap_start,
+            modified: self.modified,
+            alarm: self.alarm.clone(),
+            alarms_read,
+        }
+    }
 }

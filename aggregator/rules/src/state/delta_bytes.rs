@@ -1,9 +1,9 @@
-//! A delta as bytes, from where evidence is read to where its function's state is. Both ends are of one release, so
-//! its version is that of the state.
+//! A delta as bytes, from where evidence is read to where its function's state is. What waits for
+//! its day in a savepoint is read by a later release, so it has a version of its own.
 
 use rightsizer_records::{Arch, EnvId, Timestamp};
 
-use super::state_bytes::{STATE_VERSION, StateError};
+use super::state_bytes::StateError;
 use crate::bytes::{In, Out, Unreadable};
 use crate::evidence::FunctionKey;
 use crate::window::{
@@ -13,11 +13,14 @@ use crate::window::{
 
 type Read<T> = Result<T, Unreadable>;
 
+/// The version of the bytes of a delta.
+const DELTA_VERSION: u8 = 1;
+
 /// Writes a delta, its function included.
 pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     let mut out = Out::default();
     let base = delta.sighting.newest.at;
-    out.byte(STATE_VERSION);
+    out.byte(DELTA_VERSION);
     out.text(&delta.function.text());
     out.number(delta.source.rank().cast_unsigned());
     write_sighting(&mut out, &delta.sighting);
@@ -50,8 +53,8 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
 pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
     let mut read = In(bytes);
     match read.byte() {
-        Ok(STATE_VERSION) => Ok(delta(&mut read)?),
-        Ok(newer) if newer > STATE_VERSION => Err(StateError::Newer(newer)),
+        Ok(DELTA_VERSION) => Ok(delta(&mut read)?),
+        Ok(newer) if newer > DELTA_VERSION => Err(StateError::Newer(newer)),
         _ => Err(Unreadable("the version of evidence").into()),
     }
 }

@@ -1,26 +1,36 @@
 //! The function as the control plane describes it, as far as the rules need it.
 
-use rightsizer_records::{Arch, Megabytes, Millis, Timestamp};
+use rightsizer_records::{Arch, Listing, Megabytes, Millis, Timestamp};
 
 use super::FunctionState;
-use crate::inventory::{FunctionFacts, LoggedReports, Tags};
+use crate::inventory::Tags;
 use crate::policy::{Configured, PolicySettings};
 
 /// The function's facts in the inventory.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Listed {
-    pub(super) memory_mb: Megabytes,
-    pub(super) timeout_s: u32,
-    pub(super) arch: Arch,
-    pub(super) code_sha256: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Configured memory.
+    pub memory_mb: Megabytes,
+    /// The seconds after which an invocation is ended.
+    pub timeout_s: u32,
+    /// Its processor.
+    pub arch: Arch,
+    /// Base64 of the SHA-256 of its code.
+    pub code_sha256: Option<String>,
     /// `None` if they could never be read.
-    pub(super) tags: Option<Tags>,
-    pub(super) failures_only: bool,
-    pub(super) snap_start: bool,
-    pub(super) modified: Option<Timestamp>,
-    pub(super) alarm: Option<String>,
-    pub(super) seen_at: Timestamp,
-    pub(super) gone_at: Option<Timestamp>,
+    pub tags: Option<Tags>,
+    /// Whether its logs hold reports of failures alone.
+    pub failures_only: bool,
+    /// Whether its environments are restored from a snapshot.
+    pub snap_start: bool,
+    /// When its code or configuration was last changed.
+    pub modified: Option<Timestamp>,
+    /// An alarm on it that is in `ALARM`.
+    pub alarm: Option<String>,
+    /// When it was read.
+    pub seen_at: Timestamp,
+    /// Since when a refresh does not find it.
+    pub gone_at: Option<Timestamp>,
 }
 
 impl Listed {
@@ -39,9 +49,16 @@ impl Listed {
 
 impl FunctionState {
     /// Takes in what a refresh of the inventory at `seen_at` found. Tags that could not be read stay as they are, and
-    /// so does an alarm if alarms were not read. If the code changed, the function is judged afresh (P3). Returns
+    /// so does an alarm if alarms were not read. An older refresh than the one that is known changes nothing. If the code changed, the function is judged afresh (P3). Returns
     /// whether its size changed, so that it has to be decided.
-    pub fn list(&mut self, facts: &FunctionFacts, with_alarms: bool, seen_at: Timestamp) -> bool {
+    pub fn list(&mut self, facts: &Listing, seen_at: Timestamp) -> bool {
+        if self
+            .listed
+            .as_ref()
+            .is_some_and(|known| known.seen_at > seen_at)
+        {
+            return false;
+        }
         let before = self.listed.take();
         let resized = before
             .as_ref()
@@ -61,10 +78,10 @@ impl FunctionState {
             arch: facts.arch,
             code_sha256: facts.code_sha256.clone().or(code),
             tags: facts.tags.clone().or(tags),
-            failures_only: facts.logged == LoggedReports::Failures,
+            failures_only: facts.failures_only,
             snap_start: facts.snap_start,
             modified: facts.modified,
-            alarm: if with_alarms {
+            alarm: if facts.alarms_read {
                 facts.alarm.clone()
             } else {
                 alarm

@@ -11,6 +11,7 @@ mod decide;
 mod delta_bytes;
 mod keep;
 mod listed;
+mod notice;
 mod seen;
 mod sent;
 mod state_bytes;
@@ -24,44 +25,55 @@ use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 pub use apply::Applied;
 pub use decide::{Closed, Decided, Ended, Terms};
 pub use delta_bytes::{delta_from_bytes, delta_to_bytes};
-use listed::Listed;
-use sent::Sent;
-pub use state_bytes::{STATE_VERSION, StateError};
+pub use listed::Listed;
+pub use sent::Sent;
+pub use state_bytes::{OLDEST_STATE_VERSION, STATE_VERSION, StateError};
 
 use crate::evidence::FunctionKey;
 use crate::window::{DayKey, DayStats, EnvironmentKey, EnvironmentState, PeakOfDay, Sighting};
 
-/// What the rules keep of one function.
+/// What the rules keep of one function. The parts are open, so that a store can write them as rows and read them back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionState {
-    function: FunctionKey,
+    /// The function.
+    pub function: FunctionKey,
     /// `None` until the first evidence.
-    seen: Option<Seen>,
-    days: BTreeMap<DayKey, DayStats>,
-    peaks: BTreeMap<Day, PeakOfDay>,
-    environments: BTreeMap<EnvironmentKey, EnvironmentState>,
+    pub seen: Option<Seen>,
+    /// The days by day, source, size and version.
+    pub days: BTreeMap<DayKey, DayStats>,
+    /// The remembered peaks.
+    pub peaks: BTreeMap<Day, PeakOfDay>,
+    /// The environments that can still send.
+    pub environments: BTreeMap<EnvironmentKey, EnvironmentState>,
     /// Ids of log events of the last days.
-    events: BTreeSet<(Day, u64)>,
-    listed: Option<Listed>,
+    pub events: BTreeSet<(Day, u64)>,
+    /// Its facts in the inventory.
+    pub listed: Option<Listed>,
     /// Recommendations that were sent, the oldest first.
-    sent: Vec<Sent>,
+    pub sent: Vec<Sent>,
     /// The size that was applied last, and when by the window's clock.
-    applied: Option<(Timestamp, Megabytes)>,
+    pub applied: Option<(Timestamp, Megabytes)>,
     /// Out-of-memory up to this day no longer counts.
-    cleared: Option<Day>,
-    baseline_p95: Option<Millis>,
+    pub cleared: Option<Day>,
+    /// 95th percentile of the durations before the first decrease since the code last changed.
+    pub baseline_p95: Option<Millis>,
     /// The last closed day that it has seen.
-    closed: Option<Day>,
-    last: Option<LastDecision>,
+    pub closed: Option<Day>,
+    /// The last decision, as far as the next one needs it.
+    pub last: Option<LastDecision>,
+    /// When a person had it forgotten last.
+    pub forgotten: Option<Timestamp>,
 }
 
 /// What reports show of the function itself.
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
-    sighting: Sighting,
+pub struct Seen {
+    /// Its first and newest report, and what they show of it.
+    pub sighting: Sighting,
     /// When the first report arrived (W4).
-    first_arrival: Timestamp,
-    counts: Counts,
+    pub first_arrival: Timestamp,
+    /// The counts of its reports.
+    pub counts: Counts,
 }
 
 /// Counts of reports.
@@ -83,14 +95,15 @@ pub struct Counts {
 
 /// The last decision, as far as the next one needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LastDecision {
-    day: Day,
+pub struct LastDecision {
+    /// Its day.
+    pub day: Day,
     /// The highest peak that it knew (W9).
-    peak_mb: Megabytes,
+    pub peak_mb: Megabytes,
     /// The size that it wants, if that is a decrease.
-    decrease_to: Option<Megabytes>,
+    pub decrease_to: Option<Megabytes>,
     /// Whether it stands: not if the function has had no reports in the window since.
-    stands: bool,
+    pub stands: bool,
 }
 
 impl FunctionState {
@@ -110,6 +123,7 @@ impl FunctionState {
             baseline_p95: None,
             closed: None,
             last: None,
+            forgotten: None,
         }
     }
 
@@ -154,12 +168,7 @@ impl FunctionState {
     pub fn is_empty(&self) -> bool {
         self.peaks.is_empty()
             && self.days.is_empty()
-            && self.listed.is_none()
+            && self.listed.as_ref().is_none_or(|l| l.gone_at.is_some())
             && self.sent.is_empty()
-    }
-
-    /// A review command: out-of-memory up to `day` no longer counts.
-    pub fn clear(&mut self, day: Day) {
-        self.cleared = self.cleared.max(Some(day));
     }
 }

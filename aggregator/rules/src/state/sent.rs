@@ -13,22 +13,30 @@ const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 const MOST_OUTCOMES: usize = 16;
 
 /// A recommendation that was sent.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sent {
-    pub(super) id: String,
-    pub(super) from_mb: Megabytes,
-    pub(super) to_mb: Megabytes,
-    pub(super) status: Status,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Its id.
+    pub id: String,
+    /// The size before.
+    pub from_mb: Megabytes,
+    /// The size that it asks for.
+    pub to_mb: Megabytes,
+    /// What has become of it.
+    pub status: Status,
     /// Whether no person approved it.
-    pub(super) automatic: bool,
-    pub(super) issued_at: Timestamp,
-    pub(super) expires_at: Timestamp,
-    pub(super) noted_at: Timestamp,
+    pub automatic: bool,
+    /// When it was decided.
+    pub issued_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// When it was seen on the stream.
+    pub noted_at: Timestamp,
     /// When the function got its size, by the window's clock.
-    pub(super) applied_at: Option<Timestamp>,
-    pub(super) rollback_of: Option<String>,
+    pub applied_at: Option<Timestamp>,
+    /// The recommendation that it takes back.
+    pub rollback_of: Option<String>,
     /// The outcomes that came, to know them again.
-    pub(super) outcomes: Vec<(Timestamp, OutcomeStatus)>,
+    pub outcomes: Vec<(Timestamp, OutcomeStatus)>,
 }
 
 impl Sent {

@@ -17,7 +17,10 @@ use crate::lifecycle::Status;
 use crate::window::{DayKey, DaySource, EnvironmentKey, PeakOfDay, Witnesses};
 
 /// The version of the bytes that this release writes, and the newest that it reads.
-pub const STATE_VERSION: u8 = 1;
+pub const STATE_VERSION: u8 = 2;
+
+/// The oldest version of the bytes that can be read and written: it lacks when a function was forgotten.
+pub const OLDEST_STATE_VERSION: u8 = 1;
 
 /// Bytes that are not a state that this release reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,8 +75,14 @@ impl<'a> Texts<'a> {
 impl FunctionState {
     /// Writes it. The same content gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes_of(STATE_VERSION)
+    }
+
+    /// Writes it in an older version, so that the release before can be run again. It must be one from
+    /// [`OLDEST_STATE_VERSION`] to [`STATE_VERSION`].
+    pub fn to_bytes_of(&self, version: u8) -> Vec<u8> {
         let mut out = Out::default();
-        out.byte(STATE_VERSION);
+        out.byte(version);
         out.text(&self.function.text());
         out.optional(self.seen.as_ref(), write_seen);
         let base = self.newest().unwrap_or(Timestamp::MIN);
@@ -107,6 +116,9 @@ impl FunctionState {
             out.optional(last.decrease_to, Out::megabytes);
             out.byte(last.stands.into());
         });
+        if version > OLDEST_STATE_VERSION {
+            out.optional(self.forgotten, write_time);
+        }
         out.0
     }
 
@@ -114,7 +126,7 @@ impl FunctionState {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut read = In(bytes);
         match read.byte() {
-            Ok(STATE_VERSION) => Ok(state(&mut read)?),
+            Ok(version @ OLDEST_STATE_VERSION..=STATE_VERSION) => Ok(state(&mut read, version)?),
             Ok(newer) if newer > STATE_VERSION => Err(StateError::Newer(newer)),
             _ => Err(Unreadable("its version").into()),
         }
@@ -147,7 +159,7 @@ impl FunctionState {
     }
 }
 
-fn state(read: &mut In<'_>) -> Read<FunctionState> {
+fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
     let mut state = FunctionState::new(read_function(read)?);
     state.seen = read.optional(read_seen)?;
     let base = state.newest().unwrap_or(Timestamp::MIN);
@@ -193,6 +205,9 @@ fn state(read: &mut In<'_>) -> Read<FunctionState> {
             stands: read.byte()? != 0,
         })
     })?;
+    if version > OLDEST_STATE_VERSION {
+        state.forgotten = read.optional(read_time)?;
+    }
     if read.0.is_empty() {
         Ok(state)
     } else {

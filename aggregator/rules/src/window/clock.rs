@@ -5,6 +5,11 @@ use rightsizer_records::{Day, Timestamp};
 /// A day closes this long after its midnight UTC.
 const CLOSE_DELAY_MS: i64 = 3_600_000;
 
+/// Returns the time at which a day closes.
+pub fn close_of(day: Day) -> Timestamp {
+    day.plus(1).start().plus_ms(CLOSE_DELAY_MS)
+}
+
 /// Reports further in the future than this are not believed (W5).
 pub const FUTURE_TOLERANCE_MS: i64 = 86_400_000;
 

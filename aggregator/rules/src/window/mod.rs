@@ -17,7 +17,7 @@ mod sighting;
 mod witnesses;
 
 pub use cadence::{Cadence, WindowSettings};
-pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS};
+pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS, close_of};
 pub use crowd::{Crowd, Levels, fold_crowds};
 pub use crowding::{Crowding, MOST_SIZES, MOST_VERSIONS, OTHER_SIZES, OTHER_VERSIONS};
 pub use day::{DayKey, DaySource, DayStats};

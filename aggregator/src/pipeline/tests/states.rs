@@ -305,7 +305,7 @@ impl Twins {
             };
             self.case.pipeline().take_inventory(&update).unwrap();
             let state = self.side.state(&Self::key(function));
-            state.list(&found, true, update.seen_at);
+            state.list(&found.listing(true), update.seen_at);
         }
     }
 

@@ -15,16 +15,21 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 final class KinesisStreams implements Places.Streams {
     /** Starts a stream at its oldest record, so that no evidence is lost. */
     private static final Map<String, String> FROM_THE_OLDEST = Map.of("source.init.position", "TRIM_HORIZON");
+    /** What was read before a system moved here is not read again. */
+    private static Map<String, String> from(String time) {
+        return Map.of("source.init.position", "AT_TIMESTAMP", "source.init.timestamp", time);
+    }
+
     /** Short enough that an out-of-memory reaches the aggregator within two seconds. */
     private static final long MOST_BUFFERED_MS = 500;
 
     KinesisStreams() {}
 
     @Override
-    public DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name) {
+    public DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name, String from) {
         KinesisStreamsSource<byte[]> source = KinesisStreamsSource.<byte[]>builder()
                 .setStreamArn(arn)
-                .setSourceConfig(Configuration.fromMap(FROM_THE_OLDEST))
+                .setSourceConfig(Configuration.fromMap(from == null ? FROM_THE_OLDEST : from(from)))
                 .setDeserializationSchema(new Bytes())
                 .build();
         return env.fromSource(source, WatermarkStrategy.noWatermarks(), name).uid(name);

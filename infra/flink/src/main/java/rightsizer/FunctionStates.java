@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
@@ -18,6 +19,7 @@ import org.apache.flink.api.java.tuple.Tuple3;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
+import org.apache.flink.util.OutputTag;
 
 /**
  * Keeps each function's state as bytes. New evidence and the end of a day change the state, and may lead to proposals.
@@ -31,7 +33,14 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     /** The interval of the timer of a function without reports, until its state is empty. */
     private static final long IDLE_DAYS = 30;
 
+    /** The input that is a state from elsewhere: the tag after its length. */
+    private static final byte INITIAL = 't';
+
+    /** States as lines, for `rightsizer from-flink`. */
+    static final OutputTag<byte[]> STATES = new OutputTag<>("states") {};
+
     private final String settings;
+    private final boolean writesStates;
 
     private transient long engine;
     private transient ValueState<byte[]> state;
@@ -39,8 +48,9 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     private transient Counter proposals;
     private transient volatile int stateBytes;
 
-    FunctionStates(String settings) {
+    FunctionStates(String settings, boolean writesStates) {
         this.settings = settings;
+        this.writesStates = writesStates;
     }
 
     @Override
@@ -59,13 +69,15 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             throws Exception {
         long watermark = context.timerService().currentWatermark();
         long begins = Days.boundary(input.f1);
-        if (watermark < begins) {
+        // Initial states come before all evidence: until the last is read there is no watermark.
+        if (watermark < begins && input.f2[Integer.BYTES] != INITIAL) {
             ahead.add(Tuple2.of(begins, input.f2));
             context.timerService().registerEventTimeTimer(begins);
             return;
         }
         // The last close is the same in every run; the exact watermark is not, so it is not used.
-        long event = watermark == Long.MAX_VALUE ? begins : Days.boundary(watermark);
+        boolean isOutside = watermark < begins || watermark == Long.MAX_VALUE;
+        long event = isOutside ? begins : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
         context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
     }
@@ -87,6 +99,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
         // At the end of a bounded input Flink fires all timers, but days without evidence are not over.
         boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
         if (ended && later.isEmpty() && begun.size() == 0) {
+            writeState(context);
             return;
         }
         boolean active = state.value() != null && advance(context, out, NOTHING, at, true);
@@ -94,6 +107,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             ahead.update(later);
             active = advance(context, out, begun.toByteArray(), at, false);
         }
+        writeState(context);
         if (active) {
             context.timerService().registerEventTimeTimer(at + Days.DAY_MS);
         } else if (state.value() != null) {
@@ -126,6 +140,12 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             out.collect(frame(answer));
         }
         return active;
+    }
+
+    private void writeState(OnTimerContext context) throws IOException {
+        if (writesStates && state.value() != null) {
+            context.output(STATES, Base64.getEncoder().encode(state.value()));
+        }
     }
 
     private static byte[] frame(ByteBuffer from) {

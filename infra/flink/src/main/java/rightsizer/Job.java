@@ -29,23 +29,31 @@ public final class Job {
 
     static void build(StreamExecutionEnvironment env, Options options) throws Exception {
         String settings = options.settings();
-        DataStream<Tuple2<Byte, byte[]>> records = Places.source(env, Stream.REPORTS, options.need("reports"));
+        DataStream<Tuple2<Byte, byte[]>> records = Places.source(env, Stream.REPORTS, options.need("reports"), options);
         String decisions = options.get("decisions", null);
         SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> inputs = read(records, options, settings, "read");
         DataStream<Tuple3<String, Long, byte[]>> all = inputs;
         DataStream<byte[]> refused = inputs.getSideOutput(ReadRecords.QUARANTINE);
         if (decisions != null) {
             SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> answers =
-                    read(Places.source(env, Stream.DECISIONS, decisions), options, settings, "read-decisions");
+                    read(Places.source(env, Stream.DECISIONS, decisions, options), options, settings, "read-decisions");
             all = inputs.union(answers);
             refused = refused.union(answers.getSideOutput(ReadRecords.QUARANTINE));
         }
-        DataStream<byte[]> proposals = all.keyBy(input -> input.f0)
-                .process(new FunctionStates(settings))
+        String initial = options.get("initial", null);
+        if (initial != null) {
+            all = all.union(read(Places.source(env, Stream.INITIAL, initial, options), options, settings, "read-initial"));
+        }
+        String states = options.get("states", null);
+        SingleOutputStreamOperator<byte[]> proposals = all.keyBy(input -> input.f0)
+                .process(new FunctionStates(settings, states != null))
                 .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
                 .uid("functions")
                 .name("functions");
         Places.sink(proposals, options.need("proposals"), "proposals");
+        if (states != null) {
+            Places.sink(proposals.getSideOutput(FunctionStates.STATES), states, "states");
+        }
         String quarantine = options.get("quarantine", null);
         if (quarantine != null) {
             Places.sink(refused, quarantine, "quarantine");
@@ -55,11 +63,12 @@ public final class Job {
     private static SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> read(
             DataStream<Tuple2<Byte, byte[]>> records, Options options, String settings, String name) {
         long bundleMs = options.number("bundle-ms", 200);
+        boolean makesTime = !name.equals("read-initial");
         return records
                 .transform(
                         name,
                         Types.TUPLE(Types.STRING, Types.LONG, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO),
-                        new ReadRecords(settings, options.isLive(), bundleMs))
+                        new ReadRecords(settings, options.isLive(), bundleMs, makesTime))
                 .uid(name);
     }
 }

@@ -57,8 +57,16 @@ final class Native {
             }
             Path copy = Files.createTempFile("rightsizer-", ".so");
             Files.copy(library, copy, StandardCopyOption.REPLACE_EXISTING);
-            System.load(copy.toString());
-            Files.delete(copy);
+            try {
+                System.load(copy.toString());
+            } catch (UnsatisfiedLinkError e) {
+                throw new UnsatisfiedLinkError(
+                        "the native library in this jar does not load on " + System.getProperty("os.name") + " "
+                                + System.getProperty("os.arch") + ": " + e.getMessage()
+                                + ". hint: build the jar on such a machine with `make flink`, or take the release's jar");
+            } finally {
+                Files.delete(copy);
+            }
         } catch (IOException e) {
             throw new UnsatisfiedLinkError("cannot unpack the native library: " + e.getMessage());
         }

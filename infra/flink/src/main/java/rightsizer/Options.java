@@ -15,7 +15,7 @@ final class Options {
     private static final File MANAGED = new File("/etc/flink/application_properties.json");
     private static final Set<String> NAMES = Set.of(
             "reports", "decisions", "proposals", "quarantine", "settings", "settings-text", "clock", "parallelism",
-            "checkpoint-ms", "bundle-ms", "home", "accept");
+            "checkpoint-ms", "bundle-ms", "home", "accept", "initial", "states", "from", "state-version");
 
     private final Map<String, String> given = new HashMap<>();
 
@@ -73,6 +73,9 @@ final class Options {
         String text = file == null ? get("settings-text", "") : Files.readString(Path.of(file));
         StringBuilder own = new StringBuilder(text).append("\n[flink]\n");
         own.append("event_clock = ").append(!isLive()).append('\n');
+        if (given.containsKey("state-version")) {
+            own.append("state_version = ").append(given.get("state-version")).append('\n');
+        }
         if (given.containsKey("home")) {
             own.append("home = \"").append(given.get("home")).append("\"\n");
         }

@@ -1,6 +1,9 @@
 package rightsizer;
 
+import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.serialization.Encoder;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
@@ -17,17 +20,23 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 final class Places {
     /** The job's use of the Kinesis connector. The implementation is a separate class, because tests run without it. */
     interface Streams {
-        DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name);
+        DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name, String from);
 
         void sink(DataStream<byte[]> records, String arn, String name);
     }
 
+    private static final Duration LOOK_EVERY = Duration.ofMillis(200);
+
     private Places() {}
 
-    static DataStream<Tuple2<Byte, byte[]>> source(StreamExecutionEnvironment env, Stream stream, String place) {
+    static DataStream<Tuple2<Byte, byte[]>> source(
+            StreamExecutionEnvironment env, Stream stream, String place, Options options) throws IOException {
         byte number = stream.number();
         String name = stream.name().toLowerCase();
-        DataStream<byte[]> records = isStream(place) ? kinesis().source(env, place, name) : lines(env, place, name);
+        boolean grows = options.isLive() && stream != Stream.INITIAL;
+        DataStream<byte[]> records = isStream(place)
+                ? kinesis().source(env, place, name, options.get("from", null))
+                : lines(env, place, name, grows);
         return records
                 .map(record -> Tuple2.of(number, record))
                 .returns(Types.TUPLE(Types.BYTE, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
@@ -49,10 +58,20 @@ final class Places {
         return place.startsWith("arn:");
     }
 
-    private static DataStream<byte[]> lines(StreamExecutionEnvironment env, String folder, String name) {
-        FileSource<String> source =
-                FileSource.forRecordStreamFormat(new TextLineInputFormat(), new Path(folder)).build();
-        return env.fromSource(source, WatermarkStrategy.noWatermarks(), name)
+    private static DataStream<byte[]> lines(StreamExecutionEnvironment env, String place, String name, boolean grows)
+            throws IOException {
+        Path folder = new Path(place);
+        if (!folder.getFileSystem().exists(folder)) {
+            throw new FileNotFoundException(
+                    name + ": there is no folder " + place + ". Nothing was read. hint: make it, or name another with --"
+                            + name + "; a Kinesis stream is named by its ARN");
+        }
+        FileSource.FileSourceBuilder<String> source =
+                FileSource.forRecordStreamFormat(new TextLineInputFormat(), folder);
+        if (grows) {
+            source.monitorContinuously(LOOK_EVERY);
+        }
+        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), name)
                 .uid(name)
                 .map(line -> line.getBytes(StandardCharsets.UTF_8))
                 .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);

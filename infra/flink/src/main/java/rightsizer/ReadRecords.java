@@ -43,6 +43,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     private final String settings;
     private final boolean live;
     private final long waitMs;
+    private final boolean makesTime;
 
     private transient long engine;
     private transient ByteArrayOutputStream waiting;
@@ -53,7 +54,9 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     private transient Counter records;
     private transient Counter refused;
 
-    ReadRecords(String settings, boolean live, long waitMs) {
+    /** {@code makesTime}: initial states are of the past, and time begins when the last is read. */
+    ReadRecords(String settings, boolean live, long waitMs, boolean makesTime) {
+        this.makesTime = makesTime;
         this.settings = settings;
         this.live = live;
         this.waitMs = waitMs;
@@ -158,7 +161,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     }
 
     private void passOnTime() {
-        if (newest - 1 > watermark && newest > Long.MIN_VALUE) {
+        if (makesTime && newest - 1 > watermark && newest > Long.MIN_VALUE) {
             watermark = newest - 1;
             output.emitWatermark(new Watermark(watermark));
         }

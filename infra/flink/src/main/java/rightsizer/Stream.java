@@ -3,7 +3,9 @@ package rightsizer;
 /** The streams that are read, in the order of the native library's numbers. */
 enum Stream {
     REPORTS,
-    DECISIONS;
+    DECISIONS,
+    /** The states with which functions begin, from `rightsizer to-flink`. */
+    INITIAL;
 
     byte number() {
         return (byte) ordinal();
