@@ -56,6 +56,29 @@ async function judge(page, name) {
   for (const one of found.violations) wrong(`axe on ${name}: ${one.id}: ${one.help}: ${one.nodes[0].html.slice(0, 200)} ${one.nodes[0].failureSummary}`);
 }
 
+// Everything that can be pressed or filled in is reached by Tab, and is seen when it is.
+async function keyboard(page, name) {
+  const wanted = await page.evaluate(() => {
+    const all = document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']");
+    const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility());
+    seen.forEach((one, n) => { one.dataset.stop = n; });
+    return seen.length;
+  });
+  const reached = new Set();
+  for (let n = 0; n < wanted + 5; n += 1) {
+    await page.keyboard.press("Tab");
+    const [stop, outline, html] = await page.evaluate(() => {
+      const one = document.activeElement;
+      return [one.dataset.stop, getComputedStyle(one).outlineStyle, one.outerHTML.slice(0, 120)];
+    });
+    if (stop === undefined) continue;
+    reached.add(stop);
+    expect(outline !== "none", `${name}: the focus is not seen on ${html}`);
+  }
+  expect(wanted > 5 && reached.size === wanted, `${name}: Tab reaches ${reached.size} of ${wanted}`);
+  say(`keyboard: ${name}, ${wanted} stops`);
+}
+
 const PAGES = [["fleet", "/"], ["function", null], ["review", "/ui/review"], ["health", "/ui/health"], ["guide", "/ui/guide/ALGORITHM"]];
 const WIDTHS = [320, 1280, 2560];
 
@@ -81,6 +104,7 @@ async function looks(browser, { address, pictures, more }) {
           await page.getByRole("heading", { level: 1, name: /media-resize/ }).waitFor();
         }
         await shot(page, `${name}-${colorScheme}-${width}`);
+        if (colorScheme === "light" && width === 1280) await keyboard(page, name);
       }
     }
     expect((await page.title()).includes("run") === false, "a name was run as a script");

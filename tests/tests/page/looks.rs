@@ -6,7 +6,7 @@ use crate::browser::drive;
 use crate::scene::{HOSTILE, Scene, TOKEN};
 
 /// Both themes, three widths: no error on the console, no request to another host, nothing that axe-core finds, nothing
-/// wider than the window; a screenshot of each.
+/// wider than the window; a screenshot of each. Tab reaches everything that can be pressed or filled in.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_clean_accessible_and_fits_the_window() {
     let scene = Scene::start().await;
@@ -25,6 +25,8 @@ async fn every_page_is_clean_accessible_and_fits_the_window() {
         6 * 2 * 3,
         "six pages, two themes, three widths: {lines:#?}"
     );
+    let by_keyboard = lines.iter().filter(|line| line.starts_with("keyboard: "));
+    assert_eq!(by_keyboard.count(), 5, "{lines:#?}");
     scene.server.stop().await.unwrap();
 }
 
