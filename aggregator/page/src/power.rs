@@ -115,29 +115,35 @@ fn line(power: &PowerView, point: &PowerPoint) -> Markup {
     }
 }
 
+/// A point, and its value with the ends of its interval.
+type Known<'a> = (&'a PowerPoint, (f64, f64, f64));
+/// How a value is written in words, and the ticks of its axis.
+type Words = (fn(f64) -> String, fn(&[f64]) -> Vec<String>);
+
+/// Returns the highest value of the picture. The interval of an unmeasured size may be far wider than the curve, so it is
+/// cut.
+fn most(known: &[Known<'_>], tuned: &[(u32, f64)]) -> f64 {
+    let values = known.iter().map(|(_, (value, ..))| *value);
+    let highest = values.fold(0.0, f64::max);
+    let ends = known.iter().map(|(_, (.., high))| high.min(highest * 1.5));
+    let tuned = tuned.iter().map(|(_, ms)| *ms);
+    ends.chain(tuned).fold(highest, f64::max)
+}
+
 fn curve(
     power: &PowerView,
     tuned: &[(u32, f64)],
     label: &str,
     unit: &str,
     of: fn(&PowerPoint) -> Option<(f64, f64, f64)>,
-    (words, labels): (fn(f64) -> String, fn(&[f64]) -> Vec<String>),
+    (words, labels): Words,
 ) -> Markup {
-    let known: Vec<(&PowerPoint, (f64, f64, f64))> = power
+    let known: Vec<Known<'_>> = power
         .points
         .iter()
         .filter_map(|point| Some((point, of(point)?)))
         .collect();
-    // The interval of an unmeasured size may be far wider than the curve.
-    let highest = known
-        .iter()
-        .map(|(_, (value, ..))| *value)
-        .fold(0.0, f64::max);
-    let most = known
-        .iter()
-        .map(|(_, (.., high))| high.min(highest * 1.5))
-        .chain(tuned.iter().map(|(_, ms)| *ms))
-        .fold(highest, f64::max);
+    let most = most(&known, tuned);
     let unit_of = if most < 1.0 { 1000.0 } else { 1.0 };
     let axis = Linear::reaching(most * unit_of);
     let y = |value: f64| axis.y(value * unit_of);

@@ -108,6 +108,8 @@ mod tests {
             p95_ms: 600.0,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
+            first_penalty_ms: None,
+            deployment: None,
             smallest_mb: None,
             provisioned: Provisioned {
                 environments: 2,

@@ -95,7 +95,7 @@ async fn deliver(posts: &Posts, store: &Path, sent: &mut Sent, stopped: &Cancell
                         wait.as_secs()
                     ),
                     None => {
-                        warn!("{name} did not take a notice within a day: {why}; it is dropped")
+                        warn!("{name} did not take a notice within a day: {why}; it is dropped");
                     }
                 }
             }

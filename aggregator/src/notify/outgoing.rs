@@ -186,7 +186,7 @@ mod tests {
         for _ in 0..20 {
             outgoing.failed(&id, Receiver::Slack, at(6000));
         }
-        assert_eq!(outgoing.wait(at(6000)), Some(Duration::from_secs(3600)));
+        assert_eq!(outgoing.wait(at(6000)), Some(Duration::from_hours(1)));
         assert_eq!(outgoing.failed(&id, Receiver::Slack, at(KEPT_MS)), None);
         assert_eq!(outgoing, Outgoing::default());
     }

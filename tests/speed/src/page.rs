@@ -76,7 +76,7 @@ pub async fn measure(binary: &Path, store: &Path, function: &str) -> Result<(Dur
         pages.push(Page {
             name,
             took: runs[TIMES / 2],
-            cpu: (serve.cpu_time()? - before) / u32::try_from(TIMES)?,
+            cpu: serve.cpu_time()?.saturating_sub(before) / u32::try_from(TIMES)?,
             bytes,
             most,
         });
