@@ -146,7 +146,8 @@ async fn each_kind_reaches_each_receiver_once() {
                 bodies.truncate(4);
                 let mut repeated = taken[name][4..].to_vec();
                 let mut first = bodies.clone();
-                (repeated.sort(), first.sort());
+                repeated.sort();
+                first.sort();
                 assert_eq!(repeated, first);
             }
             assert_eq!(bodies.len(), 4, "{name}: {bodies:#?}");

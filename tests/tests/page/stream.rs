@@ -20,23 +20,24 @@ async fn sent(kinesis: &KinesisLocal) -> Vec<Recommendation> {
     sent.collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_action_is_on_the_stream_or_keeps_a_change_from_it() {
+/// A server that sends what is approved to the stream, at once and without limits.
+async fn sending(kinesis: &KinesisLocal) -> Scene {
     let folder = tempfile::tempdir().unwrap();
-    let (kinesis, ()) = tokio::join!(KinesisLocal::start(), make(folder.path()));
-    let kinesis = kinesis.unwrap();
-    kinesis.create_stream(DECISIONS, 1).await.unwrap();
+    make(folder.path()).await;
     let config = folder.path().join("rightsizer.toml");
     std::fs::write(&config, "[limits]\nunverified_percent = 100\n").unwrap();
     let config = config.to_str().unwrap().to_owned();
     let emit = format!("kinesis:{DECISIONS}");
     let environment = aws_environment("KINESIS", kinesis.endpoint());
-    let scene = Scene::of(
-        folder,
-        &["--emit", &emit, "--config", &config],
-        &environment,
-    )
-    .await;
+    let options = ["--emit", &emit, "--config", &config];
+    Scene::of(folder, &options, &environment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_action_is_on_the_stream_or_keeps_a_change_from_it() {
+    let kinesis = KinesisLocal::start().await.unwrap();
+    kinesis.create_stream(DECISIONS, 1).await.unwrap();
+    let scene = sending(&kinesis).await;
     let names = scene.waiting(5);
     let [direct, held, later, kept, refused] = [0, 1, 2, 3, 4].map(|n| names[n].as_str());
     let ran_out = "SELECT function FROM functions WHERE function LIKE '%:search-webhook'";
