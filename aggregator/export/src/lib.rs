@@ -32,7 +32,7 @@ pub use edit::{Became, Row};
 pub use error::Refused;
 pub use matching::Rules;
 pub use patch::{ModuleFile, ModulePatch, Patch, diff, patch, patch_module};
-pub use values::{Raised, kept, read_values, values, write_values};
+pub use values::{Raised, carried_over, read_values, values, write_values};
 
 use rightsizer_records::Megabytes;
 

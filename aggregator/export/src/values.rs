@@ -24,9 +24,9 @@ pub struct Raised {
     pub to_mb: u32,
 }
 
-/// What stays of an earlier export. A size below the function's present one was never deployed, or
-/// was rolled back since, and is no longer recommended: the present size replaces it.
-pub fn kept(
+/// Returns the sizes of an earlier export that stay in the file. A size below the function's present one was never
+/// deployed, or was rolled back since: the present size replaces it, and is returned as raised.
+pub fn carried_over(
     format: Format,
     earlier: BTreeMap<String, u32>,
     present: &[Present],
@@ -38,7 +38,7 @@ pub fn kept(
         *mb = of.current_mb.0.max(*mb);
     }
     let mut raised = Vec::new();
-    let kept = earlier.into_iter().map(|(name, mb)| {
+    let sizes = earlier.into_iter().map(|(name, mb)| {
         let now = largest.get(&name).copied().unwrap_or_default();
         if now > mb {
             raised.push(Raised {
@@ -49,7 +49,7 @@ pub fn kept(
         }
         (name, mb.max(now))
     });
-    (kept.collect(), raised)
+    (sizes.collect(), raised)
 }
 
 /// The values' names and sizes in MB.
@@ -181,8 +181,8 @@ mod tests {
             present("withdrawn", 1024),
             present("small", 256),
         ];
-        let (kept, raised) = kept(Format::Terraform, earlier, &now);
-        let mb: Vec<u32> = names.iter().map(|name| kept[*name]).collect();
+        let (sizes, raised) = carried_over(Format::Terraform, earlier, &now);
+        let mb: Vec<u32> = names.iter().map(|name| sizes[*name]).collect();
         assert_eq!(mb, [300, 512, 1024, 300, 300]);
         let raised: Vec<&str> = raised.iter().map(|of| of.name.as_str()).collect();
         assert_eq!(raised, ["grown", "withdrawn"]);

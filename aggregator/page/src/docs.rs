@@ -177,17 +177,18 @@ fn local(link: &str) -> Option<String> {
 
 /// The anchor that readers of the repository know: lower case, words joined by dashes.
 fn anchor(words: &str) -> String {
-    let kept = words
+    let letters = words
         .chars()
         .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    kept.map(|c| {
-        if c == ' ' {
-            '-'
-        } else {
-            c.to_ascii_lowercase()
-        }
-    })
-    .collect()
+    letters
+        .map(|c| {
+            if c == ' ' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

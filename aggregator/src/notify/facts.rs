@@ -61,7 +61,7 @@ fn week(fleet: &Fleet) -> Week {
             .filter(|change| change.status == status)
             .count()
     };
-    let kept = fleet
+    let stayed = fleet
         .changes
         .iter()
         .filter(|change| change.status != "rolled-back");
@@ -71,6 +71,6 @@ fn week(fleet: &Fleet) -> Week {
         changed: fleet.changes.len(),
         verified: count("verified"),
         rolled_back: count("rolled-back"),
-        promised: kept.filter_map(|change| change.promised_usd).sum(),
+        promised: stayed.filter_map(|change| change.promised_usd).sum(),
     }
 }

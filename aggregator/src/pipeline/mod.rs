@@ -238,15 +238,15 @@ impl Pipeline {
             .until(now.plus_ms(FUTURE_TOLERANCE_MS), DUE_AT_ONCE)?;
         unit.commit()?;
         let mut taken = Due::default();
-        for (key, kept) in due {
+        for (key, early) in due {
             let delivery = Delivery {
-                origin: kept.origin,
-                channel: if kept.decisions {
+                origin: early.origin,
+                channel: if early.decisions {
                     Channel::Decisions
                 } else {
                     Channel::Reports
                 },
-                payloads: vec![kept.bytes],
+                payloads: vec![early.bytes],
                 checkpoint: None,
                 gaps: Vec::new(),
             };

@@ -119,12 +119,12 @@ impl<'p> Session<'p> {
         channel: Channel,
         early: &Early,
     ) -> Result<(), StoreError> {
-        let kept = EarlyRecord {
+        let record = EarlyRecord {
             origin: origin.to_owned(),
             decisions: channel == Channel::Decisions,
             bytes: early.bytes.clone(),
         };
-        if self.clock.is_live() && self.unit.early().keep(early.at, &kept, self.now)? {
+        if self.clock.is_live() && self.unit.early().keep(early.at, &record, self.now)? {
             self.digest.early += 1;
             return Ok(());
         }

@@ -163,10 +163,10 @@ impl LeaseHolder {
             }
         }
         if !speakers.is_empty() {
-            let kept = self.keep_commands().await?;
+            let saved = self.keep_commands().await?;
             for reply in speakers {
                 // The receiver may be gone.
-                let _ = reply.send(kept.clone());
+                let _ = reply.send(saved.clone());
             }
         }
         if !senders.is_empty() {
@@ -180,7 +180,7 @@ impl LeaseHolder {
 
     async fn keep_commands(&mut self) -> Result<Result<(), NotSaved>, Superseded> {
         let edit = Edit::Commands(self.unsaved.clone());
-        let kept = match self.held.edit(&edit).await {
+        let saved = match self.held.edit(&edit).await {
             Ok(()) => {
                 self.unsaved.clear();
                 Ok(())
@@ -195,7 +195,7 @@ impl LeaseHolder {
         if self.held.head().commands.len() >= MANY_COMMANDS {
             self.due = self.due.min(Instant::now());
         }
-        Ok(kept)
+        Ok(saved)
     }
 
     async fn tick(&mut self) -> Result<(), Superseded> {
@@ -304,8 +304,8 @@ impl LeaseHolder {
         let edit = Edit::Snapshot(snapshot.clone());
         let mut gone: Vec<String> = keys_of(self.held.head());
         self.held.edit(&edit).await?;
-        let kept = keys_of(self.held.head());
-        gone.retain(|key| !kept.contains(key));
+        let named = keys_of(self.held.head());
+        gone.retain(|key| !named.contains(key));
         let (kb, key) = (snapshot.bytes.div_ceil(1024), &snapshot.key);
         info!(kb, %key, "made a snapshot");
         self.status.made(&snapshot);

@@ -162,9 +162,9 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
 /// Puts the whole store `from` in the place of `store`. What is there is kept, under another name.
 pub(super) fn place(from: &Path, store: &Path) -> anyhow::Result<Option<PathBuf>> {
     let replaced = store.exists().then(|| beside(store, ".replaced"));
-    if let Some(kept) = &replaced {
+    if let Some(aside) = &replaced {
         for suffix in ["", "-wal", "-shm"] {
-            let (old, new) = (beside(store, suffix), beside(kept, suffix));
+            let (old, new) = (beside(store, suffix), beside(aside, suffix));
             rightsizer_store::copy::remove(&new)?;
             if old.exists() {
                 std::fs::rename(&old, &new)

@@ -26,8 +26,8 @@ impl LogGroup {
             let ms = now.as_ms().saturating_sub(created.as_ms()).max(0);
             u64::try_from(ms / 86_400_000).unwrap_or(0) + 1
         });
-        let kept = self.retention_days.map(u64::from);
-        let held = age.into_iter().chain(kept).min().unwrap_or(1).max(1);
+        let retention = self.retention_days.map(u64::from);
+        let held = age.into_iter().chain(retention).min().unwrap_or(1).max(1);
         let share = u128::from(self.stored_bytes) * u128::from(days) / u128::from(held);
         u64::try_from(share)
             .unwrap_or(u64::MAX)

@@ -75,9 +75,9 @@ pub(super) fn definition(
 ) -> CreateFunctionInputBuilder {
     let now = &original.configuration;
     let layers: Vec<String> = layers(original).map(str::to_owned).collect();
-    let kept = variables(original).filter(|(name, _)| !name.starts_with(OUR_VARIABLES));
-    let kept: HashMap<String, String> = kept.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let environment = Environment::builder().set_variables(Some(kept)).build();
+    let own = variables(original).filter(|(name, _)| !name.starts_with(OUR_VARIABLES));
+    let own: HashMap<String, String> = own.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let environment = Environment::builder().set_variables(Some(own)).build();
     let size = i32::try_from(size.0).unwrap_or(i32::MAX);
     CreateFunctionInputBuilder::default()
         .function_name(marks.name(original.function.name()))

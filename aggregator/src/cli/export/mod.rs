@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use rightsizer_aws::clock::now;
-use rightsizer_export::{Format, Rules, kept, read_values, values, write_values};
+use rightsizer_export::{Format, Rules, carried_over, read_values, values, write_values};
 use rightsizer_rules::candidates::Present;
 use rightsizer_store::inspect;
 use serde_json::{Value, json};
@@ -125,8 +125,8 @@ fn as_values(
         let mut before = earlier(format, path)?.unwrap_or_default();
         before.retain(|name, _| !values.contains_key(name));
         present.retain(|of| args.choice.means(of));
-        let (kept, raised) = kept(format, before, &present);
-        values.extend(kept);
+        let (earlier, raised) = carried_over(format, before, &present);
+        values.extend(earlier);
         messages::note_raised(&raised);
         file::write(path, &write_values(format, &values))?;
     }

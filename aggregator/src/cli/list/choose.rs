@@ -51,9 +51,12 @@ pub(in crate::cli) struct NoFunction {
 /// Returns the error for a name that none of `rows` has.
 pub(in crate::cli) fn no_function(name: &str, rows: &[ReviewRow]) -> NoFunction {
     let names = rows.iter().map(|row| short(&row.function));
+    // An ARN may name a version or an alias behind the function.
+    let arn = name.starts_with("arn:").then(|| name.split(':').nth(6));
+    let typed = arn.flatten().unwrap_or(name);
     NoFunction {
         name: name.to_owned(),
-        nearest: nearest(name, names).map(str::to_owned),
+        nearest: nearest(typed, names).map(str::to_owned),
     }
 }
 
@@ -195,12 +198,15 @@ mod tests {
 
     #[test]
     fn a_name_that_is_mistyped_has_a_hint() {
-        let rows = vec![row("pdf-render", (1024, 200, 300), (2.0, 1.0))];
-        let args = ChooseArgs {
-            functions: vec!["pdf-rendr".to_owned()],
-            ..ChooseArgs::default()
-        };
-        let error = args.choose(rows).unwrap_err().to_string();
-        assert!(error.contains("did you mean \"pdf-render\""), "{error}");
+        let qualified = "arn:aws:lambda:eu-west-1:123456789012:function:pdf-render:PROD";
+        for name in ["pdf-rendr", qualified] {
+            let rows = vec![row("pdf-render", (1024, 200, 300), (2.0, 1.0))];
+            let args = ChooseArgs {
+                functions: vec![name.to_owned()],
+                ..ChooseArgs::default()
+            };
+            let error = args.choose(rows).unwrap_err().to_string();
+            assert!(error.contains("did you mean \"pdf-render\""), "{error}");
+        }
     }
 }

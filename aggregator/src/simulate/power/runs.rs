@@ -101,9 +101,9 @@ fn measured(name: String, cells: &BTreeMap<Megabytes, Cell>, all: bool) -> Measu
     let mut points = Vec::new();
     for (size, cell) in cells {
         let odd = |run: &&Run| usual.is_some_and(|usual| usual.contradicts(**run, *size));
-        let (odd, kept): (Vec<&Run>, Vec<&Run>) = cell.runs.iter().partition(odd);
+        let (odd, consistent): (Vec<&Run>, Vec<&Run>) = cell.runs.iter().partition(odd);
         set_aside += odd.len() as u64 * cell.stride;
-        points.extend(point(*size, &kept, cell.stride));
+        points.extend(point(*size, &consistent, cell.stride));
     }
     // Three runs are too few to estimate a spread, so all sizes of a function share one.
     let spread = median(

@@ -177,8 +177,8 @@ fn equally(points: &[SizePoint], times: u32, noise: &mut Noise) -> Option<Run> {
             reason = "a share of a count"
         )]
         let cut = (f64::from(times) * TRIMMED) as usize;
-        let kept = durations.get(cut..durations.len() - cut)?;
-        costs.push((size * mean(kept.iter().copied())?, point.memory_mb));
+        let middle = durations.get(cut..durations.len() - cut)?;
+        costs.push((size * mean(middle.iter().copied())?, point.memory_mb));
     }
     let (_, chosen) = costs.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(Run {
