@@ -114,7 +114,8 @@ async fn readers_that_stall_hold_up_neither_pages_nor_evidence() {
 /// However many commits there are, a page gets an event each half second at most.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_commits_is_a_few_events() {
-    let scene = Scene::start().await;
+    // So small that it is read within a moment, and nothing but the stream itself holds events back.
+    let scene = Scene::of(tempfile::tempdir().unwrap(), &[], &[]).await;
     let (client, address) = (client(), scene.server.endpoint());
     let (cookie, _) = sign_in(&client, address).await;
     let events = client
