@@ -238,3 +238,39 @@ fn sizes_that_contradict_each_other_are_named() {
         "{two}"
     );
 }
+
+/// What one half of a fleet teaches predicts the other half; without any lesson the errors are larger.
+#[test]
+fn a_prior_from_a_file_predicts_other_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = fleet();
+    let half = |names: &[&str]| {
+        let wanted = |line: &&str| names.iter().any(|name| line.starts_with(name));
+        let rows = all.lines().filter(wanted).map(|line| format!("{line}\n"));
+        "function,memory_mb,duration_ms\n".to_owned() + &rows.collect::<String>()
+    };
+    let (teaches, asked) = (
+        half(&["f1,", "f3,", "f5,", "f7,"]),
+        half(&["f2,", "f4,", "f6,", "f8,"]),
+    );
+    let error = |name: &str, prior: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, prior).unwrap();
+        let file = file.display().to_string();
+        let one = figures(&["--known", "1", "--prior", &file], &asked);
+        one["mean_error"].as_f64().unwrap()
+    };
+    let learnt = simulate(&["--learn"], &teaches).stdout;
+    let nothing = simulate(&["--learn"], "function,memory_mb,duration_ms\nf,128,5\n").stdout;
+    assert!(error("learnt.csv", &learnt) * 1.5 < error("nothing.csv", &nothing));
+    let bad = folder.path().join("bad.csv");
+    std::fs::write(&bad, "no prior").unwrap();
+    let bad = bad.display().to_string();
+    let refused = simulate(&["--known", "1", "--prior", &bad], &asked);
+    let err = text(refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        err.contains("line 1 of the prior: it has no weight") && err.contains("hint: "),
+        "{err}"
+    );
+}

@@ -19,6 +19,7 @@ pub mod metrics;
 mod mfa;
 mod paging;
 pub mod pause_tag;
+pub mod provisioned;
 pub mod regions;
 mod sign_in;
 mod signed;

@@ -253,7 +253,7 @@ pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rightsizer_records::{Day, Megabytes};
     use serde_json::{Value, json};
 
@@ -278,7 +278,7 @@ mod tests {
         .unwrap()
     }
 
-    fn detail() -> FunctionDetail {
+    pub(in crate::cli) fn detail() -> FunctionDetail {
         let mut row = row();
         row.reasons = vec![
             reason(

@@ -61,6 +61,14 @@ impl PlaceArgs {
         Ok(config)
     }
 
+    /// Returns the configuration of clients in this region, once there are credentials.
+    pub(super) async fn config_in(&self, region: &str) -> anyhow::Result<SdkConfig> {
+        let place = self.place();
+        let config = place.config().await;
+        place.want_credentials(&config).await?;
+        Ok(in_region(&config, region))
+    }
+
     /// Returns a configuration for each region that is enabled for the account.
     pub(super) async fn everywhere(&self) -> anyhow::Result<Vec<SdkConfig>> {
         let place = self.place();

@@ -3,7 +3,8 @@
 
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_rules::power::{
-    Advice, Advised, ColdStart, Drawn, NoCurve, Prior, Started, Subject, draw,
+    Advice, Advised, ColdStart, Configured, ConfiguredUse, Drawn, NoCurve, Prior, Started, Subject,
+    draw,
 };
 use rightsizer_rules::price::Rates;
 use rightsizer_store::FunctionDetail;
@@ -63,15 +64,28 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
 
 /// Returns the cold starts of a function by version and size.
 pub fn cold_starts(detail: &FunctionDetail, settings: &Settings) -> Vec<ColdStart> {
+    rightsizer_rules::power::cold_starts(&started(detail, settings))
+}
+
+/// Returns what the provisioned concurrency of a function costs and does.
+pub fn configured_use(
+    detail: &FunctionDetail,
+    settings: &Settings,
+    configured: &[Configured],
+) -> Vec<ConfiguredUse> {
+    rightsizer_rules::power::configured_use(configured, &started(detail, settings))
+}
+
+fn started<'a>(detail: &'a FunctionDetail, settings: &Settings) -> Started<'a> {
     let configuration = detail.configuration.as_ref();
-    rightsizer_rules::power::cold_starts(&Started {
+    Started {
         sizes: &detail.sizes,
         timeout_ms: timeout_ms(detail),
         timeout_share: settings.policy.timeout_share,
         snap_start: configuration.is_some_and(|known| known.snap_start),
         rates: rates(detail, settings),
         arch: arch(detail),
-    })
+    }
 }
 
 /// Returns advice on a function's timeout, architecture and provisioned concurrency, which is shown and never applied.

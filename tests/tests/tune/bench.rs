@@ -1,16 +1,12 @@
 //! `coldstarts --bench`: forced starts of copies, side by side.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rightsizer_tests::aggregator::binary;
+use nix::sys::signal::Signal;
 use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
-use crate::stage::{Stage, error_of, text_of};
+use crate::stage::{Stage, error_of, signal, text_of};
 
 const IMAGES: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop";
 
@@ -229,30 +225,20 @@ async fn a_bench_that_is_ended_leaves_nothing_after_the_cleanup() {
     let (stage, _) = published(&["3.13"], 0).await;
     let before = stage.lambda().account();
     for by in [Signal::SIGTERM, Signal::SIGKILL] {
-        let mut command = Command::new(binary().unwrap());
-        command
-            .args([
-                "coldstarts",
-                "--bench",
-                "zip-313",
-                "image-313",
-                "--starts",
-                "50",
-                "--yes",
-            ])
-            .envs(stage.environment.iter().cloned())
-            .current_dir(stage.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
+        let mut child = stage.begin(&[
+            "coldstarts",
+            "--bench",
+            "zip-313",
+            "image-313",
+            "--starts",
+            "50",
+            "--yes",
+        ]);
         while stage.lambda().account() == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_millis(800)).await;
-        let id = child.id().unwrap();
-        kill(Pid::from_raw(i32::try_from(id).unwrap()), by).unwrap();
+        signal(&child, by);
         child.wait().await.unwrap();
         if by == Signal::SIGKILL {
             assert_ne!(stage.lambda().account(), before, "it left its copies");

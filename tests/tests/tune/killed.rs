@@ -1,17 +1,14 @@
 //! Runs that are killed at random moments, and what is left of them after `--cleanup`.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rightsizer_tests::aggregator::binary;
+use nix::sys::signal::Signal;
 use rightsizer_tests::dice::Dice;
 use rightsizer_tests::servers::Behaviour;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use crate::stage::{Stage, error_of};
+use crate::stage::{Stage, error_of, signal};
 
 /// Kills of the usual test; `RIGHTSIZER_KILLS` sets more.
 const KILLS: u64 = 8;
@@ -41,31 +38,15 @@ async fn account() -> Stage {
 }
 
 fn begin(stage: &Stage, name: &str) -> Child {
-    let mut command = Command::new(binary().unwrap());
-    command
-        .args([
-            "tune",
-            name,
-            "--sizes",
-            "512,1024,1769",
-            "--num",
-            "5",
-            "--yes",
-        ])
-        .envs(stage.environment.iter().cloned())
-        .current_dir(stage.folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    command.spawn().unwrap()
-}
-
-fn signal(child: &Child, signal: Signal) {
-    // It may have ended already.
-    if let Some(id) = child.id() {
-        let _ = kill(Pid::from_raw(i32::try_from(id).unwrap()), signal);
-    }
+    stage.begin(&[
+        "tune",
+        name,
+        "--sizes",
+        "512,1024,1769",
+        "--num",
+        "5",
+        "--yes",
+    ])
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod compared;
 mod killed;
 mod measuring;
 mod options;
+mod provisioned;
 mod refusals;
 mod stage;
 mod trouble;

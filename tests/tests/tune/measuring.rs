@@ -1,5 +1,6 @@
 //! What a run measures, makes and leaves.
 
+use rightsizer_tests::aggregator::binary;
 use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::json;
 
@@ -203,4 +204,33 @@ async fn an_alias_is_tuned_with_the_code_that_it_points_at() {
     assert!(output.status.success(), "{}", error_of(&output));
     assert_eq!(report["version"], "1");
     assert_eq!(report["invocations"], 10);
+}
+
+/// `script` of util-linux gives the command a terminal; a pipe gets no bar.
+#[tokio::test]
+async fn a_terminal_shows_the_progress() {
+    let stage = Stage::open().await;
+    let arguments = "tune checkout --sizes 512,1024 --num 5 --yes";
+    let command = format!("{} {arguments}", binary().unwrap().display());
+    let mut terminal = tokio::process::Command::new("script");
+    terminal
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .envs(stage.environment.iter().cloned())
+        .env("TERM", "xterm")
+        .current_dir(stage.folder.path())
+        .stdin(std::process::Stdio::null());
+    let output = terminal.output().await.unwrap();
+    let shown = text_of(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(
+        shown.contains("invoking [") && shown.contains("/10 "),
+        "{shown}"
+    );
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let piped = stage.rightsizer(&arguments).await;
+    assert!(
+        !error_of(&piped).contains("invoking ["),
+        "{}",
+        error_of(&piped)
+    );
 }

@@ -98,14 +98,7 @@ async fn weighted_payloads_and_processors_are_used() {
             ..Behaviour::default()
         },
     );
-    let wants = Some("order".to_owned());
-    stage.lambda().plays(
-        "checkout",
-        Behaviour {
-            wants,
-            ..Behaviour::default()
-        },
-    );
+    stage.wants("checkout", "order");
     let before = stage.lambda().account();
     let arguments = [
         "checkout",
@@ -292,4 +285,120 @@ async fn results_are_in_the_store_and_on_the_curve() {
         .filter_map(|size| size["memory_mb"].as_u64())
         .collect();
     assert_eq!(sizes, [512, 1769]);
+}
+
+#[tokio::test]
+async fn payloads_come_from_s3() {
+    let stage = Stage::open().await;
+    let before = stage.lambda().account();
+    stage.wants("checkout", "order");
+    stage
+        .lambda()
+        .object("samples", "orders/7.json", br#"{"order": 7}"#);
+    let sizes = ["--sizes", "512,1024", "--num", "5", "--yes"];
+    let from = |place| [&["checkout", "--payload", place][..], &sizes].concat();
+    let (report, output) = stage.tuned(&from("s3://samples/orders/7.json")).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert_eq!(report["invocations"], 10);
+    let input = json!({
+        "lambdaARN": "arn:aws:lambda:eu-central-1:123456789012:function:checkout", "powerValues": [512, 1024],
+        "num": 5, "payloadS3": "s3://samples/orders/7.json",
+    });
+    let file = stage.file("input.json", &input.to_string());
+    let output = stage.tune(&["--power-tuning", &file, "--yes"]).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    let output = stage.tune(&from("s3://samples/orders/8.json")).await;
+    assert!(!output.status.success());
+    assert!(
+        error_of(&output).contains("cannot read the payload s3://samples/orders/8.json"),
+        "{}",
+        error_of(&output)
+    );
+    assert_eq!(stage.lambda().account(), before);
+}
+
+/// A package above 50 MB is named in S3, and must be that of the function.
+#[tokio::test]
+async fn a_large_package_comes_from_s3() {
+    let stage = Stage::open().await;
+    stage.create("large", &json!({}));
+    stage.lambda().weighs("large", 60 << 20);
+    let before = stage.lambda().account();
+    let sizes = ["large", "--sizes", "512,1024", "--num", "5", "--yes"];
+    let output = stage.tune(&sizes).await;
+    assert!(
+        error_of(&output).contains("--code s3://BUCKET/KEY"),
+        "{}",
+        error_of(&output)
+    );
+    stage
+        .lambda()
+        .object("builds", "large.zip", b"code of large");
+    stage.lambda().object("builds", "other.zip", b"other code");
+    let with = |key| [&sizes[..], &["--code", key]].concat();
+    let (report, output) = stage.tuned(&with("s3://builds/large.zip")).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert_eq!(report["invocations"], 10);
+    for (key, words) in [
+        (
+            "s3://builds/other.zip",
+            "name the package of exactly this version",
+        ),
+        ("s3://builds/none.zip", "NoSuchKey"),
+    ] {
+        let output = stage.tune(&with(key)).await;
+        assert!(!output.status.success(), "{key}");
+        assert!(
+            error_of(&output).contains(words),
+            "{key}: {}",
+            error_of(&output)
+        );
+    }
+    assert_eq!(stage.lambda().account(), before);
+    let invoked = stage.lambda().calls_of(Operation::Invoke, "large");
+    assert!(invoked.is_empty());
+}
+
+/// The alias is moved to a new version of what it serves, if the tag of the function lets the updater do so.
+#[tokio::test]
+async fn the_alias_of_power_tunings_input_is_moved_if_its_owner_agrees() {
+    let stage = Stage::open().await;
+    stage.create("shop", &json!({"Tags": {"rightsizer:alias": "live"}}));
+    let client = stage.server.client();
+    for name in ["shop", "checkout"] {
+        let publish = client.publish_version().function_name(name);
+        publish.send().await.unwrap();
+        let alias = client.create_alias().function_name(name).name("live");
+        alias.function_version("1").send().await.unwrap();
+    }
+    let run = async |name: &str, alias: &str| {
+        let input = json!({
+            "lambdaARN": format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}"), "num": 5,
+            "powerValues": [512, 1024, 1769], "strategy": "speed", "autoOptimize": true, "autoOptimizeAlias": alias,
+        });
+        let file = stage.file("input.json", &input.to_string());
+        stage.tuned(&["--power-tuning", &file, "--yes"]).await
+    };
+    let (report, output) = run("shop", "live").await;
+    assert!(output.status.success(), "{} {report}", error_of(&output));
+    assert_eq!(
+        (&report["version"], &report["applied"]["done"]),
+        (&json!("1"), &json!(true))
+    );
+    assert_eq!(stage.lambda().memory_mb("shop", Some("live")), 1769);
+    let before = stage.lambda().account();
+    for (name, alias) in [("checkout", "live"), ("shop", "beta")] {
+        let (_, output) = run(name, alias).await;
+        assert!(!output.status.success(), "{name}:{alias}");
+        assert!(
+            error_of(&output).contains(if alias == "live" {
+                "hint: set rightsizer:alias=live"
+            } else {
+                "does not exist"
+            }),
+            "{}",
+            error_of(&output)
+        );
+    }
+    assert_eq!(stage.lambda().account(), before);
 }

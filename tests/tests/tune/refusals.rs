@@ -104,6 +104,23 @@ async fn functions_that_cannot_be_copied_are_refused() {
     }
 }
 
+/// Functions of CloudFront have their home in us-east-1; only there a role says so.
+#[tokio::test]
+async fn a_function_whose_role_trusts_cloudfront_is_refused() {
+    let stage = Stage::open().await;
+    stage.create(
+        "viewer",
+        &json!({"Role": "arn:aws:iam::123456789012:role/edge"}),
+    );
+    stage.lambda().trusts_cloudfront("edge");
+    let home = ["--region", "us-east-1"];
+    let arguments = [&["viewer"][..], &home].concat();
+    refused(&stage, &arguments, "its role trusts CloudFront").await;
+    let others = ["checkout", "--sizes", "512,1024", "--num", "5", "--yes"];
+    let output = stage.tune(&[&others[..], &home].concat()).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+}
+
 #[tokio::test]
 async fn a_role_that_may_not_be_passed_is_named() {
     let stage = Stage::open().await;

@@ -1,11 +1,14 @@
 //! An account with functions that follow curves, and the command in it.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use rightsizer_tests::aggregator::rightsizer_with;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rightsizer_tests::aggregator::{binary, rightsizer_with};
 use rightsizer_tests::servers::{Behaviour, FaultLambda, FaultServer, aws_environment};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 
 /// An account, and a folder that the command runs in.
 pub(crate) struct Stage {
@@ -76,6 +79,30 @@ impl Stage {
         rightsizer_with(arguments, &self.environment).await.unwrap()
     }
 
+    /// The function fails without this field in its payload.
+    pub(crate) fn wants(&self, name: &str, field: &str) {
+        let wants = Some(field.to_owned());
+        let behaviour = Behaviour {
+            wants,
+            ..Behaviour::default()
+        };
+        self.lambda().plays(name, behaviour);
+    }
+
+    /// Starts any command, to end it by a signal.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(binary().unwrap());
+        command
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        command.spawn().unwrap()
+    }
+
     /// Runs `tune --json`, and returns its only result and the rest.
     pub(crate) async fn tuned(&self, arguments: &[&str]) -> (Value, Output) {
         let mut all = arguments.to_vec();
@@ -83,6 +110,13 @@ impl Stage {
         let output = self.tune(&all).await;
         let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         (json["functions"][0].clone(), output)
+    }
+}
+
+/// Sends a signal to a command, unless it has ended already.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    if let Some(id) = child.id() {
+        let _ = kill(Pid::from_raw(i32::try_from(id).unwrap()), signal);
     }
 }
 

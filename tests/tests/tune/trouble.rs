@@ -80,14 +80,7 @@ async fn a_function_that_needs_more_than_any_size_has_no_best_one() {
 async fn a_broken_payload_ends_the_run_at_once() {
     let stage = Stage::open().await;
     let before = stage.lambda().account();
-    let wants = Some("order".to_owned());
-    stage.lambda().plays(
-        "checkout",
-        Behaviour {
-            wants,
-            ..Behaviour::default()
-        },
-    );
+    stage.wants("checkout", "order");
     let (report, output) = stage
         .tuned(&["checkout", "--payload", "{\"x\":1}", "--yes"])
         .await;

@@ -8,6 +8,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::types::AccountLimit;
 
+use rightsizer_records::FunctionArn;
+use rightsizer_records::tags::ALIAS_TAG;
+
 use super::original::{Original, S3Code, Unsuitable};
 use super::wanted::Wanted;
 use crate::config::without_retries;
@@ -133,6 +136,20 @@ impl TuneCalls {
                     .and_then(|now| now.code_sha256())
                     .map(str::to_owned)),
             }
+        })
+        .await
+    }
+
+    /// Returns the alias that the function's owner lets the updater move; `None` without the tag.
+    pub async fn alias_of_updater(
+        &self,
+        function: &FunctionArn,
+    ) -> Result<Option<String>, CallError> {
+        self.reading(|| async {
+            let request = self.lambda.list_tags().resource(function.as_str());
+            let answer = request.send().await.map_err(|e| call_error(&e))?;
+            let tags = answer.tags();
+            Ok(tags.and_then(|tags| tags.get(ALIAS_TAG).cloned()))
         })
         .await
     }

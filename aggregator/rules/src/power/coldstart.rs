@@ -10,10 +10,10 @@ use crate::price::Rates;
 
 /// Provisioned concurrency costs this share of the on-demand GB-second while it is configured, and the next one while
 /// it computes (AWS Lambda pricing; equal for both architectures).
-const PROVISIONED: f64 = 0.25;
-const PROVISIONED_DURATION: f64 = 0.583_33;
+pub(super) const PROVISIONED: f64 = 0.25;
+pub(super) const PROVISIONED_DURATION: f64 = 0.583_33;
 const MONTH_DAYS: f64 = 30.0;
-const MONTH_SECONDS: f64 = MONTH_DAYS * 86_400.0;
+pub(super) const MONTH_SECONDS: f64 = MONTH_DAYS * 86_400.0;
 const MB_PER_GB: f64 = 1024.0;
 /// Fewer first invocations show no mean.
 const LEAST_FIRSTS: u64 = 10;

@@ -12,6 +12,9 @@ use super::evidence::SizePoint;
 use super::gaussian::NORMAL_95;
 use super::prior::Prior;
 
+/// Durations up to this many times the shortest are as short.
+pub(super) const AS_FAST: f64 = 1.01;
+
 /// What the best size is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strategy {
@@ -159,7 +162,16 @@ impl<'a> Sampler<'a> {
 
     /// Returns the best size as far as is known; `None` if no size is left.
     pub fn best(&self) -> Option<Megabytes> {
-        lowest(&self.ln_scores(&self.belief())).map(|at| self.sizes[at])
+        let belief = self.belief();
+        let scores = self.ln_scores(&belief);
+        let best = lowest(&scores)?;
+        let as_fast = |at: &usize| scores[*at] <= scores[best] + AS_FAST.ln();
+        if self.strategy == Strategy::Speed {
+            // Of sizes that are as fast, the smallest is the cheapest.
+            let as_fast = (0..self.sizes.len()).filter(as_fast);
+            return as_fast.map(|at| self.sizes[at]).min();
+        }
+        Some(self.sizes[best])
     }
 
     /// Returns what is known about every size that is left.
@@ -345,6 +357,23 @@ mod tests {
             assert!(best.contains(&found), "{strategy:?}: {found}");
             assert!((3..=60).contains(&invocations), "{invocations}");
         }
+    }
+
+    /// 1769 MB have a whole core, and the larger sizes 0.5 % shorter durations for more money.
+    #[test]
+    fn of_sizes_that_are_as_fast_the_cheapest_is_best() {
+        let prior = Prior::flat();
+        let best = |faster: f64| {
+            let sizes = [512, 1769, 3008].map(Megabytes);
+            let mut sampler = Sampler::new(&sizes, &[], &prior, Strategy::Speed, Effort::default());
+            for _ in 0..20 {
+                sampler.add(sizes[0], 300.0);
+                sampler.add(sizes[1], 100.0);
+                sampler.add(sizes[2], 100.0 / faster);
+            }
+            sampler.best().unwrap().0
+        };
+        assert_eq!((best(1.005), best(1.05)), (1769, 3008));
     }
 
     /// With what production traffic showed at three sizes, fewer invocations are needed.

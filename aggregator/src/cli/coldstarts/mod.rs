@@ -2,13 +2,14 @@
 //! starts side by side.
 
 mod bench;
+mod provisioned;
 mod table;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use rightsizer_rules::power::ColdStart;
+use rightsizer_rules::power::{ColdStart, ConfiguredUse};
 use rightsizer_store::{FunctionDetail, Reader};
 use serde::Serialize;
 
@@ -16,6 +17,7 @@ use self::bench::BenchArgs;
 use self::table::table;
 use super::list::fleet;
 use super::read_args::ReadArgs;
+use super::runtime::runtime;
 use super::{out, write_json};
 use crate::power::cold_starts;
 use crate::settings::Settings;
@@ -29,6 +31,9 @@ pub(super) struct ColdStartsArgs {
     /// Without names, read this many functions, the most expensive ones
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
+    /// Also read from the account which provisioned concurrency the functions have, and whether it is used
+    #[arg(long, conflicts_with_all = ["bench", "samples"])]
+    provisioned: bool,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -38,6 +43,7 @@ pub(super) struct ColdStartsArgs {
 const EXAMPLES: &str = "Examples:
   rightsizer coldstarts
   rightsizer coldstarts checkout --json
+  rightsizer coldstarts --provisioned --limit 200
   rightsizer coldstarts --bench checkout-zip checkout-image
   rightsizer coldstarts --bench checkout --sizes 512,1024 --snap-start --rounds 3 --html starts.html --yes";
 
@@ -52,6 +58,9 @@ pub(super) struct Started {
     snap_start: bool,
     /// By version and size.
     starts: Vec<ColdStart>,
+    /// What is configured, if the account was asked and has answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisioned: Option<Vec<ConfiguredUse>>,
 }
 
 impl Started {
@@ -62,6 +71,7 @@ impl Started {
             package: configuration.map(|known| known.package.clone()),
             snap_start: configuration.is_some_and(|known| known.snap_start),
             starts: cold_starts(detail, settings),
+            provisioned: None,
         }
     }
 }
@@ -72,17 +82,28 @@ pub(super) fn run(args: &ColdStartsArgs) -> anyhow::Result<ExitCode> {
     }
     let settings = args.read.settings()?;
     let details = details(args)?;
-    let functions: Vec<Started> = details
+    let mut functions: Vec<Started> = details
         .iter()
         .map(|detail| Started::of(detail, &settings))
         .collect();
+    let complete = !args.provisioned
+        || runtime()?.block_on(provisioned::add(
+            &args.bench.place,
+            &settings,
+            &details,
+            &mut functions,
+        ))?;
     let mut out = out::stdout();
     if args.read.is_json() {
         write_json(&functions, &mut out)?;
     } else {
         write!(out, "{}", table(&functions))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn details(args: &ColdStartsArgs) -> anyhow::Result<Vec<FunctionDetail>> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::shown::shown;
-use rightsizer_rules::power::{ColdStart, Deployment};
+use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Deployment, Worth};
 
 use super::Started;
 use crate::cli::curve::{dollars, milliseconds};
@@ -16,7 +16,7 @@ const BAR: f64 = 26.0;
 pub(super) fn table(functions: &[Started]) -> String {
     let started = functions
         .iter()
-        .filter(|function| !function.starts.is_empty());
+        .filter(|function| !function.starts.is_empty() || has_provisioned(function));
     let longest = started
         .clone()
         .flat_map(|f| &f.starts)
@@ -25,7 +25,7 @@ pub(super) fn table(functions: &[Started]) -> String {
     let blocks: Vec<String> = started.map(|function| block(function, longest)).collect();
     let without = functions.len() - blocks.len();
     let mut text = blocks.join("\n");
-    if blocks.is_empty() {
+    if longest <= 0.0 {
         text.push_str("no report of a cold start\n");
     } else {
         text.push_str("\n█ median of a start, ░ up to the 95th percentile\n");
@@ -34,6 +34,11 @@ pub(super) fn table(functions: &[Started]) -> String {
         }
     }
     text
+}
+
+fn has_provisioned(function: &Started) -> bool {
+    let mut configured = function.provisioned.iter().flatten();
+    configured.next().is_some()
 }
 
 fn block(function: &Started, longest: f64) -> String {
@@ -46,7 +51,39 @@ fn block(function: &Started, longest: f64) -> String {
     for start in &function.starts {
         text.push_str(&line(start, longest));
     }
+    for configured in function.provisioned.iter().flatten() {
+        let _ = writeln!(text, "  {}", provisioned(configured));
+    }
     text
+}
+
+/// What is configured, and what follows.
+fn provisioned(of: &ConfiguredUse) -> String {
+    let Configured {
+        qualifier,
+        version,
+        memory_mb,
+        environments,
+    } = &of.configured;
+    let (usd, saved) = (dollars(of.monthly_usd), dollars(of.saved_usd));
+    let follows = match of.worth {
+        Worth::Unknown => "reports of less than a week do not show whether it is used".to_owned(),
+        Worth::Unused => format!(
+            "no invocation of version {} in {} days: remove it to save this",
+            shown(version),
+            of.days
+        ),
+        Worth::Costs => format!("{:.0} % busy, saves ${saved} of it", 100.0 * of.busy),
+        Worth::Saves => format!(
+            "{:.0} % busy, saves ${saved}, more than it costs",
+            100.0 * of.busy
+        ),
+    };
+    format!(
+        "{environments} provisioned on {} ({} MB): ${usd} a month\n    {follows}",
+        shown(qualifier),
+        memory_mb.0
+    )
 }
 
 fn line(start: &ColdStart, longest: f64) -> String {
@@ -166,6 +203,23 @@ mod tests {
         }
     }
 
+    fn configured(qualifier: &str, version: &str, worth: Worth) -> ConfiguredUse {
+        ConfiguredUse {
+            configured: Configured {
+                qualifier: qualifier.to_owned(),
+                version: version.to_owned(),
+                memory_mb: Megabytes(1024),
+                environments: 5,
+            },
+            days: 30.0,
+            invocations: 48_210,
+            busy: 0.12,
+            monthly_usd: 54.0,
+            saved_usd: 10.8,
+            worth,
+        }
+    }
+
     #[test]
     fn starts_are_drawn_by_size() {
         let functions = [
@@ -174,6 +228,10 @@ mod tests {
                 package: Some("zip".to_owned()),
                 snap_start: false,
                 starts: vec![start(512, 900.0), start(1024, 870.0)],
+                provisioned: Some(vec![
+                    configured("live", "7", Worth::Costs),
+                    configured("old", "3", Worth::Unused),
+                ]),
             },
             Started {
                 function: "local:report".to_owned(),
@@ -187,12 +245,14 @@ mod tests {
                     smallest_mb: None,
                     ..start(2048, 210.0)
                 }],
+                provisioned: None,
             },
             Started {
                 function: "local:warm".to_owned(),
                 package: None,
                 snap_start: false,
                 starts: Vec::new(),
+                provisioned: None,
             },
         ];
         let text = table(&functions);

@@ -78,3 +78,34 @@ pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod refusals {
+    use rightsizer_store::{ConfigurationLine, FunctionDetail};
+
+    use super::super::function_report::tests::detail;
+    use super::*;
+    use crate::power::CurveError;
+    use crate::settings::Settings;
+
+    /// The size of these functions does not set the CPU share of a request.
+    #[test]
+    fn managed_instances_and_edge_replicas_have_no_curve() {
+        let why = |managed_instances, edge_replica| {
+            let configuration = ConfigurationLine {
+                package: "zip".to_owned(),
+                snap_start: false,
+                managed_instances,
+                edge_replica,
+            };
+            let detail = FunctionDetail {
+                configuration: Some(configuration),
+                ..detail()
+            };
+            curve(&detail, &Settings::default()).unwrap_err()
+        };
+        assert_eq!(why(true, false), CurveError::ManagedInstances);
+        assert_eq!(why(false, true), CurveError::EdgeReplica);
+        assert!(matches!(why(false, false), CurveError::NotMeasured(_)));
+    }
+}

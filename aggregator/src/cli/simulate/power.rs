@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_rules::power::Prior;
 
 use super::{name, read};
-use crate::simulate::power::{Errors, Measured, Report, learn, measure, read_table};
+use crate::simulate::power::{Errors, Measured, PriorSource, Report, learn, measure, read_table};
 
 #[derive(Debug, Args)]
 pub(super) struct PowerArgs {
@@ -24,6 +25,10 @@ pub(super) struct PowerArgs {
     /// With --power: print the prior that is learnt from all functions of the file, as CSV, and measure nothing
     #[arg(long, requires = "power", group = "task", conflicts_with_all = ["known", "json"])]
     learn: bool,
+    /// With --known: predict with the prior in this file, which --learn has printed, instead of one that is learnt
+    /// from the other functions
+    #[arg(long, value_name = "FILE", requires = "known")]
+    prior: Option<PathBuf>,
     /// With --power: also use runs whose CPU time contradicts the function's other runs
     #[arg(long, requires = "power")]
     all_runs: bool,
@@ -50,7 +55,12 @@ pub(super) fn run(file: &Path, args: &PowerArgs, json: bool) -> anyhow::Result<E
         super::out::stdout().write_all(prior.to_csv().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let report = measure(&functions, known, &Prior::flat());
+    let flat = Prior::flat();
+    let given = args.prior.as_deref().map(prior_in).transpose()?;
+    let source = given
+        .as_ref()
+        .map_or(PriorSource::Others(&flat), PriorSource::Given);
+    let report = measure(&functions, known, source);
     let report = report.ok_or_else(|| too_few(file, &functions, known))?;
     let mut out = super::out::stdout();
     if json {
@@ -60,6 +70,18 @@ pub(super) fn run(file: &Path, args: &PowerArgs, json: bool) -> anyhow::Result<E
         writeln!(out, "\n{}", summary(&report, &functions, rows, refused))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn prior_in(file: &Path) -> anyhow::Result<Prior> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("cannot read {}", name(file)))?;
+    let prior = Prior::from_csv(&text);
+    prior.with_context(|| {
+        format!(
+            "cannot use {} as a prior\nhint: rightsizer simulate --power RUNS --learn prints one",
+            name(file)
+        )
+    })
 }
 
 fn too_few(file: &Path, functions: &[Measured], known: usize) -> anyhow::Error {

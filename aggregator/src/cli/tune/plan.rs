@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use rightsizer_aws::tune::{Original, TuneCalls};
+use rightsizer_aws::tune::{Original, TuneCalls, Unsuitable};
 use rightsizer_formats::power_tuning::Payloads;
 use rightsizer_records::Megabytes;
 use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST};
+use rightsizer_records::tags::ALIAS_TAG;
 use rightsizer_rules::power::Effort;
 use rightsizer_rules::power::tuning::{Invocations, Plan, adaptive_sizes};
 use rightsizer_store::inspect::function_named;
@@ -53,10 +54,12 @@ pub(super) async fn prepare(
             let why = error.to_string();
             let hint = "docs/TUNE.md lists the permissions that a run needs";
             let hint = args.place.hint(&why, hint).await;
-            let hint = if why.starts_with("cannot read it") {
-                hint
-            } else {
-                String::new()
+            let hint = match &error {
+                Unsuitable::TooLarge(_) => {
+                    "\nhint: name the package in S3: --code s3://BUCKET/KEY".to_owned()
+                }
+                _ if why.starts_with("cannot read it") => hint,
+                _ => String::new(),
             };
             anyhow::bail!(
                 "{} cannot be tuned: {why}; nothing was created or invoked{hint}",
@@ -64,6 +67,7 @@ pub(super) async fn prepare(
             );
         }
     };
+    alias_may_move(args, calls, &wish, &original).await?;
     let known = known(args, settings, &original);
     let mut notes = Vec::new();
     let parallel = parallel(calls, &wish, &mut notes).await;
@@ -81,6 +85,41 @@ pub(super) async fn prepare(
         order,
         notes,
     })
+}
+
+/// Checks that the updater would move the alias that the input names: its tag is the consent of the function's owner.
+async fn alias_may_move(
+    args: &TuneArgs,
+    calls: &TuneCalls,
+    wish: &Wish,
+    original: &Original,
+) -> anyhow::Result<()> {
+    let Some(alias) = &wish.alias else {
+        return Ok(());
+    };
+    let function = &wish.function;
+    anyhow::ensure!(
+        function.qualifier.as_ref() == Some(alias),
+        "autoOptimizeAlias is {alias}, but {function} is to be tuned; nothing was made or invoked\nhint: name the \
+         function without a version"
+    );
+    let tag = match calls.alias_of_updater(&original.function).await {
+        Ok(tag) => tag,
+        Err(error) => {
+            let error = error.to_string();
+            let hint = args.place.hint(&error, "allow lambda:ListTags").await;
+            anyhow::bail!(
+                "cannot read the tags of {function}: {error}; nothing was made or invoked{hint}"
+            );
+        }
+    };
+    anyhow::ensure!(
+        tag.as_ref() == Some(alias),
+        "autoOptimizeAlias is {alias}, but the updater moves an alias only if the tag {ALIAS_TAG} of the function names \
+         it; nothing was made or invoked\nhint: set {ALIAS_TAG}={alias} on {}",
+        original.function.name()
+    );
+    Ok(())
 }
 
 fn order(

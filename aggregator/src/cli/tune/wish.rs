@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use rightsizer_aws::tune::Wanted;
 use rightsizer_formats::power_tuning::{PayloadSource, TuningInput};
 use rightsizer_formats::tuning::{MOST_FUNCTIONS, Task, tasks};
@@ -23,6 +23,8 @@ const COLD_NUM: u32 = 10;
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct Wish {
     pub(super) function: Wanted,
+    /// The alias that the input wants to be moved.
+    pub(super) alias: Option<String>,
     pub(super) sizes: Option<Vec<Megabytes>>,
     /// Invocations at each size; `None`: as the sampler decides.
     pub(super) num: Option<u32>,
@@ -104,6 +106,7 @@ fn of_flags(args: &TuneArgs, function: Wanted, payloads: PayloadSource) -> Wish 
     let what = &args.what;
     Wish {
         function,
+        alias: None,
         sizes: what.sizes.as_ref().map(|sizes| sizes.0.clone()),
         num: what.num.or(what.cold_starts.then_some(COLD_NUM)),
         payloads,
@@ -135,18 +138,18 @@ fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<impl F
             "rightsizer: the field {field} of the input is not known and has no effect"
         ));
     }
-    if let Some(alias) = &input.auto_optimize_alias {
-        bail!(
-            "autoOptimizeAlias ({alias}) is not supported: the updater moves an alias only if the function's tag \
-             rightsizer:alias names it\nhint: set that tag, tune FUNCTION:{alias} and pass --apply"
-        );
-    }
+    let alias = input.auto_optimize_alias.clone();
     let (apply, once) = (
-        args.apply || input.auto_optimize,
+        args.apply || input.auto_optimize || alias.is_some(),
         args.what.once || input.dry_run,
     );
-    Ok(move |function| Wish {
-        function,
+    Ok(move |function: Wanted| Wish {
+        // What the alias serves is what its version will be made from.
+        function: Wanted {
+            qualifier: function.qualifier.clone().or_else(|| alias.clone()),
+            ..function
+        },
+        alias: alias.clone(),
         sizes: Some(input.sizes.clone()),
         num: Some(input.invocations),
         payloads: input.payload.clone(),

@@ -16,6 +16,7 @@ pub use figures::Errors;
 pub use input::{Table, read_table};
 pub use runs::{Measured, Run, Runs};
 pub use tuning::{Method, TuningReport, tune};
+pub use yardstick::PriorSource;
 
 use figures::{Direction, Regret};
 
@@ -79,11 +80,10 @@ pub fn learn(functions: &[Measured], base: &Prior) -> Prior {
     base.learn(yardstick::BASE_CURVES, &lessons.iter().collect::<Vec<_>>())
 }
 
-/// Measures the curve on `functions`, with a prior for each that is learnt from the others; `None` if none of them
-/// has more than `known` sizes.
-pub fn measure(functions: &[Measured], known: usize, base: &Prior) -> Option<Report> {
+/// Measures the curve on `functions`; `None` if none of them has more than `known` sizes.
+pub fn measure(functions: &[Measured], known: usize, source: PriorSource<'_>) -> Option<Report> {
     let groups = alike::groups(functions);
-    let outcome = yardstick::predict(functions, &groups, known, base);
+    let outcome = yardstick::predict(functions, &groups, known, source);
     let asked = outcome.predicted.len() as u64 + outcome.refused;
     if asked == 0 {
         return None;

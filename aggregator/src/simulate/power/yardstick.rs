@@ -46,16 +46,19 @@ impl Outcome {
     }
 }
 
-/// Predicts every function with more than `known` sizes. `groups[i]` is the group of the `i`th function; a
-/// function is never predicted from others of its group.
+/// Predicts every function with more than `known` sizes. `groups[i]` is the group of the `i`th function; with a
+/// prior that is learnt, a function is never predicted from others of its group.
 pub(super) fn predict(
     functions: &[Measured],
     groups: &[usize],
     known: usize,
-    base: &Prior,
+    source: PriorSource<'_>,
 ) -> Outcome {
     let taken: Vec<usize> = spaced(functions.len(), MOST_FUNCTIONS);
-    let taught = teach(functions, groups, base);
+    let taught = match source {
+        PriorSource::Others(base) => teach(functions, groups, base),
+        PriorSource::Given(prior) => Taught::by_one(prior, functions.len()),
+    };
     let measurable = |at: &&usize| functions[**at].points.len() > known;
     let count = taken.iter().filter(measurable).count() as u64;
     let budget = MOST_PAIRS / count.max(1);
@@ -63,6 +66,15 @@ pub(super) fn predict(
         one(&functions[at].points, known, budget, taught.prior(at))
     });
     outcomes.into_iter().fold(Outcome::default(), Outcome::join)
+}
+
+/// Where the prior comes from that predicts a function.
+#[derive(Debug, Clone, Copy)]
+pub enum PriorSource<'a> {
+    /// It is learnt from the other functions, on this base.
+    Others(&'a Prior),
+    /// It was learnt elsewhere.
+    Given(&'a Prior),
 }
 
 /// A prior for each function, learnt without it.
@@ -73,6 +85,13 @@ pub(super) struct Taught {
 }
 
 impl Taught {
+    fn by_one(prior: &Prior, functions: usize) -> Self {
+        Self {
+            priors: vec![prior.clone()],
+            folds: vec![0; functions],
+        }
+    }
+
     /// Returns the prior that predicts the `at`th function.
     pub(super) fn prior(&self, at: usize) -> &Prior {
         &self.priors[self.folds[at]]

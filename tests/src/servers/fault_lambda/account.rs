@@ -1,9 +1,12 @@
-//! The calls of other services that a tuning run makes: functions by their tags, and log groups. Plain state.
+//! The calls of other services that a tuning run makes: functions by their tags, log groups, objects, and who may
+//! assume a role. Plain state.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::function::{Refusal, arn};
+use super::function::{Config, Refusal, arn};
 
 /// How the path of a call of a JSON protocol begins here: the service and the operation follow.
 pub(super) const TARGET: &str = "/target/";
@@ -37,6 +40,40 @@ impl Api {
             }
             _ => Err(Refusal(400, "UnknownOperationException", target.to_owned())),
         }
+    }
+
+    /// Returns an object of S3, or what IAM has of a role; `None` if the call is for neither.
+    pub(super) fn object_or_role(&self, path: &str, body: &[u8]) -> Option<Vec<u8>> {
+        if let Some(object) = self.objects.get(path) {
+            return Some(object.clone());
+        }
+        let body = std::str::from_utf8(body).ok()?;
+        let role = body.contains("Action=GetRole").then(|| body.split('&'));
+        let role = role?.find_map(|pair| pair.strip_prefix("RoleName="))?;
+        let service = if self.edge_roles.contains(role) {
+            "edgelambda.amazonaws.com"
+        } else {
+            "lambda.amazonaws.com"
+        };
+        let trust = format!("%7B%22Principal%22%3A%7B%22Service%22%3A%22{service}%22%7D%7D");
+        let role = format!("<AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument>");
+        Some(format!("<GetRoleResponse><GetRoleResult><Role>{role}</Role></GetRoleResult></GetRoleResponse>").into())
+    }
+
+    /// Replaces the place of a package in S3 by the package.
+    pub(super) fn with_package(&self, body: &Config) -> Result<Config, Refusal> {
+        let mut body = body.clone();
+        let code = body.get("Code").cloned().unwrap_or_default();
+        if let (Some(bucket), Some(key)) = (code["S3Bucket"].as_str(), code["S3Key"].as_str()) {
+            let package = self.objects.get(&format!("/{bucket}/{key}"));
+            let package = package.ok_or_else(|| {
+                let words = "Error occurred while GetObject. S3 Error Code: NoSuchKey";
+                Refusal(400, "InvalidParameterValueException", words.to_owned())
+            })?;
+            let zip = BASE64_STANDARD.encode(package);
+            body.insert("Code".to_owned(), json!({ "ZipFile": zip }));
+        }
+        Ok(body)
     }
 
     fn resources(&self, body: &Value) -> Value {

@@ -31,6 +31,10 @@ pub(super) struct Api {
     /// What code does, by its hash.
     pub(super) behaviours: BTreeMap<String, Behaviour>,
     pub(super) log_groups: BTreeSet<String>,
+    /// Objects in S3, by `/BUCKET/KEY`.
+    pub(super) objects: BTreeMap<String, Vec<u8>>,
+    /// Names of the roles that CloudFront may assume.
+    pub(super) edge_roles: BTreeSet<String>,
     /// Whether the tagging API does not list any function yet.
     pub(super) tags_lag: bool,
     /// How long a new function is prepared.
@@ -55,6 +59,8 @@ impl Default for Api {
             functions: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             log_groups: BTreeSet::new(),
+            objects: BTreeMap::new(),
+            edge_roles: BTreeSet::new(),
             tags_lag: false,
             creating_takes: Duration::ZERO,
             unreserved: 1000,
@@ -206,7 +212,11 @@ impl Api {
                     let words = format!("Function already exist: {name}");
                     return Some(Err(Refusal(409, "ResourceConflictException", words)));
                 }
-                let mut function = Function::create(request.body);
+                let body = match self.with_package(request.body) {
+                    Ok(body) => body,
+                    Err(refusal) => return Some(Err(refusal)),
+                };
+                let mut function = Function::create(&body);
                 function.prepare(now, self.creating_takes);
                 let answer = json!(function.latest);
                 self.functions.insert(name.clone(), function);
@@ -261,8 +271,12 @@ impl Api {
             }
             Operation::UpdateAlias => json!(function.move_alias(alias, request.body)?),
             Operation::ListProvisionedConcurrencyConfigs => {
-                let config =
-                    |qualifier| json!({"FunctionArn": format!("{}:{qualifier}", arn(name))});
+                let config = |qualifier| {
+                    json!({
+                        "FunctionArn": format!("{}:{qualifier}", arn(name)), "Status": "READY",
+                        "RequestedProvisionedConcurrentExecutions": 5, "AllocatedProvisionedConcurrentExecutions": 5,
+                    })
+                };
                 let configs: Vec<_> = function.provisioned.iter().map(config).collect();
                 json!({ "ProvisionedConcurrencyConfigs": configs })
             }

@@ -110,6 +110,25 @@ impl FaultLambda {
         api.behaviours.insert(code, behaviour);
     }
 
+    /// Puts an object into S3.
+    pub fn object(&self, bucket: &str, key: &str, content: &[u8]) {
+        let place = format!("/{bucket}/{key}");
+        self.api().objects.insert(place, content.to_vec());
+    }
+
+    /// The role with this name trusts CloudFront.
+    pub fn trusts_cloudfront(&self, role: &str) {
+        self.api().edge_roles.insert(role.to_owned());
+    }
+
+    /// The function's package has this size from now on.
+    pub fn weighs(&self, name: &str, bytes: u64) {
+        if let Some(function) = self.api().functions.get_mut(name) {
+            let size = json!(bytes);
+            function.latest.insert("CodeSize".to_owned(), size);
+        }
+    }
+
     /// Deploys other code, as another caller would.
     pub fn deploy(&self, name: &str, code: &str) {
         let now = self.began.elapsed();
@@ -323,6 +342,10 @@ async fn over_http(
             .get(name)
             .and_then(|function| function.packages.get(hash));
         return Response::new(Body::from(package.cloned().unwrap_or_default()));
+    }
+    let path = uri.split('?').next().unwrap_or_default();
+    if let Some(answer) = lambda.api().object_or_role(path, &body) {
+        return Response::new(Body::from(answer));
     }
     if let Some(target) = headers
         .get("x-amz-target")

@@ -67,7 +67,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "PAYLOAD", requires = "bench")]
     payload: Option<String>,
     #[command(flatten)]
-    place: PlaceArgs,
+    pub(super) place: PlaceArgs,
 }
 
 impl BenchArgs {
