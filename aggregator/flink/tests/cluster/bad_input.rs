@@ -41,7 +41,8 @@ fn why(log: &str, begin: &str) -> String {
         .lines()
         .find_map(|line| line.find(begin).map(|at| &line[at..]));
     let line = line.unwrap_or_else(|| panic!("{begin:?} is not in\n{log}"));
-    line.trim_end().to_owned()
+    // The client closes the line of its own words by a brace.
+    line.trim_end_matches(['}', ' ']).to_owned()
 }
 
 /// The library in the jar is of the processor that it was built on.
