@@ -1,10 +1,11 @@
 //! The job as it runs in live use: by the machine's clock, over a source that grows.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rightsizer_records::{Status, Timestamp};
+use rightsizer_records::{News, Notice, Record, Status, Timestamp, encode};
 use serde_json::Value;
 
 use super::history::one;
@@ -12,7 +13,7 @@ use super::job::Job;
 
 /// How long an out-of-memory may take to become a proposal.
 const GOAL: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A job that is ended with the test.
 struct Running(Child);
@@ -31,10 +32,19 @@ fn now() -> Timestamp {
 }
 
 /// Puts a record where the job finds it: whole, under a name that it has not read.
-fn put(job: &Job, name: &str, record: &[u8]) {
-    let hidden = job.reports().join(format!(".{name}"));
+fn put(folder: &Path, name: &str, record: &[u8]) {
+    let hidden = folder.join(format!(".{name}"));
     std::fs::write(&hidden, [record, b"\n"].concat()).unwrap();
-    std::fs::rename(hidden, job.reports().join(name)).unwrap();
+    std::fs::rename(hidden, folder.join(name)).unwrap();
+}
+
+/// News of a function without evidence: without any record, a stream has no time for its first minute.
+fn news() -> Vec<u8> {
+    encode(&Record::Notice(Notice {
+        function: "arn:aws:lambda:eu-central-1:123456789012:function:none".to_owned(),
+        at: now(),
+        news: News::Due,
+    }))
 }
 
 /// Waits until a proposal is there; returns how long that took.
@@ -66,13 +76,18 @@ fn an_out_of_memory_becomes_a_proposal_within_two_seconds() {
     let running = Running(command.spawn().expect("java is missing: run `make tools`"));
     let name =
         |function: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:{function}");
+    put(&job.decisions(), "news", &news());
     let mut waited = Vec::new();
     for n in 0..5 {
         let function = format!("f{n}");
-        put(&job, &format!("{n}-ok"), &one(&function, now(), Status::Ok));
+        put(
+            &job.reports(),
+            &format!("{n}-ok"),
+            &one(&function, now(), Status::Ok),
+        );
         wait(&job, |proposal| proposal["function"] == name(&function));
         put(
-            &job,
+            &job.reports(),
             &format!("{n}-oom"),
             &one(&function, now(), Status::OutOfMemory),
         );
