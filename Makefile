@@ -153,10 +153,11 @@ speed: rust ## measure how fast the aggregator takes evidence in and what a larg
 compile-time: rust ## measure what compiling takes from nothing, in a folder of its own: CPU minutes, megabytes, seconds after an edit
 	@tests/tools/compile-time.sh
 
-soak: tools ## the kill tests in their long form: 200 kills of servers, 100 of tuning runs, minutes
+soak: tools flink ## the kill tests in their long form: 200 kills of servers, 100 of tuning runs, 50 of Flink's processes, minutes
 	@cargo build -p rightsizer
 	@RIGHTSIZER_ROUNDS=200 cargo test -p rightsizer-tests --test files_and_locks -- --nocapture rounds
 	@RIGHTSIZER_KILLS=100 cargo test -p rightsizer-tests --test tune -- --nocapture nothing_is_left
+	@RIGHTSIZER_KILLS=50 cargo test -p rightsizer-flink --test cluster -- --nocapture kills
 
 fuzz: rust ## mutate inputs of every decoder for 60 s each; SECONDS_EACH=600 for longer
 	@cargo run --release -p rightsizer-fuzz -- $(or $(SECONDS_EACH),60)

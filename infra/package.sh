@@ -26,6 +26,12 @@ for each in x86_64 arm64; do
     rm -f "$out/layer-$each.zip"
     [ ! -f "$layers/rightsizer-extension-$each.zip" ] || cp "$layers/rightsizer-extension-$each.zip" "$out/layer-$each.zip"
 done
+rm -f "$out/rightsizer-flink.jar" "$out/flink.yaml"
+jar=${RIGHTSIZER_FLINK_JAR:-infra/flink/target/rightsizer-flink.jar}
+[ ! -f "$jar" ] || {
+    cp "$jar" "$out/rightsizer-flink.jar"
+    cp infra/flink/template.yaml "$out/flink.yaml"
+}
 infra/context.sh "$out/bin/rightsizer" "$out/container"
 rm -rf "$out/image"
 case $arch in x86_64) platform=amd64 ;; *) platform=$arch ;; esac

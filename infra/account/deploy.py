@@ -17,7 +17,7 @@ from pathlib import Path
 import fresh
 import network
 from aws import Refused, aws, succeeds
-from options import Wrong, filled, key, packaged, pairs, parameters_of
+from options import FLINK_FILES, Wrong, filled, key, packaged, pairs, parameters_of
 from system import DEAD, INFRA, System
 
 NO_UPDATES = "No updates are to be performed"
@@ -50,6 +50,7 @@ class Deployment:
         lacks_role = not fresh.has_service_role()
         if lacks_role:
             self.notes.append(f"Add                the role {fresh.ROLE}, which ECS needs: this account has not used ECS yet")
+        zips = self.without_flink(wanted, zips)
         wanted.update(self.reservation(wanted))
         names = parameters_of(self.template.read_text())
         parameters = list(filled(names, wanted, self.had))
@@ -57,6 +58,16 @@ class Deployment:
         if self.yes:
             self.put(zips)
         self.change(parameters, settled)
+
+    def without_flink(self, wanted, zips):
+        """Leaves Flink's job out unless it runs; stops if it is to run and was never packaged."""
+        if wanted.get("Engine", self.had.get("Engine")) == "flink":
+            if not (wanted.get("FlinkJarKey") or self.had.get("FlinkJarKey")):
+                self.stop("Engine=flink needs Flink's job, which is not packaged yet. Run: make flink, then make package")
+            return zips
+        for name in ("FlinkJarKey", "FlinkTemplateKey"):
+            wanted.pop(name, None)
+        return [zip for zip in zips if zip.name not in FLINK_FILES]
 
     def look(self):
         """Decides whether to create or update the stack; stops if neither is possible."""
@@ -234,6 +245,24 @@ class Deployment:
                 self.stop(STUCK.format(name=name))
             self.stop("CloudFormation could not update the stack and rolled it back; see the reasons above.")
         self.tell()
+        self.start_flink()
+
+    def start_flink(self):
+        """Starts the application of Flink, which CloudFormation only creates."""
+        outputs = self.system.stack(self.system.name).get("Outputs", [])
+        names = [each["OutputValue"] for each in outputs if each["OutputKey"] == "FlinkApplication"]
+        for name in names:
+            of = ("--application-name", name)
+            try:
+                status = aws("kinesisanalyticsv2", "describe-application", *of)["ApplicationDetail"]["ApplicationStatus"]
+                if status == "READY":
+                    aws("kinesisanalyticsv2", "start-application", *of)
+                print(f"  flink       {name} {'starts' if status == 'READY' else 'is ' + status}")
+            except Refused as error:
+                self.stop(
+                    f"the application {name} of Flink could not be started: {error}. Reports wait on the stream. To start"
+                    f" it: aws kinesisanalyticsv2 start-application --application-name {name}"
+                )
 
     def tell(self):
         """Prints the next steps with the names they need."""

@@ -7,6 +7,10 @@ import hashlib
 import re
 
 
+# The job of Flink and the template of its stack.
+FLINK_FILES = ("rightsizer-flink.jar", "flink.yaml")
+
+
 class Wrong(Exception):
     """An option is not valid; holds the message."""
 
@@ -35,13 +39,16 @@ def key(file):
 
 
 def packaged(package, digest, artifacts, bucket):
-    """Returns the parameters that locate the packaged files, and the zips to upload."""
+    """Returns the parameters that locate the packaged files, and the files to upload."""
     arch = (package / "architecture").read_text().strip()
     zips = {"UpdaterKey": package / f"updater-{arch}.zip"}
     for parameter, name in (("LayerX86Key", "x86_64"), ("LayerArmKey", "arm64")):
         layer = package / f"layer-{name}.zip"
         if layer.is_file():
             zips[parameter] = layer
+    jar, template = (package / name for name in FLINK_FILES)
+    if jar.is_file():
+        zips["FlinkJarKey"], zips["FlinkTemplateKey"] = jar, template
     wanted = {
         "ArtifactBucket": bucket,
         "ImageRepository": artifacts,

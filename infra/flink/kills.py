@@ -41,6 +41,8 @@ taskmanager.memory.network.max: 64m
 taskmanager.memory.jvm-metaspace.size: 128m
 taskmanager.memory.jvm-overhead.min: 64m
 taskmanager.memory.jvm-overhead.max: 64m
+# A machine may be busy with something else.
+pekko.startup-timeout: 60s
 heartbeat.interval: 500
 heartbeat.timeout: 3000
 state.backend.type: rocksdb
@@ -60,9 +62,12 @@ OLDER_STATE = ["--state-version", "1"]
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that no outgoing connection takes while the process that listens on it is started again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 class Cluster:
@@ -87,14 +92,25 @@ class Cluster:
         environment = dict(os.environ, FLINK_CONF_DIR=str(self.folder / "conf"))
         return subprocess.Popen(command, stdout=self.log, stderr=self.log, env=environment)
 
-    def start_jobmanager(self):
+    def launch_jobmanager(self):
         main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-        self.jobmanager = self.java("512m", main, "--configDir", str(self.folder / "conf"))
+        return self.java("512m", main, "--configDir", str(self.folder / "conf"))
+
+    def start_jobmanager(self):
+        self.jobmanager = self.launch_jobmanager()
         self.until(lambda: self.get("/overview") is not None, "the JobManager")
 
     def taskmanager(self):
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
         return self.java("384m", main, "--configDir", str(self.folder / "conf"))
+
+    def start_the_dead(self):
+        """Starts what ended by itself: a port was taken, or it lost the JobManager for too long."""
+        if self.jobmanager and self.jobmanager.poll() is not None:
+            self.jobmanager = self.launch_jobmanager()
+        for place, manager in enumerate(self.managers):
+            if manager.poll() is not None:
+                self.managers[place] = self.taskmanager()
 
     def get(self, path, data=None):
         url = f"http://localhost:{self.rest}{path}"
@@ -106,9 +122,10 @@ class Cluster:
         except (OSError, ValueError):
             return None
 
-    def until(self, condition, what, seconds=120):
+    def until(self, condition, what, seconds=300):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            self.start_the_dead()
             found = condition()
             if found:
                 return found
@@ -127,7 +144,7 @@ class Cluster:
         settings = (self.folder / "settings.toml").read_text()
         arguments += ["--settings-text", settings, "--clock", "event", *self.state_version]
         client = self.java("256m", "org.apache.flink.client.cli.CliFrontend", *arguments)
-        if client.wait(timeout=120) != 0:
+        if client.wait(timeout=300) != 0:
             sys.exit(f"the job was not accepted: see {self.folder}/cluster.log")
         jobs = self.until(lambda: (self.get("/jobs/overview") or {}).get("jobs"), "the job")
         return max(jobs, key=lambda job: job["start-time"])["jid"]
@@ -198,7 +215,7 @@ def run(cluster, kills, chance):
     job = cluster.submit(PARALLELISM[0])
     while True:
         wanted = ("RUNNING", "FINISHED", "FAILED")
-        state = cluster.until(lambda: (s := cluster.state(job)) in wanted and s, "the job", 180)
+        state = cluster.until(lambda: (s := cluster.state(job)) in wanted and s, "the job")
         if state == "FAILED":
             sys.exit(f"the job failed: see {cluster.folder}/cluster.log")
         if state == "FINISHED":

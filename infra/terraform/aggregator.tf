@@ -126,7 +126,7 @@ resource "aws_iam_role_policy" "aggregator" {
         Sid      = "ReadStreams"
         Effect   = "Allow"
         Action   = ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
-        Resource = compact([aws_kinesis_stream.reports.arn, aws_kinesis_stream.decisions.arn, var.proposals_stream])
+        Resource = compact([aws_kinesis_stream.reports.arn, aws_kinesis_stream.decisions.arn, local.proposals])
       },
       {
         Sid      = "PutRecommendations"
@@ -201,8 +201,8 @@ resource "aws_ecs_task_definition" "aggregator" {
     essential = true
     command = [
       "serve", "--store", "/var/lib/rightsizer/rightsizer.db",
-      "--source", "kinesis:${var.proposals_stream != "" ? var.proposals_stream : aws_kinesis_stream.reports.name}",
-      "--engine=${var.proposals_stream != "" ? "flink" : "own"}",
+      "--source", "kinesis:${local.proposals != null ? local.proposals : aws_kinesis_stream.reports.name}",
+      "--engine=${local.proposals != null ? "flink" : "own"}",
       "--emit", "kinesis:${aws_kinesis_stream.decisions.name}",
       "--inventory", "lambda",
     ]

@@ -32,3 +32,8 @@ output "snapshot_bucket" {
   description = "The bucket of snapshots of the aggregator's store"
   value       = aws_s3_bucket.bucket["snapshots"].id
 }
+
+output "flink_application" {
+  description = "The application of Flink, to start: aws kinesisanalyticsv2 start-application --application-name"
+  value       = one([for stack in aws_cloudformation_stack.flink : stack.outputs["Application"]])
+}

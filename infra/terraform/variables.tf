@@ -68,10 +68,38 @@ variable "reports_shards" {
   description = "Number of shards of the reports stream: one for each 15,000 functions that are busy at once. 0 means on-demand, which costs three times as much."
 }
 
+variable "engine" {
+  type        = string
+  default     = "own"
+  description = "What keeps the evidence and decides. With flink, the rules run in Managed Service for Apache Flink, for fleets beyond one machine (docs/SCALE.md)."
+  validation {
+    condition     = contains(["own", "flink"], var.engine)
+    error_message = "own or flink."
+  }
+}
+
+variable "flink_bucket" {
+  type        = string
+  default     = ""
+  description = "Bucket with rightsizer-flink.jar, for engine = flink."
+}
+
+variable "flink_jar_key" {
+  type        = string
+  default     = ""
+  description = "Key of the jar; another jar has another key."
+}
+
+variable "flink_parallelism" {
+  type        = number
+  default     = 1
+  description = "Tasks that Flink's job begins with."
+}
+
 variable "proposals_stream" {
   type        = string
   default     = ""
-  description = "ARN of the stream of Flink's proposals, an output of infra/flink/template.yaml; empty if the aggregator decides."
+  description = "ARN of the proposals stream of a Flink cluster of your own; empty otherwise."
 }
 
 variable "reports_encryption" {

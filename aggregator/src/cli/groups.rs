@@ -54,6 +54,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "health",
             "backup",
             "restore",
+            "to-flink",
+            "from-flink",
             "config",
             "completions",
             "man",

@@ -19,6 +19,7 @@ mod flags;
 mod fleet;
 mod fleet_plan;
 mod form;
+mod from_flink;
 mod function_report;
 mod groups;
 mod health;
@@ -39,6 +40,7 @@ mod server;
 mod show;
 mod simulate;
 mod subscribe;
+mod to_flink;
 mod tune;
 mod ui;
 mod waves;
@@ -150,6 +152,10 @@ enum Command {
     /// List the snapshots of the store in S3, write one to a file, or start a new history from one;
     /// pass --yes to apply.
     Restore(restore::RestoreArgs),
+    /// Write the store's functions as the states with which the Flink job begins.
+    ToFlink(to_flink::ToFlinkArgs),
+    /// Take back the functions from the states that the Flink job wrote.
+    FromFlink(from_flink::FromFlinkArgs),
     /// Check the store, the streams, the permissions and the clock, and show what to do.
     Doctor(doctor::DoctorArgs),
     /// Check that the server on this machine is alive, for health checks: exit code 0 if it is.
@@ -276,6 +282,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::ToFlink(args) => to_flink::run(&args),
+        Command::FromFlink(args) => from_flink::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Show(args) => show::run(&args),

@@ -2,6 +2,8 @@
 //! marked sent after the stream took it, so a crash between the two sends it twice with the same
 //! id, which the updater recognises.
 
+mod notices;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use rightsizer_store::{Outbox, OutboxEntry, Outgoing, RecommendationKey};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::notices::run as run_notices;
 use crate::writer::{WriterHandle, WriterStopped};
 
 /// `PutRecords` takes 500 records; recommendations are 1 KB, so 5 MB are never reached.
@@ -126,11 +129,26 @@ async fn put(
     stream: &StreamName,
     entries: &[OutboxEntry],
 ) -> (Vec<RecommendationKey>, Option<String>) {
-    let records = entries.iter().map(|entry| {
+    let records = entries
+        .iter()
+        .map(|entry| (entry.function.as_str(), entry.record.as_slice()));
+    let (places, refused) = put_records(client, stream, records).await;
+    let taken = places.into_iter().filter_map(|place| entries.get(place));
+    (taken.map(|entry| entry.key.clone()).collect(), refused)
+}
+
+/// Puts records under their partition keys; returns the places of those that the stream took, and why it did not take
+/// the others.
+async fn put_records<'r>(
+    client: &Client,
+    stream: &StreamName,
+    records: impl Iterator<Item = (&'r str, &'r [u8])>,
+) -> (Vec<usize>, Option<String>) {
+    let records = records.map(|(function, record)| {
         // Kinesis takes partition keys of up to 256 characters; an ARN has fewer.
         PutRecordsRequestEntry::builder()
-            .data(Blob::new(entry.record.clone()))
-            .partition_key(&entry.function)
+            .data(Blob::new(record))
+            .partition_key(function)
             .build()
     });
     let records = match records.collect::<Result<Vec<_>, _>>() {
@@ -144,9 +162,9 @@ async fn put(
         Err(error) => return (Vec::new(), Some(words(&error))),
     };
     let (mut taken, mut refused) = (Vec::new(), None);
-    for (result, entry) in answer.records().iter().zip(entries) {
+    for (place, result) in answer.records().iter().enumerate() {
         match result.error_code() {
-            None => taken.push(entry.key.clone()),
+            None => taken.push(place),
             Some(code) => {
                 let message = result.error_message().unwrap_or("no message");
                 refused = Some(format!("{code}: {message}"));

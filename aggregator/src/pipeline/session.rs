@@ -1,6 +1,8 @@
 //! One unit of work: merges what was folded, remembers which functions it touched, decides those.
 
 mod evidence;
+mod moved;
+mod notices;
 mod outcomes;
 
 use std::collections::{HashMap, HashSet};
@@ -190,7 +192,13 @@ impl<'p> Session<'p> {
         update: &InventoryUpdate,
         at_once: bool,
     ) -> Result<Owners, StoreError> {
+        if self.elsewhere {
+            self.notice_listed(update)?;
+        }
         let resized = self.unit.inventory().take(update)?;
+        if self.elsewhere && update.complete {
+            self.unit.notices().add_gone(update.seen_at)?;
+        }
         if at_once {
             self.touched.extend(resized);
             self.decide_touched()?;
@@ -213,6 +221,7 @@ impl<'p> Session<'p> {
         due.sort_unstable();
         if self.elsewhere {
             due.clear();
+            self.notice_due(&again)?;
         }
         for id in due {
             self.decide(id)?;

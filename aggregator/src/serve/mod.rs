@@ -249,6 +249,14 @@ async fn spawn_aws_tasks(
             outcomes.run(outcome_writer, end).await
         });
         let (writer, stopped) = (writer.clone(), stopped.clone());
+        if options.engine == Engine::Flink {
+            tasks.spawn(emit::run_notices(
+                client.clone(),
+                stream.clone(),
+                writer.clone(),
+                stopped.clone(),
+            ));
+        }
         tasks.spawn(emit::run(client, stream, writer, permission, stopped));
     }
     if options.settings.notify.is_on() {

@@ -9,7 +9,7 @@ use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::begins_like_reports;
 use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
-use rightsizer_store::{Outbox, Outgoing, RecommendationKey};
+use rightsizer_store::{Noticed, Outbox, Outgoing, RecommendationKey};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tracing::info;
 
@@ -127,6 +127,16 @@ impl WriterHandle {
     /// These were sent.
     pub async fn mark_sent(&self, keys: Vec<RecommendationKey>) -> Result<(), WriterStopped> {
         self.ask(|reply| Command::MarkSent(keys, reply)).await
+    }
+
+    /// Notices for another engine that wait to be sent.
+    pub async fn notices(&self, most: usize) -> Result<Vec<Noticed>, WriterStopped> {
+        self.ask(|reply| Command::Notices(most, reply)).await
+    }
+
+    /// These are on the decisions stream.
+    pub async fn notices_sent(&self, keys: Vec<String>) -> Result<(), WriterStopped> {
+        self.ask(|reply| Command::NoticesSent(keys, reply)).await
     }
 
     /// Applies a review command, or returns why not; on success returns the command with its target

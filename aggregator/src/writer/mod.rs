@@ -18,7 +18,7 @@ use rightsizer_formats::Channel;
 use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::ClockMode;
-use rightsizer_store::{Outbox, Outgoing, RecommendationKey, StoreError};
+use rightsizer_store::{Noticed, Outbox, Outgoing, RecommendationKey, StoreError};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,8 @@ enum Command {
     Ingest(Vec<Prepared>, usize, Reply<Digest>),
     Outbox(Outgoing, usize, Reply<Outbox>),
     MarkSent(Vec<RecommendationKey>, Reply<()>),
+    Notices(usize, Reply<Vec<Noticed>>),
+    NoticesSent(Vec<String>, Reply<()>),
     Checkpoints(String, Reply<Vec<(String, String)>>),
     Review(
         Box<ReviewCommand>,
@@ -180,6 +182,8 @@ impl Writer {
                 answer(reply, self.pipeline.outbox(which, most, now()))
             }
             Command::MarkSent(keys, reply) => answer(reply, self.pipeline.mark_sent(&keys, now())),
+            Command::Notices(most, reply) => answer(reply, self.pipeline.notices(most)),
+            Command::NoticesSent(keys, reply) => answer(reply, self.pipeline.notices_sent(&keys)),
             Command::Checkpoints(prefix, reply) => {
                 answer(reply, self.pipeline.checkpoints(&prefix))
             }

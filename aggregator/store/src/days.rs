@@ -1,7 +1,9 @@
 //! `days` and `peaks`: the figures of each day, and the peaks alone for longer.
 
 use rightsizer_records::{Day, EnvId, Megabytes};
-use rightsizer_rules::window::{DayDelta, DaySource, DayStats, Distribution, PeakOfDay, Witnesses};
+use rightsizer_rules::window::{
+    DayDelta, DayKey, DaySource, DayStats, Distribution, PeakOfDay, Witnesses,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, int, megabytes};
@@ -16,6 +18,18 @@ pub(super) struct DayRow {
     source: DaySource,
     memory_mb: Megabytes,
     version: String,
+}
+
+impl DayRow {
+    pub(super) fn new(function: FunctionId, key: DayKey) -> Self {
+        Self {
+            day: key.day,
+            function,
+            source: key.source,
+            memory_mb: key.memory_mb,
+            version: key.version,
+        }
+    }
 }
 
 /// Key of a row of `peaks`, in the table's own order.
@@ -60,13 +74,7 @@ impl Days<'_> {
         let peak = PeakOfDay::of(&stats, key.memory_mb, env);
         self.admit(function, &mut key)?;
         let merged = self.merge_peak(function, key.day, peak)?;
-        let row = DayRow {
-            day: key.day,
-            function,
-            source: key.source,
-            memory_mb: key.memory_mb,
-            version: key.version,
-        };
+        let row = DayRow::new(function, key);
         let tx = self.tx;
         let known = function < self.rows.unwritten;
         let load = |row: &DayRow| {
@@ -197,7 +205,7 @@ fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreEr
         .transpose()
 }
 
-fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
+pub(super) fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
     let number = |n: usize| row.get::<_, i64>(n);
     let distribution = |n: usize| -> Result<Distribution, StoreError> {
         let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -238,7 +246,7 @@ pub(super) fn witnesses(row: &Row<'_>, first: usize) -> rusqlite::Result<Witness
     })
 }
 
-fn select_peak(
+pub(super) fn select_peak(
     tx: &Connection,
     function: FunctionId,
     day: Day,

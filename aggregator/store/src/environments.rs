@@ -137,7 +137,7 @@ fn select(
         .transpose()
 }
 
-fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
+pub(super) fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
     let number = |n| row.get::<_, i64>(n);
     let text = |n| row.get::<_, String>(n);
     let damaged = |what: &str| StoreError::Damaged(format!("an environment's {what}"));

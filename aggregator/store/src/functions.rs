@@ -2,6 +2,7 @@
 
 use rightsizer_records::{Arch, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
+use rightsizer_rules::state::Counts;
 use rightsizer_rules::window::{Newest, Sighting};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -12,14 +13,14 @@ use super::unit::{FunctionId, WorkingSet};
 #[derive(Debug, Clone)]
 pub(super) struct FunctionRow {
     pub(super) id: FunctionId,
-    sighting: Sighting,
-    first_arrival: Timestamp,
-    seen: u64,
-    duplicates: u64,
-    late: u64,
-    lost: i64,
-    self_kib: u64,
-    imported: bool,
+    pub(super) sighting: Sighting,
+    pub(super) first_arrival: Timestamp,
+    pub(super) seen: u64,
+    pub(super) duplicates: u64,
+    pub(super) late: u64,
+    pub(super) lost: i64,
+    pub(super) self_kib: u64,
+    pub(super) imported: bool,
 }
 
 /// A function with evidence.
@@ -150,6 +151,18 @@ impl Functions<'_> {
         Ok(())
     }
 
+    /// Raises a function's counts to those of another engine.
+    pub(super) fn raise_counts(&mut self, of: Sighted, counts: &Counts) -> Result<(), StoreError> {
+        let row = self.rows.functions.at(of.place)?;
+        row.seen = row.seen.max(counts.seen);
+        row.duplicates = row.duplicates.max(counts.duplicates);
+        row.late = row.late.max(counts.late);
+        row.lost = row.lost.max(counts.lost);
+        row.self_kib = row.self_kib.max(counts.self_kib);
+        row.imported |= counts.imported;
+        Ok(())
+    }
+
     /// Subtracts this number of arrived reports from a function.
     pub(super) fn untally(&mut self, key: &FunctionKey, seen: u64) -> Result<(), StoreError> {
         let missing = || StoreError::Damaged(format!("{key} has no row"));
@@ -205,7 +218,7 @@ impl Functions<'_> {
     }
 }
 
-fn select(tx: &Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
+pub(super) fn select(tx: &Connection, name: &str) -> Result<Option<FunctionRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, version, arch, runtime, first_ms, heard_ms, last_ms, newest_mb, started_mb,
                 started_ms, seen, duplicates, late, lost, self_kib, ran_out_mb, ran_out_ms, imported,

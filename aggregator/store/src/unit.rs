@@ -21,6 +21,8 @@ use super::holds::Holds;
 use super::inventory::Inventory;
 use super::log_groups::LogGroups;
 use super::memory::Bounds;
+use super::moved::Arrivals;
+use super::notices::Notices;
 use super::outbox::Sending;
 use super::quarantine::Quarantine;
 use super::recommendations::Recommendations;
@@ -191,6 +193,19 @@ impl<'s> Unit<'s> {
     /// Returns the records that are ahead of the clock.
     pub fn early(&self) -> Early<'_> {
         Early { tx: &self.tx }
+    }
+
+    /// Returns the notices for an engine besides the store.
+    pub fn notices(&self) -> Notices<'_> {
+        Notices { tx: &self.tx }
+    }
+
+    /// Returns where functions come back from an engine besides the store.
+    pub fn arrivals(&mut self) -> Arrivals<'_> {
+        Arrivals {
+            tx: &self.tx,
+            rows: &mut *self.memory.set,
+        }
     }
 
     /// Returns the inventory.

@@ -22,7 +22,10 @@ pub(crate) fn template(name: &str) -> Result<Value> {
 #[test]
 fn the_templates_are_clean() -> Result<()> {
     let lint = Command::new(tool("cfn-lint")?)
-        .args(["template.yaml", "artifacts.yaml"].map(|name| root().join("infra").join(name)))
+        .args(
+            ["template.yaml", "artifacts.yaml", "flink/template.yaml"]
+                .map(|name| root().join("infra").join(name)),
+        )
         .output()?;
     ensure!(lint.status.success(), "{}", words_of(&lint));
     Ok(())
@@ -43,7 +46,7 @@ fn the_template_is_small_enough_to_be_sent() -> Result<()> {
 #[test]
 fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
     let mut seen = 0;
-    for name in ["template.yaml", "artifacts.yaml"] {
+    for name in ["template.yaml", "artifacts.yaml", "flink/template.yaml"] {
         let template = template(name)?;
         let resources = template["Resources"].as_object().context("no resources")?;
         let policies: Vec<&Value> = of_type(resources, "AWS::S3::BucketPolicy").collect();
@@ -93,7 +96,7 @@ fn what_keeps_data_is_encrypted_closed_and_bounded() -> Result<()> {
             seen += 1;
         }
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 9);
     Ok(())
 }
 
@@ -148,15 +151,17 @@ fn what_outlives_a_stack_does_not_outlive_a_failed_creation() -> Result<()> {
 /// Accounts whose policies require a boundary, a path or tags refuse a role without them.
 #[test]
 fn every_role_has_the_path_and_the_boundary_that_are_given() -> Result<()> {
-    let template = template("template.yaml")?;
-    let resources = template["Resources"].as_object().context("no resources")?;
     let mut roles = 0;
-    for role in of_type(resources, "AWS::IAM::Role") {
-        assert_eq!(role["Path"]["Ref"], "RolePath");
-        assert_eq!(role["PermissionsBoundary"]["Fn::If"][0], "IsBound");
-        roles += 1;
+    for name in ["template.yaml", "flink/template.yaml"] {
+        let template = template(name)?;
+        let resources = template["Resources"].as_object().context("no resources")?;
+        for role in of_type(resources, "AWS::IAM::Role") {
+            assert_eq!(role["Path"]["Ref"], "RolePath");
+            assert_eq!(role["PermissionsBoundary"]["Fn::If"][0], "IsBound");
+            roles += 1;
+        }
     }
-    assert_eq!(roles, 4);
+    assert_eq!(roles, 5);
     Ok(())
 }
 
@@ -254,5 +259,40 @@ fn every_option_in_the_documentation_is_a_parameter() -> Result<()> {
         }
     }
     ensure!(seen > 20, "only {seen} options in the documentation");
+    Ok(())
+}
+
+/// One step deploys Flink: what the nested stack needs is passed on, and each of its parameters exists.
+#[test]
+fn the_stack_of_flink_gets_the_parameters_that_it_has() -> Result<()> {
+    let (own, nested) = (template("template.yaml")?, template("flink/template.yaml")?);
+    let flink = &own["Resources"]["Flink"];
+    assert_eq!(flink["Condition"], "RunsFlink");
+    let given = flink["Properties"]["Parameters"].as_object();
+    let given = given.context("no parameters")?;
+    let has = nested["Parameters"].as_object().context("no parameters")?;
+    for name in given.keys() {
+        assert!(has.contains_key(name), "flink/template.yaml has no {name}");
+    }
+    for (name, parameter) in has {
+        let is_given = given.contains_key(name) || !parameter["Default"].is_null();
+        assert!(is_given, "{name} is not given");
+    }
+    let jobs: Vec<_> = nested["Resources"]
+        .as_object()
+        .context("no resources")?
+        .values()
+        .filter(|one| one["Type"] == "AWS::KinesisAnalyticsV2::Application")
+        .collect();
+    let [job] = jobs.as_slice() else {
+        anyhow::bail!("{} applications", jobs.len());
+    };
+    let job = &job["Properties"];
+    assert_eq!(job["RuntimeEnvironment"], "FLINK-2_2");
+    let settings = &job["ApplicationConfiguration"];
+    assert_eq!(
+        settings["ApplicationSnapshotConfiguration"]["SnapshotsEnabled"],
+        true
+    );
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::template::template;
 /// The kind in the module for each kind of the template. Terraform splits some resources; the other parts are in
 /// [`PARTS`].
 const KINDS: &[(&str, &str)] = &[
+    ("AWS::CloudFormation::Stack", "aws_cloudformation_stack"),
     ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm"),
     ("AWS::EC2::SecurityGroup", "aws_security_group"),
     ("AWS::ECS::Cluster", "aws_ecs_cluster"),

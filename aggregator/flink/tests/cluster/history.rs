@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rightsizer_flink::{Engine, Frames, Moment, Writer};
+use rightsizer_formats::states::to_line;
 use rightsizer_records::{
     Arch, Day, EnvId, FunctionArn, Listing, Megabytes, Millis, Mode, News, Notice, Outcome,
     OutcomeStatus, Proposal, Recommendation, Record, ReportRow, Reports, Status, Timestamp, decode,
@@ -72,6 +73,8 @@ pub(crate) struct History {
     pub(crate) proposals: Vec<Value>,
     /// The state of each function at the end.
     pub(crate) states: BTreeMap<String, FunctionState>,
+    /// The states at the end of each day.
+    of_days: Vec<BTreeMap<String, FunctionState>>,
 }
 
 /// What was written on the decisions stream.
@@ -100,6 +103,7 @@ impl History {
             decisions: Vec::new(),
             proposals: Vec::new(),
             states: BTreeMap::new(),
+            of_days: Vec::new(),
         };
         let mut sent: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
         for day in 0..days {
@@ -133,10 +137,11 @@ impl History {
                     sent.insert(n, answers);
                 }
             }
+            let states = world.iter().filter(|one| !one.state.is_empty());
+            let states = states.map(|one| FunctionState::from_bytes(&one.state).unwrap());
+            history.of_days.push(by_name(states));
         }
-        let states = world.iter().filter(|one| !one.state.is_empty());
-        let states = states.map(|one| FunctionState::from_bytes(&one.state).unwrap());
-        history.states = by_name(states);
+        history.states = history.of_days.last().cloned().unwrap_or_default();
         history
     }
 
@@ -215,6 +220,7 @@ impl History {
             decisions: self.decisions.clone(),
             proposals: Vec::new(),
             states: BTreeMap::new(),
+            of_days: Vec::new(),
         };
         history.write(job, files, 0);
     }
@@ -222,10 +228,28 @@ impl History {
     /// Writes the records into `files` files of a run: each day in another order, some records twice. A last record
     /// closes the last day.
     pub(crate) fn write(&self, job: &Job, files: usize, seed: u64) {
+        self.write_from(0, job, files, seed);
+    }
+
+    /// Writes the states at the end of the day before `day`, as a system that moves brings them, and the records from
+    /// that day on. Some of the day before come again.
+    pub(crate) fn write_moved(&self, day: usize, job: &Job) {
+        let lines = self.of_days[day - 1]
+            .values()
+            .map(|state| to_line(state) + "\n");
+        let lines: String = lines.collect();
+        std::fs::write(job.folder("initial").join("states-0.txt"), lines).unwrap();
+        self.write_from(day, job, 2, 5);
+    }
+
+    fn write_from(&self, first: usize, job: &Job, files: usize, seed: u64) {
         let mut dice = Dice::new(seed + 100);
         let mut texts = vec![Vec::new(); files];
-        let mut before: Vec<Vec<u8>> = Vec::new();
-        for (number, day) in (0_i64..).zip(&self.reports) {
+        let mut before: Vec<Vec<u8>> = match first.checked_sub(1) {
+            Some(day) => self.reports[day].clone(),
+            None => Vec::new(),
+        };
+        for (number, day) in (0_i64..).zip(&self.reports).skip(first) {
             before.retain(|record| !self.is_forgotten_on(number, record));
             let mut records = day.clone();
             let again = before.iter().chain(day).filter(|_| dice.of_100(15));
@@ -339,6 +363,24 @@ fn news(one: &Function, day: i64, begins: Timestamp, dice: &mut Dice) -> (Vec<Ve
         records.push(notice(begins.plus_ms(1_000_000), News::Forgotten));
     }
     (records, is_forgotten)
+}
+
+/// A record of one environment's first invocation, at `at`: it used all of 512 MB, and ran out of it or not.
+pub(crate) fn one(name: &str, at: Timestamp, status: Status) -> Vec<u8> {
+    let arn = FunctionArn::new("aws", "eu-central-1", "123456789012", name).unwrap();
+    let used = if status == Status::Ok { 100 } else { 512 };
+    encode(&Record::Reports(Reports {
+        memory_mb: Megabytes(512),
+        env: EnvId(at.as_ms().unsigned_abs()),
+        reports: vec![ReportRow {
+            max_used_mb: Some(Megabytes(used)),
+            duration_ms: Some(Millis::from_ms(40)),
+            billed_ms: Some(Millis::from_ms(40)),
+            status,
+            ..ReportRow::default()
+        }],
+        ..nothing(arn, at)
+    }))
 }
 
 /// A day's records of a function.
@@ -476,8 +518,13 @@ fn recommendation(
 /// A record that only moves the clock on.
 fn tick(at: Timestamp) -> Vec<u8> {
     let arn = FunctionArn::new("aws", "eu-central-1", "123456789012", "tick").unwrap();
-    encode(&Record::Reports(Reports {
-        function: arn,
+    encode(&Record::Reports(nothing(arn, at)))
+}
+
+/// A record with one invocation and no figures.
+fn nothing(function: FunctionArn, at: Timestamp) -> Reports {
+    Reports {
+        function,
         version: "$LATEST".into(),
         env: EnvId(1),
         seq: 0,
@@ -494,5 +541,5 @@ fn tick(at: Timestamp) -> Vec<u8> {
         self_kib: None,
         folded: None,
         events_dropped: 0,
-    }))
+    }
 }

@@ -33,41 +33,63 @@ impl Job {
     }
 
     pub(crate) fn reports(&self) -> PathBuf {
-        self.folder.path().join("reports")
+        self.folder("reports")
     }
 
     pub(crate) fn decisions(&self) -> PathBuf {
-        self.folder.path().join("decisions")
+        self.folder("decisions")
     }
 
-    /// Runs the job to the end of its input, and returns the proposals.
-    pub(crate) fn run(&self, parallelism: u32) -> Vec<Value> {
+    /// A folder of the run, which is there afterwards.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// The command that runs the job in a Flink of its own; what is given to the JVM and to the job comes in addition.
+    pub(crate) fn command(&self, jvm: &[&str], options: &[&str]) -> Command {
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/flink/target");
         let jar = built.join("rightsizer-flink.jar");
         let cluster = std::fs::read_to_string(built.join("cluster.classpath"));
         let cluster = cluster.expect("the job is not built: run `make flink`");
         let place = |name: &str| self.folder.path().join(name).display().to_string();
-        let output = Command::new("java")
+        let mut command = Command::new("java");
+        command
             .arg("-Xmx768m")
             .args(OPENS)
+            .args(jvm)
             .arg("-cp")
             .arg(format!("{}:{}", jar.display(), cluster.trim()))
-            .arg("rightsizer.Job")
-            .args(["--reports", &place("reports")])
-            .args(["--decisions", &place("decisions")])
-            .args(["--proposals", &place("proposals")])
-            .args(["--quarantine", &place("quarantine")])
-            .args(["--states", &place("states")])
-            .args(["--settings-text", super::history::SETTINGS])
-            .args(["--clock", "event"])
-            .args(["--parallelism", &parallelism.to_string()])
-            .output()
-            .expect("java is missing: run `make tools`");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .arg("rightsizer.Job");
+        for name in ["reports", "decisions", "proposals", "quarantine", "states"] {
+            command.arg(format!("--{name}")).arg(place(name));
+        }
+        command.args(["--settings-text", super::history::SETTINGS]);
+        command.args(options);
+        command
+    }
+
+    /// Runs the job to the end of its input, and returns the proposals.
+    pub(crate) fn run(&self, parallelism: u32) -> Vec<Value> {
+        let parallelism = parallelism.to_string();
+        let options = ["--clock", "event", "--parallelism", &parallelism];
+        assert_eq!(self.run_with(&[], &options), None);
+        self.proposals()
+    }
+
+    /// Runs the job to the end of its input, or to its failure; returns its log then.
+    pub(crate) fn run_with(&self, jvm: &[&str], options: &[&str]) -> Option<String> {
+        let output = self.command(jvm, options).output();
+        let output = output.expect("java is missing: run `make tools`");
+        if output.status.success() {
+            return None;
+        }
+        Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The proposals so far.
+    pub(crate) fn proposals(&self) -> Vec<Value> {
         lines(&self.folder.path().join("proposals"))
     }
 

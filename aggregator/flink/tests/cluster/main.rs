@@ -8,8 +8,10 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod bad_input;
 mod history;
 mod job;
+mod live;
 
 use std::collections::BTreeMap;
 
@@ -82,6 +84,39 @@ fn flink_and_the_rules_alone_propose_the_same_at_every_close() {
     }
 }
 
+/// A system that moves to Flink after 15 of 24 days loses none of them: Flink begins with the states, and closes the
+/// other days as if it had always run. The decisions come again from their beginning.
+#[test]
+fn a_system_that_moves_to_flink_keeps_its_days() {
+    let history = History::random(7, 12, 24);
+    let job = Job::new();
+    history.write_moved(15, &job);
+    let initial = job.folder("initial").display().to_string();
+    let options = [
+        "--clock",
+        "event",
+        "--parallelism",
+        "2",
+        "--initial",
+        &initial,
+    ];
+    assert_eq!(job.run_with(&[], &options), None);
+    let found = by_close(job.proposals());
+    let first = "2026-05-16";
+    let mut wanted = by_close(history.proposals.clone());
+    wanted.retain(|(_, day), _| day.as_str() >= first);
+    assert!(wanted.len() > 80, "{} closes", wanted.len());
+    for (key, proposal) in &wanted {
+        assert_eq!(found.get(key), Some(proposal), "{key:?}");
+    }
+    assert_eq!(found.len(), wanted.len());
+    let days = equal_days(&history, &job);
+    println!(
+        "{} closes and {days} function-days equal after a move",
+        wanted.len()
+    );
+}
+
 /// A cluster of processes that is killed at random and rescaled gives what a run that nothing disturbs gives.
 /// `RIGHTSIZER_KILLS` sets the number.
 #[test]
@@ -112,30 +147,4 @@ fn kills_and_rescaling_change_nothing() {
         "{} closes and {kept} function-days equal after {counts}",
         found.len()
     );
-}
-
-/// What cannot be used goes to the quarantine with the reason, and the rest counts.
-#[test]
-fn what_cannot_be_read_is_quarantined_and_the_rest_counts() {
-    let history = History::random(3, 1, 3);
-    let job = Job::new();
-    history.write(&job, 1, 0);
-    let large = format!(
-        "{{\"v\":1,\"kind\":\"reports\",\"pad\":\"{}\"}}",
-        "x".repeat(1 << 20)
-    );
-    let bad = ["nothing", "{\"v\":9,\"kind\":\"reports\"}", &large].join("\n") + "\n";
-    std::fs::write(job.reports().join("bad.jsonl"), bad).unwrap();
-    assert!(!job.run(2).is_empty());
-    let mut reasons: Vec<String> = job
-        .quarantine()
-        .iter()
-        .map(|row| row["why"].as_str().unwrap().to_owned())
-        .collect();
-    reasons.sort();
-    insta::assert_snapshot!(reasons.join("\n"), @"
-    not a record: expected ident at line 1 column 2
-    record of 1048609 bytes is larger than the 1 MiB a stream carries
-    record version 9 is not known here (this is version 1): upgrade the aggregator
-    ");
 }

@@ -98,6 +98,11 @@ impl DayClock {
         }
     }
 
+    /// What makes time pass.
+    pub const fn mode(&self) -> ClockMode {
+        self.mode
+    }
+
     /// Takes note of evidence of `function` (any number that names it) that came at `now`. Order does
     /// not matter: only the newest counts.
     pub fn observe(&mut self, function: i64, event: Timestamp, now: Timestamp) {

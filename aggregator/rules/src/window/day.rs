@@ -44,7 +44,7 @@ impl DaySource {
     }
 
     /// The source with this number.
-    pub(crate) fn from_rank(rank: i64) -> Option<Self> {
+    pub fn from_rank(rank: i64) -> Option<Self> {
         match rank {
             0 => Some(Self::Layer),
             1 => Some(Self::Subscription),

@@ -22,6 +22,7 @@ mod forged;
 mod limits;
 mod lost;
 mod merging;
+mod notices;
 mod proposals;
 mod retention;
 mod review;

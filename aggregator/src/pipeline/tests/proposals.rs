@@ -8,7 +8,7 @@ use rightsizer_records::{
 use super::*;
 
 impl Case {
-    fn with_proposals() -> Self {
+    pub(super) fn with_proposals() -> Self {
         let mut case = Self::new();
         let pipeline = case.pipeline.take().unwrap();
         case.pipeline = Some(pipeline.deciding_elsewhere(true));

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rightsizer_records::{Recommendation, decode};
+use rightsizer_records::{News, Notice, Recommendation, decode};
 use rightsizer_rules::assess::{Proposal, Viewpoint};
+use rightsizer_rules::commands::Action;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::state::{
     Closed, Decided, FunctionState, Terms, delta_from_bytes, delta_to_bytes,
@@ -415,8 +416,82 @@ impl Twins {
         .into_bytes()
     }
 
+    /// A person gives a command about a function.
+    fn command(&mut self) {
+        let function = self.dice.below(FUNCTIONS);
+        let key = Self::key(function);
+        let what = key.text().into_owned();
+        if !self.side.states.contains_key(&key) {
+            return;
+        }
+        let at = self.case.now;
+        let (action, news) = match self.dice.below(100) {
+            0..8 => (Action::Clear { what }, News::Cleared { through: at.day() }),
+            8..11 => (Action::Forget { what }, News::Forgotten),
+            _ => return,
+        };
+        if self.case.review(action).is_err() {
+            return;
+        }
+        if news == News::Forgotten {
+            self.side.last.remove(&key);
+        }
+        let function = key.text().into_owned();
+        let state = self.side.state(&key);
+        for _ in 0..=self.dice.below(2) {
+            let news = news.clone();
+            let function = function.clone();
+            state.notice(&Notice { function, at, news });
+        }
+    }
+
+    /// The states begin anew with what `to-flink` reads from the store. Ids of log events are not known by function.
+    fn leave(&mut self) {
+        let mut states = BTreeMap::new();
+        let reader = Reader::open(&self.case.path()).unwrap();
+        reader
+            .each_state(|state| {
+                states.insert(state.function().clone(), state);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        for (key, state) in &mut states {
+            let before = self
+                .side
+                .states
+                .remove(key)
+                .unwrap_or_else(|| panic!("{key}"));
+            state.events = before.events;
+            assert_eq!(state.peaks, before.peaks, "{key}");
+        }
+        self.side.states = states;
+    }
+
+    /// The store loses the evidence, and `from-flink` brings it back.
+    fn come_back(&mut self) {
+        self.case.pipeline = None;
+        let store = rusqlite::Connection::open(self.case.path()).unwrap();
+        for table in ["days", "peaks", "witnesses", "environments", "log_events"] {
+            store.execute(&format!("DELETE FROM {table}"), []).unwrap();
+        }
+        drop(store);
+        self.case.restart();
+        let (states, now) = (self.side.states.clone(), self.case.now);
+        let take = |session: &mut Session<'_>| {
+            let known = states.values().filter(|state| state.newest().is_some());
+            known.cloned().try_for_each(|state| {
+                assert!(session.take_state(state)?);
+                Ok(())
+            })
+        };
+        self.case.pipeline().work::<StoreError>(now, take).unwrap();
+        // The same again changes nothing.
+        self.case.pipeline().work::<StoreError>(now, take).unwrap();
+    }
+
     fn day(&mut self, day: i64) {
         self.list(day);
+        self.command();
         let mut payloads: Vec<Vec<u8>> = (0..FUNCTIONS)
             .flat_map(|function| self.records(function, day))
             .collect();
@@ -629,5 +704,19 @@ proptest! {
         }
         prop_assert!(twins.closes >= 20, "{} closes", twins.closes);
         prop_assert!(apart || twins.decided > 0);
+    }
+
+    #[test]
+    fn a_fleet_that_moves_to_flink_and_back_is_decided_as_if_it_had_stayed(seed in any::<u64>()) {
+        let mut twins = Twins::new(seed, false);
+        for day in 0..DAYS {
+            match day {
+                9 => twins.leave(),
+                17 => twins.come_back(),
+                _ => {}
+            }
+            twins.day(day);
+        }
+        prop_assert!(twins.closes >= 20, "{} closes", twins.closes);
     }
 }
