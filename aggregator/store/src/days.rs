@@ -184,14 +184,23 @@ impl WorkingSet {
     }
 }
 
+/// The columns that [`read_day`] reads, in its order.
+macro_rules! day_columns {
+    () => {
+        "peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms,
+         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms"
+    };
+}
+pub(super) use day_columns;
+/// The number of [`day_columns`]; others may follow them.
+pub(super) const DAY_COLUMNS: usize = 18;
+
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
-                billed_ms, cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits,
-                firsts, firsts_ms
-         FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ?
-            AND version = ?",
-    )?;
+    let mut statement = tx.prepare_cached(concat!(
+        "SELECT ",
+        day_columns!(),
+        " FROM days WHERE day = ? AND function_id = ? AND source = ? AND memory_mb = ? AND version = ?"
+    ))?;
     let key = params![
         key.day.number(),
         key.function,

@@ -255,7 +255,7 @@ mod tests {
     fn a_mark_is_one_invisible_line_and_a_text_fits() {
         assert_eq!(
             mark("a/b.yaml --> <b>"),
-            "<!-- lambda-rightsizer check a/b.yaml_____b_ -->"
+            "<!-- lambda-rightsizer check a/b.yaml______b_ -->"
         );
         let long = "| a function |\n".repeat(10_000);
         let fitted = fitting(&long);

@@ -101,24 +101,23 @@ fn read_days(tx: &Connection, id: FunctionId, state: &mut FunctionState) -> Resu
     let mut peaks = tx.prepare_cached("SELECT day FROM peaks WHERE function_id = ?")?;
     let found = peaks.query_map([id], |row| row.get(0))?;
     let found: BTreeSet<i32> = found.collect::<Result<_, _>>()?;
-    let mut of_day = tx.prepare_cached(
-        "SELECT peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments,
-                billed_ms, cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits,
-                source, memory_mb, version
-         FROM days WHERE day = ? AND function_id = ?",
-    )?;
+    let mut of_day = tx.prepare_cached(concat!(
+        "SELECT ",
+        days::day_columns!(),
+        ", source, memory_mb, version FROM days WHERE day = ? AND function_id = ?"
+    ))?;
     for day in found.into_iter().map(Day::from_number) {
         if let Some(peak) = days::select_peak(tx, id, day)? {
             state.peaks.insert(day, peak);
         }
         let mut rows = of_day.query(params![day.number(), id])?;
         while let Some(row) = rows.next()? {
-            let source = DaySource::from_rank(row.get(16)?);
+            let source = DaySource::from_rank(row.get(days::DAY_COLUMNS)?);
             let key = DayKey {
                 day,
                 source: source.ok_or_else(|| StoreError::Damaged("a day's source".into()))?,
-                memory_mb: megabytes(row.get(17)?),
-                version: row.get(18)?,
+                memory_mb: megabytes(row.get(days::DAY_COLUMNS + 1)?),
+                version: row.get(days::DAY_COLUMNS + 2)?,
             };
             state.days.insert(key, days::read_day(row)?);
         }
