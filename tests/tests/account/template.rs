@@ -245,7 +245,9 @@ fn every_option_in_the_documentation_is_a_parameter() -> Result<()> {
     {
         let text = std::fs::read_to_string(page)?;
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '=');
-        for (name, _) in words.filter_map(|word| word.split_once('=')) {
+        // `OPTIONS=Mode=off` is one word. What stands behind the last sign is a value.
+        let names = words.flat_map(|word| word.rsplit('=').skip(1));
+        for name in names {
             let is_option = name.starts_with(|c: char| c.is_ascii_uppercase())
                 && name.contains(|c: char| c.is_ascii_lowercase());
             if is_option && !OTHERS.contains(&name) {
