@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,10 +13,13 @@ use serde_json::Value;
 
 use super::history::by_name;
 
-/// Folders of one run.
+/// Folders of one run. There is one at a time: a JVM of another test would take its processors.
 pub(crate) struct Job {
     folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What Flink's own classes reflect on.
 const OPENS: [&str; 2] = [
@@ -25,11 +29,15 @@ const OPENS: [&str; 2] = [
 
 impl Job {
     pub(crate) fn new() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         for name in ["reports", "decisions"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Self { folder }
+        Self {
+            folder,
+            _turn: turn,
+        }
     }
 
     pub(crate) fn reports(&self) -> PathBuf {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use history::History;
 use job::Job;
-use rightsizer_rules::state::{OLDEST_STATE_VERSION, STATE_VERSION};
+use rightsizer_rules::state::STATE_VERSION;
 use serde_json::Value;
 
 /// The proposals of closes, by function and day.
@@ -142,9 +142,10 @@ fn kills_and_rescaling_change_nothing() {
     let kept = equal_days(&history, &job);
     let mut versions = job.state_versions();
     versions.dedup();
-    assert_eq!(versions, [OLDEST_STATE_VERSION, STATE_VERSION]);
+    // Those before the upgrade are of the older version, if a day closed by then.
+    assert!(versions.ends_with(&[STATE_VERSION]), "{versions:?}");
     println!(
-        "{} closes and {kept} function-days equal after {counts}",
+        "{} closes and {kept} function-days equal after {counts}, states of versions {versions:?}",
         found.len()
     );
 }
