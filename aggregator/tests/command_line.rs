@@ -100,7 +100,7 @@ fn a_file_that_does_not_exist_is_reported_and_the_others_are_imported() {
     );
     assert!(output.out().contains("1 accepted"), "{}", output.out());
     let list = folder.run(&["list", "--json"]).json();
-    assert_eq!(list[0]["function"], "local:good");
+    assert_eq!(list[0]["function"], "local:good.txt");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn list_json_has_the_names_that_scripts_read() {
     let list = folder.run(&["list", "--json"]).json();
     let row = &list[0];
     for (name, want) in [
-        ("function", Value::from("local:fn")),
+        ("function", Value::from("local:fn.txt")),
         ("current_mb", 512.into()),
         ("peak_mb", 91.into()),
         ("policy_mb", 191.into()),

@@ -324,7 +324,7 @@ pub(crate) mod tests {
                 .logged(None, None, Place::default())
                 .function
                 .to_string(),
-            "local:export"
+            "local:export.txt"
         );
     }
 

@@ -301,7 +301,7 @@ fn the_function_a_user_names() {
         let o = observations(input.as_bytes(), hints);
         o[0].function.to_string()
     };
-    assert_eq!(whose(REPORT, &hints()), "local:export");
+    assert_eq!(whose(REPORT, &hints()), "local:export.log");
     assert_eq!(whose(REPORT, &named), arn);
     // The input takes precedence; its checkout is the user's.
     let group = |name: &str| {

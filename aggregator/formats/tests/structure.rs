@@ -404,7 +404,7 @@ fn json_behind_a_line_is_of_the_stream_in_that_line() {
         let at = "2026-11-23T09:00:00.060Z".to_owned();
         (function.to_owned(), environment, "7", at, false)
     };
-    assert_eq!(seen[..2], [of("local:export"), of("local:mailer")]);
+    assert_eq!(seen[..2], [of("local:export.log"), of("local:mailer")]);
     // Nothing stands before the last one: it is of no stream.
     assert_eq!(seen[2].1, None);
 }

@@ -24,9 +24,6 @@ const LOCAL: &str = "local:";
 /// Log groups may have 512 characters; a key is also shown in tables.
 const MAX_LOCAL_NAME: usize = 256;
 
-/// Endings of exported files. No function's name has a dot, so an ending is not part of it.
-const EXPORTS: [&str; 8] = ["json", "jsonl", "ndjson", "txt", "log", "csv", "tsv", "md"];
-
 /// The key of a function: its ARN, or a `local:` key if account and region are not both known.
 ///
 /// A `local:` key keeps what is known, so that one name in two accounts stays two functions:
@@ -79,16 +76,10 @@ impl FunctionKey {
         Self::Local(format!("{place}/{name}"))
     }
 
-    /// Returns the key of evidence about which only the file is known, as people name exports: `checkout.json.gz` is
-    /// the function `checkout`. Never fails: characters that cannot be shown in a name become `_`.
+    /// Returns the key of evidence about which only the file is known. The ending is kept, because `a.log` and `a.json`
+    /// may be of two functions. Never fails: characters that cannot be shown in a name become `_`.
     pub fn of_file(file_name: &str) -> Self {
-        let packed = |name| -> Option<&str> { str::strip_suffix(name, ".gz") };
-        let stem = packed(file_name).unwrap_or(file_name);
-        let typed = stem
-            .rsplit_once('.')
-            .filter(|(_, end)| EXPORTS.contains(end));
-        let stem = typed.map_or(stem, |(name, _)| name);
-        let name: String = stem
+        let name: String = file_name
             .chars()
             .map(|c| if is_hidden(c) { '_' } else { c })
             .take(MAX_LOCAL_NAME / char::MAX.len_utf8())
@@ -370,16 +361,7 @@ mod tests {
 
     #[test]
     fn any_file_name_makes_a_key() {
-        for (file, key) in [
-            ("a.jsonl", "local:a"),
-            ("checkout.json.gz", "local:checkout"),
-            ("checkout", "local:checkout"),
-            ("1.2.txt", "local:1.2"),
-            ("a.tar", "local:a.tar"),
-            (".json", "local:unnamed"),
-        ] {
-            assert_eq!(FunctionKey::of_file(file).to_string(), key, "{file}");
-        }
+        assert_eq!(FunctionKey::of_file("a.jsonl").to_string(), "local:a.jsonl");
         assert_eq!(FunctionKey::of_file("").to_string(), "local:unnamed");
         assert_eq!(FunctionKey::of_file("a\u{202e}b").to_string(), "local:a_b");
         let odd = FunctionKey::of_file(&"\u{1}\u{10ffff}".repeat(500)).to_string();

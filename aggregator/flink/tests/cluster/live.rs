@@ -13,7 +13,7 @@ use super::job::Job;
 
 /// How long an out-of-memory may take to become a proposal.
 const GOAL: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A job that is ended with the test.
 struct Running(Child);
