@@ -50,13 +50,13 @@ public final class Job {
                 .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
                 .uid("functions")
                 .name("functions");
-        Places.sink(proposals, options.need("proposals"), "proposals");
+        Places.sink(proposals, options.need("proposals"), "proposals", options);
         if (states != null) {
-            Places.sink(proposals.getSideOutput(FunctionStates.STATES), states, "states");
+            Places.sink(proposals.getSideOutput(FunctionStates.STATES), states, "states", options);
         }
         String quarantine = options.get("quarantine", null);
         if (quarantine != null) {
-            Places.sink(refused, quarantine, "quarantine");
+            Places.sink(refused, quarantine, "quarantine", options);
         }
     }
 

@@ -13,6 +13,7 @@ import org.apache.flink.connector.file.sink.FileSink;
 import org.apache.flink.connector.file.src.FileSource;
 import org.apache.flink.connector.file.src.reader.TextLineInputFormat;
 import org.apache.flink.core.fs.Path;
+import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
@@ -42,7 +43,7 @@ final class Places {
                 .returns(Types.TUPLE(Types.BYTE, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
     }
 
-    static void sink(DataStream<byte[]> records, String place, String name) {
+    static void sink(DataStream<byte[]> records, String place, String name, Options options) {
         if (isStream(place)) {
             kinesis().sink(records, place, name);
             return;
@@ -51,7 +52,12 @@ final class Places {
             out.write(record);
             out.write('\n');
         };
-        records.sinkTo(FileSink.forRowFormat(new Path(place), line).build()).uid(name).name(name);
+        FileSink.DefaultRowFormatBuilder<byte[]> sink = FileSink.forRowFormat(new Path(place), line);
+        // Live, a file is finished by the next checkpoint, so that an urgent proposal does not wait for others.
+        FileSink<byte[]> files = options.isLive()
+                ? sink.withRollingPolicy(OnCheckpointRollingPolicy.build()).build()
+                : sink.build();
+        records.sinkTo(files).uid(name).name(name);
     }
 
     private static boolean isStream(String place) {
