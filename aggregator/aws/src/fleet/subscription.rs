@@ -205,6 +205,20 @@ mod tests {
         StreamArn::of("reports", &function)
     }
 
+    #[test]
+    fn the_account_s_policy_leaves_out_the_logs_of_the_system_itself() {
+        let of = |stream: &str| {
+            without_own(&format!(
+                "arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}"
+            ))
+        };
+        assert_eq!(
+            of("rz-reports").as_deref(),
+            Some(r#"LogGroupName NOT IN ["/rightsizer/rz/updater", "/rightsizer/rz/aggregator"]"#)
+        );
+        assert_eq!(of("mine"), None);
+    }
+
     fn ours() -> Subscription {
         wanted(&stream(), "arn:aws:iam::123456789012:role/logs-to-reports")
     }
