@@ -63,7 +63,7 @@ pub(super) fn wishes(args: &TuneArgs) -> anyhow::Result<Vec<Wish>> {
         let own = || -> anyhow::Result<_> { Ok(vec![input.function.parse()?]) };
         let functions = Some(args.functions.clone()).filter(|functions| !functions.is_empty());
         let functions: Vec<Wanted> = functions.map_or_else(own, Ok)?;
-        let wish = of_power_tuning(args, input)?;
+        let wish = of_power_tuning(args, input);
         let wishes = functions.into_iter().map(wish);
         return Ok(wishes.collect());
     }
@@ -132,7 +132,7 @@ fn of_flags(args: &TuneArgs, function: Wanted, payloads: PayloadSource) -> Wish 
 }
 
 /// Returns what makes the wish of a function from the input.
-fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<impl Fn(Wanted) -> Wish> {
+fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> impl Fn(Wanted) -> Wish {
     for field in &input.unknown {
         out::note(format_args!(
             "rightsizer: the field {field} of the input is not known and has no effect"
@@ -143,7 +143,7 @@ fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<impl F
         args.apply || input.auto_optimize || alias.is_some(),
         args.what.once || input.dry_run,
     );
-    Ok(move |function: Wanted| Wish {
+    move |function: Wanted| Wish {
         // What the alias serves is what its version will be made from.
         function: Wanted {
             qualifier: function.qualifier.clone().or_else(|| alias.clone()),
@@ -167,5 +167,5 @@ fn of_power_tuning(args: &TuneArgs, input: TuningInput) -> anyhow::Result<impl F
         apply,
         once,
         include_results: input.include_results,
-    })
+    }
 }
