@@ -33,6 +33,8 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     /** The interval of the timer of a function without reports, until its state is empty. */
     private static final long IDLE_DAYS = 30;
 
+    /** 2001-01-01: no evidence is older. */
+    private static final long EARLIEST = Days.boundary(978_307_200_000L);
     /** The input that is a state from elsewhere: the tag after its length. */
     private static final byte INITIAL = 't';
 
@@ -77,8 +79,12 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
         }
         // The last close is the same in every run; the exact watermark is not, so it is not used.
         boolean isOutside = watermark < begins || watermark == Long.MAX_VALUE;
-        long event = isOutside ? begins : Days.boundary(watermark);
+        long event = isOutside ? Math.max(begins, EARLIEST) : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
+        if (begins < EARLIEST) {
+            // A state without evidence and days: its first report makes the timer.
+            return;
+        }
         context.timerService().registerEventTimeTimer(event + Days.DAY_MS);
     }
 
