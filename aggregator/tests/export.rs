@@ -197,7 +197,7 @@ fn a_template_is_shown_then_written_then_up_to_date() {
     let words = shown.err();
     for output in [
         "checkout: line 7: 512 → 190",
-        "elsewhere: not in the template",
+        "elsewhere: the template has no function of this name",
         "pass --yes to write it",
     ] {
         assert!(words.contains(output), "{words}");

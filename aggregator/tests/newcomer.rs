@@ -105,7 +105,7 @@ fn a_folder_of_exports_adds_nothing_to_functions_that_were_adopted() {
     let folder = Folder::new();
     folder.write("checkout.json", &export(0..80, true));
     folder.ok(&["import", "."]);
-    assert_eq!(folder.list()[0]["function"], "local:checkout");
+    assert_eq!(folder.list()[0]["function"], "local:checkout.json");
     folder.ok(&[
         "adopt",
         "--account",

@@ -35,7 +35,7 @@ fn the_demo_shows_the_numbers_computed_by_hand() {
     assert!((192..=512).contains(&size), "{out}");
     assert_eq!(row("image-resize ")[1..4], ["1536", "870", "957"]);
     assert_eq!(row("payment-webhook ")[1..4], ["256", "256", "356"]);
-    assert_eq!(row("local:report-lines")[1..4], ["512", "377", "477"]);
+    assert_eq!(row("local:report-lines.txt")[1..4], ["512", "377", "477"]);
     assert!(
         out.contains("59 accepted, 8 ignored (not evidence), 1 refused"),
         "{out}"

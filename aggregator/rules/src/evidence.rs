@@ -24,6 +24,9 @@ const LOCAL: &str = "local:";
 /// Log groups may have 512 characters; a key is also shown in tables.
 const MAX_LOCAL_NAME: usize = 256;
 
+/// Endings of exported files.
+const EXPORTS: [&str; 8] = ["json", "jsonl", "ndjson", "txt", "log", "csv", "tsv", "md"];
+
 /// The key of a function: its ARN, or a `local:` key if account and region are not both known.
 ///
 /// A `local:` key keeps what is known, so that one name in two accounts stays two functions:
@@ -113,6 +116,16 @@ impl FunctionKey {
             Self::Arn(arn) => arn.name(),
             Self::Local(local) => placed(local).map_or(local, |(_, name)| name),
         }
+    }
+
+    /// The name that the function has on an account. A file that named it was named after it, and no function's name
+    /// has a dot: `checkout.json.gz` is `checkout`.
+    pub fn function_name(&self) -> &str {
+        let name = self.name();
+        let name = name.strip_suffix(".gz").unwrap_or(name);
+        let export = name.rsplit_once('.');
+        let export = export.filter(|(_, ending)| EXPORTS.contains(ending));
+        export.map_or(name, |(name, _)| name)
     }
 
     /// The account or the region of a function whose ARN is not known.
@@ -357,6 +370,19 @@ mod tests {
         }
         assert!(is_account("123456789012"));
         assert!(!is_account("12345678901x") && !is_account("1234567890123"));
+    }
+
+    #[test]
+    fn a_file_is_named_after_its_function() {
+        for (file, name) in [
+            ("a.jsonl", "a"),
+            ("checkout.json.gz", "checkout"),
+            ("checkout", "checkout"),
+            ("1.2.txt", "1.2"),
+            ("a.tar", "a.tar"),
+        ] {
+            assert_eq!(FunctionKey::of_file(file).function_name(), name);
+        }
     }
 
     #[test]

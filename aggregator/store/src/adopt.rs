@@ -19,7 +19,8 @@ pub struct Adopted {
 }
 
 impl Retention<'_> {
-    /// Adopts the `local:` functions of these names, or all if none is given. A name with another account or
+    /// Adopts the `local:` functions of these names, or all if none is given. One that was named by a file gets the
+    /// file's name without its ending. A name with another account or
     /// region is left as it is. Open recommendations of an adopted function are deleted, because their records name no
     /// function that could be changed; the caller decides it again.
     pub fn adopt(&mut self, names: &[String], home: &Home) -> Result<Adopted, StoreError> {
@@ -29,12 +30,14 @@ impl Retention<'_> {
             let Ok(key) = FunctionKey::stored(&text) else {
                 continue;
             };
+            let name = key.function_name();
+            let called = [name, key.name(), &text];
             let meant =
-                names.is_empty() || names.iter().any(|name| name == key.name() || *name == text);
+                names.is_empty() || names.iter().any(|name| called.contains(&name.as_str()));
             let here = key
                 .place()
                 .is_none_or(|place| place == home.account || place == home.region);
-            let Some(arn) = home.arn(key.name()).filter(|_| meant && here) else {
+            let Some(arn) = home.arn(name).filter(|_| meant && here) else {
                 continue;
             };
             if self.is_known(&arn)? {
