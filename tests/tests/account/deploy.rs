@@ -124,10 +124,10 @@ async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
     for (logical, resource) in template["Resources"].as_object().context("no resources")? {
         let kind = text(resource, "Type");
         let conditional = resource.get("Condition").and_then(Value::as_str);
-        // For an organisation, and for the other architecture, which may not have been built here.
+        // For an organisation, for Flink, and for the other architecture, which may not have been built here.
         if matches!(
             conditional,
-            Some("HasKey" | "HasArmLayer" | "SharesX86Layer" | "SharesArmLayer")
+            Some("HasKey" | "HasArmLayer" | "SharesX86Layer" | "SharesArmLayer" | "RunsFlink")
         ) {
             continue;
         }

@@ -275,10 +275,16 @@ fn terraform_accepts_it_if_it_is_installed() -> Result<()> {
         return Ok(());
     };
     ensure!(formatted.status.success(), "{}", words_of(&formatted));
-    let folder = tempfile::tempdir()?;
+    // The module reads the template of Flink, which lies beside it.
+    let infra = tempfile::tempdir()?;
+    let folder = infra.path().join("terraform");
+    let flink = Path::new("flink").join("template.yaml");
+    std::fs::create_dir(&folder)?;
+    std::fs::create_dir(infra.path().join("flink"))?;
+    std::fs::copy(module().join("..").join(&flink), infra.path().join(&flink))?;
     for file in std::fs::read_dir(module())? {
         let file = file?;
-        std::fs::copy(file.path(), folder.path().join(file.file_name()))?;
+        std::fs::copy(file.path(), folder.join(file.file_name()))?;
     }
     let mut init = vec![
         "init".to_owned(),
@@ -287,11 +293,11 @@ fn terraform_accepts_it_if_it_is_installed() -> Result<()> {
     ];
     init.extend(mirror().map(|mirror| format!("-plugin-dir={}", mirror.display())));
     let init: Vec<&str> = init.iter().map(String::as_str).collect();
-    if !run(folder.path(), &init).is_some_and(|done| done.status.success()) {
+    if !run(&folder, &init).is_some_and(|done| done.status.success()) {
         println!("not validated: Terraform's AWS provider cannot be had here");
         return Ok(());
     }
-    let valid = run(folder.path(), &["validate", "-no-color"]).context("terraform went away")?;
+    let valid = run(&folder, &["validate", "-no-color"]).context("terraform went away")?;
     println!("{}", words_of(&valid));
     ensure!(valid.status.success(), "{}", words_of(&valid));
     Ok(())

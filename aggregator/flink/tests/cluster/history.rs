@@ -94,6 +94,15 @@ fn start() -> Timestamp {
 
 impl History {
     pub(crate) fn random(seed: u64, functions: u32, days: i64) -> Self {
+        Self::made(seed, functions, days, true)
+    }
+
+    /// A history in which no function is forgotten.
+    pub(crate) fn that_forgets_nothing(seed: u64, functions: u32, days: i64) -> Self {
+        Self::made(seed, functions, days, false)
+    }
+
+    fn made(seed: u64, functions: u32, days: i64, forgets: bool) -> Self {
         let engine = Engine::open(&format!("{SETTINGS}[flink]\nevent_clock = true")).unwrap();
         let mut dice = Dice::new(seed);
         let mut world: Vec<Function> = (0..functions).map(|n| function(n, &mut dice)).collect();
@@ -114,7 +123,7 @@ impl History {
                     history.advance(&engine, one, (1, &answers), moment(begins, false));
                     history.decisions.extend(answers);
                 }
-                let (news, is_forgotten) = news(one, day, begins, &mut dice);
+                let (news, is_forgotten) = news(one, day, begins, forgets, &mut dice);
                 history.advance(&engine, one, (1, &news), moment(begins, false));
                 history.decisions.extend(news);
                 // What comes on the day of the command may be of before it or after it.
@@ -327,7 +336,13 @@ pub(crate) fn by_name(
 
 /// What the aggregator writes about a function on a day: a refresh of the inventory, and commands; and whether the
 /// function is forgotten by them.
-fn news(one: &Function, day: i64, begins: Timestamp, dice: &mut Dice) -> (Vec<Vec<u8>>, bool) {
+fn news(
+    one: &Function,
+    day: i64,
+    begins: Timestamp,
+    forgets: bool,
+    dice: &mut Dice,
+) -> (Vec<Vec<u8>>, bool) {
     let notice = |at: Timestamp, news: News| {
         encode(&Record::Notice(Notice {
             function: one.arn.to_string(),
@@ -358,7 +373,7 @@ fn news(one: &Function, day: i64, begins: Timestamp, dice: &mut Dice) -> (Vec<Ve
         let through = begins.day().plus(-1);
         records.push(notice(begins.plus_ms(960_000), News::Cleared { through }));
     }
-    let is_forgotten = day > 6 && dice.of_100(2);
+    let is_forgotten = forgets && day > 6 && dice.of_100(2);
     if is_forgotten {
         records.push(notice(begins.plus_ms(1_000_000), News::Forgotten));
     }

@@ -26,15 +26,17 @@ impl FunctionState {
     /// and peaks (W7).
     pub fn apply(&mut self, mut delta: Delta, clock: &DayClock, now: Timestamp) -> Applied {
         let mut applied = Applied::default();
+        if self.is_known_event(&delta) {
+            // It may be known from before this function was forgotten, so it begins nothing.
+            self.repeated(delta.reports);
+            return applied;
+        }
         let env = delta.only_environment();
         let Some(new) = self.sight(&delta, clock, now) else {
             return applied;
         };
         if !self.add_environments(&mut delta) {
-            let seen = self.seen.as_mut();
-            seen.into_iter().for_each(|seen| {
-                seen.counts.duplicates = seen.counts.duplicates.saturating_add(delta.reports);
-            });
+            self.repeated(delta.reports);
             return applied;
         }
         applied.decide = new;
@@ -99,19 +101,27 @@ impl FunctionState {
         Some(false)
     }
 
+    /// Returns whether `delta` is a log event that was merged before (W7); notes it otherwise.
+    fn is_known_event(&mut self, delta: &Delta) -> bool {
+        let Some(Mark::Event(event)) = delta.mark else {
+            return false;
+        };
+        !self.events.insert((delta.sighting.newest.at.day(), event))
+    }
+
+    /// Counts reports that came again.
+    fn repeated(&mut self, reports: u64) {
+        if let Some(seen) = &mut self.seen {
+            seen.counts.duplicates = seen.counts.duplicates.saturating_add(reports);
+        }
+    }
+
     /// Merges the environments of `delta`, and counts each on the days that are new to it; `false` when
     /// all of it came before (W7).
     fn add_environments(&mut self, delta: &mut Delta) -> bool {
         let seq = match delta.mark {
-            Some(Mark::Event(event)) => {
-                let day = delta.sighting.newest.at.day();
-                if !self.events.insert((day, event)) {
-                    return false;
-                }
-                None
-            }
             Some(Mark::Record(seq)) => Some(seq),
-            None => None,
+            Some(Mark::Event(_)) | None => None,
         };
         for (key, view) in std::mem::take(&mut delta.environments) {
             let state = self
@@ -187,7 +197,8 @@ impl FunctionState {
         let known = self.last.map_or(Megabytes(0), |last| last.peak_mb);
         let is_near = |to: Megabytes| u64::from(peak.0) * 10 > u64::from(to.0) * 9 && peak > known;
         let decrease = self.last.and_then(|last| last.decrease_to);
-        let mut near = decrease.is_some_and(is_near);
+        let withdrawn = decrease.filter(|to| is_near(*to));
+        let mut near = withdrawn.is_some();
         for sent in &mut self.sent {
             let decreases = sent.status.is_active() && sent.to_mb < sent.from_mb;
             if decreases && is_near(sent.to_mb) {
@@ -198,6 +209,7 @@ impl FunctionState {
         }
         if near && let Some(last) = &mut self.last {
             last.decrease_to = None;
+            last.withdrawn_to = withdrawn.or(last.withdrawn_to);
         }
         near
     }

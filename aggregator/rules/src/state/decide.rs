@@ -160,12 +160,16 @@ impl FunctionState {
         let new = proposal.recommendation.as_ref();
         let change = new.map(|new| (new.from_mb, new.to_mb));
         let ended = new.is_some_and(|new| self.has_ended(&new.id));
+        let day = seen.evidence.present.day();
+        let same_day = self.last.filter(|last| last.day == day);
+        let withdrawn_to = same_day.and_then(|last| last.withdrawn_to);
         self.last = Some(LastDecision {
-            day: seen.evidence.present.day(),
+            day,
             peak_mb: seen.peak_mb,
             decrease_to: change
-                .filter(|(from, to)| to < from && !ended)
+                .filter(|(from, to)| to < from && !ended && withdrawn_to != Some(*to))
                 .map(|(_, to)| to),
+            withdrawn_to,
             stands: true,
         });
         if let Some(new) = new {

@@ -102,6 +102,8 @@ pub struct LastDecision {
     pub peak_mb: Megabytes,
     /// The size that it wants, if that is a decrease.
     pub decrease_to: Option<Megabytes>,
+    /// The size of the decrease of this day that a peak withdrew (W9). The same decision does not open it again.
+    pub withdrawn_to: Option<Megabytes>,
     /// Whether it stands: not if the function has had no reports in the window since.
     pub stands: bool,
 }

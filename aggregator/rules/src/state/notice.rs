@@ -40,8 +40,9 @@ impl FunctionState {
         }
     }
 
-    /// Deletes all but the inventory, which belongs to the account. The same command again changes nothing, because
-    /// evidence that came since is of the new function.
+    /// Deletes all but the inventory, which belongs to the account, and the ids of log events: a line that is delivered
+    /// again is of what was forgotten. The same command again changes nothing, because evidence that came since is of
+    /// the new function.
     pub fn forget(&mut self, at: Timestamp) {
         if self.forgotten >= Some(at) {
             return;
@@ -49,6 +50,7 @@ impl FunctionState {
         *self = Self {
             listed: self.listed.take(),
             closed: self.closed,
+            events: std::mem::take(&mut self.events),
             forgotten: Some(at),
             ..Self::new(self.function.clone())
         };

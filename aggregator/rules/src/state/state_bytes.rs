@@ -19,7 +19,8 @@ use crate::window::{DayKey, DaySource, EnvironmentKey, PeakOfDay, Witnesses};
 /// The version of the bytes that this release writes, and the newest that it reads.
 pub const STATE_VERSION: u8 = 2;
 
-/// The oldest version of the bytes that can be read and written: it lacks when a function was forgotten.
+/// The oldest version of the bytes that can be read and written: it lacks when a function was forgotten, and
+/// the decrease that a peak withdrew.
 pub const OLDEST_STATE_VERSION: u8 = 1;
 
 /// Bytes that are not a state that this release reads.
@@ -118,6 +119,8 @@ impl FunctionState {
         });
         if version > OLDEST_STATE_VERSION {
             out.optional(self.forgotten, write_time);
+            let withdrawn = self.last.and_then(|last| last.withdrawn_to);
+            out.optional(withdrawn, Out::megabytes);
         }
         out.0
     }
@@ -202,11 +205,16 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             day: read.day()?,
             peak_mb: read.megabytes()?,
             decrease_to: read.optional(In::megabytes)?,
+            withdrawn_to: None,
             stands: read.byte()? != 0,
         })
     })?;
     if version > OLDEST_STATE_VERSION {
         state.forgotten = read.optional(read_time)?;
+        let withdrawn = read.optional(In::megabytes)?;
+        if let Some(last) = &mut state.last {
+            last.withdrawn_to = withdrawn;
+        }
     }
     if read.0.is_empty() {
         Ok(state)

@@ -176,6 +176,8 @@ fn decided(tx: &Connection, id: FunctionId) -> Result<Decided, StoreError> {
                 day,
                 peak_mb,
                 decrease_to,
+                // Of that day alone; without it, a function is decided once more than it need be.
+                withdrawn_to: None,
                 stands,
             }),
         })
