@@ -174,7 +174,10 @@ async fn two_regions_are_one_fleet() {
         before - after
     );
     assert!(text.contains(&total), "{total}\n{text}");
-    assert!(text.contains(&format!(" on ${before:.2} a month")), "{text}");
+    assert!(
+        text.contains(&format!(" on ${before:.2} a month")),
+        "{text}"
+    );
 
     let output = account.run(&["show", "checkout"]).await;
     assert_eq!(output.status.code(), Some(1));
