@@ -179,7 +179,7 @@ async function actions(browser, { address, more }) {
   expect(/^rejected: /.test(await press("Reject", "not now")), "no word of the rejection");
   await visit(back);
   await press(/^Approve/);
-  expect(/^not approved any more/.test(await press("Take the approval back")), "no word of the approval taken back");
+  expect(/^approval taken back: /.test(await press("Take the approval back")), "no word of the approval taken back");
   await visit(hold);
   expect(/^held: /.test(await press(/^Hold/, "busy week")), "no word of the hold");
   expect(await page.getByText("Decreases are held until").isVisible(), "the hold is not shown");
@@ -252,7 +252,7 @@ async function stream(browser, { address, more }) {
     await stays("approved");
   }
   await visit(kept);
-  expect(/^not approved any more/.test(await press("Take the approval back")), "no word of the approval taken back");
+  expect(/^approval taken back: /.test(await press("Take the approval back")), "no word of the approval taken back");
   await page.goto(`${address}/ui/review`);
   await press("Resume sending");
   await visit(later);

@@ -43,7 +43,7 @@ async function refresh() {
 if (content()?.hasAttribute("data-live")) {
   const events = new EventSource("/ui/events");
   events.addEventListener("change", (event) => {
-    if (shown === null) shown = event.data;
+    // The first one too: something may have been committed since the page was written.
     newest = event.data;
     refresh();
   });

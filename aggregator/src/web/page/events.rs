@@ -32,7 +32,13 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
     let state = (page, None, Instant::now(), place);
     let parts = stream::unfold(state, move |(page, mut last, mut sent, place)| async move {
         let stop = page.options.stop.clone();
+        // The first event comes at once, and each other one not sooner than this after the one before.
+        let mut pause = last.map_or(Duration::ZERO, |_| EVERY);
         loop {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(pause) => pause = EVERY,
+            }
             let version = version(&page).await;
             if version.is_some() && version != last {
                 last = version;
@@ -49,10 +55,6 @@ pub(super) async fn events(State(page): State<Page>, headers: HeaderMap) -> Resp
             }
             if begun.elapsed() > LASTS {
                 return None;
-            }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(EVERY) => {}
             }
         }
     });
