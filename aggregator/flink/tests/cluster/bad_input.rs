@@ -68,8 +68,8 @@ fn a_stream_that_is_missing_is_named_before_the_job_starts() {
     insta::assert_snapshot!(why(&log, "reports: there is"), @"reports: there is no folder FOLDER. Nothing was read. hint: make it, or name another with --reports; a Kinesis stream is named by its ARN");
 }
 
-/// A state that a later release wrote stops the job: without it the function would begin anew. The release that can read it
-/// goes on with everything.
+/// A state that a later release wrote stops the job: without it the function would lose its evidence. The release that can read it
+/// continues from there.
 #[test]
 fn a_state_of_a_later_release_stops_the_job_until_that_release_runs() {
     use base64::Engine as _;

@@ -67,7 +67,7 @@ struct Function {
 pub(crate) struct History {
     /// The records of each day.
     reports: Vec<Vec<Vec<u8>>>,
-    /// The functions that a person had forgotten, and the day. What came before counts anew if it comes again.
+    /// The functions that a person had forgotten, and the day. Earlier evidence counts again if it is delivered again.
     forgotten: BTreeSet<(i64, String)>,
     decisions: Vec<Vec<u8>>,
     pub(crate) proposals: Vec<Value>,

@@ -36,7 +36,7 @@ impl Case {
     }
 }
 
-/// Refreshes at 00:10, 00:20, … of one half of a day: what did not change is no news before 12:00.
+/// Refreshes at 00:10, 00:20, … of one half of a day: a fact that did not change is not sent again before 12:00.
 #[test]
 fn a_refresh_notices_what_changed_and_repeats_the_rest_twice_a_day() {
     let mut case = Case::with_proposals();

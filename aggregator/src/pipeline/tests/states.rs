@@ -445,7 +445,7 @@ impl Twins {
         }
     }
 
-    /// The states begin anew with what `to-flink` reads from the store. Ids of log events are not known by function.
+    /// The states are replaced by what `to-flink` reads from the store. Ids of log events are not known by function.
     fn leave(&mut self) {
         let mut states = BTreeMap::new();
         let reader = Reader::open(&self.case.path()).unwrap();
