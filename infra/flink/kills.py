@@ -154,8 +154,9 @@ class Cluster:
 
     def last_checkpoint(self):
         # By the time of the metadata, which is written last: that of a folder changes when it is being deleted.
+        # A savepoint is one of them: what came before it is written already.
         done = []
-        for path in self.folder.glob("checkpoints/*/chk-*/_metadata"):
+        for path in [*self.folder.glob("checkpoints/*/chk-*/_metadata"), *self.folder.glob("savepoints/*/_metadata")]:
             try:
                 done.append((path.stat().st_mtime_ns, path.parent))
             except FileNotFoundError:
@@ -173,7 +174,7 @@ class Cluster:
 
 
 def restart(cluster, job, parallelism):
-    """Stops the job with a savepoint and starts it with this parallelism; None if it had ended."""
+    """Stops the job with a savepoint and starts it with this parallelism; None if there was no savepoint."""
     trigger = cluster.get(f"/jobs/{job}/stop", {"drain": False})
     if not trigger:
         return None
@@ -187,14 +188,14 @@ def restart(cluster, job, parallelism):
 
 
 def disturb(cluster, job, action, turn, chance):
-    """Does one thing to a running job; returns the job that runs afterwards."""
+    """Does one thing to a running job; returns the job that runs afterwards, or None if it could not be done."""
     if action in ("rescalings", "upgrades"):
         if action == "upgrades":
             cluster.state_version = []
         restarted = restart(cluster, job, PARALLELISM[turn % len(PARALLELISM)])
         cluster.counts["rescalings"] += restarted is not None
         cluster.counts["upgrades"] += restarted is not None and action == "upgrades"
-        return restarted or job
+        return restarted
     cluster.counts[action] += 1
     if action == "taskmanagers":
         victim = chance.randrange(len(cluster.managers))
@@ -222,9 +223,12 @@ def run(cluster, kills, chance):
             return
         time.sleep(chance.uniform(0.2, 1.5))
         if plan and cluster.last_checkpoint() and cluster.state(job) == "RUNNING":
-            action = plan.pop(0)
-            job = disturb(cluster, job, action, turn, chance)
-            turn += action in ("rescalings", "upgrades")
+            disturbed = disturb(cluster, job, plan[0], turn, chance)
+            if disturbed is None:
+                # Not every moment allows a savepoint.
+                continue
+            job = disturbed
+            turn += plan.pop(0) in ("rescalings", "upgrades")
 
 
 def main():

@@ -41,7 +41,8 @@ fn why(log: &str, begin: &str) -> String {
         .lines()
         .find_map(|line| line.find(begin).map(|at| &line[at..]));
     let line = line.unwrap_or_else(|| panic!("{begin:?} is not in\n{log}"));
-    // The client closes the line of its own words by a brace.
+    // The client closes the line of its own words by a brace, and the JVM says which thread it was.
+    let line = line.split(" [in thread").next().unwrap_or_default();
     line.trim_end_matches(['}', ' ']).to_owned()
 }
 

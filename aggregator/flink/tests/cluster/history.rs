@@ -2,6 +2,8 @@
 //! propose.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 
 use rightsizer_flink::{Engine, Frames, Moment, Writer};
@@ -232,12 +234,26 @@ impl History {
             of_days: Vec::new(),
         };
         history.write(job, files, 0);
+        // A reader that ends before a kill is not there to tell the others how late it is.
+        for file in 1..files {
+            history.write_tick(job, file);
+        }
     }
 
-    /// Writes the records into `files` files of a run: each day in another order, some records twice. A last record
-    /// closes the last day.
+    /// Writes the records into `files` files of a run: each day in another order, some records twice. A last record, in
+    /// one of the files, closes the last day.
     pub(crate) fn write(&self, job: &Job, files: usize, seed: u64) {
         self.write_from(0, job, files, seed);
+    }
+
+    /// Adds the record that closes the last day to a file.
+    fn write_tick(&self, job: &Job, file: usize) {
+        let days = i64::try_from(self.reports.len()).unwrap();
+        let mut line = tick(start().plus_ms(days * DAY_MS + 60_000));
+        line.push(b'\n');
+        let path = job.reports().join(format!("{file}.jsonl"));
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(&line).unwrap();
     }
 
     /// Writes the states at the end of the day before `day`, as a system that moves brings them, and the records from
@@ -271,13 +287,10 @@ impl History {
             }
             before.clone_from(day);
         }
-        let days = i64::try_from(self.reports.len()).unwrap();
-        let tick = tick(start().plus_ms(days * DAY_MS + 60_000));
-        for (n, mut text) in texts.into_iter().enumerate() {
-            text.extend(&tick);
-            text.push(b'\n');
+        for (n, text) in texts.into_iter().enumerate() {
             std::fs::write(job.reports().join(format!("{n}.jsonl")), text).unwrap();
         }
+        self.write_tick(job, 0);
         write_lines(&job.decisions().join("0.jsonl"), &self.decisions);
     }
 }

@@ -118,14 +118,26 @@ fn a_system_that_moves_to_flink_keeps_its_days() {
 }
 
 /// A cluster of processes that is killed at random and rescaled gives what a run that nothing disturbs gives.
-/// `RIGHTSIZER_KILLS` sets the number.
+/// `RIGHTSIZER_KILLS` sets the number. One reader has all records, because evidence that comes after the command to
+/// forget its function counts again.
 #[test]
 fn kills_and_rescaling_change_nothing() {
-    // Whether a command to forget survives every kill is not known yet (docs/SCALE.md).
-    let history = History::that_forgets_nothing(11, 8, 20);
+    let history = History::random(11, 8, 20);
+    let written = history.written();
+    assert!(written.cleared > 1 && written.forgotten > 1, "{written:?}");
+    equal_after_kills(&history, 1);
+}
+
+/// The same with two readers, which continue from different places.
+#[test]
+fn kills_and_rescaling_change_nothing_with_two_readers() {
+    equal_after_kills(&History::that_forgets_nothing(11, 8, 20), 2);
+}
+
+fn equal_after_kills(history: &History, files: usize) {
     let wanted = by_close(history.proposals.clone());
     let job = Job::new();
-    history.write_often(&job, 2, 250);
+    history.write_often(&job, files, 250);
     let kills = std::env::var("RIGHTSIZER_KILLS").unwrap_or_else(|_| "2".to_owned());
     let (found, counts) = job.run_and_kill(&kills);
     let found = by_close(found);
@@ -140,7 +152,7 @@ fn kills_and_rescaling_change_nothing() {
     assert_eq!(found.len(), wanted.len());
     // Each kind once, at least.
     assert!(!counts.contains(": 0"), "{counts}");
-    let kept = equal_days(&history, &job);
+    let kept = equal_days(history, &job);
     let mut versions = job.state_versions();
     versions.dedup();
     // Those before the upgrade are of the older version, if a day closed by then.

@@ -78,7 +78,7 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
             return;
         }
         // The last close is the same in every run; the exact watermark is not, so it is not used.
-        boolean isOutside = watermark < begins || watermark == Long.MAX_VALUE;
+        boolean isOutside = watermark < begins || EndOfInput.isReached(watermark);
         long event = isOutside ? Math.max(begins, EARLIEST) : Days.boundary(watermark);
         advance(context, out, input.f2, event, false);
         if (begins < EARLIEST) {
@@ -102,9 +102,10 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
                 }
             }
         }
-        // At the end of a bounded input Flink fires all timers, but days without evidence are not over.
-        boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
-        if (ended && later.isEmpty() && begun.size() == 0) {
+        // At the end of bounded inputs all timers fire, but days that no input reached are not over.
+        long watermark = context.timerService().currentWatermark();
+        boolean isLater = EndOfInput.isReached(watermark) && at > EndOfInput.latest(watermark);
+        if (isLater && later.isEmpty() && begun.size() == 0) {
             writeState(context);
             return;
         }

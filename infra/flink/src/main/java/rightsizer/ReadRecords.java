@@ -111,7 +111,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     public void processWatermark(Watermark mark) throws Exception {
         if (mark.getTimestamp() == Long.MAX_VALUE) {
             flush();
-            super.processWatermark(mark);
+            output.emitWatermark(new Watermark(EndOfInput.watermark(watermark)));
         }
     }
 
