@@ -1,8 +1,12 @@
-//! The floor of the benchmark: the three requests of an extension's init over bare sockets, and
-//! nothing else. What this costs, no extension can save.
+//! The floor of the benchmark: the three requests of an extension's init over bare sockets, and for each POST of the
+//! Telemetry API one accept, read, response and close. What this costs, no extension can save.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the sender opens a connection for each request.
+static IS_CLOSED_AFTER_ONE: AtomicBool = AtomicBool::new(false);
 
 fn main() -> std::io::Result<()> {
     let host = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(std::io::Error::other)?;
@@ -14,12 +18,52 @@ fn main() -> std::io::Result<()> {
             .starts_with("lambda-extension-identifier:")
     };
     let id = answer.lines().find(named).unwrap_or_default();
+    let listener = TcpListener::bind(("0.0.0.0", 0))?;
+    let port = listener.local_addr()?.port();
     let subscribe = format!("PUT /2022-07-01/telemetry HTTP/1.1\r\n{id}\r\n");
-    let wanted = r#"{"schemaVersion":"2022-12-13","types":["platform"],"buffering":{"maxItems":1000,"maxBytes":262144,"timeoutMs":25},"destination":{"protocol":"HTTP","URI":"http://sandbox.localdomain:9"}}"#;
-    send(&host, &subscribe, wanted)?;
+    let wanted = format!(
+        r#"{{"schemaVersion":"2022-12-13","types":["platform"],"buffering":{{"maxItems":1000,"maxBytes":262144,"timeoutMs":25}},"destination":{{"protocol":"HTTP","URI":"http://sandbox.localdomain:{port}"}}}}"#
+    );
+    send(&host, &subscribe, &wanted)?;
+    // Ends with the process.
+    std::thread::spawn(move || serve(&listener));
     let next = format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\n{id}\r\n");
     send(&host, &next, "")?;
     Ok(())
+}
+
+/// Keeps each connection in a thread of its own, until one ended after one request; then it closes them itself.
+fn serve(listener: &TcpListener) -> std::io::Result<()> {
+    while !IS_CLOSED_AFTER_ONE.load(Ordering::Relaxed) {
+        let (socket, _) = listener.accept()?;
+        std::thread::spawn(move || {
+            let requests = respond(socket, u32::MAX)?;
+            IS_CLOSED_AFTER_ONE.fetch_or(requests == 1, Ordering::Relaxed);
+            std::io::Result::Ok(())
+        });
+    }
+    loop {
+        let (socket, _) = listener.accept()?;
+        respond(socket, 1)?;
+    }
+}
+
+/// Responds to this number of requests, or as many as come; returns how many.
+fn respond(mut socket: TcpStream, most: u32) -> std::io::Result<u32> {
+    let mut bytes = [0; 8192];
+    let mut requests = 0;
+    while requests < most {
+        let length = socket.read(&mut bytes)?;
+        let Some(last) = length.checked_sub(1) else {
+            break;
+        };
+        // The platform's events are a JSON array, so a request ends with a bracket.
+        if bytes.get(last) == Some(&b']') {
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+            requests += 1;
+        }
+    }
+    Ok(requests)
 }
 
 /// One request in one write; the answer's head.

@@ -63,10 +63,10 @@ async fn main() -> Result<()> {
 fn subjects(others: &[PathBuf]) -> Result<Vec<Subject>> {
     let here = std::env::current_exe()?;
     let beside = here.parent().context("no folder of its own")?;
-    let subject = |name: &str, binary: PathBuf, observes| Subject {
+    let subject = |name: &str, binary: PathBuf, ships| Subject {
         name: name.to_owned(),
         binary,
-        observes,
+        ships,
     };
     let mut subjects = vec![
         subject(

@@ -42,10 +42,8 @@ impl Bench<'_> {
         for _ in 0..self.runs {
             for (n, subject) in subjects.iter().enumerate() {
                 lives[n].push(self.life(subject, Delivery::OnePost).await?);
-                if subject.observes {
-                    let life = self.life(subject, Delivery::NewConnections).await?;
-                    apart[n].push(life.cpu_ms);
-                }
+                let life = self.life(subject, Delivery::NewConnections).await?;
+                apart[n].push(life.cpu_ms);
                 if let Some(share) = self.share {
                     shares[n].push(self.held_back(subject, share).await?);
                 }
@@ -60,7 +58,7 @@ impl Bench<'_> {
                 init_ms: of(|l| l.init_ms),
                 peak_mb: of(|l| l.peak_mb),
                 cpu_ms: of(|l| l.cpu_ms),
-                cpu_new_connections_ms: subject.observes.then(|| median(apart[n].clone())),
+                cpu_new_connections_ms: median(apart[n].clone()),
                 calls: of(|l| l.calls),
                 held_ms: of(|l| l.held_ms),
                 zip_mb: zip_mb(subject, pack)?,
@@ -117,7 +115,7 @@ impl Bench<'_> {
     /// The last report, a minute after the first, and the flush it makes due. Returns how long that
     /// took; `None` if none came.
     async fn flush(&self, life: &Life, subject: &Subject) -> Result<Option<Duration>> {
-        if !subject.observes {
+        if !subject.ships {
             return Ok(None);
         }
         let before = *self.endpoint.calls().borrow();
@@ -136,7 +134,7 @@ impl Bench<'_> {
     }
 
     async fn bytes_per_report(&self, subject: &Subject) -> Result<Option<f64>> {
-        if !subject.observes {
+        if !subject.ships {
             return Ok(None);
         }
         let life = self.start(subject, None).await?;
@@ -170,7 +168,7 @@ impl Bench<'_> {
 
     /// Thawed for 5 ms at a time, with nothing between: how often until the flush is taken.
     async fn spans(&self, subject: &Subject, share: &CpuShare) -> Result<Option<f64>> {
-        if !subject.observes {
+        if !subject.ships {
             return Ok(None);
         }
         let life = self.start(subject, Some(share)).await?;
@@ -221,7 +219,7 @@ fn ms(duration: Duration) -> f64 {
 /// Size of a layer with this binary, packed as `make layer` packs; MB of 10⁶ bytes. The floor is
 /// not packed.
 fn zip_mb(subject: &Subject, pack: &Path) -> Result<Option<f64>> {
-    if !subject.observes {
+    if !subject.ships {
         return Ok(None);
     }
     let folder = tempfile::tempdir()?;

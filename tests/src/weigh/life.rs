@@ -34,8 +34,8 @@ pub struct Subject {
     pub name: String,
     /// The executable.
     pub binary: PathBuf,
-    /// Whether it takes telemetry; the floor does not.
-    pub observes: bool,
+    /// Whether it sends what it observes to the stream; the floor does not.
+    pub ships: bool,
 }
 
 /// How the platform delivers an invocation's telemetry.
@@ -54,7 +54,6 @@ pub struct Life {
     pid: Pid,
     cpu_before_us: i64,
     http: reqwest::Client,
-    observes: bool,
     delivery: Delivery,
     /// Process start to first `next`.
     pub init: Duration,
@@ -121,7 +120,6 @@ impl Life {
             child,
             cpu_before_us,
             http: client(delivery)?,
-            observes: subject.observes,
             delivery,
             init: ready - began,
         })
@@ -164,7 +162,7 @@ impl Life {
     /// Delivers telemetry in one POST.
     pub async fn post(&self, events: Vec<Value>) -> Result<()> {
         let port = self.platform.seen().borrow().port;
-        let Some(port) = port.filter(|_| self.observes) else {
+        let Some(port) = port else {
             return Ok(());
         };
         let url = format!("http://127.0.0.1:{port}/");

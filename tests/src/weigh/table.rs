@@ -15,9 +15,8 @@ pub struct Row {
     pub peak_mb: f64,
     /// CPU time of the whole life.
     pub cpu_ms: f64,
-    /// The same if each invocation's telemetry comes in two POSTs, each over a new connection;
-    /// `None` if it takes none.
-    pub cpu_new_connections_ms: Option<f64>,
+    /// The same if each invocation's telemetry comes in two POSTs, each over a new connection.
+    pub cpu_new_connections_ms: f64,
     /// Calls to the stream in that life.
     pub calls: f64,
     /// An invocation's wait for it.
@@ -92,12 +91,12 @@ pub fn to_text(rows: &[Row]) -> String {
     };
     for row in rows {
         text += &format!(
-            "| {} | {:.2} | {:.2} | {:.1} | {} | {} | {:.2} | {} | {} |\n",
+            "| {} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {:.2} | {} | {} |\n",
             row.name,
             row.init_ms,
             row.peak_mb,
             row.cpu_ms,
-            number(row.cpu_new_connections_ms, 1),
+            row.cpu_new_connections_ms,
             row.calls,
             row.held_ms,
             number(row.zip_mb, 2),
@@ -133,10 +132,10 @@ mod tests {
             cpu_new_connections_ms,
             ..Row::default()
         };
-        let rows = [row("floor", None), row("it", Some(12.34))];
+        let rows = [row("floor", 5.6), row("it", 12.34)];
         let text = to_text(&rows);
         assert!(
-            text.contains("| floor | 0.00 | 0.00 | 3.6 | – | 0 |"),
+            text.contains("| floor | 0.00 | 0.00 | 3.6 | 5.6 | 0 |"),
             "{text}"
         );
         assert!(
@@ -144,7 +143,7 @@ mod tests {
             "{text}"
         );
         let json = to_json(&rows, 145, 10);
-        assert_eq!(json["rows"][0]["cpu_new_connections_ms"], Value::Null);
+        assert_eq!(json["rows"][0]["cpu_new_connections_ms"], 5.6);
         assert_eq!(json["rows"][1]["cpu_new_connections_ms"], 12.34);
     }
 
