@@ -41,7 +41,7 @@ demo: how-long-demo rust ## run the whole pipeline on this machine, no AWS accou
 	@"$(TARGET)/release/demo" $(if $(LOGS),--logs "$(LOGS)")
 
 how-long-demo:
-	@echo "demo: about eight minutes the first time (it compiles), 10 seconds later, on two cores"
+	@echo "demo: about six minutes the first time (it compiles), 10 seconds later, on two cores"
 
 test: how-long tools extension flink ## install what the tests need, then run every test, end-to-end ones included
 	@echo "test: building the binaries that tests start"

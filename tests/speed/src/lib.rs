@@ -2,6 +2,7 @@
 //! bare parse of the same bytes in the same run, for machines differ and are shared.
 
 pub mod bare;
+pub mod curve;
 pub mod files;
 pub mod fleet;
 pub mod import;

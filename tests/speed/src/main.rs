@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use rightsizer_speed::{bare, files, fleet, import, median, page, rate};
+use rightsizer_speed::{bare, curve, files, fleet, import, median, page, rate};
 
 /// Measures the aggregator: medians, beside a bare parse of the same bytes in the same run.
 #[derive(Parser)]
@@ -74,6 +74,12 @@ fn main() -> Result<()> {
             growth(&args, folder.path(), rows)?;
         }
     }
+    let (one, two) = curve::measure(args.runs)?;
+    println!(
+        "A power curve, which is drawn for functions that compute a lot and cost a dollar a month"
+    );
+    println!("  from one size with CPU time {one:>12.0?}          goal 1 ms");
+    println!("  from two sizes              {two:>12.0?}          goal 1 ms\n");
     if args.fleet > 0 {
         large_fleet(args.fleet, folder.path())?;
         let store = folder.path().join("fleet.db");

@@ -7,7 +7,7 @@ use rightsizer_records::{
 use super::assessment::Assessment;
 use super::ruling::Rollback;
 use crate::limits::counted_usd;
-use crate::policy::{Decision, PolicySettings, decide, drawn, recommendation_id};
+use crate::policy::{Decision, PolicySettings, decide, offers, recommendation_id};
 use crate::price::PriceTable;
 use crate::window::Cadence;
 
@@ -120,9 +120,8 @@ impl Drafter<'_> {
             .price
             .rates(seen.function.arn().map(FunctionArn::region));
         let bill = (Some(usd.as_f64()), rates, seen.arch);
-        let offers = drawn(&seen.evidence, "", decision.target_mb, bill, self.policy)?.offers;
-        let any = offers.free.is_some() || offers.cheap.is_some();
-        any.then(|| serde_json::to_string(&offers).unwrap_or_default())
+        let offers = offers(&seen.evidence, decision.target_mb, bill, self.policy)?;
+        Some(serde_json::to_string(&offers).unwrap_or_default())
     }
 
     /// What a month costs now and then: by the rates of the function's region, and by how much longer

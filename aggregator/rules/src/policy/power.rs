@@ -10,7 +10,8 @@ use super::reasons::Reasons;
 use super::settings::PolicySettings;
 use super::step::{self, Step};
 use crate::power::{
-    Bounds, Candidate, Drawn, Durations, Objective, Point, Prior, SizeUse, Subject, choose, draw,
+    Bounds, Candidate, Drawn, Durations, Objective, Offers, Point, Prior, SizeUse, Subject, choose,
+    draw, may_be_faster,
 };
 use crate::price::Rates;
 
@@ -184,8 +185,23 @@ fn priced(point: &Point) -> Option<Candidate> {
     })
 }
 
+/// Returns larger sizes at which what a decision sees would be faster for the same or little more money; `None` if there
+/// are none.
+pub fn offers(
+    seen: &FunctionEvidence,
+    safe_mb: Megabytes,
+    bill: (Option<f64>, Rates, Option<Arch>),
+    settings: &PolicySettings,
+) -> Option<Offers> {
+    if !may_be_faster(seen.current_mb, &sizes(seen)) {
+        return None;
+    }
+    let offers = drawn(seen, "", safe_mb, bill, settings)?.offers;
+    (offers != Offers::default()).then_some(offers)
+}
+
 /// Returns the curve of what a decision sees: the monthly cost at the present size, prices, and architecture.
-pub fn drawn(
+pub(super) fn drawn(
     seen: &FunctionEvidence,
     function: &str,
     safe_mb: Megabytes,

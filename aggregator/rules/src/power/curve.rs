@@ -216,12 +216,17 @@ impl PowerCurve {
                 (towards, (left + noise.each * noise.each).sqrt())
             })
             .collect();
+        // The components of one shape follow each other.
+        let mut last: Option<(Shape, f64)> = None;
         let part = |likely: &Likely| {
             let (towards, deviation) = &from_points[likely.noise];
             let moved: f64 = towards.iter().zip(&likely.white).map(|(a, b)| a * b).sum();
+            let known = last.filter(|(shape, _)| *shape == likely.shape);
+            let (_, ln) = *last
+                .insert(known.unwrap_or_else(|| (likely.shape, likely.shape.ln_duration(size))));
             Part {
                 weight: likely.weight,
-                mean: likely.shape.ln_duration(size) + moved,
+                mean: ln + moved,
                 deviation: *deviation,
             }
         };

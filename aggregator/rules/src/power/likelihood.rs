@@ -29,11 +29,12 @@ pub(super) fn ln_likelihoods(points: &[SizePoint]) -> Vec<f64> {
         .each_ref()
         .map(super::gaussian::Factor::half_ln_determinant);
     let mut all = Vec::with_capacity(components());
+    let mut white = vec![0.0; points.len()];
     for shape in shapes() {
         let by_cpu = ln_cpu(points, *shape);
         let residuals = residuals(points, *shape);
         for (factor, volume) in factors.iter().zip(volumes) {
-            let mut white = residuals.clone();
+            white.copy_from_slice(&residuals);
             factor.whiten(&mut white);
             let squares: f64 = white.iter().map(|z| z * z).sum();
             all.push(by_cpu - squares / 2.0 - volume);
@@ -46,9 +47,9 @@ pub(super) fn ln_likelihoods(points: &[SizePoint]) -> Vec<f64> {
 /// threads that wait for each other.
 const CPU_ERROR: f64 = 0.1;
 /// CPU time is measured in ticks of 10 ms.
-const TICK_MS: f64 = 10.0;
+pub(super) const TICK_MS: f64 = 10.0;
 /// Shares of a core below this are treated alike.
-const LEAST_SHARE: f64 = 0.02;
+pub(super) const LEAST_SHARE: f64 = 0.02;
 /// Degrees of freedom of Student's t distribution, so that one outlier does not decide.
 const FREEDOM: f64 = 3.0;
 

@@ -1,6 +1,6 @@
 //! A mixture of normal distributions, and its quantiles.
 
-use super::gaussian::normal_cdf;
+use super::gaussian::normal;
 
 /// One part of a mixture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ const ALIKE: f64 = 0.1;
 
 /// Merges the parts that are too similar to matter.
 pub(super) fn merged(mut parts: Vec<Part>) -> Vec<Part> {
-    parts.sort_by(|a, b| {
+    parts.sort_unstable_by(|a, b| {
         let by_deviation = a.deviation.total_cmp(&b.deviation);
         by_deviation.then(a.mean.total_cmp(&b.mean))
     });
@@ -46,10 +46,6 @@ pub(super) fn quantile(parts: &[Part], q: f64) -> f64 {
     const FAR: f64 = 8.0;
     /// Accuracy in logarithms of durations: 0.01 %.
     const CLOSE: f64 = 1e-4;
-    let below = |x: f64| -> f64 {
-        let chance = |part: &Part| part.weight * normal_cdf((x - part.mean) / part.deviation);
-        parts.iter().map(chance).sum::<f64>() - q
-    };
     let ends = |side: f64| {
         parts
             .iter()
@@ -57,15 +53,39 @@ pub(super) fn quantile(parts: &[Part], q: f64) -> f64 {
     };
     let mut low = ends(-1.0).fold(f64::INFINITY, f64::min);
     let mut high = ends(1.0).fold(f64::NEG_INFINITY, f64::max);
-    while high - low > CLOSE {
-        let middle = f64::midpoint(low, high);
-        if below(middle) < 0.0 {
-            low = middle;
+    let mut at: f64 = parts.iter().map(|part| part.weight * part.mean).sum();
+    // Newton's method. A step that leaves the bracket, where the density is low, is replaced by its middle.
+    loop {
+        let (below, density) = below(parts, at);
+        let over = below - q;
+        if over < 0.0 {
+            low = at;
         } else {
-            high = middle;
+            high = at;
         }
+        let next = at - over / density;
+        let is_within = low < next && next < high;
+        let next = if is_within {
+            next
+        } else {
+            f64::midpoint(low, high)
+        };
+        if (next - at).abs() <= CLOSE / 2.0 || high - low <= CLOSE {
+            return next;
+        }
+        at = next;
     }
-    f64::midpoint(low, high)
+}
+
+/// Returns the probability that a value of the mixture is at most `x`, and the density there.
+fn below(parts: &[Part], x: f64) -> (f64, f64) {
+    parts.iter().fold((0.0, 0.0), |(below, density), part| {
+        let (chance, height) = normal((x - part.mean) / part.deviation);
+        (
+            below + part.weight * chance,
+            density + part.weight * height / part.deviation,
+        )
+    })
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
 pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};
 pub use objective::{Bounds, Candidate, Objective, choose};
-pub use offer::{Offer, Offers};
+pub use offer::{Offer, Offers, may_be_faster};
 pub use prior::{Lesson, Prior};
 pub use provisioned::{Configured, ConfiguredUse, Worth, configured_use};
 pub use sampling::{Effort, Sampler, Strategy, Tuned};

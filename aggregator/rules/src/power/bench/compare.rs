@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::gaussian::normal_cdf;
+use super::super::gaussian::normal;
 
 /// How many times as long one group takes as another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -88,7 +88,7 @@ fn quantile(share: f64) -> f64 {
     let (mut low, mut high) = (0.0, 8.0);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if normal_cdf(middle) < share {
+        if normal(middle).0 < share {
             low = middle;
         } else {
             high = middle;
