@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use rightsizer_records::Folded;
+use rightsizer_rules::assess::Viewpoint;
 
 use super::*;
 
@@ -205,4 +206,47 @@ proptest! {
         let named = straight.count("SELECT count(*) FROM functions WHERE function LIKE 'local:%'");
         prop_assert_eq!(named, 0, "log lines are of the same functions");
     }
+}
+
+/// A function that comes with every delivery of a commit is written once: what is merged waits in memory until a
+/// decision or the commit needs it.
+#[test]
+fn merged_evidence_is_not_written_before_it_is_needed() {
+    let mut case = Case::new();
+    case.know("f", "code", "2026-05-01T00:00:00Z");
+    let now = case.now;
+    let record = encode(&Record::Reports(reports(
+        "f",
+        1,
+        "2026-05-02T10:00:00Z",
+        512,
+        100,
+        5,
+    )));
+    let delivery = Delivery {
+        origin: "test".into(),
+        channel: Channel::Reports,
+        payloads: vec![record],
+        checkpoint: None,
+        gaps: Vec::new(),
+    };
+    let pipeline = case.pipeline();
+    let prepared = pipeline.gate.prepare(delivery, now);
+    let merged = pipeline.work::<StoreError>(now, |session| {
+        let written = |session: &Session<'_>| {
+            let view = Viewpoint {
+                clock: &session.clock,
+                now,
+                settings: &session.settings.policy,
+            };
+            let assessed = session.unit.evidence().assess(0..=i64::MAX, view);
+            assessed.map(|assessed| assessed.len())
+        };
+        session.deliver(prepared)?;
+        assert_eq!(written(session)?, 0);
+        session.unit.flush()?;
+        assert_eq!(written(session)?, 1);
+        Ok(())
+    });
+    assert_eq!(merged.unwrap().accepted, 5);
 }
