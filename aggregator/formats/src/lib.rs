@@ -7,6 +7,7 @@
 //!
 //! [`Item`]: rightsizer_rules::evidence::Item
 
+mod aws_text;
 mod budget;
 mod cloudwatch;
 mod csv_rows;

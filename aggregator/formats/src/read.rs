@@ -253,6 +253,9 @@ fn in_memory(content: &[u8], damage: Option<&io::Error>, out: &mut Output) -> io
     Ok((lines.read(), done))
 }
 
+/// The first line of log events or of an Insights query as the command line of AWS prints them in YAML.
+const YAML_OF_LOGS: [&str; 3] = ["events:", "- events:", "results:"];
+
 /// Reads all lines.
 pub(super) fn all<R: BufRead>(
     lines: &mut Lines<R>,
@@ -271,6 +274,9 @@ pub(super) fn all<R: BufRead>(
             out.refuse(line.number, too_long(&line), content)
         } else if first && matches!(line.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
             let why = "the file is UTF-16 (as > in PowerShell writes it): save it as UTF-8";
+            return Ok(out.refuse(line.number, why, content));
+        } else if first && YAML_OF_LOGS.contains(&content) {
+            let why = "this is YAML: run the command with --output json, and import what it prints";
             return Ok(out.refuse(line.number, why, content));
         } else if content.starts_with(['{', '['])
             && (out.live() || !text::begins_in_brackets(content))

@@ -4,6 +4,7 @@
 use rightsizer_records::Timestamp;
 use serde::de::IgnoredAny;
 
+use super::aws_text;
 use super::cloudwatch;
 use super::drawn::{self, Table};
 use super::endings;
@@ -75,6 +76,9 @@ pub(super) fn line(
     } else if let Some(done) = power_tuning::link(text, number, out) {
         done
     } else if let Some(done) = drawn::line(text, number, &mut state.table, out) {
+        done
+    } else if let Some(done) = aws_text::line(text, number, out) {
+        state.tail = true;
         done
     } else if let Some(at) = report_line::find(text) {
         with_report(text, at, number, state, out)

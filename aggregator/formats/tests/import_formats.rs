@@ -471,6 +471,46 @@ fn utf16_is_named() {
 }
 
 #[test]
+fn yaml_is_named() {
+    for begin in ["events:", "- events:", "results:"] {
+        let text = format!("{begin}\n- message: \"{REPORT}\\n\"\n  timestamp: 1794304800000\n");
+        let rendered = reasons(text.as_bytes());
+        assert!(
+            rendered.len() == 1 && rendered[0].1.contains("--output json"),
+            "{rendered:?}"
+        );
+    }
+}
+
+/// `--output text` of `filter-log-events` and of `get-log-events`, whose messages end in line breaks: times of storage
+/// are close enough, and an event's id counts once.
+#[test]
+fn events_in_columns_are_read() {
+    let id = "38102123456789012345678901234567890123456789012345678900";
+    let stream = "2026/11/10/[$LATEST]8476a536e9f411e897392dfe598c3f00";
+    let filtered = format!("EVENTS\t{id}\t1794304801000\t{stream}\t{REPORT}\t\n\t1794304800000\n");
+    let start =
+        format!("EVENTS\t{id}\t1794304801000\t{stream}\tSTART RequestId: a\n\t1794304800000\n");
+    let seen = observations(
+        format!("{start}{filtered}{filtered}").as_bytes(),
+        &at_home(),
+    );
+    let [first, again] = &seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(first.at.as_ms(), 1_794_304_801_000);
+    assert_eq!(
+        (first.event_id, first.event_id.is_some()),
+        (again.event_id, true)
+    );
+    let got =
+        format!("EVENTS\t1794304801000\t{REPORT}\t\n\t1794304800000\nNEXTBACKWARDTOKEN\tb/1\n");
+    assert_eq!(counts(got.as_bytes()), (1, 2, 0));
+    let quoted = format!("EVENTS\t1794304801000\t{stream}\tINFO {REPORT}\t\n");
+    assert_eq!(counts(quoted.as_bytes()), (0, 0, 1));
+}
+
+#[test]
 fn csv_with_an_open_quote_loses_one_row() {
     let row = format!("2026-11-18 09:00:01.060,{REPORT}\n");
     let text = format!("@timestamp,@message\n{row}2026-11-18 09:00:01.060,\"open\n{row}{row}");
