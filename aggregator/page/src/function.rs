@@ -47,7 +47,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
     let detail = view.detail;
     let row = &detail.review;
     let name = short(&row.function);
-    let entry = Entry::from(row.clone());
+    let entry = Entry::from(row);
     let content = html! {
         p.crumb { a href="/" { "Fleet" } " / " (Text(name)) }
         h1.function { (Text(name)) " " (badge(&entry)) }

@@ -141,7 +141,9 @@ impl FleetCache {
         let begun = Instant::now();
         let reader = Reader::open(&self.store)?;
         let stops = inspect::stops(&self.store)?;
-        let fleet = Arc::new(Fleet::read(&reader, stops, rightsizer_aws::clock::now())?);
+        let before = self.cached().map(|cached| cached.fleet);
+        let now = rightsizer_aws::clock::now();
+        let fleet = Arc::new(Fleet::read(&reader, stops, now, before.as_deref())?);
         let cached = CachedFleet {
             fleet: Arc::clone(&fleet),
             version,
