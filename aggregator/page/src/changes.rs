@@ -23,14 +23,16 @@ pub(crate) fn changes(changes: &[AppliedChange]) -> Markup {
             .filter(|change| change.status == status)
             .count()
     };
+    let back = count("rolled-back");
     html! {
         @if !changes.is_empty() {
             section aria-labelledby="week" {
                 h2 #week { "Changed this week" }
                 p.see {
-                    (whole(changes.len())) " sizes were changed: " (whole(count("verified"))) " verified by the durations billed since, "
-                    (whole(count("rolled-back"))) " rolled back, " (whole(count("applied"))) " still being verified. "
-                    "Together they promised " (usd(promised)) " a month."
+                    @if changes.len() == 1 { "1 size was changed: " } @else { (whole(changes.len())) " sizes were changed: " }
+                    (whole(count("verified"))) " verified by the durations billed since, "
+                    (whole(back)) " rolled back, " (whole(count("applied"))) " still being verified. "
+                    @if back == 0 { "Together they" } @else { "Those that were not rolled back" } " promised " (usd(promised)) " a month."
                 }
                 div.wide tabindex="0" role="region" aria-label="Table of changes" {
                     table {

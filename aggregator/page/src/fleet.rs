@@ -2,8 +2,10 @@
 
 mod page;
 mod query;
+mod texts;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rightsizer_records::Timestamp;
 use rightsizer_rules::policy::why;
@@ -13,6 +15,7 @@ use rightsizer_store::{AppliedChange, MonthSaved, Reader, ReviewRow, StoreError}
 pub(crate) use self::page::stops;
 pub use self::page::{FleetView, fleet_page};
 pub use self::query::{Query, Sort};
+use self::texts::Texts;
 use crate::grade::{Totals, at_risk};
 use crate::rules::heading;
 use crate::text::{SavingRange, saving_range, short, slowdown};
@@ -28,7 +31,7 @@ const MOST_CHANGES: u32 = 500;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// ARN, or `local:NAME`.
-    pub function: Box<str>,
+    pub function: Arc<str>,
     /// Its size in MB.
     pub current_mb: u32,
     /// The highest peak in MB.
@@ -38,7 +41,7 @@ pub struct Entry {
     /// Whether anything was decided.
     pub decided: bool,
     /// Its status.
-    pub status: Box<str>,
+    pub status: Arc<str>,
     /// Whether it ran out of memory and has no larger size yet.
     pub urgent: bool,
     /// Whether it ran out of memory, is near it, or fails.
@@ -50,15 +53,15 @@ pub struct Entry {
     /// The 95th percentile of durations ÷ now, at worst.
     pub slower: Option<f64>,
     /// The confidence of the evidence.
-    pub confidence: Option<Box<str>>,
+    pub confidence: Option<Arc<str>>,
     /// The reasons in a few words.
-    pub why: Box<str>,
+    pub why: Arc<str>,
     /// The heading of the rule of the first reason.
     pub(crate) rule: Option<&'static str>,
     /// The id of its recommendation.
-    pub recommendation: Option<Box<str>>,
+    pub recommendation: Option<Arc<str>>,
     /// Its tags, as `name=value`.
-    pub tags: Box<[Box<str>]>,
+    pub tags: Box<[Arc<str>]>,
     /// The size that AWS Compute Optimizer recommends, if it was imported.
     pub optimizer_mb: Option<u32>,
 }
@@ -81,37 +84,40 @@ impl Entry {
 
     /// The share of its size that it used at most.
     pub fn fullness(&self) -> Option<f64> {
-        let peak = self.peak_mb?;
-        Some(f64::from(peak) / f64::from(self.current_mb.max(1)))
+        let size = (self.current_mb > 0).then_some(self.current_mb)?;
+        Some(f64::from(self.peak_mb?) / f64::from(size))
     }
 }
 
-impl From<ReviewRow> for Entry {
-    fn from(row: ReviewRow) -> Self {
-        let reasons = why(&row.reasons);
+impl Entry {
+    fn of(row: &ReviewRow, texts: &mut Texts) -> Self {
+        let tags = row.tags.iter();
+        let tags = tags.map(|(name, value)| texts.shared(&format!("{name}={value}")));
         Self {
+            tags: tags.collect(),
             current_mb: row.current_mb,
             peak_mb: row.peak_mb,
             to_mb: row.to_mb,
             decided: row.policy_mb.is_some(),
             urgent: row.urgent,
-            risk: at_risk(&row),
+            risk: at_risk(row),
             usd: row.monthly_usd_before,
-            saving: saving_range(&row),
-            slower: slowdown(&row).map(|slower| slower.p95_worst),
+            saving: saving_range(row),
+            slower: slowdown(row).map(|slower| slower.p95_worst),
             rule: row.reasons.first().map(heading),
-            tags: row
-                .tags
-                .iter()
-                .map(|(name, value)| format!("{name}={value}").into())
-                .collect(),
             optimizer_mb: row.compute_optimizer_mb,
-            why: reasons.into(),
-            function: row.function.into(),
-            status: row.status.into(),
-            confidence: row.confidence.map(Into::into),
-            recommendation: row.recommendation.map(Into::into),
+            why: texts.shared(&why(&row.reasons)),
+            function: texts.shared(&row.function),
+            status: texts.shared(&row.status),
+            confidence: row.confidence.as_deref().map(|text| texts.shared(text)),
+            recommendation: row.recommendation.as_deref().map(|id| texts.shared(id)),
         }
+    }
+}
+
+impl From<&ReviewRow> for Entry {
+    fn from(row: &ReviewRow) -> Self {
+        Self::of(row, &mut Texts::default())
     }
 }
 
@@ -135,13 +141,22 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Reads the whole fleet. It takes a second for a hundred thousand functions, so its result is kept.
-    pub fn read(reader: &Reader, stops: Stops, now: Timestamp) -> Result<Self, StoreError> {
+    /// Reads the whole fleet. It takes a second for a hundred thousand functions, so its result is kept. It shares what did
+    /// not change with `before`, the fleet that was read before it.
+    pub fn read(
+        reader: &Reader,
+        stops: Stops,
+        now: Timestamp,
+        before: Option<&Self>,
+    ) -> Result<Self, StoreError> {
+        let before = before.map_or(&[][..], |before| &before.entries);
+        let mut texts = Texts::of(before);
         let mut fleet = Self {
             stops,
+            entries: Vec::with_capacity(before.len()),
             ..Self::default()
         };
-        reader.each_review_row(|row| fleet.add(row))?;
+        reader.each_review_row(|row| fleet.add(&row, &mut texts))?;
         fleet.changes = reader.applied_changes(now.plus_ms(-WEEK_MS), MOST_CHANGES)?;
         fleet.months = reader.verified_savings(now.plus_ms(-YEAR_MS))?;
         fleet.sort();
@@ -150,14 +165,14 @@ impl Fleet {
 
     /// A fleet of these rows, in their order.
     pub fn of(rows: impl IntoIterator<Item = ReviewRow>) -> Self {
-        let mut fleet = Self::default();
-        rows.into_iter().for_each(|row| fleet.add(row));
+        let (mut fleet, mut texts) = (Self::default(), Texts::default());
+        rows.into_iter().for_each(|row| fleet.add(&row, &mut texts));
         fleet
     }
 
-    fn add(&mut self, row: ReviewRow) {
-        self.totals.add(&row);
-        let entry = Entry::from(row);
+    fn add(&mut self, row: &ReviewRow, texts: &mut Texts) {
+        self.totals.add(row);
+        let entry = Entry::of(row, texts);
         self.waiting += usize::from(&*entry.status == "open");
         if let Some(account) = entry.account()
             && !self.accounts.contains(account)
@@ -168,7 +183,8 @@ impl Fleet {
     }
 
     fn sort(&mut self) {
-        self.entries.sort_by(query::by_danger_then_money);
+        // Without room for a copy.
+        self.entries.sort_unstable_by(query::by_danger_then_money);
         self.entries.shrink_to_fit();
     }
 }

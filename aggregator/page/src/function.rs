@@ -17,8 +17,8 @@ use crate::rules::{heading, rule_address};
 use crate::spread::spreads;
 use crate::starts::starts;
 use crate::table::{badge, status_words};
-use crate::text::{range, saving_range, short, slowdown};
-use crate::words::{Text, duration, usd, whole};
+use crate::text::{saving_range, short, slowdown};
+use crate::words::{Prose, Text, duration, saved, usd, whole};
 
 /// What a function's page is made of.
 #[derive(Debug)]
@@ -47,11 +47,11 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
     let detail = view.detail;
     let row = &detail.review;
     let name = short(&row.function);
-    let entry = Entry::from(row.clone());
+    let entry = Entry::from(row);
     let content = html! {
         p.crumb { a href="/" { "Fleet" } " / " (Text(name)) }
         h1.function { (Text(name)) " " (badge(&entry)) }
-        p.arn { (Text(&row.function)) }
+        @if name != row.function { p.arn { (Text(&row.function)) } }
         p.lead { (headline(row)) }
         @if let Some(until) = &row.held_until {
             p.stop { "Decreases are held until " (Text(until)) @if let Some(by) = &row.held_by { " by " (Text(by)) } "." }
@@ -59,9 +59,9 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
         (decide_forms(frame, &entry, "function", row.held_until.is_some()))
         (clear_form(frame, row))
         dl.tiles {
-            div.tile { dt { "Memory" } dd { (whole(row.current_mb)) small { " MB" } } dd.note { (next(row)) } }
+            div.tile { dt { "Memory" } dd { @if row.current_mb > 0 { (whole(row.current_mb)) small { " MB" } } @else { "–" } } dd.note { (next(row)) } }
             div.tile { dt { "Cost a month" } dd { (row.monthly_usd_before.map_or_else(|| "–".to_owned(), usd)) } dd.note { (saves(row)) } }
-            div.tile.bad[entry.risk] { dt { "Used at most" } dd { (row.peak_mb.map_or_else(|| "–".to_owned(), whole)) small { " MB" } }
+            div.tile.bad[entry.risk] { dt { "Used at most" } dd { @if let Some(peak) = row.peak_mb { (whole(peak)) small { " MB" } } @else { "–" } }
                 dd.note { (entry.fullness().map_or_else(String::new, |full| format!("{:.0} % of its memory", full * 100.0))) } }
             div.tile { dt { "Slowest 1 %" } dd { (row.p99_ms.map_or_else(|| "–".to_owned(), duration)) }
                 dd.note { @if let Some(timeout) = detail.timeout_ms { "timeout " (timeout_words(timeout)) } @else { "timeout unknown" } } }
@@ -73,7 +73,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
             p.see { "The rules that shaped the size, in their order. Each leads to its explanation." }
             @if row.reasons.is_empty() { p { "No report of the window has a memory figure, so nothing was decided." } }
             ol.reasons { @for reason in &row.reasons {
-                li { a href=(rule_address(heading(reason))) { (Text(&sentence(reason))) } }
+                li { a href=(rule_address(heading(reason))) { (Prose(&sentence(reason))) } }
             } }
         }
         (spreads(&row.function, view.days))
@@ -95,6 +95,9 @@ fn timeout_words(ms: u64) -> String {
 fn headline(row: &ReviewRow) -> String {
     let now = whole(row.current_mb);
     match (row.policy_mb, row.to_mb) {
+        (None, _) if row.current_mb == 0 => {
+            "Its memory is unknown, and there is no decision yet.".to_owned()
+        }
         (None, _) => format!("It has {now} MB, and there is no decision yet."),
         (Some(_), Some(to)) if to < row.current_mb => {
             let slower = slowdown(row).filter(|slower| slower.p95_worst > 1.05);
@@ -123,10 +126,10 @@ fn next(row: &ReviewRow) -> String {
 
 fn saves(row: &ReviewRow) -> String {
     match (row.to_mb, saving_range(row)) {
-        (Some(_), Some(saved)) if saved.expected.as_f64() >= 0.0 => {
-            format!("${} a month saved", range(saved))
+        (Some(_), Some(saving)) if saving.expected.as_f64() >= 0.0 => {
+            format!("{} a month saved", saved(saving))
         }
-        (Some(_), Some(saved)) => format!("{} a month more", usd(-saved.expected.as_f64())),
+        (Some(_), Some(saving)) => format!("{} a month more", usd(-saving.expected.as_f64())),
         _ => "projected from 14 days".to_owned(),
     }
 }

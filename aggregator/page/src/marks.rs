@@ -26,11 +26,21 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
         return html! {};
     }
     let axis = Decades::holding(known.iter().map(|(_, usd, _)| *usd), LEAST_DECADE);
-    let across: Vec<String> = axis.ticks().into_iter().map(money).collect();
+    let mut across: Vec<String> = axis.ticks().into_iter().map(money).collect();
+    // What costs less is drawn at the left end.
+    if let Some(first) = across
+        .first_mut()
+        .filter(|_| known.iter().any(|(_, usd, _)| axis.is_below(*usd)))
+    {
+        first.insert_str(0, "≤ ");
+    }
     let down: Vec<String> = ["100 %", "75 %", "50 %", "25 %", "0 %"]
         .map(str::to_owned)
         .into();
-    let label = format!("Cost against memory used of {} functions", known.len());
+    let label = format!(
+        "Cost against memory used of {}",
+        many(known.len(), "function")
+    );
     let plot = html! {
         rect.danger width=(WIDTH) height=(HEIGHT * 0.1) {}
         (grid(down.len()))
@@ -39,7 +49,7 @@ pub(crate) fn marks(entries: &[Entry], links: bool) -> Markup {
     html! {
         section aria-labelledby="where" {
             h2 #where { "Cost and memory use of each function" }
-            p.see { (sentence(&known)) }
+            p.see { (sentence(&known)) (not_drawn(entries, known.len())) }
             (picture(
                 (!links).then_some(label.as_str()),
                 (&down, "memory used at most"),
@@ -79,6 +89,30 @@ fn sentence(known: &[(&Entry, f64, f64)]) -> String {
             n => format!("{n} are"),
         }
     )
+}
+
+/// The functions that the picture leaves out; nothing if it has all.
+fn not_drawn(entries: &[Entry], drawn: usize) -> String {
+    let left = entries
+        .iter()
+        .filter(|entry| entry.usd.is_none() || entry.fullness().is_none());
+    let risk = left.filter(|entry| entry.risk).count();
+    let are = |n: usize| if n == 1 { "is" } else { "are" };
+    match (entries.len() - drawn, risk) {
+        (0, _) => String::new(),
+        (n, 0) => format!(
+            " {}, of unknown cost or use, {} not drawn.",
+            many(n, "function"),
+            are(n)
+        ),
+        (n, risk) => format!(
+            " {}, of unknown cost or use, {} not drawn; {} of them {} in danger.",
+            many(n, "function"),
+            are(n),
+            whole(risk),
+            are(risk)
+        ),
+    }
 }
 
 /// The kind of a mark, which sets its colour.

@@ -38,10 +38,14 @@ async function refresh() {
     // The server is away; the stream comes back by itself.
   }
   loading = false;
+  // Something was committed while the page was loaded.
+  if (newest !== wanted) refresh();
 }
 
 if (content()?.hasAttribute("data-live")) {
   const events = new EventSource("/ui/events");
+  // Numbers of another stream mean nothing here: the server may have been started again.
+  events.addEventListener("open", () => { shown = null; });
   events.addEventListener("change", (event) => {
     // The first one too: something may have been committed since the page was written.
     newest = event.data;

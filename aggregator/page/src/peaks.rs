@@ -202,11 +202,16 @@ fn sentence(row: &ReviewRow, lines: &[&DayLine], highest: u32, floor: Option<f64
         .iter()
         .filter(|line| line.censored_mb.is_some())
         .count();
-    let mut text = format!(
-        "The highest use of {DAYS} days is {} MB, {share:.0} % of the {} MB it has.",
-        whole(highest),
-        whole(row.current_mb)
-    );
+    let days = match lines.len() {
+        1 => "on the only day with reports".to_owned(),
+        n if n < usize::try_from(DAYS).unwrap_or_default() => format!("on {n} days with reports"),
+        _ => format!("of {DAYS} days"),
+    };
+    let mut text = format!("The highest use {days} is {} MB", whole(highest));
+    text.push_str(&match row.current_mb {
+        0 => ".".to_owned(),
+        now => format!(", {share:.0} % of the {} MB it has.", whole(now)),
+    });
     if let Some(floor) = floor {
         text.push_str(&format!(
             " The floor keeps it at {} MB or more.",

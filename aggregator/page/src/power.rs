@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rightsizer_store::MeasuredLine;
 
 use crate::scale::{HEIGHT, Linear, WIDTH, grid, legend, picture};
-use crate::words::{Text, dollars, duration, durations, many, usd, whole};
+use crate::words::{Prose, dollars, duration, durations, many, usd, whole};
 
 /// The sizes at the ends of the axis: a label at each third power of three between them.
 const ENDS: (f64, f64) = (128.0, 10_368.0);
@@ -43,7 +43,7 @@ pub struct PowerView {
 pub(crate) fn power(power: Result<&PowerView, &str>, tuned: &[MeasuredLine]) -> Markup {
     let content = match power {
         Ok(power) => drawn(power, tuned),
-        Err(why) => html! { p { "There is no curve: " (Text(why)) "." } },
+        Err(why) => html! { p { "There is no curve: " (Prose(why)) "." } },
     };
     html! {
         section aria-labelledby="power" {

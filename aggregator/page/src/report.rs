@@ -1,6 +1,6 @@
 //! The fleet in one file that needs no server and no network, to be mailed or published.
 
-use maud::html;
+use maud::{Markup, html};
 
 use crate::fleet::{Entry, Fleet};
 use crate::frame::{footer, head_inside, mark, whole_page};
@@ -13,6 +13,21 @@ pub const NOTHING: &str = "no functions yet: `rightsizer import cloudwatch` read
                            account's logs, `rightsizer import FILE` reads exports, \
                            `rightsizer serve` receives reports";
 
+/// The same as a page's part.
+pub(crate) fn nothing() -> Markup {
+    html! {
+        section aria-labelledby="nothing" {
+            h2 #nothing { "No functions yet" }
+            p.see { "There are three ways to bring evidence in." }
+            ul.ways {
+                li { code { "rightsizer import cloudwatch" } " reads the account's logs." }
+                li { code { "rightsizer import FILE" } " reads exports of logs and of other tools." }
+                li { code { "rightsizer serve" } " receives reports as invocations happen." }
+            }
+        }
+    }
+}
+
 /// The report: the figures, the picture and every function in the order of `fleet`. `stops` are the reasons for
 /// which nothing is sent, `made` is the time.
 pub fn report(fleet: &Fleet, stops: &[String], made: &str) -> String {
@@ -23,7 +38,7 @@ pub fn report(fleet: &Fleet, stops: &[String], made: &str) -> String {
         main #content {
             h1 { "Memory of Lambda functions" }
             @for line in stops { p.stop { (Text(line)) } }
-            @if rows.is_empty() { p.lead { (NOTHING) } } @else {
+            @if rows.is_empty() { (nothing()) } @else {
                 @for line in totals.summary().lines() { p.lead { (Text(line)) } }
                 dl.tiles {
                     div.tile { dt { "Costs now" } dd { (usd(totals.bill)) } dd.note { "a month, projected" } }
@@ -72,6 +87,6 @@ mod tests {
         for outside in ["http://", "https://", " src=", "href=\"/", "<form"] {
             assert!(!page.contains(outside), "{outside}");
         }
-        assert!(report(&Fleet::default(), &[], "today").contains("no functions yet"));
+        assert!(report(&Fleet::default(), &[], "today").contains("No functions yet"));
     }
 }

@@ -80,7 +80,7 @@ fn bulk(frame: &Frame<'_>, rows: &[&Entry]) -> Markup {
                         th scope="col" { label.box { input type="checkbox" data-all aria-label="Select all on this page"; span.phone aria-hidden="true" { "Select all" } } }
                         th scope="col" { "Function" } th.n scope="col" { "Now" } th.n scope="col" { "Recommended" }
                         th.n scope="col" { "Saving a month" } th.n scope="col" { "Slower, at worst" } th scope="col" { "Memory used" }
-                        th scope="col" { "Confidence" } th scope="col" { "Why" }
+                        th scope="col" { "Confidence" } th scope="col" { "Why, sizes in MB" }
                     } }
                     tbody { @for entry in rows { (line(entry)) } }
                 }
@@ -110,7 +110,7 @@ fn line(entry: &Entry) -> Markup {
             td.n data-label="Slower, at worst" { (entry.slower.map_or_else(|| "–".to_owned(), |slower| format!("{slower:.1}×"))) }
             td.used data-label="Memory used" { (used(entry)) }
             td data-label="Confidence" { (Text(entry.confidence.as_deref().unwrap_or("unknown"))) }
-            td.why data-label="Why" { @if let Some(rule) = &entry.rule { (rule_link(rule, &entry.why)) } }
+            td.why data-label="Why, sizes in MB" { @if let Some(rule) = &entry.rule { (rule_link(rule, &entry.why)) } }
         }
     }
 }

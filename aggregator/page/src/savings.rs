@@ -80,17 +80,20 @@ fn sentence(months: &[MonthSaved]) -> String {
     let promised: f64 = months.iter().map(|month| month.promised_usd).sum();
     let billed: f64 = months.iter().map(|month| month.billed_usd).sum();
     let changes: u64 = months.iter().map(|month| month.changes).sum();
-    let share = if promised > 0.0 {
-        100.0 * billed / promised
+    let (decreases, they) = if changes == 1 {
+        ("1 verified decrease".to_owned(), "it")
     } else {
-        0.0
+        (format!("{} verified decreases", whole(changes)), "they")
+    };
+    let promised = if promised > 0.0 {
+        let share = (100.0 * billed / promised).max(0.0);
+        format!("{share:.0} % of the {} that {they} promised", usd(promised))
+    } else {
+        format!("{they} promised {}", usd(promised))
     };
     format!(
-        "{} verified decreases of the last year save {} a month by the billed durations, {share:.0} % of the {} that they \
-         promised.",
-        whole(changes),
-        usd(billed),
-        usd(promised)
+        "By the billed durations, {decreases} of the last year came to {} a month less: {promised}.",
+        usd(billed)
     )
 }
 
@@ -111,7 +114,7 @@ mod tests {
         );
         let text = savings(&months).into_string();
         assert!(
-            text.contains("4 verified decreases of the last year save $38.00 a month by the billed durations, 95 % of the $40.00"),
+            text.contains("4 verified decreases of the last year came to $38.00 a month less: 95 % of the $40.00 that they promised."),
             "{text}"
         );
         assert_eq!(text.matches("<rect").count(), 4);

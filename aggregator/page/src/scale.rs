@@ -101,6 +101,11 @@ impl Decades {
         ((value.log10() - f64::from(self.from)) / f64::from(self.to - self.from)).clamp(0.0, 1.0)
     }
 
+    /// Whether `value` is less than the axis shows.
+    pub(crate) fn is_below(self, value: f64) -> bool {
+        value < 10_f64.powi(self.from)
+    }
+
     /// The values with a label, from the left.
     pub(crate) fn ticks(self) -> Vec<f64> {
         (self.from..=self.to).map(|n| 10_f64.powi(n)).collect()

@@ -71,7 +71,7 @@ fn sentence(known: Option<&ConfigurationLine>, start: &ColdStart) -> String {
         format!(" and cost {} a month", usd(dollars))
     });
     format!(
-        "At {} MB environments {how} in {} or less half of the time{cost}. Provisioned concurrency for {} at once {pays}: {} a \
+        "At {} MB, environments {how} in {} or less half of the time{cost}. Provisioned concurrency for {} at once {pays}: {} a \
          month, {} saved.",
         whole(start.memory_mb.0),
         duration(start.p50_ms),
@@ -124,7 +124,7 @@ mod tests {
         assert!(starts(None, &[]).into_string().is_empty());
         let page = starts(None, &[start("<b>", 100), start("7", 48_210)]).into_string();
         for wanted in [
-            "At 1,024 MB environments start in 390 ms or less half of the time and cost $0.42 a month.",
+            "At 1,024 MB, environments start in 390 ms or less half of the time and cost $0.42 a month.",
             "Provisioned concurrency for 2 at once would cost more than it saves: $21.60 a month, $1.37 saved.",
             "1.0 % of 48,210",
             "3.5 %",

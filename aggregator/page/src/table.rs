@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use crate::fleet::{Entry, Fleet, Query, Sort};
 use crate::rules::rule_link;
-use crate::text::range;
-use crate::words::{Text, function_link, usd, whole};
+use crate::words::{Text, function_link, saved, usd, whole};
 
 /// Status and its meaning in a word or two.
 pub(crate) fn status_words(status: &str) -> &str {
@@ -91,7 +90,7 @@ pub(crate) fn table(rows: &[&Entry], links: bool) -> Markup {
                     @if !links { th.n scope="col" { "Slower, at worst" } }
                     @if compared { th.n scope="col" { "Compute Optimizer" } }
                     th scope="col" { "Status" }
-                    th scope="col" { "Why" }
+                    th scope="col" { "Why, sizes in MB" }
                 } }
                 tbody {
                     @for entry in rows { (line(entry, links, compared)) }
@@ -113,18 +112,26 @@ fn line(entry: &Entry, links: bool, compared: bool) -> Markup {
                 }
             }
             td.used data-label="Memory used" { (used(entry)) }
-            td.n data-label="Now" { (whole(entry.current_mb)) " MB" }
+            td.n data-label="Now" { (now(entry)) }
             td.n data-label="Recommended" { (wanted(entry)) }
             td.n data-label="Cost a month" { (entry.usd.map_or_else(|| "–".to_owned(), usd)) }
             td.n data-label="Saving a month" { (saving(entry)) }
             @if !links { td.n data-label="Slower, at worst" { (entry.slower.map_or_else(|| "–".to_owned(), |slower| format!("{slower:.1}×"))) } }
             @if compared { td.n data-label="Compute Optimizer" { (entry.optimizer_mb.map_or_else(|| "–".to_owned(), |mb| format!("{} MB", whole(mb)))) } }
             td data-label="Status" { (badge(entry)) }
-            td.why data-label="Why" {
+            td.why data-label="Why, sizes in MB" {
                 @if let (Some(rule), true) = (&entry.rule, links) { (rule_link(rule, &entry.why)) }
                 @else { (Text(&entry.why)) }
             }
         }
+    }
+}
+
+/// The size now.
+pub(crate) fn now(entry: &Entry) -> String {
+    match entry.current_mb {
+        0 => "–".to_owned(),
+        mb => format!("{} MB", whole(mb)),
     }
 }
 
@@ -144,14 +151,7 @@ pub(crate) fn wanted(entry: &Entry) -> Markup {
 /// The saving as a range.
 pub(crate) fn saving(entry: &Entry) -> String {
     match entry.saving {
-        Some(saved) if entry.to_mb.is_some() => {
-            let text = range(saved);
-            if let Some(more) = text.strip_prefix('-') {
-                format!("−${more}")
-            } else {
-                format!("${text}")
-            }
-        }
+        Some(saving) if entry.to_mb.is_some() => saved(saving),
         _ => "–".to_owned(),
     }
 }

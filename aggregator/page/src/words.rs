@@ -4,6 +4,8 @@ use maud::{Escaper, Render};
 use rightsizer_records::shown::shown;
 use std::fmt::Write as _;
 
+use crate::text::{SavingRange, cents};
+
 /// Untrusted text: hidden characters are written out, and markup is escaped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a>(pub(crate) &'a str);
@@ -12,6 +14,27 @@ impl Render for Text<'_> {
     fn render_to(&self, buffer: &mut String) {
         // Writing to a String cannot fail.
         let _ = Escaper::new(buffer).write_str(&shown(self.0));
+    }
+}
+
+/// A sentence in which commands stand between backquotes, as messages on a terminal have them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prose<'a>(pub(crate) &'a str);
+
+impl Render for Prose<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        // An odd backquote, which is not closed, is itself.
+        let closed = self.0.matches('`').count() / 2;
+        for (n, part) in self.0.splitn(2 * closed + 1, '`').enumerate() {
+            let (open, close) = if n % 2 == 1 {
+                ("<code>", "</code>")
+            } else {
+                ("", "")
+            };
+            buffer.push_str(open);
+            Text(part).render_to(buffer);
+            buffer.push_str(close);
+        }
     }
 }
 
@@ -26,6 +49,23 @@ pub(crate) fn usd(dollars: f64) -> String {
         format!("{sign}${size:.2}")
     } else {
         format!("{sign}${}", thousands(&format!("{size:.0}")))
+    }
+}
+
+/// A saving as a range of dollars and cents, `$0.00 to $24.57`, or one number if both ends read the same.
+pub(crate) fn saved(saving: SavingRange) -> String {
+    let end = |usd| {
+        let text = cents(usd);
+        match text.strip_prefix('-') {
+            Some(more) => format!("−${more}"),
+            None => format!("${text}"),
+        }
+    };
+    let (safe, expected) = (end(saving.safe), end(saving.expected));
+    if safe == expected {
+        expected
+    } else {
+        format!("{safe} to {expected}")
     }
 }
 
@@ -96,6 +136,8 @@ pub fn function_link(function: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rightsizer_records::Usd;
+
     use super::*;
 
     #[test]
@@ -106,6 +148,16 @@ mod tests {
             html.into_string(),
             "<p title=\"&quot;'&amp;\">&lt;script&gt;\\u{202e}a\\n&lt;/script&gt;</p>"
         );
+    }
+
+    #[test]
+    fn a_command_in_a_sentence_is_code() {
+        let html = |text| maud::html! { (Prose(text)) }.into_string();
+        assert_eq!(
+            html("`list <b>` or `show`, then `"),
+            "<code>list &lt;b&gt;</code> or <code>show</code>, then `"
+        );
+        assert_eq!(html("plain"), "plain");
     }
 
     #[test]
@@ -135,6 +187,19 @@ mod tests {
         assert_eq!(duration(212.0), "212 ms");
         assert_eq!(duration(1_440.0), "1.4 s");
         assert_eq!(duration(192_000.0), "3.2 min");
+    }
+
+    #[test]
+    fn each_end_of_a_saving_has_its_sign() {
+        let range = |safe, expected| {
+            saved(SavingRange {
+                safe: Usd::from_f64(safe),
+                expected: Usd::from_f64(expected),
+            })
+        };
+        assert_eq!(range(-2.13, 83.37), "−$2.13 to $83.37");
+        assert_eq!(range(0.001, 0.0), "$0.00");
+        assert_eq!(range(-0.31, -0.31), "−$0.31");
     }
 
     #[test]

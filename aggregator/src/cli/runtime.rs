@@ -1,6 +1,9 @@
-//! What commands that call AWS need while they run: a runtime and a progress bar.
+//! What commands that call AWS or serve need while they run: a runtime and a progress bar.
+
+use std::future::Future;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use tokio::runtime::{Builder, Runtime};
 
 /// A progress bar of the given number of functions, on standard error and only if it is a
 /// terminal.
@@ -21,8 +24,37 @@ pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
 }
 
 /// A runtime for one command.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?)
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Runs a server to its end. It has stored by then what it acknowledged; threads that still read something, such as a large
+/// fleet for a page, are not waited for.
+pub(super) fn run_server<T>(runtime: Runtime, server: impl Future<Output = T>) -> T {
+    let done = runtime.block_on(server);
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_has_ended_waits_for_no_reader() {
+        let (ended, end) = mpsc::channel();
+        let (answer, never_answered) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            run_server(runtime().unwrap(), async {
+                tokio::task::spawn_blocking(move || never_answered.recv());
+            });
+            ended.send(())
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(30)), Ok(()));
+        drop(answer);
+    }
 }

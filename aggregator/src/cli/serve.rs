@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::flags;
 use super::out;
 use super::place::PlaceArgs;
+use super::runtime::run_server;
 use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg};
 use crate::pipeline::{Accept, AcceptRule};
 use crate::serve::{Engine, RecordSource, ServeOptions, run as serve};
@@ -153,13 +154,12 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         snapshot: args.snapshot.snapshot,
         settings,
     };
-    let done = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(listen_and_serve(options, args.listen));
-    match done {
+        .context("cannot start the runtime")?;
+    match run_server(runtime, listen_and_serve(options, args.listen)) {
         Err(error) if error.is::<Superseded>() => {
             out::failure(&error);
             Ok(ExitCode::from(SUPERSEDED))

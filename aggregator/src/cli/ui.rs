@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::by::ByArg;
 use super::review::here_or_at_holder;
-use super::runtime::runtime;
+use super::runtime::{run_server, runtime};
 use super::server::Server;
 use super::{ConfigArg, StoreArg, out};
+use crate::serve::DRAIN;
 use crate::settings::Settings;
 use crate::web::{self, Desk, Hosts, LocalDesk, Page, PageOptions};
 
@@ -55,7 +56,7 @@ pub(super) fn run(args: UiArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(2));
     }
-    runtime()?.block_on(serve(args))?;
+    run_server(runtime()?, serve(args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -85,7 +86,8 @@ async fn serve(args: UiArgs) -> anyhow::Result<()> {
         ended = &mut serving => return ended,
         _ = tokio::signal::ctrl_c() => stopped.cancel(),
     }
-    serving.await
+    // A decision that is being carried out ends; a browser that does not read its answer is not waited for.
+    tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
 }
 
 /// Review commands on a store that this process does not serve: a server that has started since carries them out.

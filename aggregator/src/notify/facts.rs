@@ -46,7 +46,7 @@ pub(super) fn read(store: &Path, now: Timestamp, digest: bool) -> Result<Facts, 
         rolled_back: reader.rolled_back(now.plus_ms(-RECENT_MS), MOST)?,
         breaker: stops.auto_paused.clone(),
         week: if digest {
-            Some(week(&Fleet::read(&reader, stops, now)?))
+            Some(week(&Fleet::read(&reader, stops, now, None)?))
         } else {
             None
         },

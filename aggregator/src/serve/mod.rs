@@ -98,7 +98,7 @@ impl Engine {
 }
 
 /// How long requests under way may take to end once it is time to stop.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves on `listener`, calls `ready` with its address once the store is open, until `shutdown`
 /// completes, then commits what is under way and closes the store. An error of the store ends it

@@ -2,6 +2,8 @@
 //! the review API, and the page.
 
 mod body;
+mod document;
+mod gzip;
 mod health;
 mod hosts;
 mod listen;
@@ -25,11 +27,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use body::Bodies;
+use document::json_answer;
 use rightsizer_aws::kinesis::StreamStatus;
 use rightsizer_aws::pause_tag::UpdaterSwitch;
-use rightsizer_records::shown::{has_hidden, json, shown_lines};
+use rightsizer_records::shown::{has_hidden, shown_lines};
 use rightsizer_store::files::OpenFiles;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json as object;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -225,18 +228,4 @@ async fn metrics(port: &Port, token: Option<&str>) -> Response {
         .collect();
     let text = shown_lines(&text).into_owned();
     ([(CONTENT_TYPE, format)], text).into_response()
-}
-
-/// A JSON answer that may be printed on a terminal as it comes: no hidden character stands in it as it is.
-fn json_answer(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(document) => {
-            let kind = [(CONTENT_TYPE, "application/json")];
-            (status, kind, json(&document).into_owned()).into_response()
-        }
-        Err(error) => {
-            error!("a response cannot be written as JSON: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }

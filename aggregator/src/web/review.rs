@@ -4,21 +4,20 @@
 
 use std::path::PathBuf;
 
-use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK};
+use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, Collected};
 use rightsizer_aws::clock::now;
 use rightsizer_rules::commands::{Done, Refused, ReviewCommand, Switched};
 use rightsizer_store::inspect;
-use rightsizer_store::{Reader, StoreError};
+use rightsizer_store::{Reader, ReviewRow, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
+use super::Port;
 use super::body::BodyError;
-use super::{Port, json_answer};
+use super::document::{Wanted, json_answer};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +38,8 @@ pub(super) enum ReviewError {
     Store(#[from] StoreError),
     #[error("{}", .0.message)]
     NotSaved(Done),
+    #[error("the response cannot be written as JSON: {0}")]
+    Unwritable(serde_json::Error),
     #[error("{0}")]
     Stopped(String),
 }
@@ -53,7 +54,9 @@ impl IntoResponse for ReviewError {
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refused::NotFound(_)) => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Unwritable(_) | Self::Stopped(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         let mut body = json!({ "error": self.to_string() });
         if let Self::NotSaved(Done { updater, .. }) = &self {
@@ -97,6 +100,27 @@ impl Part {
         }
         part
     }
+
+    /// Whether it is everything.
+    const fn is_whole(&self) -> bool {
+        self.limit.is_none() && self.after.is_empty()
+    }
+
+    /// Reads its lines: everything by urgency and money, a page by key. With a page that is full comes the address of the
+    /// next one.
+    fn read(&self, reader: &Reader) -> Result<(Vec<ReviewRow>, Option<String>), StoreError> {
+        if self.is_whole() {
+            return Ok((reader.review()?, None));
+        }
+        let limit = self.limit.unwrap_or(MOST).clamp(1, MOST);
+        let rows = reader.review_after(&self.after, limit)?;
+        let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = rows.last().filter(|_| full).map(|row| {
+            let after: String = form_urlencoded::byte_serialize(row.function.as_bytes()).collect();
+            format!("<?after={after}&limit={limit}>; rel=\"next\"")
+        });
+        Ok((rows, next))
+    }
 }
 
 pub(super) async fn list(
@@ -105,82 +129,50 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let part = Part::parse(&query.unwrap_or_default());
-    let listed = match part.limit {
-        Some(limit) => page(&port, &token, part.after, limit.clamp(1, MOST)).await,
-        None if part.after.is_empty() => whole(&port, &token).await,
-        None => page(&port, &token, part.after, MOST).await,
-    };
-    tagged(listed, &headers).await
-}
-
-/// A page in the order of the functions' keys, with the address of the next one.
-async fn page(port: &Port, token: &str, after: String, limit: u32) -> Response {
-    let listed = read(port, token, move |store| {
-        Ok(Reader::open(&store)?.review_after(&after, limit)?)
-    });
-    let rows = match listed.await {
-        Ok(rows) => rows,
-        Err(error) => return error.into_response(),
-    };
-    let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = rows.last().filter(|_| full).map(|row| {
-        let after: String = form_urlencoded::byte_serialize(row.function.as_bytes()).collect();
-        format!("<?after={after}&limit={limit}>; rel=\"next\"")
-    });
-    let mut response = json_answer(StatusCode::OK, &rows);
-    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-        response.headers_mut().insert(LINK, next);
-    }
-    response
-}
-
-/// The response with a tag of its content; nothing but the tag if the client has that content already.
-async fn tagged(response: Response, request: &HeaderMap) -> Response {
-    if response.status() != StatusCode::OK {
-        return response;
-    }
-    let (mut head, body) = response.into_parts();
-    let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let tag = format!("\"{}\"", blake3::hash(&body).to_hex());
-    let known = request
-        .get(IF_NONE_MATCH)
-        .and_then(|tags| tags.to_str().ok());
-    let known = known.is_some_and(|tags| {
-        tags.split(',')
-            .any(|one| one.trim() == tag || one.trim() == "*")
-    });
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        head.headers.insert(ETAG, value);
-    }
-    if known {
-        head.status = StatusCode::NOT_MODIFIED;
-        head.headers.remove(CONTENT_TYPE);
-        return Response::from_parts(head, Body::empty());
-    }
-    Response::from_parts(head, Body::from(body))
-}
-
-async fn whole(port: &Port, token: &str) -> Response {
-    if !port.may_review(token) {
+    if !port.may_review(&token) {
         return ReviewError::Forbidden.into_response();
     }
-    let Ok(_turn) = port.lists.acquire().await else {
-        return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
+    let part = Part::parse(&query.unwrap_or_default());
+    let _turn = match part.is_whole().then(|| port.lists.acquire()) {
+        Some(turn) => match turn.await {
+            Ok(turn) => Some(turn),
+            Err(_) => return stopping().into_response(),
+        },
+        None => None,
     };
-    answer(read(port, token, |store| Ok(Reader::open(&store)?.review()?)).await)
+    let wanted = Wanted::of(&headers);
+    let listed = read(&port, &token, move |store| {
+        let (rows, next) = part.read(&Reader::open(&store)?)?;
+        let mut response = wanted.answer(&rows).map_err(ReviewError::Unwritable)?;
+        if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+            response.headers_mut().insert(LINK, next);
+        }
+        Ok(response)
+    });
+    listed.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-pub(super) async fn exportable(State(port): State<Port>, Path(token): Path<String>) -> Response {
+pub(super) async fn exportable(
+    State(port): State<Port>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     if !port.may_review(&token) {
         return ReviewError::Forbidden.into_response();
     }
     let Ok(_turn) = port.lists.acquire().await else {
-        return ReviewError::Stopped("the server is stopping".to_owned()).into_response();
+        return stopping().into_response();
     };
-    answer(read(&port, &token, |store| Ok(inspect::exportable(&store)?)).await)
+    let wanted = Wanted::of(&headers);
+    let listed = read(&port, &token, move |store| {
+        let answer = wanted.answer(&inspect::exportable(&store)?);
+        answer.map_err(ReviewError::Unwritable)
+    });
+    listed.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+fn stopping() -> ReviewError {
+    ReviewError::Stopped("the server is stopping".to_owned())
 }
 
 pub(super) async fn show(

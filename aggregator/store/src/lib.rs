@@ -52,7 +52,7 @@ mod retries;
 mod review;
 mod reviewing;
 mod rows;
-#[cfg(feature = "sample")]
+#[cfg(any(test, feature = "sample"))]
 pub mod sample;
 mod sent;
 mod sizes;

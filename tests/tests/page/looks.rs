@@ -32,7 +32,7 @@ async fn every_page_is_clean_accessible_and_fits_the_window() {
 
 /// What arrives appears without a reload, also on a page that was open before.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_arrives_appears_within_two_seconds() {
+async fn what_arrives_appears_on_an_open_page() {
     let scene = Scene::start().await;
     let record = rightsizer_tests::sample::reports("arrives-live").unwrap();
     let data = rightsizer_tests::sample::bytes(rightsizer_records::Reports {

@@ -16,3 +16,4 @@ mod scene;
 mod stream;
 mod stubborn;
 mod tuned;
+mod visitor;

@@ -1,8 +1,9 @@
 //! What the page refuses.
 
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::StatusCode;
 
 use crate::scene::{Scene, TOKEN};
+use crate::visitor::{Visitor, client, header};
 
 /// The paths of all pages.
 const PATHS: [&str; 7] = [
@@ -14,54 +15,6 @@ const PATHS: [&str; 7] = [
     "/ui/histogram?name=x&size=1&of=used",
     "/ui/enter?code=0",
 ];
-
-pub(crate) fn client() -> Client {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .build()
-        .unwrap()
-}
-
-pub(crate) fn header(response: &Response, name: &str) -> String {
-    let value = response.headers().get(name);
-    value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
-}
-
-/// Signs in; returns the cookie and the token of forms.
-pub(crate) async fn sign_in(client: &Client, address: &str) -> (String, String) {
-    let form = format!("by=Ada&token={TOKEN}");
-    let answer = client
-        .post(format!("{address}/ui/sign-in"))
-        .body(form)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let set = header(&answer, "set-cookie");
-    assert!(
-        set.contains("; HttpOnly") && set.contains("; SameSite=Strict"),
-        "{set}"
-    );
-    let cookie = set.split(';').next().unwrap().to_owned();
-    let page = client
-        .get(address)
-        .header("cookie", &cookie)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let csrf = page
-        .split("name=\"csrf\" value=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .to_owned();
-    (cookie, csrf)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_session_there_is_a_form_and_nothing_of_the_fleet() {
@@ -100,10 +53,10 @@ async fn without_a_session_there_is_a_form_and_nothing_of_the_fleet() {
 #[expect(clippy::too_many_lines, reason = "one refusal after another")]
 async fn a_request_from_elsewhere_changes_nothing() {
     let scene = Scene::start().await;
-    let (client, address) = (client(), scene.server.endpoint());
-    let (cookie, csrf) = sign_in(&client, address).await;
-    let decide = format!("{address}/ui/decide");
-    let post = |form: String| client.post(&decide).header("cookie", &cookie).body(form);
+    let address = scene.server.endpoint();
+    let visitor = Visitor::sign_in(address).await;
+    let csrf = &visitor.csrf;
+    let post = |form: String| visitor.post("/ui/decide", form);
     let pause = format!("action=pause&csrf={csrf}");
     for (what, request, wanted) in [
         (
@@ -149,14 +102,8 @@ async fn a_request_from_elsewhere_changes_nothing() {
             "{what}"
         );
     }
-    let hosts = client
-        .get(address)
-        .header("host", "evil.example")
-        .header("cookie", &cookie)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(hosts.status(), StatusCode::MISDIRECTED_REQUEST);
+    let hosts = visitor.get("").header("host", "evil.example").send().await;
+    assert_eq!(hosts.unwrap().status(), StatusCode::MISDIRECTED_REQUEST);
     let done = post(pause).header("origin", address).send().await.unwrap();
     assert_eq!(
         (done.status(), header(&done, "location").as_str()),
@@ -183,21 +130,10 @@ async fn a_session_ends_and_a_code_works_once() {
         .unwrap();
     assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
     assert_eq!(header(&wrong, "set-cookie"), "");
-    let (cookie, csrf) = sign_in(&client, address).await;
-    let out = client
-        .post(format!("{address}/ui/sign-out"))
-        .header("cookie", &cookie);
-    let out = out.body(format!("csrf={csrf}")).send().await.unwrap();
-    assert_eq!(out.status(), StatusCode::SEE_OTHER);
-    let after = client
-        .get(address)
-        .header("cookie", &cookie)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let visitor = Visitor::sign_in(address).await;
+    let out = visitor.post("/ui/sign-out", format!("csrf={}", visitor.csrf));
+    assert_eq!(out.send().await.unwrap().status(), StatusCode::SEE_OTHER);
+    let after = visitor.page("").await;
     assert!(after.contains("action=\"/ui/sign-in\""));
 
     let ask = |token: &str| {

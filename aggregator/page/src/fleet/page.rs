@@ -8,10 +8,10 @@ use crate::changes::changes;
 use crate::frame::{Frame, Tab};
 use crate::grade::Totals;
 use crate::marks::marks;
+use crate::report::nothing;
 use crate::savings::savings;
 use crate::table::{filter_form, pager, table};
-use crate::text::range;
-use crate::words::{Text, many, usd, whole};
+use crate::words::{Text, many, saved, usd, whole};
 
 /// What a fleet's page is made of.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
         h1 { "Fleet" }
         (stops(fleet))
         @if fleet.entries.is_empty() {
-            p.lead { (crate::report::NOTHING) }
+            (nothing())
         } @else {
             (overview(fleet))
             (marks(&fleet.entries, true))
@@ -45,7 +45,7 @@ pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
                 p.see {
                     @if query.is_filter() { (whole(found.len())) " of " (whole(fleet.entries.len())) " functions match. " }
                     @else { (many(fleet.entries.len(), "function")) ". " }
-                    "A bar shows the highest use as a share of the memory; the line marks 90 %."
+                    "A bar shows the highest use as a share of the memory; the line marks 90\u{a0}%."
                 }
                 (filter_form(fleet, query))
                 (table(rows, true))
@@ -86,10 +86,10 @@ pub(crate) fn overview(fleet: &Fleet) -> Markup {
                 dd.note { @if totals.at_risk > 0 { a href="/?status=at-risk#functions" { "ran out, nearly full, or failing" } } @else { "no function is near its limit" } }
             }
             div.tile { dt { "Waiting for you" } dd { (whole(fleet.waiting)) }
-                dd.note { @if fleet.waiting > 0 { a href="/ui/review" { "review them" } } @else { "nothing to review" } } }
+                dd.note { @if fleet.waiting > 0 { a href="/ui/review" { @if fleet.waiting == 1 { "review it" } @else { "review them" } } } @else { "nothing to review" } } }
             div.tile { dt { "Changed this week" } dd { (whole(fleet.changes.len())) } dd.note { (helped(fleet)) } }
             @if let Some((letter, share)) = totals.letter() {
-                div.tile.grade { dt { "Grade" } dd { (letter) } dd.note { "at least " (format!("{share:.0}")) " % of the bill could be saved" } }
+                div.tile.grade { dt { "Grade" } dd { (letter) } dd.note { @if share < 0.5 { "no saving is certain" } @else { "at least " (format!("{share:.0}")) " % of the bill could be saved" } } }
             }
         }
     }
@@ -100,7 +100,7 @@ fn saves(totals: &Totals) -> String {
     if saving.expected.as_f64() < 0.0 {
         "a month: making functions safe costs more than sizes save".to_owned()
     } else {
-        format!("a month; ${} saved", range(saving))
+        format!("a month; {} saved", saved(saving))
     }
 }
 
@@ -129,25 +129,38 @@ fn helped(fleet: &Fleet) -> String {
 fn sentence(fleet: &Fleet) -> String {
     let totals = &fleet.totals;
     let functions = many(totals.functions, "function");
-    let too_much = many(totals.over, "function");
-    match (totals.over, totals.at_risk) {
-        (0, 0) => format!("{functions}, each with the memory it needs."),
-        (_, 0) => {
-            format!("{functions}; {too_much} could run with less memory and none is in danger.")
-        }
-        (0, n) => format!("{functions}; {} in danger.", are(n)),
-        (_, n) => format!(
-            "{functions}; {too_much} could run with less memory, and {} in danger.",
-            are(n)
-        ),
+    let undecided = fleet.entries.iter().filter(|entry| !entry.decided).count();
+    if undecided == totals.functions && totals.at_risk == 0 {
+        return format!("{functions}, without a decision yet.");
     }
-}
-
-fn are(n: usize) -> String {
-    if n == 1 {
-        "1 is".to_owned()
-    } else {
-        format!("{} are", whole(n))
+    let known = [
+        (
+            totals.over,
+            "could run with less memory",
+            "could run with less memory",
+        ),
+        (
+            totals.under,
+            "should have more memory",
+            "should have more memory",
+        ),
+        (totals.at_risk, "is in danger", "are in danger"),
+        (undecided, "has no decision yet", "have no decision yet"),
+    ];
+    let parts: Vec<String> = known
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, several)| match (totals.functions, n) {
+            (1, _) => format!("it {one}"),
+            (_, 1) => format!("1 {one}"),
+            _ => format!("{} {several}", whole(n)),
+        })
+        .collect();
+    match parts.as_slice() {
+        [] if totals.functions == 1 => "1 function, with the memory it needs.".to_owned(),
+        [] => format!("{functions}, each with the memory it needs."),
+        [only] => format!("{functions}: {only}."),
+        [first @ .., last] => format!("{functions}: {} and {last}.", first.join(", ")),
     }
 }
 
@@ -162,6 +175,39 @@ mod tests {
 
     use super::*;
     use crate::frame::tests::frame;
+
+    #[test]
+    fn the_first_sentence_is_true_of_any_fleet() {
+        let fine = || {
+            let mut fine = row("local:fine", (512, 300, 512), (9.0, 9.0));
+            fine.status = "ok".to_owned();
+            fine
+        };
+        let less = || row("local:less", (1024, 30, 130), (80.0, 20.0));
+        let full = || row("local:full", (1024, 1015, 1117), (10.0, 11.0));
+        let new = || ReviewRow {
+            policy_mb: None,
+            ..fine()
+        };
+        let of = |rows: Vec<ReviewRow>| sentence(&Fleet::of(rows));
+        assert_eq!(of(vec![fine()]), "1 function, with the memory it needs.");
+        assert_eq!(
+            of(vec![less()]),
+            "1 function: it could run with less memory."
+        );
+        assert_eq!(
+            of(vec![new(), new()]),
+            "2 functions, without a decision yet."
+        );
+        assert_eq!(
+            of(vec![fine(), fine()]),
+            "2 functions, each with the memory it needs."
+        );
+        assert_eq!(
+            of(vec![fine(), less(), less(), full(), new()]),
+            "5 functions: 2 could run with less memory, 1 should have more memory, 1 is in danger and 1 has no decision yet."
+        );
+    }
 
     /// Compressed as the server does it for browsers.
     #[test]

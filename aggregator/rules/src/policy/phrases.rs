@@ -24,6 +24,11 @@ fn phrase(brief: impl Into<String>, sentence: impl Into<String>) -> Phrase {
     }
 }
 
+/// `1 day`, `2 days`.
+fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The text of a reason.
 #[expect(clippy::too_many_lines, reason = "one arm for each reason")]
 pub(super) fn of(reason: &Reason) -> Phrase {
@@ -35,7 +40,10 @@ pub(super) fn of(reason: &Reason) -> Phrase {
             mean_mb,
         } => phrase(
             format!("mean {} + {}", mean_mb.0, buffer_mb.0),
-            format!("The mean of {days} daily peaks is {mean_mb}; + {buffer_mb} buffer = {mb} (P1)"),
+            format!(
+                "The mean of {} is {mean_mb}; + {buffer_mb} buffer = {mb} (P1)",
+                counted(u64::from(*days), "daily peak")
+            ),
         ),
         Reason::Floor {
             day,
@@ -153,8 +161,9 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         Reason::LittleEvidence { days, invocations } => phrase(
             shortage(*days, *invocations),
             format!(
-                "Too little evidence: {days} days and {invocations} successful invocations; it needs \
-                 {ENOUGH_DAYS} and {ENOUGH_INVOCATIONS} (W6)"
+                "Too little evidence: {} and {}; it needs {ENOUGH_DAYS} and {ENOUGH_INVOCATIONS} (W6)",
+                counted(u64::from(*days), "day"),
+                counted(*invocations, "successful invocation")
             ),
         ),
         Reason::PartialEvidence { invocations } => phrase(

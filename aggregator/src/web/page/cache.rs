@@ -1,8 +1,9 @@
 //! The whole fleet in memory, read again after something was committed. Reading a hundred thousand functions takes
 //! a second, so such a fleet is read beside the requests, which get the one before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rightsizer_page::Fleet;
@@ -21,8 +22,7 @@ pub(super) struct FleetCache {
     cached: Mutex<Option<CachedFleet>>,
     /// Held while the fleet is read.
     reading: Mutex<()>,
-    /// For the number of the newest commit.
-    watch: Mutex<Option<Reader>>,
+    watch: Mutex<Watch>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +31,41 @@ struct CachedFleet {
     version: i64,
     at: Instant,
     took: Duration,
+}
+
+impl CachedFleet {
+    /// Whether pages may show it if the newest commit has this number.
+    fn is_new_enough(&self, version: i64) -> bool {
+        self.version >= version && self.at.elapsed() < OLDEST
+    }
+}
+
+/// Counts the commits of others.
+#[derive(Debug, Default)]
+struct Watch {
+    reader: Option<Reader>,
+    /// The reader's last answer. It means nothing to another reader.
+    last: Option<i64>,
+    commits: i64,
+}
+
+impl Watch {
+    /// Returns a number that grows with every commit of another connection.
+    fn version(&mut self, store: &Path) -> Result<i64, StoreError> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => {
+                self.last = None;
+                Reader::open(store)?
+            }
+        };
+        let version = reader.data_version()?;
+        self.reader = Some(reader);
+        if self.last.replace(version) != Some(version) {
+            self.commits += 1;
+        }
+        Ok(self.commits)
+    }
 }
 
 impl FleetCache {
@@ -43,16 +78,9 @@ impl FleetCache {
         }
     }
 
-    /// Returns a number that changes with every commit of another connection.
     fn version(&self) -> Result<i64, StoreError> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = match watch.take() {
-            Some(reader) => reader,
-            None => Reader::open(&self.store)?,
-        };
-        let version = reader.data_version()?;
-        *watch = Some(reader);
-        Ok(version)
+        watch.version(&self.store)
     }
 
     /// Returns the fleet, not older than a moment.
@@ -61,16 +89,14 @@ impl FleetCache {
         let Some(cached) = self.cached() else {
             return self.read(version);
         };
-        if cached.version == version && cached.at.elapsed() < OLDEST {
+        if cached.is_new_enough(version) {
             return Ok(cached.fleet);
         }
         if cached.took <= QUICK {
             return self.read(version);
         }
         if cached.at.elapsed() > cached.took * REST {
-            let this = Arc::clone(self);
-            // A failure is met again by the request that reads while it waits.
-            std::thread::spawn(move || drop(this.read(version)));
+            self.read_beside(version);
         }
         Ok(cached.fleet)
     }
@@ -84,9 +110,18 @@ impl FleetCache {
 
     /// Reads the fleet before the first visitor has signed in, once.
     pub(super) fn warm(self: &Arc<Self>) {
-        if self.cached().is_none() && self.reading.try_lock().is_ok() {
+        if self.cached().is_none() {
+            self.read_beside(0);
+        }
+    }
+
+    /// Reads the fleet on a thread of its own, unless one reads already: many open pages ask at once, and the next
+    /// question is a moment away. A failure is met again by a request that reads while it waits.
+    fn read_beside(self: &Arc<Self>, version: i64) {
+        if self.reading.try_lock().is_ok() {
             let this = Arc::clone(self);
-            std::thread::spawn(move || drop(this.fleet()));
+            let thread = thread::Builder::new().name("fleet-reader".to_owned());
+            drop(thread.spawn(move || drop(this.read(version))));
         }
     }
 
@@ -95,19 +130,20 @@ impl FleetCache {
         cached.clone()
     }
 
-    /// Reads the fleet, unless another thread has just done so for this version.
+    /// Reads the fleet, unless another thread has just done so for this version or a newer one.
     fn read(&self, version: i64) -> Result<Arc<Fleet>, StoreError> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cached) = self
-            .cached()
-            .filter(|cached| cached.version == version && cached.at.elapsed() < OLDEST)
-        {
+        if let Some(cached) = self.cached().filter(|cached| cached.is_new_enough(version)) {
             return Ok(cached.fleet);
         }
+        // What was committed while this one waited for another is read as well.
+        let version = self.version()?;
         let begun = Instant::now();
         let reader = Reader::open(&self.store)?;
         let stops = inspect::stops(&self.store)?;
-        let fleet = Arc::new(Fleet::read(&reader, stops, rightsizer_aws::clock::now())?);
+        let before = self.cached().map(|cached| cached.fleet);
+        let now = rightsizer_aws::clock::now();
+        let fleet = Arc::new(Fleet::read(&reader, stops, now, before.as_deref())?);
         let cached = CachedFleet {
             fleet: Arc::clone(&fleet),
             version,
@@ -116,5 +152,50 @@ impl FleetCache {
         };
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(fleet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store, and a connection that commits to it.
+    fn store() -> (tempfile::TempDir, Arc<FleetCache>, rusqlite::Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rightsizer.db");
+        drop(rightsizer_store::Store::open(&path, "a test").unwrap());
+        let writer = rusqlite::Connection::open(&path).unwrap();
+        (folder, Arc::new(FleetCache::new(path)), writer)
+    }
+
+    fn commit(writer: &rusqlite::Connection) {
+        let sql = "INSERT OR REPLACE INTO state VALUES ('paused', 'by Ada')";
+        writer.execute(sql, []).unwrap();
+    }
+
+    /// Many pages ask at once after a commit. Each that waited for the first one's reading is answered by it, also if
+    /// the commit that it asked for is not the newest any more.
+    #[test]
+    fn one_reading_answers_everyone_who_waited_for_it() {
+        let (_folder, cache, writer) = store();
+        let first = cache.fleet().unwrap();
+        assert!(Arc::ptr_eq(&first, &cache.fleet().unwrap()), "no commit");
+        commit(&writer);
+        let asked = cache.version().unwrap();
+        commit(&writer);
+        let newest = cache.fleet().unwrap();
+        assert!(!Arc::ptr_eq(&first, &newest));
+        assert_eq!(newest.stops.paused.as_deref(), Some("by Ada"));
+        assert!(Arc::ptr_eq(&newest, &cache.read(asked).unwrap()));
+    }
+
+    /// The numbers of two readers have nothing to do with each other.
+    #[test]
+    fn a_reader_that_is_opened_again_counts_as_a_commit() {
+        let (_folder, cache, _writer) = store();
+        let before = cache.version().unwrap();
+        cache.watch.lock().unwrap().reader = None;
+        assert_eq!(cache.version().unwrap(), before + 1);
+        assert_eq!(cache.version().unwrap(), before + 1);
     }
 }

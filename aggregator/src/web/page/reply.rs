@@ -1,23 +1,21 @@
 //! Answers of the page: headers, compression, files.
 
-use std::io::Write as _;
-
 use axum::extract::Path;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use rightsizer_page::{SCRIPT, STYLE};
+
+use super::super::gzip;
 
 /// Nothing inline, nothing from elsewhere, no frame, forms only to this server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// Smaller answers are sent as they are.
-const LEAST: usize = 1024;
+/// The level of compression: pages are small.
+const LEVEL: u32 = 5;
 
 /// Sets the headers that protect a page, and `no-store` unless the page has a rule for caches.
 pub(super) fn protect(headers: &mut HeaderMap) {
@@ -59,25 +57,11 @@ fn compressed(
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    let accepted = request
-        .get(ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok());
-    let reads_gzip = accepted.is_some_and(|accepted| {
-        accepted
-            .split(',')
-            .any(|one| one.trim().starts_with("gzip"))
-    });
-    if !reads_gzip || body.len() < LEAST {
+    if !gzip::is_read_by(request) || !gzip::gains(&body) {
         return (status, headers, body).into_response();
     }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(5));
-    match encoder.write_all(&body).and_then(|()| encoder.finish()) {
-        Ok(packed) => {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            (status, headers, packed).into_response()
-        }
-        Err(_) => (status, headers, body).into_response(),
-    }
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    (status, headers, gzip::packed(&body, LEVEL)).into_response()
 }
 
 /// Style and script, under names that change with them.
