@@ -52,12 +52,11 @@ struct Watch {
 impl Watch {
     /// Returns a number that grows with every commit of another connection.
     fn version(&mut self, store: &Path) -> Result<i64, StoreError> {
-        let reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => {
-                self.last = None;
-                Reader::open(store)?
-            }
+        let reader = if let Some(reader) = self.reader.take() {
+            reader
+        } else {
+            self.last = None;
+            Reader::open(store)?
         };
         let version = reader.data_version()?;
         self.reader = Some(reader);
