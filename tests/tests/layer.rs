@@ -108,7 +108,7 @@ async fn it_weighs_no_more_than_its_goals() -> Result<()> {
     let subject = Subject {
         name: "rightsizer-extension".to_owned(),
         binary: extension_binary()?,
-        observes: true,
+        ships: true,
     };
     let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/layer.sh");
     let row = &bench.rows(&[subject], &pack).await?[0];

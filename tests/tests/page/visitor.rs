@@ -46,7 +46,7 @@ impl Visitor {
         };
         let page = visitor.page("").await;
         let field = page.split("name=\"csrf\" value=\"").nth(1).unwrap();
-        visitor.csrf = field.split('"').next().unwrap().to_owned();
+        field.split('"').next().unwrap().clone_into(&mut visitor.csrf);
         visitor
     }
 
