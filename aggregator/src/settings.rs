@@ -1,6 +1,7 @@
 //! Every setting with its default: `rightsizer.toml`, overridden by flags. Unknown keys are
 //! refused, so that a misspelt guard is not silently absent.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use rightsizer_aws::inventory::InventorySettings;
 use rightsizer_aws::pause_tag::UpdaterSettings;
 use rightsizer_rules::limits::LimitSettings;
 use rightsizer_rules::policy::PolicySettings;
-use rightsizer_rules::power::PowerSettings;
+use rightsizer_rules::power::{PowerSettings, Prior};
 use rightsizer_rules::price::PriceTable;
 use rightsizer_rules::window::WindowSettings;
 use serde::Deserialize;
@@ -51,13 +52,26 @@ impl Settings {
         };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the settings file {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("the settings file {}", path.display()))
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        Self::parse(&text)
+            .and_then(|settings| settings.with_prior(folder))
+            .with_context(|| format!("the settings file {}", path.display()))
+    }
+
+    /// Reads the file of `[power] prior`, whose path is relative to `folder`.
+    fn with_prior(mut self, folder: &Path) -> anyhow::Result<Self> {
+        if let Some(file) = &self.power.prior_file {
+            let prior = prior_in(&folder.join(file)).context("power.prior")?;
+            self.power.learnt(prior);
+            self.policy.power = self.power.clone();
+        }
+        Ok(self)
     }
 
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let mut settings: Self = toml::from_str(text)?;
-        settings.policy.power = settings.power;
+        settings.policy.power = settings.power.clone();
         settings.inventory.check()?;
         settings.policy.check()?;
         settings.snapshot.check()?;
@@ -65,6 +79,21 @@ impl Settings {
         settings.price.check().map_err(anyhow::Error::msg)?;
         Ok(settings)
     }
+}
+
+/// A prior of all components is a tenth as long.
+const LONGEST_PRIOR: u64 = 2 << 20;
+
+/// Reads the prior in `file`, which `simulate --power RUNS --learn` has printed.
+pub fn prior_in(file: &Path) -> anyhow::Result<Prior> {
+    let shown = file.display();
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|file| file.take(LONGEST_PRIOR).read_to_string(&mut text))
+        .with_context(|| format!("cannot read {shown}"))?;
+    Prior::from_csv(&text).with_context(|| {
+        format!("cannot use {shown} as a prior\nhint: rightsizer simulate --power RUNS --learn prints one")
+    })
 }
 
 #[cfg(test)]
@@ -112,5 +141,31 @@ mod tests {
         }
         let settings = Settings::parse("[policy]\nbuffer_mb = 64\nmax_mb = 3008").unwrap();
         assert_eq!(settings.policy.buffer_mb, Megabytes(64));
+    }
+
+    /// The path of the prior is relative to the settings file, wherever the command runs.
+    #[test]
+    fn a_prior_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml = folder.path().join("rightsizer.toml");
+        std::fs::write(&toml, "[power]\nprior = \"fleet.csv\"").unwrap();
+        let why = || format!("{:#}", Settings::load(Some(&toml)).unwrap_err());
+        assert!(why().contains("power.prior: cannot read"), "{}", why());
+        let row = "1,1,1,0,0.05,0.05,0.9";
+        for (text, wanted) in [
+            ("", "lines are missing"),
+            ("1,1,1,0,0.05,0.05,0.2", "lines are missing"),
+            ("2,1,1,0,0.05,0.05,0.9", "no component has these parameters"),
+            ("SQLite format 3", "it has no weight"),
+            ("1,1,1,0,0.05,0.05,much", "not between 0 and 1"),
+        ] {
+            std::fs::write(folder.path().join("fleet.csv"), text).unwrap();
+            assert!(why().contains(wanted), "{text}: {}", why());
+        }
+        std::fs::write(folder.path().join("fleet.csv"), row).unwrap();
+        let settings = Settings::load(Some(&toml)).unwrap();
+        let wanted = Prior::from_csv(row).unwrap();
+        assert_eq!(settings.power.prior(), &wanted);
+        assert_eq!(settings.policy.power.prior(), &wanted);
     }
 }

@@ -184,3 +184,64 @@ fn a_prior_is_learnt_from_a_file() {
     );
     assert_eq!(both.status.code(), Some(2));
 }
+
+/// One function is known at one size. A fleet that only waits says that the others are as fast, one that only computes
+/// that 128 MB take four times as long as 512.
+#[test]
+fn the_prior_of_the_settings_is_that_of_every_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let line = record(512, 200.0, 28).to_string() + "\n";
+    fs::write(path("reports.jsonl"), line).unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    let curve = |arguments: &[&str]| -> Value {
+        let all = [&["curve", "checkout", "--json"], arguments].concat();
+        serde_json::from_str(&out(&rightsizer(&folder, &all))).unwrap()
+    };
+    let at_128 = |curve: &Value| {
+        let points = curve["points"].as_array().unwrap();
+        let point = points.iter().find(|point| point["memory_mb"] == 128);
+        point.unwrap()["p50_ms"].as_f64().unwrap()
+    };
+    let learnt = |name: &str, factor: f64| {
+        let mut rows = "function,memory_mb,duration_ms\n".to_owned();
+        for function in 0..30_u32 {
+            for (at, size) in (1..).zip([128_u32, 256, 512, 1024]) {
+                let ms = 100.0 * (1024.0 / f64::from(size)).powf(factor);
+                // Functions that are alike to a factor would count once.
+                let ms = ms * (1.0 + f64::from(function * at % 31) / 1000.0);
+                rows.push_str(&format!("f{function},{size},{ms}\n"));
+            }
+        }
+        fs::write(path("runs.csv"), rows).unwrap();
+        let learn = ["simulate", "--power", "runs.csv", "--learn"];
+        fs::write(path(name), out(&rightsizer(&folder, &learn))).unwrap();
+    };
+    learnt("waits.csv", 0.0);
+    learnt("computes.csv", 1.0);
+    let settings = |text: &str| fs::write(path("rightsizer.toml"), text).unwrap();
+    let shipped = at_128(&curve(&[]));
+    settings("[power]\nprior = \"waits.csv\"\n");
+    let waits = at_128(&curve(&[]));
+    settings("[power]\nprior = \"computes.csv\"\n");
+    let computes = curve(&[]);
+    assert!((waits / 200.0 - 1.0).abs() < 0.05, "{waits}");
+    assert!((at_128(&computes) / 800.0 - 1.0).abs() < 0.05, "{computes}");
+    assert!(waits < shipped && shipped < at_128(&computes), "{shipped}");
+    // What is safe does not depend on it.
+    let safe = computes["safe_mb"].clone();
+    settings(&format!(
+        "[power]\nprior_csv = \"\"\"\n{}\"\"\"\n",
+        fs::read_to_string(path("waits.csv")).unwrap()
+    ));
+    let text = curve(&[]);
+    assert_eq!((at_128(&text), &text["safe_mb"]), (waits, &safe));
+    let other = path("other.toml");
+    fs::write(&other, "[power]\nprior = \"missing.csv\"\n").unwrap();
+    let refused = rightsizer(&folder, &["curve", "checkout", "--config", "other.toml"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && error.contains("power.prior: cannot read missing.csv"),
+        "{error}"
+    );
+}

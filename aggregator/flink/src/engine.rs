@@ -53,6 +53,12 @@ pub enum EngineError {
     /// The settings cannot be read.
     #[error("the settings cannot be read: {0}")]
     Settings(String),
+    /// The settings name a file, and the workers of a job do not have it.
+    #[error(
+        "power.prior names the file {0}, which the workers of a job cannot read\nhint: set power.prior_csv to the text \
+         of the file, here and for the aggregator"
+    )]
+    PriorFile(String),
     /// The policy's settings are impossible.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -86,7 +92,10 @@ impl Engine {
         let wrong = |why: &dyn std::fmt::Display| EngineError::Settings(why.to_string());
         let mut settings: Settings = toml::from_str(settings).map_err(|e| wrong(&e))?;
         settings.power.check().map_err(|e| wrong(&e))?;
-        settings.policy.power = settings.power;
+        if let Some(file) = &settings.power.prior_file {
+            return Err(EngineError::PriorFile(file.display().to_string()));
+        }
+        settings.policy.power = settings.power.clone();
         settings.policy.check()?;
         settings.price.check()?;
         let state_version = settings.flink.state_version.unwrap_or(STATE_VERSION);
@@ -141,6 +150,8 @@ mod tests {
         for text in [
             "[policy]\nmin_mb = 64",
             "[power]\nweight = 2.0",
+            "[power]\nprior = \"fleet.csv\"",
+            "[power]\nprior_csv = \"no prior\"",
             "[flink]\nhome = \"eu-west-1\"",
             "[flink]\naccept = [\"x\"]",
             "[flink]\nclock = 1",

@@ -15,7 +15,7 @@ use crate::power::{PowerView, power};
 use crate::review::{clear_form, decide_forms};
 use crate::rules::{heading, rule_address};
 use crate::spread::spreads;
-use crate::starts::starts;
+use crate::starts::{forced, starts};
 use crate::table::{badge, status_words};
 use crate::text::{saving_range, short, slowdown};
 use crate::words::{Prose, Text, duration, saved, usd, whole};
@@ -78,6 +78,7 @@ pub fn function_page(frame: &Frame<'_>, view: &FunctionView<'_>) -> String {
         }
         (spreads(&row.function, view.days))
         (starts(detail.configuration.as_ref(), view.starts))
+        (forced(&detail.forced_starts))
         (history(&detail.history))
         (evidence(detail))
     };

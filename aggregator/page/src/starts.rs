@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use rightsizer_rules::power::ColdStart;
-use rightsizer_store::ConfigurationLine;
+use rightsizer_store::{ConfigurationLine, ForcedLine};
 
 use crate::words::{Text, duration, usd, whole};
 
@@ -54,6 +54,34 @@ fn line(start: &ColdStart) -> Markup {
     }
 }
 
+/// The starts that a bench forced of copies; nothing without one.
+pub(crate) fn forced(starts: &[ForcedLine]) -> Markup {
+    html! {
+        @if let Some(newest) = starts.iter().map(|start| start.measured_at).max() {
+            section aria-labelledby="forced-starts" {
+                h2 #forced-starts { "Forced cold starts" }
+                p.see { "Measured of copies of the function, last on " (newest.day().to_string()) ". No decision uses them." }
+                div.wide tabindex="0" role="region" aria-label="Table of forced cold starts" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Package" } th.n scope="col" { "Size" } th scope="col" { "When" }
+                            th.n scope="col" { "Starts" } th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" }
+                        } }
+                        tbody { @for start in starts { tr {
+                            th scope="row" { (start.package.name()) }
+                            td.n { (whole(start.memory_mb.0)) " MB" }
+                            td { (start.stage.name()) }
+                            td.n { (whole(start.starts)) }
+                            td.n { (duration(start.p50_ms)) }
+                            td.n { (duration(start.p95_ms)) }
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Whether provisioned concurrency would pay for the busiest version.
 fn sentence(known: Option<&ConfigurationLine>, start: &ColdStart) -> String {
     let how = match known {
@@ -92,8 +120,9 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::Megabytes;
+    use rightsizer_records::{Megabytes, Timestamp};
     use rightsizer_rules::power::Provisioned;
+    use rightsizer_rules::power::bench::{Package, Stage};
 
     use super::*;
 
@@ -116,6 +145,30 @@ mod tests {
                 monthly_usd: 21.6,
                 saved_usd: 1.37,
             },
+        }
+    }
+
+    #[test]
+    fn forced_starts_are_listed_by_size_and_time() {
+        assert!(forced(&[]).into_string().is_empty());
+        let line = |stage, p50_ms| ForcedLine {
+            memory_mb: Megabytes(1769),
+            package: Package::Image,
+            stage,
+            starts: 20,
+            p50_ms,
+            p95_ms: 2.0 * p50_ms,
+            measured_at: Timestamp::parse("2026-01-31T10:00:00Z").unwrap(),
+        };
+        let page = forced(&[line(Stage::First, 8500.0), line(Stage::Later, 390.0)]).into_string();
+        for wanted in [
+            "last on 2026-01-31",
+            "1,769 MB",
+            "right after the deployment",
+            "390 ms",
+            "780 ms",
+        ] {
+            assert!(page.contains(wanted), "{wanted} is not in {page}");
         }
     }
 

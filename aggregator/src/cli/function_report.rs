@@ -326,6 +326,7 @@ pub(super) mod tests {
             timeout_ms: Some(3000),
             timeouts: 1,
             measured_sizes: Vec::new(),
+            forced_starts: Vec::new(),
             compute_optimizer: None,
             sizes: Vec::new(),
             configuration: None,

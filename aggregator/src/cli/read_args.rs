@@ -1,5 +1,7 @@
 //! The arguments of the commands that report on functions, and what they read: a store, or a server.
 
+use std::path::Path;
+
 use clap::Args;
 use rightsizer_rules::commands::Refused;
 use rightsizer_store::inspect::function_named;
@@ -28,6 +30,16 @@ impl ReadArgs {
     /// Returns whether the output is JSON.
     pub(super) fn is_json(&self) -> bool {
         self.form.is_json()
+    }
+
+    /// The path of the store.
+    pub(super) fn store(&self) -> &Path {
+        &self.store.store
+    }
+
+    /// Whether a server is read instead.
+    pub(super) fn has_server(&self) -> bool {
+        self.server.named().is_some()
     }
 
     /// Loads the settings.

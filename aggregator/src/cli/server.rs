@@ -86,6 +86,12 @@ impl Server {
         ask(&Method::GET, &url, Vec::new())
     }
 
+    /// Reads what is at `/review` and this below it, within a runtime.
+    pub(super) async fn fetch<T: DeserializeOwned>(&self, below: &str) -> anyhow::Result<T> {
+        let url = format!("{}/review{below}", self.url);
+        asked(&Method::GET, &url, Vec::new()).await
+    }
+
     /// The recommendations that an export chooses from.
     pub(super) fn exportable(&self) -> anyhow::Result<Exportable> {
         ask(&Method::GET, &format!("{}/export", self.url), Vec::new())
@@ -120,7 +126,15 @@ impl Server {
 }
 
 fn ask<T: DeserializeOwned>(method: &Method, url: &str, body: Vec<u8>) -> anyhow::Result<T> {
-    let answer = runtime()?.block_on(http::send(method, url, body, PATIENCE));
+    runtime()?.block_on(asked(method, url, body))
+}
+
+async fn asked<T: DeserializeOwned>(
+    method: &Method,
+    url: &str,
+    body: Vec<u8>,
+) -> anyhow::Result<T> {
+    let answer = http::send(method, url, body, PATIENCE).await;
     let answer = answer.context(
         "the server that has the store does not respond\nhint: --server URL names another",
     )?;

@@ -3,8 +3,7 @@
 
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_rules::power::{
-    Advice, Advised, ColdStart, Configured, ConfiguredUse, Drawn, NoCurve, Prior, Started, Subject,
-    draw,
+    Advice, Advised, ColdStart, Configured, ConfiguredUse, Drawn, NoCurve, Started, Subject, draw,
 };
 use rightsizer_rules::price::Rates;
 use rightsizer_store::FunctionDetail;
@@ -57,9 +56,10 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
         monthly_usd: row.monthly_usd_before,
         rates: rates(detail, settings),
         arch: arch(detail),
-        settings: settings.power,
+        weight: settings.power.weight,
+        speed_budget: settings.power.speed_budget,
     };
-    Ok(draw(&row.function, &subject, Prior::shipped())?)
+    Ok(draw(&row.function, &subject, settings.power.prior())?)
 }
 
 /// Returns the cold starts of a function by version and size.

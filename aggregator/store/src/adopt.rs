@@ -46,6 +46,7 @@ impl Retention<'_> {
             }
             for sql in [
                 "UPDATE OR REPLACE measured_sizes SET function = ?1 WHERE function = ?2",
+                "UPDATE OR REPLACE forced_starts SET function = ?1 WHERE function = ?2",
                 "UPDATE OR REPLACE compute_optimizer SET function = ?1 WHERE function = ?2",
                 "UPDATE functions SET function = ?1 WHERE function = ?2",
             ] {

@@ -60,6 +60,7 @@ impl Retention<'_> {
                 "DELETE FROM holds WHERE function_id = ?",
                 "DELETE FROM recommendations WHERE function_id = ?",
                 "DELETE FROM measured_sizes WHERE function = (SELECT function FROM functions WHERE id = ?)",
+                "DELETE FROM forced_starts WHERE function = (SELECT function FROM functions WHERE id = ?)",
                 "DELETE FROM compute_optimizer WHERE function = (SELECT function FROM functions WHERE id = ?)",
                 "DELETE FROM functions WHERE id = ?",
             ] {

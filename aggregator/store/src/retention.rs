@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::comparisons::Comparisons;
 use super::error::StoreError;
+use super::forced_starts::ForcedStarts;
 use super::transitions::any_of;
 use super::unit::{FunctionId, WorkingSet};
 
@@ -91,6 +92,7 @@ impl Retention<'_> {
         self.tx
             .execute("DELETE FROM log_events WHERE day < ?", [details])?;
         Comparisons { tx: self.tx }.forget_before(closed.plus(-PEAK_MEMORY_DAYS))?;
+        ForcedStarts { tx: self.tx }.forget_before(closed.plus(-PEAK_MEMORY_DAYS))?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::columns::{count, megabytes};
 use super::comparisons::{AdviceLine, MeasuredLine};
 use super::error::StoreError;
+use super::forced_starts::ForcedLine;
 use super::open::Reader;
 
 /// A line of `rightsizer list`; the names are a contract (DESIGN §7's `--json`).
@@ -119,6 +120,9 @@ pub struct FunctionDetail {
     /// Sizes at which other tools ran it.
     #[serde(default)]
     pub measured_sizes: Vec<MeasuredLine>,
+    /// Cold starts of copies of it that were forced.
+    #[serde(default)]
+    pub forced_starts: Vec<ForcedLine>,
     /// AWS Compute Optimizer's result for it.
     #[serde(default)]
     pub compute_optimizer: Option<AdviceLine>,
@@ -216,6 +220,7 @@ impl Reader {
             days: self.days(id)?,
             history: self.history(id)?,
             measured_sizes: self.measured_sizes(&review.function)?,
+            forced_starts: self.forced_starts(&review.function)?,
             compute_optimizer: self.advice(&review.function, &review.version)?,
             sizes: self.sizes(&review.function)?,
             configuration,

@@ -230,6 +230,22 @@ CREATE TABLE measured_sizes (
     PRIMARY KEY (function, memory_mb, source)
 ) WITHOUT ROWID;
 
+-- Cold starts of copies of a function that `coldstarts --bench` forced: the newest of each size, package and stage. No
+-- decision reads them.
+CREATE TABLE forced_starts (
+    function  TEXT NOT NULL,
+    memory_mb INTEGER NOT NULL,
+    -- 'zip', 'layers', 'image' or 'snap_start'.
+    package   TEXT NOT NULL,
+    -- 'first' right after the copy was made, or 'later'.
+    stage     TEXT NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    starts    INTEGER NOT NULL,
+    p50_ms    REAL NOT NULL,
+    p95_ms    REAL NOT NULL,
+    PRIMARY KEY (function, memory_mb, package, stage)
+) WITHOUT ROWID;
+
 -- What AWS Compute Optimizer found about a version of a function, as of its last refresh. No decision reads it.
 CREATE TABLE compute_optimizer (
     function   TEXT NOT NULL,

@@ -15,6 +15,7 @@ use super::environments::{EnvironmentRow, Environments};
 use super::error::StoreError;
 use super::evidence::Evidence;
 use super::files::OpenFiles;
+use super::forced_starts::ForcedStarts;
 use super::functions::{FunctionRow, Functions};
 use super::gaps::Gaps;
 use super::holds::Holds;
@@ -216,6 +217,11 @@ impl<'s> Unit<'s> {
     /// Returns the results of other tools.
     pub fn comparisons(&self) -> Comparisons<'_> {
         Comparisons { tx: &self.tx }
+    }
+
+    /// Returns the cold starts that were forced.
+    pub fn forced_starts(&self) -> ForcedStarts<'_> {
+        ForcedStarts { tx: &self.tx }
     }
 
     /// Returns the stops of sending.

@@ -46,7 +46,11 @@ impl Visitor {
         };
         let page = visitor.page("").await;
         let field = page.split("name=\"csrf\" value=\"").nth(1).unwrap();
-        field.split('"').next().unwrap().clone_into(&mut visitor.csrf);
+        field
+            .split('"')
+            .next()
+            .unwrap()
+            .clone_into(&mut visitor.csrf);
         visitor
     }
 

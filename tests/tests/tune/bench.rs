@@ -148,6 +148,44 @@ async fn without_yes_only_the_plan_is_shown() {
     assert_eq!(stage.lambda().account(), before);
 }
 
+/// What a bench found is kept with each function: `coldstarts` and `show` have it, for the package and the size.
+#[tokio::test]
+async fn forced_starts_are_kept_in_the_store() {
+    let (stage, names) = published(&["3.14"], 3).await;
+    let store = stage.folder.path().join("store.db").display().to_string();
+    let line = "REPORT RequestId: 00000000-0000-0000-0000-000000000001 Duration: 20.00 ms Billed Duration: 20 ms \
+                Memory Size: 1024 MB Max Memory Used: 60 MB";
+    let file = stage.file("reports.log", line);
+    for name in &names {
+        let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
+        let import = ["import", &file, "--store", &store, "--function", &arn];
+        let output = stage.rightsizer(&import).await;
+        assert!(output.status.success(), "{}", error_of(&output));
+    }
+    let mut arguments = vec!["coldstarts", "--bench"];
+    arguments.extend(names.iter().map(String::as_str));
+    let options = "--sizes 1024 --starts 3 --rounds 2 --every 0 --yes --store";
+    arguments.extend(options.split(' '));
+    arguments.push(&store);
+    let output = stage.rightsizer(&arguments).await;
+    assert!(output.status.success(), "{}", error_of(&output));
+    let shown = ["coldstarts", "image-314", "--store", &store, "--json"];
+    let output = stage.rightsizer(&shown).await;
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let [first, later] = all[0]["forced"].as_array().unwrap().as_slice() else {
+        panic!("{all}");
+    };
+    for (line, stage, ms) in [(first, "first", 8500.0), (later, "later", 1450.0)] {
+        let wanted = (json!("image"), json!(stage), json!(1024), json!(3));
+        let found = ["package", "stage", "memory_mb", "starts"].map(|key| line[key].clone());
+        assert_eq!(found, <[Value; 4]>::from(wanted), "{line}");
+        let off = line["p50_ms"].as_f64().unwrap() / ms - 1.0;
+        assert!(off.abs() < 0.2, "{line}");
+    }
+    let text = text_of(&stage.rightsizer(&shown[..4]).await);
+    assert!(text.contains("forced starts of copies"), "{text}");
+}
+
 /// The starts are kept in a file, which is shown without an account; a snapshot restores in 90 ms instead of 3 s.
 #[tokio::test]
 async fn snapshots_are_compared_and_starts_are_kept() {

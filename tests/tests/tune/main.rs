@@ -8,9 +8,11 @@
 mod bench;
 mod compared;
 mod killed;
+mod many;
 mod measuring;
 mod options;
 mod provisioned;
 mod refusals;
+mod server;
 mod stage;
 mod trouble;

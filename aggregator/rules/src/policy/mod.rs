@@ -23,6 +23,8 @@ mod objectives_tests;
 mod percentile;
 mod phrases;
 mod power;
+#[cfg(test)]
+mod priors_tests;
 mod project;
 mod proof;
 mod reasons;

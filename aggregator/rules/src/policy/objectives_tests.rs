@@ -20,7 +20,7 @@ const DEAD_BAND: f64 = 1.05;
 const FUNCTIONS: u64 = 20;
 
 /// A generator of numbers (`SplitMix64`), so that each run is the same.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -44,19 +44,19 @@ impl Random {
 }
 
 /// A function that waits and computes.
-struct Function {
+pub(super) struct Function {
     work: Workload,
     /// Deviation of the logarithm of a size's median.
     noise: f64,
     /// Change of the durations of a day.
     drift: f64,
     need_mb: u32,
-    start_mb: u32,
+    pub(super) start_mb: u32,
     has_cpu: bool,
 }
 
 impl Function {
-    fn of(random: &mut Random) -> Self {
+    pub(super) fn of(random: &mut Random) -> Self {
         let need_mb = whole(random.between(40.0, 900.0));
         let least = need_mb + 120;
         Self {
@@ -79,7 +79,7 @@ impl Function {
     }
 
     /// 10,000 invocations at a size on a day.
-    fn measured(&self, size: u32, day: usize, random: &mut Random) -> SizeFacts {
+    pub(super) fn measured(&self, size: u32, day: usize, random: &mut Random) -> SizeFacts {
         let millis = |ms: f64| Millis::from_ms_f64(ms).unwrap();
         let drift = self.drift.powi(i32::try_from(day).unwrap());
         let ms = self.ms(size) * drift * (self.noise * random.normal()).exp();
@@ -99,7 +99,7 @@ impl Function {
     }
 
     /// The evidence after the function had `sizes`, each measured when it was the present one.
-    fn case(&self, objective: Objective, sizes: &[(u32, SizeFacts)]) -> Case {
+    pub(super) fn case(&self, objective: Objective, sizes: &[(u32, SizeFacts)]) -> Case {
         let now = sizes.last().unwrap().0;
         let mut case = Case::new(now, &[self.need_mb; 14]);
         let window = &sizes[sizes.len().saturating_sub(WINDOW)..];

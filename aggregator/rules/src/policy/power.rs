@@ -10,8 +10,8 @@ use super::reasons::Reasons;
 use super::settings::PolicySettings;
 use super::step::{self, Step};
 use crate::power::{
-    Bounds, Candidate, Drawn, Durations, Objective, Offers, Point, Prior, SizeUse, Subject, choose,
-    draw, may_be_faster,
+    Bounds, Candidate, Drawn, Durations, Objective, Offers, Point, SizeUse, Subject, choose, draw,
+    may_be_faster,
 };
 use crate::price::Rates;
 
@@ -193,7 +193,9 @@ pub fn offers(
     bill: (Option<f64>, Rates, Option<Arch>),
     settings: &PolicySettings,
 ) -> Option<Offers> {
-    if !may_be_faster(seen.current_mb, &sizes(seen)) {
+    // With another prior, other functions may have an offer.
+    let shipped = settings.power.own_prior.is_none();
+    if shipped && !may_be_faster(seen.current_mb, &sizes(seen)) {
         return None;
     }
     let offers = drawn(seen, "", safe_mb, bill, settings)?.offers;
@@ -220,9 +222,10 @@ pub(super) fn drawn(
         monthly_usd,
         rates,
         arch,
-        settings: settings.power,
+        weight: settings.power.weight,
+        speed_budget: settings.power.speed_budget,
     };
-    draw(function, &subject, Prior::shipped()).ok()
+    draw(function, &subject, settings.power.prior()).ok()
 }
 
 fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {

@@ -9,7 +9,6 @@ use super::evidence::SizePoint;
 use super::objective::{Bounds, Candidate, Objective, choose};
 use super::offer::{Offers, offers};
 use super::prior::Prior;
-use super::settings::PowerSettings;
 use super::used::SizeUse;
 use crate::price::Rates;
 
@@ -46,8 +45,10 @@ pub struct Subject<'a> {
     pub rates: Rates,
     /// Its architecture; if it is unknown, x86 is assumed.
     pub arch: Option<Arch>,
-    /// The settings.
-    pub settings: PowerSettings,
+    /// The weight of the cost in `balanced`.
+    pub weight: f64,
+    /// The budget of `speed`, as a share of the cost at `before_mb`.
+    pub speed_budget: f64,
 }
 
 /// The curve of a function.
@@ -160,7 +161,7 @@ pub fn draw(function: &str, subject: &Subject<'_>, prior: &Prior) -> Result<Draw
         monthly_invocations: bill.invocations,
         now_mb: subject.now_mb,
         safe_mb: subject.safe_mb,
-        best: best(&points, subject, budget_usd * subject.settings.speed_budget),
+        best: best(&points, subject, budget_usd * subject.speed_budget),
         known_sizes: measured.own.clone(),
         model: curve.model(),
         offers,
@@ -354,7 +355,7 @@ fn best(points: &[Point], subject: &Subject<'_>, budget_usd: f64) -> Best {
     let candidates: Vec<Candidate> = points.iter().filter_map(Point::candidate).collect();
     let bounds = Bounds {
         safe_mb: subject.safe_mb,
-        weight: subject.settings.weight,
+        weight: subject.weight,
         // Costs are rounded to a micro-dollar.
         budget_usd: budget_usd + 1e-6,
     };

@@ -103,7 +103,6 @@ pub(super) fn offers(points: &[Point], now: &Point, safe_mb: Megabytes) -> Offer
 mod tests {
     use super::super::drawn::{Subject, draw};
     use super::super::prior::Prior;
-    use super::super::settings::PowerSettings;
     use super::super::used::tests::at;
     use super::*;
     use crate::price::PriceTable;
@@ -168,7 +167,8 @@ mod tests {
             monthly_usd: Some(10.0),
             rates: PriceTable::default().rates(None),
             arch: None,
-            settings: PowerSettings::default(),
+            weight: 0.5,
+            speed_budget: 1.0,
         };
         draw("f", &subject, Prior::shipped()).unwrap().offers
     }

@@ -17,6 +17,8 @@ const HEADER: &str = "cpu_share,cores,overlap,burst,deviation,model_deviation,we
 const ROUNDING: f64 = 5e-7;
 /// Smaller weights are not written: all components without a row share the rest.
 const LEAST: f64 = 1e-4;
+/// All 3,008 components without a row can weigh 0.3008 together, so the rows of a whole file weigh this or more.
+const LEAST_SUM: f64 = 0.69;
 
 /// A prior that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,8 @@ impl Prior {
     /// Reads what [`Prior::to_csv`] wrote. Lines that begin with `#` are comments.
     ///
     /// # Errors
-    /// If a line is not a component with its weight, or if the weights exceed one.
+    /// If a line is not a component with its weight, if the weights exceed one, or if they are so small that lines are
+    /// missing.
     pub fn from_csv(text: &str) -> Result<Self, PriorError> {
         let known: HashMap<String, usize> = (0..components()).map(|at| (key(at), at)).collect();
         let mut weights = vec![None; components()];
@@ -63,7 +66,8 @@ impl Prior {
                 line: at + 1,
                 reason,
             };
-            if line.starts_with('#') || line == HEADER {
+            let line = line.trim().trim_start_matches('\u{feff}');
+            if line.is_empty() || line.starts_with('#') || line == HEADER {
                 continue;
             }
             let (component, weight) = line
@@ -76,8 +80,10 @@ impl Prior {
                 .parse()
                 .ok()
                 .filter(|weight| (0.0..=1.0).contains(weight));
-            weights[*component] =
-                Some(weight.ok_or_else(|| error("the weight is not between 0 and 1"))?);
+            let weight = weight.ok_or_else(|| error("the weight is not between 0 and 1"))?;
+            if weights[*component].replace(weight).is_some() {
+                return Err(error("an earlier line has the same parameters"));
+            }
         }
         let given: f64 = weights.iter().flatten().sum();
         let without = weights.iter().filter(|weight| weight.is_none()).count();
@@ -87,6 +93,12 @@ impl Prior {
             return Err(PriorError {
                 line: 1,
                 reason: "the weights add up to more than one",
+            });
+        }
+        if given < LEAST_SUM {
+            return Err(PriorError {
+                line: text.lines().count().max(1),
+                reason: "the weights add up to less than 0.69, so lines are missing after this one",
             });
         }
         #[expect(clippy::cast_precision_loss, reason = "some thousand components")]
@@ -156,5 +168,9 @@ mod tests {
         assert!(reason(&format!("{HEADER}\n9,9,9,9,9,9,0.1")).contains("no component"));
         assert!(reason(&format!("{row},1.5")).contains("between 0 and 1"));
         assert!(reason(&format!("{row},0.9\n{},0.9", key(1))).contains("more than one"));
+        assert!(reason(&format!("{row},0.4\n{row},0.4")).contains("line 2 "));
+        // A file that was cut off, and one without any weight.
+        assert!(reason(&format!("{row},0.68")).contains("lines are missing"));
+        assert!(reason("").contains("lines are missing"));
     }
 }

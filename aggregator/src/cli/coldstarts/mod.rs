@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use rightsizer_rules::power::{ColdStart, ConfiguredUse};
-use rightsizer_store::{FunctionDetail, Reader};
+use rightsizer_store::{ForcedLine, FunctionDetail, Reader};
 use serde::Serialize;
 
 use self::bench::BenchArgs;
@@ -58,6 +58,8 @@ pub(super) struct Started {
     snap_start: bool,
     /// By version and size.
     starts: Vec<ColdStart>,
+    /// Starts of copies that `--bench` forced.
+    forced: Vec<ForcedLine>,
     /// What is configured, if the account was asked and has answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     provisioned: Option<Vec<ConfiguredUse>>,
@@ -71,6 +73,7 @@ impl Started {
             package: configuration.map(|known| known.package.clone()),
             snap_start: configuration.is_some_and(|known| known.snap_start),
             starts: cold_starts(detail, settings),
+            forced: detail.forced_starts.clone(),
             provisioned: None,
         }
     }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use rightsizer_records::shown::shown;
 use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Deployment, Worth};
 
+use rightsizer_store::ForcedLine;
+
 use super::Started;
 use crate::cli::curve::{dollars, milliseconds};
 use crate::cli::text::short;
@@ -14,14 +16,15 @@ const BAR: f64 = 26.0;
 
 /// Returns a block for each function that had a start.
 pub(super) fn table(functions: &[Started]) -> String {
-    let started = functions
-        .iter()
-        .filter(|function| !function.starts.is_empty() || has_provisioned(function));
+    let started = functions.iter().filter(|function| {
+        !(function.starts.is_empty() && function.forced.is_empty()) || has_provisioned(function)
+    });
     let longest = started
         .clone()
         .flat_map(|f| &f.starts)
         .map(|start| start.p95_ms);
-    let longest = longest.fold(0.0, f64::max);
+    let forced = started.clone().flat_map(|f| &f.forced).map(|of| of.p95_ms);
+    let longest = longest.chain(forced).fold(0.0, f64::max);
     let blocks: Vec<String> = started.map(|function| block(function, longest)).collect();
     let without = functions.len() - blocks.len();
     let mut text = blocks.join("\n");
@@ -50,6 +53,13 @@ fn block(function: &Started, longest: f64) -> String {
     let mut text = format!("{} ({package})\n", shown(short(&function.function)));
     for start in &function.starts {
         text.push_str(&line(start, longest));
+    }
+    if let Some(forced) = function.forced.first() {
+        let day = forced.measured_at.day();
+        let _ = writeln!(text, "  forced starts of copies, as of {day}");
+    }
+    for forced in &function.forced {
+        text.push_str(&forced_line(forced, longest));
     }
     for configured in function.provisioned.iter().flatten() {
         let _ = writeln!(text, "  {}", provisioned(configured));
@@ -86,12 +96,27 @@ fn provisioned(of: &ConfiguredUse) -> String {
     )
 }
 
+/// Starts that `--bench` forced.
+fn forced_line(forced: &ForcedLine, longest: f64) -> String {
+    let stage = forced.stage.name();
+    format!(
+        "  {:>5} MB {:<8} {:<26} {:>8} {:>8}\n           {}, {stage}, {} starts\n",
+        forced.memory_mb.0,
+        "copy",
+        bar((forced.p50_ms, forced.p95_ms), longest),
+        milliseconds(forced.p50_ms),
+        milliseconds(forced.p95_ms),
+        forced.package.name(),
+        forced.starts,
+    )
+}
+
 fn line(start: &ColdStart, longest: f64) -> String {
     let mut text = format!(
         "  {:>5} MB {:<8} {:<26} {:>8} {:>8}\n",
         start.memory_mb.0,
         shown(&start.version).chars().take(8).collect::<String>(),
-        bar(start, longest),
+        bar((start.p50_ms, start.p95_ms), longest),
         milliseconds(start.p50_ms),
         milliseconds(start.p95_ms)
     );
@@ -146,13 +171,13 @@ fn line(start: &ColdStart, longest: f64) -> String {
     clippy::cast_sign_loss,
     reason = "some characters"
 )]
-fn bar(start: &ColdStart, longest: f64) -> String {
+fn bar((p50_ms, p95_ms): (f64, f64), longest: f64) -> String {
     let width = |ms: f64| {
         (ms / longest.max(f64::MIN_POSITIVE) * BAR)
             .round()
             .clamp(0.0, BAR) as usize
     };
-    let (median, slow) = (width(start.p50_ms).max(1), width(start.p95_ms));
+    let (median, slow) = (width(p50_ms).max(1), width(p95_ms));
     format!(
         "{}{}",
         "█".repeat(median),
@@ -162,7 +187,8 @@ fn bar(start: &ColdStart, longest: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rightsizer_records::Megabytes;
+    use rightsizer_records::{Megabytes, Timestamp};
+    use rightsizer_rules::power::bench::{Package, Stage};
     use rightsizer_rules::power::{Durations, Provisioned};
 
     use super::*;
@@ -203,6 +229,18 @@ mod tests {
         }
     }
 
+    fn forced(stage: Stage, p50_ms: f64) -> ForcedLine {
+        ForcedLine {
+            memory_mb: Megabytes(1024),
+            package: Package::Image,
+            stage,
+            starts: 20,
+            p50_ms,
+            p95_ms: p50_ms * 1.2,
+            measured_at: Timestamp::parse("2026-01-31T10:00:00Z").unwrap(),
+        }
+    }
+
     fn configured(qualifier: &str, version: &str, worth: Worth) -> ConfiguredUse {
         ConfiguredUse {
             configured: Configured {
@@ -228,6 +266,7 @@ mod tests {
                 package: Some("zip".to_owned()),
                 snap_start: false,
                 starts: vec![start(512, 900.0), start(1024, 870.0)],
+                forced: Vec::new(),
                 provisioned: Some(vec![
                     configured("live", "7", Worth::Costs),
                     configured("old", "3", Worth::Unused),
@@ -245,6 +284,15 @@ mod tests {
                     smallest_mb: None,
                     ..start(2048, 210.0)
                 }],
+                forced: Vec::new(),
+                provisioned: None,
+            },
+            Started {
+                function: "local:bench".to_owned(),
+                package: Some("image".to_owned()),
+                snap_start: false,
+                starts: Vec::new(),
+                forced: vec![forced(Stage::First, 2100.0), forced(Stage::Later, 950.0)],
                 provisioned: None,
             },
             Started {
@@ -252,6 +300,7 @@ mod tests {
                 package: None,
                 snap_start: false,
                 starts: Vec::new(),
+                forced: Vec::new(),
                 provisioned: None,
             },
         ];
@@ -261,6 +310,6 @@ mod tests {
             "{text}"
         );
         insta::assert_snapshot!(text);
-        assert_eq!(table(&functions[2..]), "no report of a cold start\n");
+        assert_eq!(table(&functions[3..]), "no report of a cold start\n");
     }
 }

@@ -210,9 +210,7 @@ pub(in crate::cli) fn dollars(usd: f64) -> String {
 
 #[cfg(test)]
 pub(in crate::cli) mod tests {
-    use rightsizer_rules::power::{
-        Durations, PowerSettings, Prior, SizeUse, Subject, Workload, draw,
-    };
+    use rightsizer_rules::power::{Durations, Prior, SizeUse, Subject, Workload, draw};
     use rightsizer_rules::price::PriceTable;
 
     use super::*;
@@ -261,7 +259,8 @@ pub(in crate::cli) mod tests {
             monthly_usd: None,
             rates: PriceTable::default().rates(None),
             arch: None,
-            settings: PowerSettings::default(),
+            weight: 0.5,
+            speed_budget: 1.0,
         };
         draw(
             "arn:aws:lambda:eu-west-1:123456789012:function:checkout",

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rightsizer_rules::power::Prior;
 
 use super::{name, read};
+use crate::settings::prior_in;
 use crate::simulate::power::{Errors, Measured, PriorSource, Report, learn, measure, read_table};
 
 #[derive(Debug, Args)]
@@ -70,18 +70,6 @@ pub(super) fn run(file: &Path, args: &PowerArgs, json: bool) -> anyhow::Result<E
         writeln!(out, "\n{}", summary(&report, &functions, rows, refused))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn prior_in(file: &Path) -> anyhow::Result<Prior> {
-    let text = std::fs::read_to_string(file);
-    let text = text.with_context(|| format!("cannot read {}", name(file)))?;
-    let prior = Prior::from_csv(&text);
-    prior.with_context(|| {
-        format!(
-            "cannot use {} as a prior\nhint: rightsizer simulate --power RUNS --learn prints one",
-            name(file)
-        )
-    })
 }
 
 fn too_few(file: &Path, functions: &[Measured], known: usize) -> anyhow::Error {
@@ -146,6 +134,9 @@ fn figures(report: &Report) -> Table {
     table
 }
 
+/// Only this number of functions is named.
+const NAMES_SHOWN: usize = 20;
+
 fn summary(report: &Report, functions: &[Measured], rows: u64, refused: u64) -> String {
     let mut lines = vec![format!(
         "{} of {} functions, {} sizes asked for by {} of {} choices of {} known, from {rows} rows; {refused} refused",
@@ -165,7 +156,12 @@ fn summary(report: &Report, functions: &[Measured], rows: u64, refused: u64) -> 
     }
     let mut named = |names: &[String], what: &str| {
         if !names.is_empty() {
-            lines.push(format!("{what}: {}", names.join(", ")));
+            let shown = names.len().min(NAMES_SHOWN);
+            let more = match names.len() - shown {
+                0 => String::new(),
+                more => format!(" and {more} more; --json has all"),
+            };
+            lines.push(format!("{what}: {}{more}", names[..shown].join(", ")));
         }
     };
     named(

@@ -68,8 +68,8 @@ pub(super) async fn prepare(
         }
     };
     alias_may_move(args, calls, &wish, &original).await?;
-    let known = known(args, settings, &original);
     let mut notes = Vec::new();
+    let known = known(args, settings, &original, &mut notes).await;
     let parallel = parallel(calls, &wish, &mut notes).await;
     let order =
         order(args, settings, &wish, &original, &known, &given, parallel).with_context(|| {
@@ -167,10 +167,22 @@ fn order(
 }
 
 /// What the store or the server knows of it; nothing if neither has it.
-fn known(args: &TuneArgs, settings: &Settings, original: &Original) -> Known {
+async fn known(
+    args: &TuneArgs,
+    settings: &Settings,
+    original: &Original,
+    notes: &mut Vec<String>,
+) -> Known {
     let arn = original.function.as_str();
     let detail = match (&args.store, args.server.named()) {
-        (None, Some(server)) => server.read(&format!("/{arn}")).ok(),
+        (None, Some(server)) => {
+            let detail = server.fetch(&format!("/{arn}")).await;
+            detail
+                .inspect_err(|error| {
+                    notes.push(format!("the server's curve of it is not used: {error:#}"));
+                })
+                .ok()
+        }
         _ => store(args).and_then(|path| function_named(&path, arn).ok()?.ok()),
     };
     detail.map_or_else(Known::default, |detail| {

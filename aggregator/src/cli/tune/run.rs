@@ -69,7 +69,7 @@ async fn tuned(
     prepared: &Prepared,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Report> {
-    let mut report = tune(args, calls, prepared, cancel).await?;
+    let mut report = tune(args, calls, settings, prepared, cancel).await?;
     keep(args, settings, &mut report);
     if prepared.wish.apply {
         report.applied = Some(apply(config, prepared, &report).await?);
@@ -129,6 +129,7 @@ pub(in crate::cli) fn cancelled_by_signals() -> anyhow::Result<CancellationToken
 async fn tune(
     args: &TuneArgs,
     calls: &TuneCalls,
+    settings: &Settings,
     prepared: &Prepared,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Report> {
@@ -143,7 +144,8 @@ async fn tune(
         snap_start: false,
     };
     let scratch = Scratch::new(calls.clone(), prepared.original.clone(), marks);
-    let (made, throttled) = made_and_measured(prepared, calls, &scratch, cancel).await;
+    let (made, throttled) =
+        made_and_measured(prepared, calls, settings.power.prior(), &scratch, cancel).await;
     let removed = scratch.remove().await;
     let removed = removed.with_context(|| {
         format!(
@@ -189,6 +191,7 @@ async fn tune(
 async fn made_and_measured(
     prepared: &Prepared,
     calls: &TuneCalls,
+    prior: &Prior,
     scratch: &Scratch,
     cancel: &CancellationToken,
 ) -> (Result<Measured, ScratchError>, BTreeMap<String, u64>) {
@@ -207,7 +210,7 @@ async fn made_and_measured(
     let bar = progress("invoking", most);
     let run = Run::new(order, &stage, cancel);
     let measured = run
-        .run(&prepared.known.production, Prior::shipped(), || bar.inc(1))
+        .run(&prepared.known.production, prior, || bar.inc(1))
         .await;
     bar.finish_and_clear();
     (Ok(measured), stage.throttled())

@@ -48,7 +48,7 @@ pub(super) struct Api {
     dice: Dice,
     pub(super) faults: Vec<Ordered>,
     pub(super) calls: Vec<Call>,
-    /// Calls allowed within a second, but for `GetFunction`, which has a limit of its own.
+    /// Calls allowed within a second, but for `GetFunction` and `Invoke`, which have limits of their own.
     pub(super) most_per_second: Option<usize>,
     recent: VecDeque<Duration>,
 }
@@ -112,7 +112,8 @@ impl Api {
 
     fn reply(&mut self, now: Duration, request: &Request) -> Reply {
         let (operation, function) = (request.operation, &request.function);
-        if operation != Operation::GetFunction && self.over_the_limit(now) {
+        let apart = matches!(operation, Operation::GetFunction | Operation::Invoke);
+        if !apart && self.over_the_limit(now) {
             let words = "Rate exceeded".to_owned();
             let mut reply = answer(&Err(Refusal(429, "TooManyRequestsException", words)));
             reply.headers.push(("retry-after", "1".to_owned()));

@@ -244,8 +244,8 @@ impl FaultLambda {
         self.api().faults.clear();
     }
 
-    /// Responds with 429 to calls above this number within a second; `GetFunction` has a limit of
-    /// its own, as in the service.
+    /// Responds with 429 to calls above this number within a second; `GetFunction` and `Invoke` have
+    /// limits of their own, as in the service.
     pub fn limit(&self, calls_per_second: usize) {
         self.api().most_per_second = Some(calls_per_second);
     }

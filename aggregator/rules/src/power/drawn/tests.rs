@@ -24,7 +24,8 @@ fn subject(sizes: &[SizeUse]) -> Subject<'_> {
         monthly_usd: None,
         rates: PriceTable::default().rates(None),
         arch: None,
-        settings: PowerSettings::default(),
+        weight: 0.5,
+        speed_budget: 1.0,
     }
 }
 

@@ -156,6 +156,15 @@ mod tests {
         }
     }
 
+    /// Durations halve as sizes double, as those of a function that computes: every size costs the same, so the fastest
+    /// is chosen. Durations are whole milliseconds, so that billed ones are equal.
+    #[test]
+    fn of_equal_costs_the_fastest_is_chosen() {
+        let each = |mb: u32| [warm(mb, f64::from(1_048_576 / mb)); 5];
+        let samples: Vec<Sample> = [256, 512, 1024].into_iter().flat_map(each).collect();
+        assert_eq!(chosen(&samples, Strategy::Cost), Some(1024));
+    }
+
     /// A function that waits costs the least at the smallest size and takes as long at all: 256 MB are 0.8 % slower than
     /// 512 MB, which the scatter hides, and cost half.
     #[test]

@@ -1,12 +1,13 @@
 //! The copies of a bench: what is planned, made, and removed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rightsizer_aws::clock::now;
 use rightsizer_aws::tune::{Marks, Original, Scratch, TuneCalls, Wanted};
 use rightsizer_records::limits::ONE_VCPU;
-use rightsizer_records::{Arch, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_rules::power::bench::{Package, Tested};
 use rightsizer_rules::price::Rates;
 use serde_json::{Value, json};
@@ -62,6 +63,14 @@ impl Copies {
             }
         }
         Ok(Self { planned })
+    }
+
+    /// The ARN of each function, by its name as the samples have it.
+    pub(super) fn functions(&self) -> BTreeMap<String, FunctionArn> {
+        let named = self.planned.iter();
+        named
+            .map(|of| (of.wanted.to_string(), of.original.function.clone()))
+            .collect()
     }
 
     /// The largest present size, and those with one and two vCPUs above it.

@@ -1,6 +1,7 @@
 //! `rightsizer coldstarts --bench FN…`: forces cold starts of scratch copies and compares them.
 
 mod copies;
+mod kept;
 mod samples;
 mod table;
 
@@ -132,6 +133,7 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
         return Ok(None);
     }
     let cancel = cancelled_by_signals()?;
+    let functions = copies.functions();
     let mut copies = copies.copies(&calls, &order, &payload);
     let mut done = Benched::default();
     let ready = tokio::select! {
@@ -153,6 +155,10 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
     }
     let removed = remove(&mut copies).await;
     ready?;
+    // What was measured is kept even if a copy is left.
+    if let Some(error) = kept::keep(args, settings, &functions, &done.samples) {
+        out::note(format_args!("rightsizer: {error:#}"));
+    }
     removed?;
     Ok(Some(done))
 }
