@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rightsizer_records::{Day, Megabytes};
-use rightsizer_rules::power::{Durations, PowerSettings, Prior, SizeUse, Subject, draw};
+use rightsizer_rules::power::{Durations, Prior, SizeUse, Subject, draw};
 use rightsizer_rules::price::PriceTable;
 
 use crate::median;
@@ -31,7 +31,8 @@ fn drawn(sizes: &[SizeUse], runs: usize) -> Result<Duration> {
         monthly_usd: Some(10.0),
         rates: PriceTable::default().rates(None),
         arch: None,
-        settings: PowerSettings::default(),
+        weight: 0.5,
+        speed_budget: 1.1,
     };
     let all = median(runs, || {
         for _ in 0..CURVES {
