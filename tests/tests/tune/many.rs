@@ -97,15 +97,20 @@ async fn fifty_functions_run_within_the_limits_and_go_on_after_a_kill() {
 
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["functions"].as_array().unwrap().len(), left);
-    let ranking = found["ranking"].as_array().unwrap();
+    assert_ranked(&found["ranking"]);
+
+    let cleanup = stage.tune(&["--cleanup", "--yes"]).await;
+    assert!(cleanup.status.success(), "{}", error_of(&cleanup));
+    assert_eq!(stage.lambda().account(), before);
+}
+
+/// All functions, the one first for which tuning found most beyond its curve.
+fn assert_ranked(ranking: &Value) {
+    let ranking = ranking.as_array().unwrap();
     assert_eq!(ranking.len(), FUNCTIONS);
     let better: Vec<f64> = ranking
         .iter()
         .map(|of| of["better"].as_f64().unwrap())
         .collect();
     assert!(better.is_sorted_by(|a, b| a >= b), "{better:?}");
-
-    let cleanup = stage.tune(&["--cleanup", "--yes"]).await;
-    assert!(cleanup.status.success(), "{}", error_of(&cleanup));
-    assert_eq!(stage.lambda().account(), before);
 }
