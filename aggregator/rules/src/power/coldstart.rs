@@ -151,7 +151,7 @@ fn first_penalty_ms(size: &SizeUse) -> Option<f64> {
 /// `init × 1769 ÷ size`.
 fn smallest(start_ms: f64, function: &Started<'_>) -> Option<Megabytes> {
     let most = function.timeout_ms? * function.timeout_share;
-    let fits = |size: &u32| start_ms / cores(Megabytes(*size)).min(1.0) <= most;
+    let fits = |size: &u32| start_ms / cores(Megabytes(*size)) <= most;
     (128..=ONE_CORE.0).find(fits).map(Megabytes)
 }
 
@@ -178,7 +178,11 @@ mod tests {
     }
 
     fn starts(change: impl Fn(&mut Started<'_>)) -> ColdStart {
-        let sizes = [size()];
+        starts_of(size(), change)
+    }
+
+    fn starts_of(size: SizeUse, change: impl Fn(&mut Started<'_>)) -> ColdStart {
+        let sizes = [size];
         let mut function = Started {
             sizes: &sizes,
             timeout_ms: Some(3000.0),
@@ -215,6 +219,17 @@ mod tests {
         assert_eq!(found.environments, 1);
         near(found.monthly_usd, 10.80);
         near(found.saved_usd, 3300.0 * 0.000_016_666_7 * 0.416_67 + 0.002);
+    }
+
+    /// No report has a duration, so it is not known how many run at the same time: at least one does.
+    #[test]
+    fn one_environment_is_the_least() {
+        let size = SizeUse {
+            durations: None,
+            ..size()
+        };
+        let found = starts_of(size, |_| {});
+        assert_eq!(found.provisioned.environments, 1);
     }
 
     /// 14,000 invocations of 110 ms are 1,540,000 ms. 140 first ones of 523 ms are 73,220 of them, and leave
