@@ -193,6 +193,8 @@ impl Totals {
             self.at_risk,
             if saved.expected < Usd::default() {
                 format!("{} a month more", Usd::default() - saved.safe)
+            } else if saved.safe < Usd::default() {
+                format!("{} a month could be saved", crate::words::saved(saved))
             } else {
                 format!("${} a month could be saved", range(saved))
             }
@@ -301,6 +303,21 @@ mod tests {
             "{shown}"
         );
         assert!(!summary(&[]).contains("grade"), "nothing to grade");
+    }
+
+    /// A function that gets slower may cost more: 10 a month at worst, and 5 less as expected.
+    #[test]
+    fn each_end_of_a_saving_that_may_be_a_loss_has_its_sign() {
+        let totals = Totals {
+            safe: Usd::from_f64(-10.0),
+            expected: Usd::from_f64(5.0),
+            ..Totals::default()
+        };
+        let line = totals.summary();
+        assert!(
+            line.ends_with("; −$10.00 to $5.00 a month could be saved"),
+            "{line}"
+        );
     }
 
     /// 2.0× for nothing comes before 3.0× for $4.

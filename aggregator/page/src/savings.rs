@@ -87,7 +87,7 @@ fn sentence(months: &[MonthSaved]) -> String {
     };
     let promised = if promised > 0.0 {
         let share = (100.0 * billed / promised).max(0.0);
-        format!("{share:.0} % of the {} that {they} promised", usd(promised))
+        format!("{share:.0}\u{a0}% of the {} that {they} promised", usd(promised))
     } else {
         format!("{they} promised {}", usd(promised))
     };
@@ -114,7 +114,7 @@ mod tests {
         );
         let text = savings(&months).into_string();
         assert!(
-            text.contains("4 verified decreases of the last year came to $38.00 a month less: 95 % of the $40.00 that they promised."),
+            text.contains("4 verified decreases of the last year came to $38.00 a month less: 95\u{a0}% of the $40.00 that they promised."),
             "{text}"
         );
         assert_eq!(text.matches("<rect").count(), 4);
