@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Measures wall and processor time of the job for each report: speed.py [FUNCTIONS ...].
 
-Each row is the difference between a small and a large input, so that it excludes the start of the JVM.
+Beside the job it runs `rightsizer import` and, over the telemetry, the mean of daily peaks in Flink SQL (seed/), each on
+the same files. Each row is the difference between a small and a large input, so that it excludes the start of a JVM.
+`RIGHTSIZER_BINARY` names the release build of rightsizer.
 """
 
 import json
@@ -9,6 +11,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,43 +52,78 @@ def telemetry(count, functions, chance):
         yield json.dumps({"functionName": name, "records": events}, separators=(",", ":")) + "\n"
 
 
-def run(make, count, functions):
-    """Wall and processor seconds of one run."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        (folder / "reports").mkdir()
-        for part in range(2):
-            with open(folder / "reports" / f"{part}.jsonl", "w", encoding="utf-8") as file:
-                file.writelines(make(count // 2, functions, random.Random(part)))
-        classpath = f"{HERE}/target/rightsizer-flink.jar:{(HERE / 'target/cluster.classpath').read_text().strip()}"
-        command = [
-            "java", "-Xmx2g", "--add-opens=java.base/java.util=ALL-UNNAMED", "-cp", classpath, "rightsizer.Job",
-            "--reports", f"{folder}/reports", "--proposals", f"{folder}/proposals", "--clock", "event",
-            "--parallelism", "2", "--home", "123456789012/eu-central-1",
-        ]
-        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wall = time.monotonic() - begin
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+OPENS = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.util", "java.lang", "java.nio")]
 
 
-def row(name, make, few, many, functions):
-    (wall_a, cpu_a), (wall_b, cpu_b) = run(make, few, functions), run(make, many, functions)
-    reports = 100 * (many - few)
-    wall, cpu = (wall_b - wall_a) / reports, (cpu_b - cpu_a) / reports
-    print(
-        f"{name:28} {functions:>9,} functions  {1 / wall:>10,.0f} reports/s wall   {cpu * 1e6:6.2f} us CPU a report"
-        f" ({2 / cpu:,.0f}/s on two cores)   load {os.getloadavg()[0]:.1f}",
-        flush=True,
-    )
+def job(folder):
+    classpath = f"{HERE}/target/rightsizer-flink.jar:{(HERE / 'target/cluster.classpath').read_text().strip()}"
+    return [
+        "java", "-Xmx2g", *OPENS, "-cp", classpath, "rightsizer.Job",
+        "--reports", f"{folder}/reports", "--proposals", f"{folder}/proposals", "--clock", "event",
+        "--parallelism", "2", "--home", "123456789012/eu-central-1",
+    ]
+
+
+def imported(folder):
+    program = os.environ.get("RIGHTSIZER_BINARY", HERE / "../../target/release/rightsizer")
+    files = sorted(map(str, (folder / "reports").iterdir()))
+    return [str(program), "import", "--store", f"{folder}/store.db", *files]
+
+
+def sql(folder):
+    classpath = HERE / "target" / "seed.classpath"
+    if not classpath.exists():
+        command = ["mvn", "--batch-mode", "--quiet", "--activate-profiles", "seed", "dependency:build-classpath"]
+        command += [f"-Dmdep.outputFile={classpath}", "-Dmdep.includeScope=provided"]
+        subprocess.run(command, check=True, cwd=HERE)
+    return [
+        "java", "-Xmx2g", *OPENS, "-cp", classpath.read_text().strip(), str(HERE / "seed" / "MeanOfPeaks.java"),
+        f"{folder}/reports", f"{folder}/sizes",
+    ]
+
+
+def run(command, folder):
+    """Wall and processor seconds of one run over the files of a folder."""
+    for name in ("proposals", "sizes"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for file in folder.glob("store.db*"):
+        file.unlink()
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command(folder), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wall = time.monotonic() - begin
+    if done.returncode != 0:
+        sys.exit(f"{done.args[0]} failed: {done.stdout[-2000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def rows(name, make, few, many, functions, engines):
+    """A row for each engine: the difference between `few` and `many` records of 100 reports."""
+    spent = {engine: [] for engine in engines}
+    for count in (few, many):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "reports").mkdir()
+            for part in range(2):
+                with open(folder / "reports" / f"{part}.jsonl", "w", encoding="utf-8") as file:
+                    file.writelines(make(count // 2, functions, random.Random(part)))
+            for engine, command in engines.items():
+                spent[engine].append(run(command, folder))
+    for engine, ((wall_a, cpu_a), (wall_b, cpu_b)) in spent.items():
+        reports = 100 * (many - few)
+        wall, cpu = (wall_b - wall_a) / reports, (cpu_b - cpu_a) / reports
+        print(
+            f"{name:22} {engine:10} {functions:>9,} functions  {1 / wall:>10,.0f} reports/s wall   {cpu * 1e6:6.2f} us CPU"
+            f" a report ({2 / cpu:>9,.0f}/s on two cores)   load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
 
 
 def main():
     fleets = [int(text) for text in sys.argv[1:]] or [1_000]
     for functions in fleets:
-        row("records of 100 reports", records, 4_000, 44_000, functions)
-    row("raw telemetry", telemetry, 500, 5_500, 1_000)
+        rows("records of 100 reports", records, 8_000, 88_000, functions, {"flink": job, "import": imported})
+    rows("raw telemetry", telemetry, 500, 5_500, 1_000, {"flink": job, "import": imported, "flink sql": sql})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def client(service):
 def task_definition(arn):
     found = client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
     container = found["containerDefinitions"][0]
-    return {"family": found["family"], "image": container["image"], "environment": container["environment"]}
+    return {"family": found["family"]} | {key: container.get(key) for key in ("image", "environment", "command")}
 
 
 def service(arn):
@@ -121,7 +121,23 @@ def layer_policy(id):
 
 
 # The call that reads each kind of resource through its own API, by its physical id.
+def application(name):
+    found = client("kinesisanalyticsv2").describe_application(ApplicationName=name)["ApplicationDetail"]
+    settings = found["ApplicationConfigurationDescription"]
+    return {
+        "status": found["ApplicationStatus"],
+        "options": settings["EnvironmentPropertyDescriptions"]["PropertyGroupDescriptions"][0]["PropertyMap"],
+        "scaling": settings["FlinkApplicationConfigurationDescription"]["ParallelismConfigurationDescription"],
+        "snapshots": settings["ApplicationSnapshotConfigurationDescription"]["SnapshotsEnabled"],
+        "code": settings["ApplicationCodeConfigurationDescription"]["CodeContentDescription"][
+            "S3ApplicationCodeLocationDescription"
+        ],
+        "log": found["CloudWatchLoggingOptionDescriptions"][0]["LogStreamARN"],
+    }
+
+
 LOOK = {
+    "AWS::CloudFormation::Stack": lambda id: list(of_stack(id)),
     "AWS::CloudWatch::Alarm": alarm,
     "AWS::EC2::SecurityGroup": lambda id: {
         "in": len(client("ec2").describe_security_groups(GroupIds=[id])["SecurityGroups"][0]["IpPermissions"])
@@ -139,6 +155,7 @@ LOOK = {
         "rotated": client("kms").get_key_rotation_status(KeyId=id)["KeyRotationEnabled"],
         "policy": json.loads(client("kms").get_key_policy(KeyId=id, PolicyName="default")["Policy"])["Statement"],
     },
+    "AWS::KinesisAnalyticsV2::Application": application,
     "AWS::Kinesis::ResourcePolicy": lambda id: json.loads(
         client("kinesis").get_resource_policy(ResourceARN=id)["Policy"]
     )["Statement"],
@@ -179,6 +196,9 @@ def everything():
             for p in client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")["accountPolicies"]
         ],
         "alarms": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
+        "applications": [
+            a["ApplicationName"] for a in client("kinesisanalyticsv2").list_applications()["ApplicationSummaries"]
+        ],
         "buckets": [b["Name"] for b in client("s3").list_buckets()["Buckets"]],
         "clusters": client("ecs").list_clusters()["clusterArns"],
         "functions": [f["FunctionName"] for f in client("lambda").list_functions()["Functions"]],

@@ -9,15 +9,20 @@ from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
+from moto.cloudformation import models as stacks
 from moto.cloudformation import parsing
+from moto.cloudformation import responses as cloudformation
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import ChangeSet
+from moto.cloudformation.models import ChangeSet, Stack
 from moto.cloudformation.responses import CloudFormationResponse
+from moto.cloudformation.utils import yaml_tag_constructor
 from moto.core.common_models import CloudFormationModel
 from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import IAMBackend
+from moto.kinesisanalyticsv2.models import Application
+from moto.kinesisanalyticsv2.responses import KinesisAnalyticsV2Response
 from moto.kms.models import Key
 from moto.logs.responses import LogsResponse
 from moto.s3.exceptions import MalformedXML
@@ -161,12 +166,13 @@ Key.create_from_cloudformation_json = staticmethod(made_with_policy)
 apply = ChangeSet.apply
 
 
-def apply_with_description(self):
+def apply_with_outputs(self):
     apply(self)
     self.stack.description = self.template_dict.get("Description")
+    self.stack.output_map = parsing.OutputMap(self.stack.resource_map, self.template_dict, self.stack.stack_id)
 
 
-ChangeSet.apply = apply_with_description
+ChangeSet.apply = apply_with_outputs
 
 
 def account_policies(self):
@@ -194,6 +200,72 @@ def delete_account_policy(self):
 
 for action in (put_account_policy, describe_account_policies, delete_account_policy):
     setattr(LogsResponse, action.__name__, action)
+
+
+# A nested stack has its outputs as attributes, whose names have a dot.
+def constructor_with_dots(loader, tag, node):
+    made = yaml_tag_constructor(loader, tag, node)
+    if tag == "!GetAtt":
+        resource, *names = made["Fn::GetAtt"]
+        made = {"Fn::GetAtt": [resource, ".".join(names)]}
+    return made
+
+
+for module in (cloudformation, stacks):
+    module.yaml_tag_constructor = constructor_with_dots
+
+
+def output_of(self, attribute):
+    return self.output_map[attribute.removeprefix("Outputs.")].value
+
+
+Stack.get_cfn_attribute = output_of
+
+# An application is ready when it is created, runs when it is started, and can be deleted.
+make_application = Application.__init__
+
+
+def make_ready(self, *words, **named):
+    make_application(self, *words, **named)
+    self.application_status = "READY"
+
+
+Application.__init__ = make_ready
+
+
+def start_application(self):
+    self.kinesisanalyticsv2_backend.applications[self._get_param("ApplicationName")].application_status = "RUNNING"
+    return "{}"
+
+
+def delete_application(self):
+    self.kinesisanalyticsv2_backend.applications.pop(self._get_param("ApplicationName"))
+    return "{}"
+
+
+def add_application_cloud_watch_logging_option(self):
+    application = self.kinesisanalyticsv2_backend.applications[self._get_param("ApplicationName")]
+    stream = self._get_param("CloudWatchLoggingOption")["LogStreamARN"]
+    options = [{"CloudWatchLoggingOptionId": "1.1", "LogStreamARN": stream}]
+    application.cloud_watch_logging_description = options
+    return json.dumps({"CloudWatchLoggingOptionDescriptions": options})
+
+
+def delete_application_cloud_watch_logging_option(self):
+    # Its application may be gone already.
+    application = self.kinesisanalyticsv2_backend.applications.get(self._get_param("ApplicationName"))
+    if application:
+        application.cloud_watch_logging_description = []
+    return "{}"
+
+
+for action in (
+    start_application,
+    delete_application,
+    add_application_cloud_watch_logging_option,
+    delete_application_cloud_watch_logging_option,
+):
+    setattr(KinesisAnalyticsV2Response, action.__name__, action)
 
 
 # Creating a client takes as long as a hundred calls.
@@ -283,6 +355,39 @@ def secret(name, properties):
     return "ARN", "secretsmanager", ("create_secret", made), ("delete_secret", gone)
 
 
+def typed(value):
+    """Numbers and flags of parameters are texts, which CloudFormation converts."""
+    if isinstance(value, dict):
+        # The properties of the job are texts.
+        return {key: each if key == "PropertyMap" else typed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    return {"true": True, "false": False}.get(value, int(value) if str(value).isdecimal() else value)
+
+
+def application(name, properties):
+    named = {"ApplicationName": properties["ApplicationName"]}
+    gone = named | {"CreateTimestamp": "2026-01-01T00:00:00Z"}
+    return named["ApplicationName"], "kinesisanalyticsv2", ("create_application", typed(properties)), (
+        "delete_application",
+        gone,
+    )
+
+
+def application_log(name, properties):
+    named = {"ApplicationName": properties["ApplicationName"]}
+    gone = named | {"CloudWatchLoggingOptionId": "1.1"}
+    return name, "kinesisanalyticsv2", ("add_application_cloud_watch_logging_option", properties), (
+        "delete_application_cloud_watch_logging_option",
+        gone,
+    )
+
+
+def log_stream(name, properties):
+    put = {"logGroupName": properties["LogGroupName"], "logStreamName": properties["LogStreamName"]}
+    return put["logStreamName"], "logs", ("create_log_stream", put), ("delete_log_stream", put)
+
+
 def plays(kind, calls):
     def create(cls, name, resource, account, region, **_):
         physical, service, (operation, words), gone = calls(name, resource["Properties"])
@@ -305,8 +410,11 @@ def plays(kind, calls):
 PLAYED = [
     plays("AWS::CloudWatch::Alarm", alarm),
     plays("AWS::Kinesis::ResourcePolicy", stream_policy),
+    plays("AWS::KinesisAnalyticsV2::Application", application),
+    plays("AWS::KinesisAnalyticsV2::ApplicationCloudWatchLoggingOption", application_log),
     plays("AWS::Lambda::LayerVersionPermission", layer_permission),
     plays("AWS::Logs::AccountPolicy", account_policy),
+    plays("AWS::Logs::LogStream", log_stream),
     plays("AWS::Logs::MetricFilter", metric_filter),
     plays("AWS::S3::BucketPolicy", bucket_policy),
     plays("AWS::SecretsManager::Secret", secret),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Args;
 use rightsizer_aws::clock::now;
+use rightsizer_aws::kinesis::read_until;
 use rightsizer_formats::states::to_line;
 use rightsizer_store::Reader;
 
@@ -43,13 +44,16 @@ pub(super) fn run(args: &ToFlinkArgs) -> anyhow::Result<ExitCode> {
     let mut files = Files::new(folder);
     let count = reader.each_state(|state| files.write(&to_line(&state)))?;
     files.finish()?;
+    // What came after that was not read. The job reads a little of it again, and recognises it.
+    let positions = reader.positions()?;
+    let from = read_until(positions.iter().map(String::as_str)).unwrap_or_else(now);
     out::prose(format_args!(
         "{} in {} ({} KB). Start the job with --initial {} and --from {}, then the aggregator with --engine flink",
         counted(count, "function"),
         folder.display(),
         files.bytes.div_ceil(1024),
         folder.display(),
-        now(),
+        from,
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -227,7 +227,11 @@ impl<'p> Session<'p> {
             self.decide(id)?;
         }
         for id in again {
-            self.unit.recommendations().was_due(id, self.now)?;
+            if self.elsewhere {
+                self.unit.recommendations().was_asked(id, self.now)?;
+            } else {
+                self.unit.recommendations().was_due(id, self.now)?;
+            }
         }
         Ok(())
     }

@@ -5,6 +5,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::int;
 use super::error::StoreError;
+use super::open::Reader;
+
+impl Reader {
+    /// Returns the positions up to which the shards of streams have been read.
+    pub fn positions(&self) -> Result<Vec<String>, StoreError> {
+        let checkpoints = Checkpoints {
+            tx: &self.connection,
+        };
+        let read = checkpoints.beginning_with("kinesis:")?;
+        Ok(read.into_iter().map(|(_, position)| position).collect())
+    }
+}
 
 /// The checkpoints of sources.
 #[derive(Debug)]

@@ -117,13 +117,14 @@ impl LogGroups<'_> {
         Ok(gave)
     }
 
-    /// Returns whether a log event is new, and marks it as seen.
-    pub fn is_new_event(&self, day: Day, id: u64) -> Result<bool, StoreError> {
-        let new = self
-            .tx
-            .prepare_cached("INSERT OR IGNORE INTO log_events (day, id) VALUES (?, ?)")?
-            .execute(params![day.number(), id.cast_signed()])?;
-        Ok(new > 0)
+    /// Returns whether a log event of a function is new, and marks it as seen.
+    pub fn is_new_event(
+        &self,
+        function: &FunctionKey,
+        day: Day,
+        id: u64,
+    ) -> Result<bool, StoreError> {
+        mark_event(self.tx, function, (day, id))
     }
 
     fn find(&self, arn: &str) -> Result<Option<i64>, StoreError> {
@@ -132,4 +133,28 @@ impl LogGroups<'_> {
             .prepare_cached("SELECT id FROM log_groups WHERE log_group = ?")?;
         Ok(statement.query_row([arn], |row| row.get(0)).optional()?)
     }
+}
+
+/// Marks a log event of a function as seen; returns whether it is new.
+pub(super) fn mark_event(
+    tx: &Connection,
+    function: &FunctionKey,
+    (day, id): (Day, u64),
+) -> Result<bool, StoreError> {
+    let new = tx
+        .prepare_cached("INSERT OR IGNORE INTO log_events (day, id, function) VALUES (?, ?, ?)")?
+        .execute(params![
+            day.number(),
+            id.cast_signed(),
+            hash_of(&function.text())
+        ])?;
+    Ok(new > 0)
+}
+
+/// Returns the hash (FNV-1a) of a function's name in `log_events`. It is stored, so it must not change.
+pub(super) fn hash_of(name: &str) -> i64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash.cast_signed()
 }

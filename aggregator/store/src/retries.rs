@@ -86,7 +86,7 @@ impl Recommendations<'_> {
         self.give_up_lost_increases(now)?;
         let mut statement = self.tx.prepare_cached(
             "SELECT DISTINCT function_id FROM recommendations INDEXED BY recommendations_again
-             WHERE again_ms <= ? LIMIT ?",
+             WHERE again_ms BETWEEN 0 AND ? LIMIT ?",
         )?;
         let rows = statement.query_map(params![now.as_ms(), MOST], |row| row.get(0))?;
         let due: Vec<FunctionId> = rows.collect::<Result<_, _>>()?;
@@ -111,6 +111,18 @@ impl Recommendations<'_> {
         self.tx
             .prepare_cached(
                 "UPDATE recommendations SET again_ms = NULL WHERE function_id = ? AND again_ms <= ?",
+            )?
+            .execute(params![function, now.as_ms()])?;
+        Ok(())
+    }
+
+    /// Records that another engine was asked to decide them again. They stay due until its proposal comes, but it is asked
+    /// once.
+    pub fn was_asked(&self, function: FunctionId, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE recommendations SET again_ms = -again_ms
+                 WHERE function_id = ? AND again_ms BETWEEN 0 AND ?",
             )?
             .execute(params![function, now.as_ms()])?;
         Ok(())

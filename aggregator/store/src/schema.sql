@@ -161,10 +161,11 @@ CREATE TABLE log_days (
 ) WITHOUT ROWID;
 
 -- Ids of log events: subscriptions deliver some twice within days; those of exports are negative, and kept as
--- long as the details of their days.
+-- long as the details of their days. `function` is a hash of its name, which outlives the function's row.
 CREATE TABLE log_events (
-    day INTEGER NOT NULL,
-    id  INTEGER NOT NULL,
+    day      INTEGER NOT NULL,
+    id       INTEGER NOT NULL,
+    function INTEGER NOT NULL,
     PRIMARY KEY (day, id)
 ) WITHOUT ROWID;
 
@@ -284,7 +285,8 @@ CREATE TABLE recommendations (
     closed_ms     INTEGER,
     closed_code   TEXT,
     closed_reason TEXT,
-    -- When it may be decided again, because what was in its way may have passed.
+    -- When it may be decided again, because what was in its way may have passed; negative after another engine was
+    -- asked to.
     again_ms      INTEGER,
     -- Who approved or rejected it, why, and when.
     reviewed_by   TEXT,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use rightsizer_aws::logs::REPORT_PATTERN;
+use rightsizer_tests::servers::{ACCOUNT, REGION};
 use serde_json::{Value, json};
 
 use crate::policies::the_role_allows_what_the_updater_calls;
@@ -31,13 +32,15 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
         "a plan changed something"
     );
 
-    let options = "OPTIONS=LogSubscription=true MoveAliases=true SnapshotPrefix=evidence";
+    let options =
+        "OPTIONS=LogSubscription=true MoveAliases=true SnapshotPrefix=evidence Engine=flink";
     let done = stage
         .made(&["deploy", "STACK=rz", "YES=1", options])
         .await?;
     assert!(done.contains("rz is there"), "{done}");
     let found = resources(&stage, "rz").await?;
     looks_as_written(&found)?;
+    flink_runs(&stage, &found).await?;
     has_the_image(&stage, &found)?;
     the_role_allows_what_the_updater_calls(&stage, physical(&found, "UpdaterRole")?).await?;
 
@@ -78,6 +81,42 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
         after.as_object_mut().context("no object")?.remove(kind);
     }
     assert_eq!(after, before, "something is left");
+    Ok(())
+}
+
+/// The nested stack's application runs the jar that was uploaded, between the streams of the system, and the aggregator
+/// reads its proposals.
+async fn flink_runs(stage: &Stage, found: &[Value]) -> Result<()> {
+    let nested = of(found, "Flink")?.as_array().context("no nested stack")?;
+    let job = of(nested, "Job")?;
+    assert_eq!(job["status"], "RUNNING", "deploy starts it");
+    let stream = |name: &str| json!(format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{name}"));
+    let proposals = physical(nested, "Proposals")?;
+    let options = &job["options"];
+    assert_eq!(options["reports"], stream("rz-reports"));
+    assert_eq!(options["decisions"], stream("rz-decisions"));
+    assert_eq!(options["proposals"], stream(proposals));
+    assert_eq!(options["home"], format!("{ACCOUNT}/{REGION}"));
+    assert_eq!(options["settings-text"], "[policy]\nmode = \"recommend\"\n");
+    assert_eq!(job["scaling"]["AutoScalingEnabled"], true);
+    assert_eq!(job["snapshots"], true);
+    let log = format!("log-group:{}:log-stream:job", physical(nested, "JobLog")?);
+    assert!(text(job, "log").ends_with(&log), "{job}");
+    let bucket = text(&job["code"], "BucketARN").trim_start_matches("arn:aws:s3:::");
+    let jar = format!("s3api head-object --bucket {bucket} --key");
+    stage.aws(&jar, text(&job["code"], "FileKey")).await?;
+    for alarm in ["DownAlarm", "CheckpointAlarm"] {
+        assert_eq!(of(nested, alarm)?["Namespace"], "AWS/KinesisAnalytics");
+    }
+    let command = &of(found, "AggregatorTask")?["command"];
+    let command = command.as_array().context("no command")?;
+    let source = format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{proposals}");
+    for word in [format!("kinesis:{source}"), "--engine=flink".to_owned()] {
+        assert!(
+            command.contains(&json!(word)),
+            "{word} is not in {command:?}"
+        );
+    }
     Ok(())
 }
 
@@ -124,10 +163,10 @@ async fn resources(stage: &Stage, stack: &str) -> Result<Vec<Value>> {
     for (logical, resource) in template["Resources"].as_object().context("no resources")? {
         let kind = text(resource, "Type");
         let conditional = resource.get("Condition").and_then(Value::as_str);
-        // For an organisation, for Flink, and for the other architecture, which may not have been built here.
+        // For an organisation, and for the other architecture, which may not have been built here.
         if matches!(
             conditional,
-            Some("HasKey" | "HasArmLayer" | "SharesX86Layer" | "SharesArmLayer" | "RunsFlink")
+            Some("HasKey" | "HasArmLayer" | "SharesX86Layer" | "SharesArmLayer")
         ) {
             continue;
         }

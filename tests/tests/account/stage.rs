@@ -53,7 +53,12 @@ impl Stage {
         let built = self.folder.path().join("built");
         if !built.exists() {
             std::fs::create_dir(&built)?;
-            for name in ["rightsizer", "rightsizer-updater", "rightsizer-extension"] {
+            for name in [
+                "rightsizer",
+                "rightsizer-updater",
+                "rightsizer-extension",
+                "rightsizer-flink.jar",
+            ] {
                 std::fs::write(built.join(name), format!("in the place of {name}"))?;
                 std::fs::set_permissions(built.join(name), Permissions::from_mode(0o755))?;
             }
@@ -74,6 +79,10 @@ impl Stage {
                     format!("{}:{product}:{tools}:{path}", intercepted.display()),
                 ),
                 ("RIGHTSIZER_BINARIES", built.display().to_string()),
+                (
+                    "RIGHTSIZER_FLINK_JAR",
+                    built.join("rightsizer-flink.jar").display().to_string(),
+                ),
                 ("RIGHTSIZER_REGISTRY", self.registry.url.clone()),
                 ("PACKAGE", self.package().display().to_string()),
                 ("AWS_MAX_ATTEMPTS", "1".to_owned()),

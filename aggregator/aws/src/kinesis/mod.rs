@@ -18,6 +18,6 @@ mod status;
 
 pub use api::StreamName;
 pub use inbox::Inbox;
-pub use position::StartAt;
+pub use position::{StartAt, read_until};
 pub use reader::StreamReader;
 pub use status::{ShardStatus, StreamStatus};

@@ -163,6 +163,13 @@ impl From<&str> for Position {
     }
 }
 
+/// Returns the time until which all shards are read, by their checkpoints; `None` if no shard was read. Shards that were
+/// read to their end have nothing left.
+pub fn read_until<'a>(positions: impl IntoIterator<Item = &'a str>) -> Option<Timestamp> {
+    let positions = positions.into_iter().map(Position::from);
+    positions.filter_map(|position| position.complete_to).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,5 +257,13 @@ mod tests {
         assert_eq!("2026-03-01".parse(), Ok(midnight));
         assert_eq!("2026-03-01T00:00:00Z".parse(), Ok(midnight));
         assert!("yesterday".parse::<StartAt>().is_err());
+    }
+
+    #[test]
+    fn all_is_read_until_the_time_of_the_slowest_shard() {
+        assert_eq!(read_until([]), None);
+        assert_eq!(read_until(["SHARD_END", "49"]), None);
+        let shards = ["SHARD_END", "49;at=7000;to=9000", "-;to=8000"];
+        assert_eq!(read_until(shards), Timestamp::from_ms(8000));
     }
 }

@@ -13,6 +13,10 @@ use super::job::Job;
 
 /// How long an out-of-memory may take to become a proposal.
 const GOAL: Duration = Duration::from_secs(2);
+/// The same as the job counts time: checkpoints of 200 ms. On a machine that is busy otherwise they are slow too, but
+/// a job that waits for something else makes many of them.
+const GOAL_CHECKPOINTS: usize = 10;
+/// Only a job that never proposes takes longer.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A job that is ended with the test.
@@ -47,18 +51,24 @@ fn news() -> Vec<u8> {
     }))
 }
 
-/// Waits until a proposal is there; returns how long that took.
-fn wait(job: &Job, wanted: impl Fn(&Value) -> bool) -> Duration {
-    let begin = Instant::now();
+/// How many checkpoints the job has completed, by its log.
+fn checkpoints(log: &Path) -> usize {
+    let log = std::fs::read_to_string(log).unwrap();
+    log.matches("Completed checkpoint ").count()
+}
+
+/// Waits until a proposal is there; returns how long that took, and how many checkpoints were completed meanwhile.
+fn wait(job: &Job, log: &Path, wanted: impl Fn(&Value) -> bool) -> (Duration, usize) {
+    let (begin, before) = (Instant::now(), checkpoints(log));
     while !job.proposals().iter().any(&wanted) {
         assert!(begin.elapsed() < PATIENCE, "no proposal");
         sleep(Duration::from_millis(20));
     }
-    begin.elapsed()
+    (begin.elapsed(), checkpoints(log) - before)
 }
 
 /// Through a running job: from the record on the source to the finished file of proposals, its checkpoint included.
-/// Five functions run out, one after the other; on a machine that is busy otherwise some of them wait for it.
+/// Five functions run out, one after the other.
 #[test]
 fn an_out_of_memory_becomes_a_proposal_within_two_seconds() {
     let job = Job::new();
@@ -70,9 +80,10 @@ fn an_out_of_memory_becomes_a_proposal_within_two_seconds() {
         "--parallelism",
         "2",
     ];
-    let mut command = job.command(&[], &options);
-    let log = std::fs::File::create(job.folder("log").join("job.log")).unwrap();
-    let command = command.stdout(Stdio::null()).stderr(log);
+    let mut command = job.command(&["-Dlog4j2.level=INFO"], &options);
+    let log = job.folder("log").join("job.log");
+    let file = std::fs::File::create(&log).unwrap();
+    let command = command.stdout(file).stderr(Stdio::null());
     let running = Running(command.spawn().expect("java is missing: run `make tools`"));
     let name =
         |function: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:{function}");
@@ -85,13 +96,15 @@ fn an_out_of_memory_becomes_a_proposal_within_two_seconds() {
             &format!("{n}-ok"),
             &one(&function, now(), Status::Ok),
         );
-        wait(&job, |proposal| proposal["function"] == name(&function));
+        wait(&job, &log, |proposal| {
+            proposal["function"] == name(&function)
+        });
         put(
             &job.reports(),
             &format!("{n}-oom"),
             &one(&function, now(), Status::OutOfMemory),
         );
-        waited.push(wait(&job, |proposal| {
+        waited.push(wait(&job, &log, |proposal| {
             let decision = &proposal["decision"];
             proposal["function"] == name(&function)
                 && decision["urgent"] == true
@@ -101,5 +114,6 @@ fn an_out_of_memory_becomes_a_proposal_within_two_seconds() {
     drop(running);
     waited.sort();
     println!("from an out-of-memory to its proposal: {waited:?}");
-    assert!(waited[0] <= GOAL, "{waited:?}");
+    let is_soon = |(time, checkpoints)| time <= GOAL || checkpoints <= GOAL_CHECKPOINTS;
+    assert!(waited.into_iter().all(is_soon), "see above");
 }

@@ -84,7 +84,8 @@ impl Session<'_> {
             return Ok(false);
         };
         let day = delta.sighting.newest.at.day();
-        Ok(!self.unit.log_groups().is_new_event(day, event)?)
+        let groups = self.unit.log_groups();
+        Ok(!groups.is_new_event(&delta.function, day, event)?)
     }
 
     /// Counts reports that came again.

@@ -159,3 +159,28 @@ fn each_stream_carries_its_own_records_alone() {
     let digest = case.deliver(vec![reports], Channel::Proposals);
     assert_eq!((digest.quarantined, digest.accepted), (1, 0));
 }
+
+/// A decrease that was skipped during a pause: five minutes later the other engine is asked, once, and its proposal is sent
+/// again.
+#[test]
+fn what_passes_by_itself_is_asked_for_once_and_sent_again() {
+    let mut case = Case::with_proposals();
+    case.propose(&proposal(14, 300));
+    let sent = case.send_all();
+    case.answer_because(
+        &sent[0],
+        "f",
+        (OutcomeStatus::Skipped, "paused"),
+        (1024, 300),
+    );
+    let asked = "SELECT count(*) FROM state WHERE key LIKE 'notice/%'";
+    for (minutes, notices) in [(4, 0), (2, 1), (2, 1)] {
+        case.now = case.now.plus_ms(minutes * 60_000);
+        let now = case.now;
+        case.pipeline().tick(now).unwrap();
+        assert_eq!(case.count(asked), notices);
+    }
+    assert!(case.outbox().is_empty());
+    case.propose(&proposal(14, 300));
+    assert_eq!(case.outbox(), sent);
+}

@@ -162,7 +162,7 @@ fn ids_of_log_events_are_kept_for_3_days() {
     for days in 1..=5 {
         store
             .execute(
-                "INSERT INTO log_events VALUES (?, ?)",
+                "INSERT INTO log_events VALUES (?, ?, 0)",
                 [days_ago(days), days],
             )
             .unwrap();

@@ -445,7 +445,7 @@ impl Twins {
         }
     }
 
-    /// The states are replaced by what `to-flink` reads from the store. Ids of log events are not known by function.
+    /// The states are replaced by what `to-flink` reads from the store.
     fn leave(&mut self) {
         let mut states = BTreeMap::new();
         let reader = Reader::open(&self.case.path()).unwrap();
@@ -461,7 +461,7 @@ impl Twins {
                 .states
                 .remove(key)
                 .unwrap_or_else(|| panic!("{key}"));
-            state.events = before.events;
+            assert_eq!(state.events, before.events, "{key}");
             assert_eq!(state.peaks, before.peaks, "{key}");
         }
         self.side.states = states;

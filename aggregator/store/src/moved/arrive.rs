@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use crate::days::DayRow;
 use crate::error::StoreError;
 use crate::functions::Functions;
+use crate::log_groups::mark_event;
 use crate::unit::WorkingSet;
 
 /// What became of a state.
@@ -62,10 +63,8 @@ impl Arrivals<'_> {
         }
         self.rows.flush(self.tx)?;
         self.rows.crowding.forget(|(function, _)| *function == id);
-        for (day, event) in state.events {
-            self.tx
-                .prepare_cached("INSERT OR IGNORE INTO log_events (day, id) VALUES (?, ?)")?
-                .execute(params![day.number(), event.cast_signed()])?;
+        for event in state.events {
+            mark_event(self.tx, &state.function, event)?;
         }
         self.tx
             .prepare_cached(

@@ -7,10 +7,11 @@ use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::inventory::Tags;
 use rightsizer_rules::state::{Counts, FunctionState, LastDecision, Listed, Seen, Sent};
 use rightsizer_rules::window::{DayKey, DaySource, EnvironmentKey};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 
 use crate::columns::{megabytes, timestamp};
 use crate::error::StoreError;
+use crate::log_groups::hash_of;
 use crate::open::Reader;
 use crate::state::State;
 use crate::transitions::status;
@@ -28,8 +29,6 @@ struct Decided {
 impl Reader {
     /// Calls `take` with the state of each function, those included that the inventory has and that never reported;
     /// returns how many there are. All of it is of one moment.
-    ///
-    /// Ids of log events are not kept by function, so what a subscription delivers again counts again.
     pub fn each_state<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(FunctionState) -> Result<(), E>,
@@ -40,14 +39,35 @@ impl Reader {
         let closed = closed
             .and_then(|day| day.parse().ok())
             .map(Day::from_number);
-        let mut count = 0;
-        for (id, name) in names(&tx)? {
-            let state = state(&tx, id, &name, closed)?;
+        let mut names = names(&tx)?;
+        names.sort_by_key(|(_, name)| hash_of(name));
+        let events = "SELECT function, day, id FROM log_events WHERE id >= 0 ORDER BY function";
+        let mut events = tx.prepare(events).map_err(StoreError::from)?;
+        let mut events = events.query([]).map_err(StoreError::from)?;
+        let mut next = next_event(&mut events)?;
+        for (id, name) in &names {
+            let mut state = state(&tx, *id, name, closed)?;
+            let function = hash_of(name);
+            while let Some((of, event)) = next.filter(|(of, _)| *of <= function) {
+                if of == function {
+                    state.events.insert(event);
+                }
+                next = next_event(&mut events)?;
+            }
             take(state)?;
-            count += 1;
         }
-        Ok(count)
+        Ok(names.len())
     }
+}
+
+/// Returns the hash of a function and the day and the id of the next log event.
+fn next_event(rows: &mut Rows<'_>) -> Result<Option<(i64, (Day, u64))>, StoreError> {
+    let row = rows.next()?;
+    let event = row.map(|row| -> rusqlite::Result<_> {
+        let (day, id) = (row.get(1)?, row.get::<_, i64>(2)?);
+        Ok((row.get(0)?, (Day::from_number(day), id.cast_unsigned())))
+    });
+    Ok(event.transpose()?)
 }
 
 /// The functions with their rows; a listed one that never reported has none.

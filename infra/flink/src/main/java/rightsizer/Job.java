@@ -17,6 +17,8 @@ public final class Job {
         Locale.setDefault(Locale.ROOT);
         Options options = new Options(args);
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        // Nothing changes a record after it is passed on, so tasks of one chain need no copies.
+        env.getConfig().enableObjectReuse();
         if (options.get("parallelism", null) != null) {
             env.setParallelism((int) options.number("parallelism", 1));
         }

@@ -2,7 +2,6 @@ package rightsizer;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.serialization.Encoder;
@@ -11,7 +10,6 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.connector.file.sink.FileSink;
 import org.apache.flink.connector.file.src.FileSource;
-import org.apache.flink.connector.file.src.reader.TextLineInputFormat;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -72,15 +70,11 @@ final class Places {
                     name + ": there is no folder " + place + ". Nothing was read. hint: make it, or name another with --"
                             + name + "; a Kinesis stream is named by its ARN");
         }
-        FileSource.FileSourceBuilder<String> source =
-                FileSource.forRecordStreamFormat(new TextLineInputFormat(), folder);
+        FileSource.FileSourceBuilder<byte[]> source = FileSource.forRecordStreamFormat(new Lines(), folder);
         if (grows) {
             source.monitorContinuously(LOOK_EVERY);
         }
-        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), name)
-                .uid(name)
-                .map(line -> line.getBytes(StandardCharsets.UTF_8))
-                .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), name).uid(name);
     }
 
     private static Streams kinesis() {
