@@ -82,6 +82,24 @@ impl Loop {
         let done = done.unwrap();
         assert!(done.status.success(), "{name}: {done:?}");
     }
+
+    /// The updater skips a recommendation, because everything is paused.
+    async fn skip_in_a_pause(&self, sent: &Recommendation) {
+        self.command("pause").await;
+        let request = self.kinesis.client().put_record().stream_name(DECISIONS);
+        let request = request.partition_key("fn").data(skipped(sent).into());
+        request.send().await.unwrap();
+        let until = Instant::now() + PATIENCE;
+        while !self
+            .stage
+            .sent()
+            .iter()
+            .any(|line| line.contains(" skipped paused "))
+        {
+            assert!(Instant::now() < until, "{:?}", self.stage.sent());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 /// An invocation of a new environment, now: it used 90 of 512 MB, or all and more.
@@ -157,20 +175,7 @@ async fn an_increase_that_a_pause_skipped_is_decided_again_and_sent() {
     let sent = all.until("the increase", first).await;
     assert!(sent.urgent && sent.mode == Mode::Auto, "{sent:?}");
 
-    all.command("pause").await;
-    let request = all.kinesis.client().put_record().stream_name(DECISIONS);
-    let request = request.partition_key("fn").data(skipped(&sent).into());
-    request.send().await.unwrap();
-    let until = Instant::now() + PATIENCE;
-    while !all
-        .stage
-        .sent()
-        .iter()
-        .any(|line| line.contains(" skipped paused "))
-    {
-        assert!(Instant::now() < until, "{:?}", all.stage.sent());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    all.skip_in_a_pause(&sent).await;
     all.turn().await;
     let before = all.proposals.len();
     all.command("resume").await;
