@@ -87,7 +87,10 @@ fn sentence(months: &[MonthSaved]) -> String {
     };
     let promised = if promised > 0.0 {
         let share = (100.0 * billed / promised).max(0.0);
-        format!("{share:.0}\u{a0}% of the {} that {they} promised", usd(promised))
+        format!(
+            "{share:.0}\u{a0}% of the {} that {they} promised",
+            usd(promised)
+        )
     } else {
         format!("{they} promised {}", usd(promised))
     };

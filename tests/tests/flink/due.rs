@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rightsizer_aws::clock::now;
 use rightsizer_records::{
-    EnvId, Megabytes, Mode, News, Outcome, OutcomeStatus, Proposal, Recommendation, Record,
+    EnvId, Megabytes, Mode, News, Notice, Outcome, OutcomeStatus, Proposal, Recommendation, Record,
     ReportRow, Reports, Status, encode,
 };
 use rightsizer_tests::aggregator::rightsizer_with;
@@ -158,7 +158,13 @@ async fn an_increase_that_a_pause_skipped_is_decided_again_and_sent() {
     ];
     let running = job.command(&options).spawn();
     let running = running.expect("java is missing: run `make tools`");
-    // It waits for a folder that has no file as a stream that has no record: until its time is known.
+    // News of a function without evidence: without any record, a stream has no time for its first minute.
+    let news = Notice {
+        function: "local:none".to_owned(),
+        at: now(),
+        news: News::Due,
+    };
+    job.put("decisions", "news.jsonl", &[encode(&Record::Notice(news))]);
     job.put("reports", "ok.jsonl", &[report(Status::Ok)]);
     let mut all = Loop {
         kinesis,
