@@ -11,7 +11,7 @@ use super::error::StoreError;
 pub(super) const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The version of the schema (`PRAGMA user_version`). Lower versions are from before the first release, and are
 /// refused.
-pub const SCHEMA_VERSION: i64 = 13;
+pub const SCHEMA_VERSION: i64 = 14;
 
 /// Opens a store for reading. A reader of a WAL database writes beside it. If that is not allowed and there is
 /// no WAL, the file is complete and is read without one.

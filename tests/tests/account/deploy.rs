@@ -39,8 +39,7 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
         .await?;
     assert!(done.contains("rz is there"), "{done}");
     let found = resources(&stage, "rz").await?;
-    looks_as_written(&found)?;
-    flink_runs(&stage, &found).await?;
+    looks_as_written(&stage, &found).await?;
     has_the_image(&stage, &found)?;
     the_role_allows_what_the_updater_calls(&stage, physical(&found, "UpdaterRole")?).await?;
 
@@ -197,7 +196,7 @@ fn physical<'a>(found: &'a [Value], logical: &str) -> Result<&'a str> {
 }
 
 /// Compares the important values with those of the template.
-fn looks_as_written(found: &[Value]) -> Result<()> {
+async fn looks_as_written(stage: &Stage, found: &[Value]) -> Result<()> {
     let of = |logical: &str| of(found, logical);
     for bucket in ["Snapshots", "GivenUp"] {
         assert_eq!(of(bucket)?["encryption"], "AES256", "{bucket}");
@@ -217,6 +216,7 @@ fn looks_as_written(found: &[Value]) -> Result<()> {
         (&secret["length"], &secret["plain"]),
         (&json!(48), &json!(true))
     );
+    flink_runs(stage, found).await?;
     figures_and_alarms_are_as_written(found)?;
     who_may_is_as_written(found)?;
     what_is_given_up_is_kept(found)

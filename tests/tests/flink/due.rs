@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rightsizer_aws::clock::now;
 use rightsizer_records::{
-    EnvId, Megabytes, Mode, News, Outcome, OutcomeStatus, Proposal, Recommendation, Record,
+    EnvId, Megabytes, Mode, News, Notice, Outcome, OutcomeStatus, Proposal, Recommendation, Record,
     ReportRow, Reports, Status, encode,
 };
 use rightsizer_tests::aggregator::rightsizer_with;
@@ -82,6 +82,24 @@ impl Loop {
         let done = done.unwrap();
         assert!(done.status.success(), "{name}: {done:?}");
     }
+
+    /// The updater skips a recommendation, because everything is paused.
+    async fn skip_in_a_pause(&self, sent: &Recommendation) {
+        self.command("pause").await;
+        let request = self.kinesis.client().put_record().stream_name(DECISIONS);
+        let request = request.partition_key("fn").data(skipped(sent).into());
+        request.send().await.unwrap();
+        let until = Instant::now() + PATIENCE;
+        while !self
+            .stage
+            .sent()
+            .iter()
+            .any(|line| line.contains(" skipped paused "))
+        {
+            assert!(Instant::now() < until, "{:?}", self.stage.sent());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 /// An invocation of a new environment, now: it used 90 of 512 MB, or all and more.
@@ -140,7 +158,13 @@ async fn an_increase_that_a_pause_skipped_is_decided_again_and_sent() {
     ];
     let running = job.command(&options).spawn();
     let running = running.expect("java is missing: run `make tools`");
-    // It waits for a folder that has no file as a stream that has no record: until its time is known.
+    // News of a function without evidence: without any record, a stream has no time for its first minute.
+    let news = Notice {
+        function: "local:none".to_owned(),
+        at: now(),
+        news: News::Due,
+    };
+    job.put("decisions", "news.jsonl", &[encode(&Record::Notice(news))]);
     job.put("reports", "ok.jsonl", &[report(Status::Ok)]);
     let mut all = Loop {
         kinesis,
@@ -157,20 +181,7 @@ async fn an_increase_that_a_pause_skipped_is_decided_again_and_sent() {
     let sent = all.until("the increase", first).await;
     assert!(sent.urgent && sent.mode == Mode::Auto, "{sent:?}");
 
-    all.command("pause").await;
-    let request = all.kinesis.client().put_record().stream_name(DECISIONS);
-    let request = request.partition_key("fn").data(skipped(&sent).into());
-    request.send().await.unwrap();
-    let until = Instant::now() + PATIENCE;
-    while !all
-        .stage
-        .sent()
-        .iter()
-        .any(|line| line.contains(" skipped paused "))
-    {
-        assert!(Instant::now() < until, "{:?}", all.stage.sent());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    all.skip_in_a_pause(&sent).await;
     all.turn().await;
     let before = all.proposals.len();
     all.command("resume").await;

@@ -60,8 +60,11 @@ impl Reader {
     }
 }
 
-/// Returns the hash of a function and the day and the id of the next log event.
-fn next_event(rows: &mut Rows<'_>) -> Result<Option<(i64, (Day, u64))>, StoreError> {
+/// The hash of a function, and the day and the id of one of its log events.
+type OfFunction = (i64, (Day, u64));
+
+/// Returns the next log event.
+fn next_event(rows: &mut Rows<'_>) -> Result<Option<OfFunction>, StoreError> {
     let row = rows.next()?;
     let event = row.map(|row| -> rusqlite::Result<_> {
         let (day, id) = (row.get(1)?, row.get::<_, i64>(2)?);
