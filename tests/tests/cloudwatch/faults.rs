@@ -368,7 +368,7 @@ async fn three_hundred_log_groups() {
     stage.import("empty", &[]).await;
     let page = self::page(&stage, "empty").await;
     assert!(
-        page.contains("no functions yet") && !page.contains("<tr"),
+        page.contains("No functions yet") && !page.contains("<tr"),
         "{page}"
     );
 }
