@@ -11,6 +11,7 @@ mod put_records;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use put_records::{client, put};
 use rightsizer_records::{EnvId, Reports};
 use rightsizer_tests::aggregator::Aggregator;
@@ -25,6 +26,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// are full of them.
 const ENDS_WITHIN: Duration = Duration::from_secs(45);
 
+/// A user's soft limit is often 1024, and each client here is a file. The server, started before, keeps that limit.
+fn allow_as_many_files_as_may_be() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+}
+
 struct Scene {
     serve: Aggregator,
     probes: u64,
@@ -37,6 +44,7 @@ impl Scene {
         let store: PathBuf = folder.path().join("rightsizer.db");
         let log = folder.path().join("serve.log");
         let serve = Aggregator::start(&store, &["--clock", "event"], &[], Some(&log)).await;
+        allow_as_many_files_as_may_be();
         let mut scene = Self {
             serve: serve.unwrap(),
             probes: 0,

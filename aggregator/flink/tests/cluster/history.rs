@@ -234,7 +234,7 @@ impl History {
             of_days: Vec::new(),
         };
         history.write(job, files, 0);
-        // A reader that ends before a kill is not there to tell the others how late it is.
+        // The latest time of a reader that ended before a kill is lost with it.
         for file in 1..files {
             history.write_tick(job, file);
         }

@@ -21,7 +21,7 @@ pub struct PowerSettings {
     pub weight: f64,
     /// The budget of `speed`, as a share of the cost before the first remembered change.
     pub speed_budget: f64,
-    /// The file with the prior. Whoever reads the settings has to read it too, and to call [`PowerSettings::learnt`].
+    /// The file with the prior. The caller reads it after the settings, and calls [`PowerSettings::learnt`].
     #[serde(rename = "prior")]
     pub prior_file: Option<PathBuf>,
     /// The prior, as the text of such a file.
