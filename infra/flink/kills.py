@@ -6,6 +6,8 @@ version of the states. The job reads FOLDER/reports and FOLDER/decisions, and wr
 FOLDER/quarantine and FOLDER/states. After the loss of
 a TaskManager the script starts another one, and Flink recovers. After the loss of the JobManager it submits the job
 again from the last checkpoint, as an operator does without high availability. At the end it prints the counts as JSON.
+
+The job starts with one task for each file of FOLDER/reports, because a task reads one file after the other.
 """
 
 import json
@@ -56,7 +58,8 @@ restart-strategy.fixed-delay.attempts: 100000
 restart-strategy.fixed-delay.delay: 300ms
 io.tmp.dirs: {folder}/tmp
 """
-PARALLELISM = [1, 4, 2]
+# What is done to the job.
+EACH = ["rescalings", "upgrades", "jobmanagers", "taskmanagers"]
 # The states that the release before wrote.
 OLDER_STATE = ["--state-version", "1"]
 
@@ -74,6 +77,7 @@ class Cluster:
     def __init__(self, folder):
         self.folder = folder
         self.rest = free_port()
+        self.parallelism = [len(list((folder / "reports").iterdir())), 4, 2]
         self.counts = {"taskmanagers": 0, "jobmanagers": 0, "rescalings": 0, "upgrades": 0, "submissions": 0}
         self.state_version = OLDER_STATE
         self.classpath = (HERE / "target" / "cluster.classpath").read_text().strip()
@@ -149,6 +153,10 @@ class Cluster:
         jobs = self.until(lambda: (self.get("/jobs/overview") or {}).get("jobs"), "the job")
         return max(jobs, key=lambda job: job["start-time"])["jid"]
 
+    def tasks(self, turn):
+        """The parallelism after this many changes of it."""
+        return self.parallelism[turn % len(self.parallelism)]
+
     def state(self, job):
         return (self.get(f"/jobs/{job}") or {}).get("state")
 
@@ -192,7 +200,7 @@ def disturb(cluster, job, action, turn, chance):
     if action in ("rescalings", "upgrades"):
         if action == "upgrades":
             cluster.state_version = []
-        restarted = restart(cluster, job, PARALLELISM[turn % len(PARALLELISM)])
+        restarted = restart(cluster, job, cluster.tasks(turn))
         cluster.counts["rescalings"] += restarted is not None
         cluster.counts["upgrades"] += restarted is not None and action == "upgrades"
         return restarted
@@ -204,30 +212,34 @@ def disturb(cluster, job, action, turn, chance):
         return job
     cluster.kill(cluster.jobmanager)
     cluster.start_jobmanager()
-    return cluster.submit(PARALLELISM[(turn - 1) % len(PARALLELISM)], cluster.last_checkpoint())
+    return cluster.submit(cluster.tasks(turn - 1), cluster.last_checkpoint())
 
 
 def run(cluster, kills, chance):
     """One job to its end. Each kind of disturbance comes once, then any: 1 to 4 tasks, an upgrade to 2."""
-    plan = ["rescalings", "upgrades", "jobmanagers", "taskmanagers"]
+    plan = list(EACH)
     while sum(action.endswith("managers") for action in plan) < kills:
         plan.append(chance.choice(["taskmanagers"] * 4 + ["jobmanagers", "rescalings"]))
-    turn = 1
-    job = cluster.submit(PARALLELISM[0])
+    done, turn = 0, 1
+    job = cluster.submit(cluster.tasks(0))
     while True:
         wanted = ("RUNNING", "FINISHED", "FAILED")
         state = cluster.until(lambda: (s := cluster.state(job)) in wanted and s, "the job")
         if state == "FAILED":
             sys.exit(f"the job failed: see {cluster.folder}/cluster.log")
+        if state == "FINISHED" and plan:
+            sys.exit(f"the input ended before {', '.join(plan)}: make it longer")
         if state == "FINISHED":
             return
-        time.sleep(chance.uniform(0.2, 1.5))
+        # Each kind comes soon, while there is input on a fast machine too.
+        time.sleep(chance.uniform(0.1, 0.5 if done < len(EACH) else 1.5))
         if plan and cluster.last_checkpoint() and cluster.state(job) == "RUNNING":
             disturbed = disturb(cluster, job, plan[0], turn, chance)
             if disturbed is None:
                 # Not every moment allows a savepoint.
                 continue
             job = disturbed
+            done += 1
             turn += plan.pop(0) in ("rescalings", "upgrades")
 
 

@@ -102,14 +102,14 @@ impl Job {
     }
 
     /// Runs it on a cluster of processes that is killed this often; returns the proposals and what was done.
-    pub(crate) fn run_and_kill(&self, kills: &str) -> (Vec<Value>, String) {
+    pub(crate) fn run_and_kill(&self, kills: usize) -> (Vec<Value>, String) {
         let settings = self.folder.path().join("settings.toml");
         std::fs::write(settings, super::history::SETTINGS).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/flink/kills.py");
         let output = Command::new("python3")
             .arg(script)
             .arg(self.folder.path())
-            .arg(kills)
+            .arg(kills.to_string())
             .output()
             .expect("python3 is missing: run `make tools`");
         let log = || std::fs::read_to_string(self.folder.path().join("cluster.log"));
