@@ -309,10 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_the_store_has_the_version_of_its_schema() {
+    fn the_pages_that_name_the_version_of_the_schema_are_right() {
         let page = include_str!("../../../docs/STORE.md");
         let version = format!("`PRAGMA user_version` = {SCHEMA_VERSION}.");
         assert!(page.contains(&version), "{version}");
+        let changes = include_str!("../../../CHANGELOG.md");
+        let first = format!("The first released store has schema version {SCHEMA_VERSION};");
+        assert!(changes.contains(&first), "{first}");
     }
 
     #[test]
