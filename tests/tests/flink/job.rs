@@ -11,6 +11,18 @@ pub(crate) struct Job {
     folder: tempfile::TempDir,
 }
 
+/// What `make flink` builds.
+fn built() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flink/target")
+}
+
+/// Whether the jar has the Kinesis connector.
+pub(crate) fn reads_streams() -> bool {
+    let name = b"rightsizer/KinesisStreams.class";
+    let jar = std::fs::read(built().join("rightsizer-flink.jar")).unwrap();
+    jar.windows(name.len()).any(|bytes| bytes == name)
+}
+
 impl Job {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -38,10 +50,9 @@ impl Job {
 
     /// The command that runs the job; it ends with the value that is made of it.
     pub(crate) fn command(&self, options: &[&str]) -> Command {
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flink/target");
-        let cluster = std::fs::read_to_string(built.join("cluster.classpath"));
+        let cluster = std::fs::read_to_string(built().join("cluster.classpath"));
         let cluster = cluster.expect("the job is not built: run `make flink`");
-        let jar = built.join("rightsizer-flink.jar");
+        let jar = built().join("rightsizer-flink.jar");
         let log = std::fs::File::create(self.place("job.log")).unwrap();
         let mut command = Command::new("java");
         command

@@ -14,3 +14,4 @@ mod due;
 mod fleet;
 mod job;
 mod stage;
+mod streams;

@@ -17,6 +17,9 @@ final class Options {
             "reports", "decisions", "proposals", "quarantine", "settings", "settings-text", "clock", "parallelism",
             "checkpoint-ms", "bundle-ms", "home", "accept", "initial", "states", "from", "state-version");
 
+    /** What the options of the Kinesis connector begin with here. */
+    private static final String CONNECTOR = "kinesis.";
+
     private final Map<String, String> given = new HashMap<>();
 
     Options(String[] args) throws IOException {
@@ -37,8 +40,9 @@ final class Options {
     }
 
     private void set(String name, String value) {
-        if (!NAMES.contains(name)) {
-            throw new IllegalArgumentException("unknown option " + name + ". hint: the options are " + NAMES);
+        if (!NAMES.contains(name) && !name.startsWith(CONNECTOR)) {
+            throw new IllegalArgumentException("unknown option " + name + ". hint: the options are " + NAMES + " and "
+                    + CONNECTOR + "NAME for the Kinesis connector's option NAME");
         }
         given.put(name, value);
     }
@@ -65,6 +69,17 @@ final class Options {
             throw new IllegalArgumentException("clock is " + clock + ", expected wall or event");
         }
         return clock.equals("wall");
+    }
+
+    /** Returns the options of the Kinesis connector, with its own names. */
+    Map<String, String> connector() {
+        Map<String, String> its = new HashMap<>();
+        given.forEach((name, value) -> {
+            if (name.startsWith(CONNECTOR)) {
+                its.put(name.substring(CONNECTOR.length()), value);
+            }
+        });
+        return its;
     }
 
     /** Returns the aggregator's settings with a section for this job. */

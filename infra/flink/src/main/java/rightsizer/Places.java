@@ -19,9 +19,9 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 final class Places {
     /** The job's use of the Kinesis connector. The implementation is a separate class, because tests run without it. */
     interface Streams {
-        DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name, String from);
+        DataStream<byte[]> source(StreamExecutionEnvironment env, String arn, String name, Options options);
 
-        void sink(DataStream<byte[]> records, String arn, String name);
+        void sink(DataStream<byte[]> records, String arn, String name, Options options);
     }
 
     private static final Duration LOOK_EVERY = Duration.ofMillis(200);
@@ -34,7 +34,7 @@ final class Places {
         String name = stream.name().toLowerCase();
         boolean grows = options.isLive() && stream != Stream.INITIAL;
         DataStream<byte[]> records = isStream(place)
-                ? kinesis().source(env, place, name, options.get("from", null))
+                ? kinesis().source(env, place, name, options)
                 : lines(env, place, name, grows);
         return records
                 .map(record -> Tuple2.of(number, record))
@@ -43,7 +43,7 @@ final class Places {
 
     static void sink(DataStream<byte[]> records, String place, String name, Options options) {
         if (isStream(place)) {
-            kinesis().sink(records, place, name);
+            kinesis().sink(records, place, name, options);
             return;
         }
         Encoder<byte[]> line = (record, out) -> {
