@@ -108,7 +108,7 @@ impl Facts {
         let (service, region, account) = (parts.next(), parts.next(), parts.next());
         let (kind, name) = (parts.next(), parts.next());
         match (service, kind, name) {
-            (Some("lambda"), Some("function"), Some(_)) => set(&mut self.function, arn),
+            (Some("lambda"), Some("function"), Some(name)) => self.function_arn(arn, name),
             (Some("logs"), Some("log-group"), Some(name)) => {
                 let (group, rest) = name.split_once(':').unwrap_or((name, ""));
                 set(&mut self.group, group);
@@ -123,6 +123,15 @@ impl Facts {
             _ => return false,
         }
         true
+    }
+
+    /// An ARN replaces the name of the same function: two accounts may have functions of one name.
+    fn function_arn(&mut self, arn: &str, name: &str) {
+        let name = name.split(':').next().unwrap_or(name);
+        if self.function.as_deref() == Some(name) {
+            self.function = None;
+        }
+        set(&mut self.function, arn);
     }
 
     /// Whether a field of this name has a known meaning.
@@ -238,13 +247,15 @@ fn fact_of(name: &str) -> Option<Fact> {
     if name.ends_with("faas.name") || name == "aws.lambda.function_name" {
         return Some(Fact::Function);
     }
+    // `cloud.account.id`, as OpenTelemetry and Elastic name it.
+    if name.ends_with("account.id") {
+        return Some(Fact::Account);
+    }
     let name = plain_name(name);
     Some(match name.as_str() {
-        "owner" | "account" | "accountid" | "awsaccount" | "awsaccountid" | "ownerid" => {
-            Fact::Account
-        }
+        "account" | "awsaccount" | "accountnumber" | "ownerid" => Fact::Account,
         "timestamp" | "time" | "date" | "datetime" | "eventtime" | "ts" | "timeunixnano"
-        | "timestampms" | "epoch" => Fact::Time,
+        | "timestampms" | "epoch" | "messagetime" | "messagetimems" | "logtime" => Fact::Time,
         "ingestiontime"
         | "indextime"
         | "observedtimestamp"
@@ -255,6 +266,7 @@ fn fact_of(name: &str) -> Option<Fact> {
         }
         "functionversion" => Fact::Version,
         "service" | "servicename" => Fact::Label,
+        name if name.ends_with("accountid") || name.ends_with("owner") => Fact::Account,
         name if name.ends_with("loggroup") || name.ends_with("loggroupname") => Fact::Group,
         name if name.ends_with("logstream") || name.ends_with("logstreamname") => Fact::Stream,
         name if name.ends_with("region") => Fact::Region,

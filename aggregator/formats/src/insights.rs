@@ -16,6 +16,7 @@ pub use self::row::megabytes;
 use super::json::{self, Places};
 use super::loose::{self, ListError, Loose};
 use super::output::{Format, Output, Stopped};
+use super::wrapped;
 
 /// A query has no more fields.
 const MOST_FIELDS: usize = 1000;
@@ -76,16 +77,11 @@ pub(super) fn is_flattened(list: &str) -> bool {
     are_fields(list)
 }
 
-/// Whether an object is a row by its fields.
+/// Whether an object is a row by its own fields, not by those of an object in it.
 pub(super) fn is_row(object: &str) -> bool {
-    [
-        "\"@message\"",
-        "\"@maxMemoryUsed\"",
-        "\"@memorySize\"",
-        "\"@ptr\"",
-    ]
-    .iter()
-    .any(|field| object.contains(field))
+    const FIELDS: [&str; 4] = ["@message", "@maxMemoryUsed", "@memorySize", "@ptr"];
+    FIELDS.iter().any(|field| object.contains(field))
+        && wrapped::names_of(object).any(|name| FIELDS.contains(&&*name))
 }
 
 /// Whether the entries of a list, as far as they were read, begin with a field of a row.

@@ -19,7 +19,7 @@ use super::text::unread_time;
 use super::{insights_extension, report_line};
 
 use fields::{fields, is_event, names};
-pub(super) use fields::{has_only, holds_a_message, may_hold_report};
+pub(super) use fields::{has_only, holds_a_message, may_hold_report, names_of};
 
 /// No format is deeper, and the stack is bounded.
 const MOST_DEPTH: u8 = 24;
@@ -72,7 +72,7 @@ pub(super) fn object(text: &str, around: Around<'_>, out: &mut Output) -> Result
         return out.refuse(line, "the JSON around the report is nested too deep", text);
     }
     let mut found = Found::default();
-    found.object(text, around.depth);
+    found.object("", text, around.depth);
     found.facts = found.facts.or(around.facts);
     let before = out.tally.entries();
     found.read(line, around, out)?;
@@ -83,10 +83,19 @@ pub(super) fn object(text: &str, around: Around<'_>, out: &mut Output) -> Result
     Ok(())
 }
 
+/// The name of a field with that of the object around it: the `id` of an `account` is known by both.
+fn path<'n>(outer: &str, name: Cow<'n, str>) -> Cow<'n, str> {
+    if outer.is_empty() {
+        return name;
+    }
+    let outer = outer.rsplit('.').next().unwrap_or(outer);
+    format!("{outer}.{name}").into()
+}
+
 impl<'a> Found<'a> {
-    fn object(&mut self, text: &'a str, depth: u8) {
+    fn object(&mut self, outer: &str, text: &'a str, depth: u8) {
         for (name, value) in fields(text).unwrap_or_default() {
-            self.field(&name, value.get(), depth);
+            self.field(&path(outer, name), value.get(), depth);
         }
     }
 
@@ -99,7 +108,7 @@ impl<'a> Found<'a> {
             }
             Some(b'{') if depth >= MOST_DEPTH => {}
             Some(b'{') if is_event(value) => self.events.push(value),
-            Some(b'{') => self.object(value, depth + 1),
+            Some(b'{') => self.object(name, value, depth + 1),
             Some(b'[') => self.list(name, value),
             Some(b'0'..=b'9') => self.facts.take(name, value),
             _ => {}
@@ -125,7 +134,7 @@ impl<'a> Found<'a> {
         }
         if may_hold_report(list) {
             self.lists.push(list);
-        } else if self.pairs(list) {
+        } else if self.pairs(list) || self.tags(list) {
             // Fields as a list of names and values.
         } else if matches!(
             facts::plain_name(name).as_str(),
@@ -153,6 +162,18 @@ impl<'a> Found<'a> {
             Ok(())
         });
         any
+    }
+
+    /// Takes `["NAME:VALUE", …]`; `false` if the list is something else.
+    fn tags(&mut self, list: &str) -> bool {
+        let Ok(tags) = serde_json::from_str::<Vec<Text<'_>>>(list) else {
+            return false;
+        };
+        let tags = tags.iter().filter_map(|tag| tag.0.split_once(':'));
+        tags.fold(false, |_, (name, value)| {
+            self.facts.take(name, value);
+            true
+        })
     }
 
     fn read(&self, line: u64, around: Around<'_>, out: &mut Output) -> Result<(), Stopped> {

@@ -118,6 +118,54 @@ const OWN: &[Right] = &[
     of("two_accounts.csv", 4, 0)
         .whose(&["local:210987654321/ledger", "local:345678901234/ledger"])
         .with(&[(244, 256), (310, 2048)]),
+    of("otel_two_accounts.json", 4, 0)
+        .whose(&[
+            "arn:aws:lambda:eu-north-1:210987654321:function:ledger",
+            "arn:aws:lambda:eu-north-1:345678901234:function:ledger",
+        ])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)])
+        .wrapped(),
+    of("elastic_cloud.ndjson", 4, 0)
+        .whose(&[
+            "arn:aws:lambda:eu-north-1:210987654321:function:ledger",
+            "arn:aws:lambda:eu-north-1:345678901234:function:ledger",
+        ])
+        .on(TWO_DAYS)
+        .with(&[(243, 256), (309, 2048)])
+        .wrapped(),
+    of("opensearch_hits.json", 4, 0)
+        .whose(&["local:210987654321/ledger", "local:345678901234/ledger"])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)])
+        .wrapped(),
+    of("opensearch_dump.ndjson", 4, 0)
+        .whose(&["local:210987654321/ledger", "local:345678901234/ledger"])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)])
+        .wrapped(),
+    of("opensearch_sources.ndjson", 4, 0)
+        .whose(&["local:210987654321/ledger", "local:345678901234/ledger"])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)]),
+    of("datadog_tags.jsonl", 4, 0)
+        .whose(&[
+            "arn:aws:lambda:eu-north-1:210987654321:function:ledger",
+            "arn:aws:lambda:eu-north-1:345678901234:function:ledger",
+        ])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)])
+        .wrapped(),
+    of("loki_two_accounts.json", 4, 0)
+        .whose(&["local:210987654321/ledger", "local:345678901234/ledger"])
+        .on(TWO_DAYS)
+        .with(&[(244, 256), (310, 2048)])
+        .wrapped(),
+    of("sumologic.csv", 2, 0)
+        .whose(&["local:210987654321/ledger"])
+        .on(TWO_DAYS)
+        .with(&[(244, 256)])
+        .wrapped(),
     of("serverless_v3.txt", 2, 0)
         .whose(&["FILE"])
         .on(&[CHANGED])

@@ -103,10 +103,9 @@ impl Row {
             }
             "@logStream" => self.facts.stream = Some(value.to_owned()),
             "@entity.KeyAttributes.Name" => self.facts.label = Some(value.to_owned()),
-            _ if field.starts_with("@aws.") || field.starts_with("@entity.") => {
-                self.facts.take(field, value);
-            }
             _ if field.to_ascii_lowercase().contains("memory") => self.computed = true,
+            // `@log_group` and `@owner`, as CloudWatch Logs sends them to OpenSearch, among them.
+            _ if field.starts_with('@') => self.facts.take(field, value),
             _ => {}
         }
     }

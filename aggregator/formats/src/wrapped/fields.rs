@@ -29,6 +29,12 @@ pub(crate) fn holds_a_message(object: &str) -> bool {
     fields(object).is_some_and(|fields| has_message(&fields, 0))
 }
 
+/// The names of an object's own fields.
+pub(crate) fn names_of(object: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let fields = fields(object).unwrap_or_default().into_iter();
+    fields.map(|(name, _)| name)
+}
+
 /// Whether only the field of this `name` in an object has facts about a report.
 pub(crate) fn has_only(object: &str, name: &str) -> bool {
     let silent = |(field, value): &(Cow<'_, str>, &RawValue)| {
