@@ -17,6 +17,7 @@ mod drawn;
 mod endings;
 mod facts;
 mod figures;
+mod foreign;
 pub mod gzip;
 mod hints;
 mod insights;

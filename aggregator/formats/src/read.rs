@@ -10,6 +10,7 @@ use rightsizer_rules::evidence::Item;
 use super::budget::{Budget, Overspent};
 use super::csv_rows;
 use super::document::{self, document};
+use super::foreign;
 use super::gzip;
 use super::hints::Hints;
 use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
@@ -253,9 +254,6 @@ fn in_memory(content: &[u8], damage: Option<&io::Error>, out: &mut Output) -> io
     Ok((lines.read(), done))
 }
 
-/// The first line of log events or of an Insights query as the command line of AWS prints them in YAML.
-const YAML_OF_LOGS: [&str; 3] = ["events:", "- events:", "results:"];
-
 /// Reads all lines.
 pub(super) fn all<R: BufRead>(
     lines: &mut Lines<R>,
@@ -272,11 +270,7 @@ pub(super) fn all<R: BufRead>(
         begun |= first;
         let done = if line.skipped > 0 {
             out.refuse(line.number, too_long(&line), content)
-        } else if first && matches!(line.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            let why = "the file is UTF-16 (as > in PowerShell writes it): save it as UTF-8";
-            return Ok(out.refuse(line.number, why, content));
-        } else if first && YAML_OF_LOGS.contains(&content) {
-            let why = "this is YAML: run the command with --output json, and import what it prints";
+        } else if let Some(why) = foreign::why_not(&line.bytes, content).filter(|_| first) {
             return Ok(out.refuse(line.number, why, content));
         } else if content.starts_with(['{', '['])
             && (out.live() || !text::begins_in_brackets(content))

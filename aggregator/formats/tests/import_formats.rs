@@ -405,6 +405,30 @@ fn binary_lines_and_bad_utf8_are_separated_from_text() {
 }
 
 #[test]
+fn a_file_that_is_packed_some_other_way_is_refused_once_with_what_to_do() {
+    for (begin, hint) in [
+        (b"PK\x03\x04".as_slice(), "unzip -p"),
+        (b"\x28\xb5\x2f\xfd", "zstd -dc"),
+        (b"\xfd7zXZ\x00", "xz -dc"),
+        (b"BZh9", "bzip2 -dc"),
+        (b"7z\xbc\xaf\x27\x1c", "7z x -so"),
+        (b"PAR1", "as CSV or JSON"),
+        (b"SQLite format 3\x00", "--store"),
+    ] {
+        let mut input = begin.to_vec();
+        input.extend(b"\x14\x00\x80\n\xff\n\n\x01");
+        let reasons = reasons(&input);
+        assert!(
+            matches!(reasons.as_slice(), [(1, why)] if why.contains(hint)),
+            "{reasons:?}"
+        );
+        // Only a whole file is packed.
+        let inner = [REPORT.as_bytes(), b"\n", &input].concat();
+        assert_eq!(counts(&inner).0, 1, "{hint}");
+    }
+}
+
+#[test]
 fn a_line_of_ten_megabytes_is_refused_with_its_length() {
     for begin in ["x", "{", "REPORT RequestId: "] {
         let long = format!("{begin}{}", "y".repeat(10 * 1024 * 1024));
