@@ -80,8 +80,9 @@ pub(super) fn is_flattened(list: &str) -> bool {
 /// Whether an object is a row by its own fields, not by those of an object in it.
 pub(super) fn is_row(object: &str) -> bool {
     const FIELDS: [&str; 4] = ["@message", "@maxMemoryUsed", "@memorySize", "@ptr"];
+    let is_flat = || !object.get(1..).unwrap_or_default().contains('{');
     FIELDS.iter().any(|field| object.contains(field))
-        && wrapped::names_of(object).any(|name| FIELDS.contains(&&*name))
+        && (is_flat() || wrapped::names_of(object).any(|name| FIELDS.contains(&&*name)))
 }
 
 /// Whether the entries of a list, as far as they were read, begin with a field of a row.
