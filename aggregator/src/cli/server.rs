@@ -11,6 +11,7 @@ use flate2::read::MultiGzDecoder;
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use rightsizer_rules::commands::{Done, ReviewCommand, Switched};
+use rightsizer_store::Forced;
 use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -83,6 +84,15 @@ impl Server {
     pub(super) fn post(&self, command: &ReviewCommand) -> anyhow::Result<Done> {
         let command = serde_json::to_vec(command)?;
         ask(&Method::POST, &format!("{}/review", self.url), command)
+    }
+
+    /// Has the server store starts that a bench forced.
+    pub(super) async fn keep_forced(&self, starts: &[Forced]) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Kept {}
+        let url = format!("{}/forced-starts", self.url);
+        let Kept {} = asked(&Method::POST, &url, serde_json::to_vec(starts)?).await?;
+        Ok(())
     }
 
     /// Reads what is at `/review` and this below it.
