@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cleanup;
 mod compared;
 mod killed;
 mod many;
