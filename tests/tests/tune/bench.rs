@@ -378,3 +378,19 @@ async fn a_bench_that_is_ended_leaves_nothing_after_the_cleanup() {
         assert_eq!(stage.lambda().account(), before, "{by}");
     }
 }
+
+/// Lambda may take minutes to make a copy of an image or in a VPC.
+#[tokio::test]
+async fn a_bench_that_is_interrupted_while_its_copies_are_made_ends_and_removes_them() {
+    let (stage, _) = published(&["3.13"], 0).await;
+    let before = stage.lambda().account();
+    stage.lambda().creating_takes(Duration::from_hours(1));
+    let mut child = stage.begin(&["coldstarts", "--bench", "zip-313", "image-313", "--yes"]);
+    while stage.lambda().account() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, Signal::SIGTERM);
+    let ended = tokio::time::timeout(Duration::from_mins(1), child.wait()).await;
+    assert!(ended.is_ok(), "it waits until the copies are ready");
+    assert_eq!(stage.lambda().account(), before);
+}

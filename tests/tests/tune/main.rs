@@ -16,4 +16,5 @@ mod provisioned;
 mod refusals;
 mod server;
 mod stage;
+mod state;
 mod trouble;
