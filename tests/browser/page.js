@@ -362,6 +362,13 @@ async function tuned(browser, { address, more, pictures }) {
     await page.getByRole("heading", { name: "Cost of cold starts" }).waitFor();
     await judge(page, "a tuned function");
     await page.screenshot({ path: `${pictures}/tuned-${colorScheme}-1280.png`, fullPage: true });
+    const forced = page.locator("section[aria-labelledby=forced-starts]");
+    for (const width of [320, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await forced.locator("tbody tr").count() === 4, "not every size of the forced starts is listed");
+      await judge(page, `forced starts of a function, ${width}`);
+      await forced.screenshot({ path: `${pictures}/forced-${colorScheme}-${width}.png` });
+    }
     await context.close();
   }
   say("looked: a tuned function");

@@ -205,7 +205,7 @@ const OWN: &[Right] = &[
         .with(&[(131, 256)]),
     of("edge_replica.json", 0, 0)
         .ignored(1)
-        .notes(&["Lambda@Edge replicas"]),
+        .notes(&["a Lambda@Edge replica"]),
     of("firehose.json", 2, 0)
         .ignored(1)
         .whose(&["local:210987654321/parcels"])
@@ -272,7 +272,7 @@ const OWN: &[Right] = &[
         .with(&[(141, 256)])
         .wrapped(),
     of("power_tuning.json", 0, 1).notes(&["import it with --function NAME"]),
-    of("power_tuning_execution.json", 1, 0).notes(&["they contain no memory use"]),
+    of("power_tuning_execution.json", 1, 0).notes(&["it contains no memory use"]),
     of("power_tuning_stats.json", 1, 0),
     of("power_tuning_link.txt", 0, 1),
     of("compute_optimizer.csv", 1, 0).notes(&["Compute Optimizer"]),

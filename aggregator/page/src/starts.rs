@@ -60,20 +60,20 @@ pub(crate) fn forced(starts: &[ForcedLine]) -> Markup {
         @if let Some(newest) = starts.iter().map(|start| start.measured_at).max() {
             section aria-labelledby="forced-starts" {
                 h2 #forced-starts { "Forced cold starts" }
-                p.see { "Measured of copies of the function, last on " (newest.day().to_string()) ". No decision uses them." }
+                p.see { "Measured on copies of the function, last on " (newest.day().to_string()) ". No decision uses them." }
                 div.wide tabindex="0" role="region" aria-label="Table of forced cold starts" {
                     table {
                         thead { tr {
-                            th scope="col" { "Package" } th.n scope="col" { "Size" } th scope="col" { "When" }
-                            th.n scope="col" { "Starts" } th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" }
+                            th scope="col" { "Package" } th.n scope="col" { "Size" } th.n scope="col" { "Half within" }
+                            th.n scope="col" { "95 % within" } th.n scope="col" { "Starts" } th scope="col" { "When" }
                         } }
                         tbody { @for start in starts { tr {
                             th scope="row" { (start.package.name()) }
                             td.n { (whole(start.memory_mb.0)) " MB" }
-                            td { (start.stage.name()) }
-                            td.n { (whole(start.starts)) }
                             td.n { (duration(start.p50_ms)) }
                             td.n { (duration(start.p95_ms)) }
+                            td.n { (whole(start.starts)) }
+                            td { (start.stage.name()) }
                         } } }
                     }
                 }

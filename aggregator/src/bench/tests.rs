@@ -21,7 +21,15 @@ struct Played {
     warm: u32,
     fails: bool,
     refused: bool,
+    /// What gets lost of every start.
+    lost: Option<Lost>,
     calls: Cell<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Lost {
+    Answer,
+    Report,
 }
 
 impl Starter for Played {
@@ -46,10 +54,13 @@ impl Starter for Played {
             Ending::Done
         };
         let one = |n: u32| {
+            if self.lost == Some(Lost::Answer) {
+                return Err(StageError::Unclear("the connection broke".to_owned()));
+            }
             Ok(Reported {
                 ending: ending.clone(),
                 duration: Some(Millis::from_ms(100)),
-                billed: Some(Millis::from_ms(400)),
+                billed: self.lost.is_none().then(|| Millis::from_ms(400)),
                 init: (n + self.warm < 4).then(|| Millis::from_ms(300)),
                 restored: false,
                 max_used_mb: None,
@@ -184,9 +195,37 @@ async fn no_start_is_made_that_could_exceed_the_budget() {
         (done.invocations, done.problems),
         (0, vec![Problem::Budget])
     );
-    order.max_usd = Some(0.001);
+    // The six at 512 MB cost $0.00002 together; four at 1024 MB could cost $0.00087, and nothing follows.
+    order.max_usd = Some(0.000_45);
     let done = benched(&order, &[copy("a", Played::default())]).await;
-    assert!(done.spent_usd <= 0.001 && done.invocations > 0);
+    assert_eq!(
+        (done.invocations, done.problems),
+        (6, vec![Problem::Budget])
+    );
+}
+
+/// A start that is not known may have run until its timeout: 0.5 × 13 × 0.0000166667 + 0.0000002 = $0.0001085 each.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_not_known_counts_with_its_highest_cost() {
+    for lost in [Lost::Answer, Lost::Report] {
+        let lost = Played {
+            lost: Some(lost),
+            ..Played::default()
+        };
+        let mut order = order(4);
+        order.sizes = vec![Megabytes(512)];
+        order.rounds = 1;
+        order.max_usd = Some(0.000_8);
+        let copies = [copy("a", lost)];
+        let done = benched(&order, &copies).await;
+        assert_eq!(done.invocations, 4);
+        let most = 4.0 * copies[0].most_usd_each(Megabytes(512));
+        assert!(
+            (done.spent_usd / most - 1.0).abs() < 1e-9,
+            "{}",
+            done.spent_usd
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

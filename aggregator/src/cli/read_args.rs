@@ -9,7 +9,7 @@ use rightsizer_store::{FunctionDetail, Reader};
 
 use super::form::FormArgs;
 use super::list::{no_function, now_held};
-use super::server::ServerArg;
+use super::server::{Server, ServerArg};
 use super::{ConfigArg, StoreArg};
 use crate::settings::Settings;
 
@@ -37,9 +37,9 @@ impl ReadArgs {
         &self.store.store
     }
 
-    /// Whether a server is read instead.
-    pub(super) fn has_server(&self) -> bool {
-        self.server.named().is_some()
+    /// The server that is read instead, if one is named.
+    pub(super) fn server(&self) -> Option<Server> {
+        self.server.named()
     }
 
     /// Loads the settings.

@@ -1,23 +1,29 @@
 //! A server that has a store: the one that is named, or the one that the store's lock names. Reads
 //! and review commands go through its review API.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use flate2::read::MultiGzDecoder;
 use hyper::Method;
+use hyper::header::CONTENT_ENCODING;
 use rightsizer_rules::commands::{Done, ReviewCommand, Switched};
+use rightsizer_store::Forced;
 use rightsizer_store::inspect::{Exportable, Stops};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::runtime::runtime;
-use crate::http;
+use crate::http::{self, Answer};
 use rightsizer_store::key::read_key;
 
 /// How long a server may take to respond.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Asks for a compressed response: the list of a large fleet becomes a tenth.
+const GZIP: (&str, &str) = ("accept-encoding", "gzip");
 /// How long a health check may take.
 const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 
@@ -80,6 +86,15 @@ impl Server {
         ask(&Method::POST, &format!("{}/review", self.url), command)
     }
 
+    /// Has the server store starts that a bench forced.
+    pub(super) async fn keep_forced(&self, starts: &[Forced]) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Kept {}
+        let url = format!("{}/forced-starts", self.url);
+        let Kept {} = asked(&Method::POST, &url, serde_json::to_vec(starts)?).await?;
+        Ok(())
+    }
+
     /// Reads what is at `/review` and this below it.
     pub(super) fn read<T: DeserializeOwned>(&self, below: &str) -> anyhow::Result<T> {
         let url = format!("{}/review{below}", self.url);
@@ -134,8 +149,8 @@ async fn asked<T: DeserializeOwned>(
     url: &str,
     body: Vec<u8>,
 ) -> anyhow::Result<T> {
-    let answer = http::send(method, url, body, PATIENCE).await;
-    let answer = answer.context(
+    let answer = http::send_with(method, url, &[GZIP], body, PATIENCE).await;
+    let answer = answer.and_then(unpacked).context(
         "the server that has the store does not respond\nhint: --server URL names another",
     )?;
     if answer.status.is_success() {
@@ -151,9 +166,74 @@ async fn asked<T: DeserializeOwned>(
     })
 }
 
+/// A response as it was before the server compressed it.
+fn unpacked(mut answer: Answer) -> anyhow::Result<Answer> {
+    if answer
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding == GZIP.1)
+    {
+        let mut body = Vec::new();
+        let read = MultiGzDecoder::new(answer.body.as_slice()).read_to_end(&mut body);
+        read.context("its response is compressed and cannot be unpacked")?;
+        answer.body = body;
+    }
+    Ok(answer)
+}
+
 fn serving_address(holder: &str) -> Option<&str> {
     holder
         .strip_prefix("rightsizer serve on ")?
         .split(' ')
         .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use axum::Router;
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::IntoResponse;
+    use axum::routing::get;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// A server that only has compressed lists.
+    async fn list(headers: HeaderMap) -> impl IntoResponse {
+        if headers
+            .get("accept-encoding")
+            .is_none_or(|coding| coding != "gzip")
+        {
+            return StatusCode::NOT_ACCEPTABLE.into_response();
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(b"[1, 2, 3]").unwrap();
+        ([("content-encoding", "gzip")], packed.finish().unwrap()).into_response()
+    }
+
+    #[tokio::test]
+    async fn lists_are_asked_for_and_read_in_gzip() {
+        let broken = || async { ([("content-encoding", "gzip")], "[1, 2, 3]") };
+        let routes = Router::new()
+            .route("/token/review", get(list))
+            .route("/token/review/plain", get(|| async { "[4]" }))
+            .route("/token/review/broken", get(broken));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
+        let server = Server::at(&format!("http://{address}/token"));
+        let rows: Vec<u32> = server.fetch("").await.unwrap();
+        assert_eq!(rows, [1, 2, 3]);
+        let rows: Vec<u32> = server.fetch("/plain").await.unwrap();
+        assert_eq!(rows, [4], "a server before this one, or a short answer");
+        let error = server.fetch::<Vec<u32>>("/broken").await.unwrap_err();
+        assert!(
+            format!("{error:#}").contains("cannot be unpacked"),
+            "{error:#}"
+        );
+        serving.abort();
+    }
 }

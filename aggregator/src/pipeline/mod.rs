@@ -4,6 +4,7 @@
 mod close;
 mod commands;
 mod evaluate;
+mod forced;
 mod prepare;
 mod proposals;
 mod propose;

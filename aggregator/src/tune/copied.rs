@@ -131,3 +131,17 @@ pub(crate) fn longest(invocations: u64, timeout_ms: f64, pause: Duration) -> Dur
     let busy = invocations as f64 * (timeout_ms / 1000.0 + pause.as_secs_f64() + 20.0);
     Duration::from_secs_f64(busy.clamp(1800.0, 7.0 * 86_400.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--cleanup --expired` leaves a copy for so long: 1000 × (30 + 10 + 20) s, half an hour for few, a week at most.
+    #[test]
+    fn a_copy_is_needed_for_as_long_as_its_run_may_take() {
+        let long = |invocations| longest(invocations, 30_000.0, Duration::from_secs(10)).as_secs();
+        assert_eq!(long(1000), 60_000);
+        assert_eq!(long(1), 1800);
+        assert_eq!(long(1_000_000), 7 * 86_400);
+    }
+}

@@ -21,7 +21,15 @@ struct Played {
     timeout_ms: f64,
     /// The error of every invocation, if it fails.
     error: Option<&'static str>,
+    /// What gets lost of every invocation.
+    lost: Option<Lost>,
     calls: RefCell<Vec<(u32, String)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Lost {
+    Answer,
+    Report,
 }
 
 impl Default for Played {
@@ -31,6 +39,7 @@ impl Default for Played {
             needs_mb: 0,
             timeout_ms: 30_000.0,
             error: None,
+            lost: None,
             calls: RefCell::default(),
         }
     }
@@ -45,6 +54,9 @@ impl Stage for Played {
     ) -> Result<Reported, StageError> {
         let first = !self.calls.borrow().iter().any(|(mb, _)| *mb == size.0);
         self.calls.borrow_mut().push((size.0, payload.to_owned()));
+        if self.lost == Some(Lost::Answer) {
+            return Err(StageError::Unclear("the connection broke".to_owned()));
+        }
         let ms = self.work.duration_ms(size).min(self.timeout_ms);
         let ending = match self.error {
             Some(error) => Ending::Failed {
@@ -58,7 +70,7 @@ impl Stage for Played {
         Ok(Reported {
             ending,
             duration: Millis::from_ms_f64(ms),
-            billed: Millis::from_ms_f64(ms.ceil()),
+            billed: Millis::from_ms_f64(ms.ceil()).filter(|_| self.lost.is_none()),
             init: (first || cold).then(|| Millis::from_ms(200)),
             restored: false,
             max_used_mb: Some(Megabytes(60)),
@@ -219,7 +231,7 @@ async fn a_function_that_fails_is_not_invoked_on() {
     );
 }
 
-/// At 3008 MB, 40 s cost at most 3008 ÷ 1024 × 40 × 0.0000166667 = $0.00196, so $0.005 allow the first but no run.
+/// At 3008 MB, 40 s cost at most 3008 ÷ 1024 × 40 × 0.0000166667 = $0.00196, so $0.001 allow none.
 #[tokio::test]
 async fn no_invocation_is_made_that_could_exceed_the_budget() {
     let stage = Played::default();
@@ -228,9 +240,40 @@ async fn no_invocation_is_made_that_could_exceed_the_budget() {
     let measured = run(&order, &stage).await;
     assert_eq!(measured.stopped, Some(Stop::Budget { max_usd: 0.001 }));
     assert_eq!(measured.invocations, 0);
-    order.max_usd = Some(0.002_1);
+    // Each takes 440 ms, which is $0.0000217: after two of them, a third could cost more.
+    order.max_usd = Some(0.001_99);
     let measured = run(&order, &stage).await;
-    assert!(measured.spent_usd <= 0.002_1 && measured.invocations > 1);
+    let stop = Stop::Budget { max_usd: 0.001_99 };
+    assert_eq!((measured.invocations, measured.stopped), (2, Some(stop)));
+    // Five at the same time could cost $0.0098.
+    order.max_usd = Some(0.009);
+    order.parallel = 5;
+    let measured = run(&order, &stage).await;
+    assert_eq!(measured.stopped, Some(Stop::Budget { max_usd: 0.009 }));
+    assert_eq!(measured.invocations, 0);
+}
+
+/// An invocation without a clear answer, or without a report, may have run until its timeout: it counts with its highest
+/// cost, 3008 ÷ 1024 × 40 × 0.0000166667 = $0.00196, so that the budget holds.
+#[tokio::test]
+async fn an_invocation_that_is_not_known_counts_with_its_highest_cost() {
+    for lost in [Lost::Answer, Lost::Report] {
+        let stage = Played {
+            lost: Some(lost),
+            ..Played::default()
+        };
+        let mut order = order(&SIZES, Invocations::Each(5));
+        order.max_usd = Some(0.003);
+        let measured = run(&order, &stage).await;
+        assert_eq!(
+            measured.stopped,
+            Some(Stop::Budget { max_usd: 0.003 }),
+            "{lost:?}"
+        );
+        assert_eq!((measured.invocations, measured.unclear), (1, 1), "{lost:?}");
+        let most = order.most_usd_each(Megabytes(3008));
+        assert!((measured.spent_usd / most - 1.0).abs() < 1e-9, "{lost:?}");
+    }
 }
 
 #[tokio::test]
@@ -260,4 +303,21 @@ async fn a_cancelled_run_stops() {
         (measured.stopped, measured.invocations),
         (Some(Stop::Cancelled), 0)
     );
+}
+
+/// A pause may last hours.
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_when_the_run_is_cancelled() {
+    let (stage, mut order) = (Played::default(), order(&SIZES, Invocations::Each(5)));
+    order.pause = Duration::from_hours(1);
+    let begun = tokio::time::Instant::now();
+    let cancel = CancellationToken::new();
+    let measured = Run::new(&order, &stage, &cancel)
+        .run(&[], Prior::shipped(), || cancel.cancel())
+        .await;
+    assert_eq!(
+        (measured.stopped, measured.invocations),
+        (Some(Stop::Cancelled), 1)
+    );
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }

@@ -3,6 +3,7 @@
 
 mod body;
 mod document;
+mod forced;
 mod gzip;
 mod health;
 mod hosts;
@@ -144,6 +145,7 @@ pub(crate) fn router(writer: WriterHandle, options: PortOptions) -> Router {
         .route("/{token}/review", get(review::list).post(review::apply))
         .route("/{token}/review/{function}", get(review::show))
         .route("/{token}/export", get(review::exportable))
+        .route("/{token}/forced-starts", post(forced::keep))
         .route("/", post(put_records::without_token))
         .route("/{token}", post(put_records::with_token))
         .route("/{token}/", post(put_records::with_token))

@@ -32,6 +32,8 @@ pub(super) enum ReviewError {
     Body(#[from] BodyError),
     #[error("not a review command: {0}")]
     Unreadable(#[from] serde_json::Error),
+    #[error("not forced starts: {0}")]
+    NotStarts(String),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
@@ -51,7 +53,7 @@ impl IntoResponse for ReviewError {
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::Busy) | Self::NotSaved(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::Unreadable(_) | Self::NotStarts(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refused::NotFound(_)) => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Unwritable(_) | Self::Stopped(_) => {

@@ -9,7 +9,7 @@ use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::begins_like_reports;
 use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
-use rightsizer_store::{Noticed, Outbox, Outgoing, RecommendationKey};
+use rightsizer_store::{Forced, Noticed, Outbox, Outgoing, RecommendationKey};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tracing::info;
 
@@ -147,6 +147,11 @@ impl WriterHandle {
     ) -> Result<Result<(Done, AppliedCommand), Refused>, WriterStopped> {
         self.ask(|reply| Command::Review(Box::new(command), reply))
             .await
+    }
+
+    /// Stores starts that a bench forced.
+    pub async fn keep_forced(&self, starts: Vec<Forced>) -> Result<(), WriterStopped> {
+        self.ask(|reply| Command::Forced(starts, reply)).await
     }
 
     /// Commits what waits, and under the event clock closes the days that the input's end closes.

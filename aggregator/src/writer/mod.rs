@@ -18,7 +18,7 @@ use rightsizer_formats::Channel;
 use rightsizer_rules::commands::{AppliedCommand, Done, Refused, ReviewCommand};
 use rightsizer_rules::inventory::InventoryUpdate;
 use rightsizer_rules::window::ClockMode;
-use rightsizer_store::{Noticed, Outbox, Outgoing, RecommendationKey, StoreError};
+use rightsizer_store::{Forced, Noticed, Outbox, Outgoing, RecommendationKey, StoreError};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,7 @@ enum Command {
         Reply<Result<(Done, AppliedCommand), Refused>>,
     ),
     Inventory(InventoryUpdate, Reply<()>),
+    Forced(Vec<Forced>, Reply<()>),
     CaughtUp(Channel, Reply<()>),
     Finish(Reply<()>),
 }
@@ -197,6 +198,9 @@ impl Writer {
             }
             Command::Inventory(update, reply) => {
                 answer(reply, self.pipeline.take_inventory(&update))
+            }
+            Command::Forced(starts, reply) => {
+                answer(reply, self.pipeline.keep_forced(&starts, now()))
             }
             Command::CaughtUp(stream, reply) => {
                 let done = self.caught_up(stream);

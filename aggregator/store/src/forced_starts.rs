@@ -1,16 +1,21 @@
 //! `forced_starts`: cold starts of copies of a function, which `rightsizer coldstarts --bench` forced. No decision reads
 //! them, because a copy has other traffic than its function.
 
-use rightsizer_records::{Day, Megabytes, Timestamp};
+use rightsizer_records::{Day, FunctionArn, Megabytes, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::power::bench::{Cell, Package, Stage};
 use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use rightsizer_records::limits::{LAMBDA_LEAST, LAMBDA_MOST};
+
 use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
+
+/// The longest start that is believed, in milliseconds.
+const HOUR_MS: f64 = 3_600_000.0;
 
 /// Forced starts of a function at a size, as in `rightsizer show --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,42 @@ pub struct ForcedLine {
     pub measured_at: Timestamp,
 }
 
+impl ForcedLine {
+    /// Returns the line of what a bench found at a size.
+    pub fn of(cell: &Cell, measured_at: Timestamp) -> Self {
+        Self {
+            memory_mb: cell.memory_mb,
+            package: cell.tested.package,
+            stage: cell.stage,
+            starts: cell.starts as u64,
+            p50_ms: cell.p50_ms,
+            p95_ms: cell.p95_ms,
+            measured_at,
+        }
+    }
+}
+
+/// Forced starts with their function, as a bench sends them to the server that has the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forced {
+    /// The function.
+    pub function: FunctionArn,
+    /// Its starts at one size.
+    #[serde(flatten)]
+    pub line: ForcedLine,
+}
+
+impl Forced {
+    /// Whether the figures can be those of starts: a size of Lambda, at least one start, and durations of at most an
+    /// hour in their order.
+    pub fn is_possible(&self) -> bool {
+        let line = &self.line;
+        let sizes = LAMBDA_LEAST..=LAMBDA_MOST;
+        let durations = line.p50_ms >= 0.0 && line.p50_ms <= line.p95_ms && line.p95_ms <= HOUR_MS;
+        sizes.contains(&line.memory_mb) && line.starts > 0 && durations
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct ForcedStarts<'u> {
@@ -39,12 +80,7 @@ pub struct ForcedStarts<'u> {
 
 impl ForcedStarts<'_> {
     /// Stores the starts of a function at a size. They replace earlier ones of the same package and stage.
-    pub fn put(
-        &self,
-        function: &FunctionKey,
-        at: Timestamp,
-        cell: &Cell,
-    ) -> Result<(), StoreError> {
+    pub fn put(&self, function: &FunctionKey, line: &ForcedLine) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
                 "INSERT OR REPLACE INTO forced_starts
@@ -53,13 +89,13 @@ impl ForcedStarts<'_> {
             )?
             .execute(params![
                 function.text(),
-                cell.memory_mb.0,
-                word(cell.tested.package)?,
-                word(cell.stage)?,
-                at.as_ms(),
-                i64::try_from(cell.starts).unwrap_or(i64::MAX),
-                cell.p50_ms,
-                cell.p95_ms,
+                line.memory_mb.0,
+                word(line.package)?,
+                word(line.stage)?,
+                line.measured_at.as_ms(),
+                i64::try_from(line.starts).unwrap_or(i64::MAX),
+                line.p50_ms,
+                line.p95_ms,
             ])?;
         Ok(())
     }
@@ -146,7 +182,8 @@ mod tests {
         let unit = store.begin().unwrap();
         for cell in cells {
             let function = FunctionKey::parse(SHOP).unwrap();
-            unit.forced_starts().put(&function, at, cell).unwrap();
+            let line = ForcedLine::of(cell, at);
+            unit.forced_starts().put(&function, &line).unwrap();
         }
         unit.commit().unwrap();
     }
@@ -160,6 +197,29 @@ mod tests {
             (line.memory_mb.0, line.package, line.p50_ms, day)
         };
         lines.into_iter().map(shown).collect()
+    }
+
+    /// What a server is sent may be anything.
+    #[test]
+    fn impossible_starts_are_recognised() {
+        let at = Day::parse("2026-11-01").unwrap().start();
+        let possible = Forced {
+            function: FunctionArn::parse(SHOP).unwrap(),
+            line: ForcedLine::of(&cells(Package::Zip, &[512], 900.0)[0], at),
+        };
+        assert!(possible.is_possible());
+        let with = |change: fn(&mut ForcedLine)| {
+            let mut forced = possible.clone();
+            change(&mut forced.line);
+            forced.is_possible()
+        };
+        assert!(!with(|line| line.memory_mb = Megabytes(64)));
+        assert!(!with(|line| line.memory_mb = Megabytes(10_241)));
+        assert!(!with(|line| line.starts = 0));
+        assert!(!with(|line| line.p50_ms = -1.0));
+        assert!(!with(|line| line.p50_ms = f64::NAN));
+        assert!(!with(|line| line.p95_ms = line.p50_ms - 1.0));
+        assert!(!with(|line| line.p95_ms = HOUR_MS * 2.0));
     }
 
     /// A second bench replaces what the first one found for the same package, and the retention takes both in the end.

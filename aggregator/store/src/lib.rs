@@ -76,7 +76,7 @@ pub use early::{Early, EarlyRecord};
 pub use environments::{Environments, MergedEnvironment};
 pub use error::StoreError;
 pub use evidence::{Assessed, Evidence};
-pub use forced_starts::{ForcedLine, ForcedStarts};
+pub use forced_starts::{Forced, ForcedLine, ForcedStarts};
 pub use functions::{Arrived, Functions, Sighted};
 pub use gaps::{Gaps, NotedGap};
 pub use history::HistoryEvent;

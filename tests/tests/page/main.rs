@@ -9,6 +9,7 @@
 
 mod actions;
 mod browser;
+mod histogram;
 mod looks;
 mod notices;
 mod refusals;

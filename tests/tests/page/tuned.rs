@@ -40,6 +40,22 @@ async fn what_a_tuning_run_measured_is_on_the_page() {
     let done = rightsizer(&import).await.unwrap();
     assert!(done.status.success(), "{done:?}");
     let scene = Scene::of(folder, &[], &[]).await;
+    let starts = [
+        ("zip", "first", 512, 912.0),
+        ("zip", "later", 512, 640.0),
+        ("snap_start", "later", 512, 90.0),
+        ("image", "first", 10_240, 8512.0),
+    ];
+    let starts = starts.map(|(package, stage, mb, ms)| {
+        json!({
+            "function": TUNED, "memory_mb": mb, "package": package, "stage": stage, "starts": 12, "p50_ms": ms,
+            "p95_ms": ms * 1.4, "measured_at": "2026-03-02T00:00:00Z",
+        })
+    });
+    let address = format!("{}/{TOKEN}/forced-starts", scene.server.endpoint());
+    let body = json!(starts).to_string();
+    let post = reqwest::Client::new().post(address).body(body).send();
+    assert!(post.await.unwrap().status().is_success());
     // 1 GB for 1.3 s a million times: 1.3 × 13.3334.
     let more = json!({ "token": TOKEN, "function": TUNED, "sizes": sizes.len(), "cost": "$17.33" });
     let lines = drive("tuned", scene.server.endpoint(), more).await;

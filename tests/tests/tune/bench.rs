@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::{Value, json};
 
@@ -148,6 +149,16 @@ async fn without_yes_only_the_plan_is_shown() {
     assert_eq!(stage.lambda().account(), before);
 }
 
+/// A tenth of 20 unreserved executions are two; the rest is for production.
+#[tokio::test]
+async fn a_bench_leaves_production_its_concurrency() {
+    let (stage, _) = published(&["3.9"], 0).await;
+    stage.lambda().unreserved(20);
+    let output = stage.rightsizer(&["coldstarts", "--bench", "zip-39"]).await;
+    let plan = error_of(&output);
+    assert!(plan.contains(", 2 at the same time,"), "{plan}");
+}
+
 /// What a bench found is kept with each function: `coldstarts` and `show` have it, for the package and the size.
 #[tokio::test]
 async fn forced_starts_are_kept_in_the_store() {
@@ -184,6 +195,84 @@ async fn forced_starts_are_kept_in_the_store() {
     }
     let text = text_of(&stage.rightsizer(&shown[..4]).await);
     assert!(text.contains("forced starts of copies"), "{text}");
+}
+
+/// Beside a running server the store is the server's, so it gets the starts: the one that is named, or the one that has
+/// the store.
+#[tokio::test]
+async fn forced_starts_reach_a_running_server() {
+    let (stage, names) = published(&["3.14"], 3).await;
+    let store = stage.folder.path().join("store.db");
+    let line = "REPORT RequestId: 00000000-0000-0000-0000-000000000001 Duration: 20.00 ms Billed Duration: 20 ms \
+                Memory Size: 1024 MB Max Memory Used: 60 MB";
+    let (file, path) = (stage.file("reports.log", line), store.display().to_string());
+    for name in &names {
+        let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
+        let import = ["import", &file, "--store", &path, "--function", &arn];
+        let output = stage.rightsizer(&import).await;
+        assert!(output.status.success(), "{}", error_of(&output));
+    }
+    let tokens = [
+        "--token",
+        "writers-token",
+        "--review-token",
+        "reviewers-token",
+    ];
+    let server = Aggregator::start(&store, &tokens, &[], None).await.unwrap();
+    let url = format!("{}/reviewers-token", server.endpoint());
+    let forced = async |name: &str| {
+        let shown = ["coldstarts", name, "--server", &url, "--json"];
+        let output = stage.rightsizer(&shown).await;
+        let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+        all[0]["forced"].as_array().unwrap().len()
+    };
+    for (name, to) in [
+        ("image-314", ["--server", &url]),
+        ("zip-314", ["--store", &path]),
+    ] {
+        assert_eq!(forced(name).await, 0);
+        let bench = "--sizes 1024 --starts 3 --rounds 2 --every 0 --yes";
+        let mut arguments = vec!["coldstarts", "--bench", name];
+        arguments.extend(bench.split(' ').chain(to));
+        let output = stage.rightsizer(&arguments).await;
+        assert!(output.status.success(), "{}", error_of(&output));
+        assert!(
+            !error_of(&output).contains("not in the store"),
+            "{}",
+            error_of(&output)
+        );
+        assert_eq!(
+            forced(name).await,
+            2,
+            "right after the deployment, and later: {to:?}"
+        );
+    }
+    // A writer may not, and what cannot be is refused.
+    let post = async |token: &str, body: Value| {
+        let url = format!("{}/{token}/forced-starts", server.endpoint());
+        let answer = reqwest::Client::new()
+            .post(url)
+            .body(body.to_string())
+            .send();
+        answer.await.unwrap().status().as_u16()
+    };
+    let function = "arn:aws:lambda:eu-central-1:123456789012:function:layers-314";
+    let starts = |mb: u32| {
+        json!([{
+            "function": function, "memory_mb": mb, "package": "layers", "stage": "later", "starts": 3,
+            "p50_ms": 900.0, "p95_ms": 950.0, "measured_at": "2026-03-01T00:00:00.000Z",
+        }])
+    };
+    assert_eq!(post("writers-token", starts(512)).await, 403);
+    assert_eq!(post("reviewers-token", starts(64)).await, 400);
+    assert_eq!(
+        post("reviewers-token", json!([{"function": function}])).await,
+        400
+    );
+    assert_eq!(forced("layers-314").await, 0);
+    assert_eq!(post("reviewers-token", starts(512)).await, 200);
+    assert_eq!(forced("layers-314").await, 1);
+    assert!(server.stop().await.unwrap().success());
 }
 
 /// The starts are kept in a file, which is shown without an account; a snapshot restores in 90 ms instead of 3 s.
@@ -235,7 +324,10 @@ async fn what_cannot_be_benched_leaves_nothing() {
     };
     stage.lambda().plays("small", small);
     let before = stage.lambda().account();
+    let nowhere = stage.folder.path().join("missing/starts.jsonl");
+    let nowhere = nowhere.display().to_string();
     let mut refused = vec![
+        (vec!["checkout", "--samples", &nowhere], "cannot write"),
         (vec!["missing"], "does not exist"),
         (
             vec!["checkout", "--payload", "{broken"],
@@ -285,4 +377,20 @@ async fn a_bench_that_is_ended_leaves_nothing_after_the_cleanup() {
         }
         assert_eq!(stage.lambda().account(), before, "{by}");
     }
+}
+
+/// Lambda may take minutes to make a copy of an image or in a VPC.
+#[tokio::test]
+async fn a_bench_that_is_interrupted_while_its_copies_are_made_ends_and_removes_them() {
+    let (stage, _) = published(&["3.13"], 0).await;
+    let before = stage.lambda().account();
+    stage.lambda().creating_takes(Duration::from_hours(1));
+    let mut child = stage.begin(&["coldstarts", "--bench", "zip-313", "image-313", "--yes"]);
+    while stage.lambda().account() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, Signal::SIGTERM);
+    let ended = tokio::time::timeout(Duration::from_mins(1), child.wait()).await;
+    assert!(ended.is_ok(), "it waits until the copies are ready");
+    assert_eq!(stage.lambda().account(), before);
 }

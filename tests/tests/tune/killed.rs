@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rightsizer_tests::dice::Dice;
-use rightsizer_tests::servers::Behaviour;
+use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -130,6 +130,63 @@ async fn a_run_that_is_interrupted_removes_its_copy() {
             );
         }
     }
+}
+
+/// Lambda may take minutes to make a copy in a VPC, and a call that is under way makes one although its caller has gone.
+#[tokio::test]
+async fn a_run_that_is_interrupted_while_its_copy_is_made_ends_and_removes_it() {
+    let stage = account().await;
+    let before = stage.lambda().account();
+    stage.lambda().creating_takes(Duration::from_hours(1));
+    let mut child = begin(&stage, "vpc");
+    while stage.lambda().account() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, Signal::SIGTERM);
+    let ended = tokio::time::timeout(Duration::from_mins(1), child.wait()).await;
+    assert!(ended.is_ok(), "it waits until the copy is ready");
+    assert_eq!(stage.lambda().account(), before);
+
+    stage.lambda().creating_takes(Duration::ZERO);
+    stage.lambda().creating_arrives(Duration::from_secs(3));
+    let reads = stage.lambda().calls().len();
+    let mut child = begin(&stage, "checkout");
+    while stage.lambda().calls().len() == reads {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The call is made within a second, or the signal comes before it; it arrives later than the signal.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    signal(&child, Signal::SIGTERM);
+    child.wait().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(stage.lambda().account(), before);
+}
+
+/// Of three functions, the first is interrupted: nothing is done for the others.
+#[tokio::test]
+async fn an_interrupted_run_of_many_begins_no_other() {
+    let stage = account().await;
+    let before = stage.lambda().account();
+    let lines = ["checkout", "image", "vpc"].map(|name| format!("{{\"function\": \"{name}\"}}"));
+    let file = stage.file("list", &lines.join("\n"));
+    let arguments = [
+        "tune", "--file", &file, "--sizes", "512,1024", "--num", "50", "--yes",
+    ];
+    let mut child = stage.begin(&arguments);
+    while stage.lambda().account() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, Signal::SIGTERM);
+    assert!(!child.wait().await.unwrap().success());
+    assert_eq!(stage.lambda().account(), before);
+    let calls = stage.lambda().calls().into_iter();
+    let mut deleted: Vec<String> = calls
+        .filter(|call| call.operation == Operation::DeleteFunction)
+        .map(|call| call.function)
+        .collect();
+    deleted.dedup();
+    assert_eq!(deleted.len(), 1, "{deleted:?}");
+    assert!(deleted[0].starts_with("rightsizer-tune-checkout-"));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cleanup;
 mod compared;
 mod killed;
 mod many;
@@ -15,4 +16,5 @@ mod provisioned;
 mod refusals;
 mod server;
 mod stage;
+mod state;
 mod trouble;

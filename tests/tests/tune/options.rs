@@ -206,39 +206,6 @@ async fn several_functions_run_from_a_file() {
     assert_eq!(stage.lambda().account(), before);
 }
 
-/// The second of three functions does not exist. When it does, the next run invokes it alone.
-#[tokio::test]
-async fn a_run_that_was_ended_continues_with_the_others() {
-    let stage = Stage::open().await;
-    let lines = ["checkout", "later", "refund"].map(|name| format!("{{\"function\": \"{name}\"}}"));
-    let (file, state) = (
-        stage.file("list", &lines.join("\n")),
-        stage.folder.path().join("state"),
-    );
-    let state = state.display().to_string();
-    stage.create("refund", &json!({}));
-    let arguments = [
-        "--file", &file, "--state", &state, "--sizes", "512,1769", "--num", "5", "--yes", "--json",
-    ];
-    let output = stage.tune(&arguments).await;
-    assert!(!output.status.success());
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["functions"].as_array().unwrap().len(), 2);
-    assert_eq!(found["failed"][0]["function"], "later");
-    stage.create("later", &json!({}));
-    let before = stage.lambda().calls().len();
-    let output = stage.tune(&arguments).await;
-    assert!(output.status.success(), "{}", error_of(&output));
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["functions"].as_array().unwrap().len(), 1);
-    assert_eq!(found["ranking"].as_array().unwrap().len(), 3);
-    let calls = stage.lambda().calls();
-    let invoked = calls[before..]
-        .iter()
-        .filter(|call| call.operation == Operation::Invoke);
-    assert_eq!(invoked.count(), 10);
-}
-
 #[tokio::test]
 async fn one_invocation_tries_the_payload() {
     let stage = Stage::open().await;

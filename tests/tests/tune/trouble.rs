@@ -182,11 +182,12 @@ async fn code_that_changes_meanwhile_is_noticed_and_not_applied() {
         }
         lambda.deploy("checkout", "newer code");
     });
-    let arguments = [
-        "checkout", "--sizes", "512,1769", "--num", "5", "--apply", "--yes",
-    ];
+    let store = stage.folder.path().join("store.db").display().to_string();
+    let sizes = ["checkout", "--sizes", "512,1769", "--num", "5"];
+    let arguments = [&sizes[..], &["--store", &store, "--apply", "--yes"]].concat();
     let (report, output) = stage.tuned(&arguments).await;
     deploying.await.unwrap();
+    assert_eq!(report["stored"], false, "they are of the code before");
     assert!(!output.status.success());
     assert_eq!(report["code_changed"], true);
     assert!(

@@ -214,7 +214,10 @@ fn rose(rise: &Rise) -> String {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfMemory(count) => write!(f, "ran out of memory {count} times"),
+            Self::OutOfMemory(count) => match count {
+                1 => write!(f, "ran out of memory 1 time"),
+                _ => write!(f, "ran out of memory {count} times"),
+            },
             Self::Errors(rise) => write!(f, "more errors: {}", rose(rise)),
             Self::Timeouts(rise) => write!(f, "more timeouts: {}", rose(rise)),
             Self::InitFailures(rise) => write!(f, "environments do not start: {}", rose(rise)),

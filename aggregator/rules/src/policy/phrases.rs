@@ -25,7 +25,8 @@ fn phrase(brief: impl Into<String>, sentence: impl Into<String>) -> Phrase {
 }
 
 /// `1 day`, `2 days`.
-fn counted(n: u64, what: &str) -> String {
+fn counted(n: impl Into<i128>, what: &str) -> String {
+    let n: i128 = n.into();
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
@@ -179,7 +180,8 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         } => phrase(
             format!("seen {seen_days} of {window_days} days"),
             format!(
-                "First seen {seen_days} days ago; no automatic decrease before {window_days} days (W4)"
+                "First seen {} ago; no automatic decrease before {window_days} days (W4)",
+                counted(*seen_days, "day")
             ),
         ),
         Reason::WrappedEvidence => phrase(
@@ -205,19 +207,20 @@ pub(super) fn of(reason: &Reason) -> Phrase {
             most_times,
             verified_mb,
         } => phrase(
-            format!("{increases} increases, needs approval"),
+            format!("{}, needs approval", counted(*increases, "increase")),
             verified_mb.map_or_else(
                 || {
                     format!(
-                        "It still runs out of memory after {increases} automatic increases (limit: \
-                         {most_increases}); {mb} needs your approval (P3)"
+                        "It still runs out of memory after {} (limit: {most_increases}); {mb} needs your approval (P3)",
+                        counted(*increases, "automatic increase")
                     )
                 },
                 |verified| {
                     format!(
-                        "It still runs out of memory after {increases} automatic increases since {verified} \
-                         was verified (limits: {most_increases} increases, {most_times} × that size); {mb} \
-                         needs your approval (P3)"
+                        "It still runs out of memory after {} since {verified} was verified (limits: {}, \
+                         {most_times} × that size); {mb} needs your approval (P3)",
+                        counted(*increases, "automatic increase"),
+                        counted(*most_increases, "increase")
                     )
                 },
             ),
@@ -307,8 +310,9 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         Reason::HeapLimit { count, mb, used_mb } => phrase(
             format!("the runtime's heap was full at {}", used_mb.0),
             format!(
-                "The runtime's own heap was full {count} times, with {} of {mb} used. Check the runtime's limit \
+                "The runtime's own heap was full {}, with {} of {mb} used. Check the runtime's limit \
                  (--max-old-space-size of Node, -Xmx of Java) first; until then the size stays (P6)",
+                counted(*count, "time"),
                 used_mb.0
             ),
         ),
@@ -337,7 +341,10 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         ),
         Reason::JustDeployed { minutes } => phrase(
             format!("deployed {minutes} min ago"),
-            format!("It was changed {minutes} minutes ago; no automatic decrease within an hour (P5)"),
+            format!(
+                "It was changed {} ago; no automatic decrease within an hour (P5)",
+                counted(*minutes, "minute")
+            ),
         ),
         Reason::Slower(slowdown) => phrase("slower", slower(slowdown)),
         Reason::TimeoutUnknown { .. } => phrase(
@@ -356,7 +363,7 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         ),
         Reason::RollbackOutOfMemory { count } => phrase(
             "back: ran out of memory",
-            format!("Rollback: ran out of memory {count} times since the change"),
+            format!("Rollback: ran out of memory {} since the change", counted(*count, "time")),
         ),
         Reason::RollbackErrors(rise) => phrase("back: more errors", rose("more errors", rise)),
         Reason::RollbackTimeouts(rise) => phrase("back: more timeouts", rose("more timeouts", rise)),
@@ -383,7 +390,8 @@ pub(super) fn of(reason: &Reason) -> Phrase {
         } => phrase(
             "back: silent",
             format!(
-                "Rollback: not called for {hours} hours; the longest silence before was {longest_hours}"
+                "Rollback: not called for {}; the longest silence before was {longest_hours}",
+                counted(*hours, "hour")
             ),
         ),
         Reason::Other(other) => phrase(other.code.as_str(), other.code.as_str()),

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use rightsizer_records::Megabytes;
+use rightsizer_records::{Megabytes, Millis};
 
-use super::case::Case;
+use super::case::{Case, size};
+use super::facts::{CpuUse, SizeFacts};
 use super::objectives_tests::{Function, Random};
-use super::power::drawn;
+use super::power::{drawn, offers};
 use crate::power::{Lesson, Objective, Prior, SizePoint, Workload};
 use crate::price::PriceTable;
 
@@ -73,5 +74,38 @@ fn no_prior_moves_a_limit() {
     assert!(
         expectations > 50 && choices > 10,
         "{expectations} {choices}"
+    );
+}
+
+/// 90 ms at 512 MB, where 38 % of the 0.289 cores are in use. By the shipped prior such functions wait, so that no curve is
+/// computed. A prior of functions that wait for 100 ms and compute for 200 expects 768 MB to be a third faster, for less
+/// than a tenth more money.
+#[test]
+fn a_prior_of_its_own_offers_what_the_shipped_one_leaves_out() {
+    let ms = Millis::from_ms;
+    let mut shipped = Case::new(512, &[100; 14]);
+    shipped.0.sizes = vec![SizeFacts {
+        billed_ms: 5000 * 90,
+        p50: ms(90),
+        p95: ms(92),
+        p99: ms(93),
+        cpu: Some(CpuUse {
+            // 0.38 × 0.289 × 450,000.
+            cpu_ms: 49_500,
+            wall_ms: 5000 * 90,
+        }),
+        ..size(512)
+    }];
+    let rates = PriceTable::default().rates(None);
+    let offered = |case: &Case| {
+        let bill = (Some(10.0), rates, None);
+        offers(&case.0, Megabytes(128), bill, &case.1)
+    };
+    assert_eq!(offered(&shipped), None);
+    let other = taught_by(Workload::serial(100.0, 200.0, 1.0));
+    let cheap = offered(&with(&shipped, &other)).and_then(|offers| offers.cheap);
+    assert!(
+        cheap.is_some_and(|offer| offer.memory_mb == Megabytes(768) && offer.faster > 1.3),
+        "{cheap:?}"
     );
 }

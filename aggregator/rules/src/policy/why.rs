@@ -108,6 +108,28 @@ mod tests {
         );
     }
 
+    /// One is not several.
+    #[test]
+    fn a_number_of_one_has_the_singular() {
+        let all = reasons(
+            r#"[{"code":"window-not-full","seen_days":1,"window_days":14},
+                {"code":"heap-limit","count":1,"mb":512,"used_mb":300},
+                {"code":"just-deployed","minutes":1},
+                {"code":"rollback-out-of-memory","count":1},
+                {"code":"increase-limit","increases":1,"mb":700,"most_increases":1,"most_times":4,"verified_mb":350}]"#,
+        );
+        let sentences: Vec<String> = all.iter().map(sentence).collect();
+        for (sentence, words) in sentences.iter().zip([
+            "First seen 1 day ago;",
+            "heap was full 1 time, with",
+            "It was changed 1 minute ago;",
+            "ran out of memory 1 time since",
+            "after 1 automatic increase since 350 MB was verified (limits: 1 increase, 4 ×",
+        ]) {
+            assert!(sentence.contains(words), "{sentence}");
+        }
+    }
+
     /// Every code that a rule can leave.
     const CODES: [&str; 45] = [
         "objective",

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, paged};
 use super::function::{Config, Refusal, arn};
 
 /// How the path of a call of a JSON protocol begins here: the service and the operation follow.
@@ -89,7 +89,8 @@ impl Api {
                 json!({ "ResourceARN": arn(name), "Tags": tags })
             })
             .collect();
-        json!({ "ResourceTagMappingList": list, "PaginationToken": "" })
+        let (page, next) = paged(&list, body["PaginationToken"].as_str(), self.page);
+        json!({ "ResourceTagMappingList": page, "PaginationToken": next.unwrap_or_default() })
     }
 
     /// Everything in the account, for comparisons.

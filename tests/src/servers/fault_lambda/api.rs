@@ -39,6 +39,10 @@ pub(super) struct Api {
     pub(super) tags_lag: bool,
     /// How long a new function is prepared.
     pub(super) creating_takes: Duration,
+    /// How long the call that creates a function is under way.
+    pub(super) creating_arrives: Duration,
+    /// Functions on a page of a list.
+    pub(super) page: usize,
     /// The concurrency of functions without a reservation.
     pub(super) unreserved: u32,
     /// Where the code of functions is downloaded from.
@@ -63,6 +67,8 @@ impl Default for Api {
             edge_roles: BTreeSet::new(),
             tags_lag: false,
             creating_takes: Duration::ZERO,
+            creating_arrives: Duration::ZERO,
+            page: usize::MAX,
             unreserved: 1000,
             endpoint: "http://lambda.test".to_owned(),
             environments: BTreeMap::new(),
@@ -83,6 +89,8 @@ struct Request<'a> {
     alias: Option<String>,
     qualifier: Option<String>,
     tag_keys: Vec<String>,
+    /// Where a page of a list begins.
+    marker: Option<String>,
     body: &'a Config,
     bytes: &'a [u8],
 }
@@ -229,7 +237,8 @@ impl Api {
             },
             Operation::ListFunctions => {
                 let all: Vec<&Config> = self.functions.values().map(|f| &f.latest).collect();
-                Ok(json!({ "Functions": all }))
+                let (page, next) = paged(&all, request.marker.as_deref(), self.page);
+                Ok(json!({ "Functions": page, "NextMarker": next }))
             }
             Operation::GetAccountSettings => Ok(json!({
                 "AccountLimit": {
@@ -383,9 +392,22 @@ fn taken_apart<'a>(
         alias,
         qualifier: of("Qualifier").next(),
         tag_keys: of("tagKeys").collect(),
+        marker: of("Marker").next(),
         body,
         bytes,
     })
+}
+
+/// Returns a page of a list, and where the next one begins.
+pub(super) fn paged<'a, T>(
+    all: &'a [T],
+    begins: Option<&str>,
+    most: usize,
+) -> (&'a [T], Option<String>) {
+    let begins = begins.and_then(|begins| begins.parse().ok()).unwrap_or(0);
+    let end = all.len().min(most.saturating_add(begins));
+    let next = (end < all.len()).then(|| end.to_string());
+    (all.get(begins..end).unwrap_or_default(), next)
 }
 
 /// Percent-decoded.

@@ -155,6 +155,16 @@ impl FaultLambda {
         self.api().creating_takes = how_long;
     }
 
+    /// How long the call that creates a function is under way from now on. It arrives even if its caller has given up.
+    pub fn creating_arrives(&self, after: Duration) {
+        self.api().creating_arrives = after;
+    }
+
+    /// Lists have pages of this number of functions from now on.
+    pub fn pages_of(&self, functions: usize) {
+        self.api().page = functions;
+    }
+
     /// The tagging API lists no function from now on, as for a while after they were made.
     pub fn tags_lag(&self) {
         self.api().tags_lag = true;
@@ -353,7 +363,21 @@ async fn over_http(
     {
         uri = format!("{}{target}", account::TARGET);
     }
-    let reply = lambda.reply(method.as_str(), &uri, &body).await;
+    let creates = method == Method::POST && uri.ends_with("/functions");
+    let under_way = lambda.api().creating_arrives;
+    if creates && !under_way.is_zero() {
+        let (lambda, uri, body) = (lambda.clone(), uri.clone(), body.clone());
+        // A task of its own, which does not end with the caller's connection.
+        let arrived = tokio::spawn(async move {
+            tokio::time::sleep(under_way).await;
+            lambda.reply("POST", &uri, &body).await
+        });
+        return arrived.await.map(answered).unwrap_or_default();
+    }
+    answered(lambda.reply(method.as_str(), &uri, &body).await)
+}
+
+fn answered(reply: Reply) -> Response<Body> {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::builder().status(status);
     for (name, value) in reply.headers {

@@ -132,6 +132,8 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
         }
         return Ok(None);
     }
+    // A file that cannot be written is found before anything is made.
+    let mut file = samples::appended(of.samples.as_deref())?;
     let cancel = cancelled_by_signals()?;
     let functions = copies.functions();
     let mut copies = copies.copies(&calls, &order, &payload);
@@ -145,7 +147,6 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
         let each = order.starts_of_each();
         let all = usize::try_from(each).unwrap_or(usize::MAX);
         let bar = progress("starting", all.saturating_mul(copies.len()));
-        let mut file = samples::appended(of.samples.as_deref())?;
         done = start(&order, &copies, &cancel, |sample| {
             bar.inc(1);
             file.add(sample);
@@ -156,7 +157,7 @@ async fn measured(args: &ColdStartsArgs, settings: &Settings) -> anyhow::Result<
     let removed = remove(&mut copies).await;
     ready?;
     // What was measured is kept even if a copy is left.
-    if let Some(error) = kept::keep(args, settings, &functions, &done.samples) {
+    if let Some(error) = kept::keep(args, settings, &functions, &done.samples).await {
         out::note(format_args!("rightsizer: {error:#}"));
     }
     removed?;
