@@ -253,7 +253,7 @@ fn a_recommendation_that_cannot_be_read_is_refused() {
     let other = "instanceArn,finding,recommendationOptions_1_instanceType\narn:x,OVER,m5.large\n";
     let (found, reasons, summary) = taken(other.as_bytes(), None);
     assert_eq!((found.len(), reasons.len(), summary.ignored), (0, 0, 1));
-    assert!(summary.notes[0].contains("other resources"), "{summary:?}");
+    assert!(summary.notes[0].contains("another resource"), "{summary:?}");
 }
 
 /// Rows of a query may hold any words.

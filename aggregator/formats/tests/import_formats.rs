@@ -272,13 +272,13 @@ fn the_day_of_lines_without_a_time() {
         date: Some(Day::parse("2026-11-01").unwrap()),
         ..hints()
     };
-    let changed = "they count for 2026-11-20, the day the file was last changed";
+    let changed = "it counts for 2026-11-20, the day the file was last changed";
     for (hints, at, note) in [
         (hints(), "2026-11-20T00:00:00.000Z", changed),
         (
             dated,
             "2026-11-01T00:00:00.000Z",
-            "they count for 2026-11-01, from --date",
+            "it counts for 2026-11-01, from --date",
         ),
     ] {
         assert_eq!(

@@ -73,7 +73,7 @@ pub(crate) fn forced(starts: &[ForcedLine]) -> Markup {
                             td.n { (duration(start.p50_ms)) }
                             td.n { (duration(start.p95_ms)) }
                             td.n { (whole(start.starts)) }
-                            td { (start.stage.name()) }
+                            td.when { (start.stage.name()) }
                         } } }
                     }
                 }

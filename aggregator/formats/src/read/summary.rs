@@ -86,6 +86,22 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
             )
         ));
     }
+    notes.extend(notes_of_figures(tally, hints));
+    notes.extend(notes_of_comparisons(tally));
+    notes.extend(notes_of_ignored(tally));
+    if tally.entries() == 0 {
+        notes.push(
+            "nothing to read: the input is empty, or a document without entries. Functions that log \
+             JSON write no REPORT lines: export them with --filter-pattern '\"platform.report\"'"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// Notes about figures and names that were taken in another way than they are written.
+fn notes_of_figures(tally: &Tally, hints: &Hints) -> Vec<String> {
+    let mut notes = Vec::new();
     if tally.rounded > 0 {
         notes.push(format!(
             "{} {} memory figures that a spreadsheet rounded (1.02E+09 of 1024 MB): sizes are off by up to 0.5 %; \
@@ -115,15 +131,6 @@ fn notes(tally: &Tally, hints: &Hints) -> Vec<String> {
                 )
             ),
         });
-    }
-    notes.extend(notes_of_comparisons(tally));
-    notes.extend(notes_of_ignored(tally));
-    if tally.entries() == 0 {
-        notes.push(
-            "nothing to read: the input is empty, or a document without entries. Functions that log \
-             JSON write no REPORT lines: export them with --filter-pattern '\"platform.report\"'"
-                .to_owned(),
-        );
     }
     notes
 }
