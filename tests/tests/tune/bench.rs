@@ -1,5 +1,6 @@
 //! `coldstarts --bench`: forced starts of copies, side by side.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -159,20 +160,43 @@ async fn a_bench_leaves_production_its_concurrency() {
     assert!(plan.contains(", 2 at the same time,"), "{plan}");
 }
 
+/// A store that knows the functions.
+async fn stored(stage: &Stage, names: &[String]) -> PathBuf {
+    let store = stage.folder.path().join("store.db");
+    let line = "REPORT RequestId: 00000000-0000-0000-0000-000000000001 Duration: 20.00 ms Billed Duration: 20 ms \
+                Memory Size: 1024 MB Max Memory Used: 60 MB";
+    let (file, path) = (stage.file("reports.log", line), store.display().to_string());
+    for name in names {
+        let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
+        let import = ["import", &file, "--store", &path, "--function", &arn];
+        let output = stage.rightsizer(&import).await;
+        assert!(output.status.success(), "{}", error_of(&output));
+    }
+    store
+}
+
+/// A server that has the store, and its URL for reviewers.
+async fn serving(store: &Path) -> (Aggregator, String) {
+    let tokens = "--token writers-token --review-token reviewers-token";
+    let tokens: Vec<_> = tokens.split(' ').collect();
+    let server = Aggregator::start(store, &tokens, &[], None).await.unwrap();
+    let url = format!("{}/reviewers-token", server.endpoint());
+    (server, url)
+}
+
+/// How many forced starts a server shows of a function.
+async fn forced(stage: &Stage, url: &str, name: &str) -> usize {
+    let shown = ["coldstarts", name, "--server", url, "--json"];
+    let output = stage.rightsizer(&shown).await;
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    all[0]["forced"].as_array().unwrap().len()
+}
+
 /// What a bench found is kept with each function: `coldstarts` and `show` have it, for the package and the size.
 #[tokio::test]
 async fn forced_starts_are_kept_in_the_store() {
     let (stage, names) = published(&["3.14"], 3).await;
-    let store = stage.folder.path().join("store.db").display().to_string();
-    let line = "REPORT RequestId: 00000000-0000-0000-0000-000000000001 Duration: 20.00 ms Billed Duration: 20 ms \
-                Memory Size: 1024 MB Max Memory Used: 60 MB";
-    let file = stage.file("reports.log", line);
-    for name in &names {
-        let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
-        let import = ["import", &file, "--store", &store, "--function", &arn];
-        let output = stage.rightsizer(&import).await;
-        assert!(output.status.success(), "{}", error_of(&output));
-    }
+    let store = stored(&stage, &names).await.display().to_string();
     let mut arguments = vec!["coldstarts", "--bench"];
     arguments.extend(names.iter().map(String::as_str));
     let options = "--sizes 1024 --starts 3 --rounds 2 --every 0 --yes --store";
@@ -202,35 +226,14 @@ async fn forced_starts_are_kept_in_the_store() {
 #[tokio::test]
 async fn forced_starts_reach_a_running_server() {
     let (stage, names) = published(&["3.14"], 3).await;
-    let store = stage.folder.path().join("store.db");
-    let line = "REPORT RequestId: 00000000-0000-0000-0000-000000000001 Duration: 20.00 ms Billed Duration: 20 ms \
-                Memory Size: 1024 MB Max Memory Used: 60 MB";
-    let (file, path) = (stage.file("reports.log", line), store.display().to_string());
-    for name in &names {
-        let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
-        let import = ["import", &file, "--store", &path, "--function", &arn];
-        let output = stage.rightsizer(&import).await;
-        assert!(output.status.success(), "{}", error_of(&output));
-    }
-    let tokens = [
-        "--token",
-        "writers-token",
-        "--review-token",
-        "reviewers-token",
-    ];
-    let server = Aggregator::start(&store, &tokens, &[], None).await.unwrap();
-    let url = format!("{}/reviewers-token", server.endpoint());
-    let forced = async |name: &str| {
-        let shown = ["coldstarts", name, "--server", &url, "--json"];
-        let output = stage.rightsizer(&shown).await;
-        let all: Value = serde_json::from_slice(&output.stdout).unwrap();
-        all[0]["forced"].as_array().unwrap().len()
-    };
+    let store = stored(&stage, &names).await;
+    let path = store.display().to_string();
+    let (server, url) = serving(&store).await;
     for (name, to) in [
         ("image-314", ["--server", &url]),
         ("zip-314", ["--store", &path]),
     ] {
-        assert_eq!(forced(name).await, 0);
+        assert_eq!(forced(&stage, &url, name).await, 0);
         let bench = "--sizes 1024 --starts 3 --rounds 2 --every 0 --yes";
         let mut arguments = vec!["coldstarts", "--bench", name];
         arguments.extend(bench.split(' ').chain(to));
@@ -242,12 +245,19 @@ async fn forced_starts_reach_a_running_server() {
             error_of(&output)
         );
         assert_eq!(
-            forced(name).await,
+            forced(&stage, &url, name).await,
             2,
             "right after the deployment, and later: {to:?}"
         );
     }
-    // A writer may not, and what cannot be is refused.
+    assert!(server.stop().await.unwrap().success());
+}
+
+/// A server takes forced starts from reviewers alone, and none that are impossible.
+#[tokio::test]
+async fn impossible_forced_starts_and_those_of_a_writer_are_refused() {
+    let (stage, names) = published(&["3.14"], 3).await;
+    let (server, url) = serving(&stored(&stage, &names).await).await;
     let post = async |token: &str, body: Value| {
         let url = format!("{}/{token}/forced-starts", server.endpoint());
         let answer = reqwest::Client::new()
@@ -269,9 +279,9 @@ async fn forced_starts_reach_a_running_server() {
         post("reviewers-token", json!([{"function": function}])).await,
         400
     );
-    assert_eq!(forced("layers-314").await, 0);
+    assert_eq!(forced(&stage, &url, "layers-314").await, 0);
     assert_eq!(post("reviewers-token", starts(512)).await, 200);
-    assert_eq!(forced("layers-314").await, 1);
+    assert_eq!(forced(&stage, &url, "layers-314").await, 1);
     assert!(server.stop().await.unwrap().success());
 }
 
