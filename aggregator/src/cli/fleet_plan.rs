@@ -16,6 +16,12 @@ use super::out;
 use super::runtime::progress;
 use super::text::counted;
 
+/// The code of a name that no function has.
+const NOT_FOUND: &str = "not-found";
+/// What `attach` and `detach` need for each function.
+const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
+                     functions, and lambda:GetLayerVersion on the layer (docs/SECURITY.md has the policy)";
+
 /// A plan and its result.
 pub(super) struct FleetPlan {
     pub(super) entries: Vec<Entry>,
@@ -85,6 +91,30 @@ impl FleetPlan {
             position += 1;
             !left.contains(&(position - 1))
         });
+    }
+
+    /// The number of functions that were changed.
+    pub(super) fn changed(&self) -> usize {
+        let became = self.became.values();
+        became
+            .filter(|done| matches!(done, Done::Changed | Done::Accepted))
+            .count()
+    }
+
+    /// Whether none of the functions at these positions could be changed.
+    pub(super) fn all_failed(&self, positions: &[usize]) -> bool {
+        let failed = |at: &usize| matches!(self.became.get(at), Some(Done::Failed(_)));
+        !positions.is_empty() && positions.iter().all(failed)
+    }
+
+    /// What to do about the first failure, if it is about permissions, credentials or the network.
+    pub(super) async fn hint(&self, args: &FleetArgs) -> Option<String> {
+        let failed = self
+            .rows()
+            .find(|row| row.action == "failed" && row.code != Some(NOT_FOUND))?;
+        let denied = failed.words.contains("AccessDenied");
+        let hint = args.place.hint(&failed.words, ALLOW).await;
+        (denied || !hint.contains(ALLOW)).then_some(hint)
     }
 
     /// The name of the function at a position.
@@ -172,7 +202,7 @@ impl FleetPlan {
         planned.chain(self.missing.iter().map(|name| Row {
             function: name.clone(),
             action: "failed",
-            code: Some("not-found"),
+            code: Some(NOT_FOUND),
             words: "no function of this account and region has this name".to_owned(),
         }))
     }
