@@ -8,7 +8,11 @@ folder=${2:?$usage}
 # its binaries. SSL_CERT_FILE does not count: a company sets it to trust its own inspection of traffic, which the
 # container is not behind. Only if there is no list, the container trusts what this machine trusts.
 here=$(dirname "$0")
-for bundle in "${RIGHTSIZER_CA_BUNDLE:-}" "${RIGHTSIZER_BINARIES:-}/ca-certificates.crt" \
+if [ -n "${RIGHTSIZER_CA_BUNDLE:-}" ] && [ ! -s "$RIGHTSIZER_CA_BUNDLE" ]; then
+    echo "context: RIGHTSIZER_CA_BUNDLE=$RIGHTSIZER_CA_BUNDLE is missing or empty. Name a PEM file with trusted certificates" >&2
+    exit 1
+fi
+for bundle in "${RIGHTSIZER_CA_BUNDLE:-}" "${RIGHTSIZER_BINARIES:+$RIGHTSIZER_BINARIES/ca-certificates.crt}" \
     "$here"/../.tools/layer/lib/python3*/site-packages/certifi/cacert.pem \
     /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem ""; do
     [ -z "$bundle" ] || [ ! -s "$bundle" ] || break

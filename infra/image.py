@@ -162,6 +162,8 @@ class Registry:
             words = f"the registry refused {method} {urllib.parse.urlsplit(url).path}: {error.code} {words}"
             if error.code == 429 or error.code >= 500:
                 raise Passing(words) from error
+            if error.code in (401, 403):
+                words += "\nhint: pass a new password on standard input: aws ecr get-login-password. It lasts 12 hours"
             fail(words)
         except (urllib.error.URLError, OSError) as error:
             raise Passing(f"the registry at {self.base} cannot be reached: {error}") from error

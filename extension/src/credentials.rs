@@ -181,6 +181,9 @@ mod tests {
         let (source, _) = read(&keys);
         assert!(matches!(&source, Source::Fixed(keys) if keys.id == "id" && keys.token.is_none()));
         assert!(!format!("{source:?}").contains("secret"));
+        // The keys of a role are worth nothing without their token.
+        let (source, _) = read(&[&keys[..], &[("AWS_SESSION_TOKEN", "t0ken")]].concat());
+        assert!(matches!(&source, Source::Fixed(keys) if keys.token.as_deref() == Some("t0ken")));
         let (source, _) = read(&[
             (URI, "http://127.0.0.1:9001/2021-04-23/credentials"),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t0ken"),
@@ -190,6 +193,14 @@ mod tests {
         };
         assert_eq!(endpoint.path, "/2021-04-23/credentials");
         assert_eq!(authorization, Authorization::Token("t0ken".to_owned()));
+        let (source, _) = read(&[
+            (URI, "http://127.0.0.1:9001/2021-04-23/credentials"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t0ken"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token"),
+        ]);
+        // As in the SDKs, the file, which is renewed.
+        let file = Authorization::File("/token".to_owned());
+        assert!(matches!(&source, Source::Container(_, found) if *found == file));
         assert_eq!(read(&[]), (Source::Missing, Vec::new()));
     }
 

@@ -1,13 +1,5 @@
 """Tests that need no account: python3 -m unittest discover -s infra/account."""
 
-import hashlib
-import http.server
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import threading
 import unittest
 from pathlib import Path
 
@@ -164,70 +156,6 @@ class Documentation(unittest.TestCase):
         for endpoint in network.ENDPOINTS.split(", "):
             name = endpoint.split(" ")[0]
             self.assertTrue(f"`{name}`" in readme or f"endpoint of {name.upper()}" in readme.replace("\n", " "), name)
-
-
-class Container(unittest.TestCase):
-    def test_it_trusts_mozillas_list_and_not_what_this_machine_trusts(self):
-        lists = list(INFRA.parent.glob(".tools/layer/lib/python3*/site-packages/certifi/cacert.pem"))
-        if not lists:
-            self.skipTest("make extension installs the list")
-        with tempfile.TemporaryDirectory() as folder:
-            here = Path(folder)
-            (here / "own.pem").write_text("a company's own authority")
-            env = {**os.environ, "SSL_CERT_FILE": str(here / "own.pem")}
-            env.pop("RIGHTSIZER_BINARIES", None)
-            subprocess.run(["sh", INFRA / "context.sh", "/bin/sh", here / "context"], env=env, check=True, capture_output=True)
-            self.assertEqual((here / "context/ca-certificates.crt").read_bytes(), lists[0].read_bytes())
-
-
-class Registry(http.server.BaseHTTPRequestHandler):
-    """Has the blobs, by a redirect to another host; refuses the first manifest for a moment."""
-
-    seen, busy = [], True
-
-    def answer(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        Registry.seen.append((self.command, self.headers.get("Host"), self.headers.get("Authorization")))
-        if "/blobs/" in self.path:
-            self.send_response(307)
-            self.send_header("Location", f"http://localhost:{self.server.server_port}/elsewhere")
-        elif self.command == "PUT" and Registry.busy:
-            Registry.busy = False
-            self.send_response(503)
-        else:
-            self.send_response(404 if self.command == "HEAD" else 201)
-        self.end_headers()
-
-    do_HEAD = do_PUT = do_POST = do_PATCH = do_GET = answer
-
-    def log_message(self, *_):
-        pass
-
-
-class Push(unittest.TestCase):
-    def test_a_redirect_gets_no_login_and_a_busy_registry_is_asked_again(self):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with tempfile.TemporaryDirectory() as folder:
-            blobs = Path(folder, "blobs/sha256")
-            blobs.mkdir(parents=True)
-
-            def blob(content):
-                digest = hashlib.sha256(content).hexdigest()
-                (blobs / digest).write_bytes(content)
-                return {"digest": f"sha256:{digest}"}
-
-            manifest = blob(json.dumps({"layers": [blob(b"layer")], "config": blob(b"config")}).encode())
-            Path(folder, "index.json").write_text(json.dumps({"manifests": [manifest]}))
-            here = f"127.0.0.1:{server.server_port}"
-            words = [sys.executable, INFRA / "image.py", "push", folder, f"http://{here}", "rightsizer"]
-            pushed = subprocess.run(words, input=b"password", capture_output=True)
-        server.shutdown()
-        server.server_close()
-        self.assertEqual(pushed.returncode, 0, pushed.stderr)
-        self.assertEqual({(host, bool(login)) for _, host, login in Registry.seen}, {(here, True)})
-        # Both blobs are there; the manifest is put, and put again.
-        self.assertEqual([method for method, *_ in Registry.seen], ["HEAD", "HEAD", "HEAD", "PUT", "HEAD", "PUT"])
 
 
 if __name__ == "__main__":

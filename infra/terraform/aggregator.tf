@@ -179,6 +179,16 @@ resource "aws_ecs_cluster" "cluster" {
   name = var.name
 }
 
+locals {
+  # The memory in MB that Fargate has for each size of the processor.
+  task_sizes = {
+    "256"  = [512, 1024, 2048]
+    "512"  = [1024, 2048, 4096]
+    "1024" = [2048, 4096, 8192]
+    "2048" = [4096, 8192]
+  }
+}
+
 # The store is on the task's own 20 GB disk, because SQLite's WAL does not work on network file systems.
 resource "aws_ecs_task_definition" "aggregator" {
   family                   = "${var.name}-aggregator"
@@ -234,6 +244,12 @@ resource "aws_ecs_task_definition" "aggregator" {
       }
     }
   }])
+  lifecycle {
+    precondition {
+      condition     = contains(try(local.task_sizes[tostring(var.aggregator_cpu)], []), var.aggregator_memory)
+      error_message = "Fargate has no task of this aggregator_cpu and aggregator_memory."
+    }
+  }
 }
 
 # The old task stops before the new one starts, because there is only one store. The streams keep the

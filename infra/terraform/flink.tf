@@ -5,6 +5,7 @@ resource "aws_cloudformation_stack" "flink" {
   template_body = file("${path.module}/../flink/template.yaml")
   capabilities  = ["CAPABILITY_IAM"]
   parameters = {
+    System              = var.name
     ArtifactBucket      = var.flink_bucket
     JarKey              = var.flink_jar_key
     ReportsStream       = aws_kinesis_stream.reports.arn
@@ -16,6 +17,12 @@ resource "aws_cloudformation_stack" "flink" {
     RolePath            = var.role_path
     LogRetentionDays    = var.log_retention_days
     AlarmTopic          = length(var.alarm_topics) > 0 ? var.alarm_topics[0] : ""
+  }
+  lifecycle {
+    precondition {
+      condition     = var.flink_bucket != "" && var.flink_jar_key != ""
+      error_message = "engine = flink needs flink_bucket and flink_jar_key."
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-# Other accounts can write to an encrypted stream only with a key that allows it.
+# Other accounts can write to an encrypted stream only with a key that allows it. Records stay on the stream for
+# another day and need this key: infra/README.md has what to do before writers is changed back.
 resource "aws_kms_key" "stream" {
   count               = local.has_key ? 1 : 0
   description         = "Lambda Rightsizer, the reports stream"
@@ -60,6 +61,12 @@ resource "aws_kinesis_resource_policy" "reports_writers" {
       }
     }]
   })
+  lifecycle {
+    precondition {
+      condition     = !local.to_organisation || var.organization_id != "o-0000000000"
+      error_message = "writers = organisation needs organization_id."
+    }
+  }
 }
 
 # There are a few decisions per function and day; one shard takes 1000 records per second.

@@ -35,13 +35,17 @@ resource "aws_iam_role_policy" "subscription" {
   })
 }
 
-# Leaves out our own logs, because each of their lines would cause another.
+locals {
+  own_logs = ["updater", "aggregator", "flink"]
+}
+
+# Leaves out our own logs, because each of their lines would cause another. Groups can only be named one by one.
 resource "aws_cloudwatch_log_account_policy" "subscription" {
   count              = var.log_subscription ? 1 : 0
   policy_name        = "${var.name}-report-lines"
   policy_type        = "SUBSCRIPTION_FILTER_POLICY"
   scope              = "ALL"
-  selection_criteria = "LogGroupName NOT IN [\"/rightsizer/${var.name}/updater\", \"/rightsizer/${var.name}/aggregator\"]"
+  selection_criteria = "LogGroupName NOT IN [${join(", ", [for part in local.own_logs : "\"/rightsizer/${var.name}/${part}\""])}]"
   policy_document = jsonencode({
     DestinationArn = aws_kinesis_stream.reports.arn
     RoleArn        = aws_iam_role.subscription.arn

@@ -318,3 +318,40 @@ async fn a_deployed_system_is_checked_without_a_change() {
     assert_eq!(verdict("a role without any policy").as_deref(), Some("ok"));
     assert_eq!(code, Some(0));
 }
+
+/// Ended credentials are one finding, not one for each call, and a missing permission is that of the caller.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_call_fails_for_is_found_once() {
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    let check = async |form: &str| {
+        let services = [
+            "KINESIS",
+            "LAMBDA",
+            "RESOURCE_GROUPS_TAGGING_API",
+            "CLOUDWATCH",
+        ];
+        let environment = services.map(|service| aws_environment(service, proxy.endpoint()));
+        let arguments = ["doctor", "--account", "--stack", "rz", "-o", form];
+        let output = rightsizer_with(&arguments, &environment.concat())
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    proxy.always_refuse("GET /2015-03-31/functions", "ExpiredTokenException");
+    let findings: Value = serde_json::from_str(&check("json").await).unwrap();
+    assert_eq!(findings.as_array().unwrap().len(), 1, "{findings}");
+    assert_eq!(findings[0]["check"], "credentials");
+    let advice = findings[0]["do"].as_str().unwrap();
+    assert!(
+        advice.starts_with("the credentials have expired"),
+        "{advice}"
+    );
+    proxy.mend();
+    proxy.always_refuse("GET /2015-03-31/functions", "AccessDeniedException");
+    let text = check("table").await;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = "do: allow lambda:ListFunctions to the user or role of these credentials";
+    assert!(text.contains(wanted), "{text}");
+}

@@ -97,8 +97,14 @@ impl Place {
         })
     }
 
-    /// Returns what to do about an error that a service gave, if it is about the credentials themselves.
+    /// Returns what to do about an error of a call, if it is about the credentials themselves or this machine's clock.
     pub async fn advice(&self, error: &str) -> Option<String> {
+        if CLOCK.iter().any(|words| error.contains(words)) {
+            return Some(
+                "this machine's clock is wrong: set it; AWS accepts a difference of five minutes"
+                    .to_owned(),
+            );
+        }
         let (_, advice) = CREDENTIALS.iter().find(|(code, _)| error.contains(code))?;
         let again = match Profiles::read(self.profile.as_deref()).await {
             Some(profiles) => profiles.again(),
@@ -123,9 +129,16 @@ pub(crate) fn without_retries(config: &SdkConfig) -> SdkConfig {
     config.to_builder().retry_config(once).build()
 }
 
+/// Words with which services refuse a request whose time is too far from theirs.
+const CLOCK: [&str; 3] = [
+    "Signature expired",
+    "Signature not yet current",
+    "RequestTimeTooSkewed",
+];
+
 /// The codes with which services refuse credentials, and what they mean.
 /// Source: AWS's lists of common errors.
-const CREDENTIALS: [(&str, &str); 6] = [
+const CREDENTIALS: [(&str, &str); 7] = [
     ("ExpiredToken", "the credentials have expired"),
     ("RequestExpired", "the credentials have expired"),
     (
@@ -141,4 +154,44 @@ const CREDENTIALS: [(&str, &str); 6] = [
         "InvalidSignature",
         "the secret key does not belong to the access key",
     ),
+    (
+        "SignatureDoesNotMatch",
+        "the secret key does not belong to the access key",
+    ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_that_is_not_about_permissions_has_its_own_advice() {
+        let place = Place {
+            profile: Some("of-no-file".to_owned()),
+            region: None,
+        };
+        for (error, hint) in [
+            (
+                "InvalidSignatureException: Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+                Some("this machine's clock is wrong"),
+            ),
+            (
+                "InvalidSignatureException: The request signature we calculated",
+                Some("the secret key does not"),
+            ),
+            ("SignatureDoesNotMatch: x", Some("the secret key does not")),
+            ("ExpiredToken: x", Some("the credentials have expired")),
+            (
+                "UnrecognizedClientException: x",
+                Some("AWS does not know these credentials"),
+            ),
+            ("AccessDeniedException: x", None),
+            ("dispatch failure: io error", None),
+        ] {
+            let advice = place.advice(error).await;
+            assert_eq!(advice.is_some(), hint.is_some(), "{error}: {advice:?}");
+            let begins = advice.is_none_or(|advice| advice.starts_with(hint.unwrap_or_default()));
+            assert!(begins, "{error}");
+        }
+    }
+}

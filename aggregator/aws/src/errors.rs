@@ -18,6 +18,20 @@ pub(crate) fn retry_after(seconds: Option<&str>) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds?.parse().ok()?).ok()
 }
 
+/// The hint for an error if no service responded.
+pub const NO_RESPONSE: &str =
+    "nothing responded: check the region, and that this machine can reach AWS";
+
+/// Returns whether an error of the SDK, as text, means that no service responded.
+pub fn is_unreachable(error: &str) -> bool {
+    let words = [
+        "dispatch failure",
+        "client error (Connect)",
+        "timeout occurred",
+    ];
+    words.iter().any(|words| error.contains(words))
+}
+
 /// An SDK error as text, with the service's code if there is one.
 pub fn words<E, R>(error: &SdkError<E, R>) -> String
 where
@@ -33,6 +47,15 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_a_service_is_not_silence() {
+        assert!(is_unreachable(
+            "io error: client error (Connect): tcp connect error"
+        ));
+        assert!(is_unreachable("HTTP connect timeout occurred after 3.1s"));
+        assert!(!is_unreachable("AccessDeniedException: not you"));
+    }
 
     #[test]
     fn a_wait_is_a_number_of_seconds() {

@@ -90,14 +90,18 @@ impl MfaCredentials {
         let given = answer.credentials;
         let given =
             given.ok_or_else(|| CredentialsError::provider_error("STS returned no credentials"))?;
-        Ok(Credentials::new(
-            given.access_key_id,
-            given.secret_access_key,
-            Some(given.session_token),
-            given.expiration.try_into().ok(),
-            "AssumeRoleWithMfa",
-        ))
+        Ok(of_session(given))
     }
+}
+
+fn of_session(given: aws_sdk_sts::types::Credentials) -> Credentials {
+    Credentials::new(
+        given.access_key_id,
+        given.secret_access_key,
+        Some(given.session_token),
+        given.expiration.try_into().ok(),
+        "AssumeRoleWithMfa",
+    )
 }
 
 impl ProvideCredentials for MfaCredentials {
@@ -137,4 +141,31 @@ fn ask(serial: &str) -> std::io::Result<String> {
     let mut line = String::new();
     std::io::BufReader::new(terminal).read_line(&mut line)?;
     Ok(line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::DateTime;
+
+    use super::*;
+
+    fn until(end: SystemTime) -> Credentials {
+        let given = aws_sdk_sts::types::Credentials::builder()
+            .access_key_id("ROLE")
+            .secret_access_key("secret")
+            .session_token("token")
+            .expiration(DateTime::from(end))
+            .build();
+        of_session(given.unwrap())
+    }
+
+    #[test]
+    fn a_session_keeps_its_token_and_is_renewed_five_minutes_before_its_end() {
+        let now = SystemTime::now();
+        let minutes = |n| now + Duration::from_mins(n);
+        assert_eq!(until(now).session_token(), Some("token"));
+        // A minute for a slow machine.
+        assert!(!lasts(&until(now)) && !lasts(&until(minutes(5))));
+        assert!(lasts(&until(minutes(6))));
+    }
 }

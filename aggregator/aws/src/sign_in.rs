@@ -9,6 +9,8 @@ use aws_config::profile::{Profile, ProfileSet, load};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
+use crate::errors::{NO_RESPONSE, is_unreachable};
+
 /// The profile that is used if no other is named.
 const DEFAULT: &str = "default";
 
@@ -111,6 +113,38 @@ impl Profiles {
         }
     }
 
+    /// Returns what to do about a failure that a new sign-in does not end, by the words of the service.
+    fn advice(&self, why: &str) -> Option<String> {
+        let text = |key| self.profile().and_then(|profile| profile.get(key));
+        if is_unreachable(why) {
+            return Some(NO_RESPONSE.to_owned());
+        }
+        if why.contains("sts:AssumeRole") {
+            let role = text("role_arn").unwrap_or("the role");
+            return Some(format!(
+                "allow sts:AssumeRole on {role} to the credentials that it names, and have the role's trust policy \
+                 name them too"
+            ));
+        }
+        if why.contains("MultiFactorAuthentication failed") {
+            return Some("each code works once: wait for the next one of the device".to_owned());
+        }
+        let of = match self.base() {
+            Base::Sso(of) => of,
+            Base::Other => return ended_keys(why).map(str::to_owned),
+            Base::Login(_) | Base::Process(_) => return None,
+        };
+        let of = self.set.get_profile(of)?;
+        why.contains("ForbiddenException").then(|| {
+            format!(
+                "you may not use the role {} in the account {}: check both in the profile {:?}, or ask for access",
+                of.get("sso_role_name").unwrap_or_default(),
+                of.get("sso_account_id").unwrap_or_default(),
+                of.name()
+            )
+        })
+    }
+
     /// Returns what the failure of a sign-in means, and what to do about it.
     pub(crate) fn explain(&self, why: &str) -> String {
         let chosen = &self.chosen;
@@ -126,9 +160,13 @@ impl Profiles {
                 "there is no profile {chosen:?} in the AWS configuration\nhint: {names}"
             );
         }
+        let advice = self.advice(why);
         let why = cause(why);
         let failed =
             format!("the profile {chosen:?} gives no credentials, so no call was made{why}");
+        if let Some(advice) = advice {
+            return format!("{failed}\nhint: {advice}");
+        }
         if let Some(command) = self.again() {
             return format!("{failed}\nhint: sign in again: {command}");
         }
@@ -146,12 +184,33 @@ impl Profiles {
     }
 }
 
-/// The cause as it continues a sentence: the SDK's list of all ways that it tried is left out, for none was set up.
+/// Returns what to do if a service refused long-lived keys.
+fn ended_keys(why: &str) -> Option<&'static str> {
+    if why.contains("ExpiredToken") {
+        Some("the keys of the profile, or of its source, have expired: put new ones there")
+    } else if why.contains("InvalidClientTokenId") {
+        Some(
+            "AWS does not know the keys of the profile, or of its source: they were deleted, or belong to another \
+             partition",
+        )
+    } else {
+        None
+    }
+}
+
+/// The cause as it continues a sentence: the SDK's list of all ways that it tried is left out, for none was set up, and
+/// of a service's error, which the SDK prints as a structure, its code and message are taken.
 fn cause(why: &str) -> String {
     if why.contains("no credentials found in chain") {
         return String::new();
     }
     let line = why.lines().next().unwrap_or_default();
+    if let Some((_, error)) = line.split_once("Error { code: \"")
+        && let Some((code, rest)) = error.split_once("\", message: \"")
+    {
+        let message = rest.split_once("\", ").or_else(|| rest.rsplit_once('"'));
+        return format!(": {code}: {}", message.map_or(rest, |(message, _)| message));
+    }
     format!(": {}", line.trim_end_matches([' ', ':']))
 }
 
@@ -203,6 +262,13 @@ aws_access_key_id = a
 aws_secret_access_key = b
 [profile program]
 credential_process = /bin/false
+[profile legacy]
+sso_start_url = https://corp.awsapps.com/start
+[profile self]
+role_arn = arn:aws:iam::123456789012:role/a
+source_profile = self
+mfa_serial = arn:aws:iam::123456789012:mfa/a
+credential_process = /bin/false
 [profile round]
 role_arn = arn:aws:iam::123456789012:role/a
 source_profile = about
@@ -231,6 +297,51 @@ source_profile = round
         let process = "external process exited with code exit status: 1. Stderr: \nbad";
         let want = ": external process exited with code exit status: 1. Stderr";
         assert_eq!(cause(process), want);
+        let service = "service error: unhandled error (AccessDenied): Error { code: \"AccessDenied\", message: \
+                       \"not \\\"you\\\"\", aws_request_id: \"1\" }";
+        assert_eq!(cause(service), ": AccessDenied: not \\\"you\\\"");
+        let last = "unhandled error (Busy): Error { code: \"Busy\", message: \"later\" }";
+        assert_eq!(cause(last), ": Busy: later");
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_a_new_sign_in_does_not_end_has_other_advice() {
+        for (profile, why, hint) in [
+            (
+                "deploy",
+                "AccessDenied: User: a is not authorized to perform: sts:AssumeRole on resource: b",
+                "hint: allow sts:AssumeRole on arn:aws:iam::123456789012:role/deploy ",
+            ),
+            (
+                "sso",
+                "ForbiddenException: No access",
+                "hint: you may not use the role reader in the account 123456789012: check both in the profile \"sso\"",
+            ),
+            (
+                "mfa",
+                "ExpiredToken: over",
+                "hint: the keys of the profile, or of its source, have expired",
+            ),
+            (
+                "mfa",
+                "InvalidClientTokenId: gone",
+                "hint: AWS does not know the keys",
+            ),
+            (
+                "mfa",
+                "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code.",
+                "hint: each code works once",
+            ),
+            (
+                "sso",
+                "dispatch failure: io error",
+                "hint: nothing responded",
+            ),
+        ] {
+            let explained = profiles(profile).await.explain(why);
+            assert!(explained.contains(hint), "{profile}: {explained}");
+            assert!(!explained.contains("sign in again"), "{explained}");
+        }
     }
 
     #[tokio::test]
@@ -246,7 +357,13 @@ source_profile = round
                 "console",
                 "\nhint: sign in again: aws login --profile console",
             ),
+            (
+                "legacy",
+                "\nhint: sign in again: aws sso login --profile legacy",
+            ),
             ("program", "credential_process of the profile \"program\""),
+            // A role that its own profile assumes.
+            ("self", "credential_process of the profile \"self\""),
             (
                 "prod",
                 "there is no profile \"prod\" in the AWS configuration\nhint: there are about, console, default",
@@ -262,12 +379,18 @@ source_profile = round
         }
     }
 
+    #[test]
+    fn the_default_profile_needs_no_option() {
+        assert_eq!(named(DEFAULT), "");
+        assert_eq!(named("corp"), " --profile corp");
+    }
+
     #[tokio::test]
     async fn only_a_role_with_a_device_wants_its_code() {
         let role = profiles("mfa").await.mfa_role().unwrap();
         assert_eq!((role.source.as_str(), role.seconds), ("keys", Some(3600)));
         assert_eq!(role.serial, "arn:aws:iam::123456789012:mfa/a");
-        for profile in ["sso", "deploy", "keys", "prod", "default"] {
+        for profile in ["sso", "deploy", "keys", "prod", "default", "self"] {
             assert_eq!(profiles(profile).await.mfa_role(), None, "{profile}");
         }
     }

@@ -129,13 +129,16 @@ async fn layers(
     let versions = args.layers(api).await?;
     let region = config.region().map_or("", AsRef::as_ref);
     let is_here = |version: &LayerVersion| version.region() == region;
-    let some_here = versions.iter().any(is_here);
+    if !versions.iter().any(is_here) {
+        let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        bail!(
+            "no layer is in {region}, and functions take layers of their own region only: {}\nhint: check --region, or \
+             deploy in {region} too and name its layers",
+            names.join(", ")
+        );
+    }
     let mut layers = Vec::new();
-    // Others are read only if there is none here, so that every function is skipped with the reason.
-    for version in versions
-        .into_iter()
-        .filter(|version| is_here(version) || !some_here)
-    {
+    for version in versions.into_iter().filter(is_here) {
         let name = version.to_string();
         let read = api.layer(version).await;
         match read {
@@ -181,14 +184,23 @@ async fn attach(
     if args.fleet.yes {
         let metrics = Metrics::new(config);
         let going = (&api, &intent, &args.fleet);
-        stopped = args.waves.carry_out(&mut plan, &metrics, going).await?;
+        stopped = args.waves.carry_out(&mut plan, &metrics, going).await;
     }
     let code = plan.print(&args.fleet, Some(&json_of(&roles)), all)?;
     for role in &roles {
         role.print();
     }
-    if let Some(stopped) = stopped {
-        out::note(format_args!("\n{}", stopped.words(&args.fleet)));
+    if let Some(stopped) = &stopped {
+        out::note(format_args!("\n{}", stopped.words()));
+    }
+    let hint = match &stopped {
+        Some(stopped) => stopped.hint(&plan, &args.fleet).await,
+        None => plan.hint(&args.fleet).await,
+    };
+    if let Some(hint) = hint {
+        out::note(format_args!("{}", hint.trim_start()));
+    }
+    if stopped.is_some() {
         return Ok(ExitCode::FAILURE);
     }
     Ok(code)
@@ -275,7 +287,9 @@ impl Roles {
         let policy = statement(&self.stream);
         if let Some(why) = why {
             out::note(format_args!(
-                "\nthe permissions of the roles were not checked: {why}. Each role needs\n{policy}"
+                "\nthe permissions of the roles were not checked: {why}\nhint: roles of the stream's own account need \
+                 nothing if the stream's policy allows the account, as that of `make deploy` does; every other role \
+                 needs\n{policy}"
             ));
         }
         let denied = self.denied();

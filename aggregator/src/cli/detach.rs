@@ -8,6 +8,7 @@ use rightsizer_aws::inventory::AwsFleet;
 
 use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
+use super::out;
 use super::runtime::runtime;
 
 /// `attach` names one version, but a function may have any of them.
@@ -37,5 +38,9 @@ async fn detach(args: &DetachArgs) -> anyhow::Result<ExitCode> {
     if args.fleet.yes {
         plan.carry_out(&api, &intent, &args.fleet).await;
     }
-    plan.print(&args.fleet, None, None)
+    let code = plan.print(&args.fleet, None, None)?;
+    if let Some(hint) = plan.hint(&args.fleet).await {
+        out::note(format_args!("{}", hint.trim_start()));
+    }
+    Ok(code)
 }

@@ -76,6 +76,18 @@ impl Which {
         Ok(prefix.or(self.tag.clone()).unwrap_or(Selection::All))
     }
 
+    /// The options that select the same functions, for a command to copy.
+    fn same(&self) -> String {
+        match (&self.tag, &self.prefix, &self.file) {
+            (Some(Selection::Tag(key, value)), ..) => {
+                format!(" --tag {}", quoted(&format!("{key}={value}")))
+            }
+            (_, Some(prefix), _) => format!(" --prefix {}", quoted(prefix)),
+            (_, _, Some(file)) => format!(" --file {}", quoted(&file.display().to_string())),
+            _ => " --all".to_owned(),
+        }
+    }
+
     /// The selected functions, listed at the given rate.
     pub(super) async fn selected(
         &self,
@@ -149,15 +161,16 @@ impl FleetArgs {
         &self.layer
     }
 
-    /// The options that name the same layers and the same stream, for a command to copy.
+    /// The options that select the same functions and name the same layers and stream, for a command to copy.
     pub(super) fn same(&self) -> String {
+        let which = std::iter::once(self.which.same());
         let stack = self.stack.iter().map(|stack| format!(" --stack {stack}"));
         let layers = self.layer.iter().map(|layer| format!(" --layer {layer}"));
         let stream = self
             .stream
             .iter()
             .map(|stream| format!(" --stream {stream}"));
-        stack.chain(layers).chain(stream).collect()
+        which.chain(stack).chain(layers).chain(stream).collect()
     }
 
     /// The variables that the extension needs.
@@ -171,5 +184,48 @@ impl FleetArgs {
     /// The selected functions.
     pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
         self.which.selected(fleet, self.rate, &self.place).await
+    }
+}
+
+/// Returns a word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.:@,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_functions_are_selected_again() {
+        let which = |tag: Option<&str>, prefix: Option<&str>, file: Option<&str>| Which {
+            tag: tag.map(|tag| Selection::tag(tag).unwrap()),
+            prefix: prefix.map(str::to_owned),
+            all: false,
+            file: file.map(PathBuf::from),
+        };
+        for (which, wanted) in [
+            (which(None, None, None), " --all"),
+            (
+                which(Some("team=payments"), None, None),
+                " --tag team=payments",
+            ),
+            (
+                which(Some("team=it's us"), None, None),
+                r" --tag 'team=it'\''s us'",
+            ),
+            (which(None, Some("check"), None), " --prefix check"),
+            (
+                which(None, None, Some("my list.txt")),
+                " --file 'my list.txt'",
+            ),
+        ] {
+            assert_eq!(which.same(), wanted);
+        }
     }
 }

@@ -16,6 +16,10 @@ use super::out;
 use super::runtime::progress;
 use super::text::counted;
 
+/// What `attach` and `detach` need for each function.
+const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
+                     functions, and lambda:GetLayerVersion on the layer (docs/SECURITY.md has the policy)";
+
 /// A plan and its result.
 pub(super) struct FleetPlan {
     pub(super) entries: Vec<Entry>,
@@ -85,6 +89,28 @@ impl FleetPlan {
             position += 1;
             !left.contains(&(position - 1))
         });
+    }
+
+    /// The number of functions that were changed.
+    pub(super) fn changed(&self) -> usize {
+        let became = self.became.values();
+        became
+            .filter(|done| matches!(done, Done::Changed | Done::Accepted))
+            .count()
+    }
+
+    /// Whether none of the functions at these positions could be changed.
+    pub(super) fn all_failed(&self, positions: &[usize]) -> bool {
+        let failed = |at: &usize| matches!(self.became.get(at), Some(Done::Failed(_)));
+        !positions.is_empty() && positions.iter().all(failed)
+    }
+
+    /// What to do about the first failure, if it is about permissions, credentials or the network.
+    pub(super) async fn hint(&self, args: &FleetArgs) -> Option<String> {
+        let failed = self.rows().find(|row| row.action == "failed")?;
+        let denied = failed.words.contains("AccessDenied");
+        let hint = args.place.hint(&failed.words, ALLOW).await;
+        (denied || !hint.contains(ALLOW)).then_some(hint)
     }
 
     /// The name of the function at a position.

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use aws_config::{Region, SdkConfig};
 use clap::Args;
 use rightsizer_aws::config::Place;
+use rightsizer_aws::errors::{NO_RESPONSE, is_unreachable};
 
 use super::flags;
 
@@ -90,9 +91,14 @@ impl PlaceArgs {
             .collect())
     }
 
-    /// Returns this hint about an error of a service, or a better one if the credentials are the cause.
+    /// Returns this hint about an error of a service, or a better one if the credentials, the clock or the network are
+    /// the cause.
     pub(super) async fn hint(&self, error: &str, hint: &str) -> String {
-        let advice = self.place().advice(error).await;
+        let advice = if is_unreachable(error) {
+            Some(NO_RESPONSE.to_owned())
+        } else {
+            self.place().advice(error).await
+        };
         format!("\nhint: {}", advice.as_deref().unwrap_or(hint))
     }
 }

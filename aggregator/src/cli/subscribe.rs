@@ -13,6 +13,7 @@ use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::{
     SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
     log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
+    wanted_of_account,
 };
 use rightsizer_aws::inventory::AwsFleet;
 use rightsizer_aws::logs::{AwsLogs, Calls, LogsError};
@@ -97,6 +98,11 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
         .context("none of these functions exists")?;
     let stream = StreamArn::of(&args.stream, &function.function);
     let calls = Calls::new(AwsLogs::new(&config), args.rate);
+    let wanted = if args.account_policy {
+        wanted_of_account
+    } else {
+        wanted
+    };
     let ours = role.map(|role| wanted(&stream, role));
     let mut entries = if args.account_policy {
         vec![account(&calls, ours.as_ref(), &stream, selected.functions.len()).await]
@@ -155,7 +161,7 @@ async fn plan(
     match calls.call(|| calls.api().of_group(group)).await {
         Ok(there) => Ok(ours.map_or_else(
             || unsubscribe(stream, &there),
-            |ours| subscribe(ours, &there),
+            |ours| subscribe(ours, group, &there),
         )),
         Err(LogsError::Missing(_)) => Ok(SubscriptionPlan::Leave(
             "no-log-group",
@@ -228,6 +234,14 @@ impl Entry {
         }
     }
 
+    fn is_denied(&self) -> bool {
+        let failed = match (&self.plan, &self.became) {
+            (_, Some(Err(why))) | (Err(why), _) => Some(why),
+            _ => None,
+        };
+        matches!(failed, Some(LogsError::Denied(_)))
+    }
+
     fn changes(&self) -> bool {
         matches!(
             self.plan,
@@ -281,6 +295,7 @@ fn print(
             ));
         }
     }
+    print_hint(args, entries);
     if let Some((_, StreamKey::Unknown(why))) = role {
         out::note(format_args!(
             "rightsizer: the stream's key could not be read: {why}\nhint: if it is a key of your \
@@ -295,6 +310,21 @@ fn print(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Prints what to allow, if a call was denied.
+fn print_hint(args: &LogsArgs, entries: &[Entry]) {
+    if !entries.iter().any(Entry::is_denied) {
+        return;
+    }
+    let actions = if args.account_policy {
+        "logs:DescribeAccountPolicies, PutAccountPolicy and DeleteAccountPolicy"
+    } else {
+        "logs:DescribeSubscriptionFilters, PutSubscriptionFilter and DeleteSubscriptionFilter on the log groups"
+    };
+    out::note(format_args!(
+        "hint: allow {actions}, and iam:PassRole of the subscription's role (docs/SECURITY.md)"
+    ));
 }
 
 fn json_of(entry: &Entry) -> Value {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
+use rightsizer_aws::CallFailure;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::fleet::{AwsLayers, Calls, Intent, Waves, is_harmed};
 use rightsizer_aws::metrics::Metrics;
@@ -32,15 +32,15 @@ pub(super) struct WavesArgs {
     pub(super) first: Option<usize>,
 }
 
-/// The reason for which `attach` stopped.
+/// The reason for which `attach` stopped, with the number of functions that were changed, and that were not.
 #[derive(Debug)]
-pub(super) struct Stopped {
-    /// Failing functions with their invocations.
-    harmed: Vec<(String, Calls)>,
-    /// Number of changed functions.
-    changed: usize,
-    /// Number of functions that were not changed.
-    left: usize,
+pub(super) enum Stopped {
+    /// Functions fail since they were changed: each with its invocations.
+    Harmed(Vec<(String, Calls)>, usize, usize),
+    /// None of a wave could be changed; the table has the reasons.
+    Refused(usize, usize),
+    /// The functions could not be checked for failures, for this reason.
+    Unchecked(String, usize, usize),
 }
 
 impl WavesArgs {
@@ -50,49 +50,54 @@ impl WavesArgs {
         plan: &mut FleetPlan,
         metrics: &Metrics,
         (api, intent, args): (&AwsLayers, &Intent, &FleetArgs),
-    ) -> anyhow::Result<Option<Stopped>> {
+    ) -> Option<Stopped> {
         let changes = plan.changes();
         let waves = self.waves.of(changes.len());
         for (n, wave) in waves.iter().enumerate() {
             let of_wave = changes.get(wave.clone()).unwrap_or_default();
-            let last = n + 1 == waves.len();
+            let left = changes.len() - wave.end;
             let names: Vec<String> = of_wave.iter().map(|at| plan.name(*at).to_owned()).collect();
             let began = minute(now());
             // Checked before the change, because without access the result could not be checked either.
-            let before = if last {
+            let before = if left == 0 {
                 Vec::new()
             } else {
                 let hour_ago = Timestamp::from_ms(began.as_ms() - BEFORE_MS).unwrap_or(began);
-                look(metrics, &names, (hour_ago, began)).await?
+                match look(metrics, &names, (hour_ago, began)).await {
+                    Ok(before) => before,
+                    Err(why) => return Some(unchecked(&why, plan, left + of_wave.len())),
+                }
             };
             plan.carry_out_some(of_wave, api, intent, args).await;
-            if last {
+            if left == 0 {
                 break;
             }
+            if plan.all_failed(of_wave) {
+                // One function may have a reason of its own; what refuses several refuses the others too.
+                if of_wave.len() > 1 {
+                    return Some(Stopped::Refused(plan.changed(), left));
+                }
+                continue;
+            }
             out::note(format_args!(
-                "rightsizer: changed {} of {}; looking for failures in {} s",
-                wave.end,
-                changes.len(),
-                self.settle
+                "rightsizer: changed {}, {left} to go; looking for failures in {} s (wave {} of {})",
+                counted(plan.changed(), "function"),
+                self.settle,
+                n + 1,
+                waves.len()
             ));
             tokio::time::sleep(Duration::from_secs(self.settle)).await;
             let minute_on = Timestamp::from_ms(now().as_ms() + MINUTE_MS).unwrap_or(began);
-            let after = look(metrics, &names, (began, minute_on)).await?;
-            let harmed: Vec<(String, Calls)> = names
-                .into_iter()
-                .zip(before.into_iter().zip(after))
-                .filter(|(_, (before, after))| is_harmed(*before, *after))
-                .map(|(name, (_, after))| (name, after))
-                .collect();
+            let after = match look(metrics, &names, (began, minute_on)).await {
+                Ok(after) => after,
+                Err(why) => return Some(unchecked(&why, plan, left)),
+            };
+            let harmed = harmed(names, before, after);
             if !harmed.is_empty() {
-                return Ok(Some(Stopped {
-                    harmed,
-                    changed: wave.end,
-                    left: changes.len() - wave.end,
-                }));
+                return Some(Stopped::Harmed(harmed, plan.changed(), left));
             }
         }
-        Ok(None)
+        None
     }
 }
 
@@ -106,34 +111,75 @@ async fn look(
     metrics: &Metrics,
     names: &[String],
     window: (Timestamp, Timestamp),
-) -> anyhow::Result<Vec<Calls>> {
+) -> Result<Vec<Calls>, CallFailure> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    metrics.calls(&names, window).await.context(
-        "cannot check the changed functions for failures, so no more are changed: allow \
-         cloudwatch:GetMetricData, or change all at once with --waves none",
-    )
+    metrics.calls(&names, window).await
+}
+
+/// Returns the functions that fail since their change, with their calls after it.
+fn harmed(names: Vec<String>, before: Vec<Calls>, after: Vec<Calls>) -> Vec<(String, Calls)> {
+    let harmed = names.into_iter().zip(before.into_iter().zip(after));
+    let harmed = harmed.filter(|(_, (before, after))| is_harmed(*before, *after));
+    harmed.map(|(name, (_, after))| (name, after)).collect()
+}
+
+fn unchecked(why: &CallFailure, plan: &FleetPlan, left: usize) -> Stopped {
+    Stopped::Unchecked(why.to_string(), plan.changed(), left)
 }
 
 impl Stopped {
-    /// Returns the message: what happened, and how to undo it.
-    pub(super) fn words(&self, args: &FleetArgs) -> String {
-        let harmed: Vec<String> = self
-            .harmed
-            .iter()
-            .map(|(name, calls)| {
-                format!(
-                    "  {name}: {} of {} invocations failed",
-                    calls.errors, calls.invocations
-                )
-            })
-            .collect();
+    /// Returns the message: what happened.
+    pub(super) fn words(&self) -> String {
+        let (what, changed, left) = match self {
+            Self::Harmed(harmed, changed, left) => {
+                let harmed = harmed.iter().map(|(name, calls)| {
+                    format!(
+                        "\n  {name}: {} of {} invocations failed",
+                        calls.errors, calls.invocations
+                    )
+                });
+                let what = format!(
+                    "functions fail since the change:{}",
+                    harmed.collect::<String>()
+                );
+                (what, changed, left)
+            }
+            Self::Refused(changed, left) => {
+                let what = "none of this wave could be changed, for the reasons above";
+                (what.to_owned(), changed, left)
+            }
+            Self::Unchecked(why, changed, left) => {
+                let what = format!("cannot check the changed functions for failures: {why}");
+                (what, changed, left)
+            }
+        };
         format!(
-            "error: stopped after {}: the functions below fail since the change; {} not changed\n{}\n\
-             hint: to remove the layer, run rightsizer detach --all{} --yes",
-            counted(self.changed, "function"),
-            counted(self.left, "function"),
-            harmed.join("\n"),
-            args.same()
+            "error: stopped; {} changed, {} not: {what}",
+            counted(*changed, "function"),
+            counted(*left, "function")
         )
+    }
+
+    /// Returns what to do: how to undo the changes, or how to go on.
+    pub(super) async fn hint(&self, plan: &FleetPlan, args: &FleetArgs) -> Option<String> {
+        let undo = format!(
+            "to remove the layer, run rightsizer detach{} --yes",
+            args.same()
+        );
+        match self {
+            Self::Harmed(..) => Some(format!("hint: {undo}")),
+            Self::Refused(..) => plan.hint(args).await,
+            Self::Unchecked(why, changed, _) => {
+                let allow =
+                    "allow cloudwatch:GetMetricData, or change all at once with --waves none";
+                let hint = args.place.hint(why, allow).await;
+                let undo = if *changed > 0 {
+                    format!("; {undo}")
+                } else {
+                    String::new()
+                };
+                Some(format!("{hint}{undo}"))
+            }
+        }
     }
 }

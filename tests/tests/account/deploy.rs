@@ -99,8 +99,10 @@ async fn flink_runs(stage: &Stage, found: &[Value]) -> Result<()> {
     assert_eq!(options["settings-text"], "[policy]\nmode = \"recommend\"\n");
     assert_eq!(job["scaling"]["AutoScalingEnabled"], true);
     assert_eq!(job["snapshots"], true);
-    let log = format!("log-group:{}:log-stream:job", physical(nested, "JobLog")?);
-    assert!(text(job, "log").ends_with(&log), "{job}");
+    // The subscription of the account leaves this name out.
+    assert_eq!(physical(nested, "JobLog")?, "/rightsizer/rz/flink");
+    let log = "log-group:/rightsizer/rz/flink:log-stream:job";
+    assert!(text(job, "log").ends_with(log), "{job}");
     let bucket = text(&job["code"], "BucketARN").trim_start_matches("arn:aws:s3:::");
     let jar = format!("s3api head-object --bucket {bucket} --key");
     stage.aws(&jar, text(&job["code"], "FileKey")).await?;
@@ -296,7 +298,7 @@ fn who_may_is_as_written(found: &[Value]) -> Result<()> {
         );
     }
     let subscription = of(found, "Subscription")?;
-    let own = "LogGroupName NOT IN [\"/rightsizer/rz/updater\", \"/rightsizer/rz/aggregator\"]";
+    let own = "LogGroupName NOT IN [\"/rightsizer/rz/updater\", \"/rightsizer/rz/aggregator\", \"/rightsizer/rz/flink\"]";
     assert_eq!(
         subscription["selectionCriteria"], own,
         "it would read its own lines"

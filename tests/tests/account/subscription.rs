@@ -2,7 +2,7 @@
 //! the Terraform module and in `rightsizer subscribe`.
 
 use anyhow::{Context as _, Result};
-use rightsizer_aws::fleet::{StreamArn, StreamKey, role_policies};
+use rightsizer_aws::fleet::{StreamArn, StreamKey, own_logs, role_policies};
 use rightsizer_aws::logs::REPORT_PATTERN;
 use rightsizer_records::FunctionArn;
 use serde_json::{Value, json};
@@ -104,6 +104,57 @@ async fn a_subscription_of_someone_else_is_not_changed() -> Result<()> {
     assert!(!refused.status.success());
     let shown = words_of(&refused);
     assert!(shown.contains("logs:DescribeAccountPolicies"), "{shown}");
+    Ok(())
+}
+
+/// A subscribed log of the system would feed itself, because each record may cause another line there.
+#[test]
+fn every_log_of_the_system_is_left_out() -> Result<()> {
+    let (own, nested) = (template("template.yaml")?, template("flink/template.yaml")?);
+    let system = &own["Resources"]["Flink"]["Properties"]["Parameters"]["System"];
+    assert_eq!(system, &json!({"Ref": "AWS::StackName"}));
+    let mut logs = Vec::new();
+    for (template, variable) in [(&own, "${AWS::StackName}"), (&nested, "${System}")] {
+        let resources = template["Resources"].as_object().context("no resources")?;
+        for resource in resources
+            .values()
+            .filter(|one| one["Type"] == "AWS::Logs::LogGroup")
+        {
+            let name = resource["Properties"]["LogGroupName"]["Fn::Sub"].as_str();
+            logs.push(name.context("no name")?.replace(variable, "rz"));
+        }
+    }
+    logs.sort();
+    let subscription = &own["Resources"]["Subscription"]["Properties"]["SelectionCriteria"];
+    let criteria = subscription["Fn::Sub"].as_str().context("no criteria")?;
+    let criteria = criteria.replace("${AWS::StackName}", "rz");
+    let listed = criteria.strip_prefix("LogGroupName NOT IN ");
+    let mut listed: Vec<String> = serde_json::from_str(listed.context("another form")?)?;
+    listed.sort();
+    assert_eq!(listed, logs);
+    // `rightsizer subscribe` leaves out the same.
+    let system = FunctionArn::new("aws", "eu-central-1", "123456789012", "f")?;
+    let mut known = own_logs(StreamArn::of("rz-reports", &system).as_str());
+    known.sort();
+    assert_eq!(known, logs);
+    // So does the module, whose stack of Flink has the name of the module as its system.
+    let read = |name: &str| std::fs::read_to_string(root().join("infra/terraform").join(name));
+    let parts = logs.iter().map(|log| log.replace("/rightsizer/rz/", ""));
+    let module = read("logs.tf")?;
+    for part in parts {
+        let line = module.lines().find(|line| line.contains("own_logs = ["));
+        let line = line.context("no list")?;
+        assert!(line.contains(&format!("\"{part}\"")), "{part}: {line}");
+    }
+    assert!(module.contains("for part in local.own_logs"), "{module}");
+    let flink = read("flink.tf")?;
+    let mut words = flink
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert!(
+        words.any(|line| line == ["System", "=", "var.name"]),
+        "{flink}"
+    );
     Ok(())
 }
 

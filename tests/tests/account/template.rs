@@ -264,6 +264,25 @@ fn every_option_in_the_documentation_is_a_parameter() -> Result<()> {
     Ok(())
 }
 
+/// The job is started when both stacks are there: an alarm for missing data must wait longer than that takes.
+#[test]
+fn a_first_deployment_of_flink_raises_no_alarm() -> Result<()> {
+    let nested = template("flink/template.yaml")?;
+    let resources = nested["Resources"].as_object().context("no resources")?;
+    let mut seen = 0;
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm") {
+        if alarm["TreatMissingData"] == "breaching" {
+            let number = |key: &str| alarm[key].as_u64().context("no number");
+            let seconds = number("Period")? * number("EvaluationPeriods")?;
+            // Six minutes for the stack (docs/FIRST-HOUR.md, step 1), five for the start (step 9), and a reserve.
+            assert!(seconds >= 20 * 60, "{}: {seconds} s", alarm["AlarmName"]);
+            seen += 1;
+        }
+    }
+    ensure!(seen > 0, "no alarm notices a job that does not run");
+    Ok(())
+}
+
 /// One step deploys Flink: what the nested stack needs is passed on, and each of its parameters exists.
 #[test]
 fn the_stack_of_flink_gets_the_parameters_that_it_has() -> Result<()> {

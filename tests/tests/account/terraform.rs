@@ -251,6 +251,29 @@ fn it_is_bound_to_its_provider_and_refuses_wrong_values() -> Result<()> {
         let check = format!("contains({values}, var.{name})");
         assert!(variables.contains(&check), "{name}");
     }
+    // What the template refuses by its rules.
+    for (name, condition) in [
+        (
+            "aggregator.tf",
+            "contains(try(local.task_sizes[tostring(var.aggregator_cpu)], []), var.aggregator_memory)",
+        ),
+        (
+            "kinesis.tf",
+            "!local.to_organisation || var.organization_id != \"o-0000000000\"",
+        ),
+        (
+            "flink.tf",
+            "var.flink_bucket != \"\" && var.flink_jar_key != \"\"",
+        ),
+    ] {
+        let text = file(name)?;
+        let checks = text.split("precondition {").skip(1);
+        let mut checks = checks.filter_map(|check| check.split_once("condition     = "));
+        assert!(
+            checks.any(|(_, check)| check.starts_with(condition)),
+            "{name}: {condition}"
+        );
+    }
     let outputs = file("outputs.tf")?;
     assert!(outputs.contains("value       = aws_kinesis_stream.reports.arn"));
     Ok(())

@@ -8,4 +8,5 @@
 mod account;
 mod applying;
 mod attaching;
+mod denied;
 mod refusals;

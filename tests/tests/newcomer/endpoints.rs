@@ -9,6 +9,9 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+/// Keys that are worth nothing without the token that came with them.
+const OF_SESSIONS: [&str; 6] = ["SSO", "ROLE", "WEB", "LOGIN", "CONTAINER", "INSTANCE"];
+
 /// Keys end in this year.
 const UNTIL: &str = "2099-01-01T00:00:00Z";
 
@@ -18,12 +21,18 @@ const TTL: [(&str, &str); 1] = [("x-aws-ec2-metadata-token-ttl-seconds", "21600"
 /// What came in, and how services answer.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Access keys with which services were called.
+    /// Access keys with which services were called. Keys of a session that came without its token are marked.
     pub(crate) keys: Vec<String>,
-    /// Method, path and body of every call of an endpoint that gives credentials.
+    /// The regions for which the calls of services were signed.
+    pub(crate) regions: Vec<String>,
+    /// Method, path, body and region of every call of an endpoint that gives credentials.
     pub(crate) asked: Vec<String>,
     /// The code with which services refuse every call.
     pub(crate) refusal: Option<&'static str>,
+    /// The code and message with which STS refuses every role.
+    pub(crate) no_role: Option<(&'static str, &'static str)>,
+    /// The portal gives no credentials of this role.
+    pub(crate) no_access: bool,
 }
 
 /// The endpoints, on one port of this machine; gone when the test ends.
@@ -66,7 +75,15 @@ async fn answer(
         .iter()
         .find_map(|name| header(name))
         .unwrap_or_default();
+    // KEY/DATE/REGION/SERVICE/aws4_request
+    let scope = token.split("Credential=").nth(1).unwrap_or_default();
+    let scope: Vec<&str> = scope.split('/').collect();
+    let region = scope.get(2).copied().unwrap_or_default().to_owned();
     let credentials = match uri.path() {
+        "/federation/credentials" if token == "sso-token" && seen.no_access => Some((
+            403,
+            json!({"__type": "ForbiddenException", "message": "No access"}).to_string(),
+        )),
         "/federation/credentials" if token == "sso-token" => Some(sso()),
         "/federation/credentials" => Some((
             401,
@@ -82,18 +99,20 @@ async fn answer(
             400,
             json!({"__type": "AccessDeniedException", "error": "TOKEN_EXPIRED", "message": "expired"}).to_string(),
         )),
-        "/" => sts(&body),
+        "/" => sts(&body, seen.no_role),
         _ => None,
     };
     if let Some((status, text)) = credentials {
-        seen.asked.push(format!("{method} {uri} {body}"));
+        seen.asked
+            .push(format!("{method} {uri} {body} in {region}"));
         return (StatusCode::from_u16(status).unwrap(), TTL, text);
     }
-    let key = token
-        .split("Credential=")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next());
-    seen.keys.extend(key.map(str::to_owned));
+    if let Some(key) = scope.first().filter(|_| scope.len() > 1) {
+        let whole = !OF_SESSIONS.contains(key) || header("x-amz-security-token") == Some("token");
+        let without = if whole { "" } else { " without its token" };
+        seen.keys.push(format!("{key}{without}"));
+        seen.regions.push(region);
+    }
     match seen.refusal {
         Some(code) => (
             StatusCode::FORBIDDEN,
@@ -123,7 +142,7 @@ fn sso() -> (u16, String) {
 }
 
 /// The two ways of STS to take on a role; a role with a device wants the code 123456.
-fn sts(body: &str) -> Answer {
+fn sts(body: &str, refused: Option<(&str, &str)>) -> Answer {
     let (action, id) = if body.contains("Action=AssumeRoleWithWebIdentity&") {
         ("AssumeRoleWithWebIdentity", "WEB")
     } else if body.contains("Action=AssumeRole&") {
@@ -131,6 +150,12 @@ fn sts(body: &str) -> Answer {
     } else {
         return None;
     };
+    if let Some((code, message)) = refused {
+        let error = format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        );
+        return Some((403, error));
+    }
     if body.contains("SerialNumber") && !body.contains("TokenCode=123456") {
         let refused = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>MultiFactorAuthentication \
                        failed with invalid MFA one time pass code.</Message></Error></ErrorResponse>";

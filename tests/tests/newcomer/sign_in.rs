@@ -37,6 +37,16 @@ login_session = arn:aws:iam::123456789012:user/a
 role_arn = arn:aws:iam::123456789012:role/admin
 source_profile = keys
 mfa_serial = arn:aws:iam::123456789012:mfa/a
+[profile mfa-long]
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = deploy
+mfa_serial = arn:aws:iam::123456789012:mfa/a
+external_id = partner-7
+role_session_name = somebody
+duration_seconds = 3600
+[profile deploy-by-keys]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = keys
 [profile keys]
 aws_access_key_id = KEYS
 aws_secret_access_key = secret
@@ -113,9 +123,10 @@ impl Laptop {
             .args(arguments);
         command.env_clear().env("HOME", self.home.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command
-            .env("AWS_ENDPOINT_URL", url)
-            .env("AWS_REGION", "eu-central-1");
+        command.env("AWS_ENDPOINT_URL", url);
+        if more.iter().all(|(name, _)| *name != "AWS_DEFAULT_REGION") {
+            command.env("AWS_REGION", "eu-central-1");
+        }
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(more.iter().copied());
         let output = command.output().await.unwrap();
@@ -133,6 +144,14 @@ impl Laptop {
         keys.sort();
         keys.dedup();
         keys
+    }
+
+    /// The regions in which services were called since the last time, each once.
+    fn regions(&self) -> Vec<String> {
+        let mut regions = std::mem::take(&mut self.endpoints.seen().regions);
+        regions.sort();
+        regions.dedup();
+        regions
     }
 
     fn asked(&self) -> Vec<String> {
@@ -197,6 +216,123 @@ async fn a_machine_signs_in_without_a_profile() {
         laptop.import(&[], &more).await.unwrap();
         assert_eq!(laptop.keys(), [key]);
     }
+}
+
+/// The option comes first, then the profile, then the environment; roles are assumed there too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_region_is_the_one_that_is_named_closest() {
+    let laptop = Laptop::open().await;
+    let elsewhere = [("AWS_DEFAULT_REGION", "us-west-2")];
+    for (arguments, more, region) in [
+        (&["--profile", "corp"][..], &[][..], "eu-west-1"),
+        (
+            &["--profile", "corp", "--region", "us-east-2"],
+            &[],
+            "us-east-2",
+        ),
+        (&["--profile", "deploy-by-keys"], &[], "eu-central-1"),
+        (
+            &["--profile", "deploy-by-keys", "--region", "us-east-2"],
+            &[],
+            "us-east-2",
+        ),
+        // The name that older tools know.
+        (&["--profile", "deploy-by-keys"], &elsewhere, "us-west-2"),
+    ] {
+        laptop.import(arguments, more).await.unwrap();
+        assert_eq!(laptop.regions(), [region], "{arguments:?}");
+        for call in laptop.asked() {
+            let of_sts = call.contains("Action=AssumeRole");
+            assert!(
+                !of_sts || call.ends_with(&format!(" in {region}")),
+                "{arguments:?}: {call}"
+            );
+        }
+    }
+}
+
+/// As in every tool of AWS, keys of the environment win over a profile that only the environment names.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_the_environment_need_no_code() {
+    let laptop = Laptop::open().await;
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "ENVIRONMENT"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_PROFILE", "mfa"),
+    ];
+    laptop.import(&[], &keys).await.unwrap();
+    assert_eq!(laptop.keys(), ["ENVIRONMENT"]);
+    assert_eq!(laptop.asked(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_with_a_device_is_assumed_as_its_profile_describes() {
+    let laptop = Laptop::open().await;
+    let arguments = ["--profile", "mfa-long", "--region", "us-east-2"];
+    let code = [("RIGHTSIZER_MFA_CODE", "123456")];
+    laptop.import(&arguments, &code).await.unwrap();
+    assert_eq!(laptop.keys(), ["ROLE"]);
+    let asked = laptop.asked();
+    let roles: Vec<&String> = asked
+        .iter()
+        .filter(|call| call.contains("Action=AssumeRole"))
+        .collect();
+    // The role of its source, and its own.
+    assert_eq!(roles.len(), 2, "{asked:?}");
+    assert!(
+        roles.iter().all(|call| call.ends_with(" in us-east-2")),
+        "{roles:?}"
+    );
+    for wanted in [
+        "ExternalId=partner-7",
+        "RoleSessionName=somebody",
+        "DurationSeconds=3600",
+    ] {
+        assert!(roles[1].contains(wanted), "{wanted}: {}", roles[1]);
+    }
+}
+
+/// A new session would not help: the hint names what would.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_role_is_not_an_ended_session() {
+    let laptop = Laptop::open().await;
+    let message =
+        "User: arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: x";
+    laptop.endpoints.seen().no_role = Some(("AccessDenied", message));
+    let refused = async |arguments: &[&str], more: &[(&str, &str)]| {
+        let words = laptop
+            .import(arguments, more)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !words.contains("sign in again") && !words.contains(" { "),
+            "{words}"
+        );
+        words
+    };
+    let words = refused(&["--profile", "deploy"], &[]).await;
+    assert!(
+        words.contains("AccessDenied: User: arn:aws:iam::1:user/a is not authorized"),
+        "{words}"
+    );
+    assert!(
+        words.contains("hint: allow sts:AssumeRole on arn:aws:iam::123456789012:role/deploy"),
+        "{words}"
+    );
+    laptop.endpoints.seen().no_access = true;
+    let words = refused(&["--profile", "corp"], &[]).await;
+    assert!(
+        words.contains("hint: you may not use the role reader in the account 123456789012"),
+        "{words}"
+    );
+    // Nothing listens there.
+    let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+    let words = refused(&["--profile", "corp"], &nowhere).await;
+    assert!(
+        words.contains("hint: nothing responded: check the region"),
+        "{words}"
+    );
 }
 
 /// A code works once, so a command asks for it once, however many services it calls.

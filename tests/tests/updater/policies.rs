@@ -24,6 +24,8 @@ fn the_policies_in_the_documentation_grant_exactly_what_the_commands_call() {
         "kinesis:GetResourcePolicy",
         "lambda:GetFunction",
         "lambda:GetLayerVersion",
+        // The newest layers of `--stack`.
+        "lambda:ListLayerVersions",
         "lambda:ListFunctions",
         "lambda:ListTags",
         "lambda:UpdateFunctionConfiguration",

@@ -171,7 +171,8 @@ fn too_much(
         return Some(Skip::new(
             SkipCode::EnvironmentFull,
             format!(
-                "its variables would need {} bytes, and Lambda allows {MOST_VARIABLES}",
+                "its variables would need {} bytes, and Lambda allows {MOST_VARIABLES}: shorten them, or \
+                 subscribe its log group",
                 variables.bytes()
             ),
         ));
@@ -188,7 +189,8 @@ fn too_much(
         Skip::new(
             SkipCode::TooLarge,
             format!(
-                "its zipped code and layers would need {bytes} bytes, and Lambda allows {MOST_UNZIPPED} unzipped"
+                "its zipped code and layers would need {bytes} bytes, and Lambda allows {MOST_UNZIPPED} unzipped: \
+                 subscribe its log group"
             ),
         )
     })
@@ -220,7 +222,7 @@ fn no_room(wish: &Wish, facts: &FunctionFacts, now: &Configuration) -> Option<Sk
         return Some(Skip::new(
             SkipCode::FiveLayers,
             format!(
-                "it has {} layers, and Lambda allows {MOST_LAYERS}",
+                "it has {} layers, and Lambda allows {MOST_LAYERS}: merge two of them, or subscribe its log group",
                 now.layers.len()
             ),
         ));

@@ -36,8 +36,8 @@ pub use select::{Selected, Selection, SelectionError};
 pub use skip::{Skip, SkipCode};
 pub use stream_role::{StreamKey, role_policies};
 pub use subscription::{
-    SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, subscribe,
-    subscribe_account, unsubscribe, wanted,
+    SUBSCRIPTION_NAME, Subscription, SubscriptionPlan, SubscriptionsApi, log_groups, own_logs,
+    subscribe, subscribe_account, unsubscribe, wanted, wanted_of_account,
 };
 pub use walk::{CallError, Done, Entry, LayersApi, ReadError, carry_out, plan_all};
 pub use waves::{Calls, Waves, WavesError, is_harmed};

@@ -51,9 +51,9 @@ impl Wish {
             Skip::new(
                 SkipCode::OtherArchitecture,
                 format!(
-                    "it runs on {}, the layer on {}",
-                    facts.arch.name(),
-                    on.into_iter().collect::<Vec<_>>().join(" and ")
+                    "it runs on {arch}, the layer on {}: add --layer with the layer for {arch}, or use --stack",
+                    on.into_iter().collect::<Vec<_>>().join(" and "),
+                    arch = facts.arch.name()
                 ),
             )
         })

@@ -27,6 +27,8 @@ pub struct Subscription {
     pub destination: String,
     /// Who puts it there.
     pub role: Option<String>,
+    /// The selection criteria of the account's policy, which leave out log groups.
+    pub criteria: Option<String>,
 }
 
 /// The service with the subscriptions.
@@ -67,19 +69,36 @@ pub enum SubscriptionPlan {
     Leave(&'static str, String),
 }
 
-/// The filter that forwards reports to `stream` by `role`.
+/// The logs of a system, by the last part of their names.
+const OWN_LOGS: [&str; 3] = ["updater", "aggregator", "flink"];
+
+/// The filter of a log group that forwards reports to `stream` by `role`.
 pub fn wanted(stream: &StreamArn, role: &str) -> Subscription {
     Subscription {
         name: SUBSCRIPTION_NAME.to_owned(),
         pattern: REPORT_PATTERN.to_owned(),
         destination: stream.as_str().to_owned(),
         role: Some(role.to_owned()),
+        criteria: None,
     }
 }
 
-/// What subscribing does to a log group with these filters.
-pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionPlan {
+/// The account's policy that forwards reports to `stream` by `role`.
+pub fn wanted_of_account(stream: &StreamArn, role: &str) -> Subscription {
+    Subscription {
+        criteria: without_own(stream.as_str()),
+        ..wanted(stream, role)
+    }
+}
+
+/// What subscribing does to the log group of this name with these filters.
+pub fn subscribe(wanted: &Subscription, group: &str, there: &[Subscription]) -> SubscriptionPlan {
     let leave = SubscriptionPlan::Leave;
+    if own_logs(&wanted.destination).iter().any(|own| own == group) {
+        let words =
+            "it is a log of the system itself, and each of its records would cause another line";
+        return leave("own-log", words.to_owned());
+    }
     if there.contains(wanted) {
         return leave("already-subscribed", String::new());
     }
@@ -108,13 +127,22 @@ pub fn subscribe(wanted: &Subscription, there: &[Subscription]) -> SubscriptionP
     SubscriptionPlan::Put(wanted.clone())
 }
 
-/// Returns the criteria by which the account's policy leaves out the log groups of the system that owns the stream,
-/// because the logs of its own parts are not evidence. The stack NAME has the stream `NAME-reports`.
-pub(super) fn without_own(destination: &str) -> Option<String> {
-    let name = destination.rsplit('/').next()?.strip_suffix("-reports")?;
-    Some(format!(
-        r#"LogGroupName NOT IN ["/rightsizer/{name}/updater", "/rightsizer/{name}/aggregator"]"#
-    ))
+/// Returns the log groups of the system that owns the stream, whose lines are not evidence: each record that they put
+/// there would cause another line. The stack NAME has the stream `NAME-reports`; other names have none.
+pub fn own_logs(stream: &str) -> Vec<String> {
+    let name = stream
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.strip_suffix("-reports"));
+    let of = |name: &str| OWN_LOGS.map(|part| format!("/rightsizer/{name}/{part}"));
+    name.map_or_else(Vec::new, |name| of(name).into())
+}
+
+/// Returns the criteria by which the account's policy leaves out those log groups.
+fn without_own(destination: &str) -> Option<String> {
+    let own = own_logs(destination);
+    let own: Vec<String> = own.iter().map(|group| format!("\"{group}\"")).collect();
+    (!own.is_empty()).then(|| format!("LogGroupName NOT IN [{}]", own.join(", ")))
 }
 
 /// What unsubscribing does: the exact inverse.
@@ -135,13 +163,16 @@ fn of_another_system(theirs: &Subscription) -> SubscriptionPlan {
     SubscriptionPlan::Leave("other-stream", words)
 }
 
-/// What subscribing the account does. An account has one such policy: an existing one is reported,
-/// and never overwritten.
+/// What subscribing the account does. An account has one such policy: one of another name is reported,
+/// and never overwritten. Ours is changed, as the filter of a log group is.
 pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> SubscriptionPlan {
     match there.first() {
         None => SubscriptionPlan::Put(wanted.clone()),
         Some(_) if there.contains(wanted) => {
             SubscriptionPlan::Leave("already-subscribed", String::new())
+        }
+        Some(ours) if ours.name == wanted.name && ours.destination == wanted.destination => {
+            SubscriptionPlan::Put(wanted.clone())
         }
         Some(known)
             if known.destination == wanted.destination && known.pattern == wanted.pattern =>
@@ -175,7 +206,7 @@ pub(super) fn policy_document(subscription: &Subscription) -> Value {
 }
 
 /// The content of such a document.
-pub(super) fn read_policy(name: &str, document: &str) -> Subscription {
+pub(super) fn read_policy(name: &str, document: &str, criteria: Option<&str>) -> Subscription {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
     let text = |field: &str| document[field].as_str().map(str::to_owned);
     Subscription {
@@ -183,6 +214,7 @@ pub(super) fn read_policy(name: &str, document: &str) -> Subscription {
         pattern: text("FilterPattern").unwrap_or_default(),
         destination: text("DestinationArn").unwrap_or_default(),
         role: text("RoleArn"),
+        criteria: criteria.map(str::to_owned),
     }
 }
 
@@ -214,10 +246,28 @@ mod tests {
         };
         assert_eq!(
             of("rz-reports").as_deref(),
-            Some(r#"LogGroupName NOT IN ["/rightsizer/rz/updater", "/rightsizer/rz/aggregator"]"#)
+            Some(
+                r#"LogGroupName NOT IN ["/rightsizer/rz/updater", "/rightsizer/rz/aggregator", "/rightsizer/rz/flink"]"#
+            )
         );
         assert_eq!(of("mine"), None);
     }
+
+    #[test]
+    fn a_log_of_the_system_itself_is_never_subscribed() {
+        let function = FunctionArn::new("aws", "eu-west-1", "123456789012", "f").unwrap();
+        let role = "arn:aws:iam::123456789012:role/logs-to-reports";
+        let of_system = wanted(&StreamArn::of("rz-reports", &function), role);
+        let plan = |group: &str| code(&subscribe(&of_system, group, &[]));
+        for own in ["updater", "aggregator", "flink"] {
+            assert_eq!(plan(&format!("/rightsizer/rz/{own}")), "own-log");
+            // Of another system, whose records go elsewhere.
+            assert_eq!(plan(&format!("/rightsizer/other/{own}")), "put");
+        }
+        assert_eq!(plan(GROUP), "put");
+    }
+
+    const GROUP: &str = "/aws/lambda/checkout";
 
     fn ours() -> Subscription {
         wanted(&stream(), "arn:aws:iam::123456789012:role/logs-to-reports")
@@ -229,6 +279,7 @@ mod tests {
             pattern: String::new(),
             destination: destination.to_owned(),
             role: None,
+            criteria: None,
         }
     }
 
@@ -259,7 +310,11 @@ mod tests {
                 "other-stream",
             ),
         ] {
-            assert_eq!(code(&subscribe(&ours(), &there)), wanted, "{there:?}");
+            assert_eq!(
+                code(&subscribe(&ours(), GROUP, &there)),
+                wanted,
+                "{there:?}"
+            );
         }
     }
 
@@ -280,7 +335,12 @@ mod tests {
         let known = read_policy(
             "security",
             r#"{"DestinationArn":"arn:x","FilterPattern":""}"#,
+            None,
         );
+        let ours_elsewhere = Subscription {
+            destination: "arn:elsewhere".to_owned(),
+            ..ours()
+        };
         for (there, wanted) in [
             (vec![], "put"),
             (vec![ours()], "already-subscribed"),
@@ -293,13 +353,22 @@ mod tests {
                 }],
                 "forwarded-already",
             ),
+            // Ours, from before the pattern or the criteria were what they are now.
             (
                 vec![Subscription {
                     pattern: String::new(),
                     ..ours()
                 }],
-                "policy-exists",
+                "put",
             ),
+            (
+                vec![Subscription {
+                    criteria: Some("LogGroupName NOT IN []".to_owned()),
+                    ..ours()
+                }],
+                "put",
+            ),
+            (vec![ours_elsewhere], "policy-exists"),
         ] {
             assert_eq!(
                 code(&subscribe_account(&ours(), &there)),
@@ -308,6 +377,6 @@ mod tests {
             );
         }
         let document = policy_document(&ours()).to_string();
-        assert_eq!(read_policy(SUBSCRIPTION_NAME, &document), ours());
+        assert_eq!(read_policy(SUBSCRIPTION_NAME, &document, None), ours());
     }
 }

@@ -2,9 +2,7 @@
 
 use aws_sdk_cloudwatchlogs::types::{Distribution, PolicyType, Scope, SubscriptionFilter};
 
-use super::subscription::{
-    Subscription, SubscriptionsApi, policy_document, read_policy, without_own,
-};
+use super::subscription::{Subscription, SubscriptionsApi, policy_document, read_policy};
 use crate::logs::{AwsLogs, LogsError, logs_error};
 
 impl SubscriptionsApi for AwsLogs {
@@ -17,6 +15,7 @@ impl SubscriptionsApi for AwsLogs {
             pattern: filter.filter_pattern().unwrap_or_default().to_owned(),
             destination: filter.destination_arn().unwrap_or_default().to_owned(),
             role: filter.role_arn().map(str::to_owned),
+            criteria: None,
         };
         Ok(answer.subscription_filters().iter().map(read).collect())
     }
@@ -48,7 +47,8 @@ impl SubscriptionsApi for AwsLogs {
         let policies = answer.account_policies().iter();
         let read = policies.map(|policy| {
             let name = policy.policy_name().unwrap_or_default();
-            read_policy(name, policy.policy_document().unwrap_or_default())
+            let document = policy.policy_document().unwrap_or_default();
+            read_policy(name, document, policy.selection_criteria())
         });
         Ok(read.collect())
     }
@@ -59,7 +59,7 @@ impl SubscriptionsApi for AwsLogs {
             .policy_name(&subscription.name)
             .policy_document(policy_document(subscription).to_string())
             .policy_type(PolicyType::SubscriptionFilterPolicy)
-            .set_selection_criteria(without_own(&subscription.destination))
+            .set_selection_criteria(subscription.criteria.clone())
             .scope(Scope::All);
         request.send().await.map_err(|e| logs_error(&e))?;
         Ok(())

@@ -82,6 +82,17 @@ async fn deployed(args: &DoctorArgs, stack: &str) -> anyhow::Result<Vec<Finding>
     let config = args.place.config().await?;
     let mut findings = vec![clock::against_aws(&config).await];
     findings.extend(fleet::examine(&config).await);
+    let place = args.place.place();
+    for finding in &findings {
+        // Every other check would fail for the same reason.
+        if let Some(advice) = place.advice(&finding.found).await {
+            return Ok(vec![Finding::wrong(
+                "credentials",
+                finding.found.clone(),
+                advice,
+            )]);
+        }
+    }
     findings.extend(account::examine(&config, stack).await);
     Ok(findings)
 }

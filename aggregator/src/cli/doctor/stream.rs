@@ -8,6 +8,7 @@ use rightsizer_aws::errors::words;
 use rightsizer_aws::kinesis::StreamName;
 
 use super::finding::Finding;
+use crate::cli::text::counted;
 
 /// A hash key that no shard has: 2^128, one above the highest. The stream refuses a put with it
 /// only after permissions were checked, so nothing is written.
@@ -60,8 +61,8 @@ async fn read(client: &Client, what: &str, name: &StreamName) -> Result<Vec<Find
             .map_err(|e| refused(what, "kinesis:GetRecords", &e))?;
     }
     let found = format!(
-        "readable: {} shards, records are kept for {hours} hours",
-        shards.len()
+        "readable: {}, records are kept for {hours} hours",
+        counted(shards.len(), "shard")
     );
     Ok(vec![Finding::ok(what, found)])
 }
@@ -104,7 +105,7 @@ where
 pub(super) fn advice(action: &str, code: Option<&str>) -> String {
     match code {
         Some("AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation") => {
-            format!("allow {action} in the policy of the role that runs `serve`")
+            format!("allow {action} to the user or role of these credentials")
         }
         Some("ResourceNotFoundException") => {
             "check the name, AWS_REGION and the account; name a stream of another account by its \
@@ -113,6 +114,8 @@ pub(super) fn advice(action: &str, code: Option<&str>) -> String {
         }
         Some(
             "ExpiredTokenException"
+            | "ExpiredToken"
+            | "RequestExpired"
             | "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "InvalidClientTokenId",
