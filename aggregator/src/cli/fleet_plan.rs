@@ -16,8 +16,6 @@ use super::out;
 use super::runtime::progress;
 use super::text::counted;
 
-/// The code of a name that no function has.
-const NOT_FOUND: &str = "not-found";
 /// What `attach` and `detach` need for each function.
 const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
                      functions, and lambda:GetLayerVersion on the layer (docs/SECURITY.md has the policy)";
@@ -109,9 +107,7 @@ impl FleetPlan {
 
     /// What to do about the first failure, if it is about permissions, credentials or the network.
     pub(super) async fn hint(&self, args: &FleetArgs) -> Option<String> {
-        let failed = self
-            .rows()
-            .find(|row| row.action == "failed" && row.code != Some(NOT_FOUND))?;
+        let failed = self.rows().find(|row| row.action == "failed")?;
         let denied = failed.words.contains("AccessDenied");
         let hint = args.place.hint(&failed.words, ALLOW).await;
         (denied || !hint.contains(ALLOW)).then_some(hint)
@@ -202,7 +198,7 @@ impl FleetPlan {
         planned.chain(self.missing.iter().map(|name| Row {
             function: name.clone(),
             action: "failed",
-            code: Some(NOT_FOUND),
+            code: Some("not-found"),
             words: "no function of this account and region has this name".to_owned(),
         }))
     }

@@ -98,10 +98,12 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
         .context("none of these functions exists")?;
     let stream = StreamArn::of(&args.stream, &function.function);
     let calls = Calls::new(AwsLogs::new(&config), args.rate);
-    let ours = role.map(|role| match args.account_policy {
-        true => wanted_of_account(&stream, role),
-        false => wanted(&stream, role),
-    });
+    let wanted = if args.account_policy {
+        wanted_of_account
+    } else {
+        wanted
+    };
+    let ours = role.map(|role| wanted(&stream, role));
     let mut entries = if args.account_policy {
         vec![account(&calls, ours.as_ref(), &stream, selected.functions.len()).await]
     } else {
@@ -293,16 +295,7 @@ fn print(
             ));
         }
     }
-    if entries.iter().any(Entry::is_denied) {
-        let actions = if args.account_policy {
-            "logs:DescribeAccountPolicies, PutAccountPolicy and DeleteAccountPolicy"
-        } else {
-            "logs:DescribeSubscriptionFilters, PutSubscriptionFilter and DeleteSubscriptionFilter on the log groups"
-        };
-        out::note(format_args!(
-            "hint: allow {actions}, and iam:PassRole of the subscription's role (docs/SECURITY.md)"
-        ));
-    }
+    print_hint(args, entries);
     if let Some((_, StreamKey::Unknown(why))) = role {
         out::note(format_args!(
             "rightsizer: the stream's key could not be read: {why}\nhint: if it is a key of your \
@@ -317,6 +310,21 @@ fn print(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Prints what to allow, if a call was denied.
+fn print_hint(args: &LogsArgs, entries: &[Entry]) {
+    if !entries.iter().any(Entry::is_denied) {
+        return;
+    }
+    let actions = if args.account_policy {
+        "logs:DescribeAccountPolicies, PutAccountPolicy and DeleteAccountPolicy"
+    } else {
+        "logs:DescribeSubscriptionFilters, PutSubscriptionFilter and DeleteSubscriptionFilter on the log groups"
+    };
+    out::note(format_args!(
+        "hint: allow {actions}, and iam:PassRole of the subscription's role (docs/SECURITY.md)"
+    ));
 }
 
 fn json_of(entry: &Entry) -> Value {

@@ -156,6 +156,48 @@ async fn the_printed_policy_has_the_streams_key_if_the_role_needs_it() {
     );
 }
 
+/// The stream of a deployed system: the policy leaves out the logs of the system itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_s_policy_leaves_out_the_logs_of_a_system() {
+    let stage = Stage::with_functions(&["f"]).await;
+    let client = stage.client();
+    let all = ["--all", "--account-policy", "--yes"];
+    let mut arguments = vec![
+        "subscribe",
+        "--stream",
+        "rz-reports",
+        "--role",
+        ROLE,
+        "--json",
+    ];
+    arguments.extend(all);
+    let environment = stage.environment(stage.proxy.endpoint());
+    let output = rightsizer_with(&arguments, &environment).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let kind = PolicyType::SubscriptionFilterPolicy;
+    let there = client.describe_account_policies().policy_type(kind);
+    let there = there.send().await.unwrap();
+    let criteria = there.account_policies()[0].selection_criteria();
+    assert!(
+        criteria.unwrap().contains("\"/rightsizer/rz/flink\""),
+        "{criteria:?}"
+    );
+    // A second run finds it as it is to be.
+    let output = rightsizer_with(&arguments, &environment).await.unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("already-subscribed"),
+        "{output:?}"
+    );
+    arguments[0] = "unsubscribe";
+    arguments.retain(|word| !["--role", ROLE].contains(word));
+    rightsizer_with(&arguments, &environment).await.unwrap();
+    let there = client
+        .describe_account_policies()
+        .policy_type(PolicyType::SubscriptionFilterPolicy);
+    let there = there.send().await.unwrap();
+    assert!(there.account_policies().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stays() {
     let stage = Stage::with_functions(&["f"]).await;
@@ -191,38 +233,6 @@ async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stay
     assert!(output.status.success(), "{output:?}");
     assert_eq!(again["counts"]["skip: already-subscribed"], 1);
     run(&stage, "unsubscribe", &all).await;
-    assert!(policies().await.is_empty());
-
-    // The stream of a deployed system: its own logs are left out.
-    let mut arguments = vec![
-        "subscribe",
-        "--stream",
-        "rz-reports",
-        "--role",
-        ROLE,
-        "--json",
-    ];
-    arguments.extend(all);
-    let environment = stage.environment(stage.proxy.endpoint());
-    let output = rightsizer_with(&arguments, &environment).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let kind = PolicyType::SubscriptionFilterPolicy;
-    let there = client.describe_account_policies().policy_type(kind);
-    let there = there.send().await.unwrap();
-    let criteria = there.account_policies()[0].selection_criteria();
-    assert!(
-        criteria.unwrap().contains("\"/rightsizer/rz/flink\""),
-        "{criteria:?}"
-    );
-    // A second run finds it as it is to be.
-    let output = rightsizer_with(&arguments, &environment).await.unwrap();
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("already-subscribed"),
-        "{output:?}"
-    );
-    arguments[0] = "unsubscribe";
-    arguments.retain(|word| !["--role", ROLE].contains(word));
-    rightsizer_with(&arguments, &environment).await.unwrap();
     assert!(policies().await.is_empty());
 
     let put = client
