@@ -91,7 +91,7 @@ def alarm(name):
     found = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     keys = (
         "Namespace MetricName Dimensions Statistic Period EvaluationPeriods Threshold ComparisonOperator"
-        " TreatMissingData AlarmDescription AlarmActions OKActions"
+        " TreatMissingData AlarmDescription AlarmActions OKActions Metrics"
     )
     return {key: found.get(key) for key in keys.split()}
 

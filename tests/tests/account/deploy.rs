@@ -106,8 +106,12 @@ async fn flink_runs(stage: &Stage, found: &[Value]) -> Result<()> {
     let bucket = text(&job["code"], "BucketARN").trim_start_matches("arn:aws:s3:::");
     let jar = format!("s3api head-object --bucket {bucket} --key");
     stage.aws(&jar, text(&job["code"], "FileKey")).await?;
-    for alarm in ["DownAlarm", "CheckpointAlarm"] {
-        assert_eq!(of(nested, alarm)?["Namespace"], "AWS/KinesisAnalytics");
+    let down = of(nested, "DownAlarm")?;
+    assert_eq!(down["Namespace"], "AWS/KinesisAnalytics");
+    // What is counted from the job's start is compared with the period before.
+    let metrics = of(nested, "CheckpointAlarm")?["Metrics"].to_string();
+    for part in ["DIFF(failed)", "numberOfFailedCheckpoints"] {
+        assert!(metrics.contains(part), "{metrics}");
     }
     let command = &of(found, "AggregatorTask")?["command"];
     let command = command.as_array().context("no command")?;
