@@ -97,7 +97,7 @@ async fn what_may_not_be_read_has_its_permission() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("hint: allow lambda:GetFunction"), "{text}");
     proxy.mend();
-    // A name that is misspelt is no question of permissions.
+    // A misspelt name has nothing to do with permissions.
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("list");
     std::fs::write(&list, "f9\n").unwrap();

@@ -42,7 +42,7 @@ role_arn = arn:aws:iam::123456789012:role/admin
 source_profile = deploy
 mfa_serial = arn:aws:iam::123456789012:mfa/a
 external_id = partner-7
-role_session_name = somebody
+role_session_name = reviewer
 duration_seconds = 3600
 [profile deploy-by-keys]
 role_arn = arn:aws:iam::123456789012:role/deploy
@@ -285,7 +285,7 @@ async fn a_role_with_a_device_is_assumed_as_its_profile_describes() {
     );
     for wanted in [
         "ExternalId=partner-7",
-        "RoleSessionName=somebody",
+        "RoleSessionName=reviewer",
         "DurationSeconds=3600",
     ] {
         assert!(roles[1].contains(wanted), "{wanted}: {}", roles[1]);

@@ -1,7 +1,7 @@
 //! Runs `browser/page.js`, which drives Chromium, and reads what it found.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -16,9 +16,11 @@ pub(crate) fn pictures() -> PathBuf {
     target.join("page")
 }
 
-/// Runs one part of the script against `address`; returns its findings. A part that found anything wrong has failed.
-pub(crate) async fn drive(part: &str, address: &str, more: Value) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/page.js");
+/// Runs a script of the folder `browser` with this standard input; returns how it ended, and its output.
+pub(crate) async fn script(name: &str, input: &str) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("browser")
+        .join(name);
     let mut node = Command::new("node")
         .arg(script)
         .stdin(Stdio::piped())
@@ -27,11 +29,16 @@ pub(crate) async fn drive(part: &str, address: &str, more: Value) -> Vec<String>
         .kill_on_drop(true)
         .spawn()
         .expect("node runs: `make tools`");
-    let input = json!({ "part": part, "address": address, "pictures": pictures(), "more": more });
     let mut stdin = node.stdin.take().expect("standard input is piped");
-    stdin.write_all(input.to_string().as_bytes()).await.unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    let done = node.wait_with_output().await.unwrap();
+    node.wait_with_output().await.unwrap()
+}
+
+/// Runs one part of the script against `address`; returns its findings. A part that found anything wrong has failed.
+pub(crate) async fn drive(part: &str, address: &str, more: Value) -> Vec<String> {
+    let input = json!({ "part": part, "address": address, "pictures": pictures(), "more": more });
+    let done = script("page.js", &input.to_string()).await;
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(
         done.status.success(),

@@ -1,12 +1,8 @@
 //! The distributions that the page offers as files, read by another implementation of their format: `hdr-histogram-js`.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
+use crate::browser::script;
 use crate::scene::Scene;
 use crate::visitor::Visitor;
 
@@ -15,19 +11,7 @@ const FUNCTIONS: [&str; 2] = ["media-resize", "checkout-export"];
 
 /// What the other reader found in a log: `intervals`, `count`, and in `values` the 50th, 95th, 99th and 100th percentile.
 async fn read(log: &str) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/histogram.js");
-    let mut node = Command::new("node")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("node runs: `make tools`");
-    let mut stdin = node.stdin.take().expect("standard input is piped");
-    stdin.write_all(log.as_bytes()).await.unwrap();
-    drop(stdin);
-    let done = node.wait_with_output().await.unwrap();
+    let done = script("histogram.js", log).await;
     assert!(done.status.success(), "`make tools`? {log}");
     serde_json::from_slice(&done.stdout).unwrap()
 }

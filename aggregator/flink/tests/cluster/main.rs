@@ -129,8 +129,8 @@ fn kills_and_rescaling_change_nothing() {
     equal_after_kills(&history, 1);
 }
 
-/// The same with two readers, which continue from different places. One may get far ahead of the other, and what comes
-/// again counts again once a state has dropped the mark of its environment. So the history is no longer than that.
+/// The same with two readers, which continue from different places. One may get far ahead of the other, and a state
+/// counts repeated records twice once it has dropped the mark of their environment. The history ends before that.
 #[test]
 fn kills_and_rescaling_change_nothing_with_two_readers() {
     let history = History::that_forgets_nothing(11, 8, WINDOW_DAYS.into());
