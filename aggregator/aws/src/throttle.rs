@@ -4,12 +4,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use rightsizer_updater::{Backoff, RateLimiter};
+use tracing::warn;
 
 /// How often a call is made that is throttled each time.
 const TRIES: usize = 8;
 /// The first wait after a call was throttled, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// A wait of this length or more is logged, so that a command does not seem to hang.
+const LOGGED_PAUSE: Duration = Duration::from_secs(8);
 
 /// An error that may mean that a call was throttled.
 pub trait MayBeThrottled {
@@ -33,13 +36,19 @@ impl Throttle {
         E: MayBeThrottled,
         F: Future<Output = Result<T, E>>,
     {
-        for pause in Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).take(TRIES - 1) {
+        let pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).take(TRIES - 1);
+        for (pause, tries) in pauses.zip(1..) {
             self.0.turn().await;
             let answer = make().await;
             let Some(wait) = answer.as_ref().err().and_then(MayBeThrottled::throttled) else {
                 return answer;
             };
-            self.0.hold(wait.max(pause));
+            let pause = wait.max(pause);
+            if pause >= LOGGED_PAUSE {
+                let seconds = pause.as_secs();
+                warn!("AWS throttles calls: attempt {tries} of {TRIES} failed; the next one is in {seconds} s");
+            }
+            self.0.hold(pause);
         }
         self.0.turn().await;
         make().await

@@ -12,7 +12,7 @@ use serde_json::Value;
 const SCOPE: &str = "AWS4-HMAC-SHA256 \
     Credential=testing/20260101/eu-central-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
 
-/// An account with functions and a layer of ours.
+/// An account with functions, a layer of ours, and the stream `reports`.
 pub(crate) struct Account {
     pub(crate) moto: MotoServer,
     pub(crate) layer: String,
@@ -34,11 +34,24 @@ impl Account {
             .into_iter()
             .flat_map(|service| aws_environment(service, moto.endpoint()))
             .collect();
-        Self {
+        let account = Self {
             moto,
             layer,
             environment,
-        }
+        };
+        account.create_stream("reports").await;
+        account
+    }
+
+    pub(crate) async fn create_stream(&self, name: &str) {
+        let request = reqwest::Client::new()
+            .post(self.moto.endpoint())
+            .header("authorization", SCOPE.replace("/lambda/", "/kinesis/"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "Kinesis_20131202.CreateStream")
+            .body(serde_json::json!({"StreamName": name, "ShardCount": 1}).to_string());
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// The same by way of another server for one service.

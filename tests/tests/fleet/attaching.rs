@@ -221,6 +221,7 @@ async fn a_stack_names_its_layers_and_its_stream() {
     let create = create.architectures(Architecture::Arm64).memory_size(512);
     create.send().await.unwrap();
 
+    account.create_stream("rz-reports").await;
     let run = async |command: &[&str]| {
         let all = ["--all", "--stack", "rz", "--json", "--rate", "10", "--yes"];
         let arguments = [command, &all].concat();

@@ -14,6 +14,7 @@ use crate::account::{Account, layers};
 /// Functions are called by their ARNs.
 const READ_SEALED: &str = "GET /2015-03-31/functions/\
     arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Asealed";
+const LIST: &str = "GET /2015-03-31/functions";
 const WRITE_CHECKOUT: &str = "PUT /2015-03-31/functions/\
     arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Acheckout/configuration";
 
@@ -115,6 +116,59 @@ async fn throttling_is_waited_out_and_an_unreadable_environment_is_left_alone() 
     let after = account.configurations().await;
     assert_eq!(after["sealed"], before["sealed"]);
     assert_eq!(layers(&after["checkout"]), [&account.layer]);
+}
+
+/// A command that waits for AWS says so, also if its output is no terminal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_throttled_for_long_is_not_waited_for_in_silence() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
+    // 1 + 2 + 4 + 8 s.
+    proxy.refuse(LIST, 4, "TooManyRequestsException");
+    let environment = account.by_way_of("LAMBDA", proxy.endpoint());
+    let (output, plan) = account.run_with("attach", &["--all"], &environment).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(plan["counts"]["attach"], 1, "{plan}");
+    assert_eq!(proxy.calls(LIST), 5);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let notes = text.matches("AWS throttles calls: attempt 4 of 8 failed; the next one is in 8 s");
+    assert_eq!(notes.count(), 1, "{text}");
+    assert_eq!(text.matches("AWS throttles").count(), 1, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_missing_is_named_before_any_function_changes() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let before = account.configurations().await;
+    let attach = async |stream: &str, environment: &[(String, String)]| {
+        let layer = account.layer.as_str();
+        let arguments = [
+            "attach", "--all", "--layer", layer, "--waves", "none", "--stream", stream, "--yes",
+        ];
+        let output = rightsizer_with(&arguments, environment).await.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
+    };
+    let arn = "arn:aws:kinesis:eu-central-1:123456789012:stream/absent";
+    for stream in ["absent", arn] {
+        let (code, text) = attach(stream, &account.environment).await;
+        assert_eq!(code, Some(1), "{text}");
+        let words = format!("the stream {arn} does not exist");
+        assert!(text.contains(&words) && text.contains("--stream"), "{text}");
+    }
+    assert_eq!(account.configurations().await, before);
+
+    let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
+    proxy.always_refuse("DescribeStreamSummary", "AccessDeniedException");
+    let denied = account.by_way_of("KINESIS", proxy.endpoint());
+    let (code, text) = attach("absent", &denied).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("kinesis:DescribeStreamSummary fails"),
+        "{text}"
+    );
 }
 
 /// An IAM that decides so.

@@ -21,6 +21,7 @@ fn the_policies_in_the_documentation_grant_exactly_what_the_commands_call() {
         // Whether CloudFront may assume it.
         "iam:GetRole",
         "iam:SimulatePrincipalPolicy",
+        "kinesis:DescribeStreamSummary",
         "kinesis:GetResourcePolicy",
         "lambda:GetFunction",
         "lambda:GetLayerVersion",

@@ -63,6 +63,11 @@ impl StreamArn {
         (partition, parts.nth(1).unwrap_or_default())
     }
 
+    /// Its region.
+    pub fn region(&self) -> &str {
+        self.place().1
+    }
+
     /// Its account.
     pub fn account(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()

@@ -76,6 +76,19 @@ impl AwsLayers {
         Ok(newest)
     }
 
+    /// Whether a stream of the client's region exists. The error is why that could not be found out.
+    pub async fn stream_exists(&self, stream: &StreamArn) -> Result<bool, CallError> {
+        let request = self
+            .kinesis
+            .describe_stream_summary()
+            .stream_arn(stream.as_str());
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(false),
+            Err(error) => Err(call_error(&error)),
+        }
+    }
+
     /// Whether a role may put records on a stream.
     pub async fn may_put(&self, role: &str, stream: &StreamArn) -> Access {
         let decision = self
