@@ -2,7 +2,8 @@
 """Measures wall and processor time of the job for each report: speed.py [FUNCTIONS ...].
 
 Beside the job it runs `rightsizer import` and, over the telemetry, the mean of daily peaks in Flink SQL (seed/), each on
-the same files. Each row is the difference between a small and a large input, so that it excludes the start of a JVM.
+the same files, in turn, and takes medians of three. Each row is the difference between a small and a large input, so
+that it excludes the start of a JVM.
 `RIGHTSIZER_BINARY` names the release build of rightsizer.
 """
 
@@ -12,12 +13,14 @@ import pathlib
 import random
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+RUNS = 3
 DAY = 1_777_600_800_000  # 2026-05-01T02:00:00Z
 
 
@@ -107,8 +110,12 @@ def rows(name, make, few, many, functions, engines):
             for part in range(2):
                 with open(folder / "reports" / f"{part}.jsonl", "w", encoding="utf-8") as file:
                     file.writelines(make(count // 2, functions, random.Random(part)))
-            for engine, command in engines.items():
-                spent[engine].append(run(command, folder))
+            runs = {engine: [] for engine in engines}
+            for _ in range(RUNS):
+                for engine, command in engines.items():
+                    runs[engine].append(run(command, folder))
+            for engine, figures in runs.items():
+                spent[engine].append([statistics.median(figure) for figure in zip(*figures)])
     for engine, ((wall_a, cpu_a), (wall_b, cpu_b)) in spent.items():
         reports = 100 * (many - few)
         wall, cpu = (wall_b - wall_a) / reports, (cpu_b - cpu_a) / reports
@@ -123,7 +130,7 @@ def main():
     fleets = [int(text) for text in sys.argv[1:]] or [1_000]
     for functions in fleets:
         rows("records of 100 reports", records, 8_000, 88_000, functions, {"flink": job, "import": imported})
-    rows("raw telemetry", telemetry, 500, 5_500, 1_000, {"flink": job, "import": imported, "flink sql": sql})
+    rows("raw telemetry", telemetry, 4_000, 44_000, 1_000, {"flink": job, "import": imported, "flink sql": sql})
 
 
 if __name__ == "__main__":
