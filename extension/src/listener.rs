@@ -5,25 +5,28 @@
 //! It always responds with 200, because after any other status the platform sends the same batch
 //! again. It listens on all addresses because `sandbox.localdomain` is not loopback inside Lambda.
 //!
-//! Each POST should wake this process once. So the kernel reports a connection together with its
-//! first bytes, which are read at once: usually the whole request. If the platform opens a
+//! Each POST should wake this process once, and touch as little code as possible: between two
+//! invocations other processes take the caches. So the kernel reports a connection together with
+//! its first bytes, which are read at once: usually the whole request. If the platform opens a
 //! connection for each POST, the response closes the connection, which saves waiting for the
 //! platform to do so, and the event loop never knows of it: registering costs as much as reading.
+//! There is no task and no channel: who wants to know what is posted drives the server
+//! ([`Listener::posted`]).
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read as _, Result, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+// Those of `std` take a call more for each connection that must not block.
+use mio::net::{TcpListener, TcpStream};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::time::{Sleep, sleep};
 
 use crate::requests::{Found, Malformed, Requests};
 use crate::telemetry::{Posted, Reader};
@@ -32,12 +35,11 @@ use crate::telemetry::{Posted, Reader};
 const MOST_CONNECTIONS: usize = 8;
 /// Events of a few hundred bytes come in pieces of this size.
 const READ_BYTES: usize = 8192;
-/// Pieces that wait to be read. If the reader is slow, the platform waits, and then drops events
-/// and reports that.
-const MOST_WAITING: usize = 2;
 /// After this number of consecutive connections that the platform closed after one request, this
 /// side closes them.
 const LONE_REQUESTS: u32 = 3;
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The platform sends its request as soon as it is connected.
 #[cfg(target_os = "linux")]
@@ -52,65 +54,116 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const REFUSAL: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// A port that is served in the background.
+/// A port and its connections. They are only served while [`Listener::posted`] is awaited; until
+/// then what is posted waits in the kernel.
 #[derive(Debug)]
-pub struct Listening {
-    /// Its address.
-    pub port: u16,
-    /// What is posted, in pieces.
-    pub posted: mpsc::Receiver<Posted>,
-    task: AbortHandle,
+pub struct Listener {
+    socket: AsyncFd<TcpListener>,
+    port: u16,
+    /// The oldest first.
+    connections: VecDeque<(AsyncFd<TcpStream>, Connection)>,
+    /// Connections in a row that ended after one request.
+    lone_requests: u32,
+    /// Out of file handles: the function holds them, and may give some back.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl Listening {
-    /// Gives the port back: file handles may be few, and `next` needs one.
-    pub fn close(self) {
-        self.task.abort();
+impl Listener {
+    /// Binds any free port.
+    pub fn bind() -> Result<Self> {
+        let socket = std::net::TcpListener::bind(("0.0.0.0", 0))?;
+        socket.set_nonblocking(true)?;
+        let port = socket.local_addr()?.port();
+        #[cfg(target_os = "linux")]
+        defer_accept(&socket);
+        Ok(Self {
+            socket: readable(TcpListener::from_std(socket))?,
+            port,
+            connections: VecDeque::new(),
+            lone_requests: 0,
+            pause: None,
+        })
     }
-}
 
-/// Binds any free port and serves it.
-pub fn listen() -> Result<Listening> {
-    let listener = TcpListener::bind(("0.0.0.0", 0))?;
-    listener.set_nonblocking(true)?;
-    let port = listener.local_addr()?.port();
-    #[cfg(target_os = "linux")]
-    defer_accept(&listener);
-    let listener = readable(listener)?;
-    let (pieces, posted) = mpsc::channel(MOST_WAITING);
-    let task = tokio::spawn(serve(listener, pieces)).abort_handle();
-    Ok(Listening { port, posted, task })
-}
+    /// The bound port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
 
-async fn serve(listener: AsyncFd<TcpListener>, pieces: mpsc::Sender<Posted>) {
-    let mut connections = VecDeque::<AbortHandle>::new();
-    let lone_requests = Arc::new(AtomicU32::new(0));
-    loop {
-        let Ok(socket) = accept(&listener).await else {
-            // Out of file handles: the function holds them, and may give some back.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let mut connection = Connection {
-            pieces: pieces.clone(),
-            lone_requests: Arc::clone(&lone_requests),
-            requests: Requests::default(),
-            reader: Reader::default(),
-            answered: 0,
-        };
-        let Ok(()) = connection.take_what_is_there(&socket).await else {
-            continue;
-        };
-        let Ok(socket) = readable(socket) else {
-            continue;
-        };
-        connections.retain(|connection| !connection.is_finished());
-        if connections.len() >= MOST_CONNECTIONS
-            && let Some(oldest) = connections.pop_front()
-        {
-            oldest.abort();
+    /// Serves until something is posted, and returns it. Nothing is lost if this future is dropped.
+    pub async fn posted(&mut self) -> Posted {
+        poll_fn(|context| self.poll_posted(context)).await
+    }
+
+    /// What is there already, if anything is.
+    pub async fn posted_already(&mut self) -> Option<Posted> {
+        poll_fn(|context| {
+            Poll::Ready(match self.poll_posted(context) {
+                Poll::Ready(posted) => Some(posted),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    /// Reads each connection at most once and accepts at most one in a round, so that no sender
+    /// keeps others waiting.
+    fn poll_posted(&mut self, context: &mut Context<'_>) -> Poll<Posted> {
+        let mut posted = Posted::default();
+        loop {
+            let mut idle = true;
+            let lone_requests = &mut self.lone_requests;
+            self.connections.retain_mut(|(socket, connection)| {
+                let read = poll_read(socket, context, |socket| {
+                    connection.take(socket, lone_requests, &mut posted)
+                });
+                idle &= read.is_pending();
+                !matches!(read, Poll::Ready(Err(_)))
+            });
+            if let Poll::Ready(accepted) = self.poll_accept(context) {
+                idle = false;
+                match accepted {
+                    Ok(socket) => self.begin(socket, &mut posted),
+                    Err(_) => self.pause = Some(Box::pin(sleep(ACCEPT_PAUSE))),
+                }
+            }
+            if posted != Posted::default() {
+                return Poll::Ready(posted);
+            }
+            if idle {
+                return Poll::Pending;
+            }
         }
-        connections.push_back(tokio::spawn(connection.live(socket)).abort_handle());
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<TcpStream>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        poll_read(&self.socket, context, |socket| {
+            socket.accept().map(|(accepted, _)| accepted)
+        })
+    }
+
+    /// Takes what has come with a connection, and keeps it if it does not end with that.
+    fn begin(&mut self, socket: TcpStream, posted: &mut Posted) {
+        let mut connection = Connection::default();
+        let taken = connection.take(&socket, &mut self.lone_requests, posted);
+        let goes_on = match taken {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        if !goes_on {
+            return;
+        }
+        let Ok(socket) = readable(socket) else {
+            return;
+        };
+        if self.connections.len() >= MOST_CONNECTIONS {
+            self.connections.pop_front();
+        }
+        self.connections.push_back((socket, connection));
     }
 }
 
@@ -121,7 +174,7 @@ async fn serve(listener: AsyncFd<TcpListener>, pieces: mpsc::Sender<Posted>) {
     unsafe_code,
     reason = "no dependency offers a safe function for this option"
 )]
-fn defer_accept(listener: &TcpListener) {
+fn defer_accept(listener: &std::net::TcpListener) {
     let seconds = WAIT_FOR_BYTES_SECONDS;
     // SAFETY: the handle is open, and the option reads this length from this place, during the call.
     unsafe {
@@ -143,147 +196,115 @@ fn readable<T: AsRawFd>(socket: T) -> Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, Interest::READABLE)
 }
 
-async fn accept(listener: &AsyncFd<TcpListener>) -> Result<TcpStream> {
-    let accepted = listener.async_io(Interest::READABLE, TcpListener::accept);
-    let (socket, _) = accepted.await?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+/// Reads once if there is something to read; `WouldBlock` is `Pending`.
+fn poll_read<S: AsRawFd, T>(
+    socket: &AsyncFd<S>,
+    context: &mut Context<'_>,
+    mut read: impl FnMut(&S) -> Result<T>,
+) -> Poll<Result<T>> {
+    loop {
+        let mut ready = ready!(socket.poll_read_ready(context))?;
+        if let Ok(read) = ready.try_io(|socket| read(socket.get_ref())) {
+            return Poll::Ready(read);
+        }
+    }
 }
 
-/// One connection, and the request that is being read from it.
+/// The request that is being read from a connection.
+#[derive(Debug, Default)]
 struct Connection {
-    pieces: mpsc::Sender<Posted>,
-    /// Connections in a row that ended after one request.
-    lone_requests: Arc<AtomicU32>,
     requests: Requests,
     reader: Reader,
     answered: u32,
 }
 
-/// What to do for the bytes that came.
-enum Step {
-    PassOn(Posted),
-    Continue,
-    /// Only after everything of the request was passed on: what is answered does not come again.
-    Answer {
-        closes: bool,
-    },
-    Refuse,
-}
-
-/// Errors end the connection.
+/// Errors end the connection, but for `WouldBlock`.
 impl Connection {
-    async fn live(mut self, socket: AsyncFd<TcpStream>) -> Result<()> {
+    /// Reads once, and adds to `posted` what is posted.
+    fn take(
+        &mut self,
+        mut socket: &TcpStream,
+        lone_requests: &mut u32,
+        posted: &mut Posted,
+    ) -> Result<()> {
+        let mut buffer = [0; READ_BYTES];
+        let length = socket.read(&mut buffer)?;
+        if length == 0 {
+            if self.answered == 1 {
+                *lone_requests = lone_requests.saturating_add(1);
+            }
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let followed = || self.follow(&buffer[..length], socket, lone_requests, posted);
+        // A fault in reading ends the connection only, not the observation.
+        catch_unwind(AssertUnwindSafe(followed)).unwrap_or_else(|_| Err(ErrorKind::Other.into()))
+    }
+
+    /// A request is answered only after everything in it was taken: what is answered does not come
+    /// again.
+    fn follow(
+        &mut self,
+        mut bytes: &[u8],
+        socket: &TcpStream,
+        lone_requests: &mut u32,
+        posted: &mut Posted,
+    ) -> Result<()> {
         loop {
-            let steps = poll_fn(|context| self.poll_read(&socket, context)).await?;
-            self.follow(steps, socket.get_ref()).await?;
-        }
-    }
-
-    async fn take_what_is_there(&mut self, socket: &TcpStream) -> Result<()> {
-        match self.read(socket) {
-            Ok(steps) => self.follow(steps, socket).await,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn follow(&mut self, steps: Vec<Step>, socket: &TcpStream) -> Result<()> {
-        for step in steps {
-            match step {
-                // The receiver is gone only when this process ends.
-                Step::PassOn(posted) => drop(self.pieces.send(posted).await),
-                Step::Continue => write(socket, CONTINUE)?,
-                Step::Answer { closes } => self.answer(socket, closes)?,
-                Step::Refuse => {
+            match self.requests.next(&mut bytes) {
+                Ok(None) => return Ok(()),
+                Ok(Some(Found::Expects)) => write(socket, CONTINUE)?,
+                Ok(Some(Found::Body(body))) => posted.append(self.reader.feed(body)),
+                Ok(Some(Found::End { closes })) => {
+                    posted.append(std::mem::take(&mut self.reader).finish());
+                    self.answer(socket, closes, lone_requests)?;
+                }
+                Err(Malformed) => {
                     write(socket, REFUSAL)?;
                     return Err(ErrorKind::InvalidData.into());
                 }
             }
         }
-        Ok(())
     }
 
-    fn poll_read(
-        &mut self,
-        socket: &AsyncFd<TcpStream>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Vec<Step>>> {
-        loop {
-            let mut ready = ready!(socket.poll_read_ready(context))?;
-            if let Ok(steps) = ready.try_io(|socket| self.read(socket.get_ref())) {
-                return Poll::Ready(steps);
-            }
-        }
-    }
-
-    /// Reads once. Returns what is to be done for it, or `WouldBlock`.
-    fn read(&mut self, mut socket: &TcpStream) -> Result<Vec<Step>> {
-        let mut buffer = [0; READ_BYTES];
-        let length = socket.read(&mut buffer)?;
-        if length == 0 {
-            self.ended();
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        Ok(self.steps(&buffer[..length]))
-    }
-
-    fn steps(&mut self, mut bytes: &[u8]) -> Vec<Step> {
-        let mut steps = Vec::new();
-        loop {
-            match self.requests.next(&mut bytes) {
-                Ok(None) => return steps,
-                Ok(Some(Found::Expects)) => steps.push(Step::Continue),
-                Ok(Some(Found::Body(body))) => steps.extend(pass_on(self.reader.feed(body))),
-                Ok(Some(Found::End { closes })) => {
-                    let reader = std::mem::take(&mut self.reader);
-                    steps.extend(pass_on(reader.finish()));
-                    steps.push(Step::Answer { closes });
-                }
-                Err(Malformed) => {
-                    steps.push(Step::Refuse);
-                    return steps;
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, socket: &TcpStream, closes: bool) -> Result<()> {
+    fn answer(&mut self, socket: &TcpStream, closes: bool, lone_requests: &mut u32) -> Result<()> {
         self.answered = self.answered.saturating_add(1);
         if self.answered > 1 {
-            self.lone_requests.store(0, Ordering::Relaxed);
+            *lone_requests = 0;
         }
-        if closes || self.lone_requests.load(Ordering::Relaxed) >= LONE_REQUESTS {
+        if closes || *lone_requests >= LONE_REQUESTS {
             write(socket, LAST_ANSWER)?;
             return Err(ErrorKind::ConnectionAborted.into());
         }
         write(socket, ANSWER)
     }
-
-    /// The platform has closed it.
-    fn ended(&self) {
-        if self.answered == 1 {
-            self.lone_requests.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
 /// Answers are small. A sender that does not read them until no more fit is not the platform.
 fn write(mut socket: &TcpStream, answer: &[u8]) -> Result<()> {
-    if socket.write(answer)? == answer.len() {
-        return Ok(());
+    match socket.write(answer) {
+        Ok(length) if length == answer.len() => Ok(()),
+        // Not `WouldBlock`, which would mean that there was nothing to read.
+        _ => Err(ErrorKind::WriteZero.into()),
     }
-    Err(ErrorKind::WriteZero.into())
-}
-
-/// Nothing, if nothing was read.
-fn pass_on(posted: Posted) -> Option<Step> {
-    (posted != Posted::default()).then_some(Step::PassOn(posted))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
+
+    /// The port of a listener that is served until the test ends.
+    fn served() -> u16 {
+        let mut listener = Listener::bind().unwrap();
+        let port = listener.port();
+        tokio::spawn(async move {
+            loop {
+                listener.posted().await;
+            }
+        });
+        port
+    }
 
     /// Sends this number of requests on one connection, one after the other; returns whether the
     /// last response closes it.
@@ -307,8 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn this_side_closes_once_the_platform_has_shown_that_it_keeps_none() {
-        let listening = listen().unwrap();
-        let port = listening.port;
+        let port = served();
         let closed = async |requests| {
             let client = tokio::task::spawn_blocking(move || is_closed_after(port, requests));
             client.await.unwrap()
@@ -322,8 +342,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sender_that_takes_its_time_is_served_too() {
-        let listening = listen().unwrap();
-        let port = listening.port;
+        let port = served();
         let client = tokio::task::spawn_blocking(move || {
             let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
             for part in ["POST / HTTP/1.1\r\n", "content-length: 2\r\n\r\n[", "]"] {
@@ -335,5 +354,89 @@ mod tests {
             answer == *ANSWER
         });
         assert!(client.await.unwrap());
+    }
+
+    const EVENT: &str =
+        r#"{"time":"2026-05-01T00:00:00Z","type":"platform.start","record":{"requestId":"r"}}"#;
+
+    fn post(events: &str) -> String {
+        let length = events.len();
+        format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{events}")
+    }
+
+    /// What is posted while nobody asks waits, and more connections than there is room for cost the oldest only.
+    #[tokio::test]
+    async fn what_waited_is_there_at_once_and_the_oldest_connection_gives_way() {
+        let mut listener = Listener::bind().unwrap();
+        assert_eq!(listener.posted_already().await, None);
+        let mut sockets = Vec::new();
+        for n in 0..=MOST_CONNECTIONS {
+            let mut socket = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
+            let events = vec![EVENT; n + 1].join(",");
+            socket
+                .write_all(post(&format!("[{events}]")).as_bytes())
+                .unwrap();
+            sockets.push(socket);
+        }
+        let mut counts = Vec::new();
+        while counts.len() < sockets.len() {
+            counts.push(listener.posted().await.events.len());
+        }
+        assert_eq!(counts, (1..=MOST_CONNECTIONS + 1).collect::<Vec<_>>());
+        assert_eq!(listener.posted_already().await, None);
+        let mut answers = sockets.iter_mut().map(|socket| {
+            let mut answer = vec![0; ANSWER.len()];
+            socket.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, ANSWER);
+            socket
+        });
+        let oldest = answers.next().unwrap();
+        let last = answers.last().unwrap();
+        assert_eq!(oldest.read(&mut [0]).unwrap(), 0);
+        last.write_all(post("[]").as_bytes()).unwrap();
+        last.write_all(post(&format!("[{EVENT}]")).as_bytes())
+            .unwrap();
+        assert_eq!(listener.posted().await.events.len(), 1);
+    }
+
+    /// A request is answered by whoever reads it to its end, and its events come before the answer to the next one.
+    #[tokio::test]
+    async fn requests_that_come_together_are_posted_together() {
+        let mut listener = Listener::bind().unwrap();
+        let mut socket = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
+        let both = [
+            post(&format!("[{EVENT}]")),
+            post(&format!("[{EVENT},7]")),
+            post("{"),
+        ]
+        .concat();
+        socket.write_all(both.as_bytes()).unwrap();
+        let posted = listener.posted().await;
+        assert_eq!((posted.events.len(), posted.unreadable), (2, 1));
+        assert!(posted.broken.is_some());
+        let mut answers = vec![0; 3 * ANSWER.len()];
+        socket.read_exact(&mut answers).unwrap();
+        assert_eq!(answers, ANSWER.repeat(3));
+    }
+
+    /// Bytes that bring no event must not keep the process from anything else.
+    #[tokio::test]
+    async fn a_flood_without_events_leaves_time_for_others() {
+        let mut listener = Listener::bind().unwrap();
+        let port = listener.port();
+        let flood = std::thread::spawn(move || {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let begun =
+                socket.write_all(b"POST / HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n[");
+            while begun.is_ok() && socket.write_all(&[b' '; READ_BYTES]).is_ok() {}
+        });
+        let limit = Duration::from_millis(300);
+        assert!(
+            tokio::time::timeout(limit, listener.posted())
+                .await
+                .is_err()
+        );
+        drop(listener);
+        flood.join().unwrap();
     }
 }

@@ -1,15 +1,16 @@
 //! The main loop: one `select!`, one method an arm. Decisions are the journal's; this does the IO.
 
 use std::fs::read_to_string;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
 use crate::invocations::ShutdownReason;
 use crate::journal::{Journal, Seal};
+use crate::listener::Listener;
 use crate::log::Log;
 use crate::procfs::Usage;
 use crate::stream::{Sent, Stream};
@@ -44,7 +45,7 @@ pub struct Observer<'a> {
     log: &'a Log,
     flush_every: Duration,
     sending: Option<JoinHandle<Sent>>,
-    flush_at: Option<Instant>,
+    flush: FlushTimer,
 }
 
 impl<'a> Observer<'a> {
@@ -56,7 +57,7 @@ impl<'a> Observer<'a> {
             log,
             flush_every,
             sending: None,
-            flush_at: None,
+            flush: FlushTimer::default(),
         }
     }
 
@@ -64,16 +65,15 @@ impl<'a> Observer<'a> {
     pub async fn run(
         mut self,
         shutdown: impl Future<Output = ShutdownReason>,
-        mut telemetry: mpsc::Receiver<Posted>,
+        mut listener: Listener,
     ) {
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            let flush_at = self.flush_at.unwrap_or_else(Instant::now);
             tokio::select! {
-                reason = &mut shutdown => return self.on_shutdown(reason, &mut telemetry).await,
-                Some(posted) = telemetry.recv() => self.on_posted(posted),
+                reason = &mut shutdown => return self.on_shutdown(reason, &mut listener).await,
+                posted = listener.posted() => self.on_posted(posted),
                 sent = finished(&mut self.sending) => self.on_sent(sent),
-                () = sleep_until(flush_at), if self.flush_at.is_some() => self.on_timer(),
+                () = self.flush.elapsed() => self.on_timer(),
             }
         }
     }
@@ -83,15 +83,14 @@ impl<'a> Observer<'a> {
         if self.journal.is_due() {
             self.send(Seal::Due);
         } else if self.journal.holds_rows() && self.sending.is_none() {
-            self.flush_at
-                .get_or_insert_with(|| Instant::now() + self.flush_every);
+            self.flush.begin(self.flush_every);
         }
     }
 
     /// For environments that are not frozen in between; event time alone would wait for the next
     /// invocation.
     fn on_timer(&mut self) {
-        self.flush_at = None;
+        self.flush.end();
         if self.journal.holds_rows() && !self.journal.is_backing_off() {
             self.send(Seal::All);
         }
@@ -109,17 +108,12 @@ impl<'a> Observer<'a> {
         if self.journal.is_due() {
             self.send(Seal::Due);
         } else if self.journal.holds_rows() {
-            self.flush_at
-                .get_or_insert_with(|| Instant::now() + self.flush_every);
+            self.flush.begin(self.flush_every);
         }
     }
 
     /// Lambda waits 2 s, then kills.
-    async fn on_shutdown(
-        &mut self,
-        reason: ShutdownReason,
-        telemetry: &mut mpsc::Receiver<Posted>,
-    ) {
+    async fn on_shutdown(&mut self, reason: ShutdownReason, listener: &mut Listener) {
         let began = Instant::now();
         let deadline = began
             + match reason {
@@ -127,7 +121,7 @@ impl<'a> Observer<'a> {
                 ShutdownReason::Timeout | ShutdownReason::Failure => FAILURE_BUDGET,
             };
         self.log.debug(|| format!("shutdown: {reason:?}"));
-        self.await_reports(reason, began, telemetry).await;
+        self.await_reports(reason, began, listener).await;
         self.journal.give_up_waiting(reason);
         if let Some(mut sending) = self.sending.take() {
             let sent = timeout(STALE_SEND_WAIT, &mut sending).await;
@@ -162,9 +156,9 @@ impl<'a> Observer<'a> {
         &mut self,
         reason: ShutdownReason,
         began: Instant,
-        telemetry: &mut mpsc::Receiver<Posted>,
+        listener: &mut Listener,
     ) {
-        while let Ok(posted) = telemetry.try_recv() {
+        while let Some(posted) = listener.posted_already().await {
             self.take_in(posted);
         }
         let mut until = match reason {
@@ -173,7 +167,7 @@ impl<'a> Observer<'a> {
             _ if self.journal.knows_the_end() => return,
             _ => began + FAILURE_WAIT,
         };
-        while let Ok(Some(posted)) = timeout_at(until, telemetry.recv()).await {
+        while let Ok(posted) = timeout_at(until, listener.posted()).await {
             let awaited = self.journal.awaits_report();
             self.take_in(posted);
             match reason {
@@ -211,7 +205,7 @@ impl<'a> Observer<'a> {
         if self.sending.is_some() {
             return;
         }
-        self.flush_at = None;
+        self.flush.end();
         self.sending = Some(self.put(PATIENCE, seal));
     }
 
@@ -220,6 +214,40 @@ impl<'a> Observer<'a> {
         let records = self.journal.begin_send(usage(), seal);
         let stream = Arc::clone(&self.stream);
         tokio::spawn(async move { stream.put(&records, patience).await })
+    }
+}
+
+/// The time of the next flush by this machine's clock. The timer is only set when a time is, because
+/// setting one for every event would cost more than reading the event.
+#[derive(Default)]
+struct FlushTimer {
+    is_set: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl FlushTimer {
+    /// Sets it, unless it is set already.
+    fn begin(&mut self, after: Duration) {
+        if std::mem::replace(&mut self.is_set, true) {
+            return;
+        }
+        let at = Instant::now() + after;
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().reset(at),
+            None => self.timer = Some(Box::pin(sleep_until(at))),
+        }
+    }
+
+    fn end(&mut self) {
+        self.is_set = false;
+    }
+
+    /// Completes when it is time; never, while no time is set.
+    async fn elapsed(&mut self) {
+        match &mut self.timer {
+            Some(timer) if self.is_set => timer.await,
+            _ => std::future::pending().await,
+        }
     }
 }
 

@@ -6,19 +6,17 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use rightsizer_records::InitType;
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::extensions_api::{Api, Registration};
 use crate::invocations::ShutdownReason;
 use crate::journal::{Journal, Place};
-use crate::listener;
+use crate::listener::Listener;
 use crate::log::Log;
 use crate::observer::{Observer, usage};
 use crate::stream::Stream;
 use crate::target::Target;
-use crate::telemetry::Posted;
 
 /// Schemas of the Telemetry API, newest last. Managed instances take only the newest.
 const SCHEMAS: [&str; 3] = ["2022-12-13", "2022-07-01", "2025-01-29"];
@@ -95,7 +93,7 @@ async fn observe(config: &Config, api: &Api, registration: &Registration, log: &
         log.warn("settings", warning);
     }
     let shutdown = shutdown(api, registration, log);
-    let Some((place, target, telemetry)) = prepare(config, api, registration, log).await else {
+    let Some((place, target, listener)) = prepare(config, api, registration, log).await else {
         shutdown.await;
         return;
     };
@@ -104,7 +102,7 @@ async fn observe(config: &Config, api: &Api, registration: &Registration, log: &
     let flush_ms = u64::try_from(config.limits.flush_ms).unwrap_or(u64::MAX);
     let flush_every = Duration::from_millis(flush_ms);
     let observer = Observer::new(journal, Stream::new(target), flush_every, log);
-    observer.run(shutdown, telemetry).await;
+    observer.run(shutdown, listener).await;
 }
 
 /// Everything before the first `next`; `None` if there will be nothing to observe.
@@ -113,22 +111,20 @@ async fn prepare(
     api: &Api,
     registration: &Registration,
     log: &Log,
-) -> Option<(Place, Target, mpsc::Receiver<Posted>)> {
+) -> Option<(Place, Target, Listener)> {
     let target = config.stream.clone()?;
     let place = config.place(registration.account.as_deref(), std::env::consts::ARCH);
     let place = place.map_err(|e| log.warn("place", &format!("nothing is reported: {e}")));
-    let listening = listener::listen().map_err(|e| {
+    let listener = Listener::bind().map_err(|e| {
         log.warn(
             "listen",
             &format!("nothing is reported: no port to listen on: {e}"),
         );
     });
-    let (place, listening) = place.ok().zip(listening.ok())?;
-    if !subscribe(config, api, registration, listening.port, log).await {
-        listening.close();
-        return None;
-    }
-    Some((place, target, listening.posted))
+    let (place, listener) = place.ok().zip(listener.ok())?;
+    // If not, the port is given back: file handles may be few, and `next` needs one.
+    let is_subscribed = subscribe(config, api, registration, listener.port(), log).await;
+    is_subscribed.then_some((place, target, listener))
 }
 
 async fn subscribe(

@@ -30,6 +30,15 @@ pub struct Posted {
     pub broken: Option<String>,
 }
 
+impl Posted {
+    /// Adds what came behind it.
+    pub fn append(&mut self, mut behind: Self) {
+        self.events.append(&mut behind.events);
+        self.unreadable += behind.unreadable;
+        self.broken = self.broken.take().or(behind.broken);
+    }
+}
+
 /// One platform event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
