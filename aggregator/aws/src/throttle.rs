@@ -46,7 +46,9 @@ impl Throttle {
             let pause = wait.max(pause);
             if pause >= LOGGED_PAUSE {
                 let seconds = pause.as_secs();
-                warn!("AWS throttles calls: attempt {tries} of {TRIES} failed; the next one is in {seconds} s");
+                warn!(
+                    "AWS throttles calls: attempt {tries} of {TRIES} failed; the next one is in {seconds} s"
+                );
             }
             self.0.hold(pause);
         }
