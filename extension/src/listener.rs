@@ -384,15 +384,17 @@ mod tests {
         }
         assert_eq!(counts, (1..=MOST_CONNECTIONS + 1).collect::<Vec<_>>());
         assert_eq!(listener.posted_already().await, None);
-        let mut answers = sockets.iter_mut().map(|socket| {
+        for socket in &mut sockets {
+            socket
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .unwrap();
             let mut answer = vec![0; ANSWER.len()];
             socket.read_exact(&mut answer).unwrap();
             assert_eq!(answer, ANSWER);
-            socket
-        });
-        let oldest = answers.next().unwrap();
-        let last = answers.last().unwrap();
+        }
+        let oldest = &mut sockets[0];
         assert_eq!(oldest.read(&mut [0]).unwrap(), 0);
+        let last = &mut sockets[MOST_CONNECTIONS];
         last.write_all(post("[]").as_bytes()).unwrap();
         last.write_all(post(&format!("[{EVENT}]")).as_bytes())
             .unwrap();
