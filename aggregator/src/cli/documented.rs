@@ -36,7 +36,7 @@ fn code(text: &str) -> Vec<String> {
 }
 
 /// Faults of the commands in one piece of code.
-fn faults(cli: &Command, piece: &str) -> Vec<String> {
+pub(super) fn faults(cli: &Command, piece: &str) -> Vec<String> {
     let without_comment = piece.split(" #").next().unwrap_or_default();
     let words: Vec<&str> = without_comment.split_whitespace().collect();
     let mut faults = Vec::new();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
+use super::examples::with_examples;
 use super::{Cli, out};
 
 /// The commands by task, in the order in which a new user needs them.
@@ -79,7 +80,7 @@ pub(super) fn command() -> Command {
 
 /// Returns the command line with its help in lines of at most `width` characters.
 fn command_within(width: Option<usize>) -> Command {
-    let command = Cli::command();
+    let command = with_examples(Cli::command());
     let commands = by_task(&command);
     let commands = width.map_or_else(
         || commands.clone(),

@@ -14,6 +14,7 @@ mod config;
 mod curve;
 mod detach;
 mod doctor;
+mod examples;
 mod export;
 mod flags;
 mod fleet;
