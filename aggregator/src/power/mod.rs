@@ -102,6 +102,7 @@ pub fn advice(detail: &FunctionDetail, settings: &Settings) -> Vec<Advice> {
         arch: arch(detail),
         monthly_usd: row.monthly_usd_before,
         rates: rates(detail, settings),
+        sizes: &detail.sizes,
         starts: here,
     })
 }

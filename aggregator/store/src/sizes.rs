@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rightsizer_records::{Day, Megabytes};
+use rightsizer_records::{Arch, Day, Megabytes};
 use rightsizer_rules::power::{Deployment, Durations, Firsts, SizeUse};
 use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
@@ -75,11 +75,32 @@ impl Reader {
                 }
             }
         }
-        Ok(sums
-            .by
-            .into_iter()
-            .map(|(key, sum)| sum.used(key))
-            .collect())
+        let architectures = self.architectures(id)?;
+        let used = sums.by.into_iter().map(|(key, sum)| {
+            let arch = architectures.get(&key).copied();
+            SizeUse {
+                arch,
+                ..sum.used(key)
+            }
+        });
+        Ok(used.collect())
+    }
+
+    /// The architecture of each version at each size of which the layer reported only one. A deployed version has one;
+    /// that of `$LATEST` may change.
+    fn architectures(&self, id: FunctionId) -> Result<BTreeMap<Key, Arch>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version, memory_mb, min(arch) FROM environments WHERE function_id = ? AND arch IS NOT NULL
+             GROUP BY version, memory_mb HAVING min(arch) = max(arch)",
+        )?;
+        let rows = statement.query_map([id], |row| {
+            let arch: String = row.get(2)?;
+            Ok((
+                (row.get(0)?, megabytes(row.get(1)?)),
+                Arch::from_name(&arch),
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
@@ -202,6 +223,7 @@ impl Sum {
                 count: self.firsts,
                 mean_ms: self.firsts_ms as f64 / self.firsts as f64,
             }),
+            arch: None,
         }
     }
 }
@@ -386,5 +408,45 @@ mod tests {
         let (dir, _store) = store();
         let reader = Reader::open(&dir.path().join("store.db")).unwrap();
         assert_eq!(reader.sizes("local:g").unwrap(), []);
+    }
+
+    /// A version has an architecture at a size if all of its environments that name one agree.
+    #[test]
+    fn a_size_has_the_architecture_of_its_environments() {
+        let (dir, mut store) = store();
+        for version in ["3", "4", "$LATEST"] {
+            put(&mut store, 20_000, 0, 512, version, &[(100, 30)]);
+        }
+        let unit = store.begin().unwrap();
+        for (env, version, arch) in [
+            ("a", "3", Some("x86_64")),
+            ("b", "3", None),
+            ("c", "4", Some("arm64")),
+            ("d", "$LATEST", Some("arm64")),
+            ("e", "$LATEST", Some("x86_64")),
+        ] {
+            unit.tx
+                .execute(
+                    "INSERT INTO environments (function_id, env, memory_mb, version, first_ms, last_ms, marks, total,
+                        seen, events_dropped, days, arch, self_kib)
+                     SELECT id, ?, 512, ?, 0, 0, '', 0, 0, 0, '', ?, 0 FROM functions",
+                    params![env, version, arch],
+                )
+                .unwrap();
+        }
+        unit.commit().unwrap();
+        let found: Vec<(String, Option<Arch>)> = sizes(&dir)
+            .into_iter()
+            .map(|size| (size.version, size.arch))
+            .collect();
+        let wanted = [
+            ("$LATEST", None),
+            ("3", Some(Arch::X86_64)),
+            ("4", Some(Arch::Arm64)),
+        ];
+        assert_eq!(
+            found,
+            wanted.map(|(version, arch)| (version.to_owned(), arch))
+        );
     }
 }

@@ -273,6 +273,7 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
             starts: None,
             deployment: None,
             firsts: None,
+            arch: None,
         }
     };
     seen.sizes.iter().map(size).collect()

@@ -1,6 +1,6 @@
 //! What one version of a function did at one memory size, as production shows it.
 
-use rightsizer_records::{Day, Megabytes};
+use rightsizer_records::{Arch, Day, Megabytes};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::SizePoint;
@@ -42,6 +42,9 @@ pub struct SizeUse {
     /// The invocations that waited for a start.
     #[serde(default)]
     pub firsts: Option<Firsts>,
+    /// Processor architecture, if the layer reported it and all environments of this version and size had the same.
+    #[serde(default)]
+    pub arch: Option<Arch>,
 }
 
 /// Starts by their time since a deployment.
@@ -146,6 +149,7 @@ pub(super) mod tests {
             starts: None,
             deployment: None,
             firsts: None,
+            arch: None,
         }
     }
 

@@ -148,6 +148,20 @@ fn words(advice: &Advice) -> String {
             "arm64 costs ${} a month less if it is as fast, up to {slower_at_most:.2}× as slow",
             dollars(*saved_usd)
         ),
+        Advice::Architectures {
+            memory_mb,
+            x86_version,
+            x86_ms,
+            arm64_version,
+            arm64_ms,
+            cost_times,
+            ..
+        } => format!(
+            "at {memory_mb} version {arm64_version} on arm64 took {}, version {x86_version} on x86_64 {}: {cost_times:.2}× \
+             the cost, if the versions differ in nothing else",
+            milliseconds(*arm64_ms),
+            milliseconds(*x86_ms)
+        ),
         Advice::Provisioned {
             share,
             p95_ms,
@@ -245,6 +259,7 @@ pub(in crate::cli) mod tests {
                 starts: None,
                 deployment: None,
                 firsts: None,
+                arch: None,
             }
         };
         let sizes = [size(256), size(512)];
@@ -303,6 +318,15 @@ pub(in crate::cli) mod tests {
             Advice::Arm64 {
                 saved_usd: 6.15,
                 slower_at_most: 1.25
+            },
+            Advice::Architectures {
+                memory_mb: Megabytes(512),
+                x86_version: "3".to_owned(),
+                x86_ms: 200.0,
+                arm64_version: "5".to_owned(),
+                arm64_ms: 180.0,
+                times: 0.9,
+                cost_times: 0.72
             },
             Advice::Provisioned {
                 share: 0.034,
