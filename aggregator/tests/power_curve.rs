@@ -123,6 +123,34 @@ fn people_get_a_picture_and_objectives_side_by_side() {
     );
 }
 
+/// 90 MB in use and a buffer of 100 are 190 MB (P1). What P9 chooses does not change that.
+#[test]
+fn the_safe_size_is_the_same_with_every_objective() {
+    let curve = |objective: &str| -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = [(512, 1000.0, 28), (1024, 500.0, 29), (2048, 300.0, 30)]
+            .map(|(size, ms, day)| record(size, ms, day).to_string());
+        fs::write(folder.path().join("reports.jsonl"), lines.join("\n") + "\n").unwrap();
+        let settings = format!("[power]\nobjective = \"{objective}\"\n");
+        fs::write(folder.path().join("rightsizer.toml"), settings).unwrap();
+        out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+        let row: Value =
+            serde_json::from_str(&out(&rightsizer(&folder, &["list", "--json"]))).unwrap();
+        let target = row[0]["target_mb"].as_u64();
+        assert!(objective != "balanced" || target > Some(190), "{row}");
+        serde_json::from_str(&out(&rightsizer(&folder, &["curve", "checkout", "--json"]))).unwrap()
+    };
+    let memory = curve("memory");
+    assert_eq!(memory["safe_mb"], 190);
+    for objective in ["balanced", "cost", "speed"] {
+        let other = curve(objective);
+        assert_eq!(
+            (&other["safe_mb"], &other["best"]),
+            (&memory["safe_mb"], &memory["best"])
+        );
+    }
+}
+
 /// Three of 180 invocations waited 500 ms for a start.
 #[test]
 fn cold_starts_are_counted_by_size() {

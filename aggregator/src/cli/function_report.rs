@@ -305,6 +305,7 @@ pub(super) mod tests {
             censored_mb: censored.map(Megabytes),
         };
         FunctionDetail {
+            before_mb: None,
             review: row,
             days: vec![
                 day("2026-01-20", 400, None),
