@@ -151,6 +151,18 @@ fn the_safe_size_is_the_same_with_every_objective() {
     }
 }
 
+/// Functions that could be faster for the same money come first, those that could not last.
+#[test]
+fn the_list_has_an_order_by_power() {
+    let folder = store();
+    for arguments in [
+        &["list", "--by", "power"][..],
+        &["list", "--by", "power", "--json"],
+    ] {
+        assert!(out(&rightsizer(&folder, arguments)).contains("checkout"));
+    }
+}
+
 /// Three of 180 invocations waited 500 ms for a start.
 #[test]
 fn cold_starts_are_counted_by_size() {
