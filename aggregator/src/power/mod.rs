@@ -90,7 +90,7 @@ fn started<'a>(detail: &'a FunctionDetail, settings: &Settings) -> Started<'a> {
         sizes: &detail.sizes,
         timeout_ms: timeout_ms(detail),
         timeout_share: settings.policy.timeout_share,
-        snap_start: configuration.is_some_and(|known| known.snap_start),
+        snap_start: configuration.map(|known| known.snap_start),
         rates: rates(detail, settings),
         arch: arch(detail),
     }
