@@ -208,6 +208,64 @@ fn a_function_without_a_curve_has_a_reason() {
     );
 }
 
+/// 100 ms at 256 MB and 5 s at 1024 are not the same work, so there is no curve, no model and no address of a chart.
+#[test]
+fn sizes_that_contradict_each_other_have_a_reason_instead_of_a_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = [(256, 100.0, 29), (1024, 5000.0, 30)];
+    let lines = records.map(|(size, ms, day)| record(size, ms, day).to_string());
+    fs::write(folder.path().join("reports.jsonl"), lines.join("\n") + "\n").unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    let why = "took over ten times as long as 256 MB";
+    let text = out(&rightsizer(&folder, &["curve", "checkout"]));
+    assert!(text.contains(why), "{text}");
+    for word in ["measured", "a month", "it waits about", "OBJECTIVE"] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+    let shown = out(&rightsizer(&folder, &["show", "checkout"]));
+    assert!(
+        shown.contains("no size has an estimate") && !shown.contains("OBJECTIVE"),
+        "{shown}"
+    );
+    let refused = rightsizer(&folder, &["curve", "checkout", "--chart-url"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        refused.status.code() == Some(1) && error.contains(why),
+        "{error}"
+    );
+}
+
+/// Ten of 40 invocations waited 250 ms for a restore, which is not in the billed time, or for init, which is.
+#[test]
+fn restores_have_no_cost_if_nothing_was_billed() {
+    let starts = |first: &str| -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let other = "Billed Duration: 101 ms";
+        let lines = (0..40).map(|n| {
+            let rest = if n < 10 { first } else { other };
+            format!(
+                "REPORT RequestId: {n:08}-0000-4000-8000-000000000000\tDuration: 100.50 ms\t\
+                 Memory Size: 512 MB\tMax Memory Used: 90 MB\t{rest}\n"
+            )
+        });
+        fs::write(folder.path().join("snap.txt"), lines.collect::<String>()).unwrap();
+        out(&rightsizer(&folder, &["import", "snap.txt"]));
+        let all = out(&rightsizer(&folder, &["coldstarts", "--json"]));
+        let all: Value = serde_json::from_str(&all).unwrap();
+        all[0]["starts"][0].clone()
+    };
+    let restores = starts(
+        "Billed Duration: 101 ms\tRestore Duration: 250.00 ms\tBilled Restore Duration: 60 ms",
+    );
+    assert_eq!(restores["starts"], 10);
+    assert!(
+        restores["monthly_usd"].is_null() && restores["billed_share"].is_null(),
+        "{restores}"
+    );
+    let inits = starts("Billed Duration: 351 ms\tInit Duration: 250.00 ms");
+    assert!(inits["monthly_usd"].as_f64() > Some(0.0), "{inits}");
+}
+
 #[test]
 fn a_prior_is_learnt_from_a_file() {
     let folder = tempfile::tempdir().unwrap();

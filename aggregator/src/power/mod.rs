@@ -22,6 +22,9 @@ pub enum CurveError {
     /// A replica at the edge.
     #[error("it is a replica at the edge, whose size is that of the function in us-east-1")]
     EdgeReplica,
+    /// No size has an estimate.
+    #[error("{0}")]
+    NoEstimate(String),
     /// It never reported.
     #[error(transparent)]
     NotMeasured(#[from] NoCurve),

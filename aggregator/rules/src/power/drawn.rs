@@ -76,6 +76,17 @@ pub struct Drawn {
     pub offers: Offers,
 }
 
+impl Drawn {
+    /// Returns why no size has an estimate; `None` if one has.
+    pub fn refusal(&self) -> Option<&str> {
+        let estimated = self.points.iter().any(|point| point.p50_ms.is_some());
+        // The largest size is not refused for its memory, so its reason is that of the function.
+        let reasons = self.points.iter().rev();
+        let mut reasons = reasons.filter_map(|point| point.why.as_deref());
+        reasons.next().filter(|_| !estimated)
+    }
+}
+
 /// Duration and cost at one size. Without an estimate the numbers are `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
