@@ -302,7 +302,7 @@ struct Bill {
     gb_second: f64,
     /// Dollars of a month's requests.
     requests_usd: f64,
-    /// Brings the cost at the present size to what `list` prints.
+    /// Brings the cost at the present size to what `list` prints; 1 if memory costs nothing.
     scale: f64,
 }
 
@@ -335,6 +335,7 @@ impl Bill {
         if let (Some(listed), Some(here)) = (subject.monthly_usd, here)
             && listed > 0.0
             && here > 0.0
+            && bill.gb_second > 0.0
         {
             bill.scale = listed / here;
         }
