@@ -123,6 +123,46 @@ fn people_get_a_picture_and_objectives_side_by_side() {
     );
 }
 
+/// 90 MB in use and a buffer of 100 are 190 MB (P1). What P9 chooses does not change that.
+#[test]
+fn the_safe_size_is_the_same_with_every_objective() {
+    let curve = |objective: &str| -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = [(512, 1000.0, 28), (1024, 500.0, 29), (2048, 300.0, 30)]
+            .map(|(size, ms, day)| record(size, ms, day).to_string());
+        fs::write(folder.path().join("reports.jsonl"), lines.join("\n") + "\n").unwrap();
+        let settings = format!("[power]\nobjective = \"{objective}\"\n");
+        fs::write(folder.path().join("rightsizer.toml"), settings).unwrap();
+        out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+        let row: Value =
+            serde_json::from_str(&out(&rightsizer(&folder, &["list", "--json"]))).unwrap();
+        let target = row[0]["target_mb"].as_u64();
+        assert!(objective != "balanced" || target > Some(190), "{row}");
+        serde_json::from_str(&out(&rightsizer(&folder, &["curve", "checkout", "--json"]))).unwrap()
+    };
+    let memory = curve("memory");
+    assert_eq!(memory["safe_mb"], 190);
+    for objective in ["balanced", "cost", "speed"] {
+        let other = curve(objective);
+        assert_eq!(
+            (&other["safe_mb"], &other["best"]),
+            (&memory["safe_mb"], &memory["best"])
+        );
+    }
+}
+
+/// Functions that could be faster for the same money come first, those that could not last.
+#[test]
+fn the_list_has_an_order_by_power() {
+    let folder = store();
+    for arguments in [
+        &["list", "--by", "power"][..],
+        &["list", "--by", "power", "--json"],
+    ] {
+        assert!(out(&rightsizer(&folder, arguments)).contains("checkout"));
+    }
+}
+
 /// Three of 180 invocations waited 500 ms for a start.
 #[test]
 fn cold_starts_are_counted_by_size() {
@@ -166,6 +206,64 @@ fn a_function_without_a_curve_has_a_reason() {
         error.contains("rare has no power curve") && error.contains("at least 10 invocations"),
         "{error}"
     );
+}
+
+/// 100 ms at 256 MB and 5 s at 1024 are not the same work, so there is no curve, no model and no address of a chart.
+#[test]
+fn sizes_that_contradict_each_other_have_a_reason_instead_of_a_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = [(256, 100.0, 29), (1024, 5000.0, 30)];
+    let lines = records.map(|(size, ms, day)| record(size, ms, day).to_string());
+    fs::write(folder.path().join("reports.jsonl"), lines.join("\n") + "\n").unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    let why = "took over ten times as long as 256 MB";
+    let text = out(&rightsizer(&folder, &["curve", "checkout"]));
+    assert!(text.contains(why), "{text}");
+    for word in ["measured", "a month", "it waits about", "OBJECTIVE"] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+    let shown = out(&rightsizer(&folder, &["show", "checkout"]));
+    assert!(
+        shown.contains("no size has an estimate") && !shown.contains("OBJECTIVE"),
+        "{shown}"
+    );
+    let refused = rightsizer(&folder, &["curve", "checkout", "--chart-url"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        refused.status.code() == Some(1) && error.contains(why),
+        "{error}"
+    );
+}
+
+/// Ten of 40 invocations waited 250 ms for a restore, which is not in the billed time, or for init, which is.
+#[test]
+fn restores_have_no_cost_if_nothing_was_billed() {
+    let starts = |first: &str| -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let other = "Billed Duration: 101 ms";
+        let lines = (0..40).map(|n| {
+            let rest = if n < 10 { first } else { other };
+            format!(
+                "REPORT RequestId: {n:08}-0000-4000-8000-000000000000\tDuration: 100.50 ms\t\
+                 Memory Size: 512 MB\tMax Memory Used: 90 MB\t{rest}\n"
+            )
+        });
+        fs::write(folder.path().join("snap.txt"), lines.collect::<String>()).unwrap();
+        out(&rightsizer(&folder, &["import", "snap.txt"]));
+        let all = out(&rightsizer(&folder, &["coldstarts", "--json"]));
+        let all: Value = serde_json::from_str(&all).unwrap();
+        all[0]["starts"][0].clone()
+    };
+    let restores = starts(
+        "Billed Duration: 101 ms\tRestore Duration: 250.00 ms\tBilled Restore Duration: 60 ms",
+    );
+    assert_eq!(restores["starts"], 10);
+    assert!(
+        restores["monthly_usd"].is_null() && restores["billed_share"].is_null(),
+        "{restores}"
+    );
+    let inits = starts("Billed Duration: 351 ms\tInit Duration: 250.00 ms");
+    assert!(inits["monthly_usd"].as_f64() > Some(0.0), "{inits}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod history;
 
 use rightsizer_records::shown::shown;
 use rightsizer_records::{FunctionArn, Reason};
-use rightsizer_rules::policy::{duration_text, sentence};
-use rightsizer_rules::power::{Advice, Drawn};
+use rightsizer_rules::policy::{Configured, duration_text, sentence};
+use rightsizer_rules::power::{Advice, Drawn, Objective};
 use rightsizer_store::{DayLine, FunctionDetail, ReviewRow};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -34,6 +34,14 @@ pub(super) fn function_report(
         let held =
             format!("Decreases are held until {until} by {by}; `rightsizer release` ends that");
         text.push_str(&wrapped("", "", &held));
+    }
+    let tags = row.tags.iter();
+    let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in Configured::unread_objectives(tags) {
+        let objectives = Objective::ALL.map(Objective::name).join(", ");
+        let ignored =
+            format!("The tag {name}={value} is ignored, because it is not one of {objectives}");
+        text.push_str(&wrapped("", "", &ignored));
     }
     text.push_str(&format!("\n{}\nWhy\n", chart(&detail.days, row)));
     for reason in &row.reasons {
@@ -305,6 +313,7 @@ pub(super) mod tests {
             censored_mb: censored.map(Megabytes),
         };
         FunctionDetail {
+            before_mb: None,
             review: row,
             days: vec![
                 day("2026-01-20", 400, None),
@@ -355,6 +364,17 @@ pub(super) mod tests {
         for line in function_report(&detail, None, &[]).lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_ignored_is_named() {
+        let mut detail = detail();
+        let mut tag = |value: &str| {
+            let tag = ("rightsizer:objective".to_owned(), value.to_owned());
+            detail.review.tags.extend([tag]);
+            function_report(&detail, None, &[]).contains("is ignored")
+        };
+        assert_eq!([tag("fast"), tag("cost")], [true, false]);
     }
 
     /// Unknown facts are shown as unknown, or left out.

@@ -2,11 +2,12 @@
 //! line and the page. They must not read a store, and they decide nothing.
 
 use rightsizer_records::{Arch, FunctionArn, Megabytes};
+use rightsizer_rules::policy::safe_size;
 use rightsizer_rules::power::{
     Advice, Advised, ColdStart, Configured, ConfiguredUse, Drawn, NoCurve, Started, Subject, draw,
 };
 use rightsizer_rules::price::Rates;
-use rightsizer_store::FunctionDetail;
+use rightsizer_store::{FunctionDetail, ReviewRow};
 
 use crate::settings::Settings;
 
@@ -21,6 +22,9 @@ pub enum CurveError {
     /// A replica at the edge.
     #[error("it is a replica at the edge, whose size is that of the function in us-east-1")]
     EdgeReplica,
+    /// No size has an estimate.
+    #[error("{0}")]
+    NoEstimate(String),
     /// It never reported.
     #[error(transparent)]
     NotMeasured(#[from] NoCurve),
@@ -48,8 +52,8 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
     let subject = Subject {
         version: &row.version,
         now_mb: Megabytes(row.current_mb),
-        before_mb: None,
-        safe_mb: Megabytes(row.target_mb.unwrap_or(row.current_mb)),
+        before_mb: detail.before_mb,
+        safe_mb: safe_mb(row).unwrap_or(Megabytes(row.current_mb)),
         max_mb: settings.policy.max_mb,
         sizes: &detail.sizes,
         elsewhere: &elsewhere,
@@ -60,6 +64,13 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
         speed_budget: settings.power.speed_budget,
     };
     Ok(draw(&row.function, &subject, settings.power.prior())?)
+}
+
+/// Returns the smallest size that P1 to P6 allow, whatever the objective; `None` without a decision.
+pub fn safe_mb(row: &ReviewRow) -> Option<Megabytes> {
+    let target = Megabytes(row.target_mb?);
+    let policy = row.policy_mb.map_or(target, Megabytes);
+    Some(safe_size(policy, target, &row.reasons))
 }
 
 /// Returns the cold starts of a function by version and size.
@@ -82,7 +93,7 @@ fn started<'a>(detail: &'a FunctionDetail, settings: &Settings) -> Started<'a> {
         sizes: &detail.sizes,
         timeout_ms: timeout_ms(detail),
         timeout_share: settings.policy.timeout_share,
-        snap_start: configuration.is_some_and(|known| known.snap_start),
+        snap_start: configuration.map(|known| known.snap_start),
         rates: rates(detail, settings),
         arch: arch(detail),
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::import::{ImportError, take_in};
 use crate::pipeline::{Accept, Pipeline};
-use crate::power::curve;
+use crate::power::{curve, safe_mb};
 use crate::settings::Settings;
 
 /// What the store knows of a function.
@@ -40,7 +40,7 @@ impl Known {
         Self {
             curve: curve(detail, settings).ok(),
             production,
-            safe_mb: detail.review.target_mb.map(Megabytes),
+            safe_mb: safe_mb(&detail.review),
         }
     }
 

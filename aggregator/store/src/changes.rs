@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use rightsizer_records::Timestamp;
+use rightsizer_records::{Megabytes, Timestamp};
 use rightsizer_rules::assess::{AppliedChange, History};
 use rightsizer_rules::lifecycle::Status;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::columns::{megabytes, timestamp};
 use super::error::StoreError;
 use super::evidence::Evidence;
+use super::open::Reader;
 use super::transitions::{any_of, considered, status};
 use super::unit::FunctionId;
 
@@ -50,14 +51,8 @@ impl Evidence<'_> {
         let mut changed = self.tx.prepare_cached(&CHANGES)?;
         let mut rows = changed.query(params![ids.start(), ids.end()])?;
         while let Some(row) = rows.next()? {
-            let change = AppliedChange {
-                at: timestamp(row.get(1)?)?,
-                from_mb: megabytes(row.get(2)?),
-                to_mb: megabytes(row.get(3)?),
-                status: status(row.get_ref(4)?)?,
-                automatic: row.get(5)?,
-            };
-            histories.entry(row.get(0)?).or_default().apply(change);
+            let history = histories.entry(row.get(0)?).or_default();
+            history.apply(applied(row)?);
         }
         let mut sent = self.tx.prepare_cached(&PENDING)?;
         let mut rows = sent.query(params![ids.start(), ids.end(), now.as_ms()])?;
@@ -67,4 +62,31 @@ impl Evidence<'_> {
         }
         Ok(histories)
     }
+}
+
+impl Reader {
+    /// Returns the size of a function before its first remembered change; `None` if none changed it.
+    pub(super) fn before_the_first_change(
+        &self,
+        id: FunctionId,
+    ) -> Result<Option<Megabytes>, StoreError> {
+        let mut changed = self.connection.prepare_cached(&CHANGES)?;
+        let mut rows = changed.query(params![id, id])?;
+        let mut history = History::default();
+        if let Some(row) = rows.next()? {
+            history.apply(applied(row)?);
+        }
+        Ok(history.changes.before_mb)
+    }
+}
+
+/// Reads a row of [`CHANGES`].
+fn applied(row: &Row<'_>) -> Result<AppliedChange, StoreError> {
+    Ok(AppliedChange {
+        at: timestamp(row.get(1)?)?,
+        from_mb: megabytes(row.get(2)?),
+        to_mb: megabytes(row.get(3)?),
+        status: status(row.get_ref(4)?)?,
+        automatic: row.get(5)?,
+    })
 }

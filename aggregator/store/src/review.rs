@@ -111,6 +111,9 @@ pub struct FunctionDetail {
     pub days: Vec<DayLine>,
     /// Its recommendations, newest first, each with its `life`.
     pub history: Vec<Value>,
+    /// Its size before the first remembered change, to which the budget of `speed` refers (P9).
+    #[serde(default)]
+    pub before_mb: Option<Megabytes>,
     /// The extension's own largest resident memory in MB, if reported: its share of the peaks.
     pub self_mb: Option<f64>,
     /// The configured timeout in ms, if the inventory has it.
@@ -219,6 +222,7 @@ impl Reader {
         Ok(FunctionDetail {
             days: self.days(id)?,
             history: self.history(id)?,
+            before_mb: self.before_the_first_change(id)?,
             measured_sizes: self.measured_sizes(&review.function)?,
             forced_starts: self.forced_starts(&review.function)?,
             compute_optimizer: self.advice(&review.function, &review.version)?,

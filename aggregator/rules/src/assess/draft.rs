@@ -120,7 +120,7 @@ impl Drafter<'_> {
             .price
             .rates(seen.function.arn().map(FunctionArn::region));
         let bill = (Some(usd.as_f64()), rates, seen.arch);
-        let offers = offers(&seen.evidence, decision.target_mb, bill, self.policy)?;
+        let offers = offers(&seen.evidence, decision.safe_mb(), bill, self.policy)?;
         Some(serde_json::to_string(&offers).unwrap_or_default())
     }
 

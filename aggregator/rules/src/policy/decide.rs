@@ -41,6 +41,13 @@ pub struct Decision {
     pub projection: Option<Projection>,
 }
 
+impl Decision {
+    /// Returns the smallest size that P1 to P6 allow, whatever the objective chose (P9).
+    pub fn safe_mb(&self) -> Megabytes {
+        power::safe_size(self.policy_mb, self.target_mb, &self.reasons)
+    }
+}
+
 /// Decides one function. `None` if no report has a memory figure.
 pub fn decide(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Decision> {
     let mut reasons = Reasons::kept();

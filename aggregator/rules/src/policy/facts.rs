@@ -195,6 +195,17 @@ impl Configured {
         read
     }
 
+    /// Returns the tags of an objective that name none, and so are ignored.
+    pub fn unread_objectives<'a>(
+        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<(&'a str, &'a str)> {
+        let unread = tags.into_iter().filter(|(name, value)| {
+            matches!(*name, OBJECTIVE_TAG | STRATEGY_TAG)
+                && Objective::from_name(value.trim()).is_none()
+        });
+        unread.collect()
+    }
+
     /// Whether the updater changes it without an approval.
     pub fn is_changed_by_itself(&self) -> bool {
         let mode = self.mode.or(self.untagged);
@@ -256,6 +267,16 @@ mod tests {
         let both = [(OBJECTIVE_TAG, "memory"), (STRATEGY_TAG, "speed")];
         assert_eq!(read(&both), Some(Objective::Memory));
         assert_eq!(read(&[both[1], both[0]]), Some(Objective::Memory));
+    }
+
+    #[test]
+    fn an_objective_that_is_none_is_named() {
+        let tags = [
+            (OBJECTIVE_TAG, "fast"),
+            (STRATEGY_TAG, "cost"),
+            ("team", "fast"),
+        ];
+        assert_eq!(Configured::unread_objectives(tags), [tags[0]]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};
 pub use name::{FloorRule, PolicyName};
 pub use percentile::{DecayingPercentile, VPA};
-pub use power::offers;
+pub use power::{offers, safe_size};
 pub use project::{Basis, Factors, Projection, project};
 pub use reasons::{Reasons, after_running_out};
 pub use recurring::{RECURRING, RecurringPeak};

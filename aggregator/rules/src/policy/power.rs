@@ -185,6 +185,29 @@ fn priced(point: &Point) -> Option<Candidate> {
     })
 }
 
+/// Returns the smallest size that P1 to P6 allow, from a decision of which P9 may have chosen the target: the size of
+/// P1 to P4, and what P6's reasons ask for beyond it.
+pub fn safe_size(policy_mb: Megabytes, target_mb: Megabytes, reasons: &[Reason]) -> Megabytes {
+    let by_objective = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::Objective { .. } | Reason::ObjectiveReached { .. }
+        )
+    };
+    if !reasons.iter().any(by_objective) {
+        return target_mb;
+    }
+    let held = reasons.iter().filter_map(|reason| match reason {
+        Reason::InitNear(limit)
+        | Reason::TimeoutNear(limit)
+        | Reason::TooSlow(limit)
+        | Reason::NoSaving(limit) => Some(limit.mb),
+        Reason::OnlySlower { mb, .. } => Some(*mb),
+        _ => None,
+    });
+    held.fold(policy_mb, Megabytes::max)
+}
+
 /// Returns larger sizes at which what a decision sees would be faster for the same or little more money; `None` if there
 /// are none.
 pub fn offers(
@@ -409,5 +432,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The tolerance of `balanced` is that of `memory`, and these functions were not made larger for power, so P1 to P6
+    /// allow the same size, whatever P9 chooses.
+    #[test]
+    fn p9_no_objective_moves_the_safe_size() {
+        let mut moved = 0;
+        for work in [COMPUTES, WAITS, Workload::serial(50.0, 50.0, 4.0)] {
+            for sizes in [&[512][..], &[2048, 1024], &[2048, 512, 1024]] {
+                let safe = case(None, work, sizes).decide().target_mb;
+                let decision = case(Some(Objective::Balanced), work, sizes).decide();
+                assert_eq!(decision.safe_mb(), safe, "{:?}", decision.reasons);
+                moved += u32::from(decision.target_mb != safe);
+            }
+        }
+        assert!(moved > 0);
     }
 }

@@ -18,6 +18,9 @@ const MB_PER_GB: f64 = 1024.0;
 /// Fewer first invocations show no mean.
 const LEAST_FIRSTS: u64 = 10;
 
+/// Starts of a smaller share of the billed time may be hidden by its rounding, and by that of the durations.
+const LONG_STARTS: f64 = 0.1;
+
 /// What is known of a function beside its sizes.
 #[derive(Debug, Clone, Copy)]
 pub struct Started<'a> {
@@ -27,8 +30,8 @@ pub struct Started<'a> {
     pub timeout_ms: Option<f64>,
     /// The share of the timeout that a repeated start may take (P6).
     pub timeout_share: f64,
-    /// Whether its environments are restored from a snapshot.
-    pub snap_start: bool,
+    /// Whether its environments are restored from a snapshot; `None` if its configuration is unknown.
+    pub snap_start: Option<bool>,
     /// Prices of its region.
     pub rates: Rates,
     /// Its architecture; if it is unknown, x86 is assumed.
@@ -112,7 +115,10 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
         reason = "at most some thousands"
     )]
     let environments = at_once.ceil().max(1.0) as u64;
-    let billed = !function.snap_start;
+    let restored = function
+        .snap_start
+        .unwrap_or_else(|| is_not_billed(size, start_ms));
+    let billed = !restored;
     Some(ColdStart {
         version: size.version.clone(),
         memory_mb: size.memory_mb,
@@ -133,6 +139,15 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
                 + if billed { start_usd } else { 0.0 },
         },
     })
+}
+
+/// Whether the starts take long and yet are not in the billed time, as restores are not. Reports do not keep restores
+/// apart from init, so this distinguishes them if the configuration is unknown.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds far below 2^52")]
+fn is_not_billed(size: &SizeUse, start_ms: f64) -> bool {
+    let billed_ms = size.billed_ms as f64;
+    let beside_ms = size.billed_beside_ms() * size.invocations as f64;
+    billed_ms > 0.0 && start_ms > billed_ms * LONG_STARTS && beside_ms < start_ms / 2.0
 }
 
 /// The mean of first invocations − the mean of the others.
@@ -187,7 +202,7 @@ mod tests {
             sizes: &sizes,
             timeout_ms: Some(3000.0),
             timeout_share: 0.7,
-            snap_start: false,
+            snap_start: Some(false),
             rates: PriceTable::default().rates(None),
             arch: None,
         };
@@ -260,14 +275,33 @@ mod tests {
 
     #[test]
     fn restores_are_not_billed_by_time() {
-        let found = starts(|f| f.snap_start = true);
+        let found = starts(|f| f.snap_start = Some(true));
         assert_eq!((found.billed_share, found.monthly_usd), (None, None));
+        // 140 starts of 1,200 ms, of which nothing is in the billed time, or all.
+        let long = |billed_ms, snap_start| {
+            let mut size = SizeUse {
+                billed_ms,
+                ..size()
+            };
+            size.starts = size.starts.map(|starts| Durations {
+                mean_ms: 1_200.0,
+                ..starts
+            });
+            starts_of(size, |f| f.snap_start = snap_start)
+                .monthly_usd
+                .is_some()
+        };
+        assert_eq!(
+            [long(1_547_000, None), long(1_715_000, None)],
+            [false, true]
+        );
+        assert!(long(1_547_000, Some(false)));
         let none = [at(1024, 100.0)];
         let function = Started {
             sizes: &none,
             timeout_ms: None,
             timeout_share: 0.7,
-            snap_start: false,
+            snap_start: Some(false),
             rates: PriceTable::default().rates(None),
             arch: None,
         };

@@ -76,6 +76,17 @@ pub struct Drawn {
     pub offers: Offers,
 }
 
+impl Drawn {
+    /// Returns why no size has an estimate; `None` if one has.
+    pub fn refusal(&self) -> Option<&str> {
+        let estimated = self.points.iter().any(|point| point.p50_ms.is_some());
+        // The largest size is not refused for its memory, so its reason is that of the function.
+        let reasons = self.points.iter().rev();
+        let mut reasons = reasons.filter_map(|point| point.why.as_deref());
+        reasons.next().filter(|_| !estimated)
+    }
+}
+
 /// Duration and cost at one size. Without an estimate the numbers are `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -291,7 +302,7 @@ struct Bill {
     gb_second: f64,
     /// Dollars of a month's requests.
     requests_usd: f64,
-    /// Brings the cost at the present size to what `list` prints.
+    /// Brings the cost at the present size to what `list` prints; 1 if memory costs nothing.
     scale: f64,
 }
 
@@ -324,6 +335,7 @@ impl Bill {
         if let (Some(listed), Some(here)) = (subject.monthly_usd, here)
             && listed > 0.0
             && here > 0.0
+            && bill.gb_second > 0.0
         {
             bill.scale = listed / here;
         }

@@ -7,7 +7,7 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use rightsizer_rules::power::{Advice, Drawn};
 use serde::Serialize;
@@ -66,15 +66,15 @@ pub(super) fn run(args: &CurveArgs) -> anyhow::Result<ExitCode> {
             &mut out,
         )?;
     } else if args.chart_url {
+        if let Some(why) = curve.refusal() {
+            bail!("{} has no chart: {why}", args.function);
+        }
         writeln!(out, "{}", chart_url(&curve))?;
     } else {
-        write!(
-            out,
-            "{}\n{}{}",
-            picture(&curve),
-            table(&curve),
-            advised(&advice)
-        )?;
+        if curve.refusal().is_none() {
+            writeln!(out, "{}", picture(&curve))?;
+        }
+        write!(out, "{}{}", table(&curve), advised(&advice))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rightsizer_records::Megabytes;
 use rightsizer_rules::power::{Advice, Basis, Drawn, Offer, Point};
 
+use crate::cli::function_report::wrapped;
 use crate::cli::text::short;
 
 /// Returns a line for each size, and the objectives.
@@ -16,6 +17,10 @@ pub(super) fn table(curve: &Drawn) -> String {
         curve.now_mb.0,
         curve.safe_mb.0
     );
+    if curve.refusal().is_some() {
+        text.push_str(&objectives(curve));
+        return text;
+    }
     text.push_str("     MB       P50          90 % INTERVAL       P95    $/MONTH  BASIS\n");
     for point in &curve.points {
         text.push_str(&line(point, curve));
@@ -68,8 +73,12 @@ const fn basis(basis: Basis) -> &'static str {
     }
 }
 
-/// Returns the best size for each objective side by side, and what the function could have.
+/// Returns the best size for each objective side by side, and what the function could have; or why no size has an
+/// estimate.
 pub(in crate::cli) fn objectives(curve: &Drawn) -> String {
+    if let Some(why) = curve.refusal() {
+        return wrapped("  ", "    ", &format!("no size has an estimate: {why}"));
+    }
     let mut text = String::new();
     let best = curve.best;
     let rows = [
@@ -288,6 +297,21 @@ pub(in crate::cli) mod tests {
     #[test]
     fn a_curve_as_numbers() {
         insta::assert_snapshot!(table(&curve()));
+    }
+
+    /// Sizes that contradict each other.
+    #[test]
+    fn no_estimate_has_a_reason_instead_of_numbers() {
+        let mut curve = curve();
+        for point in &mut curve.points {
+            (point.p50_ms, point.monthly_usd) = (None, None);
+            point.why = Some("1024 MB took over ten times as long as 256 MB".to_owned());
+        }
+        insta::assert_snapshot!(table(&curve), @r"
+        checkout, version $LATEST: 512 MB now, safe from 256 MB
+
+          no size has an estimate: 1024 MB took over ten times as long as 256 MB
+        ");
     }
 
     #[test]

@@ -61,6 +61,8 @@ enum Order {
     Danger,
     /// By the saving a month
     Money,
+    /// What could be faster: for the same money first, then for little more
+    Power,
 }
 
 impl From<Order> for Rank {
@@ -69,6 +71,7 @@ impl From<Order> for Rank {
             Order::Both => Self::Both,
             Order::Danger => Self::Danger,
             Order::Money => Self::Money,
+            Order::Power => Self::Power,
         }
     }
 }

@@ -53,6 +53,18 @@ fn a_harmless_change_is_verified_with_its_measured_saving() {
     assert_eq!(case.line("f").to_mb, None);
 }
 
+/// The budget of `speed` refers to the size before the first change, so the curve needs that.
+#[test]
+fn the_size_before_the_first_change_is_remembered() {
+    let (mut case, _) = Case::shrunk("f");
+    case.fortnight("g", 1024, &[200; 14]);
+    let before = |name| {
+        let reader = Reader::open(&case.path()).unwrap();
+        reader.detail(case.line(name)).unwrap().before_mb
+    };
+    assert_eq!([before("f"), before("g")], [Some(Megabytes(1024)), None]);
+}
+
 /// 300 runs out: max(1.2 × 300, 400) = 400 would be P3's; the size before the change is larger, and
 /// known to be good. Two environments that served six calls each report it.
 #[test]

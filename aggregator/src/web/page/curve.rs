@@ -10,6 +10,9 @@ use crate::settings::Settings;
 /// Returns the curve, or why there is none.
 pub(super) fn view(detail: &FunctionDetail, settings: &Settings) -> Result<PowerView, CurveError> {
     let drawn = curve(detail, settings)?;
+    if let Some(why) = drawn.refusal() {
+        return Err(CurveError::NoEstimate(why.to_owned()));
+    }
     Ok(PowerView {
         points: drawn.points.iter().map(point).collect(),
         now_mb: drawn.now_mb.0,

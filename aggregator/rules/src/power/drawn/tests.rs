@@ -70,6 +70,17 @@ fn costs_agree_with_the_list() {
     assert!((point(&hundred, 512).monthly_usd.unwrap() / one - 100.0).abs() < 0.1);
 }
 
+/// Without a price of memory only the 60,000 requests of a month cost anything, whatever `list` has: $0.012.
+#[test]
+fn a_price_of_nothing_is_not_hidden() {
+    let sizes = measured(&[128, 1024]);
+    let mut subject = subject(&sizes);
+    subject.monthly_usd = Some(10.1762);
+    subject.rates.x86_gb_second = 0.0;
+    let drawn = drawn(&subject);
+    assert!((point(&drawn, 512).monthly_usd.unwrap() - 0.012).abs() < 1e-9);
+}
+
 /// At 128 MB: 652.8 ms for 0.0816 GB-s. 256 MB take 376.4 ms for 0.094 GB-s, 15 % more. So no speed is free, and
 /// 128 MB are the cheapest. 192 MB take 468.5 ms for 0.0878 GB-s: 1.4 times as fast for 8 % more.
 #[test]
