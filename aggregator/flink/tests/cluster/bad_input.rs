@@ -58,6 +58,53 @@ fn a_library_of_another_processor_is_named() {
     assert!(!job.run(1).is_empty());
 }
 
+/// A fault that lasts ends a job that otherwise starts again after a failure, and its reason is the last one too.
+#[test]
+fn a_fault_that_lasts_ends_the_job_without_restarts() {
+    let job = Job::new();
+    History::random(3, 1, 3).write(&job, 1, 0);
+    let live = ["--checkpoint-ms", "1000", "--parallelism", "2"];
+    // The tasks find out what the client cannot: it may be of another kind than they.
+    let log = job.ends(&["-Dos.arch=aarch64", "-Dlog4j2.level=WARN"], &live);
+    assert!(
+        log.contains("the settings are not checked before the start"),
+        "{log}"
+    );
+    let first = why(&log, "SuppressRestartsException");
+    assert!(first.contains("Unrecoverable failure"), "{log}");
+    assert!(
+        log.contains("this jar has no native library for Linux aarch64"),
+        "{log}"
+    );
+    assert!(!log.contains("NoClassDefFoundError"), "{log}");
+
+    // A library of another processor does not load; the client has the same and finds out.
+    let library = job.library_for_another_processor();
+    let log = job.ends(
+        &[&format!("-Xbootclasspath/a:{}", library.display())],
+        &live,
+    );
+    let found = why(
+        &log,
+        "the native library in this jar does not load on Linux",
+    );
+    assert!(
+        found.contains("hint: build the jar on such a machine"),
+        "{found}"
+    );
+    assert!(
+        !log.contains("JobExecutionException"),
+        "it was submitted: {log}"
+    );
+
+    let log = job.ends(&[], &[&live[..], &["--home", "nonsense"]].concat());
+    insta::assert_snapshot!(why(&log, "the settings"), @r#"the settings cannot be read: flink.home is "nonsense", expected ACCOUNT/REGION"#);
+    assert!(
+        !log.contains("JobExecutionException"),
+        "it was submitted: {log}"
+    );
+}
+
 #[test]
 fn a_stream_that_is_missing_is_named_before_the_job_starts() {
     let job = Job::new();

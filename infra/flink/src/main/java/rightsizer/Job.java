@@ -16,6 +16,7 @@ public final class Job {
     public static void main(String[] args) throws Exception {
         Locale.setDefault(Locale.ROOT);
         Options options = new Options(args);
+        Native.check(options.settings());
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
         // Nothing changes a record after it is passed on, so tasks of one chain need no copies.
         env.getConfig().enableObjectReuse();

@@ -65,7 +65,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     @Override
     public void open() throws Exception {
         super.open();
-        engine = Native.open(settings);
+        engine = Native.openInTask(settings);
         waiting = new ByteArrayOutputStream();
         newest = Long.MIN_VALUE;
         watermark = Long.MIN_VALUE;
