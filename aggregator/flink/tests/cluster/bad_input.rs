@@ -33,6 +33,35 @@ fn what_cannot_be_read_is_quarantined_and_the_rest_counts() {
     ");
 }
 
+/// Without a place for it, what cannot be used is in the log with the reason, by the words that the alarm counts.
+#[test]
+fn what_cannot_be_read_is_logged_with_the_reason() {
+    let template = include_str!("../../../../infra/flink/template.yaml");
+    let pattern = template.split("FilterPattern: '\"").nth(1).unwrap();
+    let counted = pattern.split('"').next().unwrap();
+    assert!(template.contains("quarantine: log\n"), "{template}");
+
+    let job = Job::new();
+    History::random(3, 1, 3).write(&job, 1, 0);
+    let bad = "nothing\n{\"v\":9,\"kind\":\"reports\"}\n";
+    std::fs::write(job.reports().join("bad.jsonl"), bad).unwrap();
+    let options = [
+        &REPLAY[..],
+        &["--bundle-ms", "600000", "--quarantine", "log"],
+    ]
+    .concat();
+    let output = job.command(&["-Dlog4j2.level=WARN"], &options).output();
+    let log = String::from_utf8(output.unwrap().stdout).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(counted)).collect();
+    let [line] = lines[..] else {
+        panic!("not one line: {log}");
+    };
+    assert!(line.contains(" WARN "), "{line}");
+    assert!(line.contains("used: 2 of "), "{line}");
+    assert!(line.contains("not a record: expected ident"), "{line}");
+    assert!(job.quarantine().is_empty());
+}
+
 const REPLAY: [&str; 4] = ["--clock", "event", "--parallelism", "1"];
 
 /// The part of a failed run's log that says why, without what differs from run to run.

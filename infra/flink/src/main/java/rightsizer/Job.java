@@ -11,6 +11,9 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** Builds the job: it reads both streams, groups the evidence by function, and writes proposals. */
 public final class Job {
+    /** The quarantine of a job without another place: the reader's lines in the log. */
+    private static final String LOG = "log";
+
     private Job() {}
 
     public static void main(String[] args) throws Exception {
@@ -57,8 +60,8 @@ public final class Job {
         if (states != null) {
             Places.sink(proposals.getSideOutput(FunctionStates.STATES), states, "states", options);
         }
-        String quarantine = options.get("quarantine", null);
-        if (quarantine != null) {
+        String quarantine = options.get("quarantine", LOG);
+        if (!quarantine.equals(LOG)) {
             Places.sink(refused, quarantine, "quarantine", options);
         }
     }
