@@ -134,6 +134,33 @@ fn a_fault_that_lasts_ends_the_job_without_restarts() {
     );
 }
 
+/// An option that cannot be used is named with its value and what it wants, before the job starts.
+#[test]
+fn options_that_cannot_be_used_are_named() {
+    let job = Job::new();
+    let mut words = Vec::new();
+    for (option, value) in [
+        ("--parallelism", "x"),
+        ("--parallelism", "0"),
+        ("--checkpoint-ms", "5x"),
+        ("--bundle-ms", "-5"),
+        ("--from", "nonsense"),
+        ("--from", "2026-03-01T10:00:00Z"),
+    ] {
+        let log = job.ends(&[], &[option, value]);
+        let place = job.reports().display().to_string();
+        words.push(why(&log, "option ").replace(&place, "FOLDER"));
+    }
+    insta::assert_snapshot!(words.join("\n"), @"
+    option parallelism is x, expected a whole number from 1 to 32768
+    option parallelism is 0, expected a whole number from 1 to 32768
+    option checkpoint-ms is 5x, expected a whole number from 10 to 86400000
+    option bundle-ms is -5, expected a whole number from 1 to 3600000
+    option from is nonsense, expected a time such as 2026-03-01T10:00:00Z
+    option from is for a Kinesis stream, and FOLDER is a folder, which is read whole. hint: leave it out
+    ");
+}
+
 #[test]
 fn a_stream_that_is_missing_is_named_before_the_job_starts() {
     let job = Job::new();

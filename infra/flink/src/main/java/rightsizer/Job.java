@@ -14,6 +14,11 @@ public final class Job {
     /** The quarantine of a job without another place: the reader's lines in the log. */
     private static final String LOG = "log";
 
+    /** Flink's own bound of a parallelism. */
+    private static final int MOST_TASKS = 1 << 15;
+
+    private static final long HOUR_MS = 3_600_000;
+
     private Job() {}
 
     public static void main(String[] args) throws Exception {
@@ -24,10 +29,10 @@ public final class Job {
         // Nothing changes a record after it is passed on, so tasks of one chain need no copies.
         env.getConfig().enableObjectReuse();
         if (options.get("parallelism", null) != null) {
-            env.setParallelism((int) options.number("parallelism", 1));
+            env.setParallelism((int) options.number("parallelism", 1, 1, MOST_TASKS));
         }
         if (options.get("checkpoint-ms", null) != null) {
-            env.enableCheckpointing(options.number("checkpoint-ms", 60_000));
+            env.enableCheckpointing(options.number("checkpoint-ms", 60_000, 10, Days.DAY_MS));
         }
         build(env, options);
         env.execute("rightsizer");
@@ -68,7 +73,7 @@ public final class Job {
 
     private static SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> read(
             DataStream<Tuple2<Byte, byte[]>> records, Options options, String settings, String name) {
-        long bundleMs = options.number("bundle-ms", 200);
+        long bundleMs = options.number("bundle-ms", 200, 1, HOUR_MS);
         boolean makesTime = !name.equals("read-initial");
         return records
                 .transform(

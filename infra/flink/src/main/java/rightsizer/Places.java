@@ -33,6 +33,12 @@ final class Places {
         byte number = stream.number();
         String name = stream.name().toLowerCase();
         boolean grows = options.isLive() && stream != Stream.INITIAL;
+        // Looked at for streams too, so that a wrong time ends the job before it begins.
+        if (options.from() != null && !isStream(place) && stream == Stream.REPORTS) {
+            throw new IllegalArgumentException(
+                    "option from is for a Kinesis stream, and " + place + " is a folder, which is read whole. hint: "
+                            + "leave it out");
+        }
         DataStream<byte[]> records = isStream(place)
                 ? kinesis().source(env, place, name, options)
                 : lines(env, place, name, grows);
