@@ -161,6 +161,17 @@ fn options_that_cannot_be_used_are_named() {
     ");
 }
 
+/// A jar without the connector names the version of the pom. `rightsizer-tests` sees the message.
+#[test]
+fn the_job_names_the_connector_of_the_pom() {
+    let pom = include_str!("../../../../infra/flink/pom.xml");
+    let places = include_str!("../../../../infra/flink/src/main/java/rightsizer/Places.java");
+    let version = pom.split("<kinesis.connector.version>").nth(1).unwrap();
+    let version = version.split('<').next().unwrap();
+    let wanted = format!("org.apache.flink:flink-connector-aws-kinesis-streams:{version}");
+    assert!(places.contains(&wanted), "{wanted}");
+}
+
 #[test]
 fn a_stream_that_is_missing_is_named_before_the_job_starts() {
     let job = Job::new();

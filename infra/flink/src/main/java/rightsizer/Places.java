@@ -24,6 +24,9 @@ final class Places {
         void sink(DataStream<byte[]> records, String arn, String name, Options options);
     }
 
+    /** The connector in Maven's registry, with the version of the pom. */
+    private static final String CONNECTOR = "org.apache.flink:flink-connector-aws-kinesis-streams:6.0.0-2.0";
+
     private static final Duration LOOK_EVERY = Duration.ofMillis(200);
 
     private Places() {}
@@ -88,7 +91,9 @@ final class Places {
             return (Streams) Class.forName("rightsizer.KinesisStreams").getDeclaredConstructor().newInstance();
         } catch (ReflectiveOperationException | LinkageError e) {
             throw new IllegalStateException(
-                    "this jar was built without the Kinesis connector. hint: build it with `make flink`", e);
+                    "this jar was built without the Kinesis connector, which Maven's registry did not have. hint: name a "
+                            + "registry that has " + CONNECTOR + " in Maven's settings.xml and run `make flink` again",
+                    e);
         }
     }
 }
