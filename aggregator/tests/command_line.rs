@@ -252,3 +252,26 @@ fn settings_change_the_decision_and_a_misspelt_one_is_refused() {
     assert_eq!(output.code(), 1);
     assert!(output.err().contains("rightsizer.toml") && output.err().contains("bufer_mb"));
 }
+
+/// A good state before a bad line is not taken in either.
+#[test]
+fn a_bad_line_of_the_states_is_named_once_and_makes_no_store() {
+    let full = Folder::new();
+    assert_eq!(import(&full, &full.file("lines.txt", GOOD)).code(), 0);
+    assert_eq!(full.run(&["to-flink", "states"]).code(), 0);
+    let state = std::fs::read_to_string(full.path("states/states-0.txt")).unwrap();
+
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("states")).unwrap();
+    folder.file("states/states-0.txt", format!("{state}#\n"));
+    let output = folder.run(&["from-flink", "states"]);
+    assert_eq!(output.code(), 1);
+    assert_eq!(
+        output.err(),
+        "error: nothing was taken in: states/states-0.txt, line 2: not a line of `rightsizer to-flink`: Invalid symbol \
+         35, offset 0.\n"
+    );
+    assert!(!folder.path("store.db").exists());
+    folder.file("states/states-0.txt", state);
+    assert_eq!(folder.run(&["from-flink", "states"]).code(), 0);
+}

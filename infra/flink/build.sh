@@ -17,11 +17,12 @@ mkdir -p "$native"
 cp "$library" "$native/"
 profile=()
 if [[ ${RIGHTSIZER_FLINK_KINESIS:-1} = 1 ]]; then
-    if mvn --batch-mode --quiet dependency:get -Dtransitive=false \
-        -Dartifact="org.apache.flink:flink-connector-aws-kinesis-streams:$(sed -n 's/.*<kinesis.connector.version>\(.*\)<.*/\1/p' pom.xml)" >/dev/null 2>&1; then
+    version=$(sed -n 's/.*<kinesis.connector.version>\(.*\)<.*/\1/p' pom.xml)
+    connector=org.apache.flink:flink-connector-aws-kinesis-streams:$version
+    if mvn --batch-mode --quiet dependency:get -Dtransitive=false -Dartifact="$connector" >/dev/null 2>&1; then
         profile=(--activate-profiles kinesis)
     else
-        echo "flink: Maven's registry does not serve the Kinesis connector here: this jar reads and writes files alone" >&2
+        echo "flink: Maven's registry does not serve the Kinesis connector here ($connector): this jar reads and writes files alone" >&2
     fi
 fi
 echo "flink: packing target/rightsizer-flink.jar"

@@ -136,6 +136,26 @@ async fn functions_outside_the_accepted_places_are_quarantined() {
     );
 }
 
+/// With Flink a report is for its job: nothing here would decide on it, so it is not taken.
+#[tokio::test]
+async fn with_flink_the_port_takes_no_reports_and_names_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let flink = ["--engine", "flink", "--review-token", "review-words"];
+    let serve = serve(&folder, &flink).await;
+    let error = put(&client(serve.endpoint()), vec![record(0, 90)]).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("proposals go to the stream \"proposals\""),
+        "{error}"
+    );
+    assert!(
+        error.contains("the stream \"reports\" is not taken here"),
+        "{error}"
+    );
+    let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap();
+    assert!(log.contains("add --source kinesis:PROPOSALS"), "{log}");
+}
+
 #[tokio::test]
 async fn a_store_in_use_is_refused_with_its_holder_and_stays_readable() {
     let folder = tempfile::tempdir().unwrap();

@@ -74,7 +74,9 @@ pub enum EngineError {
         source: StateError,
     },
     /// A line of the initial states cannot be used. The job does not go on without it.
-    #[error("an initial state cannot be used: {0}")]
+    #[error(
+        "an initial state cannot be used (`rightsizer from-flink FOLDER` names its file and line): {0}"
+    )]
     Initial(#[from] BadLine),
     /// Another part of the job passed something that this one does not know.
     #[error(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rightsizer_formats::intake::{Batch, Gatekeeper, Intake, Poison, Unusable, Whose};
 use rightsizer_formats::{Channel, states};
-use rightsizer_records::{Notice, Outcome, Recommendation, Record, Timestamp, encode};
+use rightsizer_records::{Notice, Outcome, Recommendation, Record, Timestamp, encode, printable};
 use rightsizer_rules::state::{FunctionState, delta_to_bytes};
 use rightsizer_rules::window::{DaySource, Delta, close_of};
 
@@ -14,6 +14,9 @@ use super::frames::{Frames, Writer};
 
 /// The longest time to read one record.
 const RECORD_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// The characters of a record that the quarantine has.
+const SAMPLE_CHARS: usize = 500;
 
 /// An input is its tag and its bytes.
 pub(crate) mod tag {
@@ -163,13 +166,20 @@ fn write_input(answer: &mut Writer, key: &str, at: Timestamp, input: &[u8]) {
     answer.bytes(input);
 }
 
+/// The beginning of a record as it can be logged.
+fn sample_of(record: &[u8]) -> String {
+    // A character has at most four bytes.
+    let begin = record.get(..4 * SAMPLE_CHARS).unwrap_or(record);
+    printable(&String::from_utf8_lossy(begin), SAMPLE_CHARS)
+}
+
 fn write_poison(answer: &mut Writer, unusable: Unusable, record: &[u8]) {
     let poison = match unusable {
         Unusable::Poison(poison) => poison,
         Unusable::Early { why, .. } => Poison {
             why,
             bytes: record.len() as u64,
-            sample: String::from_utf8_lossy(record).into_owned(),
+            sample: sample_of(record),
         },
     };
     let row: HashMap<&str, serde_json::Value> = HashMap::from([

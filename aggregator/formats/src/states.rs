@@ -10,7 +10,7 @@ use rightsizer_rules::state::{FunctionState, StateError};
 pub enum BadLine {
     /// It is not base64.
     #[error("not a line of `rightsizer to-flink`: {0}")]
-    Base64(#[from] base64::DecodeError),
+    Base64(base64::DecodeError),
     /// The state is of a later release, or damaged.
     #[error(transparent)]
     State(#[from] StateError),
@@ -23,7 +23,9 @@ pub fn to_line(state: &FunctionState) -> String {
 
 /// Reads what [`to_line`] wrote, spaces around it allowed.
 pub fn of_line(line: &[u8]) -> Result<FunctionState, BadLine> {
-    let bytes = STANDARD.decode(line.trim_ascii())?;
+    let bytes = STANDARD
+        .decode(line.trim_ascii())
+        .map_err(BadLine::Base64)?;
     Ok(FunctionState::from_bytes(&bytes)?)
 }
 

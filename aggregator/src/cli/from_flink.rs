@@ -46,20 +46,22 @@ pub(super) fn run(args: &FromFlinkArgs) -> anyhow::Result<ExitCode> {
         args.folder.display()
     );
     let settings = Settings::load(args.config.config.as_deref())?;
+    // All of them are read before the store is opened, so that a line that cannot be used changes nothing.
+    for file in &files {
+        each_state(file, |_| Ok(())).context("nothing was taken in")?;
+    }
     let store = Store::open(&args.store.store, "rightsizer from-flink")?;
     let mut pipeline = Pipeline::new(store, ClockMode::Wall, settings, Accept::default())?;
     let (mut taken, mut known) = (0_usize, 0_usize);
     for file in &files {
         let mut waiting = Vec::new();
-        let reader = BufReader::new(File::open(file)?);
-        for (number, line) in (1..).zip(reader.lines()) {
-            let state = of_line(line?.as_bytes())
-                .with_context(|| format!("{}, line {number}", file.display()))?;
+        each_state(file, |state| {
             waiting.push(state);
             if waiting.len() == AT_ONCE {
                 take(&mut pipeline, &mut waiting, (&mut taken, &mut known))?;
             }
-        }
+            Ok(())
+        })?;
         take(&mut pipeline, &mut waiting, (&mut taken, &mut known))?;
     }
     out::prose(format_args!(
@@ -69,6 +71,19 @@ pub(super) fn run(args: &FromFlinkArgs) -> anyhow::Result<ExitCode> {
         known,
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the states of a file, one a line. An error names the file and the line.
+fn each_state(
+    file: &Path,
+    mut take: impl FnMut(FunctionState) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let opened = File::open(file).with_context(|| format!("could not read {}", file.display()))?;
+    for (number, line) in (1..).zip(BufReader::new(opened).split(b'\n')) {
+        let place = || format!("{}, line {number}", file.display());
+        take(of_line(&line.with_context(place)?).with_context(place)?)?;
+    }
+    Ok(())
 }
 
 fn take(

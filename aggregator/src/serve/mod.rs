@@ -129,6 +129,7 @@ pub async fn run(
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
     drop(starting);
+    warn_without_source(&options);
     ready(address);
     let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
@@ -172,6 +173,16 @@ pub async fn run(
     Ok(())
 }
 
+/// Proposals may be put to the port, as the tests do; a job cannot.
+fn warn_without_source(options: &ServeOptions) {
+    if options.engine == Engine::Flink && options.source == RecordSource::Embedded {
+        warn!(
+            "no stream of the Flink job is read: --engine flink without --source takes only proposals that are put to \
+             this port. hint: add --source kinesis:PROPOSALS, the job's stream of proposals"
+        );
+    }
+}
+
 /// The pipeline over the store, with missing review commands applied.
 fn pipeline(options: &ServeOptions, opened: OpenedStore) -> anyhow::Result<Pipeline> {
     let (settings, accept) = (options.settings.clone(), options.accept.clone());
@@ -207,6 +218,7 @@ async fn port(
         hosts: Hosts::new(address, options.hosts.clone()),
         reviewers,
         embedded: options.source == RecordSource::Embedded,
+        from_flink: options.engine == Engine::Flink,
         updater: match options.settings.updater.function.clone() {
             Some(updater) => Some(UpdaterSwitch::of(updater, &options.place).await),
             None => None,

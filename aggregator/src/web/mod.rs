@@ -59,6 +59,8 @@ pub(crate) struct PortOptions {
     pub(crate) reviewers: Vec<Secret>,
     /// Whether records are taken here.
     pub(crate) embedded: bool,
+    /// Whether Flink decides: reports are then for its job, and are not taken here.
+    pub(crate) from_flink: bool,
     /// The updater, to be stopped by a pause.
     pub(crate) updater: Option<UpdaterSwitch>,
     /// The store, to read reviews from.

@@ -105,6 +105,18 @@ fn denied(why: &str) -> KinesisError {
     )
 }
 
+/// The answer to what is no proposal if Flink decides: nothing here would decide on it.
+fn for_the_job(stream: &str) -> KinesisError {
+    KinesisError(
+        StatusCode::BAD_REQUEST,
+        "ResourceNotFoundException",
+        format!(
+            "the stream {stream:?} is not taken here: with --engine flink, proposals go to the stream {PROPOSALS:?}, \
+             outcomes to {DECISIONS:?}, and reports to the stream that the Flink job reads"
+        ),
+    )
+}
+
 pub(super) async fn without_token(State(port): State<Port>, request: Request) -> Response {
     let answer = handle(&port, None, request).await;
     answer.unwrap_or_else(IntoResponse::into_response)
@@ -176,6 +188,7 @@ async fn handle(
         Channel::Reports if !port.may_write(token) => {
             return Err(denied("reports need the --token, not the --review-token"));
         }
+        Channel::Reports if port.options.from_flink => return Err(for_the_job(request.stream())),
         _ => {}
     }
     let payloads = payloads(&request)?;

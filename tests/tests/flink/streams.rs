@@ -79,6 +79,8 @@ async fn the_job_reads_and_writes_streams_or_names_what_it_lacks() {
     if !reads_streams() {
         let lacks = "this jar was built without the Kinesis connector";
         assert!(job.log().contains(lacks), "{}", job.log());
+        let connector = "org.apache.flink:flink-connector-aws-kinesis-streams:";
+        assert!(job.log().contains(connector), "{}", job.log());
         return;
     }
     let wanted = format!("reports: there is no stream {arn}. Nothing was read or written.");

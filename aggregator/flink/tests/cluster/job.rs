@@ -1,9 +1,12 @@
 //! One run of the job in a Flink of its own, over files in a folder.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +23,9 @@ pub(crate) struct Job {
 }
 
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Only a job that goes on takes longer to fail.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What Flink's own classes reflect on.
 const OPENS: [&str; 2] = [
@@ -94,6 +100,45 @@ impl Job {
             return None;
         }
         Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Runs a job that must fail by itself soon, and returns its log.
+    pub(crate) fn ends(&self, jvm: &[&str], options: &[&str]) -> String {
+        let log = self.folder.path().join("ends.log");
+        let file = File::create(&log).unwrap();
+        let mut command = self.command(jvm, options);
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let mut running = command.spawn().expect("java is missing: run `make tools`");
+        let begin = Instant::now();
+        let ended = loop {
+            match running.try_wait().unwrap() {
+                None if begin.elapsed() < PATIENCE => sleep(Duration::from_millis(50)),
+                ended => break ended,
+            }
+        };
+        drop(running.kill());
+        drop(running.wait());
+        let log = std::fs::read_to_string(log).unwrap();
+        let ended = ended.unwrap_or_else(|| panic!("it runs on: {log}"));
+        assert!(!ended.success(), "{log}");
+        log
+    }
+
+    /// A folder for the class path with the jar's library, changed so that it is of another processor.
+    pub(crate) fn library_for_another_processor(&self) -> PathBuf {
+        let name = format!(
+            "native/linux-{}/librightsizer_flink.so",
+            std::env::consts::ARCH
+        );
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/flink/target");
+        let mut library = std::fs::read(built.join(&name)).unwrap();
+        // e_machine of an ELF file.
+        library[18] = 243;
+        let folder = self.folder("other");
+        let place = folder.join(name);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, library).unwrap();
+        folder
     }
 
     /// The proposals so far.

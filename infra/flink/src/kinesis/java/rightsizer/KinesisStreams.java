@@ -3,6 +3,9 @@ package rightsizer;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
@@ -97,9 +100,12 @@ final class KinesisStreams implements Places.Streams {
      */
     private static Map<String, String> reading(Options options) {
         Map<String, String> reading = new HashMap<>(Map.of("source.init.position", "TRIM_HORIZON"));
-        String from = options.get("from", null);
+        Instant from = options.from();
         if (from != null) {
-            reading.putAll(Map.of("source.init.position", "AT_TIMESTAMP", "source.init.timestamp", from));
+            // The form that the connector expects.
+            DateTimeFormatter form = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSXXX");
+            String time = from.atOffset(ZoneOffset.UTC).format(form);
+            reading.putAll(Map.of("source.init.position", "AT_TIMESTAMP", "source.init.timestamp", time));
         }
         reading.putAll(options.connector());
         return reading;

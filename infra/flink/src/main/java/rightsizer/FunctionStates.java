@@ -56,8 +56,8 @@ final class FunctionStates extends KeyedProcessFunction<String, Tuple3<String, L
     }
 
     @Override
-    public void open(OpenContext context) {
-        engine = Native.open(settings);
+    public void open(OpenContext context) throws IOException {
+        engine = Native.openInTask(settings);
         state = getRuntimeContext().getState(new ValueStateDescriptor<>(
                 "function", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
         ahead = getRuntimeContext().getListState(new ListStateDescriptor<>(

@@ -11,19 +11,28 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** Builds the job: it reads both streams, groups the evidence by function, and writes proposals. */
 public final class Job {
+    /** The quarantine of a job without another place: the reader's lines in the log. */
+    private static final String LOG = "log";
+
+    /** Flink's own bound of a parallelism. */
+    private static final int MOST_TASKS = 1 << 15;
+
+    private static final long HOUR_MS = 3_600_000;
+
     private Job() {}
 
     public static void main(String[] args) throws Exception {
         Locale.setDefault(Locale.ROOT);
         Options options = new Options(args);
+        Native.check(options.settings());
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
         // Nothing changes a record after it is passed on, so tasks of one chain need no copies.
         env.getConfig().enableObjectReuse();
         if (options.get("parallelism", null) != null) {
-            env.setParallelism((int) options.number("parallelism", 1));
+            env.setParallelism((int) options.number("parallelism", 1, 1, MOST_TASKS));
         }
         if (options.get("checkpoint-ms", null) != null) {
-            env.enableCheckpointing(options.number("checkpoint-ms", 60_000));
+            env.enableCheckpointing(options.number("checkpoint-ms", 60_000, 10, Days.DAY_MS));
         }
         build(env, options);
         env.execute("rightsizer");
@@ -56,15 +65,15 @@ public final class Job {
         if (states != null) {
             Places.sink(proposals.getSideOutput(FunctionStates.STATES), states, "states", options);
         }
-        String quarantine = options.get("quarantine", null);
-        if (quarantine != null) {
+        String quarantine = options.get("quarantine", LOG);
+        if (!quarantine.equals(LOG)) {
             Places.sink(refused, quarantine, "quarantine", options);
         }
     }
 
     private static SingleOutputStreamOperator<Tuple3<String, Long, byte[]>> read(
             DataStream<Tuple2<Byte, byte[]>> records, Options options, String settings, String name) {
-        long bundleMs = options.number("bundle-ms", 200);
+        long bundleMs = options.number("bundle-ms", 200, 1, HOUR_MS);
         boolean makesTime = !name.equals("read-initial");
         return records
                 .transform(

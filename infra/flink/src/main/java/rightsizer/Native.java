@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 
 /** The calls of the native library, which contains the rules (aggregator/flink). */
 final class Native {
@@ -14,9 +15,8 @@ final class Native {
 
     private static final String LIBRARY = "librightsizer_flink.so";
 
-    static {
-        load();
-    }
+    private static boolean isLoaded;
+    private static UnsatisfiedLinkError unusable;
 
     private Native() {}
 
@@ -40,15 +40,55 @@ final class Native {
     /** Returns the version of the states that the library writes. */
     static native int version();
 
-    static long open(String settings) {
+    /**
+     * Checks the settings before the job is submitted. Who submits it may have a machine of another kind than the
+     * cluster; then the tasks find out.
+     */
+    static void check(String settings) throws IOException {
+        try {
+            open(settings);
+        } catch (UnsatisfiedLinkError e) {
+            if (Native.class.getResource(resource()) != null) {
+                throw e;
+            }
+            System.err.println("the settings are not checked before the start: " + e.getMessage());
+        }
+    }
+
+    /** Opens it in a task. What would fail again after a restart ends the job. */
+    static long openInTask(String settings) throws IOException {
+        try {
+            return open(settings);
+        } catch (UnsatisfiedLinkError | RuntimeException e) {
+            throw new SuppressRestartsException(e);
+        }
+    }
+
+    private static synchronized long open(String settings) throws IOException {
+        // The JVM names the reason only once, so it is kept for the other tasks.
+        if (unusable != null) {
+            throw new UnsatisfiedLinkError(unusable.getMessage());
+        }
+        if (!isLoaded) {
+            try {
+                load();
+            } catch (UnsatisfiedLinkError e) {
+                unusable = e;
+                throw e;
+            }
+            isLoaded = true;
+        }
         return open(settings.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Loads a new copy for each class loader, because the JVM gives a library to only one of them. */
-    private static void load() {
+    private static String resource() {
         String processor = System.getProperty("os.arch").equals("aarch64") ? "aarch64" : "x86_64";
-        String name = "/native/linux-" + processor + "/" + LIBRARY;
-        try (InputStream library = Native.class.getResourceAsStream(name)) {
+        return "/native/" + System.getProperty("os.name").toLowerCase() + "-" + processor + "/" + LIBRARY;
+    }
+
+    /** Loads a new copy for each class loader, because the JVM gives a library to only one of them. */
+    private static void load() throws IOException {
+        try (InputStream library = Native.class.getResourceAsStream(resource())) {
             if (library == null) {
                 throw new UnsatisfiedLinkError(
                         "this jar has no native library for "
@@ -68,7 +108,7 @@ final class Native {
                 Files.delete(copy);
             }
         } catch (IOException e) {
-            throw new UnsatisfiedLinkError("cannot unpack the native library: " + e.getMessage());
+            throw new IOException("cannot unpack the native library: " + e.getMessage(), e);
         }
     }
 }

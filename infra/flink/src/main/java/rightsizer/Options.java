@@ -4,6 +4,9 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.format.DateTimeParseException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -59,8 +62,32 @@ final class Options {
         return value;
     }
 
-    long number(String name, long otherwise) {
-        return Long.parseLong(get(name, Long.toString(otherwise)));
+    long number(String name, long otherwise, long least, long most) {
+        String value = get(name, Long.toString(otherwise));
+        try {
+            long number = Long.parseLong(value);
+            if (number >= least && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // The words below are for it too.
+        }
+        throw new IllegalArgumentException(
+                "option " + name + " is " + value + ", expected a whole number from " + least + " to " + most);
+    }
+
+    /** Returns the time from which streams are read, or null for their oldest record. */
+    Instant from() {
+        String from = given.get("from");
+        if (from == null) {
+            return null;
+        }
+        try {
+            return OffsetDateTime.parse(from).toInstant();
+        } catch (DateTimeParseException e) {
+            throw new IllegalArgumentException(
+                    "option from is " + from + ", expected a time such as 2026-03-01T10:00:00Z", e);
+        }
     }
 
     boolean isLive() {

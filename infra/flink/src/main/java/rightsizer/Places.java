@@ -24,6 +24,9 @@ final class Places {
         void sink(DataStream<byte[]> records, String arn, String name, Options options);
     }
 
+    /** The connector in Maven's registry, with the version of the pom. */
+    private static final String CONNECTOR = "org.apache.flink:flink-connector-aws-kinesis-streams:6.0.0-2.0";
+
     private static final Duration LOOK_EVERY = Duration.ofMillis(200);
 
     private Places() {}
@@ -33,6 +36,12 @@ final class Places {
         byte number = stream.number();
         String name = stream.name().toLowerCase();
         boolean grows = options.isLive() && stream != Stream.INITIAL;
+        // Looked at for streams too, so that a wrong time ends the job before it begins.
+        if (options.from() != null && !isStream(place) && stream == Stream.REPORTS) {
+            throw new IllegalArgumentException(
+                    "option from is for a Kinesis stream, and " + place + " is a folder, which is read whole. hint: "
+                            + "leave it out");
+        }
         DataStream<byte[]> records = isStream(place)
                 ? kinesis().source(env, place, name, options)
                 : lines(env, place, name, grows);
@@ -82,7 +91,9 @@ final class Places {
             return (Streams) Class.forName("rightsizer.KinesisStreams").getDeclaredConstructor().newInstance();
         } catch (ReflectiveOperationException | LinkageError e) {
             throw new IllegalStateException(
-                    "this jar was built without the Kinesis connector. hint: build it with `make flink`", e);
+                    "this jar was built without the Kinesis connector, which Maven's registry did not have. hint: name a "
+                            + "registry that has " + CONNECTOR + " in Maven's settings.xml and run `make flink` again",
+                    e);
         }
     }
 }

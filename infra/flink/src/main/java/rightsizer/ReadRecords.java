@@ -5,7 +5,9 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
 import org.apache.flink.api.java.tuple.Tuple2;
@@ -18,6 +20,8 @@ import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.util.OutputTag;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Decodes many stream records in one native call. The output has a function's key, its newest time and its inputs. All
@@ -31,6 +35,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
                 BoundedOneInput,
                 ProcessingTimeCallback {
     private static final long serialVersionUID = 1L;
+    private static final Logger LOG = LoggerFactory.getLogger(ReadRecords.class);
     private static final byte INPUT = 1;
     private static final byte POISON = 2;
     private static final int MOST_BYTES = 8 << 20;
@@ -65,7 +70,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
     @Override
     public void open() throws Exception {
         super.open();
-        engine = Native.open(settings);
+        engine = Native.openInTask(settings);
         waiting = new ByteArrayOutputStream();
         newest = Long.MIN_VALUE;
         watermark = Long.MIN_VALUE;
@@ -124,6 +129,8 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
         if (count == 0) {
             return;
         }
+        int read = count;
+        List<byte[]> unusable = new ArrayList<>();
         records.inc(count);
         readAt = now();
         ByteBuffer answer = ByteBuffer.wrap(Native.read(engine, waiting.toByteArray(), readAt));
@@ -135,8 +142,7 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
             byte kind = answer.get();
             byte[] first = frame(answer);
             if (kind == POISON) {
-                refused.inc();
-                output.collect(QUARANTINE, new StreamRecord<>(first));
+                unusable.add(first);
                 continue;
             }
             if (kind != INPUT) {
@@ -157,7 +163,19 @@ final class ReadRecords extends AbstractStreamOperator<Tuple3<String, Long, byte
             one.f2 = bytes.get(entry.getKey()).toByteArray();
             output.collect(new StreamRecord<>(one, one.f1));
         }
+        quarantine(unusable, read);
         passOnTime();
+    }
+
+    /** Counts and passes on the records that cannot be used. The log has one line about them, which an alarm counts. */
+    private void quarantine(List<byte[]> unusable, int read) {
+        if (unusable.isEmpty()) {
+            return;
+        }
+        refused.inc(unusable.size());
+        unusable.forEach(row -> output.collect(QUARANTINE, new StreamRecord<>(row)));
+        String first = new String(unusable.get(0), StandardCharsets.UTF_8);
+        LOG.warn("records that cannot be used: {} of {}. The first: {}", unusable.size(), read, first);
     }
 
     private void passOnTime() {
