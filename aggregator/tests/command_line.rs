@@ -88,6 +88,28 @@ fn binary_garbage_between_good_lines_is_refused() {
 }
 
 #[test]
+fn a_folder_that_does_not_exist_is_named() {
+    let folder = Folder::new();
+    let good = folder.file("good.txt", GOOD);
+    let store = good.with_file_name("nodir").join("x.db");
+    let store = store.to_str().unwrap();
+    let output = folder.run(&["import", "--store", store, good.to_str().unwrap()]);
+    assert_eq!(output.code(), 1);
+    let words = "nodir does not exist\nhint: create it, or name another file with --store";
+    assert!(output.err().contains(words), "{}", output.err());
+}
+
+#[test]
+fn a_region_that_is_none_is_refused() {
+    let folder = Folder::new();
+    let good = folder.file("good.txt", GOOD);
+    assert_eq!(import(&folder, &good).code(), 0);
+    let output = folder.run(&["list", "--region", "mars"]);
+    assert_eq!(output.code(), 2, "{}", output.err());
+    assert_eq!(folder.run(&["list", "--region", "eu-west-1"]).code(), 0);
+}
+
+#[test]
 fn a_file_that_does_not_exist_is_reported_and_the_others_are_imported() {
     let folder = Folder::new();
     let good = folder.file("good.txt", GOOD);

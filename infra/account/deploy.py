@@ -177,7 +177,7 @@ class Deployment:
                 "--parameters", f"ParameterKey=BucketName,ParameterValue={self.system.bucket}",
                 *self.tag_words(),
             )
-            if not succeeds("cloudformation", "wait", f"stack-{step}-complete", "--stack-name", name):
+            if not self.system.settled(name, step):
                 self.system.failures(name)
                 self.stop(f"CloudFormation could not {step} {name}; see the reasons above.")
         except Refused as error:
@@ -275,8 +275,8 @@ class Deployment:
         for arn in system.layer_arns():
             print(f"  layer       {arn}")
         print(f"  updater     {here}:lambda:{system.region}:{system.account}:function:{updater}")
-        print(f"  next        rightsizer attach --all --stream {system.name}-reports --layer …")
-        print(f"  or by logs  rightsizer subscribe --all --stream {system.name}-reports --role {here}:iam::{system.account}:role/{role}")
+        print(f"  next        rightsizer attach --all --stack {system.name} --region {system.region}")
+        print(f"  or by logs  rightsizer subscribe --all --stream {system.name}-reports --role {here}:iam::{system.account}:role/{role} --region {system.region}")
         if not (self.given.get("AlarmTopic") or self.had.get("AlarmTopic")):
             print(f"  alarms      have no recipient yet: make deploy STACK={system.name} YES=1 OPTIONS=AlarmTopic=ARN-of-an-SNS-topic")
 
@@ -345,7 +345,7 @@ class Plan:
         aws("cloudformation", "execute-change-set", *self.named)
         done = "create" if self.kind == "CREATE" else "update"
         name = ("--stack-name", self.system.name)
-        if not succeeds("cloudformation", "wait", f"stack-{done}-complete", *name):
+        if not self.system.settled(self.system.name, done):
             return False
         if self.kind == "CREATE":
             protected = ("update-termination-protection", "--enable-termination-protection", *name)

@@ -9,6 +9,8 @@ ROLE = "AWSServiceRoleForECS"
 UNRESERVED_LEAST = 100
 # ECS assumes its role for the first cluster, and IAM is eventually consistent.
 SETTLE_SECONDS = 10
+# A new role can be read within seconds.
+APPEAR_SECONDS = 60
 
 
 def has_service_role():
@@ -17,14 +19,20 @@ def has_service_role():
 
 
 def make_service_role():
-    """Creates that role. Returns the time (`time.monotonic`) from which it can be used."""
+    """Creates that role. Returns the time (`time.monotonic`) from which it can be used.
+
+    Raises `Refused` if it cannot be created, or cannot be read within a minute.
+    """
     try:
         aws("iam", "create-service-linked-role", "--aws-service-name", "ecs.amazonaws.com")
     except Refused as error:
         # Someone else has created it since.
         if "has been taken" not in str(error):
             raise
+    until = time.monotonic() + APPEAR_SECONDS
     while not has_service_role():
+        if time.monotonic() > until:
+            raise Refused(f"the role {ROLE} was created, but IAM does not show it after {APPEAR_SECONDS} seconds; run this again")
         time.sleep(1)
     return time.monotonic() + SETTLE_SECONDS
 

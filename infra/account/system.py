@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from aws import Refused, aws, text
+from aws import Refused, aws, run, text
 
 INFRA = Path(__file__).resolve().parent.parent
 # The descriptions of our stacks begin like this. A stack has the description of its template even if its
@@ -68,6 +68,34 @@ class System:
         """Returns the status of a stack; empty if there is none."""
         stack = self.stack(name)
         return stack["StackStatus"] if stack else ""
+
+    def settled(self, name, step):
+        """Waits until a step of a stack (`create`, `update`, `delete`) has ended; returns whether it succeeded.
+
+        Stops if the wait itself failed and the step has not ended: then nothing is known to be wrong with the stack.
+        """
+        waited = run("cloudformation", "wait", f"stack-{step}-complete", "--stack-name", name)
+        if waited.returncode == 0:
+            return True
+        why = waited.stderr.strip() or "aws cloudformation wait failed"
+        try:
+            status = self.status(name)
+        except Refused as error:
+            self.stop(
+                f"cannot follow the {step} of the stack {name}, which goes on without this command: {error}. Sign in again"
+                f" or restore the connection, then: aws cloudformation describe-stacks --stack-name {name}. When it has"
+                " ended, run this again."
+            )
+        done = f"{step.upper()}_COMPLETE"
+        if status in {done, f"{done}_CLEANUP_IN_PROGRESS"} or (step == "delete" and not status):
+            return True
+        if status.endswith("_IN_PROGRESS"):
+            self.stop(
+                f"the stack {name} is still {status}, but waiting for it ended early: {why}. It goes on without this"
+                f" command. Follow it with aws cloudformation describe-stacks --stack-name {name}; when it has ended,"
+                " run this again."
+            )
+        return False
 
     def physical(self, stack):
         """Returns the physical names of a stack's resources by their logical names."""

@@ -1,13 +1,20 @@
 """Tests that need no account: python3 -m unittest discover -s infra/account."""
 
+import contextlib
+import io
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import connect
 import deploy
 import fresh
 import network
 import options
+import system
+import undeploy
+from aws import Refused
 
 INFRA = Path(__file__).resolve().parent.parent
 
@@ -113,6 +120,83 @@ class Reservation(unittest.TestCase):
         self.assertEqual(self.reservation(10, wanted={"ReservedConcurrency": ""}), ({}, []))
         for before in ("", "1"):
             self.assertEqual(self.reservation(10, had={"ReservedConcurrency": before}), ({}, []))
+
+
+class Waiting(unittest.TestCase):
+    """A wait that fails says nothing about the stack: its status does."""
+
+    def settled(self, step, status, waited=255):
+        def read(name):
+            if isinstance(status, Exception):
+                raise status
+            return status
+
+        made = object.__new__(system.System)
+        made.command, made.status = "deploy", read
+        with mock.patch.object(system, "run", lambda *words: SimpleNamespace(returncode=waited, stderr="ExpiredToken")):
+            return made.settled("rz", step)
+
+    def test_the_status_decides_after_a_failed_wait(self):
+        self.assertTrue(self.settled("update", "UPDATE_ROLLBACK_COMPLETE", waited=0))
+        for step, status in [
+            ("update", "UPDATE_COMPLETE"),
+            ("update", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+            ("create", "CREATE_COMPLETE"),
+            ("delete", ""),
+            ("delete", "DELETE_COMPLETE"),
+        ]:
+            self.assertTrue(self.settled(step, status), status)
+        for step, status in [
+            ("update", "UPDATE_ROLLBACK_COMPLETE"),
+            ("create", "ROLLBACK_COMPLETE"),
+            ("create", ""),
+            ("delete", "DELETE_FAILED"),
+        ]:
+            self.assertFalse(self.settled(step, status), status)
+
+    def test_a_step_that_goes_on_is_no_failure(self):
+        for step, status, words in [
+            ("create", "CREATE_IN_PROGRESS", "the stack rz is still CREATE_IN_PROGRESS.*ExpiredToken"),
+            ("delete", "DELETE_IN_PROGRESS", "run this again"),
+            ("update", Refused("ExpiredToken"), "goes on without this command: ExpiredToken. Sign in again"),
+        ]:
+            with self.assertRaisesRegex(SystemExit, words):
+                self.settled(step, status)
+
+    def test_a_role_that_never_appears_is_not_awaited_forever(self):
+        clock = iter(range(0, 1000, 10))
+        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+        with mock.patch.multiple(fresh, time=time, aws=lambda *words, **_: None), self.assertRaises(Refused) as refused:
+            fresh.make_service_role()
+        self.assertIn("does not show it after 60 seconds", str(refused.exception))
+
+
+class Printed(unittest.TestCase):
+    """The printed commands select the layers by the stack, as `rightsizer attach` and `detach` accept it."""
+
+    SYSTEM = SimpleNamespace(
+        name="rz", region="eu-west-1", account="1", partition="aws", layers=["rz-extension-arm64"],
+        physical=lambda stack: {}, layer_arns=lambda: [], say=print, subscriptions=lambda: [],
+    )
+
+    def test_deploy_prints_the_command_to_attach(self):
+        made = object.__new__(deploy.Deployment)
+        made.system, made.say, made.given, made.had = self.SYSTEM, print, {}, {}
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            made.tell()
+        self.assertIn("  next        rightsizer attach --all --stack rz --region eu-west-1\n", out.getvalue())
+
+    def test_undeploy_prints_the_command_to_detach(self):
+        def stop(words):
+            raise Refusal(words)
+
+        made = object.__new__(undeploy.Removal)
+        made.system, made.anyway, made.stop = self.SYSTEM, False, stop
+        layer = {"Arn": "arn:aws:lambda:eu-west-1:1:layer:rz-extension-arm64:3"}
+        functions = {"Functions": [{"FunctionName": "f", "Layers": [layer]}]}
+        with mock.patch.object(undeploy, "aws", lambda *words: functions), self.assertRaises(Refusal) as refused:
+            made.see_that_nothing_needs_it()
+        self.assertIn("rightsizer detach --all --stack rz --region eu-west-1 --yes.", str(refused.exception))
 
 
 class Layers(unittest.TestCase):

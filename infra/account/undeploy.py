@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from aws import Refused, aws, succeeds
+from aws import Refused, aws
 from system import System
 
 # The most keys that S3 accepts in one removal. A listing of versions counts delete markers too.
@@ -66,7 +66,8 @@ class Removal:
         if held and not self.anyway:
             self.stop(
                 f"functions still have the layer: {' '.join(held)}. Remove it first: rightsizer detach --all"
-                " --layer … --yes. To leave it (each function then warns once that its stream is gone): ANYWAY=1"
+                f" --stack {name} --region {self.system.region} --yes. To leave it (each function then warns once that its"
+                " stream is gone): ANYWAY=1"
             )
         here = f":stream/{name}-reports\""
         held = [policy["policyName"] for policy in self.system.subscriptions() if here in policy["policyDocument"]]
@@ -178,7 +179,7 @@ class Removal:
         if (self.system.stack(name) or {}).get("EnableTerminationProtection"):
             aws("cloudformation", "update-termination-protection", "--no-enable-termination-protection", "--stack-name", name)
         aws("cloudformation", "delete-stack", "--stack-name", name)
-        if not succeeds("cloudformation", "wait", "stack-delete-complete", "--stack-name", name):
+        if not self.system.settled(name, "delete"):
             self.system.failures(name)
             self.stop(f"could not remove the stack {name}; see the reasons above. Fix them, then run this again.")
 

@@ -22,6 +22,7 @@ use super::DEFAULT_STORE;
 use super::fleet::FleetArgs;
 use super::fleet_plan::{FleetPlan, roles_by_stream};
 use super::out;
+use super::reports_stream::ensure_it_exists;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
 use super::waves::WavesArgs;
@@ -167,7 +168,7 @@ async fn attach(
     let stream = selected.functions.first();
     let stream = stream.map(|facts| StreamArn::of(&args.fleet.stream(), &facts.function));
     if let Some(stream) = &stream {
-        ensure_it_exists(&api, stream, config, &args.fleet).await?;
+        ensure_it_exists(&api, stream, config, args.fleet.endpoint.as_deref()).await?;
     }
     let intent = Intent::Attach(Wish {
         layers,
@@ -207,31 +208,6 @@ async fn attach(
         return Ok(ExitCode::FAILURE);
     }
     Ok(code)
-}
-
-/// Fails if the reports stream is missing: the functions would change, and send reports to nobody. Records for
-/// `--endpoint` go to another server, and a stream of another region cannot be asked for here.
-async fn ensure_it_exists(
-    api: &AwsLayers,
-    stream: &StreamArn,
-    config: &SdkConfig,
-    args: &FleetArgs,
-) -> anyhow::Result<()> {
-    let region = config.region().map_or("", AsRef::as_ref);
-    if args.endpoint.is_some() || stream.region() != region {
-        return Ok(());
-    }
-    match api.stream_exists(stream).await {
-        Ok(true) => {}
-        Ok(false) => bail!(
-            "the stream {stream} does not exist, so no report would arrive; nothing was changed\nhint: check --stream, \
-             --stack and --region, or deploy the system first"
-        ),
-        Err(why) => out::note(format_args!(
-            "rightsizer: it was not checked whether the stream exists (kinesis:DescribeStreamSummary fails: {why})"
-        )),
-    }
-    Ok(())
 }
 
 /// The highest memory used by each function.

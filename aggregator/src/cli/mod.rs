@@ -33,6 +33,7 @@ mod nearest;
 mod out;
 mod place;
 mod read_args;
+mod reports_stream;
 mod restore;
 mod review;
 mod runtime;

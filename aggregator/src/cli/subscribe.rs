@@ -6,10 +6,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::{
     SUBSCRIPTION_NAME, StreamArn, StreamKey, Subscription, SubscriptionPlan, SubscriptionsApi,
     log_groups, role_policies, subscribe, subscribe_account, unsubscribe, wanted,
@@ -24,6 +22,7 @@ use super::flags;
 use super::fleet::Which;
 use super::out;
 use super::place::PlaceArgs;
+use super::reports_stream;
 use super::runtime::{progress, runtime};
 use super::text::counted;
 use crate::cli::form::FormArgs;
@@ -52,7 +51,8 @@ struct LogsArgs {
     #[command(flatten)]
     which: Which,
     /// Use one policy for all log groups of the account, including future ones, instead of a filter for each
-    #[arg(long, requires = "all")]
+    // `requires = "all"` alone lets --prefix pass, because clap requires nothing that conflicts with another option.
+    #[arg(long, requires = "all", conflicts_with_all = ["tag", "prefix", "file"])]
     account_policy: bool,
     /// The reports stream, by name or ARN
     #[arg(long, value_name = "STREAM", value_parser = flags::text)]
@@ -97,6 +97,14 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
         .first()
         .context("none of these functions exists")?;
     let stream = StreamArn::of(&args.stream, &function.function);
+    // Unsubscribing from a stream that was removed is allowed.
+    let needs = match role {
+        Some(_) => {
+            let key = reports_stream::key_of(&config, &stream).await?;
+            Some((role_policies(&stream, &key), key))
+        }
+        None => None,
+    };
     let calls = Calls::new(AwsLogs::new(&config), args.rate);
     let wanted = if args.account_policy {
         wanted_of_account
@@ -130,26 +138,7 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     if args.yes {
         carry_out(&calls, &mut entries).await;
     }
-    let role = match role {
-        Some(_) => {
-            let key = key_of(&aws_sdk_kinesis::Client::new(&config), &stream).await;
-            Some((role_policies(&stream, &key), key))
-        }
-        None => None,
-    };
-    print(args, &entries, &selected.missing, role.as_ref())
-}
-
-/// The stream's key, which decides what the role must be allowed.
-async fn key_of(client: &aws_sdk_kinesis::Client, stream: &StreamArn) -> StreamKey {
-    let asked = client.describe_stream_summary().stream_arn(stream.as_str());
-    match asked.send().await {
-        Ok(answer) => {
-            let summary = answer.stream_description_summary();
-            StreamKey::of(summary.and_then(StreamDescriptionSummary::key_id))
-        }
-        Err(error) => StreamKey::Unknown(words(&error)),
-    }
+    print(args, &entries, &selected.missing, needs.as_ref())
 }
 
 async fn plan(

@@ -71,6 +71,9 @@ pub enum StoreError {
         /// Its message.
         source: std::io::Error,
     },
+    /// The folder of the store does not exist.
+    #[error("the folder {} does not exist\nhint: create it, or name another file with --store", .0.display())]
+    NoFolder(PathBuf),
     /// A file of the store is not the one that was opened.
     #[error(
         "{} was moved, replaced or removed while this process had the store open, so nothing more is \
@@ -176,6 +179,7 @@ mod tests {
                 path: path(),
                 source: std::io::ErrorKind::PermissionDenied.into(),
             },
+            StoreError::NoFolder("nowhere".into()),
             StoreError::Gone(path()),
             StoreError::ManyNames(path()),
             StoreError::Link("rightsizer.db-wal".into()),

@@ -2,7 +2,7 @@
 //! system releases it when the process ends, however it ends; readers do not look at it.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -84,6 +84,13 @@ fn open(path: &Path) -> Result<File, StoreError> {
     let link = || StoreError::Link(path.into());
     let file = match opened {
         Err(_) if path.is_symlink() => return Err(link()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.is_dir());
+            return Err(folder.map_or_else(
+                || io(error),
+                |folder| StoreError::NoFolder(folder.to_owned()),
+            ));
+        }
         opened => opened.map_err(io)?,
     };
     let facts = file.metadata().map_err(io)?;

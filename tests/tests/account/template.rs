@@ -173,6 +173,9 @@ fn the_service_and_the_stream_are_as_they_are_paid_for() -> Result<()> {
     let service = &resources["Aggregator"]["Properties"];
     assert_eq!(service["AvailabilityZoneRebalancing"], "DISABLED");
     assert_eq!(resources["BehindAlarm"]["DependsOn"][0], "Aggregator");
+    let lost = &resources["GivenUpLostAlarm"]["Properties"];
+    assert_eq!(lost["MetricName"], "DestinationDeliveryFailures");
+    assert_eq!(lost["Dimensions"][0]["Value"]["Ref"], "Updater");
     let stream = &resources["Reports"]["Properties"];
     assert_eq!(stream["ShardCount"]["Fn::If"][2]["Ref"], "ReportsShards");
     let mode = &stream["StreamModeDetails"]["StreamMode"]["Fn::If"];

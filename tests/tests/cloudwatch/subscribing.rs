@@ -16,6 +16,17 @@ use crate::stage::{Group, Stage};
 const STREAM: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/reports";
 const ROLE: &str = "arn:aws:iam::123456789012:role/logs-to-reports";
 
+/// Functions of these names, and the streams.
+async fn stage_with(names: &[&str]) -> Stage {
+    let stage = Stage::with_functions(names).await;
+    let client = kinesis_client(stage.moto.endpoint());
+    for stream in ["reports", "rz-reports"] {
+        let create = client.create_stream().stream_name(stream).shard_count(1);
+        create.send().await.unwrap();
+    }
+    stage
+}
+
 async fn run(stage: &Stage, command: &str, more: &[&str]) -> (Output, Value) {
     let mut arguments = vec![command, "--stream", "reports", "--json", "--rate", "10"];
     if command == "subscribe" {
@@ -67,7 +78,7 @@ async fn foreign(client: &Client, group: &str, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_are_subscribed_and_are_as_they_were_again() {
     let names = ["plain", "one-other", "two-others", "never-logged"];
-    let stage = Stage::with_functions(&names).await;
+    let stage = stage_with(&names).await;
     let client = stage.client();
     for name in &names[..3] {
         Group {
@@ -113,11 +124,9 @@ async fn groups_are_subscribed_and_are_as_they_were_again() {
 /// needs that one, and if the stream cannot be read, that is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_policy_has_the_streams_key_if_the_role_needs_it() {
-    let stage = Stage::with_functions(&["f"]).await;
+    let stage = stage_with(&["f"]).await;
     let statements = |plan: &Value| plan["role"]["policy"]["Statement"].clone();
     let client = kinesis_client(stage.moto.endpoint());
-    let create = client.create_stream().stream_name("reports").shard_count(1);
-    create.send().await.unwrap();
     let (_, plan) = run(&stage, "subscribe", &["--all"]).await;
     let bare = statements(&plan);
     let encrypt = async |key: &str| {
@@ -159,7 +168,7 @@ async fn the_printed_policy_has_the_streams_key_if_the_role_needs_it() {
 /// The stream of a deployed system: the policy leaves out the logs of the system itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_s_policy_leaves_out_the_logs_of_a_system() {
-    let stage = Stage::with_functions(&["f"]).await;
+    let stage = stage_with(&["f"]).await;
     let client = stage.client();
     let all = ["--all", "--account-policy", "--yes"];
     let mut arguments = vec![
@@ -200,7 +209,7 @@ async fn the_account_s_policy_leaves_out_the_logs_of_a_system() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stays() {
-    let stage = Stage::with_functions(&["f"]).await;
+    let stage = stage_with(&["f"]).await;
     let client = stage.client();
     let policies = async || {
         let kind = PolicyType::SubscriptionFilterPolicy;
@@ -262,7 +271,7 @@ async fn the_account_is_subscribed_by_one_policy_and_a_policy_that_is_there_stay
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_is_reported_for_each_group() {
-    let stage = Stage::with_functions(&["a", "b"]).await;
+    let stage = stage_with(&["a", "b"]).await;
     let client = stage.client();
     for name in ["/aws/lambda/a", "/aws/lambda/b"] {
         Group {
@@ -298,4 +307,44 @@ async fn what_is_denied_is_reported_for_each_group() {
     ];
     let output = rightsizer_with(&arguments, &[]).await.unwrap();
     assert_eq!(output.status.code(), Some(2), "a role is an ARN");
+}
+
+/// A policy for all log groups with a selection of functions is a mistake: the selection would be left out.
+#[tokio::test]
+async fn the_account_s_policy_needs_all() {
+    for command in ["subscribe", "unsubscribe"] {
+        for which in [["--prefix", "fn01"], ["--tag", "a=b"], ["--file", "list"]] {
+            let mut arguments = vec![command, "--account-policy", "--stream", "reports", "--yes"];
+            if command == "subscribe" {
+                arguments.extend(["--role", ROLE]);
+            }
+            arguments.extend(which);
+            let output = rightsizer_with(&arguments, &[]).await.unwrap();
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(stderr.contains("--account-policy"), "{stderr}");
+        }
+    }
+}
+
+/// Nothing would arrive at a stream that does not exist; but a filter to it can be taken off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_stream_stops_a_subscription() {
+    let stage = Stage::with_functions(&["f"]).await;
+    let client = stage.client();
+    Group {
+        client: &client,
+        name: "/aws/lambda/f",
+    }
+    .create()
+    .await;
+    let before = filters(&client).await;
+    let (output, _) = run(&stage, "subscribe", &["--all", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let words = format!("the stream {STREAM} does not exist");
+    assert!(stderr.contains(&words), "{stderr}");
+    assert_eq!(filters(&client).await, before);
+    let (output, _) = run(&stage, "unsubscribe", &["--all"]).await;
+    assert!(output.status.success(), "{output:?}");
 }

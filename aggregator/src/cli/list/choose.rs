@@ -25,7 +25,7 @@ pub(in crate::cli) struct ChooseArgs {
     #[arg(long, value_name = "CONFIDENCE", value_parser = flags::confidence)]
     confidence: Option<String>,
     /// Only functions in this region
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = flags::region)]
     region: Option<String>,
     /// Only functions of this account
     #[arg(long, value_name = "ACCOUNT")]
