@@ -262,6 +262,7 @@ pub(super) fn wrapped(first: &str, rest: &str, what: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use rightsizer_records::tags::OBJECTIVE_TAG;
     use rightsizer_records::{Day, Megabytes};
     use serde_json::{Value, json};
 
@@ -370,7 +371,7 @@ pub(super) mod tests {
     fn a_tag_that_is_ignored_is_named() {
         let mut detail = detail();
         let mut tag = |value: &str| {
-            let tag = ("rightsizer:objective".to_owned(), value.to_owned());
+            let tag = (OBJECTIVE_TAG.to_owned(), value.to_owned());
             detail.review.tags.extend([tag]);
             function_report(&detail, None, &[]).contains("is ignored")
         };
