@@ -129,7 +129,6 @@ pub async fn run(
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
     drop(starting);
-    warn_without_source(&options);
     ready(address);
     let router = web::router(writer.clone(), port);
     tasks.spawn(web::serve(listener, router, stopped.clone()));
@@ -185,6 +184,7 @@ fn warn_without_source(options: &ServeOptions) {
 
 /// The pipeline over the store, with missing review commands applied.
 fn pipeline(options: &ServeOptions, opened: OpenedStore) -> anyhow::Result<Pipeline> {
+    warn_without_source(options);
     let (settings, accept) = (options.settings.clone(), options.accept.clone());
     let mut pipeline = Pipeline::new(opened.store, options.clock, settings, accept)?
         .at_home(options.home.clone())
