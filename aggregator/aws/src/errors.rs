@@ -32,6 +32,9 @@ pub fn is_unreachable(error: &str) -> bool {
     words.iter().any(|words| error.contains(words))
 }
 
+/// The SDK's text if no way to find credentials was set up. It goes on with a list of all ways, on several lines.
+pub(crate) const NO_KEYS: &str = "no credentials found in chain";
+
 /// An SDK error as text, with the service's code if there is one.
 pub fn words<E, R>(error: &SdkError<E, R>) -> String
 where
@@ -40,13 +43,33 @@ where
 {
     match (error.code(), error.message()) {
         (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-        (None, _) => in_words(error),
+        (None, _) => brief(in_words(error)),
+    }
+}
+
+/// The text of an error for which no credentials were found.
+pub const NO_CREDENTIALS: &str = "no credentials for AWS were found";
+
+/// Returns the text of an error without the SDK's list of all ways to find credentials.
+pub(crate) fn brief(why: String) -> String {
+    if why.contains(NO_KEYS) {
+        NO_CREDENTIALS.to_owned()
+    } else {
+        why
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_all_ways_to_find_credentials_is_left_out() {
+        let list = "dispatch failure: other: the credential provider was not enabled: no credentials found in chain. \
+                    Attempted:\n  Environment: x\n  Profile: y";
+        assert_eq!(brief(list.to_owned()), NO_CREDENTIALS);
+        assert_eq!(brief("timeout".to_owned()), "timeout");
+    }
 
     #[test]
     fn an_answer_of_a_service_is_not_silence() {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_lambda::config::Region;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use rightsizer_records::tags::PAUSED_TAG;
@@ -41,9 +42,14 @@ pub struct UpdaterSwitch {
 impl UpdaterSwitch {
     /// Of this function, by the credentials of `place`.
     pub async fn of(updater: FunctionArn, place: &Place) -> Self {
+        Self::with(updater, &place.config().await)
+    }
+
+    /// Of this function, by the credentials of `config`.
+    pub fn with(updater: FunctionArn, config: &SdkConfig) -> Self {
         let region = Region::new(updater.region().to_owned());
         let timeouts = TimeoutConfig::builder().operation_timeout(WITHIN);
-        let config = aws_sdk_lambda::config::Builder::from(&place.config().await)
+        let config = aws_sdk_lambda::config::Builder::from(config)
             .region(region)
             .timeout_config(timeouts.build());
         Self {
@@ -71,12 +77,17 @@ impl UpdaterSwitch {
         };
         Some(match refused {
             None => Switched::Done(self.updater.clone()),
-            Some(why) => Switched::Failed {
-                updater: self.updater.clone(),
-                why,
-                by_hand: by_hand(&self.updater, command, now),
-            },
+            Some(why) => self.failed(why, command, now),
         })
+    }
+
+    /// Returns the failure of `command` at `now` for this reason.
+    pub fn failed(&self, why: String, command: &ReviewCommand, now: Timestamp) -> Switched {
+        Switched::Failed {
+            updater: self.updater.clone(),
+            why,
+            by_hand: by_hand(&self.updater, command, now),
+        }
     }
 
     /// Reads the tag's value; `None` if it is not set.

@@ -9,10 +9,24 @@ use aws_config::profile::{Profile, ProfileSet, load};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::errors::{NO_RESPONSE, is_unreachable};
+use crate::errors::{NO_KEYS, NO_RESPONSE, is_unreachable};
+
+/// The SDK's text for a profile that gives no credentials; the profile shows more.
+const NOT_ENABLED: &str = "the credential provider was not enabled";
 
 /// The profile that is used if no other is named.
 const DEFAULT: &str = "default";
+
+/// The keys of a profile by which it gives credentials without another profile.
+const SOURCES: [&str; 7] = [
+    "aws_access_key_id",
+    "credential_process",
+    "credential_source",
+    "login_session",
+    "sso_session",
+    "sso_start_url",
+    "web_identity_token_file",
+];
 
 /// The profiles of the AWS configuration, one of them chosen.
 #[derive(Debug)]
@@ -104,6 +118,44 @@ impl Profiles {
         Base::Other
     }
 
+    /// Returns what the chain of profiles lacks to give credentials, if its text shows that.
+    fn lacks(&self) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        let mut profile = self.profile()?;
+        loop {
+            let name = profile.name();
+            if !seen.insert(name) {
+                return Some(format!(
+                    "the source_profile of {name:?} leads back to itself: name a profile that has keys or a sign-in"
+                ));
+            }
+            let source = profile.get("source_profile").filter(|of| *of != name);
+            let Some(source) = source else {
+                break;
+            };
+            let Some(next) = self.set.get_profile(source) else {
+                return Some(format!(
+                    "the source_profile of {name:?} is {source:?}, which does not exist"
+                ));
+            };
+            profile = next;
+        }
+        let name = profile.name();
+        if SOURCES.iter().any(|key| profile.get(key).is_some()) {
+            return None;
+        }
+        if profile.get("role_arn").is_some() {
+            return Some(format!(
+                "the profile {name:?} has a role_arn and no source_profile: add the profile that may assume the role"
+            ));
+        }
+        let of = named(name);
+        Some(format!(
+            "the profile {name:?} has neither keys nor a sign-in: `aws configure sso{of}`, `aws login{of}`, or `aws \
+             configure{of}` for keys"
+        ))
+    }
+
     /// Returns the command with which a person signs in again, if there is one.
     pub(crate) fn again(&self) -> Option<String> {
         match self.base() {
@@ -174,7 +226,10 @@ impl Profiles {
             Base::Process(of) => format!(
                 "{failed}\nhint: run the credential_process of the profile {of:?} by itself to see what it prints"
             ),
-            _ if self.profile().is_some() => failed,
+            _ if self.profile().is_some() => match self.lacks() {
+                Some(lacks) => format!("{failed}\nhint: {lacks}"),
+                None => failed,
+            },
             _ => format!(
                 "no credentials for AWS were found, so no call was made{why}\nhint: name a profile \
                  with --profile or AWS_PROFILE, or sign in: `aws configure sso`, `aws login`, or `aws \
@@ -201,7 +256,7 @@ fn ended_keys(why: &str) -> Option<&'static str> {
 /// The cause as it continues a sentence: the SDK's list of all ways that it tried is left out, for none was set up, and
 /// of a service's error, which the SDK prints as a structure, its code and message are taken.
 fn cause(why: &str) -> String {
-    if why.contains("no credentials found in chain") {
+    if why.contains(NO_KEYS) || why == NOT_ENABLED {
         return String::new();
     }
     let line = why.lines().next().unwrap_or_default();
@@ -275,6 +330,13 @@ source_profile = about
 [profile about]
 role_arn = arn:aws:iam::123456789012:role/b
 source_profile = round
+[profile bare]
+region = eu-west-1
+[profile rootless]
+role_arn = arn:aws:iam::123456789012:role/a
+[profile lost]
+role_arn = arn:aws:iam::123456789012:role/a
+source_profile = nobody
 ";
 
     async fn profiles(name: &str) -> Profiles {
@@ -294,6 +356,7 @@ source_profile = round
     fn a_cause_is_one_line_and_no_list_of_the_sdk() {
         let list = "the credential provider was not enabled: no credentials found in chain. Attempted:\n  Profile: x";
         assert_eq!(cause(list), "");
+        assert_eq!(cause(NOT_ENABLED), "");
         let process = "external process exited with code exit status: 1. Stderr: \nbad";
         let want = ": external process exited with code exit status: 1. Stderr";
         assert_eq!(cause(process), want);
@@ -366,12 +429,29 @@ source_profile = round
             ("self", "credential_process of the profile \"self\""),
             (
                 "prod",
-                "there is no profile \"prod\" in the AWS configuration\nhint: there are about, console, default",
+                "there is no profile \"prod\" in the AWS configuration\nhint: there are about, bare, console, default",
             ),
             ("keys", "gives no credentials, so no call was made: refused"),
             (
                 "round",
-                "gives no credentials, so no call was made: refused",
+                "so no call was made: refused\nhint: the source_profile of \"round\" leads back to itself",
+            ),
+            (
+                "bare",
+                "\nhint: the profile \"bare\" has neither keys nor a sign-in: `aws configure sso --profile bare`, `aws \
+                 login --profile bare`, or `aws configure --profile bare` for keys",
+            ),
+            (
+                "default",
+                "\nhint: the profile \"default\" has neither keys nor a sign-in: `aws configure sso`,",
+            ),
+            (
+                "rootless",
+                "\nhint: the profile \"rootless\" has a role_arn and no source_profile",
+            ),
+            (
+                "lost",
+                "\nhint: the source_profile of \"lost\" is \"nobody\", which does not exist",
             ),
         ] {
             let explained = profiles(profile).await.explain("refused");

@@ -19,6 +19,8 @@ use http_body_util::BodyExt as _;
 use rightsizer_updater::in_words;
 use serde_json::Value;
 
+use crate::errors::brief;
+
 /// How long one call may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -125,7 +127,7 @@ impl SignedClient {
         let provider = provider.context("this program uses no credentials")?;
         let credentials = provider.provide_credentials().await;
         let identity = credentials
-            .map_err(|e| anyhow::anyhow!(in_words(&e)))?
+            .map_err(|e| anyhow::anyhow!(brief(in_words(&e))))?
             .into();
         let params = v4::SigningParams::builder()
             .identity(&identity)

@@ -56,7 +56,9 @@ impl PlaceArgs {
         let place = self.place();
         let config = place.config().await;
         place.want_credentials(&config).await?;
-        config.region().context(
+        // An empty AWS_REGION is none.
+        let region = config.region().filter(|region| !region.as_ref().is_empty());
+        region.context(
             "no region is set\nhint: give --region, or set AWS_REGION or the profile's region",
         )?;
         Ok(config)
@@ -100,6 +102,15 @@ impl PlaceArgs {
             self.place().advice(error).await
         };
         format!("\nhint: {}", advice.as_deref().unwrap_or(hint))
+    }
+}
+
+/// Returns the message of an error, and its hint if it has one.
+pub(super) fn in_parts(error: &anyhow::Error) -> (String, Option<String>) {
+    let text = format!("{error:#}");
+    match text.split_once("\nhint: ") {
+        Some((found, hint)) => (found.to_owned(), Some(hint.to_owned())),
+        None => (text, None),
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use rightsizer_aws::clock::now;
+use rightsizer_aws::errors::{NO_RESPONSE, is_unreachable};
 use rightsizer_aws::pause_tag::UpdaterSwitch;
 use rightsizer_records::FunctionArn;
 use rightsizer_records::tags::PAUSED_TAG;
@@ -17,7 +18,7 @@ use rightsizer_store::{Reader, Store, StoreError};
 use super::by::ByArg;
 use super::flags;
 use super::out;
-use super::place::ProfileArg;
+use super::place::{ProfileArg, in_parts};
 use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
@@ -157,19 +158,19 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
             .downcast_ref::<NotDone>()
             .and_then(|not_done| not_done.updater.clone()),
     };
-    let switched = match (by_server, here) {
-        (Some(Switched::Done(updater)), _) => Switched::Done(updater),
+    let (switched, advice) = match (by_server, here) {
+        (Some(Switched::Done(updater)), _) => (Switched::Done(updater), None),
         // If the server cannot be reached, the updater is still paused; but it is not resumed.
         (_, Some(updater)) if carried.is_ok() || command.action == Action::Pause => {
             runtime()?.block_on(turn(updater, &args.profile, &command))
         }
-        (by_server, _) => by_server.unwrap_or(Switched::NotNamed),
+        (by_server, _) => (by_server.unwrap_or(Switched::NotNamed), None),
     };
     if let Ok(done) = &carried {
         // The command has been applied, whether or not its output is read.
         let _ = out::prose(format_args!("{}", shown(&done.message)));
     }
-    let outcome = outcome(&command.action, &switched);
+    let outcome = outcome(&command.action, &switched, advice.as_deref());
     if matches!(switched, Switched::Failed { .. }) {
         out::note(format_args!("error: {outcome}"));
     } else if carried.is_ok() || switched != Switched::NotNamed {
@@ -182,14 +183,31 @@ fn switch(action: Action, args: &StopArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn turn(updater: FunctionArn, profile: &ProfileArg, command: &ReviewCommand) -> Switched {
-    let switch = UpdaterSwitch::of(updater, &profile.place(None)).await;
+/// Turns the updater's switch from here. Returns also what to do, if the credentials, the clock or the network are the
+/// cause of a failure.
+async fn turn(
+    updater: FunctionArn,
+    profile: &ProfileArg,
+    command: &ReviewCommand,
+) -> (Switched, Option<String>) {
+    let place = profile.place(Some(updater.region()));
+    let config = place.config().await;
+    let switch = UpdaterSwitch::with(updater, &config);
+    if let Err(error) = place.want_credentials(&config).await {
+        let (why, hint) = in_parts(&error);
+        return (switch.failed(why, command, now()), hint);
+    }
     let turned = switch.turn(command, now()).await;
-    turned.unwrap_or(Switched::NotNamed)
+    let advice = match &turned {
+        Some(Switched::Failed { why, .. }) if is_unreachable(why) => Some(NO_RESPONSE.to_owned()),
+        Some(Switched::Failed { why, .. }) => place.advice(why).await,
+        _ => None,
+    };
+    (turned.unwrap_or(Switched::NotNamed), advice)
 }
 
 /// What that means, and what remains to do.
-fn outcome(action: &Action, switched: &Switched) -> String {
+fn outcome(action: &Action, switched: &Switched, advice: Option<&str>) -> String {
     let pausing = *action == Action::Pause;
     match switched {
         Switched::Done(updater) if pausing => {
@@ -215,7 +233,12 @@ fn outcome(action: &Action, switched: &Switched) -> String {
             } else {
                 format!("could not resume updater {name}; it still skips changes as `paused`")
             };
-            format!("{means} ({why})\nhint: someone with permission to tag it can run\n  {by_hand}")
+            let advice = advice.map_or_else(String::new, |advice| {
+                format!("\nhint: {advice}; then run this command again")
+            });
+            format!(
+                "{means} ({why}){advice}\nhint: someone with permission to tag it can run\n  {by_hand}"
+            )
         }
     }
 }

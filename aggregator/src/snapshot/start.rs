@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use rightsizer_aws::clock::now;
+use rightsizer_aws::errors::NO_CREDENTIALS;
 use rightsizer_records::Timestamp;
 use rightsizer_store::{SCHEMA_VERSION, Store, StoreError};
 use rightsizer_updater::retry;
@@ -128,13 +129,17 @@ where
     F: Future<Output = Result<T, BucketError>>,
 {
     let until = Instant::now() + PATIENCE;
+    let mut logged = String::new();
     let may_pass = |error: &BucketError| {
         let again = error.may_pass() && Instant::now() < until;
-        if again {
+        let why = error.to_string();
+        // Each cause once, not at each attempt.
+        if again && why != logged {
             warn!(
-                "{} cannot be read yet ({error}); trying again",
+                "{} cannot be read yet ({why}); trying again for up to a minute",
                 bucket.location()
             );
+            logged = why;
         }
         again
     };
@@ -155,7 +160,14 @@ fn not_ours(bucket: &Bucket, error: &HeadError) -> anyhow::Error {
 
 /// What to do about an error of the bucket.
 pub(crate) fn advice(error: &BucketError) -> &'static str {
+    let why = error.to_string();
     match error {
+        _ if why.contains(NO_CREDENTIALS) => {
+            "give this process credentials for AWS (docs/SIGN-IN.md lists the ways)"
+        }
+        _ if why.contains("ExpiredToken") => {
+            "the credentials have expired: sign in again, or get new ones where these came from"
+        }
         BucketError::Denied(_) => {
             "allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on \
              PREFIX/* of the bucket, and s3:ListBucket on the bucket, in the role that runs `serve`"

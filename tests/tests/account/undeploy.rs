@@ -146,14 +146,32 @@ async fn a_first_deployment_that_failed_shows_the_next_step() -> Result<()> {
     let stage = Stage::set().await?;
     stage.made(&["package"]).await?;
     let next = "make undeploy STACK=rz YES=1, then make deploy again";
-    stage.intercept("*wait stack-create-complete --stack-name rz", "exit 255")?;
+    wait_fails(&stage, "rz", "ROLLBACK_COMPLETE")?;
     let text = refused(&stage, &["deploy", "STACK=rz", "YES=1"], next).await?;
     assert!(!text.contains("rolled it back"), "{text}");
-    let state = r#"echo '{"Stacks": [{"StackName": "rz", "StackStatus": "ROLLBACK_COMPLETE",
-        "Description": "Lambda Rightsizer: two streams"}]}'; exit"#;
-    stage.intercept("*describe-stacks --stack-name rz *", state)?;
     refused(&stage, &["deploy", "STACK=rz"], next).await?;
+    // A wait that ends early, as by an ended session, is no failure of the stack.
+    wait_fails(&stage, "rx", "CREATE_IN_PROGRESS")?;
+    let goes_on = "the stack rx is still CREATE_IN_PROGRESS, but waiting for it ended early: gone";
+    let text = refused(&stage, &["deploy", "STACK=rx", "YES=1"], goes_on).await?;
+    assert!(!text.contains("undeploy"), "{text}");
     Ok(())
+}
+
+/// Makes the wait for the creation of a stack fail; from then on the stack has this status.
+fn wait_fails(stage: &Stage, name: &str, status: &str) -> Result<()> {
+    let waited = stage.folder.path().join(format!("waited-{name}"));
+    let waited = waited.display();
+    stage.intercept(
+        &format!("*wait stack-create-complete --stack-name {name}"),
+        &format!("touch {waited}; echo gone >&2; exit 255"),
+    )?;
+    let state = json!({"Stacks": [{"StackName": name, "StackStatus": status,
+        "Description": "Lambda Rightsizer: two streams"}]});
+    stage.also(
+        &format!("*describe-stacks --stack-name {name} *"),
+        &format!("[ ! -f {waited} ] || {{ echo '{state}'; exit; }}"),
+    )
 }
 
 /// If two people plan at the same time, the plan that ends first keeps the other's stack.

@@ -114,6 +114,12 @@ async fn answer(
         seen.regions.push(region);
     }
     match seen.refusal {
+        // The bucket of the tests: S3 answers in XML.
+        Some(code) if uri.path().starts_with("/evidence") => (
+            StatusCode::BAD_REQUEST,
+            TTL,
+            format!("<Error><Code>{code}</Code><Message>refused</Message></Error>"),
+        ),
         Some(code) => (
             StatusCode::FORBIDDEN,
             TTL,

@@ -8,5 +8,7 @@
 
 mod endpoints;
 mod install;
+mod laptop;
+mod not_signed_in;
 mod sign_in;
 mod ten_minutes;

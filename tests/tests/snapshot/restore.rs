@@ -229,7 +229,7 @@ async fn what_is_in_the_way_is_reported() {
             &file[..],
             Method::GET,
             "head.json",
-            "Allow s3:GetObject on evidence/prod/*",
+            "allow s3:GetObject on evidence/prod/*",
         ),
         (
             &file,
@@ -241,13 +241,13 @@ async fn what_is_in_the_way_is_reported() {
             &into,
             Method::GET,
             "list-type=2",
-            "Allow s3:GetObject on evidence/back/*",
+            "allow s3:GetObject on evidence/back/*",
         ),
         (
             &into,
             Method::PUT,
             "doctor.json",
-            "Allow s3:PutObject, s3:DeleteObject",
+            "allow s3:PutObject, s3:DeleteObject",
         ),
         (
             &into,

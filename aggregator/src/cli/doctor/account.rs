@@ -12,6 +12,9 @@ use rightsizer_records::Arch;
 use super::finding::Finding;
 use super::stream::{self, advice};
 
+/// The number of executions that Lambda always keeps unreserved.
+const UNRESERVED_LEAST: i32 = 100;
+
 /// The checks, in the order of FIRST-HOUR.md. `stack` is the name of the system.
 pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
     let kinesis = aws_sdk_kinesis::Client::new(config);
@@ -22,7 +25,8 @@ pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
         ("decisions stream", "decisions"),
     ] {
         let stream = format!("{stack}-{name}");
-        findings.extend(stream::examine(&kinesis, what, &stream).await);
+        let found = stream::examine(&kinesis, what, &stream).await;
+        findings.extend(found.into_iter().map(|finding| of_stack(finding, stack)));
     }
     findings.push(policy(&kinesis, stack).await);
     findings.extend(layers(config, stack).await);
@@ -30,6 +34,16 @@ pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
     findings.push(functions(&lambda, stack).await);
     findings.extend(NOT_CHECKED.map(|(check, why)| Finding::not_checked(check, why)));
     findings
+}
+
+/// Returns a finding about a stream whose name comes from the stack's: if the stream is missing, the stack is meant.
+fn of_stack(mut finding: Finding, stack: &str) -> Finding {
+    if finding.found.contains("ResourceNotFoundException") {
+        finding.advice = Some(format!(
+            "check --stack, --region and --profile: no system {stack} is deployed there"
+        ));
+    }
+    finding
 }
 
 /// What only a change or a person can show, and where it is described.
@@ -111,28 +125,46 @@ async fn layers(config: &SdkConfig, stack: &str) -> Vec<Finding> {
 
 /// Whether the account has room for the updater's reserved concurrency.
 async fn quota(lambda: &aws_sdk_lambda::Client) -> Finding {
-    let check = "Lambda's quota";
     match lambda.get_account_settings().send().await {
         Ok(answer) => {
             let free = answer
                 .account_limit()
                 .and_then(aws_sdk_lambda::types::AccountLimit::unreserved_concurrent_executions);
-            let free = free.unwrap_or(0);
-            Finding::ok(
-                check,
-                format!("{free} concurrent executions are not reserved"),
-            )
+            of_quota(free)
         }
-        Err(error) => refused(check, "lambda:GetAccountSettings", &error),
+        Err(error) => refused("Lambda's quota", "lambda:GetAccountSettings", &error),
     }
 }
 
-/// The functions that have the layer, and the states of their last updates.
+/// Judges the concurrent executions of the account that no function has reserved.
+fn of_quota(free: Option<i32>) -> Finding {
+    let check = "Lambda's quota";
+    let Some(free) = free else {
+        return Finding::not_checked(check, "Lambda did not return the unreserved executions");
+    };
+    let found = format!("{free} concurrent executions are not reserved");
+    match free {
+        ..=0 => Finding::wrong(
+            check,
+            format!("{found}: functions without a reservation are throttled"),
+            "reserve less, or request a higher quota (Service Quotas, AWS Lambda, Concurrent executions)",
+        ),
+        1..=UNRESERVED_LEAST => Finding::doubtful(
+            check,
+            format!("{found}: Lambda reserves none of the last {UNRESERVED_LEAST}"),
+            "deploy with ReservedConcurrency= or request a higher quota (Service Quotas, AWS Lambda, Concurrent \
+             executions)",
+        ),
+        _ => Finding::ok(check, found),
+    }
+}
+
+/// The functions that have the layer, by runtime.
 async fn functions(lambda: &aws_sdk_lambda::Client, stack: &str) -> Finding {
     let check = "functions with the layer";
     let layer = format!(":layer:{stack}-extension-");
     let mut pages = lambda.list_functions().into_paginator().items().send();
-    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    let mut runtimes: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(function) = pages.next().await {
         let function = match function {
             Ok(function) => function,
@@ -143,16 +175,16 @@ async fn functions(lambda: &aws_sdk_lambda::Client, stack: &str) -> Finding {
             let runtime = function
                 .runtime()
                 .map_or("no runtime", |runtime| runtime.as_str());
-            *states.entry(runtime.to_owned()).or_default() += 1;
+            *runtimes.entry(runtime.to_owned()).or_default() += 1;
         }
     }
-    if states.is_empty() {
+    if runtimes.is_empty() {
         return Finding::not_checked(check, "no function has it yet: step 2");
     }
-    let states = states
+    let runtimes = runtimes
         .iter()
         .map(|(runtime, n)| format!("{n} on {runtime}"));
-    Finding::ok(check, states.collect::<Vec<_>>().join(", "))
+    Finding::ok(check, runtimes.collect::<Vec<_>>().join(", "))
 }
 
 fn refused<E, R>(
@@ -166,4 +198,32 @@ where
 {
     let found = format!("{action} fails: {}", words(error));
     Finding::wrong(check, found, advice(action, error.code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_quota_without_room_is_found() {
+        for (free, verdict) in [
+            (None, Verdict::NotChecked),
+            (Some(0), Verdict::Wrong),
+            (Some(10), Verdict::Doubtful),
+            (Some(100), Verdict::Doubtful),
+            (Some(101), Verdict::Ok),
+        ] {
+            assert_eq!(of_quota(free).verdict, verdict, "{free:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_stream_of_a_stack_is_a_wrong_stack() {
+        let missing = Finding::wrong("reports stream", "ResourceNotFoundException: x", "y");
+        let advice = of_stack(missing, "rz").advice.unwrap();
+        assert!(advice.starts_with("check --stack"), "{advice}");
+        let other = Finding::wrong("reports stream", "AccessDeniedException: x", "y");
+        assert_eq!(of_stack(other.clone(), "rz"), other);
+    }
 }

@@ -14,13 +14,15 @@ mod updater;
 use std::io::Write;
 use std::process::ExitCode;
 
+use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::clock::now;
+use rightsizer_aws::config::Place;
 use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
 use super::flags;
-use super::place::PlaceArgs;
+use super::place::{PlaceArgs, in_parts};
 use super::serve::InventoryFrom;
 use super::{ConfigArg, SnapshotArg, StoreArg, UpdaterArg, write_json};
 use crate::cli::form::FormArgs;
@@ -85,16 +87,19 @@ async fn deployed(args: &DoctorArgs, stack: &str) -> anyhow::Result<Vec<Finding>
     let place = args.place.place();
     for finding in &findings {
         // Every other check would fail for the same reason.
-        if let Some(advice) = place.advice(&finding.found).await {
-            return Ok(vec![Finding::wrong(
-                "credentials",
-                finding.found.clone(),
-                advice,
-            )]);
+        if let Some(finding) = of_credentials(finding, &place).await {
+            return Ok(vec![finding]);
         }
     }
     findings.extend(account::examine(&config, stack).await);
     Ok(findings)
+}
+
+/// Returns what to do about a finding that is about the credentials or the clock, as a finding of its own.
+async fn of_credentials(finding: &Finding, place: &Place) -> Option<Finding> {
+    let advice = place.advice(&finding.found).await?;
+    let found = finding.found.clone();
+    Some(Finding::wrong("credentials", found, advice))
 }
 
 fn print(args: &DoctorArgs, findings: &[Finding]) -> anyhow::Result<ExitCode> {
@@ -123,39 +128,64 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
     let path = &args.store.store;
     let (mut findings, look) = store::examine(path, now());
     findings.push(server::examine(path).await);
-    let reports = match &args.source {
-        RecordSource::Kinesis(stream) => Some(stream),
-        RecordSource::Embedded => None,
-    };
-    let inventory = args.inventory == InventoryFrom::Lambda;
     let newest = look.as_ref().and_then(|look| look.newest_report);
-    let snapshot = args.snapshot.snapshot.clone();
-    let asks_aws = reports.is_some() || args.emit.is_some() || inventory || updater.is_some();
-    if !asks_aws && snapshot.is_none() {
-        findings.push(clock::against_reports(newest, now()));
+    findings.push(clock::against_reports(newest, now()));
+    let in_region = args.source != RecordSource::Embedded
+        || args.emit.is_some()
+        || args.inventory == InventoryFrom::Lambda
+        || args.snapshot.snapshot.is_some();
+    if !in_region && updater.is_none() {
         return findings;
     }
     let place = args.place.place();
-    let config = place.config().await;
-    findings.push(clock::against_aws(&config).await);
-    findings.push(clock::against_reports(newest, now()));
-    let kinesis = aws_sdk_kinesis::Client::new(&config);
-    if let Some(stream) = reports {
+    let config = match &updater {
+        // Its ARN names the region.
+        Some(updater) if !in_region => args.place.config_in(updater.region()).await,
+        _ => args.place.config().await,
+    };
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            let (found, advice) = in_parts(&error);
+            let advice = advice.unwrap_or_else(|| "docs/SIGN-IN.md lists the ways".to_owned());
+            findings.push(Finding::wrong("credentials and region", found, advice));
+            return findings;
+        }
+    };
+    let paused = look.is_some_and(|look| look.stops.paused.is_some());
+    let mut of_aws = vec![clock::against_aws(&config).await];
+    of_aws.extend(in_account(args, &config).await);
+    if let Some(updater) = updater {
+        of_aws.push(updater::examine(updater, &place, paused).await);
+    }
+    let mut cause = None;
+    for finding in of_aws {
+        match of_credentials(&finding, &place).await {
+            // One cause is one finding, however many calls it makes fail.
+            Some(of_credentials) => cause = cause.or(Some(of_credentials)),
+            None => findings.push(finding),
+        }
+    }
+    findings.extend(cause);
+    findings
+}
+
+/// What `serve` needs of the account.
+async fn in_account(args: &DoctorArgs, config: &SdkConfig) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    if let RecordSource::Kinesis(stream) = &args.source {
         findings.extend(stream::examine(&kinesis, "reports stream", stream).await);
     }
     if let Some(stream) = &args.emit {
         findings.extend(stream::examine(&kinesis, "decisions stream", stream).await);
         findings.push(stream::may_put(&kinesis, stream).await);
     }
-    if inventory {
-        findings.extend(fleet::examine(&config).await);
+    if args.inventory == InventoryFrom::Lambda {
+        findings.extend(fleet::examine(config).await);
     }
-    if let Some(location) = snapshot {
-        findings.extend(snapshot::examine(&config, location, now()).await);
-    }
-    if let Some(updater) = updater {
-        let paused = look.is_some_and(|look| look.stops.paused.is_some());
-        findings.push(updater::examine(updater, &place, paused).await);
+    if let Some(location) = args.snapshot.snapshot.clone() {
+        findings.extend(snapshot::examine(config, location, now()).await);
     }
     findings
 }

@@ -112,19 +112,11 @@ pub(super) fn advice(action: &str, code: Option<&str>) -> String {
              ARN"
             .to_owned()
         }
-        Some(
-            "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-            | "UnrecognizedClientException"
-            | "InvalidSignatureException"
-            | "InvalidClientTokenId",
-        ) => "provide valid credentials, as for every AWS tool".to_owned(),
         Some(code) if code.contains("Throughput") || code.contains("Throttl") => {
             "wait and try again: other callers use up the limits".to_owned()
         }
         Some(_) => "the message comes from the service".to_owned(),
-        None => "check that this machine reaches AWS, and that credentials and AWS_REGION are set"
-            .to_owned(),
+        // There are credentials and a region: without them no check gets here.
+        None => "check that this machine reaches AWS, and the region".to_owned(),
     }
 }

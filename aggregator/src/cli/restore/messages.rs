@@ -228,30 +228,40 @@ fn described(carried: &AppliedCommand) -> String {
     format!("{} {}: {what}{why}", carried.at, carried.command.by)
 }
 
-/// A location that cannot be read, with what to do.
-pub(super) fn unreadable(place: &Location, error: &BucketError) -> anyhow::Error {
-    let advice = match error {
-        BucketError::Denied(_) => format!(
-            "Allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to the user of this command, \
+/// A location that cannot be read, with what to do: `better`, if the cause is not the bucket.
+pub(super) fn unreadable(
+    place: &Location,
+    error: &BucketError,
+    better: Option<String>,
+) -> anyhow::Error {
+    let advice = match (better, error) {
+        (Some(better), _) => better,
+        (None, BucketError::Denied(_)) => format!(
+            "allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to the user of this command, \
              or use another --profile",
             place.bucket, place.prefix
         ),
-        _ => advice(error).to_owned(),
+        (None, _) => advice(error).to_owned(),
     };
-    anyhow::anyhow!("{place} cannot be read ({error}). Nothing was done. {advice}")
+    anyhow::anyhow!("{place} cannot be read ({error}). Nothing was done\nhint: {advice}")
 }
 
-/// A location that cannot be written, with what to do.
-pub(super) fn unwritable(place: &Location, error: &BucketError) -> anyhow::Error {
-    let advice = match error {
-        BucketError::Denied(_) => format!(
-            "Allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to the \
+/// A location that cannot be written, with what to do: `better`, if the cause is not the bucket.
+pub(super) fn unwritable(
+    place: &Location,
+    error: &BucketError,
+    better: Option<String>,
+) -> anyhow::Error {
+    let advice = match (better, error) {
+        (Some(better), _) => better,
+        (None, BucketError::Denied(_)) => format!(
+            "allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to the \
              user of this command, or use another --profile",
             place.bucket, place.prefix
         ),
-        _ => advice(error).to_owned(),
+        (None, _) => advice(error).to_owned(),
     };
-    anyhow::anyhow!("{place} cannot be written ({error}). Nothing was done. {advice}")
+    anyhow::anyhow!("{place} cannot be written ({error}). Nothing was done\nhint: {advice}")
 }
 
 #[cfg(test)]

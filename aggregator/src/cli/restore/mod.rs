@@ -22,7 +22,8 @@ use super::runtime::runtime;
 use crate::cli::form::FormArgs;
 use crate::cli::out;
 use crate::snapshot::{
-    Bucket, Head, Location, Snapshot, Watch, begin_at, choose, commands_after, take_out,
+    Bucket, BucketError, Head, Location, Snapshot, Watch, begin_at, choose, commands_after,
+    take_out,
 };
 
 #[derive(Debug, Args)]
@@ -74,7 +75,7 @@ pub(super) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
 async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String, Value)> {
     let config = args.aws.config().await?;
     let bucket = Bucket::new(&config, place.clone());
-    let head = head_of(&bucket).await?;
+    let head = head_of(&bucket, &args.aws).await?;
     if args.at.is_none() && args.store.is_none() && args.into.is_none() {
         let next = head.snapshots.first();
         return Ok((table(place, &head, next), listed(place, &head, next)));
@@ -92,7 +93,7 @@ async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String
         (Some(file), _) => to_file(&bucket, &taken, file).await,
         (None, Some(into)) => {
             let there = Bucket::new(&config, into.clone());
-            to_place(&bucket, &taken, &there, args.yes).await
+            to_place(&bucket, &taken, &there, args).await
         }
         (None, None) => Ok((
             table(place, &head, Some(chosen)),
@@ -101,14 +102,28 @@ async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String
     }
 }
 
-async fn head_of(bucket: &Bucket) -> anyhow::Result<Head> {
+/// The result of reading or writing the location `place`, or its error with what to do.
+async fn done<T>(
+    done: Result<T, BucketError>,
+    failed: impl Fn(&Location, &BucketError, Option<String>) -> anyhow::Error,
+    place: &Location,
+    aws: &PlaceArgs,
+) -> anyhow::Result<T> {
+    match done {
+        Ok(done) => Ok(done),
+        Err(error) => {
+            let better = aws.place().advice(&error.to_string()).await;
+            Err(failed(place, &error, better))
+        }
+    }
+}
+
+async fn head_of(bucket: &Bucket, aws: &PlaceArgs) -> anyhow::Result<Head> {
     let place = bucket.location();
-    let head = bucket.head().await;
-    if let Some((bytes, _)) = head.map_err(|error| unreadable(place, &error))? {
+    if let Some((bytes, _)) = done(bucket.head().await, unreadable, place, aws).await? {
         return Head::decode(&bytes).map_err(|error| anyhow::anyhow!("{place}/head.json: {error}"));
     }
-    let left = bucket.anything().await;
-    match left.map_err(|error| unreadable(place, &error))? {
+    match done(bucket.anything().await, unreadable, place, aws).await? {
         None => bail!(
             "there are no snapshots at {place}\nhint: use the URL of `serve --snapshot` (its log \
              begins with it; for a deployed stack it is s3://BUCKET/store, with BUCKET from the \
@@ -145,22 +160,22 @@ async fn to_place(
     bucket: &Bucket,
     taken: &Taken<'_>,
     there: &Bucket,
-    yes: bool,
+    args: &RestoreArgs,
 ) -> anyhow::Result<(String, Value)> {
     let into = there.location();
     let found = there.anything().await;
-    if let Some(key) = found.map_err(|error| unreadable(into, &error))? {
+    if let Some(key) = done(found, unreadable, into, &args.aws).await? {
         bail!(
             "{into} is not empty ({key}), and nothing is overwritten\nhint: give an empty prefix"
         );
     }
     // Checked before a long download.
     let may = there.may_write().await;
-    may.map_err(|error| unwritable(into, &error))?;
+    done(may, unwritable, into, &args.aws).await?;
     let mut value = taken.json();
     value["into"] = json!(into.to_string());
-    value["dry_run"] = json!(!yes);
-    if !yes {
+    value["dry_run"] = json!(!args.yes);
+    if !args.yes {
         return Ok((taken.as_plan(into), value));
     }
     let folder = tempfile::Builder::new()
