@@ -69,5 +69,6 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         starts: None,
         deployment: None,
         firsts: None,
+        arch: None,
     })
 }

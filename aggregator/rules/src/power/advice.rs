@@ -41,7 +41,7 @@ pub enum Advice {
     Architectures {
         /// The size.
         memory_mb: Megabytes,
-        /// The newest version that ran on x86_64.
+        /// The newest version that ran on `x86_64`.
         x86_version: String,
         /// Median of its durations.
         x86_ms: f64,
@@ -49,9 +49,9 @@ pub enum Advice {
         arm64_version: String,
         /// Median of its durations.
         arm64_ms: f64,
-        /// Duration on arm64 ÷ duration on x86_64.
+        /// Duration on arm64 ÷ duration on `x86_64`.
         times: f64,
-        /// Cost of the duration of an invocation on arm64 ÷ that on x86_64.
+        /// Cost of the duration of an invocation on arm64 ÷ that on `x86_64`.
         cost_times: f64,
     },
     /// Many invocations wait long for a start.
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!((with(Some(Arch::Arm64)), with(None)), (vec![], vec![]));
     }
 
-    /// Of version 3 (x86_64) and 5 (arm64) at 512 MB, 200 and 180 ms: 0.9 times as long at 0.8 of the price. Version 4 is
+    /// Of version 3 (`x86_64`) and 5 (arm64) at 512 MB, 200 and 180 ms: 0.9 times as long at 0.8 of the price. Version 4 is
     /// older, at 1024 MB less ran on arm64, and what is not known to have one architecture does not count.
     #[test]
     fn both_architectures_are_compared_where_a_function_has_both() {
