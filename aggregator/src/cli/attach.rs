@@ -14,12 +14,12 @@ use rightsizer_aws::fleet::{
 };
 use rightsizer_aws::inventory::AwsFleet;
 use rightsizer_aws::metrics::Metrics;
-use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
-use super::fleet::FleetArgs;
+use super::fleet::{BAD_USAGE, FleetArgs};
 use super::fleet_plan::{FleetPlan, roles_by_stream};
 use super::out;
 use super::runtime::{progress, runtime};
@@ -54,6 +54,10 @@ pub(super) struct AttachArgs {
 }
 
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
+    if let Some(wrong) = args.fleet.wrong() {
+        out::failure(&wrong);
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
     let here = || Some(PathBuf::from(DEFAULT_STORE)).filter(|store| store.exists());
     let rows = match (&args.store, args.server.named()) {
         (None, Some(server)) => Some(server.read("")?),
@@ -152,7 +156,28 @@ async fn layers(
             }
         }
     }
+    distinct(&layers)?;
     Ok(layers)
+}
+
+/// Fails if two layers are for the same architecture, because only one of them can be meant.
+fn distinct(layers: &[LayerFacts]) -> anyhow::Result<()> {
+    for arch in [Arch::X86_64, Arch::Arm64] {
+        let runs = |layer: &&LayerFacts| layer.runs_on.is_empty() || layer.runs_on.contains(&arch);
+        let mut runs = layers.iter().filter(runs).map(|layer| &layer.version);
+        let Some(first) = runs.next() else {
+            continue;
+        };
+        if let Some(other) = runs.find(|other| *other != first) {
+            bail!(
+                "two layers are for {} in {}: {first} and {other}; nothing was changed\nhint: name one --layer for each \
+                 architecture and region",
+                arch.name(),
+                first.region()
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn attach(
@@ -180,7 +205,7 @@ async fn attach(
     });
     let mut plan = FleetPlan::plan(&api, &intent, selected).await;
     if let Some(first) = args.waves.first {
-        plan.only_first(first);
+        plan.only_first(first.get());
     }
     let roles = roles(&api, &plan, &args.fleet).await;
     let mut stopped = None;
@@ -197,7 +222,7 @@ async fn attach(
         out::note(format_args!("\n{}", stopped.words()));
     }
     let hint = match &stopped {
-        Some(stopped) => stopped.hint(&plan, &args.fleet).await,
+        Some(stopped) => stopped.hint(&plan, &args.fleet, config).await,
         None => plan.hint(&args.fleet).await,
     };
     if let Some(hint) = hint {

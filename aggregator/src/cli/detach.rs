@@ -6,7 +6,7 @@ use clap::Args;
 use rightsizer_aws::fleet::{AwsLayers, Intent};
 use rightsizer_aws::inventory::AwsFleet;
 
-use super::fleet::FleetArgs;
+use super::fleet::{BAD_USAGE, FleetArgs};
 use super::fleet_plan::FleetPlan;
 use super::out;
 use super::runtime::runtime;
@@ -23,6 +23,10 @@ pub(super) struct DetachArgs {
 }
 
 pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
+    if let Some(wrong) = args.fleet.wrong() {
+        out::failure(&wrong);
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
     runtime()?.block_on(detach(args))
 }
 

@@ -1,7 +1,9 @@
 //! `attach` in waves: changes a few functions first, checks them for failures, and stops if they fail.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::CallFailure;
 use rightsizer_aws::clock::now;
@@ -29,7 +31,7 @@ pub(super) struct WavesArgs {
     settle: u64,
     /// Change only the first N functions of the plan
     #[arg(long, value_name = "N")]
-    pub(super) first: Option<usize>,
+    pub(super) first: Option<NonZeroUsize>,
 }
 
 /// The reason for which `attach` stopped, with the number of functions that were changed, and that were not.
@@ -161,10 +163,15 @@ impl Stopped {
     }
 
     /// Returns what to do: how to undo the changes, or how to go on.
-    pub(super) async fn hint(&self, plan: &FleetPlan, args: &FleetArgs) -> Option<String> {
+    pub(super) async fn hint(
+        &self,
+        plan: &FleetPlan,
+        args: &FleetArgs,
+        config: &SdkConfig,
+    ) -> Option<String> {
         let undo = format!(
             "to remove the layer, run rightsizer detach{} --yes",
-            args.same()
+            args.same(config.region().map_or("", AsRef::as_ref))
         );
         match self {
             Self::Harmed(..) => Some(format!("hint: {undo}")),
