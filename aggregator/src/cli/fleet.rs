@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::fleet::{AwsLayers, LayerVersion, Selected, Selection};
@@ -12,6 +12,7 @@ use rightsizer_aws::throttle::Throttle;
 use rightsizer_records::Arch;
 
 use super::flags;
+use super::fleet_regions::NothingHere;
 use super::out;
 use super::place::PlaceArgs;
 use crate::cli::form::FormArgs;
@@ -38,6 +39,9 @@ pub(super) struct FleetArgs {
     stream: Option<String>,
     #[command(flatten)]
     pub(super) place: PlaceArgs,
+    /// Every region that is enabled for the account, one after the other
+    #[arg(long, conflicts_with = "region")]
+    pub(super) all_regions: bool,
     /// The URL to send to instead of AWS's; sets `RIGHTSIZER_ENDPOINT`
     #[arg(long, value_name = "URL", value_parser = flags::url)]
     pub(super) endpoint: Option<String>,
@@ -113,10 +117,10 @@ impl Which {
             ));
         }
         let selected = selection.of(update.functions)?;
-        ensure!(
-            !selected.functions.is_empty() || !selected.missing.is_empty(),
-            "no function of this account and region matches"
-        );
+        if selected.functions.is_empty() && selected.missing.is_empty() {
+            let why = "no function of this account and region matches";
+            return Err(NothingHere(why.to_owned()).into());
+        }
         Ok(selected)
     }
 }
@@ -162,17 +166,14 @@ impl FleetArgs {
                 }
             });
         }
-        ensure!(
-            !layers.is_empty(),
-            "the system {stack} has no layer in this region\nhint: check --stack and --region, or name a layer \
-             with --layer"
-        );
+        if layers.is_empty() {
+            let why = format!(
+                "the system {stack} has no layer in this region\nhint: check --stack and --region, or name a layer \
+                 with --layer"
+            );
+            return Err(NothingHere(why).into());
+        }
         Ok(layers)
-    }
-
-    /// The layers that were named.
-    pub(super) fn named_layers(&self) -> &[LayerVersion] {
-        &self.layer
     }
 
     /// The options that select the same functions in this region, and name the same layers, stream and account, for a
@@ -203,9 +204,21 @@ impl FleetArgs {
         std::iter::once(stream).chain(endpoint).collect()
     }
 
-    /// The selected functions.
-    pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
-        self.which.selected(fleet, self.rate, &self.place).await
+    /// The selected functions, and the listed names that may be in another region.
+    pub(super) async fn selected(
+        &self,
+        fleet: &AwsFleet,
+    ) -> anyhow::Result<(Selected, Vec<String>)> {
+        let mut selected = self.which.selected(fleet, self.rate, &self.place).await?;
+        if !self.all_regions {
+            return Ok((selected, Vec::new()));
+        }
+        let elsewhere = std::mem::take(&mut selected.missing);
+        if selected.functions.is_empty() {
+            let why = "no function of this account and region is in the list";
+            return Err(NothingHere(why.to_owned()).into());
+        }
+        Ok((selected, elsewhere))
     }
 }
 
