@@ -167,8 +167,8 @@ async fn attach(
         let going = (&api, &intent, &args.fleet);
         stopped = args.waves.carry_out(&mut plan, &metrics, going).await;
     }
-    let stop = stopped.as_ref().map(Stopped::json);
-    let json = plan.print(&args.fleet, config, Some(&json_of(&roles)), stop)?;
+    let roles_json = json_of(&roles);
+    let json = plan.print(&args.fleet, config, Some(&roles_json), stopped.as_ref())?;
     for role in &roles {
         role.print();
     }

@@ -57,12 +57,7 @@ async fn detach(args: &DetachArgs, config: &SdkConfig) -> anyhow::Result<Outcome
         plan.carry_out(&api, &intent, &args.fleet).await;
         stopped = interrupted(&plan);
     }
-    let json = plan.print(
-        &args.fleet,
-        config,
-        None,
-        stopped.as_ref().map(Stopped::json),
-    )?;
+    let json = plan.print(&args.fleet, config, None, stopped.as_ref())?;
     if let Some(hint) = plan.hint(&args.fleet).await {
         out::note(format_args!("{}", hint.trim_start()));
     }

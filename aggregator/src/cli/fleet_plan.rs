@@ -16,7 +16,7 @@ use super::fleet_regions::{End, region_of};
 use super::out;
 use super::runtime::progress;
 use super::text::counted;
-use super::waves::pressed;
+use super::waves::{Stopped, pressed};
 
 /// What `attach` and `detach` need for each function.
 const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
@@ -156,7 +156,7 @@ impl FleetPlan {
         args: &FleetArgs,
         config: &SdkConfig,
         roles: Option<&Value>,
-        stopped: Option<Value>,
+        stopped: Option<&Stopped>,
     ) -> anyhow::Result<Option<Value>> {
         let region = region_of(config);
         if args.form.is_json() {
@@ -166,7 +166,7 @@ impl FleetPlan {
                 "functions": self.rows().map(|row| row.json()).collect::<Vec<_>>(),
                 "counts": self.counts(),
                 "roles": roles,
-                "stopped": stopped,
+                "stopped": stopped.map(Stopped::json),
             })));
         }
         let mut out = out::stdout();
