@@ -80,6 +80,23 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     }
+    let missing = account.layer.replace("rightsizer:1", "rightsizer:99");
+    let arguments = [
+        "attach", "--all", "--stream", "s", "--layer", &missing, "--yes",
+    ];
+    let output = rightsizer_with(&arguments, &account.environment)
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("lambda:GetLayerVersion"));
+    assert_eq!(account.configurations().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_or_a_stream_that_cannot_be_meant_is_refused() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let before = account.configurations().await;
     let sqs = "arn:aws:sqs:eu-central-1:123456789012:s";
     let other = publish(&account.moto, "rightsizer").await;
     let one = account.layer.as_str();
@@ -105,15 +122,6 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(wanted), "{arguments:?}: {text}");
     }
-    let missing = account.layer.replace("rightsizer:1", "rightsizer:99");
-    let arguments = [
-        "attach", "--all", "--stream", "s", "--layer", &missing, "--yes",
-    ];
-    let output = rightsizer_with(&arguments, &account.environment)
-        .await
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("lambda:GetLayerVersion"));
     assert_eq!(account.configurations().await, before);
 }
 
