@@ -138,7 +138,7 @@ const CLOCK: [&str; 3] = [
 
 /// The codes with which services refuse credentials, and what they mean.
 /// Source: AWS's lists of common errors.
-const CREDENTIALS: [(&str, &str); 7] = [
+const CREDENTIALS: [(&str, &str); 8] = [
     ("ExpiredToken", "the credentials have expired"),
     ("RequestExpired", "the credentials have expired"),
     (
@@ -150,6 +150,8 @@ const CREDENTIALS: [(&str, &str); 7] = [
         "AWS does not know these credentials in this region",
     ),
     ("InvalidAccessKeyId", "AWS does not know these credentials"),
+    // EC2's.
+    ("AuthFailure", "AWS does not know these credentials"),
     (
         "InvalidSignature",
         "the secret key does not belong to the access key",
@@ -183,6 +185,10 @@ mod tests {
             ("ExpiredToken: x", Some("the credentials have expired")),
             (
                 "UnrecognizedClientException: x",
+                Some("AWS does not know these credentials"),
+            ),
+            (
+                "AuthFailure: AWS was not able to validate the provided access credentials",
                 Some("AWS does not know these credentials"),
             ),
             ("AccessDeniedException: x", None),

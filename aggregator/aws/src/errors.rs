@@ -28,6 +28,7 @@ pub fn is_unreachable(error: &str) -> bool {
         "dispatch failure",
         "client error (Connect)",
         "timeout occurred",
+        "no response within",
     ];
     words.iter().any(|words| error.contains(words))
 }
@@ -77,6 +78,7 @@ mod tests {
             "io error: client error (Connect): tcp connect error"
         ));
         assert!(is_unreachable("HTTP connect timeout occurred after 3.1s"));
+        assert!(is_unreachable("no response within 10s"));
         assert!(!is_unreachable("AccessDeniedException: not you"));
     }
 

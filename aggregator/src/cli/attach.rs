@@ -14,21 +14,21 @@ use rightsizer_aws::fleet::{
 };
 use rightsizer_aws::inventory::AwsFleet;
 use rightsizer_aws::metrics::Metrics;
-use rightsizer_records::{FunctionArn, Megabytes};
+use rightsizer_records::{Arch, FunctionArn, Megabytes};
 use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
-use super::fleet::FleetArgs;
+use super::fleet::{BAD_USAGE, FleetArgs};
 use super::fleet_plan::{FleetPlan, roles_by_stream};
+use super::fleet_regions::{NothingHere, Outcome, everywhere};
 use super::out;
 use super::reports_stream::ensure_it_exists;
 use super::runtime::{progress, runtime};
 use super::server::ServerArg;
-use super::waves::WavesArgs;
+use super::waves::{Stopped, WavesArgs};
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct AttachArgs {
     #[command(flatten)]
     fleet: FleetArgs,
@@ -41,9 +41,6 @@ pub(super) struct AttachArgs {
     /// Also attach to functions whose role CloudFront may assume; make sure that no distribution uses them
     #[arg(long)]
     edge_ok: bool,
-    /// Every region that is enabled for the account, one after the other
-    #[arg(long, conflicts_with = "region")]
-    all_regions: bool,
     #[command(flatten)]
     waves: WavesArgs,
     /// Read memory use from this store, and skip functions within 16 MB of their size [default: that of
@@ -55,6 +52,10 @@ pub(super) struct AttachArgs {
 }
 
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
+    if let Some(wrong) = args.fleet.wrong() {
+        out::failure(&wrong);
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
     let here = || Some(PathBuf::from(DEFAULT_STORE)).filter(|store| store.exists());
     let rows = match (&args.store, args.server.named()) {
         (None, Some(server)) => Some(server.read("")?),
@@ -71,54 +72,10 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
              recognised; the extension takes 4.4 MB"
         ));
     }
-    runtime()?.block_on(everywhere(args, used(rows.unwrap_or_default())))
-}
-
-/// In each region that is meant, one after the other.
-async fn everywhere(
-    args: &AttachArgs,
-    used: HashMap<FunctionArn, Megabytes>,
-) -> anyhow::Result<ExitCode> {
-    if !args.all_regions {
-        let config = args.fleet.place.config().await?;
-        return attach(args, &config, used, None).await;
-    }
-    let mut all = Vec::new();
-    let mut failed = false;
-    for config in args.fleet.place.everywhere().await? {
-        let region = config
-            .region()
-            .map_or_else(String::new, ToString::to_string);
-        let named = args.fleet.named_layers();
-        if !named.is_empty() && named.iter().all(|layer| layer.region() != region) {
-            out::note(format_args!(
-                "rightsizer: {region}: none of the layers is there; skipped"
-            ));
-            continue;
-        }
-        out::note(format_args!("rightsizer: {region}"));
-        match attach(args, &config, used.clone(), Some(&mut all)).await {
-            Ok(code) => failed |= code != ExitCode::SUCCESS,
-            Err(error) => {
-                out::note(format_args!("rightsizer: {region}: {error:#}"));
-                failed = true;
-            }
-        }
-        if failed && args.fleet.yes {
-            out::note(format_args!(
-                "rightsizer: the regions after {region} were not tried"
-            ));
-            break;
-        }
-    }
-    if args.fleet.form.is_json() {
-        crate::cli::write_json(&all, &mut out::stdout())?;
-    }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    let used = used(rows.unwrap_or_default());
+    runtime()?.block_on(everywhere(&args.fleet, async |config| {
+        attach(args, config, used.clone()).await
+    }))
 }
 
 /// What is known of the layers that are in the region of `config`.
@@ -132,11 +89,12 @@ async fn layers(
     let is_here = |version: &LayerVersion| version.region() == region;
     if !versions.iter().any(is_here) {
         let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
-        bail!(
+        let why = format!(
             "no layer is in {region}, and functions take layers of their own region only: {}\nhint: check --region, or \
              deploy in {region} too and name its layers",
             names.join(", ")
         );
+        return Err(NothingHere(why).into());
     }
     let mut layers = Vec::new();
     for version in versions.into_iter().filter(is_here) {
@@ -153,18 +111,38 @@ async fn layers(
             }
         }
     }
+    distinct(&layers)?;
     Ok(layers)
+}
+
+/// Fails if two layers are for the same architecture, because only one of them can be meant.
+fn distinct(layers: &[LayerFacts]) -> anyhow::Result<()> {
+    for arch in [Arch::X86_64, Arch::Arm64] {
+        let runs = |layer: &&LayerFacts| layer.runs_on.is_empty() || layer.runs_on.contains(&arch);
+        let mut runs = layers.iter().filter(runs).map(|layer| &layer.version);
+        let Some(first) = runs.next() else {
+            continue;
+        };
+        if let Some(other) = runs.find(|other| *other != first) {
+            bail!(
+                "two layers are for {} in {}: {first} and {other}; nothing was changed\nhint: name one --layer for each \
+                 architecture and region",
+                arch.name(),
+                first.region()
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn attach(
     args: &AttachArgs,
     config: &SdkConfig,
     used: HashMap<FunctionArn, Megabytes>,
-    all: Option<&mut Vec<Value>>,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<Outcome> {
     let api = AwsLayers::new(config);
     let layers = layers(&api, &args.fleet, config).await?;
-    let selected = args.fleet.selected(&AwsFleet::new(config)).await?;
+    let (selected, missing) = args.fleet.selected(&AwsFleet::new(config)).await?;
     let stream = selected.functions.first();
     let stream = stream.map(|facts| StreamArn::of(&args.fleet.stream(), &facts.function));
     if let Some(stream) = &stream {
@@ -181,7 +159,7 @@ async fn attach(
     });
     let mut plan = FleetPlan::plan(&api, &intent, selected).await;
     if let Some(first) = args.waves.first {
-        plan.only_first(first);
+        plan.only_first(first.get());
     }
     let roles = roles(&api, &plan, &args.fleet).await;
     let mut stopped = None;
@@ -190,7 +168,8 @@ async fn attach(
         let going = (&api, &intent, &args.fleet);
         stopped = args.waves.carry_out(&mut plan, &metrics, going).await;
     }
-    let code = plan.print(&args.fleet, Some(&json_of(&roles)), all)?;
+    let roles_json = json_of(&roles);
+    let json = plan.print(&args.fleet, config, Some(&roles_json), stopped.as_ref())?;
     for role in &roles {
         role.print();
     }
@@ -198,16 +177,14 @@ async fn attach(
         out::note(format_args!("\n{}", stopped.words()));
     }
     let hint = match &stopped {
-        Some(stopped) => stopped.hint(&plan, &args.fleet).await,
+        Some(stopped) => stopped.hint(&plan, &args.fleet, config).await,
         None => plan.hint(&args.fleet).await,
     };
     if let Some(hint) = hint {
         out::note(format_args!("{}", hint.trim_start()));
     }
-    if stopped.is_some() {
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(code)
+    let end = stopped.as_ref().map_or_else(|| plan.end(), Stopped::end);
+    Ok(Outcome { end, json, missing })
 }
 
 /// The highest memory used by each function.

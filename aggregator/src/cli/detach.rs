@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
+use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::fleet::{AwsLayers, Intent};
 use rightsizer_aws::inventory::AwsFleet;
 
-use super::fleet::FleetArgs;
+use super::fleet::{BAD_USAGE, FleetArgs};
 use super::fleet_plan::FleetPlan;
+use super::fleet_regions::{NothingHere, Outcome, everywhere, region_of};
 use super::out;
 use super::runtime::runtime;
+use super::waves::{Stopped, interrupted};
 
 /// `attach` names one version, but a function may have any of them.
 const LAYER: &str = "The layer to remove, by any of its versions; repeat it for each architecture and region \
@@ -23,24 +26,45 @@ pub(super) struct DetachArgs {
 }
 
 pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
-    runtime()?.block_on(detach(args))
+    if let Some(wrong) = args.fleet.wrong() {
+        out::failure(&wrong);
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
+    runtime()?.block_on(everywhere(&args.fleet, async |config| {
+        detach(args, config).await
+    }))
 }
 
-async fn detach(args: &DetachArgs) -> anyhow::Result<ExitCode> {
-    let config = args.fleet.place.config().await?;
-    let api = AwsLayers::new(&config);
-    let selected = args.fleet.selected(&AwsFleet::new(&config)).await?;
+async fn detach(args: &DetachArgs, config: &SdkConfig) -> anyhow::Result<Outcome> {
+    let api = AwsLayers::new(config);
+    let mut layers = args.fleet.layers(&api).await?;
+    if args.fleet.all_regions {
+        let region = region_of(config);
+        layers.retain(|layer| layer.region() == region);
+        if layers.is_empty() {
+            let why = "none of the layers is in this region";
+            return Err(NothingHere(why.to_owned()).into());
+        }
+    }
+    let (selected, missing) = args.fleet.selected(&AwsFleet::new(config)).await?;
     let intent = Intent::Detach {
-        layers: args.fleet.layers(&api).await?,
+        layers,
         variables: args.fleet.variables(),
     };
     let mut plan = FleetPlan::plan(&api, &intent, selected).await;
+    let mut stopped = None;
     if args.fleet.yes {
         plan.carry_out(&api, &intent, &args.fleet).await;
+        stopped = interrupted(&plan);
     }
-    let code = plan.print(&args.fleet, None, None)?;
+    let json = plan.print(&args.fleet, config, None, stopped.as_ref())?;
     if let Some(hint) = plan.hint(&args.fleet).await {
         out::note(format_args!("{}", hint.trim_start()));
     }
-    Ok(code)
+    if let Some(stopped) = &stopped {
+        let again = "hint: to continue, run the same command again";
+        out::note(format_args!("\n{}\n{again}", stopped.words()));
+    }
+    let end = stopped.as_ref().map_or_else(|| plan.end(), Stopped::end);
+    Ok(Outcome { end, json, missing })
 }

@@ -30,6 +30,14 @@ pub(super) enum BadValue {
     Source,
     #[error("an account has 12 digits")]
     Account,
+    #[error(
+        "expected an address that begins with http:// or https://, such as https://kinesis.example.org"
+    )]
+    Url,
+    #[error(
+        "expected a stream's name, or its ARN, such as arn:aws:kinesis:eu-west-1:123456789012:stream/rightsizer-reports"
+    )]
+    StreamName,
     #[error("not a region, such as eu-west-1")]
     Region,
     #[error("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports")]
@@ -123,6 +131,32 @@ pub(super) fn region(text: &str) -> Result<String, BadValue> {
     named.ok_or(BadValue::Region)
 }
 
+/// An address of HTTP, with a host.
+pub(super) fn url(text: &str) -> Result<String, BadValue> {
+    let uri = text.parse::<hyper::Uri>().ok();
+    let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    uri.map(|_| text.to_owned()).ok_or(BadValue::Url)
+}
+
+/// The name of a Kinesis stream, or its ARN.
+pub(super) fn stream_name(text: &str) -> Result<String, BadValue> {
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        (1..=128).contains(&name.len()) && name.chars().all(plain)
+    };
+    let parts: Vec<&str> = text.split(':').collect();
+    let named = match parts.as_slice() {
+        [name] => is_name(name),
+        ["arn", _, "kinesis", place, owner, stream] => {
+            let stream = stream.strip_prefix("stream/");
+            region(place).is_ok() && account(owner).is_ok() && stream.is_some_and(is_name)
+        }
+        _ => false,
+    };
+    named.then(|| text.to_owned()).ok_or(BadValue::StreamName)
+}
+
 /// The ARN of a role.
 pub(super) fn role(text: &str) -> Result<String, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
@@ -200,6 +234,8 @@ mod tests {
             source("kafka:reports").unwrap_err(),
             account("12").unwrap_err(),
             region("europe").unwrap_err(),
+            url("kinesis.example.org").unwrap_err(),
+            stream_name("arn:aws:sqs:eu-west-1:123456789012:reports").unwrap_err(),
             role("arn:aws:iam::123456789012:user/me").unwrap_err(),
             label("CheckoutFunction").unwrap_err(),
             day("2026-13-45").unwrap_err(),
@@ -211,5 +247,30 @@ mod tests {
         ];
         let refusals = refusals.map(|refusal| refusal.to_string());
         insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn a_stream_and_an_address_are_what_kinesis_has() {
+        for right in [
+            "reports",
+            "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a_b.c-1",
+        ] {
+            assert_eq!(stream_name(right).as_deref(), Ok(right));
+        }
+        for wrong in [
+            "",
+            "two words",
+            "arn:aws:kinesis:eu-west-1:123456789012:stream/",
+            "arn:aws:kinesis:eu-west-1:12:stream/reports",
+            "arn:aws:firehose:eu-west-1:123456789012:deliverystream/reports",
+        ] {
+            assert_eq!(stream_name(wrong), Err(BadValue::StreamName), "{wrong}");
+        }
+        for right in ["http://127.0.0.1:4566", "https://kinesis.example.org/path"] {
+            assert_eq!(url(right).as_deref(), Ok(right));
+        }
+        for wrong in ["foo", "ftp://host", "https://", "/path", "http://a b"] {
+            assert_eq!(url(wrong), Err(BadValue::Url), "{wrong}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::fleet::{AwsLayers, LayerVersion, Selected, Selection};
@@ -12,12 +12,16 @@ use rightsizer_aws::throttle::Throttle;
 use rightsizer_records::Arch;
 
 use super::flags;
+use super::fleet_regions::NothingHere;
 use super::out;
 use super::place::PlaceArgs;
 use crate::cli::form::FormArgs;
 
 /// `GetFunction` has its own limit of 100 calls a second, which other tools need too.
 pub(super) const READS_PER_SECOND: f64 = 50.0;
+
+/// The exit code for arguments that contradict each other or miss one.
+pub(super) const BAD_USAGE: u8 = 2;
 
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
@@ -28,15 +32,18 @@ pub(super) struct FleetArgs {
     stack: Option<String>,
     /// The layer version to attach; repeat it for each architecture and region [default: the newest
     /// ones of --stack]
-    #[arg(long, value_name = "ARN", required_unless_present = "stack")]
+    #[arg(long, value_name = "ARN")]
     layer: Vec<LayerVersion>,
     /// The reports stream, by name or ARN; sets `RIGHTSIZER_STREAM` [default: that of --stack]
-    #[arg(long, value_name = "STREAM", value_parser = flags::text, required_unless_present = "stack")]
+    #[arg(long, value_name = "STREAM", value_parser = flags::stream_name)]
     stream: Option<String>,
     #[command(flatten)]
     pub(super) place: PlaceArgs,
+    /// Every region that is enabled for the account, one after the other
+    #[arg(long, conflicts_with = "region")]
+    pub(super) all_regions: bool,
     /// The URL to send to instead of AWS's; sets `RIGHTSIZER_ENDPOINT`
-    #[arg(long, value_name = "URL", value_parser = flags::text)]
+    #[arg(long, value_name = "URL", value_parser = flags::url)]
     pub(super) endpoint: Option<String>,
     /// Apply the plan; without this flag it is only shown
     #[arg(long)]
@@ -110,15 +117,26 @@ impl Which {
             ));
         }
         let selected = selection.of(update.functions)?;
-        ensure!(
-            !selected.functions.is_empty() || !selected.missing.is_empty(),
-            "no function of this account and region matches"
-        );
+        if selected.functions.is_empty() && selected.missing.is_empty() {
+            let why = "no function of this account and region matches";
+            return Err(NothingHere(why.to_owned()).into());
+        }
         Ok(selected)
     }
 }
 
 impl FleetArgs {
+    /// Returns what is missing of the layer and the stream, if they are not named.
+    pub(super) fn wrong(&self) -> Option<anyhow::Error> {
+        let named = self.stack.is_some() || (!self.layer.is_empty() && self.stream.is_some());
+        (!named).then(|| {
+            anyhow::anyhow!(
+                "it is not known which layer and which stream are meant\nhint: name the system of `make deploy` with \
+                 --stack STACK, or give both --layer ARN and --stream STREAM"
+            )
+        })
+    }
+
     /// The reports stream, by name or ARN.
     pub(super) fn stream(&self) -> String {
         let of_stack = || format!("{}-reports", self.stack.as_deref().unwrap_or_default());
@@ -148,29 +166,34 @@ impl FleetArgs {
                 }
             });
         }
-        ensure!(
-            !layers.is_empty(),
-            "the system {stack} has no layer in this region\nhint: check --stack and --region, or name a layer \
-             with --layer"
-        );
+        if layers.is_empty() {
+            let why = format!(
+                "the system {stack} has no layer in this region\nhint: check --stack and --region, or name a layer \
+                 with --layer"
+            );
+            return Err(NothingHere(why).into());
+        }
         Ok(layers)
     }
 
-    /// The layers that were named.
-    pub(super) fn named_layers(&self) -> &[LayerVersion] {
-        &self.layer
-    }
-
-    /// The options that select the same functions and name the same layers and stream, for a command to copy.
-    pub(super) fn same(&self) -> String {
-        let which = std::iter::once(self.which.same());
-        let stack = self.stack.iter().map(|stack| format!(" --stack {stack}"));
-        let layers = self.layer.iter().map(|layer| format!(" --layer {layer}"));
-        let stream = self
-            .stream
-            .iter()
-            .map(|stream| format!(" --stream {stream}"));
-        which.chain(stack).chain(layers).chain(stream).collect()
+    /// The options that select the same functions in this region, and name the same layers, stream and account, for a
+    /// command to copy.
+    pub(super) fn same(&self, region: &str) -> String {
+        let layers: Vec<String> = self.layer.iter().map(ToString::to_string).collect();
+        let layers = layers.iter().map(|layer| ("layer", layer.as_str()));
+        let options = [
+            ("stack", self.stack.as_deref()),
+            ("stream", self.stream.as_deref()),
+            ("endpoint", self.endpoint.as_deref()),
+            ("profile", self.place.profile()),
+            ("region", Some(region)),
+        ];
+        let options = options
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let options = layers.chain(options);
+        let options = options.map(|(name, value)| format!(" --{name} {}", quoted(value)));
+        std::iter::once(self.which.same()).chain(options).collect()
     }
 
     /// The variables that the extension needs.
@@ -181,9 +204,21 @@ impl FleetArgs {
         std::iter::once(stream).chain(endpoint).collect()
     }
 
-    /// The selected functions.
-    pub(super) async fn selected(&self, fleet: &AwsFleet) -> anyhow::Result<Selected> {
-        self.which.selected(fleet, self.rate, &self.place).await
+    /// The selected functions, and the listed names that may be in another region.
+    pub(super) async fn selected(
+        &self,
+        fleet: &AwsFleet,
+    ) -> anyhow::Result<(Selected, Vec<String>)> {
+        let mut selected = self.which.selected(fleet, self.rate, &self.place).await?;
+        if !self.all_regions {
+            return Ok((selected, Vec::new()));
+        }
+        let elsewhere = std::mem::take(&mut selected.missing);
+        if selected.functions.is_empty() {
+            let why = "no function of this account and region is in the list";
+            return Err(NothingHere(why.to_owned()).into());
+        }
+        Ok((selected, elsewhere))
     }
 }
 
@@ -227,5 +262,41 @@ mod tests {
         ] {
             assert_eq!(which.same(), wanted);
         }
+    }
+
+    /// In the account and the region that were used: the environment of the one who copies it may have changed.
+    #[test]
+    fn the_way_back_leads_to_the_same_place() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            fleet: FleetArgs,
+        }
+        let same = |words: &[&str]| {
+            let words = ["attach", "--all"].iter().chain(words);
+            let args = <Command as clap::Parser>::try_parse_from(words).unwrap();
+            args.fleet.same("eu-west-1")
+        };
+        assert_eq!(
+            same(&["--stack", "rs"]),
+            " --all --stack rs --region eu-west-1"
+        );
+        let profile = [
+            "--stack",
+            "rs",
+            "--profile",
+            "my prod",
+            "--endpoint",
+            "http://a",
+        ];
+        assert_eq!(
+            same(&profile),
+            " --all --stack rs --endpoint http://a --profile 'my prod' --region eu-west-1"
+        );
+        let layer = "arn:aws:lambda:eu-west-1:123456789012:layer:rightsizer:7";
+        assert_eq!(
+            same(&["--layer", layer, "--stream", "reports"]),
+            format!(" --all --layer {layer} --stream reports --region eu-west-1")
+        );
     }
 }

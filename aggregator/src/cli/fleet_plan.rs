@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::ExitCode;
 
+use aws_config::SdkConfig;
 use comfy_table::{ContentArrangement, Table, presets};
 use rightsizer_aws::fleet::{
     AwsLayers, Done, Entry, Intent, Plan, Selected, StreamArn, carry_out, plan_all,
@@ -12,9 +12,11 @@ use rightsizer_aws::throttle::Throttle;
 use serde_json::{Value, json};
 
 use super::fleet::{FleetArgs, READS_PER_SECOND};
+use super::fleet_regions::{End, region_of};
 use super::out;
 use super::runtime::progress;
 use super::text::counted;
+use super::waves::{Stopped, pressed};
 
 /// What `attach` and `detach` need for each function.
 const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
@@ -26,6 +28,8 @@ pub(super) struct FleetPlan {
     pub(super) missing: Vec<String>,
     /// By position in `entries`.
     became: BTreeMap<usize, Done>,
+    /// Whether it has been begun to apply the plan. What then has no result was not tried.
+    begun: bool,
 }
 
 impl FleetPlan {
@@ -39,6 +43,7 @@ impl FleetPlan {
             entries,
             missing: selected.missing,
             became: BTreeMap::new(),
+            begun: false,
         }
     }
 
@@ -63,6 +68,7 @@ impl FleetPlan {
         intent: &Intent,
         args: &FleetArgs,
     ) {
+        self.begin();
         let functions = changes.iter().filter_map(|n| self.entries.get(*n));
         let functions = functions.map(|entry| entry.facts.clone()).collect();
         let bar = progress("changing", changes.len());
@@ -71,7 +77,8 @@ impl FleetPlan {
             &Throttle::per_second(args.rate),
         );
         let became = &mut self.became;
-        carry_out(api, paces, intent, functions, |n, done| {
+        let go_on = || !pressed().is_cancelled();
+        carry_out(api, paces, intent, functions, go_on, |n, done| {
             bar.inc(1);
             if let Some(position) = changes.get(n) {
                 became.insert(*position, done);
@@ -79,6 +86,22 @@ impl FleetPlan {
         })
         .await;
         bar.finish_and_clear();
+    }
+
+    /// From now on, a function without a result was not tried.
+    pub(super) const fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// Whether the function at this position was changed.
+    pub(super) fn is_changed(&self, position: usize) -> bool {
+        let done = self.became.get(&position);
+        matches!(done, Some(Done::Changed | Done::Accepted))
+    }
+
+    /// The number of functions that were tried.
+    pub(super) fn tried(&self) -> usize {
+        self.became.len()
     }
 
     /// Keeps only the changes of the first functions, up to this number.
@@ -127,33 +150,40 @@ impl FleetPlan {
         unread.count() + failed.count() + self.missing.len()
     }
 
-    /// Prints all of it; as JSON into `all`, if given.
+    /// Prints the table, or returns all of it as JSON. `stopped` is the reason for which it ended early.
     pub(super) fn print(
         &self,
         args: &FleetArgs,
+        config: &SdkConfig,
         roles: Option<&Value>,
-        all: Option<&mut Vec<Value>>,
-    ) -> anyhow::Result<ExitCode> {
-        let mut out = out::stdout();
+        stopped: Option<&Stopped>,
+    ) -> anyhow::Result<Option<Value>> {
+        let region = region_of(config);
         if args.form.is_json() {
-            let json = json!({
+            return Ok(Some(json!({
+                "region": region,
                 "dry_run": !args.yes,
                 "functions": self.rows().map(|row| row.json()).collect::<Vec<_>>(),
                 "counts": self.counts(),
                 "roles": roles,
-            });
-            match all {
-                Some(all) => all.push(json),
-                None => crate::cli::write_json(&json, &mut out)?,
-            }
-        } else {
-            self.print_table(&mut out, args)?;
+                "stopped": stopped.map(Stopped::json),
+            })));
         }
-        Ok(if self.failures() == 0 {
-            ExitCode::SUCCESS
+        let mut out = out::stdout();
+        if args.all_regions {
+            writeln!(out, "\nREGION {region}")?;
+        }
+        self.print_table(&mut out, args)?;
+        Ok(None)
+    }
+
+    /// How it ended: whether something failed.
+    pub(super) fn end(&self) -> End {
+        if self.failures() == 0 {
+            End::Done
         } else {
-            ExitCode::FAILURE
-        })
+            End::Failed
+        }
     }
 
     fn print_table(&self, out: &mut impl Write, args: &FleetArgs) -> anyhow::Result<()> {
@@ -194,7 +224,7 @@ impl FleetPlan {
 
     fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         let entries = self.entries.iter().enumerate();
-        let planned = entries.map(|(n, entry)| Row::of(entry, self.became.get(&n)));
+        let planned = entries.map(|(n, entry)| Row::of(entry, self.became.get(&n), self.begun));
         planned.chain(self.missing.iter().map(|name| Row {
             function: name.clone(),
             action: "failed",
@@ -213,11 +243,15 @@ struct Row {
 }
 
 impl Row {
-    fn of(entry: &Entry, done: Option<&Done>) -> Self {
+    fn of(entry: &Entry, done: Option<&Done>, begun: bool) -> Self {
         let (action, code, words) = match (&entry.plan, done) {
             (_, Some(Done::Failed(why))) => ("failed", Some("change"), why.clone()),
             (_, Some(Done::Skipped(skip))) | (Ok(Plan::Skip(skip)), None) => {
                 ("skip", Some(skip.code.name()), skip.words.clone())
+            }
+            (Ok(Plan::Change(_)), None) if begun => {
+                let words = "it was not tried, and is as it was";
+                ("not-tried", None, words.to_owned())
             }
             (Ok(Plan::Change(change)), done) => {
                 let mut words = change.notes.clone();

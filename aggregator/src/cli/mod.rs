@@ -19,6 +19,7 @@ mod export;
 mod flags;
 mod fleet;
 mod fleet_plan;
+mod fleet_regions;
 mod form;
 mod from_flink;
 mod function_report;

@@ -1,6 +1,6 @@
 //! Whose account a command means, and where: one spelling in every command that calls AWS.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use aws_config::{Region, SdkConfig};
 use clap::Args;
 use rightsizer_aws::config::Place;
@@ -46,6 +46,11 @@ impl PlaceArgs {
         }
     }
 
+    /// Returns the profile that was named.
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// Returns the region that was named.
     pub(super) fn region(&self) -> Option<&str> {
         self.region.as_deref()
@@ -81,12 +86,15 @@ impl PlaceArgs {
             config = in_region(&config, "us-east-1");
         }
         let regions = rightsizer_aws::regions::enabled(&config).await;
-        let regions = regions.map_err(|error| {
-            anyhow::anyhow!(
-                "cannot list the account's regions: {error}\nhint: allow ec2:DescribeRegions, or run \
-                 the command once for each --region"
-            )
-        })?;
+        let regions = match regions {
+            Ok(regions) => regions,
+            Err(error) => {
+                let why = error.to_string();
+                let hint = "allow ec2:DescribeRegions, or run the command once for each --region";
+                let hint = self.hint(&why, hint).await;
+                bail!("cannot list the account's regions: {why}{hint}");
+            }
+        };
         Ok(regions
             .iter()
             .map(|name| in_region(&config, name))

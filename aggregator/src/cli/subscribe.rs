@@ -55,7 +55,7 @@ struct LogsArgs {
     #[arg(long, requires = "all", conflicts_with_all = ["tag", "prefix", "file"])]
     account_policy: bool,
     /// The reports stream, by name or ARN
-    #[arg(long, value_name = "STREAM", value_parser = flags::text)]
+    #[arg(long, value_name = "STREAM", value_parser = flags::stream_name)]
     stream: String,
     #[command(flatten)]
     place: PlaceArgs,

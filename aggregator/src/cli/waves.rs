@@ -1,16 +1,22 @@
 //! `attach` in waves: changes a few functions first, checks them for failures, and stops if they fail.
 
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::CallFailure;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::fleet::{AwsLayers, Calls, Intent, Waves, is_harmed};
 use rightsizer_aws::metrics::Metrics;
 use rightsizer_records::Timestamp;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
+use super::fleet_regions::{End, INTERRUPTED, region_of};
 use super::out;
 use super::text::counted;
 
@@ -29,18 +35,34 @@ pub(super) struct WavesArgs {
     settle: u64,
     /// Change only the first N functions of the plan
     #[arg(long, value_name = "N")]
-    pub(super) first: Option<usize>,
+    pub(super) first: Option<NonZeroUsize>,
 }
 
-/// The reason for which `attach` stopped, with the number of functions that were changed, and that were not.
+/// Why `attach` stopped before its end, with the number of functions that were changed, and that were not.
 #[derive(Debug)]
-pub(super) enum Stopped {
+pub(super) struct Stopped {
+    why: Why,
+    changed: usize,
+    left: usize,
+}
+
+#[derive(Debug)]
+enum Why {
     /// Functions fail since they were changed: each with its invocations.
-    Harmed(Vec<(String, Calls)>, usize, usize),
+    Harmed(Vec<(String, Calls)>),
     /// None of a wave could be changed; the table has the reasons.
-    Refused(usize, usize),
+    Refused,
     /// The functions could not be checked for failures, for this reason.
-    Unchecked(String, usize, usize),
+    Unchecked(String),
+    /// By Ctrl-C.
+    Interrupted,
+}
+
+/// The functions of a wave that were changed, with their calls in the hour before.
+struct Watched {
+    names: Vec<String>,
+    before: Vec<Calls>,
+    since: Timestamp,
 }
 
 impl WavesArgs {
@@ -53,32 +75,37 @@ impl WavesArgs {
     ) -> Option<Stopped> {
         let changes = plan.changes();
         let waves = self.waves.of(changes.len());
+        let mut watched = Vec::new();
+        plan.begin();
         for (n, wave) in waves.iter().enumerate() {
             let of_wave = changes.get(wave.clone()).unwrap_or_default();
             let left = changes.len() - wave.end;
             let names: Vec<String> = of_wave.iter().map(|at| plan.name(*at).to_owned()).collect();
-            let began = minute(now());
+            let since = minute(now());
             // Checked before the change, because without access the result could not be checked either.
-            let before = if left == 0 {
-                Vec::new()
-            } else {
-                let hour_ago = Timestamp::from_ms(began.as_ms() - BEFORE_MS).unwrap_or(began);
-                match look(metrics, &names, (hour_ago, began)).await {
-                    Ok(before) => before,
-                    Err(why) => return Some(unchecked(&why, plan, left + of_wave.len())),
-                }
+            let before = match self.look_before(metrics, &names, since).await {
+                Ok(before) => before,
+                Err(why) => return Some(stop(why, plan, &changes)),
             };
             plan.carry_out_some(of_wave, api, intent, args).await;
-            if left == 0 {
-                break;
+            if pressed().is_cancelled() {
+                return Some(stop(Why::Interrupted, plan, &changes));
             }
-            if plan.all_failed(of_wave) {
-                // One function may have a reason of its own; what refuses several refuses the others too.
-                if of_wave.len() > 1 {
-                    return Some(Stopped::Refused(plan.changed(), left));
-                }
+            // One function may have a reason of its own; what refuses several refuses the others too.
+            if left > 0 && of_wave.len() > 1 && plan.all_failed(of_wave) {
+                return Some(stop(Why::Refused, plan, &changes));
+            }
+            let known = of_wave.iter().zip(names.into_iter().zip(before));
+            let known = known.filter(|(at, _)| plan.is_changed(**at));
+            let (names, before): (Vec<_>, Vec<_>) = known.map(|(_, known)| known).unzip();
+            if names.is_empty() || self.waves.is_all_at_once() {
                 continue;
             }
+            watched.push(Watched {
+                names,
+                before,
+                since,
+            });
             out::note(format_args!(
                 "rightsizer: changed {}, {left} to go; looking for failures in {} s (wave {} of {})",
                 counted(plan.changed(), "function"),
@@ -86,19 +113,79 @@ impl WavesArgs {
                 n + 1,
                 waves.len()
             ));
-            tokio::time::sleep(Duration::from_secs(self.settle)).await;
-            let minute_on = Timestamp::from_ms(now().as_ms() + MINUTE_MS).unwrap_or(began);
-            let after = match look(metrics, &names, (began, minute_on)).await {
-                Ok(after) => after,
-                Err(why) => return Some(unchecked(&why, plan, left)),
-            };
-            let harmed = harmed(names, before, after);
-            if !harmed.is_empty() {
-                return Some(Stopped::Harmed(harmed, plan.changed(), left));
+            if let Some(why) = self.settled(metrics, &watched).await {
+                return Some(stop(why, plan, &changes));
             }
         }
         None
     }
+
+    /// Returns the calls in the hour before a change; zeros if they are not compared.
+    async fn look_before(
+        &self,
+        metrics: &Metrics,
+        names: &[String],
+        since: Timestamp,
+    ) -> Result<Vec<Calls>, Why> {
+        if self.waves.is_all_at_once() {
+            return Ok(vec![Calls::default(); names.len()]);
+        }
+        let hour_ago = Timestamp::from_ms(since.as_ms() - BEFORE_MS).unwrap_or(since);
+        let before = look(metrics, names, (hour_ago, since)).await;
+        before.map_err(|why| Why::Unchecked(why.to_string()))
+    }
+
+    /// Waits, and looks at all functions that were changed so far: one that is invoked rarely fails later than the
+    /// next wave. Returns why to stop.
+    async fn settled(&self, metrics: &Metrics, watched: &[Watched]) -> Option<Why> {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(self.settle)) => {}
+            () = pressed().cancelled() => return Some(Why::Interrupted),
+        }
+        let (mut harmed, mut idle, mut all) = (Vec::new(), 0, 0);
+        for wave in watched {
+            let minute_on = Timestamp::from_ms(now().as_ms() + MINUTE_MS).unwrap_or(wave.since);
+            let after = match look(metrics, &wave.names, (wave.since, minute_on)).await {
+                Ok(after) => after,
+                Err(why) => return Some(Why::Unchecked(why.to_string())),
+            };
+            let unknown = after.iter().filter(|calls| **calls == Calls::default());
+            idle += unknown.count();
+            all += wave.names.len();
+            harmed.extend(harmed_of(wave, &after));
+        }
+        if !harmed.is_empty() {
+            return Some(Why::Harmed(harmed));
+        }
+        if idle > 0 {
+            out::note(format_args!(
+                "rightsizer: {idle} of {all} changed functions were not invoked meanwhile, so nothing is known of them"
+            ));
+        }
+        None
+    }
+}
+
+/// Cancelled by the first Ctrl-C: what was begun is finished, and the results are printed. The second one ends the
+/// process.
+pub(super) fn pressed() -> &'static CancellationToken {
+    static PRESSED: OnceLock<CancellationToken> = OnceLock::new();
+    PRESSED.get_or_init(|| {
+        let token = CancellationToken::new();
+        let first = token.clone();
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if first.is_cancelled() {
+                    std::process::exit(INTERRUPTED.into());
+                }
+                out::note(format_args!(
+                    "\nrightsizer: stopping once the changes that were begun are done; press Ctrl-C again to end at once"
+                ));
+                first.cancel();
+            }
+        });
+        token
+    })
 }
 
 /// Returns the beginning of a minute, because CloudWatch counts by the minute. Failures earlier in the minute of
@@ -117,68 +204,114 @@ async fn look(
 }
 
 /// Returns the functions that fail since their change, with their calls after it.
-fn harmed(names: Vec<String>, before: Vec<Calls>, after: Vec<Calls>) -> Vec<(String, Calls)> {
-    let harmed = names.into_iter().zip(before.into_iter().zip(after));
-    let harmed = harmed.filter(|(_, (before, after))| is_harmed(*before, *after));
-    harmed.map(|(name, (_, after))| (name, after)).collect()
+fn harmed_of(wave: &Watched, after: &[Calls]) -> Vec<(String, Calls)> {
+    let calls = wave.before.iter().zip(after);
+    let harmed = wave.names.iter().zip(calls);
+    let harmed = harmed.filter(|(_, (before, after))| is_harmed(**before, **after));
+    harmed
+        .map(|(name, (_, after))| (name.clone(), *after))
+        .collect()
 }
 
-fn unchecked(why: &CallFailure, plan: &FleetPlan, left: usize) -> Stopped {
-    Stopped::Unchecked(why.to_string(), plan.changed(), left)
+/// Returns the stop of a plan that Ctrl-C ended, if it did.
+pub(super) fn interrupted(plan: &FleetPlan) -> Option<Stopped> {
+    let is_pressed = pressed().is_cancelled();
+    is_pressed.then(|| stop(Why::Interrupted, plan, &plan.changes()))
+}
+
+fn stop(why: Why, plan: &FleetPlan, changes: &[usize]) -> Stopped {
+    Stopped {
+        why,
+        changed: plan.changed(),
+        left: changes.len() - plan.tried(),
+    }
 }
 
 impl Stopped {
-    /// Returns the message: what happened.
-    pub(super) fn words(&self) -> String {
-        let (what, changed, left) = match self {
-            Self::Harmed(harmed, changed, left) => {
+    /// How the work in the region ended.
+    pub(super) const fn end(&self) -> End {
+        match self.why {
+            Why::Interrupted => End::Interrupted,
+            Why::Harmed(_) | Why::Refused | Why::Unchecked(_) => End::Failed,
+        }
+    }
+
+    /// Returns why it stopped.
+    fn why(&self) -> String {
+        match &self.why {
+            Why::Harmed(harmed) => {
                 let harmed = harmed.iter().map(|(name, calls)| {
                     format!(
                         "\n  {name}: {} of {} invocations failed",
                         calls.errors, calls.invocations
                     )
                 });
-                let what = format!(
+                format!(
                     "functions fail since the change:{}",
                     harmed.collect::<String>()
-                );
-                (what, changed, left)
+                )
             }
-            Self::Refused(changed, left) => {
-                let what = "none of this wave could be changed, for the reasons above";
-                (what.to_owned(), changed, left)
+            Why::Refused => "none of this wave could be changed, for the reasons above".to_owned(),
+            Why::Unchecked(why) => {
+                format!("cannot check the changed functions for failures: {why}")
             }
-            Self::Unchecked(why, changed, left) => {
-                let what = format!("cannot check the changed functions for failures: {why}");
-                (what, changed, left)
-            }
-        };
+            Why::Interrupted => "interrupted by Ctrl-C".to_owned(),
+        }
+    }
+
+    /// Returns the message: what happened.
+    pub(super) fn words(&self) -> String {
         format!(
-            "error: stopped; {} changed, {} not: {what}",
-            counted(*changed, "function"),
-            counted(*left, "function")
+            "error: stopped; {} changed, {} not: {}",
+            counted(self.changed, "function"),
+            counted(self.left, "function"),
+            self.why()
         )
     }
 
+    /// Returns the same for programs.
+    pub(super) fn json(&self) -> Value {
+        let code = match self.why {
+            Why::Harmed(_) => "harmed",
+            Why::Refused => "refused",
+            Why::Unchecked(_) => "unchecked",
+            Why::Interrupted => "interrupted",
+        };
+        json!({
+            "code": code,
+            "words": self.why(),
+            "changed": self.changed,
+            "not_tried": self.left,
+        })
+    }
+
     /// Returns what to do: how to undo the changes, or how to go on.
-    pub(super) async fn hint(&self, plan: &FleetPlan, args: &FleetArgs) -> Option<String> {
+    pub(super) async fn hint(
+        &self,
+        plan: &FleetPlan,
+        args: &FleetArgs,
+        config: &SdkConfig,
+    ) -> Option<String> {
         let undo = format!(
             "to remove the layer, run rightsizer detach{} --yes",
-            args.same()
+            args.same(&region_of(config))
         );
-        match self {
-            Self::Harmed(..) => Some(format!("hint: {undo}")),
-            Self::Refused(..) => plan.hint(args).await,
-            Self::Unchecked(why, changed, _) => {
+        match &self.why {
+            Why::Harmed(_) => Some(format!("hint: {undo}")),
+            Why::Refused => plan.hint(args).await,
+            Why::Unchecked(why) => {
                 let allow =
                     "allow cloudwatch:GetMetricData, or change all at once with --waves none";
                 let hint = args.place.hint(why, allow).await;
-                let undo = if *changed > 0 {
-                    format!("; {undo}")
-                } else {
-                    String::new()
-                };
-                Some(format!("{hint}{undo}"))
+                let undo = (self.changed > 0).then(|| format!("; {undo}"));
+                Some(format!("{hint}{}", undo.unwrap_or_default()))
+            }
+            Why::Interrupted => {
+                let undo = (self.changed > 0).then(|| format!("; {undo}"));
+                let undo = undo.unwrap_or_default();
+                Some(format!(
+                    "hint: to continue, run the same command again{undo}"
+                ))
             }
         }
     }

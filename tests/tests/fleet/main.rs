@@ -10,3 +10,5 @@ mod applying;
 mod attaching;
 mod denied;
 mod refusals;
+mod regions;
+mod stops;

@@ -9,7 +9,7 @@ use rightsizer_tests::servers::FaultProxy;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::account::{Account, layers};
+use crate::account::{Account, layers, publish};
 
 /// Functions are called by their ARNs.
 const READ_SEALED: &str = "GET /2015-03-31/functions/\
@@ -44,11 +44,13 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
     std::fs::write(&odd, "checkout\nnot a name\n").unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let (empty, odd) = (path(&empty), path(&odd));
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (&[], 2, "--tag"),
         (&["--all", "--prefix", "a"], 2, "cannot be used with"),
         (&["--tag", "team"], 2, "KEY=VALUE"),
         (&["--all", "--rate", "100"], 2, "0.1 to 10"),
+        (&["--all", "--first", "0"], 2, "--first"),
+        (&["--all", "--endpoint", "foo"], 2, "http://"),
         (&["--prefix", "nobody"], 1, "no function"),
         (&["--file", "/nowhere/list"], 1, "/nowhere/list"),
         (&["--file", &empty], 1, "one name or ARN per line"),
@@ -87,6 +89,39 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("lambda:GetLayerVersion"));
+    assert_eq!(account.configurations().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_or_a_stream_that_cannot_be_meant_is_refused() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let before = account.configurations().await;
+    let sqs = "arn:aws:sqs:eu-central-1:123456789012:s";
+    let other = publish(&account.moto, "rightsizer").await;
+    let one = account.layer.as_str();
+    let cases: [(&[&str], i32, &str); 3] = [
+        (
+            &["--layer", one, "--stream", sqs],
+            2,
+            "expected a stream's name",
+        ),
+        (&["--stream", "reports"], 2, "--stack STACK"),
+        (
+            &["--layer", one, "--layer", &other, "--stream", "reports"],
+            1,
+            "two layers are for x86_64 in eu-central-1",
+        ),
+    ];
+    for (more, code, wanted) in cases {
+        let arguments = [&["attach", "--all", "--yes"], more].concat();
+        let output = rightsizer_with(&arguments, &account.environment)
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(wanted), "{arguments:?}: {text}");
+    }
     assert_eq!(account.configurations().await, before);
 }
 

@@ -15,6 +15,9 @@ pub(super) fn prejudge(ours: &[LayerVersion], facts: &FunctionFacts) -> Option<S
     (!facts.layers.iter().any(is_ours)).then(not_attached)
 }
 
+/// What `attach` sets only with `--endpoint`, so that it is unknown without that option whether it is ours.
+const ENDPOINT: &str = "RIGHTSIZER_ENDPOINT";
+
 /// What becomes of the function as it is `now`.
 pub(super) fn judge(
     removed: &[LayerVersion],
@@ -51,6 +54,11 @@ pub(super) fn judge(
             Some(_) => notes.push(format!("{name} stays: it has another value")),
             None => {}
         }
+    }
+    if before.0.contains_key(ENDPOINT) && !ours.contains_key(ENDPOINT) {
+        notes.push(format!(
+            "{ENDPOINT} stays: if attach set it, pass the same --endpoint to remove it too"
+        ));
     }
     Plan::Change(Change {
         kind: Kind::Detach,

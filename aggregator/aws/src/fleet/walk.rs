@@ -137,18 +137,20 @@ pub async fn plan_all<A: LayersApi>(
 }
 
 /// Applies the plan, and reads each function again; calls back with the result of each, by its
-/// position.
+/// position. Begins with no further function once `go_on` returns false.
 pub async fn carry_out<A: LayersApi>(
     api: &A,
     (reads, writes): (&Throttle, &Throttle),
     intent: &Intent,
     functions: Vec<FunctionFacts>,
+    go_on: impl Fn() -> bool,
     mut became: impl FnMut(usize, Done),
 ) {
     let one = |(n, facts): (usize, FunctionFacts)| async move {
         (n, one(api, (reads, writes), intent, &facts).await)
     };
-    let all = functions.into_iter().enumerate().map(one);
+    let all = functions.into_iter().enumerate();
+    let all = all.take_while(|_| go_on()).map(one);
     let mut all = stream::iter(all).buffer_unordered(AT_ONCE);
     while let Some((n, done)) = all.next().await {
         became(n, done);

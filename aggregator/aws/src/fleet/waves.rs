@@ -31,6 +31,11 @@ impl FromStr for Waves {
 }
 
 impl Waves {
+    /// Returns whether all functions are changed at once, and none of them is checked.
+    pub const fn is_all_at_once(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the indexes of the functions of each wave.
     pub fn of(&self, functions: usize) -> Vec<Range<usize>> {
         let mut waves = Vec::new();

@@ -324,3 +324,29 @@ fn a_variable_that_got_another_value_meanwhile_stays_and_is_reported() {
     assert_eq!(change.layers.unwrap(), [other_layer(0)]);
     assert!(change.notes[0].contains("RIGHTSIZER_STREAM stays"));
 }
+
+/// Without `--endpoint`, `detach` does not know whether the variable is ours.
+#[test]
+fn an_endpoint_that_detach_was_not_given_stays_and_is_reported() {
+    let mut now = configuration();
+    now.layers = vec![used_layer(OURS)];
+    let endpoint = ("RIGHTSIZER_ENDPOINT", "http://127.0.0.1:4566");
+    holds(&mut now, &[("RIGHTSIZER_STREAM", "reports"), endpoint]);
+    let detach = |variables| Intent::Detach {
+        layers: vec![OURS.parse().unwrap()],
+        variables,
+    };
+    let changed = |intent: Intent| match intent.judge(&facts("a"), &now) {
+        Plan::Change(change) => change,
+        Plan::Skip(skip) => panic!("it is left alone: {skip:?}"),
+    };
+    let without = changed(detach(wish().variables));
+    assert_eq!(without.notes.len(), 1);
+    assert!(without.notes[0].starts_with("RIGHTSIZER_ENDPOINT stays"));
+    assert!(without.notes[0].contains("--endpoint"));
+    let mut variables = wish().variables;
+    variables.insert(endpoint.0.to_owned(), endpoint.1.to_owned());
+    let with = changed(detach(variables));
+    assert_eq!(with.notes, Vec::<String>::new());
+    assert!(with.variables.unwrap().0.is_empty());
+}

@@ -99,9 +99,16 @@ async fn attached(lambda: &Lambda, names: &[&str]) -> Vec<Done> {
     let functions = names.iter().map(|name| facts(name)).collect();
     let mut done = BTreeMap::new();
     let intent = Intent::Attach(wish());
-    carry_out(lambda, paces, &intent, functions, |n, of| {
-        done.insert(n, of);
-    })
+    carry_out(
+        lambda,
+        paces,
+        &intent,
+        functions,
+        || true,
+        |n, of| {
+            done.insert(n, of);
+        },
+    )
     .await;
     done.into_values().collect()
 }

@@ -1,0 +1,108 @@
+//! `attach` and `detach` with `--all-regions`: regions with nothing to do are skipped, and each result has its region.
+
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
+use rightsizer_tests::aggregator::rightsizer_with;
+use rightsizer_tests::servers::{FaultProxy, aws_environment};
+use serde_json::Value;
+
+use crate::account::{Account, layers};
+
+const HOME: &str = "eu-central-1";
+
+/// A function and the layer of the system `rz` in one of the regions.
+async fn account() -> Account {
+    let mut account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    account.create_stream("rz-reports").await;
+    let content = LayerVersionContentInput::builder().zip_file(Blob::new([0; 10]));
+    let publish = account.moto.lambda().publish_layer_version();
+    let publish = publish.layer_name("rz-extension-x86_64");
+    let publish = publish.compatible_architectures(Architecture::X8664);
+    publish.content(content.build()).send().await.unwrap();
+    let regions = aws_environment("EC2", account.moto.endpoint());
+    account.environment.extend(regions);
+    account
+}
+
+async fn run(environment: &[(String, String)], words: &[&str]) -> (Option<i32>, String, String) {
+    let all = ["--stack", "rz", "--all-regions"];
+    let output = rightsizer_with(&[words, &all].concat(), environment).await;
+    let output = output.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_with_nothing_to_do_is_skipped() {
+    let account = account().await;
+    let before = account.configurations().await;
+    let attach = ["attach", "--all", "--waves", "none"];
+    let (code, table, text) = run(&account.environment, &attach).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(table.contains(&format!("REGION {HOME}")), "{table}");
+    assert_eq!(table.matches("REGION").count(), 1, "{table}");
+    let skipped = "eu-west-1: skipped: the system rz has no layer in this region";
+    assert!(text.contains(skipped), "{text}");
+
+    for (command, layered) in [(&attach[..], 1), (&["detach", "--all"], 0)] {
+        let words = [command, &["--yes", "--json"]].concat();
+        let (code, json, text) = run(&account.environment, &words).await;
+        assert_eq!(code, Some(0), "{text}");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let regions = json.as_array().unwrap();
+        assert!(regions.iter().all(|of| of["region"].is_string()), "{json}");
+        let worked: Vec<_> = regions
+            .iter()
+            .filter(|of| of["counts"].is_object())
+            .collect();
+        assert_eq!(worked.len(), 1, "{json}");
+        assert_eq!(worked[0]["region"], HOME);
+        assert_eq!(worked[0]["counts"][command[0]], 1, "{json}");
+        let now = account.configurations().await;
+        assert_eq!(layers(&now["checkout"]).len(), layered);
+    }
+    assert_eq!(account.configurations().await, before);
+
+    let nobody = ["attach", "--prefix", "nobody"];
+    let (code, _, text) = run(&account.environment, &nobody).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("error: there is nothing to do in any region"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_fails_is_in_the_output_and_ends_a_change() {
+    let account = account().await;
+    let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
+    let versions = "GET /2018-10-31/layers/rz-extension-x86_64/versions";
+    proxy.always_refuse(versions, "AccessDeniedException");
+    let environment = account.by_way_of("LAMBDA", proxy.endpoint());
+    let attach = ["attach", "--all", "--yes", "--json"];
+    let (code, json, text) = run(&environment, &attach).await;
+    assert_eq!(code, Some(1), "{text}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 1, "{json}");
+    let error = json[0]["error"].as_str().unwrap();
+    assert!(
+        json[0]["region"].is_string() && error.contains("AccessDenied"),
+        "{json}"
+    );
+}
+
+/// A permission is no advice if nothing responds.
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_that_cannot_be_listed_have_the_cause() {
+    let account = account().await;
+    let nowhere = account.by_way_of("EC2", "http://127.0.0.1:1");
+    let (code, _, text) = run(&nowhere, &["attach", "--all"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("hint: nothing responded"), "{text}");
+    assert!(!text.contains("ec2:DescribeRegions"), "{text}");
+}

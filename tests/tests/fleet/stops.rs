@@ -1,0 +1,141 @@
+//! `attach` that stops before its end: what was done, what was not tried, and the way back.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use rightsizer_tests::aggregator::{binary, rightsizer_with};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::account::Account;
+
+async fn fleet(functions: usize) -> Account {
+    let account = Account::open().await;
+    for n in 0..functions {
+        account.create(&format!("f{n}"), &[], &[]).await;
+    }
+    account
+}
+
+fn arguments<'a>(account: &'a Account, more: &[&'a str]) -> Vec<&'a str> {
+    let layer = account.layer.as_str();
+    let mut all = vec!["attach", "--all", "--layer", layer, "--stream", "reports"];
+    all.extend(["--yes", "--json"]);
+    all.extend(more);
+    all
+}
+
+async fn attach(account: &Account, more: &[&str]) -> (Option<i32>, Value, String) {
+    let output = rightsizer_with(&arguments(account, more), &account.environment).await;
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output.status.code(), json, text)
+}
+
+async fn fails(account: &Account, function: &str) {
+    for metric in ["Invocations", "Errors"] {
+        account.count(function, metric, 7).await;
+    }
+}
+
+/// The region is named although it came from the environment.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_tried_is_named_so_and_the_way_back_leads_to_the_same_place() {
+    let account = fleet(3).await;
+    fails(&account, "f0").await;
+    let (code, done, text) = attach(&account, &["--waves", "1", "--settle", "0"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!(done["counts"], json!({"attach": 1, "not-tried": 2}));
+    assert_eq!(done["functions"][1]["action"], "not-tried", "{done}");
+    let stopped = &done["stopped"];
+    assert_eq!(stopped["code"], "harmed", "{done}");
+    assert_eq!(
+        (&stopped["changed"], &stopped["not_tried"]),
+        (&json!(1), &json!(2))
+    );
+    let back = format!(
+        "rightsizer detach --all --layer {} --stream reports --region eu-central-1 --yes",
+        account.layer
+    );
+    assert!(text.contains(&back), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_wave_is_checked_and_functions_without_an_invocation_are_counted() {
+    let account = fleet(3).await;
+    fails(&account, "f2").await;
+    let (code, done, text) = attach(&account, &["--waves", "1", "--settle", "0"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("1 of 1 changed functions were not invoked"),
+        "{text}"
+    );
+    assert!(text.contains("f2: 7 of 7 invocations failed"), "{text}");
+    assert_eq!(done["counts"], json!({"attach": 3}));
+    assert_eq!(done["stopped"]["not_tried"], 0);
+}
+
+/// A running `attach`, once its standard error has a text.
+async fn begun(
+    account: &Account,
+    more: &[&str],
+    wanted: &str,
+) -> (Child, impl Future<Output = String>) {
+    let mut child = Command::new(binary().unwrap())
+        .args(arguments(account, more))
+        .envs(account.environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut text = String::new();
+    while !text.contains(wanted) {
+        let line = tokio::time::timeout(Duration::from_mins(1), lines.next_line()).await;
+        let line = line.unwrap().unwrap();
+        text.push_str(&line.unwrap_or_else(|| panic!("it ended: {text}")));
+        text.push('\n');
+    }
+    let rest = async move {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    };
+    (child, rest)
+}
+
+/// A function that is invoked rarely fails when the next wave has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_earlier_waves_are_looked_at_again() {
+    let account = fleet(3).await;
+    let more = ["--waves", "1", "--settle", "5"];
+    let (child, rest) = begun(&account, &more, "1 of 1 changed functions").await;
+    fails(&account, "f0").await;
+    let text = rest.await;
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("f0: 7 of 7 invocations failed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_between_waves_prints_what_was_done_and_the_way_back() {
+    let account = fleet(3).await;
+    let more = ["--waves", "1", "--settle", "600"];
+    let (child, rest) = begun(&account, &more, "looking for failures").await;
+    let id = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().await;
+    assert!(sent.unwrap().success());
+    let text = rest.await;
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(done["counts"], json!({"attach": 1, "not-tried": 2}));
+    assert_eq!(done["stopped"]["code"], "interrupted");
+    assert!(text.contains("rightsizer detach --all"), "{text}");
+}
