@@ -113,19 +113,23 @@ async fn answer(
         seen.keys.push(format!("{key}{without}"));
         seen.regions.push(region);
     }
-    match seen.refusal {
+    let (status, text) = of_service(seen.refusal, uri.path());
+    (status, TTL, text)
+}
+
+/// What the services answer, if the credentials are there: nothing, or a refusal.
+fn of_service(refusal: Option<&str>, path: &str) -> (StatusCode, String) {
+    match refusal {
         // The bucket of the tests: S3 answers in XML.
-        Some(code) if uri.path().starts_with("/evidence") => (
+        Some(code) if path.starts_with("/evidence") => (
             StatusCode::BAD_REQUEST,
-            TTL,
             format!("<Error><Code>{code}</Code><Message>refused</Message></Error>"),
         ),
-        Some(code) => (
-            StatusCode::FORBIDDEN,
-            TTL,
-            json!({"__type": code, "message": "refused"}).to_string(),
-        ),
-        None => (StatusCode::OK, TTL, "{}".to_owned()),
+        Some(code) => {
+            let words = json!({"__type": code, "message": "refused"});
+            (StatusCode::FORBIDDEN, words.to_string())
+        }
+        None => (StatusCode::OK, "{}".to_owned()),
     }
 }
 
