@@ -19,9 +19,10 @@ use rightsizer_store::{Reader, ReviewRow};
 use serde_json::{Value, json};
 
 use super::DEFAULT_STORE;
+use super::first_reports::ReadRows;
 use super::fleet::{BAD_USAGE, FleetArgs};
 use super::fleet_plan::{FleetPlan, roles_by_stream};
-use super::fleet_regions::{NothingHere, Outcome, everywhere};
+use super::fleet_regions::{NothingHere, Outcome, everywhere, region_of};
 use super::out;
 use super::reports_stream::ensure_it_exists;
 use super::runtime::{progress, runtime};
@@ -56,16 +57,7 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         out::failure(&wrong);
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    let here = || Some(PathBuf::from(DEFAULT_STORE)).filter(|store| store.exists());
-    let rows = match (&args.store, args.server.named()) {
-        (None, Some(server)) => Some(server.read("")?),
-        (store, _) => {
-            let store = store.clone().or_else(here);
-            store
-                .map(|store| Reader::open(&store)?.review())
-                .transpose()?
-        }
-    };
+    let rows = rows(args)?;
     if rows.is_none() {
         out::note(format_args!(
             "rightsizer: without --store or --server, functions near their memory limit are not \
@@ -76,6 +68,20 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(everywhere(&args.fleet, async |config| {
         attach(args, config, used.clone()).await
     }))
+}
+
+/// The rows of the store or of the server that is named, else of the store that is here.
+fn rows(args: &AttachArgs) -> anyhow::Result<Option<Vec<ReviewRow>>> {
+    let here = || Some(PathBuf::from(DEFAULT_STORE)).filter(|store| store.exists());
+    match (&args.store, args.server.named()) {
+        (None, Some(server)) => Ok(Some(server.read("")?)),
+        (store, _) => {
+            let store = store.clone().or_else(here);
+            store
+                .map(|store| anyhow::Ok(Reader::open(&store)?.review()?))
+                .transpose()
+        }
+    }
 }
 
 /// What is known of the layers that are in the region of `config`.
@@ -166,7 +172,9 @@ async fn attach(
     if args.fleet.yes {
         let metrics = Metrics::new(config);
         let going = (&api, &intent, &args.fleet);
-        stopped = args.waves.carry_out(&mut plan, &metrics, going).await;
+        let (region, read) = (region_of(config), || rows(args));
+        let seen = (region.as_str(), &read as ReadRows<'_>);
+        stopped = args.waves.carry_out(&mut plan, &metrics, going, seen).await;
     }
     let roles_json = json_of(&roles);
     let json = plan.print(&args.fleet, config, Some(&roles_json), stopped.as_ref())?;

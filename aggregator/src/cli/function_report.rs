@@ -273,7 +273,7 @@ pub(super) mod tests {
         serde_json::from_value(figures).unwrap()
     }
 
-    fn row() -> ReviewRow {
+    pub(in crate::cli) fn row() -> ReviewRow {
         serde_json::from_value(json!({
             "function": "arn:aws:lambda:eu-south-1:123456789012:function:checkout",
             "current_mb": 1024, "peak_mb": 480, "policy_mb": 560, "target_mb": 700, "to_mb": 820,

@@ -16,6 +16,7 @@ mod detach;
 mod doctor;
 mod examples;
 mod export;
+mod first_reports;
 mod flags;
 mod fleet;
 mod fleet_plan;

@@ -14,6 +14,7 @@ use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::first_reports::{self, ReadRows};
 use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
 use super::fleet_regions::{End, INTERRUPTED, region_of};
@@ -26,11 +27,11 @@ const BEFORE_MS: i64 = 60 * 60 * 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct WavesArgs {
-    /// How many functions the first waves change; the last wave changes the rest. Before each next wave, the
-    /// changed functions are checked for failures. `none` changes all at once
+    /// How many functions the first waves change; the last wave changes the rest. After each wave, all changed
+    /// functions are checked for failures. `none` changes all at once
     #[arg(long, value_name = "SIZES", default_value = "1,10,100")]
     waves: Waves,
-    /// Seconds to wait between two waves; CloudWatch shows an invocation after one to two minutes
+    /// Seconds to wait after each wave; CloudWatch shows an invocation after one to two minutes
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     settle: u64,
     /// Change only the first N functions of the plan
@@ -72,6 +73,7 @@ impl WavesArgs {
         plan: &mut FleetPlan,
         metrics: &Metrics,
         (api, intent, args): (&AwsLayers, &Intent, &FleetArgs),
+        (region, rows): (&str, ReadRows<'_>),
     ) -> Option<Stopped> {
         let changes = plan.changes();
         let waves = self.waves.of(changes.len());
@@ -113,8 +115,9 @@ impl WavesArgs {
                 n + 1,
                 waves.len()
             ));
-            if let Some(why) = self.settled(metrics, &watched).await {
-                return Some(stop(why, plan, &changes));
+            match self.settled(metrics, &watched).await {
+                Ok(invoked) => first_reports::note(rows, region, &invoked),
+                Err(why) => return Some(stop(why, plan, &changes)),
             }
         }
         None
@@ -136,33 +139,39 @@ impl WavesArgs {
     }
 
     /// Waits, and looks at all functions that were changed so far: one that is invoked rarely fails later than the
-    /// next wave. Returns why to stop.
-    async fn settled(&self, metrics: &Metrics, watched: &[Watched]) -> Option<Why> {
+    /// next wave. Returns those that were invoked since their change, or why to stop.
+    async fn settled(
+        &self,
+        metrics: &Metrics,
+        watched: &[Watched],
+    ) -> Result<Vec<(String, Timestamp)>, Why> {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(self.settle)) => {}
-            () = pressed().cancelled() => return Some(Why::Interrupted),
+            () = pressed().cancelled() => return Err(Why::Interrupted),
         }
-        let (mut harmed, mut idle, mut all) = (Vec::new(), 0, 0);
+        let (mut harmed, mut invoked, mut all) = (Vec::new(), Vec::new(), 0);
         for wave in watched {
             let minute_on = Timestamp::from_ms(now().as_ms() + MINUTE_MS).unwrap_or(wave.since);
             let after = match look(metrics, &wave.names, (wave.since, minute_on)).await {
                 Ok(after) => after,
-                Err(why) => return Some(Why::Unchecked(why.to_string())),
+                Err(why) => return Err(Why::Unchecked(why.to_string())),
             };
-            let unknown = after.iter().filter(|calls| **calls == Calls::default());
-            idle += unknown.count();
+            let known = wave.names.iter().zip(&after);
+            let known = known.filter(|(_, calls)| **calls != Calls::default());
+            invoked.extend(known.map(|(name, _)| (name.clone(), wave.since)));
             all += wave.names.len();
             harmed.extend(harmed_of(wave, &after));
         }
         if !harmed.is_empty() {
-            return Some(Why::Harmed(harmed));
+            return Err(Why::Harmed(harmed));
         }
+        let idle = all - invoked.len();
         if idle > 0 {
             out::note(format_args!(
                 "rightsizer: {idle} of {all} changed functions were not invoked meanwhile, so nothing is known of them"
             ));
         }
-        None
+        Ok(invoked)
     }
 }
 

@@ -77,6 +77,41 @@ async fn the_last_wave_is_checked_and_functions_without_an_invocation_are_counte
     assert_eq!(done["stopped"]["not_tried"], 0);
 }
 
+/// By the store that is named: of two functions that were invoked, one has reported since.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_were_invoked_and_did_not_report_are_named() {
+    let account = fleet(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (store, reports) = (path("store.db"), path("reports.jsonl"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap().as_millis()).unwrap();
+    let at = |ms| rightsizer_records::Timestamp::from_ms(now + ms).unwrap();
+    let line = |function: &str, at| {
+        json!({
+            "functionName": format!("arn:aws:lambda:eu-central-1:123456789012:function:{function}"),
+            "records": [{"time": format!("{at}"), "type": "platform.report", "record": {
+                "requestId": function, "status": "success", "metrics": {"durationMs": 10.5,
+                    "billedDurationMs": 11, "memorySizeMB": 512, "maxMemoryUsedMB": 90}}}],
+        })
+    };
+    let lines = [line("f0", at(30_000)), line("f1", at(-3_600_000))];
+    std::fs::write(&reports, lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    let import = ["import", "--store", &store, &reports];
+    let imported = rightsizer_with(&import, &[]).await.unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+    for function in ["f0", "f1"] {
+        account.count(function, "Invocations", 7).await;
+    }
+    let more = ["--store", &store, "--waves", "2", "--settle", "0"];
+    let (code, done, text) = attach(&account, &more).await;
+    assert_eq!((code, &done["stopped"]), (Some(0), &Value::Null), "{text}");
+    let silent = "1 of 2 changed functions that were invoked sent no report yet: f1.";
+    assert!(text.contains(silent), "{text}");
+    let (_, _, text) = attach(&account, &["--store", "/nowhere/store.db", "--settle", "0"]).await;
+    assert!(text.contains("/nowhere/store.db"), "{text}");
+}
+
 /// A running `attach`, once its standard error has a text.
 async fn begun(
     account: &Account,
