@@ -5,6 +5,7 @@ import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -33,6 +34,9 @@ public final class Job {
         }
         if (options.get("checkpoint-ms", null) != null) {
             env.enableCheckpointing(options.number("checkpoint-ms", 60_000, 10, Days.DAY_MS));
+            // By default a job that fails for good deletes its last checkpoint, and with it every state.
+            env.getCheckpointConfig()
+                    .setExternalizedCheckpointRetention(ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
         }
         build(env, options);
         env.execute("rightsizer");
