@@ -33,7 +33,7 @@ pub fn is_unreachable(error: &str) -> bool {
     words.iter().any(|words| error.contains(words))
 }
 
-/// The SDK's text if no way to find credentials was set up. It goes on with a list of all ways, on several lines.
+/// The SDK's text if no way to find credentials was set up. A list of all ways follows, on several lines.
 pub(crate) const NO_KEYS: &str = "no credentials found in chain";
 
 /// An SDK error as text, with the service's code if there is one.

@@ -10,10 +10,10 @@ use rightsizer_store::ReviewRow;
 use super::out;
 use super::text::counted;
 
-/// At most so many functions are named.
+/// The most functions that are named.
 const MOST_NAMES: usize = 5;
 
-/// Reads the fleet's rows; `None` if there is no store and no server to read.
+/// Reads the fleet's rows; `None` without a store and a server.
 pub(super) type ReadRows<'a> = &'a (dyn Fn() -> anyhow::Result<Option<Vec<ReviewRow>>> + Sync);
 
 /// Prints which of the functions, each with the time since which it was invoked, have not reported since.

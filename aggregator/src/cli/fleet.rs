@@ -131,7 +131,7 @@ impl FleetArgs {
         let named = self.stack.is_some() || (!self.layer.is_empty() && self.stream.is_some());
         (!named).then(|| {
             anyhow::anyhow!(
-                "it is not known which layer and which stream are meant\nhint: name the system of `make deploy` with \
+                "neither a system nor a layer and a stream are named\nhint: name the system of `make deploy` with \
                  --stack STACK, or give both --layer ARN and --stream STREAM"
             )
         })

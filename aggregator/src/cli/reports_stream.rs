@@ -9,7 +9,7 @@ use rightsizer_aws::fleet::{AwsLayers, StreamArn, StreamKey};
 
 use super::out;
 
-/// Fails if the reports stream is missing: the functions would change, and send reports to nobody. Records for
+/// Fails if the reports stream is missing: the functions would change, and their reports would be lost. Records for
 /// `endpoint` go to another server, and a stream of another region cannot be asked for here.
 pub(super) async fn ensure_it_exists(
     api: &AwsLayers,

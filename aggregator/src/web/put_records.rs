@@ -105,7 +105,7 @@ fn denied(why: &str) -> KinesisError {
     )
 }
 
-/// The answer to what is no proposal if Flink decides: nothing here would decide on it.
+/// The answer to reports if Flink decides: no part of this process would decide on them.
 fn for_the_job(stream: &str) -> KinesisError {
     KinesisError(
         StatusCode::BAD_REQUEST,

@@ -234,15 +234,11 @@ pub(super) fn unreadable(
     error: &BucketError,
     better: Option<String>,
 ) -> anyhow::Error {
-    let advice = match (better, error) {
-        (Some(better), _) => better,
-        (None, BucketError::Denied(_)) => format!(
-            "allow s3:GetObject on {0}/{1}/* and s3:ListBucket on {0} to the user of this command, \
-             or use another --profile",
-            place.bucket, place.prefix
-        ),
-        (None, _) => advice(error).to_owned(),
-    };
+    let advice = better.unwrap_or_else(|| {
+        let (bucket, prefix) = (&place.bucket, &place.prefix);
+        let actions = format!("s3:GetObject on {bucket}/{prefix}/* and s3:ListBucket on {bucket}");
+        allow_or(error, &actions)
+    });
     anyhow::anyhow!("{place} cannot be read ({error}). Nothing was done\nhint: {advice}")
 }
 
@@ -252,16 +248,24 @@ pub(super) fn unwritable(
     error: &BucketError,
     better: Option<String>,
 ) -> anyhow::Error {
-    let advice = match (better, error) {
-        (Some(better), _) => better,
-        (None, BucketError::Denied(_)) => format!(
-            "allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {}/{}/* to the \
-             user of this command, or use another --profile",
-            place.bucket, place.prefix
-        ),
-        (None, _) => advice(error).to_owned(),
-    };
+    let advice = better.unwrap_or_else(|| {
+        let (bucket, prefix) = (&place.bucket, &place.prefix);
+        let actions = format!(
+            "s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {bucket}/{prefix}/*"
+        );
+        allow_or(error, &actions)
+    });
     anyhow::anyhow!("{place} cannot be written ({error}). Nothing was done\nhint: {advice}")
+}
+
+/// What to do about a bucket: to allow these actions, if it was denied.
+fn allow_or(error: &BucketError, actions: &str) -> String {
+    match error {
+        BucketError::Denied(_) => {
+            format!("allow {actions} to the user of this command, or use another --profile")
+        }
+        _ => advice(error).to_owned(),
+    }
 }
 
 #[cfg(test)]
