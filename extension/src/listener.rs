@@ -9,7 +9,8 @@
 //! invocations other processes take the caches. So the kernel reports a connection together with
 //! its first bytes, which are read at once: usually the whole request. If the platform opens a
 //! connection for each POST, the response closes the connection, which saves waiting for the
-//! platform to do so, and the event loop never knows of it: registering costs as much as reading.
+//! platform to do so, and goes out with the close in one segment. The event loop never knows of
+//! such a connection: registering it costs as much as reading.
 //! There is no task and no channel: who wants to know what is posted drives the server
 //! ([`Listener::posted`]).
 
@@ -28,6 +29,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Sleep, sleep};
 
+use self::socket::{has_connection, send_with_close, wake_with_bytes};
 use crate::requests::{Found, Malformed, Requests};
 use crate::telemetry::{Posted, Reader};
 
@@ -40,13 +42,6 @@ const READ_BYTES: usize = 8192;
 const LONE_REQUESTS: u32 = 3;
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The platform sends its request as soon as it is connected.
-#[cfg(target_os = "linux")]
-const WAIT_FOR_BYTES_SECONDS: libc::c_int = 1;
-/// An `int` on every Linux.
-#[cfg(target_os = "linux")]
-const INT_BYTES: libc::socklen_t = 4;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const LAST_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -74,8 +69,7 @@ impl Listener {
         let socket = std::net::TcpListener::bind(("0.0.0.0", 0))?;
         socket.set_nonblocking(true)?;
         let port = socket.local_addr()?.port();
-        #[cfg(target_os = "linux")]
-        defer_accept(&socket);
+        wake_with_bytes(&socket);
         Ok(Self {
             socket: readable(TcpListener::from_std(socket))?,
             port,
@@ -142,6 +136,9 @@ impl Listener {
             self.pause = None;
         }
         poll_read(&self.socket, context, |socket| {
+            if !has_connection(socket) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
             socket.accept().map(|(accepted, _)| accepted)
         })
     }
@@ -164,27 +161,6 @@ impl Listener {
             self.connections.pop_front();
         }
         self.connections.push_back((socket, connection));
-    }
-}
-
-/// Asks the kernel to wake this process for a connection only once its first bytes are there; after
-/// `WAIT_FOR_BYTES_SECONDS` it is accepted without. A refusal changes nothing but the cost.
-#[cfg(target_os = "linux")]
-#[expect(
-    unsafe_code,
-    reason = "no dependency offers a safe function for this option"
-)]
-fn defer_accept(listener: &std::net::TcpListener) {
-    let seconds = WAIT_FOR_BYTES_SECONDS;
-    // SAFETY: the handle is open, and the option reads this length from this place, during the call.
-    unsafe {
-        libc::setsockopt(
-            listener.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
-            INT_BYTES,
-        );
     }
 }
 
@@ -272,21 +248,31 @@ impl Connection {
             *lone_requests = 0;
         }
         if closes || *lone_requests >= LONE_REQUESTS {
-            write(socket, LAST_ANSWER)?;
+            write_last(socket)?;
             return Err(ErrorKind::ConnectionAborted.into());
         }
         write(socket, ANSWER)
     }
 }
 
-/// Answers are small. A sender that does not read them until no more fit is not the platform.
 fn write(mut socket: &TcpStream, answer: &[u8]) -> Result<()> {
-    match socket.write(answer) {
-        Ok(length) if length == answer.len() => Ok(()),
-        // Not `WouldBlock`, which would mean that there was nothing to read.
-        _ => Err(ErrorKind::WriteZero.into()),
-    }
+    whole(answer, socket.write(answer).ok())
 }
 
+/// The caller closes the connection next, which sends the answer: one segment instead of two.
+fn write_last(socket: &TcpStream) -> Result<()> {
+    whole(LAST_ANSWER, send_with_close(socket, LAST_ANSWER).ok())
+}
+
+/// Answers are small. A sender that does not read them until no more fit is not the platform.
+fn whole(answer: &[u8], written: Option<usize>) -> Result<()> {
+    if written == Some(answer.len()) {
+        return Ok(());
+    }
+    // Not `WouldBlock`, which would mean that there was nothing to read.
+    Err(ErrorKind::WriteZero.into())
+}
+
+mod socket;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,8 @@ const SYSTEM: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/cert.pem",
 ];
+/// Read at a time; the default takes four times as many calls.
+const READ_BYTES: usize = 32_768;
 /// A system's list has 0.2 MB; what follows this length is not read.
 const MOST_BYTES: u64 = 8_000_000;
 /// There is one host to resume with, or two.
@@ -46,7 +48,10 @@ pub fn client(bundle: Option<&str>) -> anyhow::Result<Arc<ClientConfig>> {
 fn roots(path: &str) -> anyhow::Result<RootCertStore> {
     let unreadable = || format!("the trusted certificates in {path} cannot be read");
     let path = plain_file(path).with_context(unreadable)?;
-    let pem = BufReader::new(File::open(path).with_context(unreadable)?.take(MOST_BYTES));
+    let pem = BufReader::with_capacity(
+        READ_BYTES,
+        File::open(path).with_context(unreadable)?.take(MOST_BYTES),
+    );
     let mut roots = RootCertStore::empty();
     each_certificate(pem, |certificate| {
         // One that cannot be used may stand among many that can.

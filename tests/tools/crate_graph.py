@@ -44,7 +44,7 @@ ROWS = {
         ("records",),
         (
             "anyhow", "aws-credential-types", "aws-sigv4", "base64", "getrandom", "http-body-util", "httparse",
-            "hyper", "hyper-util", "libc", "mio", "tokio", "tokio-rustls",
+            "hyper", "hyper-util", "libc", "mio", "socket2", "tokio", "tokio-rustls",
         ),
     ),
     "rightsizer-reference-extension": (("records",), ("*",)),

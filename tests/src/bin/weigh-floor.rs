@@ -1,5 +1,5 @@
 //! The floor of the benchmark: the three requests of an extension's init over bare sockets, and for each POST of the
-//! Telemetry API one accept, read, response and close. What this costs, no extension can save.
+//! Telemetry API one accept, read, response and close, by the plain calls and without any option of the kernel.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
