@@ -50,6 +50,27 @@ async fn this_side_closes_once_the_platform_has_shown_that_it_keeps_none() {
     assert!(closed(1).await && closed(1).await);
 }
 
+/// In a segment of its own the close comes a moment after the response, and wakes the sender again.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_last_response_and_the_close_arrive_together() {
+    let port = served();
+    let client = tokio::task::spawn_blocking(move || {
+        let arrive_together = || {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let request = b"POST / HTTP/1.1\r\nconnection: close\r\ncontent-length: 2\r\n\r\n[]";
+            socket.write_all(request).unwrap();
+            let mut answer = [0; LAST_ANSWER.len()];
+            socket.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, *LAST_ANSWER);
+            socket.set_nonblocking(true).unwrap();
+            matches!(socket.read(&mut [0]), Ok(0))
+        };
+        (0..200).filter(|_| arrive_together()).count()
+    });
+    assert_eq!(client.await.unwrap(), 200);
+}
+
 #[tokio::test]
 async fn a_sender_that_takes_its_time_is_served_too() {
     let port = served();
