@@ -1,7 +1,7 @@
 # Lambda Rightsizer: everything a person runs from a checkout. `make` alone lists it.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+# The options belong to the shell, because make 3.81, which macOS has, knows no .SHELLFLAGS.
+SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 

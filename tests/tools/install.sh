@@ -4,6 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+[[ $(uname -s) = Linux ]] || {
+    echo "tools: the tests start Linux programs, a virtual machine and namespaces among them, and this is $(uname -s). Run them on Linux, for example in a container of debian:12. \`make demo\` and \`make deploy\` run here." >&2
+    exit 1
+}
+
 need() { # program, version wanted, how to get it
     command -v "$1" >/dev/null 2>&1 || {
         echo "tools: $1 is missing ($2). $3" >&2

@@ -12,7 +12,7 @@ use crate::stage::{root, tool, words_of};
 /// Returns the files below `infra/` with this suffix.
 fn files(end: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for folder in ["infra", "infra/account"] {
+    for folder in ["infra", "infra/account", "infra/flink"] {
         for entry in std::fs::read_dir(root().join(folder))? {
             let path = entry?.path();
             if path.extension().is_some_and(|e| e == end) {
@@ -40,7 +40,28 @@ fn every_script_is_plain_shell() -> Result<()> {
     Ok(())
 }
 
-/// Shows that the check above works: it refuses bash-only forms.
+/// macOS has GNU make 3.81, whose shell would go on after a command that failed.
+#[test]
+fn the_makefile_needs_no_newer_make_than_3_81() -> Result<()> {
+    let text = std::fs::read_to_string(root().join("Makefile"))?;
+    let shells: Vec<_> = text.lines().filter(|l| l.starts_with("SHELL")).collect();
+    assert_eq!(shells, ["SHELL := /bin/bash -euo pipefail"]);
+    let newer = [
+        "\n.SHELLFLAGS",
+        "\n.ONESHELL",
+        "\nundefine ",
+        "$(file ",
+        "$(intcmp ",
+        "$(let ",
+        " != ",
+        " ::= ",
+    ];
+    let found: Vec<_> = newer.iter().filter(|form| text.contains(*form)).collect();
+    assert!(found.is_empty(), "{found:?}");
+    Ok(())
+}
+
+/// Shows that the check of the scripts works: it refuses bash-only forms.
 #[test]
 fn what_only_bash_has_is_noticed() -> Result<()> {
     let folder = tempfile::tempdir()?;
