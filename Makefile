@@ -68,7 +68,9 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	echo "check: spelling"; \
 	typos; \
 	echo "check: shell scripts"; \
-	git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --severity=warning
+	git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --severity=warning; \
+	echo "check: what runs on other machines needs no newer Python than 3.9"; \
+	vermin --quiet --violations --eval-annotations --target=3.9- infra
 	@echo "check: formatting"
 	@cargo fmt --all --check
 	@echo "check: clippy, warnings denied"

@@ -11,7 +11,7 @@ wanted=tests/tools/check-requirements.txt
 
 # The copy of the list is written last, so it marks a finished installation.
 if ! cmp -s "$wanted" "$folder/installed-requirements.txt"; then
-    echo "check: typos and shellcheck into $folder" >&2
+    echo "check: typos, shellcheck and vermin into $folder" >&2
     rm -rf "$folder"
     python3 -m venv "$folder" >&2 || {
         echo "error: Python's venv module is missing" >&2
@@ -19,7 +19,7 @@ if ! cmp -s "$wanted" "$folder/installed-requirements.txt"; then
         exit 1
     }
     "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted" >&2 || {
-        echo "error: typos and shellcheck could not be installed" >&2
+        echo "error: typos, shellcheck and vermin could not be installed" >&2
         echo "hint: they come from PyPI; check that this machine can reach it" >&2
         exit 1
     }
