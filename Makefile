@@ -76,6 +76,7 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@echo "check: documentation, warnings denied"
 	@RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
 	@echo "check: the crate graph"
+	@tests/tools/crate_graph.py --self-test
 	@tests/tools/crate_graph.py
 	@folders=$$(tests/tools/cargo-tools.sh "$(CACHE)" | paste -sd: -); \
 	export PATH="$$folders:$$PATH"; \
