@@ -1,6 +1,6 @@
 //! One function's state, brought forward.
 
-use rightsizer_records::{Day, Record, Timestamp, decode};
+use rightsizer_records::{Record, Timestamp, decode};
 use rightsizer_rules::assess::Viewpoint;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::state::{Closed, FunctionState, delta_from_bytes};
@@ -8,6 +8,7 @@ use rightsizer_rules::window::{ClockMode, DayClock};
 
 use super::engine::{Engine, EngineError};
 use super::frames::Frames;
+use super::moment::Moment;
 use super::proposal;
 use super::read::tag;
 
@@ -15,19 +16,6 @@ use super::read::tag;
 const FORGOTTEN_DAYS: i32 = 400;
 /// A command that forgets a function is delivered again within this time, if ever.
 const COMMAND_DAYS: i32 = 2;
-
-/// The time at which a state is brought forward.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The machine's clock.
-    pub now: Timestamp,
-    /// The event time that has passed for certain: the last close of a day.
-    pub event: Timestamp,
-    /// The last day that is closed for this function.
-    pub closed: Option<Day>,
-    /// Whether that day closes now.
-    pub closes: bool,
-}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -185,6 +173,8 @@ fn is_forgotten(kept: &FunctionState, moment: Moment) -> bool {
 #[cfg(test)]
 mod tests {
     use rightsizer_records::{EnvId, FunctionArn, Megabytes, ReportRow, Reports, encode};
+
+    use rightsizer_records::Day;
 
     use super::*;
     use crate::frames::Writer;

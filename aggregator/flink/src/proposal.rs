@@ -6,7 +6,7 @@ use rightsizer_records::{
 use rightsizer_rules::state::{Decided, Ended, FunctionState};
 use rightsizer_rules::window::DayClock;
 
-use super::advance::Moment;
+use super::moment::Moment;
 
 /// A decision; `closed` is the day whose close called for it.
 pub(crate) fn of(decided: &Decided, closed: Option<Day>) -> Vec<u8> {
