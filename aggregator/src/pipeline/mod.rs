@@ -122,8 +122,8 @@ impl Pipeline {
         &self.gate
     }
 
-    /// Holds days open until [`Pipeline::let_days_close`]: after a pause the clock is ahead of what
-    /// has been read, and a day closed without its backlog would be decided too low.
+    /// Holds days open until the backlog is read: after a pause the clock is ahead of what has been
+    /// read, and a day closed without its backlog would be decided too low.
     #[must_use]
     pub fn holding_days(self, hold: bool) -> Self {
         Self {
