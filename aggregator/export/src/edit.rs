@@ -72,9 +72,10 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused>
     let mut patched = String::with_capacity(text.len() + 32 * edits.len());
     let mut done = 0;
     for edit in edits {
-        let kept = text.get(done..edit.span.start);
-        let kept = kept.ok_or_else(|| Refused::Unsafe("two changes overlap".to_owned()))?;
-        patched.push_str(kept);
+        let unchanged = text.get(done..edit.span.start);
+        let unchanged =
+            unchanged.ok_or_else(|| Refused::Unsafe("two changes overlap".to_owned()))?;
+        patched.push_str(unchanged);
         patched.push_str(&edit.text);
         done = edit.span.end;
     }

@@ -57,10 +57,10 @@ fn verdict(ended: &Ended) -> ProposedVerdict {
 }
 
 /// The function has no more reports in the window, so its decision ends.
-pub(crate) fn idle(kept: &FunctionState, clock: &DayClock, moment: Moment) -> Option<Vec<u8>> {
-    let (version, current_mb) = kept.current()?;
+pub(crate) fn idle(state: &FunctionState, clock: &DayClock, moment: Moment) -> Option<Vec<u8>> {
+    let (version, current_mb) = state.current()?;
     let proposal = Proposal {
-        function: kept.function().to_string(),
+        function: state.function().to_string(),
         decided_at: clock.present(moment.now),
         closed: moment.closed,
         version,
