@@ -4,15 +4,17 @@
 What a crate must not know, its Cargo.toml does not list: each crate has a row here with the crates that
 it may depend on. A dependency outside its row (its build script's included), a crate of ours outside it that its
 tests use, a circle, or tokio, an AWS crate or SQLite anywhere below `rules` and `formats` (tests included) fails
-the check.
+the check. So does a crate without a README of one screen, or one that docs/ARCHITECTURE.md does not draw on its level.
 
     crate_graph.py            the check
     crate_graph.py --self-test
 """
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 # Allowed in every crate: serialization and error types.
 EVERYWHERE = {"serde", "serde_json", "thiserror"}
@@ -82,7 +84,10 @@ def main():
     read = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if read.returncode != 0:
         return read.returncode  # cargo has printed the reason
-    arrows, floors, faults = graph(json.loads(read.stdout))
+    metadata = json.loads(read.stdout)
+    arrows, floors, faults = graph(metadata)
+    faults += drawn(floors, Path("docs/ARCHITECTURE.md").read_text(encoding="utf-8"))
+    faults += without_readme(metadata)
     for floor in sorted(set(floors.values()), reverse=True):
         for name in sorted(name for name, at in floors.items() if at == floor):
             below = ", ".join(short(other) for other in sorted(arrows[name])) or "nothing of ours"
@@ -116,6 +121,38 @@ def graph(metadata):
     faults += impure(metadata, packages)
     floors = levels(arrows, faults)
     return arrows, floors, faults
+
+
+def drawn(floors, page):
+    """Where the picture of the page differs from the graph."""
+    lines = re.findall(r"^ level (\d+) +(.*)$", page, re.MULTILINE)
+    there = {
+        name.split(" (")[0]: int(level) for level, names in lines for name in re.split(r"  +", names.strip())
+    }
+    cells = re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
+    rows = {name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)}
+    is_there = {short(name): level for name, level in floors.items()}
+    for name in sorted({*there, *is_there}):
+        if there.get(name) != is_there.get(name):
+            yield f"docs/ARCHITECTURE.md draws {name} on level {there.get(name)}; it is on level {is_there.get(name)}"
+        if name in is_there and name not in rows:
+            yield f"docs/ARCHITECTURE.md has no row for {name}"
+
+
+# A README of more lines is not seen at once.
+SCREEN = 40
+
+
+def without_readme(metadata):
+    members = set(metadata["workspace_members"])
+    for package in metadata["packages"]:
+        if package["id"] not in members:
+            continue
+        readme = Path(package["manifest_path"]).parent / "README.md"
+        if not readme.exists():
+            yield f"{package['name']} has no README.md"
+        elif len(readme.read_text(encoding="utf-8").splitlines()) > SCREEN:
+            yield f"the README.md of {package['name']} has more than {SCREEN} lines"
 
 
 def impure(metadata, packages):
@@ -188,6 +225,13 @@ def self_test():
     holds(["rightsizer-more has no row in tests/tools/crate_graph.py"], members=(*ROWS, "rightsizer-more"))
     fewer = tuple(name for name in ROWS if name != "rightsizer-fuzz")
     holds(["the row of rightsizer-fuzz has no crate"], members=fewer)
+    page = " level 1   rules      store (the file)\n level 0   records\n| `rules`, `records` | not `store` |\n"
+    floors = {rules: 1, store: 1, "rightsizer-records": 0}
+    assert list(drawn(floors, page + "| `store` | |\n")) == []
+    assert list(drawn({**floors, store: 2}, page)) == [
+        "docs/ARCHITECTURE.md draws store on level 1; it is on level 2",
+        "docs/ARCHITECTURE.md has no row for store",
+    ], list(drawn({**floors, store: 2}, page))
     print("crate_graph: the self-test passes")
     return 0
 
