@@ -78,7 +78,11 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@echo "check: documentation, warnings denied"
 	@RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
 	@echo "check: the crate graph"
+	@tests/tools/crate_graph.py --self-test
 	@tests/tools/crate_graph.py
+	@echo "check: nothing is public that no other crate uses"
+	@tests/tools/unused_pub.py --self-test
+	@tests/tools/unused_pub.py
 	@folders=$$(tests/tools/cargo-tools.sh "$(CACHE)" | paste -sd: -); \
 	export PATH="$$folders:$$PATH"; \
 	echo "check: licences, bans and sources of dependencies"; \

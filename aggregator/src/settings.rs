@@ -15,6 +15,7 @@ use rightsizer_rules::window::WindowSettings;
 use serde::Deserialize;
 
 use crate::notify::NotifySettings;
+use crate::pipeline::PipelineSettings;
 use crate::snapshot::SnapshotSettings;
 
 /// The file, as `rightsizer.toml` spells it.
@@ -81,11 +82,22 @@ impl Settings {
     }
 }
 
+impl From<Settings> for PipelineSettings {
+    fn from(settings: Settings) -> Self {
+        Self {
+            window: settings.window,
+            policy: settings.policy,
+            price: settings.price,
+            limits: settings.limits,
+        }
+    }
+}
+
 /// A prior of all components is a tenth as long.
 const LONGEST_PRIOR: u64 = 2 << 20;
 
 /// Reads the prior in `file`, which `simulate --power RUNS --learn` has printed.
-pub fn prior_in(file: &Path) -> anyhow::Result<Prior> {
+pub(crate) fn prior_in(file: &Path) -> anyhow::Result<Prior> {
     let shown = file.display();
     let mut text = String::new();
     std::fs::File::open(file)

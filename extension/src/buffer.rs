@@ -8,7 +8,7 @@ use crate::folds::Folds;
 use crate::row::Row;
 
 /// Kinesis bills each record in units of 25 KB; the fields around the rows take under 1 KB.
-pub const BATCH_BYTES: usize = 24_000;
+pub(crate) const BATCH_BYTES: usize = 24_000;
 /// About half a megabyte of memory: an hour of 1 request/s, or a minute of 60.
 pub const MOST_ROWS: usize = 4096;
 /// Rows with long error types take more, so a limit on their number is not enough.
@@ -132,14 +132,14 @@ impl Buffer {
     }
 
     /// Whether the rows fill a payload unit.
-    pub fn fills_a_unit(&self) -> bool {
+    pub(crate) fn fills_a_unit(&self) -> bool {
         let ends = self.rows.front().zip(self.rows.back());
         let longest = ends.map_or(0, |(first, last)| offset_bytes(first.at, last.at));
         self.bytes + self.rows.len() * longest >= BATCH_BYTES
     }
 
     /// Whether half of the room is taken.
-    pub fn is_half_full(&self) -> bool {
+    pub(crate) fn is_half_full(&self) -> bool {
         self.rows.len() * 2 >= self.most_rows || self.bytes * 2 >= MOST_BYTES
     }
 

@@ -39,7 +39,7 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Whether others should be asked for.
-    pub fn is_stale(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         self.ends_within(now, RENEW_BEFORE_MS)
     }
 
@@ -142,7 +142,7 @@ impl fmt::Display for NoCredentials {
 impl std::error::Error for NoCredentials {}
 
 /// Reads the endpoint's response.
-pub fn parse_answer(body: &[u8]) -> Result<Keys, NoCredentials> {
+pub(crate) fn parse_answer(body: &[u8]) -> Result<Keys, NoCredentials> {
     let answer: Answer = serde_json::from_slice(body).map_err(|_| NoCredentials)?;
     // With an end that cannot be read they serve until they are refused.
     let expires = answer.expiration.as_deref();

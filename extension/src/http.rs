@@ -76,7 +76,7 @@ impl Connection {
 }
 
 /// Whether a connection was not made because the other side's certificate is not to be trusted.
-pub fn is_untrusted(error: &anyhow::Error) -> bool {
+pub(crate) fn is_untrusted(error: &anyhow::Error) -> bool {
     let tls = |cause: &(dyn std::error::Error + 'static)| {
         let io = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
         io.downcast_ref::<rustls::Error>().cloned()

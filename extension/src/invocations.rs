@@ -168,12 +168,12 @@ impl Invocations {
     }
 
     /// Whether any invocation is waited for.
-    pub fn any_open(&self) -> bool {
+    pub(crate) fn any_open(&self) -> bool {
         self.open.iter().any(|open| !open.given_up)
     }
 
     /// Whether any open invocation is known to have ended, so that its row has an ending.
-    pub fn any_done(&self) -> bool {
+    pub(crate) fn any_done(&self) -> bool {
         let mut open = self.open.iter();
         open.any(|open| !open.given_up && open.done.is_some())
     }

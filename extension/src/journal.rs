@@ -174,7 +174,7 @@ impl Journal {
     }
 
     /// Whether there is anything to send at all.
-    pub fn holds_rows(&self) -> bool {
+    pub(crate) fn holds_rows(&self) -> bool {
         self.oldest().is_some()
     }
 
@@ -186,23 +186,23 @@ impl Journal {
     }
 
     /// Whether the last sends failed, so that [`Journal::is_due`] decides when to retry.
-    pub fn is_backing_off(&self) -> bool {
+    pub(crate) fn is_backing_off(&self) -> bool {
         self.failures > 0
     }
 
     /// Whether an invocation has started whose report has not come.
-    pub fn awaits_report(&self) -> bool {
+    pub(crate) fn awaits_report(&self) -> bool {
         self.invocations.any_open()
     }
 
     /// Whether it is known how the last invocation failed: from its report, or from `runtimeDone`
     /// of an invocation whose report has not arrived.
-    pub fn knows_the_end(&self) -> bool {
+    pub(crate) fn knows_the_end(&self) -> bool {
         self.last_failed || self.invocations.any_done()
     }
 
     /// Stops waiting for reports: what is known of the open invocations becomes rows.
-    pub fn give_up_waiting(&mut self, reason: ShutdownReason) {
+    pub(crate) fn give_up_waiting(&mut self, reason: ShutdownReason) {
         for row in self.invocations.give_up(reason) {
             let request_id = row.awaits.clone().unwrap_or_default();
             let memory_mb = self.place.memory_mb;
@@ -212,7 +212,7 @@ impl Journal {
 
     /// Seals what is held into records and returns all that are not delivered, oldest first.
     /// `usage` is what has been spent up to now. Follow with [`Journal::sent`].
-    pub fn begin_send(&mut self, usage: Usage, seal: Seal) -> Vec<Reports> {
+    pub(crate) fn begin_send(&mut self, usage: Usage, seal: Seal) -> Vec<Reports> {
         self.seal(usage, seal);
         self.tried = self.newest;
         self.sealed.clone()

@@ -90,7 +90,7 @@ impl Listener {
     }
 
     /// What is there already, if anything is.
-    pub async fn posted_already(&mut self) -> Option<Posted> {
+    pub(crate) async fn posted_already(&mut self) -> Option<Posted> {
         poll_fn(|context| {
             Poll::Ready(match self.poll_posted(context) {
                 Poll::Ready(posted) => Some(posted),

@@ -113,7 +113,7 @@ pub enum Answer {
 
 impl Answer {
     /// Whether the same call may be taken a moment later.
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         let Self::Refused { status, code, .. } = self else {
             return false;
         };
@@ -133,7 +133,7 @@ impl Answer {
     }
 
     /// Whether other keys may be taken.
-    pub fn wants_other_keys(&self) -> bool {
+    pub(crate) fn wants_other_keys(&self) -> bool {
         let codes = [
             "ExpiredTokenException",
             "ExpiredToken",

@@ -7,7 +7,7 @@
 use httparse::{EMPTY_HEADER, Header, Status};
 
 /// A request's head, or the line between two chunks. The platform's heads have about 200 bytes.
-pub const MOST_HEAD_BYTES: usize = 16_384;
+pub(crate) const MOST_HEAD_BYTES: usize = 16_384;
 /// The platform sends five.
 const MOST_HEADERS: usize = 64;
 

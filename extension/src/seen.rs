@@ -30,7 +30,7 @@ pub enum Step {
 impl Seen {
     /// Whether this event is new; it is remembered. An asynchronous retry keeps its request id, so
     /// the time belongs to the key.
-    pub fn is_new(&mut self, step: Step, request_id: &str, at: Timestamp) -> bool {
+    pub(crate) fn is_new(&mut self, step: Step, request_id: &str, at: Timestamp) -> bool {
         let mut hasher = DefaultHasher::new();
         (step, request_id, at).hash(&mut hasher);
         let key = hasher.finish();

@@ -22,13 +22,13 @@ pub struct Target {
 
 impl Target {
     /// Whether the stream is given by its ARN.
-    pub fn is_arn(&self) -> bool {
+    pub(crate) fn is_arn(&self) -> bool {
         self.stream.starts_with("arn:")
     }
 
     /// AWS's own endpoint for this stream, by the rules of its SDKs: an ARN names the account, and
     /// outside of the isolated partitions every account has its own host.
-    pub fn aws_endpoint(&self) -> Option<Endpoint> {
+    pub(crate) fn aws_endpoint(&self) -> Option<Endpoint> {
         let region = &self.region;
         let partition = Partition::of_region(region);
         let isolated = matches!(partition.name, "aws-iso" | "aws-iso-b");

@@ -96,7 +96,7 @@ fn each_certificate(mut pem: impl BufRead, mut found: impl FnMut(&[u8])) -> std:
 }
 
 /// The same path, if it is a file. Reading a pipe or a device might never end.
-pub fn plain_file(path: &str) -> std::io::Result<&str> {
+pub(crate) fn plain_file(path: &str) -> std::io::Result<&str> {
     if std::fs::metadata(path)?.is_file() {
         return Ok(path);
     }

@@ -45,8 +45,7 @@ pub use reason::{
 };
 pub use recommendation::{Confidence, EvidenceWindow, Mode, MonthlyUsd, Recommendation};
 pub use reports::{
-    AT_LIMIT_PERCENT, Arch, EnvId, Folded, InitType, KILLED_PERCENT, MAX_ROWS, ReportRow, Reports,
-    Status, is_at_limit, is_killed_for_memory,
+    Arch, EnvId, Folded, InitType, ReportRow, Reports, Status, is_at_limit, is_killed_for_memory,
 };
 pub use skip::{ApiFault, FailureCode, OutcomeCode, SkipCode};
 pub use tags::{ApplyMode, Objective};

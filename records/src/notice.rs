@@ -1,4 +1,4 @@
-//! `notice`: what the aggregator knows about a function, and an engine besides it has to.
+//! `notice`: what the aggregator knows about a function, and an engine beside it has to know too.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::{Arch, Day, Megabytes, Timestamp};
 
 /// News about one function: aggregator → Flink, on the decisions stream.
 ///
-/// A repeated notice changes nothing, and so does one that is older than the news of its kind that is known.
+/// A repeated notice changes nothing, nor does one that is older than what is known of its kind of news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The function, as the aggregator's tables name it: an unqualified ARN, or `local:` and a name.
     pub function: String,
-    /// When it was found out or commanded.
+    /// When the aggregator learned it.
     pub at: Timestamp,
     /// The news.
     #[serde(flatten)]

@@ -1,8 +1,9 @@
 //! The range of each field of a record. A record is input from a stranger: a number or a text out of range is
 //! refused with the field and the value.
 
+use crate::reports::MAX_ROWS;
 use crate::shown::is_hidden;
-use crate::{MAX_ROWS, Megabytes, Mode, News, Notice, Outcome, Proposal, Recommendation, Reports};
+use crate::{Megabytes, Mode, News, Notice, Outcome, Proposal, Recommendation, Reports};
 
 /// Texts that only people read are short.
 const MAX_TEXT: usize = 4096;

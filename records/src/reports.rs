@@ -9,15 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{FunctionArn, Megabytes, Millis, Timestamp};
 
 /// The most rows a record may carry; a 25 KB Kinesis payload unit holds about 800.
-pub const MAX_ROWS: usize = 10_000;
+pub(crate) const MAX_ROWS: usize = 10_000;
 
 /// From this share of the memory size on, a failure hides how much memory was wanted (P3):
 /// thrashing functions time out at 252–254 of 256 MB, and 1023 of 1024 is an out-of-memory.
-pub const AT_LIMIT_PERCENT: u32 = 97;
+pub(crate) const AT_LIMIT_PERCENT: u32 = 97;
 
 /// From this share of the memory size on, a process that was killed (`Runtime.ExitError`, "signal:
 /// killed") was killed for want of memory: 2581 of 2688 MB was seen.
-pub const KILLED_PERCENT: u32 = 90;
+pub(crate) const KILLED_PERCENT: u32 = 90;
 
 /// Whether a process that was killed with `used` of `size` in use ran out of memory.
 pub const fn is_killed_for_memory(used: Megabytes, size: Megabytes) -> bool {
@@ -211,7 +211,7 @@ pub enum Status {
 
 impl Status {
     /// The number it has on the wire.
-    pub const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
             Self::Error => 1,

@@ -168,7 +168,7 @@ pub enum ApiFault {
 
 impl ApiFault {
     /// Every fault.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Conflict,
         Self::RevisionChanged,
         Self::Throttled,
@@ -211,7 +211,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let faults = ApiFault::ALL.into_iter().map(Self::Api);
         faults.chain([Self::UpdateUnclear])
     }

@@ -48,7 +48,7 @@ pub enum ApplyMode {
 
 impl ApplyMode {
     /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Recommend, Self::Auto];
+    pub(crate) const ALL: [Self; 3] = [Self::Off, Self::Recommend, Self::Auto];
 
     /// Its name in tags and settings.
     pub const fn name(self) -> &'static str {

@@ -28,7 +28,7 @@ pub struct Millis {
 
 impl Millis {
     /// Longer than any invocation (15 minutes) or managed-instance run; more than this is garbage.
-    pub const MAX: Self = Self {
+    pub(crate) const MAX: Self = Self {
         micros: 30 * 86_400 * 1_000_000,
     };
 

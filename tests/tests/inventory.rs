@@ -9,7 +9,7 @@ use rightsizer_aws::clock::now;
 use rightsizer_aws::inventory::{AwsFleet, FleetError, collect, collect_with_alarms};
 use rightsizer_aws::throttle::Throttle;
 use rightsizer_records::{Arch, Megabytes};
-use rightsizer_rules::inventory::{Change, Inventory};
+use rightsizer_rules::inventory::{FunctionFacts, InventoryUpdate};
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::servers::{FaultProxy, MotoServer, REGION, aws_environment};
 
@@ -54,9 +54,8 @@ async fn the_fleet_is_read_and_changes_are_returned() {
     let seen = proxy.calls(LIST) + proxy.calls(TAGS);
     assert_eq!(proxy.calls(ALARMS), 0, "alarms are read if they are wanted");
     assert_eq!(usize::try_from(calls).unwrap(), seen);
-    let mut inventory = Inventory::default();
-    inventory.apply(update);
-    let facts = inventory.get(&checkout).unwrap();
+    let facts = facts_of(&update, "checkout").unwrap();
+    assert_eq!(facts.function, checkout);
     assert_eq!((facts.memory_mb, facts.timeout_s), (Megabytes(1024), 7));
     assert_eq!(
         (facts.arch, facts.runtime.as_deref()),
@@ -76,15 +75,16 @@ async fn the_fleet_is_read_and_changes_are_returned() {
     let delete = moto.lambda().delete_function();
     delete.function_name("worker-00").send().await.unwrap();
     let (update, ..) = collect(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
-    let changes = inventory.apply(update);
-    let memory = Change::Memory {
-        function: checkout,
-        from: Megabytes(1024),
-        to: Megabytes(512),
-    };
-    assert!(changes.contains(&memory), "{changes:?}");
-    let gone = moto.function_arn("worker-00").unwrap();
-    assert!(changes.contains(&Change::Gone(gone)), "{changes:?}");
+    let facts = facts_of(&update, "checkout").unwrap();
+    assert_eq!(facts.memory_mb, Megabytes(512));
+    assert!(update.complete);
+    assert_eq!(update.functions.len(), 60);
+    assert_eq!(facts_of(&update, "worker-00"), None);
+}
+
+fn facts_of<'u>(update: &'u InventoryUpdate, name: &str) -> Option<&'u FunctionFacts> {
+    let mut functions = update.functions.iter();
+    functions.find(|facts| facts.function.name() == name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,13 +148,7 @@ async fn an_active_alarm_is_known_and_an_unreadable_one_is_reported() {
     let (update, _, errors) =
         collect_with_alarms(&api, &Throttle::per_second(CALLS_A_SECOND), now()).await;
     assert_eq!(errors, []);
-    let alarm = |name: &str| {
-        let functions = update.functions.iter();
-        let found = functions
-            .clone()
-            .find(|facts| facts.function.name() == name);
-        found.unwrap().alarm.clone()
-    };
+    let alarm = |name: &str| facts_of(&update, name).unwrap().alarm.clone();
     assert_eq!(alarm("checkout").as_deref(), Some("checkout-errors"));
     assert_eq!(alarm("cart"), None);
     assert!(

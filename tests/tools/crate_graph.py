@@ -2,13 +2,19 @@
 """Holds the crate graph to docs/ARCHITECTURE.md, and prints it.
 
 What a crate must not know, its Cargo.toml does not list: each crate has a row here with the crates that
-it may depend on. A dependency outside its row, a circle, or tokio, an AWS crate or SQLite anywhere below
-`rules` and `formats` (tests included) fails the check.
+it may depend on. A dependency outside its row (its build script's included), a crate of ours outside it that its
+tests use, a circle, or tokio, an AWS crate or SQLite anywhere below `rules` and `formats` (tests included) fails
+the check. So does a crate without a README of one screen, or one that docs/ARCHITECTURE.md does not draw on its level.
+
+    crate_graph.py            the check
+    crate_graph.py --self-test
 """
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 # Allowed in every crate: serialization and error types.
 EVERYWHERE = {"serde", "serde_json", "thiserror"}
@@ -53,6 +59,10 @@ ROWS = {
     "rightsizer-speed": (("*",), ("*",)),
 }
 
+# What the tests of a crate may use of ours besides its row: scenarios make the calls of `aws` against real servers, and
+# look into what the binary wrote.
+TESTS_USE = {"rightsizer-tests": ("rightsizer", "rules", "formats", "store", "aws")}
+
 # What these two must build and test without, at any depth.
 PURE = ("rightsizer-rules", "rightsizer-formats")
 IMPURE = ("tokio", "aws-", "rusqlite", "libsqlite3-sys", "hyper")
@@ -75,25 +85,9 @@ def main():
     if read.returncode != 0:
         return read.returncode  # cargo has printed the reason
     metadata = json.loads(read.stdout)
-    packages = {package["id"]: package for package in metadata["packages"]}
-    members = {packages[member]["name"]: packages[member] for member in metadata["workspace_members"]}
-    faults = [f"{name} has no row in tests/tools/crate_graph.py" for name in members if name not in ROWS]
-    arrows = {}
-    for name, package in members.items():
-        inner, outer = ROWS.get(name, (("*",), ("*",)))
-        arrows[name] = set()
-        for dependency in package["dependencies"]:
-            if dependency["kind"] is not None:
-                continue
-            other = dependency["name"]
-            if other in members:
-                arrows[name].add(other)
-                if not allowed(short(other), inner):
-                    faults.append(f"{name} must not know {other}")
-            elif other not in EVERYWHERE and not allowed(other, outer):
-                faults.append(f"{name} must not depend on {other}")
-    faults += impure(metadata, packages)
-    floors = levels(arrows, faults)
+    arrows, floors, faults = graph(metadata)
+    faults += drawn(floors, Path("docs/ARCHITECTURE.md").read_text(encoding="utf-8"))
+    faults += without_readme(metadata)
     for floor in sorted(set(floors.values()), reverse=True):
         for name in sorted(name for name, at in floors.items() if at == floor):
             below = ", ".join(short(other) for other in sorted(arrows[name])) or "nothing of ours"
@@ -103,6 +97,62 @@ def main():
     if faults:
         print("hint: docs/ARCHITECTURE.md describes each crate", file=sys.stderr)
     return 1 if faults else 0
+
+
+def graph(metadata):
+    """Which crates of ours each one knows, the floor of each, and what its row does not allow."""
+    packages = {package["id"]: package for package in metadata["packages"]}
+    members = {packages[member]["name"]: packages[member] for member in metadata["workspace_members"]}
+    faults = [f"{name} has no row in tests/tools/crate_graph.py" for name in members if name not in ROWS]
+    faults += [f"the row of {name} has no crate" for name in ROWS if name not in members]
+    arrows = {}
+    for name, package in members.items():
+        inner, outer = ROWS.get(name, (("*",), ("*",)))
+        arrows[name] = set()
+        for dependency in package["dependencies"]:
+            other, of_tests = dependency["name"], dependency["kind"] == "dev"
+            if other in members:
+                if not of_tests:
+                    arrows[name].add(other)
+                if not allowed(short(other), inner + (TESTS_USE.get(name, ()) if of_tests else ())):
+                    faults.append(f"{name} must not know {other}" + (" in its tests" if of_tests else ""))
+            elif not of_tests and other not in EVERYWHERE and not allowed(other, outer):
+                faults.append(f"{name} must not depend on {other}")
+    faults += impure(metadata, packages)
+    floors = levels(arrows, faults)
+    return arrows, floors, faults
+
+
+def drawn(floors, page):
+    """Where the picture of the page differs from the graph."""
+    lines = re.findall(r"^ level (\d+) +(.*)$", page, re.MULTILINE)
+    there = {
+        name.split(" (")[0]: int(level) for level, names in lines for name in re.split(r"  +", names.strip())
+    }
+    cells = re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
+    rows = {name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)}
+    is_there = {short(name): level for name, level in floors.items()}
+    for name in sorted({*there, *is_there}):
+        if there.get(name) != is_there.get(name):
+            yield f"docs/ARCHITECTURE.md draws {name} on level {there.get(name)}; it is on level {is_there.get(name)}"
+        if name in is_there and name not in rows:
+            yield f"docs/ARCHITECTURE.md has no row for {name}"
+
+
+# A README of more lines is not seen at once.
+SCREEN = 40
+
+
+def without_readme(metadata):
+    members = set(metadata["workspace_members"])
+    for package in metadata["packages"]:
+        if package["id"] not in members:
+            continue
+        readme = Path(package["manifest_path"]).parent / "README.md"
+        if not readme.exists():
+            yield f"{package['name']} has no README.md"
+        elif len(readme.read_text(encoding="utf-8").splitlines()) > SCREEN:
+            yield f"the README.md of {package['name']} has more than {SCREEN} lines"
 
 
 def impure(metadata, packages):
@@ -140,5 +190,51 @@ def levels(arrows, faults):
     return floors
 
 
+def self_test():
+    """Adds one arrow at a time to a workspace with only the crates of ROWS, and looks for its fault."""
+
+    def faults(*arrows, members=tuple(ROWS)):
+        names = sorted({*members, *(end for arrow in arrows for end in arrow[:2])})
+        packages, nodes = [], []
+        for name in names:
+            mine = [(other, kind) for one, other, kind in arrows if one == name]
+            dependencies = [{"name": other, "kind": kind} for other, kind in mine]
+            packages.append({"id": name, "name": name, "dependencies": dependencies})
+            deps = [{"pkg": other, "dep_kinds": [{"kind": kind}]} for other, kind in mine]
+            nodes.append({"id": name, "deps": deps})
+        return graph({"packages": packages, "workspace_members": list(members), "resolve": {"nodes": nodes}})[2]
+
+    def holds(wanted, *arrows, **more):
+        found = faults(*arrows, **more)
+        assert found == wanted, (found, wanted)
+
+    rules, store, tests = "rightsizer-rules", "rightsizer-store", "rightsizer-tests"
+    holds([])
+    holds([], (rules, "jiff", None), (rules, "serde", None), (rules, "rightsizer-records", None))
+    holds([f"{rules} must not depend on csv"], (rules, "csv", None))
+    holds([f"{rules} must not depend on cc"], (rules, "cc", "build"))
+    holds([], (rules, "insta", "dev"))
+    holds([f"{rules} must not know {store} in its tests"], (rules, store, "dev"))
+    holds([], (tests, store, "dev"))
+    holds([f"{tests} must not know {store}"], (tests, store, None))
+    holds([f"{rules} must build and test without tokio"], (rules, "toml", None), ("toml", "tokio", None))
+    holds([f"{rules} must build and test without aws-types"], (rules, "aws-types", "dev"))
+    holds([], (rules, "toml", None), ("toml", "tokio", "dev"))
+    circle = faults((store, rules, None), (rules, store, None))
+    assert f"{rules} must not know {store}" in circle and circle[-1].startswith("a circle of crates: "), circle
+    holds(["rightsizer-more has no row in tests/tools/crate_graph.py"], members=(*ROWS, "rightsizer-more"))
+    fewer = tuple(name for name in ROWS if name != "rightsizer-fuzz")
+    holds(["the row of rightsizer-fuzz has no crate"], members=fewer)
+    page = " level 1   rules      store (the file)\n level 0   records\n| `rules`, `records` | not `store` |\n"
+    floors = {rules: 1, store: 1, "rightsizer-records": 0}
+    assert list(drawn(floors, page + "| `store` | |\n")) == []
+    assert list(drawn({**floors, store: 2}, page)) == [
+        "docs/ARCHITECTURE.md draws store on level 1; it is on level 2",
+        "docs/ARCHITECTURE.md has no row for store",
+    ], list(drawn({**floors, store: 2}, page))
+    print("crate_graph: the self-test passes")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(self_test() if "--self-test" in sys.argv else main())

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use rightsizer_records::{ApiFault, FunctionArn, Megabytes, Millis};
 
+/// The longest time of one call. Whoever makes it gives up then, and the updater plans with it.
+pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
+
 /// A function's `$LATEST` as it is now, as far as the updater looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveFunction {
@@ -85,7 +88,7 @@ pub struct OtherSettings(pub BTreeMap<&'static str, Option<String>>);
 
 impl OtherSettings {
     /// Names of the settings that differ or cannot be compared.
-    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
         let names = self.0.keys().chain(other.0.keys());
         let mut differ: Vec<_> = names
             .filter(|name| {

@@ -13,8 +13,8 @@ use rightsizer_records::{ApiFault, FunctionArn, Megabytes};
 
 use crate::aws::in_words;
 use crate::configuration::{live, megabytes, published, update};
+use crate::control_plane::CALL_WITHIN;
 use crate::rate::RateLimiter;
-use crate::updater::CALL_WITHIN;
 use crate::{
     Alias, ApiError, ControlPlane, LastUpdate, LiveFunction, PublishFrom, PublishedVersion,
 };

@@ -8,14 +8,13 @@ use futures_util::stream;
 use rightsizer_records::{ApiFault, Outcome, Recommendation, SkipCode, Timestamp};
 
 use crate::check::{LATEST, judge_unread};
+use crate::control_plane::CALL_WITHIN;
 use crate::end::{End, Step};
 use crate::order::by_function;
 use crate::rate::Backoff;
 use crate::retry::retry_after;
 use crate::{ApiError, Clock, ControlPlane, PauseSwitch, RetryLater, Settings};
 
-/// How long one call may take. The control plane has the same limit.
-pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// A change is not started without the time to make it and to find out its result.
 const WRITE_WITHIN: Duration = Duration::from_secs(12);
 /// Waits between rounds while something is in the way: a change of memory takes Lambda seconds.
@@ -73,7 +72,7 @@ impl<C: ControlPlane, P: PauseSwitch, K: Clock> Updater<C, P, K> {
     }
 
     /// The time now.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 

@@ -13,7 +13,7 @@ use rightsizer_updater::{http_client, in_words};
 
 use crate::clock::DateListener;
 use crate::mfa::MfaCredentials;
-use crate::sign_in::Profiles;
+use crate::profiles::Profiles;
 
 /// Whose account is meant, and where. What is chosen here wins over keys and region of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

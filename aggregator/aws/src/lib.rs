@@ -19,6 +19,7 @@ pub mod metrics;
 mod mfa;
 mod paging;
 pub mod pause_tag;
+mod profiles;
 pub mod provisioned;
 pub mod regions;
 mod sign_in;

@@ -12,7 +12,7 @@ use aws_types::sdk_config::SharedHttpClient;
 use rightsizer_updater::in_words;
 use tokio::sync::Mutex;
 
-use crate::sign_in::MfaRole;
+use crate::profiles::MfaRole;
 
 /// The code, for a program that has no terminal.
 const VARIABLE: &str = "RIGHTSIZER_MFA_CODE";

@@ -10,7 +10,7 @@ use crate::Page;
 use crate::signed::{Call, CallFailure, Service, SignedClient};
 
 /// The most that one page may hold.
-pub const LARGEST_PAGE: u32 = 100;
+pub(crate) const LARGEST_PAGE: u32 = 100;
 
 /// The Resource Groups Tagging API, by the caller's credentials.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Tagging {
     }
 
     /// Returns a page of at most `most` functions that have the tag `key`.
-    pub async fn tagged(
+    pub(crate) async fn tagged(
         &self,
         key: &str,
         page: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::error::Refused;
+
 /// The result of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -53,4 +55,30 @@ pub enum Became {
 pub(super) struct Edit {
     pub(super) span: Range<usize>,
     pub(super) text: String,
+}
+
+/// One file of a folder that Terraform takes as one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Carries edits out. Two at one place, or over each other, are refused.
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused> {
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let mut patched = String::with_capacity(text.len() + 32 * edits.len());
+    let mut done = 0;
+    for edit in edits {
+        let unchanged = text.get(done..edit.span.start);
+        let unchanged =
+            unchanged.ok_or_else(|| Refused::Unsafe("two changes overlap".to_owned()))?;
+        patched.push_str(unchanged);
+        patched.push_str(&edit.text);
+        done = edit.span.end;
+    }
+    patched.push_str(text.get(done..).unwrap_or_default());
+    Ok(patched)
 }

@@ -28,10 +28,10 @@ mod values;
 mod yaml;
 
 pub use choice::{LeftOut, choose};
-pub use edit::{Became, Row};
+pub use edit::{Became, ModuleFile, Row};
 pub use error::Refused;
 pub use matching::Rules;
-pub use patch::{ModuleFile, ModulePatch, Patch, diff, patch, patch_module};
+pub use patch::{ModulePatch, Patch, diff, patch, patch_module};
 pub use values::{Raised, carried_over, read_values, values, write_values};
 
 use rightsizer_records::Megabytes;
@@ -95,12 +95,12 @@ impl Size {
     }
 
     /// Its region, if known.
-    pub fn region(&self) -> Option<&str> {
+    pub(crate) fn region(&self) -> Option<&str> {
         self.part_of_arn(3)
     }
 
     /// Its account, if known.
-    pub fn account(&self) -> Option<&str> {
+    pub(crate) fn account(&self) -> Option<&str> {
         self.part_of_arn(4)
     }
 

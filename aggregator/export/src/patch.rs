@@ -3,7 +3,7 @@
 use rightsizer_records::Megabytes;
 use similar::{Algorithm, TextDiff};
 
-use super::edit::{Became, Edit, Row};
+use super::edit::{Became, Edit, ModuleFile, Row, apply};
 use super::error::Refused;
 use super::matching::{Found, Rules, find};
 use super::site::{Memory, Site};
@@ -42,15 +42,6 @@ pub fn patch(format: Format, text: &str, sizes: &[Size], rules: &Rules) -> Resul
         text: patched,
         rows,
     })
-}
-
-/// One file of a folder that Terraform takes as one module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleFile {
-    /// Its name in the folder.
-    pub name: String,
-    /// Its text.
-    pub text: String,
 }
 
 /// The files of a module with the result of each size in them.
@@ -219,22 +210,6 @@ fn ignored(to: u32) -> String {
          reaches the function: let the updater change it to {to}, which no deployment reverts, or \
          remove memory_size from ignore_changes and export again"
     )
-}
-
-/// Carries edits out. Two at one place, or over each other, are refused.
-pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> Result<String, Refused> {
-    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
-    let mut patched = String::with_capacity(text.len() + 32 * edits.len());
-    let mut done = 0;
-    for edit in edits {
-        let kept = text.get(done..edit.span.start);
-        let kept = kept.ok_or_else(|| Refused::Unsafe("two changes overlap".to_owned()))?;
-        patched.push_str(kept);
-        patched.push_str(&edit.text);
-        done = edit.span.end;
-    }
-    patched.push_str(text.get(done..).unwrap_or_default());
-    Ok(patched)
 }
 
 /// The patched text reads back with every change made, nothing more to do, and all else as before.

@@ -1,6 +1,6 @@
 //! One function's state, brought forward.
 
-use rightsizer_records::{Day, Record, Timestamp, decode};
+use rightsizer_records::{Record, Timestamp, decode};
 use rightsizer_rules::assess::Viewpoint;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::state::{Closed, FunctionState, delta_from_bytes};
@@ -8,6 +8,7 @@ use rightsizer_rules::window::{ClockMode, DayClock};
 
 use super::engine::{Engine, EngineError};
 use super::frames::Frames;
+use super::moment::Moment;
 use super::proposal;
 use super::read::tag;
 
@@ -15,19 +16,6 @@ use super::read::tag;
 const FORGOTTEN_DAYS: i32 = 400;
 /// A command that forgets a function is delivered again within this time, if ever.
 const COMMAND_DAYS: i32 = 2;
-
-/// The time at which a state is brought forward.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The machine's clock.
-    pub now: Timestamp,
-    /// The event time that has passed for certain: the last close of a day.
-    pub event: Timestamp,
-    /// The last day that is closed for this function.
-    pub closed: Option<Day>,
-    /// Whether that day closes now.
-    pub closes: bool,
-}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -51,7 +39,7 @@ impl Engine {
     pub fn advance(
         &self,
         function: &str,
-        state: &[u8],
+        bytes: &[u8],
         inputs: &[u8],
         moment: Moment,
     ) -> Result<Step, EngineError> {
@@ -59,37 +47,37 @@ impl Engine {
             function: function.to_owned(),
             source,
         };
-        let mut kept = if state.is_empty() {
+        let mut state = if bytes.is_empty() {
             let key = FunctionKey::stored(function);
             FunctionState::new(key.map_err(|_| EngineError::Mixed("a key that names no function"))?)
         } else {
-            FunctionState::from_bytes(state).map_err(of_state)?
+            FunctionState::from_bytes(bytes).map_err(of_state)?
         };
         let mut step = Step::default();
-        let decide = self.merge(&mut kept, inputs, moment)?;
-        let clock = self.clock(moment, kept.newest());
+        let decide = self.merge(&mut state, inputs, moment)?;
+        let clock = self.clock(moment, state.newest());
         let terms = self.terms();
-        if decide && let Some(decided) = kept.decide(&clock, moment.now, &terms) {
+        if decide && let Some(decided) = state.decide(&clock, moment.now, &terms) {
             step.proposals.push(proposal::of(&decided, None));
         }
         step.active = true;
         // A restored job starts without a watermark; days that were closed before are not closed again.
-        if moment.closes && kept.closed() < moment.closed {
-            match kept.close(&clock, moment.now, &terms) {
+        if moment.closes && state.closed() < moment.closed {
+            match state.close(&clock, moment.now, &terms) {
                 Closed::Decided(decided) => {
                     step.proposals.push(proposal::of(&decided, moment.closed));
                 }
                 Closed::Idle { had_decision } => {
                     step.active = false;
-                    if had_decision && let Some(idle) = proposal::idle(&kept, &clock, moment) {
+                    if had_decision && let Some(idle) = proposal::idle(&state, &clock, moment) {
                         step.proposals.push(idle);
                     }
                 }
                 Closed::NotDue => {}
             }
         }
-        if !is_forgotten(&kept, moment) {
-            step.state = kept.to_bytes_of(self.state_version);
+        if !is_forgotten(&state, moment) {
+            step.state = state.to_bytes_of(self.state_version);
         }
         Ok(step)
     }
@@ -107,7 +95,7 @@ impl Engine {
     /// Merges inputs in their order; returns whether the function has to be decided.
     fn merge(
         &self,
-        kept: &mut FunctionState,
+        state: &mut FunctionState,
         inputs: &[u8],
         moment: Moment,
     ) -> Result<bool, EngineError> {
@@ -118,16 +106,16 @@ impl Engine {
             let Some((tag, bytes)) = input else {
                 return Err(EngineError::Mixed("an input that is cut off"));
             };
-            let clock = self.clock(moment, kept.newest());
+            let clock = self.clock(moment, state.newest());
             decide |= match *tag {
                 tag::DELTA => {
                     let delta = delta_from_bytes(bytes)
                         .map_err(|_| EngineError::Mixed("evidence in another form"))?;
-                    kept.apply(delta, &clock, moment.now).decide
+                    state.apply(delta, &clock, moment.now).decide
                 }
-                tag::SENT | tag::OUTCOME | tag::NOTICE => self.answered(kept, bytes, moment)?,
+                tag::SENT | tag::OUTCOME | tag::NOTICE => self.answered(state, bytes, moment)?,
                 tag::STATE => {
-                    begin_with(kept, bytes)?;
+                    begin_with(state, bytes)?;
                     false
                 }
                 _ => return Err(EngineError::Mixed("an input of an unknown kind")),
@@ -138,13 +126,13 @@ impl Engine {
 
     fn answered(
         &self,
-        kept: &mut FunctionState,
+        state: &mut FunctionState,
         record: &[u8],
         moment: Moment,
     ) -> Result<bool, EngineError> {
         match decode(record) {
             Ok(Record::Recommendation(sent)) => {
-                kept.saw_sent(&sent, moment.now);
+                state.saw_sent(&sent, moment.now);
                 Ok(false)
             }
             Ok(Record::Outcome(outcome)) => {
@@ -155,36 +143,38 @@ impl Engine {
                     now: moment.now,
                     settings: self.terms().policy,
                 };
-                Ok(kept.outcome(&outcome, view))
+                Ok(state.outcome(&outcome, view))
             }
-            Ok(Record::Notice(notice)) => Ok(kept.notice(&notice)),
+            Ok(Record::Notice(notice)) => Ok(state.notice(&notice)),
             _ => Err(EngineError::Mixed("a record of another kind")),
         }
     }
 }
 
 /// Begins with a state from elsewhere, unless the function has evidence here.
-fn begin_with(kept: &mut FunctionState, state: &[u8]) -> Result<(), EngineError> {
-    if kept.newest().is_none() {
-        let function = kept.function().to_string();
-        let state = FunctionState::from_bytes(state);
-        *kept = state.map_err(|source| EngineError::State { function, source })?;
+fn begin_with(state: &mut FunctionState, bytes: &[u8]) -> Result<(), EngineError> {
+    if state.newest().is_none() {
+        let function = state.function().to_string();
+        let read = FunctionState::from_bytes(bytes);
+        *state = read.map_err(|source| EngineError::State { function, source })?;
     }
     Ok(())
 }
 
-fn is_forgotten(kept: &FunctionState, moment: Moment) -> bool {
+fn is_forgotten(state: &FunctionState, moment: Moment) -> bool {
     let long_ago = |days: i32| move |at: Timestamp| at.day().plus(days) < moment.event.day();
-    if kept.is_empty() {
+    if state.is_empty() {
         let remembered = long_ago(COMMAND_DAYS);
-        return kept.forgotten.is_none_or(remembered);
+        return state.forgotten.is_none_or(remembered);
     }
-    moment.closes && kept.newest().is_some_and(long_ago(FORGOTTEN_DAYS))
+    moment.closes && state.newest().is_some_and(long_ago(FORGOTTEN_DAYS))
 }
 
 #[cfg(test)]
 mod tests {
     use rightsizer_records::{EnvId, FunctionArn, Megabytes, ReportRow, Reports, encode};
+
+    use rightsizer_records::Day;
 
     use super::*;
     use crate::frames::Writer;

@@ -13,9 +13,9 @@ use jni::objects::{JByteArray, JClass};
 use jni::sys::{jboolean, jint, jlong};
 use rightsizer_records::{Day, Timestamp};
 
-use super::advance::Moment;
 use super::engine::{Engine, EngineError};
 use super::frames::Writer;
+use super::moment::Moment;
 
 /// The engines that are open. A handle is a place here, never a pointer, so that no mistake of the caller's is worse
 /// than an exception.

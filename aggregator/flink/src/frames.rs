@@ -33,7 +33,7 @@ impl Writer {
     }
 
     /// Adds a number.
-    pub fn long(&mut self, number: i64) {
+    pub(crate) fn long(&mut self, number: i64) {
         self.0.extend_from_slice(&number.to_be_bytes());
     }
 

@@ -11,9 +11,11 @@ mod advance;
 mod boundary;
 mod engine;
 mod frames;
+mod moment;
 mod proposal;
 mod read;
 
-pub use advance::{Moment, Step};
+pub use advance::Step;
 pub use engine::{Engine, EngineError};
 pub use frames::{Frames, Writer};
+pub use moment::Moment;

@@ -6,7 +6,7 @@ use rightsizer_records::{
 use rightsizer_rules::state::{Decided, Ended, FunctionState};
 use rightsizer_rules::window::DayClock;
 
-use super::advance::Moment;
+use super::moment::Moment;
 
 /// A decision; `closed` is the day whose close called for it.
 pub(crate) fn of(decided: &Decided, closed: Option<Day>) -> Vec<u8> {
@@ -57,10 +57,10 @@ fn verdict(ended: &Ended) -> ProposedVerdict {
 }
 
 /// The function has no more reports in the window, so its decision ends.
-pub(crate) fn idle(kept: &FunctionState, clock: &DayClock, moment: Moment) -> Option<Vec<u8>> {
-    let (version, current_mb) = kept.current()?;
+pub(crate) fn idle(state: &FunctionState, clock: &DayClock, moment: Moment) -> Option<Vec<u8>> {
+    let (version, current_mb) = state.current()?;
     let proposal = Proposal {
-        function: kept.function().to_string(),
+        function: state.function().to_string(),
         decided_at: clock.present(moment.now),
         closed: moment.closed,
         version,

@@ -54,7 +54,7 @@ pub use delivery::{Channel, Delivery};
 pub use figures::memory as plausible_memory;
 pub use hints::Hints;
 pub use insights::megabytes as megabytes_of_bytes;
-pub use lines::{Counting, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
+pub use lines::{Counting, MAX_LINE_BYTES};
 pub use log_event::{LogEvent, LogEvents};
 pub use output::Format;
 pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};

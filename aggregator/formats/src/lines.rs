@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 pub const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest JSON document that is read as a whole. A longer one is read entry by entry, if it is a list
 /// or has one.
-pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 256 * 1024 * 1024;
 
 /// One line without its line break.
 #[derive(Debug, Clone, PartialEq, Eq)]

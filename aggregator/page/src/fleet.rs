@@ -1,6 +1,5 @@
 //! The fleet: what it costs, what it could cost, what is in danger and what changed.
 
-mod page;
 mod query;
 mod texts;
 
@@ -12,8 +11,7 @@ use rightsizer_rules::policy::why;
 use rightsizer_store::inspect::Stops;
 use rightsizer_store::{AppliedChange, MonthSaved, Reader, ReviewRow, StoreError};
 
-pub(crate) use self::page::stops;
-pub use self::page::{FleetView, fleet_page};
+pub(crate) use self::query::ROWS;
 pub use self::query::{Query, Sort};
 use self::texts::Texts;
 use crate::grade::{Totals, at_risk};
@@ -68,22 +66,22 @@ pub struct Entry {
 
 impl Entry {
     /// Its name without the rest of the ARN.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         short(&self.function)
     }
 
     /// Its account, if the ARN is known.
-    pub fn account(&self) -> Option<&str> {
+    pub(crate) fn account(&self) -> Option<&str> {
         self.function.strip_prefix("arn:")?.split(':').nth(3)
     }
 
     /// Its region, if the ARN is known.
-    pub fn region(&self) -> Option<&str> {
+    pub(crate) fn region(&self) -> Option<&str> {
         self.function.strip_prefix("arn:")?.split(':').nth(2)
     }
 
     /// The share of its size that it used at most.
-    pub fn fullness(&self) -> Option<f64> {
+    pub(crate) fn fullness(&self) -> Option<f64> {
         let size = (self.current_mb > 0).then_some(self.current_mb)?;
         Some(f64::from(self.peak_mb?) / f64::from(size))
     }

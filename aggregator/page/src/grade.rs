@@ -150,14 +150,14 @@ pub struct Totals {
 
 impl Totals {
     /// The totals of `rows`.
-    pub fn of(rows: &[ReviewRow]) -> Self {
+    pub(crate) fn of(rows: &[ReviewRow]) -> Self {
         let mut totals = Self::default();
         rows.iter().for_each(|row| totals.add(row));
         totals
     }
 
     /// Adds a function.
-    pub fn add(&mut self, row: &ReviewRow) {
+    pub(crate) fn add(&mut self, row: &ReviewRow) {
         self.functions += 1;
         if let Some(to) = row.to_mb {
             self.over += usize::from(to < row.current_mb);
@@ -183,7 +183,7 @@ impl Totals {
     }
 
     /// A line about the whole fleet, and one with its grade.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let saved = self.saving();
         let mut line = format!(
             "{}: {} over-provisioned, {} under-provisioned, {} at risk; {}",
@@ -213,7 +213,7 @@ impl Totals {
 
     /// The letter, and the share of the bill in percent that could be saved; `None` if no cost is known, because
     /// the share would be meaningless.
-    pub fn letter(&self) -> Option<(char, f64)> {
+    pub(crate) fn letter(&self) -> Option<(char, f64)> {
         if self.bill < 0.01 {
             return None;
         }

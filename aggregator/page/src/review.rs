@@ -5,6 +5,7 @@ use rightsizer_records::Reason;
 use rightsizer_store::ReviewRow;
 
 use crate::fleet::{Entry, Fleet, Query};
+use crate::fleet_page::stops;
 use crate::frame::{Frame, Tab};
 use crate::rules::rule_link;
 use crate::table::{badge, saving, used, wanted};
@@ -36,7 +37,7 @@ pub fn review_page(frame: &Frame<'_>, view: ReviewView<'_>) -> String {
     let rows = &found[begin..found.len().min(begin + ROWS)];
     let content = html! {
         h1 { "Review" }
-        (crate::fleet::stops(fleet))
+        (stops(fleet))
         p.lead { (lead(found.len())) }
         (search(query))
         @if !rows.is_empty() { (bulk(frame, rows)) }

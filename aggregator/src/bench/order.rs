@@ -43,7 +43,7 @@ pub struct Copy<S> {
 
 impl BenchOrder {
     /// Returns the number of starts of each copy.
-    pub fn starts_of_each(&self) -> u64 {
+    pub(crate) fn starts_of_each(&self) -> u64 {
         let sizes = u64::try_from(self.sizes.len()).unwrap_or(u64::MAX);
         u64::from(self.starts) * u64::from(self.rounds) * sizes
     }
@@ -51,7 +51,7 @@ impl BenchOrder {
 
 impl<S> Copy<S> {
     /// Returns the most that one start at `size` can cost, in dollars.
-    pub fn most_usd_each(&self, size: Megabytes) -> f64 {
+    pub(crate) fn most_usd_each(&self, size: Megabytes) -> f64 {
         self.usd(self.timeout_ms + LONGEST_INIT_MS, size)
     }
 

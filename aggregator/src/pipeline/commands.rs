@@ -61,14 +61,14 @@ impl Pipeline {
     }
 
     /// These are on the decisions stream.
-    pub fn notices_sent(&mut self, keys: &[String]) -> Result<(), StoreError> {
+    pub(crate) fn notices_sent(&mut self, keys: &[String]) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
         unit.notices().sent(keys)?;
         unit.commit()
     }
 
     /// Tries again what waited for the streams; returns what failed.
-    pub fn settle_commands(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
+    pub(crate) fn settle_commands(&mut self) -> Result<Vec<AppliedCommand>, StoreError> {
         let mut unit = self.store.begin()?;
         let in_vain = unit.commands().settle()?;
         unit.commit()?;

@@ -8,7 +8,11 @@ use super::Pipeline;
 
 impl Pipeline {
     /// Stores starts that a bench forced. None of them was measured after `now`.
-    pub fn keep_forced(&mut self, starts: &[Forced], now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn keep_forced(
+        &mut self,
+        starts: &[Forced],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let unit = self.store.begin()?;
         for Forced { function, line } in starts {
             let line = ForcedLine {

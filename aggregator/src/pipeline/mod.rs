@@ -3,17 +3,21 @@
 
 mod close;
 mod commands;
+mod digest;
 mod evaluate;
 mod forced;
 mod prepare;
 mod proposals;
 mod propose;
 mod session;
+mod settings;
 mod verdict;
 
+pub use digest::Digest;
 pub use prepare::{Gate, KnownOwners, Prepared};
 pub use rightsizer_formats::intake::{Accept, AcceptRule, Batch, Intake, Refusal};
 pub use session::{LogGroupDay, Session};
+pub use settings::PipelineSettings;
 
 use rightsizer_formats::{Channel, Delivery};
 use rightsizer_records::{Day, Outcome, Timestamp};
@@ -23,49 +27,6 @@ use rightsizer_rules::window::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE
 use rightsizer_store::{Beside, Outbox, Outgoing, RecommendationKey, Store, StoreError, Unit};
 
 use self::close::Closing;
-use crate::settings::Settings;
-
-/// What a unit of work did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Digest {
-    /// Reports merged.
-    pub accepted: u64,
-    /// Records quarantined.
-    pub quarantined: u64,
-    /// The last day closed by it.
-    pub closed: Option<Day>,
-    /// Functions decided.
-    pub decided: u64,
-    /// Records kept until the clock reaches their time.
-    pub early: u64,
-    /// What other tools found out about functions that the store does not know.
-    pub unplaced: u64,
-    /// Days of functions that had evidence from another file, if what was added names no log events: their first
-    /// and last, and how many there are.
-    pub overlapping: Option<(Day, Day, u64)>,
-    /// Reports that came again, by their ids.
-    pub again: u64,
-    /// The day that stays closed after later closes were undone: a wrong clock had made them.
-    pub undone: Option<Day>,
-}
-
-impl Digest {
-    /// Adds what another unit of work did.
-    pub fn add(&mut self, other: Self) {
-        self.accepted += other.accepted;
-        self.quarantined += other.quarantined;
-        self.closed = other.closed.or(self.closed);
-        self.decided += other.decided;
-        self.early += other.early;
-        self.unplaced += other.unplaced;
-        self.again += other.again;
-        self.overlapping = match (self.overlapping, other.overlapping) {
-            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1), one.2 + two.2)),
-            (one, two) => one.or(two),
-        };
-        self.undone = other.undone.or(self.undone);
-    }
-}
 
 /// Records that were early and are not any more.
 #[derive(Default)]
@@ -88,7 +49,7 @@ pub struct Pipeline {
     clock: DayClock,
     /// The close that is under way.
     closing: Option<Closing>,
-    settings: Settings,
+    settings: PipelineSettings,
     gate: Gate,
     /// What reads beside the store while a close is under way.
     readers: Vec<Beside>,
@@ -105,7 +66,7 @@ impl Pipeline {
     pub fn new(
         mut store: Store,
         mode: ClockMode,
-        settings: Settings,
+        settings: impl Into<PipelineSettings>,
         accept: Accept,
     ) -> Result<Self, StoreError> {
         let unit = store.begin()?;
@@ -129,7 +90,7 @@ impl Pipeline {
             mode,
             clock,
             closing,
-            settings,
+            settings: settings.into(),
             gate: Gate {
                 accept,
                 home: None,
@@ -152,7 +113,7 @@ impl Pipeline {
 
     /// Leaves days and decisions to another engine, whose proposals come in instead of evidence.
     #[must_use]
-    pub fn deciding_elsewhere(self, elsewhere: bool) -> Self {
+    pub(crate) fn deciding_elsewhere(self, elsewhere: bool) -> Self {
         Self { elsewhere, ..self }
     }
 
@@ -161,8 +122,8 @@ impl Pipeline {
         &self.gate
     }
 
-    /// Holds days open until [`Pipeline::let_days_close`]: after a pause the clock is ahead of what
-    /// has been read, and a day closed without its backlog would be decided too low.
+    /// Holds days open until the backlog is read: after a pause the clock is ahead of what has been
+    /// read, and a day closed without its backlog would be decided too low.
     #[must_use]
     pub fn holding_days(self, hold: bool) -> Self {
         Self {
@@ -172,7 +133,7 @@ impl Pipeline {
     }
 
     /// The backlog is read.
-    pub const fn let_days_close(&mut self) {
+    pub(crate) const fn let_days_close(&mut self) {
         self.days_close = true;
         self.caught_up = true;
     }
@@ -219,12 +180,12 @@ impl Pipeline {
     }
 
     /// Records the time of a second source: it is at least `at`.
-    pub const fn confirm_time(&mut self, at: Timestamp) {
+    pub(crate) const fn confirm_time(&mut self, at: Timestamp) {
         self.clock.confirm(at);
     }
 
     /// Why the machine's clock is not believed, if it is not.
-    pub fn clock_doubt(&self, now: Timestamp) -> Option<ClockDoubt> {
+    pub(crate) fn clock_doubt(&self, now: Timestamp) -> Option<ClockDoubt> {
         self.clock.doubt(now)
     }
 
@@ -352,7 +313,7 @@ impl Pipeline {
 
     /// Takes in what a refresh of the inventory found. Live, a function whose size is another now is decided
     /// at once; else that comes at the end of the input.
-    pub fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
+    pub(crate) fn take_inventory(&mut self, update: &InventoryUpdate) -> Result<(), StoreError> {
         let live = self.mode == ClockMode::Wall;
         let mut owners = None;
         self.work(update.seen_at, |session| {
@@ -366,7 +327,7 @@ impl Pipeline {
     }
 
     /// Days of a log group, from `from` on, that need not be read again.
-    pub fn finished_log_days(
+    pub(crate) fn finished_log_days(
         &mut self,
         log_group: &str,
         from: Day,

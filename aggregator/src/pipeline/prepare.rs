@@ -92,7 +92,7 @@ impl Gate {
 
     /// Decodes and folds as many records of `delivery` as one commit takes, and takes them out of it. The
     /// last ones have its checkpoint.
-    pub fn prepare_part(&self, delivery: &mut Delivery, now: Timestamp) -> Prepared {
+    pub(crate) fn prepare_part(&self, delivery: &mut Delivery, now: Timestamp) -> Prepared {
         self.prepare_up_to(PART_WEIGHT, delivery, now)
     }
 

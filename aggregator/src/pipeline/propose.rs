@@ -8,7 +8,7 @@ use rightsizer_rules::assess::{Assessment, Drafter, Proposal, Viewpoint};
 use rightsizer_rules::window::DayClock;
 use rightsizer_store::{Earlier, FunctionId, StoreError, Unit};
 
-use crate::settings::Settings;
+use super::settings::PipelineSettings;
 
 /// From where functions are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) struct Outlook<'a> {
     pub(super) clock: DayClock,
     /// The caller's clock.
     pub(super) now: Timestamp,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a PipelineSettings,
 }
 
 /// A function that was looked at.

@@ -15,8 +15,8 @@ use rightsizer_store::{Adopted, EarlyRecord, FunctionId, LogDay, Quarantined, St
 
 use super::close::Closing;
 use super::prepare::{Early, Prepared};
+use super::settings::PipelineSettings;
 use super::{Digest, save_clock};
-use crate::settings::Settings;
 
 /// Log lines arrive so much later at most, but for rare ones.
 const LATE_LOGS_MS: i64 = 3_600_000;
@@ -52,7 +52,7 @@ pub struct Session<'p> {
     pub(super) closing: Option<Closing>,
     /// The close as it is in the store.
     stored_closing: Option<Closing>,
-    pub(super) settings: &'p Settings,
+    pub(super) settings: &'p PipelineSettings,
     pub(super) now: Timestamp,
     /// Functions to decide at once (W4, W5, W9).
     touched: HashSet<FunctionId>,
@@ -69,7 +69,7 @@ impl<'p> Session<'p> {
     pub(super) fn new(
         unit: Unit<'p>,
         (clock, closing): (DayClock, Option<Closing>),
-        settings: &'p Settings,
+        settings: &'p PipelineSettings,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -145,23 +145,23 @@ impl<'p> Session<'p> {
     }
 
     /// All that was reported up to `at` is in: under the event clock it is as late as that.
-    pub fn seen_until(&mut self, at: Timestamp) {
+    pub(crate) fn seen_until(&mut self, at: Timestamp) {
         self.clock.observe(0, at, self.now);
     }
 
     /// Notes that a file was taken in, so that it is not taken in twice.
-    pub fn remember_file(&self, source: &str, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn remember_file(&self, source: &str, name: &str) -> Result<(), StoreError> {
         self.unit.checkpoints().set(source, name, self.now)
     }
 
     /// Under which name a file of this content was taken in before.
-    pub fn known_file(&self, source: &str) -> Result<Option<String>, StoreError> {
+    pub(crate) fn known_file(&self, source: &str) -> Result<Option<String>, StoreError> {
         self.unit.checkpoints().get(source)
     }
 
     /// Closes the days whose time has come, which begins a close of the functions active in the
     /// window, and decides what this unit touched.
-    pub fn close_days(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn close_days(&mut self) -> Result<(), StoreError> {
         if let Some(day) = self.clock.undo(self.now) {
             self.unit.early().note_clock_fault(day, self.now)?;
             self.begin_close(day)?;
@@ -207,7 +207,7 @@ impl<'p> Session<'p> {
     }
 
     /// Decides what this unit touched.
-    pub fn decide_touched(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn decide_touched(&mut self) -> Result<(), StoreError> {
         self.unit.flush()?;
         let raised: Vec<_> = self.raised.drain().collect();
         for (id, peak) in raised {

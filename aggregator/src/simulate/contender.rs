@@ -39,13 +39,13 @@ impl Contender {
     }
 
     /// Returns whether sizes that ran out are remembered (P3).
-    pub const fn remembers(&self) -> bool {
+    pub(crate) const fn remembers(&self) -> bool {
         matches!(self.rule, Rule::Whole)
     }
 }
 
 /// Returns all policies, beginning with the one that `settings` configure.
-pub fn contenders(settings: &PolicySettings) -> Vec<Contender> {
+pub(crate) fn contenders(settings: &PolicySettings) -> Vec<Contender> {
     let alone = |name, estimator| Contender {
         name,
         rule: Rule::Alone(estimator),

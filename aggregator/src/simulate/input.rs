@@ -41,7 +41,7 @@ pub struct Trace {
 ///
 /// # Errors
 /// If the input cannot be read, or its header does not name the columns.
-pub fn read_trace(
+pub(crate) fn read_trace(
     input: impl BufRead,
     refuse: &mut dyn FnMut(Refusal),
 ) -> Result<Trace, TableError> {

@@ -10,9 +10,12 @@ mod replay;
 mod row_error;
 mod rows;
 
-pub use contender::{Contender, contenders};
-pub use input::{Series, Trace, read_trace};
+pub use contender::Contender;
+pub(crate) use contender::contenders;
+pub(crate) use input::read_trace;
+pub use input::{Series, Trace};
 pub use measure::{Measure, Tally};
-pub use replay::{DemandDay, Gaps, Outcome, Regime, Rules, replay};
+pub(crate) use replay::replay;
+pub use replay::{DemandDay, Gaps, Outcome, Regime, Rules};
 pub use row_error::RowError;
 pub use rows::{Refusal, TableError};

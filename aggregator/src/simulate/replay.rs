@@ -87,7 +87,12 @@ pub struct Outcome {
 }
 
 /// Replays one series, whose days ascend, through one policy.
-pub fn replay(series: &[DemandDay], policy: &Contender, regime: Regime, rules: Rules) -> Outcome {
+pub(crate) fn replay(
+    series: &[DemandDay],
+    policy: &Contender,
+    regime: Regime,
+    rules: Rules,
+) -> Outcome {
     let mut run = Run::new(policy, regime, rules);
     let mut days = series
         .iter()

@@ -20,7 +20,7 @@ const ALL: Retention = Retention { newest: 1, days: 0 };
 
 /// Writes `snapshot` to the new file `to`, as a store of a history of its own: served at the place
 /// that it comes from it is refused, for it is not what is newest there. Returns what it is.
-pub async fn take_out(
+pub(crate) async fn take_out(
     bucket: &Bucket,
     snapshot: &Snapshot,
     to: &Path,
@@ -51,7 +51,7 @@ pub async fn take_out(
 
 /// Makes `snapshot` the beginning of a new history at the empty location `to`, through the file
 /// `work`. Returns its entry there.
-pub async fn begin_at(
+pub(crate) async fn begin_at(
     bucket: &Bucket,
     snapshot: &Snapshot,
     to: &Bucket,

@@ -125,7 +125,7 @@ impl Bucket {
     }
 
     /// The head's tag alone; `None` if there is no head.
-    pub async fn head_tag(&self) -> Result<Option<String>, BucketError> {
+    pub(crate) async fn head_tag(&self) -> Result<Option<String>, BucketError> {
         let request = self.quick.head_object().bucket(&self.location.bucket);
         match request.key(self.location.head()).send().await {
             Ok(answer) => tag(answer.e_tag).map(Some),
@@ -137,7 +137,7 @@ impl Bucket {
     }
 
     /// Writes the head in place of the one with `tag`, or if there is none; returns its tag.
-    pub async fn put_head(
+    pub(crate) async fn put_head(
         &self,
         bytes: Vec<u8>,
         over: Option<&str>,

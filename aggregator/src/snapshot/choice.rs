@@ -62,7 +62,7 @@ impl Later {
 }
 
 /// Review commands after `snapshot` was made.
-pub fn commands_after(head: &Head, snapshot: &Snapshot) -> Later {
+pub(crate) fn commands_after(head: &Head, snapshot: &Snapshot) -> Later {
     let after = |command: &&AppliedCommand| command.number > snapshot.commands;
     let commands: Vec<_> = head.commands.iter().filter(after).cloned().collect();
     let in_snapshots = head.snapshots.iter().map(|made| made.commands).max();

@@ -70,7 +70,7 @@ pub struct Taker {
 
 /// A change of the head by who holds its epoch. Made twice, it is made once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
+pub(crate) enum Edit {
     /// Adds a review command.
     Commands(Vec<AppliedCommand>),
     /// This snapshot is there.
@@ -142,7 +142,7 @@ impl Head {
 
     /// The head in which `taker` has taken over.
     #[must_use]
-    pub fn taken_over(&self, taker: Taker) -> Self {
+    pub(crate) fn taken_over(&self, taker: Taker) -> Self {
         Self {
             epoch: self.epoch + 1,
             revision: self.revision + 1,
@@ -155,19 +155,19 @@ impl Head {
 
     /// Whether both were written by the same holder: then a write whose answer was lost may be what
     /// stands there.
-    pub fn is_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
         (&self.lineage, self.epoch, &self.copy) == (&other.lineage, other.epoch, &other.copy)
     }
 
     /// Whether its holder may still be sending after `taken` acquired the lease: not if it recorded
     /// that it had stopped, and not if it was this same store.
-    pub fn may_still_send(&self, taken: &Self) -> bool {
+    pub(crate) fn may_still_send(&self, taken: &Self) -> bool {
         !self.released && self.copy != taken.copy
     }
 
     /// The head with `edit` applied; `None` if it is already.
     #[must_use]
-    pub fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {
+    pub(crate) fn edited(&self, edit: &Edit, keep: Retention) -> Option<Self> {
         let mut head = self.clone();
         match edit {
             Edit::Commands(commands) => {
@@ -196,7 +196,7 @@ impl Head {
     }
 
     /// The sequence number of the next snapshot.
-    pub fn next_sequence(&self) -> u64 {
+    pub(crate) fn next_sequence(&self) -> u64 {
         let newest = self.snapshots.iter().map(|snapshot| snapshot.sequence);
         newest.max().unwrap_or(0) + 1
     }

@@ -21,9 +21,10 @@ mod settings;
 mod start;
 mod status;
 
-pub use back::{begin_at, take_out};
+pub(crate) use back::{begin_at, take_out};
 pub use bucket::{Bucket, BucketError};
-pub use choice::{Later, NoSnapshot, choose, commands_after};
+pub(crate) use choice::commands_after;
+pub use choice::{Later, NoSnapshot, choose};
 pub use handle::LeaseHandle;
 pub use head::{Head, HeadError, Snapshot};
 pub use held::Superseded;

@@ -84,12 +84,12 @@ impl SnapshotSettings {
     }
 
     /// How long after a snapshot that took `took` the next one may begin.
-    pub fn pause_after(&self, took: Duration) -> Duration {
+    pub(crate) fn pause_after(&self, took: Duration) -> Duration {
         self.least().max(took.saturating_mul(SHARE_OF_TIME))
     }
 
     /// How long after one that came to nothing, in `took`, the next one begins.
-    pub fn pause_after_failure(&self, took: Duration) -> Duration {
+    pub(crate) fn pause_after_failure(&self, took: Duration) -> Duration {
         self.least().min(AFTER_FAILURE).max(took)
     }
 

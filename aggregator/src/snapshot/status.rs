@@ -47,7 +47,7 @@ impl SnapshotHealth {
     }
 
     /// Whether something of it should be looked at.
-    pub const fn is_degraded(&self) -> bool {
+    pub(crate) const fn is_degraded(&self) -> bool {
         self.failing.is_some() || self.unsure.is_some() || self.commands_waiting > 0
     }
 }

@@ -45,7 +45,7 @@ impl Known {
     }
 
     /// Returns the expected duration at `size`.
-    pub fn expected_ms(&self, size: Megabytes) -> Option<f64> {
+    pub(crate) fn expected_ms(&self, size: Megabytes) -> Option<f64> {
         let points = &self.curve.as_ref()?.points;
         let after = points.iter().position(|point| point.memory_mb >= size)?;
         let nearest = [after.checked_sub(1), Some(after)];
@@ -56,7 +56,7 @@ impl Known {
 }
 
 /// Returns the results as a document that `rightsizer import` reads.
-pub fn result_document(function: &FunctionArn, sizes: &[SizeStatistics]) -> Value {
+pub(crate) fn result_document(function: &FunctionArn, sizes: &[SizeStatistics]) -> Value {
     let stats = sizes.iter().filter_map(|size| {
         let typical = size.typical?;
         Some(json!({

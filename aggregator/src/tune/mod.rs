@@ -13,7 +13,7 @@ mod tests;
 
 pub(crate) use copied::longest;
 pub use copied::{Copied, Processors};
-pub use evidence::{Known, result_document, save};
+pub use evidence::{Known, save};
 pub use order::Order;
 pub use run::{Measured, Run, Stop};
 pub use stage::{Stage, StageError};

@@ -40,7 +40,7 @@ pub struct Order {
 
 impl Order {
     /// Returns the most that one invocation at `size` can cost, in dollars.
-    pub fn most_usd_each(&self, size: Megabytes) -> f64 {
+    pub(crate) fn most_usd_each(&self, size: Megabytes) -> f64 {
         let longest = self.timeout_ms + LONGEST_INIT_MS;
         self.rates.compute_usd(longest, size, Some(self.arch)) + self.rates.request_usd()
     }

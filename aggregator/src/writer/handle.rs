@@ -114,12 +114,12 @@ impl WriterHandle {
     }
 
     /// Whether everything written while nothing read has been read and settled.
-    pub fn is_up_to_date(&self) -> bool {
+    pub(crate) fn is_up_to_date(&self) -> bool {
         self.unread.borrow().0.is_empty()
     }
 
     /// Completes when `stream` has been read to its newest record once, or the writer has stopped.
-    pub async fn read_once(&self, stream: Channel) {
+    pub(crate) async fn read_once(&self, stream: Channel) {
         let mut unread = self.unread.clone();
         let _ = unread.wait_for(|unread| !unread.0.contains(&stream)).await;
     }
@@ -135,7 +135,7 @@ impl WriterHandle {
     }
 
     /// These are on the decisions stream.
-    pub async fn notices_sent(&self, keys: Vec<String>) -> Result<(), WriterStopped> {
+    pub(crate) async fn notices_sent(&self, keys: Vec<String>) -> Result<(), WriterStopped> {
         self.ask(|reply| Command::NoticesSent(keys, reply)).await
     }
 
@@ -150,7 +150,7 @@ impl WriterHandle {
     }
 
     /// Stores starts that a bench forced.
-    pub async fn keep_forced(&self, starts: Vec<Forced>) -> Result<(), WriterStopped> {
+    pub(crate) async fn keep_forced(&self, starts: Vec<Forced>) -> Result<(), WriterStopped> {
         self.ask(|reply| Command::Forced(starts, reply)).await
     }
 

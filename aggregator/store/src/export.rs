@@ -13,7 +13,7 @@ use super::transitions::status;
 
 impl Reader {
     /// Returns the recommendations by function, the newest of each first.
-    pub fn exportable(&self) -> Result<Vec<Candidate>, StoreError> {
+    pub(crate) fn exportable(&self) -> Result<Vec<Candidate>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT f.function, r.id, r.status, r.from_mb, r.to_mb,
                     json_extract(r.record, '$.target_mb') AS target_mb, r.urgent, r.expires_ms,
@@ -30,7 +30,7 @@ impl Reader {
     }
 
     /// Returns the present facts of every function.
-    pub fn present(&self) -> Result<Vec<Present>, StoreError> {
+    pub(crate) fn present(&self) -> Result<Vec<Present>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT f.function, f.current_mb, json_extract(i.tags, ?), json_extract(i.tags, ?)
              FROM functions_now f LEFT JOIN inventory i ON i.function = f.function",

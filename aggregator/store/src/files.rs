@@ -86,7 +86,7 @@ impl OpenFiles {
     }
 
     /// Returns the store's path.
-    pub fn store(&self) -> &Path {
+    pub(crate) fn store(&self) -> &Path {
         &self.store
     }
 

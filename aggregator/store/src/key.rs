@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Returns the path of the key's file beside a store.
-pub fn key_file(store: &Path) -> PathBuf {
+pub(crate) fn key_file(store: &Path) -> PathBuf {
     // Another name of the same file is the same store.
     let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.into());
     let mut name = store.into_os_string();

@@ -182,7 +182,7 @@ impl Reader {
     }
 
     /// The connection alone, for what is asked in SQL.
-    pub fn into_connection(self) -> Connection {
+    pub(crate) fn into_connection(self) -> Connection {
         self.connection
     }
 }

@@ -22,7 +22,7 @@ pub fn wal_bytes(store: &Path) -> u64 {
 
 impl Store {
     /// Returns the bytes of the log.
-    pub fn wal_bytes(&self) -> u64 {
+    pub(crate) fn wal_bytes(&self) -> u64 {
         wal_bytes(self.files().store())
     }
 

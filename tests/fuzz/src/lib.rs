@@ -1,6 +1,6 @@
 //! Fuzz targets for every decoder of the product. Each takes any bytes: it must not panic, and a record
 //! of a stream must stay within what a record may cost. `corpus/TARGET` holds the inputs to begin with; templates
-//! are those of other tests.
+//! are those of other tests. No crate of the product may depend on it.
 
 pub mod mutate;
 

@@ -98,7 +98,7 @@ impl Chance {
 }
 
 /// Makes an input of `corpus`.
-pub fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+pub(crate) fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let pick = |chance: &mut Chance| corpus.get(chance.below(corpus.len())).cloned();
     let mut input = pick(chance).unwrap_or_default();
     for _ in 0..=chance.below(6) {

@@ -1,5 +1,6 @@
 //! How fast the aggregator is and how large: measured through the same code that users run, beside a
-//! bare parse of the same bytes in the same run, for machines differ and are shared.
+//! bare parse of the same bytes in the same run, because machines differ and are shared. No crate of the product may
+//! depend on it.
 
 pub mod bare;
 pub mod curve;

@@ -27,7 +27,6 @@ pub struct Environment {
     process: Option<Process>,
     invocations: u64,
     newest: Timestamp,
-    init_took: Duration,
     resets: Vec<Exit>,
 }
 
@@ -47,7 +46,6 @@ impl Environment {
             process: None,
             invocations: 0,
             newest: Timestamp::MIN,
-            init_took: Duration::ZERO,
             resets: Vec::new(),
         };
         environment.boot().await?;
@@ -160,11 +158,6 @@ impl Environment {
         Ok(output)
     }
 
-    /// From the start of the process to its first `next`, in its latest life.
-    pub const fn init_took(&self) -> Duration {
-        self.init_took
-    }
-
     /// How the lives before this one ended.
     pub fn resets(&self) -> &[Exit] {
         &self.resets
@@ -195,7 +188,6 @@ impl Environment {
 
     async fn boot(&mut self) -> Result<()> {
         self.api.new_life();
-        let began = Instant::now();
         let mut process =
             Process::spawn(&self.options.wrapped_by, &self.binary, &self.variables())?;
         let ready = timeout(INIT_LIMIT, self.api.ready());
@@ -220,7 +212,6 @@ impl Environment {
         if name.as_deref() != file.and_then(|file| file.to_str()) {
             bail!("registered as {name:?}; Lambda wants the file's name, {file:?}");
         }
-        self.init_took = began.elapsed();
         self.process = Some(process);
         Ok(())
     }

@@ -152,7 +152,7 @@ impl KinesisLocal {
     }
 
     /// The records now on one shard behind sequence number `after`, or all of them.
-    pub async fn records_after(
+    pub(crate) async fn records_after(
         &self,
         stream: &str,
         shard: &str,

@@ -178,7 +178,7 @@ impl Life {
     }
 
     /// As for an invocation.
-    pub fn thaw(&self) -> Result<()> {
+    pub(crate) fn thaw(&self) -> Result<()> {
         Ok(kill(self.pid, Signal::SIGCONT)?)
     }
 

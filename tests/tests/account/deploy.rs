@@ -57,8 +57,8 @@ async fn two_commands_put_it_on_an_account_and_one_takes_everything_off() -> Res
     assert!(plan.contains("nothing was changed"), "{plan}");
     // The printed command to keep the evidence works, with the bucket's real name and prefix.
     let bucket = physical(&found, "Snapshots")?;
-    let kept = format!("rightsizer restore s3://{bucket}/evidence --store rz.db\n");
-    assert!(plan.contains(&kept), "{plan}");
+    let restore = format!("rightsizer restore s3://{bucket}/evidence --store rz.db\n");
+    assert!(plan.contains(&restore), "{plan}");
     assert!(
         plan.contains("the stack rz\n") && plan.contains("the bucket rz-artifacts-"),
         "{plan}"

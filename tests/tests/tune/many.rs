@@ -77,13 +77,13 @@ async fn fifty_functions_run_within_the_limits_and_go_on_after_a_kill() {
     let finished = done();
     let output = stage.rightsizer(&arguments).await;
     assert!(output.status.success(), "{}", error_of(&output));
-    let said = error_of(&output);
+    let messages = error_of(&output);
     let left = FUNCTIONS - finished;
     assert!(
-        said.contains(&format!(
+        messages.contains(&format!(
             "{finished} functions tuned by an earlier run, {left} left"
         )),
-        "{said}"
+        "{messages}"
     );
     let all = stage.lambda().calls();
     let most = pace(&all[calls.len()..]);

@@ -57,11 +57,11 @@ async fn a_servers_curve_plans_a_run_as_the_store_does() {
     // One that may not read it, and one that is not there, are named; the run can still be planned.
     let writer = format!("{}/writers-token", serve.endpoint());
     for stranger in [writer.as_str(), "http://127.0.0.1:1/reviewers-token"] {
-        let (plan, said) = plan(&stage, ["--server", stranger]).await;
+        let (plan, warnings) = plan(&stage, ["--server", stranger]).await;
         assert_eq!(plan["expected_usd"], json!(null), "{plan}");
         assert!(
-            said.contains("the server's curve of it is not used"),
-            "{said}"
+            warnings.contains("the server's curve of it is not used"),
+            "{warnings}"
         );
     }
     let size = ["checkout", "--sizes", "512,1024,1769", "--yes"];

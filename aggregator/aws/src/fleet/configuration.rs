@@ -17,7 +17,7 @@ impl fmt::Debug for Variables {
 
 impl Variables {
     /// Bytes that count against Lambda's 4 KB: it measures them as a JSON object.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         // Text alone cannot fail; were it to, Lambda would be the judge.
         serde_json::to_string(&self.0).map_or(0, |json| json.len())
     }

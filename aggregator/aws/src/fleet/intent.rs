@@ -27,7 +27,7 @@ pub enum Intent {
 
 impl Intent {
     /// The decision before the function is read, if possible.
-    pub fn prejudge(&self, facts: &FunctionFacts) -> Option<Skip> {
+    pub(crate) fn prejudge(&self, facts: &FunctionFacts) -> Option<Skip> {
         match self {
             Self::Attach(wish) => attach::prejudge(wish, facts),
             Self::Detach { layers, .. } => detach::prejudge(layers, facts),
@@ -35,7 +35,7 @@ impl Intent {
     }
 
     /// What is to happen to the function as it is `now`.
-    pub fn judge(&self, facts: &FunctionFacts, now: &Configuration) -> Plan {
+    pub(crate) fn judge(&self, facts: &FunctionFacts, now: &Configuration) -> Plan {
         let plan = match self {
             Self::Attach(wish) => attach::judge(wish, facts, now),
             Self::Detach { layers, variables } => detach::judge(layers, variables, now),

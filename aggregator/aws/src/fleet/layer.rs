@@ -42,7 +42,7 @@ impl FromStr for LayerVersion {
 
 impl LayerVersion {
     /// The ARN without the version.
-    pub fn layer(&self) -> &str {
+    pub(crate) fn layer(&self) -> &str {
         &self.name
     }
 
@@ -57,7 +57,7 @@ impl LayerVersion {
     }
 
     /// Whether `arn` is a version of the same layer, this one or another.
-    pub fn is_version_of_same(&self, arn: &str) -> bool {
+    pub(crate) fn is_version_of_same(&self, arn: &str) -> bool {
         arn.rsplit_once(':')
             .is_some_and(|(name, _)| name == self.name)
     }

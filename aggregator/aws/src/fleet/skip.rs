@@ -87,7 +87,7 @@ pub struct Skip {
 
 impl Skip {
     /// Returns a skip with this message.
-    pub fn new(code: SkipCode, words: impl Into<String>) -> Self {
+    pub(crate) fn new(code: SkipCode, words: impl Into<String>) -> Self {
         Self {
             code,
             words: words.into(),

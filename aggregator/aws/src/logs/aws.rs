@@ -33,7 +33,7 @@ impl AwsLogs {
     }
 
     /// The client itself.
-    pub const fn client(&self) -> &Client {
+    pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 }

@@ -21,7 +21,7 @@ pub struct LogGroup {
 
 impl LogGroup {
     /// About how many bytes `days` days of it are: what it holds, spread over its life or its retention.
-    pub fn bytes_of(&self, days: u32, now: Timestamp) -> u64 {
+    pub(crate) fn bytes_of(&self, days: u32, now: Timestamp) -> u64 {
         let age = self.created.map(|created| {
             let ms = now.as_ms().saturating_sub(created.as_ms()).max(0);
             u64::try_from(ms / 86_400_000).unwrap_or(0) + 1

@@ -61,7 +61,7 @@ impl Piece {
     }
 
     /// Two halves, if it can be split: by time, else by groups.
-    pub fn halves(&self) -> Option<[Self; 2]> {
+    pub(crate) fn halves(&self) -> Option<[Self; 2]> {
         let (first, last) = self.days;
         if first < last {
             let middle = first.plus((last.number() - first.number()) / 2);
@@ -75,7 +75,7 @@ impl Piece {
     }
 
     /// Two halves by groups, if there are several.
-    pub fn halves_by_group(&self) -> Option<[Self; 2]> {
+    pub(crate) fn halves_by_group(&self) -> Option<[Self; 2]> {
         let (left, right) = self.groups.split_at(self.groups.len() / 2);
         let part = |groups: &[usize]| Self {
             groups: groups.to_vec(),

@@ -1,7 +1,7 @@
 //! The words in which reports are asked for, and the names in which the answer comes.
 
 /// The most rows that a query answers: as many, and some may be missing.
-pub const QUERY_ROWS: i32 = 10_000;
+pub(crate) const QUERY_ROWS: i32 = 10_000;
 
 /// Reports alone, as text and as JSON, for subscriptions: any of the two phrases.
 pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;

@@ -33,7 +33,7 @@ pub struct Marks {
 
 impl Marks {
     /// Returns the name of the copy: the prefix, as much of the original's name as fits, and the run.
-    pub fn name(&self, of: &str) -> String {
+    pub(crate) fn name(&self, of: &str) -> String {
         let room = LONGEST_NAME - PREFIX.len() - self.run.len() - 1;
         let of: String = of.chars().take(room).collect();
         format!("{PREFIX}{of}-{}", self.run)

@@ -5,10 +5,9 @@ use std::ops::Range;
 
 use super::scope::{Scope, Set};
 use super::{File, functions, hcl, json, read, without_mark};
-use crate::edit::Edit;
+use crate::edit::{Edit, ModuleFile, apply};
 use crate::error::Refused;
 use crate::node::line_of;
-use crate::patch::{ModuleFile, apply};
 use crate::site::Site;
 
 /// The files one behind the other, each ended by a line break: places are bytes of the whole.

@@ -22,7 +22,7 @@ impl Accept {
     }
 
     /// Whether records of this function are taken.
-    pub fn takes(&self, function: &FunctionArn) -> bool {
+    pub(crate) fn takes(&self, function: &FunctionArn) -> bool {
         self.0.is_empty()
             || self
                 .0

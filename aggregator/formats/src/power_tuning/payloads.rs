@@ -70,7 +70,7 @@ impl Payloads {
     ///
     /// # Errors
     /// If there is none, or one of them is not JSON.
-    pub fn equal(texts: Vec<String>) -> Result<Self, PayloadError> {
+    pub(crate) fn equal(texts: Vec<String>) -> Result<Self, PayloadError> {
         for text in &texts {
             parse(text)?;
         }

@@ -108,7 +108,7 @@ impl Query {
     }
 
     /// The entries that match, in the wanted order.
-    pub fn select<'a>(&self, entries: &'a [Entry]) -> Vec<&'a Entry> {
+    pub(crate) fn select<'a>(&self, entries: &'a [Entry]) -> Vec<&'a Entry> {
         let mut found: Vec<&Entry> = entries.iter().filter(|entry| self.matches(entry)).collect();
         let most = |a: Option<f64>, b: Option<f64>| {
             let low = f64::NEG_INFINITY;

@@ -49,7 +49,7 @@ impl<'a> Sizes<'a> {
 
     /// Returns the version with the most calls of two days, among those called on the newest day. Most functions
     /// have one.
-    pub fn version(&self) -> &'a str {
+    pub(crate) fn version(&self) -> &'a str {
         let newest = self.sighting.newest.version.as_str();
         let mixed = self.sighting.mixed;
         if mixed.is_none_or(|at| at.as_ms() < self.last().as_ms() - MIXED_MS) {
@@ -68,7 +68,7 @@ impl<'a> Sizes<'a> {
     }
 
     /// Returns the size that the function has; `version` is [`Sizes::version`].
-    pub fn current(&self, version: &str) -> Megabytes {
+    pub(crate) fn current(&self, version: &str) -> Megabytes {
         let last = self.last().as_ms();
         let since = |at: Option<i64>| at.unwrap_or(0);
         let in_account = self.in_account(version);

@@ -21,7 +21,7 @@ pub struct Rollback {
 impl Rollback {
     /// Makes a decision one that rolls a change back: at once, and at least that far. Returns
     /// whose.
-    pub fn shape(self, decision: &mut Decision) -> String {
+    pub(crate) fn shape(self, decision: &mut Decision) -> String {
         let to = decision.to_mb.map_or(self.to, |to| to.max(self.to));
         decision.policy_mb = decision.policy_mb.max(to);
         decision.target_mb = decision.target_mb.max(to);

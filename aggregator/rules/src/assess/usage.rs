@@ -75,7 +75,7 @@ pub struct SizeDay<'a> {
 
 impl DayCounts {
     /// Returns the counts of a day.
-    pub const fn of(day: &DayStats) -> Self {
+    pub(crate) const fn of(day: &DayStats) -> Self {
         Self {
             invocations: day.invocations,
             billed_ms: day.billed_ms,
@@ -89,7 +89,7 @@ impl DayCounts {
 
 impl<'a> SizeDay<'a> {
     /// Returns what a size is judged by, of a day.
-    pub const fn of(day: &'a DayStats) -> Self {
+    pub(crate) const fn of(day: &'a DayStats) -> Self {
         Self {
             counts: DayCounts::of(day),
             cpu_ms: day.cpu_ms,
@@ -137,7 +137,7 @@ struct SizeUsage {
 
 impl Usage {
     /// Returns the 99th percentile of the durations at `size`.
-    pub fn p99(&self, size: Megabytes) -> Option<Millis> {
+    pub(crate) fn p99(&self, size: Megabytes) -> Option<Millis> {
         let size = self.sizes.get(&size)?;
         size.durations.quantile(0.99).map(Millis::from_ms)
     }

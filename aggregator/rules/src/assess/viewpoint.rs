@@ -19,7 +19,7 @@ pub struct Viewpoint<'a> {
 
 impl Viewpoint<'_> {
     /// Returns the present for the window.
-    pub fn present(&self) -> Timestamp {
+    pub(crate) fn present(&self) -> Timestamp {
         self.clock.present(self.now)
     }
 

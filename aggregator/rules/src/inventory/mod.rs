@@ -1,10 +1,10 @@
-//! What the functions of a fleet are, as the control plane describes them: plain facts, and what
-//! changed between two refreshes. Who reads them from AWS is in `rightsizer-aws`.
+//! What the functions of a fleet are, as the control plane describes them: plain facts. `rightsizer-aws` reads them
+//! from AWS, and `rightsizer-store` finds what changed between two refreshes.
 
 mod facts;
-mod map;
 mod owners;
+mod update;
 
 pub use facts::{FunctionFacts, LoggedReports, Package, Tags};
-pub use map::{Change, Inventory, InventoryUpdate};
 pub use owners::{Home, Owners};
+pub use update::InventoryUpdate;

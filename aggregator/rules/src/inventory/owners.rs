@@ -20,7 +20,7 @@ impl Home {
     }
 
     /// The ARN of a function with this name in this region of another account.
-    pub fn arn_in(&self, account: &str, name: &str) -> Option<FunctionArn> {
+    pub(crate) fn arn_in(&self, account: &str, name: &str) -> Option<FunctionArn> {
         let partition = Partition::of_region(&self.region).name;
         FunctionArn::new(partition, &self.region, account, name).ok()
     }

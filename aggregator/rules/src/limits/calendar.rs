@@ -41,7 +41,7 @@ impl Default for ChangeWindows {
 
 impl ChangeWindows {
     /// Reads windows as `mon-thu 09:00-16:00`, in a time zone as `Europe/Berlin`.
-    pub fn parse(windows: &[String], zone: &str) -> Result<Self, LimitsError> {
+    pub(crate) fn parse(windows: &[String], zone: &str) -> Result<Self, LimitsError> {
         let known = TimeZone::get(zone);
         Ok(Self {
             zone: known.map_err(|_| LimitsError::Zone(zone.to_owned()))?,
@@ -53,7 +53,7 @@ impl ChangeWindows {
     }
 
     /// Whether decreases may be sent at `now`.
-    pub fn is_open(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
         if self.windows.is_empty() {
             return true;
         }
@@ -69,7 +69,7 @@ impl ChangeWindows {
     }
 
     /// The first minute from `now` on at which they may.
-    pub fn opens(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn opens(&self, now: Timestamp) -> Option<Timestamp> {
         let minute = now.plus_ms(-now.as_ms().rem_euclid(MINUTE_MS));
         // Eight days, for a window of the week whose hour the clock left out.
         (0..=8 * i64::from(DAY_MINUTES))

@@ -15,9 +15,9 @@ pub use increases::{AddedOn, IncreaseAlarm, MOST_UNKNOWN_UNDER_WAY, counted_usd}
 
 /// What the updater may have before it at once: at ten calls a second, three a change, it has just time
 /// for these before a record on the stream is too old.
-pub const MOST_UNDER_WAY: u64 = 10_000;
+pub(crate) const MOST_UNDER_WAY: u64 = 10_000;
 /// How long a rollback counts.
-pub const ROLLBACKS_WITHIN_MS: i64 = 24 * 3_600_000;
+pub(crate) const ROLLBACKS_WITHIN_MS: i64 = 24 * 3_600_000;
 
 /// `[limits]` in `rightsizer.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -182,7 +182,7 @@ pub enum Limit {
 
 impl LimitSettings {
     /// How many functions may be unverified in a fleet of this size.
-    pub fn most_unverified(&self, fleet: u64) -> u64 {
+    pub(crate) fn most_unverified(&self, fleet: u64) -> u64 {
         let share = fleet.saturating_mul(u64::from(self.unverified_percent)) / 100;
         share.max(u64::from(self.unverified_least))
     }

@@ -38,7 +38,7 @@ pub struct ObservedDay {
 
 impl ObservedDay {
     /// Returns a day as a trial sees it.
-    pub fn of(key: &DayKey, stats: &DayStats) -> Self {
+    pub(crate) fn of(key: &DayKey, stats: &DayStats) -> Self {
         Self {
             day: key.day,
             kind: DaySource::kind(key.source.rank()),

@@ -97,7 +97,7 @@ pub fn judge(trial: &Trial) -> Verdict {
 
 /// The size of a rollback: the last verified size, else the one before; or P3's bump of a size
 /// that ran out, if that is larger.
-pub fn rollback_size(
+pub(crate) fn rollback_size(
     trial: &Trial,
     verified: Option<Megabytes>,
     ran_out: Option<Megabytes>,
@@ -174,7 +174,7 @@ fn silent(trial: &Trial) -> Option<Cause> {
 
 impl Cause {
     /// As a recommendation's reason, with its figures.
-    pub const fn reason(&self) -> Reason {
+    pub(crate) const fn reason(&self) -> Reason {
         match *self {
             Self::OutOfMemory(count) => Reason::RollbackOutOfMemory { count },
             Self::Errors(rise) => Reason::RollbackErrors(rise),

@@ -12,6 +12,7 @@ mod simulated_tests;
 mod trial;
 
 pub use days::{OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, TrialFacts};
-pub use judge::{Cause, HOLD_DAYS, Verdict, judge, rollback_size};
+pub(crate) use judge::rollback_size;
+pub use judge::{Cause, HOLD_DAYS, Verdict, judge};
 pub use saving::{Saving, factor_in};
-pub use trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};
+pub use trial::{After, Before, Failures, Reverted, Silences, Trial};

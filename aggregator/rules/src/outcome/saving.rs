@@ -1,9 +1,8 @@
 //! What a change saved, by what was billed on both sides of it.
 
-use rightsizer_records::{Arch, Megabytes, Usd};
+use rightsizer_records::Megabytes;
 
 use super::trial::Trial;
-use crate::price::{Rates, Usage};
 
 /// What stands before the factor in [`Saving::in_words`].
 const BEFORE_FACTOR: &str = "no harm found; ";
@@ -46,31 +45,15 @@ impl Saving {
     }
 
     /// GB-seconds of an invocation after ÷ before; below 1 it saved.
-    pub fn gb_seconds_factor(&self) -> f64 {
+    pub(crate) fn gb_seconds_factor(&self) -> f64 {
         let before = self.before_ms * f64::from(self.from_mb.0);
         self.after_ms * f64::from(self.to_mb.0) / before.max(f64::MIN_POSITIVE)
     }
 
     /// What it came to in words, as the reason for which a change is verified.
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let factor = self.gb_seconds_factor();
         format!("{BEFORE_FACTOR}{factor:.2} times the GB-seconds an invocation")
-    }
-
-    /// The cost of a month with this number of invocations, before and after.
-    pub fn monthly(&self, invocations: u64, rates: &Rates, arch: Option<Arch>) -> (Usd, Usd) {
-        let cost = |mean_ms: f64, size| {
-            let usage = Usage {
-                billed_ms: 0,
-                invocations,
-                days: 30,
-            };
-            rates.monthly(usage.with_mean_ms(mean_ms), size, arch)
-        };
-        (
-            cost(self.before_ms, self.from_mb),
-            cost(self.after_ms, self.to_mb),
-        )
     }
 }
 
@@ -80,7 +63,6 @@ mod tests {
 
     use super::super::trial::{After, Before};
     use super::*;
-    use crate::price::PriceTable;
 
     /// 110 ms at 512 MB after 100 ms at 1024 MB is 0.55 of the GB-seconds.
     #[test]
@@ -100,8 +82,7 @@ mod tests {
         assert_eq!(factor_in("no harm found; NaN times"), None);
     }
 
-    /// 100 ms at 1024 MB became 110 ms at 512: 110 × 512 ÷ (100 × 1024) = 0.55. A million a month:
-    /// 100,000 GB-s × 0.0000166667 + 0.20 = 1.86667, then 55,000 GB-s: 1.1166685.
+    /// 100 ms at 1024 MB became 110 ms at 512: 110 × 512 ÷ (100 × 1024) = 0.55.
     #[test]
     fn a_saving_by_hand() {
         let at = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
@@ -125,11 +106,5 @@ mod tests {
         };
         let saving = Saving::of(&trial).unwrap();
         assert!((saving.gb_seconds_factor() - 0.55).abs() < 1e-12);
-        let rates = PriceTable::default().rates(None);
-        let months = saving.monthly(1_000_000, &rates, None);
-        assert_eq!(
-            months,
-            (Usd::from_f64(1.866_67), Usd::from_f64(1.116_668_5))
-        );
     }
 }

@@ -43,7 +43,7 @@ const LEAST_INVOCATIONS: u64 = 10;
 
 impl Reverted {
     /// How many of them count: none that the account contradicts, or that served next to nothing.
-    pub fn sightings(self) -> u32 {
+    pub(crate) fn sightings(self) -> u32 {
         if self.contradicted || self.invocations < LEAST_INVOCATIONS {
             0
         } else {
@@ -125,7 +125,7 @@ pub struct After {
 }
 
 /// What an invocation has to exceed to count as slow: the earlier 95th percentile × the tolerance.
-pub fn slow_above(p95_before: Millis, tolerance: f64) -> Option<Millis> {
+pub(crate) fn slow_above(p95_before: Millis, tolerance: f64) -> Option<Millis> {
     Millis::from_ms_f64(p95_before.as_ms_f64() * tolerance)
 }
 

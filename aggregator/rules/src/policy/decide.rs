@@ -43,7 +43,7 @@ pub struct Decision {
 
 impl Decision {
     /// Returns the smallest size that P1 to P6 allow, whatever the objective chose (P9).
-    pub fn safe_mb(&self) -> Megabytes {
+    pub(crate) fn safe_mb(&self) -> Megabytes {
         power::safe_size(self.policy_mb, self.target_mb, &self.reasons)
     }
 }

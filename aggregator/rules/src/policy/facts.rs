@@ -48,7 +48,7 @@ pub struct SizeHealth {
 
 impl SizeHealth {
     /// Of a size without invocations.
-    pub const fn none(memory_mb: Megabytes) -> Self {
+    pub(crate) const fn none(memory_mb: Megabytes) -> Self {
         Self {
             memory_mb,
             invocations: 0,
@@ -129,12 +129,12 @@ pub struct SizeChange {
 
 impl SizeChange {
     /// Whether it gave the function less.
-    pub fn is_decrease(&self) -> bool {
+    pub(crate) fn is_decrease(&self) -> bool {
         self.to_mb < self.from_mb
     }
 
     /// Whether it gave the function more.
-    pub fn is_increase(&self) -> bool {
+    pub(crate) fn is_increase(&self) -> bool {
         self.to_mb > self.from_mb
     }
 }
@@ -207,14 +207,14 @@ impl Configured {
     }
 
     /// Whether the updater changes it without an approval.
-    pub fn is_changed_by_itself(&self) -> bool {
+    pub(crate) fn is_changed_by_itself(&self) -> bool {
         let mode = self.mode.or(self.untagged);
         !matches!(mode, Some(ApplyMode::Off | ApplyMode::Recommend)) && !self.is_exported()
     }
 
     /// Whether its size goes to its pipeline instead of to the function: a pipeline's function is
     /// changed directly only if its own tag or an approval allows it.
-    pub const fn is_exported(&self) -> bool {
+    pub(crate) const fn is_exported(&self) -> bool {
         self.of_a_pipeline && self.mode.is_none()
     }
 }

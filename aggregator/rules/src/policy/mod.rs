@@ -29,6 +29,7 @@ mod project;
 mod proof;
 mod reasons;
 mod recurring;
+mod seen_curve;
 mod settings;
 mod size;
 mod speed;
@@ -48,14 +49,15 @@ pub use facts::{
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};
 pub use name::{FloorRule, PolicyName};
-pub use percentile::{DecayingPercentile, VPA};
-pub use power::{offers, safe_size};
+pub use percentile::DecayingPercentile;
+pub use power::safe_size;
 pub use project::{Basis, Factors, Projection, project};
 pub use reasons::{Reasons, after_running_out};
-pub use recurring::{RECURRING, RecurringPeak};
+pub use recurring::RecurringPeak;
+pub use seen_curve::offers;
 pub use settings::{P95Tolerance, PolicyError, PolicySettings};
 pub use size::policy_size;
 pub use why::{sentence, why};
 
 /// Name of the default policy (P1).
-pub const AVERAGE_PLUS_BUFFER: &str = "average-plus-buffer";
+pub(crate) const AVERAGE_PLUS_BUFFER: &str = "average-plus-buffer";

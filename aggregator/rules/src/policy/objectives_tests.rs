@@ -5,7 +5,7 @@ use rightsizer_records::{Megabytes, Millis, Timestamp};
 
 use super::case::Case;
 use super::facts::{CpuUse, SizeChange, SizeFacts, SizeHealth};
-use super::power::drawn;
+use super::seen_curve::drawn;
 use crate::power::{Objective, Workload};
 use crate::price::PriceTable;
 

@@ -21,7 +21,7 @@ pub struct DecayingPercentile {
 }
 
 /// The Kubernetes VPA's estimator for memory, which takes 24 h peaks into a histogram that decays.
-pub const VPA: DecayingPercentile = DecayingPercentile {
+pub(crate) const VPA: DecayingPercentile = DecayingPercentile {
     share: 0.90,
     half_life_days: 1.0,
     memory_days: WINDOW_DAYS,

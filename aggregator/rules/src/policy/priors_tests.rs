@@ -8,7 +8,7 @@ use rightsizer_records::{Megabytes, Millis};
 use super::case::{Case, size};
 use super::facts::{CpuUse, SizeFacts};
 use super::objectives_tests::{Function, Random};
-use super::power::{drawn, offers};
+use super::seen_curve::{drawn, offers};
 use crate::power::{Lesson, Objective, Prior, SizePoint, Workload};
 use crate::price::PriceTable;
 

@@ -10,7 +10,7 @@ pub struct Reasons {
 
 impl Reasons {
     /// Keeps the reasons.
-    pub const fn kept() -> Self {
+    pub(crate) const fn kept() -> Self {
         Self {
             kept: Some(Vec::new()),
         }
@@ -29,7 +29,7 @@ impl Reasons {
     }
 
     /// All of them, in the order of the rules.
-    pub fn into_vec(self) -> Vec<Reason> {
+    pub(crate) fn into_vec(self) -> Vec<Reason> {
         self.kept.unwrap_or_default()
     }
 }

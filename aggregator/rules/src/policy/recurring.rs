@@ -10,7 +10,7 @@ use super::reasons::{Reasons, times};
 
 /// 92 % of the recent days' weight, a week as half-life, a quarter's memory: a lone spike holds for two
 /// days, one that recurs for as long as it does.
-pub const RECURRING: DecayingPercentile = DecayingPercentile {
+pub(crate) const RECURRING: DecayingPercentile = DecayingPercentile {
     share: 0.92,
     half_life_days: 7.0,
     memory_days: 90,

@@ -239,7 +239,7 @@ impl Default for PolicySettings {
 
 impl PolicySettings {
     /// Whether the policy in force weighs all remembered peaks, not only those that hold the floor up.
-    pub const fn looks_back_all_the_way(&self) -> bool {
+    pub(crate) const fn looks_back_all_the_way(&self) -> bool {
         let near = matches!(
             self.name,
             PolicyName::AveragePlusBuffer | PolicyName::PeakPlusMargin

@@ -31,7 +31,7 @@ pub enum Basis {
 impl Basis {
     /// Returns whether the function itself was measured well enough for a promise. A prior only moves
     /// expectations.
-    pub const fn is_own(self) -> bool {
+    pub(crate) const fn is_own(self) -> bool {
         matches!(self, Self::Measured | Self::Between | Self::Cpu)
     }
 }
@@ -165,7 +165,7 @@ impl PowerCurve {
     }
 
     /// Returns the parameters: the duration on one core, divided by the expected share of CPU time.
-    pub fn model(&self) -> Model {
+    pub(crate) fn model(&self) -> Model {
         let mean = |of: fn(&Workload) -> f64| -> f64 {
             let weighted = self
                 .likely

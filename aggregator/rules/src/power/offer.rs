@@ -48,7 +48,7 @@ const TOO_COARSE: f64 = 0.2;
 
 /// Returns whether a function at `now` may have an offer at all. Most have none, and a fleet's curves take long to
 /// compute.
-pub fn may_be_faster(now: Megabytes, sizes: &[SizeUse]) -> bool {
+pub(crate) fn may_be_faster(now: Megabytes, sizes: &[SizeUse]) -> bool {
     let points = || sizes.iter().filter_map(SizeUse::point);
     if points().any(|point| point.memory_mb > now) {
         return true;

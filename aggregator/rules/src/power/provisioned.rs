@@ -16,7 +16,7 @@ const MB_PER_GB: f64 = 1024.0;
 pub struct Configured {
     /// The version or the alias that it is configured for.
     pub qualifier: String,
-    /// The version whose environments are kept.
+    /// The version whose environments are provisioned.
     pub version: String,
     /// The size of that version.
     pub memory_mb: Megabytes,
@@ -48,7 +48,7 @@ pub struct ConfiguredUse {
     pub days: f64,
     /// Invocations of the version in these days.
     pub invocations: u64,
-    /// The share of its time in which a kept environment computes, on average; above 1 the rest runs on demand.
+    /// The share of its time in which a provisioned environment computes, on average; above 1 the rest runs on demand.
     pub busy: f64,
     /// Dollars of a month for keeping the environments.
     pub monthly_usd: f64,
@@ -74,15 +74,15 @@ fn use_of(configured: Configured, function: &Started<'_>) -> ConfiguredUse {
     let invocations = own().map(|size| size.invocations).sum();
     let busy_ms = own().filter_map(|size| Some(size.durations?.mean_ms * size.invocations as f64));
     let at_once = busy_ms.sum::<f64>() / (days * 86_400_000.0).max(1.0);
-    let kept = f64::from(configured.environments);
+    let provisioned = f64::from(configured.environments);
     let gb = f64::from(configured.memory_mb.0) / MB_PER_GB;
     let price = match function.arch {
         Some(Arch::Arm64) => function.rates.arm64_gb_second,
         _ => function.rates.x86_gb_second,
     };
     let month = MONTH_SECONDS * gb * price;
-    let monthly_usd = kept * month * PROVISIONED;
-    let saved_usd = at_once.min(kept) * month * (1.0 - PROVISIONED_DURATION);
+    let monthly_usd = provisioned * month * PROVISIONED;
+    let saved_usd = at_once.min(provisioned) * month * (1.0 - PROVISIONED_DURATION);
     let worth = if days < LEAST_DAYS {
         Worth::Unknown
     } else if invocations == 0 {
@@ -96,7 +96,7 @@ fn use_of(configured: Configured, function: &Started<'_>) -> ConfiguredUse {
         configured,
         days,
         invocations,
-        busy: at_once / kept.max(1.0),
+        busy: at_once / provisioned.max(1.0),
         monthly_usd,
         saved_usd,
         worth,
@@ -168,7 +168,7 @@ mod tests {
     fn it_saves_from_sixty_percent_busy_on() {
         assert_eq!(used("7", 1, 51_900.0, 14).worth, Worth::Saves);
         assert_eq!(used("7", 1, 51_800.0, 14).worth, Worth::Costs);
-        // What no kept environment runs is not cheaper.
+        // What no provisioned environment runs is not cheaper.
         near(used("7", 1, 200_000.0, 14).saved_usd, 0.416_67 * 43.20);
     }
 

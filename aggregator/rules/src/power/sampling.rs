@@ -132,10 +132,10 @@ impl<'a> Sampler<'a> {
 
     /// Removes the sizes up to `size`, at which the function ran out of memory or of time.
     pub fn refuse_up_to(&mut self, size: Megabytes) {
-        let kept = |at: &usize| self.sizes[*at] > size;
-        let kept: Vec<usize> = (0..self.sizes.len()).filter(kept).collect();
-        self.samples = kept.iter().map(|at| self.samples[*at]).collect();
-        self.sizes = kept.iter().map(|at| self.sizes[*at]).collect();
+        let is_larger = |at: &usize| self.sizes[*at] > size;
+        let larger: Vec<usize> = (0..self.sizes.len()).filter(is_larger).collect();
+        self.samples = larger.iter().map(|at| self.samples[*at]).collect();
+        self.sizes = larger.iter().map(|at| self.sizes[*at]).collect();
     }
 
     /// Returns the size to invoke next; `None` if more samples are not worth their price, or none are left.

@@ -92,7 +92,7 @@ const LEAST_SPREAD: f64 = 0.02;
 impl SizeUse {
     /// Returns the share of invocations that failed.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    pub fn failed(&self) -> f64 {
+    pub(crate) fn failed(&self) -> f64 {
         self.failures as f64 / self.invocations.max(1) as f64
     }
 
@@ -112,7 +112,7 @@ impl SizeUse {
     /// Returns the mean duration that is billed beyond that of the invocations themselves: starts, and rounding. It
     /// hardly depends on the size.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    pub fn billed_beside_ms(&self) -> f64 {
+    pub(crate) fn billed_beside_ms(&self) -> f64 {
         let billed = self.billed_ms as f64 / self.invocations.max(1) as f64;
         let own = self.durations.map_or(0.0, |durations| durations.mean_ms);
         (billed - own).max(0.0)

@@ -27,18 +27,10 @@ pub struct Usage {
 impl Usage {
     /// The same requests if each takes `factor` times as long (P6: `projection.expected.mean`).
     #[must_use]
-    pub fn at(self, factor: f64) -> Self {
+    pub(crate) fn at(self, factor: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
         let billed_ms = self.billed_ms as f64;
         self.billed(billed_ms * factor)
-    }
-
-    /// The same requests, each billed so long on average.
-    #[must_use]
-    pub fn with_mean_ms(self, mean_ms: f64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "an estimate in milliseconds")]
-        let invocations = self.invocations as f64;
-        self.billed(invocations * mean_ms)
     }
 
     fn billed(self, ms: f64) -> Self {
@@ -55,7 +47,7 @@ impl Usage {
 impl Rates {
     /// Projected cost of a month of such usage at `size`. An unknown architecture is priced as x86,
     /// the dearer one.
-    pub fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
+    pub(crate) fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
         if usage.days == 0 {
             return Usd::default();
         }
@@ -80,13 +72,6 @@ impl Rates {
     }
 }
 
-impl PriceTable {
-    /// [`Rates::monthly`] if the region is unknown.
-    pub fn monthly(&self, usage: Usage, size: Megabytes, arch: Option<Arch>) -> Usd {
-        self.rates(None).monthly(usage, size, arch)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +87,12 @@ mod tests {
     /// arm64: 140,000 × 0.0000133334 = 1.866676, + 0.28 = 2.146676; × 30/14 = 4.60002.
     #[test]
     fn a_month_by_hand() {
-        let table = PriceTable::default();
-        let x86 = table.monthly(USAGE, Megabytes(1024), None);
+        let rates = PriceTable::default().rates(None);
+        let x86 = rates.monthly(USAGE, Megabytes(1024), None);
         assert_eq!(x86, Usd::from_f64(5.60001));
-        let arm = table.monthly(USAGE, Megabytes(1024), Some(Arch::Arm64));
+        let arm = rates.monthly(USAGE, Megabytes(1024), Some(Arch::Arm64));
         assert_eq!(arm, Usd::from_f64(4.60002));
-        let nothing = table.monthly(Usage::default(), Megabytes(1024), None);
+        let nothing = rates.monthly(Usage::default(), Megabytes(1024), None);
         assert_eq!(nothing, Usd::default());
     }
 
@@ -115,7 +100,9 @@ mod tests {
     /// 1.446669; × 30/14 = 3.100005.
     #[test]
     fn p6_a_slower_function_is_billed_for_longer() {
-        let slower = PriceTable::default().monthly(USAGE.at(2.0), Megabytes(256), None);
+        let slower = PriceTable::default()
+            .rates(None)
+            .monthly(USAGE.at(2.0), Megabytes(256), None);
         assert_eq!(slower, Usd::from_f64(3.100_005));
     }
 

@@ -93,7 +93,7 @@ impl FunctionState {
     }
 
     /// A complete refresh at `seen_at` did not find the function.
-    pub fn unlist(&mut self, seen_at: Timestamp) {
+    pub(crate) fn unlist(&mut self, seen_at: Timestamp) {
         if let Some(listed) = &mut self.listed
             && listed.seen_at < seen_at
         {

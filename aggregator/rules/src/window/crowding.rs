@@ -15,7 +15,7 @@ pub const MOST_VERSIONS: usize = 64;
 /// The size under which the others are added up.
 pub const OTHER_SIZES: Megabytes = Megabytes(0);
 /// The version under which the others are added up.
-pub const OTHER_VERSIONS: &str = "other";
+pub(crate) const OTHER_VERSIONS: &str = "other";
 
 /// The sizes and versions of a function on a day.
 #[derive(Debug, Default)]

@@ -30,7 +30,7 @@ impl DaySource {
     const FILES: i64 = 1 << 40;
     const UNKNOWN_FILES: i64 = Self::FILES + 1;
     /// The kind of [`DaySource::Wrapped`].
-    pub const WRAPPED_KIND: u8 = 4;
+    pub(crate) const WRAPPED_KIND: u8 = 4;
 
     /// Its number in the store; lower counts first.
     pub const fn rank(self) -> i64 {
@@ -209,7 +209,7 @@ impl DayStats {
     }
 
     /// Whether it holds more than bare counts of invocations: a memory figure, a duration, or a failure.
-    pub fn has_figures(&self) -> bool {
+    pub(crate) fn has_figures(&self) -> bool {
         let failures = self.errors.max(self.timeouts).max(self.ooms);
         self.peak_mb > Megabytes(0)
             || self.billed_ms > 0

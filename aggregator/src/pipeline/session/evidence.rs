@@ -181,7 +181,7 @@ impl Session<'_> {
 
     /// Replaces the evidence of an earlier reading of the same log group and day (W7), and returns `true`. If this
     /// reading found fewer invocations, some of the log was deleted in between: it changes nothing and returns `false`.
-    pub fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
+    pub(crate) fn replace_log_day(&mut self, read: LogGroupDay) -> Result<bool, StoreError> {
         let group = self.unit.log_groups().number(&read.log_group)?;
         let before = self.unit.log_groups().days(&read.log_group, read.day)?;
         let before = before.into_iter().find(|(day, _)| *day == read.day);

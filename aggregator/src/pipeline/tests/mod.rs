@@ -10,6 +10,7 @@ use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Reader;
 
 use super::*;
+use crate::settings::Settings;
 
 mod again;
 mod asked;

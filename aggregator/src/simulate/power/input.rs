@@ -38,7 +38,7 @@ pub struct Table {
 ///
 /// # Errors
 /// If the input cannot be read, or its header does not name the columns.
-pub fn read_table(
+pub(crate) fn read_table(
     input: impl BufRead,
     refuse: &mut dyn FnMut(Refusal),
 ) -> Result<Table, TableError> {

@@ -13,7 +13,8 @@ use rightsizer_rules::power::{Lesson, Prior};
 use serde::Serialize;
 
 pub use figures::Errors;
-pub use input::{Table, read_table};
+pub use input::Table;
+pub(crate) use input::read_table;
 pub use runs::{Measured, Run, Runs};
 pub use tuning::{Method, TuningReport, tune};
 pub use yardstick::PriorSource;

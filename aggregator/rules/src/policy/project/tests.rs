@@ -103,7 +103,7 @@ fn accuracy(
     (at(50), low)
 }
 
-/// Against measured sweeps; `cargo nextest run -p rightsizer p6_projections_hold --no-capture` prints
+/// Against measured sweeps; `cargo test -p rightsizer-rules p6_projections_hold -- --nocapture` prints
 /// the table of docs/POLICIES.md.
 #[test]
 fn p6_projections_hold_against_measured_sweeps() {

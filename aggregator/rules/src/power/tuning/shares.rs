@@ -105,7 +105,7 @@ impl Shares {
 
     /// Returns the payload of the invocation with this number, counted from 0, if it is not known how many follow: the
     /// one that is furthest behind its share, the first of equals.
-    pub fn nth(&self, invocation: u32) -> usize {
+    pub(crate) fn nth(&self, invocation: u32) -> usize {
         let mut used = vec![0.0; self.weights.len()];
         let mut chosen = 0;
         for _ in 0..=invocation % PERIOD {

@@ -2,9 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::query::ROWS;
-use super::{Fleet, Query};
 use crate::changes::changes;
+use crate::fleet::{Fleet, Query, ROWS};
 use crate::frame::{Frame, Tab};
 use crate::grade::Totals;
 use crate::marks::marks;
