@@ -2,6 +2,7 @@
 //! means and what to do. It changes nothing.
 
 mod account;
+mod changes;
 mod clock;
 mod finding;
 mod fleet;
@@ -55,6 +56,10 @@ pub(super) struct DoctorArgs {
     /// The deployed system, by the STACK of `make deploy`
     #[arg(long, value_name = "STACK", requires = "account")]
     stack: Option<String>,
+    /// Check the last changes of the functions that match, by name or ARN with `*`; may be repeated [default: the 200
+    /// functions with the layer that were changed last]
+    #[arg(long, value_name = "PATTERN", requires = "account", value_parser = flags::text)]
+    functions: Vec<String>,
     #[command(flatten)]
     place: PlaceArgs,
     #[command(flatten)]
@@ -91,8 +96,23 @@ async fn deployed(args: &DoctorArgs, stack: &str) -> anyhow::Result<Vec<Finding>
             return Ok(vec![finding]);
         }
     }
-    findings.extend(account::examine(&config, stack).await);
-    Ok(findings)
+    findings.extend(account::examine(&config, stack, &args.functions).await);
+    Ok(once(findings, &place).await)
+}
+
+/// Makes one finding of all that have the credentials or the clock as their cause: that is one cause, however many calls
+/// it makes fail.
+async fn once(findings: Vec<Finding>, place: &Place) -> Vec<Finding> {
+    let mut others = Vec::new();
+    let mut cause = None;
+    for finding in findings {
+        match of_credentials(&finding, place).await {
+            Some(of_credentials) => cause = cause.or(Some(of_credentials)),
+            None => others.push(finding),
+        }
+    }
+    others.extend(cause);
+    others
 }
 
 /// Returns what to do about a finding that is about the credentials or the clock, as a finding of its own.
@@ -158,15 +178,7 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
     if let Some(updater) = updater {
         of_aws.push(updater::examine(updater, &place, paused).await);
     }
-    let mut cause = None;
-    for finding in of_aws {
-        match of_credentials(&finding, &place).await {
-            // One cause is one finding, however many calls it makes fail.
-            Some(of_credentials) => cause = cause.or(Some(of_credentials)),
-            None => findings.push(finding),
-        }
-    }
-    findings.extend(cause);
+    findings.extend(once(of_aws, &place).await);
     findings
 }
 
