@@ -136,6 +136,16 @@ const CLOCK: [&str; 3] = [
     "RequestTimeTooSkewed",
 ];
 
+/// Returns whether the error of a call is about the credentials themselves or this machine's clock: then nothing was
+/// done, and trying again does not help.
+pub fn is_of_credentials(error: &str) -> bool {
+    let codes = CREDENTIALS.iter().map(|(code, _)| *code);
+    CLOCK
+        .into_iter()
+        .chain(codes)
+        .any(|words| error.contains(words))
+}
+
 /// The codes with which services refuse credentials, and what they mean.
 /// Source: AWS's lists of common errors.
 const CREDENTIALS: [(&str, &str); 8] = [
