@@ -116,9 +116,9 @@ impl Place {
         })
     }
 
-    /// Returns a Kinesis client. Its responses carry the time, see [`crate::clock`].
-    pub async fn kinesis(&self) -> aws_sdk_kinesis::Client {
-        let config = aws_sdk_kinesis::config::Builder::from(&self.config().await);
+    /// Returns a client for this stream, by name or ARN. Its responses carry the time, see [`crate::clock`].
+    pub async fn kinesis(&self, stream: &str) -> aws_sdk_kinesis::Client {
+        let config = crate::kinesis::client_config(&self.config().await, stream);
         aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())
     }
 }

@@ -19,6 +19,7 @@ use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::Place;
+use rightsizer_aws::kinesis;
 use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
@@ -185,13 +186,14 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
 /// What `serve` needs of the account.
 async fn in_account(args: &DoctorArgs, config: &SdkConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let kinesis = aws_sdk_kinesis::Client::new(config);
     if let RecordSource::Kinesis(stream) = &args.source {
-        findings.extend(stream::examine(&kinesis, "reports stream", stream).await);
+        let client = kinesis::client(config, stream);
+        findings.extend(stream::examine(&client, "reports stream", stream).await);
     }
     if let Some(stream) = &args.emit {
-        findings.extend(stream::examine(&kinesis, "decisions stream", stream).await);
-        findings.push(stream::may_put(&kinesis, stream).await);
+        let client = kinesis::client(config, stream);
+        findings.extend(stream::examine(&client, "decisions stream", stream).await);
+        findings.push(stream::may_put(&client, stream).await);
     }
     if args.inventory == InventoryFrom::Lambda {
         findings.extend(fleet::examine(config).await);
