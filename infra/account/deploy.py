@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fresh
 import network
-from aws import Refused, aws, succeeds
+from aws import Refused, aws, run, succeeds
 from options import FLINK_FILES, Wrong, filled, key, packaged, pairs, parameters_of
 from system import DEAD, INFRA, System
 
@@ -311,18 +311,43 @@ class Plan:
         self.named = ("--stack-name", system.name, "--change-set-name", self.name)
 
     def make(self, template, parameters, more):
-        """Creates the change set. Returns the reason of CloudFormation if that fails, otherwise `None`."""
+        """Creates the change set. Returns the reason if CloudFormation refuses the template, otherwise `None`.
+
+        Raises `Refused` if the call is refused for another reason, such as credentials.
+        """
         kind = ("--change-set-type", self.kind, "--capabilities", "CAPABILITY_IAM")
         body = ("--template-body", template, "--parameters", parameters)
         try:
             aws("cloudformation", "create-change-set", *self.named, *kind, *body, *more)
         except Refused as error:
+            if "(ValidationError)" not in str(error):
+                raise
             return str(error)
-        if succeeds("cloudformation", "wait", "change-set-create-complete", *self.named):
+        waited = run("cloudformation", "wait", "change-set-create-complete", *self.named)
+        if waited.returncode == 0:
             return None
-        why = aws("cloudformation", "describe-change-set", *self.named).get("StatusReason", "")
+        return self.unless_complete(waited.stderr.strip() or "aws cloudformation wait failed")
+
+    def unless_complete(self, why):
+        """Returns the reason of CloudFormation if the change set failed, `None` if it is complete.
+
+        Stops if neither is known: the wait itself ended early because of `why`, which says nothing about the template.
+        """
+        again = f"Nothing of the stack was changed; run this again. The change set {self.name} is not used any more."
+        try:
+            made = aws("cloudformation", "describe-change-set", *self.named)
+        except Refused as error:
+            self.system.stop(
+                f"cannot follow the change set {self.name} of the stack {self.system.name}: {error}. Sign in again or"
+                f" restore the connection. {again}"
+            )
+        status = made["Status"]
+        if status == "CREATE_COMPLETE":
+            return None
+        if status != "FAILED":
+            self.system.stop(f"the change set {self.name} is still {status}, but waiting for it ended early: {why}. {again}")
         self.drop()
-        return why
+        return made.get("StatusReason", "")
 
     def show(self):
         for change in aws("cloudformation", "describe-change-set", *self.named)["Changes"]:

@@ -171,6 +171,51 @@ class Waiting(unittest.TestCase):
         self.assertIn("does not show it after 60 seconds", str(refused.exception))
 
 
+class ChangeSet(unittest.TestCase):
+    """A change set that could not be awaited says nothing about the template: its own status does."""
+
+    def make(self, described, refused=None, waited=255):
+        """Makes a change set. `described` is its description, or the error of that call."""
+        calls = []
+
+        def call(*words, **_):
+            calls.append(words[1])
+            result = {"create-change-set": refused, "describe-change-set": described}.get(words[1])
+            if isinstance(result, Exception):
+                raise result
+            return result or {}
+
+        def stop(words):
+            raise SystemExit(words)
+
+        plan = deploy.Plan(SimpleNamespace(name="rz", stop=stop), "UPDATE", "UPDATE_COMPLETE")
+        wait = lambda *words: SimpleNamespace(returncode=waited, stderr="ExpiredToken")
+        drop = lambda *words: calls.append(words[1])
+        with mock.patch.multiple(deploy, aws=call, run=wait, succeeds=drop):
+            return plan.make("t", "p", []), calls
+
+    def test_its_status_decides_after_a_failed_wait(self):
+        self.assertEqual(self.make({}, waited=0)[0], None)
+        self.assertEqual(self.make({"Status": "CREATE_COMPLETE"})[0], None)
+        reason, calls = self.make({"Status": "FAILED", "StatusReason": "no such type"})
+        self.assertEqual((reason, calls[-1]), ("no such type", "delete-change-set"))
+
+    def test_a_wait_that_ended_early_is_no_refusal_of_the_template(self):
+        for described, words in [
+            ({"Status": "CREATE_IN_PROGRESS"}, "is still CREATE_IN_PROGRESS.*ended early: ExpiredToken.*run this again"),
+            (Refused("ExpiredToken"), "cannot follow the change set rz-.*ExpiredToken. Sign in again.*Nothing of the stack"),
+        ]:
+            with self.assertRaisesRegex(SystemExit, words):
+                self.make(described)
+
+    def test_only_the_template_is_refused_as_the_template(self):
+        invalid = "An error occurred (ValidationError) when calling the CreateChangeSet operation: no parameter Mod"
+        self.assertEqual(self.make({}, Refused(invalid))[0], invalid)
+        for other in ["An error occurred (ExpiredToken) when calling CreateChangeSet", "Could not connect to the endpoint"]:
+            with self.assertRaisesRegex(Refused, other[:20].replace("(", ".")):
+                self.make({}, Refused(other))
+
+
 class Printed(unittest.TestCase):
     """The printed commands select the layers by the stack, as `rightsizer attach` and `detach` accept it."""
 

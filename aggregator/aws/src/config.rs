@@ -116,9 +116,9 @@ impl Place {
         })
     }
 
-    /// Returns a Kinesis client. Its responses carry the time, see [`crate::clock`].
-    pub async fn kinesis(&self) -> aws_sdk_kinesis::Client {
-        let config = aws_sdk_kinesis::config::Builder::from(&self.config().await);
+    /// Returns a client for this stream, by name or ARN. Its responses carry the time, see [`crate::clock`].
+    pub async fn kinesis(&self, stream: &str) -> aws_sdk_kinesis::Client {
+        let config = crate::kinesis::client_config(&self.config().await, stream);
         aws_sdk_kinesis::Client::from_conf(config.interceptor(DateListener).build())
     }
 }
@@ -135,6 +135,16 @@ const CLOCK: [&str; 3] = [
     "Signature not yet current",
     "RequestTimeTooSkewed",
 ];
+
+/// Returns whether the error of a call is about the credentials themselves or this machine's clock: then nothing was
+/// done, and trying again does not help.
+pub fn is_of_credentials(error: &str) -> bool {
+    let codes = CREDENTIALS.iter().map(|(code, _)| *code);
+    CLOCK
+        .into_iter()
+        .chain(codes)
+        .any(|words| error.contains(words))
+}
 
 /// The codes with which services refuse credentials, and what they mean.
 /// Source: AWS's lists of common errors.

@@ -8,6 +8,7 @@
 
 pub mod alarms;
 pub mod clock;
+pub mod condition;
 pub mod config;
 pub mod errors;
 pub mod fleet;

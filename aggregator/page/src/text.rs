@@ -82,9 +82,52 @@ pub fn short(function: &str) -> &str {
         .unwrap_or(function)
 }
 
+/// The region in a function's ARN; `None` if only its name is known.
+pub fn region(function: &str) -> Option<&str> {
+    let region = function.strip_prefix("arn:")?.split(':').nth(2)?;
+    Some(region).filter(|region| !region.is_empty())
+}
+
+/// Returns whether these functions are in more than one region.
+pub fn in_regions(rows: &[ReviewRow]) -> bool {
+    let mut regions = rows.iter().filter_map(|row| region(&row.function));
+    let first = regions.next();
+    regions.any(|other| Some(other) != first)
+}
+
+/// Where a list of functions shows their regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RegionIn {
+    /// In the names that would be ambiguous without it.
+    AmbiguousNames,
+    /// In every name.
+    Names,
+    /// In a column of its own.
+    Column,
+}
+
 /// A name for each function in a list: its name, with account or region if another one has the same
 /// name.
 pub fn names(rows: &[ReviewRow]) -> Vec<String> {
+    named(rows, RegionIn::AmbiguousNames)
+}
+
+/// Names for a list without a column for the region: each has its region if there are several.
+pub fn names_with_regions(rows: &[ReviewRow]) -> Vec<String> {
+    let region = if in_regions(rows) {
+        RegionIn::Names
+    } else {
+        RegionIn::AmbiguousNames
+    };
+    named(rows, region)
+}
+
+/// Names for a list with a column for the region.
+pub fn names_beside_regions(rows: &[ReviewRow]) -> Vec<String> {
+    named(rows, RegionIn::Column)
+}
+
+fn named(rows: &[ReviewRow], region_in: RegionIn) -> Vec<String> {
     let mut called: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         *called.entry(short(&row.function)).or_default() += 1;
@@ -95,14 +138,20 @@ pub fn names(rows: &[ReviewRow]) -> Vec<String> {
         .collect();
     let name = |row: &ReviewRow| {
         let name = short(&row.function);
-        let mut place = row.function.split(':').skip(3);
-        match (called.get(name), place.next(), place.next()) {
-            (Some(2..), Some(region), Some(_)) if accounts.len() < 2 => {
-                format!("{name} ({region})")
-            }
-            (Some(2..), Some(region), Some(account)) => format!("{name} ({account}, {region})"),
-            _ => name.to_owned(),
+        let again = called.get(name).is_some_and(|count| *count > 1);
+        let account = row.function.split(':').nth(4);
+        let account = account.filter(|_| again && accounts.len() > 1);
+        let shows_region = match region_in {
+            RegionIn::AmbiguousNames => again,
+            RegionIn::Names => true,
+            RegionIn::Column => false,
+        };
+        let region = region(&row.function).filter(|_| shows_region);
+        let place: Vec<&str> = account.into_iter().chain(region).collect();
+        if place.is_empty() {
+            return name.to_owned();
         }
+        format!("{name} ({})", place.join(", "))
     };
     rows.iter().map(name).collect()
 }

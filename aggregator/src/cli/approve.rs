@@ -12,7 +12,7 @@ use rightsizer_store::ReviewRow;
 use super::list::{ChooseArgs, fleet};
 use super::out;
 use super::review::{ReviewArgs, carry_out};
-use super::text::{SavingRange, counted, names, range, saving_range, slowdown};
+use super::text::{SavingRange, counted, names_with_regions, range, saving_range, slowdown};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -51,7 +51,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
         out::line(format_args!("no open recommendation matches"))?;
         return Ok(ExitCode::FAILURE);
     }
-    for (row, name) in chosen.iter().zip(names(&chosen)) {
+    for (row, name) in chosen.iter().zip(names_with_regions(&chosen)) {
         let effect = effect(row, &name);
         match (row.status.as_str(), by_name) {
             // Beside the result, which scripts read.

@@ -1,25 +1,33 @@
 //! Whether the reports stream exists: `attach` and `subscribe` stop before they change anything if it does not.
 
 use anyhow::bail;
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::{AwsLayers, StreamArn, StreamKey};
+use rightsizer_aws::kinesis;
 
 use super::out;
 
 /// Fails if the reports stream is missing: the functions would change, and their reports would be lost. Records for
-/// `endpoint` go to another server, and a stream of another region cannot be asked for here.
+/// `endpoint` go to another server. A stream of another region is named, because reports to it cost more.
 pub(super) async fn ensure_it_exists(
     api: &AwsLayers,
     stream: &StreamArn,
     config: &SdkConfig,
     endpoint: Option<&str>,
 ) -> anyhow::Result<()> {
-    let region = config.region().map_or("", AsRef::as_ref);
-    if endpoint.is_some() || stream.region() != region {
+    if endpoint.is_some() {
         return Ok(());
+    }
+    let region = config.region().map_or("", AsRef::as_ref);
+    if stream.region() != region {
+        let there = stream.region();
+        out::note(format_args!(
+            "rightsizer: the functions are in {region} and the stream is in {there}: AWS bills reports as data transfer \
+             between regions"
+        ));
     }
     match api.stream_exists(stream).await {
         Ok(true) => {}
@@ -37,10 +45,7 @@ pub(super) async fn ensure_it_exists(
 /// # Errors
 /// If the stream does not exist.
 pub(super) async fn key_of(config: &SdkConfig, stream: &StreamArn) -> anyhow::Result<StreamKey> {
-    let client = aws_sdk_kinesis::config::Builder::from(config)
-        .region(Region::new(stream.region().to_owned()))
-        .build();
-    let client = aws_sdk_kinesis::Client::from_conf(client);
+    let client = kinesis::client(config, stream.as_str());
     let asked = client.describe_stream_summary().stream_arn(stream.as_str());
     match asked.send().await {
         Ok(answer) => {

@@ -242,13 +242,13 @@ async fn spawn_aws_tasks(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     if let RecordSource::Kinesis(stream) = &options.source {
-        let client = options.place.kinesis().await;
+        let client = options.place.kinesis(stream).await;
         let reader = StreamReader::new(&client, stream, options.engine.channel(), streams.clone())
             .starting(options.from);
         tasks.spawn(reader.run(writer.clone(), stopped.clone()));
     }
     if let Some(stream) = options.emit.clone() {
-        let client = options.place.kinesis().await;
+        let client = options.place.kinesis(&stream).await;
         let outcomes = StreamReader::new(&client, &stream, Channel::Decisions, streams.clone());
         let source = options.engine.channel();
         let (outcome_writer, end) = (writer.clone(), stopped.clone());

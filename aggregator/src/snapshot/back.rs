@@ -119,6 +119,9 @@ async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
         return Ok(());
     };
     let here = to.location();
+    if error.is_refusal() {
+        return Err(refused(to, head, error).await);
+    }
     // The answer may have been lost alone.
     let Ok(there) = to.head().await else {
         bail!(
@@ -141,4 +144,24 @@ async fn enter(to: &Bucket, head: &Head) -> anyhow::Result<()> {
         "{here} was not created ({error})\nhint: if the error is temporary, try again, with \
          another prefix if something is left there"
     )
+}
+
+/// Returns the error for a first head that was refused. What it names is removed, if that is not refused too.
+async fn refused(to: &Bucket, head: &Head, error: BucketError) -> anyhow::Error {
+    let here = to.location();
+    let mut left = Vec::new();
+    for snapshot in &head.snapshots {
+        if to.delete(&snapshot.key).await.is_err() {
+            left.push(format!("{here}/{}", snapshot.key));
+        }
+    }
+    let hint = if left.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "\nhint: {} is left: delete it, or give another prefix",
+            left.join(", ")
+        )
+    };
+    anyhow::Error::new(error).context(format!("{here} was not created{hint}"))
 }

@@ -12,6 +12,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use rightsizer_aws::config::is_of_credentials;
 use rightsizer_aws::errors::words;
 use rightsizer_updater::in_words;
 use tokio::sync::mpsc;
@@ -55,6 +56,16 @@ pub enum BucketError {
 }
 
 impl BucketError {
+    /// Whether S3 refused the call, so that nothing was done, and trying again does not help.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Denied(_) => true,
+            // S3 answers with 400 that a session has expired.
+            Self::Unclear(why) => is_of_credentials(why),
+            Self::Changed(_) | Self::Missing(_) | Self::NoBucket(_) => false,
+        }
+    }
+
     /// Whether trying again later may help.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unclear(_) | Self::Changed(_))

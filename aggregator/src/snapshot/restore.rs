@@ -76,6 +76,9 @@ pub(super) async fn fetch_patiently(
         let Unusable::NotNow(error) = why else {
             return false;
         };
+        if error.downcast_ref().is_some_and(BucketError::is_refusal) {
+            return false;
+        }
         warn!("{} did not arrive ({error:#}); trying again", snapshot.key);
         true
     };

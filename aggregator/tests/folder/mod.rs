@@ -28,11 +28,19 @@ impl Folder {
         self.run_with_input(arguments, b"")
     }
 
-    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> CommandOutput {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
+    /// A command on this folder's store.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rightsizer"));
+        command
             .args(arguments)
             .env("RIGHTSIZER_STORE", self.path("store.db"))
-            .current_dir(self.0.path())
+            .current_dir(self.0.path());
+        command
+    }
+
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> CommandOutput {
+        let mut child = self
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -47,6 +55,11 @@ impl Folder {
 pub(crate) struct CommandOutput(Output);
 
 impl CommandOutput {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.output().unwrap())
+    }
+
     pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap()
     }

@@ -23,6 +23,8 @@ const MOST_BYTES: usize = 256 << 20;
 pub enum BucketFault {
     /// Refused as a role without the permission is.
     Denied,
+    /// Refused because the session has expired, which S3 answers with 400.
+    Expired,
     /// Refused with a server's error.
     Broken,
     /// Never answered.
@@ -179,6 +181,7 @@ async fn pass(front: &Front, request: Request) -> Result<Response> {
     };
     match fault {
         Some(BucketFault::Denied) => return Ok(error(StatusCode::FORBIDDEN, "AccessDenied")),
+        Some(BucketFault::Expired) => return Ok(error(StatusCode::BAD_REQUEST, "ExpiredToken")),
         Some(BucketFault::Broken) => return Ok(error(StatusCode::BAD_GATEWAY, "BadGateway")),
         Some(BucketFault::Silent) => tokio::time::sleep(Duration::from_hours(1)).await,
         Some(BucketFault::AnswerLost) | None => {}

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use aws_config::Region;
 use axum::Router;
 use axum::routing::post;
 use rightsizer_tests::aggregator::rightsizer_with;
-use rightsizer_tests::servers::FaultProxy;
+use rightsizer_tests::servers::{FaultProxy, kinesis_client};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -123,6 +124,68 @@ async fn a_layer_or_a_stream_that_cannot_be_meant_is_refused() {
         assert!(text.contains(wanted), "{arguments:?}: {text}");
     }
     assert_eq!(account.configurations().await, before);
+}
+
+/// Kinesis knows a stream only in its own region, so it is asked there, and not in that of the functions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_another_region_is_looked_up_there_and_named() {
+    let account = Account::open().await;
+    account.create("checkout", &[], &[]).await;
+    let before = account.configurations().await;
+    let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/far";
+    let layer = account.layer.as_str();
+    let attach = [
+        "attach", "--all", "--layer", layer, "--stream", arn, "--waves", "none", "--json", "--yes",
+    ];
+    let output = rightsizer_with(&attach, &account.environment)
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(&format!("the stream {arn} does not exist")),
+        "{text}"
+    );
+    assert_eq!(account.configurations().await, before);
+
+    let kinesis = kinesis_client(account.moto.endpoint());
+    let there = kinesis
+        .config()
+        .to_builder()
+        .region(Region::from_static("us-east-1"));
+    let there = aws_sdk_kinesis::Client::from_conf(there.build());
+    there
+        .create_stream()
+        .stream_name("far")
+        .shard_count(1)
+        .send()
+        .await
+        .unwrap();
+    // Its policy lets the functions put records, which its own region alone knows.
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "kinesis:PutRecords", "Resource": "*"}]}"#;
+    let put = there.put_resource_policy().resource_arn(arn).policy(policy);
+    put.send().await.unwrap();
+    let output = rightsizer_with(&attach, &account.environment)
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("the functions are in eu-central-1 and the stream is in us-east-1"),
+        "{text}"
+    );
+    let streams = ["doctor", "--source", &format!("kinesis:{arn}"), "--json"];
+    let output = rightsizer_with(&streams, &account.environment)
+        .await
+        .unwrap();
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = findings.as_array().unwrap();
+    let found = findings
+        .iter()
+        .find(|f| f["check"] == "reports stream")
+        .unwrap();
+    assert_eq!(found["verdict"], "ok", "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

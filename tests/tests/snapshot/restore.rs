@@ -253,7 +253,7 @@ async fn what_is_in_the_way_is_reported() {
             &into,
             Method::PUT,
             "/snapshots/",
-            "nothing was written at s3://evidence/back",
+            "no history was begun at s3://evidence/back",
         ),
         (&into, Method::PUT, "head.json", "was not created"),
     ] {
@@ -310,6 +310,64 @@ async fn what_is_there_is_no_snapshot(scene: &Scene, file: &[&str]) {
     let why = scene.not_restored(&[]).await;
     assert!(why.contains("head.json is missing"), "{why}");
     scene.s3.put_object(HEAD, head).await.unwrap();
+}
+
+/// A session ends between the listing and the end: one cause, the command that signs in, and nothing half-written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_during_a_restore_leaves_nothing() {
+    let mut scene = Scene::set().await;
+    let disk = Disk::new();
+    let serve = scene.serve(&disk).await;
+    scene.next_snapshot(&serve, &disk).await;
+    assert!(serve.stop().await.unwrap().success());
+    let target = Disk::new();
+    let store = target.store();
+    let file = ["--store", store.to_str().unwrap()];
+    let into = ["--into", BACK, "--yes"];
+    for (arguments, method, path) in [
+        (&file[..], Method::GET, "/snapshots/"),
+        (&into, Method::GET, "/snapshots/"),
+        (&into, Method::PUT, "/snapshots/"),
+        (&into, Method::PUT, "head.json"),
+    ] {
+        let reads = scene.s3.calls(&Method::GET, "/snapshots/");
+        scene.s3.fail(method, path, BucketFault::Expired);
+        let why = scene.not_restored(arguments).await;
+        scene.s3.mend();
+        let hint = "hint: the credentials have expired; get new ones where these came from; then run this command again";
+        assert!(why.trim_end().ends_with(hint), "{path}: {why}");
+        assert_eq!(why.matches("ExpiredToken").count(), 1, "{path}: {why}");
+        assert_eq!(why.trim_end().lines().count(), 2, "{path}: {why}");
+        assert_eq!(
+            scene.s3.calls(&Method::GET, "/snapshots/") - reads,
+            1,
+            "it is not tried again"
+        );
+    }
+    let left = std::fs::read_dir(store.parent().unwrap()).unwrap().count();
+    assert_eq!(left, 0);
+    // The prefix is free for the next attempt.
+    scene.restored(&into).await;
+    scene.restored(&file).await;
+
+    // If the delete fails too, what is left is named.
+    scene
+        .s3
+        .fail(Method::PUT, "again/head.json", BucketFault::Expired);
+    scene
+        .s3
+        .fail(Method::DELETE, "again/snapshots", BucketFault::Expired);
+    let why = scene
+        .not_restored(&["--into", "s3://evidence/again", "--yes"])
+        .await;
+    assert!(
+        why.contains("hint: s3://evidence/again/snapshots/"),
+        "{why}"
+    );
+    assert!(
+        why.contains("is left: delete it, or give another prefix"),
+        "{why}"
+    );
 }
 
 /// The response to the first head is lost: it was written anyway, and reported as such.

@@ -22,6 +22,7 @@ use super::walk::{CallError, LayersApi};
 use crate::config::without_retries;
 use crate::errors::{self, is_throttled, words};
 use crate::iam::{Decision, Iam};
+use crate::kinesis;
 
 /// One account's functions in one region, those of the clients.
 #[derive(Debug, Clone)]
@@ -29,7 +30,8 @@ pub struct AwsLayers {
     lambda: aws_sdk_lambda::Client,
     iam: Arc<Iam>,
     edge: Arc<EdgeRoles>,
-    kinesis: aws_sdk_kinesis::Client,
+    /// For streams, which may be in another region.
+    config: SdkConfig,
 }
 
 impl AwsLayers {
@@ -41,7 +43,7 @@ impl AwsLayers {
             lambda: aws_sdk_lambda::Client::new(&once),
             iam: Arc::new(Iam::new(config)),
             edge: Arc::default(),
-            kinesis: aws_sdk_kinesis::Client::new(config),
+            config: config.clone(),
         }
     }
 
@@ -76,12 +78,10 @@ impl AwsLayers {
         Ok(newest)
     }
 
-    /// Whether a stream of the client's region exists. The error is why that could not be found out.
+    /// Whether a stream exists, in its own region. The error is why that could not be found out.
     pub async fn stream_exists(&self, stream: &StreamArn) -> Result<bool, CallError> {
-        let request = self
-            .kinesis
-            .describe_stream_summary()
-            .stream_arn(stream.as_str());
+        let client = kinesis::client(&self.config, stream.as_str());
+        let request = client.describe_stream_summary().stream_arn(stream.as_str());
         match request.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(false),
@@ -112,10 +112,8 @@ impl AwsLayers {
 
     async fn stream_lets(&self, role: &str, stream: &StreamArn) -> Access {
         let same_account = role.split(':').nth(4) == Some(stream.account());
-        let request = self
-            .kinesis
-            .get_resource_policy()
-            .resource_arn(stream.as_str());
+        let client = kinesis::client(&self.config, stream.as_str());
+        let request = client.get_resource_policy().resource_arn(stream.as_str());
         match request.send().await {
             Ok(answer) if same_account && stream_allows(answer.policy(), role) => Access::ByStream,
             _ => Access::Denied,

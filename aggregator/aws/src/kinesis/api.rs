@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -13,6 +14,24 @@ use rightsizer_records::Timestamp;
 
 use super::position::Begin;
 use crate::errors::words;
+
+/// Returns the configuration of a client for this stream, given as a name or an ARN. Kinesis accepts an ARN only at the
+/// endpoint of its own region.
+pub fn client_config(config: &SdkConfig, stream: &str) -> aws_sdk_kinesis::config::Builder {
+    let builder = aws_sdk_kinesis::config::Builder::from(config);
+    let region = stream
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.split(':').nth(2));
+    match region.filter(|region| !region.is_empty()) {
+        Some(region) => builder.region(Region::new(region.to_owned())),
+        None => builder,
+    }
+}
+
+/// Returns a client for this stream, in its own region.
+pub fn client(config: &SdkConfig, stream: &str) -> Client {
+    Client::from_conf(client_config(config, stream).build())
+}
 
 /// A stream by name or ARN; from another account only the ARN will do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ mod reader;
 mod shard;
 mod status;
 
-pub use api::StreamName;
+pub use api::{StreamName, client, client_config};
 pub use inbox::Inbox;
 pub use position::{StartAt, read_until};
 pub use reader::StreamReader;

@@ -9,14 +9,17 @@ use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::AwsLayers;
 use rightsizer_records::Arch;
 
+use super::changes;
 use super::finding::Finding;
 use super::stream::{self, advice};
+use crate::cli::text::short;
 
 /// The number of executions that Lambda always keeps unreserved.
 const UNRESERVED_LEAST: i32 = 100;
 
-/// The checks, in the order of FIRST-HOUR.md. `stack` is the name of the system.
-pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
+/// The checks, in the order of FIRST-HOUR.md. `stack` is the name of the system; `patterns` select the functions whose
+/// last changes are checked, those with the layer if there are none.
+pub(super) async fn examine(config: &SdkConfig, stack: &str, patterns: &[String]) -> Vec<Finding> {
     let kinesis = aws_sdk_kinesis::Client::new(config);
     let lambda = aws_sdk_lambda::Client::new(config);
     let mut findings = Vec::new();
@@ -31,7 +34,13 @@ pub(super) async fn examine(config: &SdkConfig, stack: &str) -> Vec<Finding> {
     findings.push(policy(&kinesis, stack).await);
     findings.extend(layers(config, stack).await);
     findings.push(quota(&lambda).await);
-    findings.push(functions(&lambda, stack).await);
+    match list(&lambda, stack).await {
+        Ok(functions) => {
+            findings.push(with_layer(&functions));
+            findings.extend(changes::examine(config, &functions, patterns).await);
+        }
+        Err(finding) => findings.push(finding),
+    }
     findings.extend(NOT_CHECKED.map(|(check, why)| Finding::not_checked(check, why)));
     findings
 }
@@ -159,32 +168,58 @@ fn of_quota(free: Option<i32>) -> Finding {
     }
 }
 
-/// The functions that have the layer, by runtime.
-async fn functions(lambda: &aws_sdk_lambda::Client, stack: &str) -> Finding {
-    let check = "functions with the layer";
+/// A function as `ListFunctions` returns it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) arn: String,
+    pub(super) runtime: String,
+    /// The time of its last change, in Lambda's form.
+    pub(super) modified: String,
+    /// Whether it has a layer of the stack.
+    pub(super) has_layer: bool,
+}
+
+impl Listed {
+    /// Its name without the rest of the ARN.
+    pub(super) fn name(&self) -> &str {
+        short(&self.arn)
+    }
+}
+
+/// Lists the functions of the account and region, or returns why that fails.
+async fn list(lambda: &aws_sdk_lambda::Client, stack: &str) -> Result<Vec<Listed>, Finding> {
     let layer = format!(":layer:{stack}-extension-");
     let mut pages = lambda.list_functions().into_paginator().items().send();
-    let mut runtimes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut functions = Vec::new();
     while let Some(function) = pages.next().await {
-        let function = match function {
-            Ok(function) => function,
-            Err(error) => return refused(check, "lambda:ListFunctions", &error),
-        };
+        let function = function.map_err(|e| refused(WITH_LAYER, "lambda:ListFunctions", &e))?;
         let has = |arn: Option<&str>| arn.is_some_and(|arn| arn.contains(&layer));
-        if function.layers().iter().any(|layer| has(layer.arn())) {
-            let runtime = function
-                .runtime()
-                .map_or("no runtime", |runtime| runtime.as_str());
-            *runtimes.entry(runtime.to_owned()).or_default() += 1;
-        }
+        let runtime = function.runtime();
+        functions.push(Listed {
+            arn: function.function_arn().unwrap_or_default().to_owned(),
+            runtime: runtime.map_or_else(|| "no runtime".to_owned(), ToString::to_string),
+            modified: function.last_modified().unwrap_or_default().to_owned(),
+            has_layer: function.layers().iter().any(|layer| has(layer.arn())),
+        });
+    }
+    Ok(functions)
+}
+
+const WITH_LAYER: &str = "functions with the layer";
+
+/// The functions that have the layer, by runtime.
+fn with_layer(functions: &[Listed]) -> Finding {
+    let mut runtimes: BTreeMap<&str, usize> = BTreeMap::new();
+    for function in functions.iter().filter(|function| function.has_layer) {
+        *runtimes.entry(&function.runtime).or_default() += 1;
     }
     if runtimes.is_empty() {
-        return Finding::not_checked(check, "no function has it yet: step 2");
+        return Finding::not_checked(WITH_LAYER, "no function has it yet: step 2");
     }
     let runtimes = runtimes
         .iter()
         .map(|(runtime, n)| format!("{n} on {runtime}"));
-    Finding::ok(check, runtimes.collect::<Vec<_>>().join(", "))
+    Finding::ok(WITH_LAYER, runtimes.collect::<Vec<_>>().join(", "))
 }
 
 fn refused<E, R>(

@@ -2,6 +2,7 @@
 //! means and what to do. It changes nothing.
 
 mod account;
+mod changes;
 mod clock;
 mod finding;
 mod fleet;
@@ -18,6 +19,7 @@ use aws_config::SdkConfig;
 use clap::Args;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::Place;
+use rightsizer_aws::kinesis;
 use rightsizer_records::FunctionArn;
 
 use self::finding::{Finding, Verdict};
@@ -55,6 +57,10 @@ pub(super) struct DoctorArgs {
     /// The deployed system, by the STACK of `make deploy`
     #[arg(long, value_name = "STACK", requires = "account")]
     stack: Option<String>,
+    /// Check the last changes of the functions that match, by name or ARN with `*`; may be repeated [default: the 200
+    /// functions with the layer that were changed last]
+    #[arg(long, value_name = "PATTERN", requires = "account", value_parser = flags::text)]
+    functions: Vec<String>,
     #[command(flatten)]
     place: PlaceArgs,
     #[command(flatten)]
@@ -91,8 +97,23 @@ async fn deployed(args: &DoctorArgs, stack: &str) -> anyhow::Result<Vec<Finding>
             return Ok(vec![finding]);
         }
     }
-    findings.extend(account::examine(&config, stack).await);
-    Ok(findings)
+    findings.extend(account::examine(&config, stack, &args.functions).await);
+    Ok(once(findings, &place).await)
+}
+
+/// Makes one finding of all that have the credentials or the clock as their cause: that is one cause, however many calls
+/// it makes fail.
+async fn once(findings: Vec<Finding>, place: &Place) -> Vec<Finding> {
+    let mut others = Vec::new();
+    let mut cause = None;
+    for finding in findings {
+        match of_credentials(&finding, place).await {
+            Some(of_credentials) => cause = cause.or(Some(of_credentials)),
+            None => others.push(finding),
+        }
+    }
+    others.extend(cause);
+    others
 }
 
 /// Returns what to do about a finding that is about the credentials or the clock, as a finding of its own.
@@ -158,28 +179,21 @@ async fn examine(args: &DoctorArgs, updater: Option<FunctionArn>) -> Vec<Finding
     if let Some(updater) = updater {
         of_aws.push(updater::examine(updater, &place, paused).await);
     }
-    let mut cause = None;
-    for finding in of_aws {
-        match of_credentials(&finding, &place).await {
-            // One cause is one finding, however many calls it makes fail.
-            Some(of_credentials) => cause = cause.or(Some(of_credentials)),
-            None => findings.push(finding),
-        }
-    }
-    findings.extend(cause);
+    findings.extend(once(of_aws, &place).await);
     findings
 }
 
 /// What `serve` needs of the account.
 async fn in_account(args: &DoctorArgs, config: &SdkConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let kinesis = aws_sdk_kinesis::Client::new(config);
     if let RecordSource::Kinesis(stream) = &args.source {
-        findings.extend(stream::examine(&kinesis, "reports stream", stream).await);
+        let client = kinesis::client(config, stream);
+        findings.extend(stream::examine(&client, "reports stream", stream).await);
     }
     if let Some(stream) = &args.emit {
-        findings.extend(stream::examine(&kinesis, "decisions stream", stream).await);
-        findings.push(stream::may_put(&kinesis, stream).await);
+        let client = kinesis::client(config, stream);
+        findings.extend(stream::examine(&client, "decisions stream", stream).await);
+        findings.push(stream::may_put(&client, stream).await);
     }
     if args.inventory == InventoryFrom::Lambda {
         findings.extend(fleet::examine(config).await);

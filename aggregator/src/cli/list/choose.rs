@@ -27,6 +27,9 @@ pub(in crate::cli) struct ChooseArgs {
     /// Only functions in this region
     #[arg(long, value_name = "REGION", value_parser = flags::region)]
     region: Option<String>,
+    /// Functions in all regions, as without --region
+    #[arg(long, conflicts_with = "region")]
+    all_regions: bool,
     /// Only functions of this account
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -76,6 +79,8 @@ impl ChooseArgs {
             tag,
             confidence,
             region,
+            // It selects nothing.
+            all_regions: _,
             account,
             at_risk,
         } = self;
@@ -90,6 +95,7 @@ impl ChooseArgs {
     pub(in crate::cli) fn is_by_name(&self) -> bool {
         let named = Self {
             functions: self.functions.clone(),
+            all_regions: self.all_regions,
             ..Self::default()
         };
         !self.functions.is_empty()

@@ -9,7 +9,7 @@ use rightsizer_store::ReviewRow;
 
 use super::super::grade::at_risk;
 use super::super::out;
-use super::super::text::{names, range, saving_range, slowdown};
+use super::super::text::{in_regions, names_beside_regions, range, region, saving_range, slowdown};
 
 /// How much room there is, and whether colours may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,18 @@ struct Shown<'a> {
     name: String,
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     Column {
         header: "FUNCTION",
         short: "FUNCTION",
         right: false,
         cell: |s| s.name.clone(),
+    },
+    Column {
+        header: "REGION",
+        short: "REGION",
+        right: false,
+        cell: |s| region(&s.row.function).unwrap_or("-").to_owned(),
     },
     Column {
         header: "NOW MB",
@@ -112,7 +118,9 @@ const COLUMNS: [Column; 11] = [
 ];
 /// The columns that are left out if room is short, the least important first: WHY, CONFIDENCE, Compute
 /// Optimizer's, USED, FASTER.
-const DISPENSABLE: [usize; 5] = [4, 5, 9, 2, 10];
+const DISPENSABLE: [usize; 5] = [5, 6, 10, 3, 11];
+/// SLOWER is left out last, which only a region beside the name can make necessary.
+const LAST_DISPENSABLE: usize = 9;
 /// A function's name is never shorter than this.
 const LEAST_NAME: usize = 16;
 
@@ -135,13 +143,17 @@ pub(super) fn table(rows: &[ReviewRow], layout: Layout) -> String {
     }
     let over = widest(&text).saturating_sub(width);
     if over > 0 {
-        let longest = names(rows)
+        let longest = names_beside_regions(rows)
             .iter()
             .map(|name| name.chars().count())
             .max()
             .unwrap_or(0);
         let most = longest.saturating_sub(over).max(LEAST_NAME);
         text = drawn(rows, &columns, (presets::NOTHING, cell), Some(most));
+        if widest(&text) > width && in_regions(rows) {
+            columns.retain(|column| *column != LAST_DISPENSABLE);
+            text = drawn(rows, &columns, (presets::NOTHING, cell), Some(most));
+        }
     }
     coloured(&text, rows, layout)
 }
@@ -152,9 +164,10 @@ pub(super) fn markdown_table(rows: &[ReviewRow]) -> String {
     drawn(rows, &columns, (presets::ASCII_MARKDOWN, markdown), None)
 }
 
-/// Compute Optimizer and speed have a column only if there are results.
+/// Compute Optimizer and speed have a column only if there are results, the region if there are several.
 fn is_used(column: usize, rows: &[ReviewRow]) -> bool {
     match COLUMNS[column].short {
+        "REGION" => in_regions(rows),
         "CO MB" => super::is_compared(rows),
         "FASTER" => rows.iter().any(|row| row.offers != Offers::default()),
         _ => true,
@@ -177,7 +190,7 @@ fn drawn(
         Some(_) => column.short,
         None => column.header,
     }));
-    for (row, name) in rows.iter().zip(names(rows)) {
+    for (row, name) in rows.iter().zip(names_beside_regions(rows)) {
         let name = cut(name, short.unwrap_or(usize::MAX));
         let row = Shown { row, name };
         table.add_row(columns.iter().map(|column| cell(&(column.cell)(&row))));
@@ -332,6 +345,29 @@ mod tests {
             endless.contains("CONFIDENCE") && endless.contains("production-eu"),
             "{endless}"
         );
+    }
+
+    #[test]
+    fn regions_stay_in_sight_on_a_narrow_terminal() {
+        let mut rows = rows();
+        rows[0].function =
+            "arn:aws:lambda:ap-southeast-2:123456789012:function:identity-production".to_owned();
+        rows[1].function =
+            "arn:aws:lambda:eu-west-1:123456789012:function:identity-production".to_owned();
+        for width in [80, 160] {
+            let layout = Layout {
+                width: Some(width),
+                colours: false,
+            };
+            let text = table(&rows, layout);
+            assert!(widest(&text) <= width, "{width}:\n{text}");
+            for kept in ["REGION", " ap-southeast-2 ", " eu-west-1 "] {
+                assert!(text.contains(kept), "{kept} at {width}:\n{text}");
+            }
+            assert!(!text.contains("(eu-west-1)"), "{text}");
+        }
+        rows.truncate(1);
+        assert!(!markdown_table(&rows).contains("REGION"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ async fn restore(args: &RestoreArgs, place: &Location) -> anyhow::Result<(String
         now: now(),
     };
     match (&args.store, &args.into) {
-        (Some(file), _) => to_file(&bucket, &taken, file).await,
+        (Some(file), _) => to_file(&bucket, &taken, file, &args.aws).await,
         (None, Some(into)) => {
             let there = Bucket::new(&config, into.clone());
             to_place(&bucket, &taken, &there, args).await
@@ -143,11 +143,15 @@ async fn to_file(
     bucket: &Bucket,
     taken: &Taken<'_>,
     file: &Path,
+    aws: &PlaceArgs,
 ) -> anyhow::Result<(String, Value)> {
     let (bar, watch) = watched("downloading", taken.snapshot);
     let done = take_out(bucket, taken.snapshot, file, &watch).await;
     bar.finish_and_clear();
-    let looked = done.with_context(|| format!("{} was not written", file.display()))?;
+    let looked = match done.with_context(|| format!("{} was not written", file.display())) {
+        Ok(looked) => looked,
+        Err(error) => return Err(with_advice(error, aws).await),
+    };
     let mut value = taken.json();
     value["file"] = json!(file);
     value["functions"] = json!(looked.functions);
@@ -191,15 +195,39 @@ async fn to_place(
     let done = begin_at(bucket, taken.snapshot, there, &work, (&watch, up)).await;
     bar.finish_and_clear();
     up_bar.finish_and_clear();
-    let made = done.with_context(|| {
-        format!(
-            "nothing was written at {into} (the snapshot is unpacked in {}; set TMPDIR to another \
-             disk)",
-            folder.path().display()
-        )
-    })?;
+    let made = match done {
+        Ok(made) => made,
+        Err(error) => {
+            let error = not_begun(error, into, folder.path());
+            return Err(with_advice(error, &args.aws).await);
+        }
+    };
     value["key"] = json!(made.key);
     Ok((taken.as_begun(into), value))
+}
+
+/// The error of a history that was not begun. If the bucket is not the cause, the disk may be.
+fn not_begun(error: anyhow::Error, into: &Location, folder: &Path) -> anyhow::Error {
+    let of_bucket = error.chain().any(|cause| cause.is::<BucketError>());
+    let disk = if of_bucket {
+        String::new()
+    } else {
+        let folder = folder.display();
+        format!(" (the snapshot is unpacked in {folder}; set TMPDIR to another disk)")
+    };
+    error.context(format!("no history was begun at {into}{disk}"))
+}
+
+/// Returns the error with what to do, if the credentials or the clock are the cause: a session may end during a long
+/// download.
+async fn with_advice(error: anyhow::Error, aws: &PlaceArgs) -> anyhow::Error {
+    let text = format!("{error:#}");
+    match aws.place().advice(&text).await {
+        Some(advice) => {
+            anyhow::anyhow!("{text}\nhint: {advice}; then run this command again")
+        }
+        None => error,
+    }
 }
 
 /// A progress bar, and the callback that moves it.

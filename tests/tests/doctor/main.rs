@@ -5,14 +5,12 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod account;
+
 use std::path::{Path, PathBuf};
 
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::LayerVersionContentInput;
 use rightsizer_tests::aggregator::{Aggregator, rightsizer_with};
-use rightsizer_tests::servers::{
-    FaultProxy, KinesisLocal, MotoServer, aws_environment, kinesis_client,
-};
+use rightsizer_tests::servers::{FaultProxy, KinesisLocal, MotoServer, aws_environment};
 use serde_json::Value;
 
 struct Scene {
@@ -253,105 +251,4 @@ async fn if_no_store_can_be_made_it_is_reported() {
     let (code, findings) = scene.doctor_of(&new).await;
     assert_eq!(code, Some(0), "{findings:?}");
     assert!(!new.exists(), "nothing was made");
-}
-
-/// A deployed system as far as it can be looked up: what is there, what is missing, and what is not checked.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deployed_system_is_checked_without_a_change() {
-    let moto = MotoServer::start().await.unwrap();
-    let kinesis = kinesis_client(moto.endpoint());
-    for name in ["rz-reports", "rz-decisions"] {
-        let create = kinesis.create_stream().stream_name(name).shard_count(1);
-        create.send().await.unwrap();
-    }
-    let content = LayerVersionContentInput::builder().zip_file(Blob::new(b"PK"));
-    let layer = moto
-        .lambda()
-        .publish_layer_version()
-        .content(content.build());
-    let layer = layer.layer_name("rz-extension-x86_64");
-    layer.send().await.unwrap();
-    let check = async || {
-        let mut environment = Vec::new();
-        for service in [
-            "KINESIS",
-            "LAMBDA",
-            "RESOURCE_GROUPS_TAGGING_API",
-            "CLOUDWATCH",
-        ] {
-            environment.extend(aws_environment(service, moto.endpoint()));
-        }
-        let arguments = ["doctor", "--account", "--stack", "rz", "--json"];
-        let output = rightsizer_with(&arguments, &environment).await.unwrap();
-        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-        let verdict = move |check: &str| {
-            let found = findings.iter().find(|f| f["check"] == check);
-            found.map(|f| f["verdict"].as_str().unwrap().to_owned())
-        };
-        (output.status.code(), verdict)
-    };
-    let (code, verdict) = check().await;
-    for (check, wanted) in [
-        ("reports stream", "ok"),
-        ("decisions stream", "ok"),
-        ("functions", "ok"),
-        ("the layer for x86_64", "ok"),
-        ("the layer for arm64", "doubtful"),
-        // The stream has no policy yet.
-        ("a role without any policy", "wrong"),
-        ("functions with the layer", "not-checked"),
-        ("a memory change", "not-checked"),
-        ("the tunnel", "not-checked"),
-    ] {
-        assert_eq!(verdict(check).as_deref(), Some(wanted), "{check}");
-    }
-    assert_eq!(code, Some(1));
-    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
-        "Action": "kinesis:PutRecords", "Resource": "*"}]}"#;
-    let arn = "arn:aws:kinesis:eu-central-1:123456789012:stream/rz-reports";
-    let put = kinesis
-        .put_resource_policy()
-        .resource_arn(arn)
-        .policy(policy);
-    put.send().await.unwrap();
-    let (code, verdict) = check().await;
-    assert_eq!(verdict("a role without any policy").as_deref(), Some("ok"));
-    assert_eq!(code, Some(0));
-}
-
-/// Ended credentials are one finding, not one for each call, and a missing permission is that of the caller.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_every_call_fails_for_is_found_once() {
-    let moto = MotoServer::start().await.unwrap();
-    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
-    let check = async |form: &str| {
-        let services = [
-            "KINESIS",
-            "LAMBDA",
-            "RESOURCE_GROUPS_TAGGING_API",
-            "CLOUDWATCH",
-        ];
-        let environment = services.map(|service| aws_environment(service, proxy.endpoint()));
-        let arguments = ["doctor", "--account", "--stack", "rz", "-o", form];
-        let output = rightsizer_with(&arguments, &environment.concat())
-            .await
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    proxy.always_refuse("GET /2015-03-31/functions", "ExpiredTokenException");
-    let findings: Value = serde_json::from_str(&check("json").await).unwrap();
-    assert_eq!(findings.as_array().unwrap().len(), 1, "{findings}");
-    assert_eq!(findings[0]["check"], "credentials");
-    let advice = findings[0]["do"].as_str().unwrap();
-    assert!(
-        advice.starts_with("the credentials have expired"),
-        "{advice}"
-    );
-    proxy.mend();
-    proxy.always_refuse("GET /2015-03-31/functions", "AccessDeniedException");
-    let text = check("table").await;
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let wanted = "do: allow lambda:ListFunctions to the user or role of these credentials";
-    assert!(text.contains(wanted), "{text}");
 }
