@@ -39,15 +39,7 @@ impl Folder {
     }
 
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> CommandOutput {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        CommandOutput(child.wait_with_output().unwrap())
+        CommandOutput::of(&mut self.command(arguments), input)
     }
 }
 
@@ -55,9 +47,16 @@ impl Folder {
 pub(crate) struct CommandOutput(Output);
 
 impl CommandOutput {
-    /// Runs a command.
-    pub(crate) fn of(command: &mut Command) -> Self {
-        Self(command.output().unwrap())
+    /// Runs a command with this input.
+    pub(crate) fn of(command: &mut Command, input: &[u8]) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Self(child.wait_with_output().unwrap())
     }
 
     pub(crate) fn code(&self) -> i32 {

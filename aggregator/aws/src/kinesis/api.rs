@@ -17,7 +17,7 @@ use crate::errors::words;
 
 /// Returns the configuration of a client for this stream, given as a name or an ARN. Kinesis accepts an ARN only at the
 /// endpoint of its own region.
-pub fn client_config(config: &SdkConfig, stream: &str) -> aws_sdk_kinesis::config::Builder {
+pub(crate) fn client_config(config: &SdkConfig, stream: &str) -> aws_sdk_kinesis::config::Builder {
     let builder = aws_sdk_kinesis::config::Builder::from(config);
     let region = stream
         .strip_prefix("arn:")

@@ -16,7 +16,8 @@ mod reader;
 mod shard;
 mod status;
 
-pub use api::{StreamName, client, client_config};
+pub(crate) use api::client_config;
+pub use api::{StreamName, client};
 pub use inbox::Inbox;
 pub use position::{StartAt, read_until};
 pub use reader::StreamReader;
