@@ -181,7 +181,7 @@ enum Command {
     Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
-    /// Find the best size of a function by few invocations of a copy of it; pass --yes to run.
+    /// Find the best size of a function with a few invocations of a copy of it; pass --yes to run.
     Tune(tune::TuneArgs),
 }
 
