@@ -29,6 +29,7 @@ mod health;
 mod import;
 mod import_cloudwatch;
 mod import_paths;
+mod interrupt;
 mod list;
 mod log;
 mod nearest;
