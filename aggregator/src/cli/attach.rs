@@ -65,7 +65,7 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         ));
     }
     let used = used(rows.unwrap_or_default());
-    runtime()?.block_on(everywhere(&args.fleet, async |config| {
+    runtime()?.block_on(everywhere(&args.fleet, "detach", async |config| {
         attach(args, config, used.clone()).await
     }))
 }

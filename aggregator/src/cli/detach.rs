@@ -30,7 +30,7 @@ pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
         out::failure(&wrong);
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    runtime()?.block_on(everywhere(&args.fleet, async |config| {
+    runtime()?.block_on(everywhere(&args.fleet, "attach", async |config| {
         detach(args, config).await
     }))
 }
@@ -62,8 +62,14 @@ async fn detach(args: &DetachArgs, config: &SdkConfig) -> anyhow::Result<Outcome
         out::note(format_args!("{}", hint.trim_start()));
     }
     if let Some(stopped) = &stopped {
+        let undo = if plan.changed() > 0 {
+            let options = args.fleet.same(Some(&region_of(config)));
+            format!("; to add the layer again, run rightsizer attach{options} --yes")
+        } else {
+            String::new()
+        };
         let again = "hint: to continue, run the same command again";
-        out::note(format_args!("\n{}\n{again}", stopped.words()));
+        out::note(format_args!("\n{}\n{again}{undo}", stopped.words()));
     }
     let end = stopped.as_ref().map_or_else(|| plan.end(), Stopped::end);
     Ok(Outcome { end, json, missing })

@@ -176,9 +176,9 @@ impl FleetArgs {
         Ok(layers)
     }
 
-    /// The options that select the same functions in this region, and name the same layers, stream and account, for a
+    /// The options that select the same functions in this region, or in all, and name the same layers, stream and account, for a
     /// command to copy.
-    pub(super) fn same(&self, region: &str) -> String {
+    pub(super) fn same(&self, region: Option<&str>) -> String {
         let layers: Vec<String> = self.layer.iter().map(ToString::to_string).collect();
         let layers = layers.iter().map(|layer| ("layer", layer.as_str()));
         let options = [
@@ -186,14 +186,16 @@ impl FleetArgs {
             ("stream", self.stream.as_deref()),
             ("endpoint", self.endpoint.as_deref()),
             ("profile", self.place.profile()),
-            ("region", Some(region)),
+            ("region", region),
         ];
         let options = options
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
         let options = layers.chain(options);
         let options = options.map(|(name, value)| format!(" --{name} {}", quoted(value)));
-        std::iter::once(self.which.same()).chain(options).collect()
+        let all = region.is_none().then(|| " --all-regions".to_owned());
+        let which = std::iter::once(self.which.same());
+        which.chain(options).chain(all).collect()
     }
 
     /// The variables that the extension needs.

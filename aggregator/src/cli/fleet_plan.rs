@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::fleet::{FleetArgs, READS_PER_SECOND};
 use super::fleet_regions::{End, region_of};
+use super::interrupt::{begin_changes, pressed};
 use super::out;
 use super::runtime::progress;
 use super::text::counted;
-use super::waves::{Stopped, pressed};
+use super::waves::Stopped;
 
 /// What `attach` and `detach` need for each function.
 const ALLOW: &str = "allow lambda:GetFunction, lambda:ListTags and lambda:UpdateFunctionConfiguration on these \
@@ -77,8 +78,7 @@ impl FleetPlan {
             &Throttle::per_second(args.rate),
         );
         let became = &mut self.became;
-        let go_on = || !pressed().is_cancelled();
-        carry_out(api, paces, intent, functions, go_on, |n, done| {
+        carry_out(api, paces, intent, functions, pressed(), |n, done| {
             bar.inc(1);
             if let Some(position) = changes.get(n) {
                 became.insert(*position, done);
@@ -89,7 +89,8 @@ impl FleetPlan {
     }
 
     /// From now on, a function without a result was not tried.
-    pub(super) const fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
+        begin_changes();
         self.begun = true;
     }
 

@@ -8,10 +8,14 @@ use aws_config::SdkConfig;
 use serde_json::{Value, json};
 
 use super::fleet::FleetArgs;
+use super::interrupt::until_changes;
 use super::out;
 
 /// The exit code after Ctrl-C, as shells return it.
 pub(super) const INTERRUPTED: u8 = 130;
+
+/// What Ctrl-C came to before the first change.
+const STOPPED_EARLY: &str = "interrupted by Ctrl-C; nothing was changed here";
 
 /// There is nothing to do in a region. With `--all-regions` it is skipped; otherwise this is an error.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +50,26 @@ pub(super) struct Outcome {
 }
 
 /// Works in each region that is meant, one after the other. A region with nothing to do is skipped. With `--yes`, a
-/// failure ends it; a plan is made of every region.
+/// failure ends it; a plan is made of every region. `undo` is the command that takes the changes back.
 pub(super) async fn everywhere(
     args: &FleetArgs,
+    undo: &str,
     work: impl AsyncFn(&SdkConfig) -> anyhow::Result<Outcome>,
 ) -> anyhow::Result<ExitCode> {
     if !args.all_regions {
-        let outcome = work(&args.place.config().await?).await?;
+        let config = args.place.config().await?;
+        let Some(outcome) = until_changes(work(&config)).await else {
+            let region = region_of(&config);
+            out::note(format_args!(
+                "error: {STOPPED_EARLY}\nhint: to continue, run the same command again"
+            ));
+            if args.form.is_json() {
+                let stopped = json!({"region": region, "error": STOPPED_EARLY});
+                crate::cli::write_json(&stopped, &mut out::stdout())?;
+            }
+            return Ok(End::Interrupted.code());
+        };
+        let outcome = outcome?;
         if let Some(json) = &outcome.json {
             crate::cli::write_json(json, &mut out::stdout())?;
         }
@@ -62,7 +79,10 @@ pub(super) async fn everywhere(
     for config in args.place.everywhere().await? {
         let region = region_of(&config);
         out::note(format_args!("rightsizer: {region}"));
-        all.add(&region, work(&config).await);
+        match until_changes(work(&config)).await {
+            Some(outcome) => all.add(&region, outcome),
+            None => all.stop_early(&region, args, undo),
+        }
         if all.end == End::Interrupted || (all.end == End::Failed && args.yes) {
             out::note(format_args!(
                 "rightsizer: the regions after {region} were not tried"
@@ -144,6 +164,22 @@ impl All {
                 self.end = End::Failed;
             }
         }
+    }
+
+    /// Ctrl-C ended the work in a region before it had changed anything.
+    fn stop_early(&mut self, region: &str, args: &FleetArgs, undo: &str) {
+        out::note(format_args!("rightsizer: {region}: {STOPPED_EARLY}"));
+        let undo = (self.worked && args.yes).then(|| {
+            let options = args.same(None);
+            format!("; to undo what was changed before, run rightsizer {undo}{options} --yes")
+        });
+        let undo = undo.unwrap_or_default();
+        out::note(format_args!(
+            "hint: to continue, run the same command again{undo}"
+        ));
+        self.json
+            .push(json!({"region": region, "error": STOPPED_EARLY}));
+        self.end = End::Interrupted;
     }
 
     /// A listed function is in one of the regions, so only a name that all of them miss is a failure.

@@ -29,6 +29,7 @@ mod health;
 mod import;
 mod import_cloudwatch;
 mod import_paths;
+mod interrupt;
 mod list;
 mod log;
 mod nearest;
@@ -181,7 +182,7 @@ enum Command {
     Man(completions::ManArgs),
     /// Replay daily peaks through policies: how often each runs out of memory, and what it costs.
     Simulate(simulate::SimulateArgs),
-    /// Find the best size of a function by few invocations of a copy of it; pass --yes to run.
+    /// Find the best size of a function with a few invocations of a copy of it; pass --yes to run.
     Tune(tune::TuneArgs),
 }
 

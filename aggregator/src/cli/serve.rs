@@ -36,7 +36,7 @@ pub(super) struct ServeArgs {
     /// `kinesis:NAME`
     #[arg(long, default_value = "embedded", value_parser = flags::source)]
     source: RecordSource,
-    /// Where to begin a Kinesis stream that was never read: `oldest`, `latest`, or a time such as
+    /// Where to begin reading a Kinesis stream that was never read: `oldest`, `latest`, or a time such as
     /// 2026-03-01T10:00:00Z; otherwise reading continues from the checkpoints
     #[arg(long, default_value = "oldest", value_name = "WHERE")]
     from: StartAt,

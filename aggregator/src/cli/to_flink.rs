@@ -21,7 +21,7 @@ const FILE_FUNCTIONS: u64 = 50_000;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ToFlinkArgs {
-    /// The folder to create; it must not exist or be empty
+    /// The folder to create; it must not exist yet, or must be empty
     folder: PathBuf,
     #[command(flatten)]
     store: StoreArg,

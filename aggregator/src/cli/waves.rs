@@ -1,7 +1,6 @@
 //! `attach` in waves: changes a few functions first, checks them for failures, and stops if they fail.
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -12,12 +11,12 @@ use rightsizer_aws::fleet::{AwsLayers, Calls, Intent, Waves, is_harmed};
 use rightsizer_aws::metrics::Metrics;
 use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::first_reports::{self, ReadRows};
 use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
-use super::fleet_regions::{End, INTERRUPTED, region_of};
+use super::fleet_regions::{End, region_of};
+use super::interrupt::pressed;
 use super::out;
 use super::text::counted;
 
@@ -175,28 +174,6 @@ impl WavesArgs {
     }
 }
 
-/// Cancelled by the first Ctrl-C: what was begun is finished, and the results are printed. The second one ends the
-/// process.
-pub(super) fn pressed() -> &'static CancellationToken {
-    static PRESSED: OnceLock<CancellationToken> = OnceLock::new();
-    PRESSED.get_or_init(|| {
-        let token = CancellationToken::new();
-        let first = token.clone();
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                if first.is_cancelled() {
-                    std::process::exit(INTERRUPTED.into());
-                }
-                out::note(format_args!(
-                    "\nrightsizer: stopping once the changes that were begun are done; press Ctrl-C again to end at once"
-                ));
-                first.cancel();
-            }
-        });
-        token
-    })
-}
-
 /// Returns the beginning of a minute, because CloudWatch counts by the minute. Failures earlier in the minute of
 /// a change count as caused by it.
 fn minute(at: Timestamp) -> Timestamp {
@@ -303,7 +280,7 @@ impl Stopped {
     ) -> Option<String> {
         let undo = format!(
             "to remove the layer, run rightsizer detach{} --yes",
-            args.same(&region_of(config))
+            args.same(Some(&region_of(config)))
         );
         match &self.why {
             Why::Harmed(_) => Some(format!("hint: {undo}")),

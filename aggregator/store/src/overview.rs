@@ -11,7 +11,7 @@ use rusqlite::params;
 use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
-use super::review::{DayLine, ReviewRow};
+use super::review::{DayLine, ReviewRow, day_line};
 
 /// A day of a function at one size, of the source that counts (W7), all versions together.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,14 +149,7 @@ impl Reader {
     /// Returns the last `most` remembered days of a function, oldest first.
     pub fn daily_peaks(&self, function: &str, most: u32) -> Result<Vec<DayLine>, StoreError> {
         let mut statement = self.connection.prepare_cached(DAILY_PEAKS)?;
-        let rows = statement.query_map(params![function, most], |row| {
-            let censored: i64 = row.get(2)?;
-            Ok(DayLine {
-                day: Day::from_number(row.get(0)?),
-                peak_mb: megabytes(row.get(1)?),
-                censored_mb: (censored > 0).then(|| megabytes(censored)),
-            })
-        })?;
+        let rows = statement.query_map(params![function, most], day_line)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

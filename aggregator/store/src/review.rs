@@ -248,14 +248,7 @@ impl Reader {
                 (SELECT * FROM peaks WHERE function_id = ? ORDER BY day DESC LIMIT 15)
              ORDER BY day",
         )?;
-        let rows = statement.query_map([id], |row| {
-            let censored: i64 = row.get(2)?;
-            Ok(DayLine {
-                day: Day::from_number(row.get(0)?),
-                peak_mb: megabytes(row.get(1)?),
-                censored_mb: (censored > 0).then(|| megabytes(censored)),
-            })
-        })?;
+        let rows = statement.query_map([id], day_line)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -307,6 +300,16 @@ pub(super) fn lines_where(condition: &str, order: &str) -> String {
 }
 
 /// Reads the configuration from the fourth column on; `None` if the inventory does not have the function.
+/// A day from its number, its peak, and the size that ran out, which is 0 if none did.
+pub(super) fn day_line(row: &Row<'_>) -> rusqlite::Result<DayLine> {
+    let censored: i64 = row.get(2)?;
+    Ok(DayLine {
+        day: Day::from_number(row.get(0)?),
+        peak_mb: megabytes(row.get(1)?),
+        censored_mb: (censored > 0).then(|| megabytes(censored)),
+    })
+}
+
 fn configuration(row: &Row<'_>) -> rusqlite::Result<Option<ConfigurationLine>> {
     let Some(package) = row.get(3)? else {
         return Ok(None);

@@ -4,11 +4,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rightsizer_tests::aggregator::{binary, rightsizer_with};
+use rightsizer_tests::servers::FaultProxy;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::account::Account;
+
+const LIST: &str = "GET /2015-03-31/functions";
+const READ: &str = "GET /2015-03-31/functions/\
+    arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Af0";
 
 async fn fleet(functions: usize) -> Account {
     let account = Account::open().await;
@@ -145,6 +150,40 @@ async fn begun(
     (child, rest)
 }
 
+async fn press_ctrl_c(child: &Child) {
+    let id = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().await;
+    assert!(sent.unwrap().success());
+}
+
+/// Runs a command, presses Ctrl-C once `is_time`, and returns the exit code and what was printed.
+async fn pressed_at(
+    arguments: &[&str],
+    environment: &[(String, String)],
+    is_time: impl AsyncFn() -> bool,
+) -> (Option<i32>, Value, String) {
+    let child = Command::new(binary().unwrap())
+        .args(arguments)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        while !is_time().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+    press_ctrl_c(&child).await;
+    let output = child.wait_with_output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output.status.code(), json, text)
+}
+
 /// A function that is invoked rarely fails when the next wave has begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_of_earlier_waves_are_looked_at_again() {
@@ -163,9 +202,7 @@ async fn ctrl_c_between_waves_prints_what_was_done_and_the_way_back() {
     let account = fleet(3).await;
     let more = ["--waves", "1", "--settle", "600"];
     let (child, rest) = begun(&account, &more, "looking for failures").await;
-    let id = child.id().unwrap().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().await;
-    assert!(sent.unwrap().success());
+    press_ctrl_c(&child).await;
     let text = rest.await;
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(130), "{text}");
@@ -173,4 +210,76 @@ async fn ctrl_c_between_waves_prints_what_was_done_and_the_way_back() {
     assert_eq!(done["counts"], json!({"attach": 1, "not-tried": 2}));
     assert_eq!(done["stopped"]["code"], "interrupted");
     assert!(text.contains("rightsizer detach --all"), "{text}");
+}
+
+/// The calls are throttled, so the plan takes as long as the test needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_while_the_plan_is_made_changes_nothing() {
+    let account = fleet(2).await;
+    let before = account.configurations().await;
+    for (phase, operation) in [("list", LIST), ("read", READ)] {
+        let proxy = FaultProxy::before(account.moto.endpoint()).await.unwrap();
+        proxy.always_refuse(operation, "TooManyRequestsException");
+        let environment = account.by_way_of("LAMBDA", proxy.endpoint());
+        let is_asked = async || proxy.calls(operation) > 0;
+        let arguments = arguments(&account, &[]);
+        let (code, done, text) = pressed_at(&arguments, &environment, is_asked).await;
+        assert_eq!(code, Some(130), "{phase}: {text}");
+        assert!(
+            text.contains("error: interrupted by Ctrl-C; nothing was changed"),
+            "{phase}: {text}"
+        );
+        assert!(
+            text.contains("hint: to continue, run the same command again"),
+            "{phase}: {text}"
+        );
+        assert_eq!(done["region"], "eu-central-1", "{phase}: {done}");
+        assert_eq!(
+            done["error"],
+            "interrupted by Ctrl-C; nothing was changed here"
+        );
+    }
+    assert_eq!(account.configurations().await, before);
+}
+
+/// One function in ten seconds: the first is done at once, and the others wait for their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_during_detach_prints_what_was_done_and_the_way_back() {
+    let account = fleet(4).await;
+    let attached = ["--waves", "none"];
+    let (code, _, text) = attach(&account, &attached).await;
+    assert_eq!(code, Some(0), "{text}");
+    let layer = account.layer.as_str();
+    let mut detach = vec!["detach", "--all", "--layer", layer, "--stream", "reports"];
+    detach.extend(["--rate", "0.1", "--yes", "--json"]);
+    let with_layer = async || {
+        let functions = account.configurations().await;
+        functions
+            .values()
+            .filter(|now| {
+                now["Layers"]
+                    .as_array()
+                    .is_some_and(|layers| !layers.is_empty())
+            })
+            .count()
+    };
+    let first_is_done = async || with_layer().await < 4;
+    let (code, done, text) = pressed_at(&detach, &account.environment, first_is_done).await;
+    assert_eq!(code, Some(130), "{text}");
+    let left = with_layer().await;
+    assert!(left > 0, "it did not stop: {text}");
+    assert_eq!(
+        done["counts"],
+        json!({"detach": 4 - left, "not-tried": left}),
+        "{done}"
+    );
+    assert_eq!(done["stopped"]["code"], "interrupted");
+    assert!(
+        text.contains("hint: to continue, run the same command again; to add the layer again"),
+        "{text}"
+    );
+    let back = format!(
+        "run rightsizer attach --all --layer {layer} --stream reports --region eu-central-1 --yes"
+    );
+    assert!(text.contains(&back), "{text}");
 }

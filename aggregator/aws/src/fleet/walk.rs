@@ -1,7 +1,8 @@
 //! Function by function: read, judge, write, and check the result, at a limited rate. Knows
 //! no AWS type. After a stop, run it again: finished changes are recognised.
 
-use std::future::Future;
+use std::future::{Future, pending};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -9,6 +10,7 @@ use futures_util::stream;
 use rightsizer_records::FunctionArn;
 use rightsizer_rules::inventory::FunctionFacts;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::configuration::{Change, Configuration, LastUpdate};
 use super::intent::Intent;
@@ -137,23 +139,38 @@ pub async fn plan_all<A: LayersApi>(
 }
 
 /// Applies the plan, and reads each function again; calls back with the result of each, by its
-/// position. Begins with no further function once `go_on` returns false.
+/// position. Once `stop` is cancelled, no further change is sent, and what was sent is finished.
 pub async fn carry_out<A: LayersApi>(
     api: &A,
     (reads, writes): (&Throttle, &Throttle),
     intent: &Intent,
     functions: Vec<FunctionFacts>,
-    go_on: impl Fn() -> bool,
+    stop: &CancellationToken,
     mut became: impl FnMut(usize, Done),
 ) {
     let one = |(n, facts): (usize, FunctionFacts)| async move {
-        (n, one(api, (reads, writes), intent, &facts).await)
+        let sent = AtomicBool::new(false);
+        let stopped = async {
+            stop.cancelled().await;
+            if sent.load(Ordering::Relaxed) {
+                pending().await
+            }
+        };
+        // Most functions wait for their turn: these are not changed any more.
+        let done = tokio::select! {
+            biased;
+            () = stopped => None,
+            done = one(api, (reads, writes), intent, &facts, &sent) => Some(done),
+        };
+        (n, done)
     };
     let all = functions.into_iter().enumerate();
-    let all = all.take_while(|_| go_on()).map(one);
+    let all = all.take_while(|_| !stop.is_cancelled()).map(one);
     let mut all = stream::iter(all).buffer_unordered(AT_ONCE);
     while let Some((n, done)) = all.next().await {
-        became(n, done);
+        if let Some(done) = done {
+            became(n, done);
+        }
     }
 }
 
@@ -170,6 +187,7 @@ async fn one<A: LayersApi>(
     (reads, writes): (&Throttle, &Throttle),
     intent: &Intent,
     facts: &FunctionFacts,
+    sent: &AtomicBool,
 ) -> Done {
     let mut asked = Asked::Not;
     let mut last = Done::Failed("it was not tried".to_owned());
@@ -199,7 +217,10 @@ async fn one<A: LayersApi>(
             },
         };
         let revision = now.revision.as_deref();
-        let written = writes.call(|| api.write(&facts.function, &change, revision));
+        let written = writes.call(|| {
+            sent.store(true, Ordering::Relaxed);
+            api.write(&facts.function, &change, revision)
+        });
         match written.await {
             Ok(()) => (asked, last) = (Asked::Accepted, Done::Accepted),
             Err(CallError::TooLarge(why)) => {

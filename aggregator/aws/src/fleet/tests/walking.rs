@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rightsizer_records::FunctionArn;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::functions::{changed, configuration, facts, wish};
 use crate::fleet::{
@@ -104,7 +105,7 @@ async fn attached(lambda: &Lambda, names: &[&str]) -> Vec<Done> {
         paces,
         &intent,
         functions,
-        || true,
+        &CancellationToken::new(),
         |n, of| {
             done.insert(n, of);
         },
@@ -176,6 +177,26 @@ async fn throttling_is_waited_out_as_long_as_requested() {
         writes[1] - writes[0] >= Duration::from_secs(7),
         "{writes:?}"
     );
+}
+
+/// Four functions at a change a second, stopped after a second and a half: two are changed, two wait for their turn.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_is_not_changed_after_a_stop() {
+    let lambda = Lambda::with(&["a", "b", "c", "d"], []);
+    let functions = ["a", "b", "c", "d"].map(facts).to_vec();
+    let paces = (&Throttle::per_second(20.0), &Throttle::per_second(1.0));
+    let (intent, stop) = (Intent::Attach(wish()), CancellationToken::new());
+    let mut done = Vec::new();
+    let work = carry_out(&lambda, paces, &intent, functions, &stop, |_, of| {
+        done.push(of)
+    });
+    let press = async {
+        sleep(Duration::from_millis(1500)).await;
+        stop.cancel();
+    };
+    let ((), ()) = tokio::join!(work, press);
+    assert_eq!(done, [Done::Changed, Done::Changed]);
+    assert_eq!(lambda.writes.lock().unwrap().len(), 2);
 }
 
 /// 5,000 functions at 8 changes a second: 625 s, and each second has no more than it may.
