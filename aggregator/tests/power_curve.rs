@@ -235,9 +235,9 @@ fn sizes_that_contradict_each_other_have_a_reason_instead_of_a_curve() {
     );
 }
 
-/// Ten of 40 invocations waited 250 ms for a restore, which is not in the billed time, or for init, which is.
+/// Ten of 40 invocations waited 250 ms for a restore, which is billed by size, or for init, which is billed by time.
 #[test]
-fn restores_have_no_cost_if_nothing_was_billed() {
+fn restores_are_apart_from_init_and_have_no_cost() {
     let starts = |first: &str| -> Value {
         let folder = tempfile::tempdir().unwrap();
         let other = "Billed Duration: 101 ms";
@@ -258,12 +258,16 @@ fn restores_have_no_cost_if_nothing_was_billed() {
         "Billed Duration: 101 ms\tRestore Duration: 250.00 ms\tBilled Restore Duration: 60 ms",
     );
     assert_eq!(restores["starts"], 10);
+    assert_eq!(restores["restores"]["count"], 10);
+    assert!(restores["inits"].is_null(), "{restores}");
     assert!(
         restores["monthly_usd"].is_null() && restores["billed_share"].is_null(),
         "{restores}"
     );
     let inits = starts("Billed Duration: 351 ms\tInit Duration: 250.00 ms");
     assert!(inits["monthly_usd"].as_f64() > Some(0.0), "{inits}");
+    assert_eq!(inits["inits"]["count"], 10);
+    assert!(inits["restores"].is_null(), "{inits}");
 }
 
 #[test]

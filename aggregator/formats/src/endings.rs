@@ -171,6 +171,7 @@ impl Endings {
             duration_ms: None::<Millis>,
             billed_ms: None,
             init_ms: None,
+            restore_ms: None,
             ..invocation
         };
         remember(&mut self.near, (id.to_owned(), invocation));

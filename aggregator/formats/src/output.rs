@@ -222,6 +222,7 @@ impl<'a> Output<'a> {
             status: invocation.status,
             error: invocation.error,
             init_ms: invocation.init_ms,
+            restore_ms: invocation.restore_ms,
             environment: origin.environment,
             arch: None,
             event_id: event,

@@ -289,7 +289,8 @@ impl Fields {
         Ok(Invocation {
             duration_ms: self.duration,
             billed_ms: self.billed,
-            init_ms: self.init.or(self.restore),
+            init_ms: self.init,
+            restore_ms: self.restore,
             error: self.error_type.as_deref().map(ErrorKind::of),
             ..Invocation::of(memory_mb, max_used_mb, status)
         })

@@ -16,6 +16,7 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
             Millis::from_ms_f64(duration).unwrap().ceil_ms(),
         )),
         init_ms: None,
+        restore_ms: None,
         status: Status::Ok,
         error: None,
         cpu_ms: None,
@@ -24,6 +25,11 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
 
 fn init(mut line: Invocation, ms: f64) -> Invocation {
     line.init_ms = Millis::from_ms_f64(ms);
+    line
+}
+
+fn restored(mut line: Invocation, ms: f64) -> Invocation {
+    line.restore_ms = Millis::from_ms_f64(ms);
     line
 }
 
@@ -65,7 +71,11 @@ fn lines_as_the_platform_and_pipelines_write_them() {
         ),
         (
             "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
-            init(plain, 398.97),
+            restored(plain, 398.97),
+        ),
+        (
+            "\tInit Duration: 250.01 ms\tRestore Duration: 398.97 ms",
+            restored(init(plain, 250.01), 398.97),
         ),
         ("\tStatus: timeout", ended(plain, Status::Timeout)),
         (
@@ -349,7 +359,8 @@ prop_compose! {
             max_used_mb: Megabytes(used),
             duration_ms: millis(duration),
             billed_ms: Some(Millis::from_ms(billed)),
-            init_ms: first.and_then(|_| millis(start)),
+            init_ms: (kind == 0).then(|| millis(start)).flatten(),
+            restore_ms: (kind == 1).then(|| millis(start)).flatten(),
             status: Status::classify(status, None, None),
             error: None,
             cpu_ms: None,
@@ -395,6 +406,7 @@ proptest! {
         if let Ok(line) = parse(text) {
             prop_assert_eq!((line.memory_mb, line.max_used_mb), (want.memory_mb, want.max_used_mb));
             prop_assert!(line.init_ms.is_none() || line.init_ms == want.init_ms);
+            prop_assert!(line.restore_ms.is_none() || line.restore_ms == want.restore_ms);
         }
     }
 

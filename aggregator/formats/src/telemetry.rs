@@ -263,7 +263,8 @@ impl Reported<'_> {
         Ok(Some(Invocation {
             duration_ms: metrics.duration_ms,
             billed_ms: metrics.billed_duration_ms,
-            init_ms: metrics.init_duration_ms.or(metrics.restore_duration_ms),
+            init_ms: metrics.init_duration_ms,
+            restore_ms: metrics.restore_duration_ms,
             error: self.error_type.map(ErrorKind::of),
             ..Invocation::of(memory_mb, max_used_mb, status)
         }))

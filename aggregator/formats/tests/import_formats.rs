@@ -103,7 +103,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn shown(o: &Observation) -> String {
     let ms = |ms: Option<Millis>| ms.map_or("-".to_owned(), |ms| ms.as_ms_f64().to_string());
     format!(
-        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}, env {}",
+        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}{}, env {}",
         o.function,
         o.version,
         o.at,
@@ -113,6 +113,10 @@ fn shown(o: &Observation) -> String {
         ms(o.duration_ms),
         ms(o.billed_ms),
         ms(o.init_ms),
+        o.restore_ms.map_or(String::new(), |restore| format!(
+            ", restore {}",
+            ms(Some(restore))
+        )),
         o.environment.map_or("-".to_owned(), |env| env.to_string()),
     )
 }

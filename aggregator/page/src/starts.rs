@@ -1,7 +1,7 @@
 //! What cold starts of a function cost, and what provisioned concurrency would cost instead.
 
 use maud::{Markup, html};
-use rightsizer_rules::power::ColdStart;
+use rightsizer_rules::power::{ColdStart, StartsOfKind};
 use rightsizer_store::{ConfigurationLine, ForcedLine};
 
 use crate::words::{Text, duration, usd, whole};
@@ -45,12 +45,23 @@ fn line(start: &ColdStart) -> Markup {
             th scope="row" { (Text(&start.version)) }
             td.n { (whole(start.memory_mb.0)) " MB" }
             td.n { (percent(start.share)) " of " (whole(start.invocations)) }
-            td.n { (duration(start.p50_ms)) }
-            td.n { (duration(start.p95_ms)) }
+            td.n { (by_kind(start, |kind| kind.p50_ms)) }
+            td.n { (by_kind(start, |kind| kind.p95_ms)) }
             td.n { (start.billed_share.map_or_else(none, percent)) }
             td.n { (start.monthly_usd.map_or_else(none, usd)) }
             td.n { (whole(provisioned.environments)) ": " (usd(provisioned.monthly_usd)) ", saves " (usd(provisioned.saved_usd)) }
         }
+    }
+}
+
+/// A figure of init, and of restores from a snapshot.
+fn by_kind(start: &ColdStart, figure: fn(&StartsOfKind) -> f64) -> String {
+    let of = |kind: &StartsOfKind| duration(figure(kind));
+    match (&start.inits, &start.restores) {
+        (Some(inits), Some(restores)) => format!("init {}, restore {}", of(inits), of(restores)),
+        (None, Some(restores)) => format!("restore {}", of(restores)),
+        (Some(inits), None) => of(inits),
+        (None, None) => "–".to_owned(),
     }
 }
 
@@ -85,7 +96,7 @@ pub(crate) fn forced(starts: &[ForcedLine]) -> Markup {
 /// Whether provisioned concurrency would pay for the busiest version.
 fn sentence(known: Option<&ConfigurationLine>, start: &ColdStart) -> String {
     let how = match known {
-        Some(known) if known.snap_start => "are restored from a snapshot",
+        _ if start.inits.is_none() && start.restores.is_some() => "are restored from a snapshot",
         Some(known) if known.package == "image" => "start from an image",
         _ => "start",
     };
@@ -135,6 +146,12 @@ mod tests {
             share: 0.01,
             p50_ms: 390.0,
             p95_ms: 600.0,
+            inits: Some(StartsOfKind {
+                count: invocations / 100,
+                p50_ms: 390.0,
+                p95_ms: 600.0,
+            }),
+            restores: None,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
             first_penalty_ms: None,
@@ -182,6 +199,26 @@ mod tests {
             "1.0 % of 48,210",
             "3.5 %",
             "&lt;b&gt;",
+        ] {
+            assert!(page.contains(wanted), "{wanted} is not in {page}");
+        }
+        let restored = |version, inits| ColdStart {
+            inits,
+            restores: Some(StartsOfKind {
+                count: 5,
+                p50_ms: 120.0,
+                p95_ms: 240.0,
+            }),
+            monthly_usd: None,
+            ..start(version, 500)
+        };
+        let inits = start("1", 500).inits;
+        let page = starts(None, &[restored("8", None), restored("7", inits)]).into_string();
+        for wanted in [
+            "environments are restored from a snapshot in",
+            "restore 120 ms",
+            "init 390 ms, restore 120 ms",
+            "init 600 ms, restore 240 ms",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in {page}");
         }

@@ -141,8 +141,9 @@ impl Days<'_> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms,
+                restores)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.rows.days.write_back(|key, day| {
             day.settle();
@@ -170,6 +171,7 @@ impl Days<'_> {
                 day.inits.to_bytes(),
                 int(day.firsts),
                 int(day.firsts_ms),
+                day.restores.to_bytes(),
             ])?;
             Ok(())
         })
@@ -188,12 +190,12 @@ impl WorkingSet {
 macro_rules! day_columns {
     () => {
         "peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms,
-         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms"
+         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms, restores"
     };
 }
 pub(super) use day_columns;
 /// The number of [`day_columns`]; others may follow them.
-pub(super) const DAY_COLUMNS: usize = 18;
+pub(super) const DAY_COLUMNS: usize = 19;
 
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(concat!(
@@ -237,6 +239,7 @@ pub(super) fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         crashes: count(number(13)?),
         heap_limits: count(number(14)?),
         inits: distribution(15)?,
+        restores: distribution(18)?,
         firsts: count(number(16)?),
         firsts_ms: count(number(17)?),
     })

@@ -85,9 +85,10 @@ CREATE TABLE days (
     -- Successful invocations that waited for a start, and their durations without it, summed.
     firsts       INTEGER NOT NULL DEFAULT 0,
     firsts_ms    INTEGER NOT NULL DEFAULT 0,
-    -- Histograms: durations of invocations and of starts in ms, memory used in MB.
+    -- Histograms: durations of invocations, of init and of restores from a snapshot in ms, memory used in MB.
     durations    BLOB NOT NULL,
     inits        BLOB NOT NULL DEFAULT x'',
+    restores     BLOB NOT NULL DEFAULT x'',
     used         BLOB NOT NULL,
     PRIMARY KEY (day, function_id, source, memory_mb, version)
 ) WITHOUT ROWID;

@@ -16,7 +16,7 @@ use super::unit::FunctionId;
 /// A day of a function, with the columns that [`Sum::add`] reads.
 pub(super) const DAY: &str =
     "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
-        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms
+        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms, restores
      FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
@@ -37,9 +37,10 @@ struct Sum {
     peak_mb: Megabytes,
     durations: Distribution,
     inits: Distribution,
-    /// Those of the day on which the version appeared, if that was seen, and those of later days.
-    first_inits: Distribution,
-    later_inits: Distribution,
+    restores: Distribution,
+    /// Starts of the day on which the version appeared, if that was seen, and those of later days.
+    first_starts: Distribution,
+    later_starts: Distribution,
     used: Distribution,
 }
 
@@ -152,8 +153,9 @@ impl Sum {
             peak_mb: Megabytes(0),
             durations: Distribution::default(),
             inits: Distribution::default(),
-            first_inits: Distribution::default(),
-            later_inits: Distribution::default(),
+            restores: Distribution::default(),
+            first_starts: Distribution::default(),
+            later_starts: Distribution::default(),
             used: Distribution::default(),
         }
     }
@@ -181,14 +183,16 @@ impl Sum {
         }
         self.peak_mb = self.peak_mb.max(megabytes(row.get(10)?));
         self.durations.merge(&distribution(11)?);
-        let inits = distribution(12)?;
+        let (inits, restores) = (distribution(12)?, distribution(16)?);
         let since = if deployed {
-            &mut self.first_inits
+            &mut self.first_starts
         } else {
-            &mut self.later_inits
+            &mut self.later_starts
         };
         since.merge(&inits);
+        since.merge(&restores);
         self.inits.merge(&inits);
+        self.restores.merge(&restores);
         self.used.merge(&distribution(13)?);
         Ok(())
     }
@@ -198,6 +202,8 @@ impl Sum {
         reason = "milliseconds of two months, far below 2^52"
     )]
     fn used(self, (version, memory_mb): Key) -> SizeUse {
+        let mut starts = self.inits.clone();
+        starts.merge(&self.restores);
         let measured = self.cpu_wall_ms >= LEAST_CPU_WALL_MS;
         let failures = self
             .errors
@@ -217,8 +223,10 @@ impl Sum {
             cores_used: measured.then(|| self.cpu_ms as f64 / self.cpu_wall_ms as f64),
             used_mb: self.used.interpolated(0.5),
             peak_mb: self.peak_mb,
-            starts: figures(&self.inits),
-            deployment: deployment(&self.first_inits, &self.later_inits),
+            starts: figures(&starts),
+            inits: figures(&self.inits),
+            restores: figures(&self.restores),
+            deployment: deployment(&self.first_starts, &self.later_starts),
             firsts: (self.firsts > 0).then(|| Firsts {
                 count: self.firsts,
                 mean_ms: self.firsts_ms as f64 / self.firsts as f64,

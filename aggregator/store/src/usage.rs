@@ -50,6 +50,7 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
             peak_mb: megabytes(row.get(14)?),
             durations: &distribution(8)?,
             inits: &distribution(15)?,
+            restores: &distribution(16)?,
         },
     );
     Ok(())
@@ -68,7 +69,8 @@ impl Evidence<'_> {
         };
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, source, memory_mb, version, invocations, billed_ms, cpu_ms,
-                    cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits
+                    cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits,
+                    restores
              FROM days WHERE day = ? AND function_id BETWEEN ? AND ?",
         )?;
         for day in days {

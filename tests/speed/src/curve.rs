@@ -67,6 +67,8 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         used_mb: Some(100.0),
         peak_mb: Megabytes(110),
         starts: None,
+        inits: None,
+        restores: None,
         deployment: None,
         firsts: None,
         arch: None,

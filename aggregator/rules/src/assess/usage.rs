@@ -69,8 +69,10 @@ pub struct SizeDay<'a> {
     pub peak_mb: Megabytes,
     /// Durations in ms.
     pub durations: &'a Distribution,
-    /// Durations of starts in ms.
+    /// Durations of init in ms.
     pub inits: &'a Distribution,
+    /// Durations of restores from a snapshot in ms.
+    pub restores: &'a Distribution,
 }
 
 impl DayCounts {
@@ -99,6 +101,7 @@ impl<'a> SizeDay<'a> {
             peak_mb: day.peak_mb,
             durations: &day.durations,
             inits: &day.inits,
+            restores: &day.restores,
         }
     }
 }
@@ -130,6 +133,7 @@ struct SizeUsage {
     cpu: CpuUse,
     durations: Distribution,
     inits: Distribution,
+    restores: Distribution,
     health: SizeHealth,
     /// Invocations by day, for those since a change.
     by_day: Vec<(Day, u64)>,
@@ -180,7 +184,8 @@ impl Usage {
     /// Returns the outcomes of invocations by size, ascending.
     pub(super) fn health(&self) -> Vec<SizeHealth> {
         let of = |size: &SizeUsage| SizeHealth {
-            start: size.inits.quantile(0.99).map(Millis::from_ms),
+            init: size.inits.quantile(0.99).map(Millis::from_ms),
+            restore: size.restores.quantile(0.99).map(Millis::from_ms),
             ..size.health
         };
         let mut health: Vec<SizeHealth> = self.sizes.values().map(of).collect();
@@ -227,6 +232,7 @@ impl Usage {
         size.cpu.wall_ms = size.cpu.wall_ms.saturating_add(row.cpu_wall_ms);
         size.durations.merge(row.durations);
         size.inits.merge(row.inits);
+        size.restores.merge(row.restores);
         let health = &mut size.health;
         health.invocations = health.invocations.saturating_add(row.counts.invocations);
         health.failures = health.failures.saturating_add(row.counts.failures);
@@ -246,6 +252,7 @@ impl Usage {
             },
             durations: Distribution::default(),
             inits: Distribution::default(),
+            restores: Distribution::default(),
             health: SizeHealth::none(memory_mb),
             by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
         })

@@ -42,8 +42,10 @@ pub struct SizeHealth {
     pub heap_limits: u64,
     /// Highest memory used.
     pub peak_mb: Megabytes,
-    /// 99th percentile of the durations of starts: init, or restore from a snapshot.
-    pub start: Option<Millis>,
+    /// 99th percentile of the durations of init.
+    pub init: Option<Millis>,
+    /// 99th percentile of the durations of restores from a snapshot.
+    pub restore: Option<Millis>,
 }
 
 impl SizeHealth {
@@ -56,7 +58,8 @@ impl SizeHealth {
             crashes: 0,
             heap_limits: 0,
             peak_mb: Megabytes(0),
-            start: None,
+            init: None,
+            restore: None,
         }
     }
 }
@@ -157,8 +160,6 @@ pub struct Configured {
     /// Whether it belongs to a pipeline whose next deployment restores its own size: it has a
     /// stack's tag, or one of `[policy] pipeline_tags`.
     pub of_a_pipeline: bool,
-    /// Whether its environments are restored from a snapshot: those have longer to start than the timeout.
-    pub snap_start: bool,
 }
 
 impl Configured {
@@ -253,7 +254,6 @@ mod tests {
             min_mb: Some(Megabytes(256)),
             max_mb: None,
             of_a_pipeline: false,
-            snap_start: false,
         };
         assert_eq!(read, wanted);
     }

@@ -55,6 +55,7 @@ pub use reasons::{Reasons, after_running_out};
 pub use recurring::{RECURRING, RecurringPeak};
 pub use settings::{P95Tolerance, PolicyError, PolicySettings};
 pub use size::policy_size;
+pub(crate) use speed::RESTORED_WITHIN_MS;
 pub use why::{sentence, why};
 
 /// Name of the default policy (P1).

@@ -29,7 +29,7 @@ mod used;
 mod workload;
 
 pub use advice::{Advice, Advised, advice};
-pub use coldstart::{ColdStart, Provisioned, Started, cold_starts};
+pub use coldstart::{ColdStart, Provisioned, Started, StartsOfKind, cold_starts};
 pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
 pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};

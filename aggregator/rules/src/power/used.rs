@@ -36,6 +36,12 @@ pub struct SizeUse {
     pub peak_mb: Megabytes,
     /// Durations of starts: init, or restore from a snapshot.
     pub starts: Option<Durations>,
+    /// Of the starts: those by init.
+    #[serde(default)]
+    pub inits: Option<Durations>,
+    /// Of the starts: those by a restore from a snapshot.
+    #[serde(default)]
+    pub restores: Option<Durations>,
     /// The starts on the day on which this version appeared, and later ones; `None` without both.
     #[serde(default)]
     pub deployment: Option<Deployment>,
@@ -147,6 +153,8 @@ pub(super) mod tests {
             used_mb: Some(80.0),
             peak_mb: Megabytes(90),
             starts: None,
+            inits: None,
+            restores: None,
             deployment: None,
             firsts: None,
             arch: None,

@@ -7,20 +7,37 @@ use super::state_bytes::StateError;
 use crate::bytes::{In, Out, Unreadable};
 use crate::evidence::FunctionKey;
 use crate::window::{
-    DayDelta, DayKey, DaySource, DayStats, Delta, EnvironmentKey, EnvironmentState, HighWater,
-    Mark, Newest, SeqMarks, Sighting, UsedCounts,
+    DayDelta, DayKey, DaySource, DayStats, Delta, Distribution, EnvironmentKey, EnvironmentState,
+    HighWater, Mark, Newest, SeqMarks, Sighting, UsedCounts,
 };
 
 type Read<T> = Result<T, Unreadable>;
 
-/// The version of the bytes of a delta.
-const DELTA_VERSION: u8 = 1;
+/// The version of the bytes of a delta that has restores.
+const DELTA_VERSION: u8 = 2;
+/// The version of a delta without them, which earlier releases can read.
+const PLAIN_DELTA_VERSION: u8 = 1;
+
+/// How the figures of a day are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DayForm {
+    /// Restores count as init.
+    Merged,
+    /// Restores are kept apart.
+    Apart,
+}
 
 /// Writes a delta, its function included.
 pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     let mut out = Out::default();
     let base = delta.sighting.newest.at;
-    out.byte(DELTA_VERSION);
+    let plain = delta.days.iter().all(|day| day.stats.restores.count() == 0);
+    let (version, form) = if plain {
+        (PLAIN_DELTA_VERSION, DayForm::Merged)
+    } else {
+        (DELTA_VERSION, DayForm::Apart)
+    };
+    out.byte(version);
     out.text(&delta.function.text());
     out.number(delta.source.rank().cast_unsigned());
     write_sighting(&mut out, &delta.sighting);
@@ -43,7 +60,7 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     out.count(delta.days.len());
     for day in &delta.days {
         write_day_key(&mut out, &day.key);
-        write_day(&mut out, &day.stats);
+        write_day(&mut out, &day.stats, form);
     }
     out.number(delta.reports);
     out.0
@@ -53,13 +70,14 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
 pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
     let mut read = In(bytes);
     match read.byte() {
-        Ok(DELTA_VERSION) => Ok(delta(&mut read)?),
+        Ok(PLAIN_DELTA_VERSION) => Ok(delta(&mut read, DayForm::Merged)?),
+        Ok(DELTA_VERSION) => Ok(delta(&mut read, DayForm::Apart)?),
         Ok(newer) if newer > DELTA_VERSION => Err(StateError::Newer(newer)),
         _ => Err(Unreadable("the version of evidence").into()),
     }
 }
 
-fn delta(read: &mut In<'_>) -> Read<Delta> {
+fn delta(read: &mut In<'_>, form: DayForm) -> Read<Delta> {
     let function = read_function(read)?;
     let source = read_source(read)?;
     let sighting = read_sighting(read)?;
@@ -76,7 +94,7 @@ fn delta(read: &mut In<'_>) -> Read<Delta> {
     })?;
     let days = read.list(|read| {
         let key = read_day_key(read)?;
-        let stats = read_day(read)?;
+        let stats = read_day(read, form)?;
         Ok(DayDelta { key, stats })
     })?;
     let reports = read.number()?;
@@ -273,7 +291,7 @@ fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
 }
 
 /// The counts of a day are mostly zero: a mask comes first, with a bit for each that is not.
-pub(super) fn write_day(out: &mut Out, day: &DayStats) {
+pub(super) fn write_day(out: &mut Out, day: &DayStats, form: DayForm) {
     let counts = counts_of(day);
     let bits = counts.iter().enumerate().filter(|(_, count)| **count > 0);
     out.number(bits.fold(0, |mask, (n, _)| mask | 1 << n));
@@ -281,7 +299,19 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats) {
         out.number(count);
     }
     out.distribution(&day.durations);
-    out.distribution(&day.inits);
+    match form {
+        DayForm::Merged if day.restores.count() > 0 => {
+            let mut starts = day.inits.clone();
+            starts.merge(&day.restores);
+            starts.settle();
+            out.distribution(&starts);
+        }
+        DayForm::Merged => out.distribution(&day.inits),
+        DayForm::Apart => {
+            out.distribution(&day.inits);
+            out.distribution(&day.restores);
+        }
+    }
     out.distribution(&day.used);
 }
 
@@ -305,7 +335,7 @@ const fn counts_of(day: &DayStats) -> [u64; 15] {
     ]
 }
 
-pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
+pub(super) fn read_day(read: &mut In<'_>, form: DayForm) -> Read<DayStats> {
     let mask = read.number()?;
     let mut counts = [0_u64; 15];
     for (n, count) in counts.iter_mut().enumerate() {
@@ -353,6 +383,10 @@ pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
         firsts_ms,
         durations: read.distribution()?,
         inits: read.distribution()?,
+        restores: match form {
+            DayForm::Merged => Distribution::default(),
+            DayForm::Apart => read.distribution()?,
+        },
         used: read.distribution()?,
     })
 }

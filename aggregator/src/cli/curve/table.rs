@@ -266,6 +266,8 @@ pub(in crate::cli) mod tests {
                 used_mb: Some(140.0),
                 peak_mb: Megabytes(180),
                 starts: None,
+                inits: None,
+                restores: None,
                 deployment: None,
                 firsts: None,
                 arch: None,

@@ -148,6 +148,7 @@ fn w7_one_source_counts_per_function_and_day() {
         status: Status::Ok,
         error: None,
         init_ms: None,
+        restore_ms: None,
         environment: None,
         arch: None,
         event_id: None,
