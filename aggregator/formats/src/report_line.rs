@@ -181,6 +181,36 @@ pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
     fields.finish()
 }
 
+/// What a line about a start has.
+pub(super) struct StartLine {
+    pub(super) took: Millis,
+    pub(super) status: String,
+    /// It is of a restore, whatever the line's own name is.
+    pub(super) restored: bool,
+}
+
+/// Reads the figures of a line about a start: `Init Duration`, `Phase`, `Status`. `None` if one is missing or unknown.
+pub(super) fn start(text: &str) -> Option<StartLine> {
+    let mut fields = Fields::default();
+    let mut restored = false;
+    let mut rest = skip_separators(text.trim_end());
+    while !rest.is_empty() {
+        rest = match label_at(rest) {
+            Some((label, value)) => fields.take(label, value).ok()?,
+            None => {
+                restored |= rest.starts_with("Phase: restore");
+                skip_word(rest)
+            }
+        };
+        rest = skip_separators(rest);
+    }
+    Some(StartLine {
+        took: fields.init.or(fields.restore)?,
+        status: fields.status?,
+        restored,
+    })
+}
+
 #[derive(Default)]
 struct Fields {
     size: Option<u64>,

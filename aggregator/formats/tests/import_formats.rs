@@ -50,7 +50,10 @@ fn items_with(input: &[u8], hints: &Hints) -> (Vec<Item>, Summary) {
         Ok(())
     })
     .unwrap();
-    assert_eq!(summary.read, items.len() as u64);
+    // A start that failed is an ignored line, and is counted beside the report that follows.
+    let beside = |item: &&Item| matches!(item, Item::Evidence { evidence: Evidence::Observation(seen), .. } if seen.failed_start);
+    let beside = items.iter().filter(beside).count();
+    assert_eq!(summary.read, (items.len() - beside) as u64);
     assert_eq!(
         summary.read,
         summary.accepted + summary.ignored + summary.refused
@@ -121,6 +124,20 @@ fn shown(o: &Observation) -> String {
     )
 }
 
+/// A start that failed, at the size of its environment.
+fn failed_start(o: &Observation) -> String {
+    let ms = |ms: Option<Millis>| ms.map_or("-".to_owned(), |ms| ms.as_ms_f64().to_string());
+    format!(
+        "{} {} {} of {} a start failed: init {}, restore {}",
+        o.function,
+        o.version,
+        o.at,
+        o.memory_mb,
+        ms(o.init_ms),
+        ms(o.restore_ms)
+    )
+}
+
 /// Everything that became of an input, one line an entry, ignored ones as dots.
 fn rendered(input: &[u8], hints: &Hints) -> String {
     let (items, summary) = items_with(input, hints);
@@ -129,6 +146,10 @@ fn rendered(input: &[u8], hints: &Hints) -> String {
         let line = match item {
             Item::Ignored => ".".to_owned(),
             Item::Refused { line, reason, .. } => format!("line {line} refused: {reason}"),
+            Item::Evidence {
+                evidence: Evidence::Observation(o),
+                ..
+            } if o.failed_start => failed_start(o),
             Item::Evidence {
                 evidence: Evidence::Observation(o),
                 ..

@@ -23,7 +23,7 @@ pub(crate) fn starts(known: Option<&ConfigurationLine>, starts: &[ColdStart]) ->
                 div.wide tabindex="0" role="region" aria-label="Table of cold starts" {
                     table {
                         thead { tr {
-                            th scope="col" { "Version" } th.n scope="col" { "Size" } th.n scope="col" { "Cold" }
+                            th scope="col" { "Version" } th.n scope="col" { "Size" } th.n scope="col" { "Cold" } th.n scope="col" { "Failed" }
                             th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" } th.n scope="col" { "Of the billed time" }
                             th.n scope="col" { "Cost a month" } th.n scope="col" { "Provisioned concurrency" }
                         } }
@@ -45,12 +45,23 @@ fn line(start: &ColdStart) -> Markup {
             th scope="row" { (Text(&start.version)) }
             td.n { (whole(start.memory_mb.0)) " MB" }
             td.n { (percent(start.share)) " of " (whole(start.invocations)) }
+            td.n { (failed(start)) }
             td.n { (by_kind(start, |kind| kind.p50_ms)) }
             td.n { (by_kind(start, |kind| kind.p95_ms)) }
             td.n { (start.billed_share.map_or_else(none, percent)) }
             td.n { (start.monthly_usd.map_or_else(none, usd)) }
             td.n { (whole(provisioned.environments)) ": " (usd(provisioned.monthly_usd)) ", saves " (usd(provisioned.saved_usd)) }
         }
+    }
+}
+
+/// The number of starts that failed.
+fn failed(start: &ColdStart) -> String {
+    let kinds = [start.failed_inits, start.failed_restores];
+    let count: u64 = kinds.iter().flatten().map(|kind| kind.count).sum();
+    match count {
+        0 => "–".to_owned(),
+        _ => whole(count),
     }
 }
 
@@ -152,6 +163,8 @@ mod tests {
                 p95_ms: 600.0,
             }),
             restores: None,
+            failed_inits: None,
+            failed_restores: None,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
             first_penalty_ms: None,
@@ -209,6 +222,11 @@ mod tests {
                 p50_ms: 120.0,
                 p95_ms: 240.0,
             }),
+            failed_inits: Some(StartsOfKind {
+                count: 1_234,
+                p50_ms: 10_000.0,
+                p95_ms: 10_000.0,
+            }),
             monthly_usd: None,
             ..start(version, 500)
         };
@@ -219,6 +237,7 @@ mod tests {
             "restore 120 ms",
             "init 390 ms, restore 120 ms",
             "init 600 ms, restore 240 ms",
+            "1,234",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in {page}");
         }

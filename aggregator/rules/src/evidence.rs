@@ -233,12 +233,14 @@ pub struct Observation {
     pub wrapped: bool,
     /// It corrects the ending of an earlier invocation: nothing else of it counts again.
     pub amends: bool,
+    /// It is a start that failed, and not an invocation: `init_ms` or `restore_ms` is how long it took until then.
+    pub failed_start: bool,
 }
 
 impl Observation {
     /// Whether the invocation waited for a start: init, or a restore from a snapshot.
     pub const fn has_started(&self) -> bool {
-        self.init_ms.is_some() || self.restore_ms.is_some()
+        !self.failed_start && (self.init_ms.is_some() || self.restore_ms.is_some())
     }
 }
 

@@ -142,8 +142,8 @@ impl Days<'_> {
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
                 cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms,
-                restores)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                restores, failed_inits, failed_restores)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.rows.days.write_back(|key, day| {
             day.settle();
@@ -172,6 +172,8 @@ impl Days<'_> {
                 int(day.firsts),
                 int(day.firsts_ms),
                 day.restores.to_bytes(),
+                day.failed_inits.to_bytes(),
+                day.failed_restores.to_bytes(),
             ])?;
             Ok(())
         })
@@ -190,12 +192,13 @@ impl WorkingSet {
 macro_rules! day_columns {
     () => {
         "peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms,
-         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms, restores"
+         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms, restores,
+         failed_inits, failed_restores"
     };
 }
 pub(super) use day_columns;
 /// The number of [`day_columns`]; others may follow them.
-pub(super) const DAY_COLUMNS: usize = 19;
+pub(super) const DAY_COLUMNS: usize = 21;
 
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(concat!(
@@ -240,6 +243,8 @@ pub(super) fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         heap_limits: count(number(14)?),
         inits: distribution(15)?,
         restores: distribution(18)?,
+        failed_inits: distribution(19)?,
+        failed_restores: distribution(20)?,
         firsts: count(number(16)?),
         firsts_ms: count(number(17)?),
     })

@@ -90,6 +90,9 @@ CREATE TABLE days (
     inits        BLOB NOT NULL DEFAULT x'',
     restores     BLOB NOT NULL DEFAULT x'',
     used         BLOB NOT NULL,
+    -- The same of starts that failed or timed out.
+    failed_inits    BLOB NOT NULL DEFAULT x'',
+    failed_restores BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (day, function_id, source, memory_mb, version)
 ) WITHOUT ROWID;
 CREATE INDEX days_of_log_groups ON days (source, day) WHERE source >= 16 AND source < 1099511627776;

@@ -16,7 +16,8 @@ use super::unit::FunctionId;
 /// A day of a function, with the columns that [`Sum::add`] reads.
 pub(super) const DAY: &str =
     "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
-        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms, restores
+        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms, restores,
+        failed_inits, failed_restores
      FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
@@ -38,6 +39,8 @@ struct Sum {
     durations: Distribution,
     inits: Distribution,
     restores: Distribution,
+    failed_inits: Distribution,
+    failed_restores: Distribution,
     /// Starts of the day on which the version appeared, if that was seen, and those of later days.
     first_starts: Distribution,
     later_starts: Distribution,
@@ -154,6 +157,8 @@ impl Sum {
             durations: Distribution::default(),
             inits: Distribution::default(),
             restores: Distribution::default(),
+            failed_inits: Distribution::default(),
+            failed_restores: Distribution::default(),
             first_starts: Distribution::default(),
             later_starts: Distribution::default(),
             used: Distribution::default(),
@@ -193,6 +198,8 @@ impl Sum {
         since.merge(&restores);
         self.inits.merge(&inits);
         self.restores.merge(&restores);
+        self.failed_inits.merge(&distribution(17)?);
+        self.failed_restores.merge(&distribution(18)?);
         self.used.merge(&distribution(13)?);
         Ok(())
     }
@@ -226,6 +233,8 @@ impl Sum {
             starts: figures(&starts),
             inits: figures(&self.inits),
             restores: figures(&self.restores),
+            failed_inits: figures(&self.failed_inits),
+            failed_restores: figures(&self.failed_restores),
             deployment: deployment(&self.first_starts, &self.later_starts),
             firsts: (self.firsts > 0).then(|| Firsts {
                 count: self.firsts,

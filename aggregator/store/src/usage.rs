@@ -51,6 +51,8 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
             durations: &distribution(8)?,
             inits: &distribution(15)?,
             restores: &distribution(16)?,
+            failed_inits: &distribution(17)?,
+            failed_restores: &distribution(18)?,
         },
     );
     Ok(())
@@ -70,7 +72,7 @@ impl Evidence<'_> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, source, memory_mb, version, invocations, billed_ms, cpu_ms,
                     cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits,
-                    restores
+                    restores, failed_inits, failed_restores
              FROM days WHERE day = ? AND function_id BETWEEN ? AND ?",
         )?;
         for day in days {

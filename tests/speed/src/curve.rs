@@ -69,6 +69,8 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         starts: None,
         inits: None,
         restores: None,
+        failed_inits: None,
+        failed_restores: None,
         deployment: None,
         firsts: None,
         arch: None,

@@ -44,6 +44,7 @@ pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
 pub use facts::{
     Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, SizeHealth, Successes, Wrapped,
+    start_bound,
 };
 pub use identity::recommendation_id;
 pub use leak::{Climb, climb, leak};

@@ -296,6 +296,8 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
             starts: None,
             inits: None,
             restores: None,
+            failed_inits: None,
+            failed_restores: None,
             deployment: None,
             firsts: None,
             arch: None,

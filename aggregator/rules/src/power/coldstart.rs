@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::used::{Deployment, Durations, SizeUse};
 use super::workload::{ONE_CORE, cores};
-use crate::policy::RESTORED_WITHIN_MS;
+use crate::policy::{RESTORED_WITHIN_MS, start_bound};
 use crate::price::Rates;
 
 /// Provisioned concurrency costs this share of the on-demand GB-second while it is configured, and the next one while
@@ -57,6 +57,13 @@ pub struct ColdStart {
     /// Those by a restore from a snapshot; `None` if there were none.
     #[serde(default)]
     pub restores: Option<StartsOfKind>,
+    /// Init that failed or timed out, with how long it took until then. The platform repeats it within the first
+    /// invocation, and an invocation is counted as usual.
+    #[serde(default)]
+    pub failed_inits: Option<StartsOfKind>,
+    /// Restores that failed or timed out.
+    #[serde(default)]
+    pub failed_restores: Option<StartsOfKind>,
     /// The share of init in the billed time; `None` if all starts are restores, which are billed by size.
     pub billed_share: Option<f64>,
     /// Dollars of a month for init; `None` if all starts are restores.
@@ -118,7 +125,12 @@ pub fn cold_starts(function: &Started<'_>) -> Vec<ColdStart> {
     reason = "counts and milliseconds far below 2^52"
 )]
 fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
-    let starts = size.starts?;
+    let failed = size.failed_inits.or(size.failed_restores);
+    let (count, p50_ms, p95_ms) = match (size.starts, failed) {
+        (Some(starts), _) => (starts.count, starts.p50_ms, starts.p95_ms),
+        (None, Some(_)) => (0, 0.0, 0.0),
+        (None, None) => return None,
+    };
     let gb = f64::from(size.memory_mb.0) / MB_PER_GB;
     let price = match function.arch {
         Some(Arch::Arm64) => function.rates.arm64_gb_second,
@@ -127,7 +139,8 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
     let days = f64::from(size.last_day.number() - size.first_day.number() + 1);
     let monthly = |ms: f64| ms / 1000.0 * gb * MONTH_DAYS / days;
     // A server of an earlier version does not keep them apart.
-    let inits = size.inits.or(size.restores.is_none().then_some(starts));
+    let unknown = size.starts.filter(|_| size.restores.is_none());
+    let inits = size.inits.or(unknown);
     let init_ms = inits.map_or(0.0, |inits| inits.mean_ms * inits.count as f64);
     let busy_ms = size
         .durations
@@ -144,17 +157,19 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
         version: size.version.clone(),
         memory_mb: size.memory_mb,
         invocations: size.invocations,
-        starts: starts.count,
-        share: (starts.count as f64 / size.invocations.max(1) as f64).min(1.0),
-        p50_ms: starts.p50_ms,
-        p95_ms: starts.p95_ms,
+        starts: count,
+        share: (count as f64 / size.invocations.max(1) as f64).min(1.0),
+        p50_ms,
+        p95_ms,
         inits: inits.map(StartsOfKind::of),
         restores: size.restores.map(StartsOfKind::of),
+        failed_inits: size.failed_inits.map(StartsOfKind::of),
+        failed_restores: size.failed_restores.map(StartsOfKind::of),
         billed_share: inits.map(|_| init_ms / (init_ms + busy_ms).max(f64::MIN_POSITIVE)),
         monthly_usd: inits.map(|_| init_usd),
         first_penalty_ms: first_penalty_ms(size),
         deployment: size.deployment,
-        smallest_mb: smallest(inits, size.restores, function),
+        smallest_mb: smallest(inits, size, function),
         provisioned: Provisioned {
             environments,
             monthly_usd: environments as f64 * MONTH_SECONDS * gb * price * PROVISIONED,
@@ -177,19 +192,22 @@ fn first_penalty_ms(size: &SizeUse) -> Option<f64> {
 
 /// P6's limits: a start that is repeated inside an invocation has the CPU of its size only, so at worst it takes
 /// `init × 1769 ÷ size`. A restore has longer.
-fn smallest(
-    inits: Option<Durations>,
-    restores: Option<Durations>,
-    function: &Started<'_>,
-) -> Option<Megabytes> {
+fn smallest(inits: Option<Durations>, size: &SizeUse, function: &Started<'_>) -> Option<Megabytes> {
+    let of = |starts: Option<Durations>| starts.map(|starts| (starts.count, starts.p99_ms));
     let timeout_ms = function.timeout_ms?;
     let limits = [
-        (inits, timeout_ms * function.timeout_share),
-        (restores, timeout_ms.max(RESTORED_WITHIN_MS)),
+        (
+            start_bound(of(inits), of(size.failed_inits)),
+            timeout_ms * function.timeout_share,
+        ),
+        (
+            start_bound(of(size.restores), of(size.failed_restores)),
+            timeout_ms.max(RESTORED_WITHIN_MS),
+        ),
     ];
     let fits = |size: &u32| {
-        let within = |(starts, most): &(Option<Durations>, f64)| {
-            starts.is_none_or(|starts| starts.p99_ms / cores(Megabytes(*size)) <= *most)
+        let within = |(takes, most): &(Option<f64>, f64)| {
+            takes.is_none_or(|ms| ms / cores(Megabytes(*size)) <= *most)
         };
         limits.iter().all(within)
     };
@@ -324,6 +342,34 @@ mod tests {
         near(both.billed_share.unwrap(), 32.0 / 1572.0);
         let counts = (both.starts, both.inits.unwrap().count);
         assert_eq!((counts, both.restores.unwrap().count), ((140, 80), 60));
+    }
+
+    /// Two of 142 attempts timed out after 10 s: more than 2.1 s at any size. A size of which no start succeeded is listed.
+    #[test]
+    fn starts_that_failed_are_listed_and_bound_the_size() {
+        let failed = Some(Durations {
+            count: 2,
+            p99_ms: 10_000.0,
+            ..SLOW
+        });
+        let of = |starts| {
+            let size = SizeUse {
+                starts,
+                inits: starts,
+                failed_inits: failed,
+                ..size()
+            };
+            starts_of(size, |_| {})
+        };
+        let found = of(Some(SLOW));
+        assert_eq!((found.starts, found.failed_inits.unwrap().count), (140, 2));
+        assert_eq!(found.smallest_mb, None);
+        let never = of(None);
+        assert_eq!(
+            (never.starts, never.inits, never.monthly_usd),
+            (0, None, None)
+        );
+        assert_eq!(never.failed_inits.unwrap().count, 2);
     }
 
     /// A restore of 800 ms has 130 s: it takes 11 s at 128 MB.

@@ -42,6 +42,12 @@ pub struct SizeUse {
     /// Of the starts: those by a restore from a snapshot.
     #[serde(default)]
     pub restores: Option<Durations>,
+    /// How long init took that failed or timed out.
+    #[serde(default)]
+    pub failed_inits: Option<Durations>,
+    /// How long restores took that failed or timed out.
+    #[serde(default)]
+    pub failed_restores: Option<Durations>,
     /// The starts on the day on which this version appeared, and later ones; `None` without both.
     #[serde(default)]
     pub deployment: Option<Deployment>,
@@ -155,6 +161,8 @@ pub(super) mod tests {
             starts: None,
             inits: None,
             restores: None,
+            failed_inits: None,
+            failed_restores: None,
             deployment: None,
             firsts: None,
             arch: None,

@@ -13,7 +13,7 @@ use crate::window::{
 
 type Read<T> = Result<T, Unreadable>;
 
-/// The version of the bytes of a delta that has restores.
+/// The version of the bytes of a delta that has restores, or starts that failed.
 const DELTA_VERSION: u8 = 2;
 /// The version of a delta without them, which earlier releases can read.
 const PLAIN_DELTA_VERSION: u8 = 1;
@@ -21,9 +21,9 @@ const PLAIN_DELTA_VERSION: u8 = 1;
 /// How the figures of a day are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DayForm {
-    /// Restores count as init.
+    /// Restores count as init, and starts that failed are left out.
     Merged,
-    /// Restores are kept apart.
+    /// Restores and starts that failed are kept apart.
     Apart,
 }
 
@@ -31,7 +31,12 @@ pub(super) enum DayForm {
 pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     let mut out = Out::default();
     let base = delta.sighting.newest.at;
-    let plain = delta.days.iter().all(|day| day.stats.restores.count() == 0);
+    let is_plain = |day: &DayDelta| {
+        let stats = &day.stats;
+        let apart = [&stats.restores, &stats.failed_inits, &stats.failed_restores];
+        apart.iter().all(|kind| kind.count() == 0)
+    };
+    let plain = delta.days.iter().all(is_plain);
     let (version, form) = if plain {
         (PLAIN_DELTA_VERSION, DayForm::Merged)
     } else {
@@ -290,6 +295,14 @@ fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
     })
 }
 
+/// A histogram that the merged form does not have.
+fn apart(read: &mut In<'_>, form: DayForm) -> Read<Distribution> {
+    match form {
+        DayForm::Merged => Ok(Distribution::default()),
+        DayForm::Apart => read.distribution(),
+    }
+}
+
 /// The counts of a day are mostly zero: a mask comes first, with a bit for each that is not.
 pub(super) fn write_day(out: &mut Out, day: &DayStats, form: DayForm) {
     let counts = counts_of(day);
@@ -310,6 +323,8 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats, form: DayForm) {
         DayForm::Apart => {
             out.distribution(&day.inits);
             out.distribution(&day.restores);
+            out.distribution(&day.failed_inits);
+            out.distribution(&day.failed_restores);
         }
     }
     out.distribution(&day.used);
@@ -383,10 +398,9 @@ pub(super) fn read_day(read: &mut In<'_>, form: DayForm) -> Read<DayStats> {
         firsts_ms,
         durations: read.distribution()?,
         inits: read.distribution()?,
-        restores: match form {
-            DayForm::Merged => Distribution::default(),
-            DayForm::Apart => read.distribution()?,
-        },
+        restores: apart(read, form)?,
+        failed_inits: apart(read, form)?,
+        failed_restores: apart(read, form)?,
         used: read.distribution()?,
     })
 }

@@ -121,6 +121,10 @@ pub struct DayStats {
     pub inits: Distribution,
     /// Durations of restores from a snapshot in ms.
     pub restores: Distribution,
+    /// How long init took that failed or timed out, in ms.
+    pub failed_inits: Distribution,
+    /// How long restores took that failed or timed out, in ms.
+    pub failed_restores: Distribution,
     /// Memory used in MB.
     pub used: Distribution,
 }
@@ -137,6 +141,8 @@ pub(crate) struct Sample {
     pub(crate) error: Option<ErrorKind>,
     /// The invocation was counted before: this corrects its ending.
     pub(crate) amends: bool,
+    /// It is a start that failed, and not an invocation.
+    pub(crate) failed_start: bool,
 }
 
 impl Sample {
@@ -155,8 +161,8 @@ impl DayStats {
 
     /// Adds one invocation that ran at `size`.
     pub(crate) fn count(&mut self, sample: Sample, size: Megabytes) {
-        if sample.amends {
-            return self.amend(sample);
+        if sample.amends || sample.failed_start {
+            return self.count_beside(sample);
         }
         self.invocations += 1;
         match sample.status {
@@ -201,6 +207,19 @@ impl DayStats {
         }
     }
 
+    /// What is no invocation.
+    fn count_beside(&mut self, sample: Sample) {
+        if sample.amends {
+            return self.amend(sample);
+        }
+        if let Some(init) = sample.init_ms {
+            self.failed_inits.record(init.ceil_ms());
+        }
+        if let Some(restore) = sample.restore_ms {
+            self.failed_restores.record(restore.ceil_ms());
+        }
+    }
+
     /// A line of the platform after the report shows that the invocation failed.
     fn amend(&mut self, sample: Sample) {
         match sample.status {
@@ -235,6 +254,8 @@ impl DayStats {
         self.durations.settle();
         self.inits.settle();
         self.restores.settle();
+        self.failed_inits.settle();
+        self.failed_restores.settle();
         self.used.settle();
     }
 
@@ -267,6 +288,8 @@ impl DayStats {
         self.durations.merge(&other.durations);
         self.inits.merge(&other.inits);
         self.restores.merge(&other.restores);
+        self.failed_inits.merge(&other.failed_inits);
+        self.failed_restores.merge(&other.failed_restores);
         self.used.merge(&other.used);
     }
 }

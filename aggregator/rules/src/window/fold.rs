@@ -137,6 +137,7 @@ fn sample_of(row: &ReportRow, restored: bool) -> Sample {
         status: row.status,
         error: None,
         amends: false,
+        failed_start: false,
     }
 }
 
@@ -204,6 +205,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
         status: seen.status,
         error: seen.error,
         amends: seen.amends,
+        failed_start: seen.failed_start,
     };
     let day = seen.at.day();
     let key = DayKeyRef {
@@ -218,7 +220,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
         stats.cpu_ms = stats.cpu_ms.saturating_add(cpu.ceil_ms());
         stats.cpu_wall_ms = stats.cpu_wall_ms.saturating_add(wall.ceil_ms());
     }
-    if seen.amends {
+    if seen.amends || seen.failed_start {
         return;
     }
     delta.reports += 1;

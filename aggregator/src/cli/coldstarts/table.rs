@@ -22,7 +22,10 @@ pub(super) fn table(functions: &[Started]) -> String {
     let longest = started
         .clone()
         .flat_map(|f| &f.starts)
-        .flat_map(|start| [start.inits, start.restores])
+        .flat_map(|start| {
+            let failed = [start.failed_inits, start.failed_restores];
+            [start.inits, start.restores].into_iter().chain(failed)
+        })
         .flatten()
         .map(|kind| kind.p95_ms);
     let forced = started.clone().flat_map(|f| &f.forced).map(|of| of.p95_ms);
@@ -123,12 +126,18 @@ fn line(start: &ColdStart, longest: f64) -> String {
     text
 }
 
-/// A line for init, and one for restores.
+/// A line for init, one for restores, and one for each of the two that failed.
 fn bars(start: &ColdStart, longest: f64) -> String {
     let version: String = shown(&start.version).chars().take(8).collect();
     let mut before = format!("  {:>5} MB {version:<8}", start.memory_mb.0);
     let mut text = String::new();
-    for (kind, name) in [(start.inits, "init"), (start.restores, "restore")] {
+    let kinds = [
+        (start.inits, "init"),
+        (start.restores, "restore"),
+        (start.failed_inits, "failed"),
+        (start.failed_restores, "failed"),
+    ];
+    for (kind, name) in kinds {
         let Some(kind) = kind else { continue };
         let _ = writeln!(
             text,
@@ -177,6 +186,18 @@ fn facts(start: &ColdStart) -> Vec<String> {
             milliseconds(first_day.p50_ms),
             milliseconds(later.p50_ms)
         ));
+    }
+    for (failed, what) in [
+        (start.failed_inits, "init"),
+        (start.failed_restores, "restore"),
+    ] {
+        if let Some(failed) = failed {
+            facts.push(format!(
+                "{what} failed {} times, half of them after {} or more",
+                failed.count,
+                milliseconds(failed.p50_ms)
+            ));
+        }
     }
     let provisioned = start.provisioned;
     facts.push(format!(
@@ -241,6 +262,8 @@ mod tests {
             p95_ms: p50_ms * 2.0,
             inits: Some(kind(482, p50_ms)),
             restores: None,
+            failed_inits: None,
+            failed_restores: None,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
             first_penalty_ms: Some(417.0),
@@ -283,6 +306,7 @@ mod tests {
                 version: "other".to_owned(),
                 inits: Some(kind(20, 900.0)),
                 restores: Some(kind(462, 190.0)),
+                failed_inits: Some(kind(12, 500.0)),
                 deployment: None,
                 ..start(2048, 200.0)
             },

@@ -181,6 +181,15 @@ fn words(advice: &Advice) -> String {
             milliseconds(*p95_ms),
             dollars(*added_usd)
         ),
+        Advice::StartsFail {
+            failed,
+            attempts,
+            p50_ms,
+        } => format!(
+            "{failed} of {attempts} starts failed, half of them after {} or more; a failed start is repeated within an \
+             invocation",
+            milliseconds(*p50_ms)
+        ),
     }
 }
 
@@ -268,6 +277,8 @@ pub(in crate::cli) mod tests {
                 starts: None,
                 inits: None,
                 restores: None,
+                failed_inits: None,
+                failed_restores: None,
                 deployment: None,
                 firsts: None,
                 arch: None,
@@ -358,6 +369,11 @@ pub(in crate::cli) mod tests {
                 share: 0.034,
                 p95_ms: 2_310.0,
                 added_usd: 18.2
+            },
+            Advice::StartsFail {
+                failed: 12,
+                attempts: 494,
+                p50_ms: 10_009.0
             },
         ]));
     }

@@ -214,6 +214,7 @@ fn p3_a_leak_shows_in_log_lines_as_in_records() {
                 cpu_ms: None,
                 wrapped: false,
                 amends: false,
+                failed_start: false,
             };
             lines.push(Evidence::Observation(line));
         }

@@ -169,7 +169,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
     let mut lines = Vec::new();
     let query = "SELECT day, source, memory_mb, version, peak_mb, invocations, errors, crashes, heap_limits,
             timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms,
-            durations, inits, restores, used
+            durations, inits, restores, failed_inits, failed_restores, used
         FROM days WHERE day >= ? AND function_id = (SELECT id FROM functions WHERE function = ?)
         ORDER BY day, source, memory_mb, version";
     let mut statement = store.prepare(query).unwrap();
@@ -177,7 +177,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
         .query(rusqlite::params![from.number(), key.text()])
         .unwrap();
     while let Some(row) = rows.next().unwrap() {
-        let all = (0..23).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
+        let all = (0..25).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
         lines.push(all.collect::<Vec<_>>().join(" "));
     }
     let query = "SELECT day, peak_mb, censored_mb FROM peaks
@@ -197,8 +197,15 @@ fn kept_days(state: &FunctionState, from: Day) -> Vec<String> {
     let int = |n: u64| V::Integer(n.cast_signed());
     let days = state.days().filter(|(key, _)| key.day >= from);
     let days = days.map(|(key, day)| {
-        let blobs = [&day.durations, &day.inits, &day.restores, &day.used]
-            .map(rightsizer_rules::window::Distribution::to_bytes);
+        let blobs = [
+            &day.durations,
+            &day.inits,
+            &day.restores,
+            &day.failed_inits,
+            &day.failed_restores,
+            &day.used,
+        ]
+        .map(rightsizer_rules::window::Distribution::to_bytes);
         let mut all = vec![
             V::Integer(key.day.number().into()),
             V::Integer(key.source.rank()),
@@ -397,7 +404,7 @@ impl Twins {
         let size = self.worlds[usize::try_from(function).unwrap()].size;
         let base = self.worlds[usize::try_from(function).unwrap()].base;
         let first = at("2026-05-01T00:00:00Z").plus_ms(minute * 60_000);
-        let events = (0..=self.dice.below(6)).map(|n| {
+        let events = (0..=self.dice.below(6)).flat_map(|n| {
             let used = (base + self.dice.small(60)).min(size);
             let ms = 30 + self.dice.below(100);
             let id = format!("{function}-{minute}-{n}");
@@ -409,7 +416,12 @@ impl Twins {
                     .get(usize::try_from(n).unwrap())
                     .unwrap_or(&"")
             );
-            serde_json::json!({"id": id, "timestamp": first.as_ms(), "message": message})
+            let failed = "INIT_REPORT Init Duration: 9000.5 ms\tPhase: init\tStatus: timeout\n".to_owned();
+            let event = |id: String, message: String| {
+                serde_json::json!({"id": id, "timestamp": first.as_ms(), "message": message})
+            };
+            let failed = (n == 1).then(|| event(format!("{id}-init"), failed));
+            failed.into_iter().chain([event(id, message)])
         });
         serde_json::json!({
             "messageType": "DATA_MESSAGE",

@@ -155,6 +155,7 @@ fn w7_one_source_counts_per_function_and_day() {
         cpu_ms: None,
         wrapped: false,
         amends: false,
+        failed_start: false,
     };
     let now = case.now;
     let batch = import(

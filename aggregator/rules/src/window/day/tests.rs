@@ -29,6 +29,39 @@ fn init_and_restores_are_kept_apart() {
     assert_eq!(twice.firsts, 4);
 }
 
+/// An attempt that failed is no invocation, and no start that waits for anything.
+#[test]
+fn starts_that_failed_are_counted_apart() {
+    let failed = Sample {
+        failed_start: true,
+        ..ran(Some(10_000), Status::Ok)
+    };
+    let restore = Sample {
+        init_ms: None,
+        restore_ms: Some(Millis::from_ms(900)),
+        ..failed
+    };
+    let mut day = DayStats::default();
+    for sample in [failed, restore, failed] {
+        day.count(sample, Megabytes(128));
+    }
+    assert_eq!(
+        (day.failed_inits.count(), day.failed_restores.count()),
+        (2, 1)
+    );
+    let else_ = (
+        day.invocations,
+        day.firsts,
+        day.inits.count(),
+        day.durations.count(),
+    );
+    assert_eq!(else_, (0, 0, 0, 0));
+    let mut twice = day.clone();
+    twice.merge(&day);
+    let counts = (twice.failed_inits.count(), twice.failed_restores.count());
+    assert_eq!((counts, day.has_figures()), ((4, 2), false));
+}
+
 /// Of four invocations two waited for a start, and one of these failed.
 #[test]
 fn the_first_invocations_are_counted_apart() {
