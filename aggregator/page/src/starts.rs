@@ -169,6 +169,7 @@ mod tests {
             monthly_usd: Some(0.42),
             first_penalty_ms: None,
             deployment: None,
+            first_hours: None,
             smallest_mb: None,
             provisioned: Provisioned {
                 environments: 2,

@@ -14,6 +14,7 @@ const TO_15: &str = "
 ALTER TABLE days ADD COLUMN restores BLOB NOT NULL DEFAULT x'';
 ALTER TABLE days ADD COLUMN failed_inits BLOB NOT NULL DEFAULT x'';
 ALTER TABLE days ADD COLUMN failed_restores BLOB NOT NULL DEFAULT x'';
+ALTER TABLE environments ADD COLUMN start_ms INTEGER;
 UPDATE days SET restores = inits, inits = x''
     WHERE version NOT IN ('$LATEST', 'other') AND inits <> x'' AND function_id IN
         (SELECT f.id FROM functions f JOIN inventory i ON i.function = f.function WHERE i.snap_start);
@@ -47,6 +48,7 @@ mod tests {
             "ALTER TABLE days DROP COLUMN restores;
              ALTER TABLE days DROP COLUMN failed_inits;
              ALTER TABLE days DROP COLUMN failed_restores;
+             ALTER TABLE environments DROP COLUMN start_ms;
              INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version) VALUES
                 (1, 'local:restored', 0, 0, 86400000, '7'), (2, 'local:plain', 0, 0, 86400000, '7');
              INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors, timeouts,

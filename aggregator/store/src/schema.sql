@@ -140,6 +140,8 @@ CREATE TABLE environments (
     high_water     TEXT NOT NULL DEFAULT '',
     -- The amounts of memory used that log lines show, and how often each.
     used           TEXT NOT NULL DEFAULT '',
+    -- How long its start took in ms.
+    start_ms       INTEGER,
     PRIMARY KEY (function_id, env, memory_mb, version)
 ) WITHOUT ROWID;
 

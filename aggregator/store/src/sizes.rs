@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Arch, Day, Megabytes};
-use rightsizer_rules::power::{Deployment, Durations, Firsts, SizeUse};
+use rightsizer_rules::power::{Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeUse};
 use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -80,10 +80,13 @@ impl Reader {
             }
         }
         let architectures = self.architectures(id)?;
+        let mut first_hours = self.first_hours(id, sums.watched_since)?;
         let used = sums.by.into_iter().map(|(key, sum)| {
             let arch = architectures.get(&key).copied();
+            let first_hours = first_hours.remove(&key);
             SizeUse {
                 arch,
+                first_hours: first_hours.and_then(|(first, later)| hours(&first, &later)),
                 ..sum.used(key)
             }
         });
@@ -106,6 +109,55 @@ impl Reader {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+impl Reader {
+    /// The starts in the first hours after each version appeared, and later ones. Environments have a start of their
+    /// own, and the first of a version's shows when it appeared. A version that was there on the first day that is looked
+    /// at may have been deployed long before, and `$LATEST` changes its code in place.
+    fn first_hours(
+        &self,
+        id: FunctionId,
+        watched_since: Day,
+    ) -> Result<BTreeMap<Key, (Distribution, Distribution)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version, memory_mb, first_ms, start_ms FROM environments
+             WHERE function_id = ? AND version NOT IN ('$LATEST', 'other') ORDER BY version, first_ms",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut starts: BTreeMap<Key, (Distribution, Distribution)> = BTreeMap::new();
+        let mut appeared: Option<(String, i64)> = None;
+        while let Some(row) = rows.next()? {
+            let (version, at): (String, i64) = (row.get(0)?, row.get(2)?);
+            let since = match &appeared {
+                Some((known, since)) if *known == version => *since,
+                _ => appeared.insert((version.clone(), at)).1,
+            };
+            let start: Option<i64> = row.get(3)?;
+            let (Some(start), true) = (start, since >= watched_since.plus(1).start().as_ms())
+            else {
+                continue;
+            };
+            let (first, later) = starts.entry((version, megabytes(row.get(1)?))).or_default();
+            let of = if at - since < FIRST_HOURS * HOUR_MS {
+                first
+            } else {
+                later
+            };
+            of.record(count(start));
+        }
+        Ok(starts)
+    }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn hours(first: &Distribution, later: &Distribution) -> Option<FirstHours> {
+    Some(FirstHours {
+        hours: FIRST_HOURS,
+        first: figures(first)?,
+        later: figures(later)?,
+    })
 }
 
 /// The version whose code changes in place.
@@ -240,6 +292,7 @@ impl Sum {
                 count: self.firsts,
                 mean_ms: self.firsts_ms as f64 / self.firsts as f64,
             }),
+            first_hours: None,
             arch: None,
         }
     }

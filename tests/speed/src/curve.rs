@@ -72,6 +72,7 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         failed_inits: None,
         failed_restores: None,
         deployment: None,
+        first_hours: None,
         firsts: None,
         arch: None,
     })

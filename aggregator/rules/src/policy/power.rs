@@ -299,6 +299,7 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
             failed_inits: None,
             failed_restores: None,
             deployment: None,
+            first_hours: None,
             firsts: None,
             arch: None,
         }

@@ -4,7 +4,7 @@
 use rightsizer_records::{Arch, Megabytes};
 use serde::{Deserialize, Serialize};
 
-use super::used::{Deployment, Durations, SizeUse};
+use super::used::{Deployment, Durations, FirstHours, SizeUse};
 use super::workload::{ONE_CORE, cores};
 use crate::policy::{RESTORED_WITHIN_MS, start_bound};
 use crate::price::Rates;
@@ -75,6 +75,9 @@ pub struct ColdStart {
     /// The starts on the day on which this version appeared, beside later ones.
     #[serde(default)]
     pub deployment: Option<Deployment>,
+    /// The starts in the first hours after this version appeared, beside later ones.
+    #[serde(default)]
+    pub first_hours: Option<FirstHours>,
     /// The smallest size at which a repeated start would finish in time (P6); `None` if the timeout is unknown or no
     /// size is large enough.
     pub smallest_mb: Option<Megabytes>,
@@ -169,6 +172,7 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
         monthly_usd: inits.map(|_| init_usd),
         first_penalty_ms: first_penalty_ms(size),
         deployment: size.deployment,
+        first_hours: size.first_hours,
         smallest_mb: smallest(inits, size, function),
         provisioned: Provisioned {
             environments,

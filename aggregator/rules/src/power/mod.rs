@@ -40,6 +40,6 @@ pub use provisioned::{Configured, ConfiguredUse, Worth, configured_use};
 pub use sampling::{Effort, Sampler, Strategy, Tuned};
 pub use settings::{PowerSettings, PowerSettingsError};
 pub use shipped::PriorError;
-pub use used::{Deployment, Durations, Firsts, SizeUse};
+pub use used::{Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;

@@ -51,6 +51,9 @@ pub struct SizeUse {
     /// The starts on the day on which this version appeared, and later ones; `None` without both.
     #[serde(default)]
     pub deployment: Option<Deployment>,
+    /// The starts in the first hours after this version appeared, and later ones; `None` without both.
+    #[serde(default)]
+    pub first_hours: Option<FirstHours>,
     /// The invocations that waited for a start.
     #[serde(default)]
     pub firsts: Option<Firsts>,
@@ -65,6 +68,20 @@ pub struct Deployment {
     /// On the day on which the version appeared.
     pub first_day: Durations,
     /// On later days.
+    pub later: Durations,
+}
+
+/// The first hours after a deployment: [`FirstHours`] has the starts of so many.
+pub const FIRST_HOURS: i64 = 2;
+
+/// Starts in the first hours after a version appeared, and later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FirstHours {
+    /// So many hours.
+    pub hours: i64,
+    /// Within them.
+    pub first: Durations,
+    /// After them.
     pub later: Durations,
 }
 
@@ -164,6 +181,7 @@ pub(super) mod tests {
             failed_inits: None,
             failed_restores: None,
             deployment: None,
+            first_hours: None,
             firsts: None,
             arch: None,
         }

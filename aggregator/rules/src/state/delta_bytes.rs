@@ -13,17 +13,17 @@ use crate::window::{
 
 type Read<T> = Result<T, Unreadable>;
 
-/// The version of the bytes of a delta that has restores, or starts that failed.
+/// The version of the bytes of a delta that has starts of environments, restores, or starts that failed.
 const DELTA_VERSION: u8 = 2;
 /// The version of a delta without them, which earlier releases can read.
 const PLAIN_DELTA_VERSION: u8 = 1;
 
-/// How the figures of a day are written.
+/// How days and environments are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DayForm {
-    /// Restores count as init, and starts that failed are left out.
+pub(super) enum Form {
+    /// Restores count as init; starts that failed, and those of environments, are left out.
     Merged,
-    /// Restores and starts that failed are kept apart.
+    /// All of them are kept apart.
     Apart,
 }
 
@@ -36,11 +36,15 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
         let apart = [&stats.restores, &stats.failed_inits, &stats.failed_restores];
         apart.iter().all(|kind| kind.count() == 0)
     };
-    let plain = delta.days.iter().all(is_plain);
+    let started = delta
+        .environments
+        .iter()
+        .any(|(_, state)| state.start_ms.is_some());
+    let plain = !started && delta.days.iter().all(is_plain);
     let (version, form) = if plain {
-        (PLAIN_DELTA_VERSION, DayForm::Merged)
+        (PLAIN_DELTA_VERSION, Form::Merged)
     } else {
-        (DELTA_VERSION, DayForm::Apart)
+        (DELTA_VERSION, Form::Apart)
     };
     out.byte(version);
     out.text(&delta.function.text());
@@ -60,7 +64,7 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     out.count(delta.environments.len());
     for (key, state) in &delta.environments {
         write_environment_key(&mut out, key);
-        write_environment(&mut out, state, base);
+        write_environment(&mut out, state, base, form);
     }
     out.count(delta.days.len());
     for day in &delta.days {
@@ -75,14 +79,14 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
 pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
     let mut read = In(bytes);
     match read.byte() {
-        Ok(PLAIN_DELTA_VERSION) => Ok(delta(&mut read, DayForm::Merged)?),
-        Ok(DELTA_VERSION) => Ok(delta(&mut read, DayForm::Apart)?),
+        Ok(PLAIN_DELTA_VERSION) => Ok(delta(&mut read, Form::Merged)?),
+        Ok(DELTA_VERSION) => Ok(delta(&mut read, Form::Apart)?),
         Ok(newer) if newer > DELTA_VERSION => Err(StateError::Newer(newer)),
         _ => Err(Unreadable("the version of evidence").into()),
     }
 }
 
-fn delta(read: &mut In<'_>, form: DayForm) -> Read<Delta> {
+fn delta(read: &mut In<'_>, form: Form) -> Read<Delta> {
     let function = read_function(read)?;
     let source = read_source(read)?;
     let sighting = read_sighting(read)?;
@@ -95,7 +99,7 @@ fn delta(read: &mut In<'_>, form: DayForm) -> Read<Delta> {
     };
     let environments = read.list(|read| {
         let key = read_environment_key(read)?;
-        Ok((key, read_environment(read, base)?))
+        Ok((key, read_environment(read, base, form)?))
     })?;
     let days = read.list(|read| {
         let key = read_day_key(read)?;
@@ -198,7 +202,12 @@ fn read_environment_key(read: &mut In<'_>) -> Read<EnvironmentKey> {
 }
 
 /// The state of an environment, with times beside `base`.
-pub(super) fn write_environment(out: &mut Out, state: &EnvironmentState, base: Timestamp) {
+pub(super) fn write_environment(
+    out: &mut Out,
+    state: &EnvironmentState,
+    base: Timestamp,
+    form: Form,
+) {
     out.time(state.last, base);
     out.time(state.first, state.last);
     out.count(state.marks.ranges().len());
@@ -234,9 +243,17 @@ pub(super) fn write_environment(out: &mut Out, state: &EnvironmentState, base: T
             before = mb.0;
         }
     });
+    if form == Form::Apart {
+        // 0 is none.
+        out.number(state.start_ms.map_or(0, |ms| ms.saturating_add(1)));
+    }
 }
 
-pub(super) fn read_environment(read: &mut In<'_>, base: Timestamp) -> Read<EnvironmentState> {
+pub(super) fn read_environment(
+    read: &mut In<'_>,
+    base: Timestamp,
+    form: Form,
+) -> Read<EnvironmentState> {
     let last = read.time(base)?;
     let first = read.time(last)?;
     let mut next = 0_u64;
@@ -276,6 +293,9 @@ pub(super) fn read_environment(read: &mut In<'_>, base: Timestamp) -> Read<Envir
             Ok((rightsizer_records::Megabytes(before), read.small()?))
         })
     })?);
+    if form == Form::Apart {
+        state.start_ms = read.number()?.checked_sub(1);
+    }
     Ok(state)
 }
 
@@ -296,15 +316,15 @@ fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
 }
 
 /// A histogram that the merged form does not have.
-fn apart(read: &mut In<'_>, form: DayForm) -> Read<Distribution> {
+fn apart(read: &mut In<'_>, form: Form) -> Read<Distribution> {
     match form {
-        DayForm::Merged => Ok(Distribution::default()),
-        DayForm::Apart => read.distribution(),
+        Form::Merged => Ok(Distribution::default()),
+        Form::Apart => read.distribution(),
     }
 }
 
 /// The counts of a day are mostly zero: a mask comes first, with a bit for each that is not.
-pub(super) fn write_day(out: &mut Out, day: &DayStats, form: DayForm) {
+pub(super) fn write_day(out: &mut Out, day: &DayStats, form: Form) {
     let counts = counts_of(day);
     let bits = counts.iter().enumerate().filter(|(_, count)| **count > 0);
     out.number(bits.fold(0, |mask, (n, _)| mask | 1 << n));
@@ -313,14 +333,14 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats, form: DayForm) {
     }
     out.distribution(&day.durations);
     match form {
-        DayForm::Merged if day.restores.count() > 0 => {
+        Form::Merged if day.restores.count() > 0 => {
             let mut starts = day.inits.clone();
             starts.merge(&day.restores);
             starts.settle();
             out.distribution(&starts);
         }
-        DayForm::Merged => out.distribution(&day.inits),
-        DayForm::Apart => {
+        Form::Merged => out.distribution(&day.inits),
+        Form::Apart => {
             out.distribution(&day.inits);
             out.distribution(&day.restores);
             out.distribution(&day.failed_inits);
@@ -350,7 +370,7 @@ const fn counts_of(day: &DayStats) -> [u64; 15] {
     ]
 }
 
-pub(super) fn read_day(read: &mut In<'_>, form: DayForm) -> Read<DayStats> {
+pub(super) fn read_day(read: &mut In<'_>, form: Form) -> Read<DayStats> {
     let mask = read.number()?;
     let mut counts = [0_u64; 15];
     for (n, count) in counts.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rightsizer_records::{Day, EnvId, Millis, OutcomeStatus, Timestamp};
 
 use super::delta_bytes::{
-    DayForm, read_arch, read_day, read_environment, read_function, read_sighting, write_arch,
+    Form, read_arch, read_day, read_environment, read_function, read_sighting, write_arch,
     write_day, write_environment, write_sighting,
 };
 use super::listed::Listed;
@@ -25,11 +25,11 @@ pub const OLDEST_STATE_VERSION: u8 = 1;
 /// From this version on, restores from a snapshot are kept apart from init.
 const WITH_RESTORES: u8 = 3;
 
-const fn day_form(version: u8) -> DayForm {
+const fn form_of(version: u8) -> Form {
     if version < WITH_RESTORES {
-        DayForm::Merged
+        Form::Merged
     } else {
-        DayForm::Apart
+        Form::Apart
     }
 }
 
@@ -102,8 +102,8 @@ impl FunctionState {
         let texts = Texts::of(days.chain(environments));
         out.count(texts.0.len());
         texts.0.iter().for_each(|text| out.text(text));
-        self.write_days(&mut out, base, &texts, day_form(version));
-        self.write_environments(&mut out, base, &texts);
+        self.write_days(&mut out, base, &texts, form_of(version));
+        self.write_environments(&mut out, base, &texts, form_of(version));
         out.count(self.events.len());
         for (day, event) in &self.events {
             out.signed((day.number() - base.day().number()).into());
@@ -145,7 +145,7 @@ impl FunctionState {
         }
     }
 
-    fn write_days(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>, form: DayForm) {
+    fn write_days(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>, form: Form) {
         out.count(self.days.len());
         for (key, stats) in &self.days {
             out.signed((key.day.number() - base.day().number()).into());
@@ -161,13 +161,13 @@ impl FunctionState {
         }
     }
 
-    fn write_environments(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>) {
+    fn write_environments(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>, form: Form) {
         out.count(self.environments.len());
         for (key, state) in &self.environments {
             out.fixed(key.env.0);
             out.megabytes(key.memory_mb);
             texts.write(out, &key.version);
-            write_environment(out, state, base);
+            write_environment(out, state, base, form);
         }
     }
 }
@@ -190,7 +190,7 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             memory_mb: read.megabytes()?,
             version: texts.read(read)?,
         };
-        Ok((key, read_day(read, day_form(version))?))
+        Ok((key, read_day(read, form_of(version))?))
     })?;
     state.peaks = read.list(|read| Ok((day(read)?, read_peak(read)?)))?;
     state.environments = read.list(|read| {
@@ -199,7 +199,7 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             memory_mb: read.megabytes()?,
             version: texts.read(read)?,
         };
-        Ok((key, read_environment(read, base)?))
+        Ok((key, read_environment(read, base, form_of(version))?))
     })?;
     state.events = read.list(|read| Ok((day(read)?, read.fixed()?)))?;
     state.listed = read.optional(read_listed)?;

@@ -58,6 +58,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
         events_dropped: record.events_dropped,
         arch: record.arch,
         self_kib: record.self_kib.unwrap_or(0),
+        start_ms: start_ms(record),
         ..EnvironmentState::starting(record.t0)
     };
     add_rows(record, &mut delta, &mut environment);
@@ -70,6 +71,14 @@ pub fn fold_reports(record: &Reports) -> Delta {
     };
     delta.environments.push((key, environment));
     delta
+}
+
+/// How long the environment's start took; its first record has it.
+fn start_ms(record: &Reports) -> Option<u64> {
+    let rows = record.reports.iter().filter(|_| record.seq == 0);
+    rows.filter_map(|row| row.init_ms)
+        .map(Millis::ceil_ms)
+        .max()
 }
 
 fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentState) {
@@ -232,6 +241,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
+    view.start_ms = seen.init_ms.or(seen.restore_ms).map(Millis::ceil_ms);
     delta.see_environment(key, &view, seen.max_used_mb);
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::shown::shown;
-use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Deployment, Worth};
+use rightsizer_rules::power::{
+    ColdStart, Configured, ConfiguredUse, Deployment, FirstHours, Worth,
+};
 
 use rightsizer_store::ForcedLine;
 
@@ -180,7 +182,18 @@ fn facts(start: &ColdStart) -> Vec<String> {
             milliseconds(penalty)
         ));
     }
-    if let Some(Deployment { first_day, later }) = start.deployment {
+    if let Some(FirstHours {
+        hours,
+        first,
+        later,
+    }) = start.first_hours
+    {
+        facts.push(format!(
+            "in the first {hours} hours after the deployment {}, later {}",
+            milliseconds(first.p50_ms),
+            milliseconds(later.p50_ms)
+        ));
+    } else if let Some(Deployment { first_day, later }) = start.deployment {
         facts.push(format!(
             "on the day of the deployment {}, later {}",
             milliseconds(first_day.p50_ms),
@@ -252,7 +265,13 @@ mod tests {
     }
 
     fn start(memory_mb: u32, p50_ms: f64) -> ColdStart {
+        let first_hours = FirstHours {
+            hours: 2,
+            first: durations(8000.0),
+            later: durations(1400.0),
+        };
         ColdStart {
+            first_hours: (memory_mb == 512).then_some(first_hours),
             version: "$LATEST".to_owned(),
             memory_mb: Megabytes(memory_mb),
             invocations: 48_210,
@@ -299,6 +318,7 @@ mod tests {
                 monthly_usd: None,
                 first_penalty_ms: Some(12.0),
                 deployment: None,
+                first_hours: None,
                 smallest_mb: None,
                 ..start(2048, 210.0)
             },
@@ -308,6 +328,7 @@ mod tests {
                 restores: Some(kind(462, 190.0)),
                 failed_inits: Some(kind(12, 500.0)),
                 deployment: None,
+                first_hours: None,
                 ..start(2048, 200.0)
             },
         ]

@@ -280,6 +280,7 @@ pub(in crate::cli) mod tests {
                 failed_inits: None,
                 failed_restores: None,
                 deployment: None,
+                first_hours: None,
                 firsts: None,
                 arch: None,
             }

@@ -66,7 +66,7 @@ fn details_are_kept_for_60_days() {
         store
             .execute(
                 "INSERT INTO environments SELECT function_id, env, memory_mb, ?, first_ms, ?, marks,
-                    total, seen, events_dropped, days, arch, self_kib, high_water, used
+                    total, seen, events_dropped, days, arch, self_kib, high_water, used, start_ms
                  FROM environments WHERE version = '$LATEST'",
                 rusqlite::params![name, last_ms],
             )
