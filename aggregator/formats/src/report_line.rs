@@ -195,12 +195,11 @@ pub(super) fn start(text: &str) -> Option<StartLine> {
     let mut restored = false;
     let mut rest = skip_separators(text.trim_end());
     while !rest.is_empty() {
-        rest = match label_at(rest) {
-            Some((label, value)) => fields.take(label, value).ok()?,
-            None => {
-                restored |= rest.starts_with("Phase: restore");
-                skip_word(rest)
-            }
+        rest = if let Some((label, value)) = label_at(rest) {
+            fields.take(label, value).ok()?
+        } else {
+            restored |= rest.starts_with("Phase: restore");
+            skip_word(rest)
         };
         rest = skip_separators(rest);
     }

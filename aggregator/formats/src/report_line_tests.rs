@@ -69,14 +69,6 @@ fn lines_as_the_platform_and_pipelines_write_them() {
             "\tInit Duration: 9.5 ms\t | XRAY TraceId: 1-6a\tSampled: true\t |",
             init(plain, 9.5),
         ),
-        (
-            "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
-            restored(plain, 398.97),
-        ),
-        (
-            "\tInit Duration: 250.01 ms\tRestore Duration: 398.97 ms",
-            restored(init(plain, 250.01), 398.97),
-        ),
         ("\tStatus: timeout", ended(plain, Status::Timeout)),
         (
             "\tStatus: error\tError Type: Runtime.ImportModuleError",
@@ -118,6 +110,23 @@ fn lines_as_the_platform_and_pipelines_write_them() {
             init(plain, 9.5),
         ),
         ("\\n", plain),
+    ] {
+        assert_eq!(parse(&(base() + rest)), Ok(want), "{rest:?}");
+    }
+}
+
+#[test]
+fn init_and_restores_are_kept_apart() {
+    let plain = line(512, 90, 12.34);
+    for (rest, want) in [
+        (
+            "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
+            restored(plain, 398.97),
+        ),
+        (
+            "\tInit Duration: 250.01 ms\tRestore Duration: 398.97 ms",
+            restored(init(plain, 250.01), 398.97),
+        ),
     ] {
         assert_eq!(parse(&(base() + rest)), Ok(want), "{rest:?}");
     }

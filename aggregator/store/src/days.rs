@@ -115,7 +115,7 @@ impl Days<'_> {
         })
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+    fn flush_peaks(&mut self) -> Result<(), StoreError> {
         let mut peak = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
@@ -137,7 +137,11 @@ impl Days<'_> {
                 two.1.0.cast_signed()
             ])?;
             Ok(())
-        })?;
+        })
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.flush_peaks()?;
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,

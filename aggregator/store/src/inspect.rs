@@ -40,8 +40,11 @@ pub struct StoreLook {
     /// Number of functions known by name only, to which no change can be sent.
     pub names_only: u64,
     /// The tags of each function that the inventory lists with a tag of this product.
-    pub tagged: Vec<(String, BTreeMap<String, String>)>,
+    pub tagged: Vec<Tagged>,
 }
+
+/// A function and its tags.
+pub type Tagged = (String, BTreeMap<String, String>);
 
 /// Records that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,7 +105,7 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
     })
 }
 
-fn tagged(connection: &Connection) -> Result<Vec<(String, BTreeMap<String, String>)>, StoreError> {
+fn tagged(connection: &Connection) -> Result<Vec<Tagged>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT function, tags FROM inventory WHERE gone_ms IS NULL AND tags LIKE '%\"rightsizer:%' ORDER BY function",
     )?;

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::shown::shown;
-use rightsizer_rules::power::{
-    ColdStart, Configured, ConfiguredUse, Deployment, FirstHours, Worth,
-};
+use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Worth};
 
 use rightsizer_store::ForcedLine;
 
@@ -182,24 +180,7 @@ fn facts(start: &ColdStart) -> Vec<String> {
             milliseconds(penalty)
         ));
     }
-    if let Some(FirstHours {
-        hours,
-        first,
-        later,
-    }) = start.first_hours
-    {
-        facts.push(format!(
-            "in the first {hours} hours after the deployment {}, later {}",
-            milliseconds(first.p50_ms),
-            milliseconds(later.p50_ms)
-        ));
-    } else if let Some(Deployment { first_day, later }) = start.deployment {
-        facts.push(format!(
-            "on the day of the deployment {}, later {}",
-            milliseconds(first_day.p50_ms),
-            milliseconds(later.p50_ms)
-        ));
-    }
+    facts.extend(deployed(start));
     for (failed, what) in [
         (start.failed_inits, "init"),
         (start.failed_restores, "restore"),
@@ -223,6 +204,24 @@ fn facts(start: &ColdStart) -> Vec<String> {
         facts.push(format!("a repeated start needs at least {} MB", size.0));
     }
     facts
+}
+
+/// How long starts took after the deployment, and later.
+fn deployed(start: &ColdStart) -> Option<String> {
+    let (when, first, later) = match (start.first_hours, start.deployment) {
+        (Some(of), _) => (
+            format!("in the first {} hours after", of.hours),
+            of.first,
+            of.later,
+        ),
+        (None, Some(of)) => ("on the day of".to_owned(), of.first_day, of.later),
+        (None, None) => return None,
+    };
+    Some(format!(
+        "{when} the deployment {}, later {}",
+        milliseconds(first.p50_ms),
+        milliseconds(later.p50_ms)
+    ))
 }
 
 /// The median as a bar, and the way to the 95th percentile.
@@ -249,7 +248,7 @@ fn bar((p50_ms, p95_ms): (f64, f64), longest: f64) -> String {
 mod tests {
     use rightsizer_records::{Megabytes, Timestamp};
     use rightsizer_rules::power::bench::{Package, Stage};
-    use rightsizer_rules::power::{Durations, Provisioned, StartsOfKind};
+    use rightsizer_rules::power::{Deployment, Durations, FirstHours, Provisioned, StartsOfKind};
 
     use super::*;
 

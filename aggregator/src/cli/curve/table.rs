@@ -185,12 +185,16 @@ fn words(advice: &Advice) -> String {
             failed,
             attempts,
             p50_ms,
-        } => format!(
-            "{failed} of {attempts} starts failed, half of them after {} or more; a failed start is repeated within an \
-             invocation",
-            milliseconds(*p50_ms)
-        ),
+        } => failing(*failed, *attempts, *p50_ms),
     }
+}
+
+fn failing(failed: u64, attempts: u64, p50_ms: f64) -> String {
+    format!(
+        "{failed} of {attempts} starts failed, half of them after {} or more; a failed start is repeated within an \
+         invocation",
+        milliseconds(p50_ms)
+    )
 }
 
 /// Returns an offer such as `1.9× faster for the same money at 1024 MB (at least 1.7×)`.

@@ -1,14 +1,13 @@
 //! The store: whether it exists, is intact, has room and can be written, and when the last report
 //! arrived.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rightsizer_records::shown::shown;
 use rightsizer_records::{Objective, Timestamp};
 use rightsizer_rules::policy::Configured;
 use rightsizer_rules::window::DETAIL_DAYS;
-use rightsizer_store::inspect::{self, Quarantined, StoreLook};
+use rightsizer_store::inspect::{self, Quarantined, StoreLook, Tagged};
 use rightsizer_store::{NotedGap, StoreError, WAL_LARGE, wal_bytes};
 
 use super::finding::Finding;
@@ -147,8 +146,8 @@ fn names_only(count: u64) -> Option<Finding> {
 const NAMED: usize = 3;
 
 /// Tags that name no objective: their functions have the default.
-fn objectives(tagged: &[(String, BTreeMap<String, String>)]) -> Option<Finding> {
-    let of = |(function, tags): &(String, BTreeMap<String, String>)| {
+fn objectives(tagged: &[Tagged]) -> Option<Finding> {
+    let of = |(function, tags): &Tagged| {
         let tags = tags
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
@@ -280,6 +279,8 @@ fn room(free: Option<u64>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rightsizer_rules::gap::Gap;
     use rightsizer_store::inspect::{ClockTraces, Stops};
 
